@@ -1,0 +1,45 @@
+# make run: serve at once, with a simulated node.  make test: everything that must hold.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types check fix bench clean
+
+help:
+	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
+	@echo "make test    install what the tests need, run them all"
+	@echo "make check   lint, types and tests, as CI does"
+	@echo "make fix     let ruff mend what it can"
+
+$(VENV)/.run: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run
+	$(BIN)/casedesk-proxy demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+check: lint types test
+
+fix: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

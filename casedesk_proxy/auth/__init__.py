@@ -1,0 +1,1 @@
+"""Layer 2: finding the client's credential and telling whose it is."""

@@ -1,0 +1,171 @@
+"""Everything that can go wrong, sorted by whose fault it is.
+
+    ProxyError                      status, code, message: safe to show to the client
+    ├── ClientFault                 BadRequest · Unauthenticated · Forbidden · NotFound · TooLarge
+    │   └── Unsupported             what transposition would lose (always 400)
+    ├── UpstreamFault               NoNode · ConnectFailed · UpstreamTimeout · StreamBroken
+    └── Busy                        ours: no capacity now, come back after ``retry_after``
+    ConfigError                     separate: a list of complaints; never reaches HTTP
+
+An HTTP error *answered* by a node is not an exception: it is relayed. No message here may hold a
+credential, a node's address or a node's own error text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "BadRequest",
+    "Busy",
+    "ClientFault",
+    "Complaint",
+    "ConfigError",
+    "ConnectFailed",
+    "Forbidden",
+    "NoNode",
+    "NotFound",
+    "ProxyError",
+    "StreamBroken",
+    "TooLarge",
+    "Unauthenticated",
+    "Unsupported",
+    "UpstreamFault",
+    "UpstreamTimeout",
+    "Violation",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One offending place in a request body: ``contents[0].parts[1].videoMetadata``."""
+
+    path: str
+    description: str
+
+
+class ProxyError(Exception):
+    """An error reply. ``code`` is a stable lower-case word for programs, e.g. ``model_not_found``.
+
+    ``violations`` lists every offending path; ``retry_after`` is in seconds.
+    """
+
+    status = 500
+    code = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        violations: tuple[Violation, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status or type(self).status
+        self.code = code or type(self).code
+        self.violations = violations
+        self.retry_after = retry_after
+
+
+class ClientFault(ProxyError):
+    """The request cannot be served as it was sent."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class BadRequest(ClientFault):
+    """Also 405 and 408, given as ``status``."""
+
+
+class Unauthenticated(ClientFault):
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(ClientFault):
+    status = 403
+    code = "permission_denied"
+
+
+class NotFound(ClientFault):
+    status = 404
+    code = "not_found"
+
+
+class TooLarge(ClientFault):
+    status = 413
+    code = "request_too_large"
+
+
+class Unsupported(ClientFault):
+    """``code`` is unsupported_gemini_feature, unsupported_response_format,
+    invalid_response_format_schema or unsupported_dialect; the message begins with it."""
+
+    status = 400
+    code = "unsupported_gemini_feature"
+
+
+class UpstreamFault(ProxyError):
+    """A node failed us before the first byte of its reply reached the client."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class NoNode(UpstreamFault):
+    status = 503
+    code = "no_node"
+
+
+class ConnectFailed(UpstreamFault):
+    status = 502
+    code = "node_unreachable"
+
+
+class UpstreamTimeout(UpstreamFault):
+    status = 504
+    code = "node_timeout"
+
+
+class StreamBroken(UpstreamFault):
+    """The node closed, reset or garbled its reply."""
+
+    status = 502
+    code = "node_broke"
+
+
+class Busy(ProxyError):
+    status = 429
+    code = "overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One fault of a configuration. ``line`` and ``column`` start at 1; 0 where unknown.
+
+    ``path`` is the key path, e.g. ``nodes.gpu0.url``; ``remedy`` says what to do.
+    """
+
+    path: str
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file or 'config'}:{self.line}:{self.column}" if self.line else self.file
+        text = f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class ConfigError(Exception):
+    """All complaints about a configuration, in file order."""
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        super().__init__("\n".join(str(c) for c in complaints))
+        self.complaints = complaints

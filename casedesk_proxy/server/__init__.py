@@ -1,0 +1,1 @@
+"""Layer 5: the public HTTP face and the relay."""

@@ -1,0 +1,132 @@
+"""The vocabulary that every layer shares.
+
+Only names and frozen values live here; nothing in this module decides anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = [
+    "Action",
+    "Call",
+    "Dialect",
+    "Engine",
+    "Framing",
+    "ModelInfo",
+    "Principal",
+    "RawHeaders",
+    "Target",
+    "Usage",
+]
+
+#: Header lines as they stood on the wire, in order, duplicates kept: (name, value).
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+
+class Dialect(StrEnum):
+    """A protocol: what a client speaks (then called its *surface*) or what a node speaks."""
+
+    GEMINI = "gemini"
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+
+
+class Engine(StrEnum):
+    """What a node runs. ``auto`` is recognised by asking the node."""
+
+    AUTO = "auto"
+    OLLAMA = "ollama"
+    VLLM = "vllm"
+    LLAMA_SERVER = "llama-server"
+    SGLANG = "sglang"
+    TGI = "tgi"
+    GEMINI = "gemini"
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+
+
+class Action(StrEnum):
+    """What a client wants, whatever its surface."""
+
+    GENERATE = "generateContent"
+    STREAM_GENERATE = "streamGenerateContent"
+    EMBED = "embedContent"
+    BATCH_EMBED = "batchEmbedContents"
+    COUNT_TOKENS = "countTokens"
+    MESSAGES = "messages"
+    COUNT_MESSAGES = "messages/count_tokens"
+    CHAT = "chat/completions"
+    COMPLETE = "completions"
+    EMBEDDINGS = "embeddings"
+    LIST_MODELS = "models.list"
+    GET_MODEL = "models.get"
+
+
+class Framing(StrEnum):
+    """How a reply is laid out for the client."""
+
+    UNARY = "unary"
+    SSE = "sse"
+    JSON_ARRAY = "json-array"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What method and target of a request say, before anything is looked up.
+
+    ``deployment`` is None on the bare mounts. ``model`` is the percent-decoded name in the
+    path, without a leading ``models/``; None where the body names it. ``version`` is the Gemini
+    API version to ask of a node (``v1`` or ``v1beta``), ``""`` elsewhere. ``query`` is the raw
+    query string without ``?`` and without the credential. ``framing`` is what the URL alone
+    asks for; OpenAI and Anthropic bodies may still ask for a stream.
+    """
+
+    surface: Dialect
+    action: Action
+    deployment: str | None
+    model: str | None = None
+    version: str = ""
+    query: str = ""
+    framing: Framing = Framing.UNARY
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. ``deployments`` is None for the anonymous user of an open deployment."""
+
+    name: str
+    deployments: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model as its node reports it. Token counts are None where the node does not tell."""
+
+    name: str
+    context_length: int | None = None
+    output_limit: int | None = None
+    created: int | None = None
+    owned_by: str | None = None
+    embeds: bool = False
+    loaded: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resolved model: the name the client used, the node's name for it, and who has it."""
+
+    asked: str
+    model: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the node told them; None where it told nothing."""
+
+    prompt: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    thoughts: int | None = None

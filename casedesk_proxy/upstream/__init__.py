@@ -1,0 +1,1 @@
+"""Layer 4: connections to nodes: open, reuse, close; metadata probes."""

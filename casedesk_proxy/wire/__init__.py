@@ -1,0 +1,1 @@
+"""Layer 1: bytes on the wire. Incremental, bounded, byte-exact; no I/O."""

@@ -1,0 +1,104 @@
+"""The map of the code, enforced: imports point downwards, and nothing pure does I/O."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "casedesk_proxy"
+
+LAYERS = {
+    "terms": 0, "errors": 0, "jsonio": 0,
+    "config": 1, "wire": 1,
+    "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
+    "exchange": 3,
+    "upstream": 4,
+    "server": 5, "simulator": 5,
+    "daemon": 6, "cli": 6, "__main__": 7,
+}  # fmt: skip
+PURE = {name for name, layer in LAYERS.items() if layer <= 3}
+SIBLINGS = {"surfaces", "auth", "catalog", "dialects", "usage", "pools"}
+IMPURE = {
+    "aiohttp", "asyncio", "concurrent", "http", "io", "logging", "multiprocessing", "os",
+    "pathlib", "random", "secrets", "selectors", "shutil", "signal", "socket", "ssl",
+    "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uvloop",
+}  # fmt: skip
+PURE_CALLS = {"open", "print", "input"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def place(path: Path) -> str:
+    """The name by which LAYERS knows a module: its package, or its own name at the top."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names.append(node.module or "")
+            if node.module == "casedesk_proxy":
+                names += [f"casedesk_proxy.{alias.name}" for alias in node.names]
+    return names
+
+
+def complaints(source: str, here: str) -> list[str]:
+    tree = ast.parse(source)
+    found = []
+    for name in imported(tree):
+        if name.startswith("casedesk_proxy."):
+            there = name.split(".")[1]
+            if there == "__version__":
+                continue
+            if there not in LAYERS:
+                found.append(f"{name} is not on the map")
+            elif there != here and LAYERS[there] > LAYERS[here]:
+                found.append(f"imports upwards: {name}")
+            elif there != here and {here, there} <= SIBLINGS:
+                found.append(f"imports a sibling: {name}")
+        elif here in PURE and any(name == bad or name.startswith(bad + ".") for bad in IMPURE):
+            found.append(f"does I/O below the line: {name}")
+    if here in PURE:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
+                found.append(f"awaits below the line: line {node.lineno}")
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in PURE_CALLS
+            ):
+                found.append(f"calls {node.func.id} below the line: line {node.lineno}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)).removesuffix(".py")
+)
+def test_module_keeps_to_its_layer(path: Path) -> None:
+    here = place(path)
+    if here == "__init__":
+        here = "terms"
+    assert here in LAYERS, f"{path} is not on the map"
+    assert complaints(path.read_text(), here) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "here", "wanted"),
+    [
+        ("import casedesk_proxy.server.app", "upstream", "imports upwards"),
+        ("from casedesk_proxy.surfaces import paths", "auth", "imports a sibling"),
+        ("import asyncio", "wire", "does I/O below the line"),
+        ("from os import path", "exchange", "does I/O below the line"),
+        ("async def f(): ...", "pools", "awaits below the line"),
+        ("open('x')", "config", "calls open"),
+        ("import casedesk_proxy.elsewhere", "cli", "is not on the map"),
+    ],
+)
+def test_guard_bites(source: str, here: str, wanted: str) -> None:
+    assert any(wanted in complaint for complaint in complaints(source, here))
