@@ -1,0 +1,92 @@
+"""Heads of replies: what is read, and what is too unclear to be read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.wire.http1 import (
+    Body,
+    MalformedReply,
+    header,
+    parse_response_head,
+    request_head,
+)
+
+
+def parse(*lines: str) -> tuple[Body, int, bool]:
+    head = parse_response_head("\r\n".join(lines).encode())
+    return head.body, head.length, head.keep_alive
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (["HTTP/1.1 200 OK", "Content-Length: 5"], (Body.LENGTH, 5, True)),
+        (["HTTP/1.1 200 OK", "Content-Length: 0"], (Body.LENGTH, 0, True)),
+        (["HTTP/1.1 200 OK", "content-length:5", "Content-Length: 5"], (Body.LENGTH, 5, True)),
+        (["HTTP/1.1 200 OK", "Transfer-Encoding: Chunked"], (Body.CHUNKED, 0, True)),
+        (["HTTP/1.1 200 OK"], (Body.CLOSE, 0, False)),
+        (["HTTP/1.1 200", "Content-Length: 5", "Connection: close"], (Body.LENGTH, 5, False)),
+        (["HTTP/1.0 200 OK", "Content-Length: 5"], (Body.LENGTH, 5, False)),
+        (["HTTP/1.0 200 OK", "Content-Length: 5", "Connection: keep-alive"],
+         (Body.LENGTH, 5, True)),
+        (["HTTP/1.1 204 No Content"], (Body.NONE, 0, True)),
+        (["HTTP/1.1 304 Not Modified", "Content-Length: 5"], (Body.NONE, 0, True)),
+        (["HTTP/1.1 100 Continue"], (Body.NONE, 0, True)),
+    ],
+)  # fmt: skip
+def test_framing(lines: list[str], wanted: tuple[Body, int, bool]) -> None:
+    assert parse(*lines) == wanted
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["HTTP/2 200 OK"],
+        ["HTTP/1.1 20 OK"],
+        ["HTTP/1.1 999 OK"],
+        ["ICY 200 OK"],
+        [""],
+        ["HTTP/1.1 200 OK", "Content-Length: 5", "Content-Length: 6"],
+        ["HTTP/1.1 200 OK", "Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["HTTP/1.1 200 OK", "Content-Length: -5"],
+        ["HTTP/1.1 200 OK", "Content-Length: 5, 5"],
+        ["HTTP/1.1 200 OK", "Content-Length: " + "9" * 30],
+        ["HTTP/1.1 200 OK", "Transfer-Encoding: gzip, chunked"],
+        ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        ["HTTP/1.1 200 OK", "no colon"],
+        ["HTTP/1.1 200 OK", "name : value"],
+        ["HTTP/1.1 200 OK", "a: b", " folded"],
+        ["HTTP/1.1 200 OK", "a: b\x00c"],
+        ["HTTP/1.1 200 OK", "a: b\nc: d"],
+    ],
+)
+def test_unclear_heads_are_refused(lines: list[str]) -> None:
+    with pytest.raises(MalformedReply):
+        parse(*lines)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_head_or_refused(garbage: bytes) -> None:
+    for block in (garbage, b"HTTP/1.1 200 OK\r\n" + garbage):
+        try:
+            head = parse_response_head(block)
+        except MalformedReply:
+            continue
+        assert 100 <= head.status <= 599
+
+
+def test_values_are_kept_and_found() -> None:
+    head = parse_response_head(b"HTTP/1.1 200 Fine\r\nX-A:  one two \r\nx-a: second")
+    assert head.reason == b"Fine"
+    assert head.headers == ((b"X-A", b"one two"), (b"x-a", b"second"))
+    assert header(head.headers, b"x-a") == b"one two"
+    assert header(head.headers, b"x-b") is None
+
+
+def test_request_head() -> None:
+    assert request_head("POST", "/v1/x?a=b", [(b"Host", b"n"), (b"X", b"y")]) == (
+        b"POST /v1/x?a=b HTTP/1.1\r\nHost: n\r\nX: y\r\n\r\n"
+    )
