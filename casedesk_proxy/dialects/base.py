@@ -1,0 +1,105 @@
+"""What every pair of client and node offers: a request made over, and a translator for its reply.
+
+    transpose(call, body, context) → Transposed | Answered      raises BadRequest, Unsupported
+
+Nothing here knows HTTP framing, connections or time. A translator is made for one request; it
+belongs to the pair and the request, not to the node's engine, so it outlives a change of node
+before the reply's first byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.terms import Call, Engine, RawHeaders, Usage
+
+__all__ = ["Answered", "Context", "Translator", "Transpose", "Transposed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What transposing needs to know beyond the call and its body.
+
+    ``model`` is the node's name of the model, ``asked`` the client's. ``request_id`` stands in
+    for ids that a node leaves out. ``client`` is the value of ``x-goog-api-client``, or of
+    ``user-agent`` where that is missing: a few clients need a profile of their own.
+    ``output_limit`` is what the model may write, where a protocol demands a limit and the
+    client gave none. ``prompt_tokens`` is the prompt's size where it was counted beforehand.
+    """
+
+    model: str
+    asked: str
+    engine: Engine
+    request_id: str
+    client: str = ""
+    refuse_unknown: bool = True
+    output_limit: int | None = None
+    prompt_tokens: int | None = None
+    #: Templates such as Gemma's know no system role: put its text before the first user turn.
+    fold_system: bool = False
+
+
+class Translator(Protocol):
+    """The node's reply made the client's, one request long.
+
+    ``feed`` takes body bytes of a 2xx reply as they arrive and gives the body bytes now due to
+    the client, b"" when none are. ``finish`` is called once, when the node's reply has ended
+    as its framing promised, and gives the rest: the last chunk, or all of a unary body. Both raise
+    StreamBroken when the node's reply is not what it should be: garbled, an error inside the
+    stream, ended without a finish reason. An end is never invented. After a raise only
+    ``error`` may be called.
+
+    ``error`` takes the error envelope of the client's surface, JSON on one line, and places it:
+    b"" where the reply is one JSON body, since nothing of it has been sent. ``beat`` is a sign
+    of life for a silent stream, b"" where none is safe; it may come before the first ``feed``.
+
+    ``refuse`` judges a reply of any other status: it returns the error for the client, in our
+    words, without what the node's text may tell of its machine.
+    """
+
+    #: Of the client's reply, e.g. ``text/event-stream``.
+    content_type: str
+    #: What the node has told so far.
+    usage: Usage
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...
+
+    def error(self, envelope: bytes) -> bytes: ...
+
+    def beat(self) -> bytes: ...
+
+    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed:
+    """A request for the node: POST ``body``, JSON, to ``path`` below the node's base.
+
+    ``streams`` tells that the node was asked for a stream, whatever the client gets.
+    ``headers`` are for the client's reply, e.g. that a count is an estimate. ``dropped`` names
+    what was left out although it was asked for, harmless but worth a warning.
+    """
+
+    path: str
+    body: bytes
+    streams: bool
+    translator: Translator
+    headers: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply that needs no node: JSON, status 200."""
+
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+#: Raises BadRequest or Unsupported, naming every offending path, before any node is called.
+Transpose = Callable[[Call, dict[str, Any], Context], Transposed | Answered]

@@ -1,0 +1,151 @@
+"""Server-sent events (WHATWG HTML, section 9.2): an incremental decoder, and frames to send.
+
+The decoder takes any line end, byte order mark, comments and data over several lines, split
+anywhere, and holds at most MAX_EVENT bytes. ``id`` and ``retry`` mean nothing on these streams
+and are dropped.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COMMENT", "MAX_EVENT", "Event", "EventDecoder", "EventTooLarge", "frame", "named_frame"]
+
+#: (event name or b"", data). A tuple, not a class: one is made for every token that passes.
+Event = tuple[bytes, bytes]
+
+#: An event that every parser ignores, as llama-server's own keepalive.
+COMMENT = b":\n\n"
+#: One event may hold a whole tool call or embedding, or an image; more is a broken node.
+MAX_EVENT = 16 * 1024 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class EventTooLarge(ValueError):
+    """An event grew beyond the limit before it ended."""
+
+
+def frame(data: bytes) -> bytes:
+    """One event as Google writes it, the only form that every Gemini client takes (measured).
+    ``data`` is one line."""
+    return b"data: " + data + b"\r\n\r\n"
+
+
+def named_frame(name: bytes, data: bytes) -> bytes:
+    """One event as Anthropic writes it: its clients ignore events without a name."""
+    return b"event: " + name + b"\ndata: " + data + b"\n\n"
+
+
+class EventDecoder:
+    """Bytes in, events out. ``between`` tells whether nothing of an unfinished event is held.
+
+    Raises EventTooLarge, after which the decoder is of no further use; nothing else.
+    """
+
+    __slots__ = (
+        "_after_cr",
+        "_buffer",
+        "_data",
+        "_has_data",
+        "_limit",
+        "_name",
+        "_scanned",
+        "_started",
+        "between",
+    )
+
+    def __init__(self, limit: int = MAX_EVENT) -> None:
+        self._buffer = bytearray()  # bytes of lines that have not ended
+        self._scanned = 0  # how much of the buffer holds no line end
+        self._name = b""
+        self._data = bytearray()
+        self._has_data = False
+        self._after_cr = False
+        self._started = False
+        self._limit = limit
+        self.between = True
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that ``data`` completes, in order."""
+        if (
+            # Nearly every read is exactly one event of one line; the rest takes the long way.
+            self.between
+            and data.startswith(b"data: ")
+            and data.endswith(b"\n\n")
+            and data.find(b"\n") == len(data) - 2
+            and b"\r" not in data
+            and len(data) < self._limit
+        ):
+            self._started, self._after_cr = True, False
+            return [(b"", data[6:-2])]
+        return self._feed(data)
+
+    def finish(self) -> list[Event]:
+        """The event that lacked only its blank line, or the end of its last line too: several
+        nodes and proxies end so. Whether it is whole is for its reader to judge."""
+        events: list[Event] = []
+        if self._buffer:
+            self._take_line(bytes(self._buffer), events)
+            self._buffer.clear()
+        self._take_line(b"", events)
+        self.between = True
+        return events
+
+    def _feed(self, data: bytes) -> list[Event]:
+        if self._after_cr and data:
+            self._after_cr = False
+            if data.startswith(b"\n"):
+                data = data[1:]
+        events: list[Event] = []
+        buffer = self._buffer
+        buffer += data
+        start, scan = 0, self._scanned
+        while (end := _line_end(buffer, scan)) >= 0:
+            line = bytes(buffer[start:end])
+            if buffer[end] == 0x0D:
+                if end + 1 == len(buffer):
+                    self._after_cr = True
+                elif buffer[end + 1] == 0x0A:
+                    end += 1
+            start = scan = end + 1
+            self._take_line(line, events)
+        del buffer[:start]
+        self._scanned = len(buffer)
+        self._check(len(buffer))
+        self.between = not (buffer or self._has_data or self._name)
+        return events
+
+    def _take_line(self, line: bytes, events: list[Event]) -> None:
+        if not self._started:
+            self._started = True
+            line = line.removeprefix(_BOM)
+        if not line:
+            self._dispatch(events)
+            return
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            if self._has_data:
+                self._data += b"\n"
+            self._data += value
+            self._has_data = True
+            self._check(0)
+        elif field == b"event":
+            self._name = value
+
+    def _check(self, more: int) -> None:
+        if more + len(self._data) > self._limit:
+            raise EventTooLarge(f"an event exceeds {self._limit} bytes")
+
+    def _dispatch(self, events: list[Event]) -> None:
+        if self._has_data:
+            events.append((self._name, bytes(self._data)))
+            self._data.clear()
+            self._has_data = False
+        self._name = b""
+
+
+def _line_end(buffer: bytearray, start: int) -> int:
+    """Where the next CR or LF stands, or -1."""
+    newline = buffer.find(b"\n", start)
+    carriage = buffer.find(b"\r", start, newline if newline >= 0 else len(buffer))
+    return carriage if carriage >= 0 else newline
