@@ -1,0 +1,80 @@
+"""Watches live relays for silence: of the node, or of a client that stopped reading.
+
+One timer for all of them. Nothing is noted per event: a relay that has sent as many bytes as at
+the last look has been silent since. A limit is therefore kept to within a quarter of itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from casedesk_proxy.errors import UpstreamTimeout
+from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.server.relay import Relay
+
+__all__ = ["Watch"]
+
+#: Looks per limit; and the least seconds between two looks.
+_LOOKS = 4
+_LEAST = 0.02
+
+
+@dataclass(slots=True)
+class _Watched:
+    idle_limit: float
+    stall_limit: float
+    sent: int
+    quiet_since: float
+
+
+class Watch:
+    """Knows every live relay. ``relays`` is what a drain or a status page looks at."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watched: dict[Relay, _Watched] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = 0.0
+
+    @property
+    def relays(self) -> list[Relay]:
+        return list(self._watched)
+
+    def add(self, relay: Relay, idle_limit: float, stall_limit: float) -> None:
+        """Limits in seconds: the node's silence, and the client's while bytes wait for it."""
+        now = self._loop.time()
+        self._watched[relay] = _Watched(idle_limit, stall_limit, relay.sent, now)
+        self._look_by(now + max(min(idle_limit, stall_limit) / _LOOKS, _LEAST))
+
+    def discard(self, relay: Relay) -> None:
+        self._watched.pop(relay, None)
+
+    def _look_by(self, when: float) -> None:
+        if self._timer is not None:
+            if self._next <= when:
+                return
+            self._timer.cancel()
+        self._next = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        shortest = float("inf")
+        for relay, watched in list(self._watched.items()):
+            self._judge(relay, watched, now)
+            shortest = min(shortest, watched.idle_limit, watched.stall_limit)
+        if self._watched:
+            self._look_by(now + max(shortest / _LOOKS, _LEAST))
+
+    def _judge(self, relay: Relay, watched: _Watched, now: float) -> None:
+        if relay.paused_at is not None:
+            watched.quiet_since = now
+            if now - relay.paused_at >= watched.stall_limit:
+                relay.leave(Terminal.CLIENT_STALLED)
+        elif relay.sent != watched.sent:
+            watched.sent = relay.sent
+            watched.quiet_since = now
+        elif now - watched.quiet_since >= watched.idle_limit:
+            relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))

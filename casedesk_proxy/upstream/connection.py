@@ -1,0 +1,134 @@
+"""One connection to a node: sends a request, waits for the reply's head, lends itself to a relay.
+
+A connection is idle, waits for a head, or is lent. While it is lent its transport's protocol is
+the relay, so the node's bytes reach the relay with nothing in between; `take_back` ends that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedReply, ResponseHead
+from casedesk_proxy.wire.http1 import parse_response_head as parse_head
+
+__all__ = ["ConnectionBroken", "NodeConnection"]
+
+#: Body bytes that may arrive before the relay takes over; beyond, reading pauses.
+MAX_EARLY = 262144
+
+
+class ConnectionBroken(Exception):
+    """The node closed, reset or garbled the reply's head. ``silent``: not one byte had come."""
+
+    def __init__(self, message: str, silent: bool) -> None:
+        super().__init__(message)
+        self.silent = silent
+
+
+class NodeConnection(asyncio.Protocol):
+    """See the module. ``early`` holds body bytes that came before a relay took over;
+    ``lost`` tells that the node has closed, ``lost_by`` with which error (None: a plain FIN)."""
+
+    __slots__ = ("_buffer", "_loop", "_waiter", "early", "lost", "lost_by", "transport", "uses")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._buffer = b""
+        self._waiter: asyncio.Future[ResponseHead] | None = None
+        self.transport: asyncio.Transport | None = None
+        self.early = b""
+        self.lost = False
+        self.lost_by: Exception | None = None
+        self.uses = 0
+
+    async def ask(self, request: bytes) -> ResponseHead:
+        """Send a request; returns the reply's head. Interim replies (1xx) are passed over.
+
+        Raises ConnectionBroken. A cancelled caller must `abort` the connection.
+        """
+        if self.lost or self.transport is None:
+            raise ConnectionBroken("closed before the request", silent=True)
+        self.uses += 1
+        self._waiter = self._loop.create_future()
+        self.transport.write(request)
+        try:
+            return await self._waiter
+        finally:
+            self._waiter = None
+
+    def lend(self, borrower: asyncio.Protocol) -> asyncio.Transport | None:
+        """Make ``borrower`` the transport's protocol; None when the node is gone already."""
+        if self.lost or self.transport is None:
+            return None
+        self.transport.set_protocol(borrower)
+        self.transport.resume_reading()
+        return self.transport
+
+    def take_back(self) -> None:
+        """The borrower has read its reply to the end."""
+        if self.transport is not None:
+            self.transport.set_protocol(self)
+
+    def abort(self) -> None:
+        """Close at once; what is not yet sent is dropped, so that the node notices now."""
+        self.lost = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    def is_reusable(self) -> bool:
+        """Whether another request may be sent: open, nothing unread, nothing unsent."""
+        return (
+            not self.lost
+            and self.transport is not None
+            and not self.transport.is_closing()
+            and not self.early
+            and self.transport.get_write_buffer_size() == 0
+        )
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the methods of asyncio.Transport but not its type.
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None or self._waiter.done():
+            self._keep_early(data)
+            return
+        self._buffer += data
+        try:
+            self._read_head(self._waiter)
+        except MalformedReply as error:
+            self._buffer = b""
+            self._waiter.set_exception(ConnectionBroken(f"malformed reply: {error}", silent=False))
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self.lost_by = exc
+        if self._waiter is not None and not self._waiter.done():
+            reason = "reset" if exc else "closed"
+            error = ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
+            self._waiter.set_exception(error)
+
+    def _keep_early(self, data: bytes) -> None:
+        self.early += data
+        if len(self.early) > MAX_EARLY and self.transport is not None:
+            self.transport.pause_reading()
+
+    def _read_head(self, waiter: asyncio.Future[ResponseHead]) -> None:
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            if end > MAX_HEAD:
+                break
+            head = parse_head(self._buffer[:end])
+            rest, self._buffer = self._buffer[end + 4 :], b""
+            if head.status >= 200:
+                self.early = rest
+                waiter.set_result(head)
+                return
+            if head.status == 101:
+                raise MalformedReply("upgrade without being asked")
+            self._buffer = rest
+        if len(self._buffer) > MAX_HEAD:
+            raise MalformedReply("head too large")

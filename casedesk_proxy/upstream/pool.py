@@ -1,0 +1,86 @@
+"""Connections to one node: opened when needed, kept for the next request, closed when idle.
+
+Nodes close idle connections after 5 s (llama-server and every uvicorn node, measured), so ours
+expire before that; a close that crosses with a request is noticed by the caller, who replaces
+the connection once (`dispatch`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+
+from casedesk_proxy.upstream.connection import NodeConnection
+
+__all__ = ["IDLE_SECONDS", "ConnectionPool"]
+
+#: How long an unused connection is kept.
+IDLE_SECONDS = 4.0
+#: How many unused connections are kept per node.
+MAX_IDLE = 256
+
+
+class ConnectionPool:
+    """The most recently used idle connection is reused first, so that the others can expire."""
+
+    __slots__ = ("_host", "_idle", "_loop", "_port", "_ssl", "_timer")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, host: str, port: int, tls: ssl.SSLContext | None
+    ) -> None:
+        self._loop = loop
+        self._host = host
+        self._port = port
+        self._ssl = tls
+        self._idle: deque[tuple[float, NodeConnection]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def reuse(self) -> NodeConnection | None:
+        """An idle connection that looks alive, or None."""
+        oldest_allowed = self._loop.time() - IDLE_SECONDS
+        while self._idle:
+            since, connection = self._idle.pop()
+            if since >= oldest_allowed and connection.is_reusable():
+                return connection
+            connection.abort()
+        return None
+
+    async def open(self) -> NodeConnection:
+        """A fresh connection. Raises OSError (TLS errors included)."""
+        _, connection = await self._loop.create_connection(
+            lambda: NodeConnection(self._loop),
+            self._host,
+            self._port,
+            ssl=self._ssl,
+            server_hostname=self._host if self._ssl else None,
+        )
+        return connection
+
+    def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
+        """The exchange is over: keep the connection if both sides agree and it is clean."""
+        if not keep_alive or not connection.is_reusable() or len(self._idle) >= MAX_IDLE:
+            connection.abort()
+            return
+        self._idle.append((self._loop.time(), connection))
+        if self._timer is None:
+            self._timer = self._loop.call_later(IDLE_SECONDS, self._expire)
+
+    def close(self) -> None:
+        """Close what is idle. Lent connections are closed by their exchanges."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._idle:
+            self._idle.pop()[1].abort()
+
+    def _expire(self) -> None:
+        self._timer = None
+        oldest_allowed = self._loop.time() - IDLE_SECONDS
+        while self._idle and (
+            self._idle[0][0] <= oldest_allowed or not self._idle[0][1].is_reusable()
+        ):
+            self._idle.popleft()[1].abort()
+        if self._idle:
+            wait = self._idle[0][0] - oldest_allowed
+            self._timer = self._loop.call_later(wait, self._expire)

@@ -1,0 +1,40 @@
+"""A transport in memory: records what is written, and what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class RecordingTransport(asyncio.Transport):
+    """``written`` is everything written; ``asked`` the other calls, by name, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.asked: list[str] = []
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def write(self, data: bytes) -> None:
+        assert not self.is_closing(), "written after close"
+        self.written += data
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def pause_reading(self) -> None:
+        self.asked.append("pause")
+
+    def resume_reading(self) -> None:
+        self.asked.append("resume")
+
+    def close(self) -> None:
+        self.asked.append("close")
+
+    def abort(self) -> None:
+        self.asked.append("abort")
+
+    def is_closing(self) -> bool:
+        return "close" in self.asked or "abort" in self.asked
+
+    def get_write_buffer_size(self) -> int:
+        return 0
