@@ -1,0 +1,85 @@
+"""What changed between two configurations, and what of it a running proxy cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from casedesk_proxy.config.keys import Path, spell, takes_reload
+from casedesk_proxy.config.schema import Config, Secret, Section
+
+__all__ = ["Change", "Changes", "Kind", "compare"]
+
+Kind = Literal["added", "removed", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key, or a whole node, deployment or token. Values are left out: some are secrets.
+
+    ``where`` names a token by its name. ``reload``: whether a running proxy takes the change.
+    """
+
+    where: Path
+    kind: Kind
+    reload: bool
+
+    @property
+    def path(self) -> str:
+        """The place as complaints spell it."""
+        return spell(self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All changes, in the order of the schema."""
+
+    changes: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def restart_keys(self) -> tuple[str, ...]:
+        """Paths of the changes that need a restart to take effect."""
+        return tuple(change.path for change in self.changes if not change.reload)
+
+    def names(self, section: Literal["nodes", "deployments", "tokens"], kind: Kind) -> set[str]:
+        """Names in a section whose entry was added, removed, or changed in some part."""
+        return {
+            str(change.where[1])
+            for change in self.changes
+            if change.where[0] == section
+            and kind == (change.kind if len(change.where) == 2 else "changed")
+        }
+
+
+def compare(old: Config, new: Config) -> Changes:
+    return Changes(tuple(_compare((), old, new)))
+
+
+def _compare(path: Path, old: Any, new: Any) -> Iterator[Change]:
+    if path == ("tokens",):
+        old, new = ({token.name: token for token in tokens} for tokens in (old, new))
+    if isinstance(old, Section) and type(old) is type(new) and not isinstance(old, Secret):
+        for name in type(old).model_fields:
+            yield from _compare((*path, name), getattr(old, name), getattr(new, name))
+    elif isinstance(old, dict) and len(path) == 1:
+        yield from _compare_entries(path, old, new)
+    # The order of aliases has a meaning, which == between dicts passes over.
+    elif old != new or (isinstance(old, dict) and list(old) != list(new)):
+        yield Change(path, "changed", takes_reload(path))
+
+
+def _compare_entries(
+    path: Path, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Change]:
+    for name in old:
+        if name not in new:
+            yield Change((*path, name), "removed", True)
+    for name, entry in new.items():
+        if name in old:
+            yield from _compare((*path, name), old[name], entry)
+        else:
+            yield Change((*path, name), "added", True)

@@ -1,0 +1,46 @@
+"""The schema of the file for editors: completion, descriptions, red lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.config.schema import Config
+
+__all__ = ["DRAFT", "config_schema"]
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def config_schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12. What it accepts may still be refused by `load_config`, which
+    also checks names against each other; what it refuses is refused there too, but for ``yes``
+    and ``no`` as truth values, which YAML 1.2 editors take for text.
+    """
+    schema = Config.model_json_schema()
+    _drop_titles(schema)
+    secret = schema["$defs"]["Secret"]
+    secret["properties"].pop("inline")
+    secret["minProperties"] = secret["maxProperties"] = 1
+    told = "The key itself: whoever reads the file has it. Better: env, file or credential."
+    text = {"type": "string", "minLength": 1, "deprecated": True, "description": told}
+    schema["$defs"]["Secret"] = {"anyOf": [secret, text]}
+    for name in ("nodes", "deployments"):
+        schema["properties"][name]["minProperties"] = 1
+    return {
+        "$schema": DRAFT,
+        "title": "CaseDesk Proxy configuration",
+        **schema,
+        "required": ["nodes", "deployments"],
+    }
+
+
+def _drop_titles(schema: Any) -> None:
+    """pydantic titles every key with its own name, which editors show instead of the text."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            del schema["title"]
+        for value in schema.values():
+            _drop_titles(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _drop_titles(value)

@@ -1,0 +1,107 @@
+"""YAML text to a Config, or every complaint about it at once. Reading files is the caller's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from casedesk_proxy.config.keys import Path, section_at, spell
+from casedesk_proxy.config.references import Finding, cross_check
+from casedesk_proxy.config.schema import Config, Secret
+from casedesk_proxy.config.tree import Mark, Tree, read_tree
+from casedesk_proxy.config.wording import nearest, word
+from casedesk_proxy.errors import Complaint, ConfigError
+
+__all__ = ["LoadedConfig", "load_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """``warnings`` are what an operator should know about a file that can be used."""
+
+    config: Config
+    warnings: list[Complaint]
+
+
+def load_config(text: str, file: str) -> LoadedConfig:
+    """``file`` is only named in complaints. Raises ConfigError with all of them, in file order.
+
+    No complaint repeats a value that may be a secret.
+    """
+    tree = read_tree(text, file)
+    if tree.value is None:
+        empty = Complaint("", "is empty", file, 1, 1, "`casedesk-proxy init` writes a first one")
+        raise ConfigError(tree.complaints or [empty])
+    if not isinstance(tree.value, dict):
+        raise ConfigError(
+            [*tree.complaints, Complaint("", "holds no keys", file, 1, 1, "write key: value lines")]
+        )
+    config, findings = _validate(tree.value)
+    findings += cross_check(tree.value)
+    wrong = _place(tree, file, [one for one in findings if not one.warns])
+    # What the reader has complained of it has also left out: no second word about the gap.
+    told = {(one.line, one.column) for one in tree.complaints}
+    complaints = tree.complaints + [one for one in wrong if (one.line, one.column) not in told]
+    if complaints or config is None:
+        raise ConfigError(sorted(complaints, key=_order))
+    warnings = _place(tree, file, [one for one in findings if one.warns])
+    return LoadedConfig(config, sorted(warnings, key=_order))
+
+
+def _validate(data: dict[str, Any]) -> tuple[Config | None, list[Finding]]:
+    try:
+        return Config.model_validate(data), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    return None, [
+        _find(one["type"], one["loc"], one.get("input"), one.get("ctx", {})) for one in errors
+    ]
+
+
+def _find(kind: str, where: Path, value: Any, context: dict[str, Any]) -> Finding:
+    message, remedy = word(kind, where, value, context)
+    if (
+        kind == "extra_forbidden"
+        and section_at(where[:-1]) is Secret
+        and nearest(str(where[-1]), Secret.model_fields) is None
+    ):
+        # `api_key: {sk-123}` makes the key itself a YAML key: it must not be repeated.
+        where, message = where[:-1], "holds an unknown key"
+    return Finding(where, message, remedy)
+
+
+def _place(tree: Tree, file: str, findings: list[Finding]) -> list[Complaint]:
+    placed = []
+    for finding in findings:
+        path, mark = finding.path, _mark(tree, finding.path)
+        if path[-1:] == ("[key]",):  # pydantic's way to point at a mapping's key
+            path = path[:-1]
+        placed.append(
+            Complaint(spell(path), finding.message, file, mark.line, mark.column, finding.remedy)
+        )
+    return placed
+
+
+def _mark(tree: Tree, path: Path) -> Mark:
+    """Where to look: at the key for what is unknown or a name, at the value for what is wrong,
+    at the section for what is missing."""
+    if path[-1:] == ("[key]",):
+        return tree.keys[path[:-1]]
+    value, key = tree.values.get(path), tree.keys.get(path)
+    if value is not None:
+        # A section begins at its name: its first key is nobody's fault.
+        return key if key is not None and _is_section(tree, path) else value
+    return _mark(tree, path[:-1]) if path else Mark(1, 1)
+
+
+def _is_section(tree: Tree, path: Path) -> bool:
+    here = tree.value
+    for part in path:
+        here = here[part]
+    return isinstance(here, dict | list)
+
+
+def _order(complaint: Complaint) -> tuple[int, int]:
+    return complaint.line, complaint.column

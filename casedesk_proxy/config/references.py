@@ -1,0 +1,208 @@
+"""What the keys of a file say about each other: names that must exist, slips that deserve a word.
+
+Works on the plain values of a file, right or wrong, so that its findings are reported together
+with those of the schema. What has the wrong type is passed over: the schema complains of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from casedesk_proxy.config.keys import Path
+from casedesk_proxy.config.schema import Server
+from casedesk_proxy.config.values import Address, parse_listen
+from casedesk_proxy.config.wording import nearest
+
+__all__ = ["Finding", "cross_check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``warns``: the file may be used all the same."""
+
+    path: Path
+    message: str
+    remedy: str = ""
+    warns: bool = False
+
+
+def cross_check(data: dict[str, Any]) -> list[Finding]:
+    return [finding for check in _CHECKS for finding in check(data)]
+
+
+def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
+    server = _mapping(data, "server")
+    listen = _address(server.get("listen", Server.model_fields["listen"].default))
+    admin = _address(server.get("admin", Server.model_fields["admin"].default))
+    if listen is None:
+        return
+    if admin is not None and listen.clashes_with(admin):
+        path: Path = ("server", "admin" if "admin" in server else "listen")
+        yield Finding(
+            path, f"clients and administration cannot share {listen}", "choose another port"
+        )
+    if listen.is_local():
+        return
+    for name, deployment in _sections(data, "deployments"):
+        if deployment.get("auth") == "none":
+            yield Finding(
+                ("deployments", name, "auth"),
+                f"everybody who reaches {listen} may use this deployment",
+                "write auth: tokens, or listen on 127.0.0.1",
+                warns=True,
+            )
+
+
+def _check_nodes(data: dict[str, Any]) -> Iterator[Finding]:
+    if not _mapping(data, "nodes"):
+        yield Finding(("nodes",), "names no node", "`casedesk-proxy init` looks for running ones")
+    seen: dict[str, str] = {}
+    for name, node in _sections(data, "nodes"):
+        if "speaks" in node and node["speaks"] == []:
+            yield Finding(("nodes", name, "speaks"), "names no protocol", "leave the key out")
+        url = node.get("url")
+        if isinstance(url, str):
+            yield from _check_url(name, url, seen)
+        yield from _check_key(name, node.get("api_key"))
+
+
+def _check_url(name: str, url: str, seen: dict[str, str]) -> Iterator[Finding]:
+    path: Path = ("nodes", name, "url")
+    plain = url.rstrip("/").lower()
+    first = seen.setdefault(plain, name)
+    if first != name:
+        message = f"is the url of {first} too: its streams are counted twice"
+        yield Finding(path, message, "keep one of the two nodes", warns=True)
+    try:
+        end = urlsplit(plain).path.rpartition("/")[2]
+    except ValueError:
+        return
+    if end in ("v1", "v1beta"):
+        message = f"ends in /{end}, which the proxy adds itself"
+        yield Finding(path, message, f"leave /{end} out", warns=True)
+
+
+def _check_key(name: str, secret: Any) -> Iterator[Finding]:
+    if isinstance(secret, str) or (isinstance(secret, dict) and secret.get("inline")):
+        yield Finding(
+            ("nodes", name, "api_key"),
+            "the key itself stands in this file",
+            "write {env: VARIABLE}, {file: /path} or {credential: NAME}",
+            warns=True,
+        )
+
+
+def _check_deployments(data: dict[str, Any]) -> Iterator[Finding]:
+    nodes = _mapping(data, "nodes")
+    if not _mapping(data, "deployments"):
+        remedy = "add one: deployments: {desk: {nodes: [a node's name]}}"
+        yield Finding(("deployments",), "names no deployment", remedy)
+    used: set[str] = set()
+    for name, deployment in _sections(data, "deployments"):
+        path: Path = ("deployments", name, "nodes")
+        names = deployment.get("nodes")
+        if names == []:
+            yield Finding(path, "names no node", "list at least one")
+        yield from _check_names(path, names, nodes, "node")
+        used.update(one for one in _list(names) if isinstance(one, str))
+    for name in nodes:
+        if name not in used and _mapping(data, "deployments"):
+            message = "no deployment uses this node"
+            yield Finding(("nodes", name), message, "list it under a deployment", warns=True)
+
+
+def _check_default(data: dict[str, Any]) -> Iterator[Finding]:
+    name, deployments = data.get("default_deployment"), _mapping(data, "deployments")
+    if isinstance(name, str) and name not in deployments:
+        yield _unknown(("default_deployment",), name, deployments, "deployment")
+
+
+def _check_tokens(data: dict[str, Any]) -> Iterator[Finding]:
+    deployments = _mapping(data, "deployments")
+    names: dict[str, int] = {}
+    hashes: dict[str, int] = {}
+    opened: set[str] = set()
+    for index, token in enumerate(_list(data.get("tokens"))):
+        if not isinstance(token, dict):
+            continue
+        yield from _check_unique(index, token, "name", names, lambda text: text)
+        yield from _check_unique(index, token, "sha256", hashes, str.lower)
+        path: Path = ("tokens", index, "deployments")
+        yield from _check_names(path, token.get("deployments"), deployments, "deployment")
+        if token.get("deployments") == []:
+            yield Finding(path, "the token opens nothing", "list a deployment", warns=True)
+        opened.update(one for one in _list(token.get("deployments")) if isinstance(one, str))
+    for name, deployment in _sections(data, "deployments"):
+        if deployment.get("auth", "tokens") == "tokens" and name not in opened:
+            yield Finding(
+                ("deployments", name),
+                "wants tokens, but no token opens it",
+                f"mint one with `casedesk-proxy token new --deployment {name}`",
+                warns=True,
+            )
+
+
+def _check_unique(
+    index: int, token: dict[str, Any], key: str, seen: dict[str, int], form: Callable[[str], str]
+) -> Iterator[Finding]:
+    value = token.get(key)
+    if not isinstance(value, str):
+        return
+    first = seen.setdefault(form(value), index)
+    if first != index:
+        remedy = "give each token its own name" if key == "name" else "mint another token"
+        yield Finding(("tokens", index, key), f"is that of tokens[{first}] too", remedy)
+
+
+def _check_names(path: Path, names: Any, known: dict[str, Any], what: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, name in enumerate(_list(names)):
+        if not isinstance(name, str):
+            continue
+        if name not in known:
+            yield _unknown((*path, index), name, known, what)
+        elif name in seen:
+            yield Finding((*path, index), f"names {name} a second time", "keep one of them")
+        seen.add(name)
+
+
+def _unknown(path: Path, name: str, known: dict[str, Any], what: str) -> Finding:
+    meant = nearest(name, known)
+    if meant is not None:
+        remedy = f"did you mean {meant}?"
+    elif known:
+        remedy = f"known: {', '.join(list(known)[:10])}"
+    else:
+        remedy = f"define it under {what}s"
+    shown = name if len(name) <= 60 else name[:59] + "…"
+    return Finding(path, f"there is no {what} {shown!r}", remedy)
+
+
+def _address(value: Any) -> Address | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_listen(value)
+    except ValueError:
+        return None
+
+
+def _mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _sections(data: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, value in _mapping(data, key).items():
+        if isinstance(value, dict):
+            yield name, value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+_CHECKS = (_check_addresses, _check_nodes, _check_deployments, _check_default, _check_tokens)

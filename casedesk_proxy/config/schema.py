@@ -1,0 +1,212 @@
+"""The configuration as values: every key, its type, its default and what it is for.
+
+Frozen; unknown keys are errors. ``reload`` in a field's ``json_schema_extra`` says whether a
+running proxy takes a change of it; the editor's schema, the documented example and the reload
+all read it from here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+
+from casedesk_proxy.config.engines import SPEAKS
+from casedesk_proxy.config.values import (
+    AbsolutePath,
+    Address,
+    Duration,
+    Listen,
+    ModelName,
+    Name,
+    NodeUrl,
+    Pause,
+    Sha256,
+    Size,
+    Switch,
+    complain,
+    parse_listen,
+)
+from casedesk_proxy.terms import Dialect, Engine
+
+__all__ = [
+    "Config",
+    "Deployment",
+    "LogLevel",
+    "Node",
+    "NodeTls",
+    "Policy",
+    "Secret",
+    "Server",
+    "ServerTls",
+    "Token",
+]
+
+Policy = Literal["least-streams", "round-robin", "ordered", "prefix-affinity"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+
+
+def setting(
+    description: str, default: Any = ..., *, reload: bool = True, shown: bool = True
+) -> Any:
+    """A key of the file. ``reload``: whether a running proxy takes a change of it."""
+    extra = {"reload": reload}
+    return Field(default, description=description, json_schema_extra=extra, repr=shown)  # type: ignore[arg-type]
+
+
+class Section(BaseModel):
+    """What all sections share. Errors never repeat their input: it may be a secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Secret(Section):
+    """Where a node's key lies: one of env, file and credential, or, with a warning, itself."""
+
+    env: StrictStr | None = setting("Name of the environment variable that holds it.", None)
+    file: AbsolutePath | None = setting("Absolute path of a file that holds nothing else.", None)
+    credential: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$")] | None = (
+        setting("Name of a systemd credential (LoadCredential=, LoadCredentialEncrypted=).", None)
+    )
+    inline: StrictStr | None = setting(
+        "The key itself; whoever reads the file has it, so loading warns.", None, shown=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_text(cls, value: Any) -> Any:
+        return {"inline": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Secret:
+        given = [name for name in ("env", "file", "credential", "inline") if getattr(self, name)]
+        if len(given) != 1:
+            told = f"names {len(given)} places: {', '.join(given)}" if given else "names no place"
+            raise complain(told, "write exactly one of env, file and credential")
+        return self
+
+
+class ServerTls(Section):
+    """Certificate and key for clients that come over https."""
+
+    cert: AbsolutePath = setting("PEM file with the certificate, then its intermediates.")
+    key: AbsolutePath = setting("PEM file with the private key, without a passphrase.")
+
+
+class Server(Section):
+    """The process: where it listens and how long it waits for clients."""
+
+    listen: Listen = setting(
+        "Public address: host:port, [v6]:port or unix:/path. Unused under socket activation.",
+        "127.0.0.1:8080",
+        reload=False,
+    )
+    admin: Listen | None = setting(
+        "Address of /metrics, /healthz, /readyz and /status; null: none.",
+        "127.0.0.1:9180",
+        reload=False,
+    )
+    max_body: Size = setting("Largest request body.", 32 * 2**20)
+    drain_timeout: Duration = setting("How long a stop waits for running streams.", 600.0)
+    header_timeout: Pause = setting(
+        "From the first byte of a request's head to its last.", 10.0, reload=False
+    )
+    body_timeout: Pause = setting("Longest silence inside a request's body.", 60.0)
+    keepalive_timeout: Pause = setting(
+        "How long a client's idle connection is kept.", 75.0, reload=False
+    )
+    log_format: Literal["logfmt", "json"] = setting("Form of the log on stderr.", "logfmt")
+    access_log: Switch = setting("One line for every exchange.", True)
+    log_level: LogLevel = setting("Least grave lines that are written.", "info")
+    tls: ServerTls | None = setting(
+        "Serve https instead of http; renewed files are read again on reload.", None, reload=False
+    )
+
+    @property
+    def listen_address(self) -> Address:
+        return parse_listen(self.listen)
+
+    @property
+    def admin_address(self) -> Address | None:
+        return None if self.admin is None else parse_listen(self.admin)
+
+
+class NodeTls(Section):
+    """How an https node's certificate is checked."""
+
+    ca: AbsolutePath | None = setting("PEM file of the CAs to trust instead of the system's.", None)
+    verify: Switch = setting("false takes any certificate: only for tests.", True)
+
+
+class Node(Section):
+    """One inference server."""
+
+    url: NodeUrl = setting("http or https, host, port and, if need be, a path prefix; not /v1.")
+    engine: Engine = setting("What runs there; auto asks the node.", Engine.AUTO)
+    speaks: tuple[Dialect, ...] | None = setting(
+        "Protocols that it serves itself; null: what its engine is known to speak.", None
+    )
+    models: tuple[ModelName, ...] | None = setting(
+        "Its models, for nodes that cannot list them; null: ask the node.", None
+    )
+    max_streams: Positive | None = setting(
+        "Most requests at it at once; null: as many as it says it has slots, else no limit.", None
+    )
+    weight: Positive = setting("Its share beside the others of a deployment.", 1)
+    api_key: Secret | None = setting(
+        "The node's own key: {env: …}, {file: …} or {credential: …}.", None
+    )
+    connect_timeout: Pause = setting("Until its connection stands, TLS included.", 5.0)
+    first_byte_timeout: Pause = setting("From the request to the head of its reply.", 900.0)
+    idle_timeout: Pause = setting("Longest silence inside its reply.", 900.0)
+    tls: NodeTls | None = setting("How its certificate is checked; null: as the system does.", None)
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """What it speaks: as configured, else as its engine is known to."""
+        return SPEAKS[self.engine] if self.speaks is None else self.speaks
+
+
+class Deployment(Section):
+    """A name in the URL: which nodes, which models, and who may use them."""
+
+    auth: Literal["tokens", "none"] = setting(
+        "tokens, or none: whoever reaches it may use it.", "tokens"
+    )
+    nodes: tuple[StrictStr, ...] = setting("Names of its nodes; order matters to policy: ordered.")
+    models: tuple[ModelName, ...] | None = setting(
+        "Models that it serves, as the nodes name them; null: whatever its nodes report.", None
+    )
+    aliases: dict[ModelName, ModelName] = setting(
+        "Other names for models: exact ones are tried first, then patterns with * in order.",
+        {},
+    )
+    prefix: StrictStr = setting("Put before model names in the catalogue, taken off requests.", "")
+    policy: Policy = setting("Which node takes the next request.", "least-streams")
+    unknown_fields: Literal["refuse", "ignore"] = setting(
+        "What becomes of a Gemini request with fields that Google does not know.", "refuse"
+    )
+    client_stall_timeout: Pause = setting(
+        "How long a client may read nothing of its stream.", 300.0
+    )
+
+
+class Token(Section):
+    """A client's credential, known here by its hash alone."""
+
+    name: Name = setting("Who holds it; stands in logs.")
+    sha256: Sha256 = setting("SHA-256 of the token, 64 hexadecimal digits.")
+    deployments: tuple[StrictStr, ...] = setting("Names of the deployments that it opens.")
+
+
+class Config(Section):
+    """The whole file."""
+
+    server: Server = setting("The process.", Server(), reload=True)
+    default_deployment: StrictStr | None = setting(
+        "Deployment of the bare mounts (/v1, /v1beta, /genai) for tokens that open several.", None
+    )
+    nodes: dict[Name, Node] = setting("Inference servers by name.", {})
+    deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
+    tokens: tuple[Token, ...] = setting("Who may use deployments with auth: tokens.", ())

@@ -1,0 +1,236 @@
+"""YAML text to plain values, with the place of every key and value.
+
+YAML 1.1 as PyYAML reads it, without its traps: no sexagesimal numbers (``1:30``), no dates, no
+octal by a leading zero; such scalars stay text. Refused: duplicate keys, keys that are not
+text, tags, several documents, and files built to explode (nesting, aliases of aliases).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from casedesk_proxy.config.keys import Path, spell
+from casedesk_proxy.config.syntax import describe
+from casedesk_proxy.errors import Complaint
+
+__all__ = ["Mark", "Tree", "read_tree"]
+
+MAX_TEXT = 2**20
+MAX_DEPTH = 30
+#: Values in all, aliases counted each time they are used.
+MAX_VALUES = 100_000
+
+_TAG = "tag:yaml.org,2002:"
+_MERGE = f"{_TAG}merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the text; both count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class Tree:
+    """``value`` is None for an empty file. ``keys`` and ``values`` tell where each path stands."""
+
+    value: Any = None
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    values: dict[Path, Mark] = field(default_factory=dict)
+    complaints: list[Complaint] = field(default_factory=list)
+
+
+def read_tree(text: str, file: str) -> Tree:
+    """Never raises: what is wrong stands in ``complaints``, and ``value`` holds what is right."""
+    tree = Tree()
+    if len(text) > MAX_TEXT:
+        tree.complaints = [Complaint("", "is larger than 1 MiB, so it is no configuration", file)]
+        return tree
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML lets ValueError and OverflowError through for \U escapes beyond Unicode.
+        tree.complaints = [describe(error, text, file)]
+        return tree
+    if root is not None:
+        try:
+            tree.value = _Reader(tree, file).read(root, ())
+        except _TooLargeError as error:
+            tree.complaints.append(error.complaint)
+            tree.value = None
+    return tree
+
+
+class _TooLargeError(Exception):
+    def __init__(self, complaint: Complaint) -> None:
+        self.complaint = complaint
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with fewer guesses about scalars, and with a limit on nesting."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own mechanism
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+#: What a plain scalar is read as: tag, form, first characters. Anything else is text.
+_SCALARS = (
+    ("bool", r"(?i:yes|no|true|false|on|off)", "yYnNtTfFoO"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?(?:0|[1-9][0-9_]{0,17})|0x[0-9a-fA-F]{1,15}", "-+0123456789"),
+    ("float", r"[-+]?[0-9]{1,17}\.[0-9]{0,17}(?:[eE][-+]?[0-9]{1,2})?", "-+0123456789"),
+    ("merge", r"<<", "<"),
+)
+for _name, _form, _first in _SCALARS:
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_form})$"), list(_first))
+_TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+class _Reader:
+    """Walks the node graph once, aliases each time they are used."""
+
+    def __init__(self, tree: Tree, file: str) -> None:
+        self.tree = tree
+        self.file = file
+        self.count = 0
+        self.open: set[int] = set()
+
+    def read(self, node: yaml.Node, path: Path) -> Any:
+        self.count += 1
+        # Recursion through an alias is met here too: its depth or its number has no end.
+        if self.count > MAX_VALUES or len(path) > MAX_DEPTH or id(node) in self.open:
+            message = "grows without bound through its aliases"
+            raise _TooLargeError(self._complaint(node, path, message, "write the values out"))
+        self.tree.values[path] = _mark(node)
+        if isinstance(node, yaml.ScalarNode):
+            return self._read_scalar(node, path)
+        self.open.add(id(node))
+        try:
+            if node.tag not in _COLLECTIONS:
+                self._complain(node, path, *_TAGGED)
+            if isinstance(node, yaml.MappingNode):
+                return self._read_mapping(node, path)
+            return [self.read(one, (*path, index)) for index, one in enumerate(node.value)]
+        finally:
+            self.open.discard(id(node))
+
+    def _read_mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: list[yaml.Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                merged.append(value_node)
+                continue
+            key = self._read_key(key_node, path)
+            if key is None:
+                continue
+            here = (*path, key)
+            if key in found:
+                first = self.tree.keys[here].line
+                message = f"stands here a second time; the first is in line {first}"
+                self._complain(key_node, here, message, "keep one of them")
+                continue
+            self.tree.keys[here] = _mark(key_node)
+            found[key] = self.read(value_node, here)
+        for value_node in merged:
+            self._merge(found, value_node, path)
+        return found
+
+    def _merge(self, found: dict[str, Any], node: yaml.Node, path: Path) -> None:
+        """``<<:`` gives what the mapping itself does not; of several, the first wins."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                self._complain(source, path, "<<: takes a mapping, or a list of them", "")
+                continue
+            inherited = Tree()
+            reader = _Reader(inherited, self.file)
+            reader.count, reader.open = self.count, self.open
+            value = reader.read(source, path)
+            self.count = reader.count
+            self.tree.complaints += inherited.complaints
+            for key in [key for key in value if key not in found]:
+                found[key] = value[key]
+                depth = len(path)
+                for mine, theirs in (
+                    (self.tree.keys, inherited.keys),
+                    (self.tree.values, inherited.values),
+                ):
+                    mine.update({p: m for p, m in theirs.items() if p[depth : depth + 1] == (key,)})
+
+    def _read_key(self, node: yaml.Node, path: Path) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self._complain(node, path, "a list or mapping stands where a key should", "")
+            return None
+        text: str = node.value
+        if node.tag != f"{_TAG}str":
+            what = _KINDS.get(node.tag, "not text")
+            message = f"YAML reads this key as {what}, but a key must be text"
+            self._complain(node, (*path, text), message, f'put it in quotes: "{text}"')
+            return None
+        return self._check_text(node, (*path, text), text)
+
+    def _read_scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        text: str = node.value
+        if node.tag == f"{_TAG}str":
+            return self._check_text(node, path, text)
+        if node.tag == f"{_TAG}null":
+            return None
+        try:
+            if node.tag == f"{_TAG}bool":
+                return _TRUTH[text.lower()]
+            if node.tag == f"{_TAG}int":
+                return int(text.replace("_", ""), 16 if "x" in text else 10)
+            if node.tag == f"{_TAG}float":
+                return float(text)
+        except (KeyError, ValueError):
+            pass  # only an explicit tag can promise what the text does not hold
+        self._complain(node, path, *_TAGGED)
+        return None
+
+    def _check_text(self, node: yaml.Node, path: Path, text: str) -> str | None:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self._complain(node, path[:-1], "holds half of a surrogate pair, which is no text", "")
+            return None
+        return text
+
+    def _complaint(self, node: yaml.Node, path: Path, message: str, remedy: str) -> Complaint:
+        mark = _mark(node)
+        return Complaint(spell(path), message, self.file, mark.line, mark.column, remedy)
+
+    def _complain(self, node: yaml.Node, path: Path, message: str, remedy: str) -> None:
+        self.tree.complaints.append(self._complaint(node, path, message, remedy))
+
+
+_COLLECTIONS = (f"{_TAG}map", f"{_TAG}seq")
+_TAGGED = ("carries a YAML tag (!…) that means nothing here", "leave the tag out")
+_KINDS = {
+    f"{_TAG}bool": "true or false",
+    f"{_TAG}null": "nothing",
+    f"{_TAG}int": "a number",
+    f"{_TAG}float": "a number",
+}
+
+
+def _mark(node: yaml.Node) -> Mark:
+    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
