@@ -78,7 +78,9 @@ class ClientFault(ProxyError):
 
 
 class BadRequest(ClientFault):
-    """Also 405 and 408, given as ``status``."""
+    """Also 405 and 408, given as ``status``; ``allow`` then names the methods of a 405."""
+
+    allow = ""
 
 
 class Unauthenticated(ClientFault):

@@ -1,0 +1,46 @@
+"""Finding the one credential of a request among the forms that SDKs use (design section 3).
+
+Clients do send two at once (measured: a Bearer token beside ``x-api-key``, two lines of
+``x-goog-api-key``). The order is fixed and the first match wins, right or wrong.
+"""
+
+from __future__ import annotations
+
+from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wire.query import cut_key, find_key
+
+__all__ = ["ACCEPTED_FORMS", "cut_key", "find_credential"]
+
+#: For messages: what a client may send, in order of precedence.
+ACCEPTED_FORMS = "Authorization: Bearer, x-goog-api-key, x-api-key or ?key="
+
+
+def find_credential(headers: RawHeaders, query: str) -> str | None:
+    """The winning credential, or None. ``query`` is the raw query, the credential still in it.
+
+    Of several lines of one header the first non-empty one counts. ``Authorization`` with another
+    scheme than Bearer is no credential form: it is passed over. Bytes that are not UTF-8 become
+    lone surrogates, so that every credential can be compared byte for byte.
+    """
+    google = anthropic = b""
+    for name, value in headers:
+        low = name.lower()
+        if low == b"authorization":
+            token = _bearer(value)
+            if token:
+                return _text(token)
+        elif low == b"x-goog-api-key":
+            google = google or value.strip()
+        elif low == b"x-api-key":
+            anthropic = anthropic or value.strip()
+    winner = google or anthropic
+    return _text(winner) if winner else find_key(query)
+
+
+def _bearer(value: bytes) -> bytes:
+    scheme, _, token = value.strip().replace(b"\t", b" ").partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

@@ -1,0 +1,150 @@
+"""A model's name as a client writes it becomes the name at a node, and the nodes that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from casedesk_proxy.errors import NotFound
+from casedesk_proxy.terms import ModelInfo, Target
+
+__all__ = ["ModelRules", "Reported", "resolve"]
+
+#: The models of each node that has told its list. A node that is missing may have any model.
+Reported = Mapping[str, tuple[ModelInfo, ...]]
+
+_LATEST = ":latest"
+#: Longer names are nobody's, and matching them against patterns would cost.
+_LONGEST = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRules:
+    """What a deployment says about names. ``models`` limits, by the nodes' own names, what may be
+    asked for; None: whatever its nodes report. ``nodes`` are names, in the operator's order."""
+
+    aliases: Mapping[str, str]
+    patterns: tuple[tuple[str, str], ...]
+    prefix: str
+    models: tuple[str, ...] | None
+    nodes: tuple[str, ...]
+
+
+def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
+    """Who has the model that the client calls ``asked``, and what it is called there.
+
+    The prefix is taken off if it is there. Then, in this order: an exact alias; a model that a
+    node reports; the first pattern that fits; a node whose list is not known. Aliases apply once.
+    As in Ollama, ``name`` and ``name:latest`` are the same. Raises NotFound, code
+    model_not_found, with up to three near names of what the deployment shows.
+    """
+    if len(asked) > _LONGEST:
+        raise _not_found(asked, rules, reported)
+    names = _readings(asked, rules.prefix)
+    for name in reversed(names):
+        if name in rules.aliases:
+            return _behind_alias(asked, rules.aliases[name], rules, reported)
+    for name in names:
+        found = _reporters(name, rules, reported)
+        if found is not None:
+            return Target(asked, *found)
+    for name in names:
+        for pattern, model in rules.patterns:
+            if fnmatchcase(name, pattern):
+                return _behind_alias(asked, model, rules, reported)
+    found = _silent(names[0], rules, reported)
+    if found is None:
+        raise _not_found(asked, rules, reported)
+    return Target(asked, *found)
+
+
+def locate(model: str, rules: ModelRules, reported: Reported) -> tuple[str, tuple[str, ...]] | None:
+    """A node's name for ``model`` and the nodes that have it, or may have it; None: nobody."""
+    return _reporters(model, rules, reported) or _silent(model, rules, reported)
+
+
+def is_allowed(model: str, rules: ModelRules) -> bool:
+    return rules.models is None or any(same in rules.models for same in _spellings(model))
+
+
+def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, str]]:
+    """What the deployment shows: (name for clients, name at the nodes), each once, unsorted.
+
+    Aliases stand as they are written, models with the prefix. A model whose name is an alias,
+    too, is not shown: who asks for it gets the alias' target.
+    """
+    for alias, model in rules.aliases.items():
+        found = locate(model, rules, reported)
+        if found is not None:
+            yield alias, found[0]
+    shown = set()
+    for node in rules.nodes:
+        for info in reported.get(node, ()):
+            name = rules.prefix + info.name
+            hidden = info.name in rules.aliases or name in rules.aliases or name in shown
+            if not hidden and is_allowed(info.name, rules):
+                shown.add(name)
+                yield name, info.name
+
+
+def _readings(asked: str, prefix: str) -> tuple[str, ...]:
+    """What a name may mean, from the barest to the name as it was written: a client may have put
+    ``models/`` before it, and a model of a node may begin like that or like the prefix."""
+    bare = asked.removeprefix("models/")
+    found = dict.fromkeys((_without(bare, prefix), bare, _without(asked, prefix), asked))
+    return tuple(found)
+
+
+def _without(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix) or name
+
+
+def _behind_alias(asked: str, model: str, rules: ModelRules, reported: Reported) -> Target:
+    found = locate(model, rules, reported)
+    if found is None:
+        raise _not_found(asked, rules, reported)
+    return Target(asked, *found)
+
+
+def _reporters(
+    model: str, rules: ModelRules, reported: Reported
+) -> tuple[str, tuple[str, ...]] | None:
+    """Only nodes that report the model, under the first of its spellings that any reports."""
+    if not is_allowed(model, rules):
+        return None
+    for name in _spellings(model):
+        nodes = tuple(node for node in rules.nodes if _has(name, reported.get(node, ())))
+        if nodes:
+            return name, nodes
+    return None
+
+
+def _has(name: str, models: tuple[ModelInfo, ...]) -> bool:
+    return any(model.name == name for model in models)
+
+
+def _silent(
+    model: str, rules: ModelRules, reported: Reported
+) -> tuple[str, tuple[str, ...]] | None:
+    """The nodes whose lists are not known."""
+    nodes = tuple(node for node in rules.nodes if node not in reported)
+    return (model, nodes) if nodes and is_allowed(model, rules) else None
+
+
+def _spellings(model: str) -> tuple[str, ...]:
+    """The name itself, then what Ollama takes for the same."""
+    if model.endswith(_LATEST):
+        return model, model.removesuffix(_LATEST)
+    if ":" in model.rpartition("/")[2]:
+        return (model,)
+    return model, model + _LATEST
+
+
+def _not_found(asked: str, rules: ModelRules, reported: Reported) -> NotFound:
+    names = [name for name, _ in visible_names(rules, reported)]
+    near = get_close_matches(asked[:_LONGEST], names, n=3, cutoff=0.5)
+    known = f"; near names: {', '.join(near)}" if near else ""
+    quoted = asked if len(asked) <= 80 else f"{asked[:80]}…"
+    return NotFound(f"model '{quoted}' is not served here{known}", code="model_not_found")

@@ -1,0 +1,138 @@
+"""Anthropic's shapes: errors as a reply and as a stream's last event; models; the version.
+
+Only statuses that Anthropic documents are sent: no capacity and no usable node are both its 529
+overloaded_error, which its SDKs and Claude Code repeat with patience, and what nobody offers
+(501) is a fault of the request, or its SDKs would repeat that too.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Violation
+from casedesk_proxy.terms import ModelInfo, RawHeaders
+from casedesk_proxy.wire.query import read_pairs
+
+__all__ = [
+    "error_body",
+    "error_frame",
+    "http_status",
+    "list_models",
+    "require_version",
+    "show_model",
+]
+
+_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_STATUS = {501: 400, 502: 529, 503: 529}
+_PAGE = 20
+_LONGEST_PAGE = 1000
+
+
+def require_version(headers: RawHeaders) -> None:
+    """Raises BadRequest without an ``anthropic-version``; any value will do (SDKs differ)."""
+    for name, value in headers:
+        if name.lower() == b"anthropic-version" and value.strip():
+            return
+    raise BadRequest("anthropic-version: header is required", code="missing_version")
+
+
+def http_status(error: ProxyError) -> int:
+    if isinstance(error, Busy) and error.status == Busy.status:
+        return 529
+    return _STATUS.get(error.status, error.status)
+
+
+def error_body(error: ProxyError, request_id: str = "") -> bytes:
+    """The envelope. SDKs read the request id from the header ``request-id``, people from here."""
+    status = http_status(error)
+    fallback = "invalid_request_error" if status < 500 else "api_error"
+    shown: dict[str, Any] = {
+        "type": "error",
+        "error": {
+            "type": _TYPES.get(status, fallback),
+            "message": error.message.encode("utf-8", "replace").decode(),
+        },
+    }
+    if request_id:
+        shown["request_id"] = request_id
+    return jsonio.dumps_stream(shown)
+
+
+def error_frame(error: ProxyError, request_id: str = "") -> bytes:
+    """A whole event. Its HTTP status being 200, only ``error.type`` tells SDKs what it was."""
+    return b"event: error\ndata: " + error_body(error, request_id) + b"\n\n"
+
+
+def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
+    """A page of models by name. ``query`` may hold limit (1 to 1000, default 20) and one of
+    after_id and before_id, which need not be in the list any more. Raises BadRequest."""
+    parameters = dict(read_pairs(query))
+    limit = _limit(parameters.get("limit") or str(_PAGE))
+    after, before = parameters.get("after_id"), parameters.get("before_id")
+    if after and before:
+        raise _bad_parameter("before_id", "only one of after_id and before_id may be given")
+    ordered = sorted(models, key=lambda model: model.name)
+    names = [model.name for model in ordered]
+    if before:
+        end = bisect_left(names, before)
+        start = max(0, end - limit)
+        more = start > 0
+    else:
+        start = bisect_right(names, after) if after else 0
+        end = min(start + limit, len(names))
+        more = end < len(names)
+    return {
+        "data": [show_model(model) for model in ordered[start:end]],
+        "has_more": more,
+        "first_id": names[start] if start < end else None,
+        "last_id": names[end - 1] if start < end else None,
+    }
+
+
+def show_model(model: ModelInfo) -> dict[str, Any]:
+    """Anthropic's model object. A creation time that the node does not tell is 1970."""
+    shown: dict[str, Any] = {
+        "type": "model",
+        "id": model.name,
+        "display_name": model.name,
+        "created_at": _rfc3339(model.created or 0),
+    }
+    if model.context_length is not None:
+        shown["max_input_tokens"] = model.context_length
+    limit = model.output_limit or model.context_length
+    if limit is not None:
+        shown["max_tokens"] = limit
+    return shown
+
+
+def _rfc3339(seconds: int) -> str:
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):  # a node's nonsense is no reason to fail
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _limit(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LONGEST_PAGE:
+        return int(text[:9])
+    raise _bad_parameter("limit", "a number from 1 to 1000 is required")
+
+
+def _bad_parameter(name: str, told: str) -> BadRequest:
+    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))

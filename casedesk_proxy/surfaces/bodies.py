@@ -1,0 +1,135 @@
+"""What a relay reads in a JSON body, and the one thing it changes there: the model's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.surfaces.spans import Span, elements, members, splice, value_behind
+from casedesk_proxy.terms import Action, Call, Dialect, Framing
+
+__all__ = ["Body", "read_body", "rename_model"]
+
+_MAY_STREAM = frozenset({Action.MESSAGES, Action.CHAT, Action.COMPLETE})
+_WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
+_NAMING = _WRAPPERS | {"model", "requests"}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """``model`` as the body names it, None for Gemini, where the path does; ``stream``: whether
+    call and body together ask for one; ``value`` the whole object (of double keys the last)."""
+
+    model: str | None
+    stream: bool
+    value: dict[str, Any]
+
+
+def read_body(call: Call, raw: bytes) -> Body:
+    """Raises BadRequest, naming the byte of a syntax error or the field of a wrong type."""
+    value = _parse(raw)
+    if call.surface is Dialect.GEMINI:
+        _refuse_stream_field(call, value)
+        return Body(None, call.framing is not Framing.UNARY, value)
+    model = value.get("model")
+    if not isinstance(model, str) or not model:
+        raise _bad_field("model", "a string is required")
+    if call.action not in _MAY_STREAM:
+        return Body(model, False, value)
+    stream = value.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise _bad_field("stream", "true or false is required")
+    return Body(model, bool(stream), value)
+
+
+def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bytes:
+    """The body with the model's name changed; every other byte as the client sent it.
+
+    ``value`` is what ``raw`` parses to; beside Gemini's it names a model. A double key is changed wherever it stands, since nodes
+    differ in which one they take. Gemini bodies repeat the path's model inside (embedding
+    requests, wrapped countTokens), and Google refuses one that differs from the path: those that
+    say what the path says are changed, others are left for the node to refuse.
+    """
+    if call.surface is Dialect.GEMINI:
+        if _NAMING.isdisjoint(value):
+            return raw
+        return splice(raw, _gemini_changes(raw, call.model or "", new))
+    name = jsonio.dumps(new)
+    return splice(raw, ((span, name) for span in _top_level_models(raw)))
+
+
+def _top_level_models(raw: bytes) -> Iterator[Span]:
+    """Where the values of the key ``model`` stand in an object that has it."""
+    at = raw.find(b'"model"')
+    if raw.find(b'"model"', at + 1) < 0 <= at and b"\\u006" not in raw:
+        # Its letters stand there once and none of them is escaped elsewhere: that is the key. A
+        # prompt of megabytes is not scanned for it.
+        yield value_behind(raw, at)
+        return
+    for key, start, end in members(raw):
+        if jsonio.loads(key) == "model":
+            yield start, end
+
+
+def _gemini_changes(raw: bytes, asked: str, new: str) -> Iterator[tuple[Span, bytes]]:
+    for key, start, end in members(raw):
+        name, first = jsonio.loads(key), raw[start : start + 1]
+        if name == "model":
+            yield from _changed_name(raw, (start, end), asked, new)
+        elif first == b"{" and (name in _WRAPPERS or name == "requests"):
+            yield from _changed_inside(raw, start, asked, new)
+        elif first == b"[" and name == "requests":
+            for at, _ in elements(raw, start):
+                if raw[at : at + 1] == b"{":
+                    yield from _changed_inside(raw, at, asked, new)
+
+
+def _changed_inside(raw: bytes, at: int, asked: str, new: str) -> Iterator[tuple[Span, bytes]]:
+    for key, start, end in members(raw, at):
+        if jsonio.loads(key) == "model":
+            yield from _changed_name(raw, (start, end), asked, new)
+
+
+def _changed_name(raw: bytes, span: Span, asked: str, new: str) -> Iterator[tuple[Span, bytes]]:
+    old = jsonio.loads(raw[slice(*span)])
+    if isinstance(old, str) and old.removeprefix("models/") == asked:
+        plain = old == asked and not old.startswith("tunedModels/")
+        named = new if plain or new.startswith("tunedModels/") else f"models/{new}"
+        yield span, jsonio.dumps(named)
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    if not raw.strip():
+        raise BadRequest("the body is empty; a JSON object is required", code="invalid_json")
+    try:
+        value = jsonio.loads(raw)
+    except jsonio.JSONError as error:
+        raise BadRequest(_told(error, raw), code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise BadRequest("the body is not a JSON object", code="invalid_json")
+    return value
+
+
+def _told(error: jsonio.JSONError, raw: bytes) -> str:
+    """What is wrong and at which byte, counted from 0; nothing of the body itself."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as fault:
+        return f"the body is not UTF-8 at byte {fault.start}"
+    place = len(error.doc[: error.pos].encode())
+    return f"the body is not valid JSON at byte {place}: {error.msg}"
+
+
+def _refuse_stream_field(call: Call, value: dict[str, Any]) -> None:
+    if call.action is Action.GENERATE and value.get("stream") is True:
+        raise _bad_field(
+            "stream",
+            "no field of generateContent; to stream, call streamGenerateContent",
+        )
+
+
+def _bad_field(name: str, told: str) -> BadRequest:
+    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))

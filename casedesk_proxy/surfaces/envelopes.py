@@ -1,0 +1,82 @@
+"""What a surface sends when the proxy answers by itself: errors, model lists, one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from casedesk_proxy.errors import BadRequest, ProxyError
+from casedesk_proxy.surfaces import anthropic, gemini, openai
+from casedesk_proxy.surfaces.pauses import whole_seconds
+from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
+
+__all__ = ["Reply", "error_reply", "list_reply", "model_reply"]
+
+#: Google's spelling for its own; only its SDKs read the body without looking at the type.
+_CONTENT_TYPE = {
+    Dialect.GEMINI: b"application/json; charset=UTF-8",
+    Dialect.ANTHROPIC: b"application/json",
+    Dialect.OPENAI: b"application/json",
+}
+_ERRORS = {
+    Dialect.GEMINI: (gemini.http_status, gemini.error_body),
+    Dialect.ANTHROPIC: (anthropic.http_status, anthropic.error_body),
+    Dialect.OPENAI: (openai.http_status, openai.error_body),
+}
+#: Repeated by clients although it cannot help: 501 by every SDK of OpenAI's family, 401 by
+#: Claude Code (measured). SDKs made with Stainless obey the header.
+_NEVER_RETRY = frozenset({401, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. The server adds what every reply has: x-request-id, length, connection."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> Reply:
+    """An error as the surface's clients understand it, with the headers that belong to it."""
+    status_of, body_of = _ERRORS[surface]
+    status = status_of(error)
+    headers = [(b"content-type", _CONTENT_TYPE[surface])]
+    if surface is Dialect.ANTHROPIC:
+        headers.append((b"request-id", request_id.encode()))
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, BadRequest) and error.allow:
+        headers.append((b"allow", error.allow.encode()))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % whole_seconds(error.retry_after)))
+    if status in _NEVER_RETRY:
+        headers.append((b"x-should-retry", b"false"))
+    return Reply(status, tuple(headers), body_of(error, request_id))
+
+
+def list_reply(call: Call, models: Sequence[ModelInfo]) -> dict[str, Any]:
+    """The list that ``call`` asks for. Raises BadRequest for its paging parameters.
+
+    The bare ``/v1/models`` without a telling header serves two kinds of clients at once: OpenAI's
+    list with Gemini's array beside it (design section 2).
+    """
+    assert call.action is Action.LIST_MODELS
+    if call.surface is Dialect.GEMINI:
+        return gemini.list_models(models, call.query)
+    if call.surface is Dialect.ANTHROPIC:
+        return anthropic.list_models(models, call.query)
+    reply = openai.list_models(models)
+    if call.deployment is None:
+        reply["models"] = [gemini.show_model(model) for model in models]
+    return reply
+
+
+def model_reply(surface: Dialect, model: ModelInfo) -> dict[str, Any]:
+    """One model in the surface's shape."""
+    if surface is Dialect.GEMINI:
+        return gemini.show_model(model)
+    if surface is Dialect.ANTHROPIC:
+        return anthropic.show_model(model)
+    return openai.show_model(model)

@@ -1,0 +1,172 @@
+"""Google's shapes: errors as a reply, as a stream's last frame and as an array element; models.
+
+Every SDK builds its exception from ``error.code``, so that it always equals the HTTP status.
+Inside a stream google-genai sees an error only if ``error`` is the first key and ``code`` an
+integer (measured).
+
+About 503: google-generativeai repeats it for ten minutes, ignoring Retry-After (123 requests,
+measured), and repeats nothing else. So what passes by itself soon, being busy, is 429; 503 is
+left to mean that no node is usable, where waiting is right and each repeat costs no node
+anything. A node that fails one request is 502, which it does not repeat.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import BadRequest, ProxyError, Violation
+from casedesk_proxy.surfaces.pauses import whole_seconds
+from casedesk_proxy.terms import ModelInfo
+from casedesk_proxy.wire.query import read_pairs
+
+__all__ = [
+    "error_body",
+    "error_element",
+    "error_frame",
+    "http_status",
+    "list_models",
+    "show_model",
+]
+
+_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_TYPE = "type.googleapis.com/google.rpc."
+_DOMAIN = "casedesk-proxy"
+_NOT_REASON = re.compile(r"[^A-Z0-9_]")
+_PAGE = 50
+_LONGEST_PAGE = 1000
+
+
+def http_status(error: ProxyError) -> int:
+    return error.status
+
+
+def error_body(error: ProxyError, request_id: str = "") -> bytes:
+    """The envelope; Google's has no place for a request id."""
+    return jsonio.dumps_stream({"error": _error(error)})
+
+
+def error_frame(error: ProxyError, request_id: str = "") -> bytes:
+    """A whole SSE frame, framed as Google does. Close the connection behind it."""
+    return b"data: " + error_body(error) + b"\r\n\r\n"
+
+
+def error_element(error: ProxyError, request_id: str = "") -> bytes:
+    """An element of a streamed array, without comma. Close behind it, without ``]``."""
+    return error_body(error)
+
+
+def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
+    """A page of models by name. ``query`` may hold pageSize (default 50, more than 1000 is cut
+    to 1000) and pageToken, which outlives changes of the list. Raises BadRequest for either."""
+    parameters = dict(read_pairs(query))
+    size = _page_size(parameters.get("pageSize") or parameters.get("page_size") or "0")
+    token = parameters.get("pageToken") or parameters.get("page_token")
+    after = _read_token(token) if token else ""
+    rest = sorted(
+        (model for model in models if not after or model.name > after), key=lambda one: one.name
+    )
+    page = rest[:size]
+    reply: dict[str, Any] = {"models": [show_model(model) for model in page]}
+    if len(rest) > size:
+        # Absent at the end: SDKs ask on for as long as it is there.
+        reply["nextPageToken"] = _write_token(page[-1].name)
+    return reply
+
+
+def show_model(model: ModelInfo) -> dict[str, Any]:
+    """Google's Model resource. Limits that the node does not tell are left out."""
+    base, colon, tag = model.name.rpartition(":")
+    if not colon or "/" in tag:
+        base, tag = model.name, ""
+    named = model.name if model.name.startswith("tunedModels/") else f"models/{model.name}"
+    shown: dict[str, Any] = {
+        "name": named,
+        "baseModelId": base,
+        "version": tag or "001",
+        "displayName": model.name,
+    }
+    if model.context_length is not None:
+        shown["inputTokenLimit"] = model.context_length
+    limit = model.output_limit or model.context_length
+    if limit is not None:
+        shown["outputTokenLimit"] = limit
+    shown["supportedGenerationMethods"] = (
+        ["embedContent", "batchEmbedContents"]
+        if model.embeds
+        else ["generateContent", "streamGenerateContent", "countTokens"]
+    )
+    return shown
+
+
+def _error(error: ProxyError) -> dict[str, Any]:
+    status = http_status(error)
+    fallback = "INVALID_ARGUMENT" if status < 500 else "INTERNAL"
+    return {
+        "code": status,
+        "message": error.message.encode("utf-8", "replace").decode(),
+        "status": _STATUS.get(status, fallback),
+        "details": _details(error),
+    }
+
+
+def _details(error: ProxyError) -> list[dict[str, Any]]:
+    reason = _NOT_REASON.sub("_", error.code.upper())[:63]
+    details: list[dict[str, Any]] = [
+        {"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": _DOMAIN}
+    ]
+    if error.violations:
+        violations = [
+            {"field": one.path, "description": one.description} for one in error.violations
+        ]
+        details.append({"@type": f"{_TYPE}BadRequest", "fieldViolations": violations})
+    if error.retry_after is not None:
+        pause = f"{whole_seconds(error.retry_after)}s"
+        details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": pause})
+    return details
+
+
+def _page_size(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise _bad_parameter("pageSize", "a number from 1 to 1000 is required")
+    return min(int(text[:9]) or _PAGE, _LONGEST_PAGE)
+
+
+def _write_token(name: str) -> str:
+    raw = name.encode()
+    return base64.urlsafe_b64encode(crc32(raw).to_bytes(4) + raw).rstrip(b"=").decode()
+
+
+def _read_token(token: str) -> str:
+    """The name of the last model already shown."""
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        if crc32(raw[4:]).to_bytes(4) != raw[:4] or len(raw) < 5:
+            raise ValueError
+        return raw[4:].decode()
+    except (ValueError, binascii.Error):
+        raise _bad_parameter("pageToken", "not one that this proxy gave out") from None
+
+
+def _bad_parameter(name: str, told: str) -> BadRequest:
+    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))

@@ -1,0 +1,15 @@
+"""How long a client is told to wait."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["whole_seconds"]
+
+#: anthropic from 1.17 on sleeps for whatever it is told, openai gives up above 120 s (source).
+_LONGEST = 60
+
+
+def whole_seconds(pause: float) -> int:
+    """A pause in seconds as Retry-After may say it: whole, 1 to 60."""
+    return _LONGEST if not pause <= _LONGEST else max(1, math.ceil(pause))

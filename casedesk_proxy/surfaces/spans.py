@@ -1,0 +1,81 @@
+"""Where the values of a JSON document stand in its bytes, so that one can be replaced alone.
+
+For documents that a parser has already accepted; on anything else the results mean nothing.
+Works by iteration, so that no nesting is too deep, and skips what it does not look into at the
+speed of a regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+__all__ = ["Span", "elements", "members", "splice", "value_behind"]
+
+#: Start and end of a value in the bytes around it.
+Span = tuple[int, int]
+
+# Possessive throughout: a backtracking match would be quadratic on long strings.
+_STRING_BYTES = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = re.compile(_STRING_BYTES, re.DOTALL)
+_MEMBER = re.compile(rb"[ \t\n\r,]*+(" + _STRING_BYTES + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)
+_GAP = re.compile(rb"[ \t\n\r,]*+")
+_SCALAR = re.compile(rb"[^ \t\n\r,\]}]++")
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING_BYTES + rb")*+[{}\[\]]", re.DOTALL)
+
+
+def members(raw: bytes, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Each key of the object that opens at or after ``at``, quoted as it stands, and where its
+    value starts and ends. Keys that stand twice come twice."""
+    at = raw.index(b"{", at) + 1
+    while (key := _MEMBER.match(raw, at)) is not None:
+        start = key.end()
+        at = _end(raw, start)
+        yield key[1], start, at
+
+
+def elements(raw: bytes, at: int = 0) -> Iterator[Span]:
+    """Where each element of the array that opens at or after ``at`` starts and ends."""
+    at = raw.index(b"[", at) + 1
+    while True:
+        gap = _GAP.match(raw, at)
+        assert gap is not None, "the pattern takes nothing, too"
+        start = gap.end()
+        if raw[start : start + 1] == b"]":
+            return
+        at = _end(raw, start)
+        yield start, at
+
+
+def value_behind(raw: bytes, key: int) -> Span:
+    """Where the value of the key whose quote stands at ``key`` starts and ends."""
+    match = _MEMBER.match(raw, key)
+    assert match is not None, "a key stands there"
+    return match.end(), _end(raw, match.end())
+
+
+def splice(raw: bytes, changes: Iterable[tuple[Span, bytes]]) -> bytes:
+    """The bytes with each span replaced; spans in order and apart from each other."""
+    pieces = []
+    done = 0
+    for (start, end), value in changes:
+        pieces += [raw[done:start], value]
+        done = end
+    return b"".join([*pieces, raw[done:]])
+
+
+def _end(raw: bytes, at: int) -> int:
+    """Behind the value that starts at ``at``."""
+    first = raw[at : at + 1]
+    if first not in (b"{", b"["):
+        match = (_STRING if first == b'"' else _SCALAR).match(raw, at)
+        assert match is not None, "the document is valid"
+        return match.end()
+    depth = 0
+    while True:
+        bracket = _TO_BRACKET.match(raw, at)
+        assert bracket is not None, "the document is valid"
+        at = bracket.end()
+        depth += 1 if raw[at - 1] in b"{[" else -1
+        if depth == 0:
+            return at

@@ -1,0 +1,85 @@
+"""A raw request target taken apart: what it must not hold, what is path, what is query.
+
+Targets are text in which bytes that are not UTF-8 stand as lone surrogates, as aiohttp hands
+them over. Everything here is decided on the raw target or after exactly one percent-decoding;
+what still looks encoded after that is a name and nothing more.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from casedesk_proxy.errors import BadRequest
+
+__all__ = ["decode", "shown", "split_target"]
+
+_AUTHORITY = re.compile(r"https?://[^/?]*", re.IGNORECASE)
+_SLASHES = re.compile(r"/{2,}")
+_DOTS = frozenset({".", ".."})
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNENCODED = re.compile(r"[\x00-\x20\x7f-\x9f#]")
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Path and query as they stand on the wire, the path with ``//`` folded and no slash at its
+    end. The absolute form loses its scheme and authority (RFC 9112 section 3.2.2).
+
+    Raises BadRequest for what no client means: control characters, blanks, ``#``, and in the
+    path, also when percent-encoded, control characters, ``.`` or ``..`` as a segment, or bytes
+    that are not UTF-8.
+    """
+    if not target.startswith("/"):
+        target = _cut_authority(target)
+    if not (target.isascii() and target.isprintable()) or " " in target or "#" in target:
+        _refuse_characters(target)
+    path, _, query = target.partition("?")
+    if "%" in path or "/." in path or "\\" in path or not path.isascii():
+        _refuse_path(decode(path))
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    return path.rstrip("/"), query
+
+
+def decode(raw: str) -> str:
+    """Percent-decoded once. Raises BadRequest where the bytes are not UTF-8."""
+    if "%" not in raw and raw.isascii():
+        return raw
+    try:
+        return unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode("utf-8")
+    except UnicodeError:
+        raise BadRequest("the path is not UTF-8", code="invalid_path") from None
+
+
+def shown(name: str) -> str:
+    """A client's text as a message may quote it: short, and nothing that JSON cannot hold."""
+    short = name if len(name) <= 80 else f"{name[:80]}…"
+    return f"'{short.encode('utf-8', 'replace').decode()}'"
+
+
+def _cut_authority(target: str) -> str:
+    match = _AUTHORITY.match(target)
+    if match is None:
+        raise BadRequest("the request target is not a path", code="invalid_path")
+    rest = target[match.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _refuse_characters(target: str) -> None:
+    found = _UNENCODED.search(target)
+    if found:
+        raise BadRequest(
+            f"the request target holds {found[0]!a}, which must be percent-encoded",
+            code="invalid_path",
+        )
+    try:
+        target.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise BadRequest("the request target is not UTF-8", code="invalid_path") from None
+
+
+def _refuse_path(decoded: str) -> None:
+    if _CONTROLS.search(decoded):
+        raise BadRequest("the path holds a control character", code="invalid_path")
+    if not _DOTS.isdisjoint(decoded.replace("\\", "/").split("/")):
+        raise BadRequest("the path holds '.' or '..' as a segment", code="invalid_path")

@@ -1,0 +1,137 @@
+"""Which header lines cross the proxy, in either direction. Names keep the case they came in.
+
+Requests pass by an allow list, since stray headers change what a node does (measured); replies
+by a block list, since unknown ones are harmless to a client. Framing is never passed on: whoever
+writes a message frames it. A line that could end early and start another never passes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from casedesk_proxy.terms import Dialect, RawHeaders
+
+__all__ = [
+    "accept_request_id",
+    "forward_request_headers",
+    "forward_response_headers",
+    "node_credential",
+]
+
+_TO_NODE = frozenset(
+    {
+        b"accept",
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"content-type",
+        b"traceparent",
+        b"tracestate",
+        b"user-agent",
+        b"x-request-id",
+    }
+)
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+#: Ours to say (ids, server, length), the node's own business (cookies, policies that a browser
+#: would remember for our name), or a way to learn the node's address (location).
+_NOT_TO_CLIENT = _HOP_BY_HOP | {
+    b"alt-svc",
+    b"clear-site-data",
+    b"content-length",
+    b"content-location",
+    b"location",
+    b"nel",
+    b"refresh",
+    b"report-to",
+    b"reporting-endpoints",
+    b"server",
+    b"set-cookie",
+    b"set-cookie2",
+    b"strict-transport-security",
+    b"x-request-id",
+}
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BREAKS_OUT = re.compile(rb"[\r\n\0]")
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+def forward_request_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """What a node gets of a client's headers (design section 3), in order, values untouched.
+
+    Never a credential, a cookie, Host, framing or a hop-by-hop header (RFC 9110 section 7.6.1,
+    those that Connection names included); x-request-id only if it is one that we accept.
+    """
+    named = _named_by_connection(headers)
+    kept = []
+    for name, value in headers:
+        low = name.lower()
+        if low in _TO_NODE:
+            if low == b"x-request-id" and not _REQUEST_ID.fullmatch(value):
+                continue
+        elif not low.startswith(b"x-goog-") or low == b"x-goog-api-key":
+            continue
+        if low not in named and _is_clean(name, value):
+            kept.append((name, value))
+    return kept
+
+
+def forward_response_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    """What a client gets of a node's headers, in order; the relay adds ids and framing.
+
+    No CORS header passes (design section 2), nor any that Connection names.
+    """
+    named = _named_by_connection(headers)
+    return [
+        (name, value)
+        for name, value in headers
+        if (low := name.lower()) not in _NOT_TO_CLIENT
+        and not low.startswith(b"access-control-")
+        and low not in named
+        and _is_clean(name, value)
+    ]
+
+
+def node_credential(dialect: Dialect, key: str) -> tuple[bytes, bytes]:
+    """The node's own key in the form that its protocol uses.
+
+    Raises ValueError for a key that would break out of its header line.
+    """
+    value = key.strip().encode()
+    if _BREAKS_OUT.search(value):
+        raise ValueError("a node's key holds a line break")
+    if dialect is Dialect.GEMINI:
+        return b"x-goog-api-key", value
+    if dialect is Dialect.ANTHROPIC:
+        return b"x-api-key", value
+    return b"Authorization", b"Bearer " + value
+
+
+def accept_request_id(headers: RawHeaders) -> str | None:
+    """The client's x-request-id if it is 1 to 128 visible ASCII characters, else None."""
+    for name, value in headers:
+        if name.lower() == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value.decode("ascii")
+    return None
+
+
+def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
+    options = [value for name, value in headers if name.lower() == b"connection"]
+    if not options:
+        return frozenset()
+    return frozenset(option.strip().lower() for option in b",".join(options).split(b","))
+
+
+def _is_clean(name: bytes, value: bytes) -> bool:
+    return _NAME.fullmatch(name) is not None and _BREAKS_OUT.search(value) is None
