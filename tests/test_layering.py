@@ -21,7 +21,8 @@ LAYERS = {
 PURE = {name for name, layer in LAYERS.items() if layer <= 3}
 SIBLINGS = {"surfaces", "auth", "catalog", "dialects", "usage", "pools"}
 IMPURE = {
-    "aiohttp", "asyncio", "concurrent", "http.client", "http.server", "io", "logging", "multiprocessing", "os",
+    "aiohttp", "asyncio", "concurrent", "http.client", "http.server", "io", "logging",
+    "multiprocessing", "os",
     "pathlib", "random", "secrets", "selectors", "shutil", "signal", "socket", "ssl",
     "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uvloop",
 }  # fmt: skip

@@ -1,0 +1,32 @@
+"""How a stream that broke ends for its client: with the protocol's error, where it fits.
+
+After these bytes the connection is closed without the message's proper end, which every SDK
+notices; the error frame says why (design section 5; SDK behaviour measured).
+"""
+
+from __future__ import annotations
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.surfaces import anthropic, gemini, openai
+from casedesk_proxy.terms import Dialect, Framing
+
+__all__ = ["broken_ending", "is_between_events"]
+
+_FRAMES = {
+    Dialect.GEMINI: gemini.error_frame,
+    Dialect.ANTHROPIC: anthropic.error_frame,
+    Dialect.OPENAI: openai.error_frame,
+}
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+def is_between_events(tail: bytes) -> bool:
+    """Whether an SSE body whose last bytes are ``tail`` stands between two events."""
+    return not tail or tail.endswith(_EVENT_ENDS)
+
+
+def broken_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyError) -> bytes:
+    """Body bytes to send before closing; empty where an error would fall inside a frame."""
+    if framing is Framing.SSE and is_between_events(tail):
+        return _FRAMES[surface](error)
+    return b""

@@ -1,0 +1,105 @@
+"""One configuration, compiled: what planning looks at. Immutable, swapped by reference.
+
+A running exchange holds the snapshot it began with; a reload never touches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from casedesk_proxy.auth.tokens import TokenTable
+from casedesk_proxy.catalog.names import ModelRules
+from casedesk_proxy.config.schema import Config, Deployment, Node
+from casedesk_proxy.terms import Dialect, Engine
+
+__all__ = ["DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """A node as requests see it. ``base`` is the path of its URL without a trailing slash;
+    ``host_header`` is its own authority: some nodes refuse a foreign one (Ollama, measured)."""
+
+    name: str
+    secure: bool
+    host: str
+    port: int
+    base: str
+    host_header: bytes
+    engine: Engine
+    speaks: tuple[Dialect, ...]
+    models: tuple[str, ...] | None
+    key: str | None = field(repr=False)
+    config: Node = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    name: str
+    auth: str
+    policy: str
+    refuse_unknown: bool
+    client_stall_timeout: float
+    rules: ModelRules
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    nodes: Mapping[str, NodeSpec]
+    deployments: Mapping[str, DeploymentSpec]
+    tokens: TokenTable
+    default_deployment: str | None
+    max_body: int
+    body_timeout: float
+
+
+def compile_snapshot(config: Config, secrets: Mapping[str, str]) -> Snapshot:
+    """``secrets``: the nodes' own keys by node name, already read from where they lie."""
+    return Snapshot(
+        nodes={name: _node(name, node, secrets.get(name)) for name, node in config.nodes.items()},
+        deployments={name: _deployment(name, one) for name, one in config.deployments.items()},
+        tokens=TokenTable((one.name, one.sha256, one.deployments) for one in config.tokens),
+        default_deployment=config.default_deployment,
+        max_body=config.server.max_body,
+        body_timeout=config.server.body_timeout,
+    )
+
+
+def _node(name: str, node: Node, key: str | None) -> NodeSpec:
+    url = urlsplit(node.url)
+    secure = url.scheme == "https"
+    host = url.hostname or ""
+    port = url.port or (443 if secure else 80)
+    return NodeSpec(
+        name=name,
+        secure=secure,
+        host=host,
+        port=port,
+        base=url.path.rstrip("/"),
+        host_header=url.netloc.rpartition("@")[2].encode("idna" if not host.isascii() else "ascii"),
+        engine=node.engine,
+        speaks=node.dialects,
+        models=node.models,
+        key=key,
+        config=node,
+    )
+
+
+def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
+    patterns = {asked for asked in deployment.aliases if any(mark in asked for mark in "*?[")}
+    return DeploymentSpec(
+        name=name,
+        auth=deployment.auth,
+        policy=deployment.policy,
+        refuse_unknown=deployment.unknown_fields == "refuse",
+        client_stall_timeout=deployment.client_stall_timeout,
+        rules=ModelRules(
+            aliases={a: m for a, m in deployment.aliases.items() if a not in patterns},
+            patterns=tuple((a, m) for a, m in deployment.aliases.items() if a in patterns),
+            prefix=deployment.prefix,
+            models=deployment.models,
+            nodes=deployment.nodes,
+        ),
+    )

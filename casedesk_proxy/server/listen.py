@@ -1,0 +1,65 @@
+"""Listening sockets from configured addresses: host:port, [v6]:port or unix:/path."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+
+__all__ = ["bind", "describe"]
+
+_BACKLOG = 4096
+
+
+def bind(address: str) -> socket.socket:
+    """A bound, listening, non-blocking socket. Raises OSError with the address in its text."""
+    try:
+        sock = _bind_unix(address[5:]) if address.startswith("unix:") else _bind_tcp(address)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def describe(sock: socket.socket, *, secure: bool = False) -> str:
+    """Where a socket listens, as a URL a person can use."""
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
+    host, port = sock.getsockname()[:2]
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _bind_tcp(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    info = socket.getaddrinfo(host or None, int(port), type=socket.SOCK_STREAM,
+                              flags=socket.AI_PASSIVE)  # fmt: skip
+    family, kind, proto, _, place = info[0]
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(place)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    # A socket file that a killed daemon left behind; one that still answers is not touched.
+    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
+        os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(path) == 0

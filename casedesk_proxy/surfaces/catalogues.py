@@ -1,0 +1,62 @@
+"""The model lists of nodes, read from whichever protocol told them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from casedesk_proxy.terms import Dialect, ModelInfo
+
+__all__ = ["read_catalogue"]
+
+
+def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
+    """A list endpoint's JSON as models; entries that are not understood are left out.
+
+    OpenAI lists are extended by engines: vLLM and SGLang add ``max_model_len``, llama-server
+    ``meta.n_ctx`` (measured).
+    """
+    key = "models" if dialect is Dialect.GEMINI else "data"
+    entries = value.get(key) if isinstance(value, dict) else None
+    read = _gemini if dialect is Dialect.GEMINI else _listed
+    return tuple(_each(read, entries if isinstance(entries, list) else ()))
+
+
+def _each(read: Any, entries: Iterable[Any]) -> Iterable[ModelInfo]:
+    for entry in entries:
+        if isinstance(entry, dict) and (model := read(entry)) is not None:
+            yield model
+
+
+def _gemini(entry: dict[str, Any]) -> ModelInfo | None:
+    name = entry.get("name")
+    if not isinstance(name, str) or not name:
+        return None
+    methods = entry.get("supportedGenerationMethods")
+    return ModelInfo(
+        name=name.removeprefix("models/"),
+        context_length=_count(entry.get("inputTokenLimit")),
+        output_limit=_count(entry.get("outputTokenLimit")),
+        embeds=isinstance(methods, list) and "embedContent" in methods,
+    )
+
+
+def _listed(entry: dict[str, Any]) -> ModelInfo | None:
+    name = entry.get("id")
+    if not isinstance(name, str) or not name:
+        return None
+    meta = entry.get("meta")
+    slots = meta.get("n_ctx") if isinstance(meta, dict) else None
+    owner = entry.get("owned_by")
+    return ModelInfo(
+        name=name,
+        context_length=_count(entry.get("max_model_len")) or _count(slots),
+        created=_count(entry.get("created")),
+        owned_by=owner if isinstance(owner, str) else None,
+    )
+
+
+def _count(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return value if whole else None
+

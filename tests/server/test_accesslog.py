@@ -1,0 +1,50 @@
+"""One line per exchange, whatever is in its fields."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.server.accesslog import access_log, as_json, as_logfmt
+from casedesk_proxy.terms import Usage
+
+
+def test_the_line() -> None:
+    outcome = Outcome(
+        request_id="r1", started=10.0, surface="openai", action="chat/completions",
+        deployment="desk", token="alice", asked="gpt", model="gemma2:9b", node="gpu0", attempts=1,
+        status=200, terminal=Terminal.COMPLETED, first_byte=10.25, ended=12.5, received=100,
+        sent=2000, events=40, usage=Usage(3, 40),
+    )  # fmt: skip
+    assert as_logfmt(outcome.facts()).decode() == (
+        "id=r1 deployment=desk token=alice surface=openai action=chat/completions asked=gpt "
+        "model=gemma2:9b node=gpu0 status=200 end=completed ttfb=0.25 duration=2.5 bytes_in=100 "
+        "bytes_out=2000 events=40 prompt_tokens=3 output_tokens=40"
+    )
+
+
+def test_an_unread_request_shows_its_target() -> None:
+    outcome = Outcome(request_id="r", started=0, method="GET", target="/x?key=***", status=404)
+    assert 'method=GET target="/x?key=***"' in as_logfmt(outcome.facts()).decode()
+
+
+@given(st.text(max_size=30))
+def test_no_value_breaks_the_line(text: str) -> None:
+    facts = {"a": text, "b": 1}
+    line = as_logfmt(facts)
+    assert b"\n" not in line
+    assert b"\r" not in line
+    assert line.endswith(b" b=1")
+    assert json.loads(as_json(facts)) == facts
+
+
+@pytest.mark.parametrize("form", ["json", "logfmt"])
+def test_the_sink_writes_to_stderr(form: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    access_log(form)(Outcome(request_id="r", started=0, status=200))
+    err = capfdbinary.readouterr().err
+    assert err.count(b"\n") == 1
+    assert b"200" in err

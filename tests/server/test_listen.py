@@ -1,0 +1,51 @@
+"""Addresses become listening sockets, or one clear error."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.server.listen import bind, describe
+
+
+def test_tcp() -> None:
+    with bind("127.0.0.1:0") as sock:
+        url = describe(sock)
+        assert url.startswith("http://127.0.0.1:")
+        with socket.create_connection(sock.getsockname()):
+            pass
+        assert describe(sock, secure=True).startswith("https://")
+
+
+def test_v6() -> None:
+    with bind("[::1]:0") as sock:
+        assert describe(sock).startswith("http://[::1]:")
+
+
+def test_busy_port_is_named() -> None:
+    with bind("127.0.0.1:0") as sock:
+        address = f"127.0.0.1:{sock.getsockname()[1]}"
+        with pytest.raises(OSError, match=address) as busy:
+            bind(address)
+        assert busy.value.errno == errno.EADDRINUSE
+
+
+def test_unix(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/proxy.sock"
+    with bind(address) as sock:
+        assert describe(sock) == address
+        with pytest.raises(OSError, match="in use"):
+            bind(address)
+    # The file is left behind by a process that was killed: nobody answers on it.
+    bind(address).close()
+
+
+def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        bind(f"unix:{path}")
+    assert path.read_text() == "mine"

@@ -1,0 +1,89 @@
+"""A connection to a node: heads at every split, interim replies, and all ways to break."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
+from casedesk_proxy.wire.http1 import Body, ResponseHead
+from tests.server.transports import RecordingTransport
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+async def ask(*pieces: bytes | Exception | None) -> tuple[NodeConnection, ResponseHead]:
+    """Ask over a connection on which the pieces arrive; None is a close."""
+    connection = NodeConnection(asyncio.get_running_loop())
+    transport = RecordingTransport()
+    connection.connection_made(transport)
+    asking = asyncio.ensure_future(connection.ask(b"REQUEST"))
+    await asyncio.sleep(0)
+    assert transport.written == b"REQUEST"
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            connection.data_received(piece)
+        else:
+            connection.connection_lost(piece)
+    return connection, await asking
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+async def test_a_head_in_pieces(size: int) -> None:
+    wire = HEAD + b"hello"
+    pieces = [wire[start : start + size] for start in range(0, len(wire), size)]
+    connection, head = await ask(*pieces)
+    assert (head.status, head.body, head.length) == (200, Body.LENGTH, 5)
+    assert connection.early == b"hello"
+    assert not connection.is_reusable()
+
+
+async def test_interim_replies_are_passed_over() -> None:
+    _, head = await ask(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + HEAD
+    )
+    assert head.status == 200
+
+
+@pytest.mark.parametrize(
+    ("pieces", "silent"),
+    [
+        ([None], True),
+        ([ConnectionResetError()], True),
+        ([b"HTTP/1.1 2", None], False),
+        ([b"SSH-2.0-OpenSSH\r\n\r\n"], False),
+        ([b"HTTP/1.1 101 Switching\r\n\r\n"], False),
+        ([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000], False),
+        ([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000 + b"\r\n\r\n"], False),
+    ],
+)
+async def test_no_head(pieces: list[bytes | Exception | None], silent: bool) -> None:
+    with pytest.raises(ConnectionBroken) as broken:
+        await ask(*pieces)
+    assert broken.value.silent is silent
+
+
+async def test_a_lost_connection_is_not_asked() -> None:
+    connection, _ = await ask(HEAD)
+    connection.connection_lost(None)
+    with pytest.raises(ConnectionBroken) as broken:
+        await connection.ask(b"AGAIN")
+    assert broken.value.silent
+    assert not connection.is_reusable()
+
+
+async def test_much_that_comes_early_pauses_the_node() -> None:
+    connection, _ = await ask(HEAD, b"x" * 300_000)
+    transport = connection.transport
+    assert isinstance(transport, RecordingTransport)
+    assert transport.asked == ["pause"]
+    connection.lend(asyncio.Protocol())
+    assert transport.asked == ["pause", "resume"]
+
+
+async def test_unasked_bytes_spoil_an_idle_connection() -> None:
+    connection, _ = await ask(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert connection.is_reusable()
+    connection.data_received(b"surprise")
+    assert not connection.is_reusable()
