@@ -64,6 +64,9 @@ class Translator(Protocol):
     content_type: str
     #: What the node has told so far.
     usage: Usage
+    #: The client has all of the reply's content: what the node does from here on is of no
+    #: matter, and ``finish`` will not raise. The relay may let go of the node.
+    complete: bool
 
     def feed(self, data: bytes) -> bytes: ...
 

@@ -1,0 +1,162 @@
+"""What each engine takes beyond plain chat: the one table of engine quirks.
+
+Sources: vLLM 0.33, SGLang 0.5.23, llama-server b11549, Ollama 0.33, TGI 3.3.7, read in their
+source or measured. An engine that is not known is treated as a plain OpenAI server: nothing is
+sent to it that OpenAI's own API would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from casedesk_proxy.terms import Engine
+
+__all__ = ["PROFILES", "Choice", "Counter", "Profile", "Thinking", "effort_of"]
+
+
+class Choice(StrEnum):
+    """What ``tool_choice`` can ask for. ``none`` is not here: without tools it is safe anywhere."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    NAMED = "named"
+
+
+class Counter(StrEnum):
+    """How an engine counts the tokens of a chat: path and shape of the question."""
+
+    #: ``{model, messages, tools, add_generation_prompt}`` → ``count``
+    TOKENIZE = "/tokenize"
+    #: a chat body → ``input_tokens``
+    INPUT_TOKENS = "/v1/chat/completions/input_tokens"
+    #: a chat body → a list of tokens
+    CHAT_TOKENIZE = "/chat_tokenize"
+    #: Anthropic's own: a messages body → ``input_tokens``
+    MESSAGES = "/v1/messages/count_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How an engine is told to think, in fields of the chat body.
+
+    ``off`` is merged into the body to switch thinking off; None: it cannot be. ``budget`` is the
+    field for a number of tokens; without one the number becomes an effort. ``effort`` tells
+    whether ``reasoning_effort`` is known. ``history`` is the field of an assistant message that
+    carries earlier reasoning.
+    """
+
+    off: Mapping[str, Any] | None = None
+    budget: str = ""
+    effort: bool = True
+    history: str = ""
+
+
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+_ALL = frozenset(Choice)
+_NO_TEMPLATE_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
+_NO_EFFORT = {"reasoning_effort": "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One engine. The defaults are those of a plain OpenAI server."""
+
+    choices: frozenset[Choice] = _ALL
+    #: Tools and a response format together: which choices of tools it forbids.
+    format_forbids: frozenset[Choice] = frozenset()
+    top_k: bool = False
+    #: 0 is an error on some engines; this much keeps only the likeliest token as well.
+    least_top_p: float = 0.0
+    candidates: bool = True
+    #: vLLM and TGI answer 400 to a fifth stop string.
+    most_stops: int | None = None
+    most_logprobs: int = 20
+    #: llama-server refuses log probabilities of a stream with tools, and we always stream.
+    logprobs_with_tools: bool = True
+    images: frozenset[str] = _IMAGES
+    audio: bool = True
+    #: The content part that carries a video: ``video_url`` or ``input_video``; "" where none.
+    video: str = ""
+    thinking: Thinking = field(default_factory=Thinking)
+    #: What stands as content beside tool calls without text.
+    empty_content: str | None = None
+    #: Function names beyond letters, digits, ``_`` and ``-`` (and 64 of them) are refused.
+    strict_names: bool = False
+    #: ``strict: true`` is meaningful, for schemas that fit its rules.
+    strict_schemas: bool = False
+    parallel_switch: bool = True
+    #: Ignores unknown words; formats beyond these make its grammar fail.
+    formats: frozenset[str] | None = None
+    counter: Counter | None = None
+    embeds: bool = True
+    dimensions: bool = True
+
+
+_PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True)
+
+PROFILES: dict[Engine, Profile] = {
+    Engine.OPENAI: _PLAIN,
+    Engine.AUTO: _PLAIN,
+    Engine.VLLM: Profile(
+        format_forbids=frozenset({Choice.NAMED}),
+        top_k=True,
+        least_top_p=1e-6,
+        most_stops=4,
+        video="video_url",
+        # ``reasoning_effort: none`` does the same, but older releases refuse the value.
+        thinking=Thinking(_NO_TEMPLATE_THINKING, "thinking_token_budget", history="reasoning"),
+        formats=frozenset({"date-time", "date", "time", "uuid", "email"}),
+        counter=Counter.TOKENIZE,
+    ),
+    Engine.SGLANG: Profile(
+        format_forbids=frozenset({Choice.REQUIRED, Choice.NAMED}),
+        top_k=True,
+        video="video_url",
+        thinking=Thinking(_NO_EFFORT, history="reasoning_content"),
+        counter=Counter.TOKENIZE,
+    ),
+    Engine.LLAMA_SERVER: Profile(
+        # A named choice silently becomes auto (llama.cpp 26535).
+        choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
+        top_k=True,
+        logprobs_with_tools=False,
+        images=_IMAGES - {"image/webp"} | {"image/bmp"},
+        video="input_video",
+        thinking=Thinking(
+            _NO_TEMPLATE_THINKING, "thinking_budget_tokens", history="reasoning_content"
+        ),
+        counter=Counter.INPUT_TOKENS,
+        dimensions=False,
+    ),
+    Engine.OLLAMA: Profile(
+        # It has no tool_choice at all (ollama 8421, 11171, 17921).
+        choices=frozenset({Choice.AUTO}),
+        candidates=False,
+        images=_IMAGES - {"image/gif"},
+        thinking=Thinking(_NO_EFFORT, history="reasoning"),
+        parallel_switch=False,
+    ),
+    Engine.TGI: Profile(
+        format_forbids=_ALL,
+        candidates=False,
+        most_stops=4,
+        most_logprobs=5,
+        audio=False,
+        thinking=Thinking(effort=False),
+        empty_content="",
+        parallel_switch=False,
+        counter=Counter.CHAT_TOKENIZE,
+        embeds=False,
+    ),
+}
+
+#: Google's own buckets for its OpenAI surface; ``minimal`` is for the smallest budgets.
+_EFFORTS = ((512, "minimal"), (1024, "low"), (8192, "medium"))
+
+
+def effort_of(budget: int) -> str:
+    """The ``reasoning_effort`` that comes nearest to a budget in tokens."""
+    return next((effort for most, effort in _EFFORTS if budget <= most), "high")

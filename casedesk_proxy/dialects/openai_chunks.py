@@ -1,0 +1,185 @@
+"""Reading the stream of a node that speaks OpenAI: what every pair with such a node needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import JSONError, dumps, loads
+from casedesk_proxy.terms import Usage
+
+__all__ = ["DONE", "MAX_HELD", "Call", "CallList", "UsageTally", "read_chunk", "read_usage"]
+
+#: The data of the last event of most nodes; transformers has none.
+DONE = b"[DONE]"
+#: Most bytes of one reply that are held back: the arguments of calls, a collected body.
+MAX_HELD = 64 * 1024 * 1024
+
+
+def read_chunk(payload: bytes) -> dict[str, Any]:
+    """One event's object. Raises StreamBroken for what is none, or tells of an error."""
+    try:
+        chunk = loads(payload)
+    except JSONError:
+        raise StreamBroken("the node sent an event that is not JSON") from None
+    if not isinstance(chunk, dict):
+        raise StreamBroken("the node sent an event that is not an object")
+    # SGLang's unary errors stand at the top level.
+    if chunk.get("error") or chunk.get("object") == "error":
+        raise StreamBroken("the node reported an error in the midst of its reply")
+    return chunk
+
+
+class Call:
+    """One tool call as its pieces arrive."""
+
+    __slots__ = ("id", "index", "name", "pieces")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.pieces: list[str] = []
+
+    def arguments(self) -> dict[str, Any] | None:
+        """The arguments, {} where there are none; None where they are no JSON object."""
+        text = "".join(self.pieces)
+        if not text.strip():
+            return {}
+        try:
+            value = loads(text)
+        except JSONError:
+            return None
+        if value is None:
+            return {}
+        return value if isinstance(value, dict) else None
+
+
+class CallList:
+    """The tool calls of one choice, put together from the fragments of its deltas.
+
+    A new id at an index already used is a new call: Ollama gave all parallel calls the index 0
+    (ollama 15457). A fragment without an index belongs to the call of its id, else to the first.
+    """
+
+    __slots__ = ("_current", "_held", "_ids", "calls")
+
+    def __init__(self) -> None:
+        #: In order of arrival.
+        self.calls: list[Call] = []
+        self._current: dict[int, Call] = {}
+        self._ids: dict[str, Call] = {}
+        self._held = 0
+
+    def add(self, fragment: Any) -> tuple[Call, str] | None:
+        """Take one entry of ``delta.tool_calls``: its call, and the piece of arguments in it."""
+        if not isinstance(fragment, dict):
+            return None
+        function = fragment.get("function")
+        function = function if isinstance(function, dict) else {}
+        call = self._find(fragment.get("index"), _text(fragment.get("id")))
+        call.name = call.name or _text(function.get("name"))
+        piece = function.get("arguments")
+        if isinstance(piece, dict):  # TGI before 3: an object, whole
+            piece = dumps(piece).decode()
+        if not isinstance(piece, str):
+            piece = ""
+        if piece:
+            call.pieces.append(piece)
+            self._held += len(piece)
+            if self._held > MAX_HELD:
+                raise StreamBroken("the node sent a tool call without end")
+        return call, piece
+
+    def ordered(self) -> list[Call]:
+        """By index, and by arrival within one: ids that occur twice are made unique (TGI's
+        are all "0"), missing ones stay empty."""
+        ordered = sorted(self.calls, key=lambda call: call.index)
+        seen: set[str] = set()
+        for call in ordered:
+            if call.id in seen:
+                call.id = ""
+            seen.add(call.id)
+        return ordered
+
+    def _find(self, index: Any, ident: str) -> Call:
+        if not isinstance(index, int) or isinstance(index, bool):
+            known = self._ids.get(ident) if ident else None
+            if known is not None:
+                return known
+            index = len(self._current) if ident else 0
+        call = self._current.get(index)
+        if call is None or (ident and call.id and ident != call.id):
+            call = self._current[index] = Call(index)
+            self.calls.append(call)
+        if ident and not call.id:
+            call.id = ident
+            self._ids.setdefault(ident, call)
+        return call
+
+
+class UsageTally:
+    """Adds up what a stream tells of its usage.
+
+    Counts beside choices are running totals, so the last ones hold. Of counts that stand alone
+    llama-server sends one for each choice, the first in the middle of the stream (recorded):
+    as many as there are choices are summed, the prompt taken once.
+    """
+
+    __slots__ = ("_alone", "_running")
+
+    def __init__(self) -> None:
+        self._running: Usage | None = None
+        self._alone: list[Usage] = []
+
+    def take(self, counts: Any, *, alone: bool) -> None:
+        if isinstance(counts, dict):
+            usage = read_usage(counts)
+            if alone:
+                self._alone.append(usage)
+            else:
+                self._running = usage
+
+    def total(self, choices: int) -> Usage:
+        if not self._alone:
+            return self._running or Usage()
+        last = self._alone[-1]
+        if choices < 2 or len(self._alone) != choices:
+            return last
+        return Usage(
+            last.prompt,
+            _sum([one.output for one in self._alone]),
+            last.cached,
+            _sum([one.thoughts for one in self._alone]),
+        )
+
+
+def read_usage(counts: dict[str, Any]) -> Usage:
+    """``output`` includes ``thoughts``. Details stand apart on SGLang."""
+    return Usage(
+        _count(counts.get("prompt_tokens")),
+        _count(counts.get("completion_tokens")),
+        _detail(counts, "prompt_tokens_details", "cached_tokens"),
+        _detail(counts, "completion_tokens_details", "reasoning_tokens")
+        or _count(counts.get("reasoning_tokens"))
+        or None,
+    )
+
+
+def _detail(counts: dict[str, Any], group: str, name: str) -> int | None:
+    details = counts.get(group)
+    return _count(details.get(name)) if isinstance(details, dict) else None
+
+
+def _count(value: Any) -> int | None:
+    counts = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if counts else None
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    told = [count for count in counts if count is not None]
+    return sum(told) if told else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
