@@ -21,7 +21,7 @@ __all__ = ["Path", "Pattern", "all_patterns", "find_field", "section_at", "spell
 Path = tuple[str | int, ...]
 Pattern = tuple[str, ...]
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 
 
 def spell(path: Sequence[str | int]) -> str:

@@ -69,13 +69,13 @@ def _find(kind: str, where: Path, value: Any, context: dict[str, Any]) -> Findin
     ):
         # `api_key: {sk-123}` makes the key itself a YAML key: it must not be repeated.
         where, message = where[:-1], "holds an unknown key"
-    return Finding(where, message, remedy)
+    return Finding(where, message, remedy, at_key=kind == "extra_forbidden")
 
 
 def _place(tree: Tree, file: str, findings: list[Finding]) -> list[Complaint]:
     placed = []
     for finding in findings:
-        path, mark = finding.path, _mark(tree, finding.path)
+        path, mark = finding.path, _mark(tree, finding.path, finding.at_key)
         if path[-1:] == ("[key]",):  # pydantic's way to point at a mapping's key
             path = path[:-1]
         placed.append(
@@ -84,15 +84,16 @@ def _place(tree: Tree, file: str, findings: list[Finding]) -> list[Complaint]:
     return placed
 
 
-def _mark(tree: Tree, path: Path) -> Mark:
-    """Where to look: at the key for what is unknown or a name, at the value for what is wrong,
-    at the section for what is missing."""
+def _mark(tree: Tree, path: Path, at_key: bool = False) -> Mark:
+    """Where to look; for what is missing, at the section that lacks it."""
     if path[-1:] == ("[key]",):
-        return tree.keys[path[:-1]]
+        path, at_key = path[:-1], True
     value, key = tree.values.get(path), tree.keys.get(path)
+    # A section begins at its name: its first key is nobody's fault.
+    if key is not None and (at_key or _is_section(tree, path)):
+        return key
     if value is not None:
-        # A section begins at its name: its first key is nobody's fault.
-        return key if key is not None and _is_section(tree, path) else value
+        return value
     return _mark(tree, path[:-1]) if path else Mark(1, 1)
 
 

@@ -21,12 +21,14 @@ __all__ = ["Finding", "cross_check"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``warns``: the file may be used all the same."""
+    """``warns``: the file may be used all the same. ``at_key``: the key is at fault, not its
+    value."""
 
     path: Path
     message: str
     remedy: str = ""
     warns: bool = False
+    at_key: bool = False
 
 
 def cross_check(data: dict[str, Any]) -> list[Finding]:

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.config.changes import Change, compare
+from casedesk_proxy.config.schema import Config
+
+HASH = "ab" * 32
+OLD: dict[str, Any] = {
+    "server": {"listen": "127.0.0.1:80"},
+    "nodes": {
+        "a": {"url": "http://a", "api_key": {"env": "A"}},
+        "b.c": {"url": "http://b"},
+    },
+    "deployments": {"d": {"nodes": ["a"], "aliases": {"x": "y", "z": "y"}}},
+    "tokens": [
+        {"name": "t", "sha256": HASH, "deployments": ["d"]},
+        {"name": "u", "sha256": "00" * 32, "deployments": ["d"]},
+    ],
+}
+
+
+def changes(**new: Any) -> list[Change]:
+    old, changed = Config.model_validate(OLD), Config.model_validate({**OLD, **new})
+    return list(compare(old, changed).changes)
+
+
+def test_equal_configurations() -> None:
+    same = compare(Config.model_validate(OLD), Config.model_validate(OLD))
+    assert not same
+    assert same.restart_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "path", "kind", "reload"),
+    [
+        ({"server": {}}, "server.listen", "changed", False),
+        (
+            {"server": {"listen": "127.0.0.1:80", "max_body": 5}},
+            "server.max_body",
+            "changed",
+            True,
+        ),
+        (
+            {"server": {"listen": "127.0.0.1:80", "tls": {"cert": "/c", "key": "/k"}}},
+            "server.tls",
+            "changed",
+            False,
+        ),
+        ({"default_deployment": "d"}, "default_deployment", "changed", True),
+        ({"nodes": {"a": OLD["nodes"]["a"]}}, "nodes['b.c']", "removed", True),
+        (
+            {"nodes": {**OLD["nodes"], "n": {"url": "http://n"}}},
+            "nodes.n",
+            "added",
+            True,
+        ),
+        (
+            {"nodes": {**OLD["nodes"], "b.c": {"url": "http://x"}}},
+            "nodes['b.c'].url",
+            "changed",
+            True,
+        ),
+        (
+            {"nodes": {**OLD["nodes"], "a": {"url": "http://a", "api_key": {"env": "B"}}}},
+            "nodes.a.api_key",
+            "changed",
+            True,
+        ),
+        (
+            {"deployments": {"d": {"nodes": ["a"], "aliases": {"z": "y", "x": "y"}}}},
+            "deployments.d.aliases",
+            "changed",
+            True,
+        ),
+        ({"tokens": OLD["tokens"][:1]}, "tokens.u", "removed", True),
+        (
+            {"tokens": [OLD["tokens"][0], {**OLD["tokens"][1], "sha256": "11" * 32}]},
+            "tokens.u.sha256",
+            "changed",
+            True,
+        ),
+    ],
+)
+def test_one_change(new: dict[str, Any], path: str, kind: str, reload: bool) -> None:
+    (change,) = changes(**new)
+    assert (change.path, change.kind, change.reload) == (path, kind, reload)
+
+
+def test_the_order_of_nodes_and_tokens_means_nothing() -> None:
+    assert changes(tokens=OLD["tokens"][::-1], nodes=dict(reversed(OLD["nodes"].items()))) == []
+
+
+def test_renewed_certificates_need_no_restart() -> None:
+    tls = {"cert": "/c", "key": "/k"}
+    old, new = ({**OLD, "server": {"tls": {**tls, "cert": cert}}} for cert in ("/c", "/d"))
+    told = compare(Config.model_validate(old), Config.model_validate(new))
+    assert [one.path for one in told.changes] == ["server.tls.cert"]
+    assert told.restart_keys == ()
+
+
+def test_names_and_restart_keys() -> None:
+    new = {
+        **OLD,
+        "server": {"listen": "127.0.0.1:81", "admin": None, "log_level": "debug"},
+        "nodes": {"a": {"url": "http://z", "api_key": {"env": "A"}}, "n": {"url": "http://n"}},
+    }
+    told = compare(Config.model_validate(OLD), Config.model_validate(new))
+    assert told.restart_keys == ("server.listen", "server.admin")
+    assert told.names("nodes", "added") == {"n"}
+    assert told.names("nodes", "removed") == {"b.c"}
+    assert told.names("nodes", "changed") == {"a"}
+    assert told.names("deployments", "changed") == set()
+
+
+def test_no_change_shows_a_key() -> None:
+    old, new = (
+        Config.model_validate({"nodes": {"a": {"url": "http://a", "api_key": key}}})
+        for key in ("hush-1", "hush-2")
+    )
+    told = compare(old, new)
+    assert [one.path for one in told.changes] == ["nodes.a.api_key"]
+    assert "hush" not in repr(told)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.config.references import cross_check
+
+NODE = {"url": "http://127.0.0.1:1"}
+HASH = "ab" * 32
+GOOD = {
+    "nodes": {"a": NODE},
+    "deployments": {"d": {"nodes": ["a"]}},
+    "tokens": [{"name": "t", "sha256": HASH, "deployments": ["d"]}],
+}
+
+
+def found(**changed: object) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong (not merely odd) when GOOD is changed so."""
+    findings = cross_check({**GOOD, **changed})
+    return [(one.path, f"{one.message}; {one.remedy}") for one in findings if not one.warns]
+
+
+def warned(**changed: object) -> list[tuple[tuple[str | int, ...], str]]:
+    return [(one.path, one.message) for one in cross_check({**GOOD, **changed}) if one.warns]
+
+
+def test_nothing_to_say() -> None:
+    assert cross_check(GOOD) == []
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    deployments = {"d": {"nodes": ["a"]}, "desk": {"nodes": ["A", "gpu"]}}
+    assert found(deployments=deployments, default_deployment="dsk") == [
+        (("deployments", "desk", "nodes", 0), "there is no node 'A'; did you mean a?"),
+        (("deployments", "desk", "nodes", 1), "there is no node 'gpu'; known: a"),
+        (("default_deployment",), "there is no deployment 'dsk'; did you mean desk?"),
+    ]
+
+
+def test_names_of_nothing_say_where_to_define_them() -> None:
+    assert (("deployments", "d", "nodes", 0), "there is no node 'a'; define it under nodes") in (
+        found(nodes={})
+    )
+
+
+def test_a_file_needs_nodes_and_deployments() -> None:
+    messages = [message for _, message in found(nodes=None, deployments=None, tokens=[])]
+    assert messages == [
+        "names no node; `casedesk-proxy init` looks for running ones",
+        "names no deployment; add one: deployments: {desk: {nodes: [a node's name]}}",
+    ]
+
+
+def test_a_deployment_needs_nodes_each_once() -> None:
+    assert found(deployments={"d": {"nodes": []}}) == [
+        (("deployments", "d", "nodes"), "names no node; list at least one")
+    ]
+    assert found(deployments={"d": {"nodes": ["a", "a"]}}) == [
+        (("deployments", "d", "nodes", 1), "names a a second time; keep one of them")
+    ]
+
+
+def test_tokens_are_unique_and_open_what_exists() -> None:
+    again = {"name": "t", "sha256": HASH.upper(), "deployments": ["x"]}
+    assert found(tokens=[*GOOD["tokens"], again]) == [  # type: ignore[misc]
+        (("tokens", 1, "name"), "is that of tokens[0] too; give each token its own name"),
+        (("tokens", 1, "sha256"), "is that of tokens[0] too; mint another token"),
+        (("tokens", 1, "deployments", 0), "there is no deployment 'x'; known: d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [
+        ({"listen": "127.0.0.1:9180"}, ("server", "listen")),
+        ({"admin": "127.0.0.1:8080"}, ("server", "admin")),
+        ({"listen": "0.0.0.0:1", "admin": "[::1]:1"}, ("server", "admin")),
+    ],
+)
+def test_clients_and_administration_have_addresses_of_their_own(
+    server: dict[str, str], path: tuple[str, ...]
+) -> None:
+    assert [one for one, _ in found(server=server)] == [path]
+
+
+def test_warnings_about_nodes() -> None:
+    nodes = {
+        "a": NODE,
+        "b": {"url": "http://127.0.0.1:1/"},
+        "c": {"url": "http://h/v1", "api_key": "hush"},
+        "d": {"url": "http://g", "api_key": {"inline": "hush"}},
+    }
+    told = warned(nodes=nodes, deployments={"d": {"nodes": ["a", "b", "c"]}})
+    assert told == [
+        (("nodes", "b", "url"), "is the url of a too: its streams are counted twice"),
+        (("nodes", "c", "url"), "ends in /v1, which the proxy adds itself"),
+        (("nodes", "c", "api_key"), "the key itself stands in this file"),
+        (("nodes", "d", "api_key"), "the key itself stands in this file"),
+        (("nodes", "d"), "no deployment uses this node"),
+    ]
+
+
+def test_a_node_that_speaks_nothing() -> None:
+    assert found(nodes={"a": {**NODE, "speaks": []}}) == [
+        (("nodes", "a", "speaks"), "names no protocol; leave the key out")
+    ]
+
+
+def test_a_deployment_that_no_token_opens() -> None:
+    assert warned(tokens=[]) == [(("deployments", "d"), "wants tokens, but no token opens it")]
+    assert warned(tokens=[], deployments={"d": {"nodes": ["a"], "auth": "none"}}) == []
+
+
+def test_a_token_that_opens_nothing() -> None:
+    tokens = [*GOOD["tokens"], {"name": "u", "sha256": "00" * 32, "deployments": []}]  # type: ignore[misc]
+    assert warned(tokens=tokens) == [(("tokens", 1, "deployments"), "the token opens nothing")]
+
+
+def test_an_open_deployment_on_the_network() -> None:
+    deployments = {"d": {"nodes": ["a"], "auth": "none"}}
+    told = warned(deployments=deployments, server={"listen": "0.0.0.0:80"})
+    assert told == [
+        (("deployments", "d", "auth"), "everybody who reaches 0.0.0.0:80 may use this deployment")
+    ]
+    assert warned(deployments=deployments, server={"listen": "[::1]:80"}) == []
+
+
+@pytest.mark.parametrize("junk", [None, 5, "x", [], {}, [None], {"a": None}, [[1]], {"a": [{}]}])
+@pytest.mark.parametrize("key", ["server", "nodes", "deployments", "tokens", "default_deployment"])
+def test_wrong_types_are_left_to_the_schema(key: str, junk: object) -> None:
+    cross_check({**GOOD, key: junk})

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.config.tree import read_tree
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a:\n\t- b", "f:2:1: a tab stands where YAML wants spaces; indent with spaces"),
+        (
+            "a: b: c",
+            "f:1:5: a colon followed by a space does not belong here; check the indentation, or"
+            " put a text with ': ' in it in quotes",
+        ),
+        (
+            "a: {*: b}",
+            'f:1:6: a name that begins with * or & must be quoted; write for example "*"',
+        ),
+        (
+            "a: @b",
+            "f:1:4: a text must not begin with this character unless it is quoted;"
+            " put it in quotes",
+        ),
+        (
+            "a: *b",
+            "f:1:4: *name refers to an anchor (&name) that is not in this file;"
+            " put a text that begins with * in quotes",
+        ),
+        (
+            "a: &x 1\nb: &x 2",
+            "f:2:4: an anchor of this name exists already; choose another name",
+        ),
+        ("a: 1\n---\nb: 2", "f:2:1: a second document (---) begins here; keep one document a file"),
+        ("a: [1", "f:1:6: a list that begins with [ is not closed; add a comma or ]"),
+        ("a: {b: 1", "f:1:9: a mapping that begins with { is not closed; add a comma or }"),
+        ("a: 'b", "f:1:6: a quoted text is not closed; add the closing quote"),
+        ("- a\nb: c", "f:2:1: the indentation fits nothing above; align it with its siblings"),
+        ("a: 1\nb\nc: 2", "f:3:1: a key has no colon; write key: value"),
+        ("a: 1\nb: \x07", "f:2:4: the character U+0007 may not stand in YAML; remove it"),
+        ('a: "\\UFFFFFFFF"', "f: is not YAML: bad escape in a text"),
+        ('a: "\\U00110000"', "f: is not YAML: bad escape in a text"),
+        (
+            'a: "\\q"',
+            "f:1:6: is not YAML: while scanning a double-quoted scalar found unknown escape"
+            " character 'q'",
+        ),
+    ],
+)
+def test_one_complaint_in_words(text: str, complaint: str) -> None:
+    assert [str(one) for one in read_tree(text, "f").complaints] == [complaint]

@@ -1,0 +1,234 @@
+"""Each way to get a value wrong, and the words that a person reads then."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.config.wording import nearest
+from casedesk_proxy.errors import ConfigError
+
+
+def told(section: str, line: str) -> str:
+    """The complaint about one line in an otherwise good file, without its place."""
+    sections = {
+        "server": {},
+        "nodes": {"a": {"url": "http://127.0.0.1:1"}},
+        "deployments": {"d": {"nodes": "[a]"}},
+    }
+    lines = []
+    for name, value in sections.items():
+        lines.append(f"{name}:")
+        rows = [f"    {k}: {v}" for below in value.values() for k, v in below.items()]
+        key = line.partition(":")[0].strip("{ ")
+        rows = [row for row in rows if not (name == section and row.strip().startswith(key))]
+        if name == "server":
+            lines += ["  log_level: info"] + ([f"  {line}"] if section == "server" else [])
+        else:
+            lines += [f"  {next(iter(value))}:", *rows]
+            lines += [f"    {line}"] if section == name else []
+    with pytest.raises(ConfigError) as caught:
+        load_config("\n".join(lines), "f")
+    (complaint,) = caught.value.complaints
+    return f"{complaint.path}: {complaint.message}" + (
+        f"; {complaint.remedy}" if complaint.remedy else ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "words"),
+    [
+        (
+            "server",
+            "admin: off",
+            "server.admin: is false to YAML (as no, off), but text is wanted; write null for none",
+        ),
+        (
+            "server",
+            "access_log: 'no'",
+            "server.access_log: is neither true nor false; write true or false, without quotes",
+        ),
+        (
+            "server",
+            "log_format: xml",
+            "server.log_format: must be one of logfmt, json",
+        ),
+        (
+            "server",
+            "max_streams: 3",
+            "server.max_streams: unknown key here; it belongs at nodes.NAME.max_streams",
+        ),
+        (
+            "server",
+            "max-body: 3",
+            "server.max-body: unknown key; did you mean max_body?",
+        ),
+        (
+            "server",
+            "body_timeout: 0",
+            "server.body_timeout: must be longer than 0; write for example 5s",
+        ),
+        (
+            "server",
+            "drain_timeout: [1]",
+            "server.drain_timeout: is not a duration: write seconds, or for example 500ms, 10m or"
+            " 1h30m",
+        ),
+        (
+            "server",
+            "max_body: 32m",
+            "server.max_body: has an unknown unit 'm': use B, kB, MB, GB, KiB, MiB or GiB",
+        ),
+        (
+            "server",
+            "tls: yes",
+            "server.tls: is true to YAML (as yes, on), but a mapping (key: value lines) is wanted",
+        ),
+        (
+            "nodes",
+            "url:",
+            "nodes.a.url: is empty, but text is wanted; write a value, or leave the key out",
+        ),
+        (
+            "nodes",
+            "engine: llama.cpp",
+            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi, gemini,"
+            " anthropic, openai; did you mean llama-server?",
+        ),
+        (
+            "nodes",
+            "engine: lmstudio",
+            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi, gemini,"
+            " anthropic, openai; for any other server with OpenAI's API write openai",
+        ),
+        (
+            "nodes",
+            "speaks: openai",
+            "nodes.a.speaks: is text, but a list is wanted; write [openai]",
+        ),
+        (
+            "nodes",
+            "speaks: [opnai]",
+            "nodes.a.speaks[0]: must be one of gemini, anthropic, openai; did you mean openai?",
+        ),
+        (
+            "nodes",
+            "models: [gemma2: 9b]",
+            "nodes.a.models[0]: is a mapping, but text is wanted; no space may follow the colon of"
+            ' a name: "gemma2:9b"',
+        ),
+        (
+            "nodes",
+            "models: [7]",
+            'nodes.a.models[0]: is a number, but text is wanted; put it in quotes: "7"',
+        ),
+        (
+            "nodes",
+            "models: [1.10]",
+            "nodes.a.models[0]: is a number, but text is wanted; put it in quotes",
+        ),
+        (
+            "nodes",
+            "models: [yes]",
+            "nodes.a.models[0]: is true to YAML (as yes, on), but text is wanted; put it in quotes"
+            " if it is a name",
+        ),
+        (
+            "nodes",
+            "models: no",
+            "nodes.a.models: is false to YAML (as no, off), but a list is wanted",
+        ),
+        (
+            "nodes",
+            "weight: 0",
+            "nodes.a.weight: must be at least 1",
+        ),
+        (
+            "nodes",
+            "max_streams: 9999999",
+            "nodes.a.max_streams: must be at most 1000000",
+        ),
+        (
+            "nodes",
+            "max_streams: '3'",
+            "nodes.a.max_streams: is text, but a whole number is wanted; take the quotes off",
+        ),
+        (
+            "nodes",
+            "api_key: 12345678",
+            "nodes.a.api_key: is a number, but a mapping (key: value lines) is wanted;"
+            " write {env: VARIABLE}, {file: /path} or {credential: NAME}",
+        ),
+        (
+            "nodes",
+            "api_key: {environ: A}",
+            "nodes.a.api_key.environ: unknown key; did you mean env?",
+        ),
+        (
+            "nodes",
+            "api_key: {env: 12345678}",
+            "nodes.a.api_key.env: is a number, but text is wanted; put it in quotes",
+        ),
+        (
+            "nodes",
+            "api_key: {credential: ../key}",
+            "nodes.a.api_key.credential: is not the name of a credential;"
+            " use letters, digits and _ . @ -, no path",
+        ),
+        (
+            "nodes",
+            "api_key: {env: A, file: /b}",
+            "nodes.a.api_key: names 2 places: env, file; write exactly one of env, file and"
+            " credential",
+        ),
+        (
+            "nodes",
+            "tls: {ca: ca.pem}",
+            "nodes.a.tls.ca: must be an absolute path; begin it with /",
+        ),
+        (
+            "deployments",
+            "auth: off",
+            "deployments.d.auth: is false to YAML (as no, off); it must be one of tokens, none",
+        ),
+        (
+            "deployments",
+            "aliases: {gemini-2.5-flash:gemma2:9b}",
+            "deployments.d.aliases['gemini-2.5-flash:gemma2:9b']: is empty, but text is wanted;"
+            " put a space after the colon between name and value",
+        ),
+        (
+            "deployments",
+            "aliases: {'a ': b}",
+            "deployments.d.aliases['a ']: is not a model name; write it as the node lists it,"
+            " without spaces",
+        ),
+        (
+            "deployments",
+            "aliases: [a]",
+            "deployments.d.aliases: is a list, but a mapping (key: value lines) is wanted",
+        ),
+        (
+            "deployments",
+            "colour: red",
+            "deployments.d.colour: unknown key; known keys here: auth, nodes, models, aliases,"
+            " prefix, policy, unknown_fields, client_stall_timeout",
+        ),
+    ],
+)
+def test_words(section: str, line: str, words: str) -> None:
+    assert told(section, line) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("max-body", "max_body"),
+        ("MaxBody", "max_body"),
+        ("listne", "listen"),
+        ("colour", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_name(name: str, found: str | None) -> None:
+    assert nearest(name, ["listen", "max_body"]) == found
