@@ -48,7 +48,7 @@ def read_body(call: Call, raw: bytes) -> Body:
 def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bytes:
     """The body with the model's name changed; every other byte as the client sent it.
 
-    ``value`` is what ``raw`` parses to; beside Gemini's it names a model. A double key is changed wherever it stands, since nodes
+    ``value`` is what ``raw`` parses to. A double key is changed wherever it stands, since nodes
     differ in which one they take. Gemini bodies repeat the path's model inside (embedding
     requests, wrapped countTokens), and Google refuses one that differs from the path: those that
     say what the path says are changed, others are left for the node to refuse.

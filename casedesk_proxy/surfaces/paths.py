@@ -120,7 +120,8 @@ def _claim(method: str, version: str, rest: str, query: str, headers: RawHeaders
     if surface is not None:
         return surface
     if rest == "models" or rest.startswith("models/"):
-        return _surface_by_headers(query, headers) if method == "GET" else Dialect.GEMINI
+        is_shared = method == "GET" and rest.rpartition(":")[2] not in ACTIONS
+        return _surface_by_headers(query, headers) if is_shared else Dialect.GEMINI
     if is_files(rest) or (version and (":" in rest or "%3a" in rest.lower())):
         return Dialect.GEMINI
     raise no_path(f"{version}/{rest}" if version else rest)

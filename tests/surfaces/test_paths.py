@@ -1,0 +1,453 @@
+"""From method and target to Call: the lenient forms, the refusals, and anything at all."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from casedesk_proxy.errors import BadRequest, ClientFault, NotFound
+from casedesk_proxy.surfaces.paths import guess_surface, read_call
+from casedesk_proxy.surfaces.resources import ACTIONS
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
+
+G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
+GENERATE = Action.GENERATE
+NONE: RawHeaders = ()
+M = "gemma2:9b"
+
+
+def gemini(
+    action: Action = GENERATE,
+    deployment: str | None = "d",
+    model: str | None = M,
+    version: str = "v1beta",
+    query: str = "",
+    framing: Framing = Framing.UNARY,
+) -> Call:
+    return Call(G, action, deployment, model, version, query, framing)
+
+
+@pytest.mark.parametrize(
+    ("target", "call"),
+    [
+        # mounts and versions
+        (f"/proxy/d/gemini/v1beta/models/{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/v1/models/{M}:generateContent", gemini(version="v1")),
+        (f"/genai/v1beta/models/{M}:generateContent", gemini(deployment=None)),
+        (f"/genai/v1/models/{M}:generateContent", gemini(deployment=None, version="v1")),
+        (f"/v1beta/models/{M}:generateContent", gemini(deployment=None)),
+        (f"/v1/models/{M}:generateContent", gemini(deployment=None, version="v1")),
+        # repeated, alpha, missing
+        (f"/proxy/d/gemini/v1beta/v1beta/models/{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/v1beta/v1/models/{M}:generateContent", gemini(version="v1")),
+        (f"/proxy/d/gemini/v1/v1beta/models/{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/v1alpha/models/{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/models/{M}:generateContent", gemini()),
+        (f"/genai/models/{M}:generateContent", gemini(deployment=None)),
+        (f"/models/{M}:generateContent", gemini(deployment=None)),
+        # models/ left out, doubled, encoded
+        (f"/proxy/d/gemini/v1beta/{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/{M}:generateContent", gemini()),
+        ("/v1beta/google/g:generateContent", gemini(deployment=None, model="google/g")),
+        ("/v1/google/g:generateContent", gemini(deployment=None, model="google/g", version="v1")),
+        (f"/proxy/d/gemini/v1beta/models/models/{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/v1beta/models%2F{M}:generateContent", gemini()),
+        # Vertex
+        (f"/proxy/d/gemini/v1beta1/publishers/google/models/{M}:generateContent", gemini()),
+        (
+            f"/proxy/d/gemini/v1beta1/projects/p/locations/l/publishers/google/models/{M}"
+            ":generateContent",
+            gemini(),
+        ),
+        (f"/v1beta1/projects/p/locations/l/models/{M}:generateContent", gemini(deployment=None)),
+        (
+            "/proxy/d/gemini/v1beta1/publishers/meta/models/llama3.1:8b:generateContent",
+            gemini(model="meta/llama3.1:8b"),
+        ),
+        # slashes
+        (f"/proxy/d/gemini//v1beta/models/{M}:generateContent", gemini()),
+        (f"//proxy//d/gemini/v1beta///models//{M}:generateContent", gemini()),
+        (f"/proxy/d/gemini/v1beta/models/{M}:generateContent/", gemini()),
+        # absolute form
+        (f"http://h:8080/proxy/d/gemini/v1beta/models/{M}:generateContent", gemini()),
+        (f"HTTPS://h/v1beta/models/{M}:generateContent", gemini(deployment=None)),
+        # names
+        ("/v1beta/models/gemma2%3A9b%3agenerateContent", gemini(deployment=None)),
+        ("/v1beta/models/a:b:c:generateContent", gemini(deployment=None, model="a:b:c")),
+        ("/v1beta/models/m%C3%B6del:1:generateContent", gemini(deployment=None, model="mödel:1")),
+        ("/v1beta/models/mödel:1:generateContent", gemini(deployment=None, model="mödel:1")),
+        ("/v1beta/models/a%2Fb%20c:generateContent", gemini(deployment=None, model="a/b c")),
+        ("/v1beta/models/a%253Ab:generateContent", gemini(deployment=None, model="a%3Ab")),
+        (
+            "/v1beta/models/%252e%252e%2Fx:generateContent",
+            gemini(deployment=None, model="%2e%2e/x"),
+        ),
+        ("/v1beta/models/.hidden:generateContent", gemini(deployment=None, model=".hidden")),
+        ("/v1beta/models/a..b:generateContent", gemini(deployment=None, model="a..b")),
+        ("/v1beta/models/100%:generateContent", gemini(deployment=None, model="100%")),
+        ("/v1beta/tunedModels/x:generateContent", gemini(deployment=None, model="tunedModels/x")),
+        (f"/proxy/my%20dep/gemini/v1/models/{M}:generateContent",
+         gemini(deployment="my dep", version="v1")),
+        (f"/proxy/gemini/gemini/v1beta/models/{M}:generateContent", gemini(deployment="gemini")),
+        # actions
+        (f"/v1beta/models/{M}:embedContent", gemini(Action.EMBED, None)),
+        (f"/v1beta/models/{M}:batchEmbedContents", gemini(Action.BATCH_EMBED, None)),
+        (f"/v1beta/models/{M}:countTokens", gemini(Action.COUNT_TOKENS, None)),
+        (f"/v1beta/models/{M}:streamGenerateContent",
+         gemini(Action.STREAM_GENERATE, None, framing=Framing.JSON_ARRAY)),
+        # the others
+        ("/proxy/d/anthropic/v1/messages", Call(A, Action.MESSAGES, "d")),
+        ("/proxy/d/anthropic/v1/v1/messages", Call(A, Action.MESSAGES, "d")),
+        ("/proxy/d/anthropic/messages", Call(A, Action.MESSAGES, "d")),
+        ("/proxy/d/anthropic/v1/messages/", Call(A, Action.MESSAGES, "d")),
+        ("/proxy/d/anthropic/v1/messages?beta=true",
+         Call(A, Action.MESSAGES, "d", query="beta=true")),
+        ("/proxy/d/anthropic/v1/messages/count_tokens", Call(A, Action.COUNT_MESSAGES, "d")),
+        ("/v1/messages", Call(A, Action.MESSAGES, None)),
+        ("/v1/v1/messages", Call(A, Action.MESSAGES, None)),
+        ("/v1/messages/count_tokens?beta=true",
+         Call(A, Action.COUNT_MESSAGES, None, query="beta=true")),
+        ("/proxy/d/openai/v1/chat/completions", Call(OAI, Action.CHAT, "d")),
+        ("/proxy/d/openai/chat/completions", Call(OAI, Action.CHAT, "d")),
+        ("/proxy/d/openai/v1/v1/completions", Call(OAI, Action.COMPLETE, "d")),
+        ("/proxy/d/openai/v1/embeddings", Call(OAI, Action.EMBEDDINGS, "d")),
+        ("/v1/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/v1/completions", Call(OAI, Action.COMPLETE, None)),
+        ("/v1//embeddings", Call(OAI, Action.EMBEDDINGS, None)),
+        ("/chat/completions", Call(OAI, Action.CHAT, None)),
+    ],
+)  # fmt: skip
+def test_post(target: str, call: Call) -> None:
+    assert read_call("POST", target, NONE) == call
+
+
+@pytest.mark.parametrize(
+    ("target", "call"),
+    [
+        ("/proxy/d/gemini/v1beta/models", gemini(Action.LIST_MODELS, model=None)),
+        ("/proxy/d/gemini/v1beta/models/", gemini(Action.LIST_MODELS, model=None)),
+        ("/proxy/d/gemini/v1beta/tunedModels", gemini(Action.LIST_MODELS, model=None)),
+        ("/proxy/d/gemini/v1beta1/publishers/google/models",
+         gemini(Action.LIST_MODELS, model=None)),
+        ("/proxy/d/gemini/v1beta1/projects/p/locations/l/models",
+         gemini(Action.LIST_MODELS, model=None)),
+        (f"/proxy/d/gemini/v1beta/models/{M}", gemini(Action.GET_MODEL)),
+        (f"/proxy/d/gemini/v1beta/{M}", gemini(Action.GET_MODEL)),
+        ("/v1beta/models?pageSize=5", gemini(Action.LIST_MODELS, None, None, query="pageSize=5")),
+        ("/genai/v1/models", gemini(Action.LIST_MODELS, None, None, "v1")),
+        ("/proxy/d/anthropic/v1/models", Call(A, Action.LIST_MODELS, "d")),
+        ("/proxy/d/anthropic/v1/models/hf.co%2Fo%2Fr:Q4",
+         Call(A, Action.GET_MODEL, "d", "hf.co/o/r:Q4")),
+        ("/proxy/d/openai/v1/models", Call(OAI, Action.LIST_MODELS, "d")),
+        ("/proxy/d/openai/v1/models/hf.co/o/r:4", Call(OAI, Action.GET_MODEL, "d", "hf.co/o/r:4")),
+        ("/models", Call(OAI, Action.LIST_MODELS, None)),
+    ],
+)  # fmt: skip
+def test_get(target: str, call: Call) -> None:
+    assert read_call("GET", target, NONE) == call
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "surface"),
+    [
+        ("", (), OAI),
+        ("", ((b"Authorization", b"Bearer x"),), OAI),
+        ("", ((b"Anthropic-Version", b"2023-06-01"),), A),
+        ("", ((b"X-Goog-Api-Key", b"k"),), G),
+        ("", ((b"x-goog-api-client", b"c"),), G),
+        ("key=k", (), G),
+        ("a=1&key=", (), G),
+        ("monkey=k", (), OAI),
+        ("key=k", ((b"anthropic-version", b"1"),), A),
+        ("", ((b"x-goog-api-key", b"k"), (b"anthropic-version", b"1")), A),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/x", "/models", "/v1/v1/models/"])
+def test_bare_models_by_headers(path: str, query: str, headers: RawHeaders, surface: str) -> None:
+    call = read_call("GET", f"{path}?{query}", headers)
+    assert call.surface == surface
+    assert call.model == ("x" if path.endswith("x") else None)
+    assert call.deployment is None
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "framing"),
+    [
+        ("", b"*/*", Framing.JSON_ARRAY),
+        ("alt=sse", b"*/*", Framing.SSE),
+        ("$alt=sse", b"*/*", Framing.SSE),
+        ("%24alt=sse", b"*/*", Framing.SSE),
+        ("alt=SSE&x=1", b"*/*", Framing.SSE),
+        ("x=1&alt=sse", b"*/*", Framing.SSE),
+        ("%24alt=sse%3Benum-encoding%3Dint", b"*/*", Framing.SSE),
+        ("%24alt=json%3Benum-encoding%3Dint", b"*/*", Framing.JSON_ARRAY),
+        ("alt=json", b"*/*", Framing.JSON_ARRAY),
+        ("salt=sse", b"*/*", Framing.JSON_ARRAY),
+        ("alt=", b"application/json", Framing.JSON_ARRAY),
+        ("", b"application/json, Text/Event-Stream;q=0.9", Framing.SSE),
+    ],
+)
+def test_framing(query: str, accept: bytes, framing: Framing) -> None:
+    call = read_call("POST", f"/v1/models/m:streamGenerateContent?{query}", ((b"ACCEPT", accept),))
+    assert call.framing is framing
+    assert call.query == query
+    unary = read_call("POST", f"/v1/models/m:generateContent?{query}", ((b"Accept", accept),))
+    assert unary.framing is Framing.UNARY
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1beta/models/../x:generateContent",
+        "/v1beta/models/..:generateContent/..",
+        "/v1beta/models/%2e%2e/x:generateContent",
+        "/v1beta/models/%2E./x:generateContent",
+        "/v1beta/models/x%2F..%2Fy:generateContent",
+        "/v1beta/models/x%2f%2e%2e%2fy:generateContent",
+        "/v1beta/models/x%5C..%5Cy:generateContent",
+        "/v1beta/models/x\\..\\y:generateContent",
+        "/v1beta/models/./x:generateContent",
+        "/proxy/../gemini/v1beta/models/x:generateContent",
+        "/proxy/%2e%2e/gemini/v1beta/models/x:generateContent",
+        "/proxy/d/gemini/../../admin",
+        "/..",
+        "/v1beta/models/x%00:generateContent",
+        "/v1beta/models/x%0d%0aHost:generateContent",
+        "/v1beta/models/x%7F:generateContent",
+        "/v1beta/models/x%C2%85:generateContent",
+        "/v1beta/models/x\x00:generateContent",
+        "/v1beta/models/x\n:generateContent",
+        "/v1beta/models/x y:generateContent",
+        "/v1beta/models/x#y:generateContent",
+        "/v1beta/models/x:generateContent?a=\x01",
+        "/v1beta/models/x:generateContent?a= b",
+        "/v1beta/models/x%FF:generateContent",
+        "/v1beta/models/x%C3:generateContent",
+        "/v1beta/models/x%ED%A0%80:generateContent",
+        "/v1beta/models/x\udcff:generateContent",
+        "/v1beta/models/x:generateContent?a=\ud800",
+        "/proxy/%ff/gemini/v1beta/models/x:generateContent",
+        "v1beta/models/x:generateContent",
+        "example:443",
+        "*",
+        "",
+        "ftp://h/v1/models",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_hostile_path(path: str, method: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_call(method, path, NONE)
+    assert (caught.value.status, caught.value.code) == (400, "invalid_path")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1beta/models/gemma2:9b", "unknown action '9b'"),
+        ("/v1beta/models/x:generatecontent", "unknown action 'generatecontent'"),
+        ("/v1beta/models/x:predict", "countTokens"),
+        ("/v1beta/models/x:", "unknown action ''"),
+        ("/v1/models/x:" + "y" * 5000, "yyy…'"),
+        ("/v1beta/models/x", "ends without an action"),
+        ("/proxy/d/gemini/v1beta/tunedModels/x", "ends without an action"),
+        ("/v1beta/models/:generateContent", "no model"),
+        ("/v1beta/models:generateContent", "no model"),
+    ],
+)
+def test_unknown_action(path: str, told: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_call("POST", path, NONE)
+    assert caught.value.status == 400
+    assert told in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/favicon.ico", "/v1", "/v1beta", "/genai", "/proxy", "/proxy/d", "/proxy/d/gemini",
+        "/proxy/d/gemini/v1beta", "/proxy/d/other/v1/models", "/proxy//gemini/v1/models",
+        "/proxy/d/admin:x:generateContent", "/admin:x:generateContent", "/v1/responses",
+        "/proxy/d/openai/v1/messages", "/proxy/d/anthropic/v1/chat/completions",
+        "/proxy/d/openai/v1/models:generateContent", "/proxy/d/anthropic/v1/messages/batches",
+        "/v1beta/cachedContents", "/v1/interactions", "/v1beta/batches/x:cancel", "/V1/messages",
+        "/proxy/d/gemini/v1/operations/x", "/metrics", "/healthz", "/proxy/d/openai",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "HEAD"])
+def test_unclaimed_path(path: str, method: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        read_call(method, path, NONE)
+    assert caught.value.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/upload/v1beta/files", "/upload/genai/v1/files", "/upload/proxy/d/gemini/v1beta/files",
+        "/proxy/d/gemini/upload/v1/files?upload_id=1", "/v1beta/files", "/v1beta/files/x",
+        "/genai/files", "/v1/files", "/proxy/d/gemini/v1/files/f1:download",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_files(path: str, method: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        read_call(method, path, NONE)
+    assert caught.value.code == "files_unsupported"
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1beta/models/x:generateContent", "POST"),
+        ("/v1/models/x:streamGenerateContent", "POST"),
+        ("/v1beta/models", "GET"),
+        ("/v1/models", "GET"),
+        ("/proxy/d/openai/v1/models/x", "GET"),
+        ("/proxy/d/openai/v1/chat/completions", "POST"),
+        ("/v1/messages", "POST"),
+    ],
+)
+@pytest.mark.parametrize(
+    "method", ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "CONNECT", "get", ""]
+)
+def test_wrong_method(path: str, allowed: str, method: str) -> None:
+    if method == allowed:
+        read_call(method, path, NONE)
+        return
+    with pytest.raises(BadRequest) as caught:
+        read_call(method, path, NONE)
+    assert (caught.value.status, caught.value.allow) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/models", "/proxy/d/openai/v1/chat/completions", "/x"])
+def test_options_is_never_answered(path: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_call("OPTIONS", path, NONE)
+    assert (caught.value.status, caught.value.allow) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "surface"),
+    [
+        ("/proxy/d/gemini/nonsense", (), G),
+        ("/proxy/d/anthropic/..", (), A),
+        ("/proxy/d/openai/\x00", ((b"anthropic-version", b"1"),), OAI),
+        ("//proxy//d//openai//x", (), OAI),
+        ("http://h/proxy/d/anthropic/x", (), A),
+        ("/proxy/gemini/openai/v1/x", (), OAI),
+        ("/v1/messages/../x", (), A),
+        ("/v1/chat/completions/x", (), OAI),
+        ("/v1/models/..:generateContent", (), G),
+        ("/v1beta/x", (), G),
+        ("/genai", (), G),
+        ("/upload/x", (), G),
+        ("/nowhere", (), OAI),
+        ("/nowhere", ((b"x-goog-api-key", b"k"),), G),
+        ("/nowhere?key=k", (), G),
+        ("/nowhere", ((b"anthropic-version", b"1"),), A),
+        ("", (), OAI),
+    ],
+)
+def test_guess(target: str, headers: RawHeaders, surface: Dialect) -> None:
+    assert guess_surface(target, headers) is surface
+
+
+# What a model name may be: anything that is not refused as a path, nor means something else.
+names = st.text(
+    st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40
+).filter(
+    lambda name: not {".", ".."} & set(name.replace("\\", "/").split("/"))
+    and "//" not in name
+    and name == name.strip("/")
+    and name.split("/")[0] not in ("models", "publishers", "projects", "tunedModels")
+)  # fmt: skip
+
+
+@given(names, st.sampled_from(sorted(ACTIONS)), st.sampled_from(["", "/", ":/", "/:"]))
+@example("gemma2:9b", "generateContent", "/:")
+@example("100%", "generateContent", "")
+def test_model_survives_encoding(name: str, action: str, safe: str) -> None:
+    target = f"/proxy/d/gemini/v1beta/models/{quote(name, safe=safe)}:{action}"
+    call = read_call("POST", target, NONE)
+    assert (call.model, call.action) == (name, action)
+
+
+@given(names)
+def test_model_survives_as_openai_id(name: str) -> None:
+    call = read_call("GET", f"/proxy/d/openai/v1/models/{quote(name, safe='')}", NONE)
+    assert call.model == name
+
+
+pairs = st.lists(
+    st.tuples(
+        st.sampled_from(["key", "k%65y", "%6Bey", "a", "alt", "$alt", "keys", "Key", "", "%zz"]),
+        st.sampled_from(["", "=", "=="]),
+        st.text("aZ9%+;=/?~", max_size=6),
+    ),
+    max_size=6,
+)
+
+
+@given(pairs)
+def test_query_keeps_every_byte_but_the_key(made: list[tuple[str, str, str]]) -> None:
+    texts = ["".join(pair) for pair in made]
+    call = read_call("POST", "/v1beta/models/m:generateContent?" + "&".join(texts), NONE)
+    keys = ("key", "k%65y", "%6Bey")
+    kept = [
+        text
+        for text, (name, equals, value) in zip(texts, made, strict=True)
+        if not (name in keys and (equals or value.startswith("=")))
+    ]
+    assert call.query == "&".join(kept)
+
+
+pieces = st.sampled_from(
+    [
+        "/", "//", "proxy", "d", "gemini", "anthropic", "openai", "genai", "upload", "files", "v1",
+        "v1beta", "models", "publishers", "projects", "locations", "tunedModels", "messages", ":",
+        "chat/completions", "generateContent", "%3A", "%2F", "%2e", "..", ".", "?", "&", "key=x",
+        "alt=sse", "%", "%00", "\x00", "\udcff", "\ud800", "ö", "http://", "#", " ", "x", "%C3",
+        "=",
+    ]
+)  # fmt: skip
+targets = st.one_of(
+    st.text(max_size=40),
+    st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+    st.lists(pieces, max_size=14).map("".join),
+    st.lists(pieces, max_size=10).map(lambda parts: "/proxy/d/gemini/" + "".join(parts)),
+)
+lines = st.lists(
+    st.tuples(
+        st.sampled_from([b"Accept", b"anthropic-version", b"x-goog-x", b""]), st.binary(max_size=9)
+    ),
+    max_size=3,
+).map(tuple)
+
+
+def read_or_fault(method: str, target: str, headers: RawHeaders) -> Call | ClientFault:
+    try:
+        return read_call(method, target, headers)
+    except ClientFault as fault:
+        return fault
+
+
+@given(st.sampled_from(["GET", "POST", "PUT", "OPTIONS", ""]), targets, lines)
+def test_anything_is_a_call_or_a_fault(method: str, target: str, headers: RawHeaders) -> None:
+    assert guess_surface(target, headers) in Dialect
+    call = read_or_fault(method, target, headers)
+    if isinstance(call, ClientFault):
+        assert call.status in (400, 404, 405)
+        call.message.encode()
+    else:
+        assert method in ("GET", "POST")
+        assert call.model is None or call.model
+        assert call.version in (("v1", "v1beta") if call.surface is G else ("",))
+        for name in (call.model or "", call.deployment or ""):
+            assert ".." not in name.replace("\\", "/").split("/")
+            assert not any(ord(char) < 32 for char in name)
+            name.encode()
