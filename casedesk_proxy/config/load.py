@@ -33,11 +33,10 @@ def load_config(text: str, file: str) -> LoadedConfig:
     tree = read_tree(text, file)
     if tree.value is None:
         empty = Complaint("", "is empty", file, 1, 1, "`casedesk-proxy init` writes a first one")
-        raise ConfigError(tree.complaints or [empty])
+        raise ConfigError(sorted(tree.complaints, key=_order) or [empty])
     if not isinstance(tree.value, dict):
-        raise ConfigError(
-            [*tree.complaints, Complaint("", "holds no keys", file, 1, 1, "write key: value lines")]
-        )
+        keyless = Complaint("", "holds no keys", file, 1, 1, "write key: value lines")
+        raise ConfigError([keyless, *sorted(tree.complaints, key=_order)])
     config, findings = _validate(tree.value)
     findings += cross_check(tree.value)
     wrong = _place(tree, file, [one for one in findings if not one.warns])

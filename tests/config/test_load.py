@@ -141,7 +141,7 @@ def test_warnings_have_places_too() -> None:
     ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_loaded_or_refused_in_words(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(EXAMPLE)))
@@ -171,7 +171,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(KEYS, TREES, max_size=5))
 def test_any_shape_is_loaded_or_refused_in_words(tree: dict[str, object]) -> None:
     try:
@@ -182,3 +182,8 @@ def test_any_shape_is_loaded_or_refused_in_words(tree: dict[str, object]) -> Non
         return
     assert complaints
     assert all(one.message for one in complaints)
+
+
+def test_file_order_holds_when_reading_stops_early() -> None:
+    told = complaints("a:\n  <<: &y {c: [*y]}\n  1: x\n")
+    assert [one.partition(": ")[0] for one in told] == ["f:2:7", "f:3:3"]

@@ -172,7 +172,7 @@ def test_a_huge_text_is_not_even_read() -> None:
 ALPHABET = "ab01 \n\t:-[]{},&*!|>'\"%@`#?~<.\\xuU\u2028\x00é😀"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60) | st.text(ALPHABET, max_size=60))
 def test_any_text_gives_a_tree_or_a_complaint(text: str) -> None:
     tree = read_tree(text, "f")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casedesk_proxy.config.units import LONGEST, parse_duration, parse_size
@@ -88,6 +88,7 @@ def test_what_is_no_duration(written: object) -> None:
         parse_duration(written)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.integers() | st.floats() | st.none() | st.booleans())
 def test_nothing_else_is_raised(written: object) -> None:
     for parse in (parse_size, parse_duration):
@@ -99,6 +100,7 @@ def test_nothing_else_is_raised(written: object) -> None:
             assert 0 <= value <= 2**40
 
 
+@settings(deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 def test_parts_add_up(hours: int, minutes: int, seconds: int, rest: int) -> None:
     written = f"{hours}h{minutes}m{seconds}s{rest}ms"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -125,6 +125,7 @@ def test_what_is_no_url(written: str) -> None:
         check(values.NodeUrl, written)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text(max_size=30).map("http://".__add__))
 def test_a_url_is_safe_for_a_request_line(written: str) -> None:
     try:
