@@ -24,8 +24,6 @@ from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["Gateway"]
 
-#: Longest request line and header field, in bytes: room for long names and many betas.
-MAX_LINE = 16384
 #: Seconds for which the first look at the nodes may keep start-up waiting.
 FIRST_ROUND = 2.0
 #: Seconds in which streams that were told to end may do so.
@@ -49,16 +47,11 @@ class Gateway:
         self.metadata = Metadata(loop)
         self.metadata.adopt(snapshot)
         self._handler = Handler(loop, snapshot, self.dispatcher, self.metadata, self._sinks())
-        settings = config.server
         self._public = PublicServer(
             self._handler.handle,
-            handler_cancellation=True,
-            access_log=None,
-            keepalive_timeout=settings.keepalive_timeout,
-            head_timeout=settings.header_timeout,
-            lingering_time=2.0,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
+            self._handler.reject,
+            head_timeout=config.server.header_timeout,
+            idle_timeout=config.server.keepalive_timeout,
         )
         #: Where the public side listens, as URLs.
         self.urls: list[str] = []
@@ -89,7 +82,7 @@ class Gateway:
         self.draining = True
         for listener in self._listeners:
             listener.close()
-        self._public.pre_shutdown()
+        self._public.close_idle()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._handler.wait_quiet(), timeout)
         for relay in self.watch.relays:
@@ -101,7 +94,7 @@ class Gateway:
             self._refresher.cancel()
         for listener in self._listeners:
             listener.close()
-        await self._public.shutdown(FAREWELL)
+        await self._public.close(FAREWELL)
         if self._admin is not None:
             await self._admin.cleanup()
         self.dispatcher.close()

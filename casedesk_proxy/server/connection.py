@@ -1,124 +1,235 @@
-"""A client's connection: aiohttp's protocol, plus what a streaming proxy needs of it.
+"""A client's connection: requests in, whatever the handler writes out.
 
-Added: a limit on the time a request head may take, the relay's backpressure, notice of a client
-that leaves while bytes still wait for it, and our envelope for requests that are not HTTP.
+Written for what a streaming proxy needs, on asyncio's protocol rather than on a web framework's:
+while a reply streams, this object, one task and the relay are all that a client costs (aiohttp's
+server kept the parsed request, a reader, a writer and two tasks alive: 17.7 KB per stream where
+this takes 11.6, measured with 300). A client that leaves cancels its handler at once, in every phase.
+
+    idle ──head──▶ receiving ──body's end──▶ answering ──▶ idle | closed
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import cast
 
-from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
-
-from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.exchange.reply import own_head
+from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.server.relay import Relay
-from casedesk_proxy.surfaces.envelopes import error_reply
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.server.request import Request
+from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
 
-__all__ = ["CLOSE", "KEEP", "ClientConnection", "PublicServer", "Sent"]
+__all__ = ["ClientConnection", "PublicServer"]
 
+#: Answers a request, writing to its transport; tells whether the connection may live on.
+Answer = Callable[[Request], Awaitable[bool]]
+#: Answers, and logs, what is no request.
+Reject = Callable[[asyncio.Transport, ProxyError], None]
 
-class Sent(web.StreamResponse):
-    """What a handler returns after it wrote the reply to the transport by itself."""
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
-        self._keep_alive = keep_alive
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
+#: Bytes of a next request that may wait while one is answered; beyond, reading pauses.
+_MAX_PENDING = 65536
+#: Seconds in which a client may still send what nobody reads, so that it sees our answer:
+#: closing before would make its kernel discard it (RFC 9112 section 9.6).
+_LINGER = 2.0
 
 
-#: The connection may carry another request, or must be closed. Stateless, so two will do.
-KEEP = Sent(keep_alive=True)
-CLOSE = Sent(keep_alive=False)
-
-
-class ClientConnection(RequestHandler):
-    """``relay`` is the relay that writes to this connection now, if any."""
-
-    __slots__ = ("_head_timeout", "_head_timer", "relay")
+class PublicServer:
+    """Makes a ClientConnection for every client; ``connections`` are those that are open."""
 
     def __init__(
-        self,
-        manager: web.Server,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        head_timeout: float,
-        **options: Any,
+        self, answer: Answer, reject: Reject, *, head_timeout: float, idle_timeout: float
     ) -> None:
-        super().__init__(manager, loop=loop, **options)
+        self.loop = asyncio.get_running_loop()
+        self.answer = answer
+        self.reject = reject
+        self.head_timeout = head_timeout
+        self.idle_timeout = idle_timeout
+        self.connections: set[ClientConnection] = set()
+        self.closing = False
+
+    def __call__(self) -> ClientConnection:
+        return ClientConnection(self)
+
+    def close_idle(self) -> None:
+        """Close what carries no request; what does, closes after its answer."""
+        self.closing = True
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+    async def close(self, grace: float) -> None:
+        """Cancel what is still being answered after ``grace`` seconds, and close everything."""
+        tasks = [one.task for one in self.connections if one.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in list(self.connections):
+            connection.abort()
+
+
+class ClientConnection(asyncio.Protocol):
+    """See the module. ``relay`` is the relay that writes to this connection now, if any."""
+
+    __slots__ = (
+        "_idle_since",
+        "_idle_timer",
+        "_pending",
+        "_request",
+        "_server",
+        "_timer",
+        "relay",
+        "task",
+        "transport",
+    )
+
+    def __init__(self, server: PublicServer) -> None:
+        self._server = server
+        self._pending = b""
+        self._request: Request | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+        self.transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
-        self._head_timeout = head_timeout
-        self._head_timer: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._server.connections.add(self)
+        self._become_idle()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        # Still waiting for a request after bytes came: a head in the making (or blank lines).
-        if self._is_idle():
-            if self._head_timer is None:
-                self._head_timer = self._loop.call_later(self._head_timeout, self._head_overdue)
-        elif self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        request = self._request
+        if request is None:
+            self._read_head(self._pending + data if self._pending else data)
+            return
+        used = request.feed(data)
+        if used < len(data):
+            self._pending += data[used:]
+            if len(self._pending) > _MAX_PENDING and self.transport is not None:
+                self.transport.pause_reading()
 
     def eof_received(self) -> None:
-        # Without this a client that left is noticed only when what waits for it is sent.
-        if self._request_in_progress and self.transport is not None:
+        # A client that has closed, though bytes still wait for it: gone, not merely slow.
+        if self._request is not None and self.transport is not None:
             self.transport.abort()
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-        super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._server.connections.discard(self)
+        self._stop_timers()
+        if self.task is not None:
+            self.task.cancel()
 
     def pause_writing(self) -> None:
-        super().pause_writing()
         if self.relay is not None:
             self.relay.pause()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
         if self.relay is not None:
             self.relay.resume()
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """What aiohttp calls for bytes that are not a request it can read."""
-        error = BadRequest("the request is not well-formed HTTP/1.1", status=status)
-        self._send_error(error)
-        return CLOSE
+    # From outside.
 
-    def _is_idle(self) -> bool:
-        return self._waiter is not None and not self._waiter.done()
+    def close_if_idle(self) -> None:
+        if self._request is None and self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    # A request's life.
+
+    def _read_head(self, data: bytes) -> None:
+        """``data`` begins where a request does. Empty lines before it are passed over, as
+        RFC 9112 section 2.2 asks."""
+        data = data.lstrip(b"\r\n")
+        end = data.find(b"\r\n\r\n", 0, MAX_HEAD + 4)
+        if end < 0:
+            self._pending = data
+            if len(data) > MAX_HEAD:
+                self._reject(BadRequest("the request's head is too large", status=431))
+            elif data and self._timer is None:
+                timeout = self._server.head_timeout
+                self._timer = self._server.loop.call_later(timeout, self._head_overdue)
+            return
+        try:
+            head = parse_request_head(data[:end])
+        except MalformedMessage as error:
+            self._reject(BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
+            return
+        self._pending = b""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        assert self.transport is not None
+        self._request = request = Request(head, self)
+        used = request.feed(data[end + 4 :])
+        self._pending = data[end + 4 + used :]
+        self.task = self._server.loop.create_task(self._answer(request))
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            keep_alive = await self._server.answer(request)
+        finally:
+            self.task = None
+        if self.transport is None or self.transport.is_closing():
+            return
+        if not request.complete:
+            self._linger()
+        elif not keep_alive or self._server.closing:
+            self.transport.close()
+        else:
+            self._request = None
+            self._become_idle()
+            pending, self._pending = self._pending, b""
+            if pending:
+                self.transport.resume_reading()
+                self._read_head(pending)
+
+    def _linger(self) -> None:
+        """Take no more, but let the client finish: it may not read before it has sent all."""
+        assert self.transport is not None
+        assert self._request is not None
+        self._request.discard(self.transport.close)
+        self.transport.resume_reading()
+        self._timer = self._server.loop.call_later(_LINGER, self.transport.close)
+
+    def _reject(self, error: ProxyError) -> None:
+        self._stop_timers()
+        if self.transport is not None:
+            self._server.reject(self.transport, error)
+            self.transport.close()
+
+    # Timers.
+
+    def _become_idle(self) -> None:
+        self._idle_since = self._server.loop.time()
+        if self._idle_timer is None:
+            timeout = self._server.idle_timeout
+            self._idle_timer = self._server.loop.call_later(timeout, self._idle_overdue)
+
+    def _idle_overdue(self) -> None:
+        """One timer a connection, not one a request: it looks how long the last one is ago."""
+        self._idle_timer = None
+        if self._request is not None or self.transport is None:
+            return
+        left = self._idle_since + self._server.idle_timeout - self._server.loop.time()
+        if left > 0:
+            self._idle_timer = self._server.loop.call_later(left, self._idle_overdue)
+        elif self._timer is None:
+            self.transport.close()
 
     def _head_overdue(self) -> None:
-        self._head_timer = None
-        if self._is_idle():
-            self._send_error(BadRequest("the request head took too long", status=408))
-            self.force_close()
+        self._timer = None
+        self._reject(BadRequest("the request's head took too long", status=408))
 
-    def _send_error(self, error: BadRequest) -> None:
-        if self.transport is not None:
-            reply = error_reply(Dialect.GEMINI, error, "-")
-            head = own_head(reply.status, reply.headers, len(reply.body), keep_alive=False)
-            self.transport.write(head + reply.body)
-
-
-class PublicServer(web.Server):
-    """Makes a ClientConnection for every connection that is accepted."""
-
-    def __call__(self) -> RequestHandler:
-        return ClientConnection(self, loop=self._loop, **self._kwargs)
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._idle_timer = None

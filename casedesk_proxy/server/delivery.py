@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 
-from aiohttp import web
-
 from casedesk_proxy.exchange.ending import broken_ending
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.reply import client_framing, reply_head
-from casedesk_proxy.server.connection import CLOSE, KEEP, ClientConnection, Sent
 from casedesk_proxy.server.relay import ReframingRelay, Relay, VerbatimRelay
+from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Reply
@@ -24,32 +22,32 @@ __all__ = ["Delivery"]
 
 class Delivery:
     """Made when a reply's head has come. ``begin`` sends it on, ``close`` must be called once,
-    however the exchange ends; ``sent`` then says whether the client's connection lives on."""
+    however the exchange ends; ``keep_alive`` then says whether the client's connection lives on.
+    """
 
-    __slots__ = ("_connection", "_framing", "_keep_alive", "_reply", "_surface", "_watch", "relay")
+    __slots__ = ("_client", "_framing", "_keep_alive", "_reply", "_surface", "_watch", "relay")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        request: web.BaseRequest,
+        request: Request,
         reply: Reply,
         surface: Dialect,
         framing: Framing,
         watch: Watch,
     ) -> None:
-        connection = request.protocol
-        assert isinstance(connection, ClientConnection)
-        assert request.transport is not None
-        modern = request.version >= (1, 1)
+        transport = request.client.transport
+        assert transport is not None, "a client that leaves cancels its handler"
+        modern = request.head.modern
         body = reply.head.body
-        self._connection = connection
+        self._client = request.client
         self._reply = reply
         self._surface = surface
         self._watch = watch
         self._framing = client_framing(body, modern=modern)
-        self._keep_alive = request.keep_alive and self._framing is not Body.CLOSE
+        self._keep_alive = request.head.keep_alive and self._framing is not Body.CLOSE
         ending = functools.partial(broken_ending, surface, framing)
-        parts = (loop, request.transport, body_reader(reply.head), Tap(body is Body.CHUNKED))
+        parts = (loop, transport, body_reader(reply.head), Tap(body is Body.CHUNKED))
         self.relay: Relay
         if self._framing is body and body is not Body.CLOSE:
             self.relay = VerbatimRelay(*parts, ending)
@@ -58,7 +56,7 @@ class Delivery:
 
     def begin(self, request_id: str, stall_limit: float) -> None:
         """Send the head and let the relay run."""
-        self._connection.relay = self.relay
+        self._client.relay = self.relay
         head = reply_head(
             self._reply.head, self._framing, self._surface, request_id, keep_alive=self._keep_alive
         )
@@ -70,7 +68,7 @@ class Delivery:
         """Let go of both connections and note what the exchange came to."""
         relay = self.relay
         relay.leave(Terminal.CLIENT_GONE)
-        self._connection.relay = None
+        self._client.relay = None
         self._watch.discard(relay)
         self._reply.end(clean=relay.clean)
         assert relay.terminal is not None
@@ -82,6 +80,5 @@ class Delivery:
         outcome.usage = relay.tap.usage(self._surface)
 
     @property
-    def sent(self) -> Sent:
-        complete = self.relay.terminal is Terminal.COMPLETED
-        return KEEP if self._keep_alive and complete else CLOSE
+    def keep_alive(self) -> bool:
+        return self._keep_alive and self.relay.terminal is Terminal.COMPLETED

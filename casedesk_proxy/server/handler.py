@@ -9,8 +9,6 @@ import asyncio
 import logging
 import uuid
 
-from aiohttp import web
-
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
 from casedesk_proxy.errors import NotFound, ProxyError, UpstreamFault, UpstreamTimeout
@@ -19,10 +17,9 @@ from casedesk_proxy.exchange.plan import Plan, plan_request
 from casedesk_proxy.exchange.reply import own_head
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.server.accesslog import Sink
-from casedesk_proxy.server.body import read_request_body
 from casedesk_proxy.server.catalogue import list_models
-from casedesk_proxy.server.connection import CLOSE, KEEP, Sent
 from casedesk_proxy.server.delivery import Delivery
+from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import error_reply
@@ -65,30 +62,32 @@ class Handler:
         """Until no request is being answered."""
         await self._quiet.wait()
 
-    async def handle(self, request: web.BaseRequest) -> Sent:
-        """What aiohttp calls for every request. Raises nothing but CancelledError."""
+    async def handle(self, request: Request) -> bool:
+        """Answer one request; tells whether its connection may carry another. Raises nothing
+        but CancelledError."""
+        head = request.head
         outcome = Outcome(
-            request_id=accept_request_id(request.raw_headers) or uuid.uuid4().hex,
+            request_id=accept_request_id(head.headers) or uuid.uuid4().hex,
             started=self._loop.time(),
-            method=request.method,
-            target=scrub_target(request.raw_path),
+            method=head.method,
+            target=scrub_target(head.target),
         )
         delivery: Delivery | None = None
         self._in_flight += 1
         self._quiet.clear()
         try:
             answer = await self._answer(request, outcome)
-            if isinstance(answer, Sent):
-                return answer
+            if isinstance(answer, OwnReply):
+                return self._send(request, outcome, answer)
             delivery = answer
             # Nothing but this line waits while a stream runs: the request's body, its plan and
             # the frames that made them are gone.
             await delivery.relay.wait()
-            return delivery.sent
+            return delivery.keep_alive
         except ProxyError as error:
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
-            gone = request.transport is None or request.transport.is_closing()
+            gone = request.client.transport is None
             outcome.terminal = Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN
             outcome.status = outcome.status or 499
             raise
@@ -105,19 +104,28 @@ class Handler:
             if not self._in_flight:
                 self._quiet.set()
 
-    async def _answer(self, request: web.BaseRequest, outcome: Outcome) -> Sent | Delivery:
+    def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
+        """Answer what is no request that could be read."""
+        now = self._loop.time()
+        outcome = Outcome(request_id=uuid.uuid4().hex, started=now, ended=now, first_byte=now)
+        outcome.code, outcome.terminal = error.code, Terminal.REFUSED
+        reply = error_reply(Dialect.GEMINI, error, outcome.request_id)
+        transport.write(self._whole(reply, outcome, keep_alive=False))
+        for sink in self._sinks:
+            sink(outcome)
+
+    async def _answer(self, request: Request, outcome: Outcome) -> OwnReply | Delivery:
         """Everything up to a reply's head, or a reply of our own."""
         snapshot = self.snapshot
-        target, headers = request.raw_path, request.raw_headers
+        target, headers = request.head.target, request.head.headers
         outcome.surface = guess_surface(target, headers)
-        call = read_call(request.method, target, headers)
+        call = read_call(request.head.method, target, headers)
         outcome.surface, outcome.action = call.surface, call.action
         deployment = self._admit(snapshot, call, request, outcome)
         if call.action in _CATALOGUE:
-            reply = list_models(call, deployment.rules, self._metadata.reported)
             outcome.terminal = Terminal.COMPLETED
-            return self._send(request, outcome, reply)
-        raw = await read_request_body(request, snapshot.max_body, snapshot.body_timeout)
+            return list_models(call, deployment.rules, self._metadata.reported)
+        raw = await request.read(snapshot.max_body, snapshot.body_timeout)
         outcome.received = len(raw)
         plan = await self._plan(snapshot, deployment, call, request, raw, outcome)
         outcome.asked, outcome.model = plan.asked, plan.model
@@ -127,10 +135,11 @@ class Handler:
         return delivery
 
     def _admit(
-        self, snapshot: Snapshot, call: Call, request: web.BaseRequest, outcome: Outcome
+        self, snapshot: Snapshot, call: Call, request: Request, outcome: Outcome
     ) -> DeploymentSpec:
         """The deployment, if the caller may use it."""
-        credential = find_credential(request.raw_headers, request.raw_path.partition("?")[2])
+        head = request.head
+        credential = find_credential(head.headers, head.target.partition("?")[2])
         known = snapshot.tokens.match(credential) if credential else None
         name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
         deployment = snapshot.deployments.get(name)
@@ -146,13 +155,13 @@ class Handler:
         snapshot: Snapshot,
         deployment: DeploymentSpec,
         call: Call,
-        request: web.BaseRequest,
+        request: Request,
         raw: bytes,
         outcome: Outcome,
     ) -> Plan:
         def plan() -> Plan:
             return plan_request(
-                snapshot, deployment, call, request.raw_headers, raw,
+                snapshot, deployment, call, request.head.headers, raw,
                 self._metadata.reported, outcome.request_id,
             )  # fmt: skip
 
@@ -163,25 +172,26 @@ class Handler:
             await self._metadata.refresh()
             return plan()
 
-    def _refuse(self, request: web.BaseRequest, outcome: Outcome, error: ProxyError) -> Sent:
+    def _refuse(self, request: Request, outcome: Outcome, error: ProxyError) -> bool:
         outcome.code = error.code
         outcome.terminal = _terminal(error)
         surface = Dialect(outcome.surface or Dialect.GEMINI)
         return self._send(request, outcome, error_reply(surface, error, outcome.request_id))
 
-    def _send(self, request: web.BaseRequest, outcome: Outcome, reply: OwnReply) -> Sent:
-        """A reply of our own, written in one piece."""
-        outcome.status, outcome.sent = reply.status, len(reply.body)
+    def _send(self, request: Request, outcome: Outcome, reply: OwnReply) -> bool:
         # What is left unread of a body must not be taken for the next request.
-        keep_alive = request.keep_alive and request.content.is_eof()
-        ident = (b"x-request-id", outcome.request_id.encode("ascii"))
-        head = own_head(
-            reply.status, (*reply.headers, ident), len(reply.body), keep_alive=keep_alive
-        )
-        if request.transport is not None:
-            request.transport.write(head + reply.body)
+        keep_alive = request.head.keep_alive and request.complete
+        if request.client.transport is not None:
+            request.client.transport.write(self._whole(reply, outcome, keep_alive=keep_alive))
             outcome.first_byte = self._loop.time()
-        return KEEP if keep_alive else CLOSE
+        return keep_alive
+
+    def _whole(self, reply: OwnReply, outcome: Outcome, *, keep_alive: bool) -> bytes:
+        """A reply of our own, in one piece."""
+        outcome.status, outcome.sent = reply.status, len(reply.body)
+        ident = (b"x-request-id", outcome.request_id.encode("ascii"))
+        headers = (*reply.headers, ident)
+        return own_head(reply.status, headers, len(reply.body), keep_alive=keep_alive) + reply.body
 
 
 def _terminal(error: ProxyError) -> Terminal:

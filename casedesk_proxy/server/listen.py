@@ -17,6 +17,9 @@ def bind(address: str) -> socket.socket:
         sock = _bind_unix(address[5:]) if address.startswith("unix:") else _bind_tcp(address)
     except OSError as error:
         raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+    if sock.family != socket.AF_UNIX:
+        # Accepted connections inherit it: a client that vanished without a word is found out.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock

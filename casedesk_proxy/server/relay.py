@@ -31,6 +31,9 @@ __all__ = ["ReframingRelay", "Relay", "VerbatimRelay"]
 #: Given the last body bytes that went out and the error, the bytes that tell a client of it.
 Ending = Callable[[bytes, ProxyError], bytes]
 
+#: Seconds in which a client may still read what was sent before its stream was cut.
+FAREWELL = 30.0
+
 _ONE_CHUNK = len(HEADS)
 
 
@@ -125,6 +128,8 @@ class Relay(asyncio.Protocol):
             self.sent += len(framed)
         self._end(terminal)
         self._client.close()
+        if self._client.get_write_buffer_size():
+            self._loop.call_later(FAREWELL, self._client.abort)
 
     # What the node's transport calls.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedReply, ResponseHead
+from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead
 from casedesk_proxy.wire.http1 import parse_response_head as parse_head
 
 __all__ = ["ConnectionBroken", "NodeConnection"]
@@ -99,7 +99,7 @@ class NodeConnection(asyncio.Protocol):
         self._buffer += data
         try:
             self._read_head(self._waiter)
-        except MalformedReply as error:
+        except MalformedMessage as error:
             self._buffer = b""
             self._waiter.set_exception(ConnectionBroken(f"malformed reply: {error}", silent=False))
             self.abort()
@@ -128,7 +128,7 @@ class NodeConnection(asyncio.Protocol):
                 waiter.set_result(head)
                 return
             if head.status == 101:
-                raise MalformedReply("upgrade without being asked")
+                raise MalformedMessage("upgrade without being asked")
             self._buffer = rest
         if len(self._buffer) > MAX_HEAD:
-            raise MalformedReply("head too large")
+            raise MalformedMessage("head too large")

@@ -1,8 +1,9 @@
-"""HTTP/1.1 messages with a node: the head of a reply read, the head of a request written.
+"""Heads of HTTP/1.1 messages: of clients' requests and nodes' replies.
 
 Strict where leniency would blur where a message ends (RFC 9112 section 6.3): conflicting
-lengths, a length beside chunked framing, an unknown transfer coding or a folded line make the
-reply malformed. A node that sends such a head is not worth guessing about.
+lengths, a length beside chunked framing, an unknown transfer coding, a bare LF or a folded line
+make the message malformed. A peer that sends such a head is not worth guessing about, and two
+parsers that guess differently are how requests are smuggled.
 """
 
 from __future__ import annotations
@@ -17,32 +18,52 @@ from casedesk_proxy.terms import RawHeaders
 __all__ = [
     "MAX_HEAD",
     "Body",
-    "MalformedReply",
+    "MalformedMessage",
+    "RequestHead",
     "ResponseHead",
     "header",
+    "parse_request_head",
     "parse_response_head",
     "request_head",
 ]
 
-#: Longest reply head accepted, in bytes. nginx's proxy_buffer_size is 8 KiB, Node's limit 16 KiB.
+#: Longest head accepted, in bytes. Node takes 16 KiB, nginx four times 8 KiB.
 MAX_HEAD = 32768
 
+#: The target is any visible ASCII, and bytes above it, which some clients send unencoded.
+_REQUEST = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])"
+)
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _NO_BODY = frozenset({204, 304})
 
 
-class MalformedReply(ValueError):
-    """The node's bytes are not a well-formed HTTP/1.x reply."""
+class MalformedMessage(ValueError):
+    """The bytes are not a well-formed HTTP/1.x message."""
 
 
 class Body(Enum):
-    """How the end of a reply's body is known."""
+    """How the end of a message's body is known."""
 
     NONE = "none"
     LENGTH = "length"
     CHUNKED = "chunked"
     CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request's head. ``target`` stands as on the wire, bytes above ASCII as Latin-1;
+    ``modern`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or CHUNKED."""
+
+    method: str
+    target: str
+    modern: bool
+    headers: RawHeaders
+    body: Body
+    length: int
+    keep_alive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +89,53 @@ def header(headers: RawHeaders, name: bytes) -> bytes | None:
     return None
 
 
+def parse_request_head(block: bytes) -> RequestHead:
+    """Read a head, given without the empty line that ends it. Raises MalformedMessage."""
+    request_line, *lines = block.split(b"\r\n")
+    match = _REQUEST.fullmatch(request_line)
+    if match is None:
+        raise MalformedMessage("not a request line")
+    headers = tuple(_field(line) for line in lines)
+    modern = match[3] == b"1"
+    hosts = sum(name.lower() == b"host" for name, _ in headers)
+    if hosts > 1 or (modern and not hosts):
+        raise MalformedMessage("a request has one Host header")
+    body, length, keep_alive = _framing(headers, modern=modern)
+    if body is Body.CHUNKED and not modern:
+        raise MalformedMessage("chunked framing in HTTP/1.0")
+    if body is Body.CLOSE:
+        body = Body.NONE
+    method, target = match[1].decode("ascii"), match[2].decode("latin-1")
+    return RequestHead(method, target, modern, headers, body, length, keep_alive)
+
+
 def parse_response_head(block: bytes) -> ResponseHead:
-    """Read a head, given without the empty line that ends it. Raises MalformedReply."""
+    """Read a head, given without the empty line that ends it. Raises MalformedMessage."""
     status_line, *lines = block.split(b"\r\n")
     match = _STATUS.fullmatch(status_line)
     if match is None:
-        raise MalformedReply("not a status line")
+        raise MalformedMessage("not a status line")
     headers = tuple(_field(line) for line in lines)
     status = int(match[2])
-    body, length, keep_alive = _framing(status, headers, minor=int(match[1]))
+    body, length, keep_alive = _framing(headers, modern=match[1] == b"1")
+    if status < 200 or status in _NO_BODY:
+        body, length = Body.NONE, 0
+    keep_alive = keep_alive and body is not Body.CLOSE
     return ResponseHead(status, match[3] or b"", headers, body, length, keep_alive)
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
     match = _FIELD.fullmatch(line)
     if match is None:
-        raise MalformedReply("not a header line")
+        raise MalformedMessage("not a header line")
     return match[1], match[2].rstrip(b" \t")
 
 
-def _framing(status: int, headers: RawHeaders, minor: int) -> tuple[Body, int, bool]:
+def _framing(headers: RawHeaders, *, modern: bool) -> tuple[Body, int, bool]:
+    """Body, its length, and whether the connection may carry another message."""
     coding: bytes | None = None
     length: int | None = None
-    keep_alive = minor == 1
+    keep_alive = modern
     for name, value in headers:
         name = name.lower()
         if name == b"content-length":
@@ -100,25 +145,23 @@ def _framing(status: int, headers: RawHeaders, minor: int) -> tuple[Body, int, b
         elif name == b"connection":
             options = [option.strip() for option in value.lower().split(b",")]
             keep_alive = b"close" not in options and (keep_alive or b"keep-alive" in options)
-    if status < 200 or status in _NO_BODY:
-        return Body.NONE, 0, keep_alive
     if coding is not None:
         if coding != b"chunked":
-            raise MalformedReply("transfer coding other than chunked")
+            raise MalformedMessage("transfer coding other than chunked")
         if length is not None:
-            raise MalformedReply("both Content-Length and Transfer-Encoding")
+            raise MalformedMessage("both Content-Length and Transfer-Encoding")
         return Body.CHUNKED, 0, keep_alive
     if length is not None:
         return Body.LENGTH, length, keep_alive
-    return Body.CLOSE, 0, False
+    return Body.CLOSE, 0, keep_alive
 
 
 def _same_length(value: bytes, known: int | None) -> int:
     if not value.isdigit() or len(value) > 15:
-        raise MalformedReply("Content-Length is not a number")
+        raise MalformedMessage("Content-Length is not a number")
     length = int(value)
     if known is not None and known != length:
-        raise MalformedReply("conflicting Content-Length")
+        raise MalformedMessage("conflicting Content-Length")
     return length
 
 

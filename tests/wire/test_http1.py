@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.wire.http1 import (
     Body,
-    MalformedReply,
+    MalformedMessage,
     header,
     parse_response_head,
     request_head,
@@ -64,7 +64,7 @@ def test_framing(lines: list[str], wanted: tuple[Body, int, bool]) -> None:
     ],
 )
 def test_unclear_heads_are_refused(lines: list[str]) -> None:
-    with pytest.raises(MalformedReply):
+    with pytest.raises(MalformedMessage):
         parse(*lines)
 
 
@@ -73,7 +73,7 @@ def test_any_bytes_are_a_head_or_refused(garbage: bytes) -> None:
     for block in (garbage, b"HTTP/1.1 200 OK\r\n" + garbage):
         try:
             head = parse_response_head(block)
-        except MalformedReply:
+        except MalformedMessage:
             continue
         assert 100 <= head.status <= 599
 

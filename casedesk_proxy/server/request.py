@@ -1,0 +1,144 @@
+"""A client's request: its head, and its body as it comes in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.server.relay import Relay
+from casedesk_proxy.wire.bodies import LengthReader
+from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
+from casedesk_proxy.wire.http1 import Body, RequestHead, header
+
+__all__ = ["Client", "Request"]
+
+#: Body bytes taken before anyone has asked for the body.
+_UNASKED = 65536
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Client(Protocol):
+    """Where a request came from: ``transport`` is None once the client has gone, ``relay`` the
+    relay that feels its backpressure."""
+
+    transport: asyncio.Transport | None
+    relay: Relay | None
+
+
+class Request:
+    """``feed`` is for the connection; ``read`` for the handler, once, or never: what is not
+    asked for is not taken. ``complete`` tells whether the body has come whole."""
+
+    __slots__ = (
+        "_done",
+        "_fault",
+        "_limit",
+        "_pieces",
+        "_reader",
+        "_size",
+        "_waiter",
+        "client",
+        "head",
+    )
+
+    def __init__(self, head: RequestHead, client: Client) -> None:
+        self.head = head
+        self.client = client
+        chunked = head.body is Body.CHUNKED
+        self._reader = ChunkReader() if chunked else LengthReader(head.length)
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._limit: int | None = None
+        self._fault: ProxyError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._done: Callable[[], None] | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self._reader.ended
+
+    def feed(self, data: bytes) -> int:
+        """Take the next bytes; returns how many of them are the body's."""
+        if self._fault is not None or self._reader.ended:
+            return 0 if self._reader.ended else len(data)
+        try:
+            used = self._reader.read(data)
+        except MalformedChunk:
+            self._fail(BadRequest("the request's body is not well-formed"))
+            return len(data)
+        if self._done is None:
+            self._pieces += self._reader.payload
+            self._size += sum(map(len, self._reader.payload))
+            if self._size > (_UNASKED if self._limit is None else self._limit):
+                self._take_too_much()
+        if self._reader.ended:
+            self._notice()
+        return used
+
+    async def read(self, limit: int, silence: float) -> bytes:
+        """The whole body. Raises TooLarge beyond ``limit`` bytes, BadRequest for broken framing,
+        a content coding (415), or a client that is silent for ``silence`` seconds (408)."""
+        coding = header(self.head.headers, b"content-encoding")
+        if coding is not None and coding.lower() != b"identity":
+            raise BadRequest("content-encoding: send the body uncompressed", status=415)
+        if self.head.length > limit or self._size > limit:
+            raise _too_large(limit)
+        self._limit = limit
+        if not self._reader.ended:
+            self._invite()
+            await self._wait(silence)
+        if self._fault is not None:
+            raise self._fault
+        body, self._pieces = b"".join(self._pieces), []
+        return body
+
+    def discard(self, done: Callable[[], None]) -> None:
+        """Drop what has come and what will; ``done`` is called at the body's end."""
+        self._pieces = []
+        self._done = done
+
+    def _invite(self) -> None:
+        transport = self.client.transport
+        if transport is None:
+            return
+        expect = header(self.head.headers, b"expect")
+        if expect is not None and expect.lower() == b"100-continue" and not self._size:
+            transport.write(_CONTINUE)
+        transport.resume_reading()
+
+    async def _wait(self, silence: float) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._reader.ended and self._fault is None:
+            self._waiter = loop.create_future()
+            size = self._size
+            try:
+                async with asyncio.timeout(silence):
+                    await self._waiter
+            except TimeoutError:
+                if self._size == size:
+                    raise BadRequest("the request's body took too long", status=408) from None
+            finally:
+                self._waiter = None
+
+    def _take_too_much(self) -> None:
+        if self._limit is not None:
+            self._fail(_too_large(self._limit))
+        elif self.client.transport is not None:
+            self.client.transport.pause_reading()
+
+    def _fail(self, fault: ProxyError) -> None:
+        self._fault = fault
+        self._pieces = []
+        self._notice()
+
+    def _notice(self) -> None:
+        if self._done is not None:
+            self._done()
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request's body is larger than {limit} bytes (server.max_body)")
