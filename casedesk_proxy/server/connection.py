@@ -3,7 +3,8 @@
 Written for what a streaming proxy needs, on asyncio's protocol rather than on a web framework's:
 while a reply streams, this object, one task and the relay are all that a client costs (aiohttp's
 server kept the parsed request, a reader, a writer and two tasks alive: 17.7 KB per stream where
-this takes 11.6, measured with 300). A client that leaves cancels its handler at once, in every phase.
+this takes 11.6, measured with 300). A client that leaves cancels its handler at once, in every
+phase.
 
     idle ──head──▶ receiving ──body's end──▶ answering ──▶ idle | closed
 """

@@ -1,0 +1,286 @@
+"""A client's connection over real sockets: whole, in pieces, pipelined, hostile, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.server.connection import PublicServer
+from casedesk_proxy.server.request import Request
+
+LIMIT = 1000
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+
+
+class Served:
+    """A PublicServer whose handler echoes bodies, and what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bytes]] = []
+        self.faults: list[ProxyError] = []
+        self.rejected: list[ProxyError] = []
+        self.began = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.port = 0
+
+    async def echo(self, request: Request) -> bool:
+        transport = request.client.transport
+        assert transport is not None
+        try:
+            body = await request.read(LIMIT, 0.2)
+        except (BadRequest, TooLarge) as error:
+            self.faults.append(error)
+            transport.write(OK % (5, b"fault"))
+            return request.head.keep_alive and request.complete
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        self.seen.append((request.head.target, body))
+        transport.write(OK % (len(body), body))
+        return request.head.keep_alive
+
+    async def refuse(self, request: Request) -> bool:
+        assert request.client.transport is not None
+        request.client.transport.write(OK % (7, b"refused"))
+        return request.complete
+
+    async def hang(self, request: Request) -> bool:
+        self.began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return True
+
+    def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
+        self.rejected.append(error)
+        transport.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
+
+
+Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def serving(
+    how: str = "echo", *, head_timeout: float = 5.0, idle_timeout: float = 5.0
+) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[Peer]]]]:
+    served = Served()
+    factory = PublicServer(
+        getattr(served, how), served.reject, head_timeout=head_timeout, idle_timeout=idle_timeout
+    )
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    served.port = server.sockets[0].getsockname()[1]
+    peers: list[Peer] = []
+
+    async def connect() -> Peer:
+        peers.append(await asyncio.open_connection("127.0.0.1", served.port))
+        return peers[-1]
+
+    yield served, connect
+    for _, writer in peers:
+        writer.close()
+    server.close()
+    await factory.close(0.1)
+    await server.wait_closed()
+
+
+def post(body: bytes, target: str = "/x", extra: str = "") -> bytes:
+    head = f"POST {target} HTTP/1.1\r\nHost: h\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def chunked(*chunks: bytes, extra: str = "") -> bytes:
+    head = f"POST /x HTTP/1.1\r\nHost: h\r\n{extra}Transfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n"
+
+
+async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+    return int(head.split(b" ")[1]), await reader.readexactly(length)
+
+
+@pytest.mark.parametrize("wire", [post(b"hello"), chunked(b"he", b"llo")])
+@pytest.mark.parametrize("size", [1, 3, 10_000])
+async def test_a_request_in_pieces(wire: bytes, size: int) -> None:
+    async with serving() as (served, connect):
+        reader, writer = await connect()
+        for start in range(0, len(wire), size):
+            writer.write(wire[start : start + size])
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert await read_reply(reader) == (200, b"hello")
+        assert served.seen == [("/x", b"hello")]
+
+
+async def test_requests_sent_ahead_are_answered_in_order() -> None:
+    async with serving() as (served, connect):
+        reader, writer = await connect()
+        wanted = [b"a", b"", b"ccc", b"d" * 900, b"e"]
+        writer.write(b"".join(post(body, f"/{n}") for n, body in enumerate(wanted)))
+        assert [(await read_reply(reader))[1] for _ in wanted] == wanted
+        assert [target for target, _ in served.seen] == ["/0", "/1", "/2", "/3", "/4"]
+
+
+async def test_a_flood_of_requests_ahead_is_held_back_by_the_transport() -> None:
+    async with serving() as (served, connect):
+        reader, writer = await connect()
+        count = 3000
+        writer.write(post(b"x" * 100) * count)
+        for _ in range(count):
+            assert await read_reply(reader) == (200, b"x" * 100)
+        assert len(served.seen) == count
+
+
+@pytest.mark.parametrize(
+    ("wire", "closes"),
+    [
+        (post(b"x"), False),
+        (post(b"x", extra="Connection: close\r\n"), True),
+        (b"POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx", True),
+        (b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", False),
+        (b"\r\n\r\n" + post(b"x"), False),
+    ],
+)
+async def test_the_connection_lives_on_or_not(wire: bytes, closes: bool) -> None:
+    async with serving() as (_, connect):
+        reader, writer = await connect()
+        writer.write(wire)
+        assert await read_reply(reader) == (200, b"x")
+        if closes:
+            assert await reader.read() == b""
+        else:
+            writer.write(post(b"again"))
+            assert await read_reply(reader) == (200, b"again")
+
+
+@pytest.mark.parametrize(
+    ("wire", "status"),
+    [
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /a\x00b HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n folded: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: h\n\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
+         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 40_000, 431),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 431),
+    ],
+)  # fmt: skip
+async def test_what_is_no_request_is_refused_and_closed(wire: bytes, status: int) -> None:
+    async with serving() as (served, connect):
+        reader, writer = await connect()
+        writer.write(wire)
+        assert (await read_reply(reader))[0] == status
+        assert await reader.read() == b""
+        assert [error.status for error in served.rejected] == [status]
+        assert served.seen == []
+        reader, writer = await connect()
+        writer.write(post(b"x"))
+        assert await read_reply(reader) == (200, b"x")
+
+
+async def test_an_upgrade_nobody_offers_is_ignored() -> None:
+    """Java's HttpClient asks every http server for HTTP/2 on its first POST."""
+    async with serving() as (_, connect):
+        reader, writer = await connect()
+        asks = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+        writer.write(post(b"body", extra=asks))
+        assert await read_reply(reader) == (200, b"body")
+
+
+async def test_a_slow_head_is_given_up() -> None:
+    async with serving(head_timeout=0.05) as (served, connect):
+        reader, writer = await connect()
+        writer.write(b"POST / HT")
+        assert (await read_reply(reader))[0] == 408
+        assert await reader.read() == b""
+        assert [error.status for error in served.rejected] == [408]
+
+
+async def test_an_idle_connection_is_closed_without_a_word() -> None:
+    async with serving(idle_timeout=0.05) as (served, connect):
+        reader, writer = await connect()
+        writer.write(post(b"x"))
+        assert await read_reply(reader) == (200, b"x")
+        assert await reader.read() == b""
+        assert served.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("wire", "status"),
+    [
+        (post(b"x" * (LIMIT + 1)), 413),
+        (chunked(b"x" * 600, b"y" * 600), 413),
+        (post(b"x" * 200_000), 413),
+        (chunked(*[b"x" * 5000] * 40), 413),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab", 408),
+        (post(b"x", extra="Content-Encoding: gzip\r\n"), 415),
+    ],
+)
+async def test_a_body_that_cannot_be_had(wire: bytes, status: int) -> None:
+    async with serving() as (served, connect):
+        reader, writer = await connect()
+        writer.write(wire)
+        assert (await read_reply(reader))[1] == b"fault"
+        assert [error.status for error in served.faults] == [status]
+
+
+async def test_a_refused_client_may_finish_sending_and_sees_why() -> None:
+    async with serving("refuse") as (_, connect):
+        reader, writer = await connect()
+        body = b"x" * 1_000_000
+        writer.write(post(body)[:-1000])
+        await writer.drain()
+        writer.write(body[-1000:])
+        assert (await read_reply(reader))[1] == b"refused"
+        assert await reader.read() == b""
+
+
+async def test_a_client_that_expects_is_invited() -> None:
+    async with serving() as (_, connect):
+        reader, writer = await connect()
+        wire = post(b"hello", extra="Expect: 100-continue\r\n")
+        writer.write(wire[:-5])
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(wire[-5:])
+        assert await read_reply(reader) == (200, b"hello")
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half-close"])
+async def test_a_client_that_leaves_cancels_its_handler(how: str) -> None:
+    async with serving("hang") as (served, connect):
+        _, writer = await connect()
+        writer.write(post(b"x"))
+        await served.began.wait()
+        if how == "half-close":
+            writer.write_eof()
+        elif how == "reset":
+            writer.transport.abort()
+        else:
+            writer.close()
+        await served.cancelled.wait()
+
+
+async def test_a_client_that_leaves_while_it_sends_cancels_its_handler() -> None:
+    async with serving() as (served, connect):
+        _, writer = await connect()
+        writer.write(post(b"hello")[:-2])
+        await writer.drain()
+        writer.close()
+        await served.cancelled.wait()
+        assert served.seen == []
