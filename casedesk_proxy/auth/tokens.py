@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -14,6 +15,7 @@ __all__ = ["TokenTable", "authorise", "bare_deployment"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class TokenTable:
@@ -28,9 +30,9 @@ class TokenTable:
     def __init__(self, tokens: Iterable[tuple[str, str, Iterable[str]]]) -> None:
         self._known: dict[bytes, Principal] = {}
         for name, digest_hex, deployments in tokens:
-            digest = bytes.fromhex(digest_hex)
-            if len(digest) != len(_NOBODY):
+            if not _SHA256.fullmatch(digest_hex):
                 raise ValueError(f"token {name!r}: a SHA-256 has 64 hex digits")
+            digest = bytes.fromhex(digest_hex)
             self._known.setdefault(digest, Principal(name, frozenset(deployments)))
 
     def __len__(self) -> int:

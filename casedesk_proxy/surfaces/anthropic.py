@@ -59,23 +59,14 @@ def http_status(error: ProxyError) -> int:
 
 def error_body(error: ProxyError, request_id: str = "") -> bytes:
     """The envelope. SDKs read the request id from the header ``request-id``, people from here."""
-    status = http_status(error)
-    fallback = "invalid_request_error" if status < 500 else "api_error"
-    shown: dict[str, Any] = {
-        "type": "error",
-        "error": {
-            "type": _TYPES.get(status, fallback),
-            "message": error.message.encode("utf-8", "replace").decode(),
-        },
-    }
-    if request_id:
-        shown["request_id"] = request_id
-    return jsonio.dumps_stream(shown)
+    return _envelope(_kind(http_status(error)), error, request_id)
 
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:
-    """A whole event. Its HTTP status being 200, only ``error.type`` tells SDKs what it was."""
-    return b"event: error\ndata: " + error_body(error, request_id) + b"\n\n"
+    """A whole event. Its HTTP status being 200, only ``error.type`` tells SDKs what it was; that
+    a node broke off is then no matter of load."""
+    kind = _kind(error.status if error.status == 502 else http_status(error))
+    return b"event: error\ndata: " + _envelope(kind, error, request_id) + b"\n\n"
 
 
 def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
@@ -118,6 +109,18 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
     if limit is not None:
         shown["max_tokens"] = limit
     return shown
+
+
+def _kind(status: int) -> str:
+    return _TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
+
+
+def _envelope(kind: str, error: ProxyError, request_id: str) -> bytes:
+    message = error.message.encode("utf-8", "replace").decode()
+    shown: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": message}}
+    if request_id:
+        shown["request_id"] = request_id
+    return jsonio.dumps_stream(shown)
 
 
 def _rfc3339(seconds: int) -> str:

@@ -14,7 +14,7 @@ __all__ = ["cut_key", "find_key", "read_pairs", "scrub_target"]
 #: Names whose values never reach a log: Google's credential, what other services call theirs,
 #: and the id in an upload URL, which is the permission itself (Gemini Files API).
 _SECRET = frozenset({"key", "api_key", "apikey", "access_token", "token", "upload_id"})
-_PAIR = re.compile(r"([?&])([^&=#]*)=([^&#]*)")
+_NAME = re.compile(r"[?&]([^?&=]*)=")
 
 
 def find_key(query: str) -> str | None:
@@ -49,17 +49,18 @@ def read_pairs(query: str) -> list[tuple[str, str]]:
 
 
 def scrub_target(target: str) -> str:
-    """A request target as it may stand in a log: the values of credentials become ``***``."""
-    if "=" not in target:
-        return target
-    return _PAIR.sub(_scrub_pair, target)
+    """A request target as it may stand in a log: the values of credentials become ``***``.
 
-
-def _scrub_pair(match: re.Match[str]) -> str:
-    mark, name, _ = match.groups()
-    if unquote(name).strip().lower() in _SECRET:
-        return f"{mark}{name}=***"
-    return match[0]
+    More is scrubbed than is read as a credential: what follows a second ``?``, any letter case.
+    """
+    pieces = []
+    done = 0
+    for match in _NAME.finditer(target):
+        if match.start() >= done and unquote(match[1]).strip().lower() in _SECRET:
+            pieces += [target[done : match.end()], "***"]
+            end = target.find("&", match.end())
+            done = end if end >= 0 else len(target)
+    return "".join([*pieces, target[done:]]) if pieces else target
 
 
 def _may_hold_key(query: str) -> bool:

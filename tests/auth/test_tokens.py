@@ -1,0 +1,140 @@
+"""Whose token it is, and what is told to those whose it is not."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.auth.credentials import find_credential
+from casedesk_proxy.auth.tokens import TokenTable, authorise, bare_deployment
+from casedesk_proxy.errors import Forbidden, NotFound, ProxyError, Unauthenticated
+from casedesk_proxy.terms import Principal
+
+
+def digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+TABLE = TokenTable(
+    [
+        ("alice", digest("cdp-alice"), ["desk"]),
+        ("bob", digest("cdp-bob").upper(), ("desk", "lab")),
+    ]
+)
+ALICE = Principal("alice", frozenset({"desk"}))
+
+
+def admit(credential: str | None, deployment: str | None, auth: str | None) -> Principal:
+    principal = TABLE.match(credential) if credential else None
+    return authorise(principal, credential, deployment, auth)
+
+
+def test_match() -> None:
+    assert TABLE.match("cdp-alice") == ALICE
+    assert TABLE.match("cdp-bob") == Principal("bob", frozenset({"desk", "lab"}))
+    assert len(TABLE) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "cdp-alic", "cdp-alice ", "CDP-ALICE", digest("cdp-alice"), "\udcff", "ä", "\0"]
+)
+def test_no_match(wrong: str) -> None:
+    assert TABLE.match(wrong) is None
+    assert TokenTable([]).match(wrong) is None
+
+
+@given(st.binary(min_size=1, max_size=20).filter(lambda raw: raw == raw.strip()))
+def test_tokens_are_compared_as_bytes(raw: bytes) -> None:
+    table = TokenTable([("x", sha256(raw).hexdigest(), ["d"])])
+    credential = find_credential(((b"x-api-key", raw),), "")
+    assert credential is not None
+    assert table.match(credential) is not None
+    assert table.match(credential + "x") is None
+
+
+@pytest.mark.parametrize("bad", ["", "00", "zz" * 32, digest("x") + "00"])
+def test_bad_digest(bad: str) -> None:
+    with pytest.raises(ValueError, match="64 hex digits"):
+        TokenTable([("x", bad, [])])
+
+
+def test_the_first_of_equal_digests_counts() -> None:
+    table = TokenTable([("a", digest("t"), ["x"]), ("b", digest("t"), ["y"])])
+    assert table.match("t") == Principal("a", frozenset({"x"}))
+
+
+@pytest.mark.parametrize("credential", [None, "", "not-needed", "cdp-alice"])
+def test_open_deployment_ignores_credentials(credential: str | None) -> None:
+    assert admit(credential, "open", "none") == Principal("anonymous", None)
+
+
+def test_admitted() -> None:
+    assert admit("cdp-alice", "desk", "tokens") == ALICE
+
+
+@pytest.mark.parametrize(
+    ("credential", "deployment", "error"),
+    [
+        (None, "desk", Unauthenticated),
+        ("", "desk", Unauthenticated),
+        ("not-needed", "desk", Unauthenticated),
+        ("cdp-alice", "lab", Forbidden),
+        ("cdp-alice", "nowhere", Forbidden),
+        (None, "nowhere", Unauthenticated),
+        ("wrong", "nowhere", Unauthenticated),
+        (None, None, Unauthenticated),
+        ("cdp-bob", None, NotFound),
+    ],
+)
+def test_refused(credential: str | None, deployment: str | None, error: type[ProxyError]) -> None:
+    with pytest.raises(error) as caught:
+        admit(credential, deployment, "tokens")
+    assert not credential or credential not in caught.value.message
+
+
+def test_no_tokens_no_secret_about_names() -> None:
+    with pytest.raises(NotFound) as caught:
+        authorise(None, None, "nowhere", None)
+    assert caught.value.code == "deployment_not_found"
+
+
+def test_a_foreign_and_a_missing_deployment_look_the_same() -> None:
+    told = []
+    for name in ("lab", "nil"):
+        with pytest.raises(Forbidden) as caught:
+            admit("cdp-alice", name, "tokens")
+        told.append(caught.value.message.replace(name, "?"))
+    assert told[0] == told[1]
+
+
+def test_messages_help() -> None:
+    for credential in (None, "wrong"):
+        with pytest.raises(Unauthenticated) as caught:
+            admit(credential, "desk", "tokens")
+        for form in ("Authorization: Bearer", "x-goog-api-key", "x-api-key", "?key="):
+            assert form in caught.value.message
+    with pytest.raises(Forbidden) as denied:
+        admit("cdp-alice", "x" * 5000, "tokens")
+    assert len(denied.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("principal", "default", "wanted"),
+    [
+        (ALICE, "lab", "desk"),
+        (ALICE, None, "desk"),
+        (Principal("bob", frozenset({"desk", "lab"})), "lab", "lab"),
+        (Principal("bob", frozenset({"desk", "lab"})), None, None),
+        (Principal("none", frozenset()), "lab", "lab"),
+        (Principal("anonymous", None), "lab", "lab"),
+        (None, "lab", "lab"),
+        (None, None, None),
+    ],
+)
+def test_bare_deployment(
+    principal: Principal | None, default: str | None, wanted: str | None
+) -> None:
+    assert bare_deployment(principal, default) == wanted

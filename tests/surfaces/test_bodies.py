@@ -1,0 +1,234 @@
+"""What is read in a body, what is refused, and the one name that is changed in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
+from casedesk_proxy.terms import Action, Call, Dialect, Framing
+
+CHAT = Call(Dialect.OPENAI, Action.CHAT, "d")
+MESSAGES = Call(Dialect.ANTHROPIC, Action.MESSAGES, "d")
+COUNT = Call(Dialect.ANTHROPIC, Action.COUNT_MESSAGES, "d")
+EMBED = Call(Dialect.OPENAI, Action.EMBEDDINGS, "d")
+
+
+def gemini(action: Action = Action.GENERATE, model: str = "old") -> Call:
+    framing = Framing.SSE if action is Action.STREAM_GENERATE else Framing.UNARY
+    return Call(Dialect.GEMINI, action, "d", model, "v1beta", "", framing)
+
+
+@pytest.mark.parametrize(
+    ("call", "value", "model", "stream"),
+    [
+        (CHAT, {"model": "m"}, "m", False),
+        (CHAT, {"model": "m", "stream": True}, "m", True),
+        (CHAT, {"model": "m", "stream": False}, "m", False),
+        (CHAT, {"model": "m", "stream": None}, "m", False),
+        (MESSAGES, {"model": "m", "stream": True}, "m", True),
+        (COUNT, {"model": "m", "stream": "ignored"}, "m", False),
+        (EMBED, {"model": "m", "stream": 1}, "m", False),
+        (gemini(), {"model": 5}, None, False),
+        (gemini(), {"stream": False}, None, False),
+        (gemini(Action.STREAM_GENERATE), {"stream": True}, None, True),
+        (gemini(Action.COUNT_TOKENS), {}, None, False),
+    ],
+)
+def test_read(call: Call, value: dict[str, Any], model: str | None, stream: bool) -> None:
+    assert read_body(call, json.dumps(value).encode()) == Body(model, stream, value)
+
+
+@pytest.mark.parametrize(
+    ("call", "raw", "told"),
+    [
+        (CHAT, b"", "empty"),
+        (CHAT, b" \n", "empty"),
+        (CHAT, b"[]", "not a JSON object"),
+        (CHAT, b'"text"', "not a JSON object"),
+        (CHAT, b"null", "not a JSON object"),
+        (CHAT, b'{"a": nope}', "not valid JSON at byte 6"),
+        (CHAT, '{"é": nope}'.encode(), "not valid JSON at byte 7"),
+        (CHAT, b'{"a": 1', "not valid JSON at byte 7"),
+        (CHAT, b'{"a": 1} x', "not valid JSON at byte 9"),
+        (CHAT, b'{"a": NaN}', "not valid JSON at byte 6"),
+        (CHAT, b'{"a": "\xff"}', "not UTF-8 at byte 7"),
+        (CHAT, b'{"a": "\\ud800"}', "not valid JSON"),
+        (CHAT, b"\xef\xbb\xbf{}", "byte order mark"),
+        (CHAT, b"[" * 100_000, "depth limit"),
+        (CHAT, b'{"a":' * 100_000, "depth limit"),
+        (CHAT, b"model=m&stream=true", "not valid JSON at byte 0"),
+        (CHAT, b"{}", "model: a string is required"),
+        (CHAT, b'{"model": 5}', "model: a string is required"),
+        (CHAT, b'{"model": null}', "model: a string is required"),
+        (CHAT, b'{"model": ""}', "model: a string is required"),
+        (COUNT, b'{"model": ["m"]}', "model: a string is required"),
+        (CHAT, b'{"model": "m", "stream": "true"}', "stream: true or false is required"),
+        (MESSAGES, b'{"model": "m", "stream": 1}', "stream: true or false is required"),
+        (gemini(), b'{"stream": true}', "streamGenerateContent"),
+        (gemini(), b"[{}]", "not a JSON object"),
+    ],
+)
+def test_refused(call: Call, raw: bytes, told: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_body(call, raw)
+    assert caught.value.status == 400
+    assert told in caught.value.message
+    assert len(caught.value.message) < 200
+    field, colon, _ = told.partition(":")
+    if colon:
+        assert caught.value.violations[0].path == field
+
+
+def test_errors_do_not_repeat_the_body() -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_body(CHAT, b'{"secret prompt": secret prompt}')
+    assert "secret" not in caught.value.message
+
+
+@given(st.binary(max_size=60) | st.text('{}[]":,\\u0 1aemodlstr', max_size=40).map(str.encode))
+def test_anything_is_read_or_refused(raw: bytes) -> None:
+    for call in (CHAT, gemini()):
+        try:
+            read_body(call, raw)
+        except BadRequest as fault:
+            fault.message.encode()
+
+
+def rename(call: Call, raw: bytes, new: str = "new") -> bytes:
+    return rename_model(call, raw, jsonio.loads(raw), new)
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (b'{"model":"old"}', b'{"model":"new"}'),
+        (b' { "model"\t:\n"old" , "a" : 1.0 }\n', b' { "model"\t:\n"new" , "a" : 1.0 }\n'),
+        (b'{"a":{"model":"old"},"model":"old"}', b'{"a":{"model":"old"},"model":"new"}'),
+        (b'{"a":["model","x"],"model":"old"}', b'{"a":["model","x"],"model":"new"}'),
+        (b'{"type":"model","model":"model"}', b'{"type":"model","model":"new"}'),
+        (b'{"a":"\\"model\\":","model":"x"}', b'{"a":"\\"model\\":","model":"new"}'),
+        (b'{"say \\"model":"x","model":"x"}', b'{"say \\"model":"x","model":"new"}'),
+        (b'{"a\\\\":"model","model":"x"}', b'{"a\\\\":"model","model":"new"}'),
+        (b'{"mod\\u0065l":"old"}', b'{"mod\\u0065l":"new"}'),
+        (b'{"\\u006D\\u006fdel":"old","a":"model"}', b'{"\\u006D\\u006fdel":"new","a":"model"}'),
+        (b'{"model":"a","model":"b"}', b'{"model":"new","model":"new"}'),
+        (b'{"model":{"model":[1]},"model":"b"}', b'{"model":"new","model":"new"}'),
+        (b'{"model":1e5,"mod\\u0065l":"b"}', b'{"model":"new","mod\\u0065l":"new"}'),
+        (b'{"model":"\\u006fld"}', b'{"model":"new"}'),
+    ],
+)
+def test_rename(raw: bytes, wanted: bytes) -> None:
+    assert rename(CHAT, raw) == wanted
+    assert rename(MESSAGES, raw) == wanted
+
+
+@pytest.mark.parametrize("new", ["gemma2:9b", 'a"b\\c', "mödel", "\n\u2028", "x" * 500])
+def test_any_new_name_is_written_well(new: str) -> None:
+    assert jsonio.loads(rename(CHAT, b'{"model":"x","a":1}', new)) == {"model": new, "a": 1}
+
+
+words = st.sampled_from(["model", "old", "messages", "a", '"model":', "mod\\", "{", "}]", "é", ""])
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=10,
+)  # fmt: skip
+
+
+def written(value: Any, data: st.DataObject) -> str:
+    """JSON with blanks, escapes and double keys as no library would write it."""
+    blank = data.draw(st.sampled_from(["", "", " ", "\n\t"]))
+    if isinstance(value, dict):
+        pairs = [(key, inner) for key, inner in value.items()]
+        if pairs and data.draw(st.booleans()):
+            pairs.insert(0, (pairs[-1][0], data.draw(values)))
+        inside = ",".join(
+            f"{blank}{text(key, data)}{blank}:{blank}{written(inner, data)}" for key, inner in pairs
+        )
+        return f"{blank}{{{inside}{blank}}}{blank}"
+    if isinstance(value, list):
+        return f"[{blank}{','.join(written(inner, data) for inner in value)}]{blank}"
+    return text(value, data) if isinstance(value, str) else json.dumps(value)
+
+
+def text(value: str, data: st.DataObject) -> str:
+    if data.draw(st.integers(0, 3)):
+        return json.dumps(value, ensure_ascii=data.draw(st.booleans()))
+    return '"' + "".join(f"\\u{ord(char):04x}" for char in value if ord(char) < 0x10000) + '"'
+
+
+@given(st.dictionaries(words, values, max_size=5), st.data())
+def test_only_the_name_changes(document: dict[str, Any], data: st.DataObject) -> None:
+    raw = written({**document, "model": "old"}, data).encode()
+    value = jsonio.loads(raw)
+    renamed = rename_model(CHAT, raw, value, "NEW")
+    assert jsonio.loads(renamed) == {**value, "model": "NEW"}
+    # What is between the new names is what was between the old ones, byte for byte.
+    rest = raw
+    for piece in renamed.split(b'"NEW"'):
+        at = rest.find(piece)
+        assert at >= 0
+        rest = rest[at + len(piece) :]
+    assert renamed.startswith(raw[: renamed.index(b'"NEW"')])
+    assert raw.endswith(renamed[renamed.rindex(b'"NEW"') + 5 :])
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "raw", "new", "wanted"),
+    [
+        (Action.EMBED, "old", b'{"model": "models/old", "content": {}}', "new",
+         b'{"model": "models/new", "content": {}}'),
+        (Action.EMBED, "old", b'{"model": "old"}', "new", b'{"model": "new"}'),
+        (Action.EMBED, "old", b'{"model": "models/other"}', "new", b'{"model": "models/other"}'),
+        (Action.EMBED, "old", b'{"model": 5}', "new", b'{"model": 5}'),
+        (Action.BATCH_EMBED, "old",
+         b'{"requests":[{"model":"models/old","content":{"model":"models/old"}},[],{},'
+         b'{"content":{},"mod\\u0065l": "models\\/old"}]}', "a:1",
+         b'{"requests":[{"model":"models/a:1","content":{"model":"models/old"}},[],{},'
+         b'{"content":{},"mod\\u0065l": "models/a:1"}]}'),
+        (Action.BATCH_EMBED, "old", b'{"requests": {"model": "models/old"}}', "new",
+         b'{"requests": {"model": "models/new"}}'),
+        (Action.BATCH_EMBED, "old", b'{"requests": "models/old", "other": [{"model": "old"}]}',
+         "new", b'{"requests": "models/old", "other": [{"model": "old"}]}'),
+        (Action.COUNT_TOKENS, "old",
+         b'{"generateContentRequest": {"model": "models/old", "contents": []}}', "new",
+         b'{"generateContentRequest": {"model": "models/new", "contents": []}}'),
+        (Action.COUNT_TOKENS, "old", b'{"generate_content_request": {"model": "models/old"}}',
+         "new", b'{"generate_content_request": {"model": "models/new"}}'),
+        (Action.COUNT_TOKENS, "old", b'{"contents": [{"model": "models/old"}]}', "new",
+         b'{"contents": [{"model": "models/old"}]}'),
+        (Action.EMBED, "tunedModels/t", b'{"model": "tunedModels/t"}', "new",
+         b'{"model": "models/new"}'),
+        (Action.EMBED, "old", b'{"model": "models/old"}', "tunedModels/t",
+         b'{"model": "tunedModels/t"}'),
+        (Action.GENERATE, "old", b'{"contents": [], "model": "models/old"}', "new",
+         b'{"contents": [], "model": "models/new"}'),
+    ],
+)  # fmt: skip
+def test_rename_gemini(action: Action, asked: str, raw: bytes, new: str, wanted: bytes) -> None:
+    assert rename(gemini(action, asked), raw, new) == wanted
+
+
+def test_a_gemini_body_without_names_is_the_very_same() -> None:
+    raw = b'{"contents": [{"parts": [{"text": "model"}]}]}'
+    assert rename(gemini(), raw) is raw
+
+
+@given(st.lists(st.tuples(values, st.sampled_from(["models/old", "old", "x", 5])), max_size=4),
+       st.data())  # fmt: skip
+def test_gemini_batches(requests: list[tuple[Any, Any]], data: st.DataObject) -> None:
+    document = {"requests": [{"content": content, "model": name} for content, name in requests]}
+    raw = written(document, data).encode()
+    value = jsonio.loads(raw)
+    wanted = {"models/old": "models/NEW", "old": "NEW"}
+    for request in value["requests"]:
+        request["model"] = wanted.get(request["model"], request["model"])
+    renamed = rename_model(gemini(Action.BATCH_EMBED), raw, jsonio.loads(raw), "NEW")
+    assert jsonio.loads(renamed) == value
