@@ -58,7 +58,7 @@ def authorise(
     dummies such as ``not-needed``. For a name that no deployment has give "tokens": it is then
     answered like one that is not the caller's, 401 without a valid token and 403 with one, so
     that names cannot be found out by asking. Where there is no token at all, and so nothing to
-    hide, give None. ``deployment`` is None where a bare mount has no default.
+    hide, give None. ``deployment`` is None or empty where a bare mount has no default.
 
     Raises Unauthenticated, Forbidden or NotFound; no message holds the credential.
     """
@@ -68,7 +68,7 @@ def authorise(
         raise _not_found(deployment)
     if principal is None:
         raise _unauthenticated(credential)
-    if deployment is None:
+    if not deployment:
         raise _not_found(None)
     if principal.deployments is not None and deployment not in principal.deployments:
         raise Forbidden(f"this token opens no deployment named {_shown(deployment)}")
@@ -93,7 +93,7 @@ def _unauthenticated(credential: str | None) -> Unauthenticated:
 
 
 def _not_found(deployment: str | None) -> NotFound:
-    if deployment is None:
+    if not deployment:
         told = "no deployment is meant by default here; use /proxy/{deployment}/…"
     else:
         told = f"no deployment is named {_shown(deployment)}"

@@ -87,6 +87,7 @@ def test_admitted() -> None:
         ("wrong", "nowhere", Unauthenticated),
         (None, None, Unauthenticated),
         ("cdp-bob", None, NotFound),
+        ("cdp-bob", "", NotFound),
     ],
 )
 def test_refused(credential: str | None, deployment: str | None, error: type[ProxyError]) -> None:

@@ -285,6 +285,13 @@ def test_unclaimed_path(path: str, method: str) -> None:
     assert caught.value.code == "not_found"
 
 
+@pytest.mark.parametrize("path", ["/v1beta/x", "/proxy/d/gemini/x/y", "/genai/v1/x%20y"])
+def test_post_to_neither_model_nor_action(path: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        read_call("POST", path, NONE)
+    assert caught.value.code == "not_found"
+
+
 @pytest.mark.parametrize(
     "path",
     [
