@@ -1,0 +1,149 @@
+"""What engines say about their models beyond the list that their protocol has: one pure function
+per engine's replies.
+
+Parsed JSON in, hostile shapes included; what is not there is None. The places of each fact are
+measured (llama-server b11549, vLLM 0.32, SGLang 0.5.23, Ollama 0.9.3); TGI's are from its
+documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from casedesk_proxy.surfaces.catalogues import read_catalogue
+from casedesk_proxy.terms import Dialect, ModelInfo
+
+__all__ = [
+    "as_mapping",
+    "llama_models",
+    "ollama_models",
+    "openai_models",
+    "owner",
+    "sglang_models",
+    "tgi_models",
+]
+
+#: Families of embedding models, for Ollamas too old to tell capabilities.
+_EMBEDDING_FAMILIES = {"bert", "nomic-bert", "nomic-bert-moe", "xlm-roberta", "jina-bert-v2"}
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def owner(listing: Any) -> str:
+    """``owned_by`` of the first model of an OpenAI list: vllm, sglang and llamacpp name
+    themselves there, Ollama writes library."""
+    return next((info.owned_by or "" for info in openai_models(listing)), "")
+
+
+def openai_models(listing: Any) -> tuple[ModelInfo, ...]:
+    """``GET /v1/models`` of servers in general."""
+    return read_catalogue(Dialect.OPENAI, listing)
+
+
+def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
+    """llama-server's ``/v1/models`` and ``/props``. The context is a slot's, not the whole."""
+    settings = as_mapping(as_mapping(props).get("default_generation_settings"))
+    told = {one["id"]: one for one in _entries(listing, "data", "id")}
+    lookalikes = {one["name"]: one for one in _entries(listing, "models", "name")}
+    models = []
+    for info in openai_models(listing):
+        capabilities = _texts(lookalikes.get(info.name, {}).get("capabilities"))
+        # Only a server with several models tells which of them are loaded.
+        status = as_mapping(told[info.name].get("status")).get("value")
+        models.append(
+            replace(
+                info,
+                context_length=info.context_length or _count(settings.get("n_ctx")),
+                embeds="embedding" in capabilities,
+                loaded=status == "loaded" if isinstance(status, str) else None,
+            )
+        )
+    return tuple(models)
+
+
+def sglang_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
+    """SGLang's ``/v1/models`` and ``/get_model_info``."""
+    embeds = as_mapping(model_info).get("is_generation") is False
+    return tuple(replace(info, embeds=embeds) for info in openai_models(listing))
+
+
+def tgi_models(info: Any) -> tuple[ModelInfo, ...]:
+    """TGI's ``/info``: it serves one model."""
+    told = as_mapping(info)
+    name = _text(told.get("model_id"))
+    if name is None:
+        return ()
+    total = _count(told.get("max_total_tokens"))
+    read = _count(told.get("max_input_tokens")) or _count(told.get("max_input_length"))
+    written = total - read if total and read and total > read else None
+    return (ModelInfo(name=name, context_length=read or total, output_limit=written),)
+
+
+def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
+    """Ollama's ``/api/tags``, ``/api/ps`` and, by model name, ``/api/show``.
+
+    The context is the one that a loaded model runs with, else the one it was trained with.
+    """
+    running = {entry["name"]: entry for entry in _entries(loaded, "models", "name")}
+    models = []
+    for entry in _entries(tags, "models", "name"):
+        name = entry["name"]
+        show = as_mapping(shown.get(name))
+        capabilities = _texts(show.get("capabilities"))
+        families = _texts(as_mapping(entry.get("details")).get("families"))
+        embeds = (
+            "embedding" in capabilities
+            if capabilities
+            else not _EMBEDDING_FAMILIES.isdisjoint(families)
+        )
+        models.append(
+            ModelInfo(
+                name=name,
+                context_length=_count(running.get(name, {}).get("context_length"))
+                or _trained_context(show),
+                created=_epoch(entry.get("modified_at")),
+                owned_by="library",
+                embeds=embeds,
+                loaded=name in running,
+            )
+        )
+    return tuple(models)
+
+
+def _trained_context(show: Mapping[str, Any]) -> int | None:
+    facts = as_mapping(show.get("model_info"))
+    return _count(facts.get(f"{facts.get('general.architecture')}.context_length"))
+
+
+def _entries(listing: Any, key: str, name: str) -> Iterator[dict[str, Any]]:
+    entries = as_mapping(listing).get(key)
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and _text(entry.get(name)) is not None:
+            yield entry
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _epoch(value: Any) -> int | None:
+    """Seconds since 1970 of an RFC 3339 time; Go's zero time (year 1) is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return _count(int(datetime.fromisoformat(value).timestamp()))
+    except (ValueError, OverflowError):
+        return None

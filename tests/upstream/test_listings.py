@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casedesk_proxy.terms import ModelInfo
+from casedesk_proxy.upstream import listings
+
+
+def test_a_loaded_model_runs_with_the_context_it_was_loaded_with() -> None:
+    tags = {"models": [{"name": "a"}, {"name": "b"}]}
+    loaded = {"models": [{"name": "a", "context_length": 4096}]}
+    show = {"model_info": {"general.architecture": "x", "x.context_length": 131072}}
+    models = listings.ollama_models(tags, loaded, {"a": show, "b": show})
+    assert [(one.context_length, one.loaded) for one in models] == [(4096, True), (131072, False)]
+
+
+@pytest.mark.parametrize(
+    ("show", "details", "embeds"),
+    [
+        ({"capabilities": ["embedding"]}, {}, True),
+        ({"capabilities": ["completion", "tools"]}, {"families": ["bert"]}, False),
+        ({}, {"families": ["nomic-bert"]}, True),
+        ({}, {"families": ["llama"]}, False),
+        ({}, {"families": None}, False),
+    ],
+)
+def test_which_of_ollama_s_models_embed(
+    show: dict[str, Any], details: dict[str, Any], embeds: bool
+) -> None:
+    tags = {"models": [{"name": "a", "details": details}]}
+    (model,) = listings.ollama_models(tags, {}, {"a": show})
+    assert model.embeds is embeds
+
+
+@pytest.mark.parametrize(
+    ("written", "created"),
+    [
+        ("2026-11-21T07:16:58.114126618Z", 1795245418),
+        ("2026-11-21T08:16:58+01:00", 1795245418),
+        ("yesterday", None),
+        (7, None),
+        ("0001-01-01T00:00:00+23:59", None),
+    ],
+)
+def test_times(written: object, created: int | None) -> None:
+    (model,) = listings.ollama_models({"models": [{"name": "a", "modified_at": written}]}, {}, {})
+    assert model.created == created
+
+
+def test_llama_server_with_several_models() -> None:
+    listing = {
+        "models": [{"name": "a", "capabilities": ["embedding"]}],
+        "data": [
+            {"id": "a", "status": {"value": "loaded"}},
+            {"id": "b", "status": {"value": "unloaded"}},
+            {"id": "c"},
+        ],
+    }
+    props = {"default_generation_settings": {"n_ctx": 512}}
+    assert listings.llama_models(listing, props) == (
+        ModelInfo("a", 512, embeds=True, loaded=True),
+        ModelInfo("b", 512, loaded=False),
+        ModelInfo("c", 512),
+    )
+
+
+def test_sglang_with_an_embedding_model() -> None:
+    (model,) = listings.sglang_models({"data": [{"id": "a"}]}, {"is_generation": False})
+    assert model.embeds
+
+
+@pytest.mark.parametrize(
+    ("info", "lengths"),
+    [
+        ({"max_input_tokens": 100, "max_total_tokens": 150}, (100, 50)),
+        ({"max_input_length": 100, "max_total_tokens": 150}, (100, 50)),
+        ({"max_total_tokens": 150}, (150, None)),
+        ({"max_input_tokens": 100, "max_total_tokens": 100}, (100, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_tgi_s_limits(info: dict[str, Any], lengths: tuple[int | None, int | None]) -> None:
+    (model,) = listings.tgi_models({"model_id": "m", **info})
+    assert (model.context_length, model.output_limit) == lengths
+
+
+WORDS = "models data name id capabilities details families status value context_length model_info"
+KEYS = st.sampled_from([*WORDS.split(), "general.architecture", "modified_at", "model_id", "a"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None)
+@given(JSON, JSON, st.dictionaries(KEYS, JSON, max_size=3))
+def test_any_reply_gives_models(one: Any, other: Any, shown: dict[str, Any]) -> None:
+    models = [
+        *listings.openai_models(one),
+        *listings.llama_models(one, other),
+        *listings.sglang_models(one, other),
+        *listings.tgi_models(one),
+        *listings.ollama_models(one, other, shown),
+    ]
+    assert all(model.name for model in models)
+    assert isinstance(listings.owner(one), str)

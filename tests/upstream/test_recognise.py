@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.upstream.recognise import MAX_BODY, Recognised, recognise
+from tests.upstream import fake_node
+from tests.upstream.fake_node import FakeNode, recorded, reply, running
+
+BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
+LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+def assert_harmless(node: FakeNode) -> None:
+    """Nothing but reports was asked for."""
+    assert {one for one in node.asked if not one.startswith("GET ")} <= {"POST /api/show"}
+
+
+async def test_ollama(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as node:
+        found = await recognise(session, node.url)
+        assert_harmless(node)
+    assert found == Recognised(
+        Engine.OLLAMA,
+        (
+            ModelInfo(
+                "tiny-thinks:latest", 32768, created=1795245532, owned_by="library", loaded=False
+            ),
+            ModelInfo("tiny:latest", 32768, created=1795245418, owned_by="library", loaded=True),
+        ),
+        (Dialect.OPENAI,),
+        version="0.9.3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "dialects"),
+    [
+        ("0.13.5", (Dialect.OPENAI,)),
+        ("0.14.0-rc1", BOTH),
+        ("0.40.12", BOTH),
+        ("1.0", BOTH),
+        ("built from source", (Dialect.OPENAI,)),
+    ],
+)
+async def test_newer_ollamas_speak_anthropic(
+    session: aiohttp.ClientSession, version: str, dialects: tuple[Dialect, ...]
+) -> None:
+    replies = {**fake_node.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
+    async with running(replies, fake_node.OLLAMA_MISSING) as node:
+        found = await recognise(session, node.url)
+    assert found is not None
+    assert (found.engine, found.dialects) == (Engine.OLLAMA, dialects)
+
+
+async def test_ollama_without_models(session: aiohttp.ClientSession) -> None:
+    empty = {
+        "GET /api/tags": reply('{"models":[]}'),
+        "GET /v1/models": reply('{"object":"list","data":null}'),
+    }
+    async with running({**fake_node.OLLAMA, **empty}, fake_node.OLLAMA_MISSING) as node:
+        found = await recognise(session, node.url)
+    assert found is not None
+    assert (found.engine, found.models) == (Engine.OLLAMA, ())
+
+
+async def test_llama_server(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as node:
+        found = await recognise(session, node.url)
+        assert node.asked == ["GET /v1/models", "GET /props"]
+    model = ModelInfo("tiny", 4096, created=1795244020, owned_by="llamacpp")
+    assert found == Recognised(Engine.LLAMA_SERVER, (model,), BOTH, slots=2)
+
+
+async def test_llama_server_that_is_loading(session: aiohttp.ClientSession) -> None:
+    async with running({}, recorded("llama-server.loading")) as node:
+        found = await recognise(session, node.url)
+    assert found == Recognised(Engine.LLAMA_SERVER, (), BOTH, loading=True)
+
+
+async def test_llama_server_with_a_key(session: aiohttp.ClientSession) -> None:
+    replies = {"GET /v1/models": recorded("llama-server.models")}
+    async with running(replies, recorded("llama-server.error-key")) as node:
+        found = await recognise(session, node.url)
+    assert found is not None
+    assert (found.engine, found.needs_key) == (Engine.LLAMA_SERVER, True)
+    assert [model.name for model in found.models] == ["tiny"]
+
+
+async def test_vllm(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.VLLM, fake_node.VLLM_MISSING) as node:
+        found = await recognise(session, node.url)
+        # Its log shows every question that it cannot answer, so the likely one comes first.
+        assert node.asked == ["GET /v1/models", "GET /version"]
+    model = ModelInfo("tiny", 4096, created=1795244023, owned_by="vllm")
+    assert found == Recognised(Engine.VLLM, (model,), BOTH, version="0.32.0")
+
+
+async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
+    replies = {**fake_node.VLLM, "GET /v1/models": LOCKED}
+    async with running(replies, fake_node.VLLM_MISSING) as node:
+        found = await recognise(session, node.url)
+    assert found == Recognised(Engine.VLLM, (), BOTH, version="0.32.0", needs_key=True)
+
+
+@pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])
+async def test_sglang_is_not_taken_for_ollama(session: aiohttp.ClientSession, path: str) -> None:
+    replies = {**fake_node.SGLANG, "GET /api/version": reply('{"version":"0.9.9"}')}
+    replies[f"GET {path}"] = replies.pop("GET /get_model_info")
+    async with running(replies, fake_node.SGLANG_MISSING) as node:
+        found = await recognise(session, node.url)
+        assert_harmless(node)
+    model = ModelInfo("tiny", 4096, created=1795244821, owned_by="sglang")
+    assert found == Recognised(Engine.SGLANG, (model,), BOTH)
+
+
+async def test_tgi(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.TGI) as node:
+        found = await recognise(session, node.url)
+        assert_harmless(node)
+    model = ModelInfo("bigscience/bloom-560m", context_length=1024, output_limit=1024)
+    assert found == Recognised(Engine.TGI, (model,), (Dialect.OPENAI,), version="3.3.7")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "models"),
+    [
+        ("litellm.models", "litellm.gemini-models", ["tiny"]),
+        ("llama-cpp-python-0.3.36.models", "litellm.gemini-models", ["tiny"]),
+        ("transformers-5.23.0.models", "transformers-5.23.0.gemini-models", []),
+    ],
+)
+async def test_any_server_with_openai_s_list(
+    session: aiohttp.ClientSession, name: str, missing: str, models: list[str]
+) -> None:
+    async with running({"GET /v1/models": recorded(name)}, recorded(missing)) as node:
+        found = await recognise(session, node.url)
+        assert_harmless(node)
+    assert found is not None
+    assert (found.engine, found.dialects) == (Engine.OPENAI, (Dialect.OPENAI,))
+    assert [model.name for model in found.models] == models
+
+
+async def test_a_path_prefix_is_kept(session: aiohttp.ClientSession) -> None:
+    replies = {key.replace(" /", " /llm/a%20b/"): value for key, value in fake_node.VLLM.items()}
+    async with running(replies) as node:
+        found = await recognise(session, f"{node.url}/llm/a%20b/")
+    assert found is not None
+    assert found.engine is Engine.VLLM
+
+
+async def test_the_key_goes_along(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.VLLM) as node:
+        await recognise(session, node.url, api_key="hush")
+        assert all("Authorization: Bearer hush\r\n" in head for head in node.heads)
+        node.heads.clear()
+        await recognise(session, node.url)
+        assert not any("Authorization" in head for head in node.heads)
+
+
+async def test_another_proxy_is_no_node(session: aiohttp.ClientSession) -> None:
+    listing = (
+        '{"object":"list","data":[{"id":"m"}],'
+        '"models":[{"name":"models/m","supportedGenerationMethods":["generateContent"]}]}'
+    )
+    async with running({"GET /v1/models": reply(listing)}) as node:
+        assert await recognise(session, node.url) is None
+
+
+async def test_nobody_there(session: aiohttp.ClientSession) -> None:
+    async with running({}) as node:
+        url = node.url
+    assert await recognise(session, url) is None
+
+
+async def test_something_else_there(session: aiohttp.ClientSession) -> None:
+    async with running({}) as node:
+        assert await recognise(session, node.url) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.2p1\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx",
+        reply("not json"),
+        reply("[1, 2]"),
+        reply('{"data": {"a": 1}}'),
+        reply('{"data": "x"}', "500 Internal Server Error"),
+        reply("", "301 Moved", "Location: /v1/other\r\n"),
+    ],
+)
+async def test_garbage_is_nothing(session: aiohttp.ClientSession, data: bytes) -> None:
+    async with running({}, data) as node:
+        if data.startswith(b"SSH"):
+            node.missing = data + b"\r\n\r\n"
+        assert await recognise(session, node.url) is None
+
+
+async def test_redirects_are_not_followed(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.VLLM) as other:
+        moved = reply("", "302 Found", f"Location: {other.url}/v1/models\r\n")
+        async with running({}, moved) as node:
+            assert await recognise(session, node.url) is None
+        assert other.asked == []
+
+
+async def test_a_huge_reply_is_not_read(session: aiohttp.ClientSession) -> None:
+    listing = b'{"data": [{"id": "m"}], "x": "' + b"x" * MAX_BODY + b'"}'
+    async with running({"GET /v1/models": reply(listing)}) as node:
+        assert await recognise(session, node.url) is None
+
+
+async def test_a_node_that_hangs_is_given_up(session: aiohttp.ClientSession) -> None:
+    arrived = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        arrived.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert await recognise(session, url, answer_seconds=0.05) is None
+    assert arrived.is_set()
+
+
+def test_no_repr_shows_the_key() -> None:
+    from casedesk_proxy.upstream.recognise import _Questions
+
+    assert "hush" not in repr(_Questions(None, "http://a", "hush", 1.0))  # type: ignore[arg-type]
