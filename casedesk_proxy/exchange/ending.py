@@ -6,16 +6,23 @@ notices; the error frame says why (design section 5; SDK behaviour measured).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.terms import Dialect, Framing
 
-__all__ = ["broken_ending", "is_between_events"]
+__all__ = ["broken_ending", "envelope", "is_between_events"]
 
 _FRAMES = {
     Dialect.GEMINI: gemini.error_frame,
     Dialect.ANTHROPIC: anthropic.error_frame,
     Dialect.OPENAI: openai.error_frame,
+}
+_ENVELOPES: dict[Dialect, Callable[[ProxyError], bytes]] = {
+    Dialect.GEMINI: gemini.error_body,
+    Dialect.ANTHROPIC: anthropic.error_body,
+    Dialect.OPENAI: openai.error_body,
 }
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
@@ -30,3 +37,8 @@ def broken_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyE
     if framing is Framing.SSE and is_between_events(tail):
         return _FRAMES[surface](error)
     return b""
+
+
+def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:
+    """The surface's error envelope, JSON on one line, to be placed in a stream."""
+    return _ENVELOPES[surface]

@@ -1,6 +1,6 @@
 """What to ask of a node: a call, its body and the snapshot become one request, or a client fault.
 
-Planning is complete before any node is called; what a node could not serve is refused here.
+Planning is complete before any node is called; what no node could serve is refused here.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from casedesk_proxy.catalog.names import resolve
+from casedesk_proxy.dialects.base import Translator
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.anthropic import require_version
-from casedesk_proxy.surfaces.bodies import read_body, rename_model
-from casedesk_proxy.terms import Action, Call, Dialect, Framing, ModelInfo, RawHeaders
+from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, ModelInfo, RawHeaders, Target
 from casedesk_proxy.wire.headers import forward_request_headers, node_credential
 from casedesk_proxy.wire.http1 import request_head
 
-__all__ = ["Plan", "plan_request"]
+__all__ = ["Ask", "Plan", "Route", "plan_request"]
 
 _PATHS = {
     Action.MESSAGES: "/v1/messages",
@@ -32,21 +33,28 @@ _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A request that any of ``nodes`` can take. ``target`` has the query, without a node's base.
+class Ask:
+    """One request to be planned. ``reported``: the models of each node that told its list."""
 
-    ``dialect`` is what the nodes are spoken to in; ``framing`` how the client wants its reply.
-    """
+    call: Call
+    headers: RawHeaders
+    raw: bytes
+    request_id: str
+    reported: Mapping[str, tuple[ModelInfo, ...]]
 
-    deployment: DeploymentSpec
-    asked: str
-    model: str
-    nodes: tuple[NodeSpec, ...]
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How some nodes are asked: in which dialect, for what. ``target`` has the query, but not a
+    node's base. ``translator`` makes the reply the client's, with ``reply_headers``; None: the
+    node's reply is the client's already."""
+
     dialect: Dialect
-    framing: Framing
     target: str
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
+    translator: Translator | None = None
+    reply_headers: tuple[tuple[str, str], ...] = ()
 
     def request_for(self, node: NodeSpec) -> bytes:
         """The whole request as it goes to one node: its own Host, its own key."""
@@ -58,51 +66,69 @@ class Plan:
         return request_head("POST", node.base + self.target, headers) + self.body
 
 
-def plan_request(
-    snapshot: Snapshot,
-    deployment: DeploymentSpec,
-    call: Call,
-    headers: RawHeaders,
-    raw: bytes,
-    reported: Mapping[str, tuple[ModelInfo, ...]],
-    request_id: str,
-) -> Plan:
-    """Raises a ClientFault. ``reported``: the models of each node that has told its list."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request that any of ``nodes`` can take, each by its route.
+
+    ``framing`` is how the client wants its reply.
+    """
+
+    deployment: DeploymentSpec
+    asked: str
+    model: str
+    nodes: tuple[NodeSpec, ...]
+    routes: Mapping[str, Route]
+    framing: Framing
+
+
+def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Plan:
+    """Raises a ClientFault."""
+    call = ask.call
     if call.surface is Dialect.ANTHROPIC:
-        require_version(headers)
-    body = read_body(call, raw)
+        require_version(ask.headers)
+    body = read_body(call, ask.raw)
     asked = call.model or body.model or ""
-    target = resolve(asked, deployment.rules, reported)
-    nodes = _speakers(call, [snapshot.nodes[name] for name in target.nodes], target.asked)
-    if target.model != asked:
-        raw = rename_model(call, raw, body.value, target.model)
+    target = resolve(asked, deployment.rules, ask.reported)
+    holders = [snapshot.nodes[name] for name in target.nodes]
+    routes = _native_routes(ask, body, target, holders)
+    if not routes:
+        raise _unsupported(call, target, holders)
     return Plan(
         deployment=deployment,
         asked=asked,
         model=target.model,
-        nodes=nodes,
-        dialect=call.surface,
-        framing=_framing(call, body.stream),
-        target=_target(call, target.model),
-        headers=_headers(headers, request_id),
-        body=raw,
+        nodes=tuple(node for node in holders if node.name in routes),
+        routes=routes,
+        framing=_framing(call, stream=body.stream),
     )
 
 
-def _speakers(call: Call, nodes: Sequence[NodeSpec], asked: str) -> tuple[NodeSpec, ...]:
-    """The nodes that speak the client's own protocol."""
-    speakers = tuple(node for node in nodes if call.surface in node.speaks)
-    if not speakers:
-        spoken = sorted({dialect for node in nodes for dialect in node.speaks})
-        raise Unsupported(
-            f"unsupported_dialect: no node that has {asked!r} speaks {call.surface}; "
-            f"they speak {', '.join(spoken) or 'nothing known yet'}",
-            code="unsupported_dialect",
-        )
-    return speakers
+def _native_routes(
+    ask: Ask, body: Body, target: Target, holders: Sequence[NodeSpec]
+) -> dict[str, Route]:
+    """The nodes that speak the client's own protocol get the client's own request."""
+    raw = ask.raw
+    if target.model != target.asked:
+        raw = rename_model(ask.call, raw, body.value, target.model)
+    route = Route(
+        dialect=ask.call.surface,
+        target=_target(ask.call, target.model),
+        headers=_headers(ask.headers, ask.request_id),
+        body=raw,
+    )
+    return {node.name: route for node in holders if ask.call.surface in node.speaks}
 
 
-def _framing(call: Call, stream: bool) -> Framing:
+def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
+    spoken = sorted({str(dialect) for node in holders for dialect in node.speaks})
+    return Unsupported(
+        f"unsupported_dialect: no node that has {target.asked!r} speaks {call.surface}; "
+        f"they speak {', '.join(spoken) or 'nothing known yet'}",
+        code="unsupported_dialect",
+    )
+
+
+def _framing(call: Call, *, stream: bool) -> Framing:
     return Framing.SSE if stream and call.surface is not Dialect.GEMINI else call.framing
 
 

@@ -8,7 +8,7 @@ from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.headers import forward_response_headers
 from casedesk_proxy.wire.http1 import Body, ResponseHead, header
 
-__all__ = ["client_framing", "is_event_stream", "own_head", "reply_head"]
+__all__ = ["client_framing", "is_event_stream", "own_head", "reply_head", "transposed_head"]
 
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -49,6 +49,34 @@ def reply_head(
     if not keep_alive:
         lines.append(b"Connection: close")
     return _assemble(head.status, head.reason, lines)
+
+
+def transposed_head(
+    content_type: str,
+    headers: tuple[tuple[str, str], ...],
+    surface: Dialect,
+    request_id: str,
+    length: int | None,
+    *,
+    modern: bool,
+    keep_alive: bool,
+) -> bytes:
+    """The head of a translated reply: ``length`` body bytes, or a stream where that is None."""
+    ident = request_id.encode("ascii")
+    lines = [b"Content-Type: " + content_type.encode("ascii")]
+    lines += [f"{name}: {value}".encode("latin-1") for name, value in headers]
+    lines.append(b"x-request-id: " + ident)
+    if surface is Dialect.ANTHROPIC:
+        lines.append(b"request-id: " + ident)
+    if length is not None:
+        lines.append(b"Content-Length: %d" % length)
+    else:
+        lines += [b"Cache-Control: no-cache", b"X-Accel-Buffering: no"]
+        if modern:
+            lines.append(b"Transfer-Encoding: chunked")
+    if not keep_alive:
+        lines.append(b"Connection: close")
+    return _assemble(200, b"", lines)
 
 
 def own_head(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 
-from casedesk_proxy.exchange.ending import broken_ending
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.exchange.ending import broken_ending, envelope
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
-from casedesk_proxy.exchange.reply import client_framing, reply_head
+from casedesk_proxy.exchange.reply import client_framing, reply_head, transposed_head
 from casedesk_proxy.server.relay import ReframingRelay, Relay, VerbatimRelay
 from casedesk_proxy.server.request import Request
+from casedesk_proxy.server.transposing import TransposingRelay
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Reply
@@ -25,7 +27,7 @@ class Delivery:
     however the exchange ends; ``keep_alive`` then says whether the client's connection lives on.
     """
 
-    __slots__ = ("_client", "_framing", "_keep_alive", "_reply", "_surface", "_watch", "relay")
+    __slots__ = ("_client", "_keep_alive", "_reply", "_surface", "_watch", "relay")
 
     def __init__(
         self,
@@ -34,33 +36,20 @@ class Delivery:
         reply: Reply,
         surface: Dialect,
         framing: Framing,
+        request_id: str,
         watch: Watch,
     ) -> None:
-        transport = request.client.transport
-        assert transport is not None, "a client that leaves cancels its handler"
-        modern = request.head.modern
-        body = reply.head.body
         self._client = request.client
         self._reply = reply
         self._surface = surface
         self._watch = watch
-        self._framing = client_framing(body, modern=modern)
-        self._keep_alive = request.head.keep_alive and self._framing is not Body.CLOSE
-        ending = functools.partial(broken_ending, surface, framing)
-        parts = (loop, transport, body_reader(reply.head), Tap(body is Body.CHUNKED))
-        self.relay: Relay
-        if self._framing is body and body is not Body.CLOSE:
-            self.relay = VerbatimRelay(*parts, ending)
-        else:
-            self.relay = ReframingRelay(*parts, ending, chunked=modern)
+        make = _transposing if reply.route.translator is not None else _relaying
+        self.relay, self._keep_alive = make(loop, request, reply, surface, framing, request_id)
 
-    def begin(self, request_id: str, stall_limit: float) -> None:
-        """Send the head and let the relay run."""
+    def begin(self, stall_limit: float) -> None:
+        """Send the head and let the relay run. Limit in seconds."""
         self._client.relay = self.relay
-        head = reply_head(
-            self._reply.head, self._framing, self._surface, request_id, keep_alive=self._keep_alive
-        )
-        self.relay.begin(self._reply.connection, head)
+        self.relay.begin(self._reply.connection)
         if self.relay.terminal is None:
             self._watch.add(self.relay, self._reply.node.config.idle_timeout, stall_limit)
 
@@ -72,13 +61,74 @@ class Delivery:
         self._watch.discard(relay)
         self._reply.end(clean=relay.clean)
         assert relay.terminal is not None
-        outcome.status = self._reply.head.status
         outcome.terminal = relay.terminal
         outcome.first_byte = relay.first_byte
         outcome.sent = relay.sent
         outcome.events = relay.events
-        outcome.usage = relay.tap.usage(self._surface)
+        outcome.usage = relay.usage(self._surface)
+
+    @property
+    def status(self) -> int:
+        return self._reply.head.status
+
+    @property
+    def fault(self) -> ProxyError | None:
+        """An error to answer with, where nothing of the reply has been sent."""
+        return self.relay.fault
 
     @property
     def keep_alive(self) -> bool:
         return self._keep_alive and self.relay.terminal is Terminal.COMPLETED
+
+
+def _relaying(
+    loop: asyncio.AbstractEventLoop,
+    request: Request,
+    reply: Reply,
+    surface: Dialect,
+    framing: Framing,
+    request_id: str,
+) -> tuple[Relay, bool]:
+    """The relay of a reply that is in the client's protocol, and whether its end can be told
+    without closing."""
+    transport = request.client.transport
+    assert transport is not None, "a client that leaves cancels its handler"
+    given = reply.head.body
+    taken = client_framing(given, modern=request.head.modern)
+    keep_alive = request.head.keep_alive and taken is not Body.CLOSE
+    head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
+    ending = functools.partial(broken_ending, surface, framing)
+    parts = (loop, transport, head, body_reader(reply.head), Tap(given is Body.CHUNKED), ending)
+    if taken is given and given is not Body.CLOSE:
+        return VerbatimRelay(*parts), keep_alive
+    return ReframingRelay(*parts, chunked=request.head.modern), keep_alive
+
+
+def _transposing(
+    loop: asyncio.AbstractEventLoop,
+    request: Request,
+    reply: Reply,
+    surface: Dialect,
+    framing: Framing,
+    request_id: str,
+) -> tuple[Relay, bool]:
+    """The same for a reply that has to be translated."""
+    transport, translator = request.client.transport, reply.route.translator
+    assert transport is not None
+    assert translator is not None
+    streams, modern = framing is not Framing.UNARY, request.head.modern
+    keep_alive = request.head.keep_alive and (modern or not streams)
+    make_head = functools.partial(
+        transposed_head,
+        translator.content_type,
+        reply.route.reply_headers,
+        surface,
+        request_id,
+        modern=modern,
+        keep_alive=keep_alive,
+    )
+    relay = TransposingRelay(
+        loop, transport, reply.head, translator, make_head, envelope(surface),
+        streams=streams, chunked=modern,
+    )  # fmt: skip
+    return relay, keep_alive

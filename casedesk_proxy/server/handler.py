@@ -13,7 +13,7 @@ from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
 from casedesk_proxy.errors import NotFound, ProxyError, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
-from casedesk_proxy.exchange.plan import Plan, plan_request
+from casedesk_proxy.exchange.plan import Ask, Plan, plan_request
 from casedesk_proxy.exchange.reply import own_head
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.server.accesslog import Sink
@@ -83,6 +83,8 @@ class Handler:
             # Nothing but this line waits while a stream runs: the request's body, its plan and
             # the frames that made them are gone.
             await delivery.relay.wait()
+            if delivery.fault is not None:
+                return self._refuse(request, outcome, delivery.fault)
             return delivery.keep_alive
         except ProxyError as error:
             return self._refuse(request, outcome, error)
@@ -127,11 +129,14 @@ class Handler:
             return list_models(call, deployment.rules, self._metadata.reported)
         raw = await request.read(snapshot.max_body, snapshot.body_timeout)
         outcome.received = len(raw)
-        plan = await self._plan(snapshot, deployment, call, request, raw, outcome)
+        plan = await self._plan(snapshot, deployment, call, request, raw, outcome.request_id)
         outcome.asked, outcome.model = plan.asked, plan.model
         answer = await self._dispatcher.open(plan, outcome)
-        delivery = Delivery(self._loop, request, answer, call.surface, plan.framing, self.watch)
-        delivery.begin(outcome.request_id, deployment.client_stall_timeout)
+        delivery = Delivery(
+            self._loop, request, answer, call.surface, plan.framing, outcome.request_id, self.watch
+        )
+        outcome.status = delivery.status
+        delivery.begin(deployment.client_stall_timeout)
         return delivery
 
     def _admit(
@@ -157,13 +162,11 @@ class Handler:
         call: Call,
         request: Request,
         raw: bytes,
-        outcome: Outcome,
+        request_id: str,
     ) -> Plan:
         def plan() -> Plan:
-            return plan_request(
-                snapshot, deployment, call, request.head.headers, raw,
-                self._metadata.reported, outcome.request_id,
-            )  # fmt: skip
+            ask = Ask(call, request.head.headers, raw, request_id, self._metadata.reported)
+            return plan_request(snapshot, deployment, ask)
 
         try:
             return plan()

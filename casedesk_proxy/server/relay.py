@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import BodyReader, CloseReader
@@ -41,7 +42,8 @@ class Relay(asyncio.Protocol):
     """What all relays share. Subclasses say in ``_pass`` what becomes of the node's bytes.
 
     ``sent`` and ``events`` count what went out and the pieces it came in; ``first_byte`` is the
-    loop's time of the first; ``clean`` tells that the node's connection stands at a message's end.
+    loop's time of the first; ``clean`` tells that the node's connection stands at a message's end;
+    ``fault`` is the error to answer with where the reply failed before anything of it was sent.
     """
 
     __slots__ = (
@@ -49,12 +51,14 @@ class Relay(asyncio.Protocol):
         "_connection",
         "_done",
         "_ending",
+        "_head",
         "_loop",
         "_node",
         "_reader",
         "_write",
         "clean",
         "events",
+        "fault",
         "first_byte",
         "paused_at",
         "sent",
@@ -66,6 +70,7 @@ class Relay(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         client: asyncio.Transport,
+        head: bytes,
         reader: BodyReader,
         tap: Tap,
         ending: Ending,
@@ -73,6 +78,7 @@ class Relay(asyncio.Protocol):
         self._loop = loop
         self._client = client
         self._write = client.write
+        self._head = head
         self._reader = reader
         self._ending = ending
         self._connection: NodeConnection | None = None
@@ -81,15 +87,16 @@ class Relay(asyncio.Protocol):
         self.tap = tap
         self.terminal: Terminal | None = None
         self.clean = False
+        self.fault: ProxyError | None = None
         self.first_byte: float | None = None
         self.sent = 0
         self.events = 0
         self.paused_at: float | None = None
 
-    def begin(self, connection: NodeConnection, head: bytes) -> None:
+    def begin(self, connection: NodeConnection) -> None:
         """Send the head to the client and take over the node's connection."""
         early, connection.early = connection.early, b""
-        self._write(head)
+        self._open()
         self._connection = connection
         if self._reader.ended:
             self._finish(surplus=bool(early))
@@ -99,6 +106,10 @@ class Relay(asyncio.Protocol):
             self.data_received(early)
         if self._node is None and self.terminal is None:
             self.connection_lost(connection.lost_by)
+
+    def usage(self, dialect: Dialect) -> Usage:
+        """The token counts that the node told in its reply, spoken in ``dialect``."""
+        return self.tap.usage(dialect)
 
     async def wait(self) -> Terminal:
         """The terminal state, once there is one."""
@@ -140,8 +151,11 @@ class Relay(asyncio.Protocol):
         try:
             used = self._reader.read(data)
             self._pass(data, used)
-        except (MalformedChunk, StreamBroken):
-            self._break("the node's reply is malformed")
+        except MalformedChunk:
+            self._break(StreamBroken("the node's reply is malformed"))
+            return
+        except StreamBroken as error:
+            self._break(error)
             return
         if self.first_byte is None:
             self.first_byte = self._loop.time()
@@ -156,7 +170,7 @@ class Relay(asyncio.Protocol):
         elif exc is None and isinstance(self._reader, CloseReader):
             self._finish(surplus=True)
         else:
-            self._break("the node closed the connection in the middle of its reply")
+            self._break(StreamBroken("the node closed the connection in the middle of its reply"))
 
     # What the client's connection calls.
 
@@ -171,7 +185,11 @@ class Relay(asyncio.Protocol):
         if self._node is not None and not self._node.is_closing():
             self._node.resume_reading()
 
-    # Ends.
+    # What becomes of the node's bytes.
+
+    def _open(self) -> None:
+        self._write(self._head)
+        self._head = b""
 
     def _pass(self, data: bytes, used: int) -> None:
         raise NotImplementedError
@@ -184,11 +202,13 @@ class Relay(asyncio.Protocol):
         """Body bytes of our own, framed for the client; empty where they cannot be."""
         return b""
 
+    # Ends.
+
     def _finish(self, *, surplus: bool) -> None:
         try:
             last = self._last()
         except StreamBroken as error:
-            self._break(error.message)
+            self._break(error)
             return
         if last:
             self._write(last)
@@ -196,8 +216,8 @@ class Relay(asyncio.Protocol):
         self.clean = not surplus
         self._end(Terminal.COMPLETED)
 
-    def _break(self, message: str) -> None:
-        self.cut(Terminal.NODE_BROKE, StreamBroken(message))
+    def _break(self, error: StreamBroken) -> None:
+        self.cut(Terminal.NODE_BROKE, error)
 
     def _end(self, terminal: Terminal) -> None:
         self.terminal = terminal
@@ -219,11 +239,12 @@ class VerbatimRelay(Relay):
         self,
         loop: asyncio.AbstractEventLoop,
         client: asyncio.Transport,
+        head: bytes,
         reader: BodyReader,
         tap: Tap,
         ending: Ending,
     ) -> None:
-        super().__init__(loop, client, reader, tap, ending)
+        super().__init__(loop, client, head, reader, tap, ending)
         self._remember = tap.last.append
         #: The next byte starts a size line and the first piece, which is looked at, is past.
         self._aligned = False
@@ -269,13 +290,14 @@ class ReframingRelay(Relay):
         self,
         loop: asyncio.AbstractEventLoop,
         client: asyncio.Transport,
+        head: bytes,
         reader: BodyReader,
         tap: Tap,
         ending: Ending,
         *,
         chunked: bool,
     ) -> None:
-        super().__init__(loop, client, reader, tap, ending)
+        super().__init__(loop, client, head, reader, tap, ending)
         self._chunked = chunked
 
     def _pass(self, data: bytes, used: int) -> None:

@@ -1,6 +1,6 @@
 """Watches live relays for silence: of the node, or of a client that stopped reading.
 
-One timer for all of them. Nothing is noted per event: a relay that has sent as many bytes as at
+One timer for all of them. Nothing is noted per event: a relay that counts as many events as at
 the last look has been silent since. A limit is therefore kept to within a quarter of itself.
 """
 
@@ -24,7 +24,7 @@ _LEAST = 0.02
 class _Watched:
     idle_limit: float
     stall_limit: float
-    sent: int
+    events: int
     quiet_since: float
 
 
@@ -44,7 +44,7 @@ class Watch:
     def add(self, relay: Relay, idle_limit: float, stall_limit: float) -> None:
         """Limits in seconds: the node's silence, and the client's while bytes wait for it."""
         now = self._loop.time()
-        self._watched[relay] = _Watched(idle_limit, stall_limit, relay.sent, now)
+        self._watched[relay] = _Watched(idle_limit, stall_limit, relay.events, now)
         self._look_by(now + max(min(idle_limit, stall_limit) / _LOOKS, _LEAST))
 
     def discard(self, relay: Relay) -> None:
@@ -73,8 +73,8 @@ class Watch:
             watched.quiet_since = now
             if now - relay.paused_at >= watched.stall_limit:
                 relay.leave(Terminal.CLIENT_STALLED)
-        elif relay.sent != watched.sent:
-            watched.sent = relay.sent
+        elif relay.events != watched.events:
+            watched.events = relay.events
             watched.quiet_since = now
         elif now - watched.quiet_since >= watched.idle_limit:
             relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))

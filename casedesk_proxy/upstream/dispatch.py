@@ -22,7 +22,7 @@ from casedesk_proxy.errors import (
     UpstreamTimeout,
 )
 from casedesk_proxy.exchange.outcome import Outcome
-from casedesk_proxy.exchange.plan import Plan
+from casedesk_proxy.exchange.plan import Plan, Route
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.choose import choose
 from casedesk_proxy.pools.node import NodeState
@@ -41,6 +41,7 @@ class Reply:
     """A node's reply whose head has come. ``end`` must be called exactly once."""
 
     node: NodeSpec
+    route: Route
     head: ResponseHead
     connection: NodeConnection
     _pool: ConnectionPool
@@ -115,7 +116,8 @@ class Dispatcher:
         reply's, whose ``end`` does it."""
         state.begin()
         pool = self._pools[_address(node)]
-        request = plan.request_for(node)
+        route = plan.routes[node.name]
+        request = route.request_for(node)
         try:
             connection = pool.reuse()
             if connection is not None:
@@ -136,7 +138,7 @@ class Dispatcher:
             state.end()
             raise
         state.recover()
-        reply = Reply(node, head, connection, pool, state)
+        reply = Reply(node, route, head, connection, pool, state)
         if 300 <= head.status < 400:
             reply.end(clean=False)
             raise StreamBroken(

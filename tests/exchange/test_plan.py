@@ -7,7 +7,7 @@ import json
 import pytest
 
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
-from casedesk_proxy.exchange.plan import Plan, plan_request
+from casedesk_proxy.exchange.plan import Ask, Plan, plan_request
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo, RawHeaders
 from tests.exchange.configs import make_snapshot
@@ -23,12 +23,17 @@ def plan(target: str, body: bytes, headers: RawHeaders = (), deployment: str = "
     snapshot = make_snapshot()
     call = read_call("POST", target, headers)
     where = snapshot.deployments[deployment]
-    return plan_request(snapshot, where, call, headers, body, REPORTED, "req-1")
+    return plan_request(snapshot, where, Ask(call, headers, body, "req-1", REPORTED))
+
+
+def sent_by(plan: Plan) -> bytes:
+    node = plan.nodes[0]
+    return plan.routes[node.name].request_for(node)
 
 
 def asked(plan: Plan) -> tuple[str, dict[str, str], bytes]:
     """Request line, headers by lower-case name, and body of the request to the first node."""
-    head, _, body = plan.request_for(plan.nodes[0]).partition(b"\r\n\r\n")
+    head, _, body = sent_by(plan).partition(b"\r\n\r\n")
     line, *lines = head.decode("latin-1").split("\r\n")
     pairs = [text.split(": ", 1) for text in lines]
     assert len(pairs) == len({name.lower() for name, _ in pairs})
@@ -67,7 +72,7 @@ def test_a_gemini_path_is_rewritten_and_the_nodes_key_put_in() -> None:
     )
     assert sent["x-goog-api-key"] == "google-key"
     assert sent["x-goog-api-client"] == "genai"
-    assert "client-key" not in repr(made.request_for(made.nodes[0]))
+    assert "client-key" not in repr(sent_by(made))
     assert made.framing is Framing.SSE
 
 

@@ -39,10 +39,12 @@ class Line:
         tap = Tap(isinstance(reader, ChunkReader))
         self.relay: Relay
         if reframe is None:
-            self.relay = VerbatimRelay(LOOP, self.client, reader, tap, ending)
+            self.relay = VerbatimRelay(LOOP, self.client, b"HEAD", reader, tap, ending)
         else:
-            self.relay = ReframingRelay(LOOP, self.client, reader, tap, ending, chunked=reframe)
-        self.relay.begin(self.connection, b"HEAD")
+            self.relay = ReframingRelay(
+                LOOP, self.client, b"HEAD", reader, tap, ending, chunked=reframe
+            )
+        self.relay.begin(self.connection)
 
     def feed(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -192,8 +194,8 @@ def test_a_node_that_left_before_the_relay_began() -> None:
     connection.connection_made(RecordingTransport())
     connection.early = frame_chunk(b"data: 1\n\n")
     connection.connection_lost(None)
-    relay = VerbatimRelay(LOOP, client, ChunkReader(), Tap(chunked=True), ending)
-    relay.begin(connection, b"")
+    relay = VerbatimRelay(LOOP, client, b"", ChunkReader(), Tap(chunked=True), ending)
+    relay.begin(connection)
     assert client.written == frame_chunk(b"data: 1\n\n") + frame_chunk(ERROR)
     assert relay.terminal is Terminal.NODE_BROKE
 

@@ -1,0 +1,124 @@
+"""The relay of a transposed reply: the node's body through a translator, in the client's framing.
+
+The client's head is held back until there is something to send, so that whatever fails before
+can still be told as a plain error reply: ``fault`` then holds it and nothing has been written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.server.relay import Relay
+from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.usage.tap import Tap
+from casedesk_proxy.wire.bodies import body_reader
+from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["TransposingRelay"]
+
+#: Of a node's error reply, as much as is looked at, in bytes.
+_MAX_REFUSAL = 65536
+
+#: The client's head for a body of that many bytes; None: a stream.
+MakeHead = Callable[[int | None], bytes]
+
+
+class TransposingRelay(Relay):
+    """``chunked`` frames the client's stream in chunks; an HTTP/1.0 client gets bare bytes.
+
+    A stream goes out as it is translated, anything else in one piece at the end. A reply that
+    is no success is collected and judged by the translator.
+    """
+
+    __slots__ = ("_chunked", "_judged", "_make_head", "_refusal", "_streams", "_translator")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: asyncio.Transport,
+        head: ResponseHead,
+        translator: Translator,
+        make_head: MakeHead,
+        envelope: Callable[[ProxyError], bytes],
+        *,
+        streams: bool,
+        chunked: bool,
+    ) -> None:
+        def ending(tail: bytes, error: ProxyError) -> bytes:
+            return translator.error(envelope(error))
+
+        first = make_head(None) if streams else b""
+        super().__init__(loop, client, first, body_reader(head), Tap(chunked=False), ending)
+        self._translator = translator
+        self._judged = head if not 200 <= head.status < 300 else None
+        self._refusal = b""
+        self._make_head = make_head
+        self._streams = streams
+        self._chunked = chunked
+
+    def usage(self, dialect: Dialect) -> Usage:
+        return self._translator.usage
+
+    def cut(self, terminal: Terminal, error: ProxyError) -> None:
+        if self.terminal is None and self._is_unsent():
+            self.fault = error
+            self._end(terminal)
+            return
+        super().cut(terminal, error)
+
+    def _is_unsent(self) -> bool:
+        return not self._streams or bool(self._head)
+
+    def _open(self) -> None:
+        """Nothing yet: see the module."""
+
+    def _pass(self, data: bytes, used: int) -> None:
+        for payload in self._reader.payload:
+            if self._judged is None:
+                self._emit(self._translator.feed(payload))
+            elif len(self._refusal) < _MAX_REFUSAL:
+                self._refusal += payload
+
+    def _emit(self, body: bytes) -> None:
+        if not body:
+            return
+        assert self._streams, "a unary reply comes whole from finish"
+        framed = self._frame(body)
+        self.sent += len(framed)
+        if self._head:
+            framed, self._head = self._head + framed, b""
+        self._write(framed)
+
+    def _frame(self, payload: bytes) -> bytes:
+        return frame_chunk(payload) if self._chunked else payload
+
+    def _last(self) -> bytes:
+        if self._judged is not None:
+            judged = self._judged
+            self.fault = self._translator.refuse(judged.status, judged.headers, self._refusal)
+            return b""
+        body = self._translator.finish()
+        if not self._streams:
+            self._write(self._make_head(len(body)))
+            return body
+        last = self._frame(body) if body else b""
+        if self._chunked:
+            last += LAST_CHUNK
+        if self._head:
+            self._write(self._head)
+            self._head = b""
+        return last
+
+    def _break(self, error: StreamBroken) -> None:
+        if self._judged is not None and self.terminal is None:
+            # An error reply cut short is still an error reply.
+            judged = self._judged
+            self.fault = self._translator.refuse(judged.status, judged.headers, self._refusal)
+            self._end(Terminal.COMPLETED)
+            return
+        super()._break(error)
