@@ -83,9 +83,10 @@ def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, 
     for node in rules.nodes:
         for info in reported.get(node, ()):
             name = rules.prefix + info.name
-            hidden = info.name in rules.aliases or name in rules.aliases or name in shown
-            if not hidden and is_allowed(info.name, rules):
-                shown.add(name)
+            if name in shown or not is_allowed(info.name, rules):
+                continue
+            shown.add(name)
+            if rules.aliases.keys().isdisjoint(_readings(name, rules.prefix)):
                 yield name, info.name
 
 

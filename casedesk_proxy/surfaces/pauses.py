@@ -12,4 +12,4 @@ _LONGEST = 60
 
 def whole_seconds(pause: float) -> int:
     """A pause in seconds as Retry-After may say it: whole, 1 to 60."""
-    return _LONGEST if not pause <= _LONGEST else max(1, math.ceil(pause))
+    return math.ceil(max(1, pause)) if pause <= _LONGEST else _LONGEST

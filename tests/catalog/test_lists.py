@@ -57,6 +57,11 @@ def test_visible(given: dict[str, Any], wanted: list[str]) -> None:
     assert shown(**given) == wanted
 
 
+def test_a_model_behind_an_alias_in_any_reading_is_not_shown() -> None:
+    reported = {"a": (ModelInfo("models/m"),)}
+    assert visible(rules(nodes=("a",), aliases={"m": "m"}), reported) == ()
+
+
 def test_metadata() -> None:
     aliases = {"fast": "gemma2:9b", "short": "llama3", "later": "unheard", "embed": "gemma2:9b"}
     found = {info.name: info for info in visible(rules(aliases=aliases, prefix="d-"), REPORTED)}
