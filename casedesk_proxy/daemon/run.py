@@ -7,13 +7,14 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Callable
 
 import uvloop
 
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.server.app import Gateway
 
-__all__ = ["serve"]
+__all__ = ["log_to_stderr", "run", "serve"]
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +24,17 @@ def serve(config: Config, secrets: dict[str, str]) -> None:
 
     Raises OSError where an address or a TLS file cannot be used.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=config.server.log_level.upper(), format="%(levelname)s %(message)s"
-    )
-    uvloop.run(_serve(config, secrets))
+    log_to_stderr(config.server.log_level)
+    uvloop.run(run(config, secrets, _report))
 
 
-async def _serve(config: Config, secrets: dict[str, str]) -> None:
+def log_to_stderr(level: str) -> None:
+    """What is not an exchange is logged in words. ``level`` as in the configuration."""
+    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(levelname)s %(message)s")
+
+
+async def run(config: Config, secrets: dict[str, str], ready: Callable[[Gateway], None]) -> None:
+    """Serve inside a running loop; ``ready`` is called once requests are taken."""
     stop, hurry = _on_signals()
     gateway = Gateway(config, secrets)
     try:
@@ -37,16 +42,21 @@ async def _serve(config: Config, secrets: dict[str, str]) -> None:
         # What start-up made lives for ever; the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        log.info("serving on %s", ", ".join(gateway.urls))
-        if gateway.admin_urls:
-            log.info("admin on %s", ", ".join(gateway.admin_urls))
+        ready(gateway)
         await stop.wait()
-        log.info("draining %d streams", len(gateway.watch.relays))
+        if gateway.watch.relays:
+            log.info("draining: %d streams", len(gateway.watch.relays))
         drain = asyncio.ensure_future(gateway.drain(config.server.drain_timeout))
         await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
         drain.cancel()
     finally:
         await gateway.stop()
+
+
+def _report(gateway: Gateway) -> None:
+    log.info("serving on %s", ", ".join(gateway.urls))
+    if gateway.admin_urls:
+        log.info("admin on %s", ", ".join(gateway.admin_urls))
 
 
 def _on_signals() -> tuple[asyncio.Event, asyncio.Future[None]]:

@@ -1,0 +1,63 @@
+"""The demonstration: the proxy and a simulated node in one process, open to anyone local."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.daemon.run import log_to_stderr, run
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.simulator.app import start
+
+__all__ = ["serve_demo"]
+
+_CONFIG = """
+server: {{listen: "{listen}", admin: null}}
+default_deployment: demo
+nodes:
+  simulated: {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai]}}
+deployments:
+  demo:
+    auth: none
+    nodes: [simulated]
+    aliases: {{"gemini-*": sim, "claude-*": sim, "gpt-*": sim, "gemma2:9b": sim}}
+"""
+
+_INVITATION = """
+A simulated node is being served. Paste a line into another terminal:
+
+  Gemini     curl -N '{url}/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse' \\
+               -d '{{"contents":[{{"role":"user","parts":[{{"text":"Hello"}}]}}]}}'
+
+  Anthropic  curl -N {url}/v1/messages -H 'anthropic-version: 2023-06-01' \\
+               -d '{{"model":"claude-demo","max_tokens":50,"stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}'
+
+  OpenAI     curl -N {url}/v1/chat/completions \\
+               -d '{{"model":"gpt-demo","stream":true,"messages":[{{"role":"user","content":"Hello"}}]}}'
+
+  Models     curl {url}/v1/models
+
+Point an SDK at {url} with any key. Ctrl-C ends the demo.
+"""  # noqa: E501
+
+
+def serve_demo(listen: str, pace: float) -> None:
+    """Serve until told to stop. ``pace``: words per second. Raises OSError, ConfigError."""
+    uvloop.run(_run(listen, pace))
+
+
+async def _run(listen: str, pace: float) -> None:
+    simulator = await start(pace=pace)
+    try:
+        config = load_config(_CONFIG.format(listen=listen, url=simulator.url), "demo").config
+        log_to_stderr(config.server.log_level)
+        await run(config, {}, _invite)
+    finally:
+        await simulator.stop()
+
+
+def _invite(gateway: Gateway) -> None:
+    sys.stdout.write(_INVITATION.format(url=gateway.urls[0]))
+    sys.stdout.flush()
