@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from casedesk_proxy.terms import Dialect
@@ -80,7 +81,7 @@ def transposed_head(
 
 
 def own_head(
-    status: int, headers: tuple[tuple[bytes, bytes], ...], length: int, *, keep_alive: bool
+    status: int, headers: Sequence[tuple[bytes, bytes]], length: int, *, keep_alive: bool
 ) -> bytes:
     """The head of a reply that we make ourselves."""
     lines = [name + b": " + value for name, value in headers]

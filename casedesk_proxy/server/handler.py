@@ -192,9 +192,12 @@ class Handler:
     def _whole(self, reply: OwnReply, outcome: Outcome, *, keep_alive: bool) -> bytes:
         """A reply of our own, in one piece."""
         outcome.status, outcome.sent = reply.status, len(reply.body)
-        ident = (b"x-request-id", outcome.request_id.encode("ascii"))
-        headers = (*reply.headers, ident)
-        return own_head(reply.status, headers, len(reply.body), keep_alive=keep_alive) + reply.body
+        ident = outcome.request_id.encode("ascii")
+        headers = [*reply.headers, (b"x-request-id", ident)]
+        if outcome.surface == Dialect.ANTHROPIC and reply.status < 400:
+            headers.append((b"request-id", ident))
+        body = b"" if outcome.method == "HEAD" else reply.body
+        return own_head(reply.status, headers, len(reply.body), keep_alive=keep_alive) + body
 
 
 def _terminal(error: ProxyError) -> Terminal:

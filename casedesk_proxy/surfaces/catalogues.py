@@ -59,4 +59,3 @@ def _listed(entry: dict[str, Any]) -> ModelInfo | None:
 def _count(value: Any) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
     return value if whole else None
-

@@ -1,0 +1,157 @@
+"""A gateway in this process, before a node that is played byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server.app import Gateway
+
+CONFIG = """
+server: {{listen: "127.0.0.1:0", admin: null, access_log: false{server}}}
+default_deployment: d
+nodes:
+  n: {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai], models: [m]{node}}}
+deployments:
+  d: {{nodes: [n], auth: none{deployment}}}
+"""
+
+
+@dataclass
+class NodeSide:
+    """One connection as the node sees it. ``heard`` is all that came, ``gone`` when it ended."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    heard: bytes = b""
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def request(self) -> tuple[bytes, bytes]:
+        """The next request's head and body."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        body = await self.reader.readexactly(length)
+        self.heard += head + body
+        return head, body
+
+    async def say(self, *pieces: bytes) -> None:
+        """Send pieces, each in a packet of its own as far as the kernel lets us."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+    async def wait_gone(self) -> None:
+        try:
+            while await self.reader.read(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        self.gone.set()
+
+
+Play = Callable[[NodeSide], Awaitable[None]]
+
+
+@dataclass
+class Stage:
+    """A gateway and its node. ``sides`` are the node's connections, in order."""
+
+    gateway: Gateway
+    port: int
+    sides: list[NodeSide]
+    clients: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A client's connection, closed at the latest with the stage."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**24)
+        self.clients.append(writer)
+        return reader, writer
+
+    def in_flight(self) -> int:
+        return sum(state.in_flight for state in self.gateway.dispatcher.states.values())
+
+
+@asynccontextmanager
+async def staged(
+    play: Play, *, server: str = "", node: str = "", deployment: str = ""
+) -> AsyncIterator[Stage]:
+    """Each connection to the node is given to ``play``; errors there end that connection."""
+    sides: list[NodeSide] = []
+    players: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sides.append(NodeSide(reader, writer))
+        players.add(asyncio.ensure_future(_perform(play, sides[-1])))
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**24)
+    port = listener.sockets[0].getsockname()[1]
+    text = CONFIG.format(
+        url=f"http://127.0.0.1:{port}", server=server, node=node, deployment=deployment
+    )
+    gateway = Gateway(load_config(text, "stage.yaml").config, {})
+    await gateway.start()
+    stage = Stage(gateway, int(gateway.urls[0].rsplit(":", 1)[1]), sides)
+    try:
+        yield stage
+    finally:
+        for writer in stage.clients:
+            writer.transport.abort()
+        await gateway.stop()
+        listener.close()
+        for player in players:
+            player.cancel()
+        await asyncio.gather(*players, return_exceptions=True)
+
+
+async def _perform(play: Play, side: NodeSide) -> None:
+    try:
+        await play(side)
+    except (ConnectionError, asyncio.IncompleteReadError):
+        pass
+    finally:
+        side.writer.close()
+        side.gone.set()
+
+
+def chat(*, stream: bool = True, extra: str = "", version: str = "1.1") -> bytes:
+    body = b'{"model":"m","stream":true}' if stream else b'{"model":"m"}'
+    return (
+        f"POST /v1/chat/completions HTTP/{version}\r\nHost: h\r\n{extra}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    line, *fields = head.strip().split("\r\n")
+    pairs = (text.split(": ", 1) for text in fields)
+    return int(line.split(" ")[1]), {name.lower(): value for name, value in pairs}
+
+
+async def read_raw_chunked(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """A chunked body as it stood on the wire, and what it carried."""
+    raw, body = b"", b""
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        raw += line
+        size = int(line.split(b";")[0], 16)
+        if size:
+            data = await reader.readexactly(size + 2)
+            raw, body = raw + data, body + data[:-2]
+            continue
+        while True:
+            line = await reader.readuntil(b"\r\n")
+            raw += line
+            if line == b"\r\n":
+                return raw, body

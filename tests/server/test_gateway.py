@@ -1,0 +1,428 @@
+"""The whole gateway over real sockets, before a node that is played byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+
+import pytest
+
+from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from tests.server.gateways import (
+    SSE,
+    NodeSide,
+    Stage,
+    chat,
+    chunk,
+    read_head,
+    read_raw_chunked,
+    staged,
+)
+
+EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
+UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+def outcomes(stage: Stage) -> list[Outcome]:
+    """Outcomes from now on."""
+    seen: list[Outcome] = []
+    handler = stage.gateway._handler
+    handler._sinks = (*handler._sinks, seen.append)
+    return seen
+
+
+async def wait_for(seen: list[Outcome], count: int = 1) -> Outcome:
+    async with asyncio.timeout(5):
+        while len(seen) < count:
+            await asyncio.sleep(0.001)
+    return seen[count - 1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
+    """Random sizes up to 5 MB, random chunk sizes, extensions, trailers and packet borders."""
+    chance = random.Random(seed)
+    size = chance.choice([0, 1, 100, 5_000, 70_000, 5_000_000])
+    payload = chance.randbytes(size // 2) + (b"0\r\n\r\n" * (size // 10 + 1))[: size - size // 2]
+    wire, position = b"", 0
+    while position < len(payload):
+        step = chance.choice([1, 7, 300, 2048, 60_000]) if size < 10_000 else 60_000
+        piece = payload[position : position + step]
+        wire += b"%x%b\r\n%b\r\n" % (len(piece), chance.choice([b"", b";e=1"]), piece)
+        position += step
+    wire += b"0\r\n" + chance.choice([b"", b"X-Sum: 1\r\n"]) + b"\r\n"
+
+    async def play(side: NodeSide) -> None:
+        for _ in range(2):
+            await side.request()
+            position, everything = 0, SSE + wire
+            while position < len(everything):
+                step = chance.choice([1, 5, 333, 65_536]) if size < 10_000 else 100_000
+                await side.say(everything[position : position + step])
+                position += step
+        await side.wait_gone()
+
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        for _ in range(2):
+            writer.write(chat())
+            status, headers = await read_head(reader)
+            assert (status, headers["transfer-encoding"]) == (200, "chunked")
+            assert await read_raw_chunked(reader) == (wire, payload)
+        assert len(stage.sides) == 1, "both connections are used again"
+        assert stage.in_flight() == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 5_000_000])
+async def test_counted_bodies(size: int) -> None:
+    body = random.Random(size).randbytes(size)
+
+    async def play(side: NodeSide) -> None:
+        while True:
+            await side.request()
+            await side.say(UNARY % size, body)
+
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        for _ in range(3):
+            writer.write(chat(stream=False))
+            status, headers = await read_head(reader)
+            assert (status, headers["content-length"]) == (200, str(size))
+            assert await reader.readexactly(size) == body
+        assert len(stage.sides) == 1
+
+
+async def test_a_reply_that_ends_with_its_connection_becomes_chunked() -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", EVENT, EVENT)
+
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        for _ in range(2):
+            writer.write(chat())
+            assert (await read_head(reader))[1]["transfer-encoding"] == "chunked"
+            assert (await read_raw_chunked(reader))[1] == EVENT * 2
+
+
+async def test_an_http_1_0_client_gets_bare_bytes() -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, chunk(EVENT), chunk(EVENT), b"0\r\n\r\n")
+        await side.wait_gone()
+
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat(version="1.0"))
+        status, headers = await read_head(reader)
+        assert status == 200
+        assert "transfer-encoding" not in headers
+        assert await reader.read() == EVENT * 2
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half-close"])
+@pytest.mark.parametrize("when", ["before the head", "in the stream", "in a counted body"])
+async def test_a_client_that_leaves_frees_the_node_within_100_ms(how: str, when: str) -> None:
+    asked = asyncio.Event()
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        if when == "in the stream":
+            await side.say(SSE, chunk(EVENT))
+        elif when == "in a counted body":
+            await side.say(UNARY % 1000, b"x" * 10)
+        asked.set()
+        await side.wait_gone()
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat(stream=when == "in the stream"))
+        await asked.wait()
+        if when != "before the head":
+            await read_head(reader)
+            await reader.read(1)
+        if how == "half-close":
+            writer.write_eof()
+        elif how == "reset":
+            writer.transport.abort()
+        else:
+            writer.close()
+        async with asyncio.timeout(0.1):
+            await stage.sides[0].gone.wait()
+        outcome = await wait_for(seen)
+        assert outcome.terminal is Terminal.CLIENT_GONE
+        assert stage.in_flight() == 0
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        ([chunk(EVENT)], True),
+        ([chunk(EVENT), chunk(EVENT)], True),
+        ([], True),
+        ([chunk(EVENT), chunk(EVENT[:-1])], False),
+        ([chunk(EVENT), chunk(EVENT)[:-4]], False),
+    ],
+)
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_node_that_dies_never_looks_finished(
+    pieces: list[bytes], told: bool, reset: bool
+) -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, *pieces)
+        await asyncio.sleep(0.02)  # so that a reset does not overtake what was said
+        if reset:
+            side.writer.transport.abort()
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await read_head(reader)
+        rest = await reader.read()
+        sent = b"".join(pieces)
+        assert rest.startswith(sent)
+        added = rest[len(sent) :]
+        assert not rest.endswith(b"0\r\n\r\n")
+        if told:
+            data = added.split(b"\r\n", 1)[1].removesuffix(b"\r\n")
+            assert json.loads(data.removeprefix(b"data: "))["error"]["message"]
+        else:
+            assert added == b""
+        assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
+        assert stage.in_flight() == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (b"", 502),
+        (b"HTTP/1.1 2", 502),
+        (b"SSH-2.0-x\r\n\r\n", 502),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 502),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nContent-Length: 0\r\n\r\n", 502),
+    ],
+)
+async def test_a_node_that_gives_no_reply(reply: bytes, status: int) -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(reply)
+
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        got, headers = await read_head(reader)
+        body = await reader.readexactly(int(headers["content-length"]))
+        assert got == status
+        assert json.loads(body)["error"]["message"]
+        assert b"127.0.0.1" not in body
+        assert b"10.0.0.1" not in body
+        assert "location" not in headers
+        assert len(stage.sides) == 1, "a request that may have begun is not repeated"
+        assert stage.in_flight() == 0
+
+
+async def test_a_stale_connection_is_replaced_once() -> None:
+    """The node closes the kept connection just as the next request is sent on it."""
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(UNARY % 2, b"{}")
+        if side is stages[0].sides[0]:
+            await side.request()
+            side.writer.transport.abort()
+        else:
+            await side.wait_gone()
+
+    stages: list[Stage] = []
+    async with staged(play) as stage:
+        stages.append(stage)
+        reader, writer = await stage.connect()
+        for _ in range(2):
+            writer.write(chat(stream=False))
+            assert (await read_head(reader))[0] == 200
+            assert await reader.readexactly(2) == b"{}"
+        assert len(stage.sides) == 2
+        told = [re.sub(rb"x-request-id: \w+", b"", side.heard) for side in stage.sides]
+        assert told[0] == told[1] * 2, "the very same request again"
+
+
+async def test_nobody_listens() -> None:
+    async def play(side: NodeSide) -> None:
+        raise AssertionError
+
+    async with staged(play, node=", connect_timeout: 1s") as stage:
+        spec = stage.gateway._handler.snapshot.nodes["n"]
+        pool = stage.gateway.dispatcher._pool(spec)
+        pool._port = 1
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        status, headers = await read_head(reader)
+        body = json.loads(await reader.readexactly(int(headers["content-length"])))
+        assert status == 502
+        assert body["error"]["message"] == "node n refused the connection"
+
+
+async def test_a_node_that_never_answers_times_out() -> None:
+    async def play(side: NodeSide) -> None:
+        await side.wait_gone()
+
+    async with staged(play, node=", first_byte_timeout: 50ms") as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        assert (await read_head(reader))[0] == 504
+        await stage.sides[0].gone.wait()
+        assert (await wait_for(seen)).terminal is Terminal.TIMED_OUT
+
+
+async def test_a_silent_stream_is_cut_honestly_and_one_that_talks_in_time_is_not() -> None:
+    talk = asyncio.Event()
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, chunk(EVENT))
+        if len(stages[0].sides) == 1:
+            await side.wait_gone()
+        else:
+            for _ in range(5):
+                await asyncio.sleep(0.1)
+                await side.say(chunk(EVENT))
+            await side.say(b"0\r\n\r\n")
+
+    stages: list[Stage] = []
+    async with staged(play, node=", idle_timeout: 300ms") as stage:
+        stages.append(stage)
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await read_head(reader)
+        rest = await reader.read()
+        assert rest.startswith(chunk(EVENT))
+        assert b'"error"' in rest
+        assert not rest.endswith(b"0\r\n\r\n")
+        assert (await wait_for(seen)).terminal is Terminal.TIMED_OUT
+        talk.set()
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await read_head(reader)
+        assert (await read_raw_chunked(reader))[1] == EVENT * 6
+        assert (await wait_for(seen, 2)).terminal is Terminal.COMPLETED
+
+
+async def test_a_client_that_stops_reading_pauses_its_node_and_is_given_up() -> None:
+    pushed = 0
+
+    async def play(side: NodeSide) -> None:
+        nonlocal pushed
+        await side.request()
+        await side.say(SSE)
+        while pushed < 500_000_000:
+            await side.say(chunk(b"x" * 60_000))
+            pushed += 60_000
+
+    async with staged(play, deployment=", client_stall_timeout: 200ms") as stage:
+        seen = outcomes(stage)
+        _, writer = await stage.connect()
+        writer.transport.pause_reading()
+        writer.write(chat())
+        outcome = await wait_for(seen)
+        assert outcome.terminal is Terminal.CLIENT_STALLED
+        assert pushed < 100_000_000
+        assert stage.in_flight() == 0
+        await stage.sides[0].gone.wait()
+        writer.transport.abort()
+
+
+async def test_what_a_node_hears() -> None:
+    heard: list[bytes] = []
+
+    async def play(side: NodeSide) -> None:
+        head, _ = await side.request()
+        heard.append(head)
+        await side.say(UNARY % 2, b"{}")
+
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        body = b"{}"
+        writer.write(
+            b"POST /v1beta/models/m:generateContent?b=2&key=SECRET&a=1&b=2&$alt=x HTTP/1.1\r\n"
+            b"Host: h\r\nx-goog-api-key: SECRET\r\nX-Goog-Thing: v1\r\nx-goog-thing: v2\r\n"
+            b"Authorization: Bearer SECRET\r\nCookie: SECRET\r\nX-Conversation-Id: SECRET\r\n"
+            b"traceparent: 00-a\r\nUser-Agent: me\r\nContent-Length: 2\r\n\r\n" + body
+        )
+        assert (await read_head(reader))[0] == 200
+        head = heard[0].decode()
+        assert head.startswith("POST /v1beta/models/m:generateContent?b=2&a=1&b=2&$alt=x HTTP/1.1")
+        assert "SECRET" not in head
+        assert "X-Goog-Thing: v1\r\nx-goog-thing: v2\r\n" in head
+        assert "traceparent: 00-a\r\nUser-Agent: me\r\n" in head
+        assert "\r\nHost: 127.0.0.1:" in head
+
+
+async def test_thousands_of_streams_lose_nothing() -> None:
+    count, events = 2000, 3
+    everyone = asyncio.Event()
+    waiting = 0
+
+    async def play(side: NodeSide) -> None:
+        nonlocal waiting
+        await side.request()
+        await side.say(SSE, chunk(EVENT))
+        waiting += 1
+        if waiting == count:
+            everyone.set()
+        await everyone.wait()
+        await side.say(*[chunk(EVENT)] * (events - 1), b"0\r\n\r\n")
+        await side.wait_gone()
+
+    async def one(stage: Stage) -> bytes:
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await read_head(reader)
+        _, body = await read_raw_chunked(reader)
+        writer.close()
+        return body
+
+    async with staged(play) as stage:
+        bodies = await asyncio.gather(*(one(stage) for _ in range(count)))
+        assert bodies == [EVENT * events] * count
+        assert stage.in_flight() == 0
+
+
+async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
+    go_on = asyncio.Event()
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, chunk(EVENT))
+        if side is stages[0].sides[0]:
+            await go_on.wait()
+            await side.say(chunk(EVENT), b"0\r\n\r\n")
+        await side.wait_gone()
+
+    stages: list[Stage] = []
+    async with staged(play) as stage:
+        stages.append(stage)
+        seen = outcomes(stage)
+        peers = []
+        for _ in range(2):
+            reader, writer = await stage.connect()
+            writer.write(chat())
+            await read_head(reader)
+            peers.append((reader, writer))
+        idle, _ = await stage.connect()
+        draining = asyncio.ensure_future(stage.gateway.drain(0.3))
+        assert await idle.read() == b""
+        go_on.set()
+        assert (await read_raw_chunked(peers[0][0]))[1] == EVENT * 2
+        rest = await peers[1][0].read()
+        assert b"restarting" in rest
+        assert not rest.endswith(b"0\r\n\r\n")
+        await draining
+        await wait_for(seen, 2)
+        assert {one.terminal for one in seen} == {Terminal.COMPLETED, Terminal.SHUT_DOWN}
