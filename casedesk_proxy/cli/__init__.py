@@ -1,10 +1,20 @@
-"""Layer 6: the commands."""
+"""Layer 6: the commands, one module each."""
+
+from __future__ import annotations
 
 import click
+
+from casedesk_proxy import __version__
+from casedesk_proxy.cli import check, init, schema, serve, token
 
 __all__ = ["main"]
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="casedesk-proxy", message="%(prog)s %(version)s")
 def main() -> None:
     """CaseDesk Proxy: a streaming gateway for GPU hosts."""
+
+
+for _command in (serve.serve, check.check, schema.schema, init.init, token.token):
+    main.add_command(_command)

@@ -32,6 +32,7 @@ __all__ = [
     "Size",
     "Switch",
     "complain",
+    "is_model_name",
     "parse_listen",
 ]
 
@@ -147,11 +148,14 @@ def _matching(pattern: str, what: str, remedy: str) -> Callable[[str], str]:
     return check
 
 
+def is_model_name(text: str) -> bool:
+    """Whether a configuration may name a model so."""
+    return 0 < len(text) <= 512 and text.isprintable() and text == text.strip()
+
+
 def _check_model(text: str) -> str:
-    if not text or not text.isprintable() or text != text.strip():
+    if not is_model_name(text):
         raise complain("is not a model name", "write it as the node lists it, without spaces")
-    if len(text) > 512:
-        raise complain("is too long for a model name", "use at most 512 characters")
     return text
 
 
@@ -216,8 +220,7 @@ Name = Annotated[
     AfterValidator(
         _matching(
             r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}",
-            "is not a name: it may hold letters, digits and . _ - @ +, and begins with one of the"
-            " first two",
+            "is not a name: letters, digits and . _ - @ + are allowed, the first a letter or digit",
             "choose another name",
         )
     ),

@@ -1,0 +1,96 @@
+"""``check``: would this configuration do, and what would be served?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.config.schema import Config, Deployment, Node
+from casedesk_proxy.daemon.secrets import find_exposed
+from casedesk_proxy.errors import ConfigError
+
+__all__ = ["check"]
+
+#: Where output is no terminal, nobody wants lines broken for one.
+PLAIN_WIDTH = 160
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--quiet", "-q", is_flag=True, help="Only errors and warnings, no summary.")
+def check(file: Path, quiet: bool) -> None:
+    """Check a configuration: exit code 0 if it can be used, else 2.
+
+    All errors and warnings go to stderr, each with file, line and column; the summary of what
+    would be served goes to stdout. Nothing is contacted, and no key is read.
+    """
+    try:
+        loaded = read_config(file)
+    except ConfigError as error:
+        fail(error)
+    warn([*loaded.warnings, *find_exposed(loaded.config, file=str(file))])
+    if not quiet:
+        _summarise(loaded.config)
+
+
+def _summarise(config: Config) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH)
+    console.print(_node_table(config))
+    console.print(_deployment_table(config))
+    scheme = "http" if config.server.tls is None else "https"
+    listen = config.server.listen
+    base = f"{listen} " if listen.startswith("unix:") else f"{scheme}://{listen}"
+    console.print(Text(f"clients  {base}/proxy/NAME/{{gemini,anthropic,openai}}"))
+    if config.default_deployment is not None:
+        console.print(Text(f"bare     {base}/v1beta, /v1, /genai: {config.default_deployment}"))
+    console.print(Text(f"admin    {config.server.admin or 'none'}"))
+
+
+def _node_table(config: Config) -> Table:
+    table = Table("node", "url", "engine", "speaks", "streams", "key", box=None, pad_edge=False)
+    for name, node in config.nodes.items():
+        limit = "" if node.max_streams is None else str(node.max_streams)
+        speaks = ", ".join(node.dialects)
+        _add(table, name, node.url, node.engine, speaks, limit, _key_place(node))
+    return table
+
+
+def _deployment_table(config: Config) -> Table:
+    table = Table(
+        "deployment", "who", "nodes", "models", "aliases", "policy", box=None, pad_edge=False
+    )
+    for name, deployment in config.deployments.items():
+        models = "as reported" if deployment.models is None else ", ".join(deployment.models)
+        aliases = ", ".join(f"{asked} → {model}" for asked, model in deployment.aliases.items())
+        nodes = ", ".join(deployment.nodes)
+        _add(table, name, _who(config, name, deployment), nodes, models, aliases, deployment.policy)
+    return table
+
+
+def _who(config: Config, name: str, deployment: Deployment) -> str:
+    if deployment.auth == "none":
+        return "everybody"
+    return ", ".join(token.name for token in config.tokens if name in token.deployments) or "nobody"
+
+
+def _key_place(node: Node) -> str:
+    secret = node.api_key
+    if secret is None:
+        return ""
+    for place in ("env", "file", "credential"):
+        if getattr(secret, place) is not None:
+            return f"{place} {getattr(secret, place)}"
+    return "in the file"
+
+
+def _add(table: Table, *cells: str) -> None:
+    """As plain text: a model's name in brackets is no markup."""
+    table.add_row(*(Text(cell) for cell in cells))

@@ -1,0 +1,156 @@
+"""``init``: looks for running nodes and writes a configuration for them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import aiohttp
+import click
+
+from casedesk_proxy.cli.credential import mint
+from casedesk_proxy.cli.files import write_new
+from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream.recognise import Recognised, recognise
+
+__all__ = ["HOST", "PLACES", "init"]
+
+HOST = "127.0.0.1"
+#: Where each engine listens unless told otherwise. Any of them is recognised on any port.
+PLACES = (
+    (11434, "Ollama"),
+    (8000, "vLLM"),
+    (8080, "llama-server or TGI"),
+    (8081, "llama-server"),
+    (30000, "SGLang"),
+    (3000, "TGI"),
+)
+LISTEN_PORT, ADMIN_PORT = 8080, 9180
+
+_TITLES = {
+    Engine.OLLAMA: "Ollama",
+    Engine.VLLM: "vLLM",
+    Engine.LLAMA_SERVER: "llama-server",
+    Engine.SGLANG: "SGLang",
+    Engine.TGI: "TGI",
+    Engine.OPENAI: "a server with OpenAI's API",
+}
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="casedesk-proxy.yaml",
+    show_default=True,
+    help="Where to write.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option(
+    "--node",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="Look here instead of the usual local ports; may be given several times.",
+)
+def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
+    """Look for running nodes and write a configuration for them.
+
+    Asks Ollama, vLLM, llama-server, SGLang and TGI what they are and what they serve, on their
+    usual ports of this machine; no model is run. Exit code 1 when nothing was found.
+    """
+    if output.exists() and not force:
+        _refuse(output)
+    places = urls or tuple(f"http://{HOST}:{port}" for port, _ in PLACES)
+    found = name_nodes(asyncio.run(_look(places)))
+    if not found:
+        _tell_nothing(urls)
+    for one in found:
+        click.echo(f"{one.url}  {_describe(one.node)}")
+    listen = _choose_port(LISTEN_PORT, found)
+    credential = mint()
+    admin = f"{HOST}:{_free_port(ADMIN_PORT)}"
+    text = starter_config(found, f"{HOST}:{listen}", admin, credential)
+    load_config(text, str(output))
+    try:
+        write_new(output, text, replace=force)
+    except FileExistsError:
+        _refuse(output)
+    except OSError as error:
+        fail(error)
+    click.echo(f"\nwrote {output}, which opens the deployment {DEPLOYMENT} to this token:\n")
+    click.echo(f"    {credential.token}\n")
+    click.echo("It is shown only this once. Next:\n")
+    click.echo(f"    casedesk-proxy serve --config {output}")
+
+
+async def _look(urls: Sequence[str]) -> list[tuple[str, Recognised]]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        answers = await asyncio.gather(*(recognise(session, url) for url in urls))
+    return [(url, node) for url, node in zip(urls, answers, strict=True) if node is not None]
+
+
+def _refuse(output: Path) -> None:
+    fail(f"{output} exists already; --force replaces it, --output writes another file")
+
+
+def _tell_nothing(urls: Sequence[str]) -> None:
+    """What was looked for and what to do; ends the command."""
+    click.echo("error: no running node was found", err=True)
+    for url in urls:
+        click.echo(f"  looked at {url}", err=True)
+    for port, engines in () if urls else PLACES:
+        click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
+    click.echo(
+        "Start one (ollama serve, vllm serve MODEL, llama-server -m FILE) and try again, or say"
+        " where one runs: casedesk-proxy init --node http://HOST:PORT.\n"
+        "To see the proxy at work without a model: casedesk-proxy demo",
+        err=True,
+    )
+    raise click.exceptions.Exit(1)
+
+
+def _describe(node: Recognised) -> str:
+    title = _TITLES.get(node.engine, str(node.engine))
+    names = model_names([node])
+    if node.loading:
+        told = "still loading its model"
+    elif names:
+        told = ", ".join(names)
+    else:
+        told = "wants a key before it tells its models" if node.needs_key else "no models yet"
+    version = f" {node.version}" if node.version and node.version.isprintable() else ""
+    return f"{title}{version}: {told}"
+
+
+def _choose_port(wanted: int, found: Iterable[Found]) -> int:
+    """The proxy's port; says so when it is not the usual one."""
+    port = _free_port(wanted)
+    if port != wanted:
+        urls = (f"http://{HOST}:{wanted}", f"http://localhost:{wanted}")
+        owner = next((one.name for one in found if one.url.rstrip("/") in urls), "another program")
+        click.echo(f"port {wanted} is taken by {owner}, so the proxy will listen on {port}")
+    return port
+
+
+def _free_port(wanted: int) -> int:
+    """The first port from ``wanted`` on that is free now and no engine's usual one."""
+    usual = {port for port, _ in PLACES} - {wanted}
+    ports = (port for port in range(wanted, wanted + 1000) if port not in usual)
+    return next((port for port in ports if _is_free(port)), wanted)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the proxy will bind it: a connection in TIME_WAIT does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

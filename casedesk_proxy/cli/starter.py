@@ -1,0 +1,108 @@
+"""The first configuration: what `init` found, written as commented YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from casedesk_proxy.cli.credential import Credential, quote, token_lines
+from casedesk_proxy.config.engines import SPEAKS
+from casedesk_proxy.config.values import is_model_name
+from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream.recognise import Recognised
+
+__all__ = ["DEPLOYMENT", "HOLDER", "Found", "model_names", "name_nodes", "starter_config"]
+
+DEPLOYMENT = "desk"
+HOLDER = "me"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    name: str
+    url: str
+    node: Recognised
+
+
+def name_nodes(found: Iterable[tuple[str, Recognised]]) -> list[Found]:
+    """Named after their engines: vllm, vllm-2, …"""
+    named: list[Found] = []
+    for url, node in found:
+        number = 1 + sum(one.node.engine is node.engine for one in named)
+        name = f"{node.engine}-{number}" if number > 1 else str(node.engine)
+        named.append(Found(name, url, node))
+    return named
+
+
+def model_names(nodes: Iterable[Recognised]) -> list[str]:
+    """Each once, in the order of the nodes; names that no configuration may hold are left out."""
+    names = (model.name for node in nodes for model in node.models)
+    return list(dict.fromkeys(name for name in names if is_model_name(name)))
+
+
+def starter_config(found: Sequence[Found], listen: str, admin: str, credential: Credential) -> str:
+    """Loads as it is, without a warning."""
+    return "".join(
+        (
+            "# Written by `casedesk-proxy init`. `casedesk-proxy schema` lists all keys and what\n"
+            "# they do; `casedesk-proxy check FILE` checks a change before it is used.\n\n"
+            "server:\n"
+            f"  listen: {listen}  # for clients; with 0.0.0.0 the whole network can reach it\n"
+            f"  admin: {admin}   # /metrics, /healthz, /readyz, /status\n\n"
+            "# Behind the bare URLs /v1 and /v1beta.\n"
+            f"default_deployment: {DEPLOYMENT}\n\n"
+            "nodes:\n",
+            *(_node_lines(one) for one in found),
+            _deployment_lines(found),
+            "\n# Clients, known by the hashes of their tokens. Another one:\n"
+            f"# casedesk-proxy token new --name NAME --deployment {DEPLOYMENT}\n"
+            "tokens:\n",
+            token_lines(HOLDER, credential, (DEPLOYMENT,)),
+        )
+    )
+
+
+def _node_lines(found: Found) -> str:
+    node = found.node
+    lines = [f"  {found.name}:", f"    url: {quote(found.url)}", f"    engine: {node.engine}"]
+    if node.version is not None and node.version.isprintable():
+        lines[-1] += f"  # {node.version}"
+    if node.dialects not in ((), SPEAKS[node.engine]):
+        lines.append(f"    speaks: [{', '.join(node.dialects)}]  # this version speaks both")
+    if node.slots is not None:
+        lines.append(f"    max_streams: {node.slots}  # its slots; more requests wait in the proxy")
+    if node.needs_key:
+        variable = found.name.upper().replace("-", "_") + "_KEY"
+        lines.append("    # It asks for a key: set the variable and take the # off.")
+        lines.append(f"    # api_key: {{env: {variable}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _deployment_lines(found: Sequence[Found]) -> str:
+    models = model_names(one.node for one in found)
+    lines = [
+        "",
+        "deployments:",
+        f"  {DEPLOYMENT}:",
+        "    auth: tokens",
+        f"    nodes: [{', '.join(one.name for one in found)}]",
+    ]
+    if models:
+        lines.append("    # Found on the nodes. Without this list: whatever they report.")
+        lines.append("    models:")
+        lines += [f"      - {quote(name)}" for name in models]
+    else:
+        lines.append("    # No node has told its models yet, so: whatever they report.")
+    chat = _first_chat_model(found) or "a-model-of-yours"
+    lines.append("    # Other names for them, for applications that insist on one:")
+    lines.append("    # aliases:")
+    lines.append(f'    #   "gemini-*": {quote(chat)}')
+    return "\n".join(lines) + "\n"
+
+
+def _first_chat_model(found: Sequence[Found]) -> str | None:
+    chats = [
+        Recognised(Engine.AUTO, tuple(model for model in one.node.models if not model.embeds))
+        for one in found
+    ]
+    return next(iter(model_names(chats)), None)

@@ -1,0 +1,116 @@
+"""The nodes' own keys, from where the configuration says that they lie."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from casedesk_proxy.config.keys import spell
+from casedesk_proxy.config.schema import Config, Secret
+from casedesk_proxy.errors import Complaint, ConfigError
+
+__all__ = ["find_exposed", "resolve_secrets"]
+
+#: No provider's key is longer; a larger file is another one.
+MAX_SECRET = 16384
+
+#: What a header may carry: anything else would be refused, or would split the request.
+_HEADER_TEXT = re.compile(r"[!-~]+")
+
+
+def resolve_secrets(
+    config: Config,
+    environ: Mapping[str, str],
+    credentials_directory: str | None,
+    *,
+    file: str = "config",
+) -> dict[str, str]:
+    """Keys by node name, for the nodes that have one; ``credentials_directory`` is systemd's.
+
+    One newline at the end of a file is not part of the key. Raises ConfigError with a complaint
+    for every key that is not there or cannot stand in a header; none shows a key.
+    """
+    found: dict[str, str] = {}
+    complaints: list[Complaint] = []
+    for name, node in config.nodes.items():
+        if node.api_key is None:
+            continue
+        try:
+            found[name] = _check(_read(node.api_key, environ, credentials_directory))
+        except _UnusableError as error:
+            path = spell(("nodes", name, "api_key"))
+            complaints.append(Complaint(path, error.message, file, remedy=error.remedy))
+    if complaints:
+        raise ConfigError(complaints)
+    return found
+
+
+def find_exposed(config: Config, *, file: str = "config") -> list[Complaint]:
+    """Warnings about key files that every user of the machine can read."""
+    warnings = []
+    for name, node in config.nodes.items():
+        if node.api_key is None or node.api_key.file is None:
+            continue
+        if _is_readable_by_all(Path(node.api_key.file)):
+            path = spell(("nodes", name, "api_key", "file"))
+            message = f"everybody on this machine can read {node.api_key.file}"
+            remedy = f"chmod o-rwx {node.api_key.file}"
+            warnings.append(Complaint(path, message, file, remedy=remedy))
+    return warnings
+
+
+class _UnusableError(Exception):
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> str:
+    if secret.env is not None:
+        if not environ.get(secret.env):
+            raise _UnusableError(
+                f"the environment variable {secret.env} is not set",
+                "set it, under systemd with Environment= or EnvironmentFile=",
+            )
+        return environ[secret.env]
+    if secret.file is not None:
+        return _read_file(Path(secret.file), "check its path and its owner")
+    if secret.credential is not None:
+        remedy = f"add LoadCredential={secret.credential}:/path to the unit"
+        if directory is None:
+            message = f"there is no credential {secret.credential}: systemd handed over none"
+            raise _UnusableError(message, remedy)
+        return _read_file(Path(directory, secret.credential), remedy)
+    assert secret.inline is not None, "the schema wants exactly one place"
+    return secret.inline
+
+
+def _read_file(path: Path, remedy: str) -> str:
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(MAX_SECRET + 1)
+    except OSError as error:
+        raise _UnusableError(f"cannot read {path}: {error.strerror}", remedy) from error
+    if len(data) > MAX_SECRET:
+        raise _UnusableError(f"{path} is too large for a key", "it must hold nothing else")
+    text = data.decode("utf-8", "replace")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _check(secret: str) -> str:
+    if not secret:
+        raise _UnusableError("the key is empty", "write it there")
+    if not _HEADER_TEXT.fullmatch(secret):
+        message = "the key holds spaces, line breaks or other characters that no header takes"
+        raise _UnusableError(message, "write the key there and nothing else")
+    return secret
+
+
+def _is_readable_by_all(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False

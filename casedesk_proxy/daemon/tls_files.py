@@ -1,0 +1,56 @@
+"""Whether the TLS files that a configuration names can be used, told by key path."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+from casedesk_proxy.config.keys import Path, spell
+from casedesk_proxy.config.schema import Config, ServerTls
+from casedesk_proxy.errors import Complaint
+
+__all__ = ["find_tls_faults"]
+
+
+def find_tls_faults(config: Config, *, file: str = "config") -> list[Complaint]:
+    """A complaint for each certificate, key or CA file that is missing, unreadable or unfit."""
+    faults: list[tuple[Path, str]] = []
+    if config.server.tls is not None:
+        faults += _check_chain(config.server.tls)
+    for name, node in config.nodes.items():
+        if node.tls is not None and node.tls.ca is not None:
+            faults += _check_ca(("nodes", name, "tls", "ca"), node.tls.ca)
+    return [Complaint(spell(path), message, file) for path, message in faults]
+
+
+def _check_chain(tls: ServerTls) -> Iterator[tuple[Path, str]]:
+    unreadable = [*_check_read(("server", "tls", "cert"), tls.cert)]
+    unreadable += _check_read(("server", "tls", "key"), tls.key)
+    if unreadable:
+        yield from unreadable
+        return
+    try:
+        # The empty answer stops OpenSSL from asking for a passphrase on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, lambda: "")
+    except ssl.SSLError as error:
+        message = f"{tls.cert} and {tls.key} do not fit: {error.reason or 'not PEM'}"
+        yield ("server", "tls"), message
+
+
+def _check_ca(path: Path, ca: str) -> Iterator[tuple[Path, str]]:
+    unreadable = [*_check_read(path, ca)]
+    if unreadable:
+        yield from unreadable
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca)
+    except ssl.SSLError:
+        yield path, f"{ca} holds no certificate in PEM form"
+
+
+def _check_read(path: Path, name: str) -> Iterator[tuple[Path, str]]:
+    try:
+        with open(name, "rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        yield path, f"cannot read {name}: {error.strerror}"

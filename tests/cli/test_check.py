@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import run
+
+EXAMPLES = Path(__file__).parents[2] / "config"
+MINIMAL = (EXAMPLES / "minimal.yaml").read_text()
+
+
+def test_a_good_file() -> None:
+    done = run("check", EXAMPLES / "gpu-host.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in (
+        "vllm1",
+        "http://127.0.0.1:8001",
+        "credential studio-key",
+        "desk-app, lab",
+        "vllm0, vllm1, sglang",
+        "gemini-* → Qwen/Qwen3-32B",
+        "https://0.0.0.0:8443/proxy/NAME/{gemini,anthropic,openai}",
+        "admin    127.0.0.1:9180",
+    ):
+        assert word in done.stdout, word
+
+
+def test_quiet_is_silent_about_a_good_file() -> None:
+    done = run("check", "--quiet", EXAMPLES / "minimal.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_all_complaints_one_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("sever: {}\nnodes:\n  a: {url: 5}\ndeployments:\n  d: {nodes: [b]}\n")
+    done = run("check", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"error: {file}:1:1: sever: unknown key; did you mean server?",
+        f'error: {file}:3:12: nodes.a.url: is a number, but text is wanted; put it in quotes: "5"',
+        f"error: {file}:5:15: deployments.d.nodes[0]: there is no node 'b'; known: a",
+    ]
+
+
+def test_warnings_do_not_refuse(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("k")
+    key.chmod(0o644)
+    file = tmp_path / "c.yaml"
+    text = MINIMAL.replace('11434"', f'11434", api_key: {{file: {key}}}')
+    file.write_text(text.replace("auth: none, ", ""))
+    done = run("check", file)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f"warning: {file}:7:3: deployments.desk: wants tokens, but no token opens it;"
+        " mint one with `casedesk-proxy token new --deployment desk`",
+        f"warning: {file}: nodes.ollama.api_key.file: everybody on this machine can read {key};"
+        f" chmod o-rwx {key}",
+    ]
+    assert "nobody" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, "No such file or directory; name one with --config"),
+        (b"nodes: \xff", "is not UTF-8; save it as UTF-8; line 1 holds something else"),
+        (b"", "is empty; `casedesk-proxy init` writes a first one"),
+        (b"\x00", "the character U+0000 may not stand in YAML"),
+        (b"#" * (5 * 2**20), "is larger than 1 MiB"),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, data: bytes | None, words: str) -> None:
+    file = tmp_path / "c.yaml"
+    if data is not None:
+        file.write_bytes(data)
+    done = run("check", file)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"error: {file}")
+    assert words in done.stderr
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    done = run("check", tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"error: {tmp_path}: Is a directory\n")
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(MINIMAL.replace("nodes: [ollama]", 'nodes: [ollama], models: ["[red]m[/red]"]'))
+    assert "[red]m[/red]" in run("check", file).stdout

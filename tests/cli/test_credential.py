@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casedesk_proxy.cli.credential import Credential, mint, quote, token_lines
+
+
+def test_tokens_are_long_and_never_alike() -> None:
+    tokens = {mint().token for _ in range(50)}
+    assert len(tokens) == 50
+    assert all(token.startswith("cdp-") and len(token) == 47 for token in tokens)
+
+
+def test_the_hash_is_that_of_the_bytes_a_client_sends() -> None:
+    credential = mint()
+    assert credential.sha256 == hashlib.sha256(credential.token.encode("ascii")).hexdigest()
+
+
+def test_no_repr_shows_a_token() -> None:
+    assert "hush" not in repr(Credential("cdp-hush"))
+
+
+def test_lines_are_yaml() -> None:
+    credential = mint()
+    lines = token_lines("alice", credential, ("desk", "no"))
+    assert yaml.safe_load("tokens:\n" + lines) == {
+        "tokens": [{"name": "alice", "sha256": credential.sha256, "deployments": ["desk", "no"]}]
+    }
+
+
+@pytest.mark.parametrize("text", ["desk", "gemma2:9b", "Qwen/Qwen3-32B", "a@b.c"])
+def test_what_needs_no_quotes(text: str) -> None:
+    assert quote(text) == text
+
+
+@settings(deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
+    | st.sampled_from(["no", "On", "null", "7", "1.5", "a: b", "gemini-*", "*", "a #b", "y", "a:"])
+    | st.from_regex(r"[a-z0-9:.#-]{1,8}", fullmatch=True)
+)
+def test_text_stays_the_same_text(text: str) -> None:
+    assert yaml.safe_load(f"a: {quote(text)}") == {"a": text}
+    assert yaml.safe_load(f"a: [{quote(text)}]") == {"a": [text]}

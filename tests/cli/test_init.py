@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from casedesk_proxy.cli import init as module
+from casedesk_proxy.cli import main
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.config.schema import Config
+from casedesk_proxy.terms import Engine
+from tests.cli.command import COMMAND, ENVIRONMENT, run
+from tests.upstream import fake_node
+from tests.upstream.fake_node import recorded, running
+
+
+@contextmanager
+def port_in_use() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def unused_port() -> int:
+    with port_in_use() as port:
+        return port
+
+
+async def init(*arguments: str | Path) -> tuple[int, str, str]:
+    """The command in its own process, while this one runs the nodes."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        "init",
+        *map(str, arguments),
+        env=ENVIRONMENT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+def load(path: Path) -> Config:
+    loaded = load_config(path.read_text(), str(path))
+    assert loaded.warnings == []
+    return loaded.config
+
+
+async def test_it_writes_what_it_finds(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    async with (
+        running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as ollama,
+        running(fake_node.VLLM, fake_node.VLLM_MISSING) as vllm,
+        running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as llama,
+        running(fake_node.SGLANG, fake_node.SGLANG_MISSING) as sglang,
+        running(fake_node.TGI) as tgi,
+    ):
+        nodes = [ollama, vllm, llama, sglang, tgi]
+        options = [part for node in nodes for part in ("--node", node.url)]
+        code, out, err = await init("--output", path, *options)
+        asked = {one for node in nodes for one in node.asked if one.startswith("POST")}
+        assert asked == {"POST /api/show"}
+    assert (code, err) == (0, "")
+    config = load(path)
+    assert [(one.url, one.engine) for one in config.nodes.values()] == [
+        (ollama.url, Engine.OLLAMA),
+        (vllm.url, Engine.VLLM),
+        (llama.url, Engine.LLAMA_SERVER),
+        (sglang.url, Engine.SGLANG),
+        (tgi.url, Engine.TGI),
+    ]
+    desk = config.deployments["desk"]
+    assert (desk.auth, len(desk.nodes)) == ("tokens", 5)
+    assert desk.models == (
+        "tiny-thinks:latest",
+        "tiny:latest",
+        "tiny",
+        "bigscience/bloom-560m",
+    )
+    (token,) = re.findall(r"cdp-[A-Za-z0-9_-]{43}", out)
+    assert config.tokens[0].sha256 == hashlib.sha256(token.encode()).hexdigest()
+    assert f"{ollama.url}  Ollama 0.9.3: tiny-thinks:latest, tiny:latest" in out
+    assert f"casedesk-proxy serve --config {path}" in out
+
+
+async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    locked = fake_node.reply("{}", "401 Unauthorized")
+    async with (
+        running({}, recorded("llama-server.loading")) as llama,
+        running({**fake_node.VLLM, "GET /v1/models": locked}) as vllm,
+    ):
+        code, out, _ = await init(
+            "--output", path, "--node", llama.url, "--node", vllm.url, "--node", "no url"
+        )
+    assert code == 0
+    assert "llama-server: still loading its model" in out
+    assert "vLLM 0.32.0: wants a key before it tells its models" in out
+    assert load(path).deployments["desk"].models is None
+
+
+def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{unused_port()}"
+    done = run("init", "--node", url, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"looked at {url}" in done.stderr
+    assert "casedesk-proxy demo" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "casedesk-proxy.yaml").write_text("mine")
+    done = run("init", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: casedesk-proxy.yaml exists already; --force replaces it, --output writes another"
+        " file\n"
+    )
+    assert (tmp_path / "casedesk-proxy.yaml").read_text() == "mine"
+
+
+async def test_force_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("mine")
+    async with running(fake_node.VLLM) as vllm:
+        code, _, _ = await init("--output", path, "--force", "--node", vllm.url)
+    assert code == 0
+    assert "vllm" in load(path).nodes
+
+
+async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "c.yaml"
+    async with running(fake_node.VLLM) as vllm:
+        code, out, err = await init("--output", path, "--node", vllm.url)
+    assert (code, err) == (2, f"error: {path}: No such file or directory\n")
+    assert "cdp-" not in out, "a token that opens nothing must not be shown"
+
+
+def invoke_with(monkeypatch: pytest.MonkeyPatch, path: Path, port: int) -> Result:
+    """Where ``port`` is both an engine's and the proxy's usual one."""
+
+    async def serve_and_invoke() -> Result:
+        async with running(fake_node.LLAMA, fake_node.LLAMA_MISSING, port=port):
+            arguments = ["init", "--output", str(path)]
+            return await asyncio.to_thread(CliRunner().invoke, main, arguments)
+
+    monkeypatch.setattr(module, "PLACES", ((port, "llama-server"),))
+    monkeypatch.setattr(module, "LISTEN_PORT", port)
+    return asyncio.run(serve_and_invoke())
+
+
+def test_a_node_on_the_proxy_s_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    port = unused_port()
+    result = invoke_with(monkeypatch, tmp_path / "c.yaml", port)
+    assert result.exit_code == 0, result.output
+    config = load(tmp_path / "c.yaml")
+    chosen = config.server.listen_address.port
+    assert chosen != port
+    assert f"port {port} is taken by llama-server, so the proxy will listen on {chosen}" in (
+        result.stdout
+    )
+
+
+def test_usual_ports_are_left_to_the_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port_in_use() as port:
+        monkeypatch.setattr(module, "PLACES", ((port, "a"), (port + 1, "b")))
+        assert module._free_port(port) > port + 1
+
+
+def test_the_usual_places() -> None:
+    assert [port for port, _ in module.PLACES] == [11434, 8000, 8080, 8081, 30000, 3000]
+    assert (module.LISTEN_PORT, module.HOST) == (8080, "127.0.0.1")

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from casedesk_proxy import __version__
+from casedesk_proxy.cli import main
+from tests.cli.command import run
+
+
+def test_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"casedesk-proxy {__version__}\n")
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    for command in ("serve", "check", "schema", "init", "token"):
+        assert f"\n  {command} " in result.output
+
+
+@pytest.mark.parametrize("arguments", [["chekc"], ["check"], ["serve", "--port", "1"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import errno
+
+import click
+import pytest
+
+from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.errors import Complaint, ConfigError
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (
+            ConfigError(
+                [Complaint("a.b", "is bad", "f", 1, 2, "mend it"), Complaint("", "x", "f")]
+            ),
+            ["error: f:1:2: a.b: is bad; mend it", "error: f: x"],
+        ),
+        (OSError(errno.EADDRINUSE, "cannot listen\non it"), ["error: cannot listen on it"]),
+        (FileNotFoundError(2, "No such file", "/x"), ["error: /x: No such file"]),
+        (OSError(), ["error: OSError"]),
+        ("text", ["error: text"]),
+    ],
+)
+def test_one_line_for_each(
+    error: ConfigError | OSError | str, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(click.exceptions.Exit) as caught:
+        fail(error)
+    assert caught.value.exit_code == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.splitlines()) == ("", lines)
+
+
+def test_warnings_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    warn([Complaint("a", "is odd", "f")])
+    assert capsys.readouterr().err == "warning: f: a: is odd\n"

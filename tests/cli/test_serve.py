@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, ENVIRONMENT, run
+
+GOOD = """\
+server: {{listen: "127.0.0.1:{port}", admin: null}}
+nodes: {{a: {{url: "http://127.0.0.1:1"}}}}
+deployments: {{d: {{auth: none, nodes: [a]}}}}
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def assert_one_line(stderr: str, *words: str) -> None:
+    (line,) = stderr.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_the_file_is_found(tmp_path: Path, by_environment: bool) -> None:
+    path = tmp_path / "none.yaml"
+    if by_environment:
+        done = run("serve", CASEDESK_PROXY_CONFIG=str(path))
+    else:
+        done = run("serve", "--config", path, CASEDESK_PROXY_CONFIG="/other")
+    assert done.returncode == 2
+    assert_one_line(done.stderr, str(path), "No such file or directory", "casedesk-proxy init")
+
+
+def test_the_usual_file_is_the_last_resort() -> None:
+    done = run("serve", "--help")
+    assert "/etc/casedesk-proxy/config.yaml" in done.stdout
+    assert "CASEDESK_PROXY_CONFIG" in done.stdout
+
+
+def test_a_bad_file_is_told_line_by_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.yaml", "nodes: {a: {url: 5}}\ndeployments: {d: {nodes: [b]}}\n")
+    done = run("serve", "--config", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.partition(": is")[0] for line in done.stderr.splitlines()] == [
+        f"error: {path}:1:18: nodes.a.url",
+        f"error: {path}:2:27: deployments.d.nodes[0]: there is no node 'b'; known: a",
+    ]
+
+
+def test_keys_and_tls_files_that_are_missing_are_told_together(tmp_path: Path) -> None:
+    text = GOOD.format(port=0).replace(':1"', ':1", api_key: {env: NOT_SET}')
+    text = text.replace("admin: null", "admin: null, tls: {cert: /none/c, key: /none/k}")
+    path = write(tmp_path / "c.yaml", text)
+    done = run("serve", "--config", path)
+    assert done.returncode == 2
+    assert [line.partition(";")[0] for line in done.stderr.splitlines()] == [
+        f"error: {path}: server.tls.cert: cannot read /none/c: No such file or directory",
+        f"error: {path}: server.tls.key: cannot read /none/k: No such file or directory",
+        f"error: {path}: nodes.a.api_key: the environment variable NOT_SET is not set",
+    ]
+
+
+def test_a_busy_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        path = write(tmp_path / "c.yaml", GOOD.format(port=port))
+        done = run("serve", "--config", path)
+    assert done.returncode == 2
+    assert_one_line(done.stderr, f"127.0.0.1:{port}", "in use")
+
+
+def test_a_good_file_is_served(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.yaml", GOOD.format(port=0))
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--config", str(path)],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert "http://127.0.0.1:" in line, line
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.cli.credential import mint
+from casedesk_proxy.cli.starter import Found, model_names, name_nodes, starter_config
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.upstream.recognise import Recognised
+
+BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
+
+
+def node(engine: Engine, *models: str, **facts: object) -> Recognised:
+    infos = tuple(ModelInfo(name, embeds="embed" in name) for name in models)
+    dialects = facts.pop("dialects", None) or Recognised(engine).dialects
+    return Recognised(engine, infos, dialects, **facts)  # type: ignore[arg-type]
+
+
+FOUND = [
+    Found(
+        "ollama",
+        "http://127.0.0.1:11434",
+        node(Engine.OLLAMA, "embed:1", "gemma2:9b", "no", version="0.14.0", dialects=BOTH),
+    ),
+    Found("vllm", "http://127.0.0.1:8000", node(Engine.VLLM, needs_key=True, dialects=BOTH)),
+    Found(
+        "llama-server",
+        "http://127.0.0.1:8080",
+        node(Engine.LLAMA_SERVER, "gemma2:9b", slots=2, dialects=BOTH),
+    ),
+]
+
+
+def test_it_loads_without_a_warning() -> None:
+    credential = mint()
+    loaded = load_config(starter_config(FOUND, "127.0.0.1:8082", "127.0.0.1:9180", credential), "f")
+    assert loaded.warnings == []
+    config = loaded.config
+    assert config.server.listen == "127.0.0.1:8082"
+    assert config.default_deployment == "desk"
+    assert [(name, one.engine) for name, one in config.nodes.items()] == [
+        ("ollama", Engine.OLLAMA),
+        ("vllm", Engine.VLLM),
+        ("llama-server", Engine.LLAMA_SERVER),
+    ]
+    assert config.nodes["ollama"].speaks == BOTH
+    assert config.nodes["vllm"].speaks is None
+    assert config.nodes["llama-server"].max_streams == 2
+    desk = config.deployments["desk"]
+    assert (desk.auth, desk.nodes) == ("tokens", ("ollama", "vllm", "llama-server"))
+    assert desk.models == ("embed:1", "gemma2:9b", "no")
+    (token,) = config.tokens
+    assert (token.sha256, token.deployments) == (credential.sha256, ("desk",))
+
+
+def test_it_never_holds_the_token() -> None:
+    credential = mint()
+    assert credential.token not in starter_config(FOUND, "a:1", "a:2", credential)
+
+
+def test_the_suggestions_load_too() -> None:
+    text = starter_config(FOUND, "127.0.0.1:1", "127.0.0.1:2", mint())
+    for line in ("api_key: {env: VLLM_KEY}", "aliases:", '  "gemini-*": gemma2:9b'):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    config = load_config(text, "f").config
+    assert config.nodes["vllm"].api_key is not None
+    assert config.deployments["desk"].aliases == {"gemini-*": "gemma2:9b"}
+
+
+def test_without_models_the_nodes_are_asked() -> None:
+    found = [Found("vllm", "http://127.0.0.1:1", node(Engine.VLLM))]
+    text = starter_config(found, "127.0.0.1:1", "127.0.0.1:2", mint())
+    assert load_config(text, "f").config.deployments["desk"].models is None
+
+
+def test_names_tell_nodes_of_one_engine_apart() -> None:
+    found = [("http://a", node(Engine.VLLM)), ("http://b", node(Engine.TGI))]
+    found += [("http://c", node(Engine.VLLM)), ("http://d", node(Engine.VLLM))]
+    assert [one.name for one in name_nodes(found)] == ["vllm", "tgi", "vllm-2", "vllm-3"]
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\n", "a\x1b[2J", "x" * 600])
+def test_what_no_configuration_may_hold_is_left_out(name: str) -> None:
+    assert model_names([node(Engine.VLLM, name, "good", "good")]) == ["good"]
