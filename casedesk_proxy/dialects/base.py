@@ -40,6 +40,8 @@ class Context:
     prompt_tokens: int | None = None
     #: Templates such as Gemma's know no system role: put its text before the first user turn.
     fold_system: bool = False
+    #: Templates such as Qwen's take a system message only at the very beginning.
+    system_first: bool = False
 
 
 class Translator(Protocol):
@@ -60,13 +62,18 @@ class Translator(Protocol):
     words, without what the node's text may tell of its machine.
     """
 
-    #: Of the client's reply, e.g. ``text/event-stream``.
-    content_type: str
-    #: What the node has told so far.
-    usage: Usage
-    #: The client has all of the reply's content: what the node does from here on is of no
-    #: matter, and ``finish`` will not raise. The relay may let go of the node.
-    complete: bool
+    @property
+    def content_type(self) -> str:
+        """Of the client's reply, e.g. ``text/event-stream``."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the node has told so far."""
+
+    @property
+    def complete(self) -> bool:
+        """The client has all of the reply's content: what the node does from here on is of no
+        matter, and ``finish`` will not raise. The relay may let go of the node."""
 
     def feed(self, data: bytes) -> bytes: ...
 

@@ -58,6 +58,7 @@ _IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 _ALL = frozenset(Choice)
 _NO_TEMPLATE_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 _NO_EFFORT = {"reasoning_effort": "none"}
+_CONTINUE = {"continue_final_message": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class Profile:
     #: The content part that carries a video: ``video_url`` or ``input_video``; "" where none.
     video: str = ""
     thinking: Thinking = field(default_factory=Thinking)
+    #: What makes it go on with a conversation's last turn where that is the model's own; None:
+    #: it begins a new one. llama-server and Ollama's templates need not be told.
+    prefill: Mapping[str, Any] | None = None
     #: What stands as content beside tool calls without text.
     empty_content: str | None = None
     #: Function names beyond letters, digits, ``_`` and ``-`` (and 64 of them) are refused.
@@ -100,6 +104,9 @@ _PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True)
 PROFILES: dict[Engine, Profile] = {
     Engine.OPENAI: _PLAIN,
     Engine.AUTO: _PLAIN,
+    # Where the configuration says that they speak OpenAI as well.
+    Engine.GEMINI: _PLAIN,
+    Engine.ANTHROPIC: _PLAIN,
     Engine.VLLM: Profile(
         format_forbids=frozenset({Choice.NAMED}),
         top_k=True,
@@ -108,6 +115,8 @@ PROFILES: dict[Engine, Profile] = {
         video="video_url",
         # ``reasoning_effort: none`` does the same, but older releases refuse the value.
         thinking=Thinking(_NO_TEMPLATE_THINKING, "thinking_token_budget", history="reasoning"),
+        # Both at once are an error.
+        prefill={"add_generation_prompt": False, **_CONTINUE},
         formats=frozenset({"date-time", "date", "time", "uuid", "email"}),
         counter=Counter.TOKENIZE,
     ),
@@ -116,6 +125,7 @@ PROFILES: dict[Engine, Profile] = {
         top_k=True,
         video="video_url",
         thinking=Thinking(_NO_EFFORT, history="reasoning_content"),
+        prefill=_CONTINUE,
         counter=Counter.TOKENIZE,
     ),
     Engine.LLAMA_SERVER: Profile(
@@ -128,6 +138,7 @@ PROFILES: dict[Engine, Profile] = {
         thinking=Thinking(
             _NO_TEMPLATE_THINKING, "thinking_budget_tokens", history="reasoning_content"
         ),
+        prefill={},
         counter=Counter.INPUT_TOKENS,
         dimensions=False,
     ),
@@ -137,6 +148,7 @@ PROFILES: dict[Engine, Profile] = {
         candidates=False,
         images=_IMAGES - {"image/gif"},
         thinking=Thinking(_NO_EFFORT, history="reasoning"),
+        prefill={},
         parallel_switch=False,
     ),
     Engine.TGI: Profile(
@@ -146,6 +158,7 @@ PROFILES: dict[Engine, Profile] = {
         most_logprobs=5,
         audio=False,
         thinking=Thinking(effort=False),
+        prefill=_CONTINUE,
         empty_content="",
         parallel_switch=False,
         counter=Counter.CHAT_TOKENIZE,

@@ -1,0 +1,277 @@
+"""A chat completion's stream, read for a Gemini client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.dialects.base import Context
+from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.dialects.gemini_reply import Candidate, GeminiWriter
+from casedesk_proxy.dialects.openai_chunks import (
+    DONE,
+    MAX_HELD,
+    Call,
+    CallList,
+    UsageTally,
+    read_chunk,
+)
+from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.terms import Dialect, Framing, RawHeaders, Usage
+from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
+
+__all__ = ["ChatTranslator"]
+
+_FINISH = {
+    "stop": "STOP",
+    "eos_token": "STOP",
+    "stop_sequence": "STOP",
+    "tool_calls": "STOP",
+    "function_call": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+}
+#: More choices than anybody can ask for.
+_MOST_CHOICES = 64
+
+
+class _Choice:
+    """One choice of the node's, on its way to a candidate."""
+
+    __slots__ = ("calls", "candidate", "finish", "legacy", "refused")
+
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate = candidate
+        self.calls: CallList | None = None
+        self.finish: str | None = None
+        self.refused = False
+        self.legacy = False
+
+
+class ChatTranslator:
+    """See ``base.Translator``. ``names`` leads from the node's function names to the client's.
+
+    The finish is held until the usage is known: the chunk that stands alone with it, or
+    ``[DONE]``, or the end. A node that answers with one JSON body is read as well (some ignore
+    ``stream``).
+    """
+
+    __slots__ = (
+        "_body",
+        "_choices",
+        "_context",
+        "_decoder",
+        "_names",
+        "_reader",
+        "_tally",
+        "_thoughts",
+        "_writer",
+        "complete",
+        "content_type",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        framing: Framing,
+        *,
+        choices: int = 1,
+        thoughts: bool = False,
+        names: dict[str, str] | None = None,
+    ) -> None:
+        self._context = context
+        self._writer = GeminiWriter(context, framing)
+        self.content_type = self._writer.content_type
+        self.complete = False
+        self._decoder = EventDecoder()
+        self._body: bytearray | None = None
+        self._choices: dict[int, _Choice] = {}
+        self._tally = UsageTally()
+        self._thoughts = thoughts
+        self._names = names or {}
+        self._reader = self._sniff
+
+    @property
+    def usage(self) -> Usage:
+        return self._tally.total(len(self._choices))
+
+    def feed(self, data: bytes) -> bytes:
+        return self._reader(data)
+
+    def finish(self) -> bytes:
+        due = b""
+        if self._body is not None:
+            due = self._take_chunk(read_chunk(bytes(self._body)))
+        elif not self.complete:
+            due = b"".join([self._take(payload) for _, payload in self._decoder.finish()])
+        if not self.complete:
+            due += self._end()
+        return due + self._writer.close()
+
+    def error(self, envelope: bytes) -> bytes:
+        return self._writer.error(envelope)
+
+    def beat(self) -> bytes:
+        return self._writer.beat()
+
+    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
+        return read_fault(Dialect.GEMINI, status, headers, body, self._context.asked)
+
+    def _sniff(self, data: bytes) -> bytes:
+        """The first bytes tell an event stream from one JSON body: no event begins with a brace."""
+        start = data.lstrip()
+        if not start:
+            return b""
+        if start.startswith((b"{", b"[")):
+            self._body = bytearray()
+            self._reader = self._gather
+        else:
+            self._reader = self._read
+        return self._reader(data)
+
+    def _gather(self, data: bytes) -> bytes:
+        assert self._body is not None
+        self._body += data
+        if len(self._body) > MAX_HELD:
+            raise StreamBroken("the node's reply is too large")
+        return b""
+
+    def _read(self, data: bytes) -> bytes:
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLarge:
+            raise StreamBroken("the node sent an event without end") from None
+        if len(events) == 1:
+            return self._take(events[0][1])
+        return b"".join([self._take(payload) for _, payload in events])
+
+    def _take(self, payload: bytes) -> bytes:
+        if self.complete:
+            return b""
+        if payload == DONE:
+            return self._end()
+        return self._take_chunk(read_chunk(payload))
+
+    def _take_chunk(self, chunk: dict[str, Any]) -> bytes:
+        choices = chunk.get("choices")
+        usage = chunk.get("usage")
+        if not choices:
+            self._tally.take(usage, alone=True)
+            if isinstance(usage, dict) and len(self._choices) == 1 and self._all_finished():
+                return self._end()
+            return b""
+        if usage:
+            self._tally.take(usage, alone=False)
+        if not isinstance(choices, list):
+            raise StreamBroken("the node sent choices that are no list")
+        self._writer.name(chunk.get("model"), chunk.get("id"))
+        if len(choices) == 1:
+            return self._take_choice(choices[0])
+        return b"".join([self._take_choice(choice) for choice in choices])
+
+    def _take_choice(self, told: Any) -> bytes:
+        if not isinstance(told, dict):
+            raise StreamBroken("the node sent a choice that is no object")
+        index = told.get("index", 0)
+        if type(index) is not int:
+            index = 0 if index is None else -1
+        choice = self._choices.get(index) or self._open_choice(index)
+        finish = told.get("finish_reason")
+        if finish is not None:
+            if finish == "error" or not isinstance(finish, str):
+                raise StreamBroken("the node's reply ended in an error")
+            choice.finish = finish
+        delta = told.get("delta") or told.get("message")
+        if not isinstance(delta, dict):
+            return b""
+        logprobs = told.get("logprobs")
+        if logprobs:
+            self._take_logprobs(choice, logprobs)
+        due = b""
+        if self._thoughts:
+            thought = delta.get("reasoning") or delta.get("reasoning_content")
+            if thought and isinstance(thought, str):
+                due = self._writer.thought(choice.candidate, thought)
+        content = delta.get("content")
+        if content:
+            text = content if isinstance(content, str) else _joined(content)
+            if text:
+                due += self._writer.text(choice.candidate, text, last=finish is not None)
+        if len(delta) > 1:
+            due += self._take_rest(choice, delta)
+        return due
+
+    def _open_choice(self, index: int) -> _Choice:
+        if not 0 <= index < _MOST_CHOICES:
+            raise StreamBroken("the node sent a choice of no known index")
+        choice = self._choices[index] = _Choice(self._writer.candidate(index))
+        return choice
+
+    def _take_rest(self, choice: _Choice, delta: dict[str, Any]) -> bytes:
+        calls = delta.get("tool_calls")
+        if calls and isinstance(calls, list):
+            for fragment in calls:
+                self._calls(choice).add(fragment)
+        legacy = delta.get("function_call")
+        if legacy:
+            choice.legacy = True
+            self._calls(choice).add({"index": 0, "function": legacy})
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            choice.refused = True
+            return self._writer.text(choice.candidate, refusal)
+        return b""
+
+    def _calls(self, choice: _Choice) -> CallList:
+        if choice.calls is None:
+            choice.calls = CallList()
+        return choice.calls
+
+    def _take_logprobs(self, choice: _Choice, logprobs: Any) -> None:
+        tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+        if isinstance(tokens, list):
+            self._writer.log(choice.candidate, tokens)
+
+    def _all_finished(self) -> bool:
+        return all(choice.finish is not None for choice in self._choices.values())
+
+    def _end(self) -> bytes:
+        if not self._choices:
+            raise StreamBroken("the node's reply ended without any choice")
+        if not self._all_finished():
+            raise StreamBroken("the node's reply ended before it was finished")
+        self.complete = True
+        endings = [
+            (choice.candidate, self._ending(choice)) for _, choice in sorted(self._choices.items())
+        ]
+        return self._writer.end(endings, self.usage)
+
+    def _ending(self, choice: _Choice) -> dict[str, Any]:
+        reason = _FINISH.get(choice.finish or "", "OTHER")
+        ending: dict[str, Any] = {}
+        calls = choice.calls.ordered() if choice.calls else []
+        parts = [self._call_part(call, choice.legacy) for call in calls]
+        if None in parts and reason != "MAX_TOKENS":
+            reason = "MALFORMED_FUNCTION_CALL"
+            ending["finishMessage"] = "The model called a function with arguments that are no JSON."
+        elif choice.refused:
+            reason = "SAFETY"
+        ending["calls"] = [part for part in parts if part is not None]
+        ending["finishReason"] = reason
+        return ending
+
+    def _call_part(self, call: Call, legacy: bool) -> dict[str, Any] | None:
+        arguments = call.arguments()
+        if arguments is None or not call.name:
+            return None
+        function: dict[str, Any] = {"name": self._names.get(call.name, call.name)}
+        function["args"] = arguments
+        if not legacy:
+            made_up = f"{self._context.request_id}-{call.index}"
+            function = {"id": call.id or made_up, **function}
+        return {"functionCall": function}
+
+
+def _joined(content: Any) -> str:
+    parts = content if isinstance(content, list) else ()
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))

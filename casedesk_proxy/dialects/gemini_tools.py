@@ -1,0 +1,99 @@
+"""Function declarations and how they may be called: ``tools`` and ``toolConfig``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from casedesk_proxy.dialects.engines import Choice
+from casedesk_proxy.dialects.findings import Findings
+from casedesk_proxy.dialects.gemini_schema import convert_schema
+from casedesk_proxy.dialects.schema_checks import check_json_schema
+
+__all__ = ["Function", "Toolbox", "read_tools"]
+
+_CONFIG = "toolConfig.functionCallingConfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """``parameters`` is JSON Schema, an object without properties where none was declared."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The functions that may be called; none where none may.
+
+    ``choice`` is NAMED only where exactly one is left. ``exact`` asks for calls that keep to
+    their schema.
+    """
+
+    functions: tuple[Function, ...] = ()
+    choice: Choice = Choice.AUTO
+    exact: bool = False
+
+
+def read_tools(tools: list[dict[str, Any]], config: dict[str, Any], findings: Findings) -> Toolbox:
+    functions = _read_functions(tools, findings)
+    calling = config.get("functionCallingConfig", {})
+    mode = calling.get("mode", "AUTO")
+    allowed = calling.get("allowedFunctionNames")
+    _check_allowed(mode, allowed, functions, findings)
+    if mode == "NONE":
+        return Toolbox()
+    kept = tuple(one for one in functions.values() if allowed is None or one.name in allowed)
+    if mode == "ANY":
+        if not functions:
+            findings.fault(f"{_CONFIG}.mode", "mode ANY needs function declarations")
+        named = allowed is not None and len(kept) == 1
+        return Toolbox(kept, Choice.NAMED if named else Choice.REQUIRED)
+    return Toolbox(kept, Choice.AUTO, exact=mode == "VALIDATED")
+
+
+def _check_allowed(
+    mode: str, allowed: list[str] | None, functions: dict[str, Function], findings: Findings
+) -> None:
+    path = f"{_CONFIG}.allowedFunctionNames"
+    if allowed is None:
+        return
+    if mode not in ("ANY", "VALIDATED"):
+        findings.fault(path, f"{path} can only be set with mode ANY or VALIDATED")
+    for at, name in enumerate(allowed):
+        if name not in functions:
+            findings.fault(f"{path}[{at}]", f"{path}[{at}]: function {name!r} is not declared")
+
+
+def _read_functions(tools: list[dict[str, Any]], findings: Findings) -> dict[str, Function]:
+    functions: dict[str, Function] = {}
+    for at, tool in enumerate(tools):
+        for which, declaration in enumerate(tool.get("functionDeclarations", ())):
+            path = f"tools[{at}].functionDeclarations[{which}]"
+            name = declaration.get("name", "")
+            if not name:
+                findings.fault(f"{path}.name", f"{path}.name is required")
+            elif name in functions:
+                findings.fault(f"{path}.name", f"{path}.name: {name!r} is declared twice")
+            functions[name] = Function(
+                name,
+                declaration.get("description", ""),
+                _read_parameters(declaration, path, findings),
+            )
+    return functions
+
+
+def _read_parameters(declaration: dict[str, Any], path: str, findings: Findings) -> dict[str, Any]:
+    message, schema = declaration.get("parameters"), declaration.get("parametersJsonSchema")
+    if message is not None and schema is not None:
+        findings.fault(path, f"{path} can have parameters or parametersJsonSchema, not both")
+    elif schema is not None:
+        check_json_schema(schema, f"{path}.parametersJsonSchema", findings.fault)
+        if isinstance(schema, dict) and schema:
+            return schema
+    elif message:
+        return convert_schema(message, f"{path}.parameters", findings.fault, findings.unknown)
+    # OpenAI nodes want an object; TGI fails without.
+    return {"type": "object", "properties": {}}

@@ -1,0 +1,95 @@
+"""Short ways to put a Gemini request to the pair with an OpenAI node."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.dialects.base import Context, Transposed
+from casedesk_proxy.dialects.gemini_openai import transpose
+from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
+from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
+
+HELLO: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+#: One pixel.
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+VLLM, LLAMA, OLLAMA, SGLANG, TGI, OPENAI = (
+    Engine.VLLM,
+    Engine.LLAMA_SERVER,
+    Engine.OLLAMA,
+    Engine.SGLANG,
+    Engine.TGI,
+    Engine.OPENAI,
+)
+LOCAL = (VLLM, LLAMA, OLLAMA, SGLANG, TGI)
+
+
+def context(engine: Engine = VLLM, **changes: Any) -> Context:
+    return Context(
+        **{
+            "model": "tiny",
+            "asked": "gemma2:9b",
+            "engine": engine,
+            "request_id": "r1",
+            **changes,
+        }
+    )
+
+
+def call(framing: Framing = Framing.SSE, action: Action = Action.STREAM_GENERATE) -> Call:
+    return Call(Dialect.GEMINI, action, None, "gemma2:9b", "v1beta", framing=framing)
+
+
+def transposed(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> Transposed:
+    return transpose(call(), body, context(engine, **changes))
+
+
+def chat(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> dict[str, Any]:
+    """The node's request."""
+    return json.loads(transposed(body, engine, **changes).body)
+
+
+def with_config(**config: Any) -> dict[str, Any]:
+    return {**HELLO, "generationConfig": config}
+
+
+def with_tools(*declarations: Any, **calling: Any) -> dict[str, Any]:
+    body = {**HELLO, "tools": [{"functionDeclarations": list(declarations)}]}
+    if calling:
+        body["toolConfig"] = {"functionCallingConfig": calling}
+    return body
+
+
+def with_parts(*parts: Any, role: str = "user") -> dict[str, Any]:
+    return {"contents": [{"role": role, "parts": list(parts)}]}
+
+
+def error(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> ProxyError:
+    with pytest.raises(ProxyError) as caught:
+        transposed(body, engine, **changes)
+    assert caught.value.status == 400
+    assert caught.value.violations
+    return caught.value
+
+
+def bad(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> list[str]:
+    """The paths of a 400 as Google's."""
+    found = error(body, engine, **changes)
+    assert type(found) is BadRequest, found
+    return [one.path for one in found.violations]
+
+
+def refused(
+    body: dict[str, Any], engine: Engine = VLLM, code: str = "unsupported_gemini_feature"
+) -> list[str]:
+    """The paths of what the node could not serve."""
+    found = error(body, engine)
+    assert isinstance(found, Unsupported)
+    assert found.code == code
+    assert found.message.startswith(f"{code}: ")
+    return [one.path for one in found.violations]
