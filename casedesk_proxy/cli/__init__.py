@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from casedesk_proxy import __version__
-from casedesk_proxy.cli import check, init, schema, serve, token
+from casedesk_proxy.cli import check, demo, init, schema, serve, token
 
 __all__ = ["main"]
 
@@ -16,5 +16,12 @@ def main() -> None:
     """CaseDesk Proxy: a streaming gateway for GPU hosts."""
 
 
-for _command in (serve.serve, check.check, schema.schema, init.init, token.token):
+for _command in (
+    serve.serve,
+    check.check,
+    schema.schema,
+    init.init,
+    token.token,
+    demo.demo,
+):
     main.add_command(_command)

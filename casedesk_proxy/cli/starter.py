@@ -70,7 +70,8 @@ def _node_lines(found: Found) -> str:
     if node.dialects not in ((), SPEAKS[node.engine]):
         lines.append(f"    speaks: [{', '.join(node.dialects)}]  # this version speaks both")
     if node.slots is not None:
-        lines.append(f"    max_streams: {node.slots}  # its slots; more requests wait in the proxy")
+        # A hint only: it queues beyond its slots, where a limit here would turn clients away.
+        lines.append(f"    # max_streams: {node.slots}  # as many as it runs at once")
     if node.needs_key:
         variable = found.name.upper().replace("-", "_") + "_KEY"
         lines.append("    # It asks for a key: set the variable and take the # off.")

@@ -143,16 +143,16 @@ class Node(Section):
     """One inference server."""
 
     url: NodeUrl = setting("http or https, host, port and, if need be, a path prefix; not /v1.")
-    engine: Engine = setting("What runs there; auto asks the node.", Engine.AUTO)
+    engine: Engine = setting(
+        "What runs there; auto: taken for openai until it is recognised.", Engine.AUTO
+    )
     speaks: tuple[Dialect, ...] | None = setting(
         "Protocols that it serves itself; null: what its engine is known to speak.", None
     )
     models: tuple[ModelName, ...] | None = setting(
         "Its models, for nodes that cannot list them; null: ask the node.", None
     )
-    max_streams: Positive | None = setting(
-        "Most requests at it at once; null: as many as it says it has slots, else no limit.", None
-    )
+    max_streams: Positive | None = setting("Most requests at it at once; null: no limit.", None)
     weight: Positive = setting("Its share beside the others of a deployment.", 1)
     api_key: Secret | None = setting(
         "The node's own key: {env: …}, {file: …} or {credential: …}.", None

@@ -46,7 +46,7 @@ def test_it_loads_without_a_warning() -> None:
     ]
     assert config.nodes["ollama"].speaks == BOTH
     assert config.nodes["vllm"].speaks is None
-    assert config.nodes["llama-server"].max_streams == 2
+    assert config.nodes["llama-server"].max_streams is None
     desk = config.deployments["desk"]
     assert (desk.auth, desk.nodes) == ("tokens", ("ollama", "vllm", "llama-server"))
     assert desk.models == ("embed:1", "gemma2:9b", "no")
@@ -61,11 +61,17 @@ def test_it_never_holds_the_token() -> None:
 
 def test_the_suggestions_load_too() -> None:
     text = starter_config(FOUND, "127.0.0.1:1", "127.0.0.1:2", mint())
-    for line in ("api_key: {env: VLLM_KEY}", "aliases:", '  "gemini-*": gemma2:9b'):
+    for line in (
+        "api_key: {env: VLLM_KEY}",
+        "max_streams: 2",
+        "aliases:",
+        '  "gemini-*": gemma2:9b',
+    ):
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
     config = load_config(text, "f").config
     assert config.nodes["vllm"].api_key is not None
+    assert config.nodes["llama-server"].max_streams == 2
     assert config.deployments["desk"].aliases == {"gemini-*": "gemma2:9b"}
 
 
