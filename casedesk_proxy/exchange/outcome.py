@@ -14,7 +14,7 @@ __all__ = ["Outcome", "Terminal"]
 class Terminal(StrEnum):
     """Every exchange ends in exactly one of these."""
 
-    #: The whole reply of a node (whatever its status) or of ours reached the client's transport.
+    #: A whole reply went to the client: a node's, whatever its status, or a list of models.
     COMPLETED = "completed"
     #: The client closed before its reply was complete.
     CLIENT_GONE = "client_gone"
@@ -40,7 +40,7 @@ class Outcome:
 
     ``received`` counts the request body's bytes, ``sent`` the reply body's as they stood on the
     wire (chunk framing included), ``events`` the pieces in which the node sent it; ``code`` is
-    the error's machine code, if any.
+    the error's machine code, if any; ``dropped`` what a transposed request had to leave out.
     """
 
     request_id: str
@@ -64,6 +64,7 @@ class Outcome:
     sent: int = 0
     events: int = 0
     usage: Usage = field(default_factory=Usage)
+    dropped: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""
@@ -86,6 +87,7 @@ class Outcome:
             "bytes_in": self.received,
             "bytes_out": self.sent,
             "events": self.events,
+            "dropped": ",".join(self.dropped),
             "prompt_tokens": self.usage.prompt,
             "output_tokens": self.usage.output,
             "cached_tokens": self.usage.cached,

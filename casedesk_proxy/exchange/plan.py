@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from casedesk_proxy.catalog.names import resolve
-from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.exchange.route import Ask, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
+from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
-from casedesk_proxy.terms import Action, Call, Dialect, Framing, ModelInfo, RawHeaders, Target
-from casedesk_proxy.wire.headers import forward_request_headers, node_credential
-from casedesk_proxy.wire.http1 import request_head
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target
+from casedesk_proxy.wire.headers import forward_request_headers
 
-__all__ = ["Ask", "Plan", "Route", "plan_request"]
+__all__ = ["Plan", "plan_request"]
 
 _PATHS = {
     Action.MESSAGES: "/v1/messages",
@@ -33,44 +34,11 @@ _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request to be planned. ``reported``: the models of each node that told its list."""
-
-    call: Call
-    headers: RawHeaders
-    raw: bytes
-    request_id: str
-    reported: Mapping[str, tuple[ModelInfo, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How some nodes are asked: in which dialect, for what. ``target`` has the query, but not a
-    node's base. ``translator`` makes the reply the client's, with ``reply_headers``; None: the
-    node's reply is the client's already."""
-
-    dialect: Dialect
-    target: str
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
-    translator: Translator | None = None
-    reply_headers: tuple[tuple[str, str], ...] = ()
-
-    def request_for(self, node: NodeSpec) -> bytes:
-        """The whole request as it goes to one node: its own Host, its own key."""
-        headers = [(b"Host", node.host_header), *self.headers]
-        if node.key is not None:
-            headers.append(node_credential(self.dialect, node.key))
-        headers.append((b"Accept-Encoding", b"identity"))
-        headers.append((b"Content-Length", b"%d" % len(self.body)))
-        return request_head("POST", node.base + self.target, headers) + self.body
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A request that any of ``nodes`` can take, each by its route.
 
-    ``framing`` is how the client wants its reply.
+    ``framing`` is how the client wants its reply. ``answer`` is one that needs no node.
+    ``dropped`` names what a transposed request had to leave out.
     """
 
     deployment: DeploymentSpec
@@ -79,6 +47,8 @@ class Plan:
     nodes: tuple[NodeSpec, ...]
     routes: Mapping[str, Route]
     framing: Framing
+    answer: Answered | None = None
+    dropped: tuple[str, ...] = ()
 
 
 def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Plan:
@@ -90,16 +60,21 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     asked = call.model or body.model or ""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = [snapshot.nodes[name] for name in target.nodes]
-    routes = _native_routes(ask, body, target, holders)
-    if not routes:
+    made = Transposition(_native_routes(ask, body, target, holders))
+    if not made.routes:
+        strict = deployment.refuse_unknown
+        made = transpose_for(ask, body.value, target, holders, strict=strict)
+    if not made.routes and made.answer is None:
         raise _unsupported(call, target, holders)
     return Plan(
         deployment=deployment,
         asked=asked,
         model=target.model,
-        nodes=tuple(node for node in holders if node.name in routes),
-        routes=routes,
+        nodes=tuple(node for node in holders if node.name in made.routes),
+        routes=made.routes,
         framing=_framing(call, stream=body.stream),
+        answer=made.answer,
+        dropped=made.dropped,
     )
 
 

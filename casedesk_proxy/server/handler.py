@@ -11,10 +11,12 @@ import uuid
 
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
+from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import NotFound, ProxyError, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
-from casedesk_proxy.exchange.plan import Ask, Plan, plan_request
+from casedesk_proxy.exchange.plan import Plan, plan_request
 from casedesk_proxy.exchange.reply import own_head
+from casedesk_proxy.exchange.route import Ask
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
@@ -72,21 +74,15 @@ class Handler:
             method=head.method,
             target=scrub_target(head.target),
         )
-        delivery: Delivery | None = None
         self._in_flight += 1
         self._quiet.clear()
         try:
             answer = await self._answer(request, outcome)
             if isinstance(answer, OwnReply):
                 return self._send(request, outcome, answer)
-            delivery = answer
-            # Nothing but this line waits while a stream runs: the request's body, its plan and
-            # the frames that made them are gone.
-            await delivery.relay.wait()
-            if delivery.fault is not None:
-                return self._refuse(request, outcome, delivery.fault)
-            return delivery.keep_alive
+            return await self._deliver(request, outcome, answer)
         except ProxyError as error:
+            outcome.terminal = _terminal(error)
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
             gone = request.client.transport is None
@@ -95,16 +91,26 @@ class Handler:
             raise
         except Exception:
             log.exception("request %s failed by a bug", outcome.request_id)
+            outcome.terminal = Terminal.FAILED
             return self._refuse(request, outcome, ProxyError("internal error"))
         finally:
-            if delivery is not None:
-                delivery.close(outcome)
             outcome.ended = self._loop.time()
             for sink in self._sinks:
                 sink(outcome)
             self._in_flight -= 1
             if not self._in_flight:
                 self._quiet.set()
+
+    async def _deliver(self, request: Request, outcome: Outcome, delivery: Delivery) -> bool:
+        """Nothing but this waits while a stream runs: the request's body, its plan and the
+        frames that made them are gone."""
+        try:
+            await delivery.relay.wait()
+        finally:
+            delivery.close(outcome)
+        if delivery.fault is not None:
+            return self._refuse(request, outcome, delivery.fault)
+        return delivery.keep_alive
 
     def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
         """Answer what is no request that could be read."""
@@ -130,7 +136,10 @@ class Handler:
         raw = await request.read(snapshot.max_body, snapshot.body_timeout)
         outcome.received = len(raw)
         plan = await self._plan(snapshot, deployment, call, request, raw, outcome.request_id)
-        outcome.asked, outcome.model = plan.asked, plan.model
+        outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
+        if plan.answer is not None:
+            outcome.terminal = Terminal.COMPLETED
+            return _answered(plan.answer)
         answer = await self._dispatcher.open(plan, outcome)
         delivery = Delivery(
             self._loop, request, answer, call.surface, plan.framing, outcome.request_id, self.watch
@@ -177,7 +186,6 @@ class Handler:
 
     def _refuse(self, request: Request, outcome: Outcome, error: ProxyError) -> bool:
         outcome.code = error.code
-        outcome.terminal = _terminal(error)
         surface = Dialect(outcome.surface or Dialect.GEMINI)
         return self._send(request, outcome, error_reply(surface, error, outcome.request_id))
 
@@ -200,9 +208,15 @@ class Handler:
         return own_head(reply.status, headers, len(reply.body), keep_alive=keep_alive) + body
 
 
+def _answered(answer: Answered) -> OwnReply:
+    """A transposed request that needs no node."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    return OwnReply(200, ((b"content-type", b"application/json"), *headers), answer.body)
+
+
 def _terminal(error: ProxyError) -> Terminal:
     if isinstance(error, UpstreamTimeout):
         return Terminal.TIMED_OUT
     if isinstance(error, UpstreamFault):
         return Terminal.NODE_UNAVAILABLE
-    return Terminal.FAILED if error.status == 500 else Terminal.REFUSED
+    return Terminal.REFUSED

@@ -22,7 +22,8 @@ from casedesk_proxy.errors import (
     UpstreamTimeout,
 )
 from casedesk_proxy.exchange.outcome import Outcome
-from casedesk_proxy.exchange.plan import Plan, Route
+from casedesk_proxy.exchange.plan import Plan
+from casedesk_proxy.exchange.route import Route
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.choose import choose
 from casedesk_proxy.pools.node import NodeState

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
-from casedesk_proxy.exchange.plan import Ask, Plan, plan_request
+from casedesk_proxy.exchange.plan import Plan, plan_request
+from casedesk_proxy.exchange.route import Ask
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo, RawHeaders
 from tests.exchange.configs import make_snapshot

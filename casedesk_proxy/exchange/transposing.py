@@ -1,0 +1,119 @@
+"""Requests made over for nodes that do not speak the client's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from casedesk_proxy.dialects.base import Answered, Context, Transpose, Transposed
+from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.errors import ClientFault
+from casedesk_proxy.exchange.route import Ask, Route
+from casedesk_proxy.exchange.snapshot import NodeSpec
+from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
+from casedesk_proxy.wire.http1 import header
+
+__all__ = ["Transposition", "transpose_for"]
+
+_FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
+
+
+@dataclass(slots=True)
+class Transposition:
+    """What came of it: a route for each node that can take the request, or a whole answer.
+
+    ``dropped`` names what was left out although the client asked for it, harmless but worth a
+    word in the log.
+    """
+
+    routes: dict[str, Route] = field(default_factory=dict)
+    answer: Answered | None = None
+    dropped: tuple[str, ...] = ()
+
+
+def transpose_for(
+    ask: Ask, value: dict[str, object], target: Target, holders: Sequence[NodeSpec], *, strict: bool
+) -> Transposition:
+    """The request for those of ``holders`` that speak the best dialect any of them speaks.
+
+    Engines differ in what they can be asked, so the request is made once for each of them. Where
+    none can take it, the first one's fault is raised: BadRequest or Unsupported, before any node
+    is called. No route and no answer: nobody knows how to make it over. ``strict`` refuses
+    unknown fields.
+    """
+    for dialect, transpose in transposers(ask.call):
+        speakers = [node for node in holders if dialect in node.speaks]
+        if speakers:
+            return _for_speakers(ask, value, target, speakers, dialect, transpose, strict=strict)
+    return Transposition()
+
+
+def _for_speakers(
+    ask: Ask,
+    value: dict[str, object],
+    target: Target,
+    speakers: Sequence[NodeSpec],
+    dialect: Dialect,
+    transpose: Transpose,
+    *,
+    strict: bool,
+) -> Transposition:
+    result = Transposition()
+    fault: ClientFault | None = None
+    made: dict[Engine, Route | None] = {}
+    for node in speakers:
+        if node.engine not in made:
+            try:
+                one = transpose(ask.call, value, _context(ask, target, node, strict=strict))
+            except ClientFault as error:
+                fault, made[node.engine] = fault or error, None
+                continue
+            if isinstance(one, Answered):
+                result.answer = one
+                return result
+            made[node.engine] = _route(ask, one, dialect)
+            result.dropped = one.dropped
+        route = made[node.engine]
+        if route is not None:
+            result.routes[node.name] = route
+    if fault is not None and not result.routes:
+        raise fault
+    return result
+
+
+def _context(ask: Ask, target: Target, node: NodeSpec, *, strict: bool) -> Context:
+    client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
+    return Context(
+        model=target.model,
+        asked=target.asked,
+        engine=node.engine,
+        request_id=ask.request_id,
+        client=client.decode("latin-1"),
+        refuse_unknown=strict,
+        output_limit=_output_limit(ask.reported, target, node),
+    )
+
+
+def _output_limit(
+    reported: Mapping[str, tuple[ModelInfo, ...]], target: Target, node: NodeSpec
+) -> int | None:
+    for model in reported.get(node.name, ()):
+        if model.name == target.model:
+            return model.output_limit
+    return None
+
+
+def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
+    headers = [pair for pair in ask.headers if pair[0].lower() in _FORWARDED]
+    headers.append((b"Content-Type", b"application/json"))
+    headers.append((b"x-request-id", ask.request_id.encode("ascii")))
+    if dialect is Dialect.ANTHROPIC:
+        headers.append((b"anthropic-version", b"2023-06-01"))
+    return Route(
+        dialect=dialect,
+        target=made.path,
+        headers=tuple(headers),
+        body=made.body,
+        translator=made.translator,
+        reply_headers=made.headers,
+    )
