@@ -40,7 +40,7 @@ class Outcome:
 
     ``received`` counts the request body's bytes, ``sent`` the reply body's as they stood on the
     wire (chunk framing included), ``events`` the pieces in which the node sent it; ``code`` is
-    the error's machine code, if any; ``dropped`` what a transposed request had to leave out.
+    the error's machine code, if any; ``terminal`` is FAILED for as long as nothing better is known; ``dropped`` what a transposed request had to leave out.
     """
 
     request_id: str

@@ -56,7 +56,8 @@ class Delivery:
     def close(self, outcome: Outcome) -> None:
         """Let go of both connections and note what the exchange came to."""
         relay = self.relay
-        relay.leave(Terminal.CLIENT_GONE)
+        gone = self._client.transport is None
+        relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
         self._client.relay = None
         self._watch.discard(relay)
         self._reply.end(clean=relay.clean)

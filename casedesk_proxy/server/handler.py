@@ -85,13 +85,13 @@ class Handler:
             outcome.terminal = _terminal(error)
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
-            gone = request.client.transport is None
-            outcome.terminal = Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN
+            if outcome.terminal is Terminal.FAILED:
+                gone = request.client.transport is None
+                outcome.terminal = Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN
             outcome.status = outcome.status or 499
             raise
         except Exception:
             log.exception("request %s failed by a bug", outcome.request_id)
-            outcome.terminal = Terminal.FAILED
             return self._refuse(request, outcome, ProxyError("internal error"))
         finally:
             outcome.ended = self._loop.time()

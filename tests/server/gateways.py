@@ -87,7 +87,7 @@ async def staged(
         sides.append(NodeSide(reader, writer))
         players.add(asyncio.ensure_future(_perform(play, sides[-1])))
 
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**24)
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**24, backlog=4096)
     port = listener.sockets[0].getsockname()[1]
     text = CONFIG.format(
         url=f"http://127.0.0.1:{port}", server=server, node=node, deployment=deployment
