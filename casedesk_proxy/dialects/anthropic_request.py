@@ -1,0 +1,204 @@
+"""An Anthropic Messages request made a chat request for a node that speaks OpenAI.
+
+What Anthropic's API has and a node has not is refused where leaving it out would change the
+reply. Fields that are not known here are ignored, as those that only steer Anthropic's own
+service: Claude Code sends new ones with every release, and gives up on a 400.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from casedesk_proxy.dialects.anthropic_tools import Names, Tools, read_tools
+from casedesk_proxy.dialects.anthropic_turns import TurnReader
+from casedesk_proxy.dialects.base import Context
+from casedesk_proxy.dialects.engines import PROFILES, Profile, effort_of
+from casedesk_proxy.dialects.findings import Findings
+from casedesk_proxy.dialects.schema_checks import check_json_schema, is_strict
+
+__all__ = ["Chat", "read_request"]
+
+_NO_THINKING = {"type": "disabled"}
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """``body`` is the chat request, without what makes it stream. ``names``: the client's name of
+    each function that the node knows by another. ``thinks`` tells whether the client wants to see
+    thinking. ``dropped`` names what was left out."""
+
+    body: dict[str, Any]
+    names: Mapping[str, str]
+    stops: tuple[str, ...]
+    thinks: bool
+    dropped: tuple[str, ...]
+
+
+def read_request(body: dict[str, Any], context: Context, *, counts: bool = False) -> Chat:
+    """Raises BadRequest or Unsupported, naming every place that stands in the way.
+
+    ``counts``: the request only asks for its own size, so ``max_tokens`` may be missing.
+    """
+    reader = _Reader(body, context)
+    reader.read_turns()
+    reader.read_tools()
+    reader.read_sampling(counts)
+    reader.read_output()
+    reader.read_thinking()
+    findings = reader.findings
+    findings.raise_faults()
+    findings.raise_refusals()
+    return Chat(
+        reader.chat, reader.names.given, tuple(reader.stops), reader.thinks, tuple(findings.dropped)
+    )
+
+
+class _Reader:
+    """One request's fields, read in an order in which none needs a later one."""
+
+    def __init__(self, body: dict[str, Any], context: Context) -> None:
+        self._body = {name: value for name, value in body.items() if value is not None}
+        self._context = context
+        self._profile: Profile = PROFILES[context.engine]
+        self.findings = Findings(feature_code="unsupported_anthropic_feature")
+        self.names = Names(self._profile)
+        self._tools = Tools()
+        self.chat: dict[str, Any] = {"model": context.model}
+        self.stops: list[str] = []
+        self.thinks = False
+
+    def read_turns(self) -> None:
+        context = self._context
+        turns = TurnReader(
+            self._profile,
+            self.findings,
+            self.names.rename,
+            fold=context.fold_system,
+            first=context.system_first,
+        )
+        system, messages = self._body.get("system"), self._body.get("messages")
+        self.chat["messages"] = turns.read(system, messages)
+        if turns.prefilled:
+            if self._profile.prefill is None:
+                self.findings.drop(f"messages.{len(messages or ()) - 1}")
+            else:
+                self.chat |= self._profile.prefill
+
+    def read_tools(self) -> None:
+        self._tools = read_tools(self._body, self._profile, self.names, self.findings)
+        self.chat |= self._tools.fields
+
+    def read_sampling(self, counts: bool) -> None:
+        self._read_limit(counts)
+        for name in ("temperature", "top_p"):
+            value = self._number(name)
+            if value is not None:
+                self.chat[name] = max(value, self._profile.least_top_p if name == "top_p" else 0)
+        top_k = self._number("top_k")
+        if top_k is not None and self._profile.top_k:
+            self.chat["top_k"] = int(top_k)
+        elif top_k is not None:
+            self.findings.drop("top_k")
+        self._read_stops()
+
+    def _read_limit(self, counts: bool) -> None:
+        limit = self._body.get("max_tokens")
+        if limit is None and counts:
+            return
+        if limit is None:
+            self.findings.fault("max_tokens", "Field required")
+        elif not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            self.findings.fault("max_tokens", "Input should be a positive integer")
+        elif limit == 0:
+            self.findings.refuse("max_tokens", "the node's cache cannot be filled without a reply")
+        else:
+            self.chat["max_tokens"] = limit
+
+    def _number(self, name: str) -> float | None:
+        value: Any = self._body.get(name)
+        if value is None:
+            return None
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        if not numeric or not math.isfinite(value) or value < 0:
+            self.findings.fault(name, "Input should be a number, not negative")
+            return None
+        return float(value) if isinstance(value, float) else int(value)
+
+    def _read_stops(self) -> None:
+        stops = self._body.get("stop_sequences", [])
+        if not isinstance(stops, list) or not all(isinstance(stop, str) and stop for stop in stops):
+            self.findings.fault("stop_sequences", "Input should be a list of non-empty strings")
+            return
+        most = self._profile.most_stops
+        if most is not None and len(stops) > most:
+            self.findings.refuse("stop_sequences", f"the node takes {most} at most")
+        elif stops:
+            self.chat["stop"] = self.stops = stops
+
+    def read_output(self) -> None:
+        output = self._body.get("output_config", {})
+        if not isinstance(output, dict):
+            self.findings.fault("output_config", "Input should be an object")
+            return
+        effort = output.get("effort")
+        if effort is not None and effort not in _EFFORTS:
+            self.findings.fault("output_config.effort", f"Input should be {', '.join(_EFFORTS)}")
+        elif effort is not None and self._profile.thinking.effort:
+            self.chat["reasoning_effort"] = effort
+        elif effort is not None:
+            self.findings.drop("output_config.effort")
+        self._read_format(output.get("format"), "output_config.format")
+        # Its name while it was a beta.
+        self._read_format(self._body.get("output_format"), "output_format")
+
+    def _read_format(self, wanted: Any, path: str) -> None:
+        if wanted is None:
+            return
+        if not isinstance(wanted, dict):
+            self.findings.fault(path, "Input should be an object")
+            return
+        if wanted.get("type") != "json_schema":
+            self.findings.refuse_format(f"{path}.type", "only json_schema is known")
+            return
+        schema = wanted.get("schema")
+        before = len(self.findings.schema_faults)
+        check_json_schema(schema, f"{path}.schema", self.findings.schema_fault)
+        if self._tools.choice in self._profile.format_forbids:
+            self.findings.refuse_format(path, "the node takes no format together with these tools")
+        if len(self.findings.schema_faults) == before:
+            named: dict[str, Any] = {"name": "response", "schema": schema}
+            if self._profile.strict_schemas and is_strict(schema):
+                named["strict"] = True
+            self.chat["response_format"] = {"type": "json_schema", "json_schema": named}
+
+    def read_thinking(self) -> None:
+        """After ``output_config``, whose effort is more than a guess from a budget.
+
+        Leaving it out means no thinking at Anthropic, and programs then read ``content[0].text``:
+        nodes are told the same, and what a model thinks even so is kept from the client.
+        """
+        thinking = self._body.get("thinking", _NO_THINKING)
+        kind = thinking.get("type") if isinstance(thinking, dict) else None
+        if not isinstance(thinking, dict) or not isinstance(kind, str):
+            self.findings.fault("thinking.type", "Field required")
+            return
+        self.thinks = kind != "disabled" and thinking.get("display") != "omitted"
+        if kind == "enabled":
+            self._enable(thinking.get("budget_tokens"))
+        elif kind == "disabled" and self._profile.thinking.off is not None:
+            self.chat |= self._profile.thinking.off
+
+    def _enable(self, budget: Any) -> None:
+        known = self._profile.thinking
+        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+            self.findings.fault("thinking.budget_tokens", "Input should be a positive integer")
+        elif known.budget:
+            self.chat[known.budget] = budget
+        elif known.effort:
+            self.chat.setdefault("reasoning_effort", effort_of(budget))
+        else:
+            self.findings.drop("thinking.budget_tokens")
