@@ -16,7 +16,7 @@ from casedesk_proxy.server.accesslog import Sink, access_log
 from casedesk_proxy.server.admin import admin_app
 from casedesk_proxy.server.connection import PublicServer
 from casedesk_proxy.server.handler import Handler
-from casedesk_proxy.server.listen import bind, describe
+from casedesk_proxy.server.listen import BACKLOG, bind, describe
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.upstream.dispatch import Dispatcher
@@ -67,7 +67,10 @@ class Gateway:
         loop = asyncio.get_running_loop()
         tls = _client_tls(settings)
         with contextlib.closing(bind(settings.listen)) as sock:
-            listener = await loop.create_server(self._public, sock=sock.dup(), ssl=tls)
+            # create_server listens once more, with a backlog of its own.
+            listener = await loop.create_server(
+                self._public, sock=sock.dup(), ssl=tls, backlog=BACKLOG
+            )
             self.urls.append(describe(sock, secure=tls is not None))
         self._listeners.append(listener)
         if settings.admin is not None:

@@ -6,9 +6,10 @@ import os
 import socket
 import stat
 
-__all__ = ["bind", "describe"]
+__all__ = ["BACKLOG", "bind", "describe"]
 
-_BACKLOG = 4096
+#: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
+BACKLOG = 4096
 
 
 def bind(address: str) -> socket.socket:
@@ -20,7 +21,7 @@ def bind(address: str) -> socket.socket:
     if sock.family != socket.AF_UNIX:
         # Accepted connections inherit it: a client that vanished without a word is found out.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.listen(_BACKLOG)
+    sock.listen(BACKLOG)
     sock.setblocking(False)
     return sock
 
