@@ -196,7 +196,7 @@ class ChatTranslator:
             text = content if isinstance(content, str) else _joined(content)
             if text:
                 due += self._writer.text(choice.candidate, text, last=finish is not None)
-        if len(delta) > 1:
+        if not content or len(delta) > 1:
             due += self._take_rest(choice, delta)
         return due
 

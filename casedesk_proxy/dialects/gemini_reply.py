@@ -45,8 +45,8 @@ class Candidate:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        #: Text that waits for the finish reason, or None.
-        self.held: str | None = None
+        #: Text that waits for the finish reason, with its log probabilities.
+        self.held: tuple[str, list[dict[str, Any]]] | None = None
         #: Log probabilities that wait for a chunk, and what they all came to.
         self.logs: list[dict[str, Any]] = []
         self.token_sum = 0.0
@@ -122,11 +122,13 @@ class GeminiWriter:
         hold = last or self._held_back
         if candidate.held is None and not hold:
             return self._piece(candidate, text)
+        logs, candidate.logs = candidate.logs, []
         due = self.flush(candidate)
-        if not hold:
-            return due + self._piece(candidate, text)
-        candidate.held = text
-        return due
+        if hold:
+            candidate.held = (text, logs)
+            return due
+        candidate.logs = logs
+        return due + self._piece(candidate, text)
 
     def thought(self, candidate: Candidate, text: str) -> bytes:
         if self._framing is Framing.UNARY:
@@ -145,8 +147,14 @@ class GeminiWriter:
 
     def flush(self, candidate: Candidate) -> bytes:
         """What was held back of the text, where something else comes before the finish."""
-        text, candidate.held = candidate.held, None
-        return self._piece(candidate, text) if text is not None else b""
+        if candidate.held is None:
+            return b""
+        text, logs = candidate.held
+        candidate.held = None
+        candidate.logs, later = logs, candidate.logs
+        due = self._piece(candidate, text)
+        candidate.logs = later
+        return due
 
     def end(self, endings: list[tuple[Candidate, dict[str, Any]]], usage: Usage) -> bytes:
         """The last chunk of each candidate: ``calls`` (parts), ``finishReason`` and, if any,
@@ -242,8 +250,11 @@ class GeminiWriter:
         return self._ending(candidate, ending, parts)
 
     def _last(self, candidate: Candidate, ending: dict[str, Any]) -> dict[str, Any]:
-        parts: list[dict[str, Any]] = [{"text": candidate.held}] if candidate.held else []
-        candidate.held = None
+        parts: list[dict[str, Any]] = []
+        if candidate.held is not None:
+            text, logs = candidate.held
+            parts.append({"text": text})
+            candidate.logs = logs + candidate.logs
         return self._ending(candidate, ending, parts)
 
     def _ending(

@@ -1,0 +1,84 @@
+"""Short ways to play a node's stream to a translator, and to read what a Gemini client gets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from casedesk_proxy.dialects.gemini_openai_reply import ChatTranslator
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.terms import Framing
+from dialects.asking import context
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(**chunk: Any) -> bytes:
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def delta(
+    content: str | None = None, finish: str | None = None, index: int = 0, **more: Any
+) -> bytes:
+    """One event of the node ``tiny`` about one choice."""
+    logprobs = more.pop("logprobs", None)
+    said = {**({"content": content} if content is not None else {}), **more}
+    choice: dict[str, Any] = {"index": index, "delta": said, "finish_reason": finish}
+    if logprobs:
+        choice["logprobs"] = {"content": logprobs}
+    return event(id="chat-1", model="tiny", choices=[choice])
+
+
+def usage(prompt: int, output: int, **more: Any) -> bytes:
+    counts = {"prompt_tokens": prompt, "completion_tokens": output, **more}
+    return event(id="chat-1", model="tiny", choices=[], usage=counts)
+
+
+def translator(framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> ChatTranslator:
+    return ChatTranslator(context(client=client), framing, **wanted)
+
+
+def play(*stream: bytes, framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> bytes:
+    """The whole of what the client gets."""
+    reader = translator(framing, client, **wanted)
+    return b"".join([reader.feed(piece) for piece in stream]) + reader.finish()
+
+
+def frames(reply: bytes) -> list[dict[str, Any]]:
+    """The chunks of an SSE reply framed exactly as Google does."""
+    pieces = reply.split(b"\r\n\r\n")
+    assert pieces.pop() == b""
+    assert all(piece.startswith(b"data: ") for piece in pieces)
+    assert b"\n" not in b"".join(pieces)
+    return [json.loads(piece[6:]) for piece in pieces]
+
+
+def parts(*stream: bytes, **wanted: Any) -> list[list[dict[str, Any]]]:
+    """The parts of each chunk, everything else checked for being there."""
+    found = []
+    for chunk in frames(play(*stream, **wanted)):
+        (candidate,) = chunk["candidates"]
+        assert candidate["content"]["role"] == "model"
+        assert candidate["content"]["parts"]
+        assert chunk["modelVersion"]
+        assert chunk["responseId"]
+        found.append(candidate["content"]["parts"])
+    return found
+
+
+def last(*stream: bytes, **wanted: Any) -> dict[str, Any]:
+    return frames(play(*stream, **wanted))[-1]
+
+
+def breaks(*stream: bytes, **wanted: Any) -> str:
+    """What the client got of a stream that breaks."""
+    reader = translator(**wanted)
+    got = b""
+    try:
+        for piece in stream:
+            got += reader.feed(piece)
+        got += reader.finish()
+    except StreamBroken:
+        assert not reader.complete
+        return got.decode()
+    raise AssertionError(f"did not break: {got!r}")
