@@ -16,6 +16,8 @@ from casedesk_proxy.dialects.openai_chunks import MAX_HELD
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
 from casedesk_proxy.terms import Framing, Usage
+from casedesk_proxy.wire.jsonarray import ArrayWriter
+from casedesk_proxy.wire.sse import frame
 
 __all__ = ["Candidate", "GeminiWriter", "holds_back", "usage_metadata"]
 
@@ -65,14 +67,13 @@ class GeminiWriter:
     """
 
     __slots__ = (
-        "_context",
+        "_array",
         "_ended",
         "_framing",
         "_held_back",
         "_held_bytes",
         "_named",
         "_open",
-        "_started",
         "candidates",
         "content_type",
         "model",
@@ -86,11 +87,10 @@ class GeminiWriter:
         self.response_id = context.request_id
         self._named = False
         self._framing = framing
-        self._context = context
         self._held_back = holds_back(context.client)
         self._held_bytes = 0
-        self._started = False  # a first frame or bracket has gone out
-        self._open = False  # SSE: ``data: `` has been written by a beat
+        self._array = ArrayWriter()
+        self._open = False  # ``data: `` has been written by a beat
         self._ended = False
 
     def name(self, model: Any, response_id: Any) -> None:
@@ -171,24 +171,18 @@ class GeminiWriter:
         return b"".join(due)
 
     def close(self) -> bytes:
-        if self._framing is Framing.JSON_ARRAY:
-            return b"\n]" if self._started else b"[]"
-        return b""
+        return self._array.close() if self._framing is Framing.JSON_ARRAY else b""
 
     def error(self, envelope: bytes) -> bytes:
         if self._framing is Framing.UNARY or self._ended:
             return b""
-        return self._opening() + envelope + self._closing()
+        return self._framed(envelope)
 
     def beat(self) -> bytes:
         if self._ended or self._framing is Framing.UNARY:
             return b""
         if self._framing is Framing.JSON_ARRAY:
-            if self._started:
-                return b"\n"
-            # A newline before the bracket is an error to google-generativeai; behind it, none.
-            self._started = self._open = True
-            return b"["
+            return self._array.blank()
         if self._open:
             return b" "
         self._open = True
@@ -205,23 +199,18 @@ class GeminiWriter:
         middle = b',"thought":true' if thought else b""
         start = b'{"candidates":[{"content":{"parts":[{"text":'
         chunk = start + dumps_stream(text) + middle + candidate.suffix
-        if self._framing is Framing.SSE and not self._open:
-            return b"data: " + chunk + b"\r\n\r\n"
-        return self._opening() + chunk + self._closing()
+        return self._framed(chunk)
 
-    def _opening(self) -> bytes:
-        if self._framing is Framing.SSE:
-            opened, self._open = self._open, False
-            return b"" if opened else b"data: "
-        first, self._started = not self._started, True
-        opened, self._open = self._open, False
-        return b"" if opened else b"[" if first else b"\n,\r\n"
-
-    def _closing(self) -> bytes:
-        return b"\r\n\r\n" if self._framing is Framing.SSE else b""
+    def _framed(self, json: bytes) -> bytes:
+        if self._framing is Framing.JSON_ARRAY:
+            return self._array.element(json)
+        if self._open:
+            self._open = False
+            return json + b"\r\n\r\n"
+        return frame(json)
 
     def _frame(self, reply: dict[str, Any]) -> bytes:
-        return self._opening() + dumps_stream(reply) + self._closing()
+        return self._framed(dumps_stream(reply))
 
     def _reply(
         self, candidates: list[dict[str, Any]], usage: dict[str, Any] | None

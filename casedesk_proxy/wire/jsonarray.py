@@ -1,0 +1,207 @@
+"""A JSON array that arrives as a stream, as Google sends one without ``alt=sse``: where each
+element ends, and whether the position is between two of them.
+
+The scanner looks only at structure; whether an element is valid JSON is for its reader.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MAX_ELEMENT", "ArrayScanner", "ArrayTooLarge", "ArrayWriter", "NotAnArray"]
+
+#: As large as an event may be.
+MAX_ELEMENT = 16 * 1024 * 1024
+#: Deeper nesting is no reply of any API, and no parser's business.
+MAX_DEPTH = 1000
+
+_BLANKS = b" \t\r\n"
+#: What matters outside strings, and inside them.
+_STRUCTURE = re.compile(rb'["{}\[\],]')
+_STRING = re.compile(rb'["\\]')
+
+
+class NotAnArray(ValueError):
+    """The bytes are not one JSON array."""
+
+
+class ArrayTooLarge(ValueError):
+    """An element grew beyond the limit, or too deep."""
+
+
+class ArrayScanner:
+    """Bytes in, whole elements out.
+
+    ``between`` tells that an element, or the end, could follow here: nothing of an unfinished
+    element has been seen. ``ended`` tells that the closing bracket has. Raises NotAnArray and
+    ArrayTooLarge, after which the scanner is of no further use; nothing else.
+    """
+
+    __slots__ = (
+        "_depth",
+        "_escaped",
+        "_filled",
+        "_held",
+        "_in_string",
+        "_limit",
+        "_scalar",
+        "_wants_value",
+        "begun",
+        "ended",
+    )
+
+    def __init__(self, limit: int = MAX_ELEMENT) -> None:
+        self._limit = limit
+        self._held = bytearray()  # of the element under way
+        self._depth = 0  # 0: before the array; 1: in it
+        self._in_string = False
+        self._escaped = False
+        self._scalar = False
+        self._filled = False  # the array has an element
+        self._wants_value = False  # behind a comma
+        self.begun = False
+        self.ended = False
+
+    @property
+    def between(self) -> bool:
+        return self.begun and not self.ended and not self._held
+
+    @property
+    def separator(self) -> bytes:
+        """What has to stand before another element here, where one may follow."""
+        return b"," if self._filled and not self._wants_value else b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The elements that ``data`` completes, in order."""
+        elements: list[bytes] = []
+        position, end = 0, len(data)
+        while position < end:
+            if self._held and not self._scalar:
+                position = self._inside(data, position, elements)
+            elif self._scalar:
+                position = self._through_scalar(data, position, elements)
+            else:
+                position = self._outside(data, position)
+        return elements
+
+    def _outside(self, data: bytes, position: int) -> int:
+        """One byte that belongs to the array itself, or begins an element."""
+        byte = data[position]
+        if byte in _BLANKS:
+            return position + 1
+        if self.ended:
+            raise NotAnArray("something follows the array")
+        if not self.begun:
+            if byte != 0x5B:
+                raise NotAnArray("no opening bracket")
+            self.begun, self._depth = True, 1
+        elif byte == 0x5D:
+            if self._wants_value:
+                raise NotAnArray("no element behind a comma")
+            self.ended = True
+        elif byte == 0x2C:
+            if not self._filled or self._wants_value:
+                raise NotAnArray("no element before a comma")
+            self._wants_value = True
+        elif self._filled and not self._wants_value:
+            raise NotAnArray("no comma between elements")
+        else:
+            self._filled, self._wants_value = True, False
+            self._scalar = byte not in b'"{['
+            self._hold(data[position : position + 1])
+            self._enter(byte)
+        return position + 1
+
+    def _enter(self, byte: int) -> None:
+        if byte == 0x22:
+            self._in_string = True
+        elif byte in b"{[":
+            self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise ArrayTooLarge("an element is nested too deep")
+
+    def _inside(self, data: bytes, position: int, elements: list[bytes]) -> int:
+        """As far as the element under way goes."""
+        start = position
+        while position < len(data):
+            if self._in_string:
+                position = self._through_string(data, position)
+            else:
+                found = _STRUCTURE.search(data, position)
+                if found is None:
+                    position = len(data)
+                    break
+                position = found.end()
+                byte = data[position - 1]
+                if byte in b"}]":
+                    self._depth -= 1
+                else:
+                    self._enter(byte)
+            if self._depth == 1 and not self._in_string:
+                self._hold(data[start:position])
+                self._complete(elements)
+                return position
+        self._hold(data[start:position])
+        return position
+
+    def _through_string(self, data: bytes, position: int) -> int:
+        if self._escaped:
+            self._escaped = False
+            return position + 1
+        found = _STRING.search(data, position)
+        if found is None:
+            return len(data)
+        if found[0] == b'"':
+            self._in_string = False
+        else:
+            self._escaped = True
+        return found.end()
+
+    def _through_scalar(self, data: bytes, position: int, elements: list[bytes]) -> int:
+        """A number or a word: only what follows it tells its end."""
+        start = position
+        while position < len(data) and data[position] not in b" \t\r\n,]":
+            position += 1
+        self._hold(data[start:position])
+        if position < len(data):
+            self._complete(elements)
+        return position
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) > self._limit:
+            raise ArrayTooLarge(f"an element exceeds {self._limit} bytes")
+
+    def _complete(self, elements: list[bytes]) -> None:
+        elements.append(bytes(self._held))
+        self._held.clear()
+        self._scalar = False
+
+
+class ArrayWriter:
+    """The array as Google lays it out: each element goes out as soon as it is known.
+
+    The opening bracket is the first byte and nothing follows the closing one: both matter to
+    google-generativeai (measured).
+    """
+
+    __slots__ = ("_opened", "_started")
+
+    def __init__(self) -> None:
+        self._started = False
+        self._opened = False  # the bracket is out, an element is not
+
+    def element(self, json: bytes) -> bytes:
+        opened, started = self._opened, self._started
+        self._opened, self._started = False, True
+        return json if opened else (b"\n,\r\n" if started else b"[") + json
+
+    def blank(self) -> bytes:
+        """A sign of life that no reader sees."""
+        if self._started:
+            return b"\n"
+        self._started = self._opened = True
+        return b"["
+
+    def close(self) -> bytes:
+        return b"\n]" if self._started else b"[]"
