@@ -1,0 +1,1 @@
+"""Load scripts that anyone can rerun: ``load.py`` and ``relay_cost.py``; see README.md."""

@@ -1,0 +1,75 @@
+"""The load engine's flags, its snapshots, and what can be read from them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.engine.histogram import Histogram
+from bench.engine.process import read_line
+
+__all__ = ["FAULTS", "Request", "Snapshot", "ask", "load_command"]
+
+#: Counters that stay at zero when a relay does its work.
+FAULTS = ("lost", "duplicated", "reordered", "crossed", "merged_late")
+
+HISTOGRAMS = ("added", "gap", "first_byte", "first_event", "reply")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What each stream asks, where. ``headers`` may hold a key: they travel in a file."""
+
+    host: str
+    port: int
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Totals of one load process since its start. Times are nanoseconds."""
+
+    facts: Mapping[str, Any]
+    histograms: Mapping[str, Histogram]
+
+    @classmethod
+    def of(cls, line: str) -> Snapshot:
+        facts = json.loads(line)
+        return cls(facts, {name: Histogram.of(facts.pop(name)) for name in HISTOGRAMS})
+
+    def __getitem__(self, name: str) -> Any:
+        return self.facts[name]
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Lost, duplicated and other misplaced events: those that occurred, with their number."""
+        return {name: self.facts[name] for name in FAULTS if self.facts[name]}
+
+
+def load_command(program: Path, request: Request, folder: Path, *more: str) -> list[str]:
+    """The command line; headers and body lie in files in ``folder``, where no ``ps`` sees them."""
+    headers, body = folder / "headers", folder / "body"
+    for path, content in (
+        (headers, "".join(f"{n}: {v}\r\n" for n, v in request.headers.items()).encode()),
+        (body, request.body),
+    ):
+        path.touch(0o600)
+        path.write_bytes(content)
+    return [
+        str(program), "--host", request.host, "--port", str(request.port), "--path", request.path,
+        "--headers", str(headers), "--body-file", str(body), *more,
+    ]  # fmt: skip
+
+
+def ask(process: subprocess.Popen[str]) -> Snapshot:
+    """The totals so far of a load that runs with ``--control``."""
+    assert process.stdin is not None
+    process.stdin.write(".")
+    process.stdin.flush()
+    return Snapshot.of(read_line(process.stdout, process))

@@ -1,0 +1,110 @@
+"""Child processes of a bench: pinned to a core, gone when the bench is gone."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["EngineFailed", "child", "free_port", "read_line", "read_port", "stop", "wait_for_port"]
+
+_SET_PARENT_DEATH_SIGNAL = 1
+_LIBC = ctypes.CDLL(None)
+
+
+class EngineFailed(Exception):
+    """A child did not start, or ended before its time; the message quotes what it said."""
+
+
+@contextmanager
+def child(
+    command: Sequence[str | Path],
+    *,
+    core: int | None = None,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    piped: bool = False,
+) -> Iterator[subprocess.Popen[str]]:
+    """A running process; ended by SIGTERM, after five seconds by SIGKILL, when the block ends.
+
+    Its stderr goes to ``log``, its stdout too unless ``piped``, which also opens its stdin.
+    """
+    with open(log or os.devnull, "ab") as sink:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if piped else sink,
+            stderr=sink,
+            env={**os.environ, **(environment or {})},
+            text=True,
+            preexec_fn=lambda: _settle(core),
+        )
+    try:
+        yield process
+    finally:
+        stop(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+def _settle(core: int | None) -> None:
+    # In the child, before its program: a bench that is killed leaves nothing running.
+    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End one child and wait for it."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def read_port(process: subprocess.Popen[str]) -> int:
+    """The port that an engine says it took."""
+    said: dict[str, Any] = json.loads(read_line(process.stdout, process))
+    return int(said["port"])
+
+
+def read_line(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
+    assert stream is not None
+    line = stream.readline()
+    if not line:
+        raise EngineFailed(f"{process.args!r} ended early: code {process.wait()}")
+    return line
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(process: subprocess.Popen[str], port: int, log: Path, limit: float = 20) -> None:
+    """Until something answers on the port. Raises EngineFailed with the end of the log."""
+    until = time.monotonic() + limit
+    while time.monotonic() < until and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    told = log.read_text(errors="replace").strip().splitlines()[-5:]
+    trouble = "did not listen" if process.poll() is None else f"ended: code {process.returncode}"
+    raise EngineFailed("\n".join([f"{process.args!r} {trouble}", *told]))
