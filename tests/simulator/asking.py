@@ -1,0 +1,36 @@
+"""Requests for the simulated node, on every surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.simulator.app import Simulator
+from casedesk_proxy.simulator.script import HEADER
+from tests.fixtures.messages import Message
+from tests.fixtures.raw_client import ask, request
+
+SURFACES = ("sse", "array", "anthropic", "chat", "completions")
+VERSION = "anthropic-version: 2023-06-01"
+
+
+def streaming(
+    surface: str, model: str = "sim", text: str = "good day", script: str = "", **more: Any
+) -> bytes:
+    """A request for a stream; ``script`` goes into the simulator's header."""
+    headers = [f"{HEADER}: {script}"] if script else []
+    if surface in ("sse", "array"):
+        target = f"/v1beta/models/{model}:streamGenerateContent"
+        body = {"contents": [{"parts": [{"text": text}]}], **more}
+        return request(target + ("?alt=sse" if surface == "sse" else ""), body, *headers)
+    named = {"model": model, "stream": True, **more}
+    messages = [{"role": "user", "content": text}]
+    if surface == "anthropic":
+        body = {"max_tokens": 1000, "messages": messages, **named}
+        return request("/v1/messages", body, VERSION, *headers)
+    if surface == "chat":
+        return request("/v1/chat/completions", {"messages": messages, **named}, *headers)
+    return request("/v1/completions", {"prompt": text, **named}, *headers)
+
+
+async def stream(node: Simulator, surface: str, model: str = "sim", **more: Any) -> Message:
+    return await ask(node.url, streaming(surface, model, **more))

@@ -1,0 +1,163 @@
+"""The simulated node's bodies, lists, strictness and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import struct
+
+import pytest
+
+from casedesk_proxy.simulator.answer import embed, say
+from casedesk_proxy.simulator.app import start
+from casedesk_proxy.simulator.script import PRESETS
+from simulator.asking import VERSION, streaming
+from tests.fixtures.raw_client import ask, connect, request
+from tests.fixtures.simulated import simulator
+
+HI = [{"role": "user", "content": "hi there"}]
+PARTS = {"contents": [{"role": "user", "parts": [{"text": "hi"}, {"text": "there"}]}]}
+
+
+async def test_gemini_generate() -> None:
+    async with simulator() as node:
+        body = {**PARTS, "systemInstruction": {"parts": {"text": "be brief"}}}
+        reply = await ask(node.url, request("/v1/models/gemma2:9b:generateContent", body))
+    value = json.loads(reply.body)
+    text = value["candidates"][0]["content"]["parts"][0]["text"]
+    assert text == say("hi there")
+    assert value["modelVersion"] == "gemma2:9b"
+    assert value["usageMetadata"]["promptTokenCount"] == 4
+    assert value["usageMetadata"]["candidatesTokenCount"] == len(text.split())
+
+
+@pytest.mark.parametrize("body", [PARTS, {"generateContentRequest": PARTS}])
+async def test_gemini_counts_in_both_forms(body: dict) -> None:
+    async with simulator() as node:
+        reply = await ask(node.url, request("/v1beta/models/sim:countTokens", body))
+    assert json.loads(reply.body)["totalTokens"] == 2
+
+
+async def test_gemini_embeddings() -> None:
+    one = {"content": {"parts": [{"text": "one"}]}, "outputDimensionality": 40}
+    two = {"content": {"parts": [{"text": "two"}]}}
+    async with simulator() as node:
+        single = await ask(node.url, request("/v1beta/models/sim-embed:embedContent", one))
+        batch = await ask(
+            node.url,
+            request("/v1beta/models/sim-embed:batchEmbedContents", {"requests": [one, two]}),
+        )
+    assert json.loads(single.body) == {"embedding": {"values": embed("one", 40)}}
+    assert [len(item["values"]) for item in json.loads(batch.body)["embeddings"]] == [40, 8]
+
+
+async def test_anthropic_bodies() -> None:
+    body = {"model": "sim", "max_tokens": 100, "messages": HI, "system": [{"text": "be brief"}]}
+    async with simulator() as node:
+        made = await ask(node.url, request("/v1/messages", body, VERSION))
+        count = await ask(node.url, request("/v1/messages/count_tokens", body, VERSION))
+        unversioned = await ask(node.url, request("/v1/messages", body))
+    message = json.loads(made.body)
+    assert message["content"] == [{"type": "text", "text": say("hi there")}]
+    assert message["usage"] == {"input_tokens": 4, "output_tokens": len(say("hi there").split())}
+    assert json.loads(count.body) == {"input_tokens": 4}
+    assert unversioned.status == 400
+    assert json.loads(unversioned.body)["type"] == "error"
+
+
+async def test_openai_embeddings_both_ways() -> None:
+    body = {"model": "sim", "input": ["one", "two"], "dimensions": 3}
+    async with simulator() as node:
+        plain = await ask(node.url, request("/v1/embeddings", body))
+        packed = await ask(
+            node.url, request("/v1/embeddings", {**body, "encoding_format": "base64"})
+        )
+    vectors = [item["embedding"] for item in json.loads(plain.body)["data"]]
+    assert vectors == [embed("one", 3), embed("two", 3)]
+    strings = [item["embedding"] for item in json.loads(packed.body)["data"]]
+    assert [list(struct.unpack("<3f", base64.b64decode(one))) for one in strings] == vectors
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "names"),
+    [
+        ("/v1/models", [], lambda value: [one["id"] for one in value["data"]]),
+        ("/v1/models?limit=100", [VERSION], lambda value: [one["id"] for one in value["data"]]),
+        (
+            "/v1beta/models?pageSize=100",
+            [],
+            lambda value: [one["name"].removeprefix("models/") for one in value["models"]],
+        ),
+    ],
+)
+async def test_lists_name_every_model(target: str, headers: list[str], names: object) -> None:
+    async with simulator() as node:
+        reply = await ask(node.url, request(target, None, *headers))
+    assert set(PRESETS) < set(names(json.loads(reply.body)))
+
+
+async def test_one_model() -> None:
+    async with simulator() as node:
+        gemini = await ask(node.url, request("/v1beta/models/gemma2:9b"))
+        slashed = await ask(node.url, request("/v1/models/hf.co%2Forg%2Frepo:Q4", None, VERSION))
+        absent = await ask(node.url, request("/v1/models/nobody"))
+    assert json.loads(gemini.body)["name"] == "models/gemma2:9b"
+    assert json.loads(slashed.body)["id"] == "hf.co/org/repo:Q4"
+    assert absent.status == 404
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v1beta/v1/models/sim:generateContent",
+        "/v1alpha/models/sim:generateContent",
+        "/models/sim:generateContent",
+        "/v1/models/sim:predict",
+        "/v1/v1/messages",
+        "//v1/messages",
+        "/v1/messages/",
+        "/openai/v1/chat/completions",
+        "/v1/models/nobody:generateContent",
+    ],
+)
+async def test_only_documented_paths_are_there(target: str) -> None:
+    """What the proxy must never send; else its mistakes would pass unseen."""
+    async with simulator() as node:
+        reply = await ask(node.url, request(target, PARTS))
+    assert reply.status == 404
+
+
+@pytest.mark.parametrize("surface", ["sse", "anthropic", "chat", "completions"])
+async def test_wrong_bodies_are_refused(surface: str) -> None:
+    wrong = {"contents": 5, "messages": "x", "prompt": None}
+    good = streaming(surface)
+    async with simulator() as node:
+        typed = await ask(node.url, streaming(surface, **wrong))
+        broken = await ask(node.url, good[:-1] + b"]")
+    assert (typed.status, broken.status) == (400, 400)
+
+
+async def test_requests_are_remembered_as_they_came() -> None:
+    data = request("/v1/chat/completions?a=1&a=%32", b'{"model" :"sim"}', "X-Goog-Odd:  One ")
+    async with simulator() as node:
+        async with connect(node.url) as client:
+            await client.ask(data)
+            await client.ask(data)
+            received = await node.arrived(2)
+            assert not received.closed.done()
+        assert received.target == "/v1/chat/completions?a=1&a=%32"
+        assert received.body == b'{"model" :"sim"}'
+        assert (b"X-Goog-Odd", b"One") in received.headers
+        assert received.header("x-goog-odd") == [b"One"]
+        await asyncio.wait_for(received.closed, 5)
+        assert node.requests[0].closed.result() == received.closed.result()
+
+
+async def test_nothing_is_kept_unless_wanted() -> None:
+    node = await start(pace=0)
+    try:
+        await ask(node.url, request("/v1/models"))
+        assert not node.requests
+    finally:
+        await node.stop()

@@ -1,0 +1,162 @@
+"""The simulated node's streams: framed as the real services frame them, said word by word."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from casedesk_proxy.simulator.answer import say
+from simulator.asking import SURFACES, stream
+from tests.fixtures.messages import Message
+from tests.fixtures.raw_client import ask, request
+from tests.fixtures.simulated import simulator
+
+SENTENCE = say("good day")
+WORDS = len(SENTENCE.split())
+
+
+def events(message: Message) -> list[tuple[str, dict]]:
+    """(name, data) of every event but [DONE]."""
+    found = []
+    for block in message.body.decode().replace("\r\n", "\n").split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        if fields["data"] != "[DONE]":
+            found.append((fields.get("event", ""), json.loads(fields["data"])))
+    return found
+
+
+def text_of(surface: str, message: Message) -> str:
+    if surface == "array":
+        chunks = json.loads(message.body)
+    else:
+        chunks = [data for _, data in events(message)]
+    if surface in ("sse", "array"):
+        return "".join(one["candidates"][0]["content"]["parts"][0]["text"] for one in chunks)
+    if surface == "anthropic":
+        return "".join(one["delta"].get("text", "") for one in chunks if "delta" in one)
+    choices = [choice for one in chunks for choice in one["choices"]]
+    if surface == "chat":
+        return "".join(choice["delta"].get("content", "") for choice in choices)
+    return "".join(choice["text"] for choice in choices)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("model", ["sim", "sim-crumbs", "sim-lumps"])
+async def test_the_sentence_arrives_whole(surface: str, model: str) -> None:
+    async with simulator() as node:
+        message = await stream(node, surface, model)
+    assert message.status == 200
+    assert message.complete
+    assert text_of(surface, message) == SENTENCE
+
+
+async def test_google_sse_is_framed_as_google_does() -> None:
+    async with simulator() as node:
+        message = await stream(node, "sse")
+    frames = message.body.split(b"\r\n\r\n")
+    assert frames.pop() == b""
+    assert len(frames) == WORDS
+    assert all(frame.startswith(b"data: {") and b"\n" not in frame for frame in frames)
+    assert message.chunks == [frame + b"\r\n\r\n" for frame in frames]
+    last = json.loads(frames[-1][6:])
+    assert last["candidates"][0]["finishReason"] == "STOP"
+    assert last["candidates"][0]["content"]["parts"][0]["text"] == " day"
+    assert last["usageMetadata"] == {
+        "promptTokenCount": 2,
+        "candidatesTokenCount": WORDS,
+        "totalTokenCount": WORDS + 2,
+    }
+
+
+async def test_google_array_is_framed_as_google_does() -> None:
+    async with simulator() as node:
+        message = await stream(node, "array")
+    assert message.value("content-type") == b"application/json; charset=UTF-8"
+    elements = message.body.split(b"\r\n,\r\n")
+    assert elements[0].startswith(b"[{")
+    assert elements[-1].endswith(b"}\r\n]")
+    assert len(elements) == WORDS == len(json.loads(message.body))
+
+
+async def test_anthropic_events_come_in_the_real_order() -> None:
+    async with simulator() as node:
+        message = await stream(node, "anthropic")
+    names = [name for name, _ in events(message)]
+    assert names == [
+        "message_start",
+        "content_block_start",
+        "ping",
+        *["content_block_delta"] * WORDS,
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+    assert all(name == data["type"] for name, data in events(message))
+    start, end = events(message)[0][1], events(message)[-2][1]
+    assert start["message"]["usage"] == {"input_tokens": 2, "output_tokens": 0}
+    assert end["usage"] == {"output_tokens": WORDS}
+    assert end["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
+
+
+@pytest.mark.parametrize("surface", ["chat", "completions"])
+async def test_openai_counts_only_when_asked(surface: str) -> None:
+    async with simulator() as node:
+        plain = await stream(node, surface)
+        counted = await stream(node, surface, stream_options={"include_usage": True})
+    for message in (plain, counted):
+        assert message.body.endswith(b"data: [DONE]\n\n")
+    assert not [data for _, data in events(plain) if "usage" in data]
+    last = events(counted)[-1][1]
+    assert last["choices"] == []
+    assert last["usage"] == {
+        "prompt_tokens": 2,
+        "completion_tokens": WORDS,
+        "total_tokens": WORDS + 2,
+    }
+    assert events(counted)[-2][1]["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("surface", "limit", "reason"),
+    [
+        ("sse", {"generationConfig": {"maxOutputTokens": 4}}, '"finishReason":"MAX_TOKENS"'),
+        ("anthropic", {"max_tokens": 4}, '"stop_reason":"max_tokens"'),
+        ("chat", {"max_completion_tokens": 4}, '"finish_reason":"length"'),
+        ("completions", {"max_tokens": 4}, '"finish_reason":"length"'),
+    ],
+)
+async def test_limits_cut_the_answer(surface: str, limit: dict, reason: str) -> None:
+    async with simulator() as node:
+        message = await stream(node, surface, **limit)
+    assert text_of(surface, message) == "Hello from the simulated"
+    assert reason in message.body.decode()
+
+
+async def test_lumps_join_events_and_crumbs_cut_them() -> None:
+    async with simulator() as node:
+        crumbs = await stream(node, "sse", "sim-crumbs")
+        lumps = await stream(node, "sse", "sim-lumps")
+    assert {len(chunk) for chunk in crumbs.chunks[:-1]} == {7}
+    assert {len(chunk) for chunk in lumps.chunks[:-1]} == {1500}
+    assert lumps.chunks[0].count(b"data: ") > 1
+
+
+async def test_numbers_show_what_is_lost() -> None:
+    async with simulator() as node:
+        message = await stream(node, "chat", script="words=5000")
+    assert text_of("chat", message) == " ".join(str(number) for number in range(1, 5001))
+
+
+async def test_pace_and_pause_take_their_time() -> None:
+    """Lower bounds only: a script never talks faster than it says."""
+    async with simulator(pace=200.0) as node:
+        now = asyncio.get_running_loop().time
+        began = now()
+        await stream(node, "sse", script="words=10&head_delay=0.05&pause=0.05&pause_after=2")
+        assert now() - began >= 0.05 + 0.05 + 10 / 200 - 0.01
+        began = now()
+        body = {"model": "sim", "messages": [{"role": "user", "content": "x"}]}
+        await ask(node.url, request("/v1/chat/completions", body))
+        assert now() - began >= WORDS / 200 / 2
