@@ -1,0 +1,75 @@
+"""A real llama.cpp node in a process of its own, through the xllamacpp wheel.
+
+Run as a program it serves the model it is given, prints its address and stays until its standard
+input ends, so that it cannot outlive the tests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The names under which it serves its one model.
+NAMES = ("tiny", "gemma2:9b")
+SLOTS = 2
+
+
+@dataclass(frozen=True)
+class LlamaNode:
+    url: str
+    process: subprocess.Popen[str]
+    model: Path
+
+    def crash(self) -> None:
+        """As if the machine had lost it: no goodbye to anyone."""
+        self.process.kill()
+        self.process.wait(10)
+
+
+@contextmanager
+def llama_server(model: Path) -> Iterator[LlamaNode]:
+    """A node on a free port, ready to answer."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(model)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://"), "llama-server did not start"
+        try:
+            yield LlamaNode(url, process, model)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def serve(model: str) -> None:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = model
+    params.port = 0
+    params.model_alias = set(NAMES)
+    params.n_parallel, params.n_ctx = SLOTS, SLOTS * 4096
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.cache_ram_mib = 0
+    params.fit_params = False
+    params.endpoint_metrics = True
+    params.embedding = True
+    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    server = xllamacpp.Server(params)
+    print(server.listening_address, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
