@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
 from casedesk_proxy.dialects.base import Answered
-from casedesk_proxy.errors import NotFound, ProxyError, UpstreamFault, UpstreamTimeout
+from casedesk_proxy.errors import NoNode, NotFound, ProxyError, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.plan import Plan, plan_request
 from casedesk_proxy.exchange.reply import own_head
@@ -60,6 +61,11 @@ class Handler:
         self._quiet = asyncio.Event()
         self._quiet.set()
 
+    def adopt(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
+        """Answer with another configuration from the next request on."""
+        self.snapshot = snapshot
+        self._sinks = sinks
+
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
         await self._quiet.wait()
@@ -88,18 +94,21 @@ class Handler:
             if outcome.terminal is Terminal.FAILED:
                 gone = request.client.transport is None
                 outcome.terminal = Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN
+            if request.client.gone_at is not None:
+                outcome.cancel = time.perf_counter() - request.client.gone_at
+            elif not outcome.status:
+                self._refuse(request, outcome, NoNode("the service is restarting"))
             outcome.status = outcome.status or 499
             raise
         except Exception:
             log.exception("request %s failed by a bug", outcome.request_id)
             return self._refuse(request, outcome, ProxyError("internal error"))
         finally:
-            outcome.ended = self._loop.time()
-            for sink in self._sinks:
-                sink(outcome)
             self._in_flight -= 1
             if not self._in_flight:
                 self._quiet.set()
+            outcome.ended = self._loop.time()
+            self._tell(outcome)
 
     async def _deliver(self, request: Request, outcome: Outcome, delivery: Delivery) -> bool:
         """Nothing but this waits while a stream runs: the request's body, its plan and the
@@ -119,11 +128,15 @@ class Handler:
         outcome.code, outcome.terminal = error.code, Terminal.REFUSED
         reply = error_reply(Dialect.GEMINI, error, outcome.request_id)
         transport.write(self._whole(reply, outcome, keep_alive=False))
+        self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
         for sink in self._sinks:
             sink(outcome)
 
     async def _answer(self, request: Request, outcome: Outcome) -> OwnReply | Delivery:
         """Everything up to a reply's head, or a reply of our own."""
+        began = time.perf_counter()
         snapshot = self.snapshot
         target, headers = request.head.target, request.head.headers
         outcome.surface = guess_surface(target, headers)
@@ -133,10 +146,13 @@ class Handler:
         if call.action in _CATALOGUE:
             outcome.terminal = Terminal.COMPLETED
             return list_models(call, deployment.rules, self._metadata.reported)
+        admitted = time.perf_counter()
         raw = await request.read(snapshot.max_body, snapshot.body_timeout)
         outcome.received = len(raw)
+        complete = time.perf_counter()
         plan = await self._plan(snapshot, deployment, call, request, raw, outcome.request_id)
         outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
+        outcome.overhead = admitted - began + time.perf_counter() - complete
         if plan.answer is not None:
             outcome.terminal = Terminal.COMPLETED
             return _answered(plan.answer)
