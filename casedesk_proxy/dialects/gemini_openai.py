@@ -23,7 +23,7 @@ from casedesk_proxy.dialects.schema_checks import is_strict
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call
 
-__all__ = ["chat_messages", "chat_tools", "transpose"]
+__all__ = ["chat_messages", "chat_tools", "node_names", "transpose"]
 
 _AUDIO = {
     "audio/wav": "wav",
@@ -44,7 +44,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     findings = Findings(context.refuse_unknown)
     request = read_request(body, findings)
     profile = PROFILES[context.engine]
-    names = _node_names(request, profile)
+    names = node_names(request, profile)
     chat: dict[str, Any] = {
         "model": context.model,
         "messages": chat_messages(request, profile, context, names, findings),
@@ -271,7 +271,7 @@ def _tools(
     return made
 
 
-def _node_names(request: Request, profile: Profile) -> dict[str, str]:
+def node_names(request: Request, profile: Profile) -> dict[str, str]:
     """New names for functions that a strict node would refuse; unique, so that they lead back."""
     if not profile.strict_names:
         return {}

@@ -9,9 +9,9 @@ from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_config import Config, read_config
 from casedesk_proxy.dialects.gemini_reader import read_message
 from casedesk_proxy.dialects.gemini_tools import Toolbox, read_tools
-from casedesk_proxy.dialects.gemini_turns import Turn, read_system, read_turns
+from casedesk_proxy.dialects.gemini_turns import Turn, read_text, read_turns
 
-__all__ = ["Request", "read_request"]
+__all__ = ["Request", "read_conversation", "read_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,24 @@ def read_request(body: dict[str, Any], findings: Findings) -> Request:
 
     What a node might not serve is gathered in ``findings``, for the pair to add to and raise.
     """
-    request = read_message("GenerateContentRequest", body, "", findings)
+    return read_conversation(
+        read_message("GenerateContentRequest", body, "", findings), "", findings
+    )
+
+
+def read_conversation(request: dict[str, Any], where: str, findings: Findings) -> Request:
+    """The same of a message that was read as a part of another, which stands at ``where``."""
     if request.get("store"):
-        findings.drop("store")
+        findings.drop(f"{where}store")
+    system = read_text(
+        request.get("systemInstruction", {}),
+        f"{where}systemInstruction",
+        "a system instruction can only be text",
+        findings,
+    )
     read = Request(
-        system=read_system(request.get("systemInstruction", {}), "systemInstruction", findings),
-        turns=read_turns(request.get("contents", []), "contents", findings),
+        system="\n".join(system),
+        turns=read_turns(request.get("contents", []), f"{where}contents", findings),
         tools=read_tools(request.get("tools", []), request.get("toolConfig", {}), findings),
         config=read_config(request.get("generationConfig", {}), findings),
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.findings import Findings
 
-__all__ = ["Answer", "Ask", "Media", "Text", "Turn", "read_system", "read_turns"]
+__all__ = ["Answer", "Ask", "Media", "Text", "Turn", "read_detail", "read_text", "read_turns"]
 
 _ROLES = {"user": "user", "model": "model", "function": "user"}
 _DATA = ("text", "inlineData", "functionCall", "functionResponse")
@@ -110,13 +110,13 @@ def read_turns(contents: list[dict[str, Any]], path: str, findings: Findings) ->
     return turns
 
 
-def read_system(content: dict[str, Any], path: str, findings: Findings) -> str:
-    """The system instruction's text. Its role means nothing."""
+def read_text(content: dict[str, Any], path: str, why: str, findings: Findings) -> list[str]:
+    """The texts of a content that can hold nothing else, ``why`` says for what reason."""
     blocks = _read_blocks(content, "user", path, findings)
     for block in blocks:
         if not isinstance(block, Text):
-            findings.refuse(block.path, "a system instruction can only be text")
-    return "\n".join(block.text for block in blocks if isinstance(block, Text))
+            findings.refuse(block.path, why)
+    return [block.text for block in blocks if isinstance(block, Text)]
 
 
 def _read_blocks(content: dict[str, Any], role: str, path: str, findings: Findings) -> list[Block]:

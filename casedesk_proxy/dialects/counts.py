@@ -1,0 +1,144 @@
+"""Counting a prompt's tokens: by the node's own tokenizer, or by an estimate that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from casedesk_proxy.dialects import anthropic_request
+from casedesk_proxy.dialects.base import Answered, Context, Transposed
+from casedesk_proxy.dialects.bodies import BodyTranslator
+from casedesk_proxy.dialects.engines import PROFILES, Counter
+from casedesk_proxy.dialects.findings import Findings
+from casedesk_proxy.dialects.gemini_openai import chat_messages, chat_tools, node_names
+from casedesk_proxy.dialects.gemini_reader import read_message
+from casedesk_proxy.dialects.gemini_request import read_conversation
+from casedesk_proxy.dialects.gemini_turns import Media
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import dumps
+from casedesk_proxy.terms import Call, Dialect, Usage
+
+__all__ = ["COUNTED", "count_for_anthropic", "count_for_gemini", "count_question", "read_count"]
+
+#: Header of a reply whose number is not the tokenizer's count of the whole prompt: ``estimate``,
+#: or ``text-only`` where media could not be counted.
+COUNTED = "x-casedesk-token-count"
+#: Bytes of UTF-8 a token, as a rule of thumb over languages and code.
+_BYTES_PER_TOKEN = 4
+
+
+def count_for_gemini(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+    """countTokens. Raises BadRequest or Unsupported."""
+    findings = Findings(context.refuse_unknown)
+    wrapper = read_message("CountTokensRequest", body, "", findings)
+    wrapped = wrapper.get("generateContentRequest")
+    if wrapped is not None and "contents" in wrapper:
+        told = "contents and generateContentRequest cannot both be given"
+        findings.fault("generateContentRequest", told)
+    where = "" if wrapped is None else "generateContentRequest."
+    request = read_conversation(wrapped or wrapper, where, findings)
+    profile = PROFILES[context.engine]
+    names = node_names(request, profile)
+    messages = chat_messages(request, profile, context, names, Findings())
+    tools = chat_tools(request.tools.functions, profile, names)
+    findings.raise_refusals()
+    counted = _count(messages, tools, context, Dialect.GEMINI, lambda count: {"totalTokens": count})
+    seen = any(isinstance(block, Media) for turn in request.turns for block in turn.blocks)
+    return replace(counted, headers=((COUNTED, "text-only"),)) if seen else counted
+
+
+def count_for_anthropic(
+    call: Call, body: dict[str, Any], context: Context
+) -> Transposed | Answered:
+    """messages/count_tokens. Raises BadRequest or Unsupported."""
+    chat = anthropic_request.read_request(body, context, counts=True).body
+    return _count(
+        chat.get("messages", []),
+        chat.get("tools", []),
+        context,
+        Dialect.ANTHROPIC,
+        lambda count: {"input_tokens": count},
+    )
+
+
+def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] | None:
+    """Path and body that ask a node for the size of a chat request; None where its engine
+    cannot tell, or only by estimate."""
+    counter = PROFILES[context.engine].counter
+    messages, has_media = _text_only(chat.get("messages", []))
+    if counter is None or has_media:
+        return None
+    return counter.value, dumps(_question(counter, messages, chat.get("tools", []), context))
+
+
+def read_count(document: Any) -> int:
+    """The number in a node's answer, in whatever form its engine has. Raises StreamBroken."""
+    if isinstance(document, dict):
+        for name in ("count", "input_tokens"):
+            if type(document.get(name)) is int:
+                return int(document[name])
+        document = document.get("tokenize_response")
+    if isinstance(document, list):
+        return len(document)
+    raise StreamBroken("the node did not tell the number of tokens")
+
+
+def _count(
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    context: Context,
+    surface: Dialect,
+    shape: Callable[[int], dict[str, Any]],
+) -> Transposed | Answered:
+    messages, has_media = _text_only(messages)
+    counter = PROFILES[context.engine].counter
+    if counter is None:
+        estimate = dumps(shape(_estimate(messages, tools)))
+        return Answered(estimate, ((COUNTED, "estimate"),))
+
+    def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
+        return shape(read_count(document)), Usage()
+
+    return Transposed(
+        path=counter.value,
+        body=dumps(_question(counter, messages, tools, context)),
+        streams=False,
+        translator=BodyTranslator(surface, context.asked, make),
+        headers=((COUNTED, "text-only"),) if has_media else (),
+    )
+
+
+def _question(
+    counter: Counter,
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    context: Context,
+) -> dict[str, Any]:
+    question: dict[str, Any] = {"model": context.model, "messages": messages}
+    if counter is Counter.TOKENIZE:
+        question["add_generation_prompt"] = True
+    if tools:
+        question["tools"] = tools
+    return question
+
+
+def _text_only(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+    """Tokenizers count no media; some nodes refuse them."""
+    kept, has_media = [], False
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            texts = [part["text"] for part in content if part.get("type") == "text"]
+            has_media = has_media or len(texts) < len(content)
+            message = {**message, "content": "".join(texts)}
+        kept.append(message)
+    return kept, has_media
+
+
+def _estimate(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
+    size = len(dumps(tools)) if tools else 0
+    for message in messages:
+        size += len((message.get("content") or "").encode("utf-8", "replace"))
+        size += sum(len(dumps(call.get("function"))) for call in message.get("tool_calls") or ())
+    return max(1, size // _BYTES_PER_TOKEN)
