@@ -22,7 +22,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.engine.build import BuildFailed, build
-from bench.engine.clients import Request, Snapshot, ask, load_command
+from bench.engine.clients import GRAVE, Request, Snapshot, ask, load_command
 from bench.engine.process import EngineFailed, child
 from bench.requests import UnusableUrl, make_request
 
@@ -71,7 +71,8 @@ MEANINGS = {
 def main(url: str, file: Path | None, core: int | None, **options: Any) -> None:
     """Load URL and tell what came.
 
-    Exit code 1 when anything went wrong with a stream, 2 when there was nothing to measure.
+    Exit code 1 when a stream broke or an event was lost, doubled or out of order, 2 when there was
+    nothing to measure.
     http only. Added latency shows only for streams of the bench's own node, which stamps events.
     """
     try:
@@ -91,7 +92,8 @@ def main(url: str, file: Path | None, core: int | None, **options: Any) -> None:
     if file:
         file.write_text(json.dumps(facts, indent=1) + "\n")
     _show(facts, result)
-    raise click.exceptions.Exit(1 if facts["errors"] or facts["faults"] else 0)
+    broken = facts["errors"] or facts["faults"].keys() & set(GRAVE)
+    raise click.exceptions.Exit(1 if broken else 0)
 
 
 def summarize(result: Snapshot, url: str) -> dict[str, Any]:

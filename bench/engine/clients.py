@@ -12,10 +12,12 @@ from typing import Any
 from bench.engine.histogram import Histogram
 from bench.engine.process import read_line
 
-__all__ = ["FAULTS", "Request", "Snapshot", "ask", "load_command"]
+__all__ = ["FAULTS", "GRAVE", "Request", "Snapshot", "ask", "load_command"]
 
 #: Counters that stay at zero when a relay does its work.
 FAULTS = ("lost", "duplicated", "reordered", "crossed", "merged_late")
+#: Those of them that no busy machine excuses.
+GRAVE = ("lost", "duplicated", "reordered", "crossed")
 
 HISTOGRAMS = ("added", "gap", "first_byte", "first_event", "reply")
 

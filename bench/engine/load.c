@@ -72,8 +72,7 @@ static struct {
 
 static struct stream *all;
 static struct addrinfo *target;
-static uint64_t started, waited; /* waited: when the last wait but this ended */
-static bool punctual;            /* this pass began soon after the one before */
+static uint64_t started, waited, waited_before; /* when the last waits for events ended */
 static int64_t clock_offset; /* CLOCK_MONOTONIC less CLOCK_REALTIME, in which the kernel stamps */
 static size_t arrived_streams, done_streams;
 static int epoll;
@@ -278,9 +277,11 @@ static void take_mark(struct stream *s, const char *mark, uint64_t now)
     s->marked = true;
     check_order(s, get_hex(mark + MARK_SEQ, 8));
     record(&added, now > sent ? now - sent : 0);
-    if (s->arrived == now) { /* came in one read with the event before it */
+    if (s->mark_time && s->arrived == now) { /* came in one read with the event before it */
         total.merged++;
-        if (punctual && sent > s->mark_time + flags.merge)
+        /* What is read now came since the wait before. If that was a moment ago, events sent
+         * further apart were held back on their way; else it may be this program that was late. */
+        if (sent > s->mark_time + flags.merge && now_ns() - waited_before < flags.merge)
             total.merged_late++;
     }
     s->mark_time = sent;
@@ -591,11 +592,9 @@ static void take(struct epoll_event *ready, int count)
 {
     uint64_t now = now_ns();
     clock_offset = (int64_t)now - (int64_t)clock_ns(CLOCK_REALTIME);
-    /* What is read now came since the last wait. If that was a moment ago, events that were sent
-     * further apart were held back on their way; else this program itself may have let them meet. */
-    punctual = now - waited < flags.merge;
-    total.late_passes += !punctual && count > 0;
+    waited_before = waited;
     waited = now;
+    total.late_passes += count > 0 && waited - waited_before > flags.merge;
     for (int i = 0; i < count; i++) {
         struct stream *s = ready[i].data.ptr;
         if (!s)
@@ -623,7 +622,7 @@ static void run(void)
             break;
         if (now >= tick || (arrived_streams < flags.streams && arrival(arrived_streams) <= now)) {
             open_due(now);
-            tick = now + SECOND / 250; /* less than --merge-ms: see punctual */
+            tick = now + SECOND / 250; /* less than --merge-ms: see take_mark */
         }
         if (now >= second) {
             second += SECOND;
