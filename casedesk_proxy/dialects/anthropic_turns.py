@@ -88,13 +88,11 @@ class TurnReader:
 
     def _finished(self) -> list[dict[str, Any]]:
         text = PAUSE.join(self._system)
-        if text and self._fold:
-            if self._turns and self._turns[0].role == "user":
-                self._turns[0].pieces.insert(0, text + PAUSE)
-            else:
-                self._turns.insert(0, Turn("user", [text]))
+        role = "user" if self._fold else "system"
+        if text and self._turns and self._turns[0].role == role:
+            self._turns[0].pieces.insert(0, text + PAUSE)
         elif text:
-            self._turns.insert(0, Turn("system", [text]))
+            self._turns.insert(0, Turn(role, [text]))
         return [turn.message(self._profile) for turn in self._turns]
 
     def _read_system(self, system: Any) -> None:

@@ -163,7 +163,8 @@ class MessageWriter:
                 block["signature"] = self._signature
 
     def end(self, reason: str, sequence: str | None, counts: dict[str, Any]) -> None:
-        self._message |= {"stop_reason": reason, "stop_sequence": sequence, "usage": counts}
+        told = self._message["usage"] | counts
+        self._message |= {"stop_reason": reason, "stop_sequence": sequence, "usage": told}
 
     def take(self) -> bytes:
         return b""

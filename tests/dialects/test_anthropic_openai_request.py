@@ -204,6 +204,14 @@ def test_system_within_the_conversation() -> None:
     ]
 
 
+def test_system_before_the_conversation_is_one() -> None:
+    body = asking(said("system", "Mind the gap."), "Hi", system="Be kind.")
+    assert messages(body) == [
+        {"role": "system", "content": "Be kind.\n\nMind the gap."},
+        {"role": "user", "content": "Hi"},
+    ]
+
+
 def test_system_at_the_front_where_the_template_insists() -> None:
     body = asking("Hi", assistant("Ho"), said("system", "Mind the gap."), system="Be kind.")
     assert messages(body, system_first=True) == [
