@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casedesk_proxy.terms import Dialect, Engine
 
-__all__ = ["SPEAKS"]
+__all__ = ["SENDS_AT_ONCE", "SPEAKS"]
 
 #: Measured (vLLM 0.32, llama-server b11549, SGLang 0.5.23, Ollama 0.9.3) or, for the rest, by
 #: their documentation. Ollama has ``/v1/messages`` from 0.14 on, so an older one must not be
@@ -20,3 +20,8 @@ SPEAKS: dict[Engine, tuple[Dialect, ...]] = {
     Engine.ANTHROPIC: (Dialect.ANTHROPIC,),
     Engine.OPENAI: (Dialect.OPENAI,),
 }
+
+#: Engines that switch Nagle's algorithm off (TCP_NODELAY): llama-server by system call trace,
+#: the Python servers because asyncio and uvloop do, Ollama because Go does. A sender that waits
+#: for acknowledgements would be slowed by a receiver that delays them; these are not.
+SENDS_AT_ONCE = frozenset({Engine.LLAMA_SERVER, Engine.VLLM, Engine.SGLANG, Engine.OLLAMA})

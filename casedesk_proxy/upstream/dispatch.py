@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from casedesk_proxy.config.engines import SENDS_AT_ONCE
 from casedesk_proxy.errors import (
     Busy,
     ConnectFailed,
@@ -178,7 +179,13 @@ class Dispatcher:
         known = self._pools.get(_address(node))
         if known is not None:
             return known
-        return ConnectionPool(self._loop, node.host, node.port, node_tls(node))
+        return ConnectionPool(
+            self._loop,
+            node.host,
+            node.port,
+            node_tls(node),
+            delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
+        )
 
 
 def _address(node: NodeSpec) -> tuple[bool, str, int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -86,3 +87,17 @@ async def test_nobody_listens() -> None:
     pool = ConnectionPool(asyncio.get_running_loop(), "127.0.0.1", 1, None)
     with pytest.raises(OSError, match="Connect"):
         await pool.open()
+
+
+@pytest.mark.parametrize("delayed", [True, False])
+async def test_acknowledgements_are_delayed_where_the_node_does_not_wait(delayed: bool) -> None:
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    pool = ConnectionPool(asyncio.get_running_loop(), "127.0.0.1", port, None, delayed_acks=delayed)
+    connection = await pool.open()
+    assert connection.transport is not None
+    sock = connection.transport.get_extra_info("socket")
+    quick = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+    assert bool(quick) is not delayed
+    connection.abort()
+    listener.close()
