@@ -15,7 +15,7 @@ from casedesk_proxy.dialects.anthropic_writers import TEXT, THINKING, Writer, ma
 from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.faults import read_fault
 from casedesk_proxy.dialects.openai_chunks import DONE, MAX_HELD, UsageTally, read_chunk
-from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
 from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
 
@@ -92,7 +92,14 @@ class ChatReply:
         return self._writer.ping()
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return read_fault(Dialect.ANTHROPIC, status, headers, body, self._context.asked)
+        fault = read_fault(Dialect.ANTHROPIC, status, headers, body, self._context.asked)
+        if isinstance(fault, Busy):
+            # Not our queue, for which the surface says 529, but a limit of the node's.
+            retry_after = fault.retry_after
+            return UpstreamFault(
+                fault.message, status=429, code=fault.code, retry_after=retry_after
+            )
+        return fault
 
     def _is_document(self, data: bytes) -> bool:
         """The first bytes tell one JSON body from events, none of which begins so."""

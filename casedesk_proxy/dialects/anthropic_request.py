@@ -18,6 +18,7 @@ from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.engines import PROFILES, Profile, effort_of
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.schema_checks import check_json_schema, is_strict
+from casedesk_proxy.dialects.schema_formats import fit_formats
 
 __all__ = ["Chat", "read_request"]
 
@@ -169,11 +170,14 @@ class _Reader:
         check_json_schema(schema, f"{path}.schema", self.findings.schema_fault)
         if self._tools.choice in self._profile.format_forbids:
             self.findings.refuse_format(path, "the node takes no format together with these tools")
-        if len(self.findings.schema_faults) == before:
-            named: dict[str, Any] = {"name": "response", "schema": schema}
-            if self._profile.strict_schemas and is_strict(schema):
-                named["strict"] = True
-            self.chat["response_format"] = {"type": "json_schema", "json_schema": named}
+        if len(self.findings.schema_faults) > before:
+            return
+        if self._profile.formats is not None:
+            schema = fit_formats(schema, self._profile.formats, f"{path}.schema", self.findings)
+        named: dict[str, Any] = {"name": "response", "schema": schema}
+        if self._profile.strict_schemas and is_strict(schema):
+            named["strict"] = True
+        self.chat["response_format"] = {"type": "json_schema", "json_schema": named}
 
     def read_thinking(self) -> None:
         """After ``output_config``, whose effort is more than a guess from a budget.

@@ -20,6 +20,7 @@ from casedesk_proxy.dialects.gemini_request import Request, read_request
 from casedesk_proxy.dialects.gemini_tools import Function, Toolbox
 from casedesk_proxy.dialects.gemini_turns import Media, Text, Turn
 from casedesk_proxy.dialects.schema_checks import is_strict
+from casedesk_proxy.dialects.schema_formats import fit_formats
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call
 
@@ -33,9 +34,6 @@ _AUDIO = {
     "audio/mpeg": "mp3",
 }
 _NOT_STRICT_NAME = re.compile(r"[^A-Za-z0-9_-]")
-#: Words of a schema that hold the client's own values, and those that hold schemas by name.
-_VALUES = frozenset({"default", "enum", "const", "example", "examples"})
-_NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
 _MODE = "toolConfig.functionCallingConfig.mode"
 
 
@@ -208,32 +206,11 @@ def _format(request: Request, profile: Profile, findings: Findings) -> dict[str,
     if not schema:
         return {"response_format": {"type": "json_object"}}
     if profile.formats is not None:
-        schema = _fit_formats(schema, profile.formats, request.config.schema_path, findings)
+        schema = fit_formats(schema, profile.formats, request.config.schema_path, findings)
     named: dict[str, Any] = {"name": "response", "schema": schema}
     if profile.strict_schemas and is_strict(schema):
         named["strict"] = True
     return {"response_format": {"type": "json_schema", "json_schema": named}}
-
-
-def _fit_formats(
-    schema: Any, known: frozenset[str], path: str, findings: Findings, *, named: bool = False
-) -> Any:
-    """Without the formats that make the node's grammar fail. ``named``: the keys are names that
-    the client gave to schemas, whatever words they look like."""
-    if isinstance(schema, list):
-        return [_fit_formats(one, known, path, findings) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    fitted = {}
-    for word, value in schema.items():
-        if not named and word in _VALUES:
-            fitted[word] = value
-        elif not named and word == "format" and value not in known:
-            findings.drop(f"{path} format {value!r}")
-        else:
-            inner = not named and word in _NAMED
-            fitted[word] = _fit_formats(value, known, path, findings, named=inner)
-    return fitted
 
 
 def chat_tools(

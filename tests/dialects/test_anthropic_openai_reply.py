@@ -10,6 +10,7 @@ import pytest
 from casedesk_proxy.dialects.base import Translator
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
+from casedesk_proxy.surfaces import anthropic
 from casedesk_proxy.terms import Engine, Usage
 
 from .anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, transposed
@@ -792,3 +793,30 @@ def test_the_client_knows_the_model_by_its_own_name() -> None:
     assert fault.status == 404
     assert "claude" in fault.message
     assert "tiny" not in fault.message
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "kind"),
+    [
+        (400, 400, "invalid_request_error"),
+        (401, 500, "api_error"),
+        (403, 500, "api_error"),
+        (404, 404, "not_found_error"),
+        (408, 504, "timeout_error"),
+        (409, 409, "conflict_error"),
+        (413, 413, "request_too_large"),
+        (422, 400, "invalid_request_error"),
+        (424, 500, "api_error"),
+        (429, 429, "rate_limit_error"),
+        (500, 500, "api_error"),
+        (501, 400, "invalid_request_error"),
+        (502, 529, "overloaded_error"),
+        (503, 529, "overloaded_error"),
+        (504, 504, "timeout_error"),
+    ],
+)
+def test_statuses_as_the_client_sees_them(status: int, wanted: int, kind: str) -> None:
+    fault = translator().refuse(status, ((b"Retry-After", b"7"),), b"<html>")
+    assert anthropic.http_status(fault) == wanted
+    assert json.loads(anthropic.error_body(fault))["error"]["type"] == kind
+    assert fault.retry_after == (7 if status in (429, 502, 503) else None)

@@ -846,6 +846,26 @@ def test_a_format_that_is_not_strict() -> None:
     assert "strict" not in made["response_format"]["json_schema"]
 
 
+def test_formats_that_a_grammar_cannot_follow() -> None:
+    properties = {
+        "format": {"type": "string", "format": "uri"},
+        "day": {"type": "string", "format": "date"},
+        "odd": {"type": "string", "format": []},
+    }
+    schema = {"type": "object", "properties": properties, "default": {"format": "uri"}}
+    body = asking(output_config={"format": {"type": "json_schema", "schema": schema}})
+    made = transposed(body)
+    fitted = json.loads(made.body)["response_format"]["json_schema"]["schema"]
+    assert fitted["properties"] == {
+        "format": {"type": "string"},
+        "day": {"type": "string", "format": "date"},
+        "odd": {"type": "string"},
+    }
+    assert fitted["default"] == {"format": "uri"}
+    assert len(made.dropped) == 2
+    assert chat(body, LLAMA)["response_format"]["json_schema"]["schema"] == schema
+
+
 @pytest.mark.parametrize(
     ("schema", "path"),
     [
