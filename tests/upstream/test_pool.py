@@ -90,14 +90,14 @@ async def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize("delayed", [True, False])
-async def test_acknowledgements_are_delayed_where_the_node_does_not_wait(delayed: bool) -> None:
-    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
-    pool = ConnectionPool(asyncio.get_running_loop(), "127.0.0.1", port, None, delayed_acks=delayed)
+async def test_acknowledgements_are_delayed_where_the_node_does_not_wait(
+    peer: tuple[Peer, ConnectionPool], delayed: bool
+) -> None:
+    _, pool = peer
+    pool._delayed_acks = delayed
     connection = await pool.open()
     assert connection.transport is not None
     sock = connection.transport.get_extra_info("socket")
     quick = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
-    assert bool(quick) is not delayed
     connection.abort()
-    listener.close()
+    assert bool(quick) is not delayed
