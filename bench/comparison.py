@@ -144,7 +144,7 @@ class Runner:
         ]  # fmt: skip
         log = self.folder / "node.log"
         self.node = stack.enter_context(
-            child(command, core=settings.load_core, log=log, piped=True)
+            child(self.engines.tether, command, core=settings.load_core, log=log, piped=True)
         )
         port = read_port(self.node)
         for name in settings.targets:
@@ -159,6 +159,7 @@ class Runner:
             log = folder / "log"
             relay = stack.enter_context(
                 child(
+                    self.engines.tether,
                     target.command,
                     core=settings.target_core,
                     log=log,
@@ -181,7 +182,7 @@ class Runner:
         )
         command = load_command(self.engines.load, request, folder, "--control", *flags)
         core, log = self.settings.load_core, folder / "load.log"
-        with child(command, core=core, log=log, piped=True) as process:
+        with child(self.engines.tether, command, core=core, log=log, piped=True) as process:
             yield process
 
     def warm(self, name: str) -> None:
@@ -240,7 +241,7 @@ def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
             raise EngineFailed(f"nothing to measure: {runner.skipped}")
         for target in runner.targets:
             runner.warm(target)
-        time.sleep(1)
+        time.sleep(0.5)
         idle = runner.memory()
         runner.open_all(stack)
         rounds = list(_measure(runner))
@@ -257,7 +258,7 @@ def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
 
 def _measure(runner: Runner) -> Iterator[Round]:
     count, seconds = runner.settings.rounds, runner.settings.seconds
-    _sleep(runner, 1.0, "settling", 0.0, 0.0)
+    _sleep(runner, min(1.0, seconds), "settling", 0.0, 0.0)
     before = runner.read()
     for number in range(count):
         _sleep(runner, seconds, f"round {number + 1} of {count}", number / count, 1 / count)

@@ -131,7 +131,7 @@ def _run(request: Request, options: dict[str, Any], core: int | None) -> Snapsho
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name), Path(name) / "log"
         command = load_command(engines.load, request, folder, *flags)
-        with child(command, core=core, log=log, piped=True) as process:
+        with child(engines.tether, command, core=core, log=log, piped=True) as process:
             try:
                 return _watch(process, options["seconds"] or None)
             except EngineFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bench.engine.clients import Request
 
@@ -36,8 +36,9 @@ def make_request(
             f"{parts.scheme} is not supported: the engine loads plain http only; measure the"
             " plain listener, TLS would measure the TLS library"
         )
-    if not parts.hostname or parts.username:
-        raise UnusableUrl(f"{url}: want http://HOST[:PORT]/PATH, without a user")
+    if not parts.hostname or parts.username is not None or not _has_port(parts):
+        # Not quoted back: a user part holds a password.
+        raise UnusableUrl("want http://HOST[:PORT]/PATH, without a user")
     path, query = parts.path, parts.query
     if path in ("", "/"):
         path = "/v1/chat/completions"
@@ -51,6 +52,13 @@ def make_request(
         headers=sent,
         body=_default_body(path, model, stream=not unary) if body is None else body,
     )
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _default_headers(path: str, key: str | None) -> dict[str, str]:

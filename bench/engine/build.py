@@ -27,12 +27,13 @@ class Engines:
     node: Path
     load: Path
     floor: Path
+    tether: Path
 
 
 def build(folder: Path = BUILD) -> Engines:
     """The programs in ``folder``, compiled if need be. Raises BuildFailed."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Engines(*(_build_one(name, folder) for name in ("node", "load", "floor")))
+    return Engines(*(_build_one(name, folder) for name in ("node", "load", "floor", "tether")))
 
 
 def _build_one(name: str, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-/* What the three engines share: clocks, sockets, flags, leaving with the parent. */
+/* What the engines share: clocks, sockets, flags, a growing buffer. */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
@@ -75,15 +75,13 @@ static inline double number(const char *name, const char *text, double least)
 static volatile sig_atomic_t told_to_stop;
 static inline void on_stop(int sig) { (void)sig; told_to_stop = 1; }
 
-/* Broken pipes are return values, descriptors as many as allowed; a bench that is killed must not
- * leave load behind, so the engine ends with its parent. Waits are exact: no timer slack. */
+/* Broken pipes are return values, descriptors as many as allowed, waits exact: no timer slack. */
 static inline void start_engine(void)
 {
     struct sigaction stop = {.sa_handler = on_stop};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
     prctl(PR_SET_TIMERSLACK, 1UL);
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);

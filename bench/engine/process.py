@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
+import shlex
 import socket
 import subprocess
 import time
@@ -16,9 +15,6 @@ from typing import IO, Any
 
 __all__ = ["EngineFailed", "child", "free_port", "read_line", "read_port", "stop", "wait_for_port"]
 
-_SET_PARENT_DEATH_SIGNAL = 1
-_LIBC = ctypes.CDLL(None)
-
 
 class EngineFailed(Exception):
     """A child did not start, or ended before its time; the message quotes what it said."""
@@ -26,6 +22,7 @@ class EngineFailed(Exception):
 
 @contextmanager
 def child(
+    tether: Path,
     command: Sequence[str | Path],
     *,
     core: int | None = None,
@@ -35,33 +32,27 @@ def child(
 ) -> Iterator[subprocess.Popen[str]]:
     """A running process; ended by SIGTERM, after five seconds by SIGKILL, when the block ends.
 
-    Its stderr goes to ``log``, its stdout too unless ``piped``, which also opens its stdin.
+    ``tether``, an engine, pins it to ``core`` and ends it should this process be killed. Its
+    stderr goes to ``log``, its stdout too unless ``piped``, which also opens its stdin.
     """
     with open(log or os.devnull, "ab") as sink:
         process = subprocess.Popen(
-            [str(word) for word in command],
+            [str(tether), "-" if core is None else str(core), str(os.getpid()), *map(str, command)],
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else sink,
             stderr=sink,
             env={**os.environ, **(environment or {})},
             text=True,
-            preexec_fn=lambda: _settle(core),
         )
     try:
         yield process
     finally:
-        stop(process)
+        # First the pipes: a child that still has much to say would wait for a reader.
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):
                     stream.close()
-
-
-def _settle(core: int | None) -> None:
-    # In the child, before its program: a bench that is killed leaves nothing running.
-    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-    if core is not None:
-        os.sched_setaffinity(0, {core})
+        stop(process)
 
 
 def stop(process: subprocess.Popen[str]) -> None:
@@ -85,7 +76,7 @@ def read_line(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
     assert stream is not None
     line = stream.readline()
     if not line:
-        raise EngineFailed(f"{process.args!r} ended early: code {process.wait()}")
+        raise EngineFailed(f"{_name(process)} ended early: code {process.wait()}")
     return line
 
 
@@ -107,4 +98,10 @@ def wait_for_port(process: subprocess.Popen[str], port: int, log: Path, limit: f
         time.sleep(0.05)
     told = log.read_text(errors="replace").strip().splitlines()[-5:]
     trouble = "did not listen" if process.poll() is None else f"ended: code {process.returncode}"
-    raise EngineFailed("\n".join([f"{process.args!r} {trouble}", *told]))
+    raise EngineFailed("\n".join([f"{_name(process)} {trouble}", *told]))
+
+
+def _name(process: subprocess.Popen[str]) -> str:
+    words = process.args
+    assert isinstance(words, list)
+    return shlex.join(words[3:])  # without the tether

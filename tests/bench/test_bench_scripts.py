@@ -1,0 +1,136 @@
+"""load.py and relay_cost.py as a person runs them: exit codes, JSON, table."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.accounts import cpu_ns, family, private_kb
+from bench.engine.process import EngineFailed, child, free_port, wait_for_port
+
+BENCH = Path(__file__).parent.parent.parent / "bench"
+
+
+def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(BENCH / script), *words], capture_output=True, text=True, timeout=55
+    )
+
+
+def test_load_tells_rates_and_times(start_node: Any, tmp_path: Path) -> None:
+    port, file = start_node("--rate", "50", "--events", "20"), tmp_path / "out.json"
+    done = run(
+        "load.py", f"http://127.0.0.1:{port}", *("-n", "5", "-t", "1", "--once"),
+        *("--key", "not-for-others", "--json", str(file)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(file.read_text())
+    assert (told["finished"], told["errors"], told["faults"]) == (5, {}, {})
+    assert told["marked"] == 100
+    assert set(told["milliseconds"]["added"]) == {"p50", "p99", "p99.9"}
+    assert "time to first byte" in done.stdout
+    assert "no event lost" in done.stdout
+    assert "not-for-others" not in done.stdout + done.stderr + file.read_text()
+
+
+def test_load_exits_1_when_events_were_lost(start_node: Any) -> None:
+    port = start_node("--rate", "200", "--events", "20", "--fault", "lose")
+    done = run("load.py", f"http://127.0.0.1:{port}", *("-n", "2", "-t", "1", "--once"))
+    assert done.returncode == 1
+    assert "4 × lost" in done.stdout
+
+
+def test_load_refuses_https_in_one_line() -> None:
+    done = run("load.py", "https://127.0.0.1/v1/messages")
+    assert done.returncode == 2
+    assert "https is not supported" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_relay_cost_compares_the_proxy_with_the_floor(tmp_path: Path) -> None:
+    file = tmp_path / "out" / "relay_cost.json"
+    cores = os.sched_getaffinity(0)
+    done = run(
+        "relay_cost.py", *("--without", "nginx", "--streams", "10", "--rate", "20"),
+        *("--rounds", "2", "--seconds", "0.5", "--json", str(file)),
+        *("--load-core", str(min(cores)), "--target-core", str(max(cores))),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(file.read_text())
+    assert set(told["relays"]) == {"proxy", "floor"}
+    assert len(told["rounds"]) == 2
+    for relay in told["relays"].values():
+        assert relay["us_per_event"] > 0
+        assert relay["events"] > 0
+        assert not {"lost", "duplicated", "reordered", "crossed"} & relay["faults"].keys()
+    assert told["relays"]["floor"]["ratios"]["floor"] == 1
+    assert "| **proxy** |" in done.stdout
+
+
+def test_relay_cost_says_why_a_relay_did_not_start() -> None:
+    core = str(min(os.sched_getaffinity(0)))
+    done = run(
+        "relay_cost.py", *("--without", "nginx", "--without", "floor"),
+        *("--load-core", core, "--target-core", core),
+        *("--proxy-command", "sh -c 'echo no licence >&2; exit 3'"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no licence" in done.stderr
+    assert "ended: code 3" in done.stderr
+
+
+def test_accounts_hold_descendants(engines: Any) -> None:
+    script = "sh -c 'read line; while :; do :; done' <&0 & echo; wait"
+    with child(engines.tether, ["sh", "-c", script], piped=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        members = family(process.pid)
+        assert members[0] == process.pid
+        assert len(members) == 2
+        assert private_kb(process.pid) > 0
+        idle = cpu_ns(process.pid)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        while cpu_ns(process.pid) < idle + 10_000_000:
+            pass
+        os.kill(members[1], 15)
+
+
+def test_waiting_for_a_port_ends_when_its_process_does(engines: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        child(engines.tether, ["sh", "-c", "echo trouble; exit 1"], log=log) as process,
+        pytest.raises(EngineFailed, match=r"(?s)ended: code 1.*trouble"),
+    ):
+        wait_for_port(process, free_port(), log)
+
+
+def test_children_end_with_a_bench_that_is_killed(engines: Any) -> None:
+    """Also those that are not ours and would run on: here a sleep for the relay."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from bench.engine.process import child\n"
+        "with child(Path(sys.argv[2]), ['sleep', '60']) as process:\n"
+        "    print(process.pid, flush=True)\n"
+        "    process.wait()\n"
+    )
+    words = [sys.executable, "-c", script, str(BENCH.parent), str(engines.tether)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as bench:
+        assert bench.stdout is not None
+        relay = int(bench.stdout.readline())
+        # Its last breath is readable here even though it is not our child.
+        handle = os.pidfd_open(relay)
+        bench.kill()
+    with select.epoll() as poll:
+        poll.register(handle, select.EPOLLIN)
+        assert poll.poll(10), "it still runs"
+    os.close(handle)
