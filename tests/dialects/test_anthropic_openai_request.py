@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.dialects.anthropic_request import read_request
 from casedesk_proxy.terms import Engine
 
 from .anthropic_asking import (
@@ -23,6 +24,7 @@ from .anthropic_asking import (
     assistant,
     bad,
     chat,
+    context,
     error,
     image,
     messages,
@@ -991,3 +993,9 @@ def test_a_body_is_not_changed() -> None:
 
 def test_refusals_are_not_repeated_by_clients() -> None:
     assert error(asking(max_tokens=0)).status == 400
+
+
+def test_a_count_needs_no_limit() -> None:
+    made = read_request(without(asking(), "max_tokens"), context(), counts=True)
+    assert made.body["messages"] == [{"role": "user", "content": "Hello"}]
+    assert "max_tokens" not in made.body
