@@ -27,7 +27,7 @@ class Delivery:
     however the exchange ends; ``keep_alive`` then says whether the client's connection lives on.
     """
 
-    __slots__ = ("_client", "_keep_alive", "_reply", "_surface", "_watch", "relay")
+    __slots__ = ("_client", "_keep_alive", "_lease", "_surface", "_watch", "relay", "status")
 
     def __init__(
         self,
@@ -40,7 +40,8 @@ class Delivery:
         watch: Watch,
     ) -> None:
         self._client = request.client
-        self._reply = reply
+        self._lease = reply.lease
+        self.status = reply.head.status
         self._surface = surface
         self._watch = watch
         make = _transposing if reply.route.translator is not None else _relaying
@@ -49,9 +50,9 @@ class Delivery:
     def begin(self, stall_limit: float) -> None:
         """Send the head and let the relay run. Limit in seconds."""
         self._client.relay = self.relay
-        self.relay.begin(self._reply.connection)
+        self.relay.begin(self._lease.connection)
         if self.relay.terminal is None:
-            self._watch.add(self.relay, self._reply.node.config.idle_timeout, stall_limit)
+            self._watch.add(self.relay, self._lease.node.config.idle_timeout, stall_limit)
 
     def close(self, outcome: Outcome) -> None:
         """Let go of both connections and note what the exchange came to."""
@@ -60,17 +61,13 @@ class Delivery:
         relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
         self._client.relay = None
         self._watch.discard(relay)
-        self._reply.end(clean=relay.clean)
+        self._lease.end(clean=relay.clean)
         assert relay.terminal is not None
         outcome.terminal = relay.terminal
         outcome.first_byte = relay.first_byte
         outcome.sent = relay.sent
         outcome.events = relay.events
         outcome.usage = relay.usage(self._surface)
-
-    @property
-    def status(self) -> int:
-        return self._reply.head.status
 
     @property
     def fault(self) -> ProxyError | None:
@@ -99,7 +96,7 @@ def _relaying(
     keep_alive = request.head.keep_alive and taken is not Body.CLOSE
     head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
     ending = functools.partial(broken_ending, surface, framing)
-    parts = (loop, transport, head, body_reader(reply.head), Tap(given is Body.CHUNKED), ending)
+    parts = (loop, transport, head, body_reader(reply.head), Tap(), ending)
     if taken is given and given is not Body.CLOSE:
         return VerbatimRelay(*parts), keep_alive
     return ReframingRelay(*parts, chunked=request.head.modern), keep_alive

@@ -161,6 +161,7 @@ class Handler:
             self._loop, request, answer, call.surface, plan.framing, outcome.request_id, self.watch
         )
         outcome.status = delivery.status
+        request.forget()
         delivery.begin(deployment.client_stall_timeout)
         return delivery
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
@@ -16,15 +17,18 @@ __all__ = ["Client", "Request"]
 
 #: Body bytes taken before anyone has asked for the body.
 _UNASKED = 65536
+#: Stands for every body that has come whole.
+_ENDED = LengthReader(0)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Client(Protocol):
-    """Where a request came from: ``transport`` is None once the client has gone, ``relay`` the
-    relay that feels its backpressure."""
+    """Where a request came from: ``transport`` is None once the client has gone, at ``gone_at`` by
+    time.perf_counter, ``relay`` the relay that feels its backpressure."""
 
     transport: asyncio.Transport | None
     relay: Relay | None
+    gone_at: float | None
 
 
 class Request:
@@ -93,6 +97,13 @@ class Request:
             raise self._fault
         body, self._pieces = b"".join(self._pieces), []
         return body
+
+    def forget(self) -> None:
+        """Let go of what only planning needed: the headers and the body."""
+        self.head = replace(self.head, headers=())
+        self._pieces = []
+        if self._reader.ended:
+            self._reader = _ENDED
 
     def discard(self, done: Callable[[], None]) -> None:
         """Drop what has come and what will; ``done`` is called at the body's end."""

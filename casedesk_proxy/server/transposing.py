@@ -53,7 +53,7 @@ class TransposingRelay(Relay):
             return translator.error(envelope(error))
 
         first = make_head(None) if streams else b""
-        super().__init__(loop, client, first, body_reader(head), Tap(chunked=False), ending)
+        super().__init__(loop, client, first, body_reader(head), Tap(), ending)
         self._translator = translator
         self._judged = head if not 200 <= head.status < 300 else None
         self._refusal = b""

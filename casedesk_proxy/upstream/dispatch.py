@@ -33,19 +33,22 @@ from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.tls import node_tls
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["Dispatcher", "Reply"]
+__all__ = ["Dispatcher", "Lease", "Reply"]
 
 _TRY_ANOTHER = frozenset({429, 502, 503})
 
 
 @dataclass(slots=True)
-class Reply:
-    """A node's reply whose head has come. ``end`` must be called exactly once."""
+class Lease:
+    """A node's connection, taken for one exchange. ``end`` must be called exactly once.
+
+    It outlives the reply's head and route, which a stream of hours has no use for: they hold the
+    request's body and both sides' headers.
+    """
 
     node: NodeSpec
-    route: Route
-    head: ResponseHead
     connection: NodeConnection
+    _keep_alive: bool
     _pool: ConnectionPool
     _state: NodeState
 
@@ -53,9 +56,18 @@ class Reply:
         """The exchange is over. ``clean``: the connection stands at the message's end."""
         self._state.end()
         if clean:
-            self._pool.give_back(self.connection, self.head.keep_alive)
+            self._pool.give_back(self.connection, self._keep_alive)
         else:
             self.connection.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A node's reply whose head has come."""
+
+    lease: Lease
+    head: ResponseHead
+    route: Route
 
 
 class Dispatcher:
@@ -97,7 +109,7 @@ class Dispatcher:
                 continue
             if reply.head.status in _TRY_ANOTHER and self._choose(plan, untried) is not None:
                 state.last_error = f"answered {reply.head.status}"
-                reply.end(clean=False)
+                reply.lease.end(clean=False)
                 continue
             return reply
         raise fault
@@ -140,9 +152,9 @@ class Dispatcher:
             state.end()
             raise
         state.recover()
-        reply = Reply(node, route, head, connection, pool, state)
+        reply = Reply(Lease(node, connection, head.keep_alive, pool, state), head, route)
         if 300 <= head.status < 400:
-            reply.end(clean=False)
+            reply.lease.end(clean=False)
             raise StreamBroken(
                 f"node {node.name} answered with a redirect, which is never followed"
             )

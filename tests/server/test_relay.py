@@ -36,7 +36,7 @@ class Line:
         self.connection = NodeConnection(LOOP)
         self.connection.connection_made(self.node)
         self.connection.early = early
-        tap = Tap(isinstance(reader, ChunkReader))
+        tap = Tap()
         self.relay: Relay
         if reframe is None:
             self.relay = VerbatimRelay(LOOP, self.client, b"HEAD", reader, tap, ending)
@@ -194,7 +194,7 @@ def test_a_node_that_left_before_the_relay_began() -> None:
     connection.connection_made(RecordingTransport())
     connection.early = frame_chunk(b"data: 1\n\n")
     connection.connection_lost(None)
-    relay = VerbatimRelay(LOOP, client, b"", ChunkReader(), Tap(chunked=True), ending)
+    relay = VerbatimRelay(LOOP, client, b"", ChunkReader(), Tap(), ending)
     relay.begin(connection)
     assert client.written == frame_chunk(b"data: 1\n\n") + frame_chunk(ERROR)
     assert relay.terminal is Terminal.NODE_BROKE
