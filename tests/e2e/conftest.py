@@ -1,0 +1,86 @@
+"""One proxy process for all end-to-end tests, in front of a simulated and a real node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from casedesk_proxy.simulator.app import Received
+from tests.fixtures.proxy import ProxyProcess, proxy_process, token_entry
+from tests.fixtures.simulated import SimulatorThread
+from tests.nodes.llama_server import LlamaNode
+
+#: What clients may send: for one deployment, for several, and for another one.
+TOKEN, WIDE_TOKEN, FOREIGN_TOKEN = "desk-token-1", "wide-token-2", "foreign-token-3"
+NODE_KEY = "key-of-the-node"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The running proxy as its clients know it, and what stands behind it."""
+
+    proxy: ProxyProcess
+    node: SimulatorThread
+
+    @property
+    def url(self) -> str:
+        return self.proxy.url
+
+    def mount(self, surface: str, deployment: str = "desk") -> str:
+        return f"{self.url}/proxy/{deployment}/{surface}"
+
+    def last(self) -> Received:
+        """The last call that a client's request became at the simulated node; it never holds
+        what the client let itself in with."""
+        received = self.node.calls()[-1]
+        seen = repr((received.target, received.headers, received.body))
+        assert not [token for token in (TOKEN, WIDE_TOKEN, FOREIGN_TOKEN) if token in seen]
+        return received
+
+
+@pytest.fixture(scope="session")
+def desk_process(
+    tmp_path_factory: pytest.TempPathFactory,
+    simulated_node: SimulatorThread,
+    llama_node: LlamaNode,
+) -> Iterator[ProxyProcess]:
+    config = {
+        "default_deployment": "desk",
+        "nodes": {
+            "sim": {
+                "url": simulated_node.url,
+                "engine": "openai",
+                "speaks": ["gemini", "anthropic", "openai"],
+                "api_key": {"env": "SIM_KEY"},
+            },
+            "llama": {"url": llama_node.url, "engine": "llama-server"},
+        },
+        "deployments": {
+            "desk": {"nodes": ["sim"], "aliases": {"my-model": "gemma2:9b", "our-*": "sim"}},
+            "lab": {"nodes": ["llama"], "aliases": {"tiny": "gemma2:9b"}},
+            "open": {"nodes": ["sim"], "auth": "none"},
+            "prefixed": {"nodes": ["sim"], "prefix": "desk-"},
+        },
+        "tokens": [
+            token_entry(TOKEN, "desk"),
+            token_entry(WIDE_TOKEN, "desk", "lab", "prefixed", name="bob"),
+            token_entry(FOREIGN_TOKEN, "lab", name="carol"),
+        ],
+    }
+    folder = tmp_path_factory.mktemp("desk")
+    with proxy_process(folder, config, {"SIM_KEY": NODE_KEY}) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def desk(desk_process: ProxyProcess, simulated_node: SimulatorThread) -> Iterator[Desk]:
+    """The proxy's log of a test is shown if it fails; a bug in it fails every test."""
+    simulated_node.forget()
+    before = len(desk_process.log)
+    yield Desk(desk_process, simulated_node)
+    log = desk_process.log[before:]
+    print(log)
+    assert "Traceback" not in log
+    assert desk_process.process.poll() is None, "the proxy died"
