@@ -134,7 +134,7 @@ class Relay(asyncio.Protocol):
             return
         self._recall()
         ending = self._ending(self.tap.last, error)
-        if ending and (framed := self._frame(ending)):
+        if ending and not self._client.is_closing() and (framed := self._frame(ending)):
             self._write(framed)
             self.sent += len(framed)
         self._end(terminal)
@@ -147,6 +147,9 @@ class Relay(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.terminal is not None:
             self.clean = False
+            return
+        if self._client.is_closing():
+            self.leave(Terminal.CLIENT_GONE)
             return
         try:
             used = self._reader.read(data)
@@ -213,7 +216,7 @@ class Relay(asyncio.Protocol):
         except StreamBroken as error:
             self._break(error)
             return
-        if last:
+        if last and not self._client.is_closing():
             self._write(last)
             self.sent += len(last)
         self.clean = not surplus
@@ -260,7 +263,13 @@ class VerbatimRelay(Relay):
         # kernel's; these lines are a quarter of a microsecond of it (bench/NOTES.md).
         size = len(data)
         if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
-            self._write(data)
+            try:
+                self._write(data)
+            except RuntimeError:
+                # uvloop's answer where the client's transport has closed and its protocol is
+                # yet to be told; asking before each write would cost every event.
+                self.leave(Terminal.CLIENT_GONE)
+                return
             self._last_but_two = self._last_but_one
             self._last_but_one = self._latest
             self._latest = data

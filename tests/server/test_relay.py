@@ -251,3 +251,13 @@ def test_usage_is_found_whatever_the_pieces(whole_chunks: bool) -> None:
     assert line.relay.tap.usage(Dialect.OPENAI) == Usage(3, 50)
     if whole_chunks:
         assert line.relay.events == len(chunks)
+
+
+@pytest.mark.parametrize("piece", [frame_chunk(b"data: 2\n\n"), b"3\r\nab", LAST_CHUNK])
+def test_a_client_whose_transport_closed_before_its_protocol_was_told(piece: bytes) -> None:
+    line = Line(ChunkReader())
+    line.feed(frame_chunk(b"data: 1\n\n"), frame_chunk(b"data: 1\n\n"))
+    line.client.abort()
+    line.feed(piece)
+    assert line.relay.terminal is Terminal.CLIENT_GONE
+    assert line.node.asked[-1] == "abort"

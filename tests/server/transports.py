@@ -15,7 +15,8 @@ class RecordingTransport(asyncio.Transport):
         self.protocol: asyncio.BaseProtocol | None = None
 
     def write(self, data: bytes) -> None:
-        assert not self.is_closing(), "written after close"
+        if self.is_closing():
+            raise RuntimeError("the handler is closed")  # as uvloop's transports do
         self.written += data
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
