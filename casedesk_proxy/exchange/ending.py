@@ -11,8 +11,10 @@ from collections.abc import Callable
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.usage.tap import Tap
+from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 
-__all__ = ["broken_ending", "envelope", "is_between_events"]
+__all__ = ["ArrayTap", "broken_ending", "envelope", "is_between_events"]
 
 _FRAMES = {
     Dialect.GEMINI: gemini.error_frame,
@@ -42,3 +44,31 @@ def broken_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyE
 def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:
     """The surface's error envelope, JSON on one line, to be placed in a stream."""
     return _ENVELOPES[surface]
+
+
+class ArrayTap(Tap):
+    """A tap that knows where a streamed JSON array stands, so that an error can be an element of
+    it. It has to see every byte, which event streams, told apart by their tail, need not."""
+
+    __slots__ = ("_scanner",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scanner: ArrayScanner | None = ArrayScanner()
+
+    def take(self, payload: bytes) -> None:
+        super().take(payload)
+        if self._scanner is not None:
+            try:
+                self._scanner.feed(payload)
+            except (NotAnArray, ArrayTooLarge):
+                self._scanner = None
+
+    def ending(self, tail: bytes, error: ProxyError) -> bytes:
+        """An error element and no closing bracket; nothing inside an element."""
+        scanner = self._scanner
+        if scanner is None:
+            return b""
+        if not scanner.begun:
+            return b"[" + gemini.error_element(error)
+        return scanner.separator + gemini.error_element(error) if scanner.between else b""

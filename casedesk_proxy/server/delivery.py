@@ -6,10 +6,12 @@ import asyncio
 import functools
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.exchange.ending import broken_ending, envelope
+from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, envelope
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.reply import client_framing, reply_head, transposed_head
-from casedesk_proxy.server.relay import ReframingRelay, Relay, VerbatimRelay
+from casedesk_proxy.exchange.snapshot import DeploymentSpec
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.server.relay import Ending, ReframingRelay, Relay, VerbatimRelay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.transposing import TransposingRelay
 from casedesk_proxy.server.watch import Watch
@@ -20,6 +22,9 @@ from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.http1 import Body
 
 __all__ = ["Delivery"]
+
+#: The ends of a reply that speak against its node.
+_FAULTS = {Terminal.NODE_BROKE: Fault.BROKE, Terminal.TIMED_OUT: Fault.SILENT}
 
 
 class Delivery:
@@ -47,12 +52,14 @@ class Delivery:
         make = _transposing if reply.route.translator is not None else _relaying
         self.relay, self._keep_alive = make(loop, request, reply, surface, framing, request_id)
 
-    def begin(self, stall_limit: float) -> None:
-        """Send the head and let the relay run. Limit in seconds."""
+    def begin(self, deployment: DeploymentSpec) -> None:
+        """Send the head and let the relay run, within the deployment's limits."""
         self._client.relay = self.relay
+        self._lease.begin(self.relay)
         self.relay.begin(self._lease.connection)
         if self.relay.terminal is None:
-            self._watch.add(self.relay, self._lease.node.config.idle_timeout, stall_limit)
+            idle = deployment.idle_timeout(self._lease.node)
+            self._watch.add(self.relay, idle, deployment.client_stall_timeout)
 
     def close(self, outcome: Outcome) -> None:
         """Let go of both connections and note what the exchange came to."""
@@ -61,8 +68,8 @@ class Delivery:
         relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
         self._client.relay = None
         self._watch.discard(relay)
-        self._lease.end(clean=relay.clean)
         assert relay.terminal is not None
+        self._lease.end(clean=relay.clean, fault=_FAULTS.get(relay.terminal))
         outcome.terminal = relay.terminal
         outcome.first_byte = relay.first_byte
         outcome.sent = relay.sent
@@ -95,10 +102,17 @@ def _relaying(
     taken = client_framing(given, modern=request.head.modern)
     keep_alive = request.head.keep_alive and taken is not Body.CLOSE
     head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
-    ending = functools.partial(broken_ending, surface, framing)
-    parts = (loop, transport, head, body_reader(reply.head), Tap(), ending)
+    tap: Tap
+    if framing is Framing.JSON_ARRAY:
+        tap = watcher = ArrayTap()
+        ending: Ending = watcher.ending
+    else:
+        tap = Tap()
+        ending = functools.partial(broken_ending, surface, framing)
+    parts = (loop, transport, head, body_reader(reply.head), tap, ending)
     if taken is given and given is not Body.CLOSE:
-        return VerbatimRelay(*parts), keep_alive
+        watchful = framing is Framing.JSON_ARRAY
+        return VerbatimRelay(*parts, watchful=watchful), keep_alive
     return ReframingRelay(*parts, chunked=request.head.modern), keep_alive
 
 

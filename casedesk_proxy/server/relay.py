@@ -27,7 +27,7 @@ from casedesk_proxy.wire.chunked import (
     frame_chunk,
 )
 
-__all__ = ["ReframingRelay", "Relay", "VerbatimRelay"]
+__all__ = ["Ending", "ReframingRelay", "Relay", "VerbatimRelay"]
 
 #: Given the last body bytes that went out and the error, the bytes that tell a client of it.
 Ending = Callable[[bytes, ProxyError], bytes]
@@ -237,9 +237,12 @@ class Relay(asyncio.Protocol):
 
 
 class VerbatimRelay(Relay):
-    """Node and client share the framing: the client gets the node's very bytes."""
+    """Node and client share the framing: the client gets the node's very bytes.
 
-    __slots__ = ("_last_but_one", "_last_but_two", "_latest", "_room")
+    ``watchful``: the tap has to see every piece as it goes by, not only the first and the last.
+    """
+
+    __slots__ = ("_last_but_one", "_last_but_two", "_latest", "_most", "_room")
 
     def __init__(
         self,
@@ -249,8 +252,11 @@ class VerbatimRelay(Relay):
         reader: BodyReader,
         tap: Tap,
         ending: Ending,
+        *,
+        watchful: bool = False,
     ) -> None:
         super().__init__(loop, client, head, reader, tap, ending)
+        self._most = 0 if watchful else len(HEADS)
         #: Reads shorter than this may be exactly one chunk: 0 where the next byte does not start
         #: a size line, and for the first piece, which is looked at.
         self._room = 0
@@ -281,7 +287,7 @@ class VerbatimRelay(Relay):
         super().data_received(data)
         reader = self._reader
         if isinstance(reader, ChunkReader) and reader.between and self.terminal is None:
-            self._room = len(HEADS)
+            self._room = self._most
 
     def _recall(self) -> None:
         for piece in (self._last_but_two, self._last_but_one, self._latest):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.exchange.ending import broken_ending, is_between_events
+from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, is_between_events
 from casedesk_proxy.terms import Dialect, Framing
 
 ERROR = StreamBroken("the node closed")
@@ -36,3 +36,29 @@ def test_every_line_end_is_known(tail: bytes) -> None:
 
 def test_a_body_that_is_no_stream_is_only_cut() -> None:
     assert broken_ending(Dialect.OPENAI, Framing.UNARY, b"", ERROR) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"", b"["),
+        (b"[", b""),
+        (b'[{"a": [1, "]"]}', b","),
+        (b'[{"a": 1}\r\n', b","),
+        (b'[{"a": 1}\r\n,\r\n', b""),
+    ],
+)
+def test_between_elements_the_error_is_one(sent: bytes, told: bytes) -> None:
+    tap = ArrayTap()
+    tap.take(sent)
+    ending = tap.ending(tap.last, ERROR)
+    assert ending.startswith(told)
+    whole = json.loads(sent + ending + b"]")
+    assert whole[-1]["error"]["message"] == "the node closed"
+
+
+@pytest.mark.parametrize("sent", [b'[{"a', b'[{"a": 1', b"[{}]", b"<html>", b'[{"a": "}'])
+def test_elsewhere_an_array_is_only_cut(sent: bytes) -> None:
+    tap = ArrayTap()
+    tap.take(sent)
+    assert tap.ending(tap.last, ERROR) == b""
