@@ -11,6 +11,7 @@ help:
 	@echo "make test    install what the tests need, run them all"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make fix     let ruff mend what it can"
+	@echo "make bench   what relaying an event costs, beside nginx and a C floor"
 
 $(VENV)/.run: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ check: lint types test
 fix: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.run
+	$(BIN)/python bench/relay_cost.py --json bench/out/relay_cost.json --markdown bench/out/relay_cost.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

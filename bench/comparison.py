@@ -23,6 +23,7 @@ from bench.engine.build import Engines
 from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.histogram import Histogram
 from bench.engine.process import EngineFailed, child, read_port, wait_for_port
+from bench.priority import precedence
 from bench.targets import TARGETS, Place, Target, Unavailable
 
 __all__ = ["Outcome", "Round", "Sample", "Settings", "compare"]
@@ -51,6 +52,7 @@ class Settings:
     tick: int
     load_core: int
     target_core: int
+    nice: int
     proxy_command: str
 
 
@@ -234,6 +236,7 @@ def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
     """Run it all. Raises EngineFailed when a target does not do its work."""
     os.sched_setaffinity(0, {settings.load_core})
     with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
+        stack.enter_context(precedence(settings.nice))
         Path(name).chmod(0o711)
         runner = Runner(settings, engines, Path(name), tell)
         runner.start(stack)
