@@ -45,6 +45,7 @@ __all__ = [
 Policy = Literal["least-streams", "round-robin", "ordered", "prefix-affinity"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 
 
 def setting(
@@ -155,6 +156,10 @@ class Node(Section):
     max_streams: Positive | None = setting("Most requests at it at once; null: no limit.", None)
     weight: Positive = setting("Its share beside the others of a deployment.", 1)
     api_key: Secret | None = setting(
+    drain: Switch = setting("true: it finishes what it has and gets no more.", False)
+    probe_interval: Duration = setting(
+        "How often it is asked whether it lives while nothing is heard of it; 0: never.", 10.0
+    )
         "The node's own key: {env: …}, {file: …} or {credential: …}.", None
     )
     connect_timeout: Pause = setting("Until its connection stands, TLS included.", 5.0)
@@ -185,6 +190,21 @@ class Deployment(Section):
     prefix: StrictStr = setting("Put before model names in the catalogue, taken off requests.", "")
     policy: Policy = setting("Which node takes the next request.", "least-streams")
     unknown_fields: Literal["refuse", "ignore"] = setting(
+    max_waiting: Count = setting("Most requests that wait for a slot at a node.", 1000)
+    queue_timeout: Pause = setting("How long a request may wait for a slot.", 300.0)
+    failover_timeout: Duration = setting(
+        "How long after its first attempt failed a request may try other nodes; 0: not at all.",
+        30.0,
+    )
+    connect_timeout: Pause | None = setting("Instead of its nodes' own; null: theirs.", None)
+    first_byte_timeout: Pause | None = setting("Instead of its nodes' own; null: theirs.", None)
+    idle_timeout: Pause | None = setting("Instead of its nodes' own; null: theirs.", None)
+    heartbeat: Duration = setting(
+        "Silence after which a stream that we frame gets a sign of life; 0: none.", 10.0
+    )
+    heartbeat_verbatim: Switch = setting(
+        "Signs of life also for streams that are relayed as they are.", False
+    )
         "What becomes of a Gemini request with fields that Google does not know.", "refuse"
     )
     client_stall_timeout: Pause = setting(

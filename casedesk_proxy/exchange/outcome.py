@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from casedesk_proxy.errors import Busy, ProxyError, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.terms import Usage
 
-__all__ = ["Outcome", "Terminal"]
+__all__ = ["Outcome", "Phase", "Terminal", "terminal_of"]
 
 
 class Terminal(StrEnum):
@@ -26,6 +27,8 @@ class Terminal(StrEnum):
     TIMED_OUT = "timed_out"
     #: The request was answered with a client error of ours, no node asked.
     REFUSED = "refused"
+    #: No node had a free slot in time.
+    BUSY = "busy"
     #: No node could be reached or gave a reply that can be relayed.
     NODE_UNAVAILABLE = "node_unavailable"
     #: The daemon was stopped before the stream's end.
@@ -34,13 +37,42 @@ class Terminal(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(slots=True)
+def terminal_of(error: ProxyError) -> Terminal:
+    """How an exchange ends that is answered with ``error`` instead of a node's reply."""
+    if isinstance(error, Busy):
+        return Terminal.BUSY
+    if isinstance(error, UpstreamTimeout):
+        return Terminal.TIMED_OUT
+    if isinstance(error, UpstreamFault):
+        return Terminal.NODE_UNAVAILABLE
+    return Terminal.REFUSED
+
+
+class Phase(StrEnum):
+    """Where an exchange stands that has not ended."""
+
+    #: Its request comes in and is planned.
+    ARRIVING = "arriving"
+    #: It waits for a slot at a node.
+    QUEUED = "queued"
+    #: A node has it and has not replied yet: connecting, loading a model, processing the prompt.
+    WAITING = "waiting"
+    #: The reply flows.
+    STREAMING = "streaming"
+
+
+@dataclass(slots=True, eq=False)
 class Outcome:
     """What one exchange came to. Times are seconds of a monotonic clock, None where not reached.
 
     ``received`` counts the request body's bytes, ``sent`` the reply body's as they stood on the
     wire (chunk framing included), ``events`` the pieces in which the node sent it; ``code`` is
-    the error's machine code, if any; ``terminal`` is FAILED for as long as nothing better is known; ``dropped`` what a transposed request had to leave out.
+    the error's machine code, if any; ``terminal`` is FAILED for as long as nothing better is
+    known; ``dropped`` what a transposed request had to leave out.
+    ``overhead`` is our own time up to the node's request, ``cancel`` what passed from an early
+    leaving of the client to the close of its node connection, both in seconds. ``attempts``
+    counts the nodes that were asked; ``tried`` names those that failed, as ``node:why``;
+    ``queued`` are the seconds spent waiting for a slot.
     """
 
     request_id: str
@@ -55,9 +87,14 @@ class Outcome:
     model: str = ""
     node: str = ""
     attempts: int = 0
+    tried: tuple[str, ...] = ()
+    queued: float = 0.0
+    phase: Phase = Phase.ARRIVING
     status: int = 0
     terminal: Terminal = Terminal.FAILED
     code: str = ""
+    overhead: float | None = None
+    cancel: float | None = None
     first_byte: float | None = None
     ended: float = 0.0
     received: int = 0
@@ -79,6 +116,8 @@ class Outcome:
             "model": self.model,
             "node": self.node,
             "attempts": self.attempts if self.attempts > 1 else 0,
+            "tried": ",".join(self.tried),
+            "queued": round(self.queued, 6) or None,
             "status": self.status,
             "end": str(self.terminal),
             "code": self.code,

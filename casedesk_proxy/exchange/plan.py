@@ -12,9 +12,11 @@ from urllib.parse import quote
 from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.exchange.conversation import beginning
 from casedesk_proxy.exchange.route import Ask, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.exchange.transposing import Transposition, transpose_for
+from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target
@@ -47,6 +49,7 @@ class Plan:
     nodes: tuple[NodeSpec, ...]
     routes: Mapping[str, Route]
     framing: Framing
+    wish: Wish
     answer: Answered | None = None
     dropped: tuple[str, ...] = ()
 
@@ -59,20 +62,22 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     body = read_body(call, ask.raw)
     asked = call.model or body.model or ""
     target = resolve(asked, deployment.rules, ask.reported)
-    holders = [snapshot.nodes[name] for name in target.nodes]
+    holders = [ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes]
     made = Transposition(_native_routes(ask, body, target, holders))
     if not made.routes:
         strict = deployment.refuse_unknown
         made = transpose_for(ask, body.value, target, holders, strict=strict)
     if not made.routes and made.answer is None:
         raise _unsupported(call, target, holders)
+    nodes = tuple(node for node in holders if node.name in made.routes)
     return Plan(
         deployment=deployment,
         asked=asked,
         model=target.model,
-        nodes=tuple(node for node in holders if node.name in made.routes),
+        nodes=nodes,
         routes=made.routes,
         framing=_framing(call, stream=body.stream),
+        wish=_wish(ask, deployment, body, target, nodes),
         answer=made.answer,
         dropped=made.dropped,
     )
@@ -92,6 +97,27 @@ def _native_routes(
         body=raw,
     )
     return {node.name: route for node in holders if ask.call.surface in node.speaks}
+
+
+def _wish(
+    ask: Ask, deployment: DeploymentSpec, body: Body, target: Target, nodes: Sequence[NodeSpec]
+) -> Wish:
+    key = b""
+    if deployment.policy == "prefix-affinity":
+        who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
+        key = who + beginning(ask.call.surface, body.value)
+    names = tuple(node.name for node in nodes)
+    return Wish(deployment.policy, names, _cold(ask, target, names), key)
+
+
+def _cold(ask: Ask, target: Target, names: Sequence[str]) -> frozenset[str]:
+    """The nodes that say that the model is not loaded there now."""
+    return frozenset(
+        name
+        for name in names
+        for model in ask.reported.get(name, ())
+        if model.loaded is False and model.name == target.model
+    )
 
 
 def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:

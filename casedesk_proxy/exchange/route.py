@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casedesk_proxy.dialects.base import Translator
 from casedesk_proxy.exchange.snapshot import NodeSpec
@@ -16,13 +16,15 @@ __all__ = ["Ask", "Route"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request to be planned. ``reported``: the models of each node that told its list."""
+    """One request to be planned. ``reported``: the models of each node that told its list;
+    ``nodes``: those that were recognised by asking them, as what they really are."""
 
     call: Call
     headers: RawHeaders
     raw: bytes
     request_id: str
     reported: Mapping[str, tuple[ModelInfo, ...]]
+    nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,17 @@ class DeploymentSpec:
     refuse_unknown: bool
     client_stall_timeout: float
     rules: ModelRules
+    config: Deployment = field(repr=False)
+
+    def connect_timeout(self, node: NodeSpec) -> float:
+        """Seconds; as the two below: the deployment's word goes before the node's."""
+        return self.config.connect_timeout or node.config.connect_timeout
+
+    def first_byte_timeout(self, node: NodeSpec) -> float:
+        return self.config.first_byte_timeout or node.config.first_byte_timeout
+
+    def idle_timeout(self, node: NodeSpec) -> float:
+        return self.config.idle_timeout or node.config.idle_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +113,5 @@ def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
             models=deployment.models,
             nodes=deployment.nodes,
         ),
+        config=deployment,
     )

@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from casedesk_proxy.pools.affinity import pick_by_affinity
 from casedesk_proxy.pools.node import NodeState
 
-__all__ = ["choose"]
+__all__ = ["Wish", "choose", "is_hopeless"]
 
 
-def choose(policy: str, states: Sequence[NodeState], turn: int, now: float) -> NodeState | None:
-    """The node to try, or None when all are full.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one request asks of the choice.
 
-    ``states`` are the candidates in configured order, those already tried left out. ``turn``
-    counts the deployment's requests. Nodes that failed a moment ago are used only when no
-    healthy one has room: a cooled-down node may be back, and the alternative is an error.
+    ``nodes`` are the names of those that can take it, in configured order; ``cold`` those of
+    them that would have to load its model first. ``key`` is the same for requests that share
+    the beginning of a conversation.
     """
-    usable = [state for state in states if state.is_available(now)]
-    usable = usable or [state for state in states if not state.is_full()]
+
+    policy: str
+    nodes: tuple[str, ...]
+    cold: frozenset[str] = frozenset()
+    key: bytes = b""
+
+
+def is_hopeless(states: Sequence[NodeState]) -> bool:
+    """Waiting cannot help: every node is being emptied or gone."""
+    return all(state.draining for state in states)
+
+
+def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> NodeState | None:
+    """The node to try, or None where it is better to wait.
+
+    ``states`` are those of ``wish.nodes``. ``turn`` counts the deployment's choices. While any
+    node is healthy, only healthy ones are tried, even if that means waiting for a slot. When
+    none is, those that failed a moment ago are better than an error: they may be back.
+    """
+    staying = [state for state in states if not state.draining]
+    healthy = [state for state in staying if state.is_healthy(now)]
+    usable = [state for state in healthy or staying if not state.is_full(now)]
     if not usable:
         return None
-    if policy == "ordered":
+    if wish.cold:
+        usable = [state for state in usable if state.name not in wish.cold] or usable
+    if wish.policy == "ordered":
         return usable[0]
-    if policy == "round-robin":
+    if wish.policy == "round-robin":
         return usable[turn % len(usable)]
+    if wish.policy == "prefix-affinity":
+        return pick_by_affinity(wish.key, usable, healthy or staying)
     return min(usable, key=lambda state: ((state.in_flight + 1) / state.weight, state.served))

@@ -1,53 +1,122 @@
 """A node's live state, kept by name across reloads.
 
 Three words with three meanings: a node is *healthy* when nothing speaks against it, *full* when
-it has as many streams as it may hold, and *available* when it is healthy and not full. Choosing
-asks only the last.
+it has as many streams as it may hold (or says so itself), and *available* when it is healthy,
+not full and not being emptied. Choosing asks only the last.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
-__all__ = ["COOL_DOWN", "NodeState"]
+from casedesk_proxy.pools.health import Fault, Health
 
-#: Seconds for which a node that refused a connection is left alone while others are available.
-COOL_DOWN = 2.0
+__all__ = ["NodeState", "Slot", "Stream"]
+
+#: Seconds for which a node counts as talking after it was last heard.
+TALKING = 5.0
+#: Seconds for which a node that answers 429 is taken for full: at least, at most.
+LEAST_FULL = 1.0
+MOST_FULL = 30.0
 
 
-@dataclass(slots=True)
+class Stream(Protocol):
+    """A reply under way: ``events`` grows whenever the node says something."""
+
+    @property
+    def events(self) -> int: ...
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A place at a node, taken by one exchange. Given back exactly once, by ``Admission``."""
+
+    state: NodeState
+    on_trial: bool
+    taken: bool = True
+
+
+@dataclass(slots=True, eq=False)
 class NodeState:
-    """Live facts about one node. ``limit`` is None where nothing bounds its streams."""
+    """``limit`` is what the configuration allows, ``slots`` what the engine tells; None: nothing
+    bounds its streams. ``in_flight`` counts taken slots, ``served`` those ever taken."""
 
     name: str
     limit: int | None = None
+    slots: int | None = None
     weight: int = 1
+    draining: bool = False
     in_flight: int = 0
-    failed_until: float = 0.0
-    last_error: str = ""
     served: int = 0
+    full_until: float = 0.0
+    health: Health = field(default_factory=Health)
+    #: Replies under way, each with its events at the last look.
+    _streams: dict[Stream, int] = field(default_factory=dict)
+    _heard_at: float = float("-inf")
+
+    @property
+    def room(self) -> int | None:
+        """How many streams it may hold; None: any number."""
+        return self.slots if self.limit is None else self.limit
+
+    @property
+    def last_error(self) -> str:
+        return self.health.last_error
 
     def is_healthy(self, now: float) -> bool:
-        return now >= self.failed_until
+        return self.health.may_serve(now)
 
-    def is_full(self) -> bool:
-        return self.limit is not None and self.in_flight >= self.limit
+    def is_full(self, now: float) -> bool:
+        room = self.room
+        return (room is not None and self.in_flight >= room) or now < self.full_until
 
     def is_available(self, now: float) -> bool:
-        return self.is_healthy(now) and not self.is_full()
+        return not self.draining and self.is_healthy(now) and not self.is_full(now)
 
-    def begin(self) -> None:
+    def next_change(self, now: float) -> float | None:
+        """When time alone may make it available, if it ever does."""
+        times = [when for when in (self.full_until, self.health.until) if when > now]
+        return min(times, default=None)
+
+    def take(self, now: float) -> Slot:
+        """A slot. The first one after a cool-down is the trial."""
+        on_trial = not self.health.is_well() and self.health.may_serve(now)
+        if on_trial:
+            self.health.on_trial = True
         self.in_flight += 1
         self.served += 1
+        return Slot(self, on_trial)
 
-    def end(self) -> None:
-        assert self.in_flight > 0, "a node's exchange ended twice"
+    def give_back(self, slot: Slot) -> None:
+        assert slot.taken, "a node's exchange ended twice"
+        slot.taken = False
         self.in_flight -= 1
+        if slot.on_trial:
+            self.health.on_trial = False
 
-    def fail(self, now: float, error: str) -> None:
-        """A connection was refused or broke before a reply; leave the node alone for a while."""
-        self.failed_until = now + COOL_DOWN
-        self.last_error = error
+    def begin_stream(self, stream: Stream) -> None:
+        self._streams[stream] = 0
 
-    def recover(self) -> None:
-        self.failed_until = 0.0
+    def end_stream(self, stream: Stream) -> None:
+        self._streams.pop(stream, None)
+
+    def is_talking(self, now: float) -> bool:
+        """Whether a stream of it has moved since the last look, or a moment before that."""
+        for stream, seen in self._streams.items():
+            if stream.events != seen:
+                self._streams[stream] = stream.events
+                self._heard_at = now
+        return bool(self._streams) and now - self._heard_at < TALKING
+
+    def fail(self, now: float, fault: Fault, error: str) -> None:
+        """Something speaks against the node. While tokens flow from it, nothing does: a probe
+        that times out or a full backlog is then the load's doing (sglang 22511)."""
+        if self.is_talking(now):
+            self.health.note(now, error)
+        else:
+            self.health.fail(now, fault, error)
+
+    def refuse(self, now: float, retry_after: float | None) -> None:
+        """It answered 429: it is full, whatever we count."""
+        self.full_until = now + min(max(retry_after or 0.0, LEAST_FULL), MOST_FULL)

@@ -75,7 +75,7 @@ def describe(served: Served, now: float) -> dict[str, object]:
         "nodes": {
             name: {
                 "healthy": state.is_healthy(now),
-                "full": state.is_full(),
+                "full": state.is_full(now),
                 "available": state.is_available(now),
                 "in_flight": state.in_flight,
                 "limit": state.limit,

@@ -13,8 +13,8 @@ import uuid
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
 from casedesk_proxy.dialects.base import Answered
-from casedesk_proxy.errors import NoNode, NotFound, ProxyError, UpstreamFault, UpstreamTimeout
-from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.exchange.outcome import Outcome, Phase, Terminal, terminal_of
 from casedesk_proxy.exchange.plan import Plan, plan_request
 from casedesk_proxy.exchange.reply import own_head
 from casedesk_proxy.exchange.route import Ask
@@ -88,7 +88,7 @@ class Handler:
                 return self._send(request, outcome, answer)
             return await self._deliver(request, outcome, answer)
         except ProxyError as error:
-            outcome.terminal = _terminal(error)
+            outcome.terminal = terminal_of(error)
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
             if outcome.terminal is Terminal.FAILED:
@@ -162,7 +162,8 @@ class Handler:
         )
         outcome.status = delivery.status
         request.forget()
-        delivery.begin(deployment.client_stall_timeout)
+        outcome.phase = Phase.STREAMING
+        delivery.begin(deployment)
         return delivery
 
     def _admit(
@@ -229,11 +230,3 @@ def _answered(answer: Answered) -> OwnReply:
     """A transposed request that needs no node."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     return OwnReply(200, ((b"content-type", b"application/json"), *headers), answer.body)
-
-
-def _terminal(error: ProxyError) -> Terminal:
-    if isinstance(error, UpstreamTimeout):
-        return Terminal.TIMED_OUT
-    if isinstance(error, UpstreamFault):
-        return Terminal.NODE_UNAVAILABLE
-    return Terminal.REFUSED

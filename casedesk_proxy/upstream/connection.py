@@ -19,11 +19,13 @@ MAX_EARLY = 262144
 
 
 class ConnectionBroken(Exception):
-    """The node closed, reset or garbled the reply's head. ``silent``: not one byte had come."""
+    """The node closed, reset or garbled the reply's head. ``silent``: not one byte had come;
+    ``lost``: the connection ended, rather than carrying what is no reply."""
 
-    def __init__(self, message: str, silent: bool) -> None:
+    def __init__(self, message: str, silent: bool, lost: bool = True) -> None:
         super().__init__(message)
         self.silent = silent
+        self.lost = lost
 
 
 class NodeConnection(asyncio.Protocol):
@@ -101,7 +103,8 @@ class NodeConnection(asyncio.Protocol):
             self._read_head(self._waiter)
         except MalformedMessage as error:
             self._buffer = b""
-            self._waiter.set_exception(ConnectionBroken(f"malformed reply: {error}", silent=False))
+            broken = ConnectionBroken(f"malformed reply: {error}", silent=False, lost=False)
+            self._waiter.set_exception(broken)
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,41 +1,35 @@
-"""Choose a node, connect, ask; maybe another node. Owns what is live about nodes.
+"""A slot at a node, a connection, a reply; where it may be, from another node.
 
-Another node is tried only before the first byte to the client, and only where no generation can
-have begun: after a failed connect, or a plain 429, 502 or 503. A *reused* connection that fails
-before its first reply byte is replaced once: the node closed it while our request was on its
-way (RFC 9112 section 9.3.1).
+Owns what is live about nodes: their states, who waits for them, their connections. Another node
+is tried only before the first byte to the client, by the rules of `pools.retry`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from casedesk_proxy.config.engines import SENDS_AT_ONCE
-from casedesk_proxy.errors import (
-    Busy,
-    ConnectFailed,
-    NoNode,
-    StreamBroken,
-    UpstreamFault,
-    UpstreamTimeout,
-)
-from casedesk_proxy.exchange.outcome import Outcome
+from casedesk_proxy.errors import Busy, NoNode, ProxyError
+from casedesk_proxy.exchange.outcome import Outcome, Phase
 from casedesk_proxy.exchange.plan import Plan
 from casedesk_proxy.exchange.route import Route
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
-from casedesk_proxy.pools.choose import choose
-from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
+from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import NodeState, Slot, Stream
+from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
+from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
+from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.tls import node_tls
-from casedesk_proxy.wire.http1 import ResponseHead
+from casedesk_proxy.wire.http1 import ResponseHead, header
 
-__all__ = ["Dispatcher", "Lease", "Reply"]
+__all__ = ["Dispatcher", "Failover", "Lease", "Reply"]
 
-_TRY_ANOTHER = frozenset({429, 502, 503})
+#: How many failovers the status page shows.
+REMEMBERED = 50
 
 
 @dataclass(slots=True)
@@ -50,15 +44,28 @@ class Lease:
     connection: NodeConnection
     _keep_alive: bool
     _pool: ConnectionPool
-    _state: NodeState
+    _slot: Slot
+    _dispatcher: Dispatcher
+    _stream: Stream | None = None
 
-    def end(self, *, clean: bool) -> None:
-        """The exchange is over. ``clean``: the connection stands at the message's end."""
-        self._state.end()
+    def begin(self, stream: Stream) -> None:
+        """The reply flows: while its ``events`` grow, the node is alive."""
+        self._stream = stream
+        self._slot.state.begin_stream(stream)
+
+    def end(self, *, clean: bool, fault: Fault | None = None) -> None:
+        """The exchange is over. ``clean``: the connection stands at the message's end. ``fault``:
+        what the reply, once begun, told against the node."""
         if clean:
             self._pool.give_back(self.connection, self._keep_alive)
         else:
             self.connection.abort()
+        state = self._slot.state
+        if self._stream is not None:
+            state.end_stream(self._stream)
+        if fault is not None:
+            self._dispatcher.blame(state, fault, f"a reply ended early ({fault})")
+        self._dispatcher.release(self._slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,135 +77,235 @@ class Reply:
     route: Route
 
 
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """A request that went on to another node. ``at`` by the loop's clock."""
+
+    at: float
+    deployment: str
+    model: str
+    left: str
+    why: str
+    taken: str
+
+
 class Dispatcher:
-    """Live state and connections are keyed by node name and survive a change of snapshot."""
+    """Live state is keyed by node name and survives a change of snapshot."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.states: dict[str, NodeState] = {}
+        self.admission = Admission()
+        self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
-        self._turns: dict[str, int] = {}
+        self._waiters: dict[Ticket, asyncio.Future[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def states(self) -> Mapping[str, NodeState]:
+        return self.admission.states
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Take over a configuration. Raises OSError where a node's CA file cannot be read."""
+        """Take over a configuration. A node that is no longer in it finishes what it has. Raises
+        OSError where a node's CA file cannot be read."""
         pools = {_address(node): self._pool(node) for node in snapshot.nodes.values()}
         for address in self._pools.keys() - pools.keys():
             self._pools[address].close()
         self._pools = pools
+        states = self.admission.states
         for name, node in snapshot.nodes.items():
-            state = self.states.setdefault(name, NodeState(name))
+            state = states.setdefault(name, NodeState(name))
             state.limit, state.weight = node.config.max_streams, node.config.weight
+            state.draining = node.config.drain
+        for name in [name for name in states if name not in snapshot.nodes]:
+            states[name].draining = True
+            if not states[name].in_flight:
+                del states[name]
+        self.settle()
 
     def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         for pool in self._pools.values():
             pool.close()
 
     async def open(self, plan: Plan, outcome: Outcome) -> Reply:
         """The reply of the first node that gives one. Raises an UpstreamFault or Busy."""
-        fault: UpstreamFault | Busy = self._none_available(plan)
         untried = {node.name: node for node in plan.nodes}
-        while (state := self._choose(plan, untried)) is not None:
-            node = untried.pop(state.name)
-            outcome.node = node.name
+        patience = plan.deployment.config.failover_timeout
+        failed: tuple[str, str] | None = None
+        give_up_at, replays = float("inf"), 0
+        while True:
+            slot = await self._enter(plan, tuple(untried), outcome, give_up_at)
+            node = untried.pop(slot.state.name)
+            outcome.node, outcome.phase = node.name, Phase.WAITING
             outcome.attempts += 1
+            if failed is not None:
+                self._remember(plan, *failed, node.name)
             try:
-                reply = await self._ask(plan, node, state)
-            except ConnectFailed as error:
-                state.fail(self._loop.time(), error.message)
-                fault = error
-                continue
-            if reply.head.status in _TRY_ANOTHER and self._choose(plan, untried) is not None:
-                state.last_error = f"answered {reply.head.status}"
+                reply = await self._ask(plan, node, slot)
+                failure, why = self._judge(reply, slot.state)
+                error: ProxyError | None = None
+            except AttemptFailed as fault:
+                reply, failure, error = None, fault.failure, fault.error
+                why = fault.failure.value
+            if failure is None:
+                assert reply is not None
+                return reply
+            now = self._loop.time()
+            give_up_at = min(give_up_at, now + patience)
+            if not self._may_go_on(failure, replays, untried, overdue=now >= give_up_at):
+                if reply is not None:
+                    return reply
+                assert error is not None
+                raise error
+            if reply is not None:
                 reply.lease.end(clean=False)
-                continue
-            return reply
-        raise fault
+            replays += failure is Failure.LOST
+            failed = (node.name, why)
+            outcome.tried += (f"{node.name}:{why}",)
 
-    def _choose(self, plan: Plan, untried: Iterable[str]) -> NodeState | None:
-        turn = self._turns.get(plan.deployment.name, 0)
-        self._turns[plan.deployment.name] = turn + 1
-        states = [self.states[name] for name in untried]
-        return choose(plan.deployment.policy, states, turn, self._loop.time())
+    def release(self, slot: Slot) -> None:
+        """An exchange has left its node."""
+        self._wake(self.admission.release(slot, self._loop.time()))
 
-    def _none_available(self, plan: Plan) -> UpstreamFault | Busy:
-        if any(self.states[node.name].is_full() for node in plan.nodes):
-            return Busy("all nodes of this deployment are busy", retry_after=1)
-        return NoNode("no node of this deployment is available")
+    def blame(self, state: NodeState, fault: Fault, error: str) -> None:
+        state.fail(self._loop.time(), fault, error)
+        self.settle()
 
-    async def _ask(self, plan: Plan, node: NodeSpec, state: NodeState) -> Reply:
-        """One attempt at one node. The in-flight count goes down on every way out but the
-        reply's, whose ``end`` does it."""
-        state.begin()
-        pool = self._pools[_address(node)]
-        route = plan.routes[node.name]
-        request = route.request_for(node)
+    def settle(self) -> None:
+        """Serve those whose wait has ended: something about a node has changed."""
+        self._wake(self.admission.settle(self._loop.time()))
+
+    # Waiting for a slot.
+
+    async def _enter(
+        self, plan: Plan, names: tuple[str, ...], outcome: Outcome, give_up_at: float
+    ) -> Slot:
+        """A slot at one of the named nodes. Raises Busy or NoNode."""
+        deployment, now = plan.deployment, self._loop.time()
+        wish = plan.wish if names == plan.wish.nodes else replace(plan.wish, nodes=names)
+        ticket = Ticket(deployment.name, outcome.token, wish)
+        self._wake(self.admission.arrive(ticket, now, deployment.config.max_waiting))
+        if not ticket.is_decided:
+            outcome.phase = Phase.QUEUED
+            limit = min(deployment.config.queue_timeout, give_up_at - now)
+            try:
+                await self._wait(ticket, limit)
+            finally:
+                outcome.queued += self._loop.time() - now
+        if ticket.slot is not None:
+            return ticket.slot
+        if ticket.refusal is Refusal.NO_NODE:
+            raise NoNode("no node of this deployment is available")
+        raise self._busy(deployment.name)
+
+    async def _wait(self, ticket: Ticket, limit: float) -> None:
+        """Until the ticket is decided, or for ``limit`` seconds. Whoever leaves meanwhile is gone
+        from the queue at once, and a slot that was just given goes to the next."""
+        waiter = self._waiters[ticket] = self._loop.create_future()
         try:
-            connection = pool.reuse()
-            if connection is not None:
-                try:
-                    head = await self._head(connection, request, node)
-                except ConnectionBroken as error:
-                    if not error.silent:
-                        raise
-                    connection = None
-            if connection is None:
-                connection = await self._connect(pool, node)
-                head = await self._head(connection, request, node)
-        except ConnectionBroken as error:
-            state.end()
-            state.last_error = str(error)
-            raise StreamBroken(f"node {node.name} gave no reply: {error}") from None
+            async with asyncio.timeout(limit):
+                await waiter
+        except TimeoutError:
+            self._wake(self.admission.abandon(ticket, self._loop.time()))
+            raise self._busy(ticket.deployment) from None
         except BaseException:
-            state.end()
+            self._wake(self.admission.abandon(ticket, self._loop.time()))
             raise
-        state.recover()
-        reply = Reply(Lease(node, connection, head.keep_alive, pool, state), head, route)
-        if 300 <= head.status < 400:
-            reply.lease.end(clean=False)
-            raise StreamBroken(
-                f"node {node.name} answered with a redirect, which is never followed"
-            )
-        return reply
+        finally:
+            del self._waiters[ticket]
 
-    async def _connect(self, pool: ConnectionPool, node: NodeSpec) -> NodeConnection:
-        try:
-            async with asyncio.timeout(node.config.connect_timeout):
-                return await pool.open()
-        except TimeoutError:
-            raise ConnectFailed(f"node {node.name} did not accept a connection in time", status=504,
-                                code="node_timeout") from None  # fmt: skip
-        except ssl.SSLError as error:
-            reason = error.reason or "handshake failed"
-            raise ConnectFailed(f"node {node.name}: TLS: {reason}") from None
-        except OSError as error:
-            reason = "refused the connection" if error.errno == 111 else "cannot be reached"
-            raise ConnectFailed(f"node {node.name} {reason}") from None
+    def _busy(self, deployment: str) -> Busy:
+        hint = self.admission.hint(deployment, self._loop.time())
+        return Busy("all nodes of this deployment are busy", retry_after=hint)
 
-    async def _head(
-        self, connection: NodeConnection, request: bytes, node: NodeSpec
-    ) -> ResponseHead:
+    def _wake(self, decided: list[Ticket]) -> None:
+        for ticket in decided:
+            waiter = self._waiters.get(ticket)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        if self.admission.anyone_waits:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Look again when time alone may have freed a node."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        when = self.admission.next_change(self._loop.time())
+        if when is not None:
+            self._timer = self._loop.call_at(when, self.settle)
+
+    # Asking a node.
+
+    async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot) -> Reply:
+        """One attempt. The slot is given back on every way out but the reply's, whose lease does
+        it. Raises AttemptFailed."""
+        pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
+        attempt = Attempt(
+            slot.state,
+            pool,
+            route.request_for(node),
+            deployment.connect_timeout(node),
+            deployment.first_byte_timeout(node),
+        )
         try:
-            async with asyncio.timeout(node.config.first_byte_timeout):
-                return await connection.ask(request)
-        except TimeoutError:
-            connection.abort()
-            raise UpstreamTimeout(f"node {node.name} sent no reply in time") from None
-        except asyncio.CancelledError:
-            connection.abort()
+            connection, head = await attempt.run()
+        except AttemptFailed as failed:
+            slot.state.fail(self._loop.time(), failed.fault, failed.error.message)
+            self.release(slot)
             raise
+        except BaseException:
+            self.release(slot)
+            raise
+        return Reply(Lease(node, connection, head.keep_alive, pool, slot, self), head, route)
+
+    def _judge(self, reply: Reply, state: NodeState) -> tuple[Failure | None, str]:
+        """What a reply's status says of its node; whether another one may be asked instead."""
+        status, now = reply.head.status, self._loop.time()
+        told = f"answered {status}"
+        if status in FULL:
+            state.refuse(now, _retry_after(reply.head))
+            state.health.note(now, told)
+        elif status >= 500:
+            fault = Fault.UNAVAILABLE if status in REFUSALS else Fault.ERROR
+            state.fail(now, fault, told)
+        else:
+            state.health.succeed()
+        # A node that is well again may be what somebody waits for.
+        self.settle()
+        return (Failure.REFUSED if status in REFUSALS else None), str(status)
+
+    def _may_go_on(
+        self, failure: Failure, replays: int, untried: Mapping[str, NodeSpec], *, overdue: bool
+    ) -> bool:
+        """Whether another node is to be asked. Where a reply could still be passed on, be it a
+        503, that is better than a node which is surely down."""
+        now = self._loop.time()
+        states = [self.states[name] for name in untried if name in self.states]
+        if failure is Failure.REFUSED:
+            states = [state for state in states if state.is_healthy(now)]
+        usable = any(not state.draining for state in states)
+        return usable and may_try_another(failure, replays, overdue)
+
+    def _remember(self, plan: Plan, left: str, why: str, taken: str) -> None:
+        now = self._loop.time()
+        self.failovers.append(Failover(now, plan.deployment.name, plan.model, left, why, taken))
 
     def _pool(self, node: NodeSpec) -> ConnectionPool:
+        """The connections to a node's address: kept, or made anew for a node that left the
+        configuration while a request waited for it."""
         known = self._pools.get(_address(node))
-        if known is not None:
-            return known
-        return ConnectionPool(
-            self._loop,
-            node.host,
-            node.port,
-            node_tls(node),
-            delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
-        )
+        if known is None:
+            known = ConnectionPool(self._loop, node.host, node.port, node_tls(node))
+        return known
 
 
 def _address(node: NodeSpec) -> tuple[bool, str, int, str]:
     return node.secure, node.host, node.port, repr(node.config.tls)
+
+
+def _retry_after(head: ResponseHead) -> float | None:
+    """Seconds; a date, which no inference server sends, counts as no hint."""
+    value = (header(head.headers, b"retry-after") or b"").strip()
+    return float(value) if value.isdigit() and len(value) < 9 else None

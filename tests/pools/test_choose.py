@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.pools.choose import choose
+from casedesk_proxy.pools.choose import Wish, choose, is_hopeless
+from casedesk_proxy.pools.health import Fault, Health
 from casedesk_proxy.pools.node import NodeState
 
 NOW = 1000.0
+POLICY_NAMES = ["least-streams", "round-robin", "ordered", "prefix-affinity"]
+
+
+def ill() -> Health:
+    health = Health()
+    health.fail(NOW, Fault.UNREACHABLE, "refused")
+    return health
+
+
 STATES = st.lists(
     st.builds(
         NodeState,
@@ -17,32 +27,46 @@ STATES = st.lists(
         limit=st.none() | st.integers(1, 5),
         weight=st.integers(1, 4),
         in_flight=st.integers(0, 5),
-        failed_until=st.sampled_from([0.0, NOW + 1]),
+        draining=st.booleans(),
+        health=st.builds(Health) | st.builds(ill),
     ),
     max_size=5,
 )
-POLICIES = st.sampled_from(["least-streams", "round-robin", "ordered"])
+POLICIES = st.sampled_from(POLICY_NAMES)
 
 
 def three(**changes: dict[str, object]) -> list[NodeState]:
     return [NodeState(name, **changes.get(name, {})) for name in "abc"]  # type: ignore[arg-type]
 
 
-def pick(policy: str, states: list[NodeState], turn: int = 0) -> str | None:
-    chosen = choose(policy, states, turn, NOW)
+def wish(policy: str, cold: str = "", key: bytes = b"") -> Wish:
+    return Wish(policy, ("a", "b", "c"), frozenset(cold), key)
+
+
+def pick(policy: str, states: list[NodeState], turn: int = 0, cold: str = "") -> str | None:
+    chosen = choose(wish(policy, cold), states, turn, NOW)
     return chosen.name if chosen else None
 
 
-@given(POLICIES, STATES, st.integers(0, 9))
-def test_never_a_full_node_and_one_whenever_there_is_room(
-    policy: str, states: list[NodeState], turn: int
+@given(POLICIES, STATES, st.integers(0, 9), st.sets(st.text(max_size=2)), st.binary(max_size=3))
+def test_never_a_full_or_draining_node_nor_an_ill_one_while_one_is_healthy(
+    policy: str, states: list[NodeState], turn: int, cold: set[str], key: bytes
 ) -> None:
-    chosen = choose(policy, states, turn, NOW)
+    chosen = choose(Wish(policy, (), frozenset(cold), key), states, turn, NOW)
+    staying = [state for state in states if not state.draining]
+    healthy = [state for state in staying if state.is_healthy(NOW)]
     if chosen is None:
-        assert all(state.is_full() for state in states)
+        assert all(state.is_full(NOW) for state in healthy or staying)
     else:
-        assert not chosen.is_full()
-        assert chosen.is_healthy(NOW) or not any(state.is_available(NOW) for state in states)
+        assert chosen in (healthy or staying)
+        assert not chosen.is_full(NOW)
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_a_node_that_has_the_model_loaded_is_preferred(policy: str) -> None:
+    assert pick(policy, three(a={"in_flight": 3}), cold="bc") == "a"
+    assert pick(policy, three(a={"in_flight": 3, "limit": 3}), cold="bc") in ("b", "c")
+    assert pick(policy, three(a={"health": ill()}), cold="bc") in ("b", "c")
 
 
 def test_least_streams_counts_streams_per_weight() -> None:
@@ -51,14 +75,24 @@ def test_least_streams_counts_streams_per_weight() -> None:
     assert pick("least-streams", heavy) == "a"
 
 
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 60))
+def test_least_streams_gives_every_node_its_share_by_weight(weights: list[int], count: int) -> None:
+    states = [NodeState(str(number), weight=weight) for number, weight in enumerate(weights)]
+    for _ in range(count):
+        chosen = choose(wish("least-streams"), states, 0, NOW)
+        assert chosen is not None
+        chosen.take(NOW)
+    for state in states:
+        assert state.in_flight >= count * state.weight // sum(weights)
+
+
 def test_idle_nodes_take_turns() -> None:
     states = three()
     order = []
     for _ in range(6):
-        chosen = choose("least-streams", states, 0, NOW)
+        chosen = choose(wish("least-streams"), states, 0, NOW)
         assert chosen is not None
-        chosen.begin()
-        chosen.end()
+        chosen.give_back(chosen.take(NOW))
         order.append(chosen.name)
     assert order == ["a", "b", "c", "a", "b", "c"]
 
@@ -72,8 +106,9 @@ def test_round_robin() -> None:
     [
         ({}, "a"),
         ({"a": {"in_flight": 1, "limit": 1}}, "b"),
-        ({"a": {"failed_until": NOW + 1}}, "b"),
-        ({name: {"failed_until": NOW + 1} for name in "abc"}, "a"),
+        ({"a": {"health": ill()}}, "b"),
+        ({"a": {"draining": True}}, "b"),
+        ({name: {"health": ill()} for name in "abc"}, "a"),
     ],
 )
 def test_ordered_takes_the_first_available(
@@ -82,6 +117,14 @@ def test_ordered_takes_the_first_available(
     assert pick("ordered", three(**changes)) == wanted
 
 
+def test_waiting_for_a_healthy_node_is_better_than_trying_an_ill_one() -> None:
+    states = three(a={"health": ill()}, b={"limit": 1, "in_flight": 1}, c={"health": ill()})
+    assert pick("ordered", states) is None
+
+
 def test_nobody() -> None:
     assert pick("ordered", []) is None
     assert pick("least-streams", three(**{n: {"limit": 1, "in_flight": 1} for n in "abc"})) is None
+    assert is_hopeless([])
+    assert is_hopeless(three(**{n: {"draining": True} for n in "abc"}))
+    assert not is_hopeless(three(a={"draining": True}))

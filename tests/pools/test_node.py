@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
-from casedesk_proxy.pools.node import COOL_DOWN, NodeState
+from casedesk_proxy.pools.health import FIRST, Fault
+from casedesk_proxy.pools.node import MOST_FULL, TALKING, NodeState
+
+
+@dataclass(eq=False)
+class Talk:
+    events: int = 0
 
 
 def test_a_new_node_is_available() -> None:
@@ -13,25 +21,93 @@ def test_a_new_node_is_available() -> None:
 
 def test_full_is_not_unhealthy() -> None:
     state = NodeState("a", limit=1)
-    state.begin()
-    assert state.is_full()
+    slot = state.take(0.0)
+    assert state.is_full(0.0)
     assert state.is_healthy(0.0)
     assert not state.is_available(0.0)
-    state.end()
+    state.give_back(slot)
     assert state.is_available(0.0)
 
 
-def test_a_failed_node_is_left_alone_for_a_while() -> None:
+@pytest.mark.parametrize(
+    ("limit", "slots", "room"), [(None, None, None), (3, None, 3), (None, 4, 4), (3, 4, 3)]
+)
+def test_what_the_configuration_allows_goes_before_what_the_engine_tells(
+    limit: int | None, slots: int | None, room: int | None
+) -> None:
+    assert NodeState("a", limit=limit, slots=slots).room == room
+
+
+def test_a_node_that_answers_429_is_full_for_a_while() -> None:
     state = NodeState("a")
-    state.fail(100.0, "refused")
-    assert not state.is_available(100.0 + COOL_DOWN / 2)
-    assert state.is_available(100.0 + COOL_DOWN)
+    state.refuse(100.0, 7.0)
+    assert state.is_full(106.9)
+    assert state.is_healthy(106.9)
+    assert state.next_change(100.0) == 107.0
+    assert not state.is_full(107.0)
+    state.refuse(200.0, 1e9)
+    assert not state.is_full(200.0 + MOST_FULL)
+    state.refuse(300.0, None)
+    assert state.is_full(300.5)
+
+
+def test_a_draining_node_is_not_available_but_keeps_its_health() -> None:
+    state = NodeState("a", draining=True)
+    assert state.is_healthy(0.0)
+    assert not state.is_available(0.0)
+
+
+def test_a_failed_node_gets_one_trial_after_its_cool_down() -> None:
+    state = NodeState("a")
+    state.fail(100.0, Fault.UNREACHABLE, "refused")
+    assert not state.is_available(100.0 + FIRST / 2)
+    assert state.next_change(100.0) == 100.0 + FIRST
+    later = 100.0 + FIRST
+    assert state.is_available(later)
+    trial = state.take(later)
+    assert not state.is_available(later), "one at a time"
+    state.give_back(trial)
+    assert state.is_available(later), "a trial that tells nothing is repeated"
     assert state.last_error == "refused"
-    state.fail(200.0, "refused")
-    state.recover()
-    assert state.is_available(200.0)
 
 
-def test_ending_twice_is_a_bug() -> None:
+def test_what_was_under_way_does_not_end_the_trial() -> None:
+    state = NodeState("a")
+    old = state.take(99.0)
+    state.fail(100.0, Fault.UNREACHABLE, "refused")
+    trial = state.take(100.0 + FIRST)
+    state.give_back(old)
+    assert not state.is_healthy(100.0 + FIRST)
+    state.give_back(trial)
+
+
+def test_a_node_with_flowing_tokens_is_never_declared_dead() -> None:
+    state, talk = NodeState("a"), Talk()
+    state.take(99.0)
+    state.begin_stream(talk)
+    talk.events = 5
+    state.fail(100.0, Fault.UNREACHABLE, "refused")
+    assert state.is_healthy(100.0)
+    assert state.last_error == "refused", "it is told nevertheless"
+    state.fail(100.0 + TALKING / 2, Fault.UNREACHABLE, "refused")
+    assert state.is_healthy(100.0 + TALKING / 2), "it has talked a moment ago"
+    state.fail(100.0 + TALKING, Fault.UNREACHABLE, "refused")
+    assert not state.is_healthy(100.0 + TALKING), "an open stream alone is no sign of life"
+
+
+def test_streams_that_ended_do_not_speak_for_a_node() -> None:
+    state, talk = NodeState("a"), Talk(9)
+    state.begin_stream(talk)
+    state.end_stream(talk)
+    state.end_stream(talk)
+    state.fail(100.0, Fault.UNREACHABLE, "refused")
+    assert not state.is_healthy(100.0)
+
+
+def test_giving_back_twice_is_a_bug() -> None:
+    state = NodeState("a")
+    slot = state.take(0.0)
+    state.give_back(slot)
     with pytest.raises(AssertionError):
-        NodeState("a").end()
+        state.give_back(slot)
+    assert state.in_flight == 0

@@ -1,0 +1,61 @@
+"""What stays the same while a conversation grows: its beginning, by which it finds its node again.
+
+System text and first turn, in each surface's own form; nothing is validated here.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["beginning"]
+
+#: Claude Code's system text begins with a line of this name that changes with every request;
+#: llama-server and vLLM leave it out of what they cache, so it must not move a conversation.
+_VOLATILE = "x-anthropic-billing-header"
+_INSTRUCTIONS = ("system", "developer")
+
+
+def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
+    """A short key; equal for the requests of one conversation."""
+    if surface is Dialect.GEMINI:
+        system = body.get("systemInstruction", body.get("system_instruction"))
+        first = _first(body.get("contents"))
+    elif surface is Dialect.ANTHROPIC:
+        system = _steady(body.get("system"))
+        first = _first(body.get("messages"))
+    else:
+        messages = body.get("messages", body.get("prompt", body.get("input")))
+        system = _opening(messages)
+        first = messages if not isinstance(messages, list) else None
+    return blake2b(jsonio.dumps([system, first]), digest_size=16).digest()
+
+
+def _first(turns: Any) -> Any:
+    return turns[0] if isinstance(turns, list) and turns else turns
+
+
+def _steady(system: Any) -> Any:
+    if not isinstance(system, list):
+        return system
+    return [one for one in system if not _is_volatile(one)]
+
+
+def _is_volatile(block: Any) -> bool:
+    text = block.get("text") if isinstance(block, dict) else None
+    return isinstance(text, str) and text.startswith(_VOLATILE)
+
+
+def _opening(messages: Any) -> Any:
+    """The messages up to the first that is no instruction."""
+    if not isinstance(messages, list):
+        return None
+    opening = []
+    for message in messages:
+        opening.append(message)
+        if not isinstance(message, dict) or message.get("role") not in _INSTRUCTIONS:
+            break
+    return opening

@@ -1,0 +1,182 @@
+"""Slots at nodes, and who waits for them: every decision, and nothing but decisions.
+
+Each verb returns the tickets that it decided, now holding a ``slot`` or a ``refusal``; the caller
+wakes them. After each verb no waiting ticket could be served: whatever may free a slot or heal a
+node must be told by a verb, and what time alone does, by ``settle`` at ``next_change``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from casedesk_proxy.pools.choose import Wish, choose, is_hopeless
+from casedesk_proxy.pools.node import NodeState, Slot
+from casedesk_proxy.pools.queue import FairQueue
+
+__all__ = ["Admission", "Refusal", "Ticket"]
+
+#: How much of a new observation of the pause between two grants is believed.
+_BELIEF = 0.2
+#: Retry hints in seconds: at least, at most, and where nothing has been observed yet.
+_LEAST_HINT, _MOST_HINT, _FIRST_HINT = 1.0, 60.0, 2.0
+
+
+class Refusal(StrEnum):
+    #: So many wait already that it would be waiting in vain.
+    QUEUE_FULL = "queue_full"
+    #: Every node that could take it is going away.
+    NO_NODE = "no_node"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One request that wants a slot. Undecided while both ``slot`` and ``refusal`` are None."""
+
+    deployment: str
+    token: str
+    wish: Wish
+    slot: Slot | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        return self.slot is not None or self.refusal is not None
+
+
+class _Waiting:
+    """A deployment's queue, and how fast it moves."""
+
+    __slots__ = ("granted_at", "pause", "queue")
+
+    def __init__(self, now: float) -> None:
+        self.queue: FairQueue[Ticket] = FairQueue()
+        self.granted_at = now
+        self.pause: float | None = None
+
+    def observe_grant(self, now: float) -> None:
+        pause, self.granted_at = now - self.granted_at, now
+        old = pause if self.pause is None else self.pause
+        self.pause = old + _BELIEF * (pause - old)
+
+
+class Admission:
+    """``states`` are the nodes by name. Owned by one place; survives a reload."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, NodeState] = {}
+        self._turns: dict[str, int] = {}
+        #: Deployments with somebody waiting, in the order in which they are served next.
+        self._waiting: dict[str, _Waiting] = {}
+
+    def waiting(self, deployment: str) -> int:
+        waiting = self._waiting.get(deployment)
+        return len(waiting.queue) if waiting else 0
+
+    @property
+    def anyone_waits(self) -> bool:
+        return bool(self._waiting)
+
+    def arrive(self, ticket: Ticket, now: float, max_waiting: int) -> list[Ticket]:
+        """Give the ticket a slot, or a place in the queue, or neither. Nobody is overtaken:
+        whoever waits could not use the slot, or would have it."""
+        decided = self.settle(now) if self._waiting else []
+        if self._decide(ticket, now):
+            return [*decided, ticket]
+        waiting = self._waiting.get(ticket.deployment) or _Waiting(now)
+        if len(waiting.queue) >= max_waiting:
+            loser = waiting.queue.yield_place(ticket.token)
+            if loser is None:
+                ticket.refusal = Refusal.QUEUE_FULL
+                return [*decided, ticket]
+            loser.refusal = Refusal.QUEUE_FULL
+            decided.append(loser)
+        self._waiting[ticket.deployment] = waiting
+        waiting.queue.add(ticket.token, ticket)
+        return decided
+
+    def release(self, slot: Slot, now: float) -> list[Ticket]:
+        """An exchange has ended."""
+        state = slot.state
+        state.give_back(slot)
+        if state.draining and not state.in_flight and self.states.get(state.name) is state:
+            del self.states[state.name]
+        return self.settle(now) if self._waiting else []
+
+    def abandon(self, ticket: Ticket, now: float) -> list[Ticket]:
+        """Whoever held the ticket has left, wherever it stands."""
+        if ticket.slot is not None:
+            return self.release(ticket.slot, now) if ticket.slot.taken else []
+        waiting = self._waiting.get(ticket.deployment)
+        if ticket.refusal is None and waiting is not None:
+            waiting.queue.remove(ticket.token, ticket)
+            self._drop_if_empty(ticket.deployment)
+        return []
+
+    def settle(self, now: float) -> list[Ticket]:
+        """Serve whoever can be served: after a change of health or limits, or of time."""
+        return list(self._serve(now)) if self._waiting else []
+
+    def next_change(self, now: float) -> float | None:
+        """When to ``settle`` at the latest; None: not before something happens."""
+        if not self._waiting:
+            return None
+        times = (state.next_change(now) for state in self.states.values())
+        return min((when for when in times if when is not None), default=None)
+
+    def hint(self, deployment: str, now: float) -> float:
+        """In how many seconds a refused request may find room, by how fast the queue moved."""
+        waiting = self._waiting.get(deployment)
+        if waiting is None:
+            return _LEAST_HINT
+        pause = _FIRST_HINT if waiting.pause is None else waiting.pause
+        pause = max(pause, (now - waiting.granted_at) / (len(waiting.queue) + 1))
+        return min(max(pause * (len(waiting.queue) + 1), _LEAST_HINT), _MOST_HINT)
+
+    def _serve(self, now: float) -> Iterator[Ticket]:
+        """Deployments take turns, as they may share nodes."""
+        stuck: set[tuple[str, ...]] = set()
+
+        def serves(ticket: Ticket) -> bool:
+            # Where one found no slot, the next one with the same nodes finds none, either.
+            if ticket.wish.nodes in stuck:
+                return False
+            if self._decide(ticket, now):
+                return True
+            stuck.add(ticket.wish.nodes)
+            return False
+
+        moved = True
+        while moved:
+            moved = False
+            for name in list(self._waiting):
+                waiting = self._waiting[name]
+                ticket = waiting.queue.take(serves)
+                if ticket is None:
+                    continue
+                moved = True
+                if ticket.slot is not None:
+                    waiting.observe_grant(now)
+                del self._waiting[name]
+                if len(waiting.queue):
+                    self._waiting[name] = waiting
+                yield ticket
+
+    def _decide(self, ticket: Ticket, now: float) -> bool:
+        wish = ticket.wish
+        states = [self.states[name] for name in wish.nodes if name in self.states]
+        if is_hopeless(states):
+            ticket.refusal = Refusal.NO_NODE
+            return True
+        turn = self._turns.get(ticket.deployment, 0)
+        state = choose(wish, states, turn, now)
+        if state is None:
+            return False
+        self._turns[ticket.deployment] = turn + 1
+        ticket.slot = state.take(now)
+        return True
+
+    def _drop_if_empty(self, deployment: str) -> None:
+        if not len(self._waiting[deployment].queue):
+            del self._waiting[deployment]

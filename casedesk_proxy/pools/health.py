@@ -1,0 +1,105 @@
+"""What is known about a node's health, and how one thing leads to another.
+
+    well ──strikes──▶ cooling ──time──▶ on trial ──success──▶ well
+                         ▲                  │
+                         └──── any fault ───┘   (each round twice as long, up to LONGEST)
+
+Passive first: requests tell most. A fault that is surely the node's (nobody listens, 503) takes
+it out at once; one that may be the request's (500, a broken stream) has to come three times
+without a success in between. A node is never given up for good: after its cool-down one request
+tries it, and an active probe that finds it back ends the cool-down early.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["FIRST", "LONGEST", "Fault", "Health"]
+
+#: Cool-downs in seconds: the first, and what doubling leads to at most.
+FIRST = 1.0
+LONGEST = 30.0
+#: So many strikes take a node out; older ones than this (seconds) no longer count.
+STRIKES_OUT = 3
+MEMORY = 60.0
+
+
+class Fault(StrEnum):
+    """What can speak against a node."""
+
+    #: Nobody listens there, or TLS fails.
+    UNREACHABLE = "unreachable"
+    #: It answered 502 or 503: not ready, loading, shutting down.
+    UNAVAILABLE = "unavailable"
+    #: It answered with another 5xx.
+    ERROR = "error"
+    #: Its reply broke off or was garbage.
+    BROKE = "broke"
+    #: It was silent for longer than a timeout allows.
+    SILENT = "silent"
+
+
+_STRIKES = {Fault.UNREACHABLE: STRIKES_OUT, Fault.UNAVAILABLE: STRIKES_OUT}
+#: A probe can see that these are over; whether a node still breaks streams it cannot.
+_SEEN_BY_PROBES = frozenset({Fault.UNREACHABLE, Fault.UNAVAILABLE, Fault.SILENT})
+
+
+@dataclass(slots=True)
+class Health:
+    """``until`` is the end of the cool-down; ``rounds`` how many there were in a row, 0: well."""
+
+    strikes: int = 0
+    rounds: int = 0
+    until: float = 0.0
+    cause: Fault | None = None
+    struck_at: float = float("-inf")
+    on_trial: bool = False
+    last_error: str = ""
+    last_error_at: float | None = None
+
+    def is_well(self) -> bool:
+        return self.rounds == 0
+
+    def is_cooling(self, now: float) -> bool:
+        return self.rounds > 0 and now < self.until
+
+    def may_serve(self, now: float) -> bool:
+        """Well, or due for the one request that tries it."""
+        return self.rounds == 0 or (now >= self.until and not self.on_trial)
+
+    def note(self, now: float, error: str) -> None:
+        """Something to show on the status page that changes nothing."""
+        self.last_error, self.last_error_at = error, now
+
+    def fail(self, now: float, fault: Fault, error: str) -> None:
+        """A fault of the node. ``error`` must be safe to show."""
+        self.note(now, error)
+        if now - self.struck_at > MEMORY:
+            self.strikes = 0
+        self.struck_at = now
+        self.strikes += _STRIKES.get(fault, 1)
+        if self.is_cooling(now):
+            return  # Known already; those that were under way make it no worse.
+        if self.strikes >= STRIKES_OUT or self.rounds:
+            self.cause = fault
+            self.until = now + min(FIRST * 2.0**self.rounds, LONGEST)
+            # Far beyond LONGEST the exponent would grow without use.
+            self.rounds = min(self.rounds + 1, 16)
+            self.strikes = 0
+
+    def succeed(self) -> None:
+        """A request got its reply."""
+        self.strikes = self.rounds = 0
+        self.until = 0.0
+        self.cause = None
+
+    def connected(self) -> None:
+        """Somebody listens there again, which is all that an unreachable node lacked."""
+        if self.cause is Fault.UNREACHABLE:
+            self.succeed()
+
+    def seen_alive(self) -> None:
+        """An active probe was answered."""
+        if self.cause is None or self.cause in _SEEN_BY_PROBES:
+            self.succeed()

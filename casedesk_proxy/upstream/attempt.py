@@ -1,0 +1,99 @@
+"""One attempt at one node: a connection, the request, the head of the reply.
+
+A *reused* connection that fails before its first reply byte is replaced once: the node closed it
+while our request was on its way (RFC 9112 section 9.3.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+from casedesk_proxy.errors import ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.pools.retry import Failure
+from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
+from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["Attempt", "AttemptFailed"]
+
+
+class AttemptFailed(Exception):
+    """``failure`` decides about another node, ``fault`` speaks against this one, ``error`` is
+    what the client is told if there is no other."""
+
+    def __init__(self, failure: Failure, fault: Fault, error: UpstreamFault) -> None:
+        super().__init__(error.message)
+        self.failure = failure
+        self.fault = fault
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Timeouts in seconds. A cancelled attempt leaves no connection behind."""
+
+    state: NodeState
+    pool: ConnectionPool
+    request: bytes
+    connect_timeout: float
+    first_byte_timeout: float
+
+    async def run(self) -> tuple[NodeConnection, ResponseHead]:
+        """Raises AttemptFailed."""
+        try:
+            connection, head = await self._ask()
+        except ConnectionBroken as error:
+            told = StreamBroken(f"node {self.state.name} gave no reply: {error}")
+            failure = Failure.LOST if error.lost else Failure.GARBLED
+            raise AttemptFailed(failure, Fault.BROKE, told) from None
+        if 300 <= head.status < 400:
+            connection.abort()
+            told = StreamBroken(
+                f"node {self.state.name} answered with a redirect, which is never followed"
+            )
+            raise AttemptFailed(Failure.GARBLED, Fault.ERROR, told)
+        return connection, head
+
+    async def _ask(self) -> tuple[NodeConnection, ResponseHead]:
+        connection = self.pool.reuse()
+        if connection is not None:
+            try:
+                return connection, await self._head(connection)
+            except ConnectionBroken as error:
+                if not error.silent:
+                    raise
+        connection = await self._connect()
+        self.state.health.connected()
+        return connection, await self._head(connection)
+
+    async def _connect(self) -> NodeConnection:
+        node = self.state.name
+        try:
+            async with asyncio.timeout(self.connect_timeout):
+                return await self.pool.open()
+        except TimeoutError:
+            error = ConnectFailed(
+                f"node {node} did not accept a connection in time", status=504, code="node_timeout"
+            )
+        except ssl.SSLError as fault:
+            error = ConnectFailed(f"node {node}: TLS: {fault.reason or 'handshake failed'}")
+        except OSError as fault:
+            reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
+            error = ConnectFailed(f"node {node} {reason}")
+        raise AttemptFailed(Failure.CONNECT, Fault.UNREACHABLE, error) from None
+
+    async def _head(self, connection: NodeConnection) -> ResponseHead:
+        try:
+            async with asyncio.timeout(self.first_byte_timeout):
+                return await connection.ask(self.request)
+        except TimeoutError:
+            connection.abort()
+            told = UpstreamTimeout(f"node {self.state.name} sent no reply in time")
+            raise AttemptFailed(Failure.TIMEOUT, Fault.SILENT, told) from None
+        except asyncio.CancelledError:
+            connection.abort()
+            raise

@@ -1,0 +1,304 @@
+"""Slots and who waits for them, under any interleaving of what can happen."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
+from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import NodeState, Slot
+
+NODES = ("x", "y", "z")
+ANY = Wish("least-streams", NODES)
+
+
+def one_slot(*names: str) -> Admission:
+    admission = Admission()
+    for name in names:
+        admission.states[name] = NodeState(name, limit=1)
+    return admission
+
+
+def ticket(token: str = "t", wish: Wish = ANY, deployment: str = "d") -> Ticket:
+    return Ticket(deployment, token, wish)
+
+
+def test_a_free_slot_is_given_at_once() -> None:
+    admission, asked = one_slot("x"), ticket()
+    assert admission.arrive(asked, 0.0, 10) == [asked]
+    assert asked.slot is not None
+    assert admission.states["x"].in_flight == 1
+
+
+def test_a_slot_that_frees_goes_to_the_first_in_line() -> None:
+    admission = one_slot("x")
+    first, second, third = ticket(), ticket(), ticket()
+    for one in (first, second, third):
+        admission.arrive(one, 0.0, 10)
+    assert admission.waiting("d") == 2
+    assert first.slot is not None
+    assert admission.release(first.slot, 1.0) == [second]
+    assert second.slot is not None
+    assert third.slot is None
+
+
+def test_one_that_leaves_the_queue_is_gone_at_once() -> None:
+    admission = one_slot("x")
+    holder, leaver = ticket(), ticket()
+    admission.arrive(holder, 0.0, 10)
+    admission.arrive(leaver, 0.0, 10)
+    assert admission.abandon(leaver, 0.0) == []
+    assert admission.waiting("d") == 0
+    assert not admission.anyone_waits
+
+
+def test_one_that_leaves_as_its_slot_comes_passes_it_on() -> None:
+    admission = one_slot("x")
+    holder, leaver, next_one = ticket(), ticket(), ticket()
+    for one in (holder, leaver, next_one):
+        admission.arrive(one, 0.0, 10)
+    assert holder.slot is not None
+    admission.release(holder.slot, 1.0)
+    assert admission.abandon(leaver, 1.0) == [next_one]
+    assert admission.abandon(leaver, 1.0) == [], "once is enough"
+    assert admission.states["x"].in_flight == 1
+
+
+def test_beyond_max_waiting_whoever_has_most_waiting_is_refused() -> None:
+    admission = one_slot("x")
+    tickets = [ticket("greedy") for _ in range(4)]
+    for one in tickets[:3]:
+        admission.arrive(one, 0.0, 2)
+    assert admission.arrive(tickets[3], 0.0, 2) == [tickets[3]]
+    assert tickets[3].refusal is Refusal.QUEUE_FULL
+    modest = ticket("modest")
+    assert admission.arrive(modest, 0.0, 2) == [tickets[2]]
+    assert tickets[2].refusal is Refusal.QUEUE_FULL
+    assert not modest.is_decided
+    assert admission.waiting("d") == 2
+
+
+def test_no_queue_at_all() -> None:
+    admission = one_slot("x")
+    admission.arrive(ticket(), 0.0, 0)
+    asked = ticket()
+    admission.arrive(asked, 0.0, 0)
+    assert asked.refusal is Refusal.QUEUE_FULL
+    assert not admission.anyone_waits
+
+
+def test_one_that_could_use_a_free_slot_does_not_wait_for_those_that_cannot() -> None:
+    admission = one_slot("x", "y")
+    on_x = Wish("ordered", ("x",))
+    admission.arrive(ticket(wish=on_x), 0.0, 10)
+    admission.arrive(ticket(wish=on_x), 0.0, 10)
+    asked = ticket(wish=Wish("ordered", ("y",)))
+    admission.arrive(asked, 0.0, 10)
+    assert asked.slot is not None
+
+
+def test_deployments_that_share_a_node_take_turns() -> None:
+    admission = one_slot("x")
+    holder = ticket()
+    admission.arrive(holder, 0.0, 10)
+    waiting = [ticket(deployment=name) for name in ("d", "d", "d", "e", "e")]
+    for one in waiting:
+        admission.arrive(one, 0.0, 10)
+    assert holder.slot is not None
+    order, slot = [], holder.slot
+    for _ in waiting:
+        (served,) = admission.release(slot, 1.0)
+        assert served.slot is not None
+        order.append(served.deployment)
+        slot = served.slot
+    assert order == ["d", "e", "d", "e", "d"]
+
+
+def test_nodes_that_all_go_away_refuse_who_waits() -> None:
+    admission = one_slot("x")
+    holder, waiter = ticket(), ticket()
+    admission.arrive(holder, 0.0, 10)
+    admission.arrive(waiter, 0.0, 10)
+    admission.states["x"].draining = True
+    assert admission.settle(1.0) == [waiter]
+    assert waiter.refusal is Refusal.NO_NODE
+    assert holder.slot is not None
+    admission.release(holder.slot, 2.0)
+    assert admission.states == {}, "what it had is finished"
+
+
+def test_time_alone_is_told() -> None:
+    admission = one_slot("x")
+    admission.states["x"].refuse(0.0, 3.0)
+    waiter = ticket()
+    assert admission.arrive(waiter, 0.0, 10) == []
+    assert admission.next_change(0.0) == 3.0
+    assert admission.settle(2.9) == []
+    assert admission.settle(3.0) == [waiter]
+    assert admission.next_change(3.0) is None
+
+
+def test_hints_follow_how_fast_the_queue_moves() -> None:
+    admission = one_slot("x")
+    assert admission.hint("d", 0.0) == 1.0
+    holder = ticket()
+    admission.arrive(holder, 0.0, 10)
+    queued = [ticket() for _ in range(5)]
+    for one in queued:
+        admission.arrive(one, 0.0, 10)
+    assert holder.slot is not None
+    admission.release(holder.slot, 10.0)
+    assert admission.hint("d", 10.0) == 50.0
+    assert admission.hint("d", 1e6) == 60.0
+
+
+class Interleaving(RuleBasedStateMachine):
+    """arrive, finish, cancel, fail, heal, refuse, drain, resize and time, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.admission = Admission()
+        self.waiting: list[Ticket] = []
+        self.holding: list[Ticket] = []
+        #: For each waiting ticket, who was served meanwhile a slot that it could have used.
+        self.overtaken: dict[Ticket, list[str]] = {}
+
+    @initialize(limits=st.tuples(*[st.none() | st.integers(1, 3)] * 3))
+    def begin(self, limits: tuple[int | None, ...]) -> None:
+        for name, limit in zip(NODES, limits, strict=True):
+            self.admission.states[name] = NodeState(name, limit=limit)
+
+    def take(self, decided: list[Ticket]) -> None:
+        for one in decided:
+            assert one.is_decided
+            assert (one.slot is None) is not (one.refusal is None)
+            assert one in self.waiting, "decided once"
+            self.waiting.remove(one)
+            self.overtaken.pop(one, None)
+            if one.slot is not None:
+                self.holding.append(one)
+                for other, tokens in self.overtaken.items():
+                    if (
+                        other.deployment == one.deployment
+                        and self.could_use(other, one.slot)
+                        and self.is_first(other)
+                    ):
+                        tokens.append(one.token)
+
+    def could_use(self, asked: Ticket, slot: Slot) -> bool:
+        """An ill node is for those that have no healthy one."""
+        names = [name for name in asked.wish.nodes if name in self.admission.states]
+        staying = [one for name in names if not (one := self.admission.states[name]).draining]
+        healthy = [
+            one
+            for one in staying
+            if one.is_healthy(self.now) or (one is slot.state and slot.on_trial)
+        ]
+        return slot.state in (healthy or staying)
+
+    def is_first(self, asked: Ticket) -> bool:
+        return asked is next(
+            one
+            for one in self.waiting
+            if (one.token, one.deployment) == (asked.token, asked.deployment)
+        )
+
+    @rule(
+        token=st.sampled_from("abc"),
+        deployment=st.sampled_from("de"),
+        names=st.sets(st.sampled_from(NODES), min_size=1),
+        policy=st.sampled_from(["least-streams", "ordered", "round-robin", "prefix-affinity"]),
+        most=st.integers(0, 5),
+    )
+    def arrive(self, token: str, deployment: str, names: set[str], policy: str, most: int) -> None:
+        asked = Ticket(deployment, token, Wish(policy, tuple(sorted(names))))
+        self.waiting.append(asked)
+        self.take(self.admission.arrive(asked, self.now, most))
+        if not asked.is_decided:
+            self.overtaken[asked] = []
+
+    @precondition(lambda self: self.holding)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        one = self.holding.pop(data.draw(st.integers(0, len(self.holding) - 1)))
+        assert one.slot is not None
+        self.take(self.admission.release(one.slot, self.now))
+
+    @precondition(lambda self: self.holding)
+    @rule(data=st.data(), fault=st.sampled_from(list(Fault)))
+    def fail(self, data: st.DataObject, fault: Fault) -> None:
+        one = self.holding.pop(data.draw(st.integers(0, len(self.holding) - 1)))
+        assert one.slot is not None
+        one.slot.state.fail(self.now, fault, "x")
+        self.take(self.admission.release(one.slot, self.now))
+
+    @precondition(lambda self: self.holding or self.waiting)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        everyone = [*self.holding, *self.waiting]
+        one = everyone[data.draw(st.integers(0, len(everyone) - 1))]
+        (self.holding if one in self.holding else self.waiting).remove(one)
+        self.overtaken.pop(one, None)
+        self.take(self.admission.abandon(one, self.now))
+
+    @rule(name=st.sampled_from(NODES), step=st.sampled_from(["heal", "refuse", "drain", "stay"]))
+    def change(self, name: str, step: str) -> None:
+        state = self.admission.states.get(name)
+        if state is None:
+            return
+        if step == "heal":
+            state.health.succeed()
+        elif step == "refuse":
+            state.refuse(self.now, 2.0)
+        else:
+            state.draining = step == "drain"
+        self.take(self.admission.settle(self.now))
+
+    @rule(name=st.sampled_from(NODES), limit=st.none() | st.integers(1, 4))
+    def resize(self, name: str, limit: int | None) -> None:
+        state = self.admission.states.setdefault(name, NodeState(name))
+        state.limit = limit
+        self.take(self.admission.settle(self.now))
+
+    @rule(seconds=st.floats(0, 20))
+    def pass_time(self, seconds: float) -> None:
+        """As a caller does it: by a timer at every change that time alone makes."""
+        end = self.now + seconds
+        while (change := self.admission.next_change(self.now)) is not None and change <= end:
+            self.now = change
+            self.take(self.admission.settle(self.now))
+        self.now = end
+
+    @invariant()
+    def counts_are_true(self) -> None:
+        for name, state in self.admission.states.items():
+            held = [one for one in self.holding if one.slot and one.slot.state is state]
+            assert state.in_flight == len(held), name
+        slots: list[Slot] = [one.slot for one in self.holding if one.slot]
+        assert len(set(slots)) == len(slots)
+        for deployment in "de":
+            queued = [one for one in self.waiting if one.deployment == deployment]
+            assert self.admission.waiting(deployment) == len(queued)
+
+    @invariant()
+    def no_wake_up_is_lost(self) -> None:
+        assert self.admission.settle(self.now) == []
+
+    @invariant()
+    def nobody_is_overtaken_twice_by_the_same_token(self) -> None:
+        for tokens in self.overtaken.values():
+            assert len(tokens) == len(set(tokens))
+
+
+Interleaving.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestInterleaving = Interleaving.TestCase
