@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +13,15 @@ from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.secrets import find_exposed, resolve_secrets
 from casedesk_proxy.daemon.tls_files import find_tls_faults
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.errors import Complaint, ConfigError
 
-__all__ = ["DEFAULT_FILE", "ENVIRONMENT", "serve"]
+if TYPE_CHECKING:
+    from casedesk_proxy.daemon.reload import Prepared
+
+__all__ = ["ADMIN", "DEFAULT_FILE", "ENVIRONMENT", "serve"]
 
 ENVIRONMENT = "CASEDESK_PROXY_CONFIG"
+ADMIN = "CASEDESK_PROXY_ADMIN"
 DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
 
 
@@ -31,26 +36,46 @@ DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
     type=click.Path(path_type=Path),
     help="The configuration.",
 )
-def serve(file: Path) -> None:
-    """Serve until SIGTERM or SIGINT.
+@click.option(
+    "--admin",
+    envvar=ADMIN,
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="Admin address instead of server.admin, for several instances with one file.",
+)
+def serve(file: Path, admin: str | None) -> None:
+    """Serve until SIGTERM or SIGINT, which let running streams end; a second one does not.
 
-    Exit code 2 for a configuration that cannot be used or an address that is taken.
+    SIGHUP reloads the configuration. Exit code 2 for a configuration that cannot be used or an
+    address that is taken.
     """
     # Here and not above: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon import run
 
+    told = False
+
+    def prepare() -> Prepared:
+        nonlocal told
+        prepared = _prepare(file, admin)
+        if not told:
+            # On the terminal of whoever starts us; those of a reload go to the log.
+            warn(prepared.warnings)
+            told = True
+        return prepared
+
     try:
-        config, secrets = _prepare(file)
-        run.serve(config, secrets)
+        run.serve(prepare, file)
     except (ConfigError, OSError) as error:
         fail(error)
 
 
-def _prepare(file: Path) -> tuple[Config, dict[str, str]]:
+def _prepare(file: Path, admin: str | None) -> Prepared:
     """All that can be known to be wrong before anything is bound, in one ConfigError."""
+    from casedesk_proxy.daemon.reload import Prepared
+
     loaded = read_config(file)
-    config = loaded.config
-    warn([*loaded.warnings, *find_exposed(config, file=str(file))])
+    config = _with_admin(loaded.config, admin)
+    warnings = [*loaded.warnings, *find_exposed(config, file=str(file))]
     complaints = find_tls_faults(config, file=str(file))
     secrets: dict[str, str] = {}
     try:
@@ -60,4 +85,15 @@ def _prepare(file: Path) -> tuple[Config, dict[str, str]]:
         complaints += error.complaints
     if complaints:
         raise ConfigError(complaints)
-    return config, secrets
+    return Prepared(config, secrets, tuple(warnings))
+
+
+def _with_admin(config: Config, admin: str | None) -> Config:
+    """With the admin address of the command line, checked as the file's would be."""
+    if admin is None:
+        return config
+    try:
+        server = type(config.server).model_validate({**dict(config.server), "admin": admin})
+    except ValueError:
+        raise ConfigError([Complaint("", f"{admin!r} is no address", "--admin")]) from None
+    return config.model_copy(update={"server": server})

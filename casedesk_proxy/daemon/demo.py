@@ -7,7 +7,8 @@ import sys
 import uvloop
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.daemon.run import log_to_stderr, run
+from casedesk_proxy.daemon.reload import Prepared
+from casedesk_proxy.daemon.run import Daemon
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.simulator.app import start
 
@@ -52,8 +53,7 @@ async def _run(listen: str, pace: float) -> None:
     simulator = await start(pace=pace)
     try:
         config = load_config(_CONFIG.format(listen=listen, url=simulator.url), "demo").config
-        log_to_stderr(config.server.log_level)
-        await run(config, {}, _invite)
+        await Daemon(Prepared(config, {})).run(_invite)
     finally:
         await simulator.stop()
 

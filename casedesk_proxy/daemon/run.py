@@ -1,75 +1,159 @@
-"""The process: start, run until told to stop, drain, stop."""
+"""The process: start, run until told to stop, drain, stop.
+
+start ──READY──▶ serving ──SIGTERM──▶ draining ──▶ stopped        SIGHUP: reload, while serving
+"""
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
+import os
 import signal
-import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import uvloop
 
-from casedesk_proxy.config.schema import Config
+from casedesk_proxy.daemon.filewatch import FileWatch
+from casedesk_proxy.daemon.handed import Handed, take_sockets
+from casedesk_proxy.daemon.heart import Heart
+from casedesk_proxy.daemon.logs import Log, start_log
+from casedesk_proxy.daemon.notify import Notifier, watchdog_interval
+from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
+from casedesk_proxy.server.admin import summarise
 from casedesk_proxy.server.app import Gateway
 
-__all__ = ["log_to_stderr", "run", "serve"]
+__all__ = ["Daemon", "serve"]
 
 log = logging.getLogger(__name__)
 
 
-def serve(config: Config, secrets: dict[str, str]) -> None:
-    """Serve until SIGTERM or SIGINT; a second signal ends at once.
+def serve(prepare: Prepare, file: Path) -> None:
+    """Serve until SIGTERM or SIGINT; a second signal ends at once. ``prepare`` reads and checks
+    ``file``, now and at each reload.
 
-    Raises OSError where an address or a TLS file cannot be used.
+    Raises ConfigError, and OSError where an address or a TLS file cannot be used.
     """
-    log_to_stderr(config.server.log_level)
-    uvloop.run(run(config, secrets, _report))
-
-
-def log_to_stderr(level: str) -> None:
-    """What is not an exchange is logged in words. ``level`` as in the configuration."""
-    logging.basicConfig(stream=sys.stderr, level=level.upper(), format="%(levelname)s %(message)s")
-
-
-async def run(config: Config, secrets: dict[str, str], ready: Callable[[Gateway], None]) -> None:
-    """Serve inside a running loop; ``ready`` is called once requests are taken."""
-    stop, hurry = _on_signals()
-    gateway = Gateway(config, secrets)
+    # The watchdog ends a hung process by SIGABRT: the log then says where it hung.
+    faulthandler.enable()
+    prepared = prepare()
+    settings = prepared.config.server
+    lines = start_log(settings.log_format, settings.log_level)
+    notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     try:
-        await gateway.start()
-        # What start-up made lives for ever; the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        ready(gateway)
-        await stop.wait()
-        if gateway.watch.relays:
-            log.info("draining: %d streams", len(gateway.watch.relays))
-        drain = asyncio.ensure_future(gateway.drain(config.server.drain_timeout))
+        uvloop.run(Daemon(prepared, prepare, file, notifier, lines).run(_report))
+    finally:
+        notifier.close()
+
+
+class Daemon:
+    """One gateway and what surrounds it in its process."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        prepare: Prepare | None = None,
+        file: Path | None = None,
+        notifier: Notifier | None = None,
+        lines: Log | None = None,
+    ) -> None:
+        """Without ``prepare`` SIGHUP is ignored; ``file`` is what ``server.watch`` looks at."""
+        self._prepared = prepared
+        self._prepare = prepare
+        self._file = file
+        self._notifier = notifier or Notifier(None)
+        self._log = lines or start_log(prepared.config.server.log_format, "info")
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    async def run(self, ready: Callable[[Gateway], None]) -> None:
+        """Serve inside a running loop; ``ready`` is called once requests are taken."""
+        handed = take_sockets(os.environ)
+        self._listen_to_signals()
+        gateway = self._make_gateway(handed)
+        loop = asyncio.get_running_loop()
+        heart = Heart(
+            loop, self._notifier, watchdog_interval(os.environ),
+            lambda: summarise(gateway, loop.time()), self._log,
+        )  # fmt: skip
+        reloader, watch = self._make_reloader(gateway, heart)
+        try:
+            await gateway.start()
+            # What start-up made lives for ever; the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            self._notifier.tell("READY=1")
+            heart.beat()
+            ready(gateway)
+            await self._stop.wait()
+            await self._drain(gateway, reloader, heart)
+        finally:
+            watch.stop()
+            await gateway.stop()
+            heart.stop()
+            self._log.tell_held(float("inf"))
+
+    def _make_gateway(self, handed: Handed) -> Gateway:
+        return Gateway(
+            self._prepared.config, self._prepared.secrets, lines=self._log.lines,
+            public=handed.public, admin=handed.admin,
+        )  # fmt: skip
+
+    def _make_reloader(self, gateway: Gateway, heart: Heart) -> tuple[Reloader, FileWatch]:
+        config = self._prepared.config
+        reloader = Reloader(gateway, self._prepare or (lambda: self._prepared), config)
+        watch = FileWatch(self._file or Path("/nonexistent"), reloader.request)
+
+        def ended() -> None:
+            settings = reloader.config.server
+            self._log.configure(settings.log_format, settings.log_level)
+            (watch.start if settings.watch else watch.stop)()
+            self._notifier.tell("READY=1")
+            heart.beat()
+
+        reloader.begun = self._notifier.reloading
+        reloader.ended = ended
+        if config.server.watch:
+            watch.start()
+        reload = reloader.request if self._prepare is not None else lambda: None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        return reloader, watch
+
+    async def _drain(self, gateway: Gateway, reloader: Reloader, heart: Heart) -> None:
+        """Until all has ended, the time is over, or a second signal comes."""
+        await reloader.stop()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
+        streams = len(gateway.watch.relays)
+        log.info("draining: %d %s", streams, "stream" if streams == 1 else "streams")
+        self._notifier.tell("STOPPING=1")
+        timeout = reloader.config.server.drain_timeout
+        drain = asyncio.ensure_future(gateway.drain(timeout))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.sleep(0)
+        heart.draining = True
+        heart.beat()
         await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
         drain.cancel()
-    finally:
-        await gateway.stop()
+        hurry.cancel()
+        await asyncio.gather(drain, hurry, return_exceptions=True)
+        if gateway.watch.relays:
+            log.warning("stopping with %d streams unfinished", len(gateway.watch.relays))
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def told() -> None:
+            if self._stop.is_set():
+                self._hurry.set()
+            self._stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told)
 
 
 def _report(gateway: Gateway) -> None:
     log.info("serving on %s", ", ".join(gateway.urls))
     if gateway.admin_urls:
         log.info("admin on %s", ", ".join(gateway.admin_urls))
-
-
-def _on_signals() -> tuple[asyncio.Event, asyncio.Future[None]]:
-    """An event for the first SIGTERM or SIGINT, a future for the second."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    hurry: asyncio.Future[None] = loop.create_future()
-
-    def told() -> None:
-        if stop.is_set() and not hurry.done():
-            hurry.set_result(None)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told)
-    return stop, hurry

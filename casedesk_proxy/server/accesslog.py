@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.outcome import Outcome
+from casedesk_proxy.server.lines import Lines, write
 
-__all__ = ["Sink", "access_log", "as_json", "as_logfmt"]
+__all__ = ["Sink", "access_log", "as_logfmt"]
 
 Sink = Callable[[Outcome], None]
 
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
-
-
-def as_json(facts: dict[str, Any]) -> bytes:
-    return jsonio.dumps(facts)
 
 
 def as_logfmt(facts: dict[str, Any]) -> bytes:
@@ -28,15 +25,15 @@ def as_logfmt(facts: dict[str, Any]) -> bytes:
     )
 
 
-def access_log(form: str) -> Sink:
+def access_log(lines: Lines) -> Sink:
     """A sink that writes to stderr, one system call a line."""
-    render = as_json if form == "json" else as_logfmt
 
-    def write(outcome: Outcome) -> None:
-        sys.stderr.buffer.write(render(outcome.facts()) + b"\n")
-        sys.stderr.buffer.flush()
+    def tell(outcome: Outcome) -> None:
+        facts = outcome.facts()
+        text = b"" if lines.form == "json" else as_logfmt(facts)
+        write(lines.render_facts(logging.INFO, facts, text))
 
-    return write
+    return tell
 
 
 def _value(value: Any) -> str:

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from casedesk_proxy import __version__, jsonio
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.watch import Watch
-from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["Served", "admin_app"]
+__all__ = ["Served", "admin_app", "describe", "summarise"]
+
+_STARTED = time.time()
 
 
 class Served(Protocol):
-    """What the admin pages look at."""
+    """What the admin pages, the gauges and the status line look at."""
 
-    dispatcher: Dispatcher
     metadata: Metadata
     metrics: Metrics
+    configured: Configured
+    draining: bool
+    urls: list[str]
 
     @property
     def watch(self) -> Watch: ...
 
     @property
-    def draining(self) -> bool: ...
+    def connections(self) -> int: ...
+
+    @property
+    def nodes(self) -> Mapping[str, NodeState]: ...
 
 
 def admin_app(served: Served) -> web.Application:
@@ -37,7 +48,7 @@ def admin_app(served: Served) -> web.Application:
         return web.Response(text="alive\n")
 
     async def readyz(request: web.Request) -> web.Response:
-        ready = is_ready(served)
+        ready = is_ready(served, asyncio.get_running_loop().time())
         return web.Response(
             text="ready\n" if ready else "not ready\n", status=200 if ready else 503
         )
@@ -58,31 +69,58 @@ def admin_app(served: Served) -> web.Application:
     return app
 
 
-def is_ready(served: Served) -> bool:
+def is_ready(served: Served, now: float) -> bool:
     """Serving, and at least one node is usable."""
-    now = asyncio.get_running_loop().time()
-    states = served.dispatcher.states.values()
-    return not served.draining and any(state.is_healthy(now) for state in states)
+    return not served.draining and any(state.is_healthy(now) for state in served.nodes.values())
 
 
-def describe(served: Served, now: float) -> dict[str, object]:
-    """The status page: nodes, streams, models. Names only; no addresses, no credentials."""
-    reported = served.metadata.reported
+def summarise(served: Served, now: float) -> str:
+    """The state in one line, as `systemctl status` shows it. ``now`` by the loop's clock."""
+    streams, states = len(served.watch.relays), served.nodes.values()
+    usable = sum(state.is_healthy(now) for state in states)
+    parts = [
+        f"{'draining' if served.draining else 'serving'} {streams} "
+        f"{'stream' if streams == 1 else 'streams'}",
+        f"{usable} of {len(states)} nodes usable",
+    ]
+    if served.configured.refusal:
+        parts.append(f"CONFIGURATION REFUSED: {served.configured.refusal}")
+    return "; ".join(parts)
+
+
+def describe(served: Served, now: float) -> dict[str, Any]:
+    """The status page: nodes, streams, models. Names only; no addresses of nodes, no credentials.
+
+    ``now`` by the loop's clock; times in the reply are seconds since the epoch.
+    """
+    configured = served.configured
     return {
         "version": __version__,
+        "pid": os.getpid(),
+        "started": round(_STARTED, 3),
+        "ready": is_ready(served, now),
         "draining": served.draining,
-        "streams": len(served.watch.relays),
-        "nodes": {
-            name: {
-                "healthy": state.is_healthy(now),
-                "full": state.is_full(now),
-                "available": state.is_available(now),
-                "in_flight": state.in_flight,
-                "limit": state.limit,
-                "served": state.served,
-                "last_error": state.last_error,
-                "models": [model.name for model in reported[name]] if name in reported else None,
-            }
-            for name, state in served.dispatcher.states.items()
+        "listen": served.urls,
+        "config": {
+            "loaded": round(configured.loaded, 3),
+            "tried": round(configured.tried, 3),
+            "refusal": configured.refusal or None,
         },
+        "streams": len(served.watch.relays),
+        "connections": served.connections,
+        "nodes": {name: _describe_node(served, name, now) for name in served.nodes},
+    }
+
+
+def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
+    state, reported = served.nodes[name], served.metadata.reported
+    return {
+        "healthy": state.is_healthy(now),
+        "full": state.is_healthy(now) and not state.is_available(now),
+        "available": state.is_available(now),
+        "in_flight": state.in_flight,
+        "limit": state.limit,
+        "served": state.served,
+        "last_error": state.last_error,
+        "models": [model.name for model in reported[name]] if name in reported else None,
     }

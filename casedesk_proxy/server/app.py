@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import time
+from collections.abc import Coroutine, Mapping, Sequence
 
 from aiohttp import web
 
-from casedesk_proxy.config.schema import Config, Server
+from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.exchange.outcome import Terminal
-from casedesk_proxy.exchange.snapshot import compile_snapshot
+from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.accesslog import Sink, access_log
 from casedesk_proxy.server.admin import admin_app
+from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.connection import PublicServer
+from casedesk_proxy.server.gauges import Gauges
 from casedesk_proxy.server.handler import Handler
-from casedesk_proxy.server.listen import BACKLOG, bind, describe
+from casedesk_proxy.server.lines import Lines
+from casedesk_proxy.server.listen import BACKLOG, bind, describe, prepare
 from casedesk_proxy.server.metrics import Metrics
+from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
@@ -31,17 +39,34 @@ FAREWELL = 1.0
 
 
 class Gateway:
-    """One configuration, served. ``start`` first, then ``drain``, then ``stop``."""
+    """One configuration at a time, served. ``start`` first, then ``drain``, then ``stop``."""
 
-    def __init__(self, config: Config, secrets: dict[str, str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        secrets: dict[str, str],
+        *,
+        lines: Lines | None = None,
+        public: Sequence[socket.socket] = (),
+        admin: Sequence[socket.socket] = (),
+    ) -> None:
+        """``lines``: how the access log is written, as configured where none is given. Sockets
+        that a service manager opened are served instead of the configured addresses."""
         loop = asyncio.get_running_loop()
         snapshot = compile_snapshot(config, secrets)
         self._config = config
+        self._snapshot = snapshot
+        self._lines = lines or Lines()
+        self._handed_public, self._handed_admin = tuple(public), tuple(admin)
         self._listeners: list[asyncio.Server] = []
         self._admin: web.AppRunner | None = None
-        self._refresher: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tls: ssl.SSLContext | None = None
         self.draining = False
+        self.configured = Configured(loaded=time.time(), tried=time.time())
         self.metrics = Metrics()
+        self.metrics.register(Gauges(self))
+        self._pulse = Pulse(loop, self.metrics.observe_lag)
         self.dispatcher = Dispatcher(loop)
         self.dispatcher.adopt(snapshot)
         self.metadata = Metadata(loop)
@@ -61,64 +86,116 @@ class Gateway:
     def watch(self) -> Watch:
         return self._handler.watch
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._public.connections)
+
+    @property
+    def nodes(self) -> Mapping[str, NodeState]:
+        """The states of the nodes that are configured now."""
+        states = self.dispatcher.states
+        return {name: states[name] for name in self._snapshot.nodes}
+
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address or a TLS file cannot be used."""
         settings = self._config.server
-        loop = asyncio.get_running_loop()
-        tls = _client_tls(settings)
-        with contextlib.closing(bind(settings.listen)) as sock:
-            # create_server listens once more, with a backlog of its own.
-            listener = await loop.create_server(
-                self._public, sock=sock.dup(), ssl=tls, backlog=BACKLOG
-            )
-            self.urls.append(describe(sock, secure=tls is not None))
-        self._listeners.append(listener)
-        if settings.admin is not None:
-            await self._start_admin(settings.admin)
+        self._tls = _client_tls(settings.tls)
+        for sock in self._handed_public or (bind(settings.listen),):
+            await self._serve(sock)
+        if self._handed_admin or settings.admin is not None:
+            await self._start_admin(self._handed_admin or (bind(settings.admin or ""),))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
-        self._refresher = loop.create_task(self.metadata.keep_fresh(), name="metadata")
+        self._spawn(self.metadata.keep_fresh(), "metadata")
+        self._pulse.start()
+
+    def adopt(self, config: Config, snapshot: Snapshot) -> None:
+        """Serve another configuration from the next request on; ``snapshot`` is the same,
+        compiled. Exchanges that run keep theirs. Raises OSError with nothing changed."""
+        if self._tls is not None and config.server.tls is not None:
+            # Handshakes from now on use what the files hold now.
+            self._tls.load_cert_chain(config.server.tls.cert, config.server.tls.key)
+        self.dispatcher.adopt(snapshot)
+        self.metadata.adopt(snapshot)
+        self._config, self._snapshot = config, snapshot
+        self._lines = Lines(config.server.log_format, self._lines.place, self._lines.colours)
+        self._handler.adopt(snapshot, self._sinks())
+        self._spawn(self.metadata.refresh(), "metadata after a reload")
+
+    def still_fixed(self, keys: Sequence[str]) -> list[str]:
+        """Those of the changed ``keys`` that a restart would bring: not the addresses in whose
+        place a service manager gave us sockets."""
+        unused = {"server.listen": self._handed_public, "server.admin": self._handed_admin}
+        return [key for key in keys if not unused.get(key)]
 
     async def drain(self, timeout: float) -> None:
-        """Accept no more, let streams run to their end for ``timeout`` seconds, then tell the
-        rest that the service stops. Idle connections are closed at once."""
+        """Be not ready, accept no more, close idle connections, let streams run to their end for
+        ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed
+        over stay open with their owner, so new connections wait there."""
         self.draining = True
         for listener in self._listeners:
             listener.close()
         self._public.close_idle()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._handler.wait_quiet(), timeout)
-        for relay in self.watch.relays:
-            relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
+            async with asyncio.timeout(timeout):
+                await self._public.wait_empty()
+                await self._handler.wait_quiet()
+        self._cut_streams()
 
     async def stop(self) -> None:
-        """Close everything that is still open. ``drain`` comes first for a gentle end."""
-        if self._refresher is not None:
-            self._refresher.cancel()
+        """End at once what is still open, each stream with the word that the service stops.
+        ``drain`` comes first for a gentle end."""
+        self.draining = True
         for listener in self._listeners:
             listener.close()
+        self._cut_streams()
+        self._pulse.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._public.close(FAREWELL)
         if self._admin is not None:
             await self._admin.cleanup()
         self.dispatcher.close()
 
+    def _cut_streams(self) -> None:
+        for relay in self.watch.relays:
+            relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
+
     def _sinks(self) -> tuple[Sink, ...]:
-        settings = self._config.server
-        log = (access_log(settings.log_format),) if settings.access_log else ()
+        log = (access_log(self._lines),) if self._config.server.access_log else ()
         return (self.metrics.count, *log)
 
-    async def _start_admin(self, address: str) -> None:
+    async def _serve(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        prepare(sock)
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        with contextlib.closing(sock):
+            # Either listens once more, with a backlog of its own.
+            self._listeners.append(
+                await create(self._public, sock=sock.dup(), ssl=self._tls, backlog=BACKLOG)
+            )
+            self.urls.append(describe(sock, secure=self._tls is not None))
+
+    async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:
         self._admin = web.AppRunner(admin_app(self), access_log=None)
         await self._admin.setup()
-        sock = bind(address)
-        self.admin_urls.append(describe(sock))
-        await web.SockSite(self._admin, sock).start()
+        for sock in sockets:
+            prepare(sock)
+            self.admin_urls.append(describe(sock))
+            await web.SockSite(self._admin, sock).start()
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _client_tls(settings: Server) -> ssl.SSLContext | None:
-    if settings.tls is None:
+def _client_tls(settings: ServerTls | None) -> ssl.SSLContext | None:
+    if settings is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(settings.tls.cert, settings.tls.key)
+    context.load_cert_chain(settings.cert, settings.key)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -12,10 +12,14 @@ phase.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
+from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
@@ -32,6 +36,9 @@ _MAX_PENDING = 65536
 #: Seconds in which a client may still send what nobody reads, so that it sees our answer:
 #: closing before would make its kernel discard it (RFC 9112 section 9.6).
 _LINGER = 2.0
+#: Seconds for which a connection that was used a moment ago waits for one more request while the
+#: server closes: one may be on its way, and a client that pools connections cannot know better.
+_LAST_CHANCE = 1.0
 
 
 class PublicServer:
@@ -47,24 +54,47 @@ class PublicServer:
         self.idle_timeout = idle_timeout
         self.connections: set[ClientConnection] = set()
         self.closing = False
+        self._emptied: asyncio.Future[None] | None = None
 
     def __call__(self) -> ClientConnection:
         return ClientConnection(self)
 
     def close_idle(self) -> None:
-        """Close what carries no request; what does, closes after its answer."""
+        """Close what carries no request and has not for a while; what does carry one tells its
+        client that it is the last, and closes after its answer."""
         self.closing = True
+        self.idle_timeout = min(self.idle_timeout, _LAST_CHANCE)
         for connection in list(self.connections):
-            connection.close_if_idle()
+            connection.finish_soon()
+
+    async def wait_empty(self) -> None:
+        """Until no connection is open."""
+        while self.connections:
+            if self._emptied is None or self._emptied.done():
+                self._emptied = self.loop.create_future()
+            await self._emptied
+
+    def forget(self, connection: ClientConnection) -> None:
+        self.connections.discard(connection)
+        if not self.connections and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
 
     async def close(self, grace: float) -> None:
-        """Cancel what is still being answered after ``grace`` seconds, and close everything."""
+        """Cancel what is still being answered and close everything; ``grace``: seconds for what
+        has been written to reach its clients."""
+        self.closing = True
         tasks = [one.task for one in self.connections if one.task is not None]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace)
+            # Those whose relay has just been cut end by themselves.
+            _, late = await asyncio.wait(tasks, timeout=0)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        for connection in list(self.connections):
+            connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self.wait_empty()
         for connection in list(self.connections):
             connection.abort()
 
@@ -79,6 +109,7 @@ class ClientConnection(asyncio.Protocol):
         "_request",
         "_server",
         "_timer",
+        "gone_at",
         "relay",
         "task",
         "transport",
@@ -91,6 +122,7 @@ class ClientConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
+        self.gone_at: float | None = None
         self.transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
         self.task: asyncio.Task[None] | None = None
@@ -116,12 +148,17 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         # A client that has closed, though bytes still wait for it: gone, not merely slow.
         if self._request is not None and self.transport is not None:
+            if self.relay is not None:
+                self.relay.leave(Terminal.CLIENT_GONE)
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self._server.connections.discard(self)
+        self.gone_at = time.perf_counter()
+        self._server.forget(self)
         self._stop_timers()
+        if self.relay is not None:
+            self.relay.leave(Terminal.CLIENT_GONE)
         if self.task is not None:
             self.task.cancel()
 
@@ -135,8 +172,17 @@ class ClientConnection(asyncio.Protocol):
 
     # From outside.
 
-    def close_if_idle(self) -> None:
-        if self._request is None and self.transport is not None:
+    def finish_soon(self) -> None:
+        """The server closes; see `PublicServer.close_idle`."""
+        if self._request is not None:
+            self._request.head = replace(self._request.head, keep_alive=False)
+        elif self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_overdue()
+
+    def close(self) -> None:
+        """When what has been written is sent."""
+        if self.transport is not None:
             self.transport.close()
 
     def abort(self) -> None:
@@ -168,6 +214,8 @@ class ClientConnection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         assert self.transport is not None
+        if self._server.closing:
+            head = replace(head, keep_alive=False)
         self._request = request = Request(head, self)
         used = request.feed(data[end + 4 :])
         self._pending = data[end + 4 + used :]
@@ -182,7 +230,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if not request.complete:
             self._linger()
-        elif not keep_alive or self._server.closing:
+        elif not keep_alive:
             self.transport.close()
         else:
             self._request = None
@@ -210,6 +258,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _become_idle(self) -> None:
         self._idle_since = self._server.loop.time()
+        if self._idle_timer is not None and self._server.closing:
+            self._idle_timer.cancel()
+            self._idle_timer = None
         if self._idle_timer is None:
             timeout = self._server.idle_timeout
             self._idle_timer = self._server.loop.call_later(timeout, self._idle_overdue)

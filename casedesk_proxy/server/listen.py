@@ -1,4 +1,5 @@
-"""Listening sockets from configured addresses: host:port, [v6]:port or unix:/path."""
+"""Listening sockets from configured addresses (host:port, [v6]:port or unix:/path), and those that
+a service manager has opened for us."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import os
 import socket
 import stat
 
-__all__ = ["BACKLOG", "bind", "describe"]
+__all__ = ["BACKLOG", "bind", "describe", "prepare"]
 
 #: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
 BACKLOG = 4096
@@ -18,12 +19,17 @@ def bind(address: str) -> socket.socket:
         sock = _bind_unix(address[5:]) if address.startswith("unix:") else _bind_tcp(address)
     except OSError as error:
         raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+    prepare(sock)
+    sock.listen(BACKLOG)
+    return sock
+
+
+def prepare(sock: socket.socket) -> None:
+    """Give a socket, ours or handed over, the options that we rely on."""
     if sock.family != socket.AF_UNIX:
         # Accepted connections inherit it: a client that vanished without a word is found out.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.listen(BACKLOG)
     sock.setblocking(False)
-    return sock
 
 
 def describe(sock: socket.socket, *, secure: bool = False) -> str:

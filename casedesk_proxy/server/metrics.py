@@ -1,70 +1,145 @@
-"""Counters and histograms for Prometheus, updated once per exchange and never per event.
+"""What Prometheus is told of exchanges: updated once per exchange and never per event.
 
 Label sets are bounded: deployments and nodes are named in the configuration, surfaces, statuses
-and terminal states are closed sets.
+and terminal states are closed sets. What can be seen at the moment of a scrape is in `gauges`.
 """
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from casedesk_proxy.exchange.outcome import Outcome
+from casedesk_proxy.server.tally import Counts, Histogram
 
 __all__ = ["Metrics"]
 
 #: Seconds; a first token takes between a cache hit and a cold model load.
-_FIRST_BYTE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_FIRST_BYTE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 #: Seconds; streams last from a word to hours.
-_DURATION = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_DURATION = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
+#: Seconds; between a small model's batch of tokens and a large one's on a full node.
+_GAP = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)
+#: Seconds; from a unary request's plan to the transposition of a long conversation.
+_OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+#: Seconds; what frees a node's slot is one close.
+_CANCEL = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1)
+#: Seconds; above 0.1 every stream stutters visibly.
+_LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
-class Metrics:
-    """``count`` is a sink for outcomes; ``render`` the text exposition."""
+class Metrics(Collector):
+    """``count`` is a sink for outcomes; ``render`` the text exposition. ``events`` and ``sent``
+    are totals over all finished exchanges."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
-        self._exchanges = Counter(
+        self._registry = CollectorRegistry()
+        self._exchanges = Counts(
             "casedesk_exchanges", "Exchanges by how they ended.",
-            ["deployment", "surface", "status", "end"], registry=registry,
+            ("deployment", "surface", "status", "end"),
         )  # fmt: skip
+        whose = ("deployment", "surface")
         self._first_byte = Histogram(
-            "casedesk_first_byte_seconds", "Request to first body byte.",
-            ["deployment", "surface"], buckets=_FIRST_BYTE, registry=registry,
-        )  # fmt: skip
+            "casedesk_first_byte_seconds", "Request to first body byte.", whose, _FIRST_BYTE
+        )
         self._duration = Histogram(
-            "casedesk_duration_seconds", "Request to the reply's end.",
-            ["deployment", "surface"], buckets=_DURATION, registry=registry,
+            "casedesk_duration_seconds", "Request to the reply's end.", whose, _DURATION
+        )
+        self._gap = Histogram(
+            "casedesk_event_gap_seconds",
+            "Mean gap between the pieces of one exchange's reply, one observation per exchange.",
+            whose, _GAP,
         )  # fmt: skip
-        self._events = Counter(
-            "casedesk_events", "Pieces relayed from nodes.", ["deployment", "node"],
-            registry=registry,
+        self._overhead = Histogram(
+            "casedesk_overhead_seconds",
+            "Our own time from a request's head to its write to the node; waiting left out.",
+            whose, _OVERHEAD,
         )  # fmt: skip
-        self._bytes = Counter(
+        self._cancel = Histogram(
+            "casedesk_cancel_seconds",
+            "From a client's leaving to the close of its node connection.", (), _CANCEL,
+        )  # fmt: skip
+        self._failovers = Counts(
+            "casedesk_failovers", "Attempts at a further node.", ("deployment",)
+        )
+        self._events = Counts(
+            "casedesk_events", "Pieces relayed from nodes, told at each exchange's end.",
+            ("deployment", "node"),
+        )  # fmt: skip
+        self._bytes = Counts(
             "casedesk_bytes", "Body bytes from (in) and to (out) clients.",
-            ["deployment", "direction"], registry=registry,
+            ("deployment", "direction"),
         )  # fmt: skip
-        self._tokens = Counter(
-            "casedesk_tokens", "Tokens as nodes told them.",
-            ["deployment", "node", "kind"], registry=registry,
-        )  # fmt: skip
+        self._tokens = Counts(
+            "casedesk_tokens", "Tokens as nodes told them.", ("deployment", "node", "kind")
+        )
+        self._reloads = Counts("casedesk_config_reloads", "Reloads by result.", ("result",))
+        self._lag = Histogram(
+            "casedesk_loop_lag_seconds", "How late the event loop ran what was due.", (), _LAG
+        )
+        for result in ("taken", "refused"):
+            self._reloads.add((result,), 0)
+        self.events = 0
+        self.sent = 0
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
 
     def count(self, outcome: Outcome) -> None:
-        labels = (outcome.deployment, outcome.surface)
-        self._exchanges.labels(*labels, outcome.status, outcome.terminal).inc()
-        self._duration.labels(*labels).observe(outcome.ended - outcome.started)
+        deployment, whose = outcome.deployment, (outcome.deployment, outcome.surface)
+        status = str(outcome.status)
+        self._exchanges.add((*whose, status, outcome.terminal.value))
+        self._duration.observe(whose, outcome.ended - outcome.started)
         if outcome.first_byte is not None:
-            self._first_byte.labels(*labels).observe(outcome.first_byte - outcome.started)
-        self._bytes.labels(outcome.deployment, "in").inc(outcome.received)
-        self._bytes.labels(outcome.deployment, "out").inc(outcome.sent)
+            self._first_byte.observe(whose, outcome.first_byte - outcome.started)
+            if outcome.events > 2:
+                gap = (outcome.ended - outcome.first_byte) / (outcome.events - 1)
+                self._gap.observe(whose, gap)
+        if outcome.overhead is not None:
+            self._overhead.observe(whose, outcome.overhead)
+        if outcome.cancel is not None:
+            self._cancel.observe((), outcome.cancel)
+        self._bytes.add((deployment, "in"), outcome.received)
+        self._bytes.add((deployment, "out"), outcome.sent)
+        self.sent += outcome.sent
         if outcome.node:
             self._count_node(outcome)
 
     def _count_node(self, outcome: Outcome) -> None:
         whose = (outcome.deployment, outcome.node)
-        self._events.labels(*whose).inc(outcome.events)
-        for kind, tokens in (("prompt", outcome.usage.prompt), ("output", outcome.usage.output)):
+        self._events.add(whose, outcome.events)
+        self.events += outcome.events
+        if outcome.attempts > 1:
+            self._failovers.add((outcome.deployment,), outcome.attempts - 1)
+        usage = outcome.usage
+        for kind, tokens in (
+            ("prompt", usage.prompt),
+            ("output", usage.output),
+            ("cached", usage.cached),
+            ("thoughts", usage.thoughts),
+        ):
             if tokens:
-                self._tokens.labels(*whose, kind).inc(tokens)
+                self._tokens.add((*whose, kind), tokens)
+
+    def count_reload(self, *, ok: bool) -> None:
+        self._reloads.add(("taken" if ok else "refused",))
+
+    def observe_lag(self, seconds: float) -> None:
+        self._lag.observe((), seconds)
+
+    def register(self, collector: Collector) -> None:
+        """Show what another collector tells too."""
+        self._registry.register(collector)
+
+    def collect(self) -> Iterator[Metric]:
+        for one in (
+            self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
+            self._cancel, self._failovers, self._events, self._bytes, self._tokens,
+            self._reloads, self._lag,
+        ):  # fmt: skip
+            yield one.collect()
 
     def render(self) -> bytes:
         return generate_latest(self._registry)

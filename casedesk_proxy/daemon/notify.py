@@ -1,0 +1,69 @@
+"""What the service manager is told: the protocol of sd_notify(3), one datagram a message."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+__all__ = ["Notifier", "watchdog_interval"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a full queue of the manager may keep us; a lost message is better than a stall.
+_PATIENCE = 0.5
+
+
+class Notifier:
+    """Without a manager every method does nothing. Nothing here raises: a service works on when
+    its manager does not listen."""
+
+    def __init__(self, address: str | None) -> None:
+        """``address``: the value of NOTIFY_SOCKET, a path or an abstract name after ``@``."""
+        self._socket: socket.socket | None = None
+        if not address:
+            return
+        place = "\0" + address[1:] if address.startswith("@") else address
+        try:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._socket.settimeout(_PATIENCE)
+            self._socket.connect(place)
+        except OSError as error:
+            log.warning("the service manager cannot be reached: %s", error.strerror)
+            self.close()
+
+    def tell(self, *lines: str) -> None:
+        """Assignments that belong together, in one message."""
+        if self._socket is None or not lines:
+            return
+        try:
+            self._socket.send("\n".join(lines).encode())
+        except OSError as error:
+            log.warning("the service manager was not told %s: %s", lines[0], error)
+
+    def ready(self, status: str) -> None:
+        """Start or reload is complete. ``status``: one line for people."""
+        self.tell("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        # The stamp lets the manager tell this reload from one that it asked for since.
+        self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self, status: str) -> None:
+        self.tell("STOPPING=1", f"STATUS={status}")
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def watchdog_interval(environ: Mapping[str, str]) -> float | None:
+    """Seconds within which the manager wants a sign of life; None where it wants none."""
+    meant = environ.get("WATCHDOG_PID")
+    if meant and meant != str(os.getpid()):
+        return None
+    text = environ.get("WATCHDOG_USEC", "")
+    return int(text) / 1e6 if text.isdecimal() and int(text) else None

@@ -1,0 +1,114 @@
+"""Reload: read and check first, then swap in one step, or change nothing and say why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from casedesk_proxy.config.changes import Changes, compare
+from casedesk_proxy.config.schema import Config
+from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.server.app import Gateway
+
+__all__ = ["Prepare", "Prepared", "Reloader"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which the thread that reads a configuration may hold the interpreter. With
+#: Python's 5 ms each turn of the event loop would wait that long while a file is parsed.
+_SLICE = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration that can be served, with the nodes' keys."""
+
+    config: Config
+    secrets: dict[str, str] = field(repr=False)
+    warnings: tuple[Complaint, ...] = ()
+
+
+#: Reads and checks the file; raises ConfigError or OSError.
+Prepare = Callable[[], Prepared]
+
+
+class Reloader:
+    """Reloads one after the other; what is asked for meanwhile becomes one more."""
+
+    def __init__(self, gateway: Gateway, prepare: Prepare, current: Config) -> None:
+        self._gateway = gateway
+        self._prepare = prepare
+        self.config = current
+        self._task: asyncio.Task[None] | None = None
+        self._again = False
+        #: Called before each reload and after it.
+        self.begun: Callable[[], None] = lambda: None
+        self.ended: Callable[[], None] = lambda: None
+
+    def request(self) -> None:
+        """For a signal handler: reload soon."""
+        if self._task is not None and not self._task.done():
+            self._again = True
+            return
+        self._task = asyncio.get_running_loop().create_task(self._work(), name="reload")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _work(self) -> None:
+        self._again = True
+        while self._again:
+            self._again = False
+            self.begun()
+            try:
+                await self.reload()
+            finally:
+                self.ended()
+
+    async def reload(self) -> bool:
+        """Whether the file was taken. Raises nothing that a file can cause."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_SLICE)
+        try:
+            prepared, snapshot = await asyncio.to_thread(self._read)
+            self._gateway.adopt(prepared.config, snapshot)
+        except (ConfigError, OSError) as error:
+            self._refuse(error)
+            return False
+        finally:
+            sys.setswitchinterval(interval)
+        changes = compare(self.config, prepared.config)
+        self.config = prepared.config
+        self._gateway.configured.take(time.time())
+        self._gateway.metrics.count_reload(ok=True)
+        self._tell(changes, prepared.warnings)
+        return True
+
+    def _read(self) -> tuple[Prepared, Snapshot]:
+        prepared = self._prepare()
+        return prepared, compile_snapshot(prepared.config, prepared.secrets)
+
+    def _refuse(self, error: ConfigError | OSError) -> None:
+        complaints = error.complaints if isinstance(error, ConfigError) else [str(error)]
+        lines = [" ".join(str(one).split()) for one in complaints]
+        for line in lines:
+            log.error("configuration refused: %s", line)
+        more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+        self._gateway.configured.refuse(time.time(), lines[0] + more)
+        self._gateway.metrics.count_reload(ok=False)
+        log.error("the configuration of before stays in force")
+
+    def _tell(self, changes: Changes, warnings: tuple[Complaint, ...]) -> None:
+        for warning in warnings:
+            log.warning("%s", warning)
+        told = ", ".join(f"{one.path} {one.kind}" for one in changes.changes if one.reload)
+        log.info("configuration reloaded: %s", told or "no change to take")
+        for path in self._gateway.still_fixed(changes.restart_keys):
+            log.warning("%s was changed: that needs a restart", path)

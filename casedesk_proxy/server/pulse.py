@@ -1,0 +1,36 @@
+"""How late the event loop runs what was due: the delay that every stream feels."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+__all__ = ["Pulse"]
+
+_PERIOD = 0.5
+
+
+class Pulse:
+    """A timer that measures itself: ``observe`` gets seconds of delay, twice a second.
+
+    By the monotonic clock and not the loop's, which stands still while the loop is busy.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, observe: Callable[[float], None]) -> None:
+        self._loop = loop
+        self._observe = observe
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._due = time.monotonic() + _PERIOD
+        self._timer = self._loop.call_later(_PERIOD, self._beat)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _beat(self) -> None:
+        self._observe(max(time.monotonic() - self._due, 0.0))
+        self.start()

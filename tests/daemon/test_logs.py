@@ -1,0 +1,51 @@
+"""What a broken node makes us say over and over is said a few times, then counted."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from casedesk_proxy.daemon.logs import Log, Repetition
+from casedesk_proxy.server.lines import Lines
+
+
+def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:
+    made = logging.LogRecord("n", logging.WARNING, "", 0, message, args, None)
+    made.created = at
+    return made
+
+
+def test_repetition_is_held_back_and_told() -> None:
+    repetition = Repetition(burst=2, window=10)
+    passed = [repetition.filter(record("node %s", n, at=n / 10)) for n in range(50)]
+    assert passed == [True, True] + [False] * 48
+    assert repetition.filter(record("other", at=1))
+    assert repetition.take_held(9) == []
+    ((last, count),) = repetition.take_held(10)
+    assert (last.getMessage(), count) == ("node 49", 48)
+    assert repetition.filter(record("node %s", 50, at=11))
+
+
+def test_what_comes_now_and_then_is_never_held_back() -> None:
+    repetition = Repetition(burst=2, window=10)
+    assert all(repetition.filter(record("x", at=6.0 * n)) for n in range(100))
+
+
+def test_levels_are_kinds_of_their_own_and_few_are_remembered() -> None:
+    repetition = Repetition(burst=1, window=10)
+    assert all(repetition.filter(record(f"kind {n}")) for n in range(10_000))
+    assert len(repetition._kinds) <= 256
+
+
+def test_the_handler(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    log = Log(Lines())
+    for _ in range(15):
+        log.handle(record("down\nagain"))
+    log.tell_held(float("inf"))
+    *lines, last = capfdbinary.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert last.endswith(b"warning down\\nagain (and 5 more like it)")
+    log.configure("json", logging.getLevelName(logging.getLogger().level))
+    log.handle(record("in json"))
+    assert b'"message":"in json"' in capfdbinary.readouterr().err
