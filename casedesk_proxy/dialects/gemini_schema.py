@@ -18,6 +18,7 @@ from casedesk_proxy.dialects.schema_checks import (
     MAX_PATTERN,
     PAIRS,
     check_enum,
+    check_json_schema,
     check_names,
     check_pairs,
 )
@@ -59,7 +60,11 @@ def convert_schema(
     if len(dumps(schema)) > MAX_BYTES:
         report(path, f"the schema is larger than {MAX_BYTES} bytes")
         return {}
-    return _Conversion(report, unknown).convert(schema, path, 0)
+    conversion = _Conversion(report, unknown)
+    made = conversion.convert(schema, path, 0)
+    if conversion.refers:
+        check_json_schema(made, path, report)
+    return made
 
 
 @dataclass(slots=True)
@@ -67,6 +72,7 @@ class _Conversion:
     report: Report
     unknown: Callable[[str, str], None]
     nodes: int = field(default=0)
+    refers: bool = field(default=False)
 
     def convert(self, schema: Any, path: str, depth: int) -> dict[str, Any]:
         words = self._read(schema, path, depth)
@@ -109,7 +115,7 @@ class _Conversion:
         kind: str | None = None
         if isinstance(told, str):
             kind = "" if told.upper() == "TYPE_UNSPECIFIED" else told.lower()
-        elif isinstance(told, int) and 0 <= told < len(_TYPES):
+        elif type(told) is int and 0 <= told < len(_TYPES):
             kind = _TYPES[told]
         if kind not in _TYPES:
             self.report(f"{path}.type", "unknown type")
@@ -136,6 +142,7 @@ class _Conversion:
         if "nullable" in words and not isinstance(words["nullable"], bool):
             self.report(f"{path}.nullable", "must be true or false")
         if "ref" in words and self._text(words["ref"], f"{path}.ref"):
+            self.refers = True
             made["$ref"] = words["ref"].replace("#/defs/", "#/$defs/", 1)
 
     def _text(self, value: Any, path: str) -> bool:
@@ -178,6 +185,8 @@ class _Conversion:
         if "anyOf" in words:
             branches = words["anyOf"]
             branches = branches if isinstance(branches, list) else [branches]
+            if not branches:
+                self.report(f"{path}.anyOf", "must be a list with at least one schema")
             made["anyOf"] = [
                 self.convert(branch, f"{path}.anyOf[{at}]", depth + 1)
                 for at, branch in enumerate(branches)

@@ -151,7 +151,10 @@ def _read_media(part: dict[str, Any], role: str, path: str, findings: Findings) 
     if not mime:
         findings.fault(f"{path}.mimeType", f"{path}.mimeType is required")
         return None
-    data = _standard_base64(blob.get("data", ""))
+    if not blob.get("data"):
+        findings.fault(f"{path}.data", f"{path}.data is required")
+        return None
+    data = _standard_base64(blob["data"])
     if data is None:
         told = f"Invalid value at '{path}.data' (TYPE_BYTES), Base64 decoding failed"
         findings.fault(f"{path}.data", told)

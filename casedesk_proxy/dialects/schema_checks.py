@@ -223,7 +223,7 @@ def _is_endless(part: dict[str, Any], root: dict[str, Any], done: set[int]) -> b
             done.add(here)
             del path[here]
         elif id(must) in path:
-            done |= path.keys()
+            done.update(path)
             return True
         elif id(must) not in done:
             path[id(must)] = _musts(must, root)

@@ -151,6 +151,10 @@ def test_nothing_to_answer(body: dict[str, Any]) -> None:
         (with_parts({"text": "x", "inlineData": {}}), "contents[0].parts[0]"),
         (with_parts({"inlineData": {"data": PNG}}), "contents[0].parts[0].inlineData.mimeType"),
         (
+            with_parts({"inlineData": {"mimeType": "image/png"}}),
+            "contents[0].parts[0].inlineData.data",
+        ),
+        (
             with_parts({"inlineData": {"mimeType": "image/png", "data": "*"}}),
             "contents[0].parts[0].inlineData.data",
         ),
