@@ -155,11 +155,11 @@ class Node(Section):
     )
     max_streams: Positive | None = setting("Most requests at it at once; null: no limit.", None)
     weight: Positive = setting("Its share beside the others of a deployment.", 1)
-    api_key: Secret | None = setting(
     drain: Switch = setting("true: it finishes what it has and gets no more.", False)
     probe_interval: Duration = setting(
         "How often it is asked whether it lives while nothing is heard of it; 0: never.", 10.0
     )
+    api_key: Secret | None = setting(
         "The node's own key: {env: …}, {file: …} or {credential: …}.", None
     )
     connect_timeout: Pause = setting("Until its connection stands, TLS included.", 5.0)
@@ -189,7 +189,6 @@ class Deployment(Section):
     )
     prefix: StrictStr = setting("Put before model names in the catalogue, taken off requests.", "")
     policy: Policy = setting("Which node takes the next request.", "least-streams")
-    unknown_fields: Literal["refuse", "ignore"] = setting(
     max_waiting: Count = setting("Most requests that wait for a slot at a node.", 1000)
     queue_timeout: Pause = setting("How long a request may wait for a slot.", 300.0)
     failover_timeout: Duration = setting(
@@ -205,6 +204,7 @@ class Deployment(Section):
     heartbeat_verbatim: Switch = setting(
         "Signs of life also for streams that are relayed as they are.", False
     )
+    unknown_fields: Literal["refuse", "ignore"] = setting(
         "What becomes of a Gemini request with fields that Google does not know.", "refuse"
     )
     client_stall_timeout: Pause = setting(
