@@ -34,15 +34,19 @@ def cpu_ns(pid: int) -> int:
 
 
 def private_kb(pid: int) -> int:
-    """Proportional set size of a process and its descendants, in KB."""
-    return sum(_pss_kb(member) for member in family(pid))
+    """Memory of a process and its descendants that is no file's, in KB.
+
+    Pages that forked processes still share are divided among them. Libraries are left out: their
+    share changes when any other program that maps them starts or ends.
+    """
+    return sum(_anonymous_kb(member) for member in family(pid))
 
 
-def _pss_kb(pid: int) -> int:
+def _anonymous_kb(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith("Pss_Anon:"):
             return int(line.split()[1])
-    raise ValueError(f"no Pss in smaps_rollup of {pid}")
+    raise ValueError(f"no Pss_Anon in smaps_rollup of {pid}")
 
 
 def core_seconds() -> dict[int, tuple[float, float]]:
