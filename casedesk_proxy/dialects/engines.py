@@ -131,6 +131,8 @@ PROFILES: dict[Engine, Profile] = {
     Engine.LLAMA_SERVER: Profile(
         # A named choice silently becomes auto (llama.cpp 26535).
         choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
+        # The format's grammar wins, and no function is ever called (measured).
+        format_forbids=_ALL,
         top_k=True,
         logprobs_with_tools=False,
         images=_IMAGES - {"image/webp"} | {"image/bmp"},

@@ -951,9 +951,9 @@ def test_enum_replies_are_refused() -> None:
 @pytest.mark.parametrize(
     ("mode", "names", "refusing"),
     [
-        ("AUTO", None, {TGI}),
-        ("ANY", None, {TGI, SGLANG}),
-        ("ANY", ["f"], {TGI, SGLANG, VLLM}),
+        ("AUTO", None, {TGI, LLAMA}),
+        ("ANY", None, {TGI, LLAMA, SGLANG}),
+        ("ANY", ["f"], {TGI, LLAMA, SGLANG, VLLM}),
         ("NONE", None, set()),
     ],
 )
