@@ -120,6 +120,7 @@ class Server(Section):
     log_format: Literal["logfmt", "json"] = setting("Form of the log on stderr.", "logfmt")
     access_log: Switch = setting("One line for every exchange.", True)
     log_level: LogLevel = setting("Least grave lines that are written.", "info")
+    watch: Switch = setting("Reload when this file is edited.", False)
     tls: ServerTls | None = setting(
         "Serve https instead of http; renewed files are read again on reload.", None, reload=False
     )

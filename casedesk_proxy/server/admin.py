@@ -40,6 +40,9 @@ class Served(Protocol):
     @property
     def nodes(self) -> Mapping[str, NodeState]: ...
 
+    @property
+    def waiting(self) -> Mapping[str, int]: ...
+
 
 def admin_app(served: Served) -> web.Application:
     """The application for the admin listener."""
@@ -83,6 +86,8 @@ def summarise(served: Served, now: float) -> str:
         f"{'stream' if streams == 1 else 'streams'}",
         f"{usable} of {len(states)} nodes usable",
     ]
+    if waiting := sum(served.waiting.values()):
+        parts.append(f"{waiting} waiting")
     if served.configured.refusal:
         parts.append(f"CONFIGURATION REFUSED: {served.configured.refusal}")
     return "; ".join(parts)
@@ -107,6 +112,7 @@ def describe(served: Served, now: float) -> dict[str, Any]:
             "refusal": configured.refusal or None,
         },
         "streams": len(served.watch.relays),
+        "waiting": dict(served.waiting),
         "connections": served.connections,
         "nodes": {name: _describe_node(served, name, now) for name in served.nodes},
     }
@@ -116,10 +122,11 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
     state, reported = served.nodes[name], served.metadata.reported
     return {
         "healthy": state.is_healthy(now),
-        "full": state.is_healthy(now) and not state.is_available(now),
+        "full": state.is_full(now),
         "available": state.is_available(now),
         "in_flight": state.in_flight,
-        "limit": state.limit,
+        "limit": state.room,
+        "draining": state.draining,
         "served": state.served,
         "last_error": state.last_error,
         "models": [model.name for model in reported[name]] if name in reported else None,

@@ -93,9 +93,15 @@ class Gateway:
 
     @property
     def nodes(self) -> Mapping[str, NodeState]:
-        """The states of the nodes that are configured now."""
-        states = self.dispatcher.states
-        return {name: states[name] for name in self._snapshot.nodes}
+        """The states of the nodes, those that left the configuration included for as long as
+        they still have requests."""
+        return self.dispatcher.states
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many requests of each deployment wait for a slot."""
+        admission = self.dispatcher.admission
+        return {name: admission.waiting(name) for name in self._snapshot.deployments}
 
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address or a TLS file cannot be used."""

@@ -56,11 +56,17 @@ class Gauges(Collector):
         limit = _by_node("node_limit", "Most requests that may be at it; absent without a limit.")
         for name, state in self._served.nodes.items():
             healthy.add_metric([name], state.is_healthy(now))
-            full.add_metric([name], state.is_healthy(now) and not state.is_available(now))
+            full.add_metric([name], state.is_full(now))
             in_flight.add_metric([name], state.in_flight)
-            if state.limit is not None:
-                limit.add_metric([name], state.limit)
+            if state.room is not None:
+                limit.add_metric([name], state.room)
         yield from (healthy, full, in_flight, limit)
+        depth = GaugeMetricFamily(
+            "casedesk_queue_depth", "Requests that wait for a slot.", labels=["deployment"]
+        )
+        for name, waiting in self._served.waiting.items():
+            depth.add_metric([name], waiting)
+        yield depth
 
     def _configuration(self) -> Iterator[Metric]:
         configured = self._served.configured

@@ -62,6 +62,10 @@ class Metrics(Collector):
             "casedesk_cancel_seconds",
             "From a client's leaving to the close of its node connection.", (), _CANCEL,
         )  # fmt: skip
+        self._queued = Histogram(
+            "casedesk_queue_wait_seconds", "Waiting for a slot, of the requests that had to.",
+            ("deployment",), _FIRST_BYTE,
+        )  # fmt: skip
         self._failovers = Counts(
             "casedesk_failovers", "Attempts at a further node.", ("deployment",)
         )
@@ -99,6 +103,8 @@ class Metrics(Collector):
                 self._gap.observe(whose, gap)
         if outcome.overhead is not None:
             self._overhead.observe(whose, outcome.overhead)
+        if outcome.queued:
+            self._queued.observe((deployment,), outcome.queued)
         if outcome.cancel is not None:
             self._cancel.observe((), outcome.cancel)
         self._bytes.add((deployment, "in"), outcome.received)
@@ -136,7 +142,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         for one in (
             self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
-            self._cancel, self._failovers, self._events, self._bytes, self._tokens,
+            self._queued, self._cancel, self._failovers, self._events, self._bytes, self._tokens,
             self._reloads, self._lag,
         ):  # fmt: skip
             yield one.collect()
