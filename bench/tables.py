@@ -167,14 +167,11 @@ def _faults(outcome: Outcome, name: str) -> dict[str, int]:
 
 def _busy(outcome: Outcome) -> str:
     settings, rounds = outcome.settings, outcome.rounds
-    parts = (
-        (settings.load_core, "node and clients", [r.load_share for r in rounds]),
-        (settings.target_core, "relays", [r.target_share for r in rounds]),
-    )
-    return ", ".join(
-        f"core {core} {median(r.busy.get(core, 0.0) for r in rounds):.0%} busy"
-        f" ({median(shares):.0%} {what})"
-        for core, what, shares in parts
+    load = median(round_.load_share for round_ in rounds)
+    target = median(round_.target_share for round_ in rounds)
+    return (
+        f"node and clients took {load:.0%} of core {settings.load_core},"
+        f" the relays {target:.0%} of core {settings.target_core}"
     )
 
 
