@@ -78,7 +78,7 @@ class Handler:
             request_id=accept_request_id(head.headers) or uuid.uuid4().hex,
             started=self._loop.time(),
             method=head.method,
-            target=scrub_target(head.target),
+            target=scrub_target(head.target).encode("utf-8", "backslashreplace").decode(),
         )
         self._in_flight += 1
         self._quiet.clear()

@@ -54,8 +54,9 @@ class Body(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A request's head. ``target`` stands as on the wire, bytes above ASCII as Latin-1;
-    ``modern`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or CHUNKED."""
+    """A request's head. ``target`` stands as on the wire, read as UTF-8; bytes that are none are
+    kept as surrogates (PEP 383). ``modern`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or
+    CHUNKED."""
 
     method: str
     target: str
@@ -105,7 +106,7 @@ def parse_request_head(block: bytes) -> RequestHead:
         raise MalformedMessage("chunked framing in HTTP/1.0")
     if body is Body.CLOSE:
         body = Body.NONE
-    method, target = match[1].decode("ascii"), match[2].decode("latin-1")
+    method, target = match[1].decode("ascii"), match[2].decode("utf-8", "surrogateescape")
     return RequestHead(method, target, modern, headers, body, length, keep_alive)
 
 
@@ -166,7 +167,8 @@ def _same_length(value: bytes, known: int | None) -> int:
 
 
 def request_head(method: str, target: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A request's head with its empty line. ``target`` is ASCII and already encoded."""
-    lines = [f"{method} {target} HTTP/1.1".encode("ascii")]
+    """A request's head with its empty line. ``target`` is already encoded; what a client sent
+    unencoded goes out as the bytes it came as."""
+    lines = [f"{method} {target} HTTP/1.1".encode("utf-8", "surrogateescape")]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -10,6 +10,7 @@ from casedesk_proxy.wire.http1 import (
     Body,
     MalformedMessage,
     header,
+    parse_request_head,
     parse_response_head,
     request_head,
 )
@@ -90,3 +91,39 @@ def test_request_head() -> None:
     assert request_head("POST", "/v1/x?a=b", [(b"Host", b"n"), (b"X", b"y")]) == (
         b"POST /v1/x?a=b HTTP/1.1\r\nHost: n\r\nX: y\r\n\r\n"
     )
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_a_target_goes_out_as_it_came(target: bytes) -> None:
+    try:
+        head = parse_request_head(b"POST " + target + b" HTTP/1.1\r\nHost: h")
+    except MalformedMessage:
+        assert any(byte <= 0x20 or byte == 0x7F for byte in target)
+        return
+    assert request_head("POST", head.target, []).split(b" ")[1] == target
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (["POST / HTTP/1.1", "Host: h", "Content-Length: 3"], (Body.LENGTH, 3, True)),
+        (["POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked"], (Body.CHUNKED, 0, True)),
+        (["GET / HTTP/1.1", "Host: h", "Connection: close"], (Body.NONE, 0, False)),
+        (["GET / HTTP/1.0"], (Body.NONE, 0, False)),
+        (["GET / HTTP/1.0", "Connection: Keep-Alive"], (Body.NONE, 0, True)),
+    ],
+)
+def test_requests(lines: list[str], wanted: tuple[Body, int, bool]) -> None:
+    head = parse_request_head("\r\n".join(lines).encode())
+    assert (head.body, head.length, head.keep_alive) == wanted
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_request_or_refused(garbage: bytes) -> None:
+    for block in (garbage, b"GET / HTTP/1.1\r\nHost: h\r\n" + garbage):
+        try:
+            head = parse_request_head(block)
+        except MalformedMessage:
+            continue
+        assert head.method
+        assert head.body is not Body.CLOSE

@@ -1,0 +1,109 @@
+"""TLS on both sides: to clients where it is configured, to nodes that are https."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server.app import Gateway
+from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
+
+EVENT = b"data: {}\n\n"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+async def serve(
+    tmp_path: Path, authority: trustme.CA, ca: str | None, verify: bool = True
+) -> tuple[Gateway, asyncio.Server]:
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(tmp_path / "cert.pem", append=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+
+    async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        side = NodeSide(reader, writer)
+        try:
+            await side.request()
+            await side.say(SSE, *[chunk(EVENT)] * 3, b"0\r\n\r\n")
+            await side.wait_gone()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(node, "127.0.0.1", 0, ssl=context)
+    port = listener.sockets[0].getsockname()[1]
+    tls = f"{{verify: {str(verify).lower()}" + (f", ca: {ca}}}" if ca else "}")
+    text = f"""
+server:
+  listen: 127.0.0.1:0
+  admin: null
+  access_log: false
+  tls: {{cert: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}
+default_deployment: d
+nodes: {{n: {{url: "https://localhost:{port}", models: [m], tls: {tls}}}}}
+deployments: {{d: {{nodes: [n], auth: none}}}}
+"""
+    gateway = Gateway(load_config(text, "tls.yaml").config, {})
+    await gateway.start()
+    return gateway, listener
+
+
+async def ask(gateway: Gateway, authority: trustme.CA) -> tuple[int, bytes]:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    port = int(gateway.urls[0].rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    writer.write(chat())
+    status, headers = await read_head(reader)
+    if "transfer-encoding" in headers:
+        body = (await read_raw_chunked(reader))[1]
+    else:
+        body = await reader.readexactly(int(headers["content-length"]))
+    writer.close()
+    return status, body
+
+
+async def test_a_stream_through_tls_on_both_sides(tmp_path: Path, authority: trustme.CA) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    gateway, listener = await serve(tmp_path, authority, f"{tmp_path}/ca.pem")
+    try:
+        assert gateway.urls[0].startswith("https://")
+        assert await ask(gateway, authority) == (200, EVENT * 3)
+    finally:
+        await gateway.stop()
+        listener.close()
+
+
+async def test_a_node_that_nobody_vouches_for_is_not_talked_to(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    gateway, listener = await serve(tmp_path, authority, None)
+    try:
+        status, body = await ask(gateway, authority)
+        assert status == 502
+        assert "TLS" in json.loads(body)["error"]["message"]
+    finally:
+        await gateway.stop()
+        listener.close()
+
+
+async def test_checking_may_be_switched_off(tmp_path: Path, authority: trustme.CA) -> None:
+    gateway, listener = await serve(tmp_path, authority, None, verify=False)
+    try:
+        assert (await ask(gateway, authority))[0] == 200
+    finally:
+        await gateway.stop()
+        listener.close()
