@@ -63,7 +63,6 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         translator=ChatTranslator(
             context,
             call.framing,
-            choices=request.config.candidates,
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
         ),

@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.base import Context
-from casedesk_proxy.dialects.faults import read_fault
-from casedesk_proxy.dialects.gemini_reply import Candidate, GeminiWriter
-from casedesk_proxy.dialects.openai_chunks import (
-    DONE,
-    MAX_HELD,
-    Call,
-    CallList,
-    UsageTally,
-    read_chunk,
-)
-from casedesk_proxy.errors import ProxyError, StreamBroken
-from casedesk_proxy.terms import Dialect, Framing, RawHeaders, Usage
-from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
+from casedesk_proxy.dialects.gemini_reply import Candidate
+from casedesk_proxy.dialects.gemini_translator import GeminiTranslator
+from casedesk_proxy.dialects.openai_chunks import DONE, Call, CallList, UsageTally, read_chunk
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.terms import Framing, Usage
+from casedesk_proxy.wire.sse import Event
 
 __all__ = ["ChatTranslator"]
 
@@ -47,109 +40,40 @@ class _Choice:
         self.legacy = False
 
 
-class ChatTranslator:
-    """See ``base.Translator``. ``names`` leads from the node's function names to the client's.
+class ChatTranslator(GeminiTranslator):
+    """``names`` leads from the node's function names to the client's.
 
     The finish is held until the usage is known: the chunk that stands alone with it, or
-    ``[DONE]``, or the end. A node that answers with one JSON body is read as well (some ignore
-    ``stream``).
+    ``[DONE]``, or the end.
     """
 
-    __slots__ = (
-        "_body",
-        "_choices",
-        "_context",
-        "_decoder",
-        "_names",
-        "_reader",
-        "_tally",
-        "_thoughts",
-        "_writer",
-        "complete",
-        "content_type",
-    )
+    __slots__ = ("_choices", "_names", "_tally", "_thoughts")
 
     def __init__(
         self,
         context: Context,
         framing: Framing,
         *,
-        choices: int = 1,
         thoughts: bool = False,
         names: dict[str, str] | None = None,
     ) -> None:
-        self._context = context
-        self._writer = GeminiWriter(context, framing)
-        self.content_type = self._writer.content_type
-        self.complete = False
-        self._decoder = EventDecoder()
-        self._body: bytearray | None = None
+        super().__init__(context, framing)
         self._choices: dict[int, _Choice] = {}
         self._tally = UsageTally()
         self._thoughts = thoughts
         self._names = names or {}
-        self._reader = self._sniff
 
     @property
     def usage(self) -> Usage:
         return self._tally.total(len(self._choices))
 
-    def feed(self, data: bytes) -> bytes:
-        return self._reader(data)
-
-    def finish(self) -> bytes:
-        due = b""
-        if self._body is not None:
-            due = self._take_chunk(read_chunk(bytes(self._body)))
-        elif not self.complete:
-            due = b"".join([self._take(payload) for _, payload in self._decoder.finish()])
-        if not self.complete:
-            due += self._end()
-        return due + self._writer.close()
-
-    def error(self, envelope: bytes) -> bytes:
-        return self._writer.error(envelope)
-
-    def beat(self) -> bytes:
-        return self._writer.beat()
-
-    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return read_fault(Dialect.GEMINI, status, headers, body, self._context.asked)
-
-    def _sniff(self, data: bytes) -> bytes:
-        """The first bytes tell an event stream from one JSON body: no event begins with a brace."""
-        start = data.lstrip()
-        if not start:
-            return b""
-        if start.startswith((b"{", b"[")):
-            self._body = bytearray()
-            self._reader = self._gather
-        else:
-            self._reader = self._read
-        return self._reader(data)
-
-    def _gather(self, data: bytes) -> bytes:
-        assert self._body is not None
-        self._body += data
-        if len(self._body) > MAX_HELD:
-            raise StreamBroken("the node's reply is too large")
-        return b""
-
-    def _read(self, data: bytes) -> bytes:
-        try:
-            events = self._decoder.feed(data)
-        except EventTooLarge:
-            raise StreamBroken("the node sent an event without end") from None
-        if len(events) == 1:
-            return self._take(events[0][1])
-        return b"".join([self._take(payload) for _, payload in events])
-
-    def _take(self, payload: bytes) -> bytes:
-        if self.complete:
-            return b""
-        if payload == DONE:
+    def _take(self, event: Event) -> bytes:
+        if event[1] == DONE:
             return self._end()
-        return self._take_chunk(read_chunk(payload))
+        return self._take_chunk(read_chunk(event[1]))
+
+    def _take_body(self, document: dict[str, Any]) -> bytes:
+        return self._take_chunk(document)
 
     def _take_chunk(self, chunk: dict[str, Any]) -> bytes:
         choices = chunk.get("choices")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects import gemini_openai_reply, gemini_reply
+from casedesk_proxy.dialects import gemini_reply, gemini_translator
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from dialects.reading import (
@@ -372,7 +372,7 @@ def test_candidates_have_chunks_of_their_own() -> None:
         usage(12, 4),
         DONE,
     ]
-    chunks = frames(play(*stream, choices=2))
+    chunks = frames(play(*stream))
     told = [
         (one["index"], one.get("finishReason")) for chunk in chunks for one in chunk["candidates"]
     ]
@@ -389,7 +389,7 @@ def test_two_choices_in_one_event() -> None:
 
 
 def test_every_candidate_must_finish() -> None:
-    assert breaks(delta("a"), delta("b", index=1), STOP, usage(1, 2), DONE, choices=2)
+    assert breaks(delta("a"), delta("b", index=1), STOP, usage(1, 2), DONE)
 
 
 # Log probabilities
@@ -504,7 +504,7 @@ def test_the_end_of_a_node_without_done() -> None:
 
 
 def test_too_much_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gemini_openai_reply, gemini_reply):
+    for module in (gemini_translator, gemini_reply):
         monkeypatch.setattr(module, "MAX_HELD", 1000)
     monkeypatch.setattr(gemini_reply, "_MOST_LOGS", 100)
     assert breaks(*[delta("x" * 100)] * 20, framing=Framing.UNARY) == ""
@@ -561,7 +561,7 @@ def test_unary_without_a_word_still_has_a_part() -> None:
 
 def test_unary_candidates_are_sorted() -> None:
     stream = [delta("b", index=1), delta("a"), delta(finish="stop", index=1), STOP, DONE]
-    found = json.loads(play(*stream, framing=Framing.UNARY, choices=2))["candidates"]
+    found = json.loads(play(*stream, framing=Framing.UNARY))["candidates"]
     assert [one["content"]["parts"][0]["text"] for one in found] == ["a", "b"]
     assert [one["index"] for one in found] == [0, 1]
 

@@ -1,0 +1,102 @@
+"""The side of a translator that a Gemini client sees, whatever the node speaks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from casedesk_proxy.dialects.base import Context
+from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.dialects.gemini_reply import GeminiWriter
+from casedesk_proxy.dialects.openai_chunks import MAX_HELD, read_chunk
+from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.terms import Dialect, Framing, RawHeaders, Usage
+from casedesk_proxy.wire.sse import Event, EventDecoder, EventTooLarge
+
+__all__ = ["GeminiTranslator"]
+
+
+class GeminiTranslator(ABC):
+    """See ``base.Translator``. A subclass reads the node's events, writes with ``_writer`` and
+    sets ``complete`` when it has written the end.
+
+    A node that answers with one JSON body is read as well: some ignore ``stream`` (cyllama).
+    """
+
+    __slots__ = ("_body", "_context", "_decoder", "_reader", "_writer", "complete", "content_type")
+
+    def __init__(self, context: Context, framing: Framing) -> None:
+        self._context = context
+        self._writer = GeminiWriter(context, framing)
+        self.content_type = self._writer.content_type
+        self.complete = False
+        self._decoder = EventDecoder()
+        self._body: bytearray | None = None
+        self._reader = self._sniff
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage: ...
+
+    @abstractmethod
+    def _take(self, event: Event) -> bytes:
+        """What one event gives the client; not called once complete."""
+
+    @abstractmethod
+    def _take_body(self, document: dict[str, Any]) -> bytes:
+        """What a body that is one document gives the client, its end not included."""
+
+    @abstractmethod
+    def _end(self) -> bytes:
+        """The last chunks. Raises StreamBroken where the node has not finished."""
+
+    def feed(self, data: bytes) -> bytes:
+        return self._reader(data)
+
+    def finish(self) -> bytes:
+        due = b""
+        if self._body is not None:
+            due = self._take_body(read_chunk(bytes(self._body)))
+        else:
+            for event in self._decoder.finish():
+                due += b"" if self.complete else self._take(event)
+        if not self.complete:
+            due += self._end()
+        return due + self._writer.close()
+
+    def error(self, envelope: bytes) -> bytes:
+        return self._writer.error(envelope)
+
+    def beat(self) -> bytes:
+        return self._writer.beat()
+
+    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
+        return read_fault(Dialect.GEMINI, status, headers, body, self._context.asked)
+
+    def _sniff(self, data: bytes) -> bytes:
+        """The first bytes tell an event stream from one JSON body: no event begins with a brace."""
+        start = data.lstrip()
+        if not start:
+            return b""
+        if start.startswith((b"{", b"[")):
+            self._body = bytearray()
+            self._reader = self._gather
+        else:
+            self._reader = self._read
+        return self._reader(data)
+
+    def _gather(self, data: bytes) -> bytes:
+        assert self._body is not None
+        self._body += data
+        if len(self._body) > MAX_HELD:
+            raise StreamBroken("the node's reply is too large")
+        return b""
+
+    def _read(self, data: bytes) -> bytes:
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLarge:
+            raise StreamBroken("the node sent an event without end") from None
+        if len(events) == 1 and not self.complete:
+            return self._take(events[0])
+        return b"".join([self._take(event) for event in events if not self.complete])
