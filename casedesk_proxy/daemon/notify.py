@@ -6,42 +6,51 @@ import logging
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Mapping
 
 __all__ = ["Notifier", "watchdog_interval"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a full queue of the manager may keep us; a lost message is better than a stall.
-_PATIENCE = 0.5
+#: Messages that wait while the manager's queue is full (a daemon-reload keeps it busy for
+#: seconds); blocking would stall every stream.
+_MAX_LATE = 64
 
 
 class Notifier:
-    """Without a manager every method does nothing. Nothing here raises: a service works on when
-    its manager does not listen."""
+    """Without a manager every method does nothing. Nothing here raises or blocks: a service works
+    on when its manager does not listen. What could not be sent goes before the next message."""
 
     def __init__(self, address: str | None) -> None:
         """``address``: the value of NOTIFY_SOCKET, a path or an abstract name after ``@``."""
         self._socket: socket.socket | None = None
+        self._late: deque[bytes] = deque(maxlen=_MAX_LATE)
         if not address:
             return
         place = "\0" + address[1:] if address.startswith("@") else address
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.settimeout(_PATIENCE)
+            self._socket.setblocking(False)
             self._socket.connect(place)
         except OSError as error:
             log.warning("the service manager cannot be reached: %s", error.strerror)
             self.close()
 
     def tell(self, *lines: str) -> None:
-        """Assignments that belong together, in one message."""
-        if self._socket is None or not lines:
+        """Assignments that belong together, in one message; none: try again what is late."""
+        if self._socket is None:
             return
-        try:
-            self._socket.send("\n".join(lines).encode())
-        except OSError as error:
-            log.warning("the service manager was not told %s: %s", lines[0], error)
+        if lines:
+            self._late.append("\n".join(lines).encode())
+        while self._late:
+            try:
+                self._socket.send(self._late[0])
+            except BlockingIOError:
+                return
+            except OSError as error:
+                log.warning("the service manager cannot be told: %s", error.strerror)
+            self._late.popleft()
 
     def ready(self, status: str) -> None:
         """Start or reload is complete. ``status``: one line for people."""

@@ -57,6 +57,22 @@ def test_nobody_listens(address: str | None) -> None:
     notifier.close()
 
 
+def test_a_full_queue_keeps_nobody_and_loses_nothing(manager: socket.socket) -> None:
+    notifier = Notifier(manager.getsockname())
+    sent = [f"STATUS={number}" for number in range(60)]
+    for line in sent:
+        notifier.tell(line)
+    manager.settimeout(0)
+    heard: list[str] = []
+    while len(heard) < len(sent):
+        try:
+            heard.append(manager.recv(100).decode())
+        except BlockingIOError:
+            notifier.tell()
+    assert heard == sent
+    notifier.close()
+
+
 def test_a_manager_that_went_stops_nothing(manager: socket.socket) -> None:
     notifier = Notifier(manager.getsockname())
     manager.close()
