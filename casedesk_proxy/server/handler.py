@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
-import uuid
 
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
@@ -75,7 +75,7 @@ class Handler:
         but CancelledError."""
         head = request.head
         outcome = Outcome(
-            request_id=accept_request_id(head.headers) or uuid.uuid4().hex,
+            request_id=accept_request_id(head.headers) or secrets.token_hex(16),
             started=self._loop.time(),
             method=head.method,
             target=scrub_target(head.target).encode("utf-8", "backslashreplace").decode(),
@@ -124,7 +124,7 @@ class Handler:
     def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
         """Answer what is no request that could be read."""
         now = self._loop.time()
-        outcome = Outcome(request_id=uuid.uuid4().hex, started=now, ended=now, first_byte=now)
+        outcome = Outcome(request_id=secrets.token_hex(16), started=now, ended=now, first_byte=now)
         outcome.code, outcome.terminal = error.code, Terminal.REFUSED
         reply = error_reply(Dialect.GEMINI, error, outcome.request_id)
         transport.write(self._whole(reply, outcome, keep_alive=False))

@@ -92,18 +92,23 @@ class Relay(asyncio.Protocol):
         self.paused_at: float | None = None
 
     def begin(self, connection: NodeConnection) -> None:
-        """Send the head to the client and take over the node's connection."""
+        """Send the head to the client, in one piece with what has come of the body, and take over
+        the node's connection for the rest."""
         early, connection.early = connection.early, b""
-        self._open()
         self._connection = connection
         if self._reader.ended:
+            self._open()
             self._finish(surplus=bool(early))
-            return
-        self._node = connection.lend(self)
-        if early:
+        elif early:
             self.data_received(early)
-        if self._node is None and self.terminal is None:
-            self.connection_lost(connection.lost_by)
+        else:
+            self._open()
+        if self.terminal is None:
+            self._node = connection.lend(self)
+            if self._node is None:
+                self.connection_lost(connection.lost_by)
+            elif self.paused_at is not None:
+                self._node.pause_reading()
 
     def usage(self, dialect: Dialect) -> Usage:
         """The token counts that the node told in its reply, spoken in ``dialect``."""
@@ -132,10 +137,14 @@ class Relay(asyncio.Protocol):
         """
         if self.terminal is not None:
             return
+        if self._is_unsent():
+            self.fault = error
+            self._end(terminal)
+            return
         self._recall()
         ending = self._ending(self.tap.last, error)
         if ending and not self._client.is_closing() and (framed := self._frame(ending)):
-            self._write(framed)
+            self._send(framed)
             self.sent += len(framed)
         self._end(terminal)
         self._client.close()
@@ -194,8 +203,16 @@ class Relay(asyncio.Protocol):
         """Give the tap what went by without it."""
 
     def _open(self) -> None:
-        self._write(self._head)
-        self._head = b""
+        self._send(b"")
+
+    def _is_unsent(self) -> bool:
+        """Whether nothing has been sent, so that an error can still be a plain reply."""
+        return bool(self._head)
+
+    def _send(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._write(data)
 
     def _pass(self, data: bytes, used: int) -> None:
         raise NotImplementedError
@@ -217,7 +234,7 @@ class Relay(asyncio.Protocol):
             self._break(error)
             return
         if last and not self._client.is_closing():
-            self._write(last)
+            self._send(last)
             self.sent += len(last)
         self.clean = not surplus
         self._end(Terminal.COMPLETED)
@@ -296,7 +313,7 @@ class VerbatimRelay(Relay):
         self._latest = self._last_but_one = self._last_but_two = b""
 
     def _pass(self, data: bytes, used: int) -> None:
-        self._write(data if used == len(data) else data[:used])
+        self._send(data if used == len(data) else data[:used])
         self.sent += used
         self.tap.take(b"".join(self._reader.payload))
 
@@ -331,7 +348,7 @@ class ReframingRelay(Relay):
             return
         self.tap.take(payload)
         framed = self._frame(payload)
-        self._write(framed)
+        self._send(framed)
         self.sent += len(framed)
 
     def _frame(self, payload: bytes) -> bytes:

@@ -64,13 +64,6 @@ class TransposingRelay(Relay):
     def usage(self, dialect: Dialect) -> Usage:
         return self._translator.usage
 
-    def cut(self, terminal: Terminal, error: ProxyError) -> None:
-        if self.terminal is None and self._is_unsent():
-            self.fault = error
-            self._end(terminal)
-            return
-        super().cut(terminal, error)
-
     def _is_unsent(self) -> bool:
         return not self._streams or bool(self._head)
 
@@ -78,21 +71,14 @@ class TransposingRelay(Relay):
         """Nothing yet: see the module."""
 
     def _pass(self, data: bytes, used: int) -> None:
-        for payload in self._reader.payload:
-            if self._judged is None:
-                self._emit(self._translator.feed(payload))
-            elif len(self._refusal) < _MAX_REFUSAL:
-                self._refusal += payload
-
-    def _emit(self, body: bytes) -> None:
-        if not body:
-            return
-        assert self._streams, "a unary reply comes whole from finish"
-        framed = self._frame(body)
-        self.sent += len(framed)
-        if self._head:
-            framed, self._head = self._head + framed, b""
-        self._write(framed)
+        payload = b"".join(self._reader.payload)
+        if self._judged is not None:
+            self._refusal = (self._refusal + payload)[:_MAX_REFUSAL]
+        elif payload and (body := self._translator.feed(payload)):
+            assert self._streams, "a unary reply comes whole from finish"
+            framed = self._frame(body)
+            self._send(framed)
+            self.sent += len(framed)
 
     def _frame(self, payload: bytes) -> bytes:
         return frame_chunk(payload) if self._chunked else payload
@@ -104,15 +90,10 @@ class TransposingRelay(Relay):
             return b""
         body = self._translator.finish()
         if not self._streams:
-            self._write(self._make_head(len(body)))
+            self._head = self._make_head(len(body))
             return body
         last = self._frame(body) if body else b""
-        if self._chunked:
-            last += LAST_CHUNK
-        if self._head:
-            self._write(self._head)
-            self._head = b""
-        return last
+        return last + LAST_CHUNK if self._chunked else last
 
     def _break(self, error: StreamBroken) -> None:
         if self._judged is not None and self.terminal is None:

@@ -34,4 +34,5 @@ class Tap:
 
     def usage(self, dialect: Dialect) -> Usage:
         """What the node told, all None where it told nothing."""
-        return find_usage(dialect, self.first, self.last)
+        first = b"" if self.last.startswith(self.first) else self.first
+        return find_usage(dialect, first, self.last)
