@@ -12,14 +12,20 @@ from casedesk_proxy.dialects.bodies import BodyTranslator
 from casedesk_proxy.dialects.engines import PROFILES, Counter
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_openai import chat_messages, chat_tools, node_names
-from casedesk_proxy.dialects.gemini_reader import read_message
-from casedesk_proxy.dialects.gemini_request import read_conversation
+from casedesk_proxy.dialects.gemini_request import read_count_request
 from casedesk_proxy.dialects.gemini_turns import Media
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
 
-__all__ = ["COUNTED", "count_for_anthropic", "count_for_gemini", "count_question", "read_count"]
+__all__ = [
+    "COUNTED",
+    "count_for_anthropic",
+    "count_for_gemini",
+    "count_question",
+    "estimate_tokens",
+    "read_count",
+]
 
 #: Header of a reply whose number is not the tokenizer's count of the whole prompt: ``estimate``,
 #: or ``text-only`` where media could not be counted.
@@ -31,15 +37,9 @@ _BYTES_PER_TOKEN = 4
 def count_for_gemini(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
     """countTokens. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
-    wrapper = read_message("CountTokensRequest", body, "", findings)
-    wrapped = wrapper.get("generateContentRequest")
-    if wrapped is not None and "contents" in wrapper:
-        told = "contents and generateContentRequest cannot both be given"
-        findings.fault("generateContentRequest", told)
-    where = "" if wrapped is None else "generateContentRequest."
-    request = read_conversation(wrapped or wrapper, where, findings)
+    request = read_count_request(body, findings)
     profile = PROFILES[context.engine]
-    names = node_names(request, profile)
+    names = node_names(request) if profile.strict_names else {}
     messages = chat_messages(request, profile, context, names, Findings())
     tools = chat_tools(request.tools.functions, profile, names)
     findings.raise_refusals()
@@ -137,8 +137,12 @@ def _text_only(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bo
 
 
 def _estimate(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
-    size = len(dumps(tools)) if tools else 0
+    texts = [dumps(tools)] if tools else []
     for message in messages:
-        size += len((message.get("content") or "").encode("utf-8", "replace"))
-        size += sum(len(dumps(call.get("function"))) for call in message.get("tool_calls") or ())
-    return max(1, size // _BYTES_PER_TOKEN)
+        texts.append((message.get("content") or "").encode("utf-8", "replace"))
+        texts += [dumps(call.get("function")) for call in message.get("tool_calls") or ()]
+    return estimate_tokens(b"".join(texts))
+
+
+def estimate_tokens(text: bytes) -> int:
+    return max(1, len(text) // _BYTES_PER_TOKEN)

@@ -14,7 +14,7 @@ from typing import Any
 
 from casedesk_proxy.terms import Engine
 
-__all__ = ["PROFILES", "Choice", "Counter", "Profile", "Thinking", "effort_of"]
+__all__ = ["PROFILES", "Choice", "Counter", "Messages", "Profile", "Thinking", "effort_of"]
 
 
 class Choice(StrEnum):
@@ -52,6 +52,23 @@ class Thinking:
     budget: str = ""
     effort: bool = True
     history: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What an engine's ``/v1/messages`` takes of Anthropic's API. The defaults are Anthropic's own.
+
+    ``exact``: it keeps to the letter of the API: a user turn first, tools defined where calls
+    are in the history, a temperature up to 1, names of functions within the rules, stop
+    strings that are not blank. ``output_config`` tells whether effort and format are followed.
+    """
+
+    exact: bool = True
+    documents: bool = True
+    choices: frozenset[Choice] = frozenset(Choice)
+    output_config: bool = True
+    disables_thinking: bool = True
+    counts: bool = True
 
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
@@ -97,6 +114,7 @@ class Profile:
     counter: Counter | None = None
     embeds: bool = True
     dimensions: bool = True
+    messages: Messages = field(default_factory=Messages)
 
 
 _PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True)
@@ -119,12 +137,14 @@ PROFILES: dict[Engine, Profile] = {
         prefill={"add_generation_prompt": False, **_CONTINUE},
         formats=frozenset({"date-time", "date", "time", "uuid", "email"}),
         counter=Counter.TOKENIZE,
+        messages=Messages(exact=False, documents=False),
     ),
     Engine.SGLANG: Profile(
         format_forbids=frozenset({Choice.REQUIRED, Choice.NAMED}),
         top_k=True,
         video="video_url",
         thinking=Thinking(_NO_EFFORT, history="reasoning_content"),
+        messages=Messages(exact=False, documents=False),
         prefill=_CONTINUE,
         counter=Counter.TOKENIZE,
     ),
@@ -143,6 +163,14 @@ PROFILES: dict[Engine, Profile] = {
         prefill={},
         counter=Counter.INPUT_TOKENS,
         dimensions=False,
+        messages=Messages(
+            exact=False,
+            documents=False,
+            # ``tool`` is taken for any.
+            choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
+            output_config=False,
+            disables_thinking=False,
+        ),
     ),
     Engine.OLLAMA: Profile(
         # It has no tool_choice at all (ollama 8421, 11171, 17921).
@@ -150,6 +178,13 @@ PROFILES: dict[Engine, Profile] = {
         candidates=False,
         images=_IMAGES - {"image/gif"},
         thinking=Thinking(_NO_EFFORT, history="reasoning"),
+        messages=Messages(
+            exact=False,
+            documents=False,
+            choices=frozenset({Choice.AUTO}),
+            output_config=False,
+            counts=False,
+        ),
         prefill={},
         parallel_switch=False,
     ),

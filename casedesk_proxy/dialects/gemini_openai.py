@@ -42,7 +42,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     findings = Findings(context.refuse_unknown)
     request = read_request(body, findings)
     profile = PROFILES[context.engine]
-    names = node_names(request, profile)
+    names = node_names(request) if profile.strict_names else {}
     chat: dict[str, Any] = {
         "model": context.model,
         "messages": chat_messages(request, profile, context, names, findings),
@@ -247,10 +247,8 @@ def _tools(
     return made
 
 
-def node_names(request: Request, profile: Profile) -> dict[str, str]:
+def node_names(request: Request) -> dict[str, str]:
     """New names for functions that a strict node would refuse; unique, so that they lead back."""
-    if not profile.strict_names:
-        return {}
     used = [one.name for one in request.tools.functions]
     used += [ask.name for turn in request.turns for ask in turn.asks()]
     taken = set(used)

@@ -11,7 +11,7 @@ from casedesk_proxy.dialects.gemini_reader import read_message
 from casedesk_proxy.dialects.gemini_tools import Toolbox, read_tools
 from casedesk_proxy.dialects.gemini_turns import Turn, read_text, read_turns
 
-__all__ = ["Request", "read_conversation", "read_request"]
+__all__ = ["Request", "read_count_request", "read_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,23 @@ def read_request(body: dict[str, Any], findings: Findings) -> Request:
 
     What a node might not serve is gathered in ``findings``, for the pair to add to and raise.
     """
-    return read_conversation(
-        read_message("GenerateContentRequest", body, "", findings), "", findings
-    )
+    return _read(read_message("GenerateContentRequest", body, "", findings), "", findings)
 
 
-def read_conversation(request: dict[str, Any], where: str, findings: Findings) -> Request:
-    """The same of a message that was read as a part of another, which stands at ``where``."""
+def read_count_request(body: dict[str, Any], findings: Findings) -> Request:
+    """A CountTokensRequest: contents alone, or a whole request inside. Raises as read_request."""
+    wrapper = read_message("CountTokensRequest", body, "", findings)
+    wrapped = wrapper.get("generateContentRequest")
+    if wrapped is None:
+        return _read(wrapper, "", findings)
+    if "contents" in wrapper:
+        told = "contents and generateContentRequest cannot both be given"
+        findings.fault("generateContentRequest", told)
+    return _read(wrapped, "generateContentRequest.", findings)
+
+
+def _read(request: dict[str, Any], where: str, findings: Findings) -> Request:
+    """``where`` the message stands in the body, which is said of its conversation only."""
     if request.get("store"):
         findings.drop(f"{where}store")
     system = read_text(

@@ -29,12 +29,13 @@ class Toolbox:
     """The functions that may be called; none where none may.
 
     ``choice`` is NAMED only where exactly one is left. ``exact`` asks for calls that keep to
-    their schema.
+    their schema. ``declared`` are all of them, also where none may be called.
     """
 
     functions: tuple[Function, ...] = ()
     choice: Choice = Choice.AUTO
     exact: bool = False
+    declared: tuple[Function, ...] = ()
 
 
 def read_tools(tools: list[dict[str, Any]], config: dict[str, Any], findings: Findings) -> Toolbox:
@@ -43,15 +44,16 @@ def read_tools(tools: list[dict[str, Any]], config: dict[str, Any], findings: Fi
     mode = calling.get("mode", "AUTO")
     allowed = calling.get("allowedFunctionNames")
     _check_allowed(mode, allowed, functions, findings)
+    declared = tuple(functions.values())
     if mode == "NONE":
-        return Toolbox()
-    kept = tuple(one for one in functions.values() if allowed is None or one.name in allowed)
+        return Toolbox(declared=declared)
+    kept = tuple(one for one in declared if allowed is None or one.name in allowed)
     if mode == "ANY":
         if not functions:
             findings.fault(f"{_CONFIG}.mode", "mode ANY needs function declarations")
         named = allowed is not None and len(kept) == 1
-        return Toolbox(kept, Choice.NAMED if named else Choice.REQUIRED)
-    return Toolbox(kept, Choice.AUTO, exact=mode == "VALIDATED")
+        return Toolbox(kept, Choice.NAMED if named else Choice.REQUIRED, declared=declared)
+    return Toolbox(kept, Choice.AUTO, exact=mode == "VALIDATED", declared=declared)
 
 
 def _check_allowed(

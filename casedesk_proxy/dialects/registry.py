@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects import anthropic_openai, counts, embeddings, gemini_openai
+from casedesk_proxy.dialects import (
+    anthropic_openai,
+    counts,
+    embeddings,
+    gemini_anthropic,
+    gemini_openai,
+)
 from casedesk_proxy.dialects.base import Transpose
 from casedesk_proxy.terms import Action, Call, Dialect
 
 __all__ = ["transposers"]
 
 #: (surface, action) → the node dialects that can serve it, the best first.
+_GENERATE: tuple[tuple[Dialect, Transpose], ...] = (
+    # Local servers' own Anthropic route knows less than their OpenAI one.
+    (Dialect.OPENAI, gemini_openai.transpose),
+    (Dialect.ANTHROPIC, gemini_anthropic.transpose),
+)
 _PAIRS: dict[tuple[Dialect, Action], tuple[tuple[Dialect, Transpose], ...]] = {
-    (Dialect.GEMINI, Action.GENERATE): ((Dialect.OPENAI, gemini_openai.transpose),),
-    (Dialect.GEMINI, Action.STREAM_GENERATE): ((Dialect.OPENAI, gemini_openai.transpose),),
+    (Dialect.GEMINI, Action.GENERATE): _GENERATE,
+    (Dialect.GEMINI, Action.STREAM_GENERATE): _GENERATE,
     (Dialect.GEMINI, Action.EMBED): ((Dialect.OPENAI, embeddings.transpose_one),),
     (Dialect.GEMINI, Action.BATCH_EMBED): ((Dialect.OPENAI, embeddings.transpose_batch),),
-    (Dialect.GEMINI, Action.COUNT_TOKENS): ((Dialect.OPENAI, counts.count_for_gemini),),
+    (Dialect.GEMINI, Action.COUNT_TOKENS): (
+        (Dialect.OPENAI, counts.count_for_gemini),
+        (Dialect.ANTHROPIC, gemini_anthropic.count),
+    ),
     (Dialect.ANTHROPIC, Action.MESSAGES): ((Dialect.OPENAI, anthropic_openai.transpose),),
     (Dialect.ANTHROPIC, Action.COUNT_MESSAGES): ((Dialect.OPENAI, counts.count_for_anthropic),),
 }
