@@ -45,7 +45,9 @@ def count_for_gemini(call: Call, body: dict[str, Any], context: Context) -> Tran
     findings.raise_refusals()
     counted = _count(messages, tools, context, Dialect.GEMINI, lambda count: {"totalTokens": count})
     seen = any(isinstance(block, Media) for turn in request.turns for block in turn.blocks)
-    return replace(counted, headers=((COUNTED, "text-only"),)) if seen else counted
+    if seen and not counted.headers:
+        return replace(counted, headers=((COUNTED, "text-only"),))
+    return counted
 
 
 def count_for_anthropic(
