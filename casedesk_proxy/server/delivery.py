@@ -11,9 +11,10 @@ from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.reply import client_framing, reply_head, transposed_head
 from casedesk_proxy.exchange.snapshot import DeploymentSpec
 from casedesk_proxy.pools.health import Fault
-from casedesk_proxy.server.relay import Ending, ReframingRelay, Relay, VerbatimRelay
+from casedesk_proxy.server.relay import Ending, ReframingRelay, Relay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.transposing import TransposingRelay
+from casedesk_proxy.server.verbatim import VerbatimRelay
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Reply

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.errors import ProxyError, UpstreamTimeout
 from casedesk_proxy.exchange.outcome import Terminal
-from casedesk_proxy.server.relay import ReframingRelay, Relay, VerbatimRelay
+from casedesk_proxy.server.relay import ReframingRelay, Relay
+from casedesk_proxy.server.verbatim import VerbatimRelay
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.usage.tap import Tap
