@@ -2,15 +2,18 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check fix bench clean
+.PHONY: help run test lint types check fix bench clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
 	@echo "make test    install what the tests need, run them all"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make fix     let ruff mend what it can"
+	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
+	@echo "make uninstall  takes them away again, but for the config"
 	@echo "make bench   what relaying an event costs, beside nginx and a C floor"
 
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -37,6 +40,12 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 check: lint types test
+
+install:
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' systemd/install
+
+uninstall:
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/install --remove
 
 fix: $(VENV)/.test
 	$(BIN)/ruff check --fix .

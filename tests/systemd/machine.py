@@ -1,0 +1,206 @@
+"""A real systemd as PID 1 of namespaces of its own: mounts, processes, host name, IPC, cgroups.
+
+What it changes is gone with it: /run and /tmp are its own, /etc, /usr/local and /var are overlays.
+The network is shared, so clients reach it over loopback. Distribution units are out of its sight.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Machine", "boot"]
+
+ROOT = Path(__file__).parents[2]
+MANAGER = "/lib/systemd/systemd"
+#: A Python that the service can see: not one from somebody's home.
+PYTHON = "/usr/bin/python3"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: What ordinary units depend on, with nothing behind it.
+_TARGETS = (
+    "basic", "emergency", "multi-user", "network-online", "rescue", "shutdown", "sockets",
+    "sysinit", "timers", "umount",
+)  # fmt: skip
+_JOURNAL = ("systemd-journald.service", "systemd-journald.socket")
+
+_SCRIPT = """\
+set -eu
+mount --make-rprivate /
+mkdir -p "$STAGE/mounts"
+mount -t tmpfs -o mode=755 tmpfs "$STAGE/mounts"
+for place in etc usr/local var; do
+    mkdir -p "$STAGE/mounts/$place" "$STAGE/mounts/work/$place"
+    mount -t overlay -o "lowerdir=/$place,upperdir=$STAGE/mounts/$place,workdir=$STAGE/mounts/work/$place" overlay "/$place"
+done
+cd "$SOURCE"
+make --silent install PYTHON={python} >"$STAGE/install.log" 2>&1
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/units /run/source
+mount --bind "$STAGE" /run/source
+mount -t tmpfs tmpfs /etc/systemd/system
+cp "$STAGE"/units/* /run/units/
+cp "$STAGE"/journald.conf /etc/systemd/journald.conf
+rm -rf /etc/systemd/journald.conf.d
+cd /
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+umount -R /sys/fs/cgroup 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+export container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/usr/local/lib/systemd/system:/run/units
+exec {manager} --system --unit=test.target --log-target=console --log-level=warning
+"""
+
+
+@dataclass
+class Machine:
+    """``pid``: the manager's, as this side sees it."""
+
+    pid: int
+
+    def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
+        """What a command prints inside, both streams together."""
+        done = subprocess.run(
+            ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=timeout,
+            env={"PATH": PATH, "LC_ALL": "C.UTF-8"},
+        )
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}"
+        return done.stdout.strip()
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={"PATH": PATH, "LC_ALL": "C.UTF-8"},
+        )
+
+    def systemctl(self, *arguments: str, check: bool = True) -> str:
+        return self.run("systemctl", *arguments, check=check)
+
+    def show(self, unit: str, name: str) -> str:
+        return self.systemctl("show", "--property", name, "--value", unit)
+
+    def wait(self, unit: str, name: str, *wanted: str, seconds: float = 30) -> str:
+        """A property of a unit, once it is one of the wanted values."""
+        deadline = time.monotonic() + seconds
+        while (value := self.show(unit, name)) not in wanted:
+            assert time.monotonic() < deadline, f"{unit}: {name} is {value!r}, not {wanted}"
+            time.sleep(0.05)
+        return value
+
+    def path(self, inside: str) -> Path:
+        """A file of the machine, from this side."""
+        return Path(f"/proc/{self.pid}/root") / inside.lstrip("/")
+
+    def write(self, inside: str, text: str, mode: int = 0o644) -> None:
+        path = self.path(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def pid_of(self, unit: str) -> int:
+        """The main process, as the machine counts."""
+        return int(self.show(unit, "MainPID"))
+
+    def journal(self, *arguments: str) -> str:
+        return self.run("journalctl", "--no-pager", *arguments, check=False)
+
+
+@contextmanager
+def boot(stage: Path) -> Iterator[Machine]:
+    """A machine with the project installed; ``stage`` is an empty folder for its needs."""
+    _install_systemd()
+    _write_units(stage)
+    script = stage / "boot"
+    script.write_text(_SCRIPT.format(python=PYTHON, manager=MANAGER))
+    with (stage / "console.log").open("w") as console:
+        unshare = subprocess.Popen(
+            ["unshare", "-mpfuiC", "--kill-child", "--mount-proc", "sh", str(script)],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env={**_pip_environment(), "PATH": PATH, "STAGE": str(stage), "SOURCE": str(ROOT)},
+        )
+    try:
+        machine = Machine(_wait_for_manager(unshare, stage))
+        yield machine
+    finally:
+        # The child is PID 1 of its namespace: with it goes everything inside.
+        unshare.kill()
+        unshare.wait(10)
+
+
+def _pip_environment() -> dict[str, str]:
+    """What makes installing work here: pip's settings, proxies, certificates."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("PIP_") or name.lower().endswith("_proxy") or name == "HOME"
+    }
+
+
+def _write_units(stage: Path) -> None:
+    units = stage / "units"
+    units.mkdir()
+    for name in _TARGETS:
+        (units / f"{name}.target").write_text("[Unit]\nDefaultDependencies=no\n")
+    (units / "test.target").write_text(
+        "[Unit]\nDefaultDependencies=no\nWants=systemd-journald.socket systemd-journald.service\n"
+    )
+    for name in _JOURNAL:
+        shutil.copy(Path("/lib/systemd/system", name), units / name)
+    # In memory, and with no ear for the kernel and the audit of the real machine.
+    (stage / "journald.conf").write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\n")
+
+
+def _wait_for_manager(unshare: subprocess.Popen[bytes], stage: Path) -> int:
+    deadline = time.monotonic() + 150
+    while time.monotonic() < deadline and unshare.poll() is None:
+        children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
+        if children and _runs_manager(int(children[0])):
+            machine = Machine(int(children[0]))
+            state = machine.systemctl("is-system-running", check=False)
+            if state in ("running", "degraded"):
+                return machine.pid
+        time.sleep(0.1)
+    logs = "".join((stage / name).read_text() for name in ("install.log", "console.log"))
+    raise AssertionError(f"the machine did not come up:\n{logs[-3000:]}")
+
+
+def _runs_manager(pid: int) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/exe").endswith("/systemd")
+    except OSError:
+        return False
+
+
+def _install_systemd() -> None:
+    """What Debian and CI images may lack."""
+    wanted = {
+        "systemd": Path(MANAGER).exists(),
+        "python3-venv": Path(PYTHON).exists() and not subprocess.call(
+            [PYTHON, "-c", "import ensurepip"], stderr=subprocess.DEVNULL
+        ),
+        "make": shutil.which("make") is not None,
+    }  # fmt: skip
+    missing = [name for name, there in wanted.items() if not there]
+    if missing:
+        environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
+        subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
+        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
+
+
