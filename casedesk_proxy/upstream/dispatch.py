@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from casedesk_proxy.errors import Busy, NoNode, ProxyError
+from casedesk_proxy.config.engines import SENDS_AT_ONCE
+from casedesk_proxy.errors import Busy, NoNode
 from casedesk_proxy.exchange.outcome import Outcome, Phase
 from casedesk_proxy.exchange.plan import Plan
 from casedesk_proxy.exchange.route import Route
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
+from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState, Slot, Stream
 from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
@@ -89,6 +91,30 @@ class Failover:
     taken: str
 
 
+@dataclass(slots=True)
+class _Search:
+    """One request on its way through nodes. ``left`` is the last that failed, and why."""
+
+    plan: Plan
+    outcome: Outcome
+    untried: dict[str, NodeSpec]
+    replays: int
+    give_up_at: float = float("inf")
+    left: tuple[str, str] | None = None
+
+    def wish(self) -> Wish:
+        wish = self.plan.wish
+        if len(self.untried) == len(wish.nodes):
+            return wish
+        return replace(wish, nodes=tuple(self.untried))
+
+    def leave(self, name: str, why: str, now: float) -> None:
+        self.untried.pop(name, None)
+        self.left = name, why
+        self.outcome.tried += (f"{name}:{why}",)
+        self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
+
+
 class Dispatcher:
     """Live state is keyed by node name and survives a change of snapshot."""
 
@@ -128,41 +154,41 @@ class Dispatcher:
         for pool in self._pools.values():
             pool.close()
 
-    async def open(self, plan: Plan, outcome: Outcome) -> Reply:
-        """The reply of the first node that gives one. Raises an UpstreamFault or Busy."""
-        untried = {node.name: node for node in plan.nodes}
-        patience = plan.deployment.config.failover_timeout
-        failed: tuple[str, str] | None = None
-        give_up_at, replays = float("inf"), 0
+    async def open(self, plan: Plan, outcome: Outcome, lost: tuple[str, ...] = ()) -> Reply:
+        """The reply of the first node that gives one. ``lost``: nodes that had the request and
+        were lost before the client had a byte of their reply. Raises an UpstreamFault or Busy."""
+        search = _Search(plan, outcome, {node.name: node for node in plan.nodes}, len(lost))
+        for name in lost:
+            search.leave(name, Failure.LOST, self._loop.time())
         while True:
-            slot = await self._enter(plan, tuple(untried), outcome, give_up_at)
-            node = untried.pop(slot.state.name)
-            outcome.node, outcome.phase = node.name, Phase.WAITING
-            outcome.attempts += 1
-            if failed is not None:
-                self._remember(plan, *failed, node.name)
-            try:
-                reply = await self._ask(plan, node, slot)
-                failure, why = self._judge(reply, slot.state)
-                error: ProxyError | None = None
-            except AttemptFailed as fault:
-                reply, failure, error = None, fault.failure, fault.error
-                why = fault.failure.value
-            if failure is None:
-                assert reply is not None
-                return reply
-            now = self._loop.time()
-            give_up_at = min(give_up_at, now + patience)
-            if not self._may_go_on(failure, replays, untried, overdue=now >= give_up_at):
-                if reply is not None:
-                    return reply
-                assert error is not None
-                raise error
+            reply = await self._try(search)
             if reply is not None:
+                return reply
+
+    async def _try(self, search: _Search) -> Reply | None:
+        """One node. None: it failed so that another may be tried."""
+        slot = await self._enter(search)
+        node = search.untried[slot.state.name]
+        search.outcome.node, search.outcome.phase = node.name, Phase.WAITING
+        search.outcome.attempts += 1
+        if search.left is not None:
+            self._remember(search, node.name)
+        try:
+            reply = await self._ask(search.plan, node, slot)
+        except AttemptFailed as failed:
+            search.leave(node.name, failed.failure, self._loop.time())
+            if not self._goes_on(search, failed.failure):
+                raise failed.error from None
+            search.replays += failed.failure is Failure.LOST
+            return None
+        status = reply.head.status
+        self._judge(reply, slot.state)
+        if status in REFUSALS:
+            search.leave(node.name, str(status), self._loop.time())
+            if self._goes_on(search, Failure.REFUSED):
                 reply.lease.end(clean=False)
-            replays += failure is Failure.LOST
-            failed = (node.name, why)
-            outcome.tried += (f"{node.name}:{why}",)
+                return None
+        return reply
 
     def release(self, slot: Slot) -> None:
         """An exchange has left its node."""
@@ -178,17 +204,15 @@ class Dispatcher:
 
     # Waiting for a slot.
 
-    async def _enter(
-        self, plan: Plan, names: tuple[str, ...], outcome: Outcome, give_up_at: float
-    ) -> Slot:
-        """A slot at one of the named nodes. Raises Busy or NoNode."""
-        deployment, now = plan.deployment, self._loop.time()
-        wish = plan.wish if names == plan.wish.nodes else replace(plan.wish, nodes=names)
-        ticket = Ticket(deployment.name, outcome.token, wish)
+    async def _enter(self, search: _Search) -> Slot:
+        """A slot at one of the nodes that are left. Raises Busy or NoNode."""
+        deployment, now = search.plan.deployment, self._loop.time()
+        outcome = search.outcome
+        ticket = Ticket(deployment.name, outcome.token, search.wish())
         self._wake(self.admission.arrive(ticket, now, deployment.config.max_waiting))
         if not ticket.is_decided:
             outcome.phase = Phase.QUEUED
-            limit = min(deployment.config.queue_timeout, give_up_at - now)
+            limit = min(deployment.config.queue_timeout, search.give_up_at - now)
             try:
                 await self._wait(ticket, limit)
             finally:
@@ -260,36 +284,35 @@ class Dispatcher:
             raise
         return Reply(Lease(node, connection, head.keep_alive, pool, slot, self), head, route)
 
-    def _judge(self, reply: Reply, state: NodeState) -> tuple[Failure | None, str]:
-        """What a reply's status says of its node; whether another one may be asked instead."""
+    def _judge(self, reply: Reply, state: NodeState) -> None:
+        """What a reply's status says of its node."""
         status, now = reply.head.status, self._loop.time()
-        told = f"answered {status}"
         if status in FULL:
             state.refuse(now, _retry_after(reply.head))
-            state.health.note(now, told)
+            state.health.note(now, f"answered {status}")
         elif status >= 500:
             fault = Fault.UNAVAILABLE if status in REFUSALS else Fault.ERROR
-            state.fail(now, fault, told)
+            state.fail(now, fault, f"answered {status}")
         else:
             state.health.succeed()
         # A node that is well again may be what somebody waits for.
         self.settle()
-        return (Failure.REFUSED if status in REFUSALS else None), str(status)
 
-    def _may_go_on(
-        self, failure: Failure, replays: int, untried: Mapping[str, NodeSpec], *, overdue: bool
-    ) -> bool:
+    def _goes_on(self, search: _Search, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
         503, that is better than a node which is surely down."""
         now = self._loop.time()
-        states = [self.states[name] for name in untried if name in self.states]
+        states = [self.states[name] for name in search.untried if name in self.states]
         if failure is Failure.REFUSED:
             states = [state for state in states if state.is_healthy(now)]
         usable = any(not state.draining for state in states)
-        return usable and may_try_another(failure, replays, overdue)
+        overdue = now >= search.give_up_at
+        return usable and may_try_another(failure, search.replays, overdue)
 
-    def _remember(self, plan: Plan, left: str, why: str, taken: str) -> None:
-        now = self._loop.time()
+    def _remember(self, search: _Search, taken: str) -> None:
+        assert search.left is not None
+        plan, now = search.plan, self._loop.time()
+        left, why = search.left
         self.failovers.append(Failover(now, plan.deployment.name, plan.model, left, why, taken))
 
     def _pool(self, node: NodeSpec) -> ConnectionPool:
@@ -297,7 +320,13 @@ class Dispatcher:
         configuration while a request waited for it."""
         known = self._pools.get(_address(node))
         if known is None:
-            known = ConnectionPool(self._loop, node.host, node.port, node_tls(node))
+            known = ConnectionPool(
+                self._loop,
+                node.host,
+                node.port,
+                node_tls(node),
+                delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
+            )
         return known
 
 

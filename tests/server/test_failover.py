@@ -1,0 +1,290 @@
+"""Another node before the first byte, and nothing after it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from casedesk_proxy.exchange.outcome import Terminal
+from tests.server.gateways import SSE, NodeSide, Play, chat, chunk
+from tests.server.pooled import Member, pooled
+
+EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
+BODY = b'{"ok":true}'
+ORDERED = ", policy: ordered"
+
+
+def head(status: int, length: int, *more: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, *more, "", ""]).encode()
+
+
+async def good(side: NodeSide) -> None:
+    while True:
+        await side.request()
+        await side.say(head(200, len(BODY)) + BODY)
+
+
+def answering(status: int, *more: str) -> Play:
+    async def play(side: NodeSide) -> None:
+        while True:
+            await side.request()
+            await side.say(head(status, 2, *more) + b"{}")
+
+    return play
+
+
+async def resets(side: NodeSide) -> None:
+    await side.request()
+    side.writer.transport.abort()
+
+
+async def closes(side: NodeSide) -> None:
+    await side.request()
+
+
+async def closes_in_the_head(side: NodeSide) -> None:
+    await side.request()
+    await side.say(b"HTTP/1.1 200 O")
+
+
+async def garbage(side: NodeSide) -> None:
+    await side.request()
+    await side.say(b"SSH-2.0-x\r\n\r\n")
+
+
+async def redirects(side: NodeSide) -> None:
+    await side.request()
+    await side.say(b"HTTP/1.1 302 F\r\nLocation: http://h/\r\nContent-Length: 0\r\n\r\n")
+
+
+async def hangs(side: NodeSide) -> None:
+    await side.request()
+    await side.wait_gone()
+
+
+FAILS_OVER = [
+    (None, "connect"),
+    (resets, "lost"),
+    (closes, "lost"),
+    (closes_in_the_head, "lost"),
+    (answering(429), "429"),
+    (answering(502), "502"),
+    (answering(503), "503"),
+    (answering(529), "529"),
+]
+
+
+@pytest.mark.parametrize(("play", "why"), FAILS_OVER)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_another_node_takes_the_same_bytes(play: Play | None, why: str, stream: bool) -> None:
+    a, b = Member("a", play), Member("b", good)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        status, _, body = await stage.ask(chat(stream=stream))
+        assert (status, body) == (200, BODY)
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.COMPLETED
+        assert (outcome.node, outcome.attempts, outcome.tried) == ("b", 2, (f"a:{why}",))
+        assert outcome.facts()["tried"] == f"a:{why}"
+        if play is not None:
+            ours, theirs = (one.sides[0].heard for one in (a, b))
+            port = b"127.0.0.1:%d"
+            assert ours.replace(port % a.port, b"") == theirs.replace(port % b.port, b"")
+        (failover,) = stage.gateway.dispatcher.failovers
+        assert (failover.left, failover.why, failover.taken) == ("a", why, "b")
+        assert stage.in_flight() == 0
+
+
+@pytest.mark.parametrize(
+    ("play", "status"),
+    [
+        (garbage, 502),
+        (redirects, 502),
+        (answering(400), 400),
+        (answering(404), 404),
+        (answering(500), 500),
+        (answering(504), 504),
+    ],
+)
+async def test_what_another_node_would_not_mend_is_not_tried_again(play: Play, status: int) -> None:
+    b = Member("b", good)
+    async with pooled(Member("a", play), b, deployment=ORDERED) as stage:
+        assert (await stage.ask(chat(stream=False)))[0] == status
+        assert b.sides == []
+        assert (await stage.outcome()).attempts == 1
+        assert stage.in_flight() == 0
+
+
+async def test_a_node_that_is_slow_to_reply_is_not_exchanged_for_another() -> None:
+    a, b = Member("a", hangs), Member("b", good)
+    async with pooled(a, b, deployment=", policy: ordered, first_byte_timeout: 100ms") as stage:
+        assert (await stage.ask(chat()))[0] == 504
+        assert b.sides == []
+        await a.sides[0].gone.wait()
+        assert (await stage.outcome()).terminal is Terminal.TIMED_OUT
+        assert stage.in_flight() == 0
+
+
+async def test_a_request_that_kills_nodes_is_led_to_two_of_them_at_most() -> None:
+    members = [Member(name, resets) for name in "abcd"]
+    async with pooled(*members, deployment=ORDERED) as stage:
+        assert (await stage.ask(chat()))[0] == 502
+        outcome = await stage.outcome()
+        assert outcome.tried == ("a:lost", "b:lost")
+        assert outcome.terminal is Terminal.NODE_UNAVAILABLE
+
+
+async def test_where_no_node_is_left_its_own_words_are_passed_on() -> None:
+    async with pooled(
+        Member("a", None), Member("b", answering(503, "Retry-After: 7")), deployment=ORDERED
+    ) as stage:
+        status, headers, body = await stage.ask(chat())
+        assert (status, headers["retry-after"], body) == (503, "7", b"{}")
+        assert (await stage.outcome()).terminal is Terminal.COMPLETED
+
+
+async def test_nobody_at_home() -> None:
+    async with pooled(Member("a", None), Member("b", None)) as stage:
+        assert (await stage.ask(chat()))[0] == 502
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.NODE_UNAVAILABLE
+        assert len(outcome.tried) == 2
+
+
+async def test_after_the_first_byte_nothing_is_tried_again() -> None:
+    async def dies(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE)
+
+    b = Member("b", good)
+    async with pooled(Member("a", dies), b, deployment=ORDERED) as stage:
+        status, _, body = await stage.ask(chat())
+        assert status == 200
+        assert b'"error"' in body
+        assert not body.endswith(b"0\r\n\r\n")
+        assert b.sides == []
+        assert (await stage.outcome()).terminal is Terminal.NODE_BROKE
+
+
+async def test_failing_over_can_be_switched_off() -> None:
+    b = Member("b", good)
+    async with pooled(
+        Member("a", None), b, deployment=", policy: ordered, failover_timeout: 0"
+    ) as stage:
+        assert (await stage.ask(chat()))[0] == 502
+        assert b.sides == []
+
+
+async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again() -> None:
+    a, b = Member("a", good), Member("b", good)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        assert (await stage.ask(chat()))[0] == 200
+        await a.end()
+        for _ in range(3):
+            assert (await stage.ask(chat()))[0] == 200
+        assert [one.node for one in stage.seen] == ["a", "b", "b", "b"]
+        assert [one.attempts for one in stage.seen[2:]] == [1, 1], "it is not tried each time"
+        await a.begin()
+        health = stage.gateway.dispatcher.states["a"].health
+        health.until = 0.0  # the cool-down is over
+        assert (await stage.ask(chat()))[0] == 200
+        assert stage.seen[-1].node == "a"
+        assert health.is_well()
+
+
+async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() -> None:
+    a, b = Member("a", answering(429, "Retry-After: 20")), Member("b", good)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        for _ in range(3):
+            assert (await stage.ask(chat()))[0] == 200
+        assert [one.attempts for one in stage.seen] == [2, 1, 1]
+        state = stage.gateway.dispatcher.states["a"]
+        now = asyncio.get_running_loop().time()
+        assert state.is_healthy(now)
+        assert state.is_full(now + 19)
+        assert not state.is_full(now + 20)
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str) -> None:
+    asked = asyncio.Event()
+
+    async def holds(side: NodeSide) -> None:
+        await side.request()
+        asked.set()
+        await side.wait_gone()
+
+    b = Member("b", holds)
+    async with pooled(Member("a", resets), b, deployment=ORDERED) as stage:
+        _, writer = await stage.connect()
+        writer.write(chat())
+        await asked.wait()
+        if how == "close":
+            writer.close()
+        else:
+            writer.transport.abort()
+        async with asyncio.timeout(0.1):
+            await b.sides[0].gone.wait()
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.CLIENT_GONE
+        assert outcome.cancel is not None
+        assert outcome.cancel < 0.1
+        assert stage.in_flight() == 0
+
+
+async def test_a_client_that_leaves_while_connecting_frees_its_slot() -> None:
+    """A backlog that is full: connecting neither succeeds nor fails."""
+    import socket
+
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(deaf.getsockname())
+            fillers.append(filler)
+        member = Member("a", None)
+        async with pooled(member) as stage:
+            state = stage.gateway.dispatcher.states["a"]
+            node = stage.gateway._handler.snapshot.nodes["a"]
+            object.__setattr__(node, "port", deaf.getsockname()[1])
+            _, writer = await stage.connect()
+            writer.write(chat())
+            async with asyncio.timeout(5):
+                while not state.in_flight:
+                    await asyncio.sleep(0)
+            writer.transport.abort()
+            outcome = await stage.outcome()
+            assert outcome.terminal is Terminal.CLIENT_GONE
+            assert outcome.cancel is not None
+            assert outcome.cancel < 0.1
+            assert state.in_flight == 0
+        for filler in fillers:
+            filler.close()
+
+
+async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> None:
+    go_on = asyncio.Event()
+
+    async def streams(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, chunk(EVENT), chunk(EVENT))
+        await go_on.wait()
+        await side.say(chunk(EVENT), b"0\r\n\r\n")
+
+    a, b = Member("a", streams), Member("b", good)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await reader.readuntil(chunk(EVENT) * 2)
+        assert a.listener is not None
+        a.listener.close()
+        assert (await stage.ask(chat()))[0] == 200
+        state = stage.gateway.dispatcher.states["a"]
+        assert state.is_healthy(asyncio.get_running_loop().time())
+        assert "refused" in state.last_error
+        go_on.set()
+        assert (await reader.readuntil(b"0\r\n\r\n")).startswith(chunk(EVENT))
