@@ -104,12 +104,12 @@ class ChatTranslator(GeminiTranslator):
             if finish == "error" or not isinstance(finish, str):
                 raise StreamBroken("the node's reply ended in an error")
             choice.finish = finish
-        delta = told.get("delta") or told.get("message")
-        if not isinstance(delta, dict):
-            return b""
         logprobs = told.get("logprobs")
         if logprobs:
             self._take_logprobs(choice, logprobs)
+        delta = told.get("delta") or told.get("message")
+        if not isinstance(delta, dict):
+            return b""
         due = b""
         if self._thoughts:
             thought = delta.get("reasoning") or delta.get("reasoning_content")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects import gemini_reply, gemini_translator
+from casedesk_proxy.dialects import gemini_reply, gemini_translator, openai_chunks
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from dialects.reading import (
@@ -504,17 +504,25 @@ def test_the_end_of_a_node_without_done() -> None:
 
 
 def test_too_much_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gemini_translator, gemini_reply):
+    for module in (gemini_translator, gemini_reply, openai_chunks):
         monkeypatch.setattr(module, "MAX_HELD", 1000)
     monkeypatch.setattr(gemini_reply, "_MOST_LOGS", 100)
-    assert breaks(*[delta("x" * 100)] * 20, framing=Framing.UNARY) == ""
-    assert breaks(b"{" + b" " * 2000) == ""
     logged = delta(logprobs=[token("a", -1)] * 60)
-    assert breaks(logged, logged) == ""
-    reader = translator()
-    with pytest.raises(StreamBroken):
-        for _ in range(20):
-            reader.feed(b"data: " + b"x" * 1024 * 1024)
+    for pieces, framing, told in (
+        ([delta("x" * 100)] * 20, Framing.UNARY, "too large to be one body"),
+        ([b"{", b" " * 2000], Framing.SSE, "reply is too large"),
+        ([logged, logged], Framing.SSE, "more log probabilities"),
+        (
+            [b"data: " + b"x" * 1024 * 1024] + [b"x" * 1024 * 1024] * 20,
+            Framing.SSE,
+            "event without end",
+        ),
+        ([tool(0, name="f", arguments="x" * 600)] * 2, Framing.SSE, "tool call without end"),
+    ):
+        reader = translator(framing)
+        with pytest.raises(StreamBroken, match=told):
+            for piece in pieces:
+                reader.feed(piece)
 
 
 # Framing

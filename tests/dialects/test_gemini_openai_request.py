@@ -511,6 +511,18 @@ def test_results_come_before_the_rest_of_their_turn() -> None:
     assert [part["type"] for part in found[3]["content"]] == ["text", "image_url"]
 
 
+def test_results_of_the_wrong_shape() -> None:
+    answered = {"functionResponse": {"name": "f"}}
+    body = {"contents": [asks(("a", "f")), {"role": "model", "parts": [answered]}]}
+    assert bad(body) == ["contents[1].parts[0].functionResponse"]
+    answered["functionResponse"].pop("name")
+    body = {"contents": [asks(("a", "f")), {"parts": [answered]}]}
+    assert bad(body) == [
+        "contents[1].parts[0].functionResponse.name",
+        "contents[1].parts[0].functionResponse",
+    ]
+
+
 @pytest.mark.parametrize(
     ("part", "path"),
     [
@@ -567,15 +579,19 @@ def test_declarations_of_all_tools_become_one_list() -> None:
                 ]
             },
             {"function_declarations": {"name": "h", "parameters": {}}},
+            {"functionDeclarations": [{"name": "i", "parametersJsonSchema": {}}]},
         ],
     }
     assert chat(body)["tools"] == [
         {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}},
         {"type": "function", "function": {"name": "g", "parameters": schema}},
-        {
-            "type": "function",
-            "function": {"name": "h", "parameters": {"type": "object", "properties": {}}},
-        },
+        *(
+            {
+                "type": "function",
+                "function": {"name": name, "parameters": {"type": "object", "properties": {}}},
+            }
+            for name in "hi"
+        ),
     ]
     assert "tool_choice" not in chat(body)
 
@@ -990,6 +1006,8 @@ def test_formats_that_break_a_grammar_are_dropped_for_that_engine_only() -> None
         "default": {"format": "kept"},
     }
     assert len(transposed(body).dropped) == 2
+    twice = {"anyOf": [{"format": "odd"}, {"format": "odd"}]}
+    assert len(transposed(with_config(**JSON, responseJsonSchema=twice)).dropped) == 1
     assert chat(body, LLAMA)["response_format"]["json_schema"]["schema"] == schema
 
 

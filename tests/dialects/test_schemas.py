@@ -213,7 +213,7 @@ def test_names_that_are_let_in_otherwise(extra: dict[str, Any]) -> None:
         {"type": ["string", "null"], "const": "x", "$schema": "x", "multipleOf": 2, "strange": 1},
         {"type": "object", "required": ["a"]},
         {"properties": {"a": True, "b": False}, "required": ["a"]},
-        {"oneOf": [{"properties": {"a": {}}}], "properties": {}, "required": ["a"]},
+        {"oneOf": [{"properties": {"a": {}}}, {}, True], "properties": {}, "required": ["a"]},
         {"enum": ["a", 1, 1.5, None]},
         {"items": [{"type": "string"}]},
         {"$defs": {"n": {"properties": {"next": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"},
