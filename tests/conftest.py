@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +19,48 @@ from tests.nodes.llama_server import LlamaNode, llama_server
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the loop that the daemon runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+class Hung(BaseException):
+    """No Exception, or hypothesis would hang again and again in search of a smaller example."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each coroutine a limit of its own, a little below pytest-timeout's: its signal does
+    not reach a test that waits inside uvloop, which would hang for ever (measured)."""
+    for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
+        limit = 0.9 * _seconds(item)
+        made = getattr(item.obj, "hypothesis", None)
+        if inspect.iscoroutinefunction(item.obj):
+            item.obj = _limited(item.obj, limit)
+        elif inspect.iscoroutinefunction(getattr(made, "inner_test", None)):
+            made.inner_test = _limited(made.inner_test, limit)
+
+
+def _seconds(item: pytest.Function) -> float:
+    marker = item.get_closest_marker("timeout")
+    if marker is not None and marker.args:
+        return float(marker.args[0])
+    return float(item.config.getoption("timeout") or item.config.getini("timeout") or 60)
+
+
+def _limited(
+    test: Callable[..., Awaitable[None]], seconds: float
+) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def limited(*args: object, **kwargs: object) -> None:
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                await test(*args, **kwargs)
+        except TimeoutError:
+            if limit.expired():
+                raise Hung(f"not done after {seconds:g} s") from None
+            raise
+
+    return limited
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,13 @@ def cut(data: bytes, lengths: list[int]) -> list[bytes]:
     return pieces
 
 
-def chunked(body: bytes, lengths: list[int], extension: bytes, trailer: bytes) -> bytes:
+def chunks_of(body: bytes, lengths: list[int], extension: bytes, trailer: bytes) -> list[bytes]:
     made = [b"%x%s\r\n%s\r\n" % (len(one), extension, one) for one in cut(body, lengths)]
-    return b"".join(made) + b"0" + extension + b"\r\n" + trailer + b"\r\n"
+    return [*made, b"0" + extension + b"\r\n" + trailer + b"\r\n"]
+
+
+def chunked(body: bytes, lengths: list[int], extension: bytes, trailer: bytes) -> bytes:
+    return b"".join(chunks_of(body, lengths, extension, trailer))
 
 
 def head(*lines: bytes) -> bytes:
@@ -93,6 +97,78 @@ async def test_replies_that_end_with_their_connection(body: bytes, writes: list[
         reply = await client.reply()
     assert reply.complete
     assert reply.body == body
+
+
+@more
+@given(body=bodies, chunks=sizes, odd=st.sets(st.integers(0, 20)), extension=extensions)
+async def test_a_chunk_a_read_as_nodes_stream(
+    body: bytes, chunks: list[int], odd: set[int], extension: bytes
+) -> None:
+    """The usual case, with reads in between that hold two chunks or half a one."""
+    pieces = chunks_of(body, chunks, extension, b"")
+    writes: list[bytes] = []
+    for number, piece in enumerate(pieces):
+        if number in odd and writes and number % 2:
+            writes[-1] += piece
+        elif number in odd:
+            writes += [piece[:1], piece[1:]]
+        else:
+            writes.append(piece)
+    async with relay() as (gateway, node), connect(gateway.url) as client:
+        for _ in range(2):
+            client.write(asking(STREAMS["openai"]))
+            connection = node.connections[0] if node.connections else await node.connection()
+            await connection.request()
+            await connection.send(head(b"Transfer-Encoding: chunked"), *writes)
+            reply = await client.reply()
+            assert reply.complete
+            assert reply.body == body
+
+
+async def test_a_read_that_only_looks_like_a_chunk() -> None:
+    """Inside a chunk's data, by itself in one read, stands what could be a chunk, or the last."""
+    inner = [b"5\r\nhello\r\n", b"0\r\n\r\n", b"5\r\nhello\r\n"]
+    whole = b"first" + b"".join(inner)
+    async with relay() as (gateway, node), connect(gateway.url) as client:
+        for _ in range(2):
+            client.write(asking(STREAMS["openai"]))
+            connection = node.connections[0] if node.connections else await node.connection()
+            await connection.request()
+            await connection.send(head(b"Transfer-Encoding: chunked"))
+            for piece in (b"5\r\nfirst\r\n", b"%x\r\n" % (len(whole) - 5), *inner):
+                await connection.send(piece)
+                await client.until_received(piece)
+            await connection.send(b"\r\n0\r\n\r\n")
+            reply = await client.reply()
+            assert reply.complete
+            assert reply.body == whole
+        assert len(node.connections) == 1
+
+
+SURPLUS = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother"
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+async def test_what_follows_a_reply_is_no_reply_to_the_next(framing: str, together: bool) -> None:
+    """A node that sends more than it was asked for: nobody gets it, its connection is dropped."""
+    lines = b"Content-Length: 4" if framing == "length" else b"Transfer-Encoding: chunked"
+    body = b"mine" if framing == "length" else b"4\r\nmine\r\n0\r\n\r\n"
+    async with relay() as (gateway, node), connect(gateway.url) as client:
+        client.write(asking(UNARY["openai"]))
+        first = await node.connection()
+        await first.request()
+        await first.send(*([head(lines) + body + SURPLUS] if together else [head(lines), body]))
+        assert (await client.reply()).body == b"mine"
+        if not together:
+            first.write(SURPLUS)
+            await first.until_gone()
+        client.write(asking(UNARY["openai"]))
+        second = await node.connection()
+        await second.request()
+        await second.send(head(lines) + body.replace(b"mine", b"next"))
+        assert (await client.reply()).body == b"next"
+        assert b"another" not in client.received
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 1_000_003, 5_000_000])
