@@ -35,6 +35,7 @@ class Sequence:
         self._calls = CallList()
         self._kind = ""
         self._open: Call | None = None
+        self._told = 0  # pieces of the open call's arguments that the client has
         self._blank = ""
         self._begun: dict[int, str] = {}
         self._waiting: list[Call | tuple[str, str]] = []
@@ -56,7 +57,7 @@ class Sequence:
             return
         call, piece = found
         if call is self._open:
-            self._writer.add(piece)
+            self._tell(call)
         elif id(call) in self._begun:
             if piece.strip():
                 raise StreamBroken("the node went on with a tool call that was complete")
@@ -126,9 +127,17 @@ class Sequence:
         self._start(TOOL_USE, ident, self._names.get(call.name, call.name))
         self._open = call
         self.uses_tools = True
-        if "".join(call.pieces).strip() != "null":
-            for piece in call.pieces:
-                self._writer.add(piece)
+        self._told = 0
+        self._tell(call)
+
+    def _tell(self, call: Call) -> None:
+        """Show what has come of the arguments; not what may turn out to be the word null, which
+        some engines write for none."""
+        if not self._told and "null".startswith("".join(call.pieces).strip()):
+            return
+        for piece in call.pieces[self._told :]:
+            self._writer.add(piece)
+        self._told = len(call.pieces)
 
     def _show_nothing(self) -> None:
         self._start(TEXT)
@@ -144,7 +153,7 @@ class Sequence:
     def _close(self, *, keep: bool = True) -> None:
         call, kind = self._open, self._kind
         self._open, self._kind = None, ""
-        if call is not None and "".join(call.pieces).strip() in ("", "null"):
+        if call is not None and not self._told:
             self._writer.add("{}")
         if kind:
             self._writer.stop(keep=keep)

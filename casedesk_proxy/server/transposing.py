@@ -115,4 +115,8 @@ class TransposingRelay(Relay):
             self.fault = self._translator.refuse(judged.status, judged.headers, self._refusal)
             self._end(Terminal.COMPLETED)
             return
+        if self._judged is None and self.terminal is None and self._translator.complete:
+            # All was said; how the node left does not matter any more.
+            self._finish(surplus=True)
+            return
         super()._break(error)

@@ -32,6 +32,10 @@ class Shouting:
         self.held = b""
         self.text = b""
 
+    @property
+    def complete(self) -> bool:
+        return self.text.endswith(b".")
+
     def feed(self, data: bytes) -> bytes:
         if b"!" in data:
             raise StreamBroken("it shouted by itself")
@@ -149,3 +153,13 @@ def test_an_empty_stream_still_has_a_head() -> None:
     line = Line("late", streams=True, chunked=False)
     line.feed(b".", b"")
     assert line.client.written == b"HEAD-1 ."
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_node_that_leaves_rudely_after_all_was_said_did_no_harm(streams: bool) -> None:
+    line = Line("late", streams=streams)
+    line.feed(b"one.")
+    line.relay.connection_lost(ConnectionResetError())
+    assert b"ONE." in line.client.written
+    assert line.relay.terminal is Terminal.COMPLETED
+    assert not line.relay.clean
