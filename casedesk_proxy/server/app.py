@@ -29,6 +29,7 @@ from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.upstream.probes import Prober
 
 __all__ = ["Gateway"]
 
@@ -69,8 +70,10 @@ class Gateway:
         self._pulse = Pulse(loop, self.metrics.observe_lag)
         self.dispatcher = Dispatcher(loop)
         self.dispatcher.adopt(snapshot)
-        self.metadata = Metadata(loop)
+        self.metadata = Metadata(loop, self.dispatcher.learn_slots)
         self.metadata.adopt(snapshot)
+        self._prober = Prober(loop, self.dispatcher, self.metadata)
+        self._prober.adopt(snapshot)
         self._handler = Handler(loop, snapshot, self.dispatcher, self.metadata, self._sinks())
         self._public = PublicServer(
             self._handler.handle,
@@ -114,6 +117,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
         self._spawn(self.metadata.keep_fresh(), "metadata")
+        self._spawn(self._prober.run(), "probes")
         self._pulse.start()
 
     def adopt(self, config: Config, snapshot: Snapshot) -> None:
@@ -124,6 +128,7 @@ class Gateway:
             self._tls.load_cert_chain(config.server.tls.cert, config.server.tls.key)
         self.dispatcher.adopt(snapshot)
         self.metadata.adopt(snapshot)
+        self._prober.adopt(snapshot)
         self._config, self._snapshot = config, snapshot
         self._lines = Lines(config.server.log_format, self._lines.place, self._lines.colours)
         self._handler.adopt(snapshot, self._sinks())

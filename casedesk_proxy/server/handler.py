@@ -192,7 +192,8 @@ class Handler:
         request_id: str,
     ) -> Plan:
         def plan() -> Plan:
-            ask = Ask(call, request.head.headers, raw, request_id, self._metadata.reported)
+            known = self._metadata
+            ask = Ask(call, request.head.headers, raw, request_id, known.reported, known.nodes)
             return plan_request(snapshot, deployment, ask)
 
         try:

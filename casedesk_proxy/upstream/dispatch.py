@@ -198,6 +198,13 @@ class Dispatcher:
         state.fail(self._loop.time(), fault, error)
         self.settle()
 
+    def learn_slots(self, name: str, slots: int | None) -> None:
+        """How many requests a node runs at once, by its own word."""
+        state = self.states.get(name)
+        if state is not None and state.slots != slots:
+            state.slots = slots
+            self.settle()
+
     def settle(self) -> None:
         """Serve those whose wait has ended: something about a node has changed."""
         self._wake(self.admission.settle(self._loop.time()))

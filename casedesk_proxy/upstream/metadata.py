@@ -1,15 +1,17 @@
-"""What each node serves, asked in the background and answered from cache.
+"""What each node is and serves, asked in the background and answered from cache.
 
-Only list endpoints are asked: nothing here runs inference or loads a model. A node that does
-not answer keeps its last known list; one that never answered is absent, which planning takes
-as "may have any model".
+Only endpoints that report facts are asked: nothing here runs inference or loads a model. A node
+that does not answer keeps its last known list; one that never answered is absent, which planning
+takes as "may have any model".
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -17,7 +19,8 @@ import aiohttp
 from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.surfaces.catalogues import read_catalogue
-from casedesk_proxy.terms import Dialect, ModelInfo
+from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.upstream.recognise import Recognised, recognise, refresh_ollama
 from casedesk_proxy.upstream.tls import node_tls
 from casedesk_proxy.wire.headers import node_credential
 
@@ -37,26 +40,50 @@ _LISTS = {
     Dialect.ANTHROPIC: "/v1/models?limit=1000",
     Dialect.GEMINI: "/v1beta/models?pageSize=1000",
 }
+#: Not engines of this machine: they have lists, and nothing else to be asked.
+_REMOTE = frozenset({Engine.GEMINI, Engine.ANTHROPIC, Engine.OPENAI})
+_JSON = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Metadata:
-    """``reported``: the models of each node that told them."""
+    """``reported``: the models of each node that told them. ``nodes``: what those that were
+    recognised really are. ``learn_slots`` is told how many requests a node runs at once."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        learn_slots: Callable[[str, int | None], None] = lambda name, slots: None,
+    ) -> None:
         self._loop = loop
+        self._learn_slots = learn_slots
         self._snapshot: Snapshot | None = None
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
+        self._recognised: dict[str, Recognised] = {}
+        self._tls: dict[str, ssl.SSLContext | bool] = {}
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
+        self.nodes: Mapping[str, NodeSpec] = {}
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Take over a configuration: models named in it count at once."""
+        """Take over a configuration: models named in it count at once. What was learnt of a node
+        that has moved is forgotten."""
+        old = self._snapshot.nodes if self._snapshot else {}
+        for name in list(self._recognised):
+            if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
+                del self._recognised[name]
         self._snapshot = snapshot
-        known = dict(self.reported)
+        self._tls = {}
+        known = {
+            name: models
+            for name, models in self.reported.items()
+            if name in old and name in snapshot.nodes
+            and _place(snapshot.nodes[name]) == _place(old[name])
+        }  # fmt: skip
         for name, node in snapshot.nodes.items():
             if node.models is not None:
                 known[name] = tuple(ModelInfo(model) for model in node.models)
-        self.reported = {name: known[name] for name in snapshot.nodes if name in known}
+        self.reported = known
+        self._apply()
 
     async def refresh(self) -> None:
         """One round over all nodes; joins a round that is under way. Rounds that follow within
@@ -76,26 +103,71 @@ class Metadata:
 
     async def _ask_all(self) -> None:
         assert self._snapshot is not None
-        nodes = [node for node in self._snapshot.nodes.values() if node.models is None]
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            lists = await asyncio.gather(*(self._ask(session, node) for node in nodes))
-        told = {node.name: models for node, models in zip(nodes, lists, strict=True) if models}
-        self.reported = {**self.reported, **told}
+        snapshot = self._snapshot
+        await asyncio.gather(*(self._look_at(node) for node in snapshot.nodes.values()))
 
-    async def _ask(
+    async def _look_at(self, node: NodeSpec) -> None:
+        """Each node's answer counts as soon as it is there: one that hangs delays no other."""
+        try:
+            connector = aiohttp.TCPConnector(ssl=self._tls_of(node))
+        except OSError as error:
+            log.warning("node %s: its CA file cannot be read: %s", node.name, error.strerror)
+            return
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            found = None if node.engine in _REMOTE else await self._recognise(session, node)
+            if found is not None:
+                self._note(node, found)
+            models = found.models if found is not None else None
+            if not models and node.models is None:
+                models = await self._list(session, node)
+        current = self._snapshot.nodes.get(node.name) if self._snapshot else None
+        if models and current is not None and current.models is None:
+            self.reported = {**self.reported, node.name: models}
+
+    async def _recognise(self, session: aiohttp.ClientSession, node: NodeSpec) -> Recognised | None:
+        known = self._recognised.get(node.name)
+        if known is not None and known.engine is Engine.OLLAMA:
+            fresh = await refresh_ollama(session, _url(node), known, api_key=node.key)
+            if fresh is not None:
+                return fresh
+        return await recognise(session, _url(node), api_key=node.key)
+
+    def _note(self, node: NodeSpec, found: Recognised) -> None:
+        before = self._recognised.get(node.name)
+        self._recognised[node.name] = found
+        if before is None or before.engine is not found.engine:
+            log.info("node %s is %s %s", node.name, found.engine, found.version or "")
+            if node.engine not in (Engine.AUTO, found.engine):
+                log.warning(
+                    "node %s is configured as %s but looks like %s",
+                    node.name, node.engine, found.engine,
+                )  # fmt: skip
+        self._learn_slots(node.name, found.slots)
+        self._apply()
+
+    def _apply(self) -> None:
+        """The nodes as they are, for those where that was not configured."""
+        assert self._snapshot is not None
+        self.nodes = {
+            name: _as_found(node, self._recognised[name])
+            for name, node in self._snapshot.nodes.items()
+            if name in self._recognised
+        }
+
+    async def _list(
         self, session: aiohttp.ClientSession, node: NodeSpec
     ) -> tuple[ModelInfo, ...] | None:
         dialect = node.speaks[0]
-        scheme = "https" if node.secure else "http"
-        url = f"{scheme}://{node.host_header.decode()}{node.base}{_LISTS[dialect]}"
-        headers = {"anthropic-version": "2023-06-01"} if dialect is Dialect.ANTHROPIC else {}
+        headers = dict(_JSON)
+        if dialect is Dialect.ANTHROPIC:
+            headers["anthropic-version"] = "2023-06-01"
         if node.key is not None:
             name, value = node_credential(dialect, node.key)
             headers[name.decode()] = value.decode()
         try:
             async with session.get(
-                url, headers=headers, ssl=node_tls(node) or True, allow_redirects=False
+                _url(node) + _LISTS[dialect], headers=headers, allow_redirects=False
             ) as reply:
                 if reply.status != 200:
                     return None
@@ -103,6 +175,28 @@ class Metadata:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.debug("node %s did not list its models: %s", node.name, type(error).__name__)
             return None
+
+    def _tls_of(self, node: NodeSpec) -> ssl.SSLContext | bool:
+        """Made once per configuration: reading the system's CAs takes milliseconds."""
+        if node.name not in self._tls:
+            self._tls[node.name] = node_tls(node) or True
+        return self._tls[node.name]
+
+
+def _as_found(node: NodeSpec, found: Recognised) -> NodeSpec:
+    if node.engine not in (Engine.AUTO, found.engine):
+        return node  # The operator knows better, or thinks so.
+    speaks = found.dialects if node.config.speaks is None and found.dialects else node.speaks
+    return replace(node, engine=found.engine, speaks=speaks)
+
+
+def _place(node: NodeSpec) -> tuple[object, ...]:
+    return node.secure, node.host, node.port, node.base, node.engine
+
+
+def _url(node: NodeSpec) -> str:
+    scheme = "https" if node.secure else "http"
+    return f"{scheme}://{node.host_header.decode()}{node.base}"
 
 
 async def _bounded_json(reply: aiohttp.ClientResponse) -> Any:

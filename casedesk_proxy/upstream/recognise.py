@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -20,7 +20,7 @@ from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream import listings
 from casedesk_proxy.upstream.listings import as_mapping
 
-__all__ = ["ANSWER_SECONDS", "Recognised", "recognise"]
+__all__ = ["ANSWER_SECONDS", "Recognised", "recognise", "refresh_ollama"]
 
 #: How long one question may take. Engines answer these in milliseconds; a busy one in a second.
 ANSWER_SECONDS = 3.0
@@ -70,6 +70,25 @@ async def recognise(
         if found is not None:
             return found
     return None
+
+
+async def refresh_ollama(
+    session: aiohttp.ClientSession,
+    url: str,
+    known: Recognised,
+    *,
+    api_key: str | None = None,
+    answer_seconds: float = ANSWER_SECONDS,
+) -> Recognised | None:
+    """A known Ollama with what may have changed, by two cheap questions instead of one for every
+    model. None where its models have changed, or it did not answer: recognise it anew."""
+    ask = _Questions(session, url.rstrip("/"), api_key, answer_seconds)
+    tags, loaded = await ask.facts("/api/tags"), await ask.facts("/api/ps")
+    now = {one.name: one for one in listings.ollama_models(tags, loaded, {})}
+    if "models" not in loaded or now.keys() != {one.name for one in known.models}:
+        return None
+    models = tuple(replace(one, loaded=now[one.name].loaded) for one in known.models)
+    return replace(known, models=models)
 
 
 @dataclass(frozen=True, slots=True)

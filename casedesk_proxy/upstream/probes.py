@@ -1,0 +1,165 @@
+"""Asks nodes of which nothing is heard whether they live.
+
+Passive signs go first: a node that serves is not asked. What is asked is the cheapest address of
+its engine that neither runs inference nor wakes a model: SGLang's /health and TGI's generate a
+token by default, so their static pages are asked instead. Times are spread, so that nodes and
+proxies do not fall into step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+from yarl import URL
+
+from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.pools.health import FIRST, Fault
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream.dispatch import Dispatcher
+from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.upstream.tls import node_tls
+
+__all__ = ["PATHS", "Prober"]
+
+log = logging.getLogger(__name__)
+
+#: What each engine is asked. The remote ones are not: their requests tell enough, and each
+#: question would count against somebody's quota.
+PATHS: Mapping[Engine, str] = {
+    Engine.OLLAMA: "/api/version",
+    Engine.VLLM: "/health",
+    Engine.LLAMA_SERVER: "/health",
+    Engine.SGLANG: "/v1/models",
+    Engine.TGI: "/info",
+    Engine.OPENAI: "/v1/models",
+    Engine.AUTO: "/v1/models",
+}
+#: Seconds between two looks at who is due; for one answer; and the spread of each pause.
+TICK = 0.5
+TIMEOUT = 5.0
+SPREAD = 0.2
+
+
+class Prober:
+    """``run`` it as a task; ``adopt`` a configuration first and whenever it changes."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dispatcher: Dispatcher, metadata: Metadata
+    ) -> None:
+        self._loop = loop
+        self._dispatcher = dispatcher
+        self._metadata = metadata
+        self._nodes: Mapping[str, NodeSpec] = {}
+        self._tls: dict[str, ssl.SSLContext | bool] = {}
+        self._due: dict[str, float] = {}
+        self._served: dict[str, int] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Raises OSError where a node's CA file cannot be read."""
+        self._tls = {name: node_tls(node) or True for name, node in snapshot.nodes.items()}
+        self._nodes = snapshot.nodes
+        now = self._loop.time()
+        self._due = {
+            name: self._due.get(name, now + random.random() * node.config.probe_interval)
+            for name, node in snapshot.nodes.items()
+        }
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            try:
+                while True:
+                    self._look_round(session)
+                    await asyncio.sleep(TICK)
+            finally:
+                for task in self._asking.values():
+                    task.cancel()
+                await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+    def _look_round(self, session: aiohttp.ClientSession) -> None:
+        now = self._loop.time()
+        for name, node in self._nodes.items():
+            state = self._dispatcher.states.get(name)
+            interval = node.config.probe_interval
+            if state is None or not interval or name in self._asking:
+                continue
+            if not state.health.is_well():
+                # Who is down is asked more often, so that it is back soon.
+                self._due[name] = min(self._due[name], now + min(FIRST, interval))
+            if now < self._due[name]:
+                continue
+            self._due[name] = now + interval * (1 + SPREAD * (2 * random.random() - 1))
+            if self._is_heard(state, now):
+                self._praise(state)
+                continue
+            task = self._loop.create_task(self._ask(session, node, state), name=name)
+            self._asking[name] = task
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._asking.pop(task.get_name(), None)
+
+    def _is_heard(self, state: NodeState, now: float) -> bool:
+        """Tokens flow, or requests came since the last look and none failed."""
+        served, self._served[state.name] = self._served.get(state.name, 0), state.served
+        return state.is_talking(now) or (state.health.is_well() and state.served > served)
+
+    async def _ask(self, session: aiohttp.ClientSession, node: NodeSpec, state: NodeState) -> None:
+        seen = self._metadata.nodes.get(node.name, node)
+        path = PATHS.get(seen.engine)
+        if path is None:
+            return
+        scheme = "https" if node.secure else "http"
+        url = URL(f"{scheme}://{node.host_header.decode()}{node.base}{path}", encoded=True)
+        headers = {"Accept-Encoding": "identity"}
+        if node.key is not None:
+            headers["Authorization"] = f"Bearer {node.key}"
+        try:
+            async with session.get(
+                url, headers=headers, ssl=self._tls.get(node.name, True), allow_redirects=False
+            ) as reply:
+                status = reply.status
+        except TimeoutError:
+            self._doubt(state)
+        except (aiohttp.ClientError, OSError) as error:
+            told = "refuses connections" if _is_refusal(error) else "cannot be reached"
+            self._blame(state, Fault.UNREACHABLE, f"a probe {told}")
+        else:
+            if status == 503:
+                self._blame(state, Fault.UNAVAILABLE, "a probe was answered with 503")
+            else:
+                # Locked or unknown addresses are answered by somebody who lives.
+                self._praise(state)
+
+    def _doubt(self, state: NodeState) -> None:
+        """No answer in time. A node that has requests may be deep in a long prompt."""
+        if state.in_flight:
+            state.health.note(self._loop.time(), "a probe was not answered in time")
+        else:
+            self._blame(state, Fault.SILENT, "a probe was not answered in time")
+
+    def _blame(self, state: NodeState, fault: Fault, told: str) -> None:
+        if state.health.is_well():
+            log.info("node %s: %s", state.name, told)
+        self._dispatcher.blame(state, fault, told)
+
+    def _praise(self, state: NodeState) -> None:
+        if state.health.is_well():
+            return
+        state.health.seen_alive()
+        if state.health.is_well():
+            log.info("node %s is back", state.name)
+            self._dispatcher.settle()
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == 111

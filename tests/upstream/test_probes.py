@@ -1,0 +1,143 @@
+"""Probes: cheap, only when nothing is heard, and never the last word about a busy node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream import probes as probes_module
+from casedesk_proxy.upstream.dispatch import Dispatcher
+from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.upstream.probes import PATHS, Prober
+from tests.upstream.fake_node import FakeNode, reply, running
+from tests.upstream.specs import snapshot
+
+OK = reply("{}")
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes_module, "TICK", 0.005)
+    monkeypatch.setattr(probes_module, "FIRST", 0.01)
+
+
+@asynccontextmanager
+async def probing(url: str, engine: str, interval: str = "10ms") -> AsyncIterator[NodeState]:
+    loop = asyncio.get_running_loop()
+    config = snapshot(a=f"url: {url}, engine: {engine}, probe_interval: {interval}")
+    dispatcher = Dispatcher(loop)
+    dispatcher.adopt(config)
+    metadata = Metadata(loop)
+    metadata.adopt(config)
+    prober = Prober(loop, dispatcher, metadata)
+    prober.adopt(config)
+    task = loop.create_task(prober.run())
+    try:
+        yield dispatcher.states["a"]
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(claim: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not claim():
+            await asyncio.sleep(0.001)
+
+
+async def asked_twice(node: FakeNode) -> None:
+    count = len(node.asked)
+    await until(lambda: len(node.asked) >= count + 2)
+
+
+@pytest.mark.parametrize("engine", [one for one in PATHS if one is not Engine.AUTO])
+async def test_only_the_cheapest_address_of_an_engine_is_asked(engine: Engine) -> None:
+    async with running({f"GET {PATHS[engine]}": OK}) as node, probing(node.url, engine) as state:
+        await asked_twice(node)
+        assert set(node.asked) == {f"GET {PATHS[engine]}"}
+        assert state.health.is_well()
+        assert state.in_flight == state.served == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "interval"), [("gemini", "10ms"), ("anthropic", "10ms"), ("vllm", "0")]
+)
+async def test_who_is_not_to_be_asked_is_not(engine: str, interval: str) -> None:
+    async with running({}) as node, probing(node.url, engine, interval):
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+        assert node.asked == []
+
+
+async def test_a_node_that_is_loading_is_out_until_it_is_not() -> None:
+    loading = {"GET /health": reply("{}", "503 Service Unavailable")}
+    async with running(loading) as node, probing(node.url, "llama-server") as state:
+        await until(lambda: not state.health.is_well())
+        assert "503" in state.last_error
+        node.replies = {"GET /health": OK}
+        await until(lambda: state.health.is_well())
+
+
+async def test_a_node_that_is_back_is_found_without_a_request() -> None:
+    async with running({"GET /health": OK}) as node:
+        port, url = int(node.url.rsplit(":", 1)[1]), node.url
+    async with probing(url, "vllm") as state:
+        await until(lambda: not state.health.is_well())
+        assert "refuses connections" in state.last_error
+        async with running({"GET /health": OK}, port=port):
+            await until(lambda: state.health.is_well())
+
+
+async def test_a_probe_does_not_excuse_a_node_that_breaks_its_streams() -> None:
+    async with running({"GET /health": OK}) as node, probing(node.url, "vllm") as state:
+        for _ in range(3):
+            state.fail(asyncio.get_running_loop().time(), Fault.BROKE, "x")
+        await asked_twice(node)
+        assert not state.health.is_well()
+
+
+async def test_a_node_that_serves_is_not_asked() -> None:
+    class Talk:
+        events = 0
+
+    async with running({"GET /health": OK}) as node, probing(node.url, "vllm", "20ms") as state:
+        talk = Talk()
+        state.begin_stream(talk)
+        talk.events += 1
+        state.is_talking(asyncio.get_running_loop().time())
+        await asyncio.sleep(0)
+        node.asked.clear()
+        for _ in range(20):
+            talk.events += 1
+            await asyncio.sleep(0.005)
+        assert len(node.asked) <= 1, "one may have been under way"
+
+
+async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probes_module, "TIMEOUT", 0.02)
+    asked = 0
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, probing(url, "sglang") as state:
+        slot = state.take(0.0)
+        await until(lambda: asked >= 5)
+        assert state.health.is_well()
+        assert "not answered in time" in state.last_error
+        state.give_back(slot)
+        await until(lambda: not state.health.is_well())
