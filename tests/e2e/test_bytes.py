@@ -19,7 +19,7 @@ bodies = st.lists(st.one_of(st.binary(max_size=300), st.sampled_from(LOOKALIKES)
 extensions = st.sampled_from([b"", b";a", b";a=b", b' ; x="y;z"'])
 trailers = st.sampled_from([b"", b"X-End: 1\r\n", b"A: b\r\nC: d\r\n"])
 sizes = st.lists(st.integers(1, 80), min_size=1)
-more = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+more = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def cut(data: bytes, lengths: list[int]) -> list[bytes]:

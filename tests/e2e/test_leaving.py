@@ -93,6 +93,27 @@ async def test_a_node_that_leaves_between_events(surface: str, how: str) -> None
     assert "]" not in rest.replace(told, "")
 
 
+async def test_a_slow_reader_still_gets_all_that_was_sent_and_the_error() -> None:
+    async with relay() as (gateway, node), connect(gateway.url) as client:
+        client.write(asking(STREAMS["openai"]))
+        connection = await node.connection()
+        await connection.request()
+        await connection.send(HEAD)
+        await client.head()
+        client.stop_reading()
+        piece, sent = b"data: " + b"x" * 65528 + b"\n\n", 0
+        while not connection.is_clogged:
+            connection.write(b"10000\r\n" + piece + b"\r\n")
+            sent += len(piece)
+            await asyncio.sleep(0)
+        connection.close()
+        client.go_on_reading()
+        reply = await asyncio.wait_for(client.reply(), 30)
+    assert not reply.complete
+    assert reply.body[:sent] == piece * (sent // len(piece))
+    assert reply.body[sent:].startswith(b'data: {"error"')
+
+
 @pytest.mark.parametrize("surface", ["gemini", "anthropic", "openai"])
 async def test_a_node_that_leaves_inside_an_event(surface: str) -> None:
     half = b'data: {"n'
