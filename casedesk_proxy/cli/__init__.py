@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from casedesk_proxy import __version__
-from casedesk_proxy.cli import check, demo, init, schema, serve, token
+from casedesk_proxy.cli import check, demo, init, schema, serve, status, token
 
 __all__ = ["main"]
 
@@ -18,6 +18,7 @@ def main() -> None:
 
 for _command in (
     serve.serve,
+    status.status,
     check.check,
     schema.schema,
     init.init,

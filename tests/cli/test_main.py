@@ -16,7 +16,7 @@ def test_version() -> None:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    for command in ("serve", "check", "schema", "init", "token", "demo"):
+    for command in ("serve", "status", "check", "schema", "init", "token", "demo"):
         assert f"\n  {command} " in result.output
 
 

@@ -38,7 +38,8 @@ mkdir -p "$STAGE/mounts"
 mount -t tmpfs -o mode=755 tmpfs "$STAGE/mounts"
 for place in etc usr/local var; do
     mkdir -p "$STAGE/mounts/$place" "$STAGE/mounts/work/$place"
-    mount -t overlay -o "lowerdir=/$place,upperdir=$STAGE/mounts/$place,workdir=$STAGE/mounts/work/$place" overlay "/$place"
+    layers=lowerdir=/$place,upperdir=$STAGE/mounts/$place,workdir=$STAGE/mounts/work/$place
+    mount -t overlay -o "$layers" overlay "/$place"
 done
 cd "$SOURCE"
 make --silent install PYTHON={python} >"$STAGE/install.log" 2>&1
@@ -53,8 +54,10 @@ cd /
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+# Among themselves, as systemd has it where it boots: credentials are mounted by a child of it.
+mount --make-rshared /
 export container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/usr/local/lib/systemd/system:/run/units
-exec {manager} --system --unit=test.target --log-target=console --log-level=warning
+exec {manager} --system --unit=test.target --log-target=journal
 """
 
 
@@ -202,5 +205,3 @@ def _install_systemd() -> None:
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
         subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
-
-

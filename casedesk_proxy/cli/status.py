@@ -1,0 +1,162 @@
+"""``status``: what a running proxy says of itself, for people."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from casedesk_proxy.cli.check import PLAIN_WIDTH
+from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
+from casedesk_proxy.errors import ConfigError
+
+__all__ = ["status"]
+
+_TIMEOUT = 5.0
+
+
+@click.command()
+@click.option(
+    "--config",
+    "file",
+    envvar=ENVIRONMENT,
+    default=DEFAULT_FILE,
+    show_default=True,
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="The configuration that names the admin address.",
+)
+@click.option(
+    "--admin",
+    envvar=ADMIN,
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="host:port or unix:/path, instead of the configuration's; of an instance, for example.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As the proxy tells it.")
+def status(file: Path, admin: str | None, as_json: bool) -> None:
+    """Show what a running proxy is doing: nodes, streams, queues.
+
+    Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be asked.
+    """
+    try:
+        address = admin or _configured(file)
+        told = _ask(address)
+    except (ConfigError, OSError) as error:
+        fail(error)
+    except (http.client.HTTPException, ValueError):
+        fail(f"{address} is no admin address of a CaseDesk Proxy")
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console = Console(highlight=False, width=PLAIN_WIDTH)
+        _show(console, told, time.time())
+    raise click.exceptions.Exit(0 if told.get("ready") else 1)
+
+
+def _configured(file: Path) -> str:
+    address = read_config(file).config.server.admin
+    if address is None:
+        fail(f"{file}: server.admin is null, so nobody can be asked")
+    return address
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(self._path)
+
+
+def _ask(address: str) -> dict[str, Any]:
+    if address.startswith("unix:"):
+        connection: http.client.HTTPConnection = _UnixConnection(address[5:])
+    else:
+        host, _, port = address.rpartition(":")
+        # Where it listens on any address, this machine is one of them.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host.strip("[]"), host)
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT)
+    try:
+        connection.request("GET", "/status")
+        told = json.loads(connection.getresponse().read())
+    except OSError as error:
+        raise OSError(
+            error.errno, f"nobody answers there: {error.strerror or error}", address
+        ) from None
+    finally:
+        connection.close()
+    if not isinstance(told, dict) or "nodes" not in told:
+        raise ValueError("some other service")
+    return told
+
+
+def _show(console: Console, told: dict[str, Any], now: float) -> None:
+    state, colour = "ready", "green"
+    if told["draining"]:
+        state, colour = "draining", "yellow"
+    elif not told["ready"]:
+        state, colour = "not ready", "red"
+    up = _ago(told["started"], now)
+    who = f"  CaseDesk Proxy {told['version']}, process {told['pid']}, up {up}"
+    console.print(Text.assemble((state, f"bold {colour}"), who))
+    console.print(Text(f"listens  {', '.join(told['listen'])}"))
+    waiting = sum(told["waiting"].values())
+    console.print(
+        Text(f"serves   {told['streams']} streams, {waiting} waiting, "
+             f"{told['connections']} connections")
+    )  # fmt: skip
+    config = told["config"]
+    console.print(Text(f"config   loaded {_ago(config['loaded'], now)} ago"))
+    if config["refusal"]:
+        reason = f"refused {_ago(config['tried'], now)} ago: {config['refusal']}"
+        console.print(Text(f"         {reason}", style="bold red"))
+    console.print()
+    console.print(_node_table(told["nodes"]))
+
+
+def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
+    table = Table(
+        "node", "state", "streams", "served", "models", "last error", box=None, pad_edge=False
+    )
+    for name, node in nodes.items():
+        limit = "" if node["limit"] is None else f" of {node['limit']}"
+        models = node["models"]
+        table.add_row(
+            Text(name), _node_state(node), Text(f"{node['in_flight']}{limit}"),
+            Text(str(node["served"])), Text("unknown" if models is None else ", ".join(models)),
+            Text(node["last_error"] or "", style="dim"),
+        )  # fmt: skip
+    return table
+
+
+def _node_state(node: dict[str, Any]) -> Text:
+    if not node["healthy"]:
+        return Text("down", style="red")
+    if node["draining"]:
+        return Text("draining", style="yellow")
+    return Text("full", style="yellow") if node["full"] else Text("up", style="green")
+
+
+def _ago(then: float, now: float) -> str:
+    """A duration in its two largest units."""
+    seconds = max(int(now - then), 0)
+    for size, unit, small, part in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} {seconds % size // small} {part}"
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"

@@ -1,0 +1,377 @@
+"""The shipped units under a real systemd, installed by `make install`: start on the first request,
+reload, restart and upgrade under streams, watchdog, credentials.
+
+One machine for all; each test leaves the service stopped and its files as installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+
+from casedesk_proxy.simulator.script import Script
+from tests.daemon.streams import Streamed, ask, read_stream, request, stream
+from tests.fixtures.simulated import SimulatorThread, simulator_thread
+from tests.systemd.machine import ROOT, Machine, boot
+
+# The first test waits for the installation.
+pytestmark = pytest.mark.timeout(240)
+
+SOCKET, SERVICE = "casedesk-proxy.socket", "casedesk-proxy.service"
+UNITS = (SERVICE, "casedesk-proxy@a.service", "casedesk-proxy@b.service")
+CONFIG_FILE = "/etc/casedesk-proxy/config.yaml"
+CONFIG = """\
+server: {{listen: "127.0.0.1:1", admin: "127.0.0.1:{admin}", drain_timeout: 30s}}
+default_deployment: d
+nodes:
+  n: {{url: "{url}", engine: openai, models: [m]{node}}}
+deployments:
+  d: {{auth: none, nodes: [n]}}
+"""
+
+
+class Place:
+    """The machine with the service on ports of its own."""
+
+    def __init__(self, machine: Machine, node: SimulatorThread) -> None:
+        self.machine = machine
+        self.node = node
+        self.port, self.admin, *self.instance_admins = _free_ports(4)
+
+    def configure(self, node: str = "") -> None:
+        text = CONFIG.format(admin=self.admin, url=self.node.url, node=node)
+        self.machine.write(CONFIG_FILE, text)
+
+    def prepare(self) -> None:
+        self.configure()
+        self.drop_in(SOCKET, f"[Socket]\nListenStream=\nListenStream=127.0.0.1:{self.port}\n")
+        for name, port in zip("ab", self.instance_admins, strict=True):
+            text = f"CASEDESK_PROXY_ADMIN=127.0.0.1:{port}\n"
+            self.machine.write(f"/etc/casedesk-proxy/{name}.env", text)
+
+    def drop_in(self, unit: str, text: str) -> None:
+        self.machine.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
+        self.machine.systemctl("daemon-reload")
+
+    def clear(self) -> None:
+        units = ["casedesk-proxy@*.service", SERVICE, SOCKET]
+        self.machine.systemctl("kill", "--signal=KILL", *units, check=False)
+        self.machine.systemctl("stop", *units, check=False)
+        self.machine.systemctl("reset-failed", check=False)
+        self.machine.run(
+            "sh", "-c", "rm -rf /etc/systemd/system/casedesk-proxy*.d /etc/casedesk-proxy/keys/*"
+        )
+        self.machine.systemctl("daemon-reload")
+
+    def status(self, port: int | None = None) -> dict[str, object]:
+        connection = HTTPConnection("127.0.0.1", port or self.admin, timeout=10)
+        try:
+            connection.request("GET", "/status")
+            told: dict[str, object] = json.loads(connection.getresponse().read())
+            return told
+        finally:
+            connection.close()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Outside the range from which the kernel picks ports for clients."""
+    found: list[int] = []
+    for port in range(20000, 30000):
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) != 0 and _can_bind(port):
+                found.append(port)
+        if len(found) == count:
+            break
+    return found
+
+
+def _can_bind(port: int) -> bool:
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with boot(tmp_path_factory.mktemp("machine")) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[SimulatorThread]:
+    with simulator_thread(m=Script(words=3)) as thread:
+        yield thread
+
+
+@pytest.fixture
+def place(machine: Machine, node: SimulatorThread) -> Iterator[Place]:
+    place = Place(machine, node)
+    place.prepare()
+    yield place
+    place.clear()
+
+
+def numbers(count: int) -> list[str]:
+    return [str(one) for one in range(1, count + 1)]
+
+
+# Without the service.
+
+
+def test_the_units_are_understood_and_tight(machine: Machine) -> None:
+    for unit in (SOCKET, *UNITS):
+        assert machine.run("systemd-analyze", "verify", unit) == ""
+    for unit in UNITS:
+        told = machine.run("systemd-analyze", "security", "--no-pager", unit)
+        exposure = re.search(r"exposure level for \S+ (\d+\.\d+)", told)
+        assert exposure, told
+        assert float(exposure[1]) <= 1.5
+
+
+def test_every_directive_of_the_hardening_is_in_both_units() -> None:
+    plain, instance = (
+        (ROOT / "systemd" / name).read_text().partition("# -- What it may do")[2].strip()
+        for name in ("casedesk-proxy.service", "casedesk-proxy@.service")
+    )
+    assert plain.replace("\n", "") == instance.replace("\nDefaultInstance=a", "").replace("\n", "")
+
+
+# One process.
+
+
+async def test_it_starts_with_the_first_request(place: Place) -> None:
+    place.machine.systemctl("start", SOCKET)
+    assert place.machine.show(SERVICE, "ActiveState") == "inactive"
+    first = await ask(place.port)
+    assert first.status == 200
+    assert place.machine.show(SERVICE, "ActiveState") == "active"
+    assert place.machine.show(SERVICE, "StatusText") == "serving 0 streams; 1 of 1 nodes usable"
+    assert place.machine.wait(SERVICE, "SubState", "running")
+    lines = place.machine.journal("-u", SERVICE, "-o", "json", "--output-fields=PRIORITY,MESSAGE")
+    told = [json.loads(line) for line in lines.splitlines()]
+    (access,) = [one for one in told if "end=completed" in one["MESSAGE"]]
+    assert access["PRIORITY"] == "6"
+    assert access["MESSAGE"].startswith("id="), "the level is journald's to show"
+
+
+async def test_reload_and_a_file_that_is_wrong(place: Place) -> None:
+    machine = place.machine
+    machine.systemctl("start", SERVICE)
+    first = asyncio.Event()
+    running = asyncio.ensure_future(stream(place.port, "words=60&words_per_second=20", first=first))
+    await first.wait()
+    place.configure(", weight: 7")
+    machine.systemctl("reload", SERVICE)
+    place.configure(", weight: heavy")
+    told = machine.systemctl("reload", SERVICE, check=False)
+    assert "failed" in told
+    machine.wait(SERVICE, "SubState", "running")
+    status = machine.show(SERVICE, "StatusText")
+    assert f"CONFIGURATION REFUSED: {CONFIG_FILE}:4" in status
+    journal = machine.journal("-u", SERVICE, "-p", "err", "-o", "cat")
+    assert f"{CONFIG_FILE}:4" in journal
+    assert "nodes.n.weight" in journal
+    assert "nodes.n.weight changed" in machine.journal("-u", SERVICE, "-o", "cat")
+    assert (await ask(place.port)).status == 200
+    streamed = await running
+    assert (streamed.whole, streamed.words) == (True, numbers(60))
+    place.configure()
+    machine.systemctl("reload", SERVICE)
+    assert machine.wait(SERVICE, "StatusText", "serving 0 streams; 1 of 1 nodes usable")
+    assert machine.show(SERVICE, "NRestarts") == "0"
+
+
+async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
+    machine = place.machine
+    machine.systemctl("start", SERVICE)
+    before = machine.pid_of(SERVICE)
+    firsts = [asyncio.Event() for _ in range(200)]
+    script = "words=60&words_per_second=12"
+    tasks = [asyncio.ensure_future(stream(place.port, script, first=one)) for one in firsts]
+    await asyncio.gather(*(one.wait() for one in firsts))
+    machine.systemctl("restart", "--no-block", SERVICE)
+    await asyncio.to_thread(machine.wait, SERVICE, "ActiveState", "deactivating")
+    # Nobody accepts them now, and nobody refuses them: they wait in systemd's socket.
+    waiting = [asyncio.ensure_future(ask(place.port)) for _ in range(20)]
+    streamed = await asyncio.gather(*tasks)
+    assert sum(one.whole for one in streamed) == 200
+    assert all(one.words == numbers(60) for one in streamed)
+    assert {one.status for one in await asyncio.gather(*waiting)} == {200}
+    assert machine.pid_of(SERVICE) != before
+    assert machine.show(SERVICE, "Result") == "success"
+
+
+async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
+    machine = place.machine
+    place.machine.write(
+        "/run/blocker/sitecustomize.py",
+        "import signal, time\nsignal.signal(signal.SIGUSR1, lambda *_: time.sleep(600))\n",
+    )
+    place.drop_in(
+        SERVICE, "[Service]\nWatchdogSec=1\nRestartSec=100ms\nEnvironment=PYTHONPATH=/run/blocker\n"
+    )
+    machine.systemctl("start", SERVICE)
+    before = machine.pid_of(SERVICE)
+    machine.systemctl("kill", "--signal=USR1", SERVICE)
+    answer = asyncio.ensure_future(ask(place.port))
+    await asyncio.to_thread(machine.wait, SERVICE, "NRestarts", "1")
+    await asyncio.to_thread(machine.wait, SERVICE, "SubState", "running")
+    assert machine.pid_of(SERVICE) != before
+    assert (await asyncio.gather(answer, return_exceptions=True))[0]
+    assert (await ask(place.port)).status == 200
+    journal = machine.journal("-u", SERVICE, "-o", "cat")
+    assert "Watchdog timeout" in journal
+    assert 'File "/run/blocker/sitecustomize.py", line 2' in journal, "where it hung"
+
+
+async def test_it_reads_its_credentials_and_nothing_else(place: Place) -> None:
+    machine = place.machine
+    machine.write("/etc/casedesk-proxy/keys/studio", "the-node-s-key\n", 0o600)
+    place.configure(", api_key: {credential: key_studio}")
+    machine.systemctl("start", SERVICE)
+    place.node.forget()
+    assert (await ask(place.port)).status == 200
+    (call,) = place.node.calls()
+    assert "Bearer the-node-s-key" in str(call.headers)
+    pid = machine.pid_of(SERVICE)
+    owner = machine.run("stat", "-c", "%u:%g", f"/proc/{pid}").split(":")
+    assert int(owner[0]) >= 61184, "a dynamic user"
+
+    def as_service(*command: str) -> str:
+        drop = ("setpriv", "--reuid", owner[0], "--regid", owner[1], "--clear-groups")
+        return machine.run("nsenter", "-t", str(pid), "-m", *drop, *command, check=False)
+
+    credential = f"/run/credentials/{SERVICE}/key_studio"
+    assert as_service("cat", credential) == "the-node-s-key"
+    for path in ("/etc/casedesk-proxy/keys/studio", "/etc/shadow", "/root", "/run/blocker/x"):
+        assert re.search("denied|No such", as_service("cat", path)), path
+    assert "denied" in as_service("ls", "-A", "/home")
+    for folder in ("/etc", "/etc/casedesk-proxy", "/usr/local/lib/casedesk-proxy", "/run", "/var"):
+        assert re.search("Read-only|denied", as_service("touch", f"{folder}/x")), folder
+    assert as_service("touch", "/var/lib/casedesk-proxy/x") == ""
+    other = machine.run("setpriv", "--reuid", "nobody", "cat", credential, check=False)
+    assert "denied" in other
+    for text in (machine.journal("-u", SERVICE), json.dumps(place.status())):
+        assert "the-node-s-key" not in text
+
+
+# Several.
+
+
+async def test_instances_share_the_socket(place: Place) -> None:
+    place.machine.systemctl("start", "casedesk-proxy@a", "casedesk-proxy@b")
+    # Each is stopped for a moment, so that it is the other one's turn.
+    for stopped, serving in (("a", "b"), ("b", "a")):
+        place.machine.systemctl("kill", "--signal=STOP", f"casedesk-proxy@{stopped}")
+        answers = await asyncio.gather(*(ask(place.port) for _ in range(5)))
+        assert {one.status for one in answers} == {200}, serving
+        place.machine.systemctl("kill", "--signal=CONT", f"casedesk-proxy@{stopped}")
+    served = [place.status(port)["nodes"]["n"]["served"] for port in place.instance_admins]  # type: ignore[index]
+    assert served == [5, 5]
+    assert place.machine.show(SERVICE, "ActiveState") == "inactive"
+
+
+class Load:
+    """Short and long requests, one after the other, until told to stop; every failure is kept."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._stop = asyncio.Event()
+        self.done = {"kept": 0, "short": 0, "long": 0}
+        self.failures: list[object] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.ensure_future(self._short()) for _ in range(4)]
+        self._tasks += [asyncio.ensure_future(self._kept()) for _ in range(8)]
+        self._tasks += [asyncio.ensure_future(self._long(one)) for one in range(20)]
+
+    async def finish(self) -> None:
+        self._stop.set()
+        await asyncio.gather(*self._tasks)
+
+    def _check(self, kind: str, streamed: Streamed, words: list[str]) -> None:
+        if (streamed.status, streamed.whole, streamed.words) == (200, True, words):
+            self.done[kind] += 1
+        else:
+            self.failures.append((kind, streamed))
+
+    async def _short(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._check("short", await ask(self._port), [])
+            except (OSError, asyncio.IncompleteReadError) as error:
+                self.failures.append(("short", error))
+            await asyncio.sleep(0.005)
+
+    async def _long(self, number: int) -> None:
+        words = 10 + number
+        while not self._stop.is_set():
+            try:
+                script = f"words={words}&words_per_second=20"
+                self._check("long", await stream(self._port, script), numbers(words))
+            except (OSError, asyncio.IncompleteReadError) as error:
+                self.failures.append(("long", error))
+
+    async def _kept(self) -> None:
+        """As a client with a pool: goes on with a connection until it is told that it closes."""
+        while not self._stop.is_set():
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                while not self._stop.is_set():
+                    writer.write(request("words=3", stream=False))
+                    answer = await read_stream(reader)
+                    self._check("kept", answer, [])
+                    if "connection: close" in answer.head.lower():
+                        break
+                    await asyncio.sleep(0.02)
+                writer.close()
+            except (OSError, asyncio.IncompleteReadError) as error:
+                self.failures.append(("kept", error))
+
+
+async def test_an_upgrade_under_load_fails_nothing(place: Place) -> None:
+    machine = place.machine
+    machine.systemctl("enable", "--now", SOCKET, "casedesk-proxy@a")
+    load = Load(place.port)
+    load.start()
+    for old, new in (("a", "b"), ("b", "a")):
+        await asyncio.sleep(0.5)
+        told = await asyncio.to_thread(machine.run, "casedesk-proxy-upgrade", "--wait")
+        assert f"casedesk-proxy@{new}.service serves; casedesk-proxy@{old}.service drains" in told
+        assert machine.show(f"casedesk-proxy@{old}", "Result") == "success"
+        assert machine.systemctl("is-enabled", f"casedesk-proxy@{new}") == "enabled"
+        assert (
+            "disabled"
+            in machine.systemctl("is-enabled", f"casedesk-proxy@{old}", SOCKET, check=False).split(
+                "\n"
+            )[0]
+        )
+    await load.finish()
+    assert load.failures == []
+    assert min(load.done.values()) >= 20, load.done
+    assert machine.show(SERVICE, "ActiveState") == "inactive", (
+        "the socket started nothing by itself"
+    )
+    assert machine.systemctl("is-enabled", SOCKET) == "enabled"
+    machine.systemctl("disable", "casedesk-proxy@a", SOCKET)
+
+
+async def test_an_upgrade_that_cannot_start_leaves_the_old_one_serving(place: Place) -> None:
+    machine = place.machine
+    machine.systemctl("start", "casedesk-proxy@a")
+    machine.write(CONFIG_FILE, "nodes: {}\n")
+    place.drop_in("casedesk-proxy@b.service", "[Service]\nRestart=no\n")
+    told = machine.run("casedesk-proxy-upgrade", check=False)
+    assert "casedesk-proxy@a.service serves on" in told
+    assert (await ask(place.port)).status == 200
+    assert machine.show("casedesk-proxy@a", "ActiveState") == "active"
