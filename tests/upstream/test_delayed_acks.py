@@ -1,0 +1,16 @@
+"""Which nodes' acknowledgements are delayed: the promise of the relay's cost hangs on it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.upstream.dispatch import Dispatcher
+from tests.exchange.configs import make_snapshot
+
+
+async def test_only_local_engines_that_send_at_once() -> None:
+    dispatcher = Dispatcher(asyncio.get_running_loop())
+    dispatcher.adopt(make_snapshot())
+    delayed = {pool._host: pool._delayed_acks for pool in dispatcher._pools.values()}
+    assert delayed == {"127.0.0.1": True, "gemini.example": False, "::1": False}
+    dispatcher.close()
