@@ -11,9 +11,11 @@ A relay ends once, in one terminal state; ``wait`` returns it.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.exchange.ending import is_between_events
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
@@ -34,12 +36,13 @@ Ending = Callable[[bytes, ProxyError], bytes]
 FAREWELL = 30.0
 
 
-class Relay(asyncio.Protocol):
+class Relay(asyncio.Protocol, ABC):
     """What all relays share. Subclasses say in ``_pass`` what becomes of the node's bytes.
 
     ``sent`` and ``events`` count what went out and the pieces it came in; ``first_byte`` is the
     loop's time of the first; ``clean`` tells that the node's connection stands at a message's end;
-    ``fault`` is the error to answer with where the reply failed before anything of it was sent.
+    ``fault`` is the error to answer with where the reply failed before anything of it was sent;
+    ``lost`` tells that its connection ended too early. ``pulse`` are the bytes of a sign of life.
     """
 
     __slots__ = (
@@ -56,7 +59,9 @@ class Relay(asyncio.Protocol):
         "events",
         "fault",
         "first_byte",
+        "lost",
         "paused_at",
+        "pulse",
         "sent",
         "tap",
         "terminal",
@@ -84,6 +89,8 @@ class Relay(asyncio.Protocol):
         self.terminal: Terminal | None = None
         self.clean = False
         self.fault: ProxyError | None = None
+        self.lost = False
+        self.pulse = b""
         self.first_byte: float | None = None
         self.sent = 0
         self.events = 0
@@ -149,6 +156,18 @@ class Relay(asyncio.Protocol):
         if self._client.get_write_buffer_size():
             self._loop.call_later(FAREWELL, self._client.abort)
 
+    async def begun(self) -> None:
+        """Until something of the reply has been sent to the client, or it has ended."""
+
+    def beat(self) -> None:
+        """A sign of life for a client that has heard nothing for long, where it has a place."""
+        if self.terminal is not None or self.paused_at is not None or self._client.is_closing():
+            return
+        sign = self._sign_of_life()
+        if sign and (framed := self._frame(sign)):
+            self._send(framed)
+            self.sent += len(framed)
+
     # What the node's transport calls.
 
     def data_received(self, data: bytes) -> None:
@@ -180,6 +199,7 @@ class Relay(asyncio.Protocol):
         elif exc is None and isinstance(self._reader, CloseReader):
             self._finish(surplus=True)
         else:
+            self.lost = True
             self._break(StreamBroken("the node closed the connection in the middle of its reply"))
 
     # What the client's connection calls.
@@ -203,6 +223,11 @@ class Relay(asyncio.Protocol):
     def _open(self) -> None:
         self._send(b"")
 
+    def _sign_of_life(self) -> bytes:
+        """Never inside an event that the node has begun."""
+        self._recall()
+        return self.pulse if self.pulse and is_between_events(self.tap.last) else b""
+
     def _is_unsent(self) -> bool:
         """Whether nothing has been sent, so that an error can still be a plain reply."""
         return bool(self._head)
@@ -212,8 +237,9 @@ class Relay(asyncio.Protocol):
             data, self._head = self._head + data, b""
         self._write(data)
 
+    @abstractmethod
     def _pass(self, data: bytes, used: int) -> None:
-        raise NotImplementedError
+        """What becomes of the node's bytes; the first ``used`` of ``data`` are the message's."""
 
     def _last(self) -> bytes:
         """What still goes out when the node's message is complete."""
