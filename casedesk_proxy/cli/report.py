@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NoReturn
 
 import click
 
 from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.server.lines import Place, find_place
 
 __all__ = ["fail", "warn"]
+
+_LEVELS = {"warning": "<4>", "error": "<3>"}
 
 
 def warn(complaints: Iterable[Complaint]) -> None:
@@ -35,4 +39,6 @@ def _describe(error: OSError) -> str:
 
 
 def _say(kind: str, colour: str, text: str) -> None:
-    click.echo(f"{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)
+    # journald shows the level by itself; it is told by a prefix (sd-daemon(3)).
+    level = _LEVELS[kind] if find_place(os.environ) is Place.JOURNAL else ""
+    click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.simulator.script import Script
+from tests.cli.command import run
 from tests.daemon.process import BLOCKABLE, CONFIG, Process, daemon, descriptors
 from tests.daemon.streams import ask, read_stream, request, stream
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
@@ -267,6 +268,8 @@ def test_the_journal_gets_levels(node: SimulatorThread, tmp_path: Path) -> None:
             process.manager.wait_for("READY=1")
             process.send(signal.SIGHUP)
             process.manager.wait_for("CONFIGURATION REFUSED")
+    started = run("serve", "--config", "/none", JOURNAL_STREAM="1:1")
+    assert started.stderr.startswith("error: /none")
     lines = log.read_text().splitlines()
     assert lines[0].startswith("<6>serving on http://127.0.0.1:")
     assert any(line.startswith("<3>configuration refused:") for line in lines)

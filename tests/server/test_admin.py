@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+import pytest
+import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from casedesk_proxy.config.load import load_config
@@ -155,6 +160,48 @@ async def test_live_streams_show_and_promtool_is_content() -> None:
         go_on.set()
         done = await asyncio.to_thread(check_metrics, text)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_renewed_certificates_are_served_after_a_reload(tmp_path: Path) -> None:
+    def issue() -> trustme.CA:
+        ca = trustme.CA()
+        made = ca.issue_cert("127.0.0.1")
+        made.private_key_pem.write_to_path(tmp_path / "key")
+        (tmp_path / "cert").write_bytes(b"".join(one.bytes() for one in made.cert_chain_pems))
+        return ca
+
+    async def speaks(ca: trustme.CA) -> bool:
+        trust = ssl.create_default_context()
+        ca.configure_trust(trust)
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
+        except ssl.SSLCertVerificationError:
+            return False
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+        return True
+
+    old = issue()
+    text = CONFIG.format(admin="127.0.0.1:0").replace(
+        "access_log", f"tls: {{cert: {tmp_path}/cert, key: {tmp_path}/key}}, access_log"
+    )
+    config = load_config(text, "t").config
+    gateway = Gateway(config, {})
+    await gateway.start()
+    try:
+        port = int(gateway.urls[0].rsplit(":", 1)[1])
+        assert await speaks(old)
+        new = issue()
+        assert not await speaks(new)
+        gateway.adopt(config, compile_snapshot(config, {}))
+        assert await speaks(new)
+        (tmp_path / "cert").unlink()
+        with pytest.raises(OSError, match="No such file"):
+            gateway.adopt(config, compile_snapshot(config, {}))
+        assert await speaks(new)
+    finally:
+        await gateway.stop()
 
 
 async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() -> None:

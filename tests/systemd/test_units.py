@@ -373,5 +373,9 @@ async def test_an_upgrade_that_cannot_start_leaves_the_old_one_serving(place: Pl
     place.drop_in("casedesk-proxy@b.service", "[Service]\nRestart=no\n")
     told = machine.run("casedesk-proxy-upgrade", check=False)
     assert "casedesk-proxy@a.service serves on" in told
+    told = machine.journal(
+        "-u", "casedesk-proxy@b", "-p", "err", "-o", "cat", "-t", "casedesk-proxy"
+    )
+    assert f"error: {CONFIG_FILE}:1" in told
     assert (await ask(place.port)).status == 200
     assert machine.show("casedesk-proxy@a", "ActiveState") == "active"

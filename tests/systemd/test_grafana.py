@@ -1,0 +1,90 @@
+"""The dashboard and the alerts speak of metrics that exist, in queries that Prometheus takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.terms import Usage
+from tests.systemd.machine import ROOT
+from tests.systemd.promtool import promtool
+
+FOLDER = ROOT / "config" / "grafana"
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
+ALERTS = (FOLDER / "alerts.yaml").read_text()
+QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+CONFIG = """
+server: {admin: null}
+nodes: {n: {url: "http://127.0.0.1:1", models: [m], max_streams: 1}}
+deployments: {d: {nodes: [n], auth: none}}
+"""
+
+
+def check_rules(path: Path) -> None:
+    done = subprocess.run(
+        [promtool(), "check", "rules", "--lint=all", "--lint-fatal", str(path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_alerts() -> None:
+    check_rules(FOLDER / "alerts.yaml")
+
+
+def test_the_dashboard_s_queries(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:query_{number}:rate", "expr": re.sub(r"\$__rate_interval", "5m", query)}
+        for number, query in enumerate(QUERIES)
+    ]
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    check_rules(path)
+
+
+async def test_every_metric_that_is_asked_for_is_told() -> None:
+    gateway = Gateway(load_config(CONFIG, "t").config, {})
+    gateway.metrics.count(
+        Outcome(
+            request_id="r", started=0, surface="openai", deployment="d", node="n", attempts=2,
+            status=200, terminal=Terminal.COMPLETED, first_byte=1, ended=2, received=1, sent=1,
+            events=9, queued=0.1, overhead=0.1, cancel=0.1, usage=Usage(1, 1, 1, 1),
+        )
+    )  # fmt: skip
+    gateway.metrics.observe_lag(0.1)
+    text = gateway.metrics.render().decode()
+    told = set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))
+    asked = set(re.findall(r"\b(?:casedesk|process)_\w+", " ".join([ALERTS, *QUERIES])))
+    assert asked - told == set()
+    ours = {name for name in told if name.startswith("casedesk_")}
+    ours = {re.sub("_(sum|count|bucket)$", "", name) for name in ours}
+    shown = {re.sub("_bucket$", "", name) for name in asked}
+    unseen = ours - shown
+    assert unseen == {
+        "casedesk_bytes_total", "casedesk_connections", "casedesk_draining",
+        "casedesk_events_total", "casedesk_node_full", "casedesk_config_loaded_timestamp_seconds",
+    }  # fmt: skip
+    labels = re.findall(r'end="(\w+)"', ALERTS)
+    assert labels
+    assert set(labels) <= set(Terminal)
+    await gateway.stop()
+
+
+@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
+def test_panels_do_not_overlap(panel: dict) -> None:  # type: ignore[type-arg]
+    place = panel["gridPos"]
+    assert place["x"] + place["w"] <= 24
+    for other in DASHBOARD["panels"]:
+        there = other["gridPos"]
+        if other is not panel:
+            assert (
+                place["x"] + place["w"] <= there["x"] or there["x"] + there["w"] <= place["x"]
+                or place["y"] + place["h"] <= there["y"] or there["y"] + there["h"] <= place["y"]
+            )  # fmt: skip
