@@ -41,8 +41,9 @@ async def test_the_reply_is_known(llama_node: LlamaNode, temperature: float) -> 
     assert made["usage"]["completion_tokens"] == 21
 
 
-async def test_tools_are_called(llama_node: LlamaNode) -> None:
-    made = await chat(llama_node, tools=[TOOL])
+@pytest.mark.parametrize("choice", ["auto", "required"])
+async def test_tools_are_called(llama_node: LlamaNode, choice: str) -> None:
+    made = await chat(llama_node, tools=[TOOL], tool_choice=choice)
     (call,) = made["choices"][0]["message"]["tool_calls"]
     assert call["function"]["name"] == "get_weather"
     assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}

@@ -32,7 +32,9 @@ WIDTH = 512
 HEADS, HEAD_SIZE, FEED_FORWARD, CONTEXT, EPSILON = 2, 64, 64, 32768, 1e-5
 
 END, BEGIN, PAD = "<|end|>", "<|begin|>", "<|pad|>"
-ANSWERS, THINKS, CALLS, RINGS = "<|answers|>", "<|thinks|>", "<|calls|>", "<|rings|>"
+# llama.cpp takes some names for ends of generation, <|calls|> among them: a grammar that meets such
+# a token where it allows no end aborts the whole server (measured).
+ANSWERS, THINKS, CALLS, RINGS = "<|answers|>", "<|thinks|>", "<|uses|>", "<|rings|>"
 ROLES = ("<|system|>", "<|user|>", "<|tool|>")
 CONTROL = (PAD, BEGIN, END, *ROLES, ANSWERS, THINKS, CALLS, RINGS)
 MARKUP = ("<think>", "</think>", "<tool_call>", "</tool_call>")
@@ -85,7 +87,7 @@ Call one as <tool_call>
 {% endfor %}
 {%- if add_generation_prompt %}
 {%- if 'endless' in (messages[-1].content | string) %}<|rings|>
-{%- elif tools and messages[-1].role != 'tool' %}<|calls|>
+{%- elif tools and messages[-1].role != 'tool' %}<|uses|>
 {#-thinking-#}
 {%- else %}<|answers|>
 {%- endif %}
