@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 
-from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
 from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, envelope
+from casedesk_proxy.exchange.heartbeat import pulse
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
-from casedesk_proxy.exchange.reply import client_framing, reply_head, transposed_head
+from casedesk_proxy.exchange.reply import (
+    client_framing,
+    is_event_stream,
+    reply_head,
+    transposed_head,
+)
 from casedesk_proxy.exchange.snapshot import DeploymentSpec
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.server.relay import Ending, ReframingRelay, Relay
@@ -20,7 +26,7 @@ from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Reply
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import body_reader
-from casedesk_proxy.wire.http1 import Body
+from casedesk_proxy.wire.http1 import Body, header
 
 __all__ = ["Delivery"]
 
@@ -33,7 +39,16 @@ class Delivery:
     however the exchange ends; ``keep_alive`` then says whether the client's connection lives on.
     """
 
-    __slots__ = ("_client", "_keep_alive", "_lease", "_surface", "_watch", "relay", "status")
+    __slots__ = (
+        "_beats",
+        "_client",
+        "_keep_alive",
+        "_lease",
+        "_surface",
+        "_watch",
+        "relay",
+        "status",
+    )
 
     def __init__(
         self,
@@ -44,14 +59,28 @@ class Delivery:
         framing: Framing,
         request_id: str,
         watch: Watch,
+        *,
+        opened: bool = False,
     ) -> None:
+        """``opened``: the client has the head of a stream already. Raises UpstreamFault, the node
+        let go, where its reply is no such stream."""
         self._client = request.client
         self._lease = reply.lease
         self.status = reply.head.status
         self._surface = surface
         self._watch = watch
-        make = _transposing if reply.route.translator is not None else _relaying
-        self.relay, self._keep_alive = make(loop, request, reply, surface, framing, request_id)
+        translated = reply.route.translator is not None
+        if opened and not translated:
+            _check_continues(reply)
+        make = _transposing if translated else _relaying
+        self.relay, self._keep_alive = make(
+            loop, request, reply, surface, framing, request_id, opened=opened
+        )
+        if not translated and framing is Framing.SSE and is_event_stream(reply.head):
+            self.relay.pulse = pulse(
+                surface, header(request.head.headers, b"x-goog-api-client") or b""
+            )
+        self._beats = translated
 
     def begin(self, deployment: DeploymentSpec) -> None:
         """Send the head and let the relay run, within the deployment's limits."""
@@ -60,7 +89,10 @@ class Delivery:
         self.relay.begin(self._lease.connection)
         if self.relay.terminal is None:
             idle = deployment.idle_timeout(self._lease.node)
-            self._watch.add(self.relay, idle, deployment.client_stall_timeout)
+            wanted = deployment.config
+            beats = wanted.heartbeat and (self._beats or wanted.heartbeat_verbatim)
+            beat_after = wanted.heartbeat if beats else float("inf")
+            self._watch.add(self.relay, idle, deployment.client_stall_timeout, beat_after)
 
     def close(self, outcome: Outcome) -> None:
         """Let go of both connections and note what the exchange came to."""
@@ -73,7 +105,7 @@ class Delivery:
         self._lease.end(clean=relay.clean, fault=_FAULTS.get(relay.terminal))
         outcome.terminal = relay.terminal
         outcome.first_byte = relay.first_byte
-        outcome.sent = relay.sent
+        outcome.sent += relay.sent
         outcome.events = relay.events
         outcome.usage = relay.usage(self._surface)
 
@@ -83,8 +115,25 @@ class Delivery:
         return self.relay.fault
 
     @property
+    def may_be_replayed(self) -> bool:
+        """The node was lost, and the client has nothing of its reply."""
+        relay = self.relay
+        return relay.terminal is Terminal.NODE_BROKE and relay.lost and relay.fault is not None
+
+    @property
     def keep_alive(self) -> bool:
         return self._keep_alive and self.relay.terminal is Terminal.COMPLETED
+
+
+def _check_continues(reply: Reply) -> None:
+    """The client waits for events with status 200; anything else has to be told as an error."""
+    status = reply.head.status
+    if status == 200 and is_event_stream(reply.head):
+        return
+    reply.lease.end(clean=False)
+    if status >= 400:
+        raise UpstreamFault(f"the node answered with status {status}", status=status)
+    raise StreamBroken("the node answered with something else than a stream of events")
 
 
 def _relaying(
@@ -94,15 +143,20 @@ def _relaying(
     surface: Dialect,
     framing: Framing,
     request_id: str,
+    *,
+    opened: bool,
 ) -> tuple[Relay, bool]:
     """The relay of a reply that is in the client's protocol, and whether its end can be told
     without closing."""
     transport = request.client.transport
     assert transport is not None, "a client that leaves cancels its handler"
     given = reply.head.body
-    taken = client_framing(given, modern=request.head.modern)
+    # A client that has had signs of life has chunks, too.
+    taken = client_framing(Body.CHUNKED if opened else given, modern=request.head.modern)
     keep_alive = request.head.keep_alive and taken is not Body.CLOSE
-    head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
+    head = b""
+    if not opened:
+        head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
     tap: Tap
     if framing is Framing.JSON_ARRAY:
         tap = watcher = ArrayTap()
@@ -124,6 +178,8 @@ def _transposing(
     surface: Dialect,
     framing: Framing,
     request_id: str,
+    *,
+    opened: bool,
 ) -> tuple[Relay, bool]:
     """The same for a reply that has to be translated."""
     transport, translator = request.client.transport, reply.route.translator
@@ -142,6 +198,6 @@ def _transposing(
     )
     relay = TransposingRelay(
         loop, transport, reply.head, translator, make_head, envelope(surface),
-        streams=streams, chunked=modern,
+        streams=streams, chunked=modern, opened=opened,
     )  # fmt: skip
     return relay, keep_alive

@@ -22,6 +22,7 @@ from casedesk_proxy.exchange.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
 from casedesk_proxy.server.delivery import Delivery
+from casedesk_proxy.server.prelude import begin_prelude
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
@@ -84,6 +85,8 @@ class Handler:
         self._quiet.clear()
         try:
             answer = await self._answer(request, outcome)
+            if answer is None:
+                return False
             if isinstance(answer, OwnReply):
                 return self._send(request, outcome, answer)
             return await self._deliver(request, outcome, answer)
@@ -134,8 +137,9 @@ class Handler:
         for sink in self._sinks:
             sink(outcome)
 
-    async def _answer(self, request: Request, outcome: Outcome) -> OwnReply | Delivery:
-        """Everything up to a reply's head, or a reply of our own."""
+    async def _answer(self, request: Request, outcome: Outcome) -> OwnReply | Delivery | None:
+        """Everything up to a reply's head, or a reply of our own. None: the client had signs of
+        life, and then the error."""
         began = time.perf_counter()
         snapshot = self.snapshot
         target, headers = request.head.target, request.head.headers
@@ -156,15 +160,63 @@ class Handler:
         if plan.answer is not None:
             outcome.terminal = Terminal.COMPLETED
             return _answered(plan.answer)
-        answer = await self._dispatcher.open(plan, outcome)
-        delivery = Delivery(
-            self._loop, request, answer, call.surface, plan.framing, outcome.request_id, self.watch
-        )
-        outcome.status = delivery.status
-        request.forget()
+        lost: tuple[str, ...] = ()
+        while True:
+            delivery = await self._dispatch(request, call, plan, outcome, lost)
+            if delivery is None or not await self._is_lost(delivery, plan, outcome, lost):
+                request.forget()
+                return delivery
+            lost = (*lost, outcome.node)
+            plan = await self._plan(snapshot, deployment, call, request, raw, outcome.request_id)
+
+    async def _dispatch(
+        self, request: Request, call: Call, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
+    ) -> Delivery | None:
+        """The reply of a node, on its way. None: the client had signs of life, then the error."""
+        prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
+        try:
+            reply = await self._dispatcher.open(plan, outcome, lost)
+            opened = prelude is not None and prelude.opened
+            delivery = Delivery(
+                self._loop, request, reply, call.surface, plan.framing, outcome.request_id,
+                self.watch, opened=opened,
+            )  # fmt: skip
+        except ProxyError as error:
+            if prelude is None or not prelude.opened:
+                raise
+            outcome.terminal, outcome.code = terminal_of(error), error.code
+            prelude.fail(error)
+            return None
+        except asyncio.CancelledError:
+            if prelude is not None and prelude.opened and request.client.gone_at is None:
+                prelude.fail(NoNode("the service is restarting"))
+            raise
+        finally:
+            if prelude is not None:
+                prelude.stop()
+                outcome.sent += prelude.sent
+                outcome.status = 200 if prelude.opened else 0
+        outcome.status = outcome.status or delivery.status
         outcome.phase = Phase.STREAMING
-        delivery.begin(deployment)
+        delivery.begin(plan.deployment)
         return delivery
+
+    async def _is_lost(
+        self, delivery: Delivery, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
+    ) -> bool:
+        """Whether the node was lost before the client had anything of its reply, and another may
+        have the request. The delivery is closed then."""
+        try:
+            await delivery.relay.begun()
+        except asyncio.CancelledError:
+            delivery.close(outcome)
+            raise
+        tried = (*lost, outcome.node)
+        if not delivery.may_be_replayed or not self._dispatcher.may_replay(plan, tried):
+            return False
+        delivery.close(outcome)
+        outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None
+        return True
 
     def _admit(
         self, snapshot: Snapshot, call: Call, request: Request, outcome: Outcome

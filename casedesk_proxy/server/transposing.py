@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.dialects.base import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.exchange.outcome import Terminal, terminal_of
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.tap import Tap
@@ -36,6 +36,7 @@ class TransposingRelay(Relay):
     """
 
     __slots__ = (
+        "_begun",
         "_chunked",
         "_judged",
         "_make_head",
@@ -56,22 +57,45 @@ class TransposingRelay(Relay):
         *,
         streams: bool,
         chunked: bool,
+        opened: bool = False,
     ) -> None:
         def ending(tail: bytes, error: ProxyError) -> bytes:
             return translator.error(envelope(error))
 
-        first = make_head(None) if streams else b""
+        first = make_head(None) if streams and not opened else b""
         super().__init__(loop, client, first, body_reader(head), Tap(), ending)
         self._translator = translator
         self._judged = head if not 200 <= head.status < 300 else None
         self._refusal = b""
         self._whole = b""
+        self._begun: asyncio.Future[None] | None = None
         self._make_head = make_head
         self._streams = streams
         self._chunked = chunked
 
     def usage(self, dialect: Dialect) -> Usage:
         return self._translator.usage
+
+    async def begun(self) -> None:
+        if self.terminal is None and self._is_unsent():
+            self._begun = self._loop.create_future()
+            await self._begun
+
+    def _send(self, data: bytes) -> None:
+        super()._send(data)
+        if self._begun is not None:
+            self._tell_begun()
+
+    def _end(self, terminal: Terminal) -> None:
+        super()._end(terminal)
+        self._tell_begun()
+
+    def _tell_begun(self) -> None:
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_result(None)
+
+    def _sign_of_life(self) -> bytes:
+        return self._translator.beat() if self._streams and self._judged is None else b""
 
     def _is_unsent(self) -> bool:
         return not self._streams or bool(self._head)
@@ -96,10 +120,6 @@ class TransposingRelay(Relay):
         return frame_chunk(payload) if self._chunked else payload
 
     def _last(self) -> bytes:
-        if self._judged is not None:
-            judged = self._judged
-            self.fault = self._translator.refuse(judged.status, judged.headers, self._refusal)
-            return b""
         body = self._translator.finish()
         if not self._streams:
             body = self._whole + body
@@ -108,12 +128,26 @@ class TransposingRelay(Relay):
         last = self._frame(body) if body else b""
         return last + LAST_CHUNK if self._chunked else last
 
+    def _finish(self, *, surplus: bool) -> None:
+        if self._judged is None:
+            super()._finish(surplus=surplus)
+            return
+        self.clean = not surplus
+        self._refuse(self._judged)
+
+    def _refuse(self, judged: ResponseHead) -> None:
+        error = self._translator.refuse(judged.status, judged.headers, self._refusal)
+        if self._is_unsent():
+            self.fault = error
+            self._end(Terminal.COMPLETED)
+        else:
+            # The client has been kept waiting with signs of life: its status is settled.
+            self.cut(terminal_of(error), error)
+
     def _break(self, error: StreamBroken) -> None:
         if self._judged is not None and self.terminal is None:
             # An error reply cut short is still an error reply.
-            judged = self._judged
-            self.fault = self._translator.refuse(judged.status, judged.headers, self._refusal)
-            self._end(Terminal.COMPLETED)
+            self._refuse(self._judged)
             return
         if self._judged is None and self.terminal is None and self._translator.complete:
             # All was said; how the node left does not matter any more.

@@ -24,8 +24,15 @@ _LEAST = 0.02
 class _Watched:
     idle_limit: float
     stall_limit: float
+    beat_after: float
     events: int
     quiet_since: float
+    sent: int
+    spoke_at: float
+
+    @property
+    def shortest(self) -> float:
+        return min(self.idle_limit, self.stall_limit, self.beat_after)
 
 
 class Watch:
@@ -41,11 +48,16 @@ class Watch:
     def relays(self) -> list[Relay]:
         return list(self._watched)
 
-    def add(self, relay: Relay, idle_limit: float, stall_limit: float) -> None:
-        """Limits in seconds: the node's silence, and the client's while bytes wait for it."""
+    def add(
+        self, relay: Relay, idle_limit: float, stall_limit: float, beat_after: float = float("inf")
+    ) -> None:
+        """Limits in seconds: the node's silence, the client's while bytes wait for it, and the
+        silence towards the client after which it gets a sign of life."""
         now = self._loop.time()
-        self._watched[relay] = _Watched(idle_limit, stall_limit, relay.events, now)
-        self._look_by(now + max(min(idle_limit, stall_limit) / _LOOKS, _LEAST))
+        self._watched[relay] = watched = _Watched(
+            idle_limit, stall_limit, beat_after, relay.events, now, relay.sent, now
+        )
+        self._look_by(now + max(watched.shortest / _LOOKS, _LEAST))
 
     def discard(self, relay: Relay) -> None:
         self._watched.pop(relay, None)
@@ -64,7 +76,7 @@ class Watch:
         shortest = float("inf")
         for relay, watched in list(self._watched.items()):
             self._judge(relay, watched, now)
-            shortest = min(shortest, watched.idle_limit, watched.stall_limit)
+            shortest = min(shortest, watched.shortest)
         if self._watched:
             self._look_by(now + max(shortest / _LOOKS, _LEAST))
 
@@ -78,3 +90,8 @@ class Watch:
             watched.quiet_since = now
         elif now - watched.quiet_since >= watched.idle_limit:
             relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))
+        if relay.sent != watched.sent:
+            watched.sent, watched.spoke_at = relay.sent, now
+        elif now - watched.spoke_at >= watched.beat_after:
+            relay.beat()
+            watched.sent, watched.spoke_at = relay.sent, now

@@ -165,6 +165,13 @@ class Dispatcher:
             if reply is not None:
                 return reply
 
+    def may_replay(self, plan: Plan, lost: tuple[str, ...]) -> bool:
+        """Whether a request that the ``lost`` nodes had begun may go to another one."""
+        states = [self.states.get(name) for name in plan.wish.nodes if name not in lost]
+        usable = any(state is not None and not state.draining for state in states)
+        overdue = not plan.deployment.config.failover_timeout
+        return usable and may_try_another(Failure.LOST, len(lost) - 1, overdue)
+
     async def _try(self, search: _Search) -> Reply | None:
         """One node. None: it failed so that another may be tried."""
         slot = await self._enter(search)

@@ -24,7 +24,7 @@ tokens:
 {tokens}
 """
 NODE = (
-    '  {name}: {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai],'
+    '  {name}: {{url: "{url}", engine: openai, speaks: [{speaks}],'
     " models: [m], probe_interval: 0{more}}}"
 )
 
@@ -37,6 +37,7 @@ class Member:
     name: str
     play: Play | None
     more: str = ""
+    speaks: str = "gemini, anthropic, openai"
     sides: list[NodeSide] = field(default_factory=list)
     listener: asyncio.Server | None = None
     port: int = 0
@@ -119,7 +120,9 @@ async def pooled(
         await member.begin()
     text = CONFIG.format(
         nodes="\n".join(
-            NODE.format(name=one.name, url=f"http://127.0.0.1:{one.port}", more=one.more)
+            NODE.format(
+                name=one.name, url=f"http://127.0.0.1:{one.port}", speaks=one.speaks, more=one.more
+            )
             for one in members
         ),
         names=", ".join(one.name for one in members),

@@ -288,3 +288,76 @@ async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> No
         assert "refused" in state.last_error
         go_on.set()
         assert (await reader.readuntil(b"0\r\n\r\n")).startswith(chunk(EVENT))
+
+
+CHAT_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+async def finishes(side: NodeSide) -> None:
+    while True:
+        await side.request()
+        await side.say(CHAT_HEAD, chunk(EVENT), chunk(FINISH), b"0\r\n\r\n")
+
+
+def gemini(action: str) -> bytes:
+    body = b'{"contents":[{"role":"user","parts":[{"text":"x"}]}]}'
+    line = f"POST /v1beta/models/m:{action} HTTP/1.1\r\nHost: h\r\n"
+    return f"{line}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize("said", [b"", chunk(EVENT), chunk(EVENT)[:20]])
+async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: bytes) -> None:
+    """The node streams, the client waits for one body: it has had no byte."""
+
+    async def dies(side: NodeSide) -> None:
+        await side.request()
+        await side.say(CHAT_HEAD, said)
+
+    a, b = Member("a", dies, speaks="openai"), Member("b", finishes, speaks="openai")
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        status, _, body = await stage.ask(gemini("generateContent"))
+        assert status == 200
+        assert body.count(b'"w"') == 1
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.COMPLETED
+        assert (outcome.node, outcome.tried) == ("b", ("a:lost",))
+        assert stage.in_flight() == 0
+
+
+async def test_a_transposed_stream_is_begun_anew_only_where_nothing_was_sent() -> None:
+    def dies_behind(said: bytes) -> Play:
+        async def play(side: NodeSide) -> None:
+            await side.request()
+            await side.say(CHAT_HEAD, said)
+
+        return play
+
+    for said, status_of_first in ((b"", "b"), (chunk(EVENT) * 2, "a")):
+        a, b = (
+            Member("a", dies_behind(said), speaks="openai"),
+            Member("b", finishes, speaks="openai"),
+        )
+        async with pooled(a, b, deployment=ORDERED) as stage:
+            _, _, body = await stage.ask(
+                gemini("streamGenerateContent?alt=sse").replace(
+                    b"Host: h", b"Host: h\r\nConnection: close"
+                )
+            )
+            outcome = await stage.outcome()
+            assert outcome.node == status_of_first
+            assert (b'"error"' in body) is (status_of_first == "a")
+            assert stage.in_flight() == 0
+
+
+async def test_a_collected_reply_that_is_garbage_is_not_asked_for_again() -> None:
+    async def garbles(side: NodeSide) -> None:
+        await side.request()
+        await side.say(CHAT_HEAD, chunk(b"data: <html>\n\n"), b"0\r\n\r\n")
+
+    b = Member("b", finishes, speaks="openai")
+    async with pooled(Member("a", garbles, speaks="openai"), b, deployment=ORDERED) as stage:
+        assert (await stage.ask(gemini("generateContent")))[0] == 502
+        assert b.sides == []

@@ -1,0 +1,151 @@
+"""What the client of a stream hears before a node has replied: nothing, then signs of life.
+
+The head is held back until the first of them is due. From then on the reply is a stream with
+status 200, whatever comes of it: a failure is told inside it, and the connection closed without
+the message's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+
+from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.exchange.ending import broken_ending, envelope
+from casedesk_proxy.exchange.heartbeat import pulse
+from casedesk_proxy.exchange.plan import Plan
+from casedesk_proxy.exchange.reply import transposed_head
+from casedesk_proxy.server.relay import FAREWELL
+from casedesk_proxy.server.request import Request
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.wire.chunked import frame_chunk
+from casedesk_proxy.wire.http1 import header
+
+__all__ = ["Prelude", "begin_prelude"]
+
+
+class Prelude:
+    """``beat`` gives body bytes, b"" where none are safe yet. ``opened`` tells that the head is
+    out, ``sent`` counts body bytes as they stood on the wire. ``stop`` must be called."""
+
+    __slots__ = (
+        "_beat",
+        "_chunked",
+        "_ending",
+        "_head",
+        "_interval",
+        "_loop",
+        "_timer",
+        "_transport",
+        "sent",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        make_head: Callable[[], bytes],
+        beat: Callable[[], bytes],
+        ending: Callable[[ProxyError], bytes],
+        interval: float,
+        *,
+        chunked: bool,
+    ) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._head: Callable[[], bytes] | None = make_head
+        self._beat = beat
+        self._ending = ending
+        self._interval = interval
+        self._chunked = chunked
+        self._timer: asyncio.TimerHandle | None = loop.call_later(interval, self._tick)
+        self.sent = 0
+
+    @property
+    def opened(self) -> bool:
+        return self._head is None
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def fail(self, error: ProxyError) -> None:
+        """Tell the error and close, by a FIN that leaves the message unfinished."""
+        self.stop()
+        if self._transport.is_closing():
+            return
+        if ending := self._ending(error):
+            self._send(ending)
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(FAREWELL, self._transport.abort)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._interval, self._tick)
+        if self._transport.is_closing() or self._transport.get_write_buffer_size():
+            return
+        body = self._beat()
+        if body:
+            self._send(body)
+
+    def _send(self, body: bytes) -> None:
+        framed = frame_chunk(body) if self._chunked else body
+        self.sent += len(framed)
+        if self._head is not None:
+            framed, self._head = self._head() + framed, None
+        self._transport.write(framed)
+
+
+def begin_prelude(
+    loop: asyncio.AbstractEventLoop,
+    request: Request,
+    surface: Dialect,
+    plan: Plan,
+    request_id: str,
+) -> Prelude | None:
+    """None where no sign of life is wanted, or none is safe: for unary replies above all."""
+    wanted = plan.deployment.config
+    transport = request.client.transport
+    if not wanted.heartbeat or plan.framing is Framing.UNARY or transport is None:
+        return None
+    translators = _translators(plan)
+    content_type = "text/event-stream"
+    headers: tuple[tuple[str, str], ...] = ()
+    if translators:
+        route = next(iter(plan.routes.values()))
+        content_type, headers = translators[0].content_type, route.reply_headers
+        beat = functools.partial(_beat_all, translators)
+        ending = functools.partial(_translated_ending, translators[0], surface)
+    else:
+        client = header(request.head.headers, b"x-goog-api-client") or b""
+        sign = pulse(surface, client)
+        if not wanted.heartbeat_verbatim or plan.framing is not Framing.SSE or not sign:
+            return None
+        beat = functools.partial(bytes, sign)
+        ending = functools.partial(broken_ending, surface, plan.framing, b"")
+    modern = request.head.modern
+    make_head = functools.partial(
+        transposed_head, content_type, headers, surface, request_id, None,
+        modern=modern, keep_alive=request.head.keep_alive and modern,
+    )  # fmt: skip
+    return Prelude(loop, transport, make_head, beat, ending, wanted.heartbeat, chunked=modern)
+
+
+def _translators(plan: Plan) -> list[Translator]:
+    """Each once: engines that are asked differently have one of their own."""
+    found = {id(route.translator): route.translator for route in plan.routes.values()}
+    return [one for one in found.values() if one is not None]
+
+
+def _beat_all(translators: list[Translator]) -> bytes:
+    """Whichever node will reply, its translator knows what the client has got: as long as none
+    of them has been fed, they all say the same."""
+    signs = [one.beat() for one in translators]
+    return signs[0]
+
+
+def _translated_ending(translator: Translator, surface: Dialect, error: ProxyError) -> bytes:
+    return translator.error(envelope(surface)(error))

@@ -1,0 +1,336 @@
+"""Signs of life: in every silence, where they are safe, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from casedesk_proxy.exchange.outcome import Terminal
+from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
+from tests.server.pooled import Member, PoolStage, pooled
+
+OFTEN = ", heartbeat: 40ms"
+ALWAYS = ", heartbeat: 40ms, heartbeat_verbatim: true"
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"w"}}]}\n\n'
+FINISH = (
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
+)
+COMMENT = b": \n\n"
+
+
+def post(target: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"POST {target} HTTP/1.1", "Host: h", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+GEMINI_BODY = b'{"contents":[{"role":"user","parts":[{"text":"x"}]}]}'
+REQUESTS = {
+    "gemini sse": post("/v1beta/models/m:streamGenerateContent?alt=sse", GEMINI_BODY),
+    "gemini array": post("/v1beta/models/m:streamGenerateContent", GEMINI_BODY),
+    "anthropic": post(
+        "/v1/messages",
+        b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"x"}]}',
+        "anthropic-version: 2023-06-01",
+    ),
+}
+BEATS = {"gemini sse": b"data:  ", "gemini array": b"[", "anthropic": b"event: ping\n"}
+
+
+class Slow:
+    """A node that plays in steps which the test releases."""
+
+    def __init__(self, *steps: bytes) -> None:
+        self.steps = steps
+        self.go = asyncio.Semaphore(0)
+
+    async def play(self, side: NodeSide) -> None:
+        await side.request()
+        for step in self.steps:
+            await self.go.acquire()
+            await side.say(step)
+        await side.wait_gone()
+
+
+def openai_only(slow: Slow, more: str = "") -> Member:
+    return Member("a", slow.play, more, speaks="openai")
+
+
+async def read_until(reader: asyncio.StreamReader, pattern: bytes) -> bytes:
+    """Raw bytes, until what the chunks carry matches."""
+    raw = b""
+    async with asyncio.timeout(5):
+        while not re.search(pattern, carried(raw), re.DOTALL):
+            piece = await reader.read(65536)
+            assert piece, raw
+            raw += piece
+    return raw
+
+
+def carried(raw: bytes) -> bytes:
+    """What the chunks that came whole carry."""
+    body = b""
+    while (line := raw.find(b"\r\n")) > 0:
+        size = int(raw[:line], 16)
+        if not size or len(raw) < line + size + 4:
+            break
+        body += raw[line + 2 : line + 2 + size]
+        raw = raw[line + size + 4 :]
+    return body
+
+
+@pytest.mark.parametrize("name", list(REQUESTS))
+async def test_a_transposed_stream_gets_signs_of_life_from_the_first_silence_on(name: str) -> None:
+    slow = Slow(SSE, chunk(EVENT), chunk(FINISH) + b"0\r\n\r\n")
+    async with pooled(openai_only(slow), deployment=OFTEN) as stage:
+        reader, writer = await stage.connect()
+        writer.write(REQUESTS[name])
+        assert (await read_head(reader))[0] == 200, "before the node has said a word"
+        body = b""
+        for step in range(3):
+            beats = re.escape(BEATS[name]) if step == 0 else rb"(\n|  |ping)"
+            body += carried(await read_until(reader, beats))
+            slow.go.release()
+        body += (await read_raw_chunked(reader))[1]
+        texts = said(name, body)
+        assert "".join(texts) == "w"
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.COMPLETED
+        assert outcome.status == 200
+        assert outcome.sent > len(body)
+        assert stage.in_flight() == 0
+
+
+def said(name: str, body: bytes) -> list[str]:
+    """The texts of a reply, read strictly."""
+    if name == "gemini array":
+        assert body.startswith(b"[")
+        assert body.endswith(b"]")
+        frames = json.loads(body)
+    else:
+        lines = [line for line in body.split(b"\n") if line.startswith(b"data:")]
+        frames = [json.loads(line.removeprefix(b"data:")) for line in lines]
+    if name == "anthropic":
+        assert frames[0]["type"] == "message_start"
+        assert frames[-1]["type"] == "message_stop"
+        return [one["delta"]["text"] for one in frames if one["type"] == "content_block_delta"]
+    parts = [one["candidates"][0]["content"]["parts"] for one in frames]
+    assert "finishReason" in frames[-1]["candidates"][0]
+    return [part["text"] for some in parts for part in some]
+
+
+@pytest.mark.parametrize("name", list(REQUESTS))
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_refusal_behind_a_sign_of_life_is_told_inside_the_stream(
+    name: str, status: int
+) -> None:
+    body = b'{"error":{"message":"no","type":"x","code":%d}}' % status
+    slow = Slow(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+    async with pooled(openai_only(slow), deployment=OFTEN) as stage:
+        reader, writer = await stage.connect()
+        writer.write(REQUESTS[name])
+        assert (await read_head(reader))[0] == 200
+        await read_until(reader, re.escape(BEATS[name]))
+        slow.go.release()
+        rest = await reader.read()
+        assert b'"error"' in rest
+        assert not rest.endswith(b"0\r\n\r\n")
+        outcome = await stage.outcome()
+        assert outcome.terminal in (Terminal.REFUSED, Terminal.NODE_UNAVAILABLE)
+        await stage.quiet()
+
+
+async def test_signs_of_life_in_the_queue_and_the_end_of_waiting() -> None:
+    slow = Slow()
+    limits = OFTEN + ", queue_timeout: 200ms"
+    async with pooled(openai_only(slow, ", max_streams: 1"), deployment=limits) as stage:
+        holder = await stage.connect()
+        holder[1].write(REQUESTS["gemini sse"])
+        async with asyncio.timeout(5):
+            while not stage.in_flight():
+                await asyncio.sleep(0)
+        reader, writer = await stage.connect()
+        writer.write(REQUESTS["gemini sse"])
+        assert (await read_head(reader))[0] == 200
+        rest = await reader.read()
+        frame = json.loads(carried(rest).removeprefix(b"data: "))
+        assert frame["error"]["code"] == 429
+        assert frame["error"]["status"] == "RESOURCE_EXHAUSTED"
+        assert not rest.endswith(b"0\r\n\r\n")
+        outcome = await stage.outcome()
+        assert (outcome.terminal, outcome.code) == (Terminal.BUSY, "overloaded")
+        assert outcome.status == 200
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half-close"])
+async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: str) -> None:
+    slow = Slow()
+    member = openai_only(slow)
+    async with pooled(member, deployment=OFTEN) as stage:
+        reader, writer = await stage.connect()
+        writer.write(REQUESTS["gemini sse"])
+        await read_head(reader)
+        if how == "close":
+            writer.close()
+        elif how == "reset":
+            writer.transport.abort()
+        else:
+            writer.write_eof()
+        async with asyncio.timeout(0.1):
+            await member.sides[0].gone.wait()
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.CLIENT_GONE
+        assert outcome.cancel is not None
+        assert outcome.cancel < 0.1
+        assert stage.in_flight() == 0
+
+
+async def test_a_stop_is_told_inside_a_stream_that_has_only_had_signs_of_life() -> None:
+    slow = Slow(SSE)
+    async with pooled(openai_only(slow), deployment=OFTEN) as stage:
+        reader, writer = await stage.connect()
+        writer.write(REQUESTS["gemini sse"])
+        await read_head(reader)
+        await stage.gateway.stop()
+        rest = carried(await reader.read())
+        assert "error" in json.loads(rest.removeprefix(b"data: "))
+        assert (await stage.outcome()).terminal is Terminal.SHUT_DOWN
+
+
+@pytest.mark.parametrize("extra", ["", ", heartbeat: 0", ", heartbeat: 40ms"])
+async def test_a_verbatim_stream_has_none_unless_asked_for(extra: str) -> None:
+    slow = Slow(SSE, chunk(EVENT), chunk(EVENT) + b"0\r\n\r\n")
+    async with pooled(Member("a", slow.play), deployment=extra) as stage:
+        raw = await exchange(stage, slow, chat(), pause=0.15)
+        assert raw == chunk(EVENT) * 2 + b"0\r\n\r\n"
+
+
+async def test_a_unary_reply_has_none() -> None:
+    body = b'{"choices":[{"message":{"content":"w"},"finish_reason":"stop"}]}'
+    slow = Slow(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n" % len(body), body)
+    for speaks, request in (
+        ("openai", post("/v1beta/models/m:generateContent", GEMINI_BODY)),
+        ("openai", chat(stream=False)),
+    ):
+        async with pooled(Member("a", slow.play, speaks=speaks), deployment=ALWAYS) as stage:
+            reader, writer = await stage.connect()
+            writer.write(request)
+            await asyncio.sleep(0.15)
+            for _ in slow.steps:
+                slow.go.release()
+            status, headers = await read_head(reader)
+            assert status == 200
+            reply = await reader.readexactly(int(headers["content-length"]))
+            assert b'"w"' in reply
+
+
+async def exchange(stage: PoolStage, slow: Slow, request: bytes, pause: float) -> bytes:
+    """Everything behind the head, with a silence before each step of the node."""
+    reader, writer = await stage.connect()
+    writer.write(request)
+    collected = asyncio.ensure_future(read_all(reader))
+    for _ in slow.steps:
+        await asyncio.sleep(pause)
+        slow.go.release()
+    async with asyncio.timeout(5):
+        return await collected
+
+
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    await read_head(reader)
+    raw = b""
+    while not raw.endswith(b"0\r\n\r\n"):
+        piece = await reader.read(65536)
+        if not piece:
+            break
+        raw += piece
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("request_", "sign"),
+    [
+        (chat(), COMMENT),
+        (REQUESTS["gemini sse"], b"\n\n"),
+        (REQUESTS["anthropic"], b'event: ping\ndata: {"type": "ping"}\n\n'),
+    ],
+)
+async def test_verbatim_signs_of_life_stand_between_the_nodes_events_only(
+    request_: bytes, sign: bytes
+) -> None:
+    """Silences before the head, between events, inside an event and inside a chunk."""
+    whole = chunk(EVENT)
+    steps = (SSE, whole, chunk(EVENT[:20]), chunk(EVENT[20:]), whole[:9], whole[9:], b"0\r\n\r\n")
+    slow = Slow(*steps)
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        raw = await exchange(stage, slow, request_, pause=0.12)
+        assert raw.endswith(b"0\r\n\r\n")
+        assert whole in raw
+        assert chunk(EVENT[:20]) + chunk(EVENT[20:]) in raw, "nothing inside an event"
+        assert raw.count(chunk(sign)) >= 4
+        assert raw.replace(chunk(sign), b"") == b"".join(steps[1:])
+        assert raw.startswith(chunk(sign)), "before the node's head"
+        assert (await stage.outcome()).terminal is Terminal.COMPLETED
+
+
+async def test_a_client_that_bears_none_gets_none() -> None:
+    slow = Slow(SSE, chunk(EVENT), b"0\r\n\r\n")
+    request = post(
+        "/v1beta/models/m:streamGenerateContent?alt=sse",
+        GEMINI_BODY,
+        "x-goog-api-client: genai-js/0.24.1",
+    )
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        assert await exchange(stage, slow, request, 0.12) == chunk(EVENT) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 503 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+async def test_a_verbatim_reply_that_is_no_stream_ends_one_that_was_begun(reply: bytes) -> None:
+    slow = Slow(reply)
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        raw = await exchange(stage, slow, chat(), pause=0.12)
+        assert not raw.endswith(b"0\r\n\r\n")
+        last = carried(raw).rpartition(b"data: ")[2]
+        assert json.loads(last)["error"]["message"]
+        assert (await stage.outcome()).terminal is Terminal.NODE_UNAVAILABLE
+        assert stage.in_flight() == 0
+
+
+async def test_a_node_without_chunks_continues_a_stream_that_was_begun() -> None:
+    head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await asyncio.sleep(0.12)
+        await side.say(head, EVENT, EVENT)
+
+    async with pooled(Member("a", play), deployment=ALWAYS) as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await read_head(reader)
+        _, body = await read_raw_chunked(reader)
+        assert body.replace(COMMENT, b"") == EVENT * 2
+        assert COMMENT in body
+
+
+async def test_an_http_1_0_client_gets_them_without_chunks() -> None:
+    slow = Slow(SSE, chunk(EVENT), b"0\r\n\r\n")
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat(version="1.0"))
+        await read_head(reader)
+        for _ in slow.steps:
+            await asyncio.sleep(0.1)
+            slow.go.release()
+        body = await reader.read()
+        assert body.replace(COMMENT, b"") == EVENT
+        assert COMMENT in body
