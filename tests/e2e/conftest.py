@@ -84,3 +84,38 @@ def desk(desk_process: ProxyProcess, simulated_node: SimulatorThread) -> Iterato
     print(log)
     assert "Traceback" not in log
     assert desk_process.process.poll() is None, "the proxy died"
+
+
+@pytest.fixture(scope="session")
+def chat_only_process(
+    tmp_path_factory: pytest.TempPathFactory,
+    llama_node: LlamaNode,
+    thinking_llama_node: LlamaNode,
+) -> Iterator[ProxyProcess]:
+    """Real nodes that are said to speak only OpenAI: every other client is transposed."""
+    aliases = {"tiny": "gemma2:9b", "gemini-*": "gemma2:9b", "claude-*": "gemma2:9b"}
+    config = {
+        "default_deployment": "tiny",
+        "nodes": {
+            name: {"url": node.url, "engine": "llama-server", "speaks": ["openai"]}
+            for name, node in (("plain", llama_node), ("thinker", thinking_llama_node))
+        },
+        "deployments": {
+            "tiny": {"nodes": ["plain"], "auth": "none", "aliases": aliases},
+            "thinks": {"nodes": ["thinker"], "auth": "none", "aliases": aliases},
+            "lenient": {"nodes": ["plain"], "auth": "none", "unknown_fields": "ignore"},
+        },
+    }
+    with proxy_process(tmp_path_factory.mktemp("chat-only"), config) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def chat_only(chat_only_process: ProxyProcess) -> Iterator[ProxyProcess]:
+    """As ``desk``, for the deployments ``tiny`` and ``thinks``."""
+    before = len(chat_only_process.log)
+    yield chat_only_process
+    log = chat_only_process.log[before:]
+    print(log)
+    assert "Traceback" not in log
+    assert chat_only_process.process.poll() is None, "the proxy died"
