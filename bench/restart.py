@@ -49,6 +49,10 @@ default_deployment: d
 nodes: {{n: {{url: "{url}", engine: openai, models: [m]}}}}
 deployments: {{d: {{auth: none, nodes: [n]}}}}
 """
+HEADINGS = """\
+| during | streams | broken | failed connects | events late, p99 ms | short requests | p99 ms \
+| longest ms |
+|---|---|---|---|---|---|---|---|"""
 
 
 class Supervisor:
@@ -197,48 +201,46 @@ def _node() -> Iterator[str]:
 
 
 async def _measure(streams: int, rate: float, seconds: float, storm: float) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        with _node() as url:
-            supervisor = Supervisor(Path(folder), url)
+    with tempfile.TemporaryDirectory() as folder, _node() as url:
+        supervisor = Supervisor(Path(folder), url)
+        process = await supervisor.start()
+
+        async def nothing() -> None:
+            await asyncio.sleep(5)
+
+        async def restart() -> None:
+            nonlocal process
+            await supervisor.end(process)
             process = await supervisor.start()
 
-            async def nothing() -> None:
-                await asyncio.sleep(5)
+        async def reload() -> None:
+            for _ in range(int(storm / 0.2)):
+                process.send_signal(signal.SIGHUP)
+                await asyncio.sleep(0.2)
 
-            async def restart() -> None:
-                nonlocal process
-                await supervisor.end(process)
-                process = await supervisor.start()
+        async def upgrade() -> None:
+            nonlocal process
+            old, process = process, await supervisor.start()
+            await supervisor.end(old)
 
-            async def reload() -> None:
-                for _ in range(int(storm / 0.2)):
-                    process.send_signal(signal.SIGHUP)
-                    await asyncio.sleep(0.2)
-
-            async def upgrade() -> None:
-                nonlocal process
-                old, process = process, await supervisor.start()
-                await supervisor.end(old)
-
-            clean = True
-            phases: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-                ("nothing", nothing), ("restart", restart),
-                (f"reload, 5/s for {storm:g} s", reload), ("upgrade", upgrade),
-            ]  # fmt: skip
-            click.echo("| during | streams | broken | failed connects | events late, p99 ms "
-                       "| short requests | p99 ms | longest ms |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
-            try:
-                for name, phase in phases:
-                    seen = await Clients(supervisor.port, streams, rate, seconds).run(phase())
-                    clean = clean and not seen.broken and not seen.refused
-                    click.echo(
-                        f"| {name} | {seen.whole + seen.broken} | {seen.broken} | {seen.refused} "
-                        f"| {_p99(seen.late)} | {seen.answered} | {_p99(seen.short)} "
-                        f"| {max(seen.short, default=0) * 1000:.0f} |"
-                    )
-            finally:
-                process.kill()
-                process.wait()
+        clean = True
+        phases: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("nothing", nothing), ("restart", restart),
+            (f"reload, 5/s for {storm:g} s", reload), ("upgrade", upgrade),
+        ]  # fmt: skip
+        click.echo(HEADINGS)
+        try:
+            for name, phase in phases:
+                seen = await Clients(supervisor.port, streams, rate, seconds).run(phase())
+                clean = clean and not seen.broken and not seen.refused
+                click.echo(
+                    f"| {name} | {seen.whole + seen.broken} | {seen.broken} | {seen.refused} "
+                    f"| {_p99(seen.late)} | {seen.answered} | {_p99(seen.short)} "
+                    f"| {max(seen.short, default=0) * 1000:.0f} |"
+                )
+        finally:
+            process.kill()
+            process.wait()
     return clean
 
 
