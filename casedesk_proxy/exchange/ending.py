@@ -23,7 +23,7 @@ _FRAMES = {
 }
 _ENVELOPES: dict[Dialect, Callable[[ProxyError], bytes]] = {
     Dialect.GEMINI: gemini.error_body,
-    Dialect.ANTHROPIC: anthropic.error_body,
+    Dialect.ANTHROPIC: anthropic.stream_error,
     Dialect.OPENAI: openai.error_body,
 }
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -42,7 +42,7 @@ def broken_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyE
 
 
 def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:
-    """The surface's error envelope, JSON on one line, to be placed in a stream."""
+    """The surface's error envelope inside a stream, JSON on one line, to be placed there."""
     return _ENVELOPES[surface]
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "list_models",
     "require_version",
     "show_model",
+    "stream_error",
 ]
 
 _TYPES = {
@@ -62,11 +63,16 @@ def error_body(error: ProxyError, request_id: str = "") -> bytes:
     return _envelope(_kind(http_status(error)), error, request_id)
 
 
-def error_frame(error: ProxyError, request_id: str = "") -> bytes:
-    """A whole event. Its HTTP status being 200, only ``error.type`` tells SDKs what it was; that
-    a node broke off is then no matter of load."""
+def stream_error(error: ProxyError, request_id: str = "") -> bytes:
+    """The envelope inside a stream. The HTTP status being 200, only ``error.type`` tells SDKs what
+    it was; that a node broke off is then no matter of load."""
     kind = _kind(error.status if error.status == 502 else http_status(error))
-    return b"event: error\ndata: " + _envelope(kind, error, request_id) + b"\n\n"
+    return _envelope(kind, error, request_id)
+
+
+def error_frame(error: ProxyError, request_id: str = "") -> bytes:
+    """A whole event."""
+    return b"event: error\ndata: " + stream_error(error, request_id) + b"\n\n"
 
 
 def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
