@@ -59,4 +59,7 @@ def _read(request: dict[str, Any], where: str, findings: Findings) -> Request:
         config=read_config(request.get("generationConfig", {}), findings),
     )
     findings.raise_faults()
+    if not read.turns:
+        # All there was has been refused; engines have nothing to add.
+        findings.raise_refusals()
     return read

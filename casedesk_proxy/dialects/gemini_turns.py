@@ -104,7 +104,6 @@ def read_turns(contents: list[dict[str, Any]], path: str, findings: Findings) ->
             turns[-1].blocks += blocks
         else:
             turns.append(Turn(role, blocks))
-    # Where all there was has been refused, that is what there is to say.
     if not turns and not (findings.faults or findings.features):
         findings.fault(path, f"{path} must hold something to answer")
     _pair(turns, findings)
