@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 
 from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
 from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, envelope
 from casedesk_proxy.exchange.heartbeat import pulse
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.exchange.refusal import judge_refusal
 from casedesk_proxy.exchange.reply import (
     client_framing,
     is_event_stream,
@@ -17,6 +19,7 @@ from casedesk_proxy.exchange.reply import (
 )
 from casedesk_proxy.exchange.snapshot import DeploymentSpec
 from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.server.refusing import RefusalRelay
 from casedesk_proxy.server.relay import Ending, ReframingRelay, Relay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.transposing import TransposingRelay
@@ -77,9 +80,9 @@ class Delivery:
             loop, request, reply, surface, framing, request_id, opened=opened
         )
         if not translated and framing is Framing.SSE and is_event_stream(reply.head):
-            self.relay.pulse = pulse(
-                surface, header(request.head.headers, b"x-goog-api-client") or b""
-            )
+            client = header(request.head.headers, b"x-goog-api-client") or b""
+            self.relay.pulse = pulse(surface, client)
+            self.relay.answers = surface if reply.head.status == 200 else None
         self._beats = translated
 
     def begin(self, deployment: DeploymentSpec) -> None:
@@ -150,6 +153,8 @@ def _relaying(
     without closing."""
     transport = request.client.transport
     assert transport is not None, "a client that leaves cancels its handler"
+    if reply.head.status >= 400:
+        return _refusing(loop, request, reply, surface, request_id), request.head.keep_alive
     given = reply.head.body
     # A client that has had signs of life has chunks, too.
     taken = client_framing(Body.CHUNKED if opened else given, modern=request.head.modern)
@@ -169,6 +174,29 @@ def _relaying(
         watchful = framing is Framing.JSON_ARRAY
         return VerbatimRelay(*parts, watchful=watchful), keep_alive
     return ReframingRelay(*parts, chunked=request.head.modern), keep_alive
+
+
+def _refusing(
+    loop: asyncio.AbstractEventLoop,
+    request: Request,
+    reply: Reply,
+    surface: Dialect,
+    request_id: str,
+) -> Relay:
+    """The relay of an error in the client's protocol, or in what its node takes for that."""
+    head, node = reply.head, reply.lease.node
+    keep_alive = request.head.keep_alive
+
+    def make_head(length: int) -> bytes:
+        whole = dataclasses.replace(head, body=Body.LENGTH, length=length)
+        return reply_head(whole, Body.LENGTH, surface, request_id, keep_alive=keep_alive)
+
+    def judge(body: bytes) -> ProxyError | None:
+        return judge_refusal(surface, head, body, node.host_header, reply.asked)
+
+    transport = request.client.transport
+    assert transport is not None
+    return RefusalRelay(loop, transport, body_reader(head), make_head, judge)
 
 
 def _transposing(

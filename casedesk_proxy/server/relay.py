@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.exchange.ending import is_between_events
+from casedesk_proxy.exchange.finish import is_unfinished
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
@@ -43,6 +44,8 @@ class Relay(asyncio.Protocol, ABC):
     loop's time of the first; ``clean`` tells that the node's connection stands at a message's end;
     ``fault`` is the error to answer with where the reply failed before anything of it was sent;
     ``lost`` tells that its connection ended too early. ``pulse`` are the bytes of a sign of life.
+    ``answers`` is the dialect of a stream that has to end as answers in it do; None: any end will
+    do.
     """
 
     __slots__ = (
@@ -55,6 +58,7 @@ class Relay(asyncio.Protocol, ABC):
         "_node",
         "_reader",
         "_write",
+        "answers",
         "clean",
         "events",
         "fault",
@@ -91,6 +95,7 @@ class Relay(asyncio.Protocol, ABC):
         self.fault: ProxyError | None = None
         self.lost = False
         self.pulse = b""
+        self.answers: Dialect | None = None
         self.first_byte: float | None = None
         self.sent = 0
         self.events = 0
@@ -251,6 +256,11 @@ class Relay(asyncio.Protocol, ABC):
 
     # Ends.
 
+    def _check_finished(self) -> None:
+        """Raises StreamBroken where the node's message is complete and its answer is not."""
+        if self.answers is not None and is_unfinished(self.answers, self.tap.first, self.tap.last):
+            raise StreamBroken("the node ended its reply in the middle of the answer")
+
     def _finish(self, *, surplus: bool) -> None:
         try:
             last = self._last()
@@ -310,4 +320,5 @@ class ReframingRelay(Relay):
         return frame_chunk(payload) if self._chunked else payload
 
     def _last(self) -> bytes:
+        self._check_finished()
         return LAST_CHUNK if self._chunked else b""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.server.relay import Ending, Relay
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import BodyReader
-from casedesk_proxy.wire.chunked import HEADS, ChunkReader, frame_chunk
+from casedesk_proxy.wire.chunked import HEADS, ChunkReader, MalformedChunk, frame_chunk
 
 __all__ = ["VerbatimRelay"]
 
@@ -19,7 +20,7 @@ class VerbatimRelay(Relay):
     ``watchful``: the tap has to see every piece as it goes by, not only the first and the last.
     """
 
-    __slots__ = ("_last_but_one", "_last_but_two", "_latest", "_most", "_room")
+    __slots__ = ("_last_but_one", "_last_but_two", "_latest", "_most", "_room", "_withheld")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class VerbatimRelay(Relay):
         watchful: bool = False,
     ) -> None:
         super().__init__(loop, client, head, reader, tap, ending)
+        self._withheld = False
         self._most = 0 if watchful else len(HEADS)
         #: Reads shorter than this may be exactly one chunk: 0 where the next byte does not start
         #: a size line, and for the first piece, which is looked at.
@@ -73,10 +75,31 @@ class VerbatimRelay(Relay):
         self._latest = self._last_but_one = self._last_but_two = b""
 
     def _pass(self, data: bytes, used: int) -> None:
+        payload = b"".join(self._reader.payload)
+        self.tap.take(payload)
+        if self._reader.ended:
+            try:
+                self._check_finished()
+            except StreamBroken:
+                self._withhold_end(data[:used], payload)
+                raise
         self._send(data if used == len(data) else data[:used])
         self.sent += used
-        self.tap.take(b"".join(self._reader.payload))
+
+    def _withhold_end(self, data: bytes, payload: bytes) -> None:
+        """The last read, with the message's end, is not sent as it is; but its events are, if it
+        began where a chunk does, and an error has its place behind them."""
+        again = ChunkReader()
+        try:
+            self._withheld = again.read(data) == len(data) and again.ended
+        except MalformedChunk:
+            return
+        if self._withheld and payload:
+            framed = frame_chunk(payload)
+            self._send(framed)
+            self.sent += len(framed)
 
     def _frame(self, payload: bytes) -> bytes:
         reader = self._reader
-        return frame_chunk(payload) if isinstance(reader, ChunkReader) and reader.between else b""
+        fits = isinstance(reader, ChunkReader) and (reader.between or self._withheld)
+        return frame_chunk(payload) if fits else b""

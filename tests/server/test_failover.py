@@ -273,7 +273,7 @@ async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> No
         await side.request()
         await side.say(SSE, chunk(EVENT), chunk(EVENT))
         await go_on.wait()
-        await side.say(chunk(EVENT), b"0\r\n\r\n")
+        await side.say(chunk(EVENT), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
     a, b = Member("a", streams), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:

@@ -21,7 +21,7 @@ from tests.server.gateways import (
     staged,
 )
 
-EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
+EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
 UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -44,7 +44,7 @@ async def wait_for(seen: list[Outcome], count: int = 1) -> Outcome:
 async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
     """Random sizes up to 5 MB, random chunk sizes, extensions, trailers and packet borders."""
     chance = random.Random(seed)
-    size = chance.choice([0, 1, 100, 5_000, 70_000, 5_000_000])
+    size = chance.choice([1, 2, 100, 5_000, 70_000, 5_000_000])
     payload = chance.randbytes(size // 2) + (b"0\r\n\r\n" * (size // 10 + 1))[: size - size // 2]
     wire, position = b"", 0
     while position < len(payload):
@@ -193,6 +193,41 @@ async def test_a_node_that_dies_never_looks_finished(
             assert json.loads(data.removeprefix(b"data: "))["error"]["message"]
         else:
             assert added == b""
+        assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
+        assert stage.in_flight() == 0
+
+
+@pytest.mark.parametrize("last", [b"0\r\n\r\n", chunk(b"data: ") + b"0\r\n\r\n"])
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("count", [0, 1, 9])
+async def test_a_node_that_ends_its_message_within_an_answer_does_not_look_finished(
+    last: bytes, apart: bool, count: int
+) -> None:
+    event = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
+    last = last if count else b"0\r\n\r\n"
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        said = [chunk(event)] * count
+        pieces = [SSE, *said, last] if apart else [SSE + b"".join(said) + last]
+        for piece in pieces:
+            await side.say(piece)
+            await asyncio.sleep(0.01)
+        await side.wait_gone()
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        status, headers = await read_head(reader)
+        if not count and not apart:
+            # Nothing has been sent yet, so that it can be told as it should be.
+            assert (status, "content-length" in headers) == (502, True)
+        else:
+            rest = await reader.read()
+            assert not rest.endswith(b"0\r\n\r\n")
+            assert rest.count(b'"w"') == count
+            assert (b'"error"' in rest) is last.startswith(b"0")
         assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
         assert stage.in_flight() == 0
 

@@ -20,6 +20,8 @@ FINISH = (
     b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
 )
 COMMENT = b": \n\n"
+DONE = b"data: [DONE]\n\n"
+END = chunk(DONE) + b"0\r\n\r\n"
 
 
 def post(target: str, body: bytes, *headers: str) -> bytes:
@@ -202,10 +204,10 @@ async def test_a_stop_is_told_inside_a_stream_that_has_only_had_signs_of_life() 
 
 @pytest.mark.parametrize("extra", ["", ", heartbeat: 0", ", heartbeat: 40ms"])
 async def test_a_verbatim_stream_has_none_unless_asked_for(extra: str) -> None:
-    slow = Slow(SSE, chunk(EVENT), chunk(EVENT) + b"0\r\n\r\n")
+    slow = Slow(SSE, chunk(EVENT), chunk(EVENT) + END)
     async with pooled(Member("a", slow.play), deployment=extra) as stage:
         raw = await exchange(stage, slow, chat(), pause=0.15)
-        assert raw == chunk(EVENT) * 2 + b"0\r\n\r\n"
+        assert raw == chunk(EVENT) * 2 + END
 
 
 async def test_a_unary_reply_has_none() -> None:
@@ -263,7 +265,7 @@ async def test_verbatim_signs_of_life_stand_between_the_nodes_events_only(
 ) -> None:
     """Silences before the head, between events, inside an event and inside a chunk."""
     whole = chunk(EVENT)
-    steps = (SSE, whole, chunk(EVENT[:20]), chunk(EVENT[20:]), whole[:9], whole[9:], b"0\r\n\r\n")
+    steps = (SSE, whole, chunk(EVENT[:20]), chunk(EVENT[20:]), whole[:9], whole[9:], END)
     slow = Slow(*steps)
     async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
         raw = await exchange(stage, slow, request_, pause=0.12)
@@ -311,19 +313,19 @@ async def test_a_node_without_chunks_continues_a_stream_that_was_begun() -> None
     async def play(side: NodeSide) -> None:
         await side.request()
         await asyncio.sleep(0.12)
-        await side.say(head, EVENT, EVENT)
+        await side.say(head, EVENT, EVENT, DONE)
 
     async with pooled(Member("a", play), deployment=ALWAYS) as stage:
         reader, writer = await stage.connect()
         writer.write(chat())
         await read_head(reader)
         _, body = await read_raw_chunked(reader)
-        assert body.replace(COMMENT, b"") == EVENT * 2
+        assert body.replace(COMMENT, b"") == EVENT * 2 + DONE
         assert COMMENT in body
 
 
 async def test_an_http_1_0_client_gets_them_without_chunks() -> None:
-    slow = Slow(SSE, chunk(EVENT), b"0\r\n\r\n")
+    slow = Slow(SSE, chunk(EVENT), END)
     async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
         reader, writer = await stage.connect()
         writer.write(chat(version="1.0"))
@@ -332,5 +334,5 @@ async def test_an_http_1_0_client_gets_them_without_chunks() -> None:
             await asyncio.sleep(0.1)
             slow.go.release()
         body = await reader.read()
-        assert body.replace(COMMENT, b"") == EVENT
+        assert body.replace(COMMENT, b"") == EVENT + DONE
         assert COMMENT in body

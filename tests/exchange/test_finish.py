@@ -1,0 +1,96 @@
+"""An answer that its node ended too early, told from one that is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.exchange.finish import is_unfinished
+from casedesk_proxy.terms import Dialect
+from tests.fixtures.messages import read_message
+
+OPENAI = b'data: {"choices":[{"index":0,"delta":{"content":"w"},"finish_reason":null}]}\n\n'
+GEMINI = b'data: {"candidates":[{"content":{"parts":[{"text":"w"}]}}]}\r\n\r\n'
+ANTHROPIC = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"w"}}\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("surface", "piece", "ends"),
+    [
+        (
+            Dialect.OPENAI,
+            OPENAI,
+            [
+                b"data: [DONE]\n\n",
+                b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+                b'data: {"choices":[{"delta":{}, "finish_reason": "length"}]}\n\n',
+                b'data: {"error":{"message":"no"}}\n\n',
+            ],
+        ),
+        (
+            Dialect.GEMINI,
+            GEMINI,
+            [
+                b'data: {"candidates":[{"finishReason":"STOP"}]}\r\n\r\n',
+                b'data: {"promptFeedback":{"blockReason":"SAFETY"}}\r\n\r\n',
+                b'data: {"error":{"code":500}}\r\n\r\n',
+            ],
+        ),
+        (
+            Dialect.ANTHROPIC,
+            ANTHROPIC,
+            [
+                b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+                b'event: error\ndata: {"type":"error","error":{}}\n\n',
+            ],
+        ),
+    ],
+)
+def test_an_answer_is_finished_by_its_end_alone(
+    surface: Dialect, piece: bytes, ends: list[bytes]
+) -> None:
+    assert is_unfinished(surface, piece, piece)
+    assert is_unfinished(surface, piece, piece * 20)
+    assert is_unfinished(surface, b"{before}", piece * 20)
+    for end in ends:
+        assert not is_unfinished(surface, piece, piece * 3 + end)
+        assert not is_unfinished(surface, b"{before}", piece * 3 + end)
+
+
+def test_counts_may_come_behind_the_end() -> None:
+    end = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
+    assert not is_unfinished(Dialect.OPENAI, OPENAI, OPENAI + end + usage)
+
+
+def test_an_answer_of_nothing_is_none() -> None:
+    assert is_unfinished(Dialect.OPENAI, b"", b"")
+
+
+def test_in_doubt_it_is_finished() -> None:
+    huge = (
+        b'data: {"candidates":[{"finishReason":"STOP","grounding":"' + b"x" * 9000 + b'"}]}\r\n\r\n'
+    )
+    assert not is_unfinished(Dialect.GEMINI, GEMINI, huge[-8192:])
+    assert not is_unfinished(Dialect.OPENAI, b"data: something", b"data: something\n\n" * 5)
+
+
+CORPUS = Path(__file__).parents[1] / "corpus" / "replies"
+RECORDED = sorted(CORPUS.glob("*stream*.http"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_streams_are_finished(path: Path) -> None:
+    message = read_message(path.read_bytes(), at_eof=True)
+    assert message is not None
+    body, surface = message.body, Dialect.OPENAI
+    if "messages" in path.stem:
+        surface = Dialect.ANTHROPIC
+    assert not is_unfinished(surface, body[:8192], body[-8192:])
+    cut = body[: len(body) // 2].rpartition(b"\n\n")[0] + b"\n\n"
+    if b"delta" in cut[-200:]:
+        assert is_unfinished(surface, cut[:8192], cut[-8192:])
