@@ -72,11 +72,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A node's reply whose head has come."""
+    """A node's reply whose head has come. ``asked`` is the client's name of the model."""
 
     lease: Lease
     head: ResponseHead
     route: Route
+    asked: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +297,8 @@ class Dispatcher:
         except BaseException:
             self.release(slot)
             raise
-        return Reply(Lease(node, connection, head.keep_alive, pool, slot, self), head, route)
+        lease = Lease(node, connection, head.keep_alive, pool, slot, self)
+        return Reply(lease, head, route, plan.asked)
 
     def _judge(self, reply: Reply, state: NodeState) -> None:
         """What a reply's status says of its node."""

@@ -1,0 +1,48 @@
+"""What becomes of an error that a node answered in the client's own protocol.
+
+It is the client's, as it is, where it has the form that the client's protocol gives to errors.
+Many nodes do not keep to it: llama-server answers OpenAI's form on ``/v1/messages``, SGLang a flat
+object, frameworks ``{"detail": …}``, text or HTML (recorded). Those are said in our words.
+"""
+
+from __future__ import annotations
+
+from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.errors import ClientFault, ProxyError
+from casedesk_proxy.surfaces.shapes import is_error
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["LONGEST", "judge_refusal"]
+
+#: Bytes of an error reply that are looked at; what is longer is none of a known form.
+LONGEST = 65536
+
+#: Marks of a stack frame in Python, C++ and Go.
+_FRAMES = (b"Traceback (most recent", b'File \\"/', b"goroutine ", b"terminate called after")
+
+
+def judge_refusal(
+    surface: Dialect, head: ResponseHead, body: bytes, authority: bytes, model: str
+) -> ProxyError | None:
+    """The error to tell instead of the node's reply; None: its body may go out as it is.
+
+    ``authority`` is the node's address, which no client learns; ``model`` the client's name of the
+    model. The status stays the node's, but a fault of the request that the node calls its own is
+    none that clients should repeat.
+    """
+    if len(body) <= LONGEST and is_error(surface, body) and not _tells(body, authority):
+        return None
+    fault = read_fault(surface, head.status, head.headers, body[:LONGEST], model)
+    ours = isinstance(fault, ClientFault) and head.status >= 500
+    return ProxyError(
+        fault.message,
+        status=fault.status if ours else head.status,
+        code=fault.code,
+        retry_after=fault.retry_after,
+    )
+
+
+def _tells(body: bytes, authority: bytes) -> bool:
+    """Whether it tells what is only the node's."""
+    return authority in body or any(mark in body for mark in _FRAMES)

@@ -1,0 +1,87 @@
+"""Errors that a node answers in the client's protocol, or in what it takes for that."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.exchange.refusal import LONGEST, judge_refusal
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.http1 import parse_response_head
+from dialects.replies import names, read_reply
+
+NODE = b"10.0.0.7:8000"
+OPENAIS = b'{"error":{"message":"no such thing","type":"invalid_request_error","code":null}}'
+
+
+def judge(surface: Dialect, status: int, body: bytes, *headers: str) -> ProxyError | None:
+    lines = "\r\n".join([f"HTTP/1.1 {status} X", *headers])
+    return judge_refusal(surface, parse_response_head(lines.encode()), body, NODE, "gemma2:9b")
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500, 503, 529])
+def test_a_body_in_shape_goes_out_as_it_is(status: int) -> None:
+    assert judge(Dialect.OPENAI, status, OPENAIS) is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429, 500, 503, 529])
+@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b'{"detail":"Not Found"}', OPENAIS])
+def test_others_are_said_in_our_words_with_the_nodes_status(status: int, body: bytes) -> None:
+    told = judge(Dialect.ANTHROPIC, status, body)
+    assert told is not None
+    assert told.status == status
+    assert told.message
+    assert "html" not in told.message
+
+
+def test_a_fault_of_the_request_is_not_to_be_repeated() -> None:
+    body = b'{"error":{"code":500,"message":"\'messages\' is required","type":"server_error"}}'
+    told = judge(Dialect.ANTHROPIC, 500, body)
+    assert told is not None
+    assert (told.status, told.message) == (400, "the request has no messages")
+
+
+def test_a_pause_that_the_node_asks_for_stays() -> None:
+    told = judge(Dialect.GEMINI, 429, b"slow down", "Retry-After: 7")
+    assert told is not None
+    assert told.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "cannot connect to 10.0.0.7:8000",
+        'Traceback (most recent call last):\n File "/opt/x.py"',
+        "goroutine 1 [running]: main.go",
+    ],
+)
+def test_what_only_the_node_knows_stays_there(secret: str) -> None:
+    body = json.dumps({"error": {"message": secret, "type": "x"}}).encode()
+    told = judge(Dialect.OPENAI, 500, body)
+    assert told is not None
+    assert secret[:12] not in told.message
+    assert "10.0.0.7" not in told.message
+
+
+def test_an_endless_error_is_none_of_a_known_form() -> None:
+    body = json.dumps({"error": {"message": "x" * LONGEST}}).encode()
+    assert judge(Dialect.OPENAI, 400, body) is not None
+
+
+@pytest.mark.parametrize("name", names("*error*"))
+def test_recorded(name: str) -> None:
+    reply = read_reply(name)
+    for surface in Dialect:
+        told = judge(surface, reply.status, reply.body)
+        if told is not None:
+            assert told.status in (reply.status, 400)
+            assert told.message
+
+
+@given(st.sampled_from(Dialect), st.integers(400, 599), st.binary(max_size=60))
+def test_any_bytes(surface: Dialect, status: int, body: bytes) -> None:
+    judge(surface, status, body)
