@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.watch import Watch
+from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["Served", "admin_app", "describe", "summarise"]
@@ -39,6 +40,12 @@ class Served(Protocol):
 
     @property
     def nodes(self) -> Mapping[str, NodeState]: ...
+
+    @property
+    def phases(self) -> Mapping[str, int]: ...
+
+    @property
+    def failovers(self) -> Sequence[Failover]: ...
 
     @property
     def waiting(self) -> Mapping[str, int]: ...
@@ -112,9 +119,11 @@ def describe(served: Served, now: float) -> dict[str, Any]:
             "refusal": configured.refusal or None,
         },
         "streams": len(served.watch.relays),
+        "exchanges": dict(served.phases),
         "waiting": dict(served.waiting),
         "connections": served.connections,
         "nodes": {name: _describe_node(served, name, now) for name in served.nodes},
+        "failovers": [_describe_failover(one, now) for one in reversed(served.failovers)],
     }
 
 
@@ -128,6 +137,25 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
         "limit": state.room,
         "draining": state.draining,
         "served": state.served,
+        "weight": state.weight,
         "last_error": state.last_error,
+        "last_error_at": _epoch(state.health.last_error_at, now),
+        "cooling_until": _epoch(state.health.until or None, now),
         "models": [model.name for model in reported[name]] if name in reported else None,
     }
+
+
+def _describe_failover(one: Failover, now: float) -> dict[str, Any]:
+    return {
+        "at": _epoch(one.at, now),
+        "deployment": one.deployment,
+        "model": one.model,
+        "from": one.left,
+        "why": one.why,
+        "to": one.taken,
+    }
+
+
+def _epoch(when: float | None, now: float) -> float | None:
+    """A time by the loop's clock as seconds since the epoch."""
+    return None if when is None else round(time.time() - now + when, 3)

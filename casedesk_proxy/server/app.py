@@ -7,13 +7,14 @@ import contextlib
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 
 from aiohttp import web
 
 from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.errors import NoNode
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.exchange.outcome import Phase, Terminal
 from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.accesslog import Sink, access_log
@@ -27,7 +28,7 @@ from casedesk_proxy.server.listen import BACKLOG, bind, describe, prepare
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.watch import Watch
-from casedesk_proxy.upstream.dispatch import Dispatcher
+from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
 
@@ -99,6 +100,17 @@ class Gateway:
         """The states of the nodes, those that left the configuration included for as long as
         they still have requests."""
         return self.dispatcher.states
+
+    @property
+    def phases(self) -> Mapping[str, int]:
+        """How many exchanges stand where, those at zero included."""
+        counts = Counter(outcome.phase for outcome in self._handler.live)
+        return {phase.value: counts[phase] for phase in Phase}
+
+    @property
+    def failovers(self) -> Sequence[Failover]:
+        """The last requests that went on to another node, the oldest first."""
+        return self.dispatcher.failovers
 
     @property
     def waiting(self) -> Mapping[str, int]:

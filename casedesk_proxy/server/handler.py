@@ -58,7 +58,8 @@ class Handler:
         self._metadata = metadata
         self._sinks = sinks
         self.watch = Watch(loop)
-        self._in_flight = 0
+        #: The exchanges that have not ended.
+        self.live: set[Outcome] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -81,7 +82,7 @@ class Handler:
             method=head.method,
             target=scrub_target(head.target).encode("utf-8", "backslashreplace").decode(),
         )
-        self._in_flight += 1
+        self.live.add(outcome)
         self._quiet.clear()
         try:
             answer = await self._answer(request, outcome)
@@ -107,8 +108,8 @@ class Handler:
             log.exception("request %s failed by a bug", outcome.request_id)
             return self._refuse(request, outcome, ProxyError("internal error"))
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
+            self.live.discard(outcome)
+            if not self.live:
                 self._quiet.set()
             outcome.ended = self._loop.time()
             self._tell(outcome)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.dialects.faults import MAX_REASON, read_fault
 from casedesk_proxy.errors import Busy, ProxyError, UpstreamTimeout
 from casedesk_proxy.terms import Dialect
-from dialects.replies import names, read_reply
+from tests.dialects.replies import names, read_reply
 
 G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741
 

@@ -15,7 +15,7 @@ from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from dialects.asking import context
 from dialects.reading import frames
-from dialects.replies import names, read_reply
+from tests.dialects.replies import names, read_reply
 
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."
 

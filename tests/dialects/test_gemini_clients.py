@@ -15,7 +15,7 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from dialects.asking import chat, context
 from dialects.reading import DONE, delta, frames, play, usage
-from dialects.replies import names, read_reply
+from tests.dialects.replies import names, read_reply
 from dialects.test_gemini_properties import check_openai
 
 CLIENTS = Path(__file__).parent.parent / "corpus" / "clients"

@@ -12,7 +12,7 @@ from casedesk_proxy.dialects import openai_chunks
 from casedesk_proxy.dialects.openai_chunks import CallList, UsageTally, read_chunk
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage
-from dialects.replies import names, read_reply
+from tests.dialects.replies import names, read_reply
 
 
 def put_together(*fragments: Any) -> list[tuple[str, str, dict[str, Any] | None]]:

@@ -12,7 +12,7 @@ from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.exchange.refusal import LONGEST, judge_refusal
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import parse_response_head
-from dialects.replies import names, read_reply
+from tests.dialects.replies import names, read_reply
 
 NODE = b"10.0.0.7:8000"
 OPENAIS = b'{"error":{"message":"no such thing","type":"invalid_request_error","code":null}}'
