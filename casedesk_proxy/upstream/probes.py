@@ -67,7 +67,7 @@ class Prober:
         self._nodes = snapshot.nodes
         now = self._loop.time()
         self._due = {
-            name: self._due.get(name, now + random.random() * node.config.probe_interval)
+            name: self._due.get(name, now + (1 + random.random()) / 2 * node.config.probe_interval)
             for name, node in snapshot.nodes.items()
         }
 

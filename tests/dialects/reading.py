@@ -8,7 +8,7 @@ from typing import Any
 from casedesk_proxy.dialects.gemini_openai_reply import ChatTranslator
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing
-from dialects.asking import context
+from tests.dialects.asking import context
 
 DONE = b"data: [DONE]\n\n"
 

@@ -17,7 +17,7 @@ from casedesk_proxy.dialects.counts import (
 )
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Engine
-from dialects.asking import HELLO, LLAMA, OLLAMA, OPENAI, PNG, SGLANG, TGI, VLLM, context
+from tests.dialects.asking import HELLO, LLAMA, OLLAMA, OPENAI, PNG, SGLANG, TGI, VLLM, context
 from tests.dialects.replies import read_reply
 
 CALL = Call(Dialect.GEMINI, Action.COUNT_TOKENS, None, "gemma2:9b", "v1beta")

@@ -13,7 +13,7 @@ from casedesk_proxy.dialects.base import Transposed
 from casedesk_proxy.dialects.embeddings import transpose_batch, transpose_one
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Engine, Usage
-from dialects.asking import LLAMA, OLLAMA, PNG, TGI, VLLM, context
+from tests.dialects.asking import LLAMA, OLLAMA, PNG, TGI, VLLM, context
 from tests.dialects.replies import read_reply
 
 CALL = Call(Dialect.GEMINI, Action.EMBED, None, "nomic:v1", "v1beta")

@@ -13,8 +13,8 @@ from casedesk_proxy.dialects import gemini_anthropic_reply
 from casedesk_proxy.dialects.gemini_anthropic_reply import MessagesTranslator
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
-from dialects.asking import context
-from dialects.reading import frames
+from tests.dialects.asking import context
+from tests.dialects.reading import frames
 from tests.dialects.replies import names, read_reply
 
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."

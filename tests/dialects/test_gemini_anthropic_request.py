@@ -12,7 +12,7 @@ from casedesk_proxy.dialects.counts import COUNTED
 from casedesk_proxy.dialects.gemini_anthropic import count, transpose
 from casedesk_proxy.errors import ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Engine
-from dialects.asking import (
+from tests.dialects.asking import (
     HELLO,
     LLAMA,
     OLLAMA,
@@ -24,7 +24,7 @@ from dialects.asking import (
     with_parts,
     with_tools,
 )
-from dialects.asking import with_config as config_of
+from tests.dialects.asking import with_config as config_of
 
 REAL = Engine.ANTHROPIC
 NODES = (REAL, VLLM, SGLANG, LLAMA, OLLAMA)

@@ -13,10 +13,10 @@ from casedesk_proxy.dialects.base import Transposed
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
-from dialects.asking import chat, context
-from dialects.reading import DONE, delta, frames, play, usage
+from tests.dialects.asking import chat, context
+from tests.dialects.reading import DONE, delta, frames, play, usage
 from tests.dialects.replies import names, read_reply
-from dialects.test_gemini_properties import check_openai
+from tests.dialects.test_gemini_properties import check_openai
 
 CLIENTS = Path(__file__).parent.parent / "corpus" / "clients"
 ACTIONS = ("generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents",

@@ -10,7 +10,7 @@ import pytest
 from casedesk_proxy.dialects import gemini_reply, gemini_translator, openai_chunks
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
-from dialects.reading import (
+from tests.dialects.reading import (
     DONE,
     breaks,
     delta,

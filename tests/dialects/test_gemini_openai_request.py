@@ -9,7 +9,7 @@ import pytest
 
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Engine
-from dialects.asking import (
+from tests.dialects.asking import (
     HELLO,
     LLAMA,
     LOCAL,

@@ -16,8 +16,8 @@ from casedesk_proxy.dialects.counts import count_for_gemini
 from casedesk_proxy.dialects.embeddings import transpose_batch, transpose_one
 from casedesk_proxy.errors import BadRequest, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
-from dialects.asking import context, transposed
-from dialects.reading import DONE, delta, event, frames, translator, usage
+from tests.dialects.asking import context, transposed
+from tests.dialects.reading import DONE, delta, event, frames, translator, usage
 
 REQUEST = TypeAdapter(CompletionCreateParamsStreaming)
 ENGINES = st.sampled_from(list(Engine))

@@ -9,7 +9,7 @@ import pytest
 
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing
-from dialects.reading import frames, translator
+from tests.dialects.reading import frames, translator
 from tests.dialects.replies import names, read_reply
 
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."
