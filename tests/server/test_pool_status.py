@@ -1,0 +1,78 @@
+"""What /status tells of pools: where exchanges stand, how nodes are, who failed over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from casedesk_proxy.server.admin import describe
+from tests.server.gateways import SSE, NodeSide, chat, chunk
+from tests.server.pooled import Member, PoolStage, pooled
+
+EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
+
+
+def status(stage: PoolStage) -> dict[str, Any]:
+    return describe(stage.gateway, asyncio.get_running_loop().time())
+
+
+async def until(stage: PoolStage, **wanted: int) -> None:
+    async with asyncio.timeout(5):
+        while {name: status(stage)["exchanges"][name] for name in wanted} != wanted:
+            await asyncio.sleep(0.001)
+
+
+async def test_where_exchanges_stand() -> None:
+    speak, finish = asyncio.Event(), asyncio.Event()
+
+    async def play(side: NodeSide) -> None:
+        while True:
+            await side.request()
+            await speak.wait()
+            await side.say(SSE, chunk(EVENT))
+            await finish.wait()
+            await side.say(b"0\r\n\r\n")
+
+    async with pooled(Member("a", play, ", max_streams: 1")) as stage:
+        assert status(stage)["exchanges"] == {
+            "arriving": 0, "queued": 0, "waiting": 0, "streaming": 0,
+        }  # fmt: skip
+        clients = [await stage.connect() for _ in range(3)]
+        clients[0][1].write(chat())
+        await until(stage, waiting=1)
+        clients[1][1].write(chat())
+        await until(stage, waiting=1, queued=1)
+        clients[2][1].write(chat()[:-5])
+        await until(stage, arriving=1)
+        assert status(stage)["waiting"] == {"d": 1}
+        speak.set()
+        await until(stage, streaming=1, queued=1)
+        assert status(stage)["nodes"]["a"]["full"] is True
+        finish.set()
+        await until(stage, waiting=0, streaming=0, queued=0)
+
+
+async def test_nodes_and_failovers() -> None:
+    async def good(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, chunk(EVENT), b"0\r\n\r\n")
+
+    members = Member("a", None), Member("b", good, ", weight: 3")
+    async with pooled(*members, deployment=", policy: ordered") as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await reader.readuntil(b"0\r\n\r\n")
+        told = status(stage)
+        assert told["nodes"]["a"]["healthy"] is False
+        assert "refused" in told["nodes"]["a"]["last_error"]
+        assert abs(told["nodes"]["a"]["last_error_at"] - time.time()) < 10
+        assert told["nodes"]["a"]["cooling_until"] > told["nodes"]["a"]["last_error_at"]
+        assert told["nodes"]["b"]["healthy"] is True
+        assert told["nodes"]["b"]["cooling_until"] is None
+        assert told["nodes"]["b"]["weight"] == 3
+        (failover,) = told["failovers"]
+        assert abs(failover.pop("at") - time.time()) < 10
+        assert failover == {
+            "deployment": "d", "model": "m", "from": "a", "why": "connect", "to": "b",
+        }  # fmt: skip
