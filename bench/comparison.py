@@ -8,7 +8,6 @@ the ratio of two targets within one round holds where absolute numbers scatter.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -31,9 +30,6 @@ __all__ = ["Outcome", "Round", "Sample", "Settings", "compare"]
 #: Told what is being done and how far the whole thing is, from 0 to 1.
 Tell = Callable[[str, float], None]
 
-_BODY = json.dumps(
-    {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Speak."}]}
-).encode()
 _ARRIVALS = 200
 _WARM_STREAMS = 20
 
@@ -180,7 +176,7 @@ class Runner:
             target.port,
             target.path,
             {"Content-Type": "application/json", **target.headers},
-            _BODY,
+            target.body,
         )
         command = load_command(self.engines.load, request, folder, "--control", *flags)
         core, log = self.settings.load_core, folder / "load.log"

@@ -28,6 +28,7 @@ from bench.tables import as_json, as_markdown
 from bench.targets import PROXY_COMMAND, TARGETS
 
 _ALWAYS = ("proxy", "nginx", "floor")
+_EXTRA = ("haproxy", "transposed")
 
 
 @click.command()
@@ -37,7 +38,7 @@ _ALWAYS = ("proxy", "nginx", "floor")
 @click.option("--rounds", default=5, show_default=True, help="Windows that are measured.")
 @click.option("--seconds", default=5.0, show_default=True, help="Length of a window.")
 @click.option("--tick", default=1000, show_default=True, help="The node sends what is due every so many µs.")  # fmt: skip  # noqa: E501
-@click.option("--with", "extra", multiple=True, type=click.Choice(["haproxy"]), help="One more.")
+@click.option("--with", "extra", multiple=True, type=click.Choice(_EXTRA), help="One more.")
 @click.option("--without", multiple=True, type=click.Choice(_ALWAYS), help="One less.")
 @click.option("--load-core", type=int, help="Core of node and clients; default: the first.")
 @click.option("--target-core", type=int, help="Core of the relays; default: the second.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.engine.build import Engines
@@ -22,6 +23,12 @@ __all__ = ["PROXY_COMMAND", "TARGETS", "Place", "Target", "Unavailable"]
 PEERS = Path(__file__).parent / "peers"
 ROOT = Path(__file__).parent.parent
 PATH = "/v1/chat/completions"
+BODY = json.dumps(
+    {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Speak."}]}
+).encode()
+#: The same question of a Gemini client; the node still speaks OpenAI.
+GEMINI_PATH = "/proxy/bench/gemini/v1beta/models/bench:streamGenerateContent?alt=sse"
+GEMINI_BODY = json.dumps({"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]}).encode()
 PROXY_COMMAND = f"{shlex.quote(sys.executable)} -m casedesk_proxy serve --config {{config}}"
 
 
@@ -50,6 +57,7 @@ class Target:
     path: str = PATH
     headers: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = BODY
 
 
 def _make_proxy(place: Place) -> Target:
@@ -68,6 +76,12 @@ def _make_proxy(place: Place) -> Target:
         headers={"Authorization": f"Bearer {token}"},
         environment={"PYTHONPATH": str(ROOT)},
     )
+
+
+def _make_transposed(place: Place) -> Target:
+    """A process of its own, that has to translate every event."""
+    proxy = _make_proxy(place)
+    return replace(proxy, name="transposed", path=GEMINI_PATH, body=GEMINI_BODY)
 
 
 def _make_nginx(place: Place) -> Target:
@@ -108,6 +122,7 @@ def _make_floor(place: Place) -> Target:
 #: By name, in the order of the table. Each may raise Unavailable.
 TARGETS: dict[str, Callable[[Place], Target]] = {
     "proxy": _make_proxy,
+    "transposed": _make_transposed,
     "nginx": _make_nginx,
     "haproxy": _make_haproxy,
     "floor": _make_floor,
