@@ -16,7 +16,7 @@ from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import body_reader
-from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
+from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader, frame_chunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["TransposingRelay"]
@@ -38,9 +38,11 @@ class TransposingRelay(Relay):
     __slots__ = (
         "_begun",
         "_chunked",
+        "_feed",
         "_judged",
         "_make_head",
         "_refusal",
+        "_room",
         "_streams",
         "_translator",
         "_whole",
@@ -65,6 +67,10 @@ class TransposingRelay(Relay):
         first = make_head(None) if streams and not opened else b""
         super().__init__(loop, client, first, body_reader(head), Tap(), ending)
         self._translator = translator
+        self._feed = translator.feed
+        #: Reads shorter than this may be exactly one chunk; 0 where the next byte does not start
+        #: a size line, or something is to be done first.
+        self._room = 0
         self._judged = head if not 200 <= head.status < 300 else None
         self._refusal = b""
         self._whole = b""
@@ -75,6 +81,33 @@ class TransposingRelay(Relay):
 
     def usage(self, dialect: Dialect) -> Usage:
         return self._translator.usage
+
+    def data_received(self, data: bytes) -> None:
+        # The hot path, as the verbatim relay's: a read that is exactly one chunk of a stream that
+        # has begun. The long way costs a third more for the same bytes (bench/NOTES.md).
+        size = len(data)
+        if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
+            try:
+                body = self._feed(data[data.index(b"\n") + 1 : -2])
+            except StreamBroken as error:
+                self._break(error)
+                return
+            self.events += 1
+            if body:
+                framed = b"%x\r\n%b\r\n" % (len(body), body)
+                self.sent += len(framed)
+                try:
+                    self._write(framed)
+                except RuntimeError:
+                    # uvloop's answer where the client's transport has closed, see VerbatimRelay.
+                    self.leave(Terminal.CLIENT_GONE)
+            return
+        self._room = 0
+        super().data_received(data)
+        if self._streams and self._chunked and self._judged is None and not self._head:
+            reader = self._reader
+            if isinstance(reader, ChunkReader) and reader.between and self.terminal is None:
+                self._room = len(HEADS)
 
     async def begun(self) -> None:
         if self.terminal is None and self._is_unsent():

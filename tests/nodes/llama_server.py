@@ -31,10 +31,10 @@ class LlamaNode:
 
 
 @contextmanager
-def llama_server(model: Path) -> Iterator[LlamaNode]:
-    """A node on a free port, ready to answer."""
+def llama_server(model: Path, port: int = 0) -> Iterator[LlamaNode]:
+    """A node on a free port, or on the given one, ready to answer."""
     process = subprocess.Popen(
-        [sys.executable, __file__, str(model)],
+        [sys.executable, __file__, str(model), str(port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -52,12 +52,12 @@ def llama_server(model: Path) -> Iterator[LlamaNode]:
             process.wait(10)
 
 
-def serve(model: str) -> None:
+def serve(model: str, port: int) -> None:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = model
-    params.port = 0
+    params.port = port
     params.model_alias = set(NAMES)
     params.n_parallel, params.n_ctx = SLOTS, SLOTS * 4096
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
@@ -72,4 +72,4 @@ def serve(model: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

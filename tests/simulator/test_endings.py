@@ -8,11 +8,11 @@ import json
 import pytest
 
 from casedesk_proxy.simulator.playback import GARBAGE
-from simulator.asking import SURFACES, stream, streaming
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_peer import Parting
 from tests.fixtures.simulated import simulator
+from tests.simulator.asking import SURFACES, stream, streaming
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "good day"}]}
 

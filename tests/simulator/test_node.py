@@ -12,9 +12,9 @@ import pytest
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.app import start
 from casedesk_proxy.simulator.script import PRESETS
-from simulator.asking import VERSION, streaming
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.simulated import simulator
+from tests.simulator.asking import VERSION, streaming
 
 HI = [{"role": "user", "content": "hi there"}]
 PARTS = {"contents": [{"role": "user", "parts": [{"text": "hi"}, {"text": "there"}]}]}

@@ -8,10 +8,10 @@ import json
 import pytest
 
 from casedesk_proxy.simulator.answer import say
-from simulator.asking import SURFACES, stream
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, request
 from tests.fixtures.simulated import simulator
+from tests.simulator.asking import SURFACES, stream
 
 SENTENCE = say("good day")
 WORDS = len(SENTENCE.split())
