@@ -55,14 +55,15 @@ def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
         capabilities = _texts(lookalikes.get(info.name, {}).get("capabilities"))
         # Only a server with several models tells which of them are loaded.
         status = as_mapping(told[info.name].get("status")).get("value")
-        models.append(
-            replace(
-                info,
-                context_length=info.context_length or _count(settings.get("n_ctx")),
-                embeds="embedding" in capabilities,
-                loaded=status == "loaded" if isinstance(status, str) else None,
-            )
+        model = replace(
+            info,
+            context_length=info.context_length or _count(settings.get("n_ctx")),
+            embeds="embedding" in capabilities,
+            loaded=status == "loaded" if isinstance(status, str) else None,
         )
+        # It answers to each of its aliases, and lists only the first as a model.
+        names = dict.fromkeys([info.name, *_texts(told[info.name].get("aliases"))])
+        models += [replace(model, name=name) for name in names]
     return tuple(models)
 
 

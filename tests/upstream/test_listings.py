@@ -109,3 +109,10 @@ def test_any_reply_gives_models(one: Any, other: Any, shown: dict[str, Any]) -> 
     ]
     assert all(model.name for model in models)
     assert isinstance(listings.owner(one), str)
+
+
+def test_llama_server_answers_to_each_of_its_aliases() -> None:
+    listing = {"data": [{"id": "a", "aliases": ["a", "b", 3], "meta": {"n_ctx": 7}}]}
+    models = listings.llama_models(listing, {})
+    assert [model.name for model in models] == ["a", "b"]
+    assert {model.context_length for model in models} == {7}
