@@ -28,7 +28,7 @@ from bench.tables import as_json, as_markdown
 from bench.targets import PROXY_COMMAND, TARGETS
 
 _ALWAYS = ("proxy", "nginx", "floor")
-_EXTRA = ("haproxy", "transposed")
+_EXTRA = ("haproxy", "transposed", "litellm")
 
 
 @click.command()

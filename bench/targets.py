@@ -29,6 +29,8 @@ BODY = json.dumps(
 #: The same question of a Gemini client; the node still speaks OpenAI.
 GEMINI_PATH = "/proxy/bench/gemini/v1beta/models/bench:streamGenerateContent?alt=sse"
 GEMINI_BODY = json.dumps({"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]}).encode()
+#: Pinned: newer ones want packages that the index does not have.
+LITELLM = "litellm[proxy]==1.106.2"
 PROXY_COMMAND = f"{shlex.quote(sys.executable)} -m casedesk_proxy serve --config {{config}}"
 
 
@@ -84,6 +86,34 @@ def _make_transposed(place: Place) -> Target:
     return replace(proxy, name="transposed", path=GEMINI_PATH, body=GEMINI_BODY)
 
 
+def _make_litellm(place: Place) -> Target:
+    """The same translation, by the program that people use for it today."""
+    program = ROOT / "bench" / "build" / "litellm" / "bin" / "litellm"
+    if not program.exists():
+        print(f"installing {LITELLM} …", file=sys.stderr)
+        home = program.parent.parent
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        pip = [str(home / "bin" / "pip"), "install", "--quiet", LITELLM]
+        if subprocess.run(pip, capture_output=True).returncode:
+            raise Unavailable(f"{LITELLM} does not install")
+    port, key = free_port(), secrets.token_urlsafe(24)
+    config = _fill("litellm.yaml", place)
+    return Target(
+        name="litellm",
+        version=LITELLM.partition("==")[2],
+        command=[str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)],
+        port=port,
+        path="/v1beta/models/bench:streamGenerateContent?alt=sse",
+        headers={"Authorization": f"Bearer {key}"},
+        environment={
+            "LITELLM_MASTER_KEY": key,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_LOG": "ERROR",
+        },
+        body=GEMINI_BODY,
+    )
+
+
 def _make_nginx(place: Place) -> Target:
     program = _find("nginx", "nginx-light")
     port = free_port()
@@ -123,6 +153,7 @@ def _make_floor(place: Place) -> Target:
 TARGETS: dict[str, Callable[[Place], Target]] = {
     "proxy": _make_proxy,
     "transposed": _make_transposed,
+    "litellm": _make_litellm,
     "nginx": _make_nginx,
     "haproxy": _make_haproxy,
     "floor": _make_floor,

@@ -88,7 +88,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for_port(process: subprocess.Popen[str], port: int, log: Path, limit: float = 20) -> None:
+def wait_for_port(process: subprocess.Popen[str], port: int, log: Path, limit: float = 60) -> None:
     """Until something answers on the port. Raises EngineFailed with the end of the log."""
     until = time.monotonic() + limit
     while time.monotonic() < until and process.poll() is None:
