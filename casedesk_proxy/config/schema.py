@@ -208,6 +208,10 @@ class Deployment(Section):
     unknown_fields: Literal["refuse", "ignore"] = setting(
         "What becomes of a Gemini request with fields that Google does not know.", "refuse"
     )
+    count_prompt: Switch = setting(
+        "Ask the node's tokenizer beside a translated Anthropic stream, for its message_start.",
+        True,
+    )
     client_stall_timeout: Pause = setting(
         "How long a client may read nothing of its stream.", 300.0
     )

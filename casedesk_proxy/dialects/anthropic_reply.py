@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from casedesk_proxy.dialects.anthropic_sequence import Sequence
@@ -60,6 +61,10 @@ class ChatReply:
         self._finish = ""
         self._matched: str | None = None
         self._refused = False
+
+    def expect(self, prompt_tokens: int) -> None:
+        """The prompt's size by the node's tokenizer, for the beginning of the message."""
+        self._context = replace(self._context, prompt_tokens=prompt_tokens)
 
     def feed(self, data: bytes) -> bytes:
         if (not self._sniffed or self._document is not None) and self._is_document(data):

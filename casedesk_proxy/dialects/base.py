@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.terms import Call, Engine, RawHeaders, Usage
 
-__all__ = ["Answered", "Context", "Translator", "Transpose", "Transposed"]
+__all__ = ["Answered", "Context", "Question", "Translator", "Transpose", "Transposed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Context:
     refuse_unknown: bool = True
     output_limit: int | None = None
     prompt_tokens: int | None = None
+    #: Ask the node's tokenizer beside a stream whose beginning tells the prompt's size.
+    count_prompt: bool = False
     #: Templates such as Gemma's know no system role: put its text before the first user turn.
     fold_system: bool = False
     #: Templates such as Qwen's take a system message only at the very beginning.
@@ -87,6 +89,19 @@ class Translator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Something to ask the node beside the request: POST ``body`` to ``path``.
+
+    The translator is better off for the answer, but does without it. ``take`` is given the body
+    of a reply with status 200 and raises nothing.
+    """
+
+    path: str
+    body: bytes
+    take: Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Transposed:
     """A request for the node: POST ``body``, JSON, to ``path`` below the node's base.
 
@@ -101,6 +116,7 @@ class Transposed:
     translator: Translator
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = field(default=())
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)

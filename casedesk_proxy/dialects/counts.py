@@ -71,7 +71,10 @@ def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] 
     messages, has_media = _text_only(chat.get("messages", []))
     if counter is None or has_media:
         return None
-    return counter.value, dumps(_question(counter, messages, chat.get("tools", []), context))
+    question = _question(counter, messages, chat.get("tools", []), context)
+    if "chat_template_kwargs" in chat:  # they change what the template writes
+        question["chat_template_kwargs"] = chat["chat_template_kwargs"]
+    return counter.value, dumps(question)
 
 
 def read_count(document: Any) -> int:

@@ -65,8 +65,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     holders = [ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes]
     made = Transposition(_native_routes(ask, body, target, holders))
     if not made.routes:
-        strict = deployment.refuse_unknown
-        made = transpose_for(ask, body.value, target, holders, strict=strict)
+        made = transpose_for(ask, body.value, target, holders, deployment)
     if not made.routes and made.answer is None:
         raise _unsupported(call, target, holders)
     nodes = tuple(node for node in holders if node.name in made.routes)

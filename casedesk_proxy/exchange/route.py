@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.dialects.base import Question, Translator
 from casedesk_proxy.exchange.snapshot import NodeSpec
 from casedesk_proxy.terms import Call, Dialect, ModelInfo, RawHeaders
 from casedesk_proxy.wire.headers import node_credential
@@ -31,7 +31,7 @@ class Ask:
 class Route:
     """How some nodes are asked: in which dialect, for what. ``target`` has the query, but not a
     node's base. ``translator`` makes the reply the client's, with ``reply_headers``; None: the
-    node's reply is the client's already."""
+    node's reply is the client's already. ``question`` is asked beside it."""
 
     dialect: Dialect
     target: str
@@ -39,6 +39,12 @@ class Route:
     body: bytes
     translator: Translator | None = None
     reply_headers: tuple[tuple[str, str], ...] = ()
+    question: Question | None = None
+
+    def question_for(self, node: NodeSpec) -> bytes:
+        """The question as a whole request."""
+        assert self.question is not None
+        return replace(self, target=self.question.path, body=self.question.body).request_for(node)
 
     def request_for(self, node: NodeSpec) -> bytes:
         """The whole request as it goes to one node: its own Host, its own key."""

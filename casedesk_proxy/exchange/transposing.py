@@ -9,7 +9,7 @@ from casedesk_proxy.dialects.base import Answered, Context, Transpose, Transpose
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.errors import ClientFault
 from casedesk_proxy.exchange.route import Ask, Route
-from casedesk_proxy.exchange.snapshot import NodeSpec
+from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
 from casedesk_proxy.wire.http1 import header
 
@@ -32,19 +32,22 @@ class Transposition:
 
 
 def transpose_for(
-    ask: Ask, value: dict[str, object], target: Target, holders: Sequence[NodeSpec], *, strict: bool
+    ask: Ask,
+    value: dict[str, object],
+    target: Target,
+    holders: Sequence[NodeSpec],
+    deployment: DeploymentSpec,
 ) -> Transposition:
     """The request for those of ``holders`` that speak the best dialect any of them speaks.
 
     Engines differ in what they can be asked, so the request is made once for each of them. Where
     none can take it, the first one's fault is raised: BadRequest or Unsupported, before any node
-    is called. No route and no answer: nobody knows how to make it over. ``strict`` refuses
-    unknown fields.
+    is called. No route and no answer: nobody knows how to make it over.
     """
     for dialect, transpose in transposers(ask.call):
         speakers = [node for node in holders if dialect in node.speaks]
         if speakers:
-            return _for_speakers(ask, value, target, speakers, dialect, transpose, strict=strict)
+            return _for_speakers(ask, value, target, speakers, dialect, transpose, deployment)
     return Transposition()
 
 
@@ -55,8 +58,7 @@ def _for_speakers(
     speakers: Sequence[NodeSpec],
     dialect: Dialect,
     transpose: Transpose,
-    *,
-    strict: bool,
+    deployment: DeploymentSpec,
 ) -> Transposition:
     result = Transposition()
     fault: ClientFault | None = None
@@ -64,7 +66,7 @@ def _for_speakers(
     for node in speakers:
         if node.engine not in made:
             try:
-                one = transpose(ask.call, value, _context(ask, target, node, strict=strict))
+                one = transpose(ask.call, value, _context(ask, target, node, deployment))
             except ClientFault as error:
                 fault, made[node.engine] = fault or error, None
                 continue
@@ -81,7 +83,7 @@ def _for_speakers(
     return result
 
 
-def _context(ask: Ask, target: Target, node: NodeSpec, *, strict: bool) -> Context:
+def _context(ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpec) -> Context:
     client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
     return Context(
         model=target.model,
@@ -89,7 +91,8 @@ def _context(ask: Ask, target: Target, node: NodeSpec, *, strict: bool) -> Conte
         engine=node.engine,
         request_id=ask.request_id,
         client=client.decode("latin-1"),
-        refuse_unknown=strict,
+        refuse_unknown=deployment.refuse_unknown,
+        count_prompt=deployment.config.count_prompt,
         output_limit=_output_limit(ask.reported, target, node),
     )
 
@@ -116,4 +119,5 @@ def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
         body=made.body,
         translator=made.translator,
         reply_headers=made.headers,
+        question=made.question,
     )

@@ -25,6 +25,7 @@ from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.questions import PATIENCE, ask_beside
 from casedesk_proxy.upstream.tls import node_tls
 from casedesk_proxy.wire.http1 import ResponseHead, header
 
@@ -289,7 +290,7 @@ class Dispatcher:
             deployment.first_byte_timeout(node),
         )
         try:
-            connection, head = await attempt.run()
+            connection, head = await _run(attempt, route, node, pool)
         except AttemptFailed as failed:
             slot.state.fail(self._loop.time(), failed.fault, failed.error.message)
             self.release(slot)
@@ -344,6 +345,26 @@ class Dispatcher:
                 delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
             )
         return known
+
+
+async def _run(
+    attempt: Attempt, route: Route, node: NodeSpec, pool: ConnectionPool
+) -> tuple[NodeConnection, ResponseHead]:
+    """The attempt; and beside it the route's question, whose answer a reply waits for a little."""
+    if route.question is None:
+        return await attempt.run()
+    asking = asyncio.ensure_future(ask_beside(pool, route.question_for(node), route.question.take))
+    try:
+        connection, head = await attempt.run()
+        try:
+            if head.status == 200:
+                await asyncio.wait({asking}, timeout=PATIENCE)
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        return connection, head
+    finally:
+        asking.cancel()
 
 
 def _address(node: NodeSpec) -> tuple[bool, str, int, str]:

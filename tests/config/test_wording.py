@@ -214,7 +214,7 @@ def told(section: str, line: str) -> str:
             "deployments.d.colour: unknown key; known keys here: auth, nodes, models, aliases,"
             " prefix, policy, max_waiting, queue_timeout, failover_timeout, connect_timeout,"
             " first_byte_timeout, idle_timeout, heartbeat, heartbeat_verbatim, unknown_fields,"
-            " client_stall_timeout",
+            " count_prompt, client_stall_timeout",
         ),
     ],
 )

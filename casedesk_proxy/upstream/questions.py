@@ -1,0 +1,82 @@
+"""A question asked beside a request, of the same node: worth a moment, never an error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
+from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.wire.bodies import BodyReader, CloseReader, body_reader
+from casedesk_proxy.wire.chunked import MalformedChunk
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["PATIENCE", "ask_beside"]
+
+#: Seconds that a reply which has begun waits for the answer.
+PATIENCE = 0.25
+#: Answers are a number; vLLM adds the tokens themselves, some bytes each.
+LONGEST = 16 * 1024 * 1024
+
+
+async def ask_beside(pool: ConnectionPool, request: bytes, take: Callable[[bytes], None]) -> None:
+    """Give ``take`` the body of a reply with status 200; any other reply, and any failure, is as
+    good as none. Whoever cancels it leaves no connection behind."""
+    connection, kept = None, False
+    try:
+        connection = pool.reuse() or await pool.open()
+        head = await connection.ask(request)
+        if head.status == 200:
+            answer = _Answer(asyncio.get_running_loop(), head)
+            take(await answer.read(connection))
+            kept = True
+            pool.give_back(connection, head.keep_alive)
+    except (OSError, ConnectionBroken):
+        pass
+    finally:
+        if connection is not None and not kept:
+            connection.abort()
+
+
+class _Answer(asyncio.Protocol):
+    """A short body, collected."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, head: ResponseHead) -> None:
+        self._whole: asyncio.Future[bytes] = loop.create_future()
+        self._reader: BodyReader = body_reader(head)
+        self._body = bytearray()
+
+    async def read(self, connection: NodeConnection) -> bytes:
+        """Raises ConnectionError where it does not come whole."""
+        early, connection.early = connection.early, b""
+        self.data_received(early)
+        if not self._whole.done() and connection.lend(self) is None:
+            self.connection_lost(connection.lost_by)
+        body = await self._whole
+        connection.take_back()
+        return body
+
+    def data_received(self, data: bytes) -> None:
+        if self._whole.done():
+            return
+        try:
+            surplus = self._reader.read(data) < len(data)
+        except MalformedChunk:
+            self._fail()
+            return
+        self._body += b"".join(self._reader.payload)
+        if surplus or len(self._body) > LONGEST:
+            self._fail()
+        elif self._reader.ended:
+            self._whole.set_result(bytes(self._body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._whole.done():
+            return
+        if exc is None and isinstance(self._reader, CloseReader):
+            self._whole.set_result(bytes(self._body))
+        else:
+            self._fail()
+
+    def _fail(self) -> None:
+        self._whole.set_exception(ConnectionError("no whole answer"))
