@@ -100,7 +100,7 @@ class Admission:
         """An exchange has ended."""
         state = slot.state
         state.give_back(slot)
-        if state.draining and not state.in_flight and self.states.get(state.name) is state:
+        if state.gone and not state.in_flight and self.states.get(state.name) is state:
             del self.states[state.name]
         return self.settle(now) if self._waiting else []
 

@@ -40,13 +40,15 @@ class Slot:
 @dataclass(slots=True, eq=False)
 class NodeState:
     """``limit`` is what the configuration allows, ``slots`` what the engine tells; None: nothing
-    bounds its streams. ``in_flight`` counts taken slots, ``served`` those ever taken."""
+    bounds its streams. ``in_flight`` counts taken slots, ``served`` those ever taken. ``draining``
+    takes nothing new; ``gone`` has left the configuration and is forgotten with its last stream."""
 
     name: str
     limit: int | None = None
     slots: int | None = None
     weight: int = 1
     draining: bool = False
+    gone: bool = False
     in_flight: int = 0
     served: int = 0
     full_until: float = 0.0

@@ -143,9 +143,9 @@ class Dispatcher:
         for name, node in snapshot.nodes.items():
             state = states.setdefault(name, NodeState(name))
             state.limit, state.weight = node.config.max_streams, node.config.weight
-            state.draining = node.config.drain
+            state.draining, state.gone = node.config.drain, False
         for name in [name for name in states if name not in snapshot.nodes]:
-            states[name].draining = True
+            states[name].draining = states[name].gone = True
             if not states[name].in_flight:
                 del states[name]
         self.settle()

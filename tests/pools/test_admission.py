@@ -128,12 +128,23 @@ def test_nodes_that_all_go_away_refuse_who_waits() -> None:
     holder, waiter = ticket(), ticket()
     admission.arrive(holder, 0.0, 10)
     admission.arrive(waiter, 0.0, 10)
-    admission.states["x"].draining = True
+    state = admission.states["x"]
+    state.draining = state.gone = True
     assert admission.settle(1.0) == [waiter]
     assert waiter.refusal is Refusal.NO_NODE
     assert holder.slot is not None
     admission.release(holder.slot, 2.0)
     assert admission.states == {}, "what it had is finished"
+
+
+def test_a_node_that_drains_by_configuration_stays_known() -> None:
+    admission = one_slot("x")
+    holder = ticket()
+    admission.arrive(holder, 0.0, 10)
+    admission.states["x"].draining = True
+    assert holder.slot is not None
+    admission.release(holder.slot, 1.0)
+    assert set(admission.states) == {"x"}
 
 
 def test_time_alone_is_told() -> None:
