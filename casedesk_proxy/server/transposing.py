@@ -84,7 +84,7 @@ class TransposingRelay(Relay):
 
     def data_received(self, data: bytes) -> None:
         # The hot path, as the verbatim relay's: a read that is exactly one chunk of a stream that
-        # has begun. The long way costs a third more for the same bytes (bench/NOTES.md).
+        # has begun. The long way costs a quarter more per event (bench/NOTES.md).
         size = len(data)
         if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
             try:

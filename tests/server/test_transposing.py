@@ -163,3 +163,33 @@ def test_a_node_that_leaves_rudely_after_all_was_said_did_no_harm(streams: bool)
     assert b"ONE." in line.client.written
     assert line.relay.terminal is Terminal.COMPLETED
     assert not line.relay.clean
+
+
+@pytest.mark.parametrize("piece", [b"three ", b"no end!"])
+def test_a_client_that_closed_before_anybody_was_told(piece: bytes) -> None:
+    """Its transport raises at the next write, and the node is let go at once."""
+    line = Line("at once", streams=True)
+    line.feed(b"one ", b"two ")
+    line.client.asked.append("close")
+    line.feed(piece)
+    assert line.relay.terminal in (Terminal.CLIENT_GONE, Terminal.NODE_BROKE)
+    assert "abort" in line.node.asked
+    assert line.client.written.endswith(frame_chunk(b"TWO "))
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_reads_that_are_not_one_chunk_are_read_all_the_same(cut: int) -> None:
+    """Whole chunks, halves, and several at once take turns between the short way and the long."""
+    line = Line("at once", streams=True)
+    chunks = [frame_chunk(text) for text in (b"one ", b"two ", b"three ", b"four.")]
+    wire = chunks[0] + chunks[1]
+    line.relay.data_received(chunks[0])
+    line.relay.data_received(wire[:cut])
+    line.relay.data_received(wire[cut:])
+    line.relay.data_received(chunks[2])
+    line.relay.data_received(chunks[3] + LAST_CHUNK)
+    assert line.relay.terminal is Terminal.COMPLETED
+    assert line.relay.clean
+    payload = b"".join(line.client.written.split(b"\r\n")[1::2])
+    assert payload == b"ONE ONE TWO THREE FOUR."
+    assert line.relay.sent == len(line.client.written) - len(b"HEAD-1 ")
