@@ -106,7 +106,7 @@ def _wish(
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
         key = who + beginning(ask.call.surface, body.value)
     names = tuple(node.name for node in nodes)
-    return Wish(deployment.policy, names, _cold(ask, target, names), key)
+    return Wish(deployment.policy, names, _cold(ask, target, names), key, target.model)
 
 
 def _cold(ask: Ask, target: Target, names: Sequence[str]) -> frozenset[str]:

@@ -136,15 +136,16 @@ class Admission:
 
     def _serve(self, now: float) -> Iterator[Ticket]:
         """Deployments take turns, as they may share nodes."""
-        stuck: set[tuple[str, ...]] = set()
+        stuck: set[tuple[tuple[str, ...], str]] = set()
 
         def serves(ticket: Ticket) -> bool:
-            # Where one found no slot, the next one with the same nodes finds none, either.
-            if ticket.wish.nodes in stuck:
+            # Where one found no slot, the next one for the same nodes finds none, either.
+            which = ticket.wish.nodes, ticket.wish.model
+            if which in stuck:
                 return False
             if self._decide(ticket, now):
                 return True
-            stuck.add(ticket.wish.nodes)
+            stuck.add(which)
             return False
 
         moved = True

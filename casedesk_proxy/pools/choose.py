@@ -16,7 +16,7 @@ class Wish:
     """What one request asks of the choice.
 
     ``nodes`` are the names of those that can take it, in configured order; ``cold`` those of
-    them that would have to load its model first. ``key`` is the same for requests that share
+    them that would have to load its ``model`` first. ``key`` is the same for requests that share
     the beginning of a conversation.
     """
 
@@ -24,6 +24,7 @@ class Wish:
     nodes: tuple[str, ...]
     cold: frozenset[str] = frozenset()
     key: bytes = b""
+    model: str = ""
 
 
 def is_hopeless(states: Sequence[NodeState]) -> bool:
@@ -40,7 +41,7 @@ def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> No
     """
     staying = [state for state in states if not state.draining]
     healthy = [state for state in staying if state.is_healthy(now)]
-    usable = [state for state in healthy or staying if not state.is_full(now)]
+    usable = [state for state in healthy or staying if not state.is_full(now, wish.model)]
     if not usable:
         return None
     if wish.cold:

@@ -51,7 +51,8 @@ class NodeState:
     gone: bool = False
     in_flight: int = 0
     served: int = 0
-    full_until: float = 0.0
+    #: Until when it is full by its own word, by model: quotas are often a model's.
+    full_until: dict[str, float] = field(default_factory=dict)
     health: Health = field(default_factory=Health)
     #: Replies under way, each with its events at the last look.
     _streams: dict[Stream, int] = field(default_factory=dict)
@@ -69,17 +70,20 @@ class NodeState:
     def is_healthy(self, now: float) -> bool:
         return self.health.may_serve(now)
 
-    def is_full(self, now: float) -> bool:
+    def is_full(self, now: float, model: str = "") -> bool:
+        """For a request of that model; without one: for any."""
         room = self.room
-        return (room is not None and self.in_flight >= room) or now < self.full_until
+        if room is not None and self.in_flight >= room:
+            return True
+        return bool(self.full_until) and now < self.full_until.get(model, 0.0)
 
-    def is_available(self, now: float) -> bool:
-        return not self.draining and self.is_healthy(now) and not self.is_full(now)
+    def is_available(self, now: float, model: str = "") -> bool:
+        return not self.draining and self.is_healthy(now) and not self.is_full(now, model)
 
     def next_change(self, now: float) -> float | None:
         """When time alone may make it available, if it ever does."""
-        times = [when for when in (self.full_until, self.health.until) if when > now]
-        return min(times, default=None)
+        times = (*self.full_until.values(), self.health.until)
+        return min((when for when in times if when > now), default=None)
 
     def take(self, now: float) -> Slot:
         """A slot. The first one after a cool-down is the trial."""
@@ -119,6 +123,8 @@ class NodeState:
         else:
             self.health.fail(now, fault, error)
 
-    def refuse(self, now: float, retry_after: float | None) -> None:
-        """It answered 429: it is full, whatever we count."""
-        self.full_until = now + min(max(retry_after or 0.0, LEAST_FULL), MOST_FULL)
+    def refuse(self, now: float, retry_after: float | None, model: str) -> None:
+        """It answered 429: it is full for that model, whatever we count."""
+        current = {name: when for name, when in self.full_until.items() if when > now}
+        current[model] = now + min(max(retry_after or 0.0, LEAST_FULL), MOST_FULL)
+        self.full_until = current

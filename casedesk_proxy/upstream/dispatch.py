@@ -191,7 +191,7 @@ class Dispatcher:
             search.replays += failed.failure is Failure.LOST
             return None
         status = reply.head.status
-        self._judge(reply, slot.state)
+        self._judge(reply, slot.state, search.plan.model)
         if status in REFUSALS:
             search.leave(node.name, str(status), self._loop.time())
             if self._goes_on(search, Failure.REFUSED):
@@ -301,11 +301,11 @@ class Dispatcher:
         lease = Lease(node, connection, head.keep_alive, pool, slot, self)
         return Reply(lease, head, route, plan.asked)
 
-    def _judge(self, reply: Reply, state: NodeState) -> None:
+    def _judge(self, reply: Reply, state: NodeState, model: str) -> None:
         """What a reply's status says of its node."""
         status, now = reply.head.status, self._loop.time()
         if status in FULL:
-            state.refuse(now, _retry_after(reply.head))
+            state.refuse(now, _retry_after(reply.head), model)
             state.health.note(now, f"answered {status}")
         elif status >= 500:
             fault = Fault.UNAVAILABLE if status in REFUSALS else Fault.ERROR

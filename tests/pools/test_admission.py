@@ -149,7 +149,7 @@ def test_a_node_that_drains_by_configuration_stays_known() -> None:
 
 def test_time_alone_is_told() -> None:
     admission = one_slot("x")
-    admission.states["x"].refuse(0.0, 3.0)
+    admission.states["x"].refuse(0.0, 3.0, "")
     waiter = ticket()
     assert admission.arrive(waiter, 0.0, 10) == []
     assert admission.next_change(0.0) == 3.0
@@ -215,7 +215,8 @@ class Interleaving(RuleBasedStateMachine):
             for one in staying
             if one.is_healthy(self.now) or (one is slot.state and slot.on_trial)
         ]
-        return slot.state in (healthy or staying)
+        free = not slot.state.full_until.get(asked.wish.model, 0.0) > self.now
+        return slot.state in (healthy or staying) and free
 
     def is_first(self, asked: Ticket) -> bool:
         return asked is next(
@@ -230,9 +231,12 @@ class Interleaving(RuleBasedStateMachine):
         names=st.sets(st.sampled_from(NODES), min_size=1),
         policy=st.sampled_from(["least-streams", "ordered", "round-robin", "prefix-affinity"]),
         most=st.integers(0, 5),
+        model=st.sampled_from(["m", "n"]),
     )
-    def arrive(self, token: str, deployment: str, names: set[str], policy: str, most: int) -> None:
-        asked = Ticket(deployment, token, Wish(policy, tuple(sorted(names))))
+    def arrive(
+        self, token: str, deployment: str, names: set[str], policy: str, most: int, model: str
+    ) -> None:
+        asked = Ticket(deployment, token, Wish(policy, tuple(sorted(names)), model=model))
         self.waiting.append(asked)
         self.take(self.admission.arrive(asked, self.now, most))
         if not asked.is_decided:
@@ -262,15 +266,19 @@ class Interleaving(RuleBasedStateMachine):
         self.overtaken.pop(one, None)
         self.take(self.admission.abandon(one, self.now))
 
-    @rule(name=st.sampled_from(NODES), step=st.sampled_from(["heal", "refuse", "drain", "stay"]))
-    def change(self, name: str, step: str) -> None:
+    @rule(
+        name=st.sampled_from(NODES),
+        step=st.sampled_from(["heal", "refuse", "drain", "stay"]),
+        model=st.sampled_from(["m", "n"]),
+    )
+    def change(self, name: str, step: str, model: str) -> None:
         state = self.admission.states.get(name)
         if state is None:
             return
         if step == "heal":
             state.health.succeed()
         elif step == "refuse":
-            state.refuse(self.now, 2.0)
+            state.refuse(self.now, 2.0, model)
         else:
             state.draining = step == "drain"
         self.take(self.admission.settle(self.now))

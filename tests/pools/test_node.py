@@ -40,15 +40,18 @@ def test_what_the_configuration_allows_goes_before_what_the_engine_tells(
 
 def test_a_node_that_answers_429_is_full_for_a_while() -> None:
     state = NodeState("a")
-    state.refuse(100.0, 7.0)
-    assert state.is_full(106.9)
+    state.refuse(100.0, 7.0, "m")
+    assert state.is_full(106.9, "m")
+    assert not state.is_full(106.9, "another model")
+    assert not state.is_full(106.9)
     assert state.is_healthy(106.9)
     assert state.next_change(100.0) == 107.0
-    assert not state.is_full(107.0)
-    state.refuse(200.0, 1e9)
-    assert not state.is_full(200.0 + MOST_FULL)
-    state.refuse(300.0, None)
-    assert state.is_full(300.5)
+    assert not state.is_full(107.0, "m")
+    state.refuse(200.0, 1e9, "m")
+    assert not state.is_full(200.0 + MOST_FULL, "m")
+    state.refuse(300.0, None, "m")
+    assert state.is_full(300.5, "m")
+    assert len(state.full_until) == 1, "what is over is forgotten"
 
 
 def test_a_draining_node_is_not_available_but_keeps_its_health() -> None:

@@ -204,8 +204,8 @@ async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() ->
         state = stage.gateway.dispatcher.states["a"]
         now = asyncio.get_running_loop().time()
         assert state.is_healthy(now)
-        assert state.is_full(now + 19)
-        assert not state.is_full(now + 20)
+        assert state.is_full(now + 19, "m")
+        assert not state.is_full(now + 20, "m")
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
