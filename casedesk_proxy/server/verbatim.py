@@ -20,7 +20,15 @@ class VerbatimRelay(Relay):
     ``watchful``: the tap has to see every piece as it goes by, not only the first and the last.
     """
 
-    __slots__ = ("_last_but_one", "_last_but_two", "_latest", "_most", "_room", "_withheld")
+    __slots__ = (
+        "_last_but_one",
+        "_last_but_two",
+        "_latest",
+        "_most",
+        "_room",
+        "_seen",
+        "_withheld",
+    )
 
     def __init__(
         self,
@@ -42,6 +50,8 @@ class VerbatimRelay(Relay):
         #: The last such reads. Token counts stand in one of the last two events in every dialect
         #: (over the recorded replies of six engines); three slots cost less than a deque.
         self._latest = self._last_but_one = self._last_but_two = b""
+        #: How many events the tap has been given, or has been told that it missed.
+        self._seen = 0
 
     def data_received(self, data: bytes) -> None:
         # The hot path: nearly every read is exactly one chunk. Most of an event's cost is the
@@ -64,11 +74,15 @@ class VerbatimRelay(Relay):
         self._room = 0
         self._recall()
         super().data_received(data)
+        self._seen = self.events
         reader = self._reader
         if isinstance(reader, ChunkReader) and reader.between and self.terminal is None:
             self._room = self._most
 
     def _recall(self) -> None:
+        if self.events - self._seen > 3:
+            self.tap.skip()
+        self._seen = self.events
         for piece in (self._last_but_two, self._last_but_one, self._latest):
             if piece:
                 self.tap.take(piece[piece.index(b"\n") + 1 : -2])

@@ -32,6 +32,10 @@ class Tap:
             payload = self.last + payload
         self.last = payload[-MAX_PIECE:]
 
+    def skip(self) -> None:
+        """Something went by unseen: what came before it is not the end's beginning."""
+        self.last = b""
+
     def usage(self, dialect: Dialect) -> Usage:
         """What the node told, all None where it told nothing."""
         first = b"" if self.last.startswith(self.first) else self.first

@@ -262,3 +262,19 @@ def test_a_client_whose_transport_closed_before_its_protocol_was_told(piece: byt
     line.feed(piece)
     assert line.relay.terminal is Terminal.CLIENT_GONE
     assert line.node.asked[-1] == "abort"
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 200])
+def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
+    """Each crumb is a chunk and a read of its own: the tap sees the last three only, and must not
+    take what it saw before them for their beginning."""
+    events = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 5
+    events.append(b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"a":1}}\n\n')
+    body = b"".join(events)
+    line = Line(ChunkReader())
+    line.relay.answers = Dialect.OPENAI
+    crumbs = [frame_chunk(body[n : n + size]) for n in range(0, len(body), size)]
+    half = len(crumbs) // 2  # come in one read
+    line.feed(b"".join(crumbs[:half]), *crumbs[half:], LAST_CHUNK)
+    assert line.relay.terminal is Terminal.COMPLETED
+    assert line.body.endswith(LAST_CHUNK)
