@@ -153,7 +153,7 @@ async def test_it_starts_with_the_first_request(place: Place) -> None:
     assert place.machine.show(SERVICE, "ActiveState") == "inactive"
     first = await ask(place.port)
     assert first.status == 200
-    assert place.machine.show(SERVICE, "ActiveState") == "active"
+    assert place.machine.wait(SERVICE, "ActiveState", "active")
     assert place.machine.show(SERVICE, "StatusText") == "serving 0 streams; 1 of 1 nodes usable"
     assert place.machine.wait(SERVICE, "SubState", "running")
     lines = place.machine.journal("-u", SERVICE, "-o", "json", "--output-fields=PRIORITY,MESSAGE")
