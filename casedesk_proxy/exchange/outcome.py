@@ -105,38 +105,50 @@ class Outcome:
 
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""
-        waited = None if self.first_byte is None else round(self.first_byte - self.started, 6)
-        facts = {
-            "id": self.request_id,
-            "deployment": self.deployment,
-            "token": self.token,
-            "surface": self.surface,
-            "action": self.action,
-            "asked": self.asked if self.asked != self.model else "",
-            "model": self.model,
-            "node": self.node,
-            "attempts": self.attempts if self.attempts > 1 else 0,
-            "tried": ",".join(self.tried),
-            "queued": round(self.queued, 6) or None,
-            "status": self.status,
-            "end": str(self.terminal),
-            "code": self.code,
-            "ttfb": waited,
-            "duration": round(self.ended - self.started, 6),
-            "bytes_in": self.received,
-            "bytes_out": self.sent,
-            "events": self.events,
-            "dropped": ",".join(self.dropped),
-            "prompt_tokens": self.usage.prompt,
-            "output_tokens": self.usage.output,
-            "cached_tokens": self.usage.cached,
-            "thought_tokens": self.usage.thoughts,
-            "method": "" if self.action else self.method,
-            "target": "" if self.action else self.target,
-        }
-        empty = ("", None)
-        return {
-            name: value
-            for name, value in facts.items()
-            if value not in empty and (value or name not in ("attempts", "events", "bytes_in"))
-        }
+        facts: dict[str, Any] = {"id": self.request_id}
+        for name, text in (
+            ("deployment", self.deployment),
+            ("token", self.token),
+            ("surface", self.surface),
+            ("action", self.action),
+            ("asked", self.asked if self.asked != self.model else ""),
+            ("model", self.model),
+            ("node", self.node),
+        ):
+            if text:
+                facts[name] = text
+        if self.attempts > 1:
+            facts["attempts"] = self.attempts
+        if self.tried:
+            facts["tried"] = ",".join(self.tried)
+        if self.queued:
+            facts["queued"] = round(self.queued, 6)
+        facts["status"] = self.status
+        facts["end"] = self.terminal.value
+        if self.code:
+            facts["code"] = self.code
+        if self.first_byte is not None:
+            facts["ttfb"] = round(self.first_byte - self.started, 6)
+        facts["duration"] = round(self.ended - self.started, 6)
+        if self.received:
+            facts["bytes_in"] = self.received
+        facts["bytes_out"] = self.sent
+        if self.events:
+            facts["events"] = self.events
+        if self.dropped:
+            facts["dropped"] = ",".join(self.dropped)
+        self._tell_usage(facts)
+        if not self.action:
+            facts |= {n: v for n, v in (("method", self.method), ("target", self.target)) if v}
+        return facts
+
+    def _tell_usage(self, facts: dict[str, Any]) -> None:
+        usage = self.usage
+        if usage.prompt is not None:
+            facts["prompt_tokens"] = usage.prompt
+        if usage.output is not None:
+            facts["output_tokens"] = usage.output
+        if usage.cached is not None:
+            facts["cached_tokens"] = usage.cached
+        if usage.thoughts is not None:
+            facts["thought_tokens"] = usage.thoughts

@@ -23,7 +23,7 @@ from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.connection import PublicServer
 from casedesk_proxy.server.gauges import Gauges
 from casedesk_proxy.server.handler import Handler
-from casedesk_proxy.server.lines import Lines
+from casedesk_proxy.server.lines import Lines, flush
 from casedesk_proxy.server.listen import BACKLOG, bind, describe, prepare
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.pulse import Pulse
@@ -181,6 +181,7 @@ class Gateway:
         if self._admin is not None:
             await self._admin.cleanup()
         self.dispatcher.close()
+        flush()
 
     def _cut_streams(self) -> None:
         for relay in self.watch.relays:

@@ -7,6 +7,8 @@ file or pipe goes a full time stamp. JSON, where it is asked for, carries all of
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import os
 import sys
@@ -19,7 +21,10 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 
-__all__ = ["Lines", "Place", "find_place", "write"]
+__all__ = ["Lines", "Place", "find_place", "flush", "write", "write_soon"]
+
+#: Seconds for which a line may wait for others to share its system call.
+PATIENCE = 0.002
 
 
 class Place(Enum):
@@ -31,6 +36,7 @@ class Place(Enum):
 
 
 _SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
+_NAMES = {level: logging.getLevelName(level).lower() for level in _SYSLOG}
 _COLOURS = {logging.DEBUG: "2", logging.INFO: "32", logging.WARNING: "33", logging.ERROR: "31"}
 
 
@@ -79,7 +85,7 @@ class Lines:
             return f"<{_SYSLOG.get(level, 2)}>"
         if self.form == "json":
             return ""
-        name = logging.getLevelName(level).lower()
+        name = _NAMES.get(level) or logging.getLevelName(level).lower()
         if self.place is Place.PLAIN:
             return f"{_stamp()} {name} "
         clock = time.strftime("%H:%M:%S")
@@ -88,15 +94,58 @@ class Lines:
         return f"\x1b[2m{clock}\x1b[0m \x1b[{_COLOURS.get(level, '31;1')}m{name:7}\x1b[0m "
 
 
+#: Lines that wait for `flush`: stderr is the process's, and so are they.
+_waiting: list[bytes] = []
+
+
 def write(line: bytes) -> None:
-    """One system call a line. A log that cannot be written must not end an exchange."""
+    """At once, behind what waits. A log that cannot be written must not end an exchange."""
+    _waiting.append(line)
+    flush()
+
+
+def write_soon(line: bytes) -> None:
+    """Within PATIENCE seconds, in one system call with what comes meanwhile: on a busy server a
+    write for each line is a tenth of a short exchange's cost. Without a running loop at once."""
+    _waiting.append(line)
+    if len(_waiting) == 1:
+        try:
+            asyncio.get_running_loop().call_later(PATIENCE, flush)
+        except RuntimeError:
+            flush()
+
+
+def flush() -> None:
+    """Write what waits. Called at the process's end, too."""
+    lines, _waiting[:] = b"".join(_waiting), []
+    if not lines:
+        return
     try:
-        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.write(lines)
         sys.stderr.buffer.flush()
     except (OSError, ValueError):
         pass
 
 
-def _stamp() -> str:
-    now = datetime.now(UTC)
-    return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+atexit.register(flush)
+
+
+class _Clock:
+    """Time stamps, of which only the milliseconds are made anew within a second."""
+
+    __slots__ = ("_prefix", "_second")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._prefix = ""
+
+    def stamp(self) -> str:
+        milliseconds = time.time_ns() // 1_000_000
+        second, rest = divmod(milliseconds, 1000)
+        if second != self._second:
+            self._second = second
+            self._prefix = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+        return f"{self._prefix}.{rest:03d}Z"
+
+
+_stamp = _Clock().stamp
