@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.fibers import Signal
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
@@ -32,8 +33,9 @@ class Client(Protocol):
 
 
 class Request:
-    """``feed`` is for the connection; ``read`` for the handler, once, or never: what is not
-    asked for is not taken. ``complete`` tells whether the body has come whole."""
+    """``feed`` and then ``wake`` are for the connection; ``read`` for the handler, once, or
+    never: what is not asked for is not taken. ``complete`` tells whether the body has come
+    whole."""
 
     __slots__ = (
         "_done",
@@ -56,7 +58,7 @@ class Request:
         self._size = 0
         self._limit: int | None = None
         self._fault: ProxyError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Signal[bool] | None = None
         self._done: Callable[[], None] | None = None
 
     @property
@@ -77,9 +79,14 @@ class Request:
             self._size += sum(map(len, self._reader.payload))
             if self._size > (_UNASKED if self._limit is None else self._limit):
                 self._take_too_much()
-        if self._reader.ended:
-            self._notice()
+        if self._reader.ended and self._done is not None:
+            self._done()
         return used
+
+    def wake(self) -> None:
+        """Let whoever reads go on, if there is news. The last thing that a caller does."""
+        if self._waiter is not None and (self._reader.ended or self._fault is not None):
+            self._tell(True)
 
     async def read(self, limit: int, silence: float) -> bytes:
         """The whole body. Raises TooLarge beyond ``limit`` bytes, BadRequest for broken framing,
@@ -122,16 +129,19 @@ class Request:
     async def _wait(self, silence: float) -> None:
         loop = asyncio.get_running_loop()
         while not self._reader.ended and self._fault is None:
-            self._waiter = loop.create_future()
+            self._waiter = Signal(loop)
             size = self._size
+            timer = loop.call_later(silence, self._tell, False)
             try:
-                async with asyncio.timeout(silence):
-                    await self._waiter
-            except TimeoutError:
-                if self._size == size:
-                    raise BadRequest("the request's body took too long", status=408) from None
+                if not await self._waiter and self._size == size:
+                    raise BadRequest("the request's body took too long", status=408)
             finally:
+                timer.cancel()
                 self._waiter = None
+
+    def _tell(self, news: bool) -> None:
+        if self._waiter is not None and not self._waiter.done:
+            self._waiter.set(news)
 
     def _take_too_much(self) -> None:
         if self._limit is not None:
@@ -142,13 +152,8 @@ class Request:
     def _fail(self, fault: ProxyError) -> None:
         self._fault = fault
         self._pieces = []
-        self._notice()
-
-    def _notice(self) -> None:
         if self._done is not None:
             self._done()
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -73,8 +73,8 @@ class Attempt:
     async def _connect(self) -> NodeConnection:
         node = self.state.name
         try:
-            async with asyncio.timeout(self.connect_timeout):
-                return await self.pool.open()
+            # A task of its own: a fiber has no time-outs.
+            return await asyncio.get_running_loop().create_task(self._open())
         except TimeoutError:
             error = ConnectFailed(
                 f"node {node} did not accept a connection in time", status=504, code="node_timeout"
@@ -86,10 +86,13 @@ class Attempt:
             error = ConnectFailed(f"node {node} {reason}")
         raise AttemptFailed(Failure.CONNECT, Fault.UNREACHABLE, error) from None
 
+    async def _open(self) -> NodeConnection:
+        async with asyncio.timeout(self.connect_timeout):
+            return await self.pool.open()
+
     async def _head(self, connection: NodeConnection) -> ResponseHead:
         try:
-            async with asyncio.timeout(self.first_byte_timeout):
-                return await connection.ask(self.request)
+            return await connection.ask(self.request, self.first_byte_timeout)
         except TimeoutError:
             connection.abort()
             told = UpstreamTimeout(f"node {self.state.name} sent no reply in time")

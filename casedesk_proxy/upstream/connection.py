@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from casedesk_proxy.fibers import Signal
+from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead
 from casedesk_proxy.wire.http1 import parse_response_head as parse_head
 
@@ -32,32 +34,47 @@ class NodeConnection(asyncio.Protocol):
     """See the module. ``early`` holds body bytes that came before a relay took over;
     ``lost`` tells that the node has closed, ``lost_by`` with which error (None: a plain FIN)."""
 
-    __slots__ = ("_buffer", "_loop", "_waiter", "early", "lost", "lost_by", "transport", "uses")
+    __slots__ = (
+        "_buffer",
+        "_deadlines",
+        "_loop",
+        "_waiter",
+        "early",
+        "lost",
+        "lost_by",
+        "transport",
+        "uses",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines | None = None) -> None:
         self._loop = loop
+        self._deadlines = deadlines or Deadlines(loop)
         self._buffer = b""
-        self._waiter: asyncio.Future[ResponseHead] | None = None
+        self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
         self.early = b""
         self.lost = False
         self.lost_by: Exception | None = None
         self.uses = 0
 
-    async def ask(self, request: bytes) -> ResponseHead:
+    async def ask(self, request: bytes, within: float = float("inf")) -> ResponseHead:
         """Send a request; returns the reply's head. Interim replies (1xx) are passed over.
 
-        Raises ConnectionBroken. A cancelled caller must `abort` the connection.
+        Raises ConnectionBroken, or TimeoutError after ``within`` seconds. A caller who is
+        cancelled or in time out must `abort` the connection.
         """
         if self.lost or self.transport is None:
             raise ConnectionBroken("closed before the request", silent=True)
         self.uses += 1
-        self._waiter = self._loop.create_future()
+        waiter: Signal[ResponseHead] = Signal(self._loop)
+        self._waiter = waiter
+        self._deadlines.add(waiter, within)
         self.transport.write(request)
         try:
-            return await self._waiter
+            return await waiter
         finally:
             self._waiter = None
+            self._deadlines.discard(waiter)
 
     def lend(self, borrower: asyncio.Protocol) -> asyncio.Transport | None:
         """Make ``borrower`` the transport's protocol; None when the node is gone already."""
@@ -95,32 +112,36 @@ class NodeConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is None or self._waiter.done():
+        waiter = self._waiter
+        if waiter is None or waiter.done:
             self._keep_early(data)
             return
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
         try:
-            self._read_head(self._waiter)
+            head = self._read_head()
         except MalformedMessage as error:
             self._buffer = b""
-            broken = ConnectionBroken(f"malformed reply: {error}", silent=False, lost=False)
-            self._waiter.set_exception(broken)
             self.abort()
+            waiter.fail(ConnectionBroken(f"malformed reply: {error}", silent=False, lost=False))
+            return
+        if head is not None:
+            waiter.set(head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self.lost_by = exc
-        if self._waiter is not None and not self._waiter.done():
+        if self._waiter is not None and not self._waiter.done:
             reason = "reset" if exc else "closed"
             error = ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
-            self._waiter.set_exception(error)
+            self._waiter.fail(error)
 
     def _keep_early(self, data: bytes) -> None:
         self.early += data
         if len(self.early) > MAX_EARLY and self.transport is not None:
             self.transport.pause_reading()
 
-    def _read_head(self, waiter: asyncio.Future[ResponseHead]) -> None:
+    def _read_head(self) -> ResponseHead | None:
+        """The reply's head if it has come whole; what is behind it then waits in ``early``."""
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             if end > MAX_HEAD:
                 break
@@ -128,10 +149,10 @@ class NodeConnection(asyncio.Protocol):
             rest, self._buffer = self._buffer[end + 4 :], b""
             if head.status >= 200:
                 self.early = rest
-                waiter.set_result(head)
-                return
+                return head
             if head.status == 101:
                 raise MalformedMessage("upgrade without being asked")
             self._buffer = rest
         if len(self._buffer) > MAX_HEAD:
             raise MalformedMessage("head too large")
+        return None

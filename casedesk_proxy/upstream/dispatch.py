@@ -125,7 +125,7 @@ class Dispatcher:
         self.admission = Admission()
         self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
-        self._waiters: dict[Ticket, asyncio.Future[None]] = {}
+        self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -243,17 +243,18 @@ class Dispatcher:
         """Until the ticket is decided, or for ``limit`` seconds. Whoever leaves meanwhile is gone
         from the queue at once, and a slot that was just given goes to the next."""
         waiter = self._waiters[ticket] = self._loop.create_future()
+        timer = self._loop.call_later(limit, _settle, waiter, False)
         try:
-            async with asyncio.timeout(limit):
-                await waiter
-        except TimeoutError:
-            self._wake(self.admission.abandon(ticket, self._loop.time()))
-            raise self._busy(ticket.deployment) from None
+            decided = await waiter
         except BaseException:
             self._wake(self.admission.abandon(ticket, self._loop.time()))
             raise
         finally:
+            timer.cancel()
             del self._waiters[ticket]
+        if not decided:
+            self._wake(self.admission.abandon(ticket, self._loop.time()))
+            raise self._busy(ticket.deployment)
 
     def _busy(self, deployment: str) -> Busy:
         hint = self.admission.hint(deployment, self._loop.time())
@@ -262,8 +263,8 @@ class Dispatcher:
     def _wake(self, decided: list[Ticket]) -> None:
         for ticket in decided:
             waiter = self._waiters.get(ticket)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+            if waiter is not None:
+                _settle(waiter, True)
         if self.admission.anyone_waits:
             self._arm()
 
@@ -365,6 +366,11 @@ async def _run(
         return connection, head
     finally:
         asking.cancel()
+
+
+def _settle(waiter: asyncio.Future[bool], decided: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(decided)
 
 
 def _address(node: NodeSpec) -> tuple[bool, str, int, str]:

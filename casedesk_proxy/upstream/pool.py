@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 
 from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.deadlines import Deadlines
 
 __all__ = ["IDLE_SECONDS", "ConnectionPool"]
 
@@ -31,7 +32,16 @@ class ConnectionPool:
     waiting for acknowledgements.
     """
 
-    __slots__ = ("_delayed_acks", "_host", "_idle", "_loop", "_port", "_ssl", "_timer")
+    __slots__ = (
+        "_deadlines",
+        "_delayed_acks",
+        "_host",
+        "_idle",
+        "_loop",
+        "_port",
+        "_ssl",
+        "_timer",
+    )
 
     def __init__(
         self,
@@ -44,6 +54,7 @@ class ConnectionPool:
     ) -> None:
         self._delayed_acks = delayed_acks
         self._loop = loop
+        self._deadlines = Deadlines(loop)
         self._host = host
         self._port = port
         self._ssl = tls
@@ -63,7 +74,7 @@ class ConnectionPool:
     async def open(self) -> NodeConnection:
         """A fresh connection. Raises OSError (TLS errors included)."""
         transport, connection = await self._loop.create_connection(
-            lambda: NodeConnection(self._loop),
+            lambda: NodeConnection(self._loop, self._deadlines),
             self._host,
             self._port,
             ssl=self._ssl,
