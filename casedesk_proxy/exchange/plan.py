@@ -6,14 +6,14 @@ Planning is complete before any node is called; what no node could serve is refu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.exchange.conversation import beginning
-from casedesk_proxy.exchange.route import Ask, Route
+from casedesk_proxy.exchange.route import Ask, Place, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
@@ -31,6 +31,8 @@ _PATHS = {
     Action.COMPLETE: "/v1/completions",
     Action.EMBEDDINGS: "/v1/embeddings",
 }
+#: Models whose places are remembered for one connection.
+_MOST_PLACES = 16
 #: Characters of a model name that Google's own clients leave as they are in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
@@ -61,14 +63,21 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
         require_version(ask.headers)
     body = read_body(call, ask.raw)
     asked = call.model or body.model or ""
-    target = resolve(asked, deployment.rules, ask.reported)
-    holders = [ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes]
-    made = Transposition(_native_routes(ask, body, target, holders))
-    if not made.routes:
-        made = transpose_for(ask, body.value, target, holders, deployment)
-    if not made.routes and made.answer is None:
-        raise _unsupported(call, target, holders)
-    nodes = tuple(node for node in holders if node.name in made.routes)
+    place = ask.places.get(asked)
+    if place is None or not place.still_holds(ask):
+        place = _find_place(snapshot, deployment, ask, asked)
+    target, nodes, wish = place.target, place.natives, place.wish
+    if nodes:
+        made = Transposition(_native_routes(ask, body, place))
+    else:
+        made = transpose_for(ask, body.value, target, place.holders, deployment)
+        if not made.routes and made.answer is None:
+            raise _unsupported(call, target, place.holders)
+        nodes = tuple(node for node in place.holders if node.name in made.routes)
+        wish = _wish(ask, deployment, target, nodes)
+    if wish.policy == "prefix-affinity":
+        who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
+        wish = replace(wish, key=who + beginning(call.surface, body.value))
     return Plan(
         deployment=deployment,
         asked=asked,
@@ -76,37 +85,49 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
         nodes=nodes,
         routes=made.routes,
         framing=_framing(call, stream=body.stream),
-        wish=_wish(ask, deployment, body, target, nodes),
+        wish=wish,
         answer=made.answer,
         dropped=made.dropped,
     )
 
 
-def _native_routes(
-    ask: Ask, body: Body, target: Target, holders: Sequence[NodeSpec]
-) -> dict[str, Route]:
+def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked: str) -> Place:
+    """Raises NotFound."""
+    target = resolve(asked, deployment.rules, ask.reported)
+    holders = tuple(ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes)
+    natives = tuple(node for node in holders if ask.call.surface in node.speaks)
+    wish = _wish(ask, deployment, target, natives)
+    place = Place(ask.reported, ask.nodes, target, holders, natives, wish)
+    if len(ask.places) >= _MOST_PLACES:
+        ask.places.clear()
+    ask.places[asked] = place
+    return place
+
+
+def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
-    raw = ask.raw
+    raw, target = ask.raw, place.target
     if target.model != target.asked:
         raw = rename_model(ask.call, raw, body.value, target.model)
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    path = ""
+    if len(place.leads) < len(place.natives):
+        path, headers = _target(ask.call, target.model), _headers(ask.headers)
     route = Route(
         dialect=ask.call.surface,
-        target=_target(ask.call, target.model),
-        headers=_headers(ask.headers, ask.request_id),
+        target=path,
+        headers=headers,
+        request_id=ask.request_id,
         body=raw,
+        leads=place.leads,
     )
-    return {node.name: route for node in holders if ask.call.surface in node.speaks}
+    return {node.name: route for node in place.natives}
 
 
-def _wish(
-    ask: Ask, deployment: DeploymentSpec, body: Body, target: Target, nodes: Sequence[NodeSpec]
-) -> Wish:
-    key = b""
-    if deployment.policy == "prefix-affinity":
-        who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
-        key = who + beginning(ask.call.surface, body.value)
+def _wish(ask: Ask, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]) -> Wish:
+    """Without the key of a conversation."""
     names = tuple(node.name for node in nodes)
-    return Wish(deployment.policy, names, _cold(ask, target, names), key, target.model)
+    return Wish(deployment.policy, names, _cold(ask, target, names), b"", target.model)
 
 
 def _cold(ask: Ask, target: Target, names: Sequence[str]) -> frozenset[str]:
@@ -140,8 +161,8 @@ def _target(call: Call, model: str) -> str:
     return f"{path}?{call.query}" if call.query else path
 
 
-def _headers(headers: RawHeaders, request_id: str) -> tuple[tuple[bytes, bytes], ...]:
-    forwarded = [
-        pair for pair in forward_request_headers(headers) if pair[0].lower() != b"x-request-id"
-    ]
-    return (*forwarded, (b"x-request-id", request_id.encode("ascii")))
+def _headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
+    """The client's id of the request, where we accept it, is the exchange's, and goes along as
+    that."""
+    forwarded = forward_request_headers(headers)
+    return tuple(pair for pair in forwarded if pair[0].lower() != b"x-request-id")

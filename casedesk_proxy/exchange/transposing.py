@@ -109,13 +109,13 @@ def _output_limit(
 def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
     headers = [pair for pair in ask.headers if pair[0].lower() in _FORWARDED]
     headers.append((b"Content-Type", b"application/json"))
-    headers.append((b"x-request-id", ask.request_id.encode("ascii")))
     if dialect is Dialect.ANTHROPIC:
         headers.append((b"anthropic-version", b"2023-06-01"))
     return Route(
         dialect=dialect,
         target=made.path,
         headers=tuple(headers),
+        request_id=ask.request_id,
         body=made.body,
         translator=made.translator,
         reply_headers=made.headers,

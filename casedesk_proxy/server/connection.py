@@ -20,10 +20,12 @@ from typing import cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.fibers import Fiber
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
+from casedesk_proxy.wire.repeated import RepeatedHead
 
 __all__ = ["ClientConnection", "PublicServer"]
 
@@ -113,6 +115,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
+        "_heads",
         "_idle_since",
         "_idle_timer",
         "_pending",
@@ -122,11 +125,14 @@ class ClientConnection(asyncio.Protocol):
         "fiber",
         "gone_at",
         "relay",
+        "standing",
         "transport",
     )
 
     def __init__(self, server: PublicServer) -> None:
         self._server = server
+        self._heads = RepeatedHead(parse_request_head)
+        self.standing: Standing | None = None
         self._pending = b""
         self._advancing = False
         self._request: Request | None = None
@@ -193,6 +199,11 @@ class ClientConnection(asyncio.Protocol):
             self._idle_timer.cancel()
             self._idle_overdue()
 
+    def forget(self) -> None:
+        """A long reply begins: remember nothing of its request."""
+        self._heads.forget()
+        self.standing = None
+
     def close(self) -> None:
         """When what has been written is sent."""
         if self.transport is not None:
@@ -231,7 +242,7 @@ class ClientConnection(asyncio.Protocol):
                 self._timer = self._server.loop.call_later(timeout, self._head_overdue)
             return False
         try:
-            head = parse_request_head(data[:end])
+            head = self._heads.read(data[:end])
         except MalformedMessage as error:
             self._reject(BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
             return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 import time
 
 from casedesk_proxy.auth.credentials import find_credential
@@ -18,7 +18,8 @@ from casedesk_proxy.exchange.outcome import Outcome, Phase, Terminal, terminal_o
 from casedesk_proxy.exchange.plan import Plan, plan_request
 from casedesk_proxy.exchange.reply import own_head
 from casedesk_proxy.exchange.route import Ask
-from casedesk_proxy.exchange.snapshot import DeploymentSpec, Snapshot
+from casedesk_proxy.exchange.snapshot import Snapshot
+from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
 from casedesk_proxy.server.delivery import Delivery
@@ -28,7 +29,7 @@ from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import error_reply
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
-from casedesk_proxy.terms import Action, Call, Dialect
+from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.wire.headers import accept_request_id
@@ -60,6 +61,7 @@ class Handler:
         self.watch = Watch(loop)
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
+        self._ids = _RequestIds()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -75,17 +77,21 @@ class Handler:
     async def handle(self, request: Request) -> bool:
         """Answer one request; tells whether its connection may carry another. Raises nothing
         but CancelledError."""
-        head = request.head
+        head, standing = request.head, request.client.standing
+        if standing is not None and standing.is_of(head, self.snapshot):
+            ident, target = standing.request_id, standing.shown
+        else:
+            standing, ident, target = None, accept_request_id(head.headers), _shown(head.target)
         outcome = Outcome(
-            request_id=accept_request_id(head.headers) or secrets.token_hex(16),
+            request_id=ident or self._ids.new(),
             started=self._loop.time(),
             method=head.method,
-            target=scrub_target(head.target).encode("utf-8", "backslashreplace").decode(),
+            target=target,
         )
         self.live.add(outcome)
         self._quiet.clear()
         try:
-            answer = await self._answer(request, outcome)
+            answer = await self._answer(request, outcome, standing)
             if answer is None:
                 return False
             if isinstance(answer, OwnReply):
@@ -128,7 +134,7 @@ class Handler:
     def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
         """Answer what is no request that could be read."""
         now = self._loop.time()
-        outcome = Outcome(request_id=secrets.token_hex(16), started=now, ended=now, first_byte=now)
+        outcome = Outcome(request_id=self._ids.new(), started=now, ended=now, first_byte=now)
         outcome.code, outcome.terminal = error.code, Terminal.REFUSED
         reply = error_reply(Dialect.GEMINI, error, outcome.request_id)
         transport.write(self._whole(reply, outcome, keep_alive=False))
@@ -138,16 +144,18 @@ class Handler:
         for sink in self._sinks:
             sink(outcome)
 
-    async def _answer(self, request: Request, outcome: Outcome) -> OwnReply | Delivery | None:
+    async def _answer(
+        self, request: Request, outcome: Outcome, standing: Standing | None
+    ) -> OwnReply | Delivery | None:
         """Everything up to a reply's head, or a reply of our own. None: the client had signs of
         life, and then the error."""
         began = time.perf_counter()
         snapshot = self.snapshot
-        target, headers = request.head.target, request.head.headers
-        outcome.surface = guess_surface(target, headers)
-        call = read_call(request.head.method, target, headers)
+        if standing is None:
+            standing = request.client.standing = self._stand(snapshot, request, outcome)
+        call, deployment = standing.call, standing.deployment
         outcome.surface, outcome.action = call.surface, call.action
-        deployment = self._admit(snapshot, call, request, outcome)
+        outcome.token, outcome.deployment = standing.token, deployment.name
         if call.action in _CATALOGUE:
             outcome.terminal = Terminal.COMPLETED
             return list_models(call, deployment.rules, self._metadata.reported)
@@ -155,7 +163,7 @@ class Handler:
         raw = await request.read(snapshot.max_body, snapshot.body_timeout)
         outcome.received = len(raw)
         complete = time.perf_counter()
-        plan = await self._plan(snapshot, deployment, call, request, raw, outcome.request_id)
+        plan = await self._plan(standing, raw, outcome.request_id)
         outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
         outcome.overhead = admitted - began + time.perf_counter() - complete
         if plan.answer is not None:
@@ -165,10 +173,11 @@ class Handler:
         while True:
             delivery = await self._dispatch(request, call, plan, outcome, lost)
             if delivery is None or not await self._is_lost(delivery, plan, outcome, lost):
-                request.forget()
+                if plan.framing is not Framing.UNARY:
+                    request.forget()
                 return delivery
             lost = (*lost, outcome.node)
-            plan = await self._plan(snapshot, deployment, call, request, raw, outcome.request_id)
+            plan = await self._plan(standing, raw, outcome.request_id)
 
     async def _dispatch(
         self, request: Request, call: Call, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
@@ -219,11 +228,12 @@ class Handler:
         outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None
         return True
 
-    def _admit(
-        self, snapshot: Snapshot, call: Call, request: Request, outcome: Outcome
-    ) -> DeploymentSpec:
-        """The deployment, if the caller may use it."""
+    def _stand(self, snapshot: Snapshot, request: Request, outcome: Outcome) -> Standing:
+        """What is wanted, if the caller may have it. Raises a ClientFault."""
         head = request.head
+        outcome.surface = guess_surface(head.target, head.headers)
+        call = read_call(head.method, head.target, head.headers)
+        outcome.surface, outcome.action = call.surface, call.action
         credential = find_credential(head.headers, head.target.partition("?")[2])
         known = snapshot.tokens.match(credential) if credential else None
         name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
@@ -232,29 +242,23 @@ class Handler:
         auth = deployment.auth if deployment else hidden
         principal = authorise(known, credential, name, auth)
         assert deployment is not None, "authorise refuses names that no deployment has"
-        outcome.token, outcome.deployment = principal.name, deployment.name
-        return deployment
+        ident = accept_request_id(head.headers)
+        return Standing(head, snapshot, ident, outcome.target, call, deployment, principal.name)
 
-    async def _plan(
-        self,
-        snapshot: Snapshot,
-        deployment: DeploymentSpec,
-        call: Call,
-        request: Request,
-        raw: bytes,
-        request_id: str,
-    ) -> Plan:
-        def plan() -> Plan:
-            known = self._metadata
-            ask = Ask(call, request.head.headers, raw, request_id, known.reported, known.nodes)
-            return plan_request(snapshot, deployment, ask)
-
+    async def _plan(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
         try:
-            return plan()
+            return self._plan_now(standing, raw, request_id)
         except NotFound:
             # Perhaps the model was pulled a moment ago.
             await self._metadata.refresh()
-            return plan()
+            return self._plan_now(standing, raw, request_id)
+
+    def _plan_now(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
+        ask = Ask(
+            standing.call, standing.head.headers, raw, request_id,
+            self._metadata.reported, self._metadata.nodes, standing.places,
+        )  # fmt: skip
+        return plan_request(standing.snapshot, standing.deployment, ask)
 
     def _refuse(self, request: Request, outcome: Outcome, error: ProxyError) -> bool:
         outcome.code = error.code
@@ -278,6 +282,26 @@ class Handler:
             headers.append((b"request-id", ident))
         body = b"" if outcome.method == "HEAD" else reply.body
         return own_head(reply.status, headers, len(reply.body), keep_alive=keep_alive) + body
+
+
+class _RequestIds:
+    """32 random hex digits, drawn for 256 requests in one system call."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+
+    def new(self) -> str:
+        if not self._left:
+            drawn = os.urandom(16 * 256).hex()
+            self._left = [drawn[start : start + 32] for start in range(0, len(drawn), 32)]
+        return self._left.pop()
+
+
+def _shown(target: str) -> str:
+    """A target as it may stand in a log."""
+    return scrub_target(target).encode("utf-8", "backslashreplace").decode()
 
 
 def _answered(answer: Answered) -> OwnReply:

@@ -11,8 +11,8 @@ from typing import cast
 
 from casedesk_proxy.fibers import Signal
 from casedesk_proxy.upstream.deadlines import Deadlines
-from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead
-from casedesk_proxy.wire.http1 import parse_response_head as parse_head
+from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead, parse_response_head
+from casedesk_proxy.wire.repeated import RepeatedHead
 
 __all__ = ["ConnectionBroken", "NodeConnection"]
 
@@ -37,6 +37,7 @@ class NodeConnection(asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_deadlines",
+        "_heads",
         "_loop",
         "_waiter",
         "early",
@@ -49,6 +50,7 @@ class NodeConnection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines | None = None) -> None:
         self._loop = loop
         self._deadlines = deadlines or Deadlines(loop)
+        self._heads = RepeatedHead(parse_response_head)
         self._buffer = b""
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
@@ -80,6 +82,7 @@ class NodeConnection(asyncio.Protocol):
         """Make ``borrower`` the transport's protocol; None when the node is gone already."""
         if self.lost or self.transport is None:
             return None
+        self._heads.forget()
         self.transport.set_protocol(borrower)
         self.transport.resume_reading()
         return self.transport
@@ -145,7 +148,7 @@ class NodeConnection(asyncio.Protocol):
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             if end > MAX_HEAD:
                 break
-            head = parse_head(self._buffer[:end])
+            head = self._heads.read(self._buffer[:end])
             rest, self._buffer = self._buffer[end + 4 :], b""
             if head.status >= 200:
                 self.early = rest

@@ -66,6 +66,11 @@ class RequestHead:
     length: int
     keep_alive: bool
 
+    def with_length(self, length: int) -> RequestHead:
+        return RequestHead(
+            self.method, self.target, self.modern, self.headers, self.body, length, self.keep_alive
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
@@ -80,6 +85,11 @@ class ResponseHead:
     body: Body
     length: int
     keep_alive: bool
+
+    def with_length(self, length: int) -> ResponseHead:
+        return ResponseHead(
+            self.status, self.reason, self.headers, self.body, length, self.keep_alive
+        )
 
 
 def header(headers: RawHeaders, name: bytes) -> bytes | None:
