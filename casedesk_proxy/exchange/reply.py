@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.headers import forward_response_headers
 from casedesk_proxy.wire.http1 import Body, ResponseHead, header
 
@@ -24,8 +25,11 @@ def client_framing(body: Body, *, modern: bool) -> Body:
 
 
 def is_event_stream(head: ResponseHead) -> bool:
-    kind = header(head.headers, b"content-type") or b""
-    return kind.lower().startswith(b"text/event-stream")
+    return _is_events(header(head.headers, b"content-type") or b"")
+
+
+def _is_events(content_type: bytes) -> bool:
+    return content_type.lower().startswith(b"text/event-stream")
 
 
 def reply_head(
@@ -35,21 +39,29 @@ def reply_head(
 
     ``body`` is the framing towards the client, which may differ from the node's.
     """
-    lines = [name + b": " + value for name, value in forward_response_headers(head.headers)]
+    lead, ids = _lead(head.status, head.reason, head.headers, surface)
     ident = request_id.encode("ascii")
-    lines.append(b"x-request-id: " + ident)
-    if surface is Dialect.ANTHROPIC and header(head.headers, b"request-id") is None:
-        lines.append(b"request-id: " + ident)
-    if is_event_stream(head) and header(head.headers, b"x-accel-buffering") is None:
-        # Another nginx in front of us would hold events back (its proxy_buffering).
-        lines.append(b"X-Accel-Buffering: no")
+    end = b"\r\n" if keep_alive else b"\r\nConnection: close\r\n"
     if body is Body.CHUNKED:
-        lines.append(b"Transfer-Encoding: chunked")
+        end = b"\r\nTransfer-Encoding: chunked" + end
     elif body is Body.LENGTH:
-        lines.append(b"Content-Length: %d" % head.length)
-    if not keep_alive:
-        lines.append(b"Connection: close")
-    return _assemble(head.status, head.reason, lines)
+        end = b"\r\nContent-Length: %d%b" % (head.length, end)
+    return lead + ids % ((ident,) * ids.count(b"%b")) + end + b"\r\n"
+
+
+@lru_cache(maxsize=128)
+def _lead(status: int, reason: bytes, headers: RawHeaders, surface: Dialect) -> tuple[bytes, bytes]:
+    """What is the same for every reply of a node with such headers: the status line with them,
+    and a template for the lines that name the request's id."""
+    lines = [name + b": " + value for name, value in forward_response_headers(headers)]
+    ids = b"\r\nx-request-id: %b"
+    if surface is Dialect.ANTHROPIC and header(headers, b"request-id") is None:
+        ids += b"\r\nrequest-id: %b"
+    kind = header(headers, b"content-type") or b""
+    if _is_events(kind) and header(headers, b"x-accel-buffering") is None:
+        # Another nginx in front of us would hold events back (its proxy_buffering).
+        ids += b"\r\nX-Accel-Buffering: no"
+    return b"\r\n".join([_first_line(status, reason), *lines]), ids
 
 
 def transposed_head(
@@ -92,5 +104,8 @@ def own_head(
 
 
 def _assemble(status: int, reason: bytes, lines: list[bytes]) -> bytes:
-    first = b"HTTP/1.1 %d %b" % (status, reason or _PHRASES.get(status, b""))
-    return b"\r\n".join([first, *lines]) + b"\r\n\r\n"
+    return b"\r\n".join([_first_line(status, reason), *lines]) + b"\r\n\r\n"
+
+
+def _first_line(status: int, reason: bytes) -> bytes:
+    return b"HTTP/1.1 %d %b" % (status, reason or _PHRASES.get(status, b""))

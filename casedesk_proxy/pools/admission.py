@@ -171,7 +171,11 @@ class Admission:
             ticket.refusal = Refusal.NO_NODE
             return True
         turn = self._turns.get(ticket.deployment, 0)
-        state = choose(wish, states, turn, now)
+        if len(states) == 1:
+            # Whatever the policy and its health, there is no other.
+            state = None if states[0].is_full(now, wish.model) else states[0]
+        else:
+            state = choose(wish, states, turn, now)
         if state is None:
             return False
         self._turns[ticket.deployment] = turn + 1

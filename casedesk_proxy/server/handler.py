@@ -26,6 +26,7 @@ from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.prelude import begin_prelude
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.server.watch import Watch
+from casedesk_proxy.server.whole import came_whole, send_whole
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import error_reply
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
@@ -92,8 +93,8 @@ class Handler:
         self._quiet.clear()
         try:
             answer = await self._answer(request, outcome, standing)
-            if answer is None:
-                return False
+            if isinstance(answer, bool):
+                return answer
             if isinstance(answer, OwnReply):
                 return self._send(request, outcome, answer)
             return await self._deliver(request, outcome, answer)
@@ -146,9 +147,9 @@ class Handler:
 
     async def _answer(
         self, request: Request, outcome: Outcome, standing: Standing | None
-    ) -> OwnReply | Delivery | None:
-        """Everything up to a reply's head, or a reply of our own. None: the client had signs of
-        life, and then the error."""
+    ) -> OwnReply | Delivery | bool:
+        """Everything up to a reply's head, or a reply of our own. Where the client has had all
+        already: whether its connection lives on."""
         began = time.perf_counter()
         snapshot = self.snapshot
         if standing is None:
@@ -172,7 +173,9 @@ class Handler:
         lost: tuple[str, ...] = ()
         while True:
             delivery = await self._dispatch(request, call, plan, outcome, lost)
-            if delivery is None or not await self._is_lost(delivery, plan, outcome, lost):
+            if isinstance(delivery, bool):
+                return delivery
+            if not await self._is_lost(delivery, plan, outcome, lost):
                 if plan.framing is not Framing.UNARY:
                     request.forget()
                 return delivery
@@ -181,11 +184,14 @@ class Handler:
 
     async def _dispatch(
         self, request: Request, call: Call, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
-    ) -> Delivery | None:
-        """The reply of a node, on its way. None: the client had signs of life, then the error."""
+    ) -> Delivery | bool:
+        """The reply of a node, on its way, or sent. False: the client had signs of life, then the
+        error."""
         prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
         try:
             reply = await self._dispatcher.open(plan, outcome, lost)
+            if prelude is None and came_whole(reply, plan.framing):
+                return send_whole(self._loop, request, reply, call.surface, outcome)
             opened = prelude is not None and prelude.opened
             delivery = Delivery(
                 self._loop, request, reply, call.surface, plan.framing, outcome.request_id,
@@ -196,7 +202,7 @@ class Handler:
                 raise
             outcome.terminal, outcome.code = terminal_of(error), error.code
             prelude.fail(error)
-            return None
+            return False
         except asyncio.CancelledError:
             if prelude is not None and prelude.opened and request.client.gone_at is None:
                 prelude.fail(NoNode("the service is restarting"))

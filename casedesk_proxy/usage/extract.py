@@ -7,6 +7,7 @@ generated text stand there with escaped quotes, so they cannot be mistaken for i
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from casedesk_proxy.terms import Dialect, Usage
@@ -14,9 +15,9 @@ from casedesk_proxy.terms import Dialect, Usage
 __all__ = ["find_usage", "read_usage"]
 
 _KEYS = {
-    Dialect.GEMINI: '"usageMetadata"',
-    Dialect.ANTHROPIC: '"usage"',
-    Dialect.OPENAI: '"usage"',
+    Dialect.GEMINI: b'"usageMetadata"',
+    Dialect.ANTHROPIC: b'"usage"',
+    Dialect.OPENAI: b'"usage"',
 }
 #: Per dialect: paths to (prompt, output, cached, thoughts). Sources: the vendors' API references.
 _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
@@ -39,6 +40,9 @@ _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
         ("completion_tokens_details", "reasoning_tokens"),
     ),
 }
+_NOTHING = Usage()
+#: What stands between a key and its object.
+_BEFORE = re.compile(rb"\s{0,20}:\s{0,20}\{")
 _DECODER = json.JSONDecoder()
 #: Objects looked at, from the end backwards. The last ones hold the final, cumulative counts.
 _MOST = 4
@@ -49,28 +53,33 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
 
     Anthropic streams name the prompt's tokens in the first event and the output's in the last.
     """
-    usage = Usage()
+    usage = _NOTHING
     for part in (first, last):
-        for found in _objects(part.decode("utf-8", "replace"), _KEYS[dialect]):
-            usage = _merge(usage, read_usage(dialect, found))
+        if part:
+            for found in _objects(part, _KEYS[dialect]):
+                told = read_usage(dialect, found)
+                usage = told if usage is _NOTHING else _merge(usage, told)
     return usage
 
 
 def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
     """Read one count object. Whatever is not a count is None."""
-    return Usage(*(_dig(counts, path) for path in _PATHS[dialect]))
+    prompt, output, cached, thoughts = _PATHS[dialect]
+    return Usage(
+        _dig(counts, prompt), _dig(counts, output), _dig(counts, cached), _dig(counts, thoughts)
+    )
 
 
-def _objects(text: str, key: str) -> list[dict[str, Any]]:
+def _objects(part: bytes, key: bytes) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    position = len(text)
-    while len(found) < _MOST and (position := text.rfind(key, 0, position)) >= 0:
+    position = len(part)
+    while len(found) < _MOST and (position := part.rfind(key, 0, position)) >= 0:
         start = position + len(key)
-        rest = text[start : start + 20].lstrip()
-        if not rest.startswith(":") or not rest[1:].lstrip().startswith("{"):
+        before = _BEFORE.match(part, start)
+        if before is None:
             continue
         try:
-            value, _ = _DECODER.raw_decode(text, text.index("{", start))
+            value, _ = _DECODER.raw_decode(part[before.end() - 1 :].decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             continue
         found.append(value)
@@ -81,9 +90,8 @@ def _dig(value: Any, path: tuple[str, ...]) -> int | None:
     if not path:
         return None
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    counts = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if counts else None
+        value = value.get(key) if value.__class__ is dict else None
+    return value if value.__class__ is int and value >= 0 else None
 
 
 def _merge(old: Usage, new: Usage) -> Usage:

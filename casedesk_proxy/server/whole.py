@@ -1,0 +1,57 @@
+"""A short reply that came in one piece with its head: sent in one piece, with no relay."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.exchange.reply import is_event_stream, reply_head
+from casedesk_proxy.server.request import Request
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.upstream.dispatch import Reply
+from casedesk_proxy.usage.extract import find_usage
+from casedesk_proxy.usage.tap import MAX_PIECE
+from casedesk_proxy.wire.http1 import Body
+
+__all__ = ["came_whole", "send_whole"]
+
+
+def came_whole(reply: Reply, framing: Framing) -> bool:
+    """Whether nothing of it is missing, and nothing has to be translated, judged or watched."""
+    head = reply.head
+    return (
+        head.body is Body.LENGTH
+        and head.length == len(reply.lease.connection.early)
+        and reply.route.translator is None
+        and head.status < 400
+        and framing is Framing.UNARY
+        and not is_event_stream(head)
+    )
+
+
+def send_whole(
+    loop: asyncio.AbstractEventLoop,
+    request: Request,
+    reply: Reply,
+    surface: Dialect,
+    outcome: Outcome,
+) -> bool:
+    """Send it, let go of the node, and note what the exchange came to; tells whether the client's
+    connection lives on."""
+    head, connection = reply.head, reply.lease.connection
+    body, connection.early = connection.early, b""
+    keep_alive = request.head.keep_alive
+    transport = request.client.transport
+    outcome.status = head.status
+    if transport is None or transport.is_closing():
+        outcome.terminal, keep_alive = Terminal.CLIENT_GONE, False
+    else:
+        ident = outcome.request_id
+        mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive)
+        transport.write(mine + body)
+        outcome.terminal = Terminal.COMPLETED
+        outcome.first_byte = loop.time()
+        outcome.sent, outcome.events = len(body), 1
+    outcome.usage = find_usage(surface, b"", body[-MAX_PIECE:])
+    reply.lease.end(clean=True)
+    return keep_alive
