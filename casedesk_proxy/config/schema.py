@@ -154,6 +154,10 @@ class Node(Section):
     models: tuple[ModelName, ...] | None = setting(
         "Its models, for nodes that cannot list them; null: ask the node.", None
     )
+    system_role: Literal["anywhere", "first", "none"] = setting(
+        "Where its models' chat templates take a system message in translated requests.",
+        "anywhere",
+    )
     max_streams: Positive | None = setting("Most requests at it at once; null: no limit.", None)
     weight: Positive = setting("Its share beside the others of a deployment.", 1)
     drain: Switch = setting("true: it finishes what it has and gets no more.", False)

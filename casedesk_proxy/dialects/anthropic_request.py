@@ -95,13 +95,14 @@ class _Reader:
 
     def read_sampling(self, counts: bool) -> None:
         self._read_limit(counts)
-        for name in ("temperature", "top_p"):
-            value = self._number(name)
+        temperature = self._number("temperature")
+        top_p = self._profile.fit_top_p(self._number("top_p"))
+        for name, value in (("temperature", temperature), ("top_p", top_p)):
             if value is not None:
-                self.chat[name] = max(value, self._profile.least_top_p if name == "top_p" else 0)
+                self.chat[name] = value
         top_k = self._number("top_k")
         if top_k is not None and self._profile.top_k:
-            self.chat["top_k"] = int(top_k)
+            self.chat["top_k"] = int(top_k) or self._profile.no_top_k
         elif top_k is not None:
             self.findings.drop("top_k")
         self._read_stops()

@@ -86,8 +86,12 @@ class Profile:
     #: Tools and a response format together: which choices of tools it forbids.
     format_forbids: frozenset[Choice] = frozenset()
     top_k: bool = False
+    #: What says that the number of tokens to choose from has no limit, which Gemini's 0 does.
+    no_top_k: int = 0
     #: 0 is an error on some engines; this much keeps only the likeliest token as well.
     least_top_p: float = 0.0
+    #: 1, which limits nothing, is an error on TGI and is left out.
+    whole_top_p: bool = True
     candidates: bool = True
     #: vLLM and TGI answer 400 to a fifth stop string.
     most_stops: int | None = None
@@ -116,6 +120,12 @@ class Profile:
     dimensions: bool = True
     messages: Messages = field(default_factory=Messages)
 
+    def fit_top_p(self, value: float | None) -> float | None:
+        """The nearest value that the engine takes, None to leave it out."""
+        if value is None or (value >= 1 and not self.whole_top_p):
+            return None
+        return max(value, self.least_top_p)
+
 
 _PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True)
 
@@ -142,6 +152,8 @@ PROFILES: dict[Engine, Profile] = {
     Engine.SGLANG: Profile(
         format_forbids=frozenset({Choice.REQUIRED, Choice.NAMED}),
         top_k=True,
+        no_top_k=-1,
+        least_top_p=1e-6,
         video="video_url",
         thinking=Thinking(_NO_EFFORT, history="reasoning_content"),
         messages=Messages(exact=False, documents=False),
@@ -190,6 +202,8 @@ PROFILES: dict[Engine, Profile] = {
     ),
     Engine.TGI: Profile(
         format_forbids=_ALL,
+        least_top_p=1e-6,
+        whole_top_p=False,
         candidates=False,
         most_stops=4,
         most_logprobs=5,

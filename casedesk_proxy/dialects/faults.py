@@ -188,7 +188,7 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
         return UpstreamFault(
             "the node does not offer this", status=400 if unknown else 501, code="unimplemented"
         )
-    if status in (502, 503):
+    if status in (502, 503, 529):  # 529: Anthropic's own, of a node that speaks it
         return UpstreamFault(
             "the node is not available now",
             status=529 if surface is Dialect.ANTHROPIC else 503,

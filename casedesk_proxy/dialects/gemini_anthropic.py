@@ -45,7 +45,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     made: dict[str, Any] = {
         "model": context.model,
         "max_tokens": limit,
-        **_conversation(request, context, route, names, findings),
+        **_conversation(request, context, profile, names, findings),
         "stream": True,
         **_sampling(request.config, profile, findings),
         **_tools(request, route, names, findings),
@@ -73,11 +73,13 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
     """countTokens, by the node's own ``count_tokens``. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_count_request(body, findings)
-    route = PROFILES[context.engine].messages
+    profile = PROFILES[context.engine]
+    route = profile.messages
     names = node_names(request) if route.exact else {}
+    readable = replace(profile, images=_IMAGES, messages=replace(route, documents=True))
     question = {
         "model": context.model,
-        **_conversation(request, context, replace(route, documents=True), names, findings),
+        **_conversation(request, context, readable, names, findings),
         **_tools(request, route, names, Findings()),
     }
     findings.raise_refusals()
@@ -99,11 +101,12 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
 def _conversation(
     request: Request,
     context: Context,
-    route: Messages,
+    profile: Profile,
     names: dict[str, str],
     findings: Findings,
 ) -> dict[str, Any]:
     made: dict[str, Any] = {}
+    route = profile.messages
     folded = request.system if context.fold_system else ""
     if request.system and not folded:
         made["system"] = request.system
@@ -116,7 +119,7 @@ def _conversation(
     made["messages"] = [
         {
             "role": "assistant" if turn.role == "model" else "user",
-            "content": _content(turn, folded if at == 0 else "", route, names, findings),
+            "content": _content(turn, folded if at == 0 else "", profile, names, findings),
         }
         for at, turn in enumerate(turns)
     ]
@@ -124,7 +127,7 @@ def _conversation(
 
 
 def _content(
-    turn: Turn, folded: str, route: Messages, names: dict[str, str], findings: Findings
+    turn: Turn, folded: str, profile: Profile, names: dict[str, str], findings: Findings
 ) -> list[dict[str, Any]]:
     """Results of functions stand first, as Anthropic demands."""
     results: list[dict[str, Any]] = []
@@ -139,15 +142,15 @@ def _content(
             name = names.get(block.name, block.name)
             rest.append({"type": "tool_use", "id": block.id, "name": name, "input": block.args})
         elif isinstance(block, Media):
-            rest.append(_media(block, route, findings))
+            rest.append(_media(block, profile, findings))
         else:
             rest.append({"type": "text", "text": block.text})
     return results + rest
 
 
-def _media(media: Media, route: Messages, findings: Findings) -> dict[str, Any]:
-    kind = "image" if media.mime in _IMAGES else ""
-    if media.mime == "application/pdf" and route.documents:
+def _media(media: Media, profile: Profile, findings: Findings) -> dict[str, Any]:
+    kind = "image" if media.mime in _IMAGES & profile.images else ""
+    if media.mime == "application/pdf" and profile.messages.documents:
         kind = "document"
     if not kind:
         findings.refuse(media.path, f"the node takes no {media.mime}")

@@ -168,12 +168,9 @@ def _media_part(
 
 
 def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str, Any]:
-    top_p = config.top_p
-    if top_p is not None and profile.least_top_p:
-        top_p = max(top_p, profile.least_top_p)
     wanted: dict[str, Any] = {
         "temperature": config.temperature,
-        "top_p": top_p,
+        "top_p": profile.fit_top_p(config.top_p),
         "max_tokens": config.max_tokens,
         "stop": list(config.stops) or None,
         "seed": config.seed,
@@ -185,7 +182,7 @@ def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str,
     }
     if config.top_k is not None:
         if profile.top_k:
-            wanted["top_k"] = config.top_k
+            wanted["top_k"] = config.top_k or profile.no_top_k
         else:
             findings.drop(f"{CONFIG}.topK")
     if config.candidates > 1 and not profile.candidates:

@@ -23,6 +23,8 @@ _STANDALONE = ("audioTranscription", "mediaProcessing")
 _TEXT_TYPES = frozenset(
     f"application/{kind}" for kind in ("json", "xml", "csv", "yaml", "x-yaml", "markdown")
 )
+#: What clients write, and Google takes, for what nodes know by another name.
+_MISSPELT = {"image/jpg": "image/jpeg"}
 _STANDARD = str.maketrans("-_", "+/")
 
 
@@ -148,6 +150,7 @@ def _read_media(part: dict[str, Any], role: str, path: str, findings: Findings) 
     blob = part["inlineData"]
     path = f"{path}.inlineData"
     mime = blob.get("mimeType", "").partition(";")[0].strip().lower()
+    mime = _MISSPELT.get(mime, mime)
     if not mime:
         findings.fault(f"{path}.mimeType", f"{path}.mimeType is required")
         return None

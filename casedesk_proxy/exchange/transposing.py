@@ -11,10 +11,13 @@ from casedesk_proxy.errors import ClientFault
 from casedesk_proxy.exchange.route import Ask, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
+from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
 
 __all__ = ["Transposition", "transpose_for"]
 
+#: Those that a node of another protocol gets, with every ``x-goog-`` header: such a node does
+#: not know them, but what stands before it may (design section 3).
 _FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
 
 
@@ -40,9 +43,10 @@ def transpose_for(
 ) -> Transposition:
     """The request for those of ``holders`` that speak the best dialect any of them speaks.
 
-    Engines differ in what they can be asked, so the request is made once for each of them. Where
-    none can take it, the first one's fault is raised: BadRequest or Unsupported, before any node
-    is called. No route and no answer: nobody knows how to make it over.
+    Engines and chat templates differ in what they can be asked, so the request is made once for
+    each kind of them. Where none can take it, the first one's fault is raised: BadRequest or
+    Unsupported, before any node is called. No route and no answer: nobody knows how to make it
+    over.
     """
     for dialect, transpose in transposers(ask.call):
         speakers = [node for node in holders if dialect in node.speaks]
@@ -62,20 +66,21 @@ def _for_speakers(
 ) -> Transposition:
     result = Transposition()
     fault: ClientFault | None = None
-    made: dict[Engine, Route | None] = {}
+    made: dict[tuple[Engine, str], Route | None] = {}
     for node in speakers:
-        if node.engine not in made:
+        kind = (node.engine, node.config.system_role)
+        if kind not in made:
             try:
                 one = transpose(ask.call, value, _context(ask, target, node, deployment))
             except ClientFault as error:
-                fault, made[node.engine] = fault or error, None
+                fault, made[kind] = fault or error, None
                 continue
             if isinstance(one, Answered):
                 result.answer = one
                 return result
-            made[node.engine] = _route(ask, one, dialect)
+            made[kind] = _route(ask, one, dialect)
             result.dropped = one.dropped
-        route = made[node.engine]
+        route = made[kind]
         if route is not None:
             result.routes[node.name] = route
     if fault is not None and not result.routes:
@@ -94,6 +99,8 @@ def _context(ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpe
         refuse_unknown=deployment.refuse_unknown,
         count_prompt=deployment.config.count_prompt,
         output_limit=_output_limit(ask.reported, target, node),
+        fold_system=node.config.system_role == "none",
+        system_first=node.config.system_role == "first",
     )
 
 
@@ -107,7 +114,11 @@ def _output_limit(
 
 
 def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
-    headers = [pair for pair in ask.headers if pair[0].lower() in _FORWARDED]
+    headers = [
+        pair
+        for pair in forward_request_headers(ask.headers)
+        if (name := pair[0].lower()) in _FORWARDED or name.startswith(b"x-goog-")
+    ]
     headers.append((b"Content-Type", b"application/json"))
     if dialect is Dialect.ANTHROPIC:
         headers.append((b"anthropic-version", b"2023-06-01"))

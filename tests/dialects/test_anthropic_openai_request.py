@@ -139,6 +139,12 @@ def test_top_k_is_dropped_where_nobody_reads_it(engine: Engine) -> None:
     assert made.dropped == ("top_k",)
 
 
+def test_what_sglang_and_tgi_take_to_limit_nothing() -> None:
+    made = chat(asking(top_p=0, top_k=0), SGLANG)
+    assert (made["top_p"], made["top_k"]) == (1e-6, -1)
+    assert "top_p" not in chat(asking(top_p=1.0), TGI)
+
+
 def test_vllm_takes_no_top_p_of_zero() -> None:
     assert chat(asking(top_p=0))["top_p"] > 0
     assert chat(asking(top_p=0), LLAMA)["top_p"] == 0

@@ -9,6 +9,7 @@ import pytest
 
 from casedesk_proxy.dialects.base import Answered, Transposed
 from casedesk_proxy.dialects.counts import COUNTED
+from casedesk_proxy.dialects.engines import PROFILES
 from casedesk_proxy.dialects.gemini_anthropic import count, transpose
 from casedesk_proxy.errors import ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Engine
@@ -99,6 +100,9 @@ def test_turns_are_merged_and_empty_texts_and_thoughts_left_out() -> None:
 @pytest.mark.parametrize("engine", NODES)
 def test_images(mime: str, engine: Engine) -> None:
     body = with_parts({"inlineData": {"mimeType": mime, "data": PNG.rstrip("=")}})
+    if mime not in PROFILES[engine].images:
+        assert refused(body, engine) == ["contents[0].parts[0].inlineData"]
+        return
     assert sent(body, engine)["messages"][0]["content"] == [
         {"type": "image", "source": {"type": "base64", "media_type": mime, "data": PNG}}
     ]

@@ -353,6 +353,7 @@ def test_media_resolution(resolution: Any, detail: str | None) -> None:
     [
         ("image/png", LOCAL),
         ("image/jpeg", LOCAL),
+        ("image/jpg", LOCAL),
         ("image/webp", (VLLM, OLLAMA, SGLANG, TGI)),
         ("image/gif", (VLLM, LLAMA, SGLANG, TGI)),
         ("audio/wav", (VLLM, LLAMA, OLLAMA, SGLANG)),
@@ -842,7 +843,11 @@ def test_config_that_is_refused(config: dict[str, Any], path: str) -> None:
 
 def test_what_engines_differ_in() -> None:
     assert chat(with_config(topP=0))["top_p"] == 1e-6
+    assert chat(with_config(topP=0), SGLANG)["top_p"] == 1e-6
     assert chat(with_config(topP=0), LLAMA)["top_p"] == 0
+    assert "top_p" not in chat(with_config(topP=1), TGI)
+    assert chat(with_config(topK=0), SGLANG)["top_k"] == -1
+    assert chat(with_config(topK=0), VLLM)["top_k"] == 0
     for engine in (OLLAMA, TGI, OPENAI):
         request = transposed(with_config(topK=5), engine)
         assert request.dropped == ("generationConfig.topK",)
