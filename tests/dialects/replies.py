@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["REPLIES", "Recorded", "names", "read_reply"]
+__all__ = ["REPLIES", "Recorded", "kind_of", "names", "read_reply"]
 
 REPLIES = Path(__file__).parent.parent / "corpus" / "replies"
 
@@ -22,9 +23,40 @@ class Recorded(NamedTuple):
         return b"".join(self.chunks)
 
 
-def names(*patterns: str) -> list[str]:
-    """Names of the recorded replies that fit a glob pattern, sorted."""
-    return sorted({path.stem for one in patterns for path in REPLIES.glob(f"{one}.http")})
+#: What a recording is, by its name; the first that fits. ``native`` and ``other`` are of routes
+#: that nobody is ever asked for: a proxy that gets them all the same must not take them for more.
+_KINDS = tuple(
+    (re.compile(pattern), kind)
+    for pattern, kind in (
+        (r"error|loading", "error"),
+        (r"^ollama-\d+\.\d+\.\d+\.(?!v1-)|\.ollama-|native|\.generate", "native"),
+        (r"^(?!litellm).*\.gemini-", "error"),
+        (r"\.gemini-(count|embed|model)", "error"),
+        (r"\.gemini-stream", "gemini stream"),
+        (r"\.gemini-", "gemini body"),
+        (r"count|input-tokens|tokenize-chat", "count"),
+        (r"messages-stream", "messages stream"),
+        (r"messages", "messages body"),
+        (r"\.(v1-)?chat-stream", "chat stream"),
+        (r"\.(v1-)?chat", "chat body"),
+        (r"\.(v1-)?embeddings", "embeddings"),
+        (
+            r"responses|completions|tokenize|template|health|ping|metrics|options|slots|props"
+            r"|models|version",
+            "other",
+        ),
+    )
+)
+
+
+def names(*patterns: str, kind: str = "") -> list[str]:
+    """Names of the recorded replies that fit a glob pattern, sorted; of one kind if it is given."""
+    found = {path.stem for one in patterns for path in REPLIES.glob(f"{one}.http")}
+    return sorted(name for name in found if not kind or kind_of(name) == kind)
+
+
+def kind_of(name: str) -> str:
+    return next((kind for pattern, kind in _KINDS if pattern.search(name)), "")
 
 
 def read_reply(name: str) -> Recorded:

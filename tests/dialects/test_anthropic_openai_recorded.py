@@ -40,7 +40,7 @@ WANTED: list[tuple[str, str, list[Any], str]] = [
 #: Two choices were asked for in ``n2``, which no Messages request can; vLLM refused it.
 STREAMS = [
     name
-    for name in names("*chat-stream*")
+    for name in names("*", kind="chat stream")
     if not name.endswith("-n2") and not name.startswith("cyllama")
 ]
 ANYTHING: dict[str, Any] = {

@@ -136,7 +136,7 @@ def test_the_sdk_reads_calls_and_logprobs() -> None:
     assert last.candidates[0].avg_logprobs == -1.0
 
 
-@pytest.mark.parametrize("name", names("*.chat-stream-*"))
+@pytest.mark.parametrize("name", names("*", kind="chat stream"))
 def test_the_sdk_reads_what_becomes_of_recorded_streams(name: str) -> None:
     reply = read_reply(name)
     if reply.status == 200:

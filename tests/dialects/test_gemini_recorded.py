@@ -15,7 +15,7 @@ from tests.dialects.replies import names, read_reply
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."
 THOUGHT = "The user wants some reply."
 #: vLLM refuses two choices at temperature 0.
-STREAMS = [name for name in names("*chat-stream*") if name != "vllm-0.32.0.chat-stream-n2"]
+STREAMS = [name for name in names("*", kind="chat stream") if name != "vllm-0.32.0.chat-stream-n2"]
 #: One of each kind, each engine at least once; every byte of each is a place to cut.
 CUT = (
     "llama-server.chat-stream-n2",

@@ -1,0 +1,151 @@
+"""Every recorded reply has a kind, every kind is replayed, and no stranger is taken for a reply.
+
+Streams of chats and of messages have modules of their own (``test_gemini_recorded``,
+``test_anthropic_openai_recorded``, ``test_gemini_anthropic_reply``), and so have errors
+(``test_faults``), embeddings and counts. Here are the rest: bodies of nodes that ignore
+``stream``, and everything that no translator should ever meet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.dialects.counts import read_count
+from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.usage.extract import find_usage
+from tests.dialects.anthropic_asking import asking, transposed
+from tests.dialects.reading import translator
+from tests.dialects.replies import kind_of, names, read_reply
+from tests.dialects.test_gemini_anthropic_reply import translator as messages_translator
+
+READERS: dict[str, Callable[[], Translator]] = {
+    **{
+        f"gemini-openai-{framing}": lambda framing=framing: translator(framing, thoughts=True)
+        for framing in Framing
+    },
+    **{
+        f"gemini-anthropic-{framing}": lambda framing=framing: messages_translator(framing)
+        for framing in Framing
+    },
+    **{
+        f"anthropic-openai-{stream}": lambda stream=stream: (
+            transposed(asking(stream=stream)).translator
+        )
+        for stream in (True, False)
+    },
+}
+#: What each makes of its own kind; the rest of the kinds are strangers to it.
+OWN = {
+    "gemini-openai": ("chat stream", "chat body"),
+    "gemini-anthropic": ("messages stream", "messages body"),
+    "anthropic-openai": ("chat stream", "chat body"),
+}
+#: What says to a client that a reply is whole.
+ENDS = (b'"finishReason":"', b"message_stop", b'"stop_reason":"')
+#: Legacy completions look like a chat of nothing but finish reasons.
+LOOKALIKE = "completions"
+SAID = "Hello, this is a tiny test model. It says café 😀 and stops here."
+#: Bodies and who may meet them: nobody can ask for two choices in a Messages request.
+BODIES = [
+    (name, reader)
+    for name in names("*", kind="chat body")
+    for reader in READERS
+    if read_reply(name).status == 200
+    and "-openai-" in reader
+    and not (name.endswith("-n2") and reader.startswith("anthropic"))
+]
+
+
+def read(reader: Translator, *pieces: bytes) -> bytes:
+    """All that the client gets; StreamBroken passes."""
+    return b"".join([reader.feed(piece) for piece in pieces]) + reader.finish()
+
+
+@pytest.mark.parametrize("name", names("*"))
+def test_every_recording_is_of_a_kind(name: str) -> None:
+    assert kind_of(name)
+
+
+@pytest.mark.parametrize(("name", "reader"), BODIES)
+def test_a_body_instead_of_a_stream_at_every_split(name: str, reader: str) -> None:
+    reply = read_reply(name)
+    body, make = reply.body, READERS[reader]
+    whole = read(make(), body)
+    for size in (1, 7, 100):
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        assert read(make(), *pieces) == whole
+    assert any(end in whole for end in ENDS)
+    if name.endswith("-tools") and not name.startswith("transformers"):
+        assert b"get_weather" in whole
+        assert b"Paris" in whole
+    elif name.rpartition(".")[2] in ("chat", "v1-chat") and not name.startswith("cyllama"):
+        assert json.dumps(SAID, ensure_ascii=False)[1:6].encode() in whole
+
+
+@pytest.mark.parametrize("name", ["llama-server.chat-tools", "vllm-0.32.0.chat-logprobs"])
+@pytest.mark.parametrize("reader", [one for one in READERS if "-openai-" in one])
+def test_a_body_cut_anywhere_is_no_reply(name: str, reader: str) -> None:
+    body = read_reply(name).body.rstrip()
+    for cut in range(len(body)):
+        made = READERS[reader]()
+        assert made.feed(body[:cut]) == b""
+        with pytest.raises(StreamBroken):
+            made.finish()
+
+
+@pytest.mark.parametrize("name", names("*"))
+@pytest.mark.parametrize("reader", READERS)
+def test_a_stranger_is_never_a_whole_reply(name: str, reader: str) -> None:
+    """Whatever a node sends with status 200: the client's frames, or the one error."""
+    pair = next(one for one in OWN if reader.startswith(one))
+    if kind_of(name) in OWN[pair] or (LOOKALIKE in name and pair.endswith("openai")):
+        return
+    made, got = READERS[reader](), b""
+    try:
+        for piece in read_reply(name).chunks:
+            got += made.feed(piece)
+        got += made.finish()
+    except StreamBroken:
+        assert not any(end in got for end in ENDS)
+        return
+    assert kind_of(name) == "error", got  # llama-server answers any model name
+    assert name.endswith(("error-model", "error-image", "error-context", "error-no-messages"))
+
+
+@pytest.mark.parametrize("name", names("*"))
+@pytest.mark.parametrize("surface", Dialect)
+def test_every_recorded_refusal_is_an_error_of_the_surface(name: str, surface: Dialect) -> None:
+    reply = read_reply(name)
+    if reply.status >= 400:
+        found = read_fault(surface, reply.status, reply.headers, reply.body, "gemma2:9b")
+        assert found.status >= 400
+        assert "127.0.0.1" not in found.message
+
+
+@pytest.mark.parametrize("name", names("*", kind="count"))
+def test_every_recorded_count_is_a_number(name: str) -> None:
+    assert read_count(json.loads(read_reply(name).body)) > 0
+
+
+@pytest.mark.parametrize("name", names("*", kind="gemini stream") + names("*", kind="gemini body"))
+def test_usage_of_a_node_that_speaks_gemini(name: str) -> None:
+    body = read_reply(name).body
+    found = find_usage(Dialect.GEMINI, body[:8192], body[-8192:])
+    last: Any = [json.loads(one) for one in _documents(body)][-1]
+    told = last.get("usageMetadata")
+    assert told is None or found.prompt == told["promptTokenCount"]
+
+
+def _documents(body: bytes) -> list[bytes]:
+    if body.startswith(b"data: "):
+        return [one.removeprefix(b"data: ") for one in body.split(b"\n") if one.strip()]
+    if body.startswith(b"["):
+        return [json.dumps(one).encode() for one in json.loads(body)]
+    return [body]
