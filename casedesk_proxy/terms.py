@@ -111,6 +111,7 @@ class ModelInfo:
     owned_by: str | None = None
     embeds: bool = False
     loaded: bool | None = None
+    thinks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,8 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
         if model.embeds
         else ["generateContent", "streamGenerateContent", "countTokens"]
     )
+    if model.thinks:
+        shown["thinking"] = True
     return shown
 
 

@@ -110,6 +110,7 @@ def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Mod
                 created=_epoch(entry.get("modified_at")),
                 owned_by="library",
                 embeds=embeds,
+                thinks="thinking" in capabilities,
                 loaded=name in running,
             )
         )

@@ -73,6 +73,7 @@ def test_the_least_request(engine: Engine) -> None:
 def test_the_node_always_streams(stream: bool | None) -> None:
     made = transposed(asking(stream=stream))
     assert json.loads(made.body)["stream"] is True
+    assert json.loads(made.body)["stream_options"] == {"include_usage": True}
     wanted = "text/event-stream; charset=utf-8" if stream else "application/json"
     assert made.translator.content_type == wanted
 

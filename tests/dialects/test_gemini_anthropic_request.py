@@ -64,6 +64,7 @@ def test_the_least_request(engine: Engine) -> None:
 def test_how_much_may_be_written() -> None:
     assert sent(config_of(maxOutputTokens=7))["max_tokens"] == 7
     assert sent(HELLO, output_limit=900)["max_tokens"] == 900
+    assert sent(HELLO)["max_tokens"] == 4096
 
 
 def test_system_instruction() -> None:
@@ -77,13 +78,13 @@ def test_system_instruction() -> None:
     assert [one["role"] for one in folded["messages"]] == ["user", "assistant", "user"]
 
 
-def test_a_conversation_begins_with_the_user_at_anthropic() -> None:
+def test_a_conversation_begins_with_the_user() -> None:
     body = {"contents": [{"role": "model", "parts": [{"text": "Hi"}]}, *HELLO["contents"]]}
     assert refused(body) == ["contents[0].parts[0].text"]
     assert sent(body, VLLM)["messages"][0]["role"] == "assistant"
 
 
-def test_turns_are_merged_and_empty_texts_and_thoughts_left_out() -> None:
+def test_turns_are_merged_and_empty_parts_left_out() -> None:
     contents = [
         {"parts": [{"text": "a"}, {"text": ""}]},
         {"role": "user", "parts": [{"text": "b"}]},

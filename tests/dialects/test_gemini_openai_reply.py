@@ -200,7 +200,7 @@ def test_separators_that_break_lines_are_escaped() -> None:
 # Calls
 
 
-def test_text_before_a_call_has_gone_out_and_no_empty_text_stands_beside_one() -> None:
+def test_no_empty_text_stands_beside_a_call() -> None:
     found = parts(delta("Wait."), tool(0, id="a", name="f", arguments="{}"), *END)
     assert found == [[{"text": "Wait."}], [called("f", {}, "a")]]
 

@@ -733,7 +733,7 @@ def test_ignored_calling_options() -> None:
     assert "tools" in chat(with_tools(F, streamFunctionCallArguments=True))
 
 
-def test_names_that_only_google_takes_are_changed_for_strict_nodes() -> None:
+def test_names_that_only_google_takes_are_changed() -> None:
     body = with_tools({"name": "a.b"}, {"name": "a:b"}, {"name": "a_b"}, {"name": "x" * 70})
     local = [tool["function"]["name"] for tool in chat(body)["tools"]]
     assert local == ["a.b", "a:b", "a_b", "x" * 70]
@@ -990,7 +990,7 @@ def test_a_format_and_tools_at_once(mode: str, names: Any, refusing: set[Engine]
             assert "response_format" in chat(body, engine)
 
 
-def test_formats_that_break_a_grammar_are_dropped_for_that_engine_only() -> None:
+def test_formats_that_break_a_grammar_are_dropped() -> None:
     schema = {
         "type": "object",
         "format": "odd",

@@ -88,7 +88,7 @@ def test_an_anthropic_node_is_told_a_version() -> None:
 
 
 @pytest.mark.parametrize("surface", ["gemini", "anthropic"])
-def test_each_node_gets_the_system_message_where_its_template_takes_one(surface: str) -> None:
+def test_a_system_message_stands_where_the_template_takes_one(surface: str) -> None:
     if surface == "gemini":
         body = {"contents": CONTENTS, "systemInstruction": {"parts": [{"text": "Be kind."}]}}
         made = plan(GENERATE, body)

@@ -52,8 +52,9 @@ def names(reply: dict[str, Any]) -> list[str]:
             },
         ),
         (
-            ModelInfo("tunedModels/x"),
+            ModelInfo("tunedModels/x", thinks=True),
             {
+                "thinking": True,
                 "name": "tunedModels/x",
                 "baseModelId": "tunedModels/x",
                 "version": "001",

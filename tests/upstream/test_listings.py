@@ -36,6 +36,13 @@ def test_which_of_ollama_s_models_embed(
     assert model.embeds is embeds
 
 
+@pytest.mark.parametrize("capabilities", [["completion", "thinking"], ["completion"], None])
+def test_which_of_ollama_s_models_think(capabilities: list[str] | None) -> None:
+    show = {"a": {"capabilities": capabilities}}
+    (model,) = listings.ollama_models({"models": [{"name": "a"}]}, {}, show)
+    assert model.thinks is ("thinking" in (capabilities or ()))
+
+
 @pytest.mark.parametrize(
     ("written", "created"),
     [

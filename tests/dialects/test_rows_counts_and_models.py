@@ -1,0 +1,133 @@
+"""Every row about embeddings, counts of tokens and lists of models, and the test that proves it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dialects.ledger import Row, check, rows_of
+
+EMBEDDINGS = """
+@ dialects/test_embeddings.py::test_one
+embedContent | "input"
+encoding_format float | encoding_format
+@ dialects/test_embeddings.py::test_many
+batchEmbedContents in order | "embeddings"
+@ dialects/test_embeddings.py::test_wrong_batches
+each model is the path's | model
+@ dialects/test_embeddings.py::test_parts_make_one_text
+several parts are one text | parts
+@ dialects/test_embeddings.py::test_refused
+parts that are no text | inlineData
+@ dialects/test_embeddings.py::test_dimensions
+outputDimensionality | dimensions
+sizes that differ in a batch | "requests[2].outputDimensionality"
+@ dialects/test_embeddings.py::test_wrong_requests
+autoTruncate and the rest of Vertex's | autoTruncate
+@ dialects/test_embeddings.py::test_vectors_in_base64_are_read
+vectors in base64 | base64
+@ dialects/test_embeddings.py::test_vectors_are_put_in_order
+data by index | index
+@ dialects/test_embeddings.py::test_recorded
+vLLM, llama-server and Ollama | llama-server.embeddings
+@ dialects/test_embeddings.py::test_a_node_without_embeddings
+SGLang without embeddings | sglang-0.5.23.embeddings
+@ dialects/test_faults.py::test_status
+llama-server without --embeddings (501) | (501, 501, 400, 501)
+@ e2e/test_transposed_google_genai.py::test_embed_one_and_many
+google-genai on a real node | embed
+@ e2e/test_transposed_google_generativeai.py::test_embed_one_and_many
+google-generativeai on a real node | embed
+"""
+
+COUNTS = """
+@ dialects/test_counts.py::test_wrong_requests
+contents and generateContentRequest at once, or neither | generateContentRequest
+@ dialects/test_counts.py::test_the_form_with_a_whole_request_inside
+the old SDK's form | "model": "models/gemma2:9b"
+@ dialects/test_counts.py::test_the_nodes_own_tokenizer
+count: vLLM | VLLM, "/tokenize"
+count: SGLang | SGLANG, "/tokenize"
+count: llama-server | input_tokens
+count: TGI | /chat_tokenize
+@ dialects/test_counts.py::test_estimates
+count: Ollama, an estimate that says so | OLLAMA
+@ dialects/test_counts.py::test_media_are_left_out_and_that_is_told
+count: media | text-only
+@ dialects/test_counts.py::test_recorded_counts
+count: recorded | sglang-0.5.23.tokenize-chat
+@ dialects/test_recordings.py::test_every_recorded_count_is_a_number
+count: every recorded form | count
+@ e2e/test_transposed_google_genai.py::test_token_counts_are_the_nodes
+count: google-genai on a real node | count_tokens
+@ e2e/test_transposed_google_generativeai.py::test_token_counts_are_the_nodes
+count: google-generativeai on a real node | count_tokens
+@ e2e/test_transposed_anthropic.py::test_token_counts_are_the_nodes
+count: anthropic on a real node | count_tokens
+"""
+
+MODELS = """
+@ surfaces/test_model_lists.py::test_gemini_pages_make_the_list
+models: Gemini's paging | pageToken
+@ surfaces/test_model_lists.py::test_gemini_short_list_has_no_token
+models: no nextPageToken at the end | {"models"}
+@ surfaces/test_model_lists.py::test_gemini_page_size
+models: pageSize | pageSize
+@ surfaces/test_model_lists.py::test_anthropic_pages
+models: Anthropic's paging | after_id
+@ surfaces/test_model_lists.py::test_anthropic_model
+models: Anthropic's item | created_at
+@ surfaces/test_model_lists.py::test_openai_list
+models: OpenAI's list | "list"
+@ surfaces/test_paths.py::test_bare_models_by_headers
+models: the shared /v1/models by headers | path
+@ catalog/test_names.py::test_not_found
+models: missing | NotFound
+@ surfaces/test_model_lists.py::test_gemini_model
+model: name | "name"
+model: baseModelId | baseModelId
+model: version | "version"
+model: displayName | displayName
+model: inputTokenLimit | inputTokenLimit
+model: outputTokenLimit | outputTokenLimit
+model: supportedGenerationMethods | embedContent
+model: thinking | thinking
+@ upstream/test_listings.py::test_which_of_ollama_s_models_think
+model: thinking, as Ollama tells it | capabilities
+@ upstream/test_recognise.py::test_vllm
+metadata: vLLM | Engine.VLLM
+@ upstream/test_recognise.py::test_sglang_is_not_taken_for_ollama
+metadata: SGLang | Engine.SGLANG
+@ upstream/test_recognise.py::test_llama_server
+metadata: llama-server | Engine.LLAMA_SERVER
+@ upstream/test_listings.py::test_a_loaded_model_runs_with_the_context_it_was_loaded_with
+metadata: Ollama's served context | context
+@ upstream/test_listings.py::test_tgi_s_limits
+metadata: TGI | info
+@ catalog/test_names.py::test_resolve
+names: gemma2 is gemma2:latest, models/ stripped | latest
+"""
+
+LEFT_OUT = {
+    "taskType and title": "OpenAI's API has no such field; a prefix is the application's affair",
+    "cutting vectors of Matryoshka models": "needs a list of such models; refused on llama-server",
+    "splitting a batch by size": "one request is one call to a node; sizes that differ are refused",
+    "usageMetadata of embeddings": "the message has no such field in v1beta",
+    "at most 100 requests in a batch": "Google's limit, not a node's",
+    "OpenAI's embedding clients on Gemini nodes": "no pair of this gateway",
+    "/apply-template and /tokenize of llama-server": "the second way; its first one is there since"
+    " the builds that this gateway names",
+    "501 instead of an estimate": "an option that nobody asked for; the header tells an estimate",
+    "counting by a generate call on Ollama": "costs a prefill",
+    "topK, temperature, topP of a model": "absent means that they are not told, which is true",
+    "description of a model": "nodes tell none",
+}
+
+
+@pytest.mark.parametrize("row", rows_of(EMBEDDINGS, COUNTS, MODELS))
+def test_a_row_has_its_test(row: Row) -> None:
+    check(row)
+
+
+@pytest.mark.parametrize("row", LEFT_OUT)
+def test_a_row_without_a_test_says_why(row: str) -> None:
+    assert LEFT_OUT[row].strip()
