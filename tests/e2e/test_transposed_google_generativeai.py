@@ -133,3 +133,22 @@ def test_refusals(stream: bool) -> None:
     with pytest.raises(exceptions.BadRequest) as caught:
         model().generate_content("hi", generation_config=config, stream=stream)
     assert stream or "unsupported_response_format" in caught.value.message
+
+
+def test_an_image_is_refused_where_the_model_cannot_see() -> None:
+    picture = {"mime_type": "image/png", "data": b"\x89PNG\r\n\xff\xfe"}
+    with pytest.raises(exceptions.BadRequest) as caught:
+        model().generate_content(["look", picture])
+    assert "does not take this kind of input" in caught.value.message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_thoughts_are_kept_from_a_client_that_knows_none(
+    chat_only: ProxyProcess, stream: bool
+) -> None:
+    options = {"api_endpoint": f"{chat_only.url}/proxy/thinks/gemini"}
+    sdk.configure(api_key="not-needed", transport="rest", client_options=options)
+    reply = model().generate_content("hi", stream=stream)
+    reply.resolve()
+    assert reply.text == REPLY
+    assert reply.usage_metadata.candidates_token_count == 30
