@@ -154,7 +154,7 @@ def test_any_fragments_make_a_list(fragments: list[Any]) -> None:
     assert len(idents) == len(set(idents))
 
 
-@pytest.mark.parametrize("name", names("*.chat-stream-tools", "*.v1-chat-stream-tools"))
+@pytest.mark.parametrize("name", names("*-tools", kind="chat stream"))
 def test_recorded_calls(name: str) -> None:
     from casedesk_proxy.wire.sse import EventDecoder
 
