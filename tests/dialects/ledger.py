@@ -1,13 +1,15 @@
 """Which test proves which row of the mapping, in a form that fails when the proof goes away.
 
 A ledger is text: ``@ file::test`` names a test below ``tests/``, the lines under it the rows that
-it proves, each with a piece of the test that is about just that row:
+it proves, each with a piece of the test that is about just that row, or with none where the whole
+test is:
 
     @ dialects/test_faults.py::test_status
     502 | (502,
 
-The piece must stand in the test, in its parameters, or in what it uses of its module. So a case
-that is taken out, a test that is renamed and a file that moves are all noticed.
+The piece must stand in the test, in its parameters, or in what it uses of its module; in the
+test's name it would prove nothing. So a case that is taken out, a test that is renamed and a file
+that moves are all noticed.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ def check(row: Row) -> None:
     assert path.is_file(), f"{row.name}: there is no {file}"
     parts = _parts(path)
     assert name in parts, f"{row.name}: there is no {row.test}"
+    assert row.piece not in name or not row.piece, f"{row.name}: {row.piece!r} proves nothing"
     assert row.piece in _with_uses(parts, name), f"{row.name}: {row.test} has no {row.piece!r}"
 
 

@@ -29,7 +29,7 @@ PITFALLS = """
 @ dialects/test_gemini_openai_request.py::pairs
 1 ids are nine letters and digits | len(call["id"]) == 9
 @ dialects/test_anthropic_openai_reply.py::test_ids_that_name_nothing_are_made
-1 ids made for an Anthropic client too | ident
+1 ids made for an Anthropic client too
 @ dialects/test_gemini_openai_request.py::test_pairing_by_id_in_any_order
 2 two calls of one function keep apart | ("b", "f")
 @ dialects/test_gemini_openai_reply.py::test_ollamas_parallel_calls_all_have_the_same_index
@@ -81,25 +81,25 @@ PITFALLS = """
 22 nothing but frames on a Gemini stream | startswith(b"data: ")
 23 data: with its space | b"data: "
 @ server/test_heartbeat_sdks.py::test_every_sdk_reads_the_whole_answer
-22 signs of life that SDKs bear | route
+22 signs of life that SDKs bear
 @ surfaces/test_envelopes.py::test_gemini_frame
-24 error is the first key | frame
+24 error is the first key
 @ e2e/test_transposed_broken.py::test_an_event_stream_ends_in_an_error_and_early
-25 a cut stream does not end cleanly | failure
+25 a cut stream does not end cleanly
 @ e2e/test_transposed_broken.py::test_google_genai
-25 google-genai raises | failure
+25 google-genai raises
 @ e2e/test_transposed_broken.py::test_anthropic
-25 anthropic raises | failure
+25 anthropic raises
 @ e2e/test_openai.py::test_a_broken_stream_is_noticed
-25 openai raises | model
+25 openai raises
 @ e2e/test_transposed_broken.py::test_google_generativeai
-24 the old SDK raises in array mode | failure
+24 the old SDK raises in array mode
 @ dialects/test_gemini_openai_reply.py::test_array_is_framed_as_googles
 26 nothing before [ and nothing after ] | endswith
 @ e2e/test_transposed_google_generativeai.py::test_refusals
-27 errors in array mode stand in an array | stream
+27 errors before an array keep their message | stream=stream
 @ dialects/test_gemini_openai_reply.py::test_running_usage_is_not_added_up
-28 usage is cumulative | running
+28 usage is cumulative
 @ dialects/test_gemini_recorded.py::test_usage
 31 n=2: every choice's tokens | llama-server.chat-stream-n2
 @ catalog/test_names.py::test_not_found
@@ -117,19 +117,19 @@ PITFALLS = """
 @ dialects/test_anthropic_openai_reply.py::test_mixed_fragments_never_overlap
 38 interleaved fragments | calls(
 @ dialects/test_gemini_anthropic_reply.py::test_recorded_streams_at_every_split
-39 tool_use without input, as recorded | tools
+39 tool_use without input, as recorded
 @ dialects/test_anthropic_openai_recorded.py::test_what_the_model_said
-40 a stop string on llama-server | stop
+40 a stop string on llama-server
 @ e2e/test_transposed_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
-40 thinking off by the chat route | thinker
+40 thinking off by the chat route
 @ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 41 required without property, before any node | a required name without property
 @ dialects/test_gemini_openai_request.py::test_googles_own_tools_are_refused_even_when_empty
 42 an empty object is on | {name: {}}
 @ surfaces/test_paths.py::test_bare_models_by_headers
-43 the shared /v1/models | path
+43 the shared /v1/models
 @ surfaces/test_paths.py::test_model_survives_encoding
-44 slashes and colons in names | names
+44 slashes and colons in names
 @ dialects/test_faults.py::test_where_a_reason_stands
 46 SGLang's errors at the top | "object": "error"
 @ surfaces/test_envelopes.py::test_status_and_type

@@ -17,9 +17,9 @@ surface: models | anthropic
 @ exchange/test_plan.py::test_anthropic_version_is_required
 surface: anthropic-version | anthropic-version
 @ e2e/test_anthropic.py::test_every_credential_it_can_send
-surface: credentials | credential
+surface: credentials
 @ dialects/test_anthropic_openai_request.py::test_max_tokens_is_required
-surface: max_tokens is required | max_tokens
+surface: max_tokens is required
 @ surfaces/test_envelopes.py::test_status_and_type
 surface: 413 | request_too_large
 @ dialects/test_anthropic_openai_reply.py::test_usage_may_come_in_many_ways
@@ -30,7 +30,7 @@ GEMINI_REQUEST = """
 @ dialects/test_gemini_anthropic_request.py::test_the_least_request
 g→a: model | "model"
 @ dialects/test_gemini_anthropic_request.py::test_system_instruction
-g→a: systemInstruction | system
+g→a: systemInstruction
 @ dialects/test_gemini_anthropic_request.py::test_a_conversation_begins_with_the_user
 g→a: the user begins | "contents[0]
 @ dialects/test_gemini_anthropic_request.py::test_turns_are_merged_and_empty_parts_left_out
@@ -59,7 +59,7 @@ g→a: maxOutputTokens and its default | 4096
 @ dialects/test_gemini_anthropic_request.py::test_config
 g→a: topP, topK, stopSequences | stop_sequences
 @ dialects/test_gemini_anthropic_request.py::test_a_temperature_above_anthropics
-g→a: temperature above 1 | temperature
+g→a: temperature above 1
 @ dialects/test_gemini_anthropic_request.py::test_what_has_no_equivalent_is_dropped_or_refused
 g→a: candidates | candidateCount
 g→a: seed and penalties | seed
@@ -68,7 +68,7 @@ g→a: a stop of blanks | stopSequences
 @ dialects/test_gemini_anthropic_request.py::test_thinking
 g→a: budget | budget_tokens
 g→a: budget 0 | disabled
-g→a: level | effort
+g→a: level
 @ dialects/test_gemini_anthropic_request.py::test_formats
 g→a: JSON with and without schema | json_schema
 """
@@ -125,14 +125,14 @@ a→o: context_management | context_management
 a→o: inference_geo | inference_geo
 a→o: unknown | something_new
 @ dialects/test_anthropic_openai_request.py::test_content
-a→o: text blocks | wanted
+a→o: text blocks
 @ dialects/test_anthropic_openai_request.py::test_base64_as_data_uris_want_it
-a→o: image base64 | data
+a→o: image base64
 @ dialects/test_anthropic_openai_request.py::test_pictures_from_elsewhere
 a→o: image url | "url"
 a→o: image file | "file"
 @ dialects/test_anthropic_openai_request.py::test_text_documents_are_text
-a→o: text document | document
+a→o: text document
 @ dialects/test_anthropic_openai_request.py::test_other_documents
 a→o: other documents | application/pdf
 @ dialects/test_anthropic_openai_request.py::test_blocks_of_anthropics_own_are_refused
@@ -157,13 +157,13 @@ a→o: redacted_thinking | redacted_thinking
 @ dialects/test_anthropic_openai_request.py::test_tools
 a→o: input_schema | parameters
 @ dialects/test_anthropic_openai_request.py::test_strict_goes_where_it_is_understood
-a→o: strict | strict
+a→o: strict
 @ dialects/test_anthropic_openai_request.py::test_tools_of_anthropics_own
 a→o: server tools, bash, text_editor, memory | bash_
 @ dialects/test_anthropic_openai_request.py::test_tool_choice
 a→o: auto, any, tool | "required"
 @ dialects/test_anthropic_openai_request.py::test_none_needs_no_tools
-a→o: none | none
+a→o: none
 @ dialects/test_anthropic_openai_request.py::test_parallel_calls_forbidden
 a→o: disable_parallel_tool_use | disable_parallel_tool_use
 @ dialects/test_anthropic_openai_request.py::test_the_least_request
@@ -179,7 +179,7 @@ a→o: thinking adaptive | "adaptive"
 @ dialects/test_anthropic_openai_request.py::test_leaving_thinking_out_means_none
 a→o: thinking absent | OFF[engine]
 @ dialects/test_anthropic_openai_reply.py::test_thinking_that_nobody_asked_for_is_not_shown
-a→o: display omitted | omitted
+a→o: display omitted
 @ dialects/test_anthropic_openai_request.py::test_effort
 a→o: effort | reasoning_effort
 @ dialects/test_anthropic_openai_request.py::test_a_format
@@ -196,24 +196,24 @@ o→a: id | msg_
 @ dialects/test_anthropic_openai_reply.py::test_thinking_comes_first_and_is_signed
 o→a: reasoning with a signature | signature
 @ dialects/test_anthropic_openai_reply.py::test_an_empty_reply_is_an_empty_text
-o→a: an empty reply | text
+o→a: an empty reply
 @ dialects/test_anthropic_openai_reply.py::test_a_call_streams
 o→a: tool_calls | partial_json
 @ dialects/test_anthropic_openai_reply.py::test_broken_streams
 o→a: arguments that cannot be read | calls(
 @ dialects/test_anthropic_openai_reply.py::test_the_limit_always_wins
-o→a: length always wins | length
+o→a: length always wins
 @ dialects/test_anthropic_openai_reply.py::test_calls_tell_that_tools_are_used
 o→a: calls complete | tool_use
 @ dialects/test_anthropic_openai_reply.py::test_stop_strings
 o→a: a matched stop | stop_sequence
 @ dialects/test_anthropic_openai_reply.py::test_a_call_cut_by_a_stop_string_is_not_offered
-o→a: a call cut by a stop | stop
+o→a: a call cut by a stop
 @ dialects/test_anthropic_openai_reply.py::test_finish_reasons
 o→a: content_filter | content_filter
 o→a: everything else | something_new
 @ dialects/test_anthropic_openai_reply.py::test_a_refusal
-o→a: refusal | refusal
+o→a: refusal
 @ dialects/test_anthropic_openai_reply.py::test_usage_may_come_in_many_ways
 o→a: input without cached | input_tokens
 o→a: cached | cache_read_input_tokens
@@ -225,15 +225,15 @@ o→a stream: message_delta with usage, message_stop | message_delta
 o→a stream: created is 0 | cache_creation_input_tokens
 o→a stream: event equals type, LF LF | event:
 @ dialects/test_anthropic_openai_reply.py::test_thinking_between_words
-o→a stream: change of kind | thinking
+o→a stream: change of kind
 @ dialects/test_anthropic_openai_reply.py::test_mixed_fragments_never_overlap
 o→a stream: fragments of a second call wait | calls(
 @ dialects/test_anthropic_openai_reply.py::test_words_behind_a_call
 o→a stream: text behind a call | CALL
 @ dialects/test_anthropic_openai_reply.py::test_the_name_may_come_late
-o→a stream: the name comes late | name
+o→a stream: the name comes late
 @ dialects/test_anthropic_openai_reply.py::test_pings
-o→a stream: ping | beat
+o→a stream: ping
 @ dialects/test_anthropic_openai_reply.py::test_an_error_in_the_midst_of_events
 o→a stream: failure | made.error
 @ e2e/test_transposed_prompt_counts.py::test_the_tokenizer_is_asked_beside
@@ -241,18 +241,18 @@ o→a stream: input_tokens from the first byte | input_tokens
 @ dialects/test_anthropic_openai_sdk.py::test_recorded_replies
 tolerance: the SDK reads what we write | Proxy(
 @ dialects/test_anthropic_openai_sdk.py::test_a_broken_stream_is_noticed
-tolerance: anthropic notices | pieces
+tolerance: anthropic notices
 @ e2e/test_openai.py::test_a_broken_stream_is_noticed
-tolerance: openai notices | model
+tolerance: openai notices
 @ e2e/test_transposed_broken.py::test_anthropic
-tolerance: anthropic notices on the wire | failure
+tolerance: anthropic notices on the wire
 """
 
 ROUTES = """
 @ dialects/test_registry.py::test_preference
 the OpenAI route goes before a node's Anthropic one | [O, A]
 @ exchange/test_refusal.py::test_recorded
-error bodies out of shape are rewritten | judge
+error bodies out of shape are rewritten
 @ e2e/test_transposed_errors.py::test_a_real_nodes_messages_route
 llama-server's 500 without messages | llama_node
 @ dialects/test_gemini_anthropic_request.py::test_modes
@@ -266,7 +266,7 @@ Ollama's route counts nothing | OLLAMA
 @ dialects/test_counts.py::test_anthropic_messages
 count_tokens by the node's tokenizer | "/tokenize"
 @ dialects/test_counts.py::test_anthropic_estimate_and_media
-count_tokens by estimate | estimate
+count_tokens by estimate
 """
 
 LEFT_OUT = {

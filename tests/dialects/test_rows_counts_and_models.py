@@ -13,20 +13,20 @@ encoding_format float | encoding_format
 @ dialects/test_embeddings.py::test_many
 batchEmbedContents in order | "embeddings"
 @ dialects/test_embeddings.py::test_wrong_batches
-each model is the path's | model
+each model is the path's
 @ dialects/test_embeddings.py::test_parts_make_one_text
-several parts are one text | parts
+several parts are one text
 @ dialects/test_embeddings.py::test_refused
 parts that are no text | inlineData
 @ dialects/test_embeddings.py::test_dimensions
-outputDimensionality | dimensions
+outputDimensionality
 sizes that differ in a batch | "requests[2].outputDimensionality"
 @ dialects/test_embeddings.py::test_wrong_requests
 autoTruncate and the rest of Vertex's | autoTruncate
 @ dialects/test_embeddings.py::test_vectors_in_base64_are_read
-vectors in base64 | base64
+vectors in base64
 @ dialects/test_embeddings.py::test_vectors_are_put_in_order
-data by index | index
+data by index
 @ dialects/test_embeddings.py::test_recorded
 vLLM, llama-server and Ollama | llama-server.embeddings
 @ dialects/test_embeddings.py::test_a_node_without_embeddings
@@ -34,9 +34,9 @@ SGLang without embeddings | sglang-0.5.23.embeddings
 @ dialects/test_faults.py::test_status
 llama-server without --embeddings (501) | (501, 501, 400, 501)
 @ e2e/test_transposed_google_genai.py::test_embed_one_and_many
-google-genai on a real node | embed
+google-genai on a real node
 @ e2e/test_transposed_google_generativeai.py::test_embed_one_and_many
-google-generativeai on a real node | embed
+google-generativeai on a real node
 """
 
 COUNTS = """
@@ -56,7 +56,7 @@ count: media | text-only
 @ dialects/test_counts.py::test_recorded_counts
 count: recorded | sglang-0.5.23.tokenize-chat
 @ dialects/test_recordings.py::test_every_recorded_count_is_a_number
-count: every recorded form | count
+count: every recorded form
 @ e2e/test_transposed_google_genai.py::test_token_counts_are_the_nodes
 count: google-genai on a real node | count_tokens
 @ e2e/test_transposed_google_generativeai.py::test_token_counts_are_the_nodes
@@ -79,7 +79,7 @@ models: Anthropic's item | created_at
 @ surfaces/test_model_lists.py::test_openai_list
 models: OpenAI's list | "list"
 @ surfaces/test_paths.py::test_bare_models_by_headers
-models: the shared /v1/models by headers | path
+models: the shared /v1/models by headers
 @ catalog/test_names.py::test_not_found
 models: missing | NotFound
 @ surfaces/test_model_lists.py::test_gemini_model
@@ -100,11 +100,11 @@ metadata: SGLang | Engine.SGLANG
 @ upstream/test_recognise.py::test_llama_server
 metadata: llama-server | Engine.LLAMA_SERVER
 @ upstream/test_listings.py::test_a_loaded_model_runs_with_the_context_it_was_loaded_with
-metadata: Ollama's served context | context
+metadata: Ollama's served context
 @ upstream/test_listings.py::test_tgi_s_limits
-metadata: TGI | info
+metadata: TGI
 @ catalog/test_names.py::test_resolve
-names: gemma2 is gemma2:latest, models/ stripped | latest
+names: gemma2 is gemma2:latest, models/ stripped
 """
 
 LEFT_OUT = {

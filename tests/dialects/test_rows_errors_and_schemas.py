@@ -111,7 +111,7 @@ first byte too late | 504
 @ server/test_failover.py::test_another_node_takes_the_same_bytes
 another node is tried first | answering(529)
 @ e2e/test_transposed_broken.py::test_google_genai
-after the first byte: error and abort | failure
+after the first byte: error and abort
 @ dialects/test_anthropic_openai_request.py::test_refusals_are_not_repeated_by_clients
 a refusal is never 5xx | 400
 """
@@ -170,7 +170,7 @@ strict: depth | range(11)
 @ dialects/test_gemini_openai_request.py::test_json_with_a_schema
 name of a schema | "response"
 @ dialects/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
-strict never made by rewriting | loose
+strict never made by rewriting
 """
 
 LEFT_OUT = {

@@ -303,7 +303,7 @@ two schemas | responseJsonSchema
 @ dialects/test_gemini_openai_request.py::test_a_format_and_tools_at_once
 combinations: TGI, SGLang, vLLM, llama-server | SGLANG, VLLM
 @ e2e/test_transposed_google_genai.py::test_a_list_at_the_root
-a root that is no object | list
+a root that is no object
 """
 
 THINKING = """
@@ -324,7 +324,7 @@ thoughts not wanted are counted | candidatesTokenCount
 @ dialects/test_engines.py::test_effort_of_a_budget
 buckets | 24576
 @ e2e/test_transposed_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
-budget 0 on a real node | thinker
+budget 0 on a real node
 """
 
 ENGINES = """

@@ -12,9 +12,9 @@ google-genai: text | MODEL
 @ e2e/test_transposed_google_genai.py::test_a_stream_comes_in_pieces_and_ends_in_one_chunk
 google-genai: stream | stream(ai
 @ e2e/test_transposed_google_genai.py::test_async
-google-genai: async | aio
+google-genai: async
 @ e2e/test_transposed_google_genai.py::test_a_system_instruction_is_part_of_the_prompt
-google-genai: system prompt | system_instruction
+google-genai: system prompt
 @ e2e/test_transposed_google_genai.py::test_a_call_comes_whole
 google-genai: forced call | calling("ANY"
 @ e2e/test_transposed_google_genai.py::test_a_response_schema_is_kept
@@ -38,11 +38,11 @@ google-generativeai: text and system prompt | system_instruction
 @ e2e/test_transposed_google_generativeai.py::test_a_stream_is_an_array
 google-generativeai: stream | stream=True
 @ e2e/test_transposed_google_generativeai.py::test_a_forced_call
-google-generativeai: forced call | stream
+google-generativeai: forced call
 @ e2e/test_transposed_google_generativeai.py::test_a_response_schema_is_kept
-google-generativeai: JSON schema | response_schema
+google-generativeai: JSON schema
 @ e2e/test_transposed_google_generativeai.py::test_thoughts_are_kept_from_a_client_that_knows_none
-google-generativeai: a model that thinks | thinks
+google-generativeai: a model that thinks
 @ e2e/test_transposed_google_generativeai.py::test_embed_one_and_many
 google-generativeai: embeddings | embed_content
 @ e2e/test_transposed_google_generativeai.py::test_token_counts_are_the_nodes
@@ -56,13 +56,13 @@ google-generativeai: images | image/png
 anthropic: text | create
 anthropic: stream | stream
 @ e2e/test_transposed_anthropic.py::test_a_system_prompt_is_part_of_the_prompt
-anthropic: system prompt | system
+anthropic: system prompt
 @ e2e/test_transposed_anthropic.py::test_a_tool_is_used
 anthropic: forced call | "any"
 @ e2e/test_transposed_anthropic.py::test_a_schema_is_kept
-anthropic: JSON schema | schema
+anthropic: JSON schema
 @ e2e/test_transposed_anthropic.py::test_thinking_comes_first
-anthropic: thinking on | budget
+anthropic: thinking on
 @ e2e/test_transposed_anthropic.py::test_without_thinking
 anthropic: thinking off | disabled
 @ e2e/test_transposed_anthropic.py::test_token_counts_are_the_nodes
@@ -105,7 +105,7 @@ example: systemInstruction | systemInstruction
 @ e2e/test_transposed_examples.py::test_json
 example: JSON mode and response schema | responseSchema
 @ e2e/test_transposed_examples.py::test_multiple_turns
-example: turns | model
+example: turns
 @ e2e/test_transposed_examples.py::test_embeddings_and_counts
 example: embeddings and counts | embedContent
 @ e2e/test_transposed_examples.py::test_a_refused_message_leaves_no_trace

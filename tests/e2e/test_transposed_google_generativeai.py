@@ -129,10 +129,11 @@ def test_token_counts_are_the_nodes() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_refusals(stream: bool) -> None:
+    """Where a stream would be an array, too: of an error inside one it tells nothing (measured)."""
     config = {"response_mime_type": "text/x.enum", "response_schema": {"enum": ["a", "b"]}}
     with pytest.raises(exceptions.BadRequest) as caught:
         model().generate_content("hi", generation_config=config, stream=stream)
-    assert stream or "unsupported_response_format" in caught.value.message
+    assert "unsupported_response_format" in caught.value.message
 
 
 def test_an_image_is_refused_where_the_model_cannot_see() -> None:
