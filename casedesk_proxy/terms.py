@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar, dataclass_transform
 
 __all__ = [
     "Action",
@@ -19,7 +20,18 @@ __all__ = [
     "RawHeaders",
     "Target",
     "Usage",
+    "record",
 ]
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def record(cls: type[T]) -> type[T]:
+    """A frozen dataclass with slots, kept so by the type checker alone: for values that every
+    request makes. Python's own freezing makes each field's first setting three times as slow."""
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
 
 #: Header lines as they stood on the wire, in order, duplicates kept: (name, value).
 RawHeaders = tuple[tuple[bytes, bytes], ...]
@@ -123,7 +135,7 @@ class Target:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """Token counts as the node told them; None where it told nothing."""
 

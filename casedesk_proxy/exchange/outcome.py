@@ -9,7 +9,11 @@ from typing import Any
 from casedesk_proxy.errors import Busy, ProxyError, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.terms import Usage
 
-__all__ = ["Outcome", "Phase", "Terminal", "terminal_of"]
+__all__ = ["NAMES", "Outcome", "Phase", "Terminal", "terminal_of"]
+
+
+#: The first fields of a log line, after the id.
+NAMES = ("deployment", "token", "surface", "action", "asked", "model", "node")
 
 
 class Terminal(StrEnum):
@@ -106,17 +110,11 @@ class Outcome:
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""
         facts: dict[str, Any] = {"id": self.request_id}
-        for name, text in (
-            ("deployment", self.deployment),
-            ("token", self.token),
-            ("surface", self.surface),
-            ("action", self.action),
-            ("asked", self.asked if self.asked != self.model else ""),
-            ("model", self.model),
-            ("node", self.node),
-        ):
-            if text:
+        for name in NAMES:
+            if text := getattr(self, name):
                 facts[name] = text
+        if self.asked == self.model:
+            facts.pop("asked", None)
         if self.attempts > 1:
             facts["attempts"] = self.attempts
         if self.tried:

@@ -6,7 +6,7 @@ Planning is complete before any node is called; what no node could serve is refu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from casedesk_proxy.catalog.names import resolve
@@ -19,7 +19,7 @@ from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
-from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
 __all__ = ["Plan", "plan_request"]
@@ -31,13 +31,14 @@ _PATHS = {
     Action.COMPLETE: "/v1/completions",
     Action.EMBEDDINGS: "/v1/embeddings",
 }
+_NOT_TRANSPOSED = Transposition()
 #: Models whose places are remembered for one connection.
 _MOST_PLACES = 16
 #: Characters of a model name that Google's own clients leave as they are in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """A request that any of ``nodes`` can take, each by its route.
 
@@ -67,13 +68,15 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     if place is None or not place.still_holds(ask):
         place = _find_place(snapshot, deployment, ask, asked)
     target, nodes, wish = place.target, place.natives, place.wish
+    made = _NOT_TRANSPOSED
     if nodes:
-        made = Transposition(_native_routes(ask, body, place))
+        routes: Mapping[str, Route] = _native_routes(ask, body, place)
     else:
         made = transpose_for(ask, body.value, target, place.holders, deployment)
         if not made.routes and made.answer is None:
             raise _unsupported(call, target, place.holders)
-        nodes = tuple(node for node in place.holders if node.name in made.routes)
+        routes = made.routes
+        nodes = tuple(node for node in place.holders if node.name in routes)
         wish = _wish(ask, deployment, target, nodes)
     if wish.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
@@ -83,7 +86,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
         asked=asked,
         model=target.model,
         nodes=nodes,
-        routes=made.routes,
+        routes=routes,
         framing=_framing(call, stream=body.stream),
         wish=wish,
         answer=made.answer,

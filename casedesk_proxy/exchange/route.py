@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from casedesk_proxy.dialects.base import Question, Translator
 from casedesk_proxy.exchange.snapshot import NodeSpec
 from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.terms import Call, Dialect, ModelInfo, RawHeaders, Target
+from casedesk_proxy.terms import Call, Dialect, ModelInfo, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
 __all__ = ["Ask", "Place", "Route"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ask:
     """One request to be planned. ``reported``: the models of each node that told its list;
     ``nodes``: those that were recognised by asking them, as what they really are. ``places``: what
@@ -51,7 +51,7 @@ class Place:
         return self.reported is ask.reported and self.nodes is ask.nodes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """How some nodes are asked: in which dialect, for what.
 

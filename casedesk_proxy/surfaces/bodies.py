@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.surfaces.spans import Span, elements, members, splice, value_behind
-from casedesk_proxy.terms import Action, Call, Dialect, Framing
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 
 __all__ = ["Body", "read_body", "rename_model"]
 
@@ -18,7 +17,7 @@ _WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
 _NAMING = _WRAPPERS | {"model", "requests"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body:
     """``model`` as the body names it, None for Gemini, where the path does; ``stream``: whether
     call and body together ask for one; ``value`` the whole object (of double keys the last)."""

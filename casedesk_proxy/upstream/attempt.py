@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
 
 from casedesk_proxy.errors import ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import Failure
+from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.wire.http1 import ResponseHead
@@ -32,7 +32,7 @@ class AttemptFailed(Exception):
         self.error = error
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempt:
     """Timeouts in seconds. A cancelled attempt leaves no connection behind."""
 

@@ -22,6 +22,7 @@ from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState, Slot, Stream
 from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
+from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -71,7 +72,7 @@ class Lease:
         self._dispatcher.release(self._slot)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """A node's reply whose head has come. ``asked`` is the client's name of the model."""
 
@@ -125,6 +126,8 @@ class Dispatcher:
         self.admission = Admission()
         self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
+        #: By the nodes' names, for as long as their configuration is the same object.
+        self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
         self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -135,6 +138,7 @@ class Dispatcher:
     def adopt(self, snapshot: Snapshot) -> None:
         """Take over a configuration. A node that is no longer in it finishes what it has. Raises
         OSError where a node's CA file cannot be read."""
+        self._pool_of.clear()
         pools = {_address(node): self._pool(node) for node in snapshot.nodes.values()}
         for address in self._pools.keys() - pools.keys():
             self._pools[address].close()
@@ -291,7 +295,10 @@ class Dispatcher:
             deployment.first_byte_timeout(node),
         )
         try:
-            connection, head = await _run(attempt, route, node, pool)
+            if route.question is None:
+                connection, head = await attempt.run()
+            else:
+                connection, head = await _run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
             slot.state.fail(self._loop.time(), failed.fault, failed.error.message)
             self.release(slot)
@@ -336,6 +343,9 @@ class Dispatcher:
     def _pool(self, node: NodeSpec) -> ConnectionPool:
         """The connections to a node's address: kept, or made anew for a node that left the
         configuration while a request waited for it."""
+        seen = self._pool_of.get(node.name)
+        if seen is not None and seen[0] is node:
+            return seen[1]
         known = self._pools.get(_address(node))
         if known is None:
             known = ConnectionPool(
@@ -345,15 +355,15 @@ class Dispatcher:
                 node_tls(node),
                 delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
             )
+        self._pool_of[node.name] = node, known
         return known
 
 
-async def _run(
+async def _run_and_ask(
     attempt: Attempt, route: Route, node: NodeSpec, pool: ConnectionPool
 ) -> tuple[NodeConnection, ResponseHead]:
-    """The attempt; and beside it the route's question, whose answer a reply waits for a little."""
-    if route.question is None:
-        return await attempt.run()
+    """The attempt, and beside it the route's question, whose answer a reply waits for a little."""
+    assert route.question is not None
     asking = asyncio.ensure_future(ask_beside(pool, route.question_for(node), route.question.take))
     try:
         connection, head = await attempt.run()

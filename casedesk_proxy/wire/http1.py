@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
-from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.terms import RawHeaders, record
 
 __all__ = [
     "MAX_HEAD",
@@ -52,7 +51,7 @@ class Body(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestHead:
     """A request's head. ``target`` stands as on the wire, read as UTF-8; bytes that are none are
     kept as surrogates (PEP 383). ``modern`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or
@@ -72,7 +71,7 @@ class RequestHead:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResponseHead:
     """A reply's head. ``length`` is the number of body bytes where ``body`` is LENGTH, else 0.
 

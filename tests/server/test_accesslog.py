@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
-from casedesk_proxy.server.accesslog import access_log, as_logfmt
+from casedesk_proxy.server.accesslog import access_log, as_logfmt, usual_line
 from casedesk_proxy.server.lines import Lines
 from casedesk_proxy.terms import Usage
 
@@ -40,6 +40,48 @@ def test_no_value_breaks_the_line(text: str) -> None:
     assert b"\n" not in line
     assert b"\r" not in line
     assert line.endswith(b" b=1")
+
+
+_COUNTS = st.none() | st.integers(0, 10**9)
+
+
+@given(
+    st.builds(
+        Outcome,
+        request_id=st.sampled_from(["r1", "a=b", 'say "x"', ""]),
+        started=st.just(10.0),
+        surface=st.sampled_from(["openai", ""]),
+        action=st.sampled_from(["chat/completions", ""]),
+        deployment=st.sampled_from(["desk", "my desk"]),
+        token=st.sampled_from(["alice", ""]),
+        asked=st.sampled_from(["gpt", "gemma2:9b"]),
+        model=st.sampled_from(["gemma2:9b", "é\n", ""]),
+        node=st.sampled_from(["gpu0", ""]),
+        attempts=st.integers(0, 2),
+        tried=st.sampled_from([(), ("a:lost",)]),
+        queued=st.sampled_from([0.0, 0.25]),
+        status=st.sampled_from([200, 404]),
+        terminal=st.sampled_from(list(Terminal)),
+        code=st.sampled_from(["", "busy"]),
+        first_byte=st.none() | st.floats(10, 1000),
+        ended=st.floats(10, 1000),
+        received=st.integers(0, 10),
+        sent=st.integers(0, 10**9),
+        events=st.integers(0, 3),
+        usage=st.builds(Usage, _COUNTS, _COUNTS, _COUNTS, _COUNTS),
+        dropped=st.sampled_from([(), ("topK",)]),
+    )
+)
+def test_the_short_way_says_the_same(outcome: Outcome) -> None:
+    assert usual_line(outcome) in (None, as_logfmt(outcome.facts()))
+
+
+def test_the_short_way_is_taken() -> None:
+    outcome = Outcome(
+        request_id="r1", started=10.0, action="messages", terminal=Terminal.COMPLETED,
+        first_byte=10.0, received=1, events=1, usage=Usage(1, 2),
+    )  # fmt: skip
+    assert usual_line(outcome) is not None
 
 
 def test_the_sink_writes_to_stderr(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
