@@ -124,7 +124,7 @@ def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
         body=raw,
         leads=place.leads,
     )
-    return {node.name: route for node in place.natives}
+    return dict.fromkeys(place.wish.nodes, route)
 
 
 def _wish(ask: Ask, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]) -> Wish:

@@ -63,8 +63,7 @@ class Handler:
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._quiet: asyncio.Future[None] | None = None
 
     def adopt(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
         """Answer with another configuration from the next request on."""
@@ -73,7 +72,9 @@ class Handler:
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
-        await self._quiet.wait()
+        while self.live:
+            self._quiet = self._quiet or self._loop.create_future()
+            await self._quiet
 
     async def handle(self, request: Request) -> bool:
         """Answer one request; tells whether its connection may carry another. Raises nothing
@@ -90,7 +91,6 @@ class Handler:
             target=target,
         )
         self.live.add(outcome)
-        self._quiet.clear()
         try:
             answer = await self._answer(request, outcome, standing)
             if isinstance(answer, bool):
@@ -116,8 +116,9 @@ class Handler:
             return self._refuse(request, outcome, ProxyError("internal error"))
         finally:
             self.live.discard(outcome)
-            if not self.live:
-                self._quiet.set()
+            if self._quiet is not None and not self.live:
+                self._quiet.set_result(None)
+                self._quiet = None
             outcome.ended = self._loop.time()
             self._tell(outcome)
 

@@ -92,9 +92,9 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def count(self, outcome: Outcome) -> None:
-        deployment, whose = outcome.deployment, (outcome.deployment, outcome.surface)
-        status = str(outcome.status)
-        self._exchanges.add((*whose, status, outcome.terminal.value))
+        deployment, surface = outcome.deployment, outcome.surface
+        whose = (deployment, surface)
+        self._exchanges.add((deployment, surface, str(outcome.status), outcome.terminal.value))
         self._duration.observe(whose, outcome.ended - outcome.started)
         if outcome.first_byte is not None:
             self._first_byte.observe(whose, outcome.first_byte - outcome.started)
@@ -114,20 +114,20 @@ class Metrics(Collector):
             self._count_node(outcome)
 
     def _count_node(self, outcome: Outcome) -> None:
-        whose = (outcome.deployment, outcome.node)
-        self._events.add(whose, outcome.events)
+        deployment, node = outcome.deployment, outcome.node
+        self._events.add((deployment, node), outcome.events)
         self.events += outcome.events
         if outcome.attempts > 1:
-            self._failovers.add((outcome.deployment,), outcome.attempts - 1)
-        usage = outcome.usage
-        for kind, tokens in (
-            ("prompt", usage.prompt),
-            ("output", usage.output),
-            ("cached", usage.cached),
-            ("thoughts", usage.thoughts),
-        ):
-            if tokens:
-                self._tokens.add((*whose, kind), tokens)
+            self._failovers.add((deployment,), outcome.attempts - 1)
+        usage, tokens = outcome.usage, self._tokens
+        if usage.prompt:
+            tokens.add((deployment, node, "prompt"), usage.prompt)
+        if usage.output:
+            tokens.add((deployment, node, "output"), usage.output)
+        if usage.cached:
+            tokens.add((deployment, node, "cached"), usage.cached)
+        if usage.thoughts:
+            tokens.add((deployment, node, "thoughts"), usage.thoughts)
 
     def count_reload(self, *, ok: bool) -> None:
         self._reloads.add(("taken" if ok else "refused",))

@@ -1,0 +1,228 @@
+"""Fibers: on the spot where a signal is set, as tasks do where a future is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.fibers import Fiber, Signal
+
+
+class Run:
+    """A fiber and what became of it."""
+
+    def __init__(self, work: Coroutine[Any, None, None]) -> None:
+        self.ends = 0
+        self.fiber = Fiber(asyncio.get_running_loop(), work, self._finished)
+        self.fiber.start()
+
+    def _finished(self) -> None:
+        self.ends += 1
+
+
+async def test_what_never_waits_is_over_at_once() -> None:
+    seen = []
+
+    async def work() -> None:
+        seen.append("ran")
+
+    run = Run(work())
+    assert (seen, run.ends, run.fiber.ended) == (["ran"], 1, True)
+
+
+async def test_a_signal_resumes_within_set() -> None:
+    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    seen = []
+
+    async def work() -> None:
+        seen.append(await signal)
+
+    run = Run(work())
+    assert (seen, run.ends) == ([], 0)
+    signal.set(5)
+    assert (seen, run.ends) == ([5], 1)
+
+
+async def test_a_failed_signal_raises_where_it_is_awaited() -> None:
+    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    seen = []
+
+    async def work() -> None:
+        try:
+            await signal
+        except TimeoutError:
+            seen.append("late")
+
+    Run(work())
+    signal.fail(TimeoutError())
+    assert seen == ["late"]
+
+
+async def test_a_value_that_came_first_is_kept_and_two_are_an_error() -> None:
+    signal: Signal[str] = Signal(asyncio.get_running_loop())
+    signal.set("a")
+    assert await signal == "a"
+    with pytest.raises(AssertionError):
+        signal.set("b")
+
+
+async def test_an_ordinary_task_may_await_a_signal_and_be_cancelled() -> None:
+    loop = asyncio.get_running_loop()
+    signal: Signal[int] = Signal(loop)
+
+    async def wait() -> int:
+        return await signal
+
+    task = loop.create_task(wait())
+    await asyncio.sleep(0)
+    signal.set(3)
+    assert await task == 3
+    left: Signal[int] = Signal(loop)
+
+    async def wait_in_vain() -> int:
+        return await left
+
+    gone = loop.create_task(wait_in_vain())
+    await asyncio.sleep(0)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    left.set(1)
+
+
+async def test_cancelling_at_a_signal_is_immediate() -> None:
+    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    seen = []
+
+    async def work() -> None:
+        try:
+            await signal
+        finally:
+            seen.append("closed")
+
+    run = Run(work())
+    run.fiber.cancel()
+    assert (seen, run.ends) == (["closed"], 1)
+    signal.set(1)  # Nobody waits any more.
+    run.fiber.cancel()
+    assert run.ends == 1
+
+
+async def test_cancelling_at_a_task_cancels_the_task_first() -> None:
+    loop = asyncio.get_running_loop()
+    seen = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("slow")
+
+    async def work() -> None:
+        try:
+            await loop.create_task(slow())
+        finally:
+            seen.append("work")
+
+    run = Run(work())
+    await asyncio.sleep(0)
+    run.fiber.cancel()
+    assert run.ends == 0
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (seen, run.ends) == (["slow", "work"], 1)
+
+
+async def test_cancelling_while_it_runs_ends_its_next_wait() -> None:
+    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    seen = []
+    runs: list[Run] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        runs[0].fiber.cancel()
+        seen.append("goes on")
+        try:
+            await signal
+        finally:
+            seen.append("ended")
+
+    runs.append(Run(work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (seen, runs[0].ends) == (["goes on", "ended"], 1)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_cancelling_beside_a_bare_yield(when: str) -> None:
+    seen = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        seen.append("woke")
+        await asyncio.sleep(0)
+        seen.append("again")
+
+    run = Run(work())
+    if when == "after":
+        await asyncio.sleep(0)
+    run.fiber.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert run.ends == 1
+    assert seen == ([] if when == "before" else ["woke"])
+
+
+async def test_a_cancel_that_is_withstood_leaves_the_fiber_running() -> None:
+    loop = asyncio.get_running_loop()
+    first: Signal[int] = Signal(loop)
+    second: Signal[int] = Signal(loop)
+    seen = []
+
+    async def work() -> None:
+        try:
+            await first
+        except asyncio.CancelledError:
+            seen.append("no")
+        seen.append(str(await second))
+
+    run = Run(work())
+    run.fiber.cancel()
+    assert run.ends == 0
+    second.set(2)
+    assert (seen, run.ends) == (["no", "2"], 1)
+
+
+async def test_fibers_within_fibers() -> None:
+    loop = asyncio.get_running_loop()
+    inner: Signal[int] = Signal(loop)
+    outer: Signal[int] = Signal(loop)
+    seen = []
+
+    async def wait_for(signal: Signal[int]) -> None:
+        seen.append(await signal)
+
+    async def work() -> None:
+        Run(wait_for(inner))
+        inner.set(1)
+        seen.append(await outer)
+
+    Run(work())
+    outer.set(2)
+    assert seen == [1, 2]
+
+
+async def test_an_error_is_told_to_the_loop() -> None:
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+
+    async def work() -> None:
+        raise ValueError("bug")
+
+    run = Run(work())
+    assert run.ends == 1
+    assert isinstance(told[0]["exception"], ValueError)
