@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
-from casedesk_proxy.exchange.ending import is_between_events
+from casedesk_proxy.exchange.ending import ArrayTap, is_between_events
 from casedesk_proxy.exchange.finish import is_unfinished
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.terms import Dialect, Usage
@@ -229,9 +229,11 @@ class Relay(asyncio.Protocol, ABC):
         self._send(b"")
 
     def _sign_of_life(self) -> bytes:
-        """Never inside an event that the node has begun."""
+        """Never inside an event or an element that the node has begun."""
         self._recall()
-        return self.pulse if self.pulse and is_between_events(self.tap.last) else b""
+        tap = self.tap
+        between = tap.between if isinstance(tap, ArrayTap) else is_between_events(tap.last)
+        return self.pulse if self.pulse and between else b""
 
     def _is_unsent(self) -> bool:
         """Whether nothing has been sent, so that an error can still be a plain reply."""
