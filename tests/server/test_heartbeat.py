@@ -9,7 +9,7 @@ import re
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
-from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
+from tests.server.gateways import SSE, NodeSide, chat, chunk, leave, read_head, read_raw_chunked
 from tests.server.pooled import Member, PoolStage, pooled
 
 OFTEN = ", heartbeat: 40ms"
@@ -175,12 +175,7 @@ async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: st
         reader, writer = await stage.connect()
         writer.write(REQUESTS["gemini sse"])
         await read_head(reader)
-        if how == "close":
-            writer.close()
-        elif how == "reset":
-            writer.transport.abort()
-        else:
-            writer.write_eof()
+        leave(writer, how)
         async with asyncio.timeout(0.1):
             await member.sides[0].gone.wait()
         outcome = await stage.outcome()
