@@ -6,7 +6,8 @@ python bench/chaos.py                         # 500 clients, 4 nodes, three minu
 python bench/chaos.py -n 50 -t 10 --seed 7
 
 The exit code is 1 if an answer looked whole and was not, an exchange ended in no legal state, or
-something is left over afterwards: slots, waiting requests, file descriptors, memory.
+something is left over afterwards: slots, waiting requests, file descriptors, memory; or if memory
+grew while it ran.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import random
 import re
 import signal
 import socket
+import statistics
 import struct
 import sys
 import tempfile
@@ -282,11 +284,10 @@ class Proxy:
                 counts[match[1]] += int(float(match[2]))
         return counts
 
-    async def cancels(self) -> str:
-        """In how many seconds a client that left had freed its node: 99 %, all of them."""
+    async def seconds(self, histogram: str) -> str:
+        """Within how many seconds 99 % of what it counted were, and all of it."""
         buckets = re.findall(
-            r'casedesk_cancel_seconds_bucket\{le="(\S+)"\} (\S+)',
-            (await self._get("/metrics")).decode(),
+            histogram + r'_bucket\{le="(\S+)"\} (\S+)', (await self._get("/metrics")).decode()
         )
         most = max((float(count) for _, count in buckets), default=0)
         edges = [
@@ -294,6 +295,11 @@ class Proxy:
             for share in (0.99, 1)
         ]
         return ", ".join(edges)
+
+    def processor(self) -> tuple[float, float]:
+        """Seconds on a processor, and ready to run without getting one, since the start."""
+        used, waited, _ = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
+        return int(used) / 1e9, int(waited) / 1e9
 
     async def _get(self, path: str) -> bytes:
         url = f"http://127.0.0.1:{self._admin}{path}"
@@ -345,8 +351,15 @@ async def collect(stream: asyncio.StreamReader, complaints: list[str]) -> None:
             complaints.append(line.rstrip())
 
 
-async def crowd(make: Callable[[Tally], Client], clients: int, seconds: float, told: str) -> Tally:
-    """So many clients for so many seconds, and what they saw."""
+async def crowd(
+    make: Callable[[Tally], Client],
+    clients: int,
+    seconds: float,
+    told: str,
+    look: Callable[[float], None] = lambda _: None,
+) -> Tally:
+    """So many clients for so many seconds, and what they saw. ``look`` is called now and then,
+    with the seconds since the beginning."""
     stop = asyncio.Event()
     tally = Tally()
     tasks = [asyncio.ensure_future(make(tally).run(stop)) for _ in range(clients)]
@@ -357,6 +370,7 @@ async def crowd(make: Callable[[Tally], Client], clients: int, seconds: float, t
         begun = loop.time()
         while loop.time() - begun < seconds:
             await asyncio.sleep(0.5)
+            look(loop.time() - begun)
             seen = f"{sum(tally.seen.values())} asked, {len(tally.lies)} lies"
             progress.update(bar, completed=loop.time() - begun, seen=seen)
     stop.set()
@@ -373,14 +387,45 @@ class Left:
     status: dict[str, Any]
 
 
+class Samples:
+    """Memory over time, while the process works."""
+
+    def __init__(self, proxy: Proxy, seconds: float) -> None:
+        self._proxy, self._every = proxy, seconds / 200
+        #: Seconds since the beginning, KB of private memory, file descriptors.
+        self.taken: list[tuple[float, int, int]] = []
+
+    def look(self, now: float) -> None:
+        if now >= len(self.taken) * self._every:
+            self.taken.append((now, self._proxy.memory(), self._proxy.descriptors()))
+
+    def parts(self, number: int = 10) -> list[tuple[float, int, int, int]]:
+        """When each part of the time began, and its median memory, most memory, and most file
+        descriptors."""
+        size = max(len(self.taken) // number, 1)
+        parts = [self.taken[at : at + size] for at in range(0, size * number, size)]
+        return [
+            (part[0][0], int(statistics.median(used)), max(used), max(one[2] for one in part))
+            for part in parts
+            if part and (used := [one[1] for one in part])
+        ]
+
+    def growth(self) -> int:
+        """KB that the last fifth of the time has more than the second one. The first warms up."""
+        fifths = self.parts(5)
+        return fifths[-1][1] - fifths[1][1] if len(fifths) == 5 else 0
+
+
 async def rest(proxy: Proxy) -> Left:
     status = await proxy.quiet(20)
     await asyncio.sleep(6)  # idle connections to nodes are kept for some seconds
     return Left(proxy.descriptors(), proxy.memory(), status)
 
 
-def faults(before: Left, after: Left, ends: Counter[str], tally: Tally) -> list[str]:
-    """Everything that is not as it should be."""
+def faults(
+    before: Left, after: Left, ends: Counter[str], tally: Tally, growth: int = 0
+) -> list[str]:
+    """Everything that is not as it should be. ``growth``: of memory while it ran, in KB."""
     found = [f"an answer looked whole: {one}" for one in tally.lies[:10]]
     found += [f"{ends[one]} exchanges ended as {one}" for one in ends if one not in LEGAL]
     busy = {key: value for key, value in after.status["exchanges"].items() if value}
@@ -394,6 +439,8 @@ def faults(before: Left, after: Left, ends: Counter[str], tally: Tally) -> list[
         found.append(f"file descriptors: {before.descriptors} → {after.descriptors}")
     if after.memory - before.memory > SPARE_KB:
         found.append(f"memory: {before.memory} → {after.memory} KB")
+    if growth > SPARE_KB:
+        found.append(f"memory grew by {growth} KB while it ran")
     if not tally.seen["whole"]:
         found.append("not one answer was whole")
     return found
@@ -411,24 +458,38 @@ async def run(clients: int, nodes: int, seconds: float, seed: int) -> bool:
         # What a full house needs once is no leak: the same crowd comes before, for a moment.
         await crowd(make, clients, min(seconds / 4, 15), "warming up")
         before = await rest(proxy)
+        samples, began = Samples(proxy, seconds), proxy.processor()
         torment = asyncio.ensure_future(herd.torment())
         try:
-            tally = await crowd(make, clients, seconds, "chaos")
+            tally = await crowd(make, clients, seconds, "chaos", samples.look)
         finally:
             torment.cancel()
             await asyncio.gather(torment, return_exceptions=True)
-        after, ends, cancel = await rest(proxy), await proxy.ends(), await proxy.cancels()
+        times = await timings(proxy, began, seconds)
+        after, ends = await rest(proxy), await proxy.ends()
     await herd.end()
-    found = faults(before, after, ends, tally)
-    report(before, after, ends, tally, herd.kills, cancel)
+    found = faults(before, after, ends, tally, samples.growth())
+    report(before, after, ends, tally, {"kills of nodes": str(herd.kills), **times})
+    report_samples(samples)
     for one in found:
         click.echo(f"FAULT: {one}")
     click.echo(f"seed {seed}: {'nothing leaked, nobody lied' if not found else 'FAILED'}")
     return not found
 
 
+async def timings(proxy: Proxy, began: tuple[float, float], seconds: float) -> dict[str, str]:
+    """How fast clients that left freed their nodes, and what the machine gave for it."""
+    used, waited = (now - then for now, then in zip(proxy.processor(), began, strict=True))
+    return {
+        "cancels within, seconds: 99 %, all": await proxy.seconds("casedesk_cancel_seconds"),
+        "loop late by, seconds: 99 %, all": await proxy.seconds("casedesk_loop_lag_seconds"),
+        "share of time on a processor": f"{used / seconds:.0%}",
+        "share of time ready and without one": f"{waited / seconds:.0%}",
+    }
+
+
 def report(
-    before: Left, after: Left, ends: Counter[str], tally: Tally, kills: int, cancel: str
+    before: Left, after: Left, ends: Counter[str], tally: Tally, more: dict[str, str]
 ) -> None:
     table = Table("what", "how often", title="As clients saw it, and as the proxy ended it")
     for name, count in tally.seen.most_common():
@@ -437,11 +498,21 @@ def report(
     for name, count in ends.most_common():
         table.add_row(f"end={name}", str(count))
     table.add_section()
-    table.add_row("kills of nodes", str(kills))
+    for name, text in more.items():
+        table.add_row(name, text)
     table.add_row("failovers that are remembered", str(len(after.status["failovers"])))
-    table.add_row("cancels within, seconds: 99 %, all", cancel)
     table.add_row("file descriptors at rest", f"{before.descriptors} → {after.descriptors}")
     table.add_row("private memory at rest, KB", f"{before.memory} → {after.memory}")
+    Console().print(table)
+
+
+def report_samples(samples: Samples) -> None:
+    table = Table(
+        "from second", "median KB", "most KB", "most descriptors",
+        title="Private memory while it ran",
+    )  # fmt: skip
+    for began, median, most, descriptors in samples.parts():
+        table.add_row(f"{began:.0f}", str(median), str(most), str(descriptors))
     Console().print(table)
 
 

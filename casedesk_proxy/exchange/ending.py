@@ -64,6 +64,11 @@ class ArrayTap(Tap):
             except (NotAnArray, ArrayTooLarge):
                 self._scanner = None
 
+    @property
+    def between(self) -> bool:
+        """Whether something may stand here between two elements."""
+        return self._scanner is not None and self._scanner.between
+
     def ending(self, tail: bytes, error: ProxyError) -> bytes:
         """An error element and no closing bracket; nothing inside an element."""
         scanner = self._scanner

@@ -32,7 +32,12 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     if not tail:
         return True  # An answer of nothing: some servers say so that a prompt was too long.
     whole = tail.startswith(first)
-    # Its end may stand in the last event but one, behind which only counts come.
-    if not whole and len(_EVENT_END.findall(tail)) < 3:
+    # Its end may stand in the last event but one, behind which only counts come. What breaks off
+    # within an event is no end of any kind.
+    if (
+        not whole
+        and tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+        and len(_EVENT_END.findall(tail)) < 3
+    ):
         return False
     return _ANSWERS[surface] in tail and _ENDS[surface].search(tail) is None

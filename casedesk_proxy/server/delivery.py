@@ -19,6 +19,7 @@ from casedesk_proxy.exchange.reply import (
 )
 from casedesk_proxy.exchange.snapshot import DeploymentSpec
 from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.server.continued import ContinuedArray
 from casedesk_proxy.server.refusing import RefusalRelay
 from casedesk_proxy.server.relay import Ending, ReframingRelay, Relay
 from casedesk_proxy.server.request import Request
@@ -29,7 +30,7 @@ from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Reply
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import body_reader
-from casedesk_proxy.wire.http1 import Body, header
+from casedesk_proxy.wire.http1 import Body, ResponseHead, header
 
 __all__ = ["Delivery"]
 
@@ -74,15 +75,16 @@ class Delivery:
         self._watch = watch
         translated = reply.route.translator is not None
         if opened and not translated:
-            _check_continues(reply)
+            _check_continues(reply, framing)
         make = _transposing if translated else _relaying
         self.relay, self._keep_alive = make(
             loop, request, reply, surface, framing, request_id, opened=opened
         )
-        if not translated and framing is Framing.SSE and is_event_stream(reply.head):
+        if not translated and _streams_as(framing, reply.head):
             client = header(request.head.headers, b"x-goog-api-client") or b""
-            self.relay.pulse = pulse(surface, client)
-            self.relay.answers = surface if reply.head.status == 200 else None
+            self.relay.pulse = pulse(surface, framing, client)
+            if framing is Framing.SSE and reply.head.status == 200:
+                self.relay.answers = surface
         self._beats = translated
 
     def begin(self, deployment: DeploymentSpec) -> None:
@@ -107,6 +109,7 @@ class Delivery:
         assert relay.terminal is not None
         self._lease.end(clean=relay.clean, fault=_FAULTS.get(relay.terminal))
         outcome.terminal = relay.terminal
+        outcome.code = relay.code or outcome.code
         outcome.first_byte = relay.first_byte
         outcome.sent += relay.sent
         outcome.events = relay.events
@@ -128,10 +131,16 @@ class Delivery:
         return self._keep_alive and self.relay.terminal is Terminal.COMPLETED
 
 
-def _check_continues(reply: Reply) -> None:
-    """The client waits for events with status 200; anything else has to be told as an error."""
+def _streams_as(framing: Framing, head: ResponseHead) -> bool:
+    """Whether a reply has the form that its client asked for; an array is told by its bytes."""
+    return framing is Framing.JSON_ARRAY or (framing is Framing.SSE and is_event_stream(head))
+
+
+def _check_continues(reply: Reply, framing: Framing) -> None:
+    """The client waits for the rest of a stream with status 200; anything else has to be told as
+    an error."""
     status = reply.head.status
-    if status == 200 and is_event_stream(reply.head):
+    if status == 200 and _streams_as(framing, reply.head):
         return
     reply.lease.end(clean=False)
     if status >= 400:
@@ -170,6 +179,8 @@ def _relaying(
         tap = Tap()
         ending = functools.partial(broken_ending, surface, framing)
     parts = (loop, transport, head, body_reader(reply.head), tap, ending)
+    if opened and framing is Framing.JSON_ARRAY:
+        return ContinuedArray(*parts, chunked=request.head.modern), keep_alive
     if taken is given and given is not Body.CLOSE:
         watchful = framing is Framing.JSON_ARRAY
         return VerbatimRelay(*parts, watchful=watchful), keep_alive

@@ -233,6 +233,7 @@ class Handler:
             return False
         delivery.close(outcome)
         outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None
+        outcome.code = ""
         return True
 
     def _stand(self, snapshot: Snapshot, request: Request, outcome: Outcome) -> Standing:

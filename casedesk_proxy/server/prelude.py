@@ -19,9 +19,11 @@ from casedesk_proxy.exchange.plan import Plan
 from casedesk_proxy.exchange.reply import transposed_head
 from casedesk_proxy.server.relay import FAREWELL
 from casedesk_proxy.server.request import Request
+from casedesk_proxy.surfaces import gemini
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import header
+from casedesk_proxy.wire.jsonarray import ArrayWriter
 
 __all__ = ["Prelude", "begin_prelude"]
 
@@ -114,17 +116,22 @@ def begin_prelude(
     translators = _translators(plan)
     content_type = "text/event-stream"
     headers: tuple[tuple[str, str], ...] = ()
+    beat: Callable[[], bytes]
+    ending: Callable[[ProxyError], bytes]
     if translators:
         route = next(iter(plan.routes.values()))
         content_type, headers = translators[0].content_type, route.reply_headers
         beat = functools.partial(_beat_all, translators)
         ending = functools.partial(_translated_ending, translators[0], surface)
+    elif not wanted.heartbeat_verbatim:
+        return None
+    elif plan.framing is Framing.JSON_ARRAY:
+        # The bracket is the first sign of life; the relay leaves out the node's.
+        content_type = "application/json"
+        beat, ending = ArrayWriter().blank, gemini.error_element
     else:
         client = header(request.head.headers, b"x-goog-api-client") or b""
-        sign = pulse(surface, client)
-        if not wanted.heartbeat_verbatim or plan.framing is not Framing.SSE or not sign:
-            return None
-        beat = functools.partial(bytes, sign)
+        beat = functools.partial(bytes, pulse(surface, plan.framing, client))
         ending = functools.partial(broken_ending, surface, plan.framing, b"")
     modern = request.head.modern
     make_head = functools.partial(

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
-from casedesk_proxy.exchange.ending import is_between_events
+from casedesk_proxy.exchange.ending import ArrayTap, is_between_events
 from casedesk_proxy.exchange.finish import is_unfinished
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.terms import Dialect, Usage
@@ -43,9 +43,9 @@ class Relay(asyncio.Protocol, ABC):
     ``sent`` and ``events`` count what went out and the pieces it came in; ``first_byte`` is the
     loop's time of the first; ``clean`` tells that the node's connection stands at a message's end;
     ``fault`` is the error to answer with where the reply failed before anything of it was sent;
-    ``lost`` tells that its connection ended too early. ``pulse`` are the bytes of a sign of life.
-    ``answers`` is the dialect of a stream that has to end as answers in it do; None: any end will
-    do.
+    ``code`` that of the error which cut it; ``lost`` tells that its connection ended too early.
+    ``pulse`` are the bytes of a sign of life. ``answers`` is the dialect of a stream that has to
+    end as answers in it do; None: any end will do.
     """
 
     __slots__ = (
@@ -60,6 +60,7 @@ class Relay(asyncio.Protocol, ABC):
         "_write",
         "answers",
         "clean",
+        "code",
         "events",
         "fault",
         "first_byte",
@@ -92,6 +93,7 @@ class Relay(asyncio.Protocol, ABC):
         self.tap = tap
         self.terminal: Terminal | None = None
         self.clean = False
+        self.code = ""
         self.fault: ProxyError | None = None
         self.lost = False
         self.pulse = b""
@@ -147,6 +149,7 @@ class Relay(asyncio.Protocol, ABC):
         """
         if self.terminal is not None:
             return
+        self.code = error.code
         if self._is_unsent():
             self.fault = error
             self._end(terminal)
@@ -229,9 +232,11 @@ class Relay(asyncio.Protocol, ABC):
         self._send(b"")
 
     def _sign_of_life(self) -> bytes:
-        """Never inside an event that the node has begun."""
+        """Never inside an event or an element that the node has begun."""
         self._recall()
-        return self.pulse if self.pulse and is_between_events(self.tap.last) else b""
+        tap = self.tap
+        between = tap.between if isinstance(tap, ArrayTap) else is_between_events(tap.last)
+        return self.pulse if self.pulse and between else b""
 
     def _is_unsent(self) -> bool:
         """Whether nothing has been sent, so that an error can still be a plain reply."""

@@ -72,9 +72,15 @@ class Attempt:
 
     async def _connect(self) -> NodeConnection:
         node = self.state.name
+        # A task of its own: a fiber has no time-outs.
+        opening = asyncio.get_running_loop().create_task(self._open())
         try:
-            # A task of its own: a fiber has no time-outs.
-            return await asyncio.get_running_loop().create_task(self._open())
+            return await opening
+        except asyncio.CancelledError:
+            # It may have been done already, and its connection be on the way to us.
+            opening.cancel()
+            opening.add_done_callback(_let_go)
+            raise
         except TimeoutError:
             error = ConnectFailed(
                 f"node {node} did not accept a connection in time", status=504, code="node_timeout"
@@ -100,3 +106,9 @@ class Attempt:
         except asyncio.CancelledError:
             connection.abort()
             raise
+
+
+def _let_go(opening: asyncio.Task[NodeConnection]) -> None:
+    """Nobody wants the connection any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().abort()

@@ -1,9 +1,14 @@
 """Asks nodes of which nothing is heard whether they live.
 
 Passive signs go first: a node that serves is not asked. What is asked is the cheapest address of
-its engine that neither runs inference nor wakes a model: SGLang's /health and TGI's generate a
-token by default, so their static pages are asked instead. Times are spread, so that nodes and
+its engine that neither runs inference nor wakes a model. Times are spread, so that nodes and
 proxies do not fall into step.
+
+Read in the engines' sources: SGLang's /health and /health_generate generate a token, the first
+unless SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is off, and /get_server_info asks its scheduler
+(srt/entrypoints/http_server.py); TGI's /health generates one while it counts as unwell, and goes
+to the device otherwise (router/src/server.rs, Backend::health). So lists that their web servers
+answer by themselves are asked instead: SGLang's /v1/models, TGI's /info.
 """
 
 from __future__ import annotations

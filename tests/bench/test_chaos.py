@@ -7,11 +7,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from bench.chaos import Client, Left, Tally, faults, request, said
+from bench.chaos import Client, Left, Proxy, Samples, Tally, faults, request, said
 from casedesk_proxy.simulator.script import Script
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "chaos.py"
@@ -81,3 +81,27 @@ def test_whatever_is_left_over_is_a_fault() -> None:
     assert faults(left(), Left(10, 100_000, left().status), ends, fine)
     assert faults(left(), left(), ends, Tally())
     assert faults(left(), left(), ends, Tally(Counter(whole=1), ["x"]))
+
+
+class Grows:
+    """A process whose memory follows a plan."""
+
+    def __init__(self, *memory: int) -> None:
+        self._memory = iter(memory)
+
+    def memory(self) -> int:
+        return next(self._memory)
+
+    def descriptors(self) -> int:
+        return 9
+
+
+def test_memory_that_grows_while_it_runs_is_a_fault() -> None:
+    fine, ends = Tally(Counter(whole=1)), Counter(completed=1)
+    flat, growing = [9000] * 4 + [50_000] * 16, [1000 * number for number in range(200)]
+    for memory, faulty in ((flat, False), (growing, True)):
+        samples = Samples(cast(Proxy, Grows(*memory)), 200.0)
+        for second in range(len(memory)):
+            samples.look(second)
+        assert bool(faults(left(), left(), ends, fine, samples.growth())) is faulty
+    assert samples.parts()[0] == (0, 9500, 19_000, 9)

@@ -67,6 +67,11 @@ def test_counts_may_come_behind_the_end() -> None:
     assert not is_unfinished(Dialect.OPENAI, OPENAI, OPENAI + end + usage)
 
 
+def test_garbage_is_no_end() -> None:
+    """However little is known of what came before it."""
+    assert is_unfinished(Dialect.OPENAI, b"{before}", OPENAI * 2 + b"<html>fault\x00\n")
+
+
 def test_an_answer_of_nothing_is_none() -> None:
     assert is_unfinished(Dialect.OPENAI, b"", b"")
 

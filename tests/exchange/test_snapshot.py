@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from casedesk_proxy.terms import Dialect
-from tests.exchange.configs import TOKEN, make_snapshot
+from tests.exchange.configs import TEXT, TOKEN, make_snapshot
 
 
 def test_nodes_know_their_place() -> None:
@@ -33,3 +35,16 @@ def test_tokens_are_known() -> None:
     principal = make_snapshot().tokens.match(TOKEN)
     assert principal is not None
     assert (principal.name, principal.deployments) == ("alice", frozenset({"desk"}))
+
+
+@pytest.mark.parametrize("which", ["connect_timeout", "first_byte_timeout", "idle_timeout"])
+def test_a_deployments_timeout_goes_before_its_nodes(which: str) -> None:
+    text = TEXT.replace("engine: openai", f"engine: openai, {which}: 7s")
+
+    def limit(text: str) -> float:
+        snapshot = make_snapshot(text)
+        deployment = snapshot.deployments["open"]
+        return getattr(deployment, which)(snapshot.nodes["silent"])
+
+    assert limit(text) == 7
+    assert limit(text.replace("auth: none", f"auth: none, {which}: 3s")) == 3

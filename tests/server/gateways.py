@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -115,6 +117,18 @@ async def _perform(play: Play, side: NodeSide) -> None:
     finally:
         side.writer.close()
         side.gone.set()
+
+
+def leave(writer: asyncio.StreamWriter, how: str) -> None:
+    """A client goes: by close, reset or half-close."""
+    if how == "half-close":
+        writer.write_eof()
+        return
+    if how == "reset":
+        # Without this an abort, too, ends in a FIN.
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
 
 
 def chat(*, stream: bool = True, extra: str = "", version: str = "1.1") -> bytes:

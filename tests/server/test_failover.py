@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
-from tests.server.gateways import SSE, NodeSide, Play, chat, chunk
+from tests.server.gateways import SSE, NodeSide, Play, chat, chunk, leave
 from tests.server.pooled import Member, pooled
 
 EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
@@ -222,10 +223,7 @@ async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str
         _, writer = await stage.connect()
         writer.write(chat())
         await asked.wait()
-        if how == "close":
-            writer.close()
-        else:
-            writer.transport.abort()
+        leave(writer, how)
         async with asyncio.timeout(0.1):
             await b.sides[0].gone.wait()
         outcome = await stage.outcome()
@@ -235,37 +233,42 @@ async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str
         assert stage.in_flight() == 0
 
 
-async def test_a_client_that_leaves_while_connecting_frees_its_slot() -> None:
-    """A backlog that is full: connecting neither succeeds nor fails."""
-    import socket
+class Deaf(Member):
+    """Its backlog is full: connecting neither succeeds nor fails."""
 
-    with socket.socket() as deaf:
+    sockets: tuple[socket.socket, ...] = ()
+
+    async def begin(self) -> None:
+        deaf = socket.socket()
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
-        fillers = []
-        for _ in range(4):
-            filler = socket.socket()
+        self.port = deaf.getsockname()[1]
+        self.sockets = (deaf, *(socket.socket() for _ in range(4)))
+        for filler in self.sockets[1:]:
             filler.setblocking(False)
             filler.connect_ex(deaf.getsockname())
-            fillers.append(filler)
-        member = Member("a", None)
-        async with pooled(member) as stage:
-            state = stage.gateway.dispatcher.states["a"]
-            node = stage.gateway._handler.snapshot.nodes["a"]
-            object.__setattr__(node, "port", deaf.getsockname()[1])
-            _, writer = await stage.connect()
-            writer.write(chat())
-            async with asyncio.timeout(5):
-                while not state.in_flight:
-                    await asyncio.sleep(0)
-            writer.transport.abort()
-            outcome = await stage.outcome()
-            assert outcome.terminal is Terminal.CLIENT_GONE
-            assert outcome.cancel is not None
-            assert outcome.cancel < 0.1
-            assert state.in_flight == 0
-        for filler in fillers:
-            filler.close()
+
+    async def end(self) -> None:
+        for one in self.sockets:
+            one.close()
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_client_that_leaves_while_connecting_frees_its_slot(how: str) -> None:
+    async with pooled(Deaf("a", None)) as stage:
+        state = stage.gateway.dispatcher.states["a"]
+        _, writer = await stage.connect()
+        writer.write(chat())
+        async with asyncio.timeout(5):
+            while not state.in_flight:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.02)  # so that it is under way, and not about to begin
+        leave(writer, how)
+        outcome = await stage.outcome()
+        assert outcome.terminal is Terminal.CLIENT_GONE
+        assert outcome.cancel is not None
+        assert outcome.cancel < 0.1
+        assert state.in_flight == 0
 
 
 async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> None:

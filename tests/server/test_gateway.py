@@ -16,6 +16,7 @@ from tests.server.gateways import (
     Stage,
     chat,
     chunk,
+    leave,
     read_head,
     read_raw_chunked,
     staged,
@@ -144,12 +145,7 @@ async def test_a_client_that_leaves_frees_the_node_within_100_ms(how: str, when:
         if when != "before the head":
             await read_head(reader)
             await reader.read(1)
-        if how == "half-close":
-            writer.write_eof()
-        elif how == "reset":
-            writer.transport.abort()
-        else:
-            writer.close()
+        leave(writer, how)
         async with asyncio.timeout(0.1):
             await stage.sides[0].gone.wait()
         outcome = await wait_for(seen)

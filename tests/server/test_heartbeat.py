@@ -9,7 +9,7 @@ import re
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
-from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
+from tests.server.gateways import SSE, NodeSide, chat, chunk, leave, read_head, read_raw_chunked
 from tests.server.pooled import Member, PoolStage, pooled
 
 OFTEN = ", heartbeat: 40ms"
@@ -175,12 +175,7 @@ async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: st
         reader, writer = await stage.connect()
         writer.write(REQUESTS["gemini sse"])
         await read_head(reader)
-        if how == "close":
-            writer.close()
-        elif how == "reset":
-            writer.transport.abort()
-        else:
-            writer.write_eof()
+        leave(writer, how)
         async with asyncio.timeout(0.1):
             await member.sides[0].gone.wait()
         outcome = await stage.outcome()
@@ -278,15 +273,86 @@ async def test_verbatim_signs_of_life_stand_between_the_nodes_events_only(
         assert (await stage.outcome()).terminal is Terminal.COMPLETED
 
 
-async def test_a_client_that_bears_none_gets_none() -> None:
-    slow = Slow(SSE, chunk(EVENT), b"0\r\n\r\n")
+async def test_a_client_that_bears_no_blank_frame_gets_one_that_says_nothing() -> None:
+    slow = Slow(SSE, chunk(EVENT[:20]), chunk(EVENT[20:]), b"0\r\n\r\n")
     request = post(
         "/v1beta/models/m:streamGenerateContent?alt=sse",
         GEMINI_BODY,
         "x-goog-api-client: genai-js/0.24.1",
     )
     async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
-        assert await exchange(stage, slow, request, 0.12) == chunk(EVENT) + b"0\r\n\r\n"
+        raw = await exchange(stage, slow, request, 0.12)
+        frame = raw[raw.index(b"data:") : raw.index(b"\n\n") + 2]
+        told = json.loads(frame.removeprefix(b"data: "))
+        assert told["candidates"][0]["content"]["parts"] == [], "an empty text would lose the turn"
+        assert raw.startswith(chunk(frame)), "before the node's head"
+        rest = raw.replace(chunk(frame), b"")
+        assert rest == chunk(EVENT[:20]) + chunk(EVENT[20:]) + b"0\r\n\r\n"
+
+
+ELEMENT = b'{"candidates":[{"content":{"parts":[{"text":"w]"}],"role":"model"}}]}'
+ARRAY = SSE.replace(b"text/event-stream", b"application/json")
+
+
+async def array_exchange(stage: PoolStage, slow: Slow, pause: float = 0.12) -> bytes:
+    """What the chunks of a verbatim array carried, its end included if it came."""
+    raw = await exchange(stage, slow, REQUESTS["gemini array"], pause)
+    return carried(raw) + (b"END" if raw.endswith(b"0\r\n\r\n") else b"")
+
+
+@pytest.mark.parametrize("start", [b"[", b" \r\n[", b"[" + ELEMENT])
+async def test_signs_of_life_in_a_verbatim_array(start: bytes) -> None:
+    """Before the node's head, where the bracket is the first, and between elements; none within."""
+    half = len(ELEMENT) // 2
+    rest = ELEMENT if start.endswith(b"[") else b"\n,\r\n" + ELEMENT
+    cut = len(rest) - half
+    slow = Slow(
+        ARRAY, chunk(start), chunk(rest[:cut]), chunk(rest[cut:]), chunk(b"]"), b"0\r\n\r\n"
+    )
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        body = await array_exchange(stage, slow)
+        assert body.startswith(b"[\n"), "before the node's head"
+        assert body.endswith(b"]END"), "and nothing behind the bracket"
+        assert ELEMENT in body, "nothing inside an element"
+        assert body.count(b"\n") >= 4
+        elements = json.loads(body.removesuffix(b"END"))
+        assert elements == [json.loads(ELEMENT)] * (start + rest).count(ELEMENT)
+        assert (await stage.outcome()).terminal is Terminal.COMPLETED
+
+
+async def test_an_array_that_was_not_slow_has_signs_of_life_between_elements() -> None:
+    slow = Slow(ARRAY + chunk(b"[" + ELEMENT), chunk(b"," + ELEMENT + b"]") + b"0\r\n\r\n")
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        slow.go.release()
+        body = await array_exchange(stage, slow)
+        assert body.startswith(b"[" + ELEMENT + b"\n")
+        assert json.loads(body.removesuffix(b"END")) == [json.loads(ELEMENT)] * 2
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (ARRAY, b"0\r\n\r\n"),
+        (ARRAY, chunk(b"<html>")),
+        (ARRAY, chunk(b"[" + ELEMENT), b"oh\r\n"),
+        (b"HTTP/1.1 503 X\r\nContent-Length: 2\r\n\r\n{}",),
+    ],
+)
+async def test_a_node_that_fails_in_an_array_that_was_begun_is_told_in_it(
+    steps: tuple[bytes, ...],
+) -> None:
+    slow = Slow(*steps)
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        body = await array_exchange(stage, slow)
+        assert not body.endswith(b"END")
+        elements = json.loads(body + b"]")
+        assert elements[-1]["error"]["message"]
+        assert elements[:-1] == [json.loads(ELEMENT)] * (len(steps) - 2 if len(steps) == 3 else 0)
+        assert (await stage.outcome()).terminal in (
+            Terminal.NODE_BROKE,
+            Terminal.NODE_UNAVAILABLE,
+        )
+        assert stage.in_flight() == 0
 
 
 @pytest.mark.parametrize(

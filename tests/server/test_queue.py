@@ -9,7 +9,7 @@ import json
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
-from tests.server.gateways import NodeSide, Play, chat
+from tests.server.gateways import NodeSide, Play, chat, leave
 from tests.server.pooled import Member, PoolStage, pooled
 
 BODY = b'{"ok":true}'
@@ -132,12 +132,7 @@ async def test_a_queued_client_that_leaves_is_gone_at_once(how: str) -> None:
         _, writer = await stage.connect()
         writer.write(chat())
         await waiting(stage, 1)
-        if how == "close":
-            writer.close()
-        elif how == "reset":
-            writer.transport.abort()
-        else:
-            writer.write_eof()
+        leave(writer, how)
         async with asyncio.timeout(0.1):
             await waiting(stage, 0)
         outcome = await stage.outcome()

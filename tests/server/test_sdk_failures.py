@@ -273,6 +273,8 @@ async def test_later_the_sdk_raises_and_no_other_node_is_asked(route: str, failu
             await ask(url_of(stage))
         outcome = await stage.outcome()
         assert outcome.terminal is terminal
+        code = "node_timeout" if terminal is Terminal.TIMED_OUT else "node_broke"
+        assert outcome.facts()["code"] == code
         assert fine.sides == []
         await stage.quiet()
 
