@@ -26,8 +26,13 @@ PATH = "/v1/chat/completions"
 BODY = json.dumps(
     {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Speak."}]}
 ).encode()
+#: The same question, to be answered whole.
+UNARY_BODY = json.dumps(
+    {"model": "bench", "messages": [{"role": "user", "content": "Speak."}]}
+).encode()
 #: The same question of a Gemini client; the node still speaks OpenAI.
 GEMINI_PATH = "/proxy/bench/gemini/v1beta/models/bench:streamGenerateContent?alt=sse"
+GEMINI_UNARY_PATH = "/proxy/bench/gemini/v1beta/models/bench:generateContent"
 GEMINI_BODY = json.dumps({"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]}).encode()
 #: Pinned: newer ones want packages that the index does not have.
 LITELLM = "litellm[proxy]==1.106.2"
@@ -60,6 +65,8 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     body: bytes = BODY
+    unary_path: str = PATH
+    unary_body: bytes = UNARY_BODY
 
 
 def _make_proxy(place: Place) -> Target:
@@ -75,6 +82,7 @@ def _make_proxy(place: Place) -> Target:
         command=shlex.split(command),
         port=port,
         path=f"/proxy/bench/openai{PATH}",
+        unary_path=f"/proxy/bench/openai{PATH}",
         headers={"Authorization": f"Bearer {token}"},
         environment={"PYTHONPATH": str(ROOT)},
     )
@@ -83,7 +91,14 @@ def _make_proxy(place: Place) -> Target:
 def _make_transposed(place: Place) -> Target:
     """A process of its own, that has to translate every event."""
     proxy = _make_proxy(place)
-    return replace(proxy, name="transposed", path=GEMINI_PATH, body=GEMINI_BODY)
+    return replace(
+        proxy,
+        name="transposed",
+        path=GEMINI_PATH,
+        body=GEMINI_BODY,
+        unary_path=GEMINI_UNARY_PATH,
+        unary_body=GEMINI_BODY,
+    )
 
 
 def _make_litellm(place: Place) -> Target:
