@@ -45,23 +45,23 @@ def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
                 "extra",
                 multiple=True,
                 help=f"More relays, comma between: {', '.join(extra)}, or all.",
-            ),  # fmt: skip  # noqa: E501
+            ),
             click.option("--without", multiple=True, help="Fewer relays, comma between."),
             click.option(
                 "--load-core", type=int, help="Core of node and clients; default: the first."
-            ),  # fmt: skip  # noqa: E501
+            ),
             click.option(
                 "--target-core", type=int, help="Core of the relays; default: the second."
-            ),  # fmt: skip  # noqa: E501
+            ),
             click.option(
                 "--nice", default=-10, show_default=True, help="Priority; below 0 as root only."
-            ),  # fmt: skip  # noqa: E501
+            ),
             click.option(
                 "--proxy-command", default=PROXY_COMMAND, help="With {config}, {port}, {node_port}."
-            ),  # fmt: skip  # noqa: E501
+            ),
             click.option(
                 "--json", type=click.Path(path_type=Path), help="Raw rounds and versions."
-            ),  # fmt: skip  # noqa: E501
+            ),
             click.option("--markdown", type=click.Path(path_type=Path), help="The table, too."),
         )
     ):
