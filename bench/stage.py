@@ -125,7 +125,8 @@ class Stage:
     def warm(self, name: str, *, unary: bool = False) -> None:
         """Have every path of the code run once, so that idle memory is that of a used process."""
         self.tell(f"warming {name}", 0.0)
-        for seconds in ("1", "20"):  # LiteLLM loads most of itself with its first request
+        # LiteLLM loads most of itself with its first request; smg listens before it knows its node.
+        for seconds in ("1", "2", "20"):
             flags = ("--streams", str(_WARM_STREAMS), "--seconds", seconds)
             with self.load(name, *flags, unary=unary) as process:
                 assert process.stdout is not None
