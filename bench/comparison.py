@@ -151,8 +151,7 @@ def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
         )  # fmt: skip
         stage.start_relays(settings.targets)
         runner = Runner(settings, stage)
-        for target in stage.targets:
-            stage.warm(target)
+        stage.warm_all()
         time.sleep(0.5)
         idle = runner.memory()
         runner.open_all()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.engine.build import Engines
 from bench.engine.clients import Request, Snapshot, ask, load_command
-from bench.engine.process import EngineFailed, child, read_port, wait_for_port
+from bench.engine.process import EngineFailed, child, read_port, stop, wait_for_port
 from bench.priority import precedence
 from bench.targets import TARGETS, Place, Target, Unavailable
 
@@ -23,6 +23,8 @@ __all__ = ["Cores", "Stage", "Tell", "set_stage"]
 Tell = Callable[[str, float], None]
 
 _WARM_STREAMS = 20
+#: Without these there is nothing to tell.
+_OURS = ("proxy", "transposed", "floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,26 @@ class Stage:
                 self._start_relay(name)
             except Unavailable as error:
                 self.skipped[name] = str(error)
+            except EngineFailed as error:
+                self._leave_out(name, error)
         if not self.targets:
             raise EngineFailed(f"nothing to measure: {self.skipped}")
+
+    def warm_all(self, *, unary: bool = False) -> None:
+        """Warm every relay; a peer that does not relay here is left out, with what it said."""
+        for name in list(self.targets):
+            try:
+                self.warm(name, unary=unary)
+            except EngineFailed as error:
+                self._leave_out(name, error)
+
+    def _leave_out(self, name: str, error: EngineFailed) -> None:
+        if name in _OURS:
+            raise error
+        self.targets.pop(name, None)
+        if relay := self.relays.pop(name, None):
+            stop(relay)
+        self.skipped[name] = "; ".join(str(error).splitlines())
 
     def _start_relay(self, name: str) -> None:
         folder = self.folder / name

@@ -64,8 +64,7 @@ def main(connections: int, rounds: int, seconds: float, **options: Any) -> None:
         ) as stage:
             stage.start_node()
             stage.start_relays(common.targets)
-            for name in stage.targets:
-                stage.warm(name, unary=True)
+            stage.warm_all(unary=True)
             outcome = Outcome(
                 connections, common, stage.versions, stage.skipped,
                 list(take_turns(stage, course, rounds)),
