@@ -41,7 +41,7 @@ def main(pace: float, events: int, rounds: int, seconds: float, **options: Any) 
         # More than come in the time: the load must not run out of them before it is read.
         streams = int(pace * (seconds + _SETTLE + 5)) + 1
         course = Course(
-            flags=("--streams", str(streams), "--arrivals", str(pace), "--once"),
+            flags=("--streams", str(streams), "--arrivals", str(pace), "--once", "--batch-us", "0"),
             unary=False,
             settle=_SETTLE,
             seconds=seconds,
