@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check fix bench clean install uninstall
+.PHONY: help run test lint types check fix bench bench-sweep clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -14,7 +14,8 @@ help:
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
 	@echo "make uninstall  takes them away again, but for the config"
-	@echo "make bench   what relaying an event costs, beside nginx and a C floor"
+	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
+	@echo "make bench-sweep  how that grows with rate, size and number of streams"
 
 $(VENV)/.run: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -52,8 +53,26 @@ fix: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.run
-	$(BIN)/python bench/relay_cost.py --json bench/out/relay_cost.json --markdown bench/out/relay_cost.md
+$(VENV)/.bench: setup.cfg pyproject.toml $(VENV)/.run
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	@touch $@
+
+OUT := bench/out
+to = --json $(OUT)/$(1).json --markdown $(OUT)/$(1).md
+VERBATIM := haproxy,envoy,vllm-router,smg
+BENCH_FLAGS ?=
+
+bench: $(VENV)/.bench
+	$(BIN)/python bench/relay_cost.py --with $(VERBATIM) -n 150 $(BENCH_FLAGS) $(call to,relay_cost)
+	$(BIN)/python bench/relay_cost.py --with transposed,litellm,portkey --without floor -n 40 --rate 20 --rounds 3 $(BENCH_FLAGS) $(call to,gateways)
+	$(BIN)/python bench/unary.py --with $(VERBATIM),portkey,litellm $(BENCH_FLAGS) $(call to,unary)
+	$(BIN)/python bench/arrivals.py --with $(VERBATIM),portkey $(BENCH_FLAGS) $(call to,arrivals)
+	ulimit -n 20000; $(BIN)/python bench/memory.py --with $(VERBATIM) $(call to,memory)
+	$(BIN)/python bench/plot.py $(OUT)
+
+bench-sweep: $(VENV)/.bench
+	$(BIN)/python bench/sweep.py --with $(VERBATIM) $(BENCH_FLAGS) $(call to,sweep)
+	$(BIN)/python bench/plot.py $(OUT)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

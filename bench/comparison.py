@@ -8,30 +8,20 @@ the ratio of two targets within one round holds where absolute numbers scatter.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.accounts import core_seconds, cpu_ns, private_kb
 from bench.engine.build import Engines
-from bench.engine.clients import Request, Snapshot, ask, load_command
+from bench.engine.clients import Snapshot, ask
 from bench.engine.histogram import Histogram
-from bench.engine.process import EngineFailed, child, read_port, wait_for_port
-from bench.priority import precedence
-from bench.targets import TARGETS, Place, Target, Unavailable
+from bench.stage import Cores, Stage, Tell, set_stage
 
 __all__ = ["Outcome", "Round", "Sample", "Settings", "compare"]
 
-#: Told what is being done and how far the whole thing is, from 0 to 1.
-Tell = Callable[[str, float], None]
-
 _ARRIVALS = 200
-_WARM_STREAMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,136 +111,55 @@ class Reading:
 
 
 class Runner:
-    """The children of one comparison, alive while its ``ExitStack`` is open."""
+    """The clients of all relays of one stage, alive while its stack is open."""
 
-    def __init__(self, settings: Settings, engines: Engines, folder: Path, tell: Tell) -> None:
+    def __init__(self, settings: Settings, stage: Stage) -> None:
         self.settings = settings
-        self.engines = engines
-        self.folder = folder
-        self.tell = tell
-        self.skipped: dict[str, str] = {}
-        self.targets: dict[str, Target] = {}
-        self.relays: dict[str, subprocess.Popen[str]] = {}
+        self.stage = stage
         self.clients: dict[str, subprocess.Popen[str]] = {}
 
-    def start(self, stack: ExitStack) -> None:
-        """The node and every target that this machine has."""
-        settings = self.settings
-        command = [
-            str(self.engines.node), "--rate", str(settings.rate), "--size", str(settings.size),
-            "--tick-us", str(settings.tick),
-        ]  # fmt: skip
-        log = self.folder / "node.log"
-        self.node = stack.enter_context(
-            child(self.engines.tether, command, core=settings.load_core, log=log, piped=True)
-        )
-        port = read_port(self.node)
-        for name in settings.targets:
-            self.tell(f"starting {name}", 0.0)
-            folder = self.folder / name
-            folder.mkdir()
-            try:
-                target = TARGETS[name](Place(self.engines, port, folder, settings.proxy_command))
-            except Unavailable as error:
-                self.skipped[name] = str(error)
-                continue
-            log = folder / "log"
-            relay = stack.enter_context(
-                child(
-                    self.engines.tether,
-                    target.command,
-                    core=settings.target_core,
-                    log=log,
-                    environment=target.environment,
-                )
-            )
-            wait_for_port(relay, target.port, log)
-            self.targets[name], self.relays[name] = target, relay
-
-    @contextmanager
-    def load(self, name: str, *flags: str) -> Iterator[subprocess.Popen[str]]:
-        """Clients of one target."""
-        target, folder = self.targets[name], self.folder / name
-        request = Request(
-            "127.0.0.1",
-            target.port,
-            target.path,
-            {"Content-Type": "application/json", **target.headers},
-            target.body,
-        )
-        command = load_command(self.engines.load, request, folder, "--control", *flags)
-        core, log = self.settings.load_core, folder / "load.log"
-        with child(self.engines.tether, command, core=core, log=log, piped=True) as process:
-            yield process
-
-    def warm(self, name: str) -> None:
-        """Have every path of the code run once, so that idle memory is that of a used process."""
-        self.tell(f"warming {name}", 0.0)
-        for seconds in ("1", "20"):  # LiteLLM loads most of itself with its first request
-            with self.load(name, "--streams", str(_WARM_STREAMS), "--seconds", seconds) as process:
-                assert process.stdout is not None
-                told = Snapshot.of(process.stdout.readline())
-            if told["statuses"].get("200") == _WARM_STREAMS:
-                break
-        self.expect(name, told, _WARM_STREAMS)
-
-    def open_all(self, stack: ExitStack) -> None:
+    def open_all(self) -> None:
         """All streams of all targets, until each has begun to answer."""
         streams = self.settings.streams
         flags = ("--streams", str(streams), "--arrivals", str(_ARRIVALS))
-        for name in self.targets:
-            self.clients[name] = stack.enter_context(self.load(name, *flags))
-        until = time.monotonic() + streams / _ARRIVALS + 20
-        waiting = set(self.targets)
-        while waiting and time.monotonic() < until:
-            self.tell("opening streams", 0.0)
-            time.sleep(0.25)
-            waiting = {n for n in waiting if ask(self.clients[n])["statuses"].get("200") != streams}
-        for name, process in self.clients.items():
-            self.expect(name, ask(process), streams)
-
-    def expect(self, name: str, told: Snapshot, streams: int) -> None:
-        if told["errors"] or told["statuses"].get("200") != streams:
-            said = (self.folder / name / "log").read_text(errors="replace").splitlines()[-5:]
-            raise EngineFailed(
-                f"{name} does not relay: wanted {streams} streams, statuses {told['statuses']},"
-                f" errors {told['errors']}\n" + "\n".join(said)
-            )
+        for name in self.stage.targets:
+            self.clients[name] = self.stage.stack.enter_context(self.stage.load(name, *flags))
+        self.stage.fill(self.clients, streams, streams / _ARRIVALS + 20)
 
     def read(self) -> Reading:
-        at, cores, node = time.monotonic(), core_seconds(), cpu_ns(self.node.pid)
+        at, cores, node = time.monotonic(), core_seconds(), cpu_ns(self.stage.node.pid)
         cpu, clients = {}, {}
-        for name, relay in self.relays.items():
-            if relay.poll() is not None:
-                raise EngineFailed(f"{name} ended in the middle: code {relay.returncode}")
+        for name, relay in self.stage.relays.items():
+            self.stage.check_alive(name)
             # The two accounts of a target one right after the other.
             cpu[name], clients[name] = cpu_ns(relay.pid), ask(self.clients[name])
         return Reading(at, cores, node, cpu, clients)
 
     def memory(self) -> dict[str, int]:
-        return {name: private_kb(relay.pid) for name, relay in self.relays.items()}
+        return {name: private_kb(relay.pid) for name, relay in self.stage.relays.items()}
 
 
 def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
     """Run it all. Raises EngineFailed when a target does not do its work."""
-    os.sched_setaffinity(0, {settings.load_core})
-    with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
-        stack.enter_context(precedence(settings.nice))
-        Path(name).chmod(0o711)
-        runner = Runner(settings, engines, Path(name), tell)
-        runner.start(stack)
-        if not runner.targets:
-            raise EngineFailed(f"nothing to measure: {runner.skipped}")
-        for target in runner.targets:
-            runner.warm(target)
+    cores = Cores(settings.load_core, settings.target_core)
+    with set_stage(
+        engines, cores, nice=settings.nice, proxy_command=settings.proxy_command, tell=tell
+    ) as stage:
+        stage.start_node(
+            "--rate", str(settings.rate), "--size", str(settings.size),
+            "--tick-us", str(settings.tick),
+        )  # fmt: skip
+        stage.start_relays(settings.targets)
+        runner = Runner(settings, stage)
+        stage.warm_all()
         time.sleep(0.5)
         idle = runner.memory()
-        runner.open_all(stack)
+        runner.open_all()
         rounds = list(_measure(runner))
         return Outcome(
             settings=settings,
-            versions={name: target.version for name, target in runner.targets.items()},
-            skipped=runner.skipped,
+            versions=stage.versions,
+            skipped=stage.skipped,
             event_bytes=settings.size,
             idle_kb=idle,
             open_kb=runner.memory(),
@@ -272,7 +181,7 @@ def _measure(runner: Runner) -> Iterator[Round]:
 def _sleep(runner: Runner, seconds: float, what: str, done: float, share: float) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        runner.tell(what, done + share * (1 - left / seconds))
+        runner.stage.tell(what, done + share * (1 - left / seconds))
         time.sleep(min(left, 0.5))
 
 

@@ -7,28 +7,19 @@ python bench/relay_cost.py --with haproxy --rounds 9 --json bench/out/relay_cost
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.comparison import Outcome, Settings, compare
-from bench.engine.build import BuildFailed, build
 from bench.engine.clients import GRAVE
-from bench.engine.process import EngineFailed
 from bench.machine import describe_machine
+from bench.script import deliver, running, take_common, with_common_options
 from bench.tables import as_json, as_markdown
-from bench.targets import PROXY_COMMAND, TARGETS
-
-_ALWAYS = ("proxy", "nginx", "floor")
-_EXTRA = ("haproxy", "transposed", "litellm")
 
 
 @click.command()
@@ -38,68 +29,27 @@ _EXTRA = ("haproxy", "transposed", "litellm")
 @click.option("--rounds", default=5, show_default=True, help="Windows that are measured.")
 @click.option("--seconds", default=5.0, show_default=True, help="Length of a window.")
 @click.option("--tick", default=1000, show_default=True, help="The node sends what is due every so many µs.")  # fmt: skip  # noqa: E501
-@click.option("--with", "extra", multiple=True, type=click.Choice(_EXTRA), help="One more.")
-@click.option("--without", multiple=True, type=click.Choice(_ALWAYS), help="One less.")
-@click.option("--load-core", type=int, help="Core of node and clients; default: the first.")
-@click.option("--target-core", type=int, help="Core of the relays; default: the second.")
-@click.option("--nice", default=-10, show_default=True, help="Priority; below 0 as root only.")
-@click.option("--proxy-command", default=PROXY_COMMAND, help="With {config}, {port}, {node_port}.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Raw rounds and versions.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="The table, too.")
-def main(file: Path | None, markdown: Path | None, **options: Any) -> None:
+@with_common_options
+def main(**options: Any) -> None:
     """Load all relays at the same moment and print CPU per event, memory and latency.
 
     Needs two cores and a C compiler; nginx is installed if it is missing and root runs this.
     Exit code 1 when the proxy lost or broke anything, 2 when there was nothing to measure.
     """
-    try:
-        settings = _settle(options)
-        outcome = _run(settings)
-    except (BuildFailed, EngineFailed, OSError) as error:
-        click.echo(f"error: {error}", err=True)
-        raise click.exceptions.Exit(2) from None
-    machine = describe_machine()
-    table = as_markdown(outcome, machine)
-    click.echo(table)
-    for path, text in (
-        (file, json.dumps(as_json(outcome, machine)) + "\n"),
-        (markdown, table),
-    ):
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    raise click.exceptions.Exit(1 if _is_faulty(outcome) else 0)
-
-
-def _settle(options: dict[str, Any]) -> Settings:
-    cores = sorted(os.sched_getaffinity(0))
-    given = (options.pop("load_core"), options.pop("target_core"))
-    if len(cores) < 2 and None in given:
-        raise EngineFailed("two cores are needed, or name them: --load-core, --target-core")
-    load, target = (cores[place] if core is None else core for place, core in enumerate(given))
-    without, extra = options.pop("without"), options.pop("extra")
-    wanted = [name for name in (*_ALWAYS, *extra) if name not in without]
-    return Settings(
-        targets=tuple(name for name in TARGETS if name in wanted),
-        load_core=load,
-        target_core=target,
-        **options,
-    )
-
-
-def _run(settings: Settings) -> Outcome:
-    bar = Progress(
-        TextColumn("{task.description:<20}"), BarColumn(), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True, refresh_per_second=2,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("building", total=1.0)
-        engines = build()
-        return compare(
-            settings,
-            engines,
-            lambda what, done: bar.update(task, description=what, completed=done),
+    with running() as (engines, tell):
+        common = take_common(options)
+        settings = Settings(
+            targets=common.targets,
+            load_core=common.cores.load,
+            target_core=common.cores.target,
+            nice=common.nice,
+            proxy_command=common.proxy_command,
+            **options,
         )
+        outcome = compare(settings, engines, tell)
+    machine = describe_machine()
+    deliver(common, as_markdown(outcome, machine), as_json(outcome, machine))
+    raise click.exceptions.Exit(1 if _is_faulty(outcome) else 0)
 
 
 def _is_faulty(outcome: Outcome) -> bool:

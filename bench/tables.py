@@ -7,8 +7,9 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from bench.comparison import Outcome
+from bench.comparison import Outcome, Sample
 from bench.engine.histogram import Histogram
+from bench.markdown import spread, table, tell_winners
 
 __all__ = ["as_json", "as_markdown", "ratios", "warnings"]
 
@@ -20,19 +21,20 @@ def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
     """The table, what it was measured with, and what makes it doubtful."""
     settings = outcome.settings
     names = list(outcome.versions)
-    bases = [base for base in ("nginx", "floor") if base in names]
+    bases = [base for base in ("proxy", "nginx", "floor") if base in names]
     head = [
         "relay", "CPU µs/event", *(f"× {base}" for base in bases), "KB/stream",
-        "events", "lost / twice / disordered", "held back", "added ms p50", "p99",
+        "events", "lost / twice / disordered", "held back", "added ms p50", "p99", "p99.9",
     ]  # fmt: skip
     rows = [_row(outcome, name, bases) for name in names]
     load, node = _own_costs(outcome)
     return "\n".join(
         [
-            _table([head, *rows]),
+            table([head, *rows]),
             "",
             "Median of the rounds (least–most). Ratios are paired within each round.",
             "",
+            *(f"- {text}" for text in _winners(outcome)),
             f"- {settings.streams} streams per relay × {settings.rate:g} events/s × about"
             f" {outcome.event_bytes} B, {len(outcome.rounds)} rounds of {settings.seconds:g} s,"
             f" all relays at the same moment on core {settings.target_core},"
@@ -44,6 +46,25 @@ def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
             "",
         ]
     )
+
+
+def _winners(outcome: Outcome) -> list[str]:
+    """Who does better than the proxy, if it took part."""
+    if "proxy" not in outcome.versions:
+        return []
+    costs = {name: ratios(outcome, name, "proxy") for name in outcome.versions}
+    late = {
+        name: [_p99(r.samples[name]) / _p99(r.samples["proxy"]) for r in outcome.rounds]
+        for name in outcome.versions
+    }
+    return [
+        tell_winners("CPU per event", costs),
+        tell_winners("added latency p99", late),
+    ]
+
+
+def _p99(sample: Sample) -> int:
+    return sample.added.quantile(0.99) or 1
 
 
 def warnings(outcome: Outcome) -> list[str]:
@@ -131,13 +152,13 @@ def _row(outcome: Outcome, name: str, bases: Iterable[str]) -> list[str]:
     disordered = faults.get("reordered", 0) + faults.get("crossed", 0)
     return [
         f"**{name}**" if name == "proxy" else name,
-        _spread(_costs(outcome, name), 2),
-        *(_spread(ratios(outcome, name, base), 3) for base in bases),
+        spread(_costs(outcome, name), 2),
+        *(spread(ratios(outcome, name, base), 3) for base in bases),
         f"{outcome.kb_per_stream(name):.1f}",
         str(_events(outcome, name)),
         f"{faults.get('lost', 0)} / {faults.get('duplicated', 0)} / {disordered}",
         str(faults.get("merged_late", 0)),
-        *(f"{(added.quantile(share) or 0) / 1e6:.3f}" for share in (0.5, 0.99)),
+        *(f"{(added.quantile(share) or 0) / 1e6:.3f}" for share in (0.5, 0.99, 0.999)),
     ]
 
 
@@ -173,17 +194,3 @@ def _busy(outcome: Outcome) -> str:
         f"node and clients took {load:.0%} of core {settings.load_core},"
         f" the relays {target:.0%} of core {settings.target_core}"
     )
-
-
-def _spread(values: list[float], digits: int) -> str:
-    return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
-
-
-def _table(rows: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])

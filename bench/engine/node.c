@@ -2,7 +2,8 @@
  *
  * POST …chat/completions and …/messages stream when their body says "stream": true, a path that
  * holds :streamGenerateContent always does; every event is one HTTP chunk with one SSE frame.
- * Other POSTs get a small reply, GET …/models a list with the one model `bench`.
+ * Other POSTs get a small reply, GET …/models a list with the one model `bench`; GET /health and
+ * /version answer as vLLM's do, for the routers that ask.
  *
  * Each stream has its own phase within the period, so that events spread evenly over it. What
  * falls due within one tick is sent together, which keeps the node cheap; engines that batch do
@@ -415,6 +416,10 @@ static void answer(struct connection *c)
                         "\"supportedGenerationMethods\":[\"generateContent\"]}]}"
                       : "{\"object\":\"list\",\"data\":[{\"id\":\"bench\",\"object\":\"model\","
                         "\"created\":1700000000,\"owned_by\":\"bench\"}]}");
+        else if (!strcmp(path, "/health"))
+            reply(c, "200 OK", "{}");
+        else if (!strcmp(path, "/version"))
+            reply(c, "200 OK", "{\"version\":\"0.11.0\"}");
         else
             reply(c, "404 Not Found", "{\"error\":{\"message\":\"no such path\",\"code\":404}}");
     } else if (strcmp(c->method, "POST")) {

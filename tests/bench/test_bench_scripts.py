@@ -74,6 +74,54 @@ def test_relay_cost_compares_the_proxy_with_the_floor(tmp_path: Path) -> None:
     assert "| **proxy** |" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("script", "words", "title"),
+    [
+        ("unary.py", ("--rounds", "2", "--seconds", "0.3"), "requests/s"),
+        ("arrivals.py", ("--rounds", "2", "--seconds", "0.5"), "first byte ms p99.9"),
+        ("memory.py", ("--streams", "10,30"), "KB/stream at 30"),
+    ],
+)
+def test_each_measurement_tells_of_proxy_and_floor(
+    tmp_path: Path, script: str, words: tuple[str, ...], title: str
+) -> None:
+    file, cores = tmp_path / "out.json", os.sched_getaffinity(0)
+    done = run(
+        script, *words, *("--without", "nginx", "--json", str(file)),
+        *("--load-core", str(min(cores)), "--target-core", str(max(cores))),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(file.read_text())
+    assert title in done.stdout
+    assert "| **proxy** |" in done.stdout
+    assert "| floor " in done.stdout
+    assert told["skipped"] == {}
+    for turns in told.get("rounds", []):
+        assert {name: turn["errors"] for name, turn in turns.items()} == {"proxy": 0, "floor": 0}
+        assert all(turn["count"] > 0 and turn["cpu_ns"] > 0 for turn in turns.values())
+    for relay in told["relays"].values() if script == "memory.py" else ():
+        assert set(relay["open_kb"]) == {"10", "30"}
+
+
+def test_sweep_goes_through_an_axis(tmp_path: Path) -> None:
+    file, cores = tmp_path / "out.json", os.sched_getaffinity(0)
+    done = run(
+        "sweep.py", *("--axis", "size", "--rounds", "1", "--seconds", "0.3"),
+        *("--without", "nginx", "--json", str(file)),
+        *("--load-core", str(min(cores)), "--target-core", str(max(cores))),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    points = json.loads(file.read_text())["points"]
+    assert [point["at"] for point in points] == [50, 300, 1000, 4000, 16000]
+    assert all(set(point["us_per_event"]) == {"proxy", "floor"} for point in points)
+
+
+def test_an_unknown_relay_is_named() -> None:
+    done = run("unary.py", "--with", "apache")
+    assert done.returncode == 2
+    assert "no such relay: apache" in done.stderr
+
+
 def test_relay_cost_says_why_a_relay_did_not_start() -> None:
     core = str(min(os.sched_getaffinity(0)))
     done = run(

@@ -8,6 +8,7 @@ import pytest
 
 from bench.comparison import Outcome, Round, Sample, Settings
 from bench.engine.histogram import Histogram
+from bench.markdown import tell_winners
 from bench.tables import as_json, as_markdown, ratios, warnings
 
 SETTINGS = Settings(
@@ -51,7 +52,9 @@ def test_ratios_are_paired_within_their_round() -> None:
     # The machine slowed down threefold in between; the ratio did not.
     steady = outcome([(12, 10), (36, 30), (24, 20)])
     assert ratios(steady, "proxy", "floor") == pytest.approx([1.2, 1.2, 1.2])
-    assert "24.00 (12.00–36.00) | 1.200 (1.200–1.200) | 12.0 " in as_markdown(steady, {})
+    assert "24.00 (12.00–36.00) | 1.000 (1.000–1.000) | 1.200 (1.200–1.200) | 12.0 " in as_markdown(
+        steady, {}
+    )
 
 
 def test_the_table_names_what_was_lost_and_left_out() -> None:
@@ -60,7 +63,7 @@ def test_the_table_names_what_was_lost_and_left_out() -> None:
     assert "nginx was not measured: it is not installed" in text
     assert "× nginx" not in text
     assert "kernel: 6" in text
-    assert "| 2.000        | 2.000 |" in text
+    assert "| 2.000        | 2.000 | 9.000 |" in text
 
 
 def test_it_warns_of_neighbours_full_cores_and_broken_streams() -> None:
@@ -68,6 +71,15 @@ def test_it_warns_of_neighbours_full_cores_and_broken_streams() -> None:
     assert any("other programs" in w for w in warnings(outcome([(12, 10)], busy=0.5)))
     assert any("filled 90% of core 1" in w for w in warnings(outcome([(500, 400)], busy=0.9)))
     assert "proxy: 2 streams broke" in warnings(outcome([(12, 10)], errors=2))
+
+
+def test_a_peer_that_wins_is_named() -> None:
+    assert tell_winners("CPU", {"proxy": [1, 1], "nginx": [1.1, 1.2], "floor": [0.5, 0.5]}) == (
+        "CPU: no peer here does better than the proxy"
+    )
+    won = tell_winners("CPU", {"nginx": [0.9, 0.8, 1.1], "envoy": [2, 2, 2]})
+    assert won == "CPU: nginx WINS (0.900 × the proxy, in 2 of 3 rounds)"
+    assert "nginx WINS" in tell_winners("requests/s", {"nginx": [9, 8]}, less=False)
 
 
 def test_json_holds_every_round() -> None:
