@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check fix bench clean install uninstall
+.PHONY: help run test lint types check fix bench bench-micro clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -15,6 +15,7 @@ help:
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
 	@echo "make uninstall  takes them away again, but for the config"
 	@echo "make bench   what relaying an event costs, beside nginx and a C floor"
+	@echo "make bench-micro  what each hot module costs; AGAINST=REV: compared with a commit"
 
 $(VENV)/.run: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +54,9 @@ fix: $(VENV)/.test
 
 bench: $(VENV)/.run
 	$(BIN)/python bench/relay_cost.py --json bench/out/relay_cost.json --markdown bench/out/relay_cost.md
+
+bench-micro: $(VENV)/.run
+	$(BIN)/python -m bench.micro $(if $(AGAINST),--against '$(AGAINST)')
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
