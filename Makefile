@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check fix bench bench-sweep clean install uninstall
+.PHONY: help run test lint types check fix bench bench-sweep bench-micro clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -16,6 +16,7 @@ help:
 	@echo "make uninstall  takes them away again, but for the config"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
+	@echo "make bench-micro  what each hot module costs; AGAINST=REV: compared with a commit"
 
 $(VENV)/.run: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -73,6 +74,9 @@ bench: $(VENV)/.bench
 bench-sweep: $(VENV)/.bench
 	$(BIN)/python bench/sweep.py --with $(VERBATIM) $(BENCH_FLAGS) $(call to,sweep)
 	$(BIN)/python bench/plot.py $(OUT)
+
+bench-micro: $(VENV)/.run
+	$(BIN)/python -m bench.micro $(if $(AGAINST),--against '$(AGAINST)')
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

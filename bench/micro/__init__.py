@@ -1,0 +1,1 @@
+"""Micro benchmarks: what one operation of each hot module costs, and what a commit changed."""

@@ -1,0 +1,1 @@
+"""One module per hot module of the proxy, each with its CASES. The docstring tells the workload."""

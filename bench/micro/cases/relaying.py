@@ -1,0 +1,73 @@
+"""server/verbatim: `data_received` with a client's transport that only remembers.
+
+The load's stream: 200 events of 300 bytes and the end, each read one chunk, as from engine/node.c:
+the hot path. Its parts in the kernel and in uvloop are relay_cost.py's to measure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from bench.micro.recorded import load_events
+from bench.micro.work import Case, Work
+from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.server.verbatim import VerbatimRelay
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.usage.tap import Tap
+from casedesk_proxy.wire.chunked import ChunkReader
+
+_EVENTS = 200
+_HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+class _Transport(asyncio.Transport):
+    """``write`` is a builtin, so that nothing is measured but the relay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[Any] = []
+        self.write = self.pieces.append  # type: ignore[method-assign]
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+class _Loop:
+    """As much of a loop as a relay asks for."""
+
+    time = staticmethod(time.monotonic)
+
+
+def _prepare() -> Work:
+    reads = load_events(_EVENTS).reads
+
+    def make() -> tuple[Any, _Transport]:
+        client = _Transport()
+        loop: Any = _Loop()
+        ending = bytes
+        relay = VerbatimRelay(loop, client, _HEAD, ChunkReader(), Tap(), lambda *_: ending())
+        return relay, client
+
+    def run(made: tuple[Any, _Transport]) -> tuple[Any, _Transport]:
+        receive = made[0].data_received
+        for read in reads:
+            receive(read)
+        return made
+
+    def check(made: tuple[Any, _Transport]) -> None:
+        relay, client = made
+        assert b"".join(client.pieces) == _HEAD + b"".join(reads)
+        assert relay.terminal is Terminal.COMPLETED
+        assert relay.events == len(reads)
+        assert relay.sent == sum(map(len, reads))
+        assert relay.usage(Dialect.OPENAI).output == _EVENTS
+
+    return Work(run, check, len(reads), make)
+
+
+CASES = (Case("server/verbatim", "read relayed", _prepare),)

@@ -1,0 +1,55 @@
+"""exchange/outcome and server/accesslog: the facts of a finished stream, and its log line."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from bench.micro.work import Case, Work
+from casedesk_proxy.exchange.outcome import Outcome, Phase, Terminal
+from casedesk_proxy.server.accesslog import as_logfmt
+from casedesk_proxy.server.lines import Lines
+from casedesk_proxy.terms import Usage
+
+
+def _make() -> Outcome:
+    """A chat as the load has it."""
+    outcome = Outcome("6f1c0e4a9b7d4c52", started=1000.0, method="POST")
+    outcome.target = "/v1/chat/completions"
+    outcome.surface, outcome.action = "openai", "chat/completions"
+    outcome.deployment, outcome.token = "bench", "bench"
+    outcome.asked = outcome.model = "bench"
+    outcome.node, outcome.attempts, outcome.status = "node", 1, 200
+    outcome.phase, outcome.terminal = Phase.STREAMING, Terminal.COMPLETED
+    outcome.overhead, outcome.first_byte, outcome.ended = 0.0003, 1000.0123, 1060.5
+    outcome.received, outcome.sent, outcome.events = 93, 912_345, 3000
+    outcome.usage = Usage(prompt=7, output=3000)
+    return outcome
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    assert facts["end"] == "completed"
+    assert facts["duration"] == 60.5
+    assert facts["output_tokens"] == 3000
+
+
+def _prepare_line() -> Work:
+    lines = Lines()
+
+    def run(facts: dict[str, Any]) -> bytes:
+        return lines.render_facts(logging.INFO, facts, as_logfmt(facts))
+
+    def check(line: bytes) -> None:
+        assert line.endswith(b"\n")
+        assert line.count(b"\n") == 1
+        for pair in (b" node=node ", b" end=completed ", b" duration=60.5 ", b" status=200 "):
+            assert pair in line
+
+    return Work(run, check, make=lambda: _make().facts())
+
+
+CASES = (
+    Case("exchange/outcome", "facts of an exchange",
+         lambda: Work(Outcome.facts, _check_facts, make=_make)),
+    Case("server/accesslog", "log line of an exchange", _prepare_line),
+)  # fmt: skip

@@ -1,0 +1,130 @@
+"""Two trees compared: batches in turn on one core, ratios within pairs, and what they prove.
+
+A batch of one tree and the next of the other have the same neighbours and the same clock rate, so
+their ratio holds where nanoseconds scatter. Yet two processes of the *same* tree differ, by where
+their memory lies and what neighbours do: the ratio of a round by 1.9 % (standard deviation; a
+commit against itself on two shared cores), once in 300 by 15 %.
+Therefore each round has new processes and gives one ratio, the median of its pairs; only what
+holds over rounds is called a difference. The interval is that of the sign test (order statistics
+of the rounds), which assumes nothing about how ratios scatter, and its confidence is shared among
+all cases: at most one run in twenty has a false alarm.
+
+Not pyperf: its workers and its calibration are as good, but it compares two files that were
+recorded one after the other, by Student's test over values that neighbours disturb for seconds on
+end. Not instructions: virtual machines rarely count them (``perf stat -e instructions:u``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import comb
+from pathlib import Path
+from statistics import median
+
+from bench.micro.processes import Worker, worker
+
+__all__ = ["ALARMS", "Comparison", "Pairing", "calibrate", "compare", "interval", "rounds_needed"]
+
+#: How often a whole run may call a difference where there is none.
+ALARMS = 0.05
+_CALIBRATION_NS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """``batch`` in milliseconds; ``core`` that both trees are pinned to, None: any."""
+
+    rounds: int
+    pairs: int
+    batch: float
+    core: int | None
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One case: ratios new to old, one per round, and nanoseconds per operation, one per batch."""
+
+    name: str
+    operation: str
+    ratios: list[float] = field(default_factory=list)
+    old: list[float] = field(default_factory=list)
+    new: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
+
+
+def interval(values: Sequence[float], alarms: float) -> tuple[float, float] | None:
+    """Where the true median lies, but for a share ``alarms`` of all cases; None: too few values."""
+    ordered, count = sorted(values), len(values)
+    cut, beyond = -1, 0.0
+    while True:
+        beyond += 2 * comb(count, cut + 1) / 2**count
+        if beyond > alarms:
+            break
+        cut += 1
+    return None if cut < 0 else (ordered[cut], ordered[count - 1 - cut])
+
+
+def rounds_needed(cases: int) -> int:
+    """The fewest rounds by which any difference can be called."""
+    count = 1
+    while interval([1.0] * count, ALARMS / cases) is None:
+        count += 1
+    return count
+
+
+def compare(
+    old: Path, new: Path, modules: Sequence[str], pairing: Pairing, names: Sequence[str],
+    tell: Callable[[str, float], None],
+) -> tuple[list[Comparison], dict[str, str], dict[str, str]]:  # fmt: skip
+    """The cases that both trees have, and why the others are absent in the old and in the new.
+    ``names`` selects some; empty: all. ``tell`` is told what is done and how far it is."""
+    found: dict[str, Comparison] = {}
+    absent: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    passes: dict[str, int] = {}
+    for number in range(pairing.rounds):
+        with (
+            worker(old, pairing.core, modules, number) as before,
+            worker(new, pairing.core, modules, number) as after,
+        ):
+            absent = before.absent, after.absent
+            shared = [
+                one for one in after.operations
+                if one in before.operations and (not names or one in names)
+            ]  # fmt: skip
+            for place, name in enumerate(shared):
+                tell(name, (number + place / len(shared)) / pairing.rounds)
+                one = found.setdefault(name, Comparison(name, after.operations[name]))
+                if name not in passes:
+                    passes[name] = calibrate(after, name, pairing.batch)
+                pairs = list(_pairs(before, after, name, passes[name], pairing.pairs))
+                one.old += [then for then, _ in pairs]
+                one.new += [now for _, now in pairs]
+                one.ratios.append(median(now / then for then, now in pairs))
+    return list(found.values()), *absent
+
+
+def calibrate(some: Worker, name: str, batch: float) -> int:
+    """How many passes fill a batch."""
+    passes = 1
+    while (spent := some.measure(name, passes) * some.sizes[name] * passes) < _CALIBRATION_NS:
+        passes *= 4
+    return max(1, round(passes * batch * 1e6 / spent))
+
+
+def _pairs(
+    before: Worker, after: Worker, name: str, passes: int, count: int
+) -> Iterator[tuple[float, float]]:
+    """(old, new) of batches in turn; who comes first alternates."""
+    for worker_ in (before, after):  # caches and lazily made things
+        worker_.measure(name, max(1, passes // 4))
+    for number in range(count):
+        if number % 2:
+            now = after.measure(name, passes)
+            yield before.measure(name, passes), now
+        else:
+            then = before.measure(name, passes)
+            yield then, after.measure(name, passes)

@@ -1,0 +1,89 @@
+"""Workers as their parent sees them, and the tree of another commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ROOT", "MicroFailed", "Worker", "check_out", "worker"]
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class MicroFailed(Exception):
+    """Nothing can be measured; the message says why."""
+
+
+class Worker:
+    """``operations`` tells what one operation of each case is, ``sizes`` how many a pass has,
+    ``absent`` why a case (or a whole module of them) cannot be run."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Any) -> None:
+        self._process, self._log = process, log
+        told = self._hear()
+        self.operations: dict[str, str] = told["operations"]
+        self.sizes: dict[str, int] = told["sizes"]
+        self.absent: dict[str, str] = told["absent"]
+
+    def measure(self, name: str, passes: int) -> float:
+        """Nanoseconds of CPU time per operation."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"name": name, "passes": passes}) + "\n")
+        self._process.stdin.flush()
+        spent: float = self._hear()["ns"]
+        return spent
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            self._log.seek(0)
+            said = self._log.read().strip().splitlines()[-3:]
+            raise MicroFailed("\n".join([f"a worker ended with code {code}", *said]))
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+
+@contextmanager
+def worker(tree: Path, core: int | None, modules: Sequence[str], seed: int = 0) -> Iterator[Worker]:
+    """A worker on ``tree``. ``seed`` fixes the order of its sets, as chance decides otherwise."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(seed)}
+    place = "-" if core is None else str(core)
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.micro.worker", str(tree), place, *modules],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True,
+            cwd=ROOT,
+        ) as process,
+    ):  # fmt: skip
+        try:
+            yield Worker(process, log)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def check_out(revision: str) -> Iterator[Path]:
+    """The tree of a commit, in a temporary folder that is gone afterwards. Raises MicroFailed."""
+    with tempfile.TemporaryDirectory(prefix="bench-micro-") as name:
+        tree = Path(name) / "tree"
+        _git("worktree", "add", "--quiet", "--detach", str(tree), revision)
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _git(*words: str) -> None:
+    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True)
+    if done.returncode:
+        raise MicroFailed(done.stderr.strip() or f"git {words[0]} failed")

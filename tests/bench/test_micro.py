@@ -1,0 +1,182 @@
+"""The micro benchmarks do what they claim, and what compares them calls only real differences.
+
+Nothing here looks at how long anything took.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from bench.micro import processes
+from bench.micro.catalogue import MODULES, load
+from bench.micro.pairs import ALARMS, Comparison, Pairing, compare, interval, rounds_needed
+from bench.micro.processes import ROOT, MicroFailed, check_out, worker
+from bench.micro.verdicts import compared
+from bench.micro.work import Case, Work
+from bench.micro.worker import prepare, run_batch
+
+CASES = [case for module in MODULES for case in load(module)]
+TINY = Pairing(rounds=2, pairs=2, batch=0.01, core=None)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench.micro", *words],
+        capture_output=True, text=True, timeout=55, cwd=ROOT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_benchmark_does_its_work(case: Case) -> None:
+    work = case.prepare()
+    assert work.operations > 0
+    assert run_batch(work, 2) >= 0
+
+
+def test_no_module_of_cases_is_forgotten_and_no_name_is_given_twice() -> None:
+    files = {path.stem for path in (ROOT / "bench" / "micro" / "cases").glob("*.py")}
+    assert files - {"__init__"} == set(MODULES)
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_work_that_was_not_done_is_no_result() -> None:
+    def check(result: Any) -> None:
+        assert result == 2
+
+    with pytest.raises(AssertionError):
+        run_batch(Work(lambda _: 1, check), 3)
+
+
+def test_what_cannot_be_prepared_is_told_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Work:
+        raise TypeError("no such argument")
+
+    fine = Case("fine", "x", lambda: Work(lambda _: 1, lambda _: None))
+    monkeypatch.setattr("bench.micro.worker.load", lambda module: (Case("gone", "x", fail), fine))
+    found = dict(prepare("any"))
+    assert found["gone"] == "TypeError: no such argument"
+    assert not isinstance(found["fine"], str)
+    monkeypatch.undo()
+    assert "no_such" in str(dict(prepare("no_such"))["no_such"])
+
+
+def test_the_command_tells_nanoseconds(tmp_path: Path) -> None:
+    file = tmp_path / "out" / "micro.json"
+    done = run("wire/sse", "usage/tap", "--batch", "0.01", "--pairs", "2", "--json", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "event, whole" in done.stdout
+    assert "piece taken" in done.stdout
+    assert "wire/chunked" not in done.stdout
+    assert '"ns"' in file.read_text()
+
+
+def test_the_command_lists_every_benchmark() -> None:
+    done = run("--list")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(case.name in done.stdout for case in CASES)
+
+
+def test_an_unknown_name_or_commit_is_an_error_of_one_line() -> None:
+    for words in (("no/such",), ("--against", "no-such-commit")):
+        done = run(*words)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def copy_tree(folder: Path) -> Path:
+    shutil.copytree(ROOT / "casedesk_proxy", folder / "casedesk_proxy")
+    return folder
+
+
+def test_two_trees_are_compared_and_what_one_lacks_is_told(tmp_path: Path) -> None:
+    old = copy_tree(tmp_path)
+    (old / "casedesk_proxy" / "usage" / "tap.py").write_text("")
+    modules = ("sse", "tap")
+    found, lacking, broken = compare(old, ROOT, modules, TINY, (), lambda what, done: None)
+    assert [one.name for one in found] == ["wire/sse", "wire/sse split"]
+    assert all(len(one.ratios) == 2 and len(one.old) == len(one.new) == 4 for one in found)
+    assert "Tap" in lacking["tap"]
+    assert broken == {}
+
+
+def test_a_benchmark_that_fails_here_is_broken(tmp_path: Path) -> None:
+    new = copy_tree(tmp_path)
+    module = new / "casedesk_proxy" / "wire" / "sse.py"
+    module.write_text(module.read_text().replace("data[6:-2]", "data[6:-3]"))
+    found, lacking, broken = compare(ROOT, new, ("sse",), TINY, (), lambda what, done: None)
+    assert [one.name for one in found] == ["wire/sse split"]
+    assert broken["wire/sse"].startswith("AssertionError")
+    assert lacking == {}
+
+
+def test_a_worker_measures_the_tree_that_it_is_given(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(MicroFailed, match="instead of"), worker(empty, None, ("sse",)):
+        pass
+
+
+def test_what_is_checked_out_is_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example"]
+        return subprocess.run(
+            [*command, *words], check=True, capture_output=True, text=True
+        ).stdout  # fmt: skip
+
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("then")
+    git("add", "file")
+    git("commit", "--quiet", "--message", "x")
+    (tmp_path / "file").write_text("now")
+    monkeypatch.setattr(processes, "ROOT", tmp_path)
+    with pytest.raises(ZeroDivisionError), check_out("HEAD") as tree:
+        assert (tree / "file").read_text() == "then"
+        raise ZeroDivisionError
+    assert not tree.exists()
+    assert len(git("worktree", "list").splitlines()) == 1
+    with pytest.raises(MicroFailed, match="no-such-commit"), check_out("no-such-commit"):
+        pass
+
+
+def test_the_interval_is_the_sign_tests() -> None:
+    twelve = [1.0 + number / 100 for number in range(12)]
+    assert interval(twelve, 0.0005) == (1.0, 1.11), "all twelve on one side: 2 / 4096"
+    assert interval(twelve, 0.0004) is None
+    assert interval(twelve, 0.0063) == (1.0, 1.11)
+    assert interval(twelve, 0.0064) == (1.01, 1.1), "one of twelve beyond: 26 / 4096"
+    assert interval(twelve[::-1], 0.0005) == (1.0, 1.11)
+    assert interval([], 0.05) is None
+    assert rounds_needed(1) == 6
+    assert rounds_needed(25) == 10
+
+
+def verdict(ratios: list[float], bound: float = 0.03) -> tuple[str, bool]:
+    told = compared(Comparison("x", "y", ratios, [1.0], [1.0]), ALARMS / 25, bound)
+    return told["verdict"], told["fails"]
+
+
+def test_only_what_every_round_says_is_called_a_difference() -> None:
+    assert verdict([1.05, 1.04] * 6) == ("slower", True)
+    assert verdict([1.02, 1.01] * 6) == ("slower", False), "within the bound"
+    assert verdict([0.95, 0.96] * 6) == ("faster", False)
+    assert verdict([1.5] * 11 + [0.99]) == ("same", False)
+    assert verdict([1.5] * 9) == ("same", False), "too few rounds to know"
+
+
+def test_false_alarms_are_as_rare_as_promised() -> None:
+    chance = Random(5)
+    alarms = sum(
+        any(verdict([chance.gauss(1, 0.05) for _ in range(12)], 0)[0] != "same" for _ in range(25))
+        for _ in range(200)
+    )
+    assert alarms <= 200 * ALARMS
