@@ -1,0 +1,165 @@
+"""A client that repeats itself on one connection gets nothing that a new one would not get."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+
+import pytest
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.exchange.snapshot import compile_snapshot
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.lines import flush
+from tests.server.gateways import NodeSide, read_head, staged
+
+CONFIG = """
+server: {{listen: "127.0.0.1:0", admin: null}}
+default_deployment: d
+nodes:
+  n: {{url: "http://127.0.0.1:{port}", engine: openai, models: [m, other], api_key: {{env: K}}}}
+deployments:
+  d: {{nodes: [n], aliases: {{mine: {model}}}}}
+tokens: [{tokens}]
+"""
+
+
+def configuration(port: int, names: list[str], model: str = "m") -> str:
+    tokens = ", ".join(
+        f'{{name: {name}, sha256: "{sha256(name.encode()).hexdigest()}", deployments: [d]}}'
+        for name in names
+    )
+    return CONFIG.format(port=port, tokens=tokens, model=model)
+
+
+def ask(token: str, model: str = "mine", content: str = "", more: str = "") -> bytes:
+    body = b'{"model":"%b","messages":[{"role":"user","content":"%b"}]}' % (
+        model.encode(), content.encode(),
+    )  # fmt: skip
+    return (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n{more}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+async def echo(side: NodeSide) -> None:
+    """What was asked, in a reply that comes in one piece."""
+    while True:
+        head, body = await side.request()
+        text = head + body
+        await side.say(
+            b"HTTP/1.1 200 OK\r\nX-Node: yes\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
+        )
+
+
+class Talk:
+    """One connection to a gateway of its own configuration, in front of the stage's node."""
+
+    def __init__(self, gateway: Gateway, port: int) -> None:
+        self.gateway = gateway
+        self._port = port
+
+    async def open(self) -> None:
+        public = int(self.gateway.urls[0].rsplit(":", 1)[1])
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", public)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    async def say(self, *requests: bytes) -> list[tuple[int, dict[str, str], bytes]]:
+        self._writer.write(b"".join(requests))
+        replies = []
+        for _ in requests:
+            status, fields = await read_head(self._reader)
+            body = await self._reader.readexactly(int(fields["content-length"]))
+            replies.append((status, fields, body))
+        return replies
+
+    def reload(self, names: list[str], model: str = "m") -> None:
+        config = load_config(configuration(self._port, names, model), "x.yaml").config
+        self.gateway.adopt(config, compile_snapshot(config, {"n": "node-key"}))
+
+
+@pytest.fixture
+async def talk():
+    async with staged(echo) as stage:
+        [(_, _, port, _)] = stage.gateway.dispatcher._pools
+        config = load_config(configuration(port, ["alice", "bob"]), "x.yaml").config
+        gateway = Gateway(config, {"n": "node-key"})
+        await gateway.start()
+        talk = Talk(gateway, port)
+        await talk.open()
+        yield talk
+        talk.close()
+        await gateway.stop()
+
+
+async def test_lengths_and_ids_are_each_request_s_own(talk: Talk) -> None:
+    seen = []
+    for content in ("", "x" * 9, "x" * 10, "y" * 20_000, ""):
+        [(status, fields, body)] = await talk.say(ask("alice", content=content))
+        assert status == 200
+        assert fields["x-node"] == "yes"
+        head, _, asked = body.partition(b"\r\n\r\n")
+        assert asked == ask("", "m", content).partition(b"\r\n\r\n")[2]
+        assert b"Content-Length: %d" % len(asked) in head
+        assert b"x-request-id: " + fields["x-request-id"].encode() in head
+        assert b"Bearer node-key" in head
+        assert b"alice" not in body
+        seen.append(fields["x-request-id"])
+    assert len(set(seen)) == len(seen)
+
+
+async def test_another_credential_is_judged_anew(talk: Talk) -> None:
+    answers = [
+        (await talk.say(ask(token)))[0][0] for token in ("alice", "mallo", "alice", "bob", "")
+    ]
+    assert answers == [200, 401, 200, 200, 401]
+
+
+async def test_a_token_that_a_reload_took_away_opens_nothing_more(talk: Talk) -> None:
+    assert (await talk.say(ask("alice")))[0][0] == 200
+    talk.reload(["bob"])
+    assert (await talk.say(ask("alice")))[0][0] == 401
+    talk.reload(["alice"])
+    assert (await talk.say(ask("alice")))[0][0] == 200
+
+
+async def test_an_alias_that_a_reload_moved_has_moved(talk: Talk) -> None:
+    models = []
+    for model in ("m", "other", "m"):
+        talk.reload(["alice"], model)
+        [(_, _, body)] = await talk.say(ask("alice"))
+        models.append(body.partition(b'"model":"')[2].partition(b'"')[0].decode())
+    assert models == ["m", "other", "m"]
+
+
+async def test_a_model_that_its_node_no_longer_reports_is_not_found(talk: Talk) -> None:
+    assert (await talk.say(ask("alice", "other")))[0][0] == 200
+    talk.gateway.metadata.reported = {"n": talk.gateway.metadata.reported["n"][:1]}
+    assert (await talk.say(ask("alice", "other")))[0][0] == 404
+    assert (await talk.say(ask("alice", "m")))[0][0] == 200
+
+
+async def test_an_id_of_the_client_s_own_is_kept_for_as_long_as_it_says_it(talk: Talk) -> None:
+    ids = [
+        (await talk.say(ask("alice", more=more)))[0][1]["x-request-id"]
+        for more in ("X-Request-Id: a\r\n", "X-Request-Id: a\r\n", "X-Request-Id: b\r\n", "")
+    ]
+    assert ids[:3] == ["a", "a", "b"]
+    assert len(ids[3]) == 32
+
+
+async def test_hundreds_sent_ahead_are_answered_in_order(talk: Talk) -> None:
+    """Many more than Python's stack is deep: some are answered on the spot."""
+    wanted = [("alice", "mine"), ("nobody", "mine"), ("alice", "none such")] * 500
+    replies = await talk.say(*(ask(token, model) for token, model in wanted))
+    assert [status for status, _, _ in replies] == [200, 401, 404] * 500
+
+
+async def test_the_log_names_each(talk: Talk, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    await talk.say(ask("alice"), ask("bob"), ask("alice"))
+    flush()
+    err = capfdbinary.readouterr().err
+    assert [line.count(b"token=alice") for line in err.splitlines()[-3:]] == [1, 0, 1]
+    assert b"node-key" not in err
