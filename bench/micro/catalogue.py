@@ -13,7 +13,7 @@ __all__ = ["MODULES", "load"]
 
 MODULES = (
     "sse", "jsonarray", "chunked", "http1", "headers", "dialects", "tap", "paths", "credentials",
-    "planning", "admission", "relaying", "telling",
+    "planning", "admission", "relaying", "telling", "unary",
 )  # fmt: skip
 
 

@@ -1,0 +1,132 @@
+"""server/handler: a whole short exchange, with client and node played by transports of our own.
+
+Everything that Python does for a chat request whose reply comes in one piece with its head: read,
+judged, planned, sent, answered, counted and logged. Sockets, the kernel and uvloop's reads and
+writes are bench/unary.py's to measure. Requests differ in length and in nothing else, as on a
+connection that a client keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from hashlib import sha256
+from typing import Any
+
+import uvloop
+
+from bench.micro.work import Case, Work
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server import lines
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.pool import ConnectionPool
+
+_REQUESTS = 50
+_TOKEN = "a-token-for-the-benchmark"
+_CONFIG = f"""
+server: {{listen: "127.0.0.1:0", admin: null}}
+default_deployment: bench
+nodes:
+  node: {{url: "http://127.0.0.1:9", engine: vllm, models: [bench]}}
+deployments:
+  bench: {{nodes: [node]}}
+tokens:
+  - {{name: bench, sha256: "{sha256(_TOKEN.encode()).hexdigest()}", deployments: [bench]}}
+"""
+_BODY = (
+    b'{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench",'
+    b'"choices":[{"index":0,"message":{"role":"assistant","content":"All is well."},'
+    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}'
+)
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_BODY), _BODY,
+)  # fmt: skip
+
+
+class _Side(asyncio.Transport):
+    """A socket's transport, as far as a connection asks; ``heard`` is all that was written."""
+
+    def __init__(self, protocol: Any) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.heard: list[Any] = []
+        self.write = self.heard.append  # type: ignore[method-assign]
+        protocol.connection_made(self)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def _request(number: int) -> bytes:
+    content = b"x" * (90 + number % 20)
+    body = b'{"model":"bench","messages":[{"role":"user","content":"%b"}]}' % content
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n"
+        b"User-Agent: bench\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (_TOKEN.encode(), len(body), body)
+    )
+
+
+class _Exchanges:
+    """A gateway with one client and one node, on a loop that runs only for what is measured."""
+
+    def __init__(self) -> None:
+        self._loop = uvloop.new_event_loop()
+        atexit.register(self._loop.close)
+        self._requests = [_request(number) for number in range(_REQUESTS)]
+        self._loop.run_until_complete(self._prepare())
+
+    async def _prepare(self) -> None:
+        gateway = Gateway(load_config(_CONFIG, "bench.yaml").config, {})
+        connection = NodeConnection(self._loop)
+        self.node = _Side(connection)
+
+        async def open_connection(pool: ConnectionPool) -> NodeConnection:
+            return connection
+
+        ConnectionPool.open = open_connection  # type: ignore[method-assign]
+        self.client = _Side(gateway._public())
+        for request in self._requests:
+            await self._exchange(request)
+        assert connection.uses == _REQUESTS, "the connection is kept"
+
+    async def _exchange(self, request: bytes) -> None:
+        self.client.protocol.data_received(request)
+        while not self.node.heard:  # noqa: ASYNC110 - one round of the loop, the first time
+            await asyncio.sleep(0)
+        self.node.heard.clear()
+        self.node.protocol.data_received(_REPLY)
+
+    def run(self, _: None) -> list[bytes]:
+        self.client.heard.clear()
+        # Log lines go the way they always do, but to nobody.
+        flush, lines.flush = lines.flush, lines._waiting.clear
+        try:
+            self._loop.run_until_complete(self._run())
+        finally:
+            lines.flush = flush
+        return self.client.heard
+
+    async def _run(self) -> None:
+        for request in self._requests:
+            await self._exchange(request)
+
+
+def _prepare() -> Work:
+    exchanges = _Exchanges()
+
+    def check(heard: list[bytes]) -> None:
+        assert len(heard) == _REQUESTS
+        for reply in heard:
+            assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert reply.endswith(_BODY)
+        assert len({reply.partition(b"x-request-id: ")[2][:32] for reply in heard}) == _REQUESTS
+
+    return Work(exchanges.run, check, _REQUESTS)
+
+
+CASES = (Case("server/handler", "short exchange", _prepare),)
