@@ -79,4 +79,4 @@ bench-micro: $(VENV)/.run
 	$(BIN)/python -m bench.micro $(if $(AGAINST),--against '$(AGAINST)')
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) tests/node_sdks/node_modules build dist *.egg-info
