@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
             continue
         facts = json.loads(source.read_text())
         figure = draw(facts)
-        figure.text(0.01, 0.01, _describe(facts["machine"]), fontsize=6)
+        figure.supxlabel(_describe(facts["machine"]), fontsize=6)
         for suffix in ("svg", "png"):
             figure.savefig(folder / f"{name}.{suffix}", dpi=120)
             click.echo(f"{folder / name}.{suffix}")
