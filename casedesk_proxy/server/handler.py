@@ -188,7 +188,9 @@ class Handler:
     ) -> Delivery | bool:
         """The reply of a node, on its way, or sent. False: the client had signs of life, then the
         error."""
-        prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
+        prelude = None
+        if plan.framing is not Framing.UNARY:
+            prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
         try:
             reply = await self._dispatcher.open(plan, outcome, lost)
             if prelude is None and came_whole(reply, plan.framing):

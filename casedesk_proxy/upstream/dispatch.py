@@ -180,7 +180,8 @@ class Dispatcher:
 
     async def _try(self, search: _Search) -> Reply | None:
         """One node. None: it failed so that another may be tried."""
-        slot = await self._enter(search)
+        ticket = self._arrive(search)
+        slot = ticket.slot or await self._wait_in_queue(search, ticket)
         node = search.untried[slot.state.name]
         search.outcome.node, search.outcome.phase = node.name, Phase.WAITING
         search.outcome.attempts += 1
@@ -224,12 +225,18 @@ class Dispatcher:
 
     # Waiting for a slot.
 
-    async def _enter(self, search: _Search) -> Slot:
-        """A slot at one of the nodes that are left. Raises Busy or NoNode."""
-        deployment, now = search.plan.deployment, self._loop.time()
-        outcome = search.outcome
-        ticket = Ticket(deployment.name, outcome.token, search.wish())
-        self._wake(self.admission.arrive(ticket, now, deployment.config.max_waiting))
+    def _arrive(self, search: _Search) -> Ticket:
+        """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
+        deployment = search.plan.deployment
+        ticket = Ticket(deployment.name, search.outcome.token, search.wish())
+        decided = self.admission.arrive(ticket, self._loop.time(), deployment.config.max_waiting)
+        self._wake(decided)
+        return ticket
+
+    async def _wait_in_queue(self, search: _Search, ticket: Ticket) -> Slot:
+        """The slot that a ticket gets at last. Raises Busy or NoNode."""
+        deployment, outcome = search.plan.deployment, search.outcome
+        now = self._loop.time()
         if not ticket.is_decided:
             outcome.phase = Phase.QUEUED
             limit = min(deployment.config.queue_timeout, search.give_up_at - now)
