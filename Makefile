@@ -25,7 +25,7 @@ $(VENV)/.run: setup.cfg pyproject.toml
 
 $(VENV)/.test: setup.cfg pyproject.toml tests/node_sdks/package-lock.json
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	$(BIN)/pip install --quiet --editable '.[test,lint,bench]'
 	cd tests/node_sdks && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
 	@touch $@ $(VENV)/.run
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["core_seconds", "cpu_ns", "family", "private_kb"]
+__all__ = [
+    "core_seconds",
+    "cpu_ns",
+    "descriptors",
+    "family",
+    "private_kb",
+    "resident_kb",
+    "waited_ns",
+]
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -26,8 +34,17 @@ def cpu_ns(pid: int) -> int:
     It holds the kernel's work for the process too: system calls, and on the loopback the
     delivery of what it sends.
     """
+    return _schedstat(pid, 0)
+
+
+def waited_ns(pid: int) -> int:
+    """Time in which they could have run and had to wait for a core, as long as threads live."""
+    return _schedstat(pid, 1)
+
+
+def _schedstat(pid: int, field: int) -> int:
     return sum(
-        int(path.read_text().split()[0])
+        int(path.read_text().split()[field])
         for member in family(pid)
         for path in Path(f"/proc/{member}/task").glob("*/schedstat")
     )
@@ -39,14 +56,24 @@ def private_kb(pid: int) -> int:
     Pages that forked processes still share are divided among them. Libraries are left out: their
     share changes when any other program that maps them starts or ends.
     """
-    return sum(_anonymous_kb(member) for member in family(pid))
+    return sum(_rollup_kb(member, "Pss_Anon") for member in family(pid))
 
 
-def _anonymous_kb(pid: int) -> int:
+def resident_kb(pid: int) -> int:
+    """Memory of a process and its descendants that is in the machine, files' pages included."""
+    return sum(_rollup_kb(member, "Rss") for member in family(pid))
+
+
+def descriptors(pid: int) -> int:
+    """Open file descriptors of a process and its descendants."""
+    return sum(len(list(Path(f"/proc/{member}/fd").iterdir())) for member in family(pid))
+
+
+def _rollup_kb(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss_Anon:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1])
-    raise ValueError(f"no Pss_Anon in smaps_rollup of {pid}")
+    raise ValueError(f"no {name} in smaps_rollup of {pid}")
 
 
 def core_seconds() -> dict[int, tuple[float, float]]:

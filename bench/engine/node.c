@@ -21,7 +21,7 @@ static const char *const fault_names[] = {"none",  "lose", "duplicate", "reorder
 
 static struct {
     int port;
-    double rate, seconds;
+    double rate, seconds, seconds_most;
     size_t size;
     uint64_t events, tick;
     enum fault fault;
@@ -346,6 +346,16 @@ static void send_event(struct connection *c)
     }
 }
 
+/* Between --seconds and --seconds-most, evenly: as for the phases below, but of another number,
+ * since lives that went with phases would end streams in one order. */
+static double life(uint64_t stream)
+{
+    double share = (double)stream * 0.7548776662466927;
+    share -= (double)(uint64_t)share;
+    double most = flags.seconds_most > flags.seconds ? flags.seconds_most : flags.seconds;
+    return flags.seconds + share * (most - flags.seconds);
+}
+
 static void begin_stream(struct connection *c)
 {
     struct bytes all = {0};
@@ -362,7 +372,7 @@ static void begin_stream(struct connection *c)
     double phase = (double)c->stream * 0.6180339887498949;
     phase -= (double)(uint64_t)phase;
     uint64_t now = now_ns(), slot = (uint64_t)(phase * (double)period);
-    c->until = flags.seconds > 0 ? now + (uint64_t)(flags.seconds * 1e9) : UINT64_MAX;
+    c->until = flags.seconds > 0 ? now + (uint64_t)(life(c->stream) * 1e9) : UINT64_MAX;
     uint64_t due = now - now % period + slot;
     schedule(c, due < now ? due + period : due);
     transmit(c, all.at, all.size);
@@ -597,7 +607,7 @@ static void read_flags(int argc, char **argv)
     static const struct option options[] = {
         {"port", 1, 0, 'p'},  {"rate", 1, 0, 'r'},    {"size", 1, 0, 's'},  {"events", 1, 0, 'n'},
         {"seconds", 1, 0, 't'}, {"fault", 1, 0, 'f'}, {"every", 1, 0, 'k'},
-        {"tick-us", 1, 0, 'w'}, {0}};
+        {"seconds-most", 1, 0, 'm'}, {"tick-us", 1, 0, 'w'}, {0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'p': flags.port = (int)number("port", optarg, 0); break;
@@ -605,6 +615,7 @@ static void read_flags(int argc, char **argv)
         case 's': flags.size = (size_t)number("size", optarg, 1); break;
         case 'n': flags.events = (uint64_t)number("events", optarg, 0); break;
         case 't': flags.seconds = number("seconds", optarg, 0); break;
+        case 'm': flags.seconds_most = number("seconds-most", optarg, 0); break;
         case 'k': flags.every = (uint64_t)number("every", optarg, 1); break;
         case 'w': flags.tick = (uint64_t)(number("tick-us", optarg, 0) * 1e3); break;
         case 'f':
@@ -614,7 +625,7 @@ static void read_flags(int argc, char **argv)
             break;
         default:
             die("usage: node [--port P] [--rate EVENTS/S] [--size BYTES] [--events N] "
-                "[--seconds T] [--tick-us U] [--fault KIND --every K]");
+                "[--seconds T [--seconds-most T]] [--tick-us U] [--fault KIND --every K]");
         }
     }
 }

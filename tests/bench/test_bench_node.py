@@ -128,3 +128,12 @@ def test_reads_chunked_bodies_with_trailers_in_small_pieces(start_node: Any) -> 
         client.sendall(b"GET /v1/models HTTP/1.0\r\n\r\n")
         raw = b"".join(iter(lambda: client.recv(65536), b""))
     assert raw.index(b"message_stop") < raw.index(b'"object":"list"')
+
+
+def test_lives_lie_between_their_two_lengths_and_differ(start_node: Any) -> None:
+    port = start_node("--rate", "100", "--seconds", "0.1", "--seconds-most", "0.3")
+    counts = {
+        len(texts("openai", frames(post(port, PATHS["openai"], stream=True)))) for _ in "1234"
+    }
+    assert len(counts) > 2
+    assert all(9 <= count <= 31 for count in counts), "by the schedule, however late it runs"
