@@ -38,6 +38,8 @@ __all__ = ["Gateway"]
 FIRST_ROUND = 2.0
 #: Seconds in which streams that were told to end may do so.
 FAREWELL = 1.0
+#: Seconds that a client's TLS handshake may take, and so hold up a drain.
+HANDSHAKE = 10.0
 
 
 class Gateway:
@@ -81,6 +83,7 @@ class Gateway:
             self._handler.reject,
             head_timeout=config.server.header_timeout,
             idle_timeout=config.server.keepalive_timeout,
+            handshake_timeout=HANDSHAKE if config.server.tls is not None else 0.0,
         )
         #: Where the public side listens, as URLs.
         self.urls: list[str] = []
@@ -198,7 +201,13 @@ class Gateway:
         with contextlib.closing(sock):
             # Either listens once more, with a backlog of its own.
             self._listeners.append(
-                await create(self._public, sock=sock.dup(), ssl=self._tls, backlog=BACKLOG)
+                await create(
+                    self._public,
+                    sock=sock.dup(),
+                    ssl=self._tls,
+                    ssl_handshake_timeout=HANDSHAKE if self._tls is not None else None,
+                    backlog=BACKLOG,
+                )
             )
             self.urls.append(describe(sock, secure=self._tls is not None))
 

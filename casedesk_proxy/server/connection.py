@@ -45,23 +45,44 @@ _LAST_CHANCE = 1.0
 
 
 class PublicServer:
-    """Makes a ClientConnection for every client; ``connections`` are those that are open."""
+    """Makes a ClientConnection for every client; ``connections`` are those that are open.
+    ``handshake_timeout``: seconds that a TLS handshake may take, 0 where there is none."""
 
     def __init__(
-        self, answer: Answer, reject: Reject, *, head_timeout: float, idle_timeout: float
+        self,
+        answer: Answer,
+        reject: Reject,
+        *,
+        head_timeout: float,
+        idle_timeout: float,
+        handshake_timeout: float = 0.0,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.answer = answer
         self.reject = reject
         self.head_timeout = head_timeout
         self.idle_timeout = idle_timeout
+        self.handshake_timeout = handshake_timeout
         self.connections: set[ClientConnection] = set()
+        #: Accepted, not yet open; a handshake that fails tells us nothing, so a timer ends each.
+        self._shaking: dict[ClientConnection, asyncio.TimerHandle] = {}
         self.closing = False
         self._emptied: asyncio.Future[None] | None = None
         self._rested: asyncio.Future[None] | None = None
 
     def __call__(self) -> ClientConnection:
-        return ClientConnection(self)
+        connection = ClientConnection(self)
+        if self.handshake_timeout:
+            self._shaking[connection] = self.loop.call_later(
+                self.handshake_timeout, self.forget, connection
+            )
+        return connection
+
+    def admit(self, connection: ClientConnection) -> None:
+        """It is open."""
+        self.connections.add(connection)
+        if (timer := self._shaking.pop(connection, None)) is not None:
+            timer.cancel()
 
     def close_idle(self) -> None:
         """Close what carries no request and has not for a while; what does carry one tells its
@@ -72,15 +93,18 @@ class PublicServer:
             connection.finish_soon()
 
     async def wait_empty(self) -> None:
-        """Until no connection is open."""
-        while self.connections:
+        """Until no connection is open, nor a handshake under way."""
+        while self.connections or self._shaking:
             if self._emptied is None or self._emptied.done():
                 self._emptied = self.loop.create_future()
             await self._emptied
 
     def forget(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
-        if not self.connections and self._emptied is not None and not self._emptied.done():
+        self._shaking.pop(connection, None)
+        if self.connections or self._shaking:
+            return
+        if self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
     def rest(self) -> None:
@@ -92,6 +116,9 @@ class PublicServer:
         """Cancel what is still being answered and close everything; ``grace``: seconds for what
         has been written to reach its clients."""
         self.closing = True
+        for timer in self._shaking.values():
+            timer.cancel()
+        self._shaking.clear()
         # Those whose relay has just been cut end by themselves.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -148,7 +175,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._server.connections.add(self)
+        self._server.admit(self)
         self._become_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -167,13 +194,15 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         # A client that has closed, though bytes still wait for it: gone, not merely slow.
         if self._request is not None and self.transport is not None:
+            self.gone_at = time.perf_counter()
             if self.relay is not None:
                 self.relay.leave(Terminal.CLIENT_GONE)
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self.gone_at = time.perf_counter()
+        if self.gone_at is None:
+            self.gone_at = time.perf_counter()
         self._server.forget(self)
         self._stop_timers()
         if self.relay is not None:

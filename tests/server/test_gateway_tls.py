@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,72 @@ async def test_a_stream_through_tls_on_both_sides(tmp_path: Path, authority: tru
         assert gateway.urls[0].startswith("https://")
         assert await ask(gateway, authority) == (200, EVENT * 3)
     finally:
+        await gateway.stop()
+        listener.close()
+
+
+async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: trustme.CA) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    gateway, listener = await serve(tmp_path, authority, f"{tmp_path}/ca.pem")
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    side = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    port = int(gateway.urls[0].rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def step(act: Callable[[], bytes | None]) -> bytes | None:
+        while True:
+            try:
+                done = act()
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                data = await reader.read(65536)
+                assert data, "cut"
+                incoming.write(data)
+            else:
+                writer.write(outgoing.read())
+                return done
+
+    try:
+        with pytest.raises(ssl.SSLWantReadError):
+            side.do_handshake()
+        writer.write(outgoing.read())
+        # The server has answered: it waits for our part.
+        incoming.write(await reader.read(65536))
+        draining = asyncio.ensure_future(gateway.drain(10))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not draining.done()
+        await step(side.do_handshake)
+        side.write(chat())
+        said = b""
+        while not said.endswith(b"0\r\n\r\n"):
+            said += await step(lambda: side.read(65536)) or b""
+        assert said.startswith(b"HTTP/1.1 200")
+        assert said.count(EVENT) == 3
+        writer.close()
+        await draining
+    finally:
+        writer.close()
+        await gateway.stop()
+        listener.close()
+
+
+async def test_a_handshake_that_failed_does_not_hold_up_the_end(
+    tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casedesk_proxy.server.app.HANDSHAKE", 0.2)
+    gateway, listener = await serve(tmp_path, authority, None)
+    port = int(gateway.urls[0].rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"no TLS at all\r\n\r\n")
+        await reader.read()
+        async with asyncio.timeout(10):
+            await gateway.drain(60)
+    finally:
+        writer.close()
         await gateway.stop()
         listener.close()
 
