@@ -84,7 +84,13 @@ def _names(*values: str) -> str:
 
 
 def _seconds(span: float) -> str:
-    return f"{span:.6f}".rstrip("0").rstrip(".")
+    return _microseconds(round(span * 1_000_000))
+
+
+@lru_cache(maxsize=4096)
+def _microseconds(span: int) -> str:
+    """In seconds. The loop's clock has milliseconds, so that the same spans come again."""
+    return f"{span / 1_000_000:.6f}".rstrip("0").rstrip(".")
 
 
 @lru_cache(maxsize=512)

@@ -24,7 +24,7 @@ from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
 from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.prelude import begin_prelude
-from casedesk_proxy.server.request import Request
+from casedesk_proxy.server.request import Request, require_plain
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.server.whole import came_whole, send_whole
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
@@ -252,6 +252,8 @@ class Handler:
         auth = deployment.auth if deployment else hidden
         principal = authorise(known, credential, name, auth)
         assert deployment is not None, "authorise refuses names that no deployment has"
+        if call.action not in _CATALOGUE:
+            require_plain(head.headers)
         ident = accept_request_id(head.headers)
         return Standing(head, snapshot, ident, outcome.target, call, deployment, principal.name)
 

@@ -11,11 +11,12 @@ from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.fibers import Signal
 from casedesk_proxy.server.relay import Relay
+from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import Body, RequestHead, header
 
-__all__ = ["Client", "Request"]
+__all__ = ["Client", "Request", "require_plain"]
 
 #: Body bytes taken before anyone has asked for the body.
 _UNASKED = 65536
@@ -74,6 +75,11 @@ class Request:
         """Take the next bytes; returns how many of them are the body's."""
         if self._fault is not None or self._reader.ended:
             return 0 if self._reader.ended else len(data)
+        length = self.head.length
+        if length and not self._size and len(data) >= length and self._done is None:
+            # Most bodies come in one piece.
+            self._pieces, self._size, self._reader = [data[:length]], length, _ENDED
+            return length
         try:
             used = self._reader.read(data)
         except MalformedChunk:
@@ -94,11 +100,8 @@ class Request:
             self._tell(True)
 
     async def read(self, limit: int, silence: float) -> bytes:
-        """The whole body. Raises TooLarge beyond ``limit`` bytes, BadRequest for broken framing,
-        a content coding (415), or a client that is silent for ``silence`` seconds (408)."""
-        coding = header(self.head.headers, b"content-encoding")
-        if coding is not None and coding.lower() != b"identity":
-            raise BadRequest("content-encoding: send the body uncompressed", status=415)
+        """The whole body. Raises TooLarge beyond ``limit`` bytes, BadRequest for broken framing
+        or a client that is silent for ``silence`` seconds (408)."""
         if self.head.length > limit or self._size > limit:
             raise _too_large(limit)
         self._limit = limit
@@ -160,6 +163,13 @@ class Request:
         self._pieces = []
         if self._done is not None:
             self._done()
+
+
+def require_plain(headers: RawHeaders) -> None:
+    """Raises BadRequest (415) for a body in a content coding."""
+    coding = header(headers, b"content-encoding")
+    if coding is not None and coding.lower() != b"identity":
+        raise BadRequest("content-encoding: send the body uncompressed", status=415)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -163,3 +163,9 @@ async def test_the_log_names_each(talk: Talk, capfdbinary: pytest.CaptureFixture
     err = capfdbinary.readouterr().err
     assert [line.count(b"token=alice") for line in err.splitlines()[-3:]] == [1, 0, 1]
     assert b"node-key" not in err
+
+
+async def test_a_compressed_body_is_refused_each_time(talk: Talk) -> None:
+    more = "Content-Encoding: gzip\r\n"
+    statuses = [(await talk.say(ask("alice", more=line)))[0][0] for line in (more, more, "")]
+    assert statuses == [415, 415, 200]
