@@ -75,6 +75,9 @@ def _draw_bars(costs: dict[str, list[float]], title: str) -> Any:
     axes.barh(names, middles, xerr=(lows, highs), color=colors)
     for place, middle in enumerate(middles):
         axes.text(middle, place, f" {middle:.1f}", va="bottom", fontsize=8)
+    if middles[0] > 20 * middles[-1]:
+        axes.set_xscale("log")
+        title += ", logarithmic"
     axes.set_title(title)
     return figure
 
