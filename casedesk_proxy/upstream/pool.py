@@ -86,9 +86,8 @@ class ConnectionPool:
         return connection
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
-        """The exchange is over: keep the connection if both sides agree and it is clean. Whether
-        it still is, `reuse` asks."""
-        if not keep_alive or connection.lost or connection.early or len(self._idle) >= MAX_IDLE:
+        """The exchange is over: keep the connection if both sides agree and it is clean."""
+        if not keep_alive or not connection.is_reusable() or len(self._idle) >= MAX_IDLE:
             connection.abort()
             return
         self._idle.append((self._loop.time(), connection))
