@@ -40,4 +40,6 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
         and len(_EVENT_END.findall(tail)) < 3
     ):
         return False
+    if whole and b"data:" not in tail:
+        return False  # No event at all: nothing that could be told of its end.
     return _ANSWERS[surface] in tail and _ENDS[surface].search(tail) is None
