@@ -43,11 +43,7 @@ class ContinuedArray(ReframingRelay):
                 raise StreamBroken("the node answered with something else than an array")
             self._begun, payload = True, payload[1:]
             self.tap.take(b"[")
-        if payload:
-            self.tap.take(payload)
-            framed = self._frame(payload)
-            self._send(framed)
-            self.sent += len(framed)
+        self._pass_on(payload)
 
     def _sign_of_life(self) -> bytes:
         return super()._sign_of_life() if self._begun else self.pulse

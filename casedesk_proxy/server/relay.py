@@ -313,13 +313,14 @@ class ReframingRelay(Relay):
         self._chunked = chunked
 
     def _pass(self, data: bytes, used: int) -> None:
-        payload = b"".join(self._reader.payload)
-        if not payload:
-            return
-        self.tap.take(payload)
-        framed = self._frame(payload)
-        self._send(framed)
-        self.sent += len(framed)
+        self._pass_on(b"".join(self._reader.payload))
+
+    def _pass_on(self, payload: bytes) -> None:
+        if payload:
+            self.tap.take(payload)
+            framed = self._frame(payload)
+            self._send(framed)
+            self.sent += len(framed)
 
     def _frame(self, payload: bytes) -> bytes:
         return frame_chunk(payload) if self._chunked else payload
