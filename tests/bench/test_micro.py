@@ -21,6 +21,7 @@ from bench.micro.processes import ROOT, MicroFailed, check_out, worker
 from bench.micro.verdicts import compared
 from bench.micro.work import Case, Work
 from bench.micro.worker import prepare, run_batch
+from casedesk_proxy.server import lines
 
 CASES = [case for module in MODULES for case in load(module)]
 TINY = Pairing(rounds=2, pairs=2, batch=0.01, core=None)
@@ -33,11 +34,30 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def attributes() -> dict[str, object]:
+    """The classes and functions of the program's modules, and what its classes define."""
+    found: dict[str, object] = {}
+    for module in [one for name, one in sys.modules.items() if name.startswith("casedesk_proxy")]:
+        for name, value in vars(module).items():
+            if callable(value):
+                found[f"{module.__name__}.{name}"] = value
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                for attribute, inner in vars(value).items():
+                    if callable(inner):
+                        found[f"{module.__name__}.{name}.{attribute}"] = inner
+    return found
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_each_benchmark_does_its_work(case: Case) -> None:
+def test_each_benchmark_does_its_work_and_leaves_the_program_as_it_was(case: Case) -> None:
+    before = attributes()
     work = case.prepare()
     assert work.operations > 0
     assert run_batch(work, 2) >= 0
+    after = attributes()
+    changed = [name for name, value in before.items() if after.get(name) is not value]
+    assert not changed
+    assert not lines._waiting, "lines that no later call would write"
 
 
 def test_no_module_of_cases_is_forgotten_and_no_name_is_given_twice() -> None:

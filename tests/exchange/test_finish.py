@@ -102,3 +102,13 @@ def test_recorded_streams_are_finished(path: Path) -> None:
     cut = body[: len(body) // 2].rpartition(b"\n\n")[0] + b"\n\n"
     if b"delta" in cut[-200:]:
         assert is_unfinished(surface, cut[:8192], cut[-8192:])
+
+
+@pytest.mark.parametrize(
+    ("surface", "body"),
+    [(Dialect.GEMINI, b'"candidates"'), (Dialect.OPENAI, b'"choices":[{"delta"')],
+)
+def test_a_body_without_any_event_is_no_answer_that_could_lack_its_end(
+    surface: Dialect, body: bytes
+) -> None:
+    assert not is_unfinished(surface, body, body)

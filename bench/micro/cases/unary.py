@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
+from unittest import mock
 
 import uvloop
 
@@ -71,6 +74,17 @@ def _request(number: int) -> bytes:
     )
 
 
+@contextmanager
+def _lines_unread() -> Iterator[None]:
+    """Log lines go the way they always do, but to nobody."""
+    with mock.patch.object(lines, "flush", lines._waiting.clear):
+        try:
+            yield
+        finally:
+            # The loop stops before their time has come.
+            lines._waiting.clear()
+
+
 class _Exchanges:
     """A gateway with one client and one node, on a loop that runs only for what is measured."""
 
@@ -78,21 +92,22 @@ class _Exchanges:
         self._loop = uvloop.new_event_loop()
         atexit.register(self._loop.close)
         self._requests = [_request(number) for number in range(_REQUESTS)]
-        self._loop.run_until_complete(self._prepare())
-
-    async def _prepare(self) -> None:
-        gateway = Gateway(load_config(_CONFIG, "bench.yaml").config, {})
         connection = NodeConnection(self._loop)
         self.node = _Side(connection)
 
         async def open_connection(pool: ConnectionPool) -> NodeConnection:
             return connection
 
-        ConnectionPool.open = open_connection  # type: ignore[method-assign]
+        # Only here, as the pool keeps what it once opened.
+        with mock.patch.object(ConnectionPool, "open", open_connection), _lines_unread():
+            self._loop.run_until_complete(self._prepare())
+        assert connection.uses == _REQUESTS, "the connection is kept"
+
+    async def _prepare(self) -> None:
+        gateway = Gateway(load_config(_CONFIG, "bench.yaml").config, {})
         self.client = _Side(gateway._public())
         for request in self._requests:
             await self._exchange(request)
-        assert connection.uses == _REQUESTS, "the connection is kept"
 
     async def _exchange(self, request: bytes) -> None:
         self.client.protocol.data_received(request)
@@ -103,12 +118,8 @@ class _Exchanges:
 
     def run(self, _: None) -> list[bytes]:
         self.client.heard.clear()
-        # Log lines go the way they always do, but to nobody.
-        flush, lines.flush = lines.flush, lines._waiting.clear
-        try:
+        with _lines_unread():
             self._loop.run_until_complete(self._run())
-        finally:
-            lines.flush = flush
         return self.client.heard
 
     async def _run(self) -> None:
