@@ -21,7 +21,7 @@ __all__ = ["Fiber", "Signal"]
 T = TypeVar("T")
 
 #: The fiber whose code runs now.
-_running: Fiber | None = None
+_running: Fiber[Any] | None = None
 
 
 class Signal(Generic[T]):
@@ -35,7 +35,7 @@ class Signal(Generic[T]):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiter: Fiber | asyncio.Future[None] | None = None
+        self._waiter: Fiber[Any] | asyncio.Future[None] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
         self.done = False
@@ -75,17 +75,18 @@ class Signal(Generic[T]):
         self._waiter = None
 
 
-class Fiber:
+class Fiber(Generic[T]):
     """Runs ``work`` until it first waits, then whenever what it waits for is there. ``finished``
-    is called once, at its end; an error that ``work`` lets out goes to the loop's handler."""
+    is called once, at its end, with what ``work`` returned; with None where it was cancelled or
+    failed. An error that it lets out goes to the loop's handler."""
 
     __slots__ = ("_awaited", "_cancelled", "_finished", "_loop", "_work", "ended")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        work: Coroutine[Any, None, None],
-        finished: Callable[[], None],
+        work: Coroutine[Any, None, T],
+        finished: Callable[[T | None], None],
     ) -> None:
         self._loop = loop
         self._work = work
@@ -119,12 +120,12 @@ class Fiber:
         outer, _running = _running, self
         try:
             awaited = self._work.send(None) if error is None else self._work.throw(error)
-        except StopIteration:
-            self._end()
+        except StopIteration as stop:
+            self._end(stop.value)
         except asyncio.CancelledError:
-            self._end()
+            self._end(None)
         except Exception as fault:
-            self._end()
+            self._end(None)
             told = {"message": "a fiber failed", "exception": fault}
             self._loop.call_exception_handler(told)
         else:
@@ -153,6 +154,6 @@ class Fiber:
             # A future that was cancelled or failed raises inside, as it is asked for its result.
             self.resume()
 
-    def _end(self) -> None:
+    def _end(self, result: T | None) -> None:
         self.ended = True
-        self._finished()
+        self._finished(result)

@@ -19,8 +19,9 @@ class Run:
         self.fiber = Fiber(asyncio.get_running_loop(), work, self._finished)
         self.fiber.start()
 
-    def _finished(self) -> None:
+    def _finished(self, result: Any) -> None:
         self.ends += 1
+        self.result = result
 
 
 async def test_what_never_waits_is_over_at_once() -> None:
@@ -31,6 +32,23 @@ async def test_what_never_waits_is_over_at_once() -> None:
 
     run = Run(work())
     assert (seen, run.ends, run.fiber.ended) == (["ran"], 1, True)
+
+
+async def test_what_it_returns_is_told_at_its_end_and_nothing_where_it_has_none() -> None:
+    loop, told = asyncio.get_running_loop(), []
+
+    async def work(signal: Signal[int]) -> int:
+        return await signal + 1
+
+    for end in ("set", "cancel"):
+        signal: Signal[int] = Signal(loop)
+        fiber = Fiber(loop, work(signal), told.append)
+        fiber.start()
+        if end == "set":
+            signal.set(4)
+        else:
+            fiber.cancel()
+    assert told == [5, None]
 
 
 async def test_a_signal_resumes_within_set() -> None:

@@ -167,13 +167,13 @@ class Admission:
     def _decide(self, ticket: Ticket, now: float) -> bool:
         wish = ticket.wish
         states = [self.states[name] for name in wish.nodes if name in self.states]
-        if is_hopeless(states):
-            ticket.refusal = Refusal.NO_NODE
-            return True
         turn = self._turns.get(ticket.deployment, 0)
-        if len(states) == 1:
+        if len(states) == 1 and not states[0].draining:
             # Whatever the policy and its health, there is no other.
             state = None if states[0].is_full(now, wish.model) else states[0]
+        elif is_hopeless(states):
+            ticket.refusal = Refusal.NO_NODE
+            return True
         else:
             state = choose(wish, states, turn, now)
         if state is None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
@@ -30,7 +30,7 @@ from casedesk_proxy.wire.repeated import RepeatedHead
 __all__ = ["ClientConnection", "PublicServer"]
 
 #: Answers a request, writing to its transport; tells whether the connection may live on.
-Answer = Callable[[Request], Awaitable[bool]]
+Answer = Callable[[Request], Coroutine[Any, None, bool]]
 #: Answers, and logs, what is no request.
 Reject = Callable[[asyncio.Transport, ProxyError], None]
 
@@ -169,7 +169,7 @@ class ClientConnection(asyncio.Protocol):
         self.gone_at: float | None = None
         self.transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
-        self.fiber: Fiber | None = None
+        self.fiber: Fiber[bool] | None = None
 
     # What the transport calls.
 
@@ -284,29 +284,28 @@ class ClientConnection(asyncio.Protocol):
         self._request = request = Request(head, self)
         used = request.feed(data[end + 4 :])
         self._pending = data[end + 4 + used :]
-        self.fiber = fiber = Fiber(self._server.loop, self._answer(request), self._fiber_ended)
-        fiber.start()
+        self.fiber = Fiber(self._server.loop, self._server.answer(request), self._answered)
+        self.fiber.start()
         return True
 
-    def _fiber_ended(self) -> None:
+    def _answered(self, keep_alive: bool | None) -> None:
+        """The fiber has ended; None: cancelled."""
         self.fiber = None
         self._server.rest()
-        if not self._advancing:
-            self._advance()
-
-    async def _answer(self, request: Request) -> None:
-        keep_alive = await self._server.answer(request)
-        if self.transport is None or self.transport.is_closing():
+        transport, request = self.transport, self._request
+        if keep_alive is None or request is None or transport is None or transport.is_closing():
             return
         if not request.complete:
             self._linger()
         elif not keep_alive:
-            self.transport.close()
+            transport.close()
         else:
             self._request = None
             self._become_idle()
             if self._pending:
-                self.transport.resume_reading()
+                transport.resume_reading()
+                if not self._advancing:
+                    self._advance()
 
     def _linger(self) -> None:
         """Take no more, but let the client finish: it may not read before it has sent all."""

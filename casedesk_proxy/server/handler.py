@@ -162,17 +162,27 @@ class Handler:
             outcome.terminal = Terminal.COMPLETED
             return list_models(call, deployment.rules, self._metadata.reported)
         admitted = time.perf_counter()
-        raw = await request.read(snapshot.max_body, snapshot.body_timeout)
+        limit = snapshot.max_body
+        if request.complete:
+            raw = request.take(limit)
+        else:
+            raw = await request.read(limit, snapshot.body_timeout)
         outcome.received = len(raw)
         complete = time.perf_counter()
-        plan = await self._plan(standing, raw, outcome.request_id)
-        outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
-        outcome.overhead = admitted - began + time.perf_counter() - complete
-        if plan.answer is not None:
-            outcome.terminal = Terminal.COMPLETED
-            return _answered(plan.answer)
         lost: tuple[str, ...] = ()
         while True:
+            try:
+                plan = self._plan(standing, raw, outcome.request_id)
+            except NotFound:
+                # Perhaps the model was pulled a moment ago.
+                await self._metadata.refresh()
+                plan = self._plan(standing, raw, outcome.request_id)
+            if not lost:
+                outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
+                outcome.overhead = admitted - began + time.perf_counter() - complete
+            if plan.answer is not None:
+                outcome.terminal = Terminal.COMPLETED
+                return _answered(plan.answer)
             delivery = await self._dispatch(request, call, plan, outcome, lost)
             if isinstance(delivery, bool):
                 return delivery
@@ -181,7 +191,6 @@ class Handler:
                     request.forget()
                 return delivery
             lost = (*lost, outcome.node)
-            plan = await self._plan(standing, raw, outcome.request_id)
 
     async def _dispatch(
         self, request: Request, call: Call, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
@@ -257,15 +266,7 @@ class Handler:
         ident = accept_request_id(head.headers)
         return Standing(head, snapshot, ident, outcome.target, call, deployment, principal.name)
 
-    async def _plan(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
-        try:
-            return self._plan_now(standing, raw, request_id)
-        except NotFound:
-            # Perhaps the model was pulled a moment ago.
-            await self._metadata.refresh()
-            return self._plan_now(standing, raw, request_id)
-
-    def _plan_now(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
+    def _plan(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
         ask = Ask(
             standing.call, standing.head.headers, raw, request_id,
             self._metadata.reported, self._metadata.nodes, standing.places,

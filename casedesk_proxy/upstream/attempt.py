@@ -44,38 +44,37 @@ class Attempt:
 
     async def run(self) -> tuple[NodeConnection, ResponseHead]:
         """Raises AttemptFailed."""
+        reused = self.pool.reuse()
+        connection = reused or await self._connect()
         try:
-            connection, head = await self._ask()
+            try:
+                head = await connection.ask(self.request, self.first_byte_timeout)
+            except ConnectionBroken as error:
+                if reused is None or not error.silent:
+                    raise
+                connection = await self._connect()
+                head = await connection.ask(self.request, self.first_byte_timeout)
         except ConnectionBroken as error:
-            told = StreamBroken(f"node {self.state.name} gave no reply: {error}")
-            failure = Failure.LOST if error.lost else Failure.GARBLED
-            raise AttemptFailed(failure, Fault.BROKE, told) from None
+            raise self._broken(error) from None
+        except TimeoutError:
+            connection.abort()
+            raise self._late() from None
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
         if 300 <= head.status < 400:
             connection.abort()
-            told = StreamBroken(
-                f"node {self.state.name} answered with a redirect, which is never followed"
-            )
-            raise AttemptFailed(Failure.GARBLED, Fault.ERROR, told)
+            raise self._redirected()
         return connection, head
-
-    async def _ask(self) -> tuple[NodeConnection, ResponseHead]:
-        connection = self.pool.reuse()
-        if connection is not None:
-            try:
-                return connection, await self._head(connection)
-            except ConnectionBroken as error:
-                if not error.silent:
-                    raise
-        connection = await self._connect()
-        self.state.health.connected()
-        return connection, await self._head(connection)
 
     async def _connect(self) -> NodeConnection:
         node = self.state.name
         # A task of its own: a fiber has no time-outs.
         opening = asyncio.get_running_loop().create_task(self._open())
         try:
-            return await opening
+            connection = await opening
+            self.state.health.connected()
+            return connection
         except asyncio.CancelledError:
             # It may have been done already, and its connection be on the way to us.
             opening.cancel()
@@ -96,16 +95,20 @@ class Attempt:
         async with asyncio.timeout(self.connect_timeout):
             return await self.pool.open()
 
-    async def _head(self, connection: NodeConnection) -> ResponseHead:
-        try:
-            return await connection.ask(self.request, self.first_byte_timeout)
-        except TimeoutError:
-            connection.abort()
-            told = UpstreamTimeout(f"node {self.state.name} sent no reply in time")
-            raise AttemptFailed(Failure.TIMEOUT, Fault.SILENT, told) from None
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
+    def _broken(self, error: ConnectionBroken) -> AttemptFailed:
+        told = StreamBroken(f"node {self.state.name} gave no reply: {error}")
+        failure = Failure.LOST if error.lost else Failure.GARBLED
+        return AttemptFailed(failure, Fault.BROKE, told)
+
+    def _late(self) -> AttemptFailed:
+        told = UpstreamTimeout(f"node {self.state.name} sent no reply in time")
+        return AttemptFailed(Failure.TIMEOUT, Fault.SILENT, told)
+
+    def _redirected(self) -> AttemptFailed:
+        told = StreamBroken(
+            f"node {self.state.name} answered with a redirect, which is never followed"
+        )
+        return AttemptFailed(Failure.GARBLED, Fault.ERROR, told)
 
 
 def _let_go(opening: asyncio.Task[NodeConnection]) -> None:

@@ -59,24 +59,22 @@ class NodeConnection(asyncio.Protocol):
         self.lost_by: Exception | None = None
         self.uses = 0
 
-    async def ask(self, request: bytes, within: float = float("inf")) -> ResponseHead:
-        """Send a request; returns the reply's head. Interim replies (1xx) are passed over.
+    def ask(self, request: bytes, within: float = float("inf")) -> Signal[ResponseHead]:
+        """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
+        are passed over.
 
-        Raises ConnectionBroken, or TimeoutError after ``within`` seconds. A caller who is
-        cancelled or in time out must `abort` the connection.
+        Raises ConnectionBroken, or TimeoutError after ``within`` seconds, when awaited. A caller
+        who is cancelled or in time out must `abort` the connection.
         """
-        if self.lost or self.transport is None:
-            raise ConnectionBroken("closed before the request", silent=True)
-        self.uses += 1
         waiter: Signal[ResponseHead] = Signal(self._loop)
+        if self.lost or self.transport is None:
+            waiter.fail(ConnectionBroken("closed before the request", silent=True))
+            return waiter
+        self.uses += 1
         self._waiter = waiter
         self._deadlines.add(waiter, within)
         self.transport.write(request)
-        try:
-            return await waiter
-        finally:
-            self._waiter = None
-            self._deadlines.discard(waiter)
+        return waiter
 
     def lend(self, borrower: asyncio.Protocol) -> asyncio.Transport | None:
         """Make ``borrower`` the transport's protocol; None when the node is gone already."""
@@ -95,6 +93,7 @@ class NodeConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; what is not yet sent is dropped, so that the node notices now."""
         self.lost = True
+        self._stop_waiting()
         if self.transport is not None:
             self.transport.abort()
 
@@ -128,15 +127,23 @@ class NodeConnection(asyncio.Protocol):
             waiter.fail(ConnectionBroken(f"malformed reply: {error}", silent=False, lost=False))
             return
         if head is not None:
+            self._stop_waiting()
             waiter.set(head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self.lost_by = exc
-        if self._waiter is not None and not self._waiter.done:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done:
+            self._stop_waiting()
             reason = "reset" if exc else "closed"
             error = ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
-            self._waiter.fail(error)
+            waiter.fail(error)
+
+    def _stop_waiting(self) -> None:
+        if self._waiter is not None:
+            self._deadlines.discard(self._waiter)
+            self._waiter = None
 
     def _keep_early(self, data: bytes) -> None:
         self.early += data

@@ -100,7 +100,7 @@ class _Search:
 
     plan: Plan
     outcome: Outcome
-    untried: dict[str, NodeSpec]
+    untried: tuple[NodeSpec, ...]
     replays: int
     give_up_at: float = float("inf")
     left: tuple[str, str] | None = None
@@ -109,10 +109,16 @@ class _Search:
         wish = self.plan.wish
         if len(self.untried) == len(wish.nodes):
             return wish
-        return replace(wish, nodes=tuple(self.untried))
+        return replace(wish, nodes=tuple(node.name for node in self.untried))
+
+    def node(self, name: str) -> NodeSpec:
+        for node in self.untried:
+            if node.name == name:
+                return node
+        raise KeyError(name)
 
     def leave(self, name: str, why: str, now: float) -> None:
-        self.untried.pop(name, None)
+        self.untried = tuple(node for node in self.untried if node.name != name)
         self.left = name, why
         self.outcome.tried += (f"{name}:{why}",)
         self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
@@ -163,13 +169,24 @@ class Dispatcher:
     async def open(self, plan: Plan, outcome: Outcome, lost: tuple[str, ...] = ()) -> Reply:
         """The reply of the first node that gives one. ``lost``: nodes that had the request and
         were lost before the client had a byte of their reply. Raises an UpstreamFault or Busy."""
-        search = _Search(plan, outcome, {node.name: node for node in plan.nodes}, len(lost))
+        search = _Search(plan, outcome, plan.nodes, len(lost))
         for name in lost:
             search.leave(name, Failure.LOST, self._loop.time())
         while True:
-            reply = await self._try(search)
-            if reply is not None:
-                return reply
+            ticket = self._arrive(search)
+            slot = ticket.slot or await self._wait_in_queue(search, ticket)
+            node = self._begin(search, slot.state.name)
+            try:
+                reply = await self._ask(plan, node, slot)
+            except AttemptFailed as failed:
+                search.leave(node.name, failed.failure, self._loop.time())
+                if not self._goes_on(search, failed.failure):
+                    raise failed.error from None
+                search.replays += failed.failure is Failure.LOST
+            else:
+                self._judge(reply, slot.state, plan.model)
+                if reply.head.status not in REFUSALS or not self._leaves(search, reply):
+                    return reply
 
     def may_replay(self, plan: Plan, lost: tuple[str, ...]) -> bool:
         """Whether a request that the ``lost`` nodes had begun may go to another one."""
@@ -178,31 +195,22 @@ class Dispatcher:
         overdue = not plan.deployment.config.failover_timeout
         return usable and may_try_another(Failure.LOST, len(lost) - 1, overdue)
 
-    async def _try(self, search: _Search) -> Reply | None:
-        """One node. None: it failed so that another may be tried."""
-        ticket = self._arrive(search)
-        slot = ticket.slot or await self._wait_in_queue(search, ticket)
-        node = search.untried[slot.state.name]
-        search.outcome.node, search.outcome.phase = node.name, Phase.WAITING
-        search.outcome.attempts += 1
+    def _begin(self, search: _Search, name: str) -> NodeSpec:
+        """The node is to be asked now."""
+        outcome = search.outcome
+        outcome.node, outcome.phase = name, Phase.WAITING
+        outcome.attempts += 1
         if search.left is not None:
-            self._remember(search, node.name)
-        try:
-            reply = await self._ask(search.plan, node, slot)
-        except AttemptFailed as failed:
-            search.leave(node.name, failed.failure, self._loop.time())
-            if not self._goes_on(search, failed.failure):
-                raise failed.error from None
-            search.replays += failed.failure is Failure.LOST
-            return None
-        status = reply.head.status
-        self._judge(reply, slot.state, search.plan.model)
-        if status in REFUSALS:
-            search.leave(node.name, str(status), self._loop.time())
-            if self._goes_on(search, Failure.REFUSED):
-                reply.lease.end(clean=False)
-                return None
-        return reply
+            self._remember(search, name)
+        return search.node(name)
+
+    def _leaves(self, search: _Search, reply: Reply) -> bool:
+        """Whether a node's refusal is left for another node."""
+        search.leave(reply.lease.node.name, str(reply.head.status), self._loop.time())
+        if not self._goes_on(search, Failure.REFUSED):
+            return False
+        reply.lease.end(clean=False)
+        return True
 
     def release(self, slot: Slot) -> None:
         """An exchange has left its node."""
@@ -221,7 +229,8 @@ class Dispatcher:
 
     def settle(self) -> None:
         """Serve those whose wait has ended: something about a node has changed."""
-        self._wake(self.admission.settle(self._loop.time()))
+        if self.admission.anyone_waits:
+            self._wake(self.admission.settle(self._loop.time()))
 
     # Waiting for a slot.
 
@@ -334,7 +343,8 @@ class Dispatcher:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
         503, that is better than a node which is surely down."""
         now = self._loop.time()
-        states = [self.states[name] for name in search.untried if name in self.states]
+        names = [node.name for node in search.untried]
+        states = [self.states[name] for name in names if name in self.states]
         if failure is Failure.REFUSED:
             states = [state for state in states if state.is_healthy(now)]
         usable = any(not state.draining for state in states)

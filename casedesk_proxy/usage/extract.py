@@ -10,6 +10,7 @@ import json
 import re
 from typing import Any
 
+from casedesk_proxy import jsonio
 from casedesk_proxy.terms import Dialect, Usage
 
 __all__ = ["find_usage", "read_usage"]
@@ -42,7 +43,9 @@ _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
 }
 _NOTHING = Usage()
 #: What stands between a key and its object.
-_BEFORE = re.compile(rb"\s{0,20}:\s{0,20}\{")
+_BEFORE = re.compile(rb"\s{0,20}:\s{0,20}(?=\{)")
+#: An object of counts: no object in it holds another one.
+_FLAT = re.compile(rb"\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}")
 _DECODER = json.JSONDecoder()
 #: Objects looked at, from the end backwards. The last ones hold the final, cumulative counts.
 _MOST = 4
@@ -78,12 +81,26 @@ def _objects(part: bytes, key: bytes) -> list[dict[str, Any]]:
         before = _BEFORE.match(part, start)
         if before is None:
             continue
-        try:
-            value, _ = _DECODER.raw_decode(part[before.end() - 1 :].decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            continue
-        found.append(value)
+        value = _read_object(part, before.end())
+        if value is not None:
+            found.append(value)
     return found[::-1]
+
+
+def _read_object(part: bytes, start: int) -> dict[str, Any] | None:
+    """The object that begins there; None where there is none."""
+    flat = _FLAT.match(part, start)
+    try:
+        if flat is not None:
+            value: dict[str, Any] = jsonio.loads(flat[0])
+            return value
+    except ValueError:
+        pass  # A brace inside a text, or a number that strict JSON has not.
+    try:
+        value, _ = _DECODER.raw_decode(part[start:].decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def _dig(value: Any, path: tuple[str, ...]) -> int | None:

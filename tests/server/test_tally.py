@@ -32,9 +32,9 @@ def render(*parts: Counts | Histogram) -> str:
 
 def test_counts() -> None:
     counts = Counts("x", "Told.", ("a", "b"))
-    counts.add(("1", 'q"'))
-    counts.add(("1", 'q"'), 2)
-    counts.add(("2", ""), 0)
+    counts.of("1", 'q"').count += 1
+    counts.of("1", 'q"').count += 2
+    counts.of("2", "")
     text = render(counts)
     assert 'x_total{a="1",b="q\\""} 3.0' in text
     assert 'x_total{a="2",b=""} 0.0' in text
@@ -48,7 +48,7 @@ def test_a_histogram_counts_as_the_library_does(values: list[float]) -> None:
         "h", "Told.", ["a"], registry=(registry := CollectorRegistry()), buckets=(1, 2.5)
     )
     for value in values:
-        ours.observe(("x",), value)
+        ours.of("x").observe(value)
         theirs.labels("x").observe(value)
     wanted = [
         line for line in generate_latest(registry).decode().splitlines() if "_created" not in line
@@ -56,8 +56,14 @@ def test_a_histogram_counts_as_the_library_does(values: list[float]) -> None:
     assert render(ours).splitlines() == wanted
 
 
+def test_a_histogram_without_values_is_not_told() -> None:
+    ours = Histogram("h", "Told.", ("a",), (1,))
+    ours.of("x")
+    assert "h_count" not in render(ours)
+
+
 @pytest.mark.parametrize("bound", [0.0001, 1, 14400])
 def test_bounds_are_floats(bound: float) -> None:
     ours = Histogram("h", "Told.", (), (bound,))
-    ours.observe((), bound)
+    ours.of().observe(bound)
     assert f'h_bucket{{le="{float(bound)}"}} 1.0' in render(ours)

@@ -45,7 +45,7 @@ async def test_a_client_that_leaves_while_a_connection_opens(rounds: int, later:
         await attempt.run()
 
     ended = asyncio.Event()
-    fiber = Fiber(loop, work(), ended.set)
+    fiber = Fiber(loop, work(), lambda _: ended.set())
     fiber.start()
 
     def leave(rounds: int) -> None:

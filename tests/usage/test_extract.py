@@ -63,3 +63,20 @@ def test_any_bytes_give_a_usage(garbage: bytes, dialect: Dialect) -> None:
 
 def test_negative_counts_are_not_counts() -> None:
     assert read_usage(Dialect.GEMINI, {"promptTokenCount": -1}) == Usage()
+
+
+@pytest.mark.parametrize(
+    ("counts", "output"),
+    [
+        (b'{"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1}}', 4),
+        (b'{"note":"a } in a text","completion_tokens":4}', 4),
+        (b'{"note":"a { in a text","completion_tokens":4}', 4),
+        (b'{"share":NaN,"completion_tokens":4}', 4),
+        (b'{"a":{"b":{"c":1}},"completion_tokens":4}', 4),
+        (b'{"completion_tokens":4,"d":{', None),
+        (b'{"completion_tokens":99999999999999999999}', None),
+    ],
+)
+def test_whatever_stands_in_a_count_object(counts: bytes, output: int | None) -> None:
+    body = b'{"choices":[],"usage":' + counts + b',"id":"x"}'
+    assert find_usage(Dialect.OPENAI, b"", body).output == output
