@@ -132,6 +132,8 @@ class Fiber(Generic[T]):
             self._wait_for(awaited)
         finally:
             _running = outer
+            # Its traceback holds this frame.
+            error = None
 
     def _wait_for(self, awaited: Any) -> None:
         if isinstance(awaited, Signal):

@@ -32,7 +32,8 @@ class GeminiTranslator(ABC):
         self.complete = False
         self._decoder = EventDecoder()
         self._body: bytearray | None = None
-        self._reader = self._sniff
+        #: Not bound: that would be a cycle for the garbage collector in every reply.
+        self._reader = GeminiTranslator._sniff
 
     @property
     @abstractmethod
@@ -51,7 +52,7 @@ class GeminiTranslator(ABC):
         """The last chunks. Raises StreamBroken where the node has not finished."""
 
     def feed(self, data: bytes) -> bytes:
-        return self._reader(data)
+        return self._reader(self, data)
 
     def finish(self) -> bytes:
         due = b""
@@ -80,10 +81,10 @@ class GeminiTranslator(ABC):
             return b""
         if start.startswith((b"{", b"[")):
             self._body = bytearray()
-            self._reader = self._gather
+            self._reader = GeminiTranslator._gather
         else:
-            self._reader = self._read
-        return self._reader(data)
+            self._reader = GeminiTranslator._read
+        return self._reader(self, data)
 
     def _gather(self, data: bytes) -> bytes:
         assert self._body is not None

@@ -84,7 +84,11 @@ def _for_speakers(
         if route is not None:
             result.routes[node.name] = route
     if fault is not None and not result.routes:
-        raise fault
+        try:
+            raise fault
+        finally:
+            # Its traceback holds this frame: they would wait for the collector together.
+            del fault
     return result
 
 

@@ -84,13 +84,16 @@ def _names(*values: str) -> str:
 
 
 def _seconds(span: float) -> str:
-    return _microseconds(round(span * 1_000_000))
+    """The loop's clock has milliseconds, so that short spans come again and again."""
+    microseconds = round(span * 1_000_000)
+    return _short(microseconds) if microseconds < 1_000_000 else _spell(microseconds)
 
 
-@lru_cache(maxsize=4096)
-def _microseconds(span: int) -> str:
-    """In seconds. The loop's clock has milliseconds, so that the same spans come again."""
-    return f"{span / 1_000_000:.6f}".rstrip("0").rstrip(".")
+def _spell(microseconds: int) -> str:
+    return f"{microseconds / 1_000_000:.6f}".rstrip("0").rstrip(".")
+
+
+_short = lru_cache(maxsize=1024)(_spell)
 
 
 @lru_cache(maxsize=512)

@@ -209,6 +209,8 @@ class ClientConnection(asyncio.Protocol):
             self.relay.leave(Terminal.CLIENT_GONE)
         if self.fiber is not None:
             self.fiber.cancel()
+        else:
+            self._request = None
 
     def pause_writing(self) -> None:
         if self.relay is not None:
@@ -293,7 +295,11 @@ class ClientConnection(asyncio.Protocol):
         self.fiber = None
         self._server.rest()
         transport, request = self.transport, self._request
-        if keep_alive is None or request is None or transport is None or transport.is_closing():
+        if transport is None:
+            # The two hold each other; nobody else lets go of them before the collector comes.
+            self._request = None
+            return
+        if keep_alive is None or request is None or transport.is_closing():
             return
         if not request.complete:
             self._linger()

@@ -151,7 +151,8 @@ class Relay(asyncio.Protocol, ABC):
             return
         self.code = error.code
         if self._is_unsent():
-            self.fault = error
+            # Without its traceback, whose frames hold this relay.
+            self.fault = error.with_traceback(None)
             self._end(terminal)
             return
         self._recall()

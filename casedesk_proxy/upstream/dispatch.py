@@ -67,6 +67,7 @@ class Lease:
         state = self._slot.state
         if self._stream is not None:
             state.end_stream(self._stream)
+            self._stream = None
         if fault is not None:
             self._dispatcher.blame(state, fault, f"a reply ended early ({fault})")
         self._dispatcher.release(self._slot)
