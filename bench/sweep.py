@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.comparison import Outcome, Settings, compare
 from bench.machine import describe_machine
-from bench.markdown import table
+from bench.markdown import table, tell_winners
 from bench.script import Common, deliver, running, take_common, with_common_options
-from bench.tables import ratios, warnings
+from bench.tables import own_costs, ratios, warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,32 @@ def as_markdown(outcomes: list[tuple[Point, Outcome]], machine: dict[str, str]) 
             *parts,
             "CPU µs per event, median of the rounds (× the proxy, paired within each round).",
             "",
+            *(f"- {text}" for text in _winners(outcomes)),
+            f"- own cost: {_own(outcomes)}",
             "- " + ", ".join(f"{name} {text}" for name, text in outcomes[0][1].versions.items()),
             "- " + ", ".join(f"{name}: {text}" for name, text in machine.items()),
             *(f"- **{text}**" for text in notes),
             "",
         ]
     )
+
+
+def _winners(outcomes: list[tuple[Point, Outcome]]) -> list[str]:
+    """Who does better than the proxy at which point, if it took part."""
+    told = []
+    for point, outcome in outcomes:
+        if "proxy" in outcome.versions:
+            found = {name: ratios(outcome, name, "proxy") for name in outcome.versions}
+            told.append(tell_winners(f"{point.at:g} {_AXES[point.axis]}", found))
+    return told
+
+
+def _own(outcomes: list[tuple[Point, Outcome]]) -> str:
+    """Of the point at which node and clients are dearest."""
+    load, node = (
+        max(costs) for costs in zip(*(own_costs(one) for _, one in outcomes), strict=True)
+    )
+    return f"node {node:.1f}, clients {load:.1f} µs CPU per event at most"
 
 
 def _cell(outcome: Outcome, name: str) -> str:

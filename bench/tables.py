@@ -11,7 +11,7 @@ from bench.comparison import Outcome, Sample
 from bench.engine.histogram import Histogram
 from bench.markdown import spread, table, tell_winners
 
-__all__ = ["as_json", "as_markdown", "ratios", "warnings"]
+__all__ = ["as_json", "as_markdown", "own_costs", "ratios", "warnings"]
 
 _CROWDED = 0.85
 _DISTURBED = 0.15
@@ -27,7 +27,7 @@ def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
         "events", "lost / twice / disordered", "held back", "added ms p50", "p99", "p99.9",
     ]  # fmt: skip
     rows = [_row(outcome, name, bases) for name in names]
-    load, node = _own_costs(outcome)
+    load, node = own_costs(outcome)
     return "\n".join(
         [
             table([head, *rows]),
@@ -102,7 +102,7 @@ def ratios(outcome: Outcome, name: str, base: str) -> list[float]:
 def as_json(outcome: Outcome, machine: dict[str, str]) -> dict[str, Any]:
     """Raw rounds, settings and versions. Times in nanoseconds unless a name says otherwise."""
     names = list(outcome.versions)
-    load, node = _own_costs(outcome)
+    load, node = own_costs(outcome)
     return {
         "machine": machine,
         "versions": outcome.versions,
@@ -162,7 +162,7 @@ def _row(outcome: Outcome, name: str, bases: Iterable[str]) -> list[str]:
     ]
 
 
-def _own_costs(outcome: Outcome) -> tuple[float, float]:
+def own_costs(outcome: Outcome) -> tuple[float, float]:
     """CPU µs per event of the clients and of the node."""
     events = sum(round_.events for round_ in outcome.rounds) or 1
     load = sum(s.load_cpu_ns for round_ in outcome.rounds for s in round_.samples.values())

@@ -137,3 +137,16 @@ def test_lives_lie_between_their_two_lengths_and_differ(start_node: Any) -> None
     }
     assert len(counts) > 2
     assert all(9 <= count <= 31 for count in counts), "by the schedule, however late it runs"
+
+
+def test_routers_that_ask_for_health_version_and_models_are_answered(start_node: Any) -> None:
+    told = {}
+    with closing(http.client.HTTPConnection("127.0.0.1", start_node(), timeout=10)) as connection:
+        for path in ("/health", "/version", "/v1/models"):
+            connection.request("GET", path)
+            reply = connection.getresponse()
+            assert (reply.status, reply.getheader("content-type")) == (200, "application/json")
+            told[path] = json.loads(reply.read())
+    assert told["/health"] == {}
+    assert set(told["/version"]) == {"version"}
+    assert [model["id"] for model in told["/v1/models"]["data"]] == ["bench"]

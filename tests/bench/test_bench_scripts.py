@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +116,23 @@ def test_sweep_goes_through_an_axis(tmp_path: Path) -> None:
     points = json.loads(file.read_text())["points"]
     assert [point["at"] for point in points] == [50, 300, 1000, 4000, 16000]
     assert all(set(point["us_per_event"]) == {"proxy", "floor"} for point in points)
+    assert "16000 event B: no peer here does better than the proxy" in done.stdout
+    assert re.search(r"own cost: node \d+\.\d, clients \d+\.\d µs CPU per event", done.stdout)
+
+
+def test_plot_draws_whatever_the_repository_has_results_of(tmp_path: Path) -> None:
+    results = BENCH / "results"
+    names = {"relay_cost", "unary", "memory", "arrivals", "sweep"}
+    found = [file for file in results.glob("*.json") if file.stem in names]
+    assert len(found) >= 4
+    for file in found:
+        shutil.copy(file, tmp_path)
+    done = run("plot.py", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    drawn = {file.stem for file in found} | {"latency"}
+    for name in drawn:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (tmp_path / f"{name}.svg").read_text()
 
 
 def test_an_unknown_relay_is_named() -> None:
