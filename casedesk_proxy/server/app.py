@@ -73,9 +73,9 @@ class Gateway:
         self._pulse = Pulse(loop, self.metrics.observe_lag)
         self.dispatcher = Dispatcher(loop)
         self.dispatcher.adopt(snapshot)
-        self.metadata = Metadata(loop, self.dispatcher.learn_slots)
+        self.metadata = Metadata(loop, self.dispatcher.slots.learn)
         self.metadata.adopt(snapshot)
-        self._prober = Prober(loop, self.dispatcher, self.metadata)
+        self._prober = Prober(loop, self.dispatcher.slots, self.metadata)
         self._prober.adopt(snapshot)
         self._handler = Handler(loop, snapshot, self.dispatcher, self.metadata, self._sinks())
         self._public = PublicServer(
@@ -102,7 +102,7 @@ class Gateway:
     def nodes(self) -> Mapping[str, NodeState]:
         """The states of the nodes, those that left the configuration included for as long as
         they still have requests."""
-        return self.dispatcher.states
+        return self.dispatcher.slots.states
 
     @property
     def phases(self) -> Mapping[str, int]:
@@ -118,7 +118,7 @@ class Gateway:
     @property
     def waiting(self) -> Mapping[str, int]:
         """How many requests of each deployment wait for a slot."""
-        admission = self.dispatcher.admission
+        admission = self.dispatcher.slots.admission
         return {name: admission.waiting(name) for name in self._snapshot.deployments}
 
     async def start(self) -> None:

@@ -27,7 +27,7 @@ from casedesk_proxy.server.transposing import TransposingRelay
 from casedesk_proxy.server.verbatim import VerbatimRelay
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.terms import Dialect, Framing
-from casedesk_proxy.upstream.dispatch import Reply
+from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.http1 import Body, ResponseHead, header

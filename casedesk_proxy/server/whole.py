@@ -8,7 +8,7 @@ from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.reply import is_event_stream, reply_head
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.terms import Dialect, Framing
-from casedesk_proxy.upstream.dispatch import Reply
+from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE
 from casedesk_proxy.wire.http1 import Body

@@ -1,86 +1,38 @@
 """A slot at a node, a connection, a reply; where it may be, from another node.
 
-Owns what is live about nodes: their states, who waits for them, their connections. Another node
-is tried only before the first byte to the client, by the rules of `pools.retry`.
+Owns what is live about nodes: their slots and their connections. Another node is tried only before
+the first byte to the client, by the rules of `pools.retry`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from casedesk_proxy.config.engines import SENDS_AT_ONCE
-from casedesk_proxy.errors import Busy, NoNode
 from casedesk_proxy.exchange.outcome import Outcome, Phase
 from casedesk_proxy.exchange.plan import Plan
 from casedesk_proxy.exchange.route import Route
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
-from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
+from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
-from casedesk_proxy.pools.node import NodeState, Slot, Stream
+from casedesk_proxy.pools.node import NodeState, Slot
 from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
-from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.lease import Lease, Reply
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.questions import PATIENCE, ask_beside
+from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import node_tls
 from casedesk_proxy.wire.http1 import ResponseHead, header
 
-__all__ = ["Dispatcher", "Failover", "Lease", "Reply"]
+__all__ = ["Dispatcher", "Failover"]
 
 #: How many failovers the status page shows.
 REMEMBERED = 50
-
-
-@dataclass(slots=True)
-class Lease:
-    """A node's connection, taken for one exchange. ``end`` must be called exactly once.
-
-    It outlives the reply's head and route, which a stream of hours has no use for: they hold the
-    request's body and both sides' headers.
-    """
-
-    node: NodeSpec
-    connection: NodeConnection
-    _keep_alive: bool
-    _pool: ConnectionPool
-    _slot: Slot
-    _dispatcher: Dispatcher
-    _stream: Stream | None = None
-
-    def begin(self, stream: Stream) -> None:
-        """The reply flows: while its ``events`` grow, the node is alive."""
-        self._stream = stream
-        self._slot.state.begin_stream(stream)
-
-    def end(self, *, clean: bool, fault: Fault | None = None) -> None:
-        """The exchange is over. ``clean``: the connection stands at the message's end. ``fault``:
-        what the reply, once begun, told against the node."""
-        if clean:
-            self._pool.give_back(self.connection, self._keep_alive)
-        else:
-            self.connection.abort()
-        state = self._slot.state
-        if self._stream is not None:
-            state.end_stream(self._stream)
-            self._stream = None
-        if fault is not None:
-            self._dispatcher.blame(state, fault, f"a reply ended early ({fault})")
-        self._dispatcher.release(self._slot)
-
-
-@record
-class Reply:
-    """A node's reply whose head has come. ``asked`` is the client's name of the model."""
-
-    lease: Lease
-    head: ResponseHead
-    route: Route
-    asked: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +78,15 @@ class _Search:
 
 
 class Dispatcher:
-    """Live state is keyed by node name and survives a change of snapshot."""
+    """Connections are kept by node address and survive a change of snapshot."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.admission = Admission()
+        self.slots = Slots(loop)
         self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
-        self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def states(self) -> Mapping[str, NodeState]:
-        return self.admission.states
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Take over a configuration. A node that is no longer in it finishes what it has. Raises
@@ -150,20 +96,10 @@ class Dispatcher:
         for address in self._pools.keys() - pools.keys():
             self._pools[address].close()
         self._pools = pools
-        states = self.admission.states
-        for name, node in snapshot.nodes.items():
-            state = states.setdefault(name, NodeState(name))
-            state.limit, state.weight = node.config.max_streams, node.config.weight
-            state.draining, state.gone = node.config.drain, False
-        for name in [name for name in states if name not in snapshot.nodes]:
-            states[name].draining = states[name].gone = True
-            if not states[name].in_flight:
-                del states[name]
-        self.settle()
+        self.slots.adopt(snapshot)
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self.slots.close()
         for pool in self._pools.values():
             pool.close()
 
@@ -175,7 +111,7 @@ class Dispatcher:
             search.leave(name, Failure.LOST, self._loop.time())
         while True:
             ticket = self._arrive(search)
-            slot = ticket.slot or await self._wait_in_queue(search, ticket)
+            slot = ticket.slot or await self._wait(search, ticket)
             node = self._begin(search, slot.state.name)
             try:
                 reply = await self._ask(plan, node, slot)
@@ -191,7 +127,7 @@ class Dispatcher:
 
     def may_replay(self, plan: Plan, lost: tuple[str, ...]) -> bool:
         """Whether a request that the ``lost`` nodes had begun may go to another one."""
-        states = [self.states.get(name) for name in plan.wish.nodes if name not in lost]
+        states = [self.slots.states.get(name) for name in plan.wish.nodes if name not in lost]
         usable = any(state is not None and not state.draining for state in states)
         overdue = not plan.deployment.config.failover_timeout
         return usable and may_try_another(Failure.LOST, len(lost) - 1, overdue)
@@ -213,90 +149,26 @@ class Dispatcher:
         reply.lease.end(clean=False)
         return True
 
-    def release(self, slot: Slot) -> None:
-        """An exchange has left its node."""
-        self._wake(self.admission.release(slot, self._loop.time()))
-
-    def blame(self, state: NodeState, fault: Fault, error: str) -> None:
-        state.fail(self._loop.time(), fault, error)
-        self.settle()
-
-    def learn_slots(self, name: str, slots: int | None) -> None:
-        """How many requests a node runs at once, by its own word."""
-        state = self.states.get(name)
-        if state is not None and state.slots != slots:
-            state.slots = slots
-            self.settle()
-
-    def settle(self) -> None:
-        """Serve those whose wait has ended: something about a node has changed."""
-        if self.admission.anyone_waits:
-            self._wake(self.admission.settle(self._loop.time()))
-
-    # Waiting for a slot.
+    # A slot.
 
     def _arrive(self, search: _Search) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
         ticket = Ticket(deployment.name, search.outcome.token, search.wish())
-        decided = self.admission.arrive(ticket, self._loop.time(), deployment.config.max_waiting)
-        self._wake(decided)
+        self.slots.arrive(ticket, deployment.config.max_waiting)
         return ticket
 
-    async def _wait_in_queue(self, search: _Search, ticket: Ticket) -> Slot:
+    async def _wait(self, search: _Search, ticket: Ticket) -> Slot:
         """The slot that a ticket gets at last. Raises Busy or NoNode."""
-        deployment, outcome = search.plan.deployment, search.outcome
-        now = self._loop.time()
-        if not ticket.is_decided:
-            outcome.phase = Phase.QUEUED
-            limit = min(deployment.config.queue_timeout, search.give_up_at - now)
-            try:
-                await self._wait(ticket, limit)
-            finally:
-                outcome.queued += self._loop.time() - now
-        if ticket.slot is not None:
-            return ticket.slot
-        if ticket.refusal is Refusal.NO_NODE:
-            raise NoNode("no node of this deployment is available")
-        raise self._busy(deployment.name)
-
-    async def _wait(self, ticket: Ticket, limit: float) -> None:
-        """Until the ticket is decided, or for ``limit`` seconds. Whoever leaves meanwhile is gone
-        from the queue at once, and a slot that was just given goes to the next."""
-        waiter = self._waiters[ticket] = self._loop.create_future()
-        timer = self._loop.call_later(limit, _settle, waiter, False)
+        outcome, now = search.outcome, self._loop.time()
+        if ticket.is_decided:
+            return await self.slots.wait(ticket, 0.0)
+        outcome.phase = Phase.QUEUED
+        limit = min(search.plan.deployment.config.queue_timeout, search.give_up_at - now)
         try:
-            decided = await waiter
-        except BaseException:
-            self._wake(self.admission.abandon(ticket, self._loop.time()))
-            raise
+            return await self.slots.wait(ticket, limit)
         finally:
-            timer.cancel()
-            del self._waiters[ticket]
-        if not decided:
-            self._wake(self.admission.abandon(ticket, self._loop.time()))
-            raise self._busy(ticket.deployment)
-
-    def _busy(self, deployment: str) -> Busy:
-        hint = self.admission.hint(deployment, self._loop.time())
-        return Busy("all nodes of this deployment are busy", retry_after=hint)
-
-    def _wake(self, decided: list[Ticket]) -> None:
-        for ticket in decided:
-            waiter = self._waiters.get(ticket)
-            if waiter is not None:
-                _settle(waiter, True)
-        if self.admission.anyone_waits:
-            self._arm()
-
-    def _arm(self) -> None:
-        """Look again when time alone may have freed a node."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        when = self.admission.next_change(self._loop.time())
-        if when is not None:
-            self._timer = self._loop.call_at(when, self.settle)
+            outcome.queued += self._loop.time() - now
 
     # Asking a node.
 
@@ -318,12 +190,12 @@ class Dispatcher:
                 connection, head = await _run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
             slot.state.fail(self._loop.time(), failed.fault, failed.error.message)
-            self.release(slot)
+            self.slots.release(slot)
             raise
         except BaseException:
-            self.release(slot)
+            self.slots.release(slot)
             raise
-        lease = Lease(node, connection, head.keep_alive, pool, slot, self)
+        lease = Lease(node, connection, head.keep_alive, pool, slot, self.slots)
         return Reply(lease, head, route, plan.asked)
 
     def _judge(self, reply: Reply, state: NodeState, model: str) -> None:
@@ -338,14 +210,14 @@ class Dispatcher:
         else:
             state.health.succeed()
         # A node that is well again may be what somebody waits for.
-        self.settle()
+        self.slots.settle()
 
     def _goes_on(self, search: _Search, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
         503, that is better than a node which is surely down."""
         now = self._loop.time()
         names = [node.name for node in search.untried]
-        states = [self.states[name] for name in names if name in self.states]
+        states = [self.slots.states[name] for name in names if name in self.slots.states]
         if failure is Failure.REFUSED:
             states = [state for state in states if state.is_healthy(now)]
         usable = any(not state.draining for state in states)
@@ -394,11 +266,6 @@ async def _run_and_ask(
         return connection, head
     finally:
         asking.cancel()
-
-
-def _settle(waiter: asyncio.Future[bool], decided: bool) -> None:
-    if not waiter.done():
-        waiter.set_result(decided)
 
 
 def _address(node: NodeSpec) -> tuple[bool, str, int, str]:

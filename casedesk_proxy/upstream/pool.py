@@ -2,7 +2,7 @@
 
 Nodes close idle connections after 5 s (llama-server and every uvicorn node, measured), so ours
 expire before that; a close that crosses with a request is noticed by the caller, who replaces
-the connection once (`dispatch`).
+the connection once (`attempt`).
 """
 
 from __future__ import annotations

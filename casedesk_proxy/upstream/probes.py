@@ -26,8 +26,8 @@ from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.health import FIRST, Fault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.terms import Engine
-from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import node_tls
 
 __all__ = ["PATHS", "Prober"]
@@ -54,11 +54,9 @@ SPREAD = 0.2
 class Prober:
     """``run`` it as a task; ``adopt`` a configuration first and whenever it changes."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, dispatcher: Dispatcher, metadata: Metadata
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, slots: Slots, metadata: Metadata) -> None:
         self._loop = loop
-        self._dispatcher = dispatcher
+        self._slots = slots
         self._metadata = metadata
         self._nodes: Mapping[str, NodeSpec] = {}
         self._tls: dict[str, ssl.SSLContext | bool] = {}
@@ -93,7 +91,7 @@ class Prober:
     def _look_round(self, session: aiohttp.ClientSession) -> None:
         now = self._loop.time()
         for name, node in self._nodes.items():
-            state = self._dispatcher.states.get(name)
+            state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is None or not interval or name in self._asking:
                 continue
@@ -155,7 +153,7 @@ class Prober:
     def _blame(self, state: NodeState, fault: Fault, told: str) -> None:
         if state.health.is_well():
             log.info("node %s: %s", state.name, told)
-        self._dispatcher.blame(state, fault, told)
+        self._slots.blame(state, fault, told)
 
     def _praise(self, state: NodeState) -> None:
         if state.health.is_well():
@@ -163,7 +161,7 @@ class Prober:
         state.health.seen_alive()
         if state.health.is_well():
             log.info("node %s is back", state.name)
-            self._dispatcher.settle()
+            self._slots.settle()
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -95,7 +95,7 @@ async def loaded(url: str) -> AsyncIterator[Load]:
 
 async def served(gateway: Gateway, name: str, more: int) -> None:
     """Until the node has got so many more requests."""
-    state = gateway.dispatcher.states[name]
+    state = gateway.dispatcher.slots.states[name]
     goal = state.served + more
     async with asyncio.timeout(30):
         while state.served < goal:
@@ -116,7 +116,7 @@ async def test_one_is_killed_under_load_and_comes_back(llama_node: LlamaNode) ->
             "deployments": {"d": {"nodes": ["first", "second"], "auth": "none"}},
         }
         async with proxy_here(config) as proxy:
-            gateway, states = proxy.gateway, proxy.gateway.dispatcher.states
+            gateway, states = proxy.gateway, proxy.gateway.dispatcher.slots.states
             assert [states[name].room for name in states] == [SLOTS, SLOTS], "they told it"
             async with loaded(proxy.url) as load:
                 await served(gateway, "first", 6)
@@ -135,4 +135,4 @@ async def test_one_is_killed_under_load_and_comes_back(llama_node: LlamaNode) ->
                 "first": 0,
                 "second": 0,
             }
-            assert not gateway.dispatcher.admission.anyone_waits
+            assert not gateway.dispatcher.slots.admission.anyone_waits

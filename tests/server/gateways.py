@@ -74,7 +74,7 @@ class Stage:
         return reader, writer
 
     def in_flight(self) -> int:
-        return sum(state.in_flight for state in self.gateway.dispatcher.states.values())
+        return sum(state.in_flight for state in self.gateway.dispatcher.slots.states.values())
 
 
 @asynccontextmanager

@@ -189,7 +189,7 @@ async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again()
         assert [one.node for one in stage.seen] == ["a", "b", "b", "b"]
         assert [one.attempts for one in stage.seen[2:]] == [1, 1], "it is not tried each time"
         await a.begin()
-        health = stage.gateway.dispatcher.states["a"].health
+        health = stage.gateway.dispatcher.slots.states["a"].health
         health.until = 0.0  # the cool-down is over
         assert (await stage.ask(chat()))[0] == 200
         assert stage.seen[-1].node == "a"
@@ -202,7 +202,7 @@ async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() ->
         for _ in range(3):
             assert (await stage.ask(chat()))[0] == 200
         assert [one.attempts for one in stage.seen] == [2, 1, 1]
-        state = stage.gateway.dispatcher.states["a"]
+        state = stage.gateway.dispatcher.slots.states["a"]
         now = asyncio.get_running_loop().time()
         assert state.is_healthy(now)
         assert state.is_full(now + 19, "m")
@@ -256,7 +256,7 @@ class Deaf(Member):
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_client_that_leaves_while_connecting_frees_its_slot(how: str) -> None:
     async with pooled(Deaf("a", None)) as stage:
-        state = stage.gateway.dispatcher.states["a"]
+        state = stage.gateway.dispatcher.slots.states["a"]
         _, writer = await stage.connect()
         writer.write(chat())
         async with asyncio.timeout(5):
@@ -288,7 +288,7 @@ async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> No
         assert a.listener is not None
         a.listener.close()
         assert (await stage.ask(chat()))[0] == 200
-        state = stage.gateway.dispatcher.states["a"]
+        state = stage.gateway.dispatcher.slots.states["a"]
         assert state.is_healthy(asyncio.get_running_loop().time())
         assert "refused" in state.last_error
         go_on.set()

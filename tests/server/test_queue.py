@@ -45,7 +45,7 @@ class Gate:
 
 async def waiting(stage: PoolStage, count: int) -> None:
     async with asyncio.timeout(5):
-        while stage.gateway.dispatcher.admission.waiting("d") != count:
+        while stage.gateway.dispatcher.slots.admission.waiting("d") != count:
             await asyncio.sleep(0.001)
 
 
@@ -116,7 +116,7 @@ async def test_who_cannot_wait_is_told_when_to_come_back(
             assert error["status"] == "RESOURCE_EXHAUSTED"
             assert any(one["@type"].endswith("RetryInfo") for one in error["details"])
         assert (await stage.outcome()).terminal is Terminal.BUSY
-        assert stage.gateway.dispatcher.admission.waiting("d") == 0
+        assert stage.gateway.dispatcher.slots.admission.waiting("d") == 0
         gate.permits.release()
         assert (await first)[0] == 200
         assert stage.in_flight() == 0
@@ -226,8 +226,8 @@ async def test_a_node_that_is_drained_finishes_what_it_has() -> None:
         nodes = {name: node for name, node in snapshot.nodes.items() if name != "a"}
         object.__setattr__(snapshot, "nodes", nodes)
         dispatcher.adopt(snapshot)
-        assert dispatcher.states["a"].draining
+        assert dispatcher.slots.states["a"].draining
         hold.set()
         assert (await first)[0] == 200
         await stage.outcome()
-        assert "a" not in dispatcher.states
+        assert "a" not in dispatcher.slots.states

@@ -35,11 +35,11 @@ async def probing(url: str, engine: str, interval: str = "10ms") -> AsyncIterato
     dispatcher.adopt(config)
     metadata = Metadata(loop)
     metadata.adopt(config)
-    prober = Prober(loop, dispatcher, metadata)
+    prober = Prober(loop, dispatcher.slots, metadata)
     prober.adopt(config)
     task = loop.create_task(prober.run())
     try:
-        yield dispatcher.states["a"]
+        yield dispatcher.slots.states["a"]
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -1,0 +1,64 @@
+"""What an exchange holds of a node: its connection and its slot, until the reply is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from casedesk_proxy.exchange.route import Route
+from casedesk_proxy.exchange.snapshot import NodeSpec
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import Slot, Stream
+from casedesk_proxy.terms import record
+from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.slots import Slots
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["Lease", "Reply"]
+
+
+@dataclass(slots=True)
+class Lease:
+    """A node's connection, taken for one exchange. ``end`` must be called exactly once.
+
+    It outlives the reply's head and route, which a stream of hours has no use for: they hold the
+    request's body and both sides' headers.
+    """
+
+    node: NodeSpec
+    connection: NodeConnection
+    _keep_alive: bool
+    _pool: ConnectionPool
+    _slot: Slot
+    _slots: Slots
+    _stream: Stream | None = None
+
+    def begin(self, stream: Stream) -> None:
+        """The reply flows: while its ``events`` grow, the node is alive."""
+        self._stream = stream
+        self._slot.state.begin_stream(stream)
+
+    def end(self, *, clean: bool, fault: Fault | None = None) -> None:
+        """The exchange is over. ``clean``: the connection stands at the message's end. ``fault``:
+        what the reply, once begun, told against the node."""
+        if clean:
+            self._pool.give_back(self.connection, self._keep_alive)
+        else:
+            self.connection.abort()
+        state = self._slot.state
+        if self._stream is not None:
+            state.end_stream(self._stream)
+            self._stream = None
+        if fault is not None:
+            self._slots.blame(state, fault, f"a reply ended early ({fault})")
+        self._slots.release(self._slot)
+
+
+@record
+class Reply:
+    """A node's reply whose head has come. ``asked`` is the client's name of the model."""
+
+    lease: Lease
+    head: ResponseHead
+    route: Route
+    asked: str

@@ -1,0 +1,123 @@
+"""Slots at nodes, and who waits for one: `pools.admission` decides, this wakes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from casedesk_proxy.errors import Busy, NoNode
+from casedesk_proxy.exchange.snapshot import Snapshot
+from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import NodeState, Slot
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """Owns the nodes' live state, which is keyed by name and survives a change of snapshot.
+    Whoever changes something about a node tells it here, as somebody may be waiting for that."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.admission = Admission()
+        self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def states(self) -> Mapping[str, NodeState]:
+        return self.admission.states
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Take over a configuration. A node that is no longer in it finishes what it has."""
+        states = self.admission.states
+        for name, node in snapshot.nodes.items():
+            state = states.setdefault(name, NodeState(name))
+            state.limit, state.weight = node.config.max_streams, node.config.weight
+            state.draining, state.gone = node.config.drain, False
+        for name in [name for name in states if name not in snapshot.nodes]:
+            states[name].draining = states[name].gone = True
+            if not states[name].in_flight:
+                del states[name]
+        self.settle()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def arrive(self, ticket: Ticket, max_waiting: int) -> None:
+        """Decide about a new ticket; mostly it has a slot then, else `wait`."""
+        self._wake(self.admission.arrive(ticket, self._loop.time(), max_waiting))
+
+    async def wait(self, ticket: Ticket, limit: float) -> Slot:
+        """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy or NoNode."""
+        if not ticket.is_decided:
+            await self._wait(ticket, limit)
+        if ticket.slot is not None:
+            return ticket.slot
+        if ticket.refusal is Refusal.NO_NODE:
+            raise NoNode("no node of this deployment is available")
+        raise self._busy(ticket.deployment)
+
+    def release(self, slot: Slot) -> None:
+        """An exchange has left its node."""
+        self._wake(self.admission.release(slot, self._loop.time()))
+
+    def blame(self, state: NodeState, fault: Fault, error: str) -> None:
+        state.fail(self._loop.time(), fault, error)
+        self.settle()
+
+    def learn(self, name: str, slots: int | None) -> None:
+        """How many requests a node runs at once, by its own word."""
+        state = self.states.get(name)
+        if state is not None and state.slots != slots:
+            state.slots = slots
+            self.settle()
+
+    def settle(self) -> None:
+        """Serve those whose wait has ended: something about a node has changed."""
+        if self.admission.anyone_waits:
+            self._wake(self.admission.settle(self._loop.time()))
+
+    async def _wait(self, ticket: Ticket, limit: float) -> None:
+        """Whoever leaves meanwhile is gone from the queue at once, and a slot that was just given
+        goes to the next."""
+        waiter = self._waiters[ticket] = self._loop.create_future()
+        timer = self._loop.call_later(limit, _settle, waiter, False)
+        try:
+            decided = await waiter
+        except BaseException:
+            self._wake(self.admission.abandon(ticket, self._loop.time()))
+            raise
+        finally:
+            timer.cancel()
+            del self._waiters[ticket]
+        if not decided:
+            self._wake(self.admission.abandon(ticket, self._loop.time()))
+            raise self._busy(ticket.deployment)
+
+    def _busy(self, deployment: str) -> Busy:
+        hint = self.admission.hint(deployment, self._loop.time())
+        return Busy("all nodes of this deployment are busy", retry_after=hint)
+
+    def _wake(self, decided: list[Ticket]) -> None:
+        for ticket in decided:
+            waiter = self._waiters.get(ticket)
+            if waiter is not None:
+                _settle(waiter, True)
+        if self.admission.anyone_waits:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Look again when time alone may have freed a node."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        when = self.admission.next_change(self._loop.time())
+        if when is not None:
+            self._timer = self._loop.call_at(when, self.settle)
+
+
+def _settle(waiter: asyncio.Future[bool], decided: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(decided)
