@@ -14,7 +14,7 @@ __all__ = ["Standing"]
 
 @dataclass(slots=True)
 class Standing:
-    """Of a request that is admitted. A client that repeats its head on the same connection has
+    """Of a request that is admitted. Whoever repeats its head, on whatever connection, has
     the same standing again, for as long as the configuration is the same: its path is not read
     and its credential not looked up a second time.
 

@@ -20,12 +20,11 @@ from typing import Any, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
-from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.fibers import Fiber
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
-from casedesk_proxy.wire.repeated import RepeatedHead
+from casedesk_proxy.wire.repeated import RepeatedHeads
 
 __all__ = ["ClientConnection", "PublicServer"]
 
@@ -64,6 +63,7 @@ class PublicServer:
         self.idle_timeout = idle_timeout
         self.handshake_timeout = handshake_timeout
         self.connections: set[ClientConnection] = set()
+        self.heads = RepeatedHeads(parse_request_head)
         #: Accepted, not yet open; a handshake that fails tells us nothing, so a timer ends each.
         self._shaking: dict[ClientConnection, asyncio.TimerHandle] = {}
         self.closing = False
@@ -142,7 +142,6 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
-        "_heads",
         "_idle_since",
         "_idle_timer",
         "_pending",
@@ -152,14 +151,11 @@ class ClientConnection(asyncio.Protocol):
         "fiber",
         "gone_at",
         "relay",
-        "standing",
         "transport",
     )
 
     def __init__(self, server: PublicServer) -> None:
         self._server = server
-        self._heads = RepeatedHead(parse_request_head)
-        self.standing: Standing | None = None
         self._pending = b""
         self._advancing = False
         self._request: Request | None = None
@@ -230,11 +226,6 @@ class ClientConnection(asyncio.Protocol):
             self._idle_timer.cancel()
             self._idle_overdue()
 
-    def forget(self) -> None:
-        """A long reply begins: remember nothing of its request."""
-        self._heads.forget()
-        self.standing = None
-
     def close(self) -> None:
         """When what has been written is sent."""
         if self.transport is not None:
@@ -273,7 +264,7 @@ class ClientConnection(asyncio.Protocol):
                 self._timer = self._server.loop.call_later(timeout, self._head_overdue)
             return False
         try:
-            head = self._heads.read(data[:end])
+            head = self._server.heads.read(data[:end])
         except MalformedMessage as error:
             self._reject(BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
             return False

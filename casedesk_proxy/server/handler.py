@@ -35,11 +35,14 @@ from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.query import scrub_target
+from casedesk_proxy.wire.repeated import MOST
 
 __all__ = ["Handler"]
 
 log = logging.getLogger(__name__)
 
+#: As many heads as are remembered.
+_MOST_STANDINGS = MOST
 _CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
 
 
@@ -63,12 +66,15 @@ class Handler:
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
+        #: By the identity of their heads' headers, which they keep alive.
+        self._standings: dict[int, Standing] = {}
         self._quiet: asyncio.Future[None] | None = None
 
     def adopt(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
         """Answer with another configuration from the next request on."""
         self.snapshot = snapshot
         self._sinks = sinks
+        self._standings.clear()
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
@@ -79,7 +85,8 @@ class Handler:
     async def handle(self, request: Request) -> bool:
         """Answer one request; tells whether its connection may carry another. Raises nothing
         but CancelledError."""
-        head, standing = request.head, request.client.standing
+        head = request.head
+        standing = self._standings.get(id(head.headers))
         if standing is not None and standing.is_of(head, self.snapshot):
             ident, target = standing.request_id, standing.shown
         else:
@@ -154,7 +161,7 @@ class Handler:
         began = time.perf_counter()
         snapshot = self.snapshot
         if standing is None:
-            standing = request.client.standing = self._stand(snapshot, request, outcome)
+            standing = self._stand(snapshot, request, outcome)
         call, deployment = standing.call, standing.deployment
         outcome.surface, outcome.action = call.surface, call.action
         outcome.token, outcome.deployment = standing.token, deployment.name
@@ -264,7 +271,11 @@ class Handler:
         if call.action not in _CATALOGUE:
             require_plain(head.headers)
         ident = accept_request_id(head.headers)
-        return Standing(head, snapshot, ident, outcome.target, call, deployment, principal.name)
+        standing = Standing(head, snapshot, ident, outcome.target, call, deployment, principal.name)
+        if len(self._standings) >= _MOST_STANDINGS:
+            self._standings.clear()
+        self._standings[id(head.headers)] = standing
+        return standing
 
     def _plan(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
         ask = Ask(

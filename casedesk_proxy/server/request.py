@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Protocol
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
-from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.fibers import Signal
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.terms import RawHeaders
@@ -27,15 +26,11 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 class Client(Protocol):
     """Where a request came from: ``transport`` is None once the client has gone, at ``gone_at`` by
-    time.perf_counter, ``relay`` the relay that feels its backpressure; ``standing`` is that of its
-    last request, until ``forget``."""
+    time.perf_counter, ``relay`` the relay that feels its backpressure."""
 
     transport: asyncio.Transport | None
     relay: Relay | None
     gone_at: float | None
-    standing: Standing | None
-
-    def forget(self) -> None: ...
 
 
 class Request:
@@ -122,7 +117,6 @@ class Request:
 
     def forget(self) -> None:
         """Let go of what only planning needed: the headers and the body."""
-        self.client.forget()
         self.head = replace(self.head, headers=())
         self._pieces = []
         if self._reader.ended:

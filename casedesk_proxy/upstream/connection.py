@@ -12,7 +12,7 @@ from typing import cast
 from casedesk_proxy.fibers import Signal
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead, parse_response_head
-from casedesk_proxy.wire.repeated import RepeatedHead
+from casedesk_proxy.wire.repeated import RepeatedHeads
 
 __all__ = ["ConnectionBroken", "NodeConnection"]
 
@@ -47,10 +47,16 @@ class NodeConnection(asyncio.Protocol):
         "uses",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        deadlines: Deadlines | None = None,
+        heads: RepeatedHeads[ResponseHead] | None = None,
+    ) -> None:
+        """``deadlines`` and ``heads`` are what it shares with the node's other connections."""
         self._loop = loop
         self._deadlines = deadlines or Deadlines(loop)
-        self._heads = RepeatedHead(parse_response_head)
+        self._heads = heads or RepeatedHeads(parse_response_head)
         self._buffer = b""
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
@@ -80,7 +86,6 @@ class NodeConnection(asyncio.Protocol):
         """Make ``borrower`` the transport's protocol; None when the node is gone already."""
         if self.lost or self.transport is None:
             return None
-        self._heads.forget()
         self.transport.set_protocol(borrower)
         self.transport.resume_reading()
         return self.transport

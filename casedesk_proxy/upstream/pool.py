@@ -14,6 +14,8 @@ from collections import deque
 
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.deadlines import Deadlines
+from casedesk_proxy.wire.http1 import parse_response_head
+from casedesk_proxy.wire.repeated import RepeatedHeads
 
 __all__ = ["IDLE_SECONDS", "ConnectionPool"]
 
@@ -35,6 +37,7 @@ class ConnectionPool:
     __slots__ = (
         "_deadlines",
         "_delayed_acks",
+        "_heads",
         "_host",
         "_idle",
         "_loop",
@@ -55,6 +58,7 @@ class ConnectionPool:
         self._delayed_acks = delayed_acks
         self._loop = loop
         self._deadlines = Deadlines(loop)
+        self._heads = RepeatedHeads(parse_response_head)
         self._host = host
         self._port = port
         self._ssl = tls
@@ -74,7 +78,7 @@ class ConnectionPool:
     async def open(self) -> NodeConnection:
         """A fresh connection. Raises OSError (TLS errors included)."""
         transport, connection = await self._loop.create_connection(
-            lambda: NodeConnection(self._loop, self._deadlines),
+            lambda: NodeConnection(self._loop, self._deadlines, self._heads),
             self._host,
             self._port,
             ssl=self._ssl,

@@ -1,15 +1,18 @@
-"""A client that repeats itself on one connection gets nothing that a new one would not get."""
+"""A client that repeats itself, on one connection or on many, gets nothing that a new one would
+not get."""
 
 from __future__ import annotations
 
 import asyncio
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.exchange.snapshot import compile_snapshot
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.lines import flush
 from tests.server.gateways import NodeSide, read_head, staged
 
@@ -115,6 +118,28 @@ async def test_another_credential_is_judged_anew(talk: Talk) -> None:
         (await talk.say(ask(token)))[0][0] for token in ("alice", "mallo", "alice", "bob", "")
     ]
     assert answers == [200, 401, 200, 200, 401]
+
+
+async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each credential is judged once, the refused ones every time."""
+    judged = []
+    judge = Handler._stand
+
+    def stand(*given: Any) -> Any:
+        judged.append(1)
+        return judge(*given)
+
+    monkeypatch.setattr(Handler, "_stand", stand)
+    answers = []
+    for token in ("alice", "mallo", "bob", "alice", "mallo", "bob", "alice"):
+        other = Talk(talk.gateway, 0)
+        await other.open()
+        [(status, _, body)] = await other.say(ask(token))
+        answers.append(status)
+        assert status == 401 or b"Bearer node-key" in body
+        other.close()
+    assert answers == [200, 401, 200, 200, 401, 200, 200]
+    assert len(judged) == 4
 
 
 async def test_a_token_that_a_reload_took_away_opens_nothing_more(talk: Talk) -> None:
