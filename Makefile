@@ -64,7 +64,7 @@ VERBATIM := haproxy,envoy,vllm-router,smg
 BENCH_FLAGS ?=
 
 bench: $(VENV)/.bench
-	$(BIN)/python bench/relay_cost.py --with $(VERBATIM) -n 150 $(BENCH_FLAGS) $(call to,relay_cost)
+	$(BIN)/python bench/relay_cost.py --with $(VERBATIM) -n 110 $(BENCH_FLAGS) $(call to,relay_cost)
 	$(BIN)/python bench/relay_cost.py --with transposed,litellm,portkey --without floor -n 40 --rate 20 --rounds 3 $(BENCH_FLAGS) $(call to,gateways)
 	$(BIN)/python bench/unary.py --with $(VERBATIM),portkey,litellm $(BENCH_FLAGS) $(call to,unary)
 	$(BIN)/python bench/arrivals.py --with $(VERBATIM),portkey $(BENCH_FLAGS) $(call to,arrivals)
