@@ -6,6 +6,7 @@ end: without a finish reason there is no ``message_stop``.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,7 +53,9 @@ class ChatReply:
         self._writer = writer
         self._stops = stops
         self._thinks = thinks
-        self._sequence = Sequence(writer, names or {}, self._make_id)
+        self._sequence = Sequence(
+            writer, names or {}, functools.partial(_make_id, context.request_id)
+        )
         self._decoder = EventDecoder()
         self._tally = UsageTally()
         self._document: bytearray | None = None
@@ -204,9 +207,6 @@ class ChatReply:
         ident = f"msg_{ident or make_token(self._context.request_id)}"
         self._writer.begin(ident, self._context.asked, {"input_tokens": 0} | self._counts())
 
-    def _make_id(self, nth: int) -> str:
-        return make_token(f"{self._context.request_id}/call {nth}")
-
     def _end(self) -> None:
         if self.complete:
             return
@@ -263,3 +263,7 @@ def _joined(content: Any) -> str:
         raise StreamBroken("the node sent words that are no text")
     texts = [part.get("text") for part in content if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _make_id(request_id: str, nth: int) -> str:
+    return make_token(f"{request_id}/call {nth}")

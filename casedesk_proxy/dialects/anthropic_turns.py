@@ -50,22 +50,6 @@ class TurnReader:
         self._turns: list[Turn] = []
         self._results_at = 0
         self._unanswered: set[str] = set()
-        self._blocks: dict[str, dict[str, Callable[[dict[str, Any], str], list[Piece]]]] = {
-            "user": {
-                "text": self._text,
-                "image": self._image,
-                "document": self._document,
-                "tool_result": self._result,
-            },
-            "assistant": {
-                "text": self._text,
-                "tool_use": self._call,
-                "thinking": self._thought,
-                # Only Anthropic can read it.
-                "redacted_thinking": lambda block, path: [],
-            },
-            "system": {"text": self._text},
-        }
 
     def read(self, system: Any, messages: Any) -> list[dict[str, Any]]:
         """The messages for the node. Incomplete where ``findings`` has got faults."""
@@ -112,7 +96,7 @@ class TurnReader:
             self._findings.fault(path, "Input should be an object")
             return
         role = message.get("role")
-        if not isinstance(role, str) or role not in self._blocks:
+        if not isinstance(role, str) or role not in _BLOCKS:
             self._findings.fault(f"{path}.role", _ROLES)
             return
         if role == "assistant":
@@ -144,10 +128,10 @@ class TurnReader:
 
     def _dispatch(self, role: str, block: dict[str, Any], path: str) -> list[Piece]:
         kind = block["type"]
-        reader = self._blocks[role].get(kind)
+        reader = _BLOCKS[role].get(kind)
         if reader is not None:
-            return reader(block, path)
-        if any(kind in readers for readers in self._blocks.values()):
+            return reader(self, block, path)
+        if any(kind in readers for readers in _BLOCKS.values()):
             self._findings.fault(path, f"`{kind}` blocks cannot stand in a message of role {role}")
         else:
             self._findings.refuse(path, f"`{kind}` blocks mean nothing to the node")
@@ -239,3 +223,22 @@ class TurnReader:
         turn.extend(pieces)
         if not (turn.pieces or turn.calls or turn.thoughts):
             self._turns.pop()
+
+
+#: What reads a kind of block in a message of a role.
+_BLOCKS: dict[str, dict[str, Callable[[TurnReader, dict[str, Any], str], list[Piece]]]] = {
+    "user": {
+        "text": TurnReader._text,
+        "image": TurnReader._image,
+        "document": TurnReader._document,
+        "tool_result": TurnReader._result,
+    },
+    "assistant": {
+        "text": TurnReader._text,
+        "tool_use": TurnReader._call,
+        "thinking": TurnReader._thought,
+        # Only Anthropic can read it.
+        "redacted_thinking": lambda reader, block, path: [],
+    },
+    "system": {"text": TurnReader._text},
+}

@@ -31,6 +31,14 @@ class AttemptFailed(Exception):
         self.fault = fault
         self.error = error
 
+    def last_word(self) -> UpstreamFault:
+        """The error, to be raised while this is handled and so in its context: it is let go of
+        here, or the two would hold each other."""
+        error = self.error
+        del self.error
+        self.__traceback__ = None
+        return error
+
 
 @record
 class Attempt:
@@ -89,6 +97,9 @@ class Attempt:
         except OSError as fault:
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
             error = ConnectFailed(f"node {node} {reason}")
+        finally:
+            # A failed one holds its error, whose traceback holds this frame.
+            del opening
         raise AttemptFailed(Failure.CONNECT, Fault.UNREACHABLE, error) from None
 
     async def _open(self) -> NodeConnection:

@@ -118,7 +118,7 @@ class Dispatcher:
             except AttemptFailed as failed:
                 search.leave(node.name, failed.failure, self._loop.time())
                 if not self._goes_on(search, failed.failure):
-                    raise failed.error from None
+                    raise failed.last_word() from None
                 search.replays += failed.failure is Failure.LOST
             else:
                 self._judge(reply, slot.state, plan.model)

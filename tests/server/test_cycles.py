@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from e2e.relaying import STREAMS, UNARY, asking, relay
 
-from tests.fixtures.raw_client import RawClient, connect
+from tests.fixtures.raw_client import RawClient, ask, connect
 from tests.fixtures.raw_node import NodeConnection, RawNode
 
 End = Callable[[RawClient, NodeConnection], Awaitable[None]]
@@ -78,8 +78,12 @@ ENDS = [
 ]  # fmt: skip
 
 
-#: With something in it, so that it can be transposed.
-BODY = {"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]}
+#: With something in them, so that they can be transposed.
+BODIES: dict[str, dict[str, Any]] = {
+    "openai": {},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]},
+    "anthropic": {"max_tokens": 9, "messages": [{"role": "user", "content": "Speak."}]},
+}
 
 
 @contextmanager
@@ -110,16 +114,29 @@ async def _exchange(url: str, node: RawNode, kind: Kind, end: End) -> None:
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("surface", ["openai", "gemini"])
+@pytest.mark.parametrize("surface", ["openai", "gemini", "anthropic"])
 @pytest.mark.parametrize(("end", "kinds"), ENDS)
 async def test_nothing_is_left_to_collect(end: End, kinds: dict[str, Kind], surface: str) -> None:
     """Relayed as it is, and transposed."""
     async with relay(speaks=["openai"]) as (gateway, node):
         target, body = kinds[surface]
-        kind = target, {**body, **(BODY if surface == "gemini" else {})}
+        kind = target, {**body, **BODIES[surface]}
         await _exchange(gateway.url, node, kind, end)
         with collecting() as found:
             for _ in range(3):
                 await _exchange(gateway.url, node, kind, end)
+    ours = [one for one in found if type(one).__module__.startswith("casedesk_proxy")]
+    assert not ours, Counter(type(one).__qualname__ for one in found)
+
+
+@pytest.mark.parametrize("surface", ["openai", "gemini", "anthropic"])
+async def test_nor_by_a_node_that_is_down(surface: str) -> None:
+    target, body = UNARY[surface]
+    asked = asking((target, {**body, **BODIES[surface]}))
+    async with relay(speaks=["openai"], url="http://127.0.0.1:9") as (gateway, _):
+        assert (await ask(gateway.url, asked)).status >= 500
+        with collecting() as found:
+            for _ in range(3):
+                assert (await ask(gateway.url, asked)).status >= 500
     ours = [one for one in found if type(one).__module__.startswith("casedesk_proxy")]
     assert not ours, Counter(type(one).__qualname__ for one in found)
