@@ -30,6 +30,11 @@ END = (
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
+async def _begin_stream(client: RawClient, node: NodeConnection) -> None:
+    await node.send(HEAD + EVENT)
+    await client.until_received(b"data:")
+
+
 async def _whole_stream(client: RawClient, node: NodeConnection) -> None:
     await node.send(HEAD + EVENT + END)
     assert (await client.reply()).complete
@@ -41,15 +46,13 @@ async def _reply(client: RawClient, node: NodeConnection) -> None:
 
 
 async def _client_leaves_a_stream(client: RawClient, node: NodeConnection) -> None:
-    await node.send(HEAD + EVENT)
-    await client.until_received(b"data:")
+    await _begin_stream(client, node)
     client.close()
     await node.until_gone()
 
 
 async def _client_resets_a_stream(client: RawClient, node: NodeConnection) -> None:
-    await node.send(HEAD + EVENT)
-    await client.until_received(b"data:")
+    await _begin_stream(client, node)
     client.reset()
     await node.until_gone()
 
@@ -60,8 +63,7 @@ async def _client_leaves_unanswered(client: RawClient, node: NodeConnection) -> 
 
 
 async def _node_breaks_a_stream(client: RawClient, node: NodeConnection) -> None:
-    await node.send(HEAD + EVENT)
-    await client.until_received(b"data:")
+    await _begin_stream(client, node)
     node.reset()
     await client.until_gone()
 
