@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,18 +56,22 @@ class Snapshot:
 
 
 def load_command(program: Path, request: Request, folder: Path, *more: str) -> list[str]:
-    """The command line; headers and body lie in files in ``folder``, where no ``ps`` sees them."""
-    headers, body = folder / "headers", folder / "body"
-    for path, content in (
-        (headers, "".join(f"{n}: {v}\r\n" for n, v in request.headers.items()).encode()),
-        (body, request.body),
-    ):
-        path.touch(0o600)
-        path.write_bytes(content)
+    """The command line; headers and body lie in files in ``folder``, where no ``ps`` sees them.
+
+    Each call writes files of its own, so loads that share a folder do not read each other's."""
+    headers = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     return [
         str(program), "--host", request.host, "--port", str(request.port), "--path", request.path,
-        "--headers", str(headers), "--body-file", str(body), *more,
+        "--headers", _written(folder, headers.encode()),
+        "--body-file", _written(folder, request.body), *more,
     ]  # fmt: skip
+
+
+def _written(folder: Path, content: bytes) -> str:
+    """The path of a new file with this content that only its owner can read."""
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(content)
+    return file.name
 
 
 def ask(process: subprocess.Popen[str]) -> Snapshot:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.engine import build as building
-from bench.engine.clients import Snapshot, ask
+from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import child
 
 CALM = ("--rate", "20", "--tick-us", "0")
@@ -26,6 +26,18 @@ def test_without_a_compiler_it_says_what_to_do(
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(building.BuildFailed, match=r"no C compiler.*apt-get install gcc"):
         building.build(tmp_path)
+
+
+def test_loads_of_one_folder_read_what_was_meant_for_them(tmp_path: Path) -> None:
+    def files(body: bytes) -> list[Path]:
+        request = Request("127.0.0.1", 1, "/", {"Authorization": f"Bearer {body.decode()}"}, body)
+        command = load_command(Path("load"), request, tmp_path)
+        return [Path(command[command.index(flag) + 1]) for flag in ("--headers", "--body-file")]
+
+    first, second = files(b"one"), files(b"two")
+    assert [path.read_bytes() for path in first] == [b"Authorization: Bearer one\r\n", b"one"]
+    assert [path.read_bytes() for path in second] == [b"Authorization: Bearer two\r\n", b"two"]
+    assert {path.stat().st_mode & 0o777 for path in first + second} == {0o600}
 
 
 def test_nothing_is_lost_straight_or_through_the_floor(
