@@ -54,6 +54,7 @@ class Engine(StrEnum):
     LLAMA_SERVER = "llama-server"
     SGLANG = "sglang"
     TGI = "tgi"
+    TRANSFORMERS = "transformers"
     GEMINI = "gemini"
     ANTHROPIC = "anthropic"
     OPENAI = "openai"

@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 #: Where each engine listens unless told otherwise. Any of them is recognised on any port.
 PLACES = (
     (11434, "Ollama"),
-    (8000, "vLLM"),
+    (8000, "vLLM or transformers serve"),
     (8080, "llama-server or TGI"),
     (8081, "llama-server"),
     (30000, "SGLang"),
@@ -38,6 +38,7 @@ _TITLES = {
     Engine.LLAMA_SERVER: "llama-server",
     Engine.SGLANG: "SGLang",
     Engine.TGI: "TGI",
+    Engine.TRANSFORMERS: "transformers serve",
     Engine.OPENAI: "a server with OpenAI's API",
 }
 
@@ -61,8 +62,9 @@ _TITLES = {
 def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
     """Look for running nodes and write a configuration for them.
 
-    Asks Ollama, vLLM, llama-server, SGLang and TGI what they are and what they serve, on their
-    usual ports of this machine; no model is run. Exit code 1 when nothing was found.
+    Asks Ollama, vLLM, llama-server, SGLang, TGI and transformers serve what they are and what
+    they serve, on their usual ports of this machine; no model is run. Exit code 1 when nothing
+    was found.
     """
     if output.exists() and not force:
         _refuse(output)

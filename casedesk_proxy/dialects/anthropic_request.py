@@ -169,6 +169,8 @@ class _Reader:
         schema = wanted.get("schema")
         before = len(self.findings.schema_faults)
         check_json_schema(schema, f"{path}.schema", self.findings.schema_fault)
+        if not self._profile.follows_format:
+            self.findings.refuse_format(path, "the node cannot be held to a format")
         if self._tools.choice in self._profile.format_forbids:
             self.findings.refuse_format(path, "the node takes no format together with these tools")
         if len(self.findings.schema_faults) > before:

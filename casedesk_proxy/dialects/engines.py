@@ -1,8 +1,8 @@
 """What each engine takes beyond plain chat: the one table of engine quirks.
 
-Sources: vLLM 0.33, SGLang 0.5.23, llama-server b11549, Ollama 0.33, TGI 3.3.7, read in their
-source or measured. An engine that is not known is treated as a plain OpenAI server: nothing is
-sent to it that OpenAI's own API would refuse.
+Sources: vLLM 0.33, SGLang 0.5.23, llama-server b11549, Ollama 0.33, TGI 3.3.7, transformers
+serve 5.17 to 5.24, read in their source or measured. An engine that is not known is treated as
+a plain OpenAI server: nothing is sent to it that OpenAI's own API would refuse.
 """
 
 from __future__ import annotations
@@ -93,8 +93,12 @@ class Profile:
     #: 1, which limits nothing, is an error on TGI and is left out.
     whole_top_p: bool = True
     candidates: bool = True
+    presence_penalty: bool = True
+    #: Whether ``response_format`` is followed at all.
+    follows_format: bool = True
     #: vLLM and TGI answer 400 to a fifth stop string.
     most_stops: int | None = None
+    logprobs: bool = True
     most_logprobs: int = 20
     #: llama-server refuses log probabilities of a stream with tools, and we always stream.
     logprobs_with_tools: bool = True
@@ -213,6 +217,17 @@ PROFILES: dict[Engine, Profile] = {
         empty_content="",
         parallel_switch=False,
         counter=Counter.CHAT_TOKENIZE,
+        embeds=False,
+    ),
+    # transformers serve answers 200 to what it ignores, and 422 to names that OpenAI lacks.
+    Engine.TRANSFORMERS: Profile(
+        choices=frozenset({Choice.AUTO}),
+        candidates=False,
+        presence_penalty=False,
+        follows_format=False,
+        logprobs=False,
+        thinking=Thinking(_NO_TEMPLATE_THINKING, effort=False),
+        parallel_switch=False,
         embeds=False,
     ),
 }

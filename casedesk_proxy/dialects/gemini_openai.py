@@ -174,7 +174,7 @@ def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str,
         "max_tokens": config.max_tokens,
         "stop": list(config.stops) or None,
         "seed": config.seed,
-        "presence_penalty": config.presence_penalty,
+        "presence_penalty": config.presence_penalty if profile.presence_penalty else None,
         "frequency_penalty": config.frequency_penalty,
         "n": config.candidates if config.candidates > 1 else None,
         "logprobs": config.logprobs or None,
@@ -185,20 +185,30 @@ def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str,
             wanted["top_k"] = config.top_k or profile.no_top_k
         else:
             findings.drop(f"{CONFIG}.topK")
+    if config.presence_penalty is not None and not profile.presence_penalty:
+        findings.drop(f"{CONFIG}.presencePenalty")
+    _check_sampling(config, profile, findings)
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _check_sampling(config: Config, profile: Profile, findings: Findings) -> None:
     if config.candidates > 1 and not profile.candidates:
         findings.refuse(f"{CONFIG}.candidateCount", "the node gives one candidate only")
     if profile.most_stops is not None and len(config.stops) > profile.most_stops:
         told = f"the node takes up to {profile.most_stops} sequences"
         findings.refuse(f"{CONFIG}.stopSequences", told)
+    if config.logprobs and not profile.logprobs:
+        findings.refuse(f"{CONFIG}.responseLogprobs", "the node gives no log probabilities")
     if (config.top_logprobs or 0) > profile.most_logprobs:
         findings.refuse(f"{CONFIG}.logprobs", f"the node gives up to {profile.most_logprobs}")
-    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _format(request: Request, profile: Profile, findings: Findings) -> dict[str, Any]:
     schema = request.config.schema
     if schema is None:
         return {}
+    if not profile.follows_format:
+        findings.refuse_format(request.config.schema_path, "the node cannot be held to a format")
     if not schema:
         return {"response_format": {"type": "json_object"}}
     if profile.formats is not None:

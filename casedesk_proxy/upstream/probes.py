@@ -42,6 +42,7 @@ PATHS: Mapping[Engine, str] = {
     Engine.LLAMA_SERVER: "/health",
     Engine.SGLANG: "/v1/models",
     Engine.TGI: "/info",
+    Engine.TRANSFORMERS: "/health",
     Engine.OPENAI: "/v1/models",
     Engine.AUTO: "/v1/models",
 }

@@ -221,6 +221,19 @@ async def _look_for_tgi(ask: _Questions, listing: _Answer) -> Recognised | None:
     )
 
 
+async def _look_for_transformers(ask: _Questions, listing: _Answer) -> Recognised | None:
+    """``transformers serve`` names itself nowhere. Its description of itself, which FastAPI
+    writes, holds two paths that no other engine has; its list is that of a folder of models, and
+    answers 500 where there is none (measured, 5.17)."""
+    if listing.server != "uvicorn":
+        return None
+    paths = as_mapping((await ask.facts("/openapi.json")).get("paths"))
+    if not {"/load_model", "/reset"} <= paths.keys():
+        return None
+    models = listings.openai_models(listing.json if listing.status == 200 else None)
+    return Recognised(Engine.TRANSFORMERS, models, SPEAKS[Engine.TRANSFORMERS])
+
+
 async def _look_for_vllm(ask: _Questions, listing: _Answer) -> Recognised | None:
     version = (await ask.facts("/version")).get("version")
     if not isinstance(version, str):
@@ -252,6 +265,7 @@ _LOOKS: tuple[_Look, ...] = (
     _look_for_ollama,
     _look_for_tgi,
     _look_for_vllm,
+    _look_for_transformers,
     _look_for_openai,
 )
 #: Whom to suspect first by the owner that a list of models names.

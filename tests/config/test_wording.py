@@ -92,14 +92,15 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "engine: llama.cpp",
-            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi, gemini,"
-            " anthropic, openai; did you mean llama-server?",
+            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi,"
+            " transformers, gemini, anthropic, openai; did you mean llama-server?",
         ),
         (
             "nodes",
             "engine: lmstudio",
-            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi, gemini,"
-            " anthropic, openai; for any other server with OpenAI's API write openai",
+            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi,"
+            " transformers, gemini, anthropic, openai; for any other server with OpenAI's API write"
+            " openai",
         ),
         (
             "nodes",

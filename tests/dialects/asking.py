@@ -18,15 +18,18 @@ PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
     "rkJggg=="
 )
-VLLM, LLAMA, OLLAMA, SGLANG, TGI, OPENAI = (
+VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS, OPENAI = (
     Engine.VLLM,
     Engine.LLAMA_SERVER,
     Engine.OLLAMA,
     Engine.SGLANG,
     Engine.TGI,
+    Engine.TRANSFORMERS,
     Engine.OPENAI,
 )
-LOCAL = (VLLM, LLAMA, OLLAMA, SGLANG, TGI)
+LOCAL = (VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS)
+#: Those that can be held to a format.
+FORMATTING = (VLLM, LLAMA, OLLAMA, SGLANG, TGI)
 
 
 def context(engine: Engine = VLLM, **changes: Any) -> Context:

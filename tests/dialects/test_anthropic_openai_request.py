@@ -895,6 +895,12 @@ def test_an_unknown_format() -> None:
     assert refused(body, code="unsupported_response_format") == ["output_config.format.type"]
 
 
+def test_a_format_for_a_node_that_ignores_formats() -> None:
+    body = asking(output_config={"format": {"type": "json_schema", "schema": SCHEMA}})
+    found = refused(body, Engine.TRANSFORMERS, "unsupported_response_format")
+    assert found == ["output_config.format"]
+
+
 @pytest.mark.parametrize(
     ("engine", "choice"),
     [

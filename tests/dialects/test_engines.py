@@ -17,6 +17,7 @@ from tests.dialects.asking import (
     OPENAI,
     SGLANG,
     TGI,
+    TRANSFORMERS,
     VLLM,
     chat,
     with_config,
@@ -29,6 +30,7 @@ SCHEMA = {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}
 F, G = {"name": "f"}, {"name": "g"}
 NAMED = {"type": "function", "function": {"name": "f"}}
 REFUSED = "refused"
+NO_THINKING = {"enable_thinking": False}
 ALL = (*LOCAL, OPENAI)
 
 
@@ -41,14 +43,16 @@ def everywhere(value: Any, **but: Any) -> dict[Engine, Any]:
 #: Request, field of the chat body, its value by engine; None: not sent.
 MATRIX: dict[str, tuple[dict[str, Any], str, dict[Engine, Any]]] = {
     "top_k": (
-        with_config(topK=7), "top_k", everywhere(7, ollama=None, tgi=None, openai=None)),
+        with_config(topK=7), "top_k",
+        everywhere(7, ollama=None, tgi=None, transformers=None, openai=None)),
     "top_p of zero": (
         with_config(topP=0), "top_p", everywhere(0, vllm=1e-6, sglang=1e-6, tgi=1e-6)),
     "top_p of one": (with_config(topP=1), "top_p", everywhere(1, tgi=None)),
     "max_tokens": (with_config(maxOutputTokens=9), "max_tokens", everywhere(9)),
     "max_completion_tokens": (
         with_config(maxOutputTokens=9), "max_completion_tokens", everywhere(None)),
-    "n": (with_config(candidateCount=2), "n", everywhere(2, ollama=REFUSED, tgi=REFUSED)),
+    "n": (with_config(candidateCount=2), "n",
+        everywhere(2, ollama=REFUSED, tgi=REFUSED, transformers=REFUSED)),
     "stop is a list": (with_config(stopSequences="x"), "stop", everywhere(["x"])),
     "five stops": (
         with_config(stopSequences=list("abcde")), "stop",
@@ -56,16 +60,16 @@ MATRIX: dict[str, tuple[dict[str, Any], str, dict[Engine, Any]]] = {
     "seed": (with_config(seed=3), "seed", everywhere(3)),
     "chat_template_kwargs": (
         with_config(thinkingConfig={"thinkingBudget": 0}), "chat_template_kwargs",
-        everywhere(None, vllm={"enable_thinking": False}, llama={"enable_thinking": False})),
+        everywhere(None, **dict.fromkeys(("vllm", "llama", "transformers"), NO_THINKING))),
     "effort to switch thinking off": (
         with_config(thinkingConfig={"thinkingBudget": 0}), "reasoning_effort",
         everywhere(None, sglang="none", ollama="none")),
     "effort for a level": (
         with_config(thinkingConfig={"thinkingLevel": "LOW"}), "reasoning_effort",
-        everywhere("low", tgi=None)),
+        everywhere("low", tgi=None, transformers=None)),
     "effort for a budget": (
         with_config(thinkingConfig={"thinkingBudget": 1024}), "reasoning_effort",
-        everywhere("low", vllm=None, llama=None, tgi=None)),
+        everywhere("low", vllm=None, llama=None, tgi=None, transformers=None)),
     "thinking_token_budget": (
         with_config(thinkingConfig={"thinkingBudget": 900}), "thinking_token_budget",
         everywhere(None, vllm=900)),
@@ -73,24 +77,28 @@ MATRIX: dict[str, tuple[dict[str, Any], str, dict[Engine, Any]]] = {
         with_config(thinkingConfig={"thinkingBudget": 900}), "thinking_budget_tokens",
         everywhere(None, llama=900)),
     "response_format json_object": (
-        with_config(**JSON), "response_format", everywhere({"type": "json_object"})),
+        with_config(**JSON), "response_format",
+        everywhere({"type": "json_object"}, transformers=REFUSED)),
     "tool_choice required": (
-        with_tools(F, G, mode="ANY"), "tool_choice", everywhere("required", ollama=REFUSED)),
+        with_tools(F, G, mode="ANY"), "tool_choice",
+        everywhere("required", ollama=REFUSED, transformers=REFUSED)),
     "tool_choice named": (
         with_tools(F, G, mode="ANY", allowedFunctionNames=["f"]), "tool_choice",
-        everywhere(NAMED, llama="required", ollama=REFUSED)),
+        everywhere(NAMED, llama="required", ollama=REFUSED, transformers=REFUSED)),
     "tool_choice none": (with_tools(F, mode="NONE"), "tools", everywhere(None)),
     "tool_choice auto": (with_tools(F), "tool_choice", everywhere(None)),
     "top_logprobs": (
         with_config(responseLogprobs=True, logprobs=6), "top_logprobs",
-        everywhere(6, tgi=REFUSED)),
+        everywhere(6, tgi=REFUSED, transformers=REFUSED)),
     "logprobs beside tools": (
         {**with_tools(F), "generationConfig": {"responseLogprobs": True}}, "logprobs",
-        everywhere(True, llama=REFUSED)),
+        everywhere(True, llama=REFUSED, transformers=REFUSED)),
     "include_usage": (with_config(), "stream_options", everywhere({"include_usage": True})),
     "format and tools": (
         {**with_tools(F), "generationConfig": {**JSON, "responseSchema": SCHEMA}}, "stream",
-        everywhere(True, llama=REFUSED, tgi=REFUSED)),
+        everywhere(True, llama=REFUSED, tgi=REFUSED, transformers=REFUSED)),
+    "presence_penalty": (
+        with_config(presencePenalty=1), "presence_penalty", everywhere(1, transformers=None)),
 }  # fmt: skip
 
 
@@ -109,7 +117,8 @@ def test_what_is_sent_to_whom(row: str, engine: Engine) -> None:
 def test_what_is_never_sent(engine: Engine) -> None:
     """Old ways to a grammar, which vLLM ignores without a word, and ways to hide reasoning: it is
     wanted for its count, and kept from the client here."""
-    body = with_config(**JSON, responseSchema=SCHEMA, thinkingConfig={"includeThoughts": True})
+    format_ = {} if engine is TRANSFORMERS else {**JSON, "responseSchema": SCHEMA}
+    body = with_config(**format_, thinkingConfig={"includeThoughts": True})
     sent = chat(body, engine).keys()
     assert not {one for one in sent if one.startswith("guided_")}
     assert not sent & {"include_reasoning", "separate_reasoning", "reasoning_format", "user",
@@ -122,7 +131,7 @@ def test_one_call_at_a_time(engine: Engine) -> None:
     asked = anthropic_asking.asking(tools=[anthropic_asking.WEATHER], tool_choice=choice)
     made = anthropic_asking.transposed(asked, engine)
     switched = "parallel_tool_calls" in anthropic_asking.chat(asked, engine)
-    assert switched is (engine not in (OLLAMA, TGI))
+    assert switched is (engine not in (OLLAMA, TGI, TRANSFORMERS))
     assert bool(made.dropped) is not switched
 
 
@@ -196,6 +205,15 @@ STREAMS: dict[Engine, tuple[bytes, ...]] = {
         counted(id="", model="other"),
         DONE,
     ),
+    # Its usage stands beside the finish, and nothing says that it is done.
+    TRANSFORMERS: (
+        choice(role="assistant"),
+        choice(reasoning_content="t"),
+        choice(content="a"),
+        choice(tool_calls=[{"index": 0, "type": "function", "id": "c",
+                            "function": {"name": "f", "arguments": '{"y":1}'}}]),
+        counted(choices=[{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]),
+    ),
 }  # fmt: skip
 #: As each engine writes that it failed.
 FAILURES = {
@@ -204,6 +222,8 @@ FAILURES = {
     LLAMA: (event(error={"code": 500, "message": "x", "type": "server_error"}),),
     OLLAMA: (choice(role="assistant", content=""),),
     TGI: (event(error="x", error_type="generation"),),
+    # A message with a quote in it makes no JSON.
+    TRANSFORMERS: (b'data: {"error": "no "x" left"}\n\n',),
 }
 
 

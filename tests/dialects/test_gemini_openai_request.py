@@ -10,6 +10,7 @@ import pytest
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Engine
 from tests.dialects.asking import (
+    FORMATTING,
     HELLO,
     LLAMA,
     LOCAL,
@@ -18,6 +19,7 @@ from tests.dialects.asking import (
     PNG,
     SGLANG,
     TGI,
+    TRANSFORMERS,
     VLLM,
     bad,
     chat,
@@ -354,11 +356,11 @@ def test_media_resolution(resolution: Any, detail: str | None) -> None:
         ("image/png", LOCAL),
         ("image/jpeg", LOCAL),
         ("image/jpg", LOCAL),
-        ("image/webp", (VLLM, OLLAMA, SGLANG, TGI)),
-        ("image/gif", (VLLM, LLAMA, SGLANG, TGI)),
-        ("audio/wav", (VLLM, LLAMA, OLLAMA, SGLANG)),
-        ("audio/x-wav", (VLLM, LLAMA, OLLAMA, SGLANG)),
-        ("audio/mpeg", (VLLM, LLAMA, OLLAMA, SGLANG)),
+        ("image/webp", (VLLM, OLLAMA, SGLANG, TGI, TRANSFORMERS)),
+        ("image/gif", (VLLM, LLAMA, SGLANG, TGI, TRANSFORMERS)),
+        ("audio/wav", (VLLM, LLAMA, OLLAMA, SGLANG, TRANSFORMERS)),
+        ("audio/x-wav", (VLLM, LLAMA, OLLAMA, SGLANG, TRANSFORMERS)),
+        ("audio/mpeg", (VLLM, LLAMA, OLLAMA, SGLANG, TRANSFORMERS)),
         ("audio/flac", ()),
         ("video/mp4", (VLLM, LLAMA, SGLANG)),
         ("application/pdf", ()),
@@ -928,12 +930,19 @@ def test_json_without_a_schema() -> None:
         ("_responseJsonSchema", MADE),
     ],
 )
-@pytest.mark.parametrize("engine", LOCAL)
+@pytest.mark.parametrize("engine", FORMATTING)
 def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: Engine) -> None:
     assert chat(with_config(**JSON, **{name: schema}), engine)["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "response", "schema": MADE},
     }
+
+
+@pytest.mark.parametrize("more", [{}, {"responseSchema": SHAPE}])
+def test_json_of_a_node_that_ignores_formats(more: dict[str, Any]) -> None:
+    """It would answer 200 and in prose."""
+    paths = refused(with_config(**JSON, **more), TRANSFORMERS, "unsupported_response_format")
+    assert paths == [f"generationConfig.{next(iter(more), 'responseMimeType')}"]
 
 
 def test_one_schema_only() -> None:

@@ -348,7 +348,7 @@ takes: logit_bias, user | logit_bias
 @ dialects/test_engines.py::test_one_call_at_a_time
 takes: parallel_tool_calls | parallel_tool_calls
 @ dialects/test_gemini_openai_request.py::test_json_with_a_schema
-takes: json_schema | LOCAL
+takes: json_schema | FORMATTING
 @ dialects/test_gemini_openai_reply.py::test_usage
 tells: cached tokens | cached_tokens
 tells: reasoning tokens | completion_tokens_details

@@ -101,3 +101,13 @@ TGI = {
         '"owned_by":"bigscience/bloom-560m"}]}'
     ),
 }
+#: The paths that FastAPI describes for the application of release 5.17.
+TRANSFORMERS = {
+    "GET /openapi.json": reply(
+        '{"openapi":"3.1.0","info":{"title":"FastAPI","version":"0.1.0"},"paths":{'
+        '"/v1/chat/completions":{},"/v1/completions":{},"/v1/responses":{},'
+        '"/v1/audio/transcriptions":{},"/load_model":{},"/reset":{},"/v1/models":{},"/health":{}}}'
+    ),
+    "GET /v1/models": recorded("transformers-5.23.0.models"),
+}
+TRANSFORMERS_MISSING = recorded("transformers-5.23.0.gemini-models")

@@ -132,6 +132,25 @@ async def test_tgi(session: aiohttp.ClientSession) -> None:
     assert found == Recognised(Engine.TGI, (model,), (Dialect.OPENAI,), version="3.3.7")
 
 
+async def test_transformers(session: aiohttp.ClientSession) -> None:
+    async with running(fake_node.TRANSFORMERS, fake_node.TRANSFORMERS_MISSING) as node:
+        found = await recognise(session, node.url)
+        assert_harmless(node)
+    assert found == Recognised(Engine.TRANSFORMERS, (), (Dialect.OPENAI,))
+
+
+async def test_transformers_without_a_folder_of_models(session: aiohttp.ClientSession) -> None:
+    """Its list of what the folder holds fails then, as seen with release 5.17."""
+    failed = (
+        b"HTTP/1.1 500 Internal Server Error\r\nserver: uvicorn\r\nContent-Length: 21\r\n"
+        b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
+    )
+    replies = {**fake_node.TRANSFORMERS, "GET /v1/models": failed}
+    async with running(replies, fake_node.TRANSFORMERS_MISSING) as node:
+        found = await recognise(session, node.url)
+    assert found == Recognised(Engine.TRANSFORMERS, (), (Dialect.OPENAI,))
+
+
 @pytest.mark.parametrize(
     ("name", "missing", "models"),
     [
