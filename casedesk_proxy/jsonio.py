@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["JSONError", "dumps", "dumps_stream", "loads"]
+__all__ = ["JSONError", "dumps", "dumps_stream", "is_stream_safe", "loads"]
 
 JSONError = orjson.JSONDecodeError
 
@@ -38,3 +38,14 @@ def dumps_stream(value: Any) -> bytes:
         if raw in data:
             data = data.replace(raw, escaped)
     return data
+
+
+def is_stream_safe(data: bytes) -> bool:
+    """Whether JSON of one line is UTF-8, and such that ``dumps_stream`` would not change it."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return not any(raw in data for raw, _ in _BREAKERS)

@@ -16,7 +16,15 @@ from casedesk_proxy.dialects.anthropic_sequence import Sequence
 from casedesk_proxy.dialects.anthropic_writers import TEXT, THINKING, Writer, make_token
 from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.faults import read_fault
-from casedesk_proxy.dialects.openai_chunks import DONE, MAX_HELD, UsageTally, read_chunk
+from casedesk_proxy.dialects.openai_chunks import (
+    DONE,
+    MAX_HELD,
+    UsageTally,
+    read_chunk,
+    says_text_only,
+    text_of_chunk,
+)
+from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
 from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
@@ -57,6 +65,9 @@ class ChatReply:
             writer, names or {}, functools.partial(_make_id, context.request_id)
         )
         self._decoder = EventDecoder()
+        self._repeated = RepeatedText(b"content", text_of_chunk)
+        #: Whether the event that was taken last did nothing but add text.
+        self._speaking = False
         self._tally = UsageTally()
         self._document: bytearray | None = None
         self._sniffed = False
@@ -70,14 +81,22 @@ class ChatReply:
         self._context = replace(self._context, prompt_tokens=prompt_tokens)
 
     def feed(self, data: bytes) -> bytes:
+        text = self._repeated.read(data)
+        if text is not None:
+            return self._writer.more(text)
+        self._repeated.forget()
         if (not self._sniffed or self._document is not None) and self._is_document(data):
             return b""
+        began = self._decoder.between
         try:
             events = self._decoder.feed(data)
         except EventTooLarge:
             raise StreamBroken("the node sent an event without end") from None
+        self._speaking = False
         for _, payload in events:
             self._take(payload)
+        if self._speaking and len(events) == 1 and began:
+            self._repeated.learn(data)
         return self._writer.take()
 
     def finish(self) -> bytes:
@@ -145,6 +164,8 @@ class ChatReply:
         choices = chunk.get("choices")
         if choices:
             self._take_choice(chunk, _first(choices))
+            repeats = self._repeated.learns and self._sequence.speaks
+            self._speaking = repeats and says_text_only(chunk)
             return
         counts = chunk.get("usage")
         self._count(counts, alone=True)

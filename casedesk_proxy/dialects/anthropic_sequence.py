@@ -40,6 +40,11 @@ class Sequence:
         self._begun: dict[int, str] = {}
         self._waiting: list[Call | tuple[str, str]] = []
 
+    @property
+    def speaks(self) -> bool:
+        """Whether more text goes straight to the client, as it comes."""
+        return self._kind is TEXT and not self._waiting
+
     def words(self, kind: str, text: str) -> None:
         """More text or thinking."""
         if kind is self._kind and not self._waiting:

@@ -40,8 +40,9 @@ class Writer(Protocol):
     """Takes a reply block by block, never two at once.
 
     ``take`` gives what is due to the client by now, ``close`` the rest. ``add`` takes words,
-    thoughts or, within a tool's block, pieces of JSON. ``stop`` says whether a tool's block is
-    to be kept that is not whole.
+    thoughts or, within a tool's block, pieces of JSON. ``more`` takes words as the JSON of a
+    string that may stand on a stream's line, and gives what is due. ``stop`` says whether a
+    tool's block is to be kept that is not whole.
     """
 
     content_type: str
@@ -51,6 +52,8 @@ class Writer(Protocol):
     def start(self, kind: str, ident: str = "", name: str = "") -> None: ...
 
     def add(self, text: str) -> None: ...
+
+    def more(self, text: bytes) -> bytes: ...
 
     def stop(self, *, keep: bool = True) -> None: ...
 
@@ -92,6 +95,10 @@ class EventWriter:
     def add(self, text: str) -> None:
         if text:
             self._out.append(self._head + dumps_stream(text) + b"}}\n\n")
+
+    def more(self, text: bytes) -> bytes:
+        self._out.append(self._head + text + b"}}\n\n")
+        return self.take()
 
     def stop(self, *, keep: bool = True) -> None:
         if self._kind is THINKING:
@@ -149,6 +156,10 @@ class MessageWriter:
 
     def add(self, text: str) -> None:
         self._pieces.append(text)
+
+    def more(self, text: bytes) -> bytes:
+        self._pieces.append(loads(text))
+        return b""
 
     def stop(self, *, keep: bool = True) -> None:
         block = self._content[-1]

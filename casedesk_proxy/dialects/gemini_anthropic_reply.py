@@ -11,6 +11,7 @@ from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.gemini_reply import Candidate
 from casedesk_proxy.dialects.gemini_translator import GeminiTranslator
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD, Call, read_chunk
+from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Framing, Usage
@@ -56,7 +57,7 @@ class MessagesTranslator(GeminiTranslator):
         thoughts: bool = False,
         names: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(context, framing)
+        super().__init__(context, framing, RepeatedText(b"text", _text_of_delta))
         self._thoughts = thoughts
         self._names = names or {}
         self._candidate: Candidate | None = None
@@ -154,7 +155,10 @@ class MessagesTranslator(GeminiTranslator):
     def _take_delta(self, index: int, delta: dict[str, Any]) -> bytes:
         kind = delta.get("type")
         if kind == "text_delta":
-            return self._say(delta.get("text"))
+            text = delta.get("text")
+            if text and isinstance(text, str):
+                self._speaking = self._speaker()
+            return self._say(text)
         if kind == "thinking_delta":
             return self._think(delta.get("thinking"))
         if kind == "input_json_delta":
@@ -208,6 +212,10 @@ class MessagesTranslator(GeminiTranslator):
 def _index(told: dict[str, Any]) -> int:
     index = told.get("index", 0)
     return index if type(index) is int else -1
+
+
+def _text_of_delta(told: Any) -> Any:
+    return told["delta"]["text"]
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,16 @@ from typing import Any
 from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.gemini_reply import Candidate
 from casedesk_proxy.dialects.gemini_translator import GeminiTranslator
-from casedesk_proxy.dialects.openai_chunks import DONE, Call, CallList, UsageTally, read_chunk
+from casedesk_proxy.dialects.openai_chunks import (
+    DONE,
+    Call,
+    CallList,
+    UsageTally,
+    read_chunk,
+    says_text_only,
+    text_of_chunk,
+)
+from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
@@ -57,7 +66,7 @@ class ChatTranslator(GeminiTranslator):
         thoughts: bool = False,
         names: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(context, framing)
+        super().__init__(context, framing, RepeatedText(b"content", text_of_chunk))
         self._choices: dict[int, _Choice] = {}
         self._tally = UsageTally()
         self._thoughts = thoughts
@@ -70,7 +79,11 @@ class ChatTranslator(GeminiTranslator):
     def _take(self, event: Event) -> bytes:
         if event[1] == DONE:
             return self._end()
-        return self._take_chunk(read_chunk(event[1]))
+        chunk = read_chunk(event[1])
+        due = self._take_chunk(chunk)
+        if self._repeated.learns and says_text_only(chunk):
+            self._speaking = self._choices[chunk["choices"][0].get("index") or 0].candidate
+        return due
 
     def _take_body(self, document: dict[str, Any]) -> bytes:
         return self._take_chunk(document)

@@ -14,7 +14,7 @@ from typing import Any
 from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import dumps_stream
+from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 from casedesk_proxy.wire.sse import frame
@@ -29,6 +29,8 @@ _CONTENT_TYPES = {
 #: Clients that lose a chat's turn from its history when the last chunk has no text (measured):
 #: @google/generative-ai, and google-genai before 2, which gemini-cli also has inside.
 _HOLDS_BACK = re.compile(r"(?:^|\s)(?:genai-js/|google-genai-sdk/[01]\.)")
+#: How a chunk begins whose only part is text.
+_TEXT_CHUNK = b'{"candidates":[{"content":{"parts":[{"text":'
 #: Log probabilities held back for one body.
 _MOST_LOGS = 100_000
 #: Some nodes name the model by the file it came from, which is nobody's business.
@@ -74,6 +76,7 @@ class GeminiWriter:
         "_held_bytes",
         "_named",
         "_open",
+        "_speaking",
         "candidates",
         "content_type",
         "model",
@@ -92,6 +95,7 @@ class GeminiWriter:
         self._array = ArrayWriter()
         self._open = False  # ``data: `` has been written by a beat
         self._ended = False
+        self._speaking: Candidate | None = None
 
     def name(self, model: Any, response_id: Any) -> None:
         """Take the node's own names, unless they were left out or tell of its file system."""
@@ -129,6 +133,22 @@ class GeminiWriter:
             return due
         candidate.logs = logs
         return due + self._piece(candidate, text)
+
+    def repeats(self, candidate: Candidate | None) -> bool:
+        """Whether more text of this candidate needs nothing but to be written. Then ``more`` may
+        follow, until anything else does."""
+        if candidate is None or self._held_back or candidate.held is not None or candidate.logs:
+            return False
+        self._speaking = candidate
+        return True
+
+    def more(self, text: bytes) -> bytes:
+        """More text, as the JSON of a string that may stand on a stream's line."""
+        candidate = self._speaking
+        assert candidate is not None
+        if self._framing is Framing.UNARY:
+            return self._collect(candidate, loads(text), thought=False)
+        return self._framed(_TEXT_CHUNK + text + candidate.suffix)
 
     def thought(self, candidate: Candidate, text: str) -> bytes:
         if self._framing is Framing.UNARY:
@@ -197,9 +217,7 @@ class GeminiWriter:
             return self._frame(self._reply([result], None))
         # The same as JSON made from dicts, at a third of the time: this is every token.
         middle = b',"thought":true' if thought else b""
-        start = b'{"candidates":[{"content":{"parts":[{"text":'
-        chunk = start + dumps_stream(text) + middle + candidate.suffix
-        return self._framed(chunk)
+        return self._framed(_TEXT_CHUNK + dumps_stream(text) + middle + candidate.suffix)
 
     def _framed(self, json: bytes) -> bytes:
         if self._framing is Framing.JSON_ARRAY:

@@ -7,8 +7,9 @@ from typing import Any
 
 from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.faults import read_fault
-from casedesk_proxy.dialects.gemini_reply import GeminiWriter
+from casedesk_proxy.dialects.gemini_reply import Candidate, GeminiWriter
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD, read_chunk
+from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.terms import Dialect, Framing, RawHeaders, Usage
 from casedesk_proxy.wire.sse import Event, EventDecoder, EventTooLarge
@@ -23,15 +24,28 @@ class GeminiTranslator(ABC):
     A node that answers with one JSON body is read as well: some ignore ``stream`` (cyllama).
     """
 
-    __slots__ = ("_body", "_context", "_decoder", "_reader", "_writer", "complete", "content_type")
+    __slots__ = (
+        "_body",
+        "_context",
+        "_decoder",
+        "_reader",
+        "_repeated",
+        "_speaking",
+        "_writer",
+        "complete",
+        "content_type",
+    )
 
-    def __init__(self, context: Context, framing: Framing) -> None:
+    def __init__(self, context: Context, framing: Framing, repeated: RepeatedText) -> None:
         self._context = context
         self._writer = GeminiWriter(context, framing)
         self.content_type = self._writer.content_type
         self.complete = False
         self._decoder = EventDecoder()
         self._body: bytearray | None = None
+        self._repeated = repeated
+        #: Whose text the event was that was taken last, if it did nothing but add some.
+        self._speaking: Candidate | None = None
         #: Not bound: that would be a cycle for the garbage collector in every reply.
         self._reader = GeminiTranslator._sniff
 
@@ -41,7 +55,8 @@ class GeminiTranslator(ABC):
 
     @abstractmethod
     def _take(self, event: Event) -> bytes:
-        """What one event gives the client; not called once complete."""
+        """What one event gives the client; not called once complete. Sets ``_speaking`` for one
+        that did nothing but add text."""
 
     @abstractmethod
     def _take_body(self, document: dict[str, Any]) -> bytes:
@@ -52,6 +67,10 @@ class GeminiTranslator(ABC):
         """The last chunks. Raises StreamBroken where the node has not finished."""
 
     def feed(self, data: bytes) -> bytes:
+        text = self._repeated.read(data)
+        if text is not None:
+            return self._writer.more(text)
+        self._repeated.forget()
         return self._reader(self, data)
 
     def finish(self) -> bytes:
@@ -94,10 +113,15 @@ class GeminiTranslator(ABC):
         return b""
 
     def _read(self, data: bytes) -> bytes:
+        began = self._decoder.between
         try:
             events = self._decoder.feed(data)
         except EventTooLarge:
             raise StreamBroken("the node sent an event without end") from None
         if len(events) == 1 and not self.complete:
-            return self._take(events[0])
+            self._speaking = None
+            due = self._take(events[0])
+            if began and self._writer.repeats(self._speaking):
+                self._repeated.learn(data)
+            return due
         return b"".join([self._take(event) for event in events if not self.complete])

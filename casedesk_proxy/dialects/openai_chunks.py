@@ -8,7 +8,17 @@ from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, dumps, loads
 from casedesk_proxy.terms import Usage
 
-__all__ = ["DONE", "MAX_HELD", "Call", "CallList", "UsageTally", "read_chunk", "read_usage"]
+__all__ = [
+    "DONE",
+    "MAX_HELD",
+    "Call",
+    "CallList",
+    "UsageTally",
+    "read_chunk",
+    "read_usage",
+    "says_text_only",
+    "text_of_chunk",
+]
 
 #: The data of the last event of most nodes; transformers has none.
 DONE = b"[DONE]"
@@ -28,6 +38,30 @@ def read_chunk(payload: bytes) -> dict[str, Any]:
     if chunk.get("error") or chunk.get("object") == "error":
         raise StreamBroken("the node reported an error in the midst of its reply")
     return chunk
+
+
+def text_of_chunk(chunk: Any) -> Any:
+    """Of a chunk that says something."""
+    return chunk["choices"][0]["delta"]["content"]
+
+
+def says_text_only(chunk: dict[str, Any]) -> bool:
+    """Whether it adds text to one choice and tells nothing else that the next one like it would
+    not tell again, such as counts. Of a chunk that was taken without an objection."""
+    choices = chunk.get("choices")
+    if not choices or len(choices) != 1:
+        return False
+    choice = choices[0]
+    delta = choice.get("delta")
+    ends = choice.get("finish_reason") is not None
+    if not isinstance(delta, dict) or ends or choice.get("logprobs"):
+        return False
+    text = delta.get("content")
+    return (
+        type(text) is str
+        and bool(text)
+        and not any(value for name, value in delta.items() if name not in ("content", "role"))
+    )
 
 
 class Call:
