@@ -16,7 +16,7 @@ from casedesk_proxy.wire.sse import EventDecoder
 
 __all__ = ["RepeatedText"]
 
-#: What stands between the quotes of a string, if it needs no second look. ``\\u`` is not in it:
+#: What stands between the quotes of a string, if it needs no second look. ``\u`` is not in it:
 #: it may be half a character, or one that ``dumps_stream`` leaves as it is.
 _PLAIN = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\bfnrt])++')
 #: A text that no node sends, in JSON and in Python.
