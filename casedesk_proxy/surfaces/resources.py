@@ -32,6 +32,18 @@ _OTHER_APIS = re.compile(
     r"(?:/|$)",
     re.IGNORECASE,
 )
+#: Where the three surfaces are, for whoever got a 404.
+_BASES = (
+    "base URLs are /proxy/DEPLOYMENT/gemini, /proxy/DEPLOYMENT/anthropic and"
+    " /proxy/DEPLOYMENT/openai/v1, or without a deployment / for Gemini and Anthropic clients and"
+    " /v1 for OpenAI's"
+)
+#: What people look for here, and where it is instead.
+_ELSEWHERE = (
+    (re.compile(r"^(?:healthz|readyz|status|metrics)$"), "the admin listener has it"),
+    (re.compile(r"(?:^|/)responses(?:/|$)"), "of OpenAI's APIs use chat/completions"),
+    (re.compile(r"^api/[a-z]+$"), "Ollama's own API is not relayed; its OpenAI one is, at /v1"),
+)
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
 #: What may stand before a model's own name. google-genai puts even a name such as
 #: ``publishers/google/models/x`` behind ``models/`` (measured).
@@ -76,7 +88,9 @@ def read_resource(method: str, rest: str) -> tuple[Action, str | None]:
 
 
 def no_path(rest: str, why: str = "served by no surface") -> NotFound:
-    return NotFound(f"{shown('/' + rest)} is {why}")
+    """Says what would be right: mostly it is an SDK's base URL that is wrong."""
+    remedy = next((told for found, told in _ELSEWHERE if found.search(rest)), _BASES)
+    return NotFound(f"{shown('/' + rest)} is {why}; {remedy}")
 
 
 def wrong_method(allowed: str) -> BadRequest:

@@ -285,6 +285,26 @@ def test_unclaimed_path(path: str, method: str) -> None:
     assert caught.value.code == "not_found"
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/", "base URLs are /proxy/DEPLOYMENT/gemini, "),
+        ("/proxy/d/v1/messages", "/proxy/DEPLOYMENT/anthropic"),
+        ("/openai/v1/chat/completions", "/v1 for OpenAI's"),
+        ("/v1beta/openai/chat/completions", "/proxy/DEPLOYMENT/openai/v1"),
+        ("/healthz", "the admin listener"),
+        ("/metrics", "the admin listener"),
+        ("/v1/responses", "use chat/completions"),
+        ("/proxy/d/openai/v1/responses/x", "use chat/completions"),
+        ("/api/chat", "Ollama's own API is not relayed"),
+    ],
+)
+def test_unclaimed_path_is_told_where_things_are(path: str, told: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        read_call("POST", path, NONE)
+    assert told in caught.value.message
+
+
 @pytest.mark.parametrize("path", ["/v1beta/x", "/proxy/d/gemini/x/y", "/genai/v1/x%20y"])
 def test_post_to_neither_model_nor_action(path: str) -> None:
     with pytest.raises(NotFound) as caught:
