@@ -38,6 +38,9 @@ _MAX_PENDING = 65536
 #: Seconds in which a client may still send what nobody reads, so that it sees our answer:
 #: closing before would make its kernel discard it (RFC 9112 section 9.6).
 _LINGER = 2.0
+#: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
+#: our answer, not for a timeout.
+_TLS_HELLO = b"\x16\x03"
 #: Seconds for which a connection that was used a moment ago waits for one more request while the
 #: server closes: one may be on its way, and a client that pools connections cannot know better.
 _LAST_CHANCE = 1.0
@@ -257,7 +260,9 @@ class ClientConnection(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", 0, MAX_HEAD + 4)
         if end < 0:
             self._pending = data
-            if len(data) > MAX_HEAD:
+            if data.startswith(_TLS_HELLO):
+                self._reject(BadRequest("http is spoken here, not https", code="not_https"))
+            elif len(data) > MAX_HEAD:
                 self._reject(BadRequest("the request's head is too large", status=431))
             elif data and self._timer is None:
                 timeout = self._server.head_timeout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -209,6 +210,17 @@ async def test_a_slow_head_is_given_up() -> None:
         assert (await read_reply(reader))[0] == 408
         assert await reader.read() == b""
         assert [error.status for error in served.rejected] == [408]
+
+
+async def test_a_client_that_speaks_tls_is_not_left_waiting() -> None:
+    async with serving(head_timeout=60) as (served, connect):
+        _, writer = await connect()
+        host, port = writer.get_extra_info("peername")[:2]
+        with pytest.raises(ssl.SSLError):
+            await asyncio.wait_for(
+                asyncio.open_connection(host, port, ssl=ssl.create_default_context()), 5
+            )
+        assert [error.code for error in served.rejected] == ["not_https"]
 
 
 async def test_an_idle_connection_is_closed_without_a_word() -> None:
