@@ -18,6 +18,8 @@ Reported = Mapping[str, tuple[ModelInfo, ...]]
 _LATEST = ":latest"
 #: Longer names are nobody's, and matching them against patterns would cost.
 _LONGEST = 512
+#: How many names a 404 lists where none is near to what was asked for.
+_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     The prefix is taken off if it is there. Then, in this order: an exact alias; a model that a
     node reports; the first pattern that fits; a node whose list is not known. Aliases apply once.
     As in Ollama, ``name`` and ``name:latest`` are the same. Raises NotFound, code
-    model_not_found, with up to three near names of what the deployment shows.
+    model_not_found, with up to three near names of what the deployment shows, else some of all.
     """
     if len(asked) > _LONGEST:
         raise _not_found(asked, rules, reported)
@@ -105,7 +107,7 @@ def _without(name: str, prefix: str) -> str:
 def _behind_alias(asked: str, model: str, rules: ModelRules, reported: Reported) -> Target:
     found = locate(model, rules, reported)
     if found is None:
-        raise _not_found(asked, rules, reported)
+        raise _not_found(asked, rules, reported, model)
     return Target(asked, *found)
 
 
@@ -143,9 +145,22 @@ def _spellings(model: str) -> tuple[str, ...]:
     return model, model + _LATEST
 
 
-def _not_found(asked: str, rules: ModelRules, reported: Reported) -> NotFound:
+def _not_found(
+    asked: str, rules: ModelRules, reported: Reported, target: str | None = None
+) -> NotFound:
+    """``target``: what an alias led to, in vain: its name is the one to be mended."""
     names = [name for name, _ in visible_names(rules, reported)]
-    near = get_close_matches(asked[:_LONGEST], names, n=3, cutoff=0.5)
-    known = f"; near names: {', '.join(near)}" if near else ""
-    quoted = asked if len(asked) <= 80 else f"{asked[:80]}…"
-    return NotFound(f"model '{quoted}' is not served here{known}", code="model_not_found")
+    told = f"model {_quote(asked)} is not served here"
+    if target is not None:
+        told = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
+    near = get_close_matches((target or asked)[:_LONGEST], names, n=3, cutoff=0.5)
+    if near:
+        told += f"; near names: {', '.join(near)}"
+    elif names:
+        some, others = sorted(names)[:_LISTED], " and others" if len(names) > _LISTED else ""
+        told += f"; served are {', '.join(some)}{others}"
+    return NotFound(told, code="model_not_found")
+
+
+def _quote(name: str) -> str:
+    return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"

@@ -131,6 +131,29 @@ def test_near_names_are_those_that_are_shown() -> None:
     assert caught.value.message.count(", ") == 2
 
 
+def test_without_a_near_name_some_of_all_are_told() -> None:
+    with pytest.raises(NotFound) as caught:
+        resolve("gpt-4o", rules(), BOTH)
+    assert caught.value.message.endswith("; served are gemma2:9b, llama3:latest, qwen")
+    many = reports(a=[f"model-{number}" for number in range(9)])
+    with pytest.raises(NotFound) as caught:
+        resolve("gpt-4o", rules(nodes=("a",)), many)
+    assert caught.value.message.endswith(", model-4 and others")
+    with pytest.raises(NotFound) as caught:
+        resolve("gpt-4o", rules(), reports(a=[], b=[]))
+    assert caught.value.message.endswith("is not served here")
+
+
+@pytest.mark.parametrize(
+    "given", [{"aliases": {"flash": "gemma2:9"}}, {"patterns": (("fl*", "gemma2:9"),)}]
+)
+def test_an_alias_that_leads_nowhere_names_what_it_leads_to(given: dict[str, Any]) -> None:
+    with pytest.raises(NotFound) as caught:
+        resolve("flash", rules(**given), BOTH)
+    told = "model 'flash' stands for 'gemma2:9', which is not served here; near names: gemma2:9b"
+    assert caught.value.message == told
+
+
 names = st.sampled_from(
     ["m", "n", "m:latest", "n:latest", "m:1", "p-m", "p-p-m", "p-n:latest", "models/m", "q/m", "p-"]
 )
