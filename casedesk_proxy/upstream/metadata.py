@@ -137,8 +137,8 @@ class Metadata:
         before = self._recognised.get(node.name)
         self._recognised[node.name] = found
         if before is None or before.engine is not found.engine:
-            what = f"{found.engine} {found.version}" if found.version else found.engine
-            log.info("node %s is %s", node.name, what)
+            version = f" {found.version}" if found.version else ""
+            log.info("node %s is %s%s", node.name, found.engine, version)
             if node.engine not in (Engine.AUTO, found.engine):
                 log.warning(
                     "node %s is configured as %s but looks like %s",

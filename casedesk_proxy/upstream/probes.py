@@ -64,14 +64,20 @@ class Prober:
         self._due: dict[str, float] = {}
         self._served: dict[str, int] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._down: set[str] = set()
+        self._refreshing: asyncio.Task[None] | None = None
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Raises OSError where a node's CA file cannot be read."""
         self._tls = {name: node_tls(node) or True for name, node in snapshot.nodes.items()}
         self._nodes = snapshot.nodes
+        self._down &= snapshot.nodes.keys()
         now = self._loop.time()
+        # Of a new node nothing is known: that it does not run should not take a request to notice.
         self._due = {
-            name: self._due.get(name, now + (1 + random.random()) / 2 * node.config.probe_interval)
+            name: self._due.get(
+                name, now + random.random() * min(FIRST, node.config.probe_interval)
+            )
             for name, node in snapshot.nodes.items()
         }
 
@@ -85,15 +91,20 @@ class Prober:
                     self._look_round(session)
                     await asyncio.sleep(TICK)
             finally:
-                for task in self._asking.values():
+                tasks = [*self._asking.values()]
+                if self._refreshing is not None:
+                    tasks.append(self._refreshing)
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*self._asking.values(), return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def _look_round(self, session: aiohttp.ClientSession) -> None:
         now = self._loop.time()
         for name, node in self._nodes.items():
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
+            if state is not None:
+                self._tell_change(state)
             if state is None or not interval or name in self._asking:
                 continue
             if not state.health.is_well():
@@ -108,6 +119,19 @@ class Prober:
             task = self._loop.create_task(self._ask(session, node, state), name=name)
             self._asking[name] = task
             task.add_done_callback(self._done)
+
+    def _tell_change(self, state: NodeState) -> None:
+        """Log that a node went down or came back, whoever noticed: a probe or a request. What one
+        that is back serves may be news."""
+        name = state.name
+        if not state.health.is_well():
+            if name not in self._down:
+                self._down.add(name)
+                log.warning("node %s is down: %s", name, state.last_error)
+        elif name in self._down:
+            self._down.discard(name)
+            log.info("node %s is back", name)
+            self._refreshing = self._loop.create_task(self._metadata.refresh(), name="refresh")
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._asking.pop(task.get_name(), None)
@@ -136,10 +160,10 @@ class Prober:
             self._doubt(state)
         except (aiohttp.ClientError, OSError) as error:
             told = "refuses connections" if _is_refusal(error) else "cannot be reached"
-            self._blame(state, Fault.UNREACHABLE, f"a probe {told}")
+            self._slots.blame(state, Fault.UNREACHABLE, f"it {told}, says a probe")
         else:
             if status == 503:
-                self._blame(state, Fault.UNAVAILABLE, "a probe was answered with 503")
+                self._slots.blame(state, Fault.UNAVAILABLE, "a probe was answered with 503")
             else:
                 # Locked or unknown addresses are answered by somebody who lives.
                 self._praise(state)
@@ -149,19 +173,13 @@ class Prober:
         if state.in_flight:
             state.health.note(self._loop.time(), "a probe was not answered in time")
         else:
-            self._blame(state, Fault.SILENT, "a probe was not answered in time")
-
-    def _blame(self, state: NodeState, fault: Fault, told: str) -> None:
-        if state.health.is_well():
-            log.info("node %s: %s", state.name, told)
-        self._slots.blame(state, fault, told)
+            self._slots.blame(state, Fault.SILENT, "a probe was not answered in time")
 
     def _praise(self, state: NodeState) -> None:
         if state.health.is_well():
             return
         state.health.seen_alive()
         if state.health.is_well():
-            log.info("node %s is back", state.name)
             self._slots.settle()
 
 

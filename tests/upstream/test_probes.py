@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -93,6 +94,33 @@ async def test_a_node_that_is_back_is_found_without_a_request() -> None:
         assert "refuses connections" in state.last_error
         async with running({"GET /health": OK}, port=port):
             await until(lambda: state.health.is_well())
+
+
+async def test_a_node_that_never_ran_is_known_to_be_down_before_anybody_asks_for_it() -> None:
+    async with running({}) as node:
+        url = node.url
+    async with probing(url, "vllm", "1h") as state:
+        await until(lambda: not state.health.is_well())
+
+
+async def test_who_goes_down_and_comes_back_is_logged_and_asked_what_it_serves(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refreshed = 0
+
+    async def refresh(self: Metadata) -> None:
+        nonlocal refreshed
+        refreshed += 1
+
+    monkeypatch.setattr(Metadata, "refresh", refresh)
+    caplog.set_level(logging.INFO)
+    async with running({"GET /health": OK}) as node, probing(node.url, "vllm", "1h") as state:
+        while not caplog.messages:
+            # Again and again: the answer to a probe that is under way may undo it.
+            state.fail(asyncio.get_running_loop().time(), Fault.UNREACHABLE, "a request failed")
+            await asyncio.sleep(0.001)
+        await until(lambda: refreshed)
+        assert caplog.messages == ["node a is down: a request failed", "node a is back"]
 
 
 async def test_a_probe_does_not_excuse_a_node_that_breaks_its_streams() -> None:
