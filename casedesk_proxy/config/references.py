@@ -6,6 +6,7 @@ with those of the schema. What has the wrong type is passed over: the schema com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from casedesk_proxy.config.values import Address, parse_listen
 from casedesk_proxy.config.wording import nearest
 
 __all__ = ["Finding", "cross_check"]
+
+_LISTEN = Server.model_fields["listen"].default
+#: ``$NAME`` and ``${NAME}``.
+_VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ def cross_check(data: dict[str, Any]) -> list[Finding]:
 
 def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
     server = _mapping(data, "server")
-    listen = _address(server.get("listen", Server.model_fields["listen"].default))
+    listen = _address(server.get("listen", _LISTEN))
     admin = _address(server.get("admin", Server.model_fields["admin"].default))
     if listen is None:
         return
@@ -59,7 +64,7 @@ def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _check_nodes(data: dict[str, Any]) -> Iterator[Finding]:
-    if not _mapping(data, "nodes"):
+    if not data.get("nodes"):
         yield Finding(("nodes",), "names no node", "`casedesk-proxy init` looks for running ones")
     seen: dict[str, str] = {}
     for name, node in _sections(data, "nodes"):
@@ -85,10 +90,41 @@ def _check_url(name: str, url: str, seen: dict[str, str]) -> Iterator[Finding]:
     if end in ("v1", "v1beta"):
         message = f"ends in /{end}, which the proxy adds itself"
         yield Finding(path, message, f"leave /{end} out", warns=True)
+    elif end in ("completions", "messages", "embeddings"):
+        message = f"ends in /{end}, as a request's address does"
+        yield Finding(path, message, "end it before /v1", warns=True)
+
+
+def _check_own_address(data: dict[str, Any]) -> Iterator[Finding]:
+    """llama-server's usual port is ours, too. Only a warning: under socket activation ``listen``
+    is not where the proxy is."""
+    listen = _address(_mapping(data, "server").get("listen", _LISTEN))
+    for name, node in _sections(data, "nodes"):
+        there = _place_of(node.get("url"))
+        if listen and there and there.is_local() and listen.clashes_with(there):
+            message = f"is where the proxy itself listens ({listen})"
+            remedy = "give server.listen another port, or name the node's own"
+            yield Finding(("nodes", name, "url"), message, remedy, warns=True)
+
+
+def _place_of(url: Any) -> Address | None:
+    if not isinstance(url, str):
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 0
+    except ValueError:
+        return None
+    return Address("127.0.0.1" if host == "localhost" else host, port)
 
 
 def _check_key(name: str, secret: Any) -> Iterator[Finding]:
-    if isinstance(secret, str) or (isinstance(secret, dict) and secret.get("inline")):
+    variable = secret.get("env") if isinstance(secret, dict) else secret
+    if isinstance(variable, str) and _VARIABLE.fullmatch(variable):
+        path: Path = ("nodes", name, "api_key")
+        message = "names a variable as shells do, which is not filled in"
+        yield Finding(path, message, "write {env: NAME}, without the $")
+    elif isinstance(secret, str) or (isinstance(secret, dict) and secret.get("inline")):
         yield Finding(
             ("nodes", name, "api_key"),
             "the key itself stands in this file",
@@ -99,7 +135,7 @@ def _check_key(name: str, secret: Any) -> Iterator[Finding]:
 
 def _check_deployments(data: dict[str, Any]) -> Iterator[Finding]:
     nodes = _mapping(data, "nodes")
-    if not _mapping(data, "deployments"):
+    if not data.get("deployments"):
         remedy = "add one: deployments: {desk: {nodes: [a node's name]}}"
         yield Finding(("deployments",), "names no deployment", remedy)
     used: set[str] = set()
@@ -110,10 +146,29 @@ def _check_deployments(data: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(path, "names no node", "list at least one")
         yield from _check_names(path, names, nodes, "node")
         used.update(one for one in _list(names) if isinstance(one, str))
+        yield from _check_aliases(name, deployment)
     for name in nodes:
         if name not in used and _mapping(data, "deployments"):
             message = "no deployment uses this node"
             yield Finding(("nodes", name), message, "list it under a deployment", warns=True)
+
+
+def _check_aliases(name: str, deployment: dict[str, Any]) -> Iterator[Finding]:
+    """Models that the deployment's own list leaves out, so that the alias never works."""
+    models, aliases = deployment.get("models"), deployment.get("aliases")
+    if not isinstance(models, list) or not isinstance(aliases, dict):
+        return
+    known = {_without_latest(one) for one in models if isinstance(one, str)}
+    for alias, model in aliases.items():
+        if isinstance(model, str) and _without_latest(model) not in known:
+            meant = nearest(model, (one for one in models if isinstance(one, str)))
+            remedy = f"did you mean {meant}?" if meant else f"add {model} to models"
+            message = "leads to a model that is not among the deployment's models"
+            yield Finding(("deployments", name, "aliases", alias), message, remedy, warns=True)
+
+
+def _without_latest(model: str) -> str:
+    return model.removesuffix(":latest")
 
 
 def _check_default(data: dict[str, Any]) -> Iterator[Finding]:
@@ -207,4 +262,11 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-_CHECKS = (_check_addresses, _check_nodes, _check_deployments, _check_default, _check_tokens)
+_CHECKS = (
+    _check_addresses,
+    _check_nodes,
+    _check_own_address,
+    _check_deployments,
+    _check_default,
+    _check_tokens,
+)

@@ -52,8 +52,17 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
     )
     for part, message, remedy in _WORDS:
         if part in problem:
-            return Complaint("", message, file, line, column, remedy)
+            return Complaint("", message + _opened(error, line), file, line, column, remedy)
     return Complaint("", f"is not YAML: {problem or 'bad escape in a text'}", file, line, column)
+
+
+def _opened(error: Exception, line: int) -> str:
+    """What is not closed is noticed lines later, at a key that is right."""
+    context, mark = getattr(error, "context", None), getattr(error, "context_mark", None)
+    if not context or mark is None or mark.line + 1 == line:
+        return ""
+    opens = "flow" in context or "quoted" in context
+    return f"; it begins in line {mark.line + 1}" if opens else ""
 
 
 def _place(text: str, position: int) -> tuple[int, int]:

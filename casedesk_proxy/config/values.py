@@ -98,16 +98,24 @@ def _check_listen(text: str) -> str:
     return text
 
 
+#: What a text processor makes of quotes.
+_CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+#: URLs without a scheme, and with an IPv6 address as it stands in other places.
+_BARE = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}/?", re.ASCII)
+_COLONS = re.compile(r"(https?://)([0-9a-fA-F.]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*):(\d{1,5})/?")
+
+
 def _check_url(text: str) -> str:
     if not text.isascii() or not text.isprintable() or any(c in text for c in ' "<>\\^`{|}'):
-        raise complain("holds characters that no URL may hold", "percent-encode them")
+        raise complain("holds characters that no URL may hold", _mend_characters(text))
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise complain("is not a URL", "write http://host:port") from error
+        raise complain("is not a URL", _mend_port(text)) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise complain("is not an http or https URL", "write http://host:port")
+        remedy = f"write http://{text}" if _BARE.fullmatch(text) else "write http://host:port"
+        raise complain("is not an http or https URL", remedy)
     if "@" in parts.netloc:
         raise complain("holds a user name or password", "put the node's key into api_key")
     if "?" in text or "#" in text:
@@ -115,6 +123,19 @@ def _check_url(text: str) -> str:
     if any(part in (".", "..") for part in parts.path.split("/")):
         raise complain("holds . or .. in its path", "write the path out")
     return text.rstrip("/")
+
+
+def _mend_characters(text: str) -> str:
+    if any(quote in text for quote in _CURLY):
+        return "write its quotes as \" or '"
+    return "take the spaces off" if text != text.strip() else "percent-encode them"
+
+
+def _mend_port(text: str) -> str:
+    """For what has an http URL's form but no port."""
+    if (bare := _COLONS.fullmatch(text)) is not None:
+        return f"put an IPv6 address in brackets: {bare[1]}[{bare[2]}]:{bare[3]}"
+    return "write http://host:port, the port a number up to 65535"
 
 
 def _check_path(text: str) -> str:

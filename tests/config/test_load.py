@@ -76,7 +76,7 @@ def test_all_complaints_come_at_once_in_file_order() -> None:
         "f:1:1: sever: unknown key; did you mean server?",
         "f:3:11: server.listen: is a number, but text is wanted; write 127.0.0.1:8080",
         "f:4:3: server.max_boddy: unknown key; did you mean max_body?",
-        "f:7:10: nodes.gpu0.url: is not an http or https URL; write http://host:port",
+        "f:7:10: nodes.gpu0.url: is not an http or https URL; write http://localhost:11434",
         "f:8:5: nodes.gpu0.api_key: holds an unknown key; known keys here: env, file, credential",
         "f:9:3: nodes.gpu0: stands here a second time; the first is in line 6; keep one of them",
         "f:12:13: deployments.desk.nodes[0]: there is no node 'gpu1'; did you mean gpu0?",

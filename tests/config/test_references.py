@@ -88,15 +88,63 @@ def test_warnings_about_nodes() -> None:
         "b": {"url": "http://127.0.0.1:1/"},
         "c": {"url": "http://h/v1", "api_key": "hush"},
         "d": {"url": "http://g", "api_key": {"inline": "hush"}},
+        "e": {"url": "http://e/v1/chat/completions"},
     }
-    told = warned(nodes=nodes, deployments={"d": {"nodes": ["a", "b", "c"]}})
+    told = warned(nodes=nodes, deployments={"d": {"nodes": ["a", "b", "c", "e"]}})
     assert told == [
         (("nodes", "b", "url"), "is the url of a too: its streams are counted twice"),
         (("nodes", "c", "url"), "ends in /v1, which the proxy adds itself"),
         (("nodes", "c", "api_key"), "the key itself stands in this file"),
         (("nodes", "d", "api_key"), "the key itself stands in this file"),
+        (("nodes", "e", "url"), "ends in /completions, as a request's address does"),
         (("nodes", "d"), "no deployment uses this node"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "url", "clash"),
+    [
+        (None, "http://127.0.0.1:8080", True),
+        (None, "http://localhost:8080/", True),
+        ("0.0.0.0:9", "http://127.0.0.1:9", True),
+        ("[::1]:9", "http://[::1]:9", True),
+        ("10.0.0.1:8080", "http://127.0.0.1:8080", False),
+        (None, "http://10.0.0.1:8080", False),
+        (None, "http://127.0.0.1:8081", False),
+        ("unix:/run/x", "http://127.0.0.1:8080", False),
+        (None, "http://[", False),
+    ],
+)
+def test_a_node_where_the_proxy_listens(listen: str | None, url: str, clash: bool) -> None:
+    server = {} if listen is None else {"listen": listen}
+    paths = [path for path, _ in warned(server=server, nodes={"a": {"url": url}})]
+    assert paths == ([("nodes", "a", "url")] if clash else [])
+
+
+@pytest.mark.parametrize("key", ["$KEY_1", "${KEY_1}", {"env": "$KEY_1"}])
+def test_variables_are_not_filled_in(key: object) -> None:
+    assert found(nodes={"a": {**NODE, "api_key": key}}) == [
+        (
+            ("nodes", "a", "api_key"),
+            "names a variable as shells do, which is not filled in; write {env: NAME}, without"
+            " the $",
+        )
+    ]
+
+
+def test_aliases_of_models_that_the_deployment_leaves_out() -> None:
+    deployment = {
+        "nodes": ["a"],
+        "models": ["gemma2:9b", "llama3:latest"],
+        "aliases": {"a": "gemma2:9", "b*": "qwen", "c": "llama3", "d": "gemma2:9b"},
+    }
+    told = [
+        (one.path[-1], one.remedy)
+        for one in cross_check({**GOOD, "deployments": {"d": deployment}})
+        if one.warns
+    ]
+    assert told == [("a", "did you mean gemma2:9b?"), ("b*", "add qwen to models")]
+    assert warned(deployments={"d": {**deployment, "models": None}}) == []
 
 
 def test_a_node_that_speaks_nothing() -> None:

@@ -35,6 +35,15 @@ from casedesk_proxy.config.tree import read_tree
         ("a: 1\n---\nb: 2", "f:2:1: a second document (---) begins here; keep one document a file"),
         ("a: [1", "f:1:6: a list that begins with [ is not closed; add a comma or ]"),
         ("a: {b: 1", "f:1:9: a mapping that begins with { is not closed; add a comma or }"),
+        (
+            "a: {b: 1\nc:\n",
+            "f:2:2: a mapping that begins with { is not closed; it begins in line 1;"
+            " add a comma or }",
+        ),
+        (
+            "a: 'b\nc: d\n",
+            "f:3:1: a quoted text is not closed; it begins in line 1; add the closing quote",
+        ),
         ("a: 'b", "f:1:6: a quoted text is not closed; add the closing quote"),
         ("- a\nb: c", "f:2:1: the indentation fits nothing above; align it with its siblings"),
         ("a: 1\nb\nc: 2", "f:3:1: a key has no colon; write key: value"),

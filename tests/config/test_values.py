@@ -125,6 +125,26 @@ def test_what_is_no_url(written: str) -> None:
         check(values.NodeUrl, written)
 
 
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        ("localhost:11434", "write http://localhost:11434"),
+        ("[::1]:80/", "write http://[::1]:80/"),
+        ("localhost:11434/secret", "write http://host:port"),
+        ("http://::1:80", "put an IPv6 address in brackets: http://[::1]:80"),
+        ("http://fe80::1:2:80/", "put an IPv6 address in brackets: http://[fe80::1:2]:80"),
+        ("http://host:99999", "write http://host:port, the port a number up to 65535"),
+        ("\u201chttp://host:1\u201d", "write its quotes as \" or '"),
+        (" http://host:1", "take the spaces off"),
+        ("http://host:1/a b", "percent-encode them"),
+    ],
+)
+def test_what_would_be_a_url(written: str, remedy: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        check(values.NodeUrl, written)
+    assert caught.value.errors()[0]["ctx"]["remedy"] == remedy
+
+
 @settings(deadline=None)
 @given(st.text(max_size=60) | st.text(max_size=30).map("http://".__add__))
 def test_a_url_is_safe_for_a_request_line(written: str) -> None:
