@@ -124,9 +124,10 @@ class Daemon:
         await reloader.stop()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
         streams = len(gateway.watch.relays)
-        log.info("draining: %d %s", streams, "stream" if streams == 1 else "streams")
-        self._notifier.tell("STOPPING=1")
         timeout = reloader.config.server.drain_timeout
+        told = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
+        log.info("draining: %d %s%s", streams, "stream" if streams == 1 else "streams", told)
+        self._notifier.tell("STOPPING=1")
         drain = asyncio.ensure_future(gateway.drain(timeout))
         hurry = asyncio.ensure_future(self._hurry.wait())
         await asyncio.sleep(0)
@@ -137,7 +138,10 @@ class Daemon:
         hurry.cancel()
         await asyncio.gather(drain, hurry, return_exceptions=True)
         if gateway.watch.relays:
-            log.warning("stopping with %d streams unfinished", len(gateway.watch.relays))
+            left = len(gateway.watch.relays)
+            log.warning(
+                "stopping with %d %s unfinished", left, "stream" if left == 1 else "streams"
+            )
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

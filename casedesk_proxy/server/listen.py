@@ -3,6 +3,7 @@ a service manager has opened for us."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -11,6 +12,12 @@ __all__ = ["BACKLOG", "bind", "describe", "prepare"]
 
 #: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
 BACKLOG = 4096
+#: What is mostly behind it where TCP is concerned.
+_HINTS = {
+    errno.EADDRINUSE: "another program, or a proxy that runs already, has it",
+    errno.EADDRNOTAVAIL: "it is no address of this machine",
+    errno.EACCES: "ports below 1024 need root, or a socket from systemd",
+}
 
 
 def bind(address: str) -> socket.socket:
@@ -18,7 +25,9 @@ def bind(address: str) -> socket.socket:
     try:
         sock = _bind_unix(address[5:]) if address.startswith("unix:") else _bind_tcp(address)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+        hint = None if address.startswith("unix:") else _HINTS.get(error.errno or 0)
+        told = f"{error.strerror}; {hint}" if hint else error.strerror
+        raise OSError(error.errno, f"cannot listen on {address}: {told}") from None
     prepare(sock)
     sock.listen(BACKLOG)
     return sock

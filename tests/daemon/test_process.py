@@ -85,7 +85,9 @@ async def test_a_drain_lets_streams_end(node: SimulatorThread, tmp_path: Path) -
             for streamed in await asyncio.gather(*tasks):
                 assert (streamed.whole, streamed.words) == (True, numbers(60))
         assert await exit_code(process) == 0
-        assert sum("end=completed" in line for line in process.popen.stderr or ()) == 5
+        lines = list(process.popen.stderr or ())
+        assert sum("end=completed" in line for line in lines) == 5
+        assert any("draining: 5 streams, for up to " in line for line in lines)
 
 
 @pytest.mark.parametrize("hurried", [True, False])

@@ -31,6 +31,9 @@ def test_busy_port_is_named() -> None:
         with pytest.raises(OSError, match=address) as busy:
             bind(address)
         assert busy.value.errno == errno.EADDRINUSE
+        assert "another program" in str(busy.value)
+    with pytest.raises(OSError, match="no address of this machine"):
+        bind("192.0.2.1:0")
 
 
 def test_unix(tmp_path: Path) -> None:
