@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.cli.report import fail
+from casedesk_proxy.config.values import Listen
 from casedesk_proxy.errors import ConfigError
 
 __all__ = ["demo"]
 
 
+def _check_listen(context: click.Context, parameter: click.Parameter, address: str) -> str:
+    try:
+        return TypeAdapter(Listen).validate_python(address)
+    except ValidationError as error:
+        told = error.errors()[0]["ctx"]
+        raise click.BadParameter(f"{address!r} {told['message']}; {told['remedy']}") from None
+
+
 @click.command()
-@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Where to serve.")
-@click.option("--pace", default=20.0, show_default=True, help="Words per second.")
+@click.option(
+    "--listen",
+    default="127.0.0.1:8080",
+    show_default=True,
+    callback=_check_listen,
+    help="Where to serve.",
+)
+@click.option(
+    "--pace",
+    type=click.FloatRange(min=0, max=1e6),
+    default=20.0,
+    show_default=True,
+    help="Words per second; 0: all at once.",
+)
 def demo(listen: str, pace: float) -> None:
     """Serve with a simulated node: no configuration, no model, no GPU.
 

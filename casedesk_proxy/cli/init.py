@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import aiohttp
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.files import write_new
 from casedesk_proxy.cli.report import fail
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
+from casedesk_proxy.config.values import NodeUrl
 from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream.recognise import Recognised, recognise
 
@@ -43,6 +47,24 @@ _TITLES = {
 }
 
 
+def _read_urls(
+    context: click.Context, parameter: click.Parameter, urls: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(_read_url(url) for url in urls)
+
+
+def _read_url(text: str) -> str:
+    """As a configuration wants it. Taken, too: without a scheme, and a client's base URL, which
+    ends in /v1."""
+    url = (text if "://" in text else f"http://{text}").rstrip("/")
+    try:
+        checked: str = TypeAdapter(NodeUrl).validate_python(url.removesuffix("/v1"))
+    except ValidationError as error:
+        told = error.errors()[0]["ctx"]
+        raise click.BadParameter(f"{text!r} {told['message']}; {told['remedy']}") from None
+    return checked
+
+
 @click.command()
 @click.option(
     "--output",
@@ -57,6 +79,7 @@ _TITLES = {
     "urls",
     multiple=True,
     metavar="URL",
+    callback=_read_urls,
     help="Look here instead of the usual local ports; may be given several times.",
 )
 def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
@@ -88,7 +111,16 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
     click.echo(f"\nwrote {output}, which opens the deployment {DEPLOYMENT} to this token:\n")
     click.echo(f"    {credential.token}\n")
     click.echo("It is shown only this once. Next:\n")
-    click.echo(f"    casedesk-proxy serve --config {output}")
+    click.echo(f"    {_program()} serve --config {output}\n")
+    click.echo("Then clients with this token find it at\n")
+    click.echo(f"    Gemini, Anthropic   http://{HOST}:{listen}")
+    click.echo(f"    OpenAI              http://{HOST}:{listen}/v1")
+
+
+def _program() -> str:
+    """This program as it can be typed: one in a virtual environment may be in no PATH."""
+    name, typed = "casedesk-proxy", Path(sys.argv[0])
+    return name if shutil.which(name) or typed.name != name else str(typed)
 
 
 async def _look(urls: Sequence[str]) -> list[tuple[str, Recognised]]:

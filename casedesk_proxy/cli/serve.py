@@ -95,5 +95,7 @@ def _with_admin(config: Config, admin: str | None) -> Config:
     try:
         server = type(config.server).model_validate({**dict(config.server), "admin": admin})
     except ValueError:
-        raise ConfigError([Complaint("", f"{admin!r} is no address", "--admin")]) from None
+        remedy = "write host:port, [v6]:port or unix:/path"
+        complaint = Complaint("", f"{admin!r} is no address", "--admin", remedy=remedy)
+        raise ConfigError([complaint]) from None
     return config.model_copy(update={"server": server})

@@ -50,7 +50,8 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be asked.
     """
     try:
-        address = admin or _configured(file)
+        # Whoever has opened it in a browser pastes a URL.
+        address = (admin or _configured(file)).removeprefix("http://").rstrip("/")
         told = _ask(address)
     except (ConfigError, OSError) as error:
         fail(error)

@@ -16,11 +16,11 @@ __all__ = ["serve_demo"]
 
 _CONFIG = """
 server: {{listen: "{listen}", admin: null}}
-default_deployment: demo
+default_deployment: desk
 nodes:
   simulated: {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai]}}
 deployments:
-  demo:
+  desk:
     auth: none
     nodes: [simulated]
     aliases: {{"gemini-*": sim, "claude-*": sim, "gpt-*": sim, "gemma2:9b": sim}}

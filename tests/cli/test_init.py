@@ -98,7 +98,14 @@ async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
         running({**fake_node.VLLM, "GET /v1/models": locked}) as vllm,
     ):
         code, out, _ = await init(
-            "--output", path, "--node", llama.url, "--node", vllm.url, "--node", "no url"
+            "--output",
+            path,
+            "--node",
+            llama.url,
+            "--node",
+            vllm.url,
+            "--node",
+            f"http://127.0.0.1:{unused_port()}",
         )
     assert code == 0
     assert "llama-server: still loading its model" in out
@@ -113,6 +120,24 @@ def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
     assert f"looked at {url}" in done.stderr
     assert "casedesk-proxy demo" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "http://{}/v1", "http://{}/v1/"])
+async def test_urls_as_people_write_them(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    async with running(fake_node.VLLM) as vllm:
+        place = vllm.url.removeprefix("http://")
+        code, out, _ = await init("--output", path, "--node", form.format(place))
+    assert code == 0
+    assert load(path).nodes["vllm"].url == vllm.url
+    assert re.search(r"OpenAI +http://127\.0\.0\.1:\d+/v1\n", out)
+
+
+@pytest.mark.parametrize("url", ["no url", "ftp://host", "host:99999", "http://u:p@host"])
+def test_what_is_no_url_is_refused(url: str, tmp_path: Path) -> None:
+    done = run("init", "--node", url, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--node'" in done.stderr
 
 
 def test_an_existing_file_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -20,7 +20,17 @@ def test_help_names_every_command() -> None:
         assert f"\n  {command} " in result.output
 
 
-@pytest.mark.parametrize("arguments", [["chekc"], ["check"], ["serve", "--port", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["chekc"],
+        ["check"],
+        ["serve", "--port", "1"],
+        ["demo", "--listen", "8080"],
+        ["demo", "--listen", "host:99999"],
+        ["demo", "--pace", "-1"],
+    ],
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2

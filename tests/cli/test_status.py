@@ -108,6 +108,7 @@ def test_the_command(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert "process 77" in done.stdout
         assert "\x1b[" not in done.stdout
+        assert run("status", "--admin", f"http://{address}/").stdout == done.stdout
         file = tmp_path / "c.yaml"
         file.write_text(
             f'server: {{admin: "{address}"}}\nnodes: {{n: {{url: "http://127.0.0.1:1"}}}}\n'
