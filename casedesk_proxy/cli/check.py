@@ -11,6 +11,7 @@ from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
 from casedesk_proxy.errors import ConfigError
@@ -22,16 +23,20 @@ PLAIN_WIDTH = 160
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(readable=False, path_type=Path))
 @click.option("--quiet", "-q", is_flag=True, help="Only errors and warnings, no summary.")
-def check(file: Path, quiet: bool) -> None:
+@click.option("--keys", is_flag=True, help="Read the nodes' keys and the certificates, too.")
+def check(file: Path, quiet: bool, keys: bool) -> None:
     """Check a configuration: exit code 0 if it can be used, else 2.
 
     All errors and warnings go to stderr, each with file, line and column; the summary of what
-    would be served goes to stdout. Nothing is contacted, and no key is read.
+    would be served goes to stdout. Nothing is contacted, and no key is read unless --keys asks
+    for it, which is to be run as the service is, with its user, environment and credentials.
     """
     try:
         loaded = read_config(file)
+        if keys:
+            read_keys(loaded.config, file)
     except ConfigError as error:
         fail(error)
     warn([*loaded.warnings, *find_exposed(loaded.config, file=str(file))])

@@ -18,7 +18,7 @@ from casedesk_proxy.errors import Complaint, ConfigError
 if TYPE_CHECKING:
     from casedesk_proxy.daemon.reload import Prepared
 
-__all__ = ["ADMIN", "DEFAULT_FILE", "ENVIRONMENT", "serve"]
+__all__ = ["ADMIN", "DEFAULT_FILE", "ENVIRONMENT", "read_keys", "serve"]
 
 ENVIRONMENT = "CASEDESK_PROXY_CONFIG"
 ADMIN = "CASEDESK_PROXY_ADMIN"
@@ -33,7 +33,7 @@ DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
     default=DEFAULT_FILE,
     show_default=True,
     show_envvar=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="The configuration.",
 )
 @click.option(
@@ -76,6 +76,12 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
     loaded = read_config(file)
     config = _with_admin(loaded.config, admin)
     warnings = [*loaded.warnings, *find_exposed(config, file=str(file))]
+    return Prepared(config, read_keys(config, file), tuple(warnings))
+
+
+def read_keys(config: Config, file: Path) -> dict[str, str]:
+    """The nodes' keys by node. Raises ConfigError for all of them, and all certificates, that
+    whoever runs this cannot use."""
     complaints = find_tls_faults(config, file=str(file))
     secrets: dict[str, str] = {}
     try:
@@ -85,7 +91,7 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
         complaints += error.complaints
     if complaints:
         raise ConfigError(complaints)
-    return Prepared(config, secrets, tuple(warnings))
+    return secrets
 
 
 def _with_admin(config: Config, admin: str | None) -> Config:

@@ -61,6 +61,16 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
     assert "nobody" in done.stdout
 
 
+def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(MINIMAL.replace('11434"', '11434", api_key: {env: A_KEY}'))
+    assert run("check", file).returncode == 0
+    done = run("check", "--keys", file)
+    assert done.returncode == 2
+    assert "nodes.ollama.api_key: the environment variable A_KEY is not set" in done.stderr
+    assert run("check", "--keys", file, A_KEY="k").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -181,6 +181,9 @@ async def test_reload_and_a_file_that_is_wrong(place: Place) -> None:
     assert f"{CONFIG_FILE}:4" in journal
     assert "nodes.n.weight" in journal
     assert "nodes.n.weight changed" in machine.journal("-u", SERVICE, "-o", "cat")
+    place.configure(", api_key: {credential: key_none}")
+    assert "failed" in machine.systemctl("reload", SERVICE, check=False)
+    assert "key_none" in machine.show(SERVICE, "StatusText")
     assert (await ask(place.port)).status == 200
     streamed = await running
     assert (streamed.whole, streamed.words) == (True, numbers(60))
