@@ -23,6 +23,8 @@ from casedesk_proxy.errors import ConfigError
 __all__ = ["status"]
 
 _TIMEOUT = 5.0
+#: For whom the configured address is nobody's.
+_INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address of one with --admin"
 
 
 @click.command()
@@ -33,7 +35,7 @@ _TIMEOUT = 5.0
     default=DEFAULT_FILE,
     show_default=True,
     show_envvar=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="The configuration that names the admin address.",
 )
 @click.option(
@@ -53,8 +55,10 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
         # Whoever has opened it in a browser pastes a URL.
         address = (admin or _configured(file)).removeprefix("http://").rstrip("/")
         told = _ask(address)
-    except (ConfigError, OSError) as error:
+    except ConfigError as error:
         fail(error)
+    except OSError as error:
+        fail(f"{address}: {error.strerror}{'' if admin else _INSTANCES}")
     except (http.client.HTTPException, ValueError):
         fail(f"{address} is no admin address of a CaseDesk Proxy")
     if as_json:

@@ -140,3 +140,10 @@ def test_nobody_there(tmp_path: Path) -> None:
     done = run("status", "--admin", "127.0.0.1:1")
     assert done.returncode == 2
     assert "127.0.0.1:1: nobody answers there" in done.stderr
+    assert "--admin" not in done.stderr
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        'server: {admin: "127.0.0.1:1"}\nnodes: {n: {url: "http://127.0.0.1:2"}}\n'
+        "deployments: {d: {auth: none, nodes: [n]}}\n"
+    )
+    assert "name the admin address of one with --admin" in run("status", "--config", file).stderr
