@@ -25,7 +25,7 @@ ADMIN = "CASEDESK_PROXY_ADMIN"
 DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
 
 
-@click.command()
+@click.command(short_help="Serve what the configuration names.")
 @click.option(
     "--config",
     "file",

@@ -28,7 +28,7 @@ def _check_names(
     return value
 
 
-@token.command()
+@token.command(short_help="Mint a token and print it, this once.")
 @click.option(
     "--name",
     default="client",

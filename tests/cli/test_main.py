@@ -18,6 +18,9 @@ def test_help_names_every_command() -> None:
     assert result.exit_code == 0
     for command in ("serve", "status", "check", "schema", "init", "token", "demo"):
         assert f"\n  {command} " in result.output
+    assert "...\n" not in result.output.partition("Commands:")[2], (
+        "a line that is cut off tells half of it"
+    )
 
 
 @pytest.mark.parametrize(
