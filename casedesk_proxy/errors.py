@@ -94,8 +94,11 @@ class Forbidden(ClientFault):
 
 
 class NotFound(ClientFault):
+    """``model``: what a client asked for, where that is what was not found."""
+
     status = 404
     code = "not_found"
+    model = ""
 
 
 class TooLarge(ClientFault):

@@ -159,7 +159,9 @@ def _not_found(
     elif names:
         some, others = sorted(names)[:_LISTED], " and others" if len(names) > _LISTED else ""
         told += f"; served are {', '.join(some)}{others}"
-    return NotFound(told, code="model_not_found")
+    error = NotFound(told, code="model_not_found")
+    error.model = asked[:_LONGEST]
+    return error
 
 
 def _quote(name: str) -> str:

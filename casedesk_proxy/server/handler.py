@@ -107,6 +107,8 @@ class Handler:
             return await self._deliver(request, outcome, answer)
         except ProxyError as error:
             outcome.terminal = terminal_of(error)
+            if isinstance(error, NotFound):
+                outcome.asked = error.model
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
             if outcome.terminal is Terminal.FAILED:

@@ -457,3 +457,21 @@ async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
         await draining
         await wait_for(seen, 2)
         assert {one.terminal for one in seen} == {Terminal.COMPLETED, Terminal.SHUT_DOWN}
+
+
+async def test_a_name_that_is_not_found_stands_in_the_log() -> None:
+    async def play(side: NodeSide) -> None:
+        await side.wait_gone()
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        for count, name in enumerate(("no such", "x" * 2000), 1):
+            writer.write(
+                b"GET /v1/models/%b HTTP/1.1\r\nHost: h\r\n\r\n" % name.replace(" ", "%20").encode()
+            )
+            status, headers = await read_head(reader)
+            await reader.readexactly(int(headers["content-length"]))
+            assert status == 404
+            outcome = await wait_for(seen, count)
+            assert outcome.facts()["asked"] == name[:512]
