@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -79,13 +80,27 @@ def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> 
     if secret.file is not None:
         return _read_file(Path(secret.file), "check its path and its owner")
     if secret.credential is not None:
-        remedy = f"add LoadCredential={secret.credential}:/path to the unit"
+        remedy = _place_for(secret.credential)
         if directory is None:
             message = f"there is no credential {secret.credential}: systemd handed over none"
             raise _UnusableError(message, remedy)
+        if os.path.exists(os.path.join(directory, f"key_{secret.credential}")):
+            # As the shipped units name the files of /etc/casedesk-proxy/keys.
+            remedy = f"write {{credential: key_{secret.credential}}}"
         return _read_file(Path(directory, secret.credential), remedy)
     assert secret.inline is not None, "the schema wants exactly one place"
     return secret.inline
+
+
+def _place_for(credential: str) -> str:
+    """The shipped units hand over the files of one folder with a prefix to their names."""
+    file = credential.removeprefix("key_")
+    told = (
+        f"write it to /etc/casedesk-proxy/keys/{file} and restart, or "
+        if file != credential
+        else ""
+    )
+    return f"{told}add LoadCredential={credential}:/path to the unit"
 
 
 def _read_file(path: Path, remedy: str) -> str:

@@ -58,6 +58,13 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
 def test_a_credential_that_was_not_handed_over(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file or directory; add LoadCredential=cred"):
         resolve_secrets(with_keys(c={"credential": "cred"}), {}, str(tmp_path))
+    with pytest.raises(
+        ConfigError, match="; write it to /etc/casedesk-proxy/keys/cred and restart"
+    ):
+        resolve_secrets(with_keys(c={"credential": "key_cred"}), {}, str(tmp_path))
+    (tmp_path / "key_cred").write_text("k")
+    with pytest.raises(ConfigError, match=r"; write \{credential: key_cred\}"):
+        resolve_secrets(with_keys(c={"credential": "cred"}), {}, str(tmp_path))
 
 
 @pytest.mark.parametrize(
