@@ -54,6 +54,9 @@ class Served(Protocol):
 def admin_app(served: Served) -> web.Application:
     """The application for the admin listener."""
 
+    async def index(request: web.Request) -> web.Response:
+        return web.Response(text="/healthz\n/readyz\n/status\n/metrics\n")
+
     async def healthz(request: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
@@ -72,6 +75,7 @@ def admin_app(served: Served) -> web.Application:
         return web.Response(body=served.metrics.render(), headers={"Content-Type": kind})
 
     app = web.Application()
+    app.router.add_get("/", index)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/status", status)

@@ -92,6 +92,7 @@ async def test_status_names_nodes_and_no_address() -> None:
 async def test_a_unix_socket(tmp_path: object) -> None:
     async with serving(f"unix:{tmp_path}/admin.sock") as gateway:
         assert (await get(gateway, "/healthz"))[2] == "alive\n"
+        assert "/metrics" in (await get(gateway, "/"))[2].split()
 
 
 async def test_sockets_from_a_manager_are_served_instead() -> None:
