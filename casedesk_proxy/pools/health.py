@@ -7,7 +7,8 @@
 Passive first: requests tell most. A fault that is surely the node's (nobody listens, 503) takes
 it out at once; one that may be the request's (500, a broken stream) has to come three times
 without a success in between. A node is never given up for good: after its cool-down one request
-tries it, and an active probe that finds it back ends the cool-down early.
+tries it, and an active probe that finds it back ends the cool-down early. One that finds nobody
+there draws it out.
 """
 
 from __future__ import annotations
@@ -103,3 +104,9 @@ class Health:
         """An active probe was answered."""
         if self.cause is None or self.cause in _SEEN_BY_PROBES:
             self.succeed()
+
+    def seen_dead(self, now: float) -> None:
+        """An active probe found nobody there. The next one comes before the cool-down ends, so no
+        request is risked, and nobody is told that the node may be back."""
+        if self.rounds:
+            self.until = max(self.until, now + 2 * FIRST)

@@ -74,6 +74,19 @@ def test_a_probe_cannot_see_that_a_node_breaks_its_streams() -> None:
     assert unseen.is_cooling(1.0)
 
 
+def test_a_probe_that_finds_nobody_draws_the_cool_down_out() -> None:
+    health = Health()
+    health.seen_dead(1.0)
+    assert health.may_serve(1.0)
+    health.fail(1.0, Fault.UNREACHABLE, "x")
+    for now in (1.9, 3.5, 5.0):
+        assert health.is_cooling(now)
+        health.seen_dead(now)
+    assert health.may_serve(5.0 + 2 * FIRST)
+    health.seen_alive()
+    assert health.is_well()
+
+
 def test_a_connection_heals_only_what_was_unreachable() -> None:
     health = Health()
     health.fail(1.0, Fault.UNAVAILABLE, "x")
@@ -86,7 +99,9 @@ def test_a_connection_heals_only_what_was_unreachable() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.floats(0, 100), st.sampled_from([*Fault, "succeed", "alive", "connected"])),
+    st.tuples(
+        st.floats(0, 100), st.sampled_from([*Fault, "succeed", "alive", "dead", "connected"])
+    ),
     max_size=60,
 )
 
@@ -104,6 +119,8 @@ def test_no_history_keeps_a_node_out_for_longer_than_the_longest_cool_down(
             health.succeed()
         elif step == "alive":
             health.seen_alive()
+        elif step == "dead":
+            health.seen_dead(now)
         else:
             health.connected()
         assert health.may_serve(now + LONGEST)
