@@ -161,7 +161,10 @@ class Prober:
         except (aiohttp.ClientError, OSError) as error:
             told = "refuses connections" if _is_refusal(error) else "cannot be reached"
             self._slots.blame(state, Fault.UNREACHABLE, f"it {told}, says a probe")
-            state.health.seen_dead(self._loop.time())
+            if isinstance(error, aiohttp.ClientConnectorError):
+                # No request would get there. One that connects and then breaks off is another
+                # matter: it may dislike the probe's address alone.
+                state.health.seen_dead(self._loop.time())
         else:
             if status == 503:
                 self._slots.blame(state, Fault.UNAVAILABLE, "a probe was answered with 503")

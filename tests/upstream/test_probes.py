@@ -169,3 +169,19 @@ async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
         assert "not answered in time" in state.last_error
         state.give_back(slot)
         await until(lambda: not state.health.is_well())
+
+
+async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
+    """It takes connections, so a request may do better: the cool-down is not drawn out."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, probing(f"http://127.0.0.1:{port}", "vllm") as state:
+        await until(lambda: state.last_error)
+        assert "cannot be reached" in state.last_error
+        assert not state.health.is_well()
+        await until(lambda: state.health.may_serve(asyncio.get_running_loop().time()))
