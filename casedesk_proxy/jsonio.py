@@ -2,6 +2,9 @@
 
 ``dumps_stream`` escapes U+2028, U+2029 and U+0085: several SDKs split stream lines at them
 (measured with google-genai up to 2.34 and @google/generative-ai 0.24).
+
+What is read may be nested four times deeper than what can be written (measured: 1024 and 254
+levels), so a value that came from outside can be refused by ``dumps``.
 """
 
 from __future__ import annotations
@@ -10,9 +13,14 @@ from typing import Any
 
 import orjson
 
-__all__ = ["JSONError", "dumps", "dumps_stream", "is_stream_safe", "loads"]
+__all__ = ["JSONError", "TooDeep", "dumps", "dumps_stream", "is_deeper", "is_stream_safe", "loads"]
 
 JSONError = orjson.JSONDecodeError
+
+
+class TooDeep(ValueError):
+    """A value that is nested too deeply to be written."""
+
 
 _BREAKERS = (
     ("\u2028".encode(), b"\\u2028"),
@@ -27,13 +35,18 @@ def loads(data: bytes | bytearray | memoryview | str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON."""
-    return orjson.dumps(value)
+    """Compact UTF-8 JSON. Raises TooDeep."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        if "ecursion" in str(error):
+            raise TooDeep from None
+        raise
 
 
 def dumps_stream(value: Any) -> bytes:
-    """Compact JSON on one line that no line-splitting client can break."""
-    data = orjson.dumps(value)
+    """Compact JSON on one line that no line-splitting client can break. Raises TooDeep."""
+    data = dumps(value)
     for raw, escaped in _BREAKERS:
         if raw in data:
             data = data.replace(raw, escaped)
@@ -49,3 +62,16 @@ def is_stream_safe(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return not any(raw in data for raw, _ in _BREAKERS)
+
+
+def is_deeper(value: Any, than: int) -> bool:
+    """Whether lists and objects are nested in more than so many levels."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(than):
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one)
+            if isinstance(child, dict | list)
+        ]
+    return bool(level)

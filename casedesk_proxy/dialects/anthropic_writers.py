@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Protocol
 
-from casedesk_proxy.jsonio import JSONError, dumps_stream, loads
+from casedesk_proxy.dialects.openai_chunks import read_arguments
+from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.wire.sse import named_frame
 
 __all__ = ["TEXT", "THINKING", "TOOL_USE", "EventWriter", "MessageWriter", "Writer", "make_token"]
@@ -208,7 +209,4 @@ def _message(
 
 def _input(text: str) -> Any:
     """Arguments; {} for those that the limit of tokens cut, which ``stop_reason`` then tells."""
-    try:
-        return loads(text)
-    except JSONError:
-        return {}
+    return read_arguments(text) or {}

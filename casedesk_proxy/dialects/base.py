@@ -1,6 +1,7 @@
 """What every pair of client and node offers: a request made over, and a translator for its reply.
 
-    transpose(call, body, context) → Transposed | Answered      raises BadRequest, Unsupported
+    transpose(call, body, context) → Transposed | Answered
+        raises BadRequest, Unsupported, or TooDeep where the body cannot be written any more
 
 Nothing here knows HTTP framing, connections or time. A translator is made for one request; it
 belongs to the pair and the request, not to the node's engine, so it outlives a change of node
@@ -127,5 +128,6 @@ class Answered:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-#: Raises BadRequest or Unsupported, naming every offending path, before any node is called.
+#: Raises BadRequest or Unsupported, naming every offending path, before any node is called;
+#: TooDeep for a body nested deeper than JSON can be written.
 Transpose = Callable[[Call, dict[str, Any], Context], Transposed | Answered]

@@ -10,10 +10,9 @@ from typing import Any
 from casedesk_proxy.dialects.base import Context
 from casedesk_proxy.dialects.gemini_reply import Candidate
 from casedesk_proxy.dialects.gemini_translator import GeminiTranslator
-from casedesk_proxy.dialects.openai_chunks import MAX_HELD, Call, read_chunk
+from casedesk_proxy.dialects.openai_chunks import MAX_HELD, Call, read_chunk, write_arguments
 from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
 
@@ -145,7 +144,7 @@ class MessagesTranslator(GeminiTranslator):
             call.id, call.name = _text(block.get("id")), _text(block.get("name"))
             if block.get("input"):
                 # Whole at once; an empty one only says that pieces will follow.
-                call.pieces.append(dumps(block["input"]).decode())
+                call.pieces.append(write_arguments(block["input"]))
         elif kind == "text":
             return self._say(block.get("text"))
         elif kind == "thinking":

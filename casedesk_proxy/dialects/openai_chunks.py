@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, dumps, loads
+from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads
 from casedesk_proxy.terms import Usage
 
 __all__ = [
@@ -14,16 +14,20 @@ __all__ = [
     "Call",
     "CallList",
     "UsageTally",
+    "read_arguments",
     "read_chunk",
     "read_usage",
     "says_text_only",
     "text_of_chunk",
+    "write_arguments",
 ]
 
 #: The data of the last event of most nodes; transformers has none.
 DONE = b"[DONE]"
 #: Most bytes of one reply that are held back: the arguments of calls, a collected body.
 MAX_HELD = 64 * 1024 * 1024
+#: Levels of a call's arguments; with those around them they can still be written.
+_MAX_DEPTH = 200
 
 
 def read_chunk(payload: bytes) -> dict[str, Any]:
@@ -64,6 +68,28 @@ def says_text_only(chunk: dict[str, Any]) -> bool:
     )
 
 
+def read_arguments(text: str) -> dict[str, Any] | None:
+    """A call's arguments, {} where there are none; None where they are no JSON object, or one
+    that is nested too deeply to be passed on."""
+    if not text.strip():
+        return {}
+    try:
+        value = loads(text)
+    except JSONError:
+        return None
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) and not is_deeper(value, _MAX_DEPTH) else None
+
+
+def write_arguments(value: Any) -> str:
+    """Arguments that a node gave as an object, as the text they usually are."""
+    try:
+        return dumps(value).decode()
+    except TooDeep:
+        raise StreamBroken("the node sent a tool call that is nested too deeply") from None
+
+
 class Call:
     """One tool call as its pieces arrive."""
 
@@ -76,17 +102,7 @@ class Call:
         self.pieces: list[str] = []
 
     def arguments(self) -> dict[str, Any] | None:
-        """The arguments, {} where there are none; None where they are no JSON object."""
-        text = "".join(self.pieces)
-        if not text.strip():
-            return {}
-        try:
-            value = loads(text)
-        except JSONError:
-            return None
-        if value is None:
-            return {}
-        return value if isinstance(value, dict) else None
+        return read_arguments("".join(self.pieces))
 
 
 class CallList:
@@ -115,7 +131,7 @@ class CallList:
         call.name = call.name or _text(function.get("name"))
         piece = function.get("arguments")
         if isinstance(piece, dict):  # TGI before 3: an object, whole
-            piece = dumps(piece).decode()
+            piece = write_arguments(piece)
         if not isinstance(piece, str):
             piece = ""
         if piece:

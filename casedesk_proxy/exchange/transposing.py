@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.dialects.base import Answered, Context, Transpose, Transposed
 from casedesk_proxy.dialects.registry import transposers
-from casedesk_proxy.errors import ClientFault
+from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.exchange.route import Ask, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
+from casedesk_proxy.jsonio import TooDeep
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
@@ -71,7 +72,7 @@ def _for_speakers(
         kind = (node.engine, node.config.system_role)
         if kind not in made:
             try:
-                one = transpose(ask.call, value, _context(ask, target, node, deployment))
+                one = _transpose(transpose, ask, value, _context(ask, target, node, deployment))
             except ClientFault as error:
                 fault, made[kind] = fault or error, None
                 continue
@@ -90,6 +91,15 @@ def _for_speakers(
             # Its traceback holds this frame: they would wait for the collector together.
             del fault
     return result
+
+
+def _transpose(
+    transpose: Transpose, ask: Ask, value: dict[str, object], context: Context
+) -> Transposed | Answered:
+    try:
+        return transpose(ask.call, value, context)
+    except TooDeep:
+        raise BadRequest("the body is nested too deeply") from None
 
 
 def _context(ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpec) -> Context:

@@ -820,3 +820,12 @@ def test_statuses_as_the_client_sees_them(status: int, wanted: int, kind: str) -
     assert anthropic.http_status(fault) == wanted
     assert json.loads(anthropic.error_body(fault))["error"]["type"] == kind
     assert fault.retry_after == (7 if status in (429, 502, 503) else None)
+
+
+def test_arguments_nested_too_deeply_are_no_arguments() -> None:
+    deep = '{"a":' * 400 + "1" + "}" * 400
+    call = calls(fragment(0, "call_1", "f", deep))
+    with pytest.raises(StreamBroken):
+        collected(call, chunk(finish="tool_calls"), DONE)
+    (block,) = collected(call, chunk(finish="length"), DONE)["content"]
+    assert block["input"] == {}

@@ -738,3 +738,11 @@ def test_refuse_judges_for_gemini() -> None:
     found = translator().refuse(404, (), b"")
     assert found.status == 404
     assert "gemma2:9b" in found.message
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+def test_arguments_nested_too_deeply_are_no_arguments(framing: Framing) -> None:
+    deep = '{"a":' * 400 + "1" + "}" * 400
+    stream = [tool(0, id="abcd", name="f", arguments=deep), *END]
+    assert b"MALFORMED_FUNCTION_CALL" in play(*stream, framing=framing)
+    breaks(tool(0, id="abcd", name="f", arguments=json.loads(deep)), *END, framing=framing)

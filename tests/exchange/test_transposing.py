@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.exchange.plan import Plan, plan_request
 from casedesk_proxy.exchange.route import Ask
 from casedesk_proxy.surfaces.paths import read_call
@@ -107,3 +108,27 @@ def test_a_system_message_stands_where_the_template_takes_one(surface: str) -> N
     assert sent["gemma"][0]["content"].startswith("Be kind.\n\nHi")
     if surface == "anthropic":
         assert sent["qwen"][0]["content"] == "Be kind.\n\nBe brief."
+
+
+DEEP: Any = json.loads('{"a":' * 400 + "1" + "}" * 400)
+CALL = {"functionCall": {"name": "f", "args": DEEP}}
+DECLARED = {"functionDeclarations": [{"name": "f", "parameters": DEEP}]}
+TURN = {"role": "user", "content": "Hi"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"contents": [*CONTENTS, {"role": "model", "parts": [CALL]}]},
+        {"contents": CONTENTS, "tools": [DECLARED]},
+        {"messages": [TURN], "tools": [{"name": "f", "input_schema": DEEP}]},
+    ],
+)
+def test_a_body_nested_too_deeply_is_the_clients_fault(body: dict[str, Any]) -> None:
+    """What JSON readers take is more than what their writers give: it must not be a 500."""
+    version = ((b"anthropic-version", b"2023-06-01"),)
+    target = GENERATE if "contents" in body else "/proxy/desk/anthropic/v1/messages"
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        plan(
+            target, {"model": "m", "max_tokens": 1, **body} if "messages" in body else body, version
+        )
