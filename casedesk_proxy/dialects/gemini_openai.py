@@ -65,6 +65,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             call.framing,
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
+            wanted=request.config.candidates,
         ),
         dropped=tuple(findings.dropped),
     )

@@ -53,10 +53,11 @@ class ChatTranslator(GeminiTranslator):
     """``names`` leads from the node's function names to the client's.
 
     The finish is held until the usage is known: the chunk that stands alone with it, or
-    ``[DONE]``, or the end.
+    ``[DONE]``, or the end. ``wanted`` candidates were asked for; a node may give them one after
+    the other.
     """
 
-    __slots__ = ("_choices", "_names", "_tally", "_thoughts")
+    __slots__ = ("_choices", "_names", "_tally", "_thoughts", "_wanted")
 
     def __init__(
         self,
@@ -65,12 +66,14 @@ class ChatTranslator(GeminiTranslator):
         *,
         thoughts: bool = False,
         names: dict[str, str] | None = None,
+        wanted: int = 1,
     ) -> None:
         super().__init__(context, framing, RepeatedText(b"content", text_of_chunk))
         self._choices: dict[int, _Choice] = {}
         self._tally = UsageTally()
         self._thoughts = thoughts
         self._names = names or {}
+        self._wanted = wanted
 
     @property
     def usage(self) -> Usage:
@@ -93,7 +96,8 @@ class ChatTranslator(GeminiTranslator):
         usage = chunk.get("usage")
         if not choices:
             self._tally.take(usage, alone=True)
-            if isinstance(usage, dict) and len(self._choices) == 1 and self._all_finished():
+            only = self._wanted == 1 and len(self._choices) == 1
+            if only and isinstance(usage, dict) and self._all_finished():
                 return self._end()
             return b""
         if usage:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects import gemini_reply, gemini_translator, openai_chunks
+from casedesk_proxy.dialects.gemini_openai import transpose
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
+from tests.dialects.asking import call, context, with_config
 from tests.dialects.reading import (
     DONE,
     breaks,
@@ -746,3 +748,21 @@ def test_arguments_nested_too_deeply_are_no_arguments(framing: Framing) -> None:
     stream = [tool(0, id="abcd", name="f", arguments=deep), *END]
     assert b"MALFORMED_FUNCTION_CALL" in play(*stream, framing=framing)
     breaks(tool(0, id="abcd", name="f", arguments=json.loads(deep)), *END, framing=framing)
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+def test_candidates_may_come_one_after_the_other(framing: Framing) -> None:
+    """A node with one free slot ends the first, and tells its usage, before the second begins."""
+    second = [delta("b", index=1), delta(finish="length", index=1), usage(3, 4)]
+    stream = [delta("a"), STOP, usage(3, 2), *second, DONE]
+    made = transpose(call(framing), with_config(candidateCount=2), context()).translator
+    reply = b"".join([made.feed(piece) for piece in stream]) + made.finish()
+    assert b'"MAX_TOKENS"' in reply
+    assert reply.count(b'"finishReason"') == 2
+    assert b'"candidatesTokenCount":6,' in reply
+
+
+def test_usage_ends_the_only_candidate() -> None:
+    reader = translator()
+    assert b'"STOP"' in b"".join([reader.feed(piece) for piece in (delta("a"), STOP, usage(1, 1))])
+    assert reader.complete
