@@ -20,6 +20,7 @@ from casedesk_proxy.dialects.openai_chunks import (
     DONE,
     MAX_HELD,
     UsageTally,
+    number_calls,
     read_chunk,
     says_text_only,
     text_of_chunk,
@@ -146,12 +147,9 @@ class ChatReply:
 
     def _take_document(self, document: bytes) -> None:
         chunk = read_chunk(document)
+        number_calls(chunk)
         choice = _first(chunk.get("choices"))
-        message = choice["delta"] = choice.get("message")
-        calls = message.get("tool_calls") if isinstance(message, dict) else None
-        for at, call in enumerate(calls if isinstance(calls, list) else ()):
-            if isinstance(call, dict):
-                call["index"] = at
+        choice["delta"] = choice.get("message")
         self._take_choice(chunk, choice)
 
     def _take(self, payload: bytes) -> None:

@@ -12,6 +12,7 @@ from casedesk_proxy.dialects.openai_chunks import (
     Call,
     CallList,
     UsageTally,
+    number_calls,
     read_chunk,
     says_text_only,
     text_of_chunk,
@@ -89,6 +90,7 @@ class ChatTranslator(GeminiTranslator):
         return due
 
     def _take_body(self, document: dict[str, Any]) -> bytes:
+        number_calls(document)
         return self._take_chunk(document)
 
     def _take_chunk(self, chunk: dict[str, Any]) -> bytes:
@@ -117,7 +119,7 @@ class ChatTranslator(GeminiTranslator):
             index = 0 if index is None else -1
         choice = self._choices.get(index) or self._open_choice(index)
         finish = told.get("finish_reason")
-        if finish is not None:
+        if finish:  # Some servers write "" for none, in every chunk.
             if finish == "error" or not isinstance(finish, str):
                 raise StreamBroken("the node's reply ended in an error")
             choice.finish = finish
@@ -136,7 +138,7 @@ class ChatTranslator(GeminiTranslator):
         if content:
             text = content if isinstance(content, str) else _joined(content)
             if text:
-                due += self._writer.text(choice.candidate, text, last=finish is not None)
+                due += self._writer.text(choice.candidate, text, last=bool(finish))
         if not content or len(delta) > 1:
             due += self._take_rest(choice, delta)
         return due

@@ -14,6 +14,7 @@ __all__ = [
     "Call",
     "CallList",
     "UsageTally",
+    "number_calls",
     "read_arguments",
     "read_chunk",
     "read_usage",
@@ -66,6 +67,18 @@ def says_text_only(chunk: dict[str, Any]) -> bool:
         and bool(text)
         and not any(value for name, value in delta.items() if name not in ("content", "role"))
     )
+
+
+def number_calls(document: dict[str, Any]) -> None:
+    """Put an index to each call of a reply that is one body: there they stand in order, have
+    none, and ids that may be missing or all the same."""
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        message = choice.get("message") if isinstance(choice, dict) else None
+        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        for at, call in enumerate(calls if isinstance(calls, list) else ()):
+            if isinstance(call, dict):
+                call["index"] = at
 
 
 def read_arguments(text: str) -> dict[str, Any] | None:

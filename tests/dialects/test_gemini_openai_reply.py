@@ -275,7 +275,6 @@ def test_names_lead_back_to_the_clients() -> None:
         ("content_filter", "SAFETY"),
         ("abort", "OTHER"),
         ("repetition", "OTHER"),
-        ("", "OTHER"),
     ],
 )
 def test_finish_reasons(told: str, reason: str) -> None:
@@ -766,3 +765,27 @@ def test_usage_ends_the_only_candidate() -> None:
     reader = translator()
     assert b'"STOP"' in b"".join([reader.feed(piece) for piece in (delta("a"), STOP, usage(1, 1))])
     assert reader.complete
+
+
+@pytest.mark.parametrize("idents", [{}, {"id": "0"}])
+def test_calls_of_a_whole_body_stay_apart(idents: dict[str, str]) -> None:
+    """A node that ignores ``stream``: its calls have no index, and ids that tell nothing."""
+    calls = [
+        {**idents, "type": "function", "function": {"name": name, "arguments": '{"x": 1}'}}
+        for name in ("f", "g")
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    body = json.dumps({"id": "chat-1", "model": "tiny", "choices": [choice]}).encode()
+    (parts,) = (chunk["candidates"][0]["content"]["parts"] for chunk in frames(play(body)))
+    assert [part["functionCall"]["name"] for part in parts] == ["f", "g"]
+    assert [part["functionCall"]["args"] for part in parts] == [{"x": 1}, {"x": 1}]
+    assert len({part["functionCall"]["id"] for part in parts}) == 2
+
+
+def test_an_empty_finish_reason_is_none() -> None:
+    """Some servers write it into every chunk; an end made of it would be invented."""
+    assert breaks(delta("a", ""), delta("b", "")).count('"text"') == 2
+    assert breaks(delta("a", ""), DONE)
+    chunks = frames(play(delta("a", ""), delta("b", ""), delta("", "stop"), usage(1, 2), DONE))
+    assert [chunk["candidates"][0].get("finishReason") for chunk in chunks] == [None, None, "STOP"]
