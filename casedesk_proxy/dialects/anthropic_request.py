@@ -23,6 +23,11 @@ from casedesk_proxy.dialects.schema_formats import fit_formats
 __all__ = ["Chat", "read_request"]
 
 _NO_THINKING = {"type": "disabled"}
+#: Fields that say what is to be answered, or of what: without them the reply is another one.
+_KEPT_AT_ANTHROPIC = {
+    "thread": "the node keeps no conversations; send all of it",
+    "compaction": "the node makes no compaction blocks",
+}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -45,6 +50,8 @@ def read_request(body: dict[str, Any], context: Context, *, counts: bool = False
     ``counts``: the request only asks for its own size, so ``max_tokens`` may be missing.
     """
     reader = _Reader(body, context)
+    if not counts:  # a count is of the messages as they are sent, whatever else is asked for
+        reader.refuse_fields()
     reader.read_turns()
     reader.read_tools()
     reader.read_sampling(counts)
@@ -71,6 +78,11 @@ class _Reader:
         self.chat: dict[str, Any] = {"model": context.model}
         self.stops: list[str] = []
         self.thinks = False
+
+    def refuse_fields(self) -> None:
+        for name, why in _KEPT_AT_ANTHROPIC.items():
+            if name in self._body:
+                self.findings.refuse(name, why)
 
     def read_turns(self) -> None:
         context = self._context

@@ -239,6 +239,8 @@ _BLOCKS: dict[str, dict[str, Callable[[TurnReader, dict[str, Any], str], list[Pi
         "thinking": TurnReader._thought,
         # Only Anthropic can read it.
         "redacted_thinking": lambda reader, block, path: [],
+        # Tells where another model took over, and is no part of the prompt at Anthropic either.
+        "fallback": lambda reader, block, path: [],
     },
     "system": {"text": TurnReader._text},
 }

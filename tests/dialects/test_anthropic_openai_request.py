@@ -329,6 +329,29 @@ def test_blocks_of_anthropics_own_are_refused(kind: str, role: str) -> None:
     assert refused(body) == ["messages.1.content.1"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"thread": {"type": "continue", "previous_message_id": "msg_1"}},
+        {"thread": {"type": "create"}},
+        {"compaction": {"type": "summarize"}},
+    ],
+)
+def test_fields_that_make_another_reply_are_refused(field: dict[str, Any]) -> None:
+    """A conversation kept at Anthropic is not in the request; a compaction is no answer."""
+    assert refused(asking(**field)) == list(field)
+    assert chat(asking(**dict.fromkeys(field))) == chat(asking())
+    counted = [read_request(one, context(), counts=True) for one in (asking(**field), asking())]
+    assert counted[0] == counted[1]
+
+
+def test_where_another_model_took_over_is_no_part_of_the_prompt() -> None:
+    hop = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
+    with_hop = asking("Hi", assistant(text("Ho"), hop, text("Hum")), "Go")
+    assert messages(with_hop) == messages(asking("Hi", assistant(text("Ho"), text("Hum")), "Go"))
+    assert bad(asking(user(text("Hi"), hop))) == ["messages.0.content.1"]
+
+
 def test_every_refusal_is_told() -> None:
     body = asking(
         user({"type": "search_result"}, image("image/tiff")),
