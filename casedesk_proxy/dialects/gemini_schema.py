@@ -245,3 +245,6 @@ def _allow_null(words: dict[str, Any], made: dict[str, Any]) -> None:
         made["enum"] = [*made["enum"], None]
     if "anyOf" in made:
         made["anyOf"] = [*made["anyOf"], {"type": "null"}]
+    elif "$ref" in made:
+        # What it leads to is another's, too, who may not have null.
+        made["anyOf"] = [{"$ref": made.pop("$ref")}, {"type": "null"}]

@@ -9,6 +9,7 @@ from casedesk_proxy.dialects.engines import Choice
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_schema import convert_schema
 from casedesk_proxy.dialects.schema_checks import check_json_schema
+from casedesk_proxy.dialects.schema_order import put_in_order
 
 __all__ = ["Function", "Toolbox", "read_tools"]
 
@@ -94,7 +95,7 @@ def _read_parameters(declaration: dict[str, Any], path: str, findings: Findings)
     elif schema is not None:
         check_json_schema(schema, f"{path}.parametersJsonSchema", findings.fault)
         if isinstance(schema, dict) and schema:
-            return schema
+            return put_in_order(schema)
     elif message:
         return convert_schema(message, f"{path}.parameters", findings.fault, findings.unknown)
     # OpenAI nodes want an object; TGI fails without.

@@ -6,11 +6,11 @@ from typing import Any
 
 from casedesk_proxy.dialects.findings import Findings
 
-__all__ = ["fit_formats"]
+__all__ = ["NAMED", "VALUES", "fit_formats"]
 
 #: Words of a schema that hold the client's own values, and those that hold schemas by name.
-_VALUES = frozenset({"default", "enum", "const", "example", "examples"})
-_NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+VALUES = frozenset({"default", "enum", "const", "example", "examples"})
+NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
 
 
 def fit_formats(
@@ -24,11 +24,11 @@ def fit_formats(
         return schema
     fitted = {}
     for word, value in schema.items():
-        if not named and word in _VALUES:
+        if not named and word in VALUES:
             fitted[word] = value
         elif not named and word == "format" and not (isinstance(value, str) and value in known):
             findings.drop(f"{path} format {value!r}")
         else:
-            inner = not named and word in _NAMED
+            inner = not named and word in NAMED
             fitted[word] = fit_formats(value, known, path, findings, named=inner)
     return fitted

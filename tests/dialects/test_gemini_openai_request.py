@@ -1066,3 +1066,20 @@ def test_a_refusal_says_what_and_why() -> None:
         "unsupported_gemini_feature: tools[0].googleSearch: "
         "this tool runs at Google; a local node has nothing like it"
     )
+
+
+def test_json_schemas_keep_the_order_they_ask_for() -> None:
+    """Nodes generate in the order of the properties, and know no other word for it."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "propertyOrdering": ["b", "a"],
+    }
+    asked = chat(with_config(responseMimeType="application/json", responseJsonSchema=schema))
+    declared = chat(with_tools({"name": "f", "parametersJsonSchema": schema}))
+    for made in (
+        asked["response_format"]["json_schema"]["schema"],
+        declared["tools"][0]["function"]["parameters"],
+    ):
+        assert list(made) == ["type", "properties"]
+        assert list(made["properties"]) == ["b", "a"]

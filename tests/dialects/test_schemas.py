@@ -17,6 +17,7 @@ from casedesk_proxy.dialects.schema_checks import (
     check_json_schema,
     is_strict,
 )
+from casedesk_proxy.dialects.schema_order import put_in_order
 
 
 def convert(schema: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +75,10 @@ STRING = {"type": "STRING"}
         ({"type": "STRING", "nullable": False}, {"type": "string"}),
         ({"type": "STRING", "enum": ["a"], "nullable": True},
          {"type": ["string", "null"], "enum": ["a", None]}),
+        ({"type": "OBJECT", "properties": {"a": {"ref": "#/defs/x", "nullable": True}},
+          "defs": {"x": STRING}},
+         {"type": "object", "$defs": {"x": {"type": "string"}},
+          "properties": {"a": {"anyOf": [{"$ref": "#/$defs/x"}, {"type": "null"}]}}}),
         ({"any_of": [STRING, {"type": "INTEGER"}], "nullable": True},
          {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}),
         ({"anyOf": STRING}, {"anyOf": [{"type": "string"}]}),
@@ -349,3 +354,26 @@ def test_any_object_is_converted_or_faulty(schema: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(made)
     if not checked(schema):
         is_strict(schema)
+
+
+# The one word of Gemini's that JSON Schema does not have
+
+
+def test_json_schemas_are_put_in_the_order_they_ask_for() -> None:
+    inner = {"properties": {"x": {}, "y": {}, "z": {}}, "propertyOrdering": ["z", "x"]}
+    schema = {
+        "properties": {"propertyOrdering": {"type": "string"}, "b": {"items": inner}, "c": inner},
+        "propertyOrdering": ["c", "b"],
+        "anyOf": [inner, True],
+        "default": {"propertyOrdering": ["kept"]},
+    }
+    before = json.dumps(schema)
+    made = put_in_order(schema)
+    assert json.dumps(schema) == before
+    assert list(made["properties"]) == ["c", "b", "propertyOrdering"]
+    for one in (made["properties"]["c"], made["properties"]["b"]["items"], made["anyOf"][0]):
+        assert list(one["properties"]) == ["z", "x", "y"]
+        assert "propertyOrdering" not in one
+    assert made["default"] == schema["default"]
+    assert "propertyOrdering" not in made
+    assert checked(made) == []
