@@ -42,6 +42,7 @@ class MessagesTranslator(GeminiTranslator):
         "_candidate",
         "_counts",
         "_held",
+        "_left_out",
         "_names",
         "_stop",
         "_stopped",
@@ -62,6 +63,8 @@ class MessagesTranslator(GeminiTranslator):
         self._candidate: Candidate | None = None
         self._calls: dict[int, Call] = {}
         self._held = 0
+        #: Indexes of blocks that mean nothing to the client, a server's own tool calls among them.
+        self._left_out: set[int] = set()
         self._counts: dict[str, int] = {}
         self._stop: str | None = None
         self._stopped = False
@@ -149,6 +152,8 @@ class MessagesTranslator(GeminiTranslator):
             return self._say(block.get("text"))
         elif kind == "thinking":
             return self._think(block.get("thinking"))
+        else:
+            self._left_out.add(index)
         return b""
 
     def _take_delta(self, index: int, delta: dict[str, Any]) -> bytes:
@@ -160,7 +165,7 @@ class MessagesTranslator(GeminiTranslator):
             return self._say(text)
         if kind == "thinking_delta":
             return self._think(delta.get("thinking"))
-        if kind == "input_json_delta":
+        if kind == "input_json_delta" and index not in self._left_out:
             piece = _text(delta.get("partial_json"))
             call = self._calls.get(index)
             if call is None:

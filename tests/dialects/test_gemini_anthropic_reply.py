@@ -126,6 +126,7 @@ def test_calls() -> None:
         delta("input_json_delta", 1, partial_json=":1}"),
         block(3, type="tool_use", name="whole", input={"b": 2}),
         block(4, type="server_tool_use", id="z", name="web_search"),
+        delta("input_json_delta", 4, partial_json='{"query": "x"}'),
         ending("tool_use"),
     ]
     assert parts(*stream, names={"g_h": "g.h"}) == [
