@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +71,7 @@ def _read_input(request: dict[str, Any], path: str, findings: Findings) -> str:
     """One vector for one content, however many parts it has."""
     path = f"{path}content"
     texts = read_text(request.get("content", {}), path, "only text can be embedded", findings)
-    if not texts:
+    if not texts and not findings.features:
         findings.fault(path, f"{path} must hold text")
     return "".join(texts)
 
@@ -137,9 +138,11 @@ def _read_vector(told: Any) -> list[float]:
     if isinstance(told, str):  # base64 of little-endian float32, asked for or not
         try:
             raw = base64.b64decode(told, validate=True)
-            return list(struct.unpack(f"<{len(raw) // 4}f", raw))
+            told = list(struct.unpack(f"<{len(raw) // 4}f", raw))
         except (binascii.Error, struct.error, ValueError):
             raise StreamBroken("the node sent a vector that cannot be read") from None
+        if not all(map(math.isfinite, told)):  # JSON has no word for it
+            raise StreamBroken("the node sent a vector that is not finite")
     if not isinstance(told, list) or not all(type(one) in (float, int) for one in told):
         raise StreamBroken("the node sent a vector that is no list of numbers")
     return told

@@ -157,6 +157,11 @@ def test_refused() -> None:
     picture = {"inlineData": {"mimeType": "image/png", "data": PNG}}
     body = {"content": {"parts": [{"text": "a"}, picture]}}
     assert paths(Unsupported, lambda: one(body)) == ["content.parts[1].inlineData"]
+    alone = {"content": {"parts": [picture]}}
+    assert paths(Unsupported, lambda: one(alone)) == ["content.parts[0].inlineData"]
+    assert paths(Unsupported, lambda: batch(text("a"), alone)) == [
+        "requests[1].content.parts[0].inlineData"
+    ]
     assert paths(Unsupported, lambda: one(text("a"), TGI)) == ["content"]
     assert paths(Unsupported, lambda: batch(text("a"), engine=TGI)) == ["requests"]
 
@@ -180,6 +185,7 @@ def test_refused() -> None:
         data("A"),
         data("AAA="),
         data("é"),
+        data("AADAfw=="),  # not a number
         b'{"data": [{"index": 1, "embedding": [1]}]}',
         b'{"data": [{"index": [], "embedding": [1]}]}',
     ],
