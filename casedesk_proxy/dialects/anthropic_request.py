@@ -61,7 +61,7 @@ def read_request(body: dict[str, Any], context: Context, *, counts: bool = False
     findings.raise_faults()
     findings.raise_refusals()
     return Chat(
-        reader.chat, reader.names.given, tuple(reader.stops), reader.thinks, tuple(findings.dropped)
+        reader.chat, reader.names.given, tuple(reader.stops), reader.thinks, findings.dropped
     )
 
 

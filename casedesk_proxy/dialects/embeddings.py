@@ -115,7 +115,7 @@ def _transposed(
         body=dumps(request),
         streams=False,
         translator=BodyTranslator(Dialect.GEMINI, context.asked, make),
-        dropped=tuple(findings.dropped),
+        dropped=findings.dropped,
     )
 
 

@@ -27,8 +27,12 @@ class Findings:
     schema_faults: list[Violation] = field(default_factory=list)
     features: list[Violation] = field(default_factory=list)
     formats: list[Violation] = field(default_factory=list)
-    #: Paths of what is left out with a warning.
-    dropped: list[str] = field(default_factory=list)
+    _dropped: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Paths of what is left out with a warning, each once, in the order of finding."""
+        return tuple(self._dropped)
 
     def fault(self, path: str, description: str) -> None:
         """The request is wrong in itself."""
@@ -59,8 +63,7 @@ class Findings:
         self.formats.append(Violation(path, why))
 
     def drop(self, path: str) -> None:
-        if path not in self.dropped:
-            self.dropped.append(path)
+        self._dropped[path] = None
 
     def raise_faults(self) -> None:
         """Raises BadRequest, or Unsupported for an invalid schema."""

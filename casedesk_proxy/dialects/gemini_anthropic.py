@@ -65,7 +65,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
         ),
-        dropped=tuple(findings.dropped),
+        dropped=findings.dropped,
     )
 
 

@@ -67,7 +67,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             names={new: old for old, new in names.items()},
             wanted=request.config.candidates,
         ),
-        dropped=tuple(findings.dropped),
+        dropped=findings.dropped,
     )
 
 
@@ -261,12 +261,13 @@ def node_names(request: Request) -> dict[str, str]:
     used += [ask.name for turn in request.turns for ask in turn.asks()]
     taken = set(used)
     renamed: dict[str, str] = {}
+    numbers: dict[str, int] = {}  # last ones given, or many of a kind would be counted again
     for name in dict.fromkeys(used):
-        fitted = base = _NOT_STRICT_NAME.sub("_", name)[:64]
-        number = 0
+        fitted = _NOT_STRICT_NAME.sub("_", name)[:64]
+        stem = fitted[:58]
         while fitted != name and fitted in taken:
-            number += 1
-            fitted = f"{base[:58]}_{number}"
+            numbers[stem] = numbers.get(stem, 0) + 1
+            fitted = f"{stem}_{numbers[stem]}"
         if fitted != name:
             taken.add(fitted)
             renamed[name] = fitted

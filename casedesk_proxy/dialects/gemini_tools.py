@@ -48,7 +48,8 @@ def read_tools(tools: list[dict[str, Any]], config: dict[str, Any], findings: Fi
     declared = tuple(functions.values())
     if mode == "NONE":
         return Toolbox(declared=declared)
-    kept = tuple(one for one in declared if allowed is None or one.name in allowed)
+    names = functions.keys() if allowed is None else set(allowed)
+    kept = tuple(one for one in declared if one.name in names)
     if mode == "ANY":
         if not functions:
             findings.fault(f"{_CONFIG}.mode", "mode ANY needs function declarations")

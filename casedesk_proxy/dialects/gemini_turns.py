@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -236,7 +237,6 @@ _BLOCKS = {
 
 
 def _pair(turns: list[Turn], findings: Findings) -> None:
-    """First by the client's own id, else first in first out among calls of that function."""
     made = 0
     waiting: list[Ask] = []
     for turn in turns:
@@ -245,24 +245,34 @@ def _pair(turns: list[Turn], findings: Findings) -> None:
             for ask in waiting:
                 made += 1
                 ask.id = f"call{made:05d}"
-            continue
-        unpaired = [answer for answer in turn.answers() if not _match_id(answer, waiting)]
-        for answer in unpaired:
-            call = next((one for one in waiting if one.name == answer.name), None)
-            if call is None:
-                findings.fault(
-                    answer.path, f"{answer.path} answers no function call of the turn before it"
-                )
-            else:
-                waiting.remove(call)
-                answer.id = call.id
-        waiting = []
+        else:
+            _pair_turn(waiting, turn.answers(), findings)
+            waiting = []
 
 
-def _match_id(answer: Answer, waiting: list[Ask]) -> bool:
+def _pair_turn(waiting: list[Ask], answers: list[Answer], findings: Findings) -> None:
+    """First by the client's own id, else first in first out among calls of that function. In
+    one pass over each: a turn may hold as many as a body has room for."""
+    by_id: dict[str, deque[Ask]] = {}
+    by_name: dict[str, deque[Ask]] = {}
     for ask in waiting:
-        if answer.asked_id and ask.asked_id == answer.asked_id:
-            waiting.remove(ask)
-            answer.id = ask.id
-            return True
-    return False
+        by_name.setdefault(ask.name, deque()).append(ask)
+        if ask.asked_id:
+            by_id.setdefault(ask.asked_id, deque()).append(ask)
+    taken: set[str] = set()
+    for answer in answers:
+        if asked := by_id.get(answer.asked_id):
+            answer.id = asked.popleft().id
+            taken.add(answer.id)
+    for answer in answers:
+        if answer.id:
+            continue
+        calls = by_name.get(answer.name, deque())
+        while calls and calls[0].id in taken:
+            calls.popleft()
+        if calls:
+            answer.id = calls.popleft().id
+        else:
+            findings.fault(
+                answer.path, f"{answer.path} answers no function call of the turn before it"
+            )

@@ -1083,3 +1083,25 @@ def test_json_schemas_keep_the_order_they_ask_for() -> None:
     ):
         assert list(made) == ["type", "properties"]
         assert list(made["properties"]) == ["b", "a"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("ids", [True, False])
+def test_many_calls_are_paired_in_one_pass(ids: bool) -> None:
+    """A body has room for hundreds of thousands; others' streams wait while they are paired."""
+    numbers = [{"id": str(number)} if ids else {} for number in range(20_000)]
+    asks = [{"functionCall": {"name": "f", **one}} for one in numbers]
+    answers = [{"functionResponse": {"name": "f", **one}} for one in reversed(numbers)]
+    made = messages({"contents": [{"role": "model", "parts": asks}, {"parts": answers}]})
+    called = [one["id"] for one in made[0]["tool_calls"]]
+    answered = [one["tool_call_id"] for one in made[1:]]
+    assert answered == (called[::-1] if ids else called)
+
+
+@pytest.mark.timeout(20)
+def test_many_names_are_read_in_one_pass() -> None:
+    odd = [{"name": f"f{chr(0x4E00 + number)}"} for number in range(20_000)]
+    names = [one["function"]["name"] for one in chat(with_tools(*odd), OPENAI)["tools"]]
+    assert len(set(names)) == len(odd)
+    unknown = {f"field{number}": 1 for number in range(20_000)}
+    assert len(transposed({**HELLO, **unknown}, refuse_unknown=False).dropped) == len(unknown)
