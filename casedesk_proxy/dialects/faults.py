@@ -131,8 +131,9 @@ def _too_long(document: Any, text: str) -> tuple[int | None, int | None] | None:
         told = (error.get("n_prompt_tokens"), error.get("n_ctx"))
         if all(isinstance(number, int) for number in told):
             return told
+    text = text[:MAX_REASON]  # Python reads no number of more than 4300 digits.
     room = _ROOM.search(text)
-    largest = max((int(number) for number in _NUMBER.findall(text[:MAX_REASON])), default=0)
+    largest = max((int(number) for number in _NUMBER.findall(text)), default=0)
     return (largest, int(room[1])) if room and largest > int(room[1]) else (None, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.faults import MAX_REASON, read_fault
-from casedesk_proxy.errors import Busy, ProxyError, UpstreamTimeout
+from casedesk_proxy.errors import BadRequest, Busy, ProxyError, UpstreamTimeout
 from casedesk_proxy.terms import Dialect
 from tests.dialects.replies import names, read_reply
 
@@ -207,3 +208,10 @@ def test_any_reply_gives_an_error(status: int, body: bytes, surface: Dialect) ->
     found = read_fault(surface, status, (), body, "m")
     assert 400 <= found.status <= 599
     assert found.message
+
+
+@pytest.mark.parametrize("surface", [G, A, O])
+def test_a_number_without_end_is_no_size(surface: Dialect) -> None:
+    for told in ("context size " + "1" * 5000, "1" * 5000 + " context size 4"):
+        body = json.dumps({"error": {"message": told}}).encode()
+        assert isinstance(fault(400, body, surface), BadRequest)
