@@ -21,13 +21,20 @@ __all__ = ["Transposition", "transpose_for"]
 #: not know them, but what stands before it may (design section 3).
 _FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
 
+#: Header of a reply to a request of which something was left out.
+_DROPPED = "x-casedesk-dropped"
+#: Paths told there; the log has them all.
+_MOST_TOLD = 10
+_MOST_OF_ONE = 100
+_PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256))
+
 
 @dataclass(slots=True)
 class Transposition:
     """What came of it: a route for each node that can take the request, or a whole answer.
 
     ``dropped`` names what was left out although the client asked for it, harmless but worth a
-    word in the log.
+    word in the log, and in a header of the reply.
     """
 
     routes: dict[str, Route] = field(default_factory=dict)
@@ -143,6 +150,20 @@ def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
         request_id=ask.request_id,
         body=made.body,
         translator=made.translator,
-        reply_headers=made.headers,
+        reply_headers=made.headers + _warn(made.dropped),
         question=made.question,
     )
+
+
+def _warn(dropped: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """What the client asked for and does not get. Names in a path may be the client's own, so
+    nothing but printable ASCII comes back to it."""
+    if not dropped:
+        return ()
+    told = [
+        path[:_MOST_OF_ONE].encode("ascii", "replace").translate(_PRINTABLE).decode()
+        for path in dropped[:_MOST_TOLD]
+    ]
+    if len(dropped) > _MOST_TOLD:
+        told.append(f"and {len(dropped) - _MOST_TOLD} more")
+    return ((_DROPPED, ", ".join(told)),)

@@ -132,3 +132,24 @@ def test_a_body_nested_too_deeply_is_the_clients_fault(body: dict[str, Any]) -> 
         plan(
             target, {"model": "m", "max_tokens": 1, **body} if "messages" in body else body, version
         )
+
+
+def told(body: dict[str, Any], text: str = TEXT) -> dict[str, tuple[tuple[str, str], ...]]:
+    snapshot = make_snapshot(text)
+    call = read_call("POST", GENERATE, ())
+    ask = Ask(call, (), json.dumps(body).encode(), "r1", {})
+    made = plan_request(snapshot, snapshot.deployments["desk"], ask)
+    return {name: route.reply_headers for name, route in made.routes.items()}
+
+
+def test_the_client_is_told_what_was_left_out() -> None:
+    assert set(told({"contents": CONTENTS}).values()) == {()}
+    stored = told({"contents": CONTENTS, "store": True})
+    assert set(stored.values()) == {(("x-casedesk-dropped", "store"),)}
+    lenient = TEXT.replace("auth: none}\n  cloud", "auth: none, unknown_fields: ignore}\n  cloud")
+    odd = {"a\r\nSet-Cookie: b": 1, "é": 1, "x" * 500: 1}
+    (_, value) = told({"contents": CONTENTS, **odd}, lenient)["plain"][0]
+    assert value == "a??Set-Cookie: b, ?, " + "x" * 100
+    many = {f"f{number}": 1 for number in range(12)}
+    (_, value) = told({"contents": CONTENTS, **many}, lenient)["plain"][0]
+    assert value == "f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, and 2 more"
