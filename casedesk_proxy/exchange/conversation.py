@@ -31,7 +31,11 @@ def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
         messages = body.get("messages", body.get("prompt", body.get("input")))
         system = _opening(messages)
         first = messages if not isinstance(messages, list) else None
-    return blake2b(jsonio.dumps([system, first]), digest_size=16).digest()
+    try:
+        said = jsonio.dumps([system, first])
+    except jsonio.TooDeep:  # The node has to judge it; it is no conversation to come back to.
+        said = b""
+    return blake2b(said, digest_size=16).digest()
 
 
 def _first(turns: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -63,3 +64,10 @@ NAMES = st.sampled_from(["messages", "contents", "system", "systemInstruction", 
 @given(st.sampled_from(list(Dialect)), st.dictionaries(NAMES, JSON, max_size=4))
 def test_nothing_that_is_json_is_too_odd_for_a_key(surface: Dialect, value: dict[str, Any]) -> None:
     assert len(beginning(surface, value)) == 16
+
+
+@pytest.mark.parametrize("surface", [Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI])
+def test_what_is_nested_too_deeply_for_a_key_has_one(surface: Dialect) -> None:
+    deep = json.loads('{"a":' * 400 + "1" + "}" * 400)
+    turns = "contents" if surface is Dialect.GEMINI else "messages"
+    assert len(beginning(surface, {turns: [deep]})) == 16
