@@ -58,6 +58,9 @@ def read_request(body: dict[str, Any], context: Context, *, counts: bool = False
     reader.read_output()
     reader.read_thinking()
     findings = reader.findings
+    if not counts and "thread" in reader.body:
+        # What else seems wrong may be so for want of the turns that the thread has.
+        findings.raise_refusals()
     findings.raise_faults()
     findings.raise_refusals()
     return Chat(
@@ -69,7 +72,7 @@ class _Reader:
     """One request's fields, read in an order in which none needs a later one."""
 
     def __init__(self, body: dict[str, Any], context: Context) -> None:
-        self._body = {name: value for name, value in body.items() if value is not None}
+        self.body = {name: value for name, value in body.items() if value is not None}
         self._context = context
         self._profile: Profile = PROFILES[context.engine]
         self.findings = Findings(feature_code="unsupported_anthropic_feature")
@@ -81,7 +84,7 @@ class _Reader:
 
     def refuse_fields(self) -> None:
         for name, why in _KEPT_AT_ANTHROPIC.items():
-            if name in self._body:
+            if name in self.body:
                 self.findings.refuse(name, why)
 
     def read_turns(self) -> None:
@@ -93,7 +96,7 @@ class _Reader:
             fold=context.fold_system,
             first=context.system_first,
         )
-        system, messages = self._body.get("system"), self._body.get("messages")
+        system, messages = self.body.get("system"), self.body.get("messages")
         self.chat["messages"] = turns.read(system, messages)
         if turns.prefilled:
             if self._profile.prefill is None:
@@ -102,7 +105,7 @@ class _Reader:
                 self.chat |= self._profile.prefill
 
     def read_tools(self) -> None:
-        self._tools = read_tools(self._body, self._profile, self.names, self.findings)
+        self._tools = read_tools(self.body, self._profile, self.names, self.findings)
         self.chat |= self._tools.fields
 
     def read_sampling(self, counts: bool) -> None:
@@ -120,7 +123,7 @@ class _Reader:
         self._read_stops()
 
     def _read_limit(self, counts: bool) -> None:
-        limit = self._body.get("max_tokens")
+        limit = self.body.get("max_tokens")
         if limit is None and counts:
             return
         if limit is None:
@@ -133,7 +136,7 @@ class _Reader:
             self.chat["max_tokens"] = limit
 
     def _number(self, name: str) -> float | None:
-        value: Any = self._body.get(name)
+        value: Any = self.body.get(name)
         if value is None:
             return None
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
@@ -143,7 +146,7 @@ class _Reader:
         return float(value) if isinstance(value, float) else int(value)
 
     def _read_stops(self) -> None:
-        stops = self._body.get("stop_sequences", [])
+        stops = self.body.get("stop_sequences", [])
         if not isinstance(stops, list) or not all(isinstance(stop, str) and stop for stop in stops):
             self.findings.fault("stop_sequences", "Input should be a list of non-empty strings")
             return
@@ -154,7 +157,7 @@ class _Reader:
             self.chat["stop"] = self.stops = stops
 
     def read_output(self) -> None:
-        output = self._body.get("output_config", {})
+        output = self.body.get("output_config", {})
         if not isinstance(output, dict):
             self.findings.fault("output_config", "Input should be an object")
             return
@@ -167,7 +170,7 @@ class _Reader:
             self.findings.drop("output_config.effort")
         self._read_format(output.get("format"), "output_config.format")
         # Its name while it was a beta.
-        self._read_format(self._body.get("output_format"), "output_format")
+        self._read_format(self.body.get("output_format"), "output_format")
 
     def _read_format(self, wanted: Any, path: str) -> None:
         if wanted is None:
@@ -200,7 +203,7 @@ class _Reader:
         Leaving it out means no thinking at Anthropic, and programs then read ``content[0].text``:
         nodes are told the same, and what a model thinks even so is kept from the client.
         """
-        thinking = self._body.get("thinking", _NO_THINKING)
+        thinking = self.body.get("thinking", _NO_THINKING)
         kind = thinking.get("type") if isinstance(thinking, dict) else None
         if not isinstance(thinking, dict) or not isinstance(kind, str):
             self.findings.fault("thinking.type", "Field required")

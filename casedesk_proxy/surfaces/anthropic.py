@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Violation
+from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported, Violation
 from casedesk_proxy.terms import ModelInfo, RawHeaders
 from casedesk_proxy.wire.query import read_pairs
 
@@ -40,6 +40,9 @@ _TYPES = {
     529: "overloaded_error",
 }
 _STATUS = {501: 400, 502: 529, 503: 529}
+#: By this Anthropic's tool runner, which asks for a thread unless told otherwise, knows to go on
+#: without one and to send all of the conversation (anthropic 2.14).
+_NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _PAGE = 20
 _LONGEST_PAGE = 1000
 
@@ -123,7 +126,10 @@ def _kind(status: int) -> str:
 
 def _envelope(kind: str, error: ProxyError, request_id: str) -> bytes:
     message = error.message.encode("utf-8", "replace").decode()
-    shown: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": message}}
+    told: dict[str, Any] = {"type": kind, "message": message}
+    if isinstance(error, Unsupported) and any(one.path == "thread" for one in error.violations):
+        told["details"] = _NO_THREADS
+    shown: dict[str, Any] = {"type": "error", "error": told}
     if request_id:
         shown["request_id"] = request_id
     return jsonio.dumps_stream(shown)

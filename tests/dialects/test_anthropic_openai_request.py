@@ -340,6 +340,8 @@ def test_blocks_of_anthropics_own_are_refused(kind: str, role: str) -> None:
 def test_fields_that_make_another_reply_are_refused(field: dict[str, Any]) -> None:
     """A conversation kept at Anthropic is not in the request; a compaction is no answer."""
     assert refused(asking(**field)) == list(field)
+    if "thread" in field:
+        assert refused(asking(user(result("kept elsewhere")), **field)) == ["thread"]
     assert chat(asking(**dict.fromkeys(field))) == chat(asking())
     counted = [read_request(one, context(), counts=True) for one in (asking(**field), asking())]
     assert counted[0] == counted[1]

@@ -153,6 +153,30 @@ def test_a_tools_result_is_answered(ai: anthropic.Anthropic, ask: Any, content: 
     assert message.stop_reason == "end_turn"
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_sdks_tool_runner(ai: anthropic.Anthropic, streams: bool) -> None:
+    """It asks for a thread at first, and goes on without one since that is refused in its words."""
+
+    @anthropic.beta_tool
+    def get_weather(city: str = "") -> str:
+        """The weather in a city."""
+        return f"sunny in {city}"
+
+    runner = ai.beta.messages.tool_runner(**asking("Weather?"), tools=[get_weather], stream=streams)
+    turns = [one.get_final_message() if streams else one for one in runner]
+    assert [one.stop_reason for one in turns] == ["tool_use", "end_turn"]
+    assert [block.text for block in turns[-1].content] == [REPLY]
+
+
+def test_a_thread_is_refused(ai: anthropic.Anthropic) -> None:
+    """The node would answer its last turn alone."""
+    thread = {"type": "continue", "previous_message_id": "msg_1"}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": "sunny"}
+    turns = [{"role": "user", "content": [result]}]
+    with pytest.raises(anthropic.BadRequestError, match="unsupported_anthropic_feature: thread"):
+        ai.beta.messages.create(**asking(turns), thread=thread)
+
+
 def test_a_schema_is_kept(ai: anthropic.Anthropic) -> None:
     schema = {
         "type": "object",

@@ -185,6 +185,14 @@ def test_anthropic_frame() -> None:
     assert b"request_id" not in anthropic.error_frame(StreamBroken("m"))
 
 
+def test_anthropics_clients_are_told_to_go_on_without_a_thread() -> None:
+    places = (Violation("tools.0", "a"), Violation("thread", "b"))
+    error = json.loads(anthropic.error_body(Unsupported("m", violations=places)))["error"]
+    assert error["details"]["error_code"] == "thread_unsupported_request"
+    assert b"details" not in anthropic.error_body(Unsupported("m", violations=places[:1]))
+    assert b"details" not in anthropic.error_body(BadRequest("m", violations=places))
+
+
 def test_openai_frame() -> None:
     frame = openai.error_frame(StreamBroken("m"))
     assert frame.startswith(b'data: {"error":{')
