@@ -11,7 +11,12 @@ from casedesk_proxy.dialects.base import Answered, Context, Transposed
 from casedesk_proxy.dialects.bodies import BodyTranslator
 from casedesk_proxy.dialects.engines import PROFILES, Counter
 from casedesk_proxy.dialects.findings import Findings
-from casedesk_proxy.dialects.gemini_openai import chat_messages, chat_tools, node_names
+from casedesk_proxy.dialects.gemini_openai import (
+    chat_messages,
+    chat_tools,
+    node_names,
+    template_fields,
+)
 from casedesk_proxy.dialects.gemini_request import read_count_request
 from casedesk_proxy.dialects.gemini_turns import Media
 from casedesk_proxy.errors import StreamBroken
@@ -32,6 +37,8 @@ __all__ = [
 COUNTED = "x-casedesk-token-count"
 #: Bytes of UTF-8 a token, as a rule of thumb over languages and code.
 _BYTES_PER_TOKEN = 4
+#: Of a chat request, what changes how its template writes the prompt.
+_TEMPLATE_FIELDS = ("chat_template_kwargs", "add_generation_prompt", "continue_final_message")
 
 
 def count_for_gemini(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
@@ -40,10 +47,13 @@ def count_for_gemini(call: Call, body: dict[str, Any], context: Context) -> Tran
     request = read_count_request(body, findings)
     profile = PROFILES[context.engine]
     names = node_names(request) if profile.strict_names else {}
-    messages = chat_messages(request, profile, context, names, Findings())
-    tools = chat_tools(request.tools.functions, profile, names)
+    chat = {
+        "messages": chat_messages(request, profile, context, names, Findings()),
+        "tools": chat_tools(request.tools.functions, profile, names),
+        **template_fields(request, profile),
+    }
     findings.raise_refusals()
-    counted = _count(messages, tools, context, Dialect.GEMINI, lambda count: {"totalTokens": count})
+    counted = _count(chat, context, Dialect.GEMINI, lambda count: {"totalTokens": count})
     seen = any(isinstance(block, Media) for turn in request.turns for block in turn.blocks)
     if seen and not counted.headers:
         return replace(counted, headers=((COUNTED, "text-only"),))
@@ -55,13 +65,7 @@ def count_for_anthropic(
 ) -> Transposed | Answered:
     """messages/count_tokens. Raises BadRequest or Unsupported."""
     chat = anthropic_request.read_request(body, context, counts=True).body
-    return _count(
-        chat.get("messages", []),
-        chat.get("tools", []),
-        context,
-        Dialect.ANTHROPIC,
-        lambda count: {"input_tokens": count},
-    )
+    return _count(chat, context, Dialect.ANTHROPIC, lambda count: {"input_tokens": count})
 
 
 def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] | None:
@@ -71,10 +75,7 @@ def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] 
     messages, has_media = _text_only(chat.get("messages", []))
     if counter is None or has_media:
         return None
-    question = _question(counter, messages, chat.get("tools", []), context)
-    if "chat_template_kwargs" in chat:  # they change what the template writes
-        question["chat_template_kwargs"] = chat["chat_template_kwargs"]
-    return counter.value, dumps(question)
+    return counter.value, dumps(_question(counter, chat, messages, context))
 
 
 def read_count(document: Any) -> int:
@@ -90,16 +91,15 @@ def read_count(document: Any) -> int:
 
 
 def _count(
-    messages: list[dict[str, Any]],
-    tools: list[dict[str, Any]],
+    chat: dict[str, Any],
     context: Context,
     surface: Dialect,
     shape: Callable[[int], dict[str, Any]],
 ) -> Transposed | Answered:
-    messages, has_media = _text_only(messages)
+    messages, has_media = _text_only(chat.get("messages", []))
     counter = PROFILES[context.engine].counter
     if counter is None:
-        estimate = dumps(shape(_estimate(messages, tools)))
+        estimate = dumps(shape(_estimate(messages, chat.get("tools", []))))
         return Answered(estimate, ((COUNTED, "estimate"),))
 
     def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
@@ -107,7 +107,7 @@ def _count(
 
     return Transposed(
         path=counter.value,
-        body=dumps(_question(counter, messages, tools, context)),
+        body=dumps(_question(counter, chat, messages, context)),
         streams=False,
         translator=BodyTranslator(surface, context.asked, make),
         headers=((COUNTED, "text-only"),) if has_media else (),
@@ -115,17 +115,18 @@ def _count(
 
 
 def _question(
-    counter: Counter,
-    messages: list[dict[str, Any]],
-    tools: list[dict[str, Any]],
-    context: Context,
+    counter: Counter, chat: dict[str, Any], messages: list[dict[str, Any]], context: Context
 ) -> dict[str, Any]:
     question: dict[str, Any] = {"model": context.model, "messages": messages}
     if counter is Counter.TOKENIZE:
         question["add_generation_prompt"] = True
-    if tools:
-        question["tools"] = tools
-    return question
+    if chat.get("tools"):
+        question["tools"] = chat["tools"]
+    told = {name: chat[name] for name in _TEMPLATE_FIELDS if name in chat}
+    if "add_generation_prompt" not in told:
+        # Alone, the chat of SGLang and TGI takes it; their counters are not known to.
+        told.pop("continue_final_message", None)
+    return question | told
 
 
 def _text_only(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:

@@ -24,7 +24,7 @@ from casedesk_proxy.dialects.schema_formats import fit_formats
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call
 
-__all__ = ["chat_messages", "chat_tools", "node_names", "transpose"]
+__all__ = ["chat_messages", "chat_tools", "node_names", "template_fields", "transpose"]
 
 _AUDIO = {
     "audio/wav": "wav",
@@ -294,6 +294,11 @@ def _thinking(config: Config, profile: Profile, findings: Findings) -> dict[str,
         return {"reasoning_effort": effort_of(budget)}
     findings.drop(path)
     return {}
+
+
+def template_fields(request: Request, profile: Profile) -> dict[str, Any]:
+    """What changes the prompt that the node makes of the messages."""
+    return {**_thinking(request.config, profile, Findings()), **_prefill(request, profile)}
 
 
 def _prefill(request: Request, profile: Profile) -> Mapping[str, Any]:

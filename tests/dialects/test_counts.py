@@ -190,3 +190,28 @@ def test_errors_are_told_in_the_words_of_the_surface() -> None:
     made = count_for_anthropic(ASKED, {"model": "m", "messages": MESSAGES}, context(VLLM))
     error: ProxyError = made.translator.refuse(503, (), b"")
     assert error.status == 529
+
+
+THINKS_NOT = {"chat_template_kwargs": {"enable_thinking": False}}
+GOES_ON = {"add_generation_prompt": False, "continue_final_message": True}
+
+
+@pytest.mark.parametrize(
+    ("engine", "goes_on"),
+    [(VLLM, GOES_ON), (LLAMA, {}), (SGLANG, {"add_generation_prompt": True})],
+)
+def test_a_prompt_is_counted_as_it_will_be_written(engine: Engine, goes_on: dict[str, Any]) -> None:
+    """Thinking that is off, and a last turn that goes on, change what the template writes."""
+    off = {} if engine is SGLANG else THINKS_NOT
+    begun = {"role": "assistant", "content": "Once"}
+    turns = [*HELLO["contents"], {"role": "model", "parts": [{"text": "Once"}]}]
+    config = {"thinkingConfig": {"thinkingBudget": 0}}
+    gemini = count(
+        {"generateContentRequest": {"contents": turns, "generationConfig": config}}, engine
+    )
+    body = {"model": "m", "messages": [*MESSAGES, begun]}
+    anthropic = count_for_anthropic(ASKED, body, context(engine))
+    assert isinstance(anthropic, Transposed)
+    for made in (gemini, anthropic):
+        told = json.loads(made.body)
+        assert told == {"model": "tiny", "messages": [*MESSAGES, begun], **off, **goes_on}
