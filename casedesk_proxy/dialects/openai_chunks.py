@@ -122,7 +122,9 @@ class CallList:
     """The tool calls of one choice, put together from the fragments of its deltas.
 
     A new id at an index already used is a new call: Ollama gave all parallel calls the index 0
-    (ollama 15457). A fragment without an index belongs to the call of its id, else to the first.
+    (ollama 15457). Not without a name, though, which no call could do without: then it is more of
+    the same, under an id made for the fragment. A fragment without an index belongs to the call of
+    its id, else to the first.
     """
 
     __slots__ = ("_current", "_held", "_ids", "calls")
@@ -140,8 +142,9 @@ class CallList:
             return None
         function = fragment.get("function")
         function = function if isinstance(function, dict) else {}
-        call = self._find(fragment.get("index"), _text(fragment.get("id")))
-        call.name = call.name or _text(function.get("name"))
+        name = _text(function.get("name"))
+        call = self._find(fragment.get("index"), _text(fragment.get("id")), name)
+        call.name = call.name or name
         piece = function.get("arguments")
         if isinstance(piece, dict):  # TGI before 3: an object, whole
             piece = write_arguments(piece)
@@ -165,14 +168,14 @@ class CallList:
             seen.add(call.id)
         return ordered
 
-    def _find(self, index: Any, ident: str) -> Call:
+    def _find(self, index: Any, ident: str, name: str) -> Call:
         if not isinstance(index, int) or isinstance(index, bool):
             known = self._ids.get(ident) if ident else None
             if known is not None:
                 return known
             index = len(self._current) if ident else 0
         call = self._current.get(index)
-        if call is None or (ident and call.id and ident != call.id):
+        if call is None or (name and ident and call.id and ident != call.id):
             call = self._current[index] = Call(index)
             self.calls.append(call)
         if ident and not call.id:

@@ -54,6 +54,11 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
             [piece(0, "a", "f", '{"x":1}'), piece(0, "b", "f", '{"x":2}')],
             [("a", "f", {"x": 1}), ("b", "f", {"x": 2})],
         ),
+        # An id of its own for every fragment.
+        (
+            [piece(0, "a", "f", '{"x"'), piece(0, "b", arguments=":1}"), piece(0, "c", "g", "{}")],
+            [("a", "f", {"x": 1}), ("c", "g", {})],
+        ),
         # The id repeated in every fragment.
         ([piece(0, "a", "f", '{"x"'), piece(0, "a", arguments=":1}")], [("a", "f", {"x": 1})]),
         # No index: by id, and the first for what has neither.
