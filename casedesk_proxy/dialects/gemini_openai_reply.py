@@ -215,6 +215,8 @@ class ChatTranslator(GeminiTranslator):
 
 
 def _joined(content: Any) -> str:
-    parts = content if isinstance(content, list) else ()
-    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    """The words of a list of parts."""
+    if not isinstance(content, list):
+        raise StreamBroken("the node sent words that are no text")
+    texts = (part.get("text") for part in content if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))

@@ -789,3 +789,9 @@ def test_an_empty_finish_reason_is_none() -> None:
     assert breaks(delta("a", ""), DONE)
     chunks = frames(play(delta("a", ""), delta("b", ""), delta("", "stop"), usage(1, 2), DONE))
     assert [chunk["candidates"][0].get("finishReason") for chunk in chunks] == [None, None, "STOP"]
+
+
+@pytest.mark.parametrize("content", [{"type": "text", "text": "a"}, 5, True])
+def test_words_that_are_no_text_are_not_left_out(content: Any) -> None:
+    """The reply would end as if the model had said nothing."""
+    assert breaks(delta(content), STOP, DONE) == ""
