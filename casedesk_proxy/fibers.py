@@ -28,7 +28,8 @@ class Signal(Generic[T]):
     """One value or error for one waiter, who runs on within ``set`` or ``fail`` if it is a fiber.
 
     So whoever calls these does it last: the waiter may do anything, such as send the next request
-    on the same connection. Setting twice is an error; without a waiter the value is kept.
+    on the same connection. Setting twice is an error; without a waiter the value is kept. An error
+    is given up as it is raised: a signal that has failed is awaited once.
     """
 
     __slots__ = ("_error", "_loop", "_value", "_waiter", "done")
@@ -66,9 +67,14 @@ class Signal(Generic[T]):
                 # An ordinary task waits as for any future.
                 self._waiter = self._loop.create_future()
                 yield from self._waiter
-        if self._error is not None:
-            raise self._error
-        return cast(T, self._value)
+        error, self._error = self._error, None
+        if error is None:
+            return cast(T, self._value)
+        try:
+            raise error
+        finally:
+            # Its traceback holds this frame, and with it this signal.
+            del error
 
     def forget(self) -> None:
         """The waiter has been cancelled."""

@@ -68,6 +68,16 @@ async def _node_breaks_a_stream(client: RawClient, node: NodeConnection) -> None
     await client.until_gone()
 
 
+async def _node_resets_unanswered(client: RawClient, node: NodeConnection) -> None:
+    node.reset()
+    assert (await client.reply()).status >= 500
+
+
+async def _node_closes_unanswered(client: RawClient, node: NodeConnection) -> None:
+    node.close()
+    assert (await client.reply()).status >= 500
+
+
 async def _node_refuses(client: RawClient, node: NodeConnection) -> None:
     await node.send(WHOLE.replace(b"200 OK", b"400 No"))
     assert (await client.reply()).complete
@@ -77,6 +87,8 @@ ENDS = [
     (_whole_stream, STREAMS), (_reply, UNARY), (_client_leaves_a_stream, STREAMS),
     (_client_resets_a_stream, STREAMS), (_client_leaves_unanswered, STREAMS),
     (_client_leaves_unanswered, UNARY), (_node_breaks_a_stream, STREAMS), (_node_refuses, UNARY),
+    (_node_resets_unanswered, STREAMS), (_node_resets_unanswered, UNARY),
+    (_node_closes_unanswered, STREAMS), (_node_closes_unanswered, UNARY),
 ]  # fmt: skip
 
 
