@@ -75,7 +75,7 @@ class Outcome:
     known; ``dropped`` what a transposed request had to leave out.
     ``overhead`` is our own time up to the node's request, ``cancel`` what passed from an early
     leaving of the client to the close of its node connection, both in seconds. ``attempts``
-    counts the nodes that were asked; ``tried`` names those that failed, as ``node:why``;
+    counts the nodes that were asked; ``tried`` names those that failed, each with why;
     ``queued`` are the seconds spent waiting for a slot.
     """
 
@@ -91,7 +91,7 @@ class Outcome:
     model: str = ""
     node: str = ""
     attempts: int = 0
-    tried: tuple[str, ...] = ()
+    tried: tuple[tuple[str, str], ...] = ()
     queued: float = 0.0
     phase: Phase = Phase.ARRIVING
     status: int = 0
@@ -118,7 +118,7 @@ class Outcome:
         if self.attempts > 1:
             facts["attempts"] = self.attempts
         if self.tried:
-            facts["tried"] = ",".join(self.tried)
+            facts["tried"] = ",".join(f"{node}:{why}" for node, why in self.tried)
         if self.queued:
             facts["queued"] = round(self.queued, 6)
         facts["status"] = self.status

@@ -178,7 +178,6 @@ class Handler:
             raw = await request.read(limit, snapshot.body_timeout)
         outcome.received = len(raw)
         complete = time.perf_counter()
-        lost: tuple[str, ...] = ()
         while True:
             try:
                 plan = self._plan(standing, raw, outcome.request_id)
@@ -186,23 +185,23 @@ class Handler:
                 # Perhaps the model was pulled a moment ago.
                 await self._metadata.refresh()
                 plan = self._plan(standing, raw, outcome.request_id)
-            if not lost:
+            if not outcome.attempts:
                 outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
                 outcome.overhead = admitted - began + time.perf_counter() - complete
             if plan.answer is not None:
                 outcome.terminal = Terminal.COMPLETED
                 return _answered(plan.answer)
-            delivery = await self._dispatch(request, call, plan, outcome, lost)
+            delivery = await self._dispatch(request, call, plan, outcome)
             if isinstance(delivery, bool):
                 return delivery
-            if not await self._is_lost(delivery, plan, outcome, lost):
+            if not await self._is_lost(delivery, plan, outcome):
                 if plan.framing is not Framing.UNARY:
                     request.forget()
                 return delivery
-            lost = (*lost, outcome.node)
+            self._dispatcher.lose(outcome)
 
     async def _dispatch(
-        self, request: Request, call: Call, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
+        self, request: Request, call: Call, plan: Plan, outcome: Outcome
     ) -> Delivery | bool:
         """The reply of a node, on its way, or sent. False: the client had signs of life, then the
         error."""
@@ -210,7 +209,7 @@ class Handler:
         if plan.framing is not Framing.UNARY:
             prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
         try:
-            reply = await self._dispatcher.open(plan, outcome, lost)
+            reply = await self._dispatcher.open(plan, outcome)
             if prelude is None and came_whole(reply, plan.framing):
                 return send_whole(self._loop, request, reply, call.surface, outcome)
             opened = prelude is not None and prelude.opened
@@ -238,9 +237,7 @@ class Handler:
         delivery.begin(plan.deployment)
         return delivery
 
-    async def _is_lost(
-        self, delivery: Delivery, plan: Plan, outcome: Outcome, lost: tuple[str, ...]
-    ) -> bool:
+    async def _is_lost(self, delivery: Delivery, plan: Plan, outcome: Outcome) -> bool:
         """Whether the node was lost before the client had anything of its reply, and another may
         have the request. The delivery is closed then."""
         try:
@@ -248,8 +245,7 @@ class Handler:
         except asyncio.CancelledError:
             delivery.close(outcome)
             raise
-        tried = (*lost, outcome.node)
-        if not delivery.may_be_replayed or not self._dispatcher.may_replay(plan, tried):
+        if not delivery.may_be_replayed or not self._dispatcher.may_replay(plan, outcome):
             return False
         delivery.close(outcome)
         outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None

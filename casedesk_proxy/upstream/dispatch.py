@@ -73,8 +73,23 @@ class _Search:
     def leave(self, name: str, why: str, now: float) -> None:
         self.untried = tuple(node for node in self.untried if node.name != name)
         self.left = name, why
-        self.outcome.tried += (f"{name}:{why}",)
+        self.outcome.tried += ((name, why),)
         self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
+
+
+def _begin_search(plan: Plan, outcome: Outcome, now: float) -> _Search:
+    """A new one, or, for a request that lost its node, one that goes on where the last ended."""
+    if not outcome.tried:
+        return _Search(plan, outcome, plan.nodes, 0)
+    lost = _lost(outcome)
+    untried = tuple(node for node in plan.nodes if node.name not in lost)
+    give_up_at = now + plan.deployment.config.failover_timeout
+    return _Search(plan, outcome, untried, len(lost), give_up_at, outcome.tried[-1])
+
+
+def _lost(outcome: Outcome) -> frozenset[str]:
+    """The nodes that had begun the request, perhaps, when they were lost."""
+    return frozenset(name for name, why in outcome.tried if why == Failure.LOST)
 
 
 class Dispatcher:
@@ -103,12 +118,10 @@ class Dispatcher:
         for pool in self._pools.values():
             pool.close()
 
-    async def open(self, plan: Plan, outcome: Outcome, lost: tuple[str, ...] = ()) -> Reply:
-        """The reply of the first node that gives one. ``lost``: nodes that had the request and
-        were lost before the client had a byte of their reply. Raises an UpstreamFault or Busy."""
-        search = _Search(plan, outcome, plan.nodes, len(lost))
-        for name in lost:
-            search.leave(name, Failure.LOST, self._loop.time())
+    async def open(self, plan: Plan, outcome: Outcome) -> Reply:
+        """The reply of the first node that gives one; not of those that were lost with the request
+        before, see `lose`. Raises an UpstreamFault or Busy."""
+        search = _begin_search(plan, outcome, self._loop.time())
         while True:
             ticket = self._arrive(search)
             slot = ticket.slot or await self._wait(search, ticket)
@@ -125,12 +138,19 @@ class Dispatcher:
                 if reply.head.status not in REFUSALS or not self._leaves(search, reply):
                     return reply
 
-    def may_replay(self, plan: Plan, lost: tuple[str, ...]) -> bool:
-        """Whether a request that the ``lost`` nodes had begun may go to another one."""
-        states = [self.slots.states.get(name) for name in plan.wish.nodes if name not in lost]
+    def may_replay(self, plan: Plan, outcome: Outcome) -> bool:
+        """Whether a request whose node was lost, with its reply begun and nothing of it sent, may
+        go to another one. It counts like one that was lost before its reply's head."""
+        lost = _lost(outcome)
+        others = (name for name in plan.wish.nodes if name not in {*lost, outcome.node})
+        states = [self.slots.states.get(name) for name in others]
         usable = any(state is not None and not state.draining for state in states)
         overdue = not plan.deployment.config.failover_timeout
-        return usable and may_try_another(Failure.LOST, len(lost) - 1, overdue)
+        return usable and may_try_another(Failure.LOST, len(lost), overdue)
+
+    def lose(self, outcome: Outcome) -> None:
+        """It goes to another one."""
+        outcome.tried += ((outcome.node, Failure.LOST),)
 
     def _begin(self, search: _Search, name: str) -> NodeSpec:
         """The node is to be asked now."""

@@ -86,7 +86,7 @@ async def test_another_node_takes_the_same_bytes(play: Play | None, why: str, st
         assert (status, body) == (200, BODY)
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.COMPLETED
-        assert (outcome.node, outcome.attempts, outcome.tried) == ("b", 2, (f"a:{why}",))
+        assert (outcome.node, outcome.attempts, outcome.tried) == ("b", 2, (("a", why),))
         assert outcome.facts()["tried"] == f"a:{why}"
         if play is not None:
             ours, theirs = (one.sides[0].heard for one in (a, b))
@@ -132,8 +132,24 @@ async def test_a_request_that_kills_nodes_is_led_to_two_of_them_at_most() -> Non
     async with pooled(*members, deployment=ORDERED) as stage:
         assert (await stage.ask(chat()))[0] == 502
         outcome = await stage.outcome()
-        assert outcome.tried == ("a:lost", "b:lost")
+        assert outcome.tried == (("a", "lost"), ("b", "lost"))
         assert outcome.terminal is Terminal.NODE_UNAVAILABLE
+
+
+async def test_nor_to_a_third_where_one_was_lost_before_its_head_and_one_behind_it() -> None:
+    async def dies(side: NodeSide) -> None:
+        await side.request()
+        await side.say(CHAT_HEAD)
+
+    plays = {"a": resets, "b": dies, "c": finishes}
+    members = [Member(name, play, speaks="openai") for name, play in plays.items()]
+    async with pooled(*members, deployment=ORDERED) as stage:
+        assert (await stage.ask(gemini("generateContent")))[0] == 502
+        outcome = await stage.outcome()
+        assert [len(member.sides) for member in members] == [1, 1, 0]
+        assert (outcome.node, outcome.tried) == ("b", (("a", "lost"),))
+        assert outcome.terminal is Terminal.NODE_BROKE
+        assert stage.in_flight() == 0
 
 
 async def test_where_no_node_is_left_its_own_words_are_passed_on() -> None:
@@ -328,7 +344,7 @@ async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: byt
         assert body.count(b'"w"') == 1
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.COMPLETED
-        assert (outcome.node, outcome.tried) == ("b", ("a:lost",))
+        assert (outcome.node, outcome.tried) == ("b", (("a", "lost"),))
         assert stage.in_flight() == 0
 
 
