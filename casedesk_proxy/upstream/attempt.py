@@ -16,6 +16,7 @@ from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Attempt", "AttemptFailed"]
@@ -45,6 +46,7 @@ class Attempt:
     """Timeouts in seconds. A cancelled attempt leaves no connection behind."""
 
     state: NodeState
+    slots: Slots
     pool: ConnectionPool
     request: bytes
     connect_timeout: float
@@ -81,7 +83,7 @@ class Attempt:
         opening = asyncio.get_running_loop().create_task(self._open())
         try:
             connection = await opening
-            self.state.health.connected()
+            self.slots.reached(self.state)
             return connection
         except asyncio.CancelledError:
             # It may have been done already, and its connection be on the way to us.

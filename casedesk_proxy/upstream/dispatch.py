@@ -198,6 +198,7 @@ class Dispatcher:
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
         attempt = Attempt(
             slot.state,
+            self.slots,
             pool,
             route.request_for(node),
             deployment.connect_timeout(node),

@@ -67,6 +67,12 @@ class Slots:
         state.fail(self._loop.time(), fault, error)
         self.settle()
 
+    def reached(self, state: NodeState) -> None:
+        """Somebody listens at a node: one that was unreachable is well again."""
+        if not state.health.is_well():
+            state.health.connected()
+            self.settle()
+
     def learn(self, name: str, slots: int | None) -> None:
         """How many requests a node runs at once, by its own word."""
         state = self.states.get(name)

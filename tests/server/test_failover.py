@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.pools.health import Fault
 from tests.server.gateways import SSE, NodeSide, Play, chat, chunk, leave
 from tests.server.pooled import Member, pooled
 
@@ -210,6 +211,35 @@ async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again()
         assert (await stage.ask(chat()))[0] == 200
         assert stage.seen[-1].node == "a"
         assert health.is_well()
+
+
+async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_somebody_listens_there() -> None:
+    """Not only when the first of them has its reply, which may take minutes."""
+    go_on, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    async def slow(side: NodeSide) -> None:
+        await side.request()
+        await go_on.wait()
+        await side.say(head(200, len(BODY)) + BODY)
+
+    a, b = Member("a", slow, more=", max_streams: 1"), Member("b", slow)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        health = stage.gateway.dispatcher.slots.states["b"].health
+        asked = [loop.create_task(stage.ask(chat(stream=False)))]
+        async with asyncio.timeout(5):
+            while not a.sides:
+                await asyncio.sleep(0.001)
+            health.fail(loop.time(), Fault.UNREACHABLE, "x")
+            asked += [loop.create_task(stage.ask(chat(stream=False))) for _ in range(3)]
+            while stage.gateway.waiting["d"] < 3:
+                await asyncio.sleep(0.001)
+            assert b.sides == []
+            health.until = 0.0  # the cool-down is over
+            stage.gateway.dispatcher.slots.settle()
+            while len(b.sides) < 3:
+                await asyncio.sleep(0.001)
+        go_on.set()
+        assert {(await one)[0] for one in asked} == {200}
 
 
 async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() -> None:

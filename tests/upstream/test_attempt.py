@@ -12,6 +12,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.upstream.attempt import Attempt
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.slots import Slots
 from tests.server.transports import RecordingTransport
 
 
@@ -39,7 +40,7 @@ class Pool:
 async def test_a_client_that_leaves_while_a_connection_opens(rounds: int, later: int) -> None:
     """Among them the moment when it has opened and the exchange has not been told yet."""
     loop, pool = asyncio.get_running_loop(), Pool(rounds)
-    attempt = Attempt(NodeState("n"), cast(ConnectionPool, pool), b"ask", 9, 9)
+    attempt = Attempt(NodeState("n"), Slots(loop), cast(ConnectionPool, pool), b"ask", 9, 9)
 
     async def work() -> None:
         await attempt.run()
