@@ -90,7 +90,8 @@ class Health:
             self.strikes = 0
 
     def succeed(self) -> None:
-        """A request got its reply."""
+        """A request got its reply, which ends a trial, too: the reply may go on for hours."""
+        self.on_trial = False
         self.strikes = self.rounds = 0
         self.until = 0.0
         self.cause = None

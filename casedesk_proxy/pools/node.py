@@ -56,6 +56,8 @@ class NodeState:
     health: Health = field(default_factory=Health)
     #: Replies under way, each with its events at the last look.
     _streams: dict[Stream, int] = field(default_factory=dict)
+    #: The last slot that was taken on trial.
+    _trial: Slot | None = None
     _heard_at: float = float("-inf")
 
     @property
@@ -88,18 +90,19 @@ class NodeState:
     def take(self, now: float) -> Slot:
         """A slot. The first one after a cool-down is the trial."""
         on_trial = not self.health.is_well() and self.health.may_serve(now)
+        slot = Slot(self, on_trial)
         if on_trial:
-            self.health.on_trial = True
+            self.health.on_trial, self._trial = True, slot
         self.in_flight += 1
         self.served += 1
-        return Slot(self, on_trial)
+        return slot
 
     def give_back(self, slot: Slot) -> None:
         assert slot.taken, "a node's exchange ended twice"
         slot.taken = False
         self.in_flight -= 1
-        if slot.on_trial:
-            self.health.on_trial = False
+        if slot is self._trial:
+            self.health.on_trial, self._trial = False, None
 
     def begin_stream(self, stream: Stream) -> None:
         self._streams[stream] = 0

@@ -54,6 +54,21 @@ def test_a_node_that_answers_429_is_full_for_a_while() -> None:
     assert len(state.full_until) == 1, "what is over is forgotten"
 
 
+def test_a_trial_is_over_when_it_has_its_reply_however_long_that_is() -> None:
+    state = NodeState("a")
+    state.fail(0.0, Fault.UNAVAILABLE, "x")
+    first = state.take(FIRST)
+    assert not state.is_healthy(FIRST), "one tries it"
+    state.health.succeed()
+    state.fail(50.0, Fault.UNAVAILABLE, "x")
+    second = state.take(50.0 + FIRST)
+    assert second.on_trial
+    state.give_back(first)
+    assert not state.is_healthy(50.0 + FIRST), "the second trial is still under way"
+    state.give_back(second)
+    assert state.is_healthy(50.0 + FIRST)
+
+
 def test_a_draining_node_is_not_available_but_keeps_its_health() -> None:
     state = NodeState("a", draining=True)
     assert state.is_healthy(0.0)
