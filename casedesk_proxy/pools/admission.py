@@ -83,7 +83,8 @@ class Admission:
         whoever waits could not use the slot, or would have it."""
         decided = self.settle(now) if self._waiting else []
         if self._decide(ticket, now):
-            return [*decided, ticket]
+            decided.append(ticket)
+            return decided + self.settle(now) if _begins_trial(ticket) else decided
         waiting = self._waiting.get(ticket.deployment) or _Waiting(now)
         if len(waiting.queue) >= max_waiting:
             loser = waiting.queue.yield_place(ticket.token)
@@ -159,6 +160,8 @@ class Admission:
                 moved = True
                 if ticket.slot is not None:
                     waiting.observe_grant(now)
+                if _begins_trial(ticket):
+                    stuck.clear()
                 del self._waiting[name]
                 if len(waiting.queue):
                     self._waiting[name] = waiting
@@ -185,3 +188,8 @@ class Admission:
     def _drop_if_empty(self, deployment: str) -> None:
         if not len(self._waiting[deployment].queue):
             del self._waiting[deployment]
+
+
+def _begins_trial(ticket: Ticket) -> bool:
+    """Its node, the last that was healthy perhaps, is not any more: then others are as good."""
+    return ticket.slot is not None and ticket.slot.on_trial

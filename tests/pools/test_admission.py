@@ -158,6 +158,24 @@ def test_time_alone_is_told() -> None:
     assert admission.next_change(3.0) is None
 
 
+def test_where_the_last_healthy_node_goes_on_trial_nobody_waits_for_another() -> None:
+    admission = Admission()
+    for name in ("x", "y"):
+        admission.states[name] = NodeState(name)
+        admission.states[name].fail(0.0, Fault.UNREACHABLE, "x")
+    admission.states["y"].refuse(1.0, 2.0, "m")
+    both = ("x", "y")
+    on_x, waiter, on_y = (
+        ticket(wish=Wish("ordered", names, model=model))
+        for names, model in ((("x",), "m"), (both, "m"), (both, "n"))
+    )
+    assert admission.arrive(on_x, 1.0, 10) == [on_x]
+    assert admission.arrive(waiter, 1.0, 10) == []
+    assert admission.arrive(on_y, 1.0, 10) == [on_y, waiter]
+    assert waiter.slot is not None
+    assert waiter.slot.state.name == "x"
+
+
 def test_hints_follow_how_fast_the_queue_moves() -> None:
     admission = one_slot("x")
     assert admission.hint("d", 0.0) == 1.0
