@@ -85,13 +85,18 @@ def admin_app(served: Served) -> web.Application:
 
 def is_ready(served: Served, now: float) -> bool:
     """Serving, and at least one node is usable."""
-    return not served.draining and any(state.is_healthy(now) for state in served.nodes.values())
+    return not served.draining and any(_is_usable(one, now) for one in served.nodes.values())
+
+
+def _is_usable(state: NodeState, now: float) -> bool:
+    """Not that it is not full: requests wait for that."""
+    return state.is_healthy(now) and not state.draining
 
 
 def summarise(served: Served, now: float) -> str:
     """The state in one line, as `systemctl status` shows it. ``now`` by the loop's clock."""
     streams, states = len(served.watch.relays), served.nodes.values()
-    usable = sum(state.is_healthy(now) for state in states)
+    usable = sum(_is_usable(state, now) for state in states)
     parts = [
         f"{'draining' if served.draining else 'serving'} {streams} "
         f"{'stream' if streams == 1 else 'streams'}",

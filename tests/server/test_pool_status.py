@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from casedesk_proxy.server.admin import describe
+from casedesk_proxy.server.admin import describe, is_ready, summarise
 from tests.server.gateways import SSE, NodeSide, chat, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 
@@ -76,3 +76,12 @@ async def test_nodes_and_failovers() -> None:
         assert failover == {
             "deployment": "d", "model": "m", "from": "a", "why": "connect", "to": "b",
         }  # fmt: skip
+
+
+async def test_a_node_that_is_being_emptied_is_not_usable() -> None:
+    async with pooled(Member("a", None, ", drain: true")) as stage:
+        now = asyncio.get_running_loop().time()
+        assert status(stage)["nodes"]["a"]["healthy"] is True
+        assert status(stage)["ready"] is False
+        assert not is_ready(stage.gateway, now)
+        assert "0 of 1 nodes usable" in summarise(stage.gateway, now)
