@@ -7,13 +7,14 @@ object, frameworks ``{"detail": …}``, text or HTML (recorded). Those are said 
 
 from __future__ import annotations
 
+from casedesk_proxy import jsonio
 from casedesk_proxy.dialects.faults import read_fault
 from casedesk_proxy.errors import ClientFault, ProxyError
 from casedesk_proxy.surfaces.shapes import is_error
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["LONGEST", "judge_refusal"]
+__all__ = ["LONGEST", "judge_refusal", "without_key"]
 
 #: Bytes of an error reply that are looked at; what is longer is none of a known form.
 LONGEST = 65536
@@ -23,17 +24,24 @@ _FRAMES = (b"Traceback (most recent", b'File \\"/', b"goroutine ", b"terminate c
 
 
 def judge_refusal(
-    surface: Dialect, head: ResponseHead, body: bytes, authority: bytes, model: str
+    surface: Dialect,
+    head: ResponseHead,
+    body: bytes,
+    authority: bytes,
+    model: str,
+    key: str | None = None,
 ) -> ProxyError | None:
     """The error to tell instead of the node's reply; None: its body may go out as it is.
 
-    ``authority`` is the node's address, which no client learns; ``model`` the client's name of the
-    model. The status stays the node's, but a fault of the request that the node calls its own is
-    none that clients should repeat.
+    ``authority`` is the node's address and ``key`` its key, which no client learns; ``model`` the
+    client's name of the model. The status stays the node's, but a fault of the request that the
+    node calls its own is none that clients should repeat.
     """
-    if len(body) <= LONGEST and is_error(surface, body) and not _tells(body, authority):
+    known = without_key(body, key)
+    plain = len(body) <= LONGEST and known == body and not _tells(body, authority)
+    if plain and is_error(surface, body):
         return None
-    fault = read_fault(surface, head.status, head.headers, body[:LONGEST], model)
+    fault = read_fault(surface, head.status, head.headers, known[:LONGEST], model)
     ours = isinstance(fault, ClientFault) and head.status >= 500
     return ProxyError(
         fault.message,
@@ -41,6 +49,16 @@ def judge_refusal(
         code=fault.code,
         retry_after=fault.retry_after,
     )
+
+
+def without_key(body: bytes, key: str | None) -> bytes:
+    """An error's body where the node's own key is blotted out: some servers answer a key that
+    they do not take with what it was."""
+    if key is None:
+        return body
+    for form in {key.encode(), jsonio.dumps(key)[1:-1]}:
+        body = body.replace(form, b"...")
+    return body
 
 
 def _tells(body: bytes, authority: bytes) -> bool:

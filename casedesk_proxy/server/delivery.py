@@ -203,7 +203,7 @@ def _refusing(
         return reply_head(whole, Body.LENGTH, surface, request_id, keep_alive=keep_alive)
 
     def judge(body: bytes) -> ProxyError | None:
-        return judge_refusal(surface, head, body, node.host_header, reply.asked)
+        return judge_refusal(surface, head, body, node.host_header, reply.asked, node.key)
 
     transport = request.client.transport
     assert transport is not None
@@ -237,6 +237,6 @@ def _transposing(
     )
     relay = TransposingRelay(
         loop, transport, reply.head, translator, make_head, envelope(surface),
-        streams=streams, chunked=modern, opened=opened,
+        streams=streams, chunked=modern, opened=opened, key=reply.lease.node.key,
     )  # fmt: skip
     return relay, keep_alive

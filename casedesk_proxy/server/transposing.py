@@ -12,6 +12,7 @@ from collections.abc import Callable
 from casedesk_proxy.dialects.base import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.exchange.outcome import Terminal, terminal_of
+from casedesk_proxy.exchange.refusal import without_key
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.tap import Tap
@@ -29,7 +30,8 @@ MakeHead = Callable[[int | None], bytes]
 
 
 class TransposingRelay(Relay):
-    """``chunked`` frames the client's stream in chunks; an HTTP/1.0 client gets bare bytes.
+    """``chunked`` frames the client's stream in chunks; an HTTP/1.0 client gets bare bytes. ``key``
+    is the node's, which no client learns.
 
     A stream goes out as it is translated, anything else in one piece at the end. A reply that
     is no success is collected and judged by the translator.
@@ -40,6 +42,7 @@ class TransposingRelay(Relay):
         "_chunked",
         "_feed",
         "_judged",
+        "_key",
         "_make_head",
         "_refusal",
         "_room",
@@ -60,6 +63,7 @@ class TransposingRelay(Relay):
         streams: bool,
         chunked: bool,
         opened: bool = False,
+        key: str | None = None,
     ) -> None:
         def ending(tail: bytes, error: ProxyError) -> bytes:
             return translator.error(envelope(error))
@@ -73,6 +77,7 @@ class TransposingRelay(Relay):
         self._room = 0
         self._judged = head if not 200 <= head.status < 300 else None
         self._refusal = b""
+        self._key = key
         self._whole = b""
         self._begun: asyncio.Future[None] | None = None
         self._make_head = make_head
@@ -169,7 +174,8 @@ class TransposingRelay(Relay):
         self._refuse(self._judged)
 
     def _refuse(self, judged: ResponseHead) -> None:
-        error = self._translator.refuse(judged.status, judged.headers, self._refusal)
+        refusal = without_key(self._refusal, self._key)
+        error = self._translator.refuse(judged.status, judged.headers, refusal)
         if self._is_unsent():
             self.fault = error
             self._end(Terminal.COMPLETED)

@@ -33,9 +33,11 @@ async def relay(
     *steps: bytes | Step,
     server: dict[str, Any] | None = None,
     deployment: dict[str, Any] | None = None,
+    key: str | None = None,
     **node: Any,
 ) -> AsyncIterator[tuple[RunningGateway, RawNode]]:
-    """An open deployment ``d`` with one model ``m`` at a raw node, see raw_node for ``steps``."""
+    """An open deployment ``d`` with one model ``m`` at a raw node, see raw_node for ``steps``; the
+    node wants ``key``."""
     async with raw_node(*steps) as behind:
         settings = {
             "url": behind.url,
@@ -49,5 +51,5 @@ async def relay(
             "nodes": {"n": settings},
             "deployments": {"d": {"nodes": ["n"], "auth": "none", **(deployment or {})}},
         }
-        async with proxy_here(config) as gateway:
+        async with proxy_here(config, {"n": key} if key else {}) as gateway:
             yield gateway, behind

@@ -148,6 +148,33 @@ async def test_mad_nodes_are_an_error_of_theirs(name: str, surface: str) -> None
     assert str(node.port) not in error
 
 
+@pytest.mark.parametrize("speaks", ["gemini", "anthropic", "openai"])
+@pytest.mark.parametrize("surface", ["gemini", "anthropic", "openai"])
+@pytest.mark.parametrize("status", [400, 401, 422, 500])
+async def test_a_node_that_tells_its_key_tells_no_client(
+    status: int, surface: str, speaks: str
+) -> None:
+    key = 'sk-"secret'
+    error = {"type": "x", "code": status, "status": "X", "message": f"Incorrect API key: {key}"}
+    body = json.dumps({"type": "error", "error": error}).encode()
+    head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    asked = {
+        "gemini": {"contents": [{"role": "user", "parts": [{"text": "x"}]}]},
+        "anthropic": {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
+        "openai": {"messages": [{"role": "user", "content": "x"}]},
+    }
+    async with relay(head % (status, len(body)) + body, speaks=[speaks], key=key) as (
+        gateway,
+        node,
+    ):
+        target, fields = UNARY[surface]
+        reply = await ask(gateway.url, asking((target, {**fields, **asked[surface]})))
+        if node.requests:
+            assert key in str(node.requests[0].headers)
+    assert reply.status >= 400
+    assert b"secret" not in reply.body
+
+
 @pytest.mark.parametrize(
     "chunk", [b"zz\r\nabc\r\n", b"3\r\nabcdef", b"-1\r\n", b"f" * 30 + b"\r\n"]
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.exchange.refusal import LONGEST, judge_refusal
+from casedesk_proxy.exchange.refusal import LONGEST, judge_refusal, without_key
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.dialects.replies import names, read_reply
@@ -65,6 +65,18 @@ def test_what_only_the_node_knows_stays_there(secret: str) -> None:
     assert told is not None
     assert secret[:12] not in told.message
     assert "10.0.0.7" not in told.message
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+@pytest.mark.parametrize("key", ["sk-secret", 'sk-"secret\\', "sk-/secret"])
+def test_a_key_that_the_node_does_not_take_is_not_told(key: str, status: int) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key: {key}", "type": "x"}}).encode()
+    assert b"secret" not in without_key(body, key)
+    head = parse_response_head(b"HTTP/1.1 %d X" % status)
+    told = judge_refusal(Dialect.OPENAI, head, body, NODE, "m", key)
+    assert told is not None
+    assert "secret" not in told.message
+    assert judge_refusal(Dialect.OPENAI, head, body, NODE, "m", "another") is None
 
 
 def test_an_endless_error_is_none_of_a_known_form() -> None:
