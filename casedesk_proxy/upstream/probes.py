@@ -25,6 +25,7 @@ from yarl import URL
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.health import FIRST, Fault
 from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.pools.retry import FULL, REFUSALS
 from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
@@ -50,6 +51,8 @@ PATHS: Mapping[Engine, str] = {
 TICK = 0.5
 TIMEOUT = 5.0
 SPREAD = 0.2
+#: Of the 5xx: it does not have the address, or it is full.
+_ALIVE = FULL | {501}
 
 
 class Prober:
@@ -166,11 +169,18 @@ class Prober:
                 # matter: it may dislike the probe's address alone.
                 state.health.seen_dead(self._loop.time())
         else:
-            if status == 503:
-                self._slots.blame(state, Fault.UNAVAILABLE, "a probe was answered with 503")
-            else:
-                # Locked or unknown addresses are answered by somebody who lives.
-                self._praise(state)
+            self._judge(state, status)
+
+    def _judge(self, state: NodeState, status: int) -> None:
+        told = f"a probe was answered with {status}"
+        if status in REFUSALS - FULL:
+            self._slots.blame(state, Fault.UNAVAILABLE, told)
+        elif status >= 500 and status not in _ALIVE:
+            # Somebody is there who may not be well; requests will tell.
+            state.health.note(self._loop.time(), told)
+        else:
+            # Locked or unknown addresses are answered by somebody who lives.
+            self._praise(state)
 
     def _doubt(self, state: NodeState) -> None:
         """No answer in time. A node that has requests may be deep in a long prompt."""

@@ -77,12 +77,33 @@ async def test_who_is_not_to_be_asked_is_not(engine: str, interval: str) -> None
         assert node.asked == []
 
 
-async def test_a_node_that_is_loading_is_out_until_it_is_not() -> None:
-    loading = {"GET /health": reply("{}", "503 Service Unavailable")}
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "502 Bad Gateway"])
+async def test_a_node_that_is_loading_is_out_until_it_is_not(status: str) -> None:
+    loading = {"GET /health": reply("{}", status)}
     async with running(loading) as node, probing(node.url, "llama-server") as state:
         await until(lambda: not state.health.is_well())
-        assert "503" in state.last_error
+        assert status[:3] in state.last_error
         node.replies = {"GET /health": OK}
+        await until(lambda: state.health.is_well())
+
+
+@pytest.mark.parametrize("status", ["500 X", "504 X"])
+async def test_an_ill_answer_neither_takes_a_node_out_nor_brings_it_back(status: str) -> None:
+    ill = {"GET /health": reply("{}", status)}
+    async with running(ill) as node, probing(node.url, "vllm") as state:
+        await asked_twice(node)
+        assert state.health.is_well()
+        assert status[:3] in state.last_error
+        state.fail(asyncio.get_running_loop().time(), Fault.UNAVAILABLE, "x")
+        await asked_twice(node)
+        assert not state.health.is_well()
+
+
+@pytest.mark.parametrize("status", ["404 X", "401 X", "429 X", "501 X", "529 X"])
+async def test_whoever_refuses_the_address_lives(status: str) -> None:
+    refusing = {"GET /health": reply("{}", status)}
+    async with running(refusing) as node, probing(node.url, "vllm") as state:
+        state.fail(asyncio.get_running_loop().time(), Fault.UNAVAILABLE, "x")
         await until(lambda: state.health.is_well())
 
 
