@@ -175,7 +175,7 @@ async def _look_for_llama(ask: _Questions, listing: _Answer) -> Recognised | Non
         Engine.LLAMA_SERVER,
         listings.llama_models(listing.json if listing.status == 200 else None, props.facts),
         SPEAKS[Engine.LLAMA_SERVER],
-        slots=slots if isinstance(slots, int) and slots > 0 else None,
+        slots=slots if type(slots) is int and slots > 0 else None,
         # The list of models is public there, /props is not.
         needs_key=props.is_locked or listing.is_locked,
         loading=503 in (props.status, listing.status),
@@ -280,4 +280,6 @@ _OWNERS: dict[str, _Look] = {
 def _version_numbers(version: str) -> tuple[int, ...]:
     """``0.14.2-rc1`` → (0, 14); () for what is no version."""
     parts = version.lstrip("v").split(".")[:2]
-    return tuple(int(part) for part in parts) if all(p.isdecimal() for p in parts) else ()
+    # Python refuses to read numbers of thousands of digits.
+    plain = all(part.isdecimal() and len(part) < 10 for part in parts)
+    return tuple(int(part) for part in parts) if plain else ()

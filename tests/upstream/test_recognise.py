@@ -51,6 +51,7 @@ async def test_ollama(session: aiohttp.ClientSession) -> None:
         ("0.40.12", BOTH),
         ("1.0", BOTH),
         ("built from source", (Dialect.OPENAI,)),
+        (f"{'9' * 5000}.1", (Dialect.OPENAI,)),
     ],
 )
 async def test_newer_ollamas_speak_anthropic(
