@@ -7,7 +7,7 @@ from typing import Any
 
 from casedesk_proxy.terms import Dialect, ModelInfo
 
-__all__ = ["read_catalogue"]
+__all__ = ["is_catalogue", "read_catalogue"]
 
 
 def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
@@ -16,10 +16,18 @@ def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
     OpenAI lists are extended by engines: vLLM and SGLang add ``max_model_len``, llama-server
     ``meta.n_ctx`` (measured).
     """
-    key = "models" if dialect is Dialect.GEMINI else "data"
-    entries = value.get(key) if isinstance(value, dict) else None
+    entries = value.get(_key(dialect)) if isinstance(value, dict) else None
     read = _gemini if dialect is Dialect.GEMINI else _listed
     return tuple(_each(read, entries if isinstance(entries, list) else ()))
+
+
+def is_catalogue(dialect: Dialect, value: Any) -> bool:
+    """Whether it is a list, be it an empty one: Ollama's without models has ``"data": null``."""
+    return isinstance(value, dict) and isinstance(value.get(_key(dialect), ""), list | None)
+
+
+def _key(dialect: Dialect) -> str:
+    return "models" if dialect is Dialect.GEMINI else "data"
 
 
 def _each(read: Any, entries: Iterable[Any]) -> Iterable[ModelInfo]:

@@ -18,7 +18,7 @@ import aiohttp
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
-from casedesk_proxy.surfaces.catalogues import read_catalogue
+from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream.recognise import Recognised, recognise, refresh_ollama
 from casedesk_proxy.upstream.tls import node_tls
@@ -71,6 +71,7 @@ class Metadata:
         for name in list(self._recognised):
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
                 del self._recognised[name]
+                self._learn_slots(name, None)
         self._snapshot = snapshot
         self._tls = {}
         known = {
@@ -103,8 +104,13 @@ class Metadata:
 
     async def _ask_all(self) -> None:
         assert self._snapshot is not None
-        snapshot = self._snapshot
-        await asyncio.gather(*(self._look_at(node) for node in snapshot.nodes.values()))
+        nodes = self._snapshot.nodes.values()
+        looks = (self._look_at(node) for node in nodes)
+        faults = await asyncio.gather(*looks, return_exceptions=True)
+        for node, fault in zip(nodes, faults, strict=True):
+            if isinstance(fault, Exception):
+                # One that we stumble over must not hide what the others tell, now and later.
+                log.error("looking at node %s failed by a bug", node.name, exc_info=fault)
 
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""
@@ -122,7 +128,10 @@ class Metadata:
             if not models and node.models is None:
                 models = await self._list(session, node)
         current = self._snapshot.nodes.get(node.name) if self._snapshot else None
-        if models and current is not None and current.models is None:
+        if models is None or current is None or current.models is not None:
+            return
+        # Some servers list nothing and serve something; who listed models before has lost them.
+        if models or node.name in self.reported:
             self.reported = {**self.reported, node.name: models}
 
     async def _recognise(self, session: aiohttp.ClientSession, node: NodeSpec) -> Recognised | None:
@@ -144,7 +153,9 @@ class Metadata:
                     "node %s is configured as %s but looks like %s",
                     node.name, node.engine, found.engine,
                 )  # fmt: skip
-        self._learn_slots(node.name, found.slots)
+        if not found.loading:
+            # While it loads it does not tell.
+            self._learn_slots(node.name, found.slots)
         self._apply()
 
     def _apply(self) -> None:
@@ -172,7 +183,8 @@ class Metadata:
             ) as reply:
                 if reply.status != 200:
                     return None
-                return read_catalogue(dialect, await _bounded_json(reply))
+                listing = await _bounded_json(reply)
+                return read_catalogue(dialect, listing) if is_catalogue(dialect, listing) else None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.debug("node %s did not list its models: %s", node.name, type(error).__name__)
             return None

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from casedesk_proxy.exchange.snapshot import NodeSpec
 from casedesk_proxy.terms import Dialect, Engine
 from casedesk_proxy.upstream import metadata as metadata_module
 from casedesk_proxy.upstream.metadata import Metadata
@@ -79,6 +80,75 @@ async def test_a_known_ollama_is_asked_two_cheap_questions_until_its_models_chan
         ollama.replies = {**OLLAMA, "GET /api/tags": reply('{"models":[{"name":"new:1b"}]}')}
         await found.refresh()
         assert [model.name for model in found.reported["a"]] == ["new:1b"]
+
+
+@pytest.mark.parametrize("empty", ['{"data":[]}', '{"object":"list","data":null}'])
+async def test_a_node_that_has_lost_its_last_model_has_none(empty: str) -> None:
+    async with running({"GET /v1/models": reply('{"data":[{"id":"x"}]}')}) as node:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {node.url}"))
+        await found.refresh()
+        for unclear in ("{}", '{"data":{}}', "<html>"):
+            node.replies = {"GET /v1/models": reply(unclear)}
+            await found.refresh()
+            assert [model.name for model in found.reported["a"]] == ["x"]
+        node.replies = {"GET /v1/models": reply(empty)}
+        await found.refresh()
+        assert found.reported == {"a": ()}
+
+
+async def test_an_ollama_without_models_any_more() -> None:
+    async with running(OLLAMA, OLLAMA_MISSING) as ollama:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {ollama.url}, engine: ollama"))
+        await found.refresh()
+        none = {"GET /api/tags": reply('{"models":[]}'), "GET /v1/models": reply('{"data":null}')}
+        ollama.replies = {**OLLAMA, **none}
+        await found.refresh()
+        assert found.reported == {"a": ()}
+
+
+async def test_a_node_that_lists_nothing_from_the_first_may_have_any_model() -> None:
+    async with running({"GET /v1/models": reply('{"data":[]}')}) as node:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {node.url}"))
+        await found.refresh()
+        assert found.reported == {}
+
+
+async def test_slots_are_known_while_a_node_loads_and_forgotten_when_it_has_moved() -> None:
+    slots: dict[str, int | None] = {}
+    async with running(LLAMA, LLAMA_MISSING) as llama:
+        found = fresh(slots)
+        found.adopt(snapshot(a=f"url: {llama.url}"))
+        await found.refresh()
+        loading = reply('{"error":{}}', "503 Loading").replace(
+            b"\r\n", b"\r\nServer: llama.cpp\r\n", 1
+        )
+        llama.replies = {"GET /props": loading, "GET /v1/models": loading}
+        await found.refresh()
+        assert slots == {"a": 2}
+        found.adopt(snapshot(a=f"url: {llama.url}, engine: openai"))
+        assert slots == {"a": None}
+
+
+async def test_a_node_over_which_we_stumble_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(VLLM, VLLM_MISSING) as vllm:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {vllm.url}", b=f"url: {vllm.url}"))
+        look = found._look_at
+
+        async def stumble(node: NodeSpec) -> None:
+            if node.name == "a":
+                raise RuntimeError("a bug")
+            await look(node)
+
+        monkeypatch.setattr(found, "_look_at", stumble)
+        await found.refresh()
+    assert set(found.reported) == {"b"}
+    assert "node a failed by a bug" in caplog.text
 
 
 async def test_a_node_that_is_gone_keeps_its_list_and_one_that_moved_does_not() -> None:
