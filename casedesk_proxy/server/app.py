@@ -181,6 +181,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._public.close(FAREWELL)
+        await self.metadata.close()
         if self._admin is not None:
             await self._admin.cleanup()
         self.dispatcher.close()

@@ -41,6 +41,9 @@ __all__ = ["Handler"]
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a request for an unknown model waits for the nodes' newest lists: those that live
+#: tell them within that, and one that hangs is no reason to keep a client.
+PATIENCE = 1.0
 #: As many heads as are remembered.
 _MOST_STANDINGS = MOST
 _CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
@@ -183,7 +186,7 @@ class Handler:
                 plan = self._plan(standing, raw, outcome.request_id)
             except NotFound:
                 # Perhaps the model was pulled a moment ago.
-                await self._metadata.refresh()
+                await self._metadata.refresh(PATIENCE)
                 plan = self._plan(standing, raw, outcome.request_id)
             if not outcome.attempts:
                 outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped

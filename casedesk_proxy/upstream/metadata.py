@@ -86,15 +86,22 @@ class Metadata:
         self.reported = known
         self._apply()
 
-    async def refresh(self) -> None:
+    async def refresh(self, within: float | None = None) -> None:
         """One round over all nodes; joins a round that is under way. Rounds that follow within
-        LEAST seconds are skipped, so that a storm of unknown names cannot become one of ours."""
+        LEAST seconds are skipped, so that a storm of unknown names cannot become one of ours.
+        ``within``: seconds after which nobody is waited for; the round goes on."""
         if self._round is None or self._round.done():
             if self._loop.time() - self._asked_at < LEAST:
                 return
             self._asked_at = self._loop.time()
             self._round = self._loop.create_task(self._ask_all(), name="metadata round")
-        await asyncio.shield(self._round)
+        await asyncio.wait({self._round}, timeout=within)
+
+    async def close(self) -> None:
+        """Give up a round that is under way."""
+        if self._round is not None and not self._round.done():
+            self._round.cancel()
+            await asyncio.wait({self._round})
 
     async def keep_fresh(self) -> None:
         """Runs until cancelled."""

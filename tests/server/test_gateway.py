@@ -10,6 +10,8 @@ import re
 import pytest
 
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.server import handler as handler_module
+from casedesk_proxy.upstream import metadata as metadata_module
 from tests.server.gateways import (
     SSE,
     NodeSide,
@@ -393,6 +395,27 @@ async def test_what_a_node_hears() -> None:
         assert "X-Goog-Thing: v1\r\nx-goog-thing: v2\r\n" in head
         assert "traceparent: 00-a\r\nUser-Agent: me\r\n" in head
         assert "\r\nHost: 127.0.0.1:" in head
+
+
+async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handler_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(metadata_module, "LEAST", 0.0)
+
+    async def hang(node: object) -> None:
+        await asyncio.Event().wait()
+
+    async with staged(hang) as stage:
+        metadata = stage.gateway.metadata
+        monkeypatch.setattr(metadata, "_look_at", hang)
+        reader, writer = await stage.connect()
+        writer.write(chat().replace(b'"m"', b'"x"'))
+        async with asyncio.timeout(5):
+            assert (await read_head(reader))[0] == 404
+        assert metadata._round is not None
+        assert not metadata._round.done(), "it is looked at all the same"
+    assert metadata._round.cancelled(), "until the service stops"
 
 
 async def test_thousands_of_streams_lose_nothing() -> None:
