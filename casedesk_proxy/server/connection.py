@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, cast
@@ -67,8 +68,9 @@ class PublicServer:
         self.handshake_timeout = handshake_timeout
         self.connections: set[ClientConnection] = set()
         self.heads = RepeatedHeads(parse_request_head)
-        #: Accepted, not yet open; a handshake that fails tells us nothing, so a timer ends each.
-        self._shaking: dict[ClientConnection, asyncio.TimerHandle] = {}
+        #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
+        #: would have opened; a timer ends what is held even so.
+        self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
         self.closing = False
         self._emptied: asyncio.Future[None] | None = None
         self._rested: asyncio.Future[None] | None = None
@@ -76,16 +78,17 @@ class PublicServer:
     def __call__(self) -> ClientConnection:
         connection = ClientConnection(self)
         if self.handshake_timeout:
-            self._shaking[connection] = self.loop.call_later(
-                self.handshake_timeout, self.forget, connection
+            shaking = weakref.ref(connection, self._end_handshake)
+            self._shaking[shaking] = self.loop.call_later(
+                self.handshake_timeout, self._end_handshake, shaking
             )
         return connection
 
     def admit(self, connection: ClientConnection) -> None:
         """It is open."""
         self.connections.add(connection)
-        if (timer := self._shaking.pop(connection, None)) is not None:
-            timer.cancel()
+        if self._shaking:
+            self._end_handshake(weakref.ref(connection))
 
     def close_idle(self) -> None:
         """Close what carries no request and has not for a while; what does carry one tells its
@@ -104,7 +107,14 @@ class PublicServer:
 
     def forget(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
-        self._shaking.pop(connection, None)
+        self._tell_empty()
+
+    def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:
+        if (timer := self._shaking.pop(shaking, None)) is not None:
+            timer.cancel()
+            self._tell_empty()
+
+    def _tell_empty(self) -> None:
         if self.connections or self._shaking:
             return
         if self._emptied is not None and not self._emptied.done():
@@ -144,6 +154,7 @@ class ClientConnection(asyncio.Protocol):
     """See the module. ``relay`` is the relay that writes to this connection now, if any."""
 
     __slots__ = (
+        "__weakref__",
         "_advancing",
         "_idle_since",
         "_idle_timer",

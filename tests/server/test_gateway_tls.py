@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trustme
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.app import HANDSHAKE, Gateway
 from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
 
 EVENT = b"data: {}\n\n"
@@ -136,16 +136,62 @@ async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: tr
         listener.close()
 
 
+async def shake_with_trust_in_nobody(port: int) -> asyncio.StreamWriter | None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+    return None
+
+
+async def speak_plainly(port: int) -> asyncio.StreamWriter:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"no TLS at all\r\n\r\n")
+    await reader.read()
+    return writer
+
+
+async def look_in(port: int) -> asyncio.StreamWriter:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    return writer
+
+
+async def leave_half_way(port: int) -> asyncio.StreamWriter:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    await writer.drain()
+    writer.transport.abort()
+    return writer
+
+
+@pytest.mark.parametrize(
+    "fail", [shake_with_trust_in_nobody, speak_plainly, look_in, leave_half_way]
+)
 async def test_a_handshake_that_failed_does_not_hold_up_the_end(
+    tmp_path: Path,
+    authority: trustme.CA,
+    fail: Callable[[int], Awaitable[asyncio.StreamWriter | None]],
+) -> None:
+    gateway, listener = await serve(tmp_path, authority, None)
+    port = int(gateway.urls[0].rsplit(":", 1)[1])
+    writer = await fail(port)
+    try:
+        async with asyncio.timeout(HANDSHAKE / 2):
+            await gateway.drain(60)
+    finally:
+        if writer is not None:
+            writer.close()
+        await gateway.stop()
+        listener.close()
+
+
+async def test_nor_does_one_that_is_never_finished_for_longer_than_it_may_take(
     tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("casedesk_proxy.server.app.HANDSHAKE", 0.2)
     gateway, listener = await serve(tmp_path, authority, None)
     port = int(gateway.urls[0].rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(b"no TLS at all\r\n\r\n")
-        await reader.read()
         async with asyncio.timeout(10):
             await gateway.drain(60)
     finally:
