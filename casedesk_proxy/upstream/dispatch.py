@@ -210,7 +210,7 @@ class Dispatcher:
             else:
                 connection, head = await _run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
-            slot.state.fail(self._loop.time(), failed.fault, failed.error.message)
+            self.slots.blame(slot.state, failed.fault, failed.error.message)
             self.slots.release(slot)
             raise
         except BaseException:
@@ -224,14 +224,13 @@ class Dispatcher:
         status, now = reply.head.status, self._loop.time()
         if status in FULL:
             state.refuse(now, _retry_after(reply.head), model)
-            state.health.note(now, f"answered {status}")
+            state.health.note(now, f"it answered {status}")
+            self.slots.settle()
         elif status >= 500:
             fault = Fault.UNAVAILABLE if status in REFUSALS else Fault.ERROR
-            state.fail(now, fault, f"answered {status}")
+            self.slots.blame(state, fault, f"it answered {status}")
         else:
-            state.health.succeed()
-        # A node that is well again may be what somebody waits for.
-        self.slots.settle()
+            self.slots.praise(state)
 
     def _goes_on(self, search: _Search, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a

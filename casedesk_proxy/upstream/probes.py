@@ -14,7 +14,6 @@ answer by themselves are asked instead: SGLang's /v1/models, TGI's /info.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import ssl
 from collections.abc import Mapping
@@ -32,8 +31,6 @@ from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import node_tls
 
 __all__ = ["PATHS", "Prober"]
-
-log = logging.getLogger(__name__)
 
 #: What each engine is asked. The remote ones are not: their requests tell enough, and each
 #: question would count against somebody's quota.
@@ -67,14 +64,14 @@ class Prober:
         self._due: dict[str, float] = {}
         self._served: dict[str, int] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
-        self._down: set[str] = set()
+        self._out: set[str] = set()
         self._refreshing: asyncio.Task[None] | None = None
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Raises OSError where a node's CA file cannot be read."""
         self._tls = {name: node_tls(node) or True for name, node in snapshot.nodes.items()}
         self._nodes = snapshot.nodes
-        self._down &= snapshot.nodes.keys()
+        self._out &= snapshot.nodes.keys()
         now = self._loop.time()
         # Of a new node nothing is known: that it does not run should not take a request to notice.
         self._due = {
@@ -107,7 +104,7 @@ class Prober:
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is not None:
-                self._tell_change(state)
+                self._ask_who_is_back(state)
             if state is None or not interval or name in self._asking:
                 continue
             if not state.health.is_well():
@@ -117,23 +114,18 @@ class Prober:
                 continue
             self._due[name] = now + interval * (1 + SPREAD * (2 * random.random() - 1))
             if self._is_heard(state, now):
-                self._praise(state)
+                self._slots.seen_alive(state)
                 continue
             task = self._loop.create_task(self._ask(session, node, state), name=name)
             self._asking[name] = task
             task.add_done_callback(self._done)
 
-    def _tell_change(self, state: NodeState) -> None:
-        """Log that a node went down or came back, whoever noticed: a probe or a request. What one
-        that is back serves may be news."""
-        name = state.name
+    def _ask_who_is_back(self, state: NodeState) -> None:
+        """Whoever noticed, a probe or a request: what it serves now may be news."""
         if not state.health.is_well():
-            if name not in self._down:
-                self._down.add(name)
-                log.warning("node %s is down: %s", name, state.last_error)
-        elif name in self._down:
-            self._down.discard(name)
-            log.info("node %s is back", name)
+            self._out.add(state.name)
+        elif state.name in self._out:
+            self._out.discard(state.name)
             self._refreshing = self._loop.create_task(self._metadata.refresh(), name="refresh")
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -162,8 +154,8 @@ class Prober:
         except TimeoutError:
             self._doubt(state)
         except (aiohttp.ClientError, OSError) as error:
-            told = "refuses connections" if _is_refusal(error) else "cannot be reached"
-            self._slots.blame(state, Fault.UNREACHABLE, f"it {told}, says a probe")
+            told = "was refused" if _is_refusal(error) else "could not reach it"
+            self._slots.blame(state, Fault.UNREACHABLE, f"a probe {told}")
             if isinstance(error, aiohttp.ClientConnectorError):
                 # No request would get there. One that connects and then breaks off is another
                 # matter: it may dislike the probe's address alone.
@@ -180,7 +172,7 @@ class Prober:
             state.health.note(self._loop.time(), told)
         else:
             # Locked or unknown addresses are answered by somebody who lives.
-            self._praise(state)
+            self._slots.seen_alive(state)
 
     def _doubt(self, state: NodeState) -> None:
         """No answer in time. A node that has requests may be deep in a long prompt."""
@@ -188,13 +180,6 @@ class Prober:
             state.health.note(self._loop.time(), "a probe was not answered in time")
         else:
             self._slots.blame(state, Fault.SILENT, "a probe was not answered in time")
-
-    def _praise(self, state: NodeState) -> None:
-        if state.health.is_well():
-            return
-        state.health.seen_alive()
-        if state.health.is_well():
-            self._slots.settle()
 
 
 def _is_refusal(error: BaseException) -> bool:

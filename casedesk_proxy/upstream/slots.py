@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 from casedesk_proxy.errors import Busy, NoNode
@@ -12,6 +13,8 @@ from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState, Slot
 
 __all__ = ["Slots"]
+
+log = logging.getLogger(__name__)
 
 
 class Slots:
@@ -64,13 +67,36 @@ class Slots:
         self._wake(self.admission.release(slot, self._loop.time()))
 
     def blame(self, state: NodeState, fault: Fault, error: str) -> None:
+        """Something speaks against a node. That it is out is logged once, not at every fault."""
+        well = state.health.is_well()
         state.fail(self._loop.time(), fault, error)
+        if well and not state.health.is_well():
+            why = error.removeprefix(f"node {state.name} ")
+            log.warning("node %s is out: %s", state.name, why)
         self.settle()
 
+    def praise(self, state: NodeState) -> None:
+        """A request got its reply."""
+        well = state.health.is_well()
+        state.health.succeed()
+        if not well:
+            self._welcome(state)
+
     def reached(self, state: NodeState) -> None:
-        """Somebody listens at a node: one that was unreachable is well again."""
+        """Somebody listens there: if it was unreachable, it is well again."""
         if not state.health.is_well():
             state.health.connected()
+            self._welcome(state)
+
+    def seen_alive(self, state: NodeState) -> None:
+        """It answered a probe."""
+        if not state.health.is_well():
+            state.health.seen_alive()
+            self._welcome(state)
+
+    def _welcome(self, state: NodeState) -> None:
+        if state.health.is_well():
+            log.info("node %s is back", state.name)
             self.settle()
 
     def learn(self, name: str, slots: int | None) -> None:

@@ -213,6 +213,33 @@ async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again()
         assert health.is_well()
 
 
+@pytest.mark.parametrize(
+    ("play", "why"),
+    [(None, "refused the connection"), (answering(503), "it answered 503")],
+)
+async def test_that_a_node_is_out_and_back_is_logged_once_each(
+    play: Play | None, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "casedesk_proxy.upstream")
+    a, b = Member("a", play), Member("b", good)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        health = stage.gateway.dispatcher.slots.states["a"].health
+        for _ in range(3):
+            assert (await stage.ask(chat()))[0] == 200
+            health.until = 0.0  # the cool-down is over
+        assert [(one.levelname, one.message) for one in caplog.records] == [
+            ("WARNING", f"node a is out: {why}")
+        ]
+        caplog.clear()
+        await a.end()
+        a.play = good
+        await a.begin()
+        for _ in range(2):
+            assert (await stage.ask(chat()))[0] == 200
+        assert stage.seen[-1].node == "a"
+        assert [one.message for one in caplog.records] == ["node a is back"]
+
+
 async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_somebody_listens_there() -> None:
     """Not only when the first of them has its reply, which may take minutes."""
     go_on, loop = asyncio.Event(), asyncio.get_running_loop()
