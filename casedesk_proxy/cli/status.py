@@ -137,14 +137,14 @@ def _show(console: Console, told: dict[str, Any], now: float) -> None:
 
 def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
     table = Table(
-        "node", "state", "streams", "served", "models", "last error", box=None, pad_edge=False
+        "node", "state", "streams", "asked", "models", "last error", box=None, pad_edge=False
     )
     for name, node in nodes.items():
         limit = "" if node["limit"] is None else f" of {node['limit']}"
         models = node["models"]
         table.add_row(
             Text(name), _node_state(node), Text(f"{node['in_flight']}{limit}"),
-            Text(str(node["served"])), Text("unknown" if models is None else ", ".join(models)),
+            Text(str(node["asked"])), Text("unknown" if models is None else ", ".join(models)),
             Text(node["last_error"] or "", style="dim"),
         )  # fmt: skip
     return table
@@ -155,7 +155,11 @@ def _node_state(node: dict[str, Any]) -> Text:
         return Text("down", style="red")
     if node["draining"]:
         return Text("draining", style="yellow")
-    return Text("full", style="yellow") if node["full"] else Text("up", style="green")
+    if node["full"]:
+        return Text("full", style="yellow")
+    if node["full_for"]:
+        return Text(f"full for {', '.join(node['full_for'])}", style="yellow")
+    return Text("up", style="green")
 
 
 def _ago(then: float, now: float) -> str:

@@ -73,11 +73,15 @@ class NodeState:
         return self.health.may_serve(now)
 
     def is_full(self, now: float, model: str = "") -> bool:
-        """For a request of that model; without one: for any."""
+        """For a request of that model; without one: for every model."""
         room = self.room
         if room is not None and self.in_flight >= room:
             return True
         return bool(self.full_until) and now < self.full_until.get(model, 0.0)
+
+    def full_for(self, now: float) -> list[str]:
+        """The models for which it is full by its own word."""
+        return [model for model, until in self.full_until.items() if now < until]
 
     def is_available(self, now: float, model: str = "") -> bool:
         return not self.draining and self.is_healthy(now) and not self.is_full(now, model)

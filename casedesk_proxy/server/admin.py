@@ -141,11 +141,12 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
     return {
         "healthy": state.is_healthy(now),
         "full": state.is_full(now),
+        "full_for": state.full_for(now),
         "available": state.is_available(now),
         "in_flight": state.in_flight,
         "limit": state.room,
         "draining": state.draining,
-        "served": state.served,
+        "asked": state.served,
         "weight": state.weight,
         "last_error": state.last_error,
         "last_error_at": _epoch(state.health.last_error_at, now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -24,12 +25,14 @@ TOLD: dict[str, Any] = {
     "streams": 3, "waiting": {"d": 2}, "connections": 9,
     "nodes": {
         "gpu0": {
-            "healthy": True, "full": False, "available": True, "in_flight": 3, "limit": 16,
-            "draining": False, "served": 40, "last_error": "", "models": ["a[b]", "c"],
+            "healthy": True, "full": False, "full_for": [], "available": True,
+            "in_flight": 3, "limit": 16, "draining": False, "asked": 40,
+            "last_error": "", "models": ["a[b]", "c"],
         },
         "gpu1": {
-            "healthy": False, "full": False, "available": False, "in_flight": 0, "limit": None,
-            "draining": False, "served": 0, "last_error": "refused", "models": None,
+            "healthy": False, "full": False, "full_for": [], "available": False,
+            "in_flight": 0, "limit": None, "draining": False, "asked": 0,
+            "last_error": "refused", "models": None,
         },
     },
 }  # fmt: skip
@@ -50,6 +53,21 @@ def test_for_people() -> None:
     assert gpu0 == ["gpu0", "up", "3", "of", "16", "40", "a[b],", "c"]
     (gpu1,) = [line.split() for line in text.splitlines() if line.startswith("gpu1")]
     assert gpu1 == ["gpu1", "down", "0", "0", "unknown", "refused"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, "up"),
+        ({"full_for": ["m", "n:7b"]}, "full for m, n:7b"),
+        ({"full": True, "full_for": ["m"]}, "full"),
+        ({"draining": True, "full": True}, "draining"),
+        ({"healthy": False, "draining": True}, "down"),
+    ],
+)
+def test_how_a_node_is(change: dict[str, Any], word: str) -> None:
+    text = shown({**TOLD, "nodes": {"gpu0": {**TOLD["nodes"]["gpu0"], **change}}})
+    assert re.search(rf"^gpu0 +{re.escape(word)} +3 of 16", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

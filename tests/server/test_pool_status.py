@@ -78,6 +78,19 @@ async def test_nodes_and_failovers() -> None:
         }  # fmt: skip
 
 
+async def test_for_which_models_a_node_says_that_it_is_full() -> None:
+    async def full(side: NodeSide) -> None:
+        await side.request()
+        await side.say(b"HTTP/1.1 429 X\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n")
+
+    async with pooled(Member("a", full)) as stage:
+        assert status(stage)["nodes"]["a"]["full_for"] == []
+        assert (await stage.ask(chat()))[0] == 429
+        told = status(stage)["nodes"]["a"]
+        assert (told["healthy"], told["full"], told["full_for"]) == (True, False, ["m"])
+        assert (told["asked"], told["last_error"]) == (1, "it answered 429")
+
+
 async def test_a_node_that_is_being_emptied_is_not_usable() -> None:
     async with pooled(Member("a", None, ", drain: true")) as stage:
         now = asyncio.get_running_loop().time()

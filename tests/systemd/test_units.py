@@ -278,7 +278,7 @@ async def test_instances_share_the_socket(place: Place) -> None:
         answers = await asyncio.gather(*(ask(place.port) for _ in range(5)))
         assert {one.status for one in answers} == {200}, serving
         place.machine.systemctl("kill", "--signal=CONT", f"casedesk-proxy@{stopped}")
-    served = [place.status(port)["nodes"]["n"]["served"] for port in place.instance_admins]  # type: ignore[index]
+    served = [place.status(port)["nodes"]["n"]["asked"] for port in place.instance_admins]  # type: ignore[index]
     assert served == [5, 5]
     assert place.machine.show(SERVICE, "ActiveState") == "inactive"
 
