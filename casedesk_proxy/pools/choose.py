@@ -44,10 +44,11 @@ def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> No
     usable = [state for state in healthy or staying if not state.is_full(now, wish.model)]
     if not usable:
         return None
+    if wish.policy == "ordered":
+        # Loading goes before passing on: the next one may be there for the worst case only.
+        return usable[0]
     if wish.cold:
         usable = [state for state in usable if state.name not in wish.cold] or usable
-    if wish.policy == "ordered":
-        return usable[0]
     if wish.policy == "round-robin":
         return usable[turn % len(usable)]
     if wish.policy == "prefix-affinity":

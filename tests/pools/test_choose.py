@@ -62,8 +62,9 @@ def test_never_a_full_or_draining_node_nor_an_ill_one_while_one_is_healthy(
         assert not chosen.is_full(NOW)
 
 
-@pytest.mark.parametrize("policy", POLICY_NAMES)
+@pytest.mark.parametrize("policy", [name for name in POLICY_NAMES if name != "ordered"])
 def test_a_node_that_has_the_model_loaded_is_preferred(policy: str) -> None:
+    assert pick(policy, three(c={"in_flight": 3}), cold="ab") == "c"
     assert pick(policy, three(a={"in_flight": 3}), cold="bc") == "a"
     assert pick(policy, three(a={"in_flight": 3, "limit": 3}), cold="bc") in ("b", "c")
     assert pick(policy, three(a={"health": ill()}), cold="bc") in ("b", "c")
@@ -115,6 +116,12 @@ def test_ordered_takes_the_first_available(
     changes: dict[str, dict[str, object]], wanted: str
 ) -> None:
     assert pick("ordered", three(**changes)) == wanted
+
+
+def test_an_order_holds_even_where_the_first_has_to_load_the_model() -> None:
+    """It has unloaded it after minutes without a request; the next may be one that costs money."""
+    assert pick("ordered", three(), cold="a") == "a"
+    assert pick("ordered", three(), cold="ab") == "a"
 
 
 def test_waiting_for_a_healthy_node_is_better_than_trying_an_ill_one() -> None:
