@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 
+#: Nothing probes the node: it would be one connection more.
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false{server}}}
 default_deployment: d
 nodes:
-  n: {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai], models: [m]{node}}}
+  n:
+    {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai], models: [m],
+    probe_interval: 0{node}}}
 deployments:
   d: {{nodes: [n], auth: none{deployment}}}
 """

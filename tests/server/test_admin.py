@@ -26,7 +26,7 @@ from tests.systemd.promtool import promtool
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: "{admin}", access_log: false}}
 nodes:
-  n: {{url: "http://127.0.0.1:1", models: [m], max_streams: 3}}
+  n: {{url: "http://127.0.0.1:1", models: [m], max_streams: 3, probe_interval: 0}}
 deployments:
   d: {{nodes: [n], auth: none}}
 """

@@ -54,7 +54,7 @@ server:
   access_log: false
   tls: {{cert: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}
 default_deployment: d
-nodes: {{n: {{url: "https://localhost:{port}", models: [m], tls: {tls}}}}}
+nodes: {{n: {{url: "https://localhost:{port}", models: [m], probe_interval: 0, tls: {tls}}}}}
 deployments: {{d: {{nodes: [n], auth: none}}}}
 """
     gateway = Gateway(load_config(text, "tls.yaml").config, {})

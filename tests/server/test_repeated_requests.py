@@ -20,7 +20,9 @@ CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null}}
 default_deployment: d
 nodes:
-  n: {{url: "http://127.0.0.1:{port}", engine: openai, models: [m, other], api_key: {{env: K}}}}
+  n:
+    {{url: "http://127.0.0.1:{port}", engine: openai, models: [m, other], probe_interval: 0,
+    api_key: {{env: K}}}}
 deployments:
   d: {{nodes: [n], aliases: {{mine: {model}}}}}
 tokens: [{tokens}]
