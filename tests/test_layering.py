@@ -14,7 +14,7 @@ LAYERS = {
     "config": 1, "wire": 1,
     "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
     "exchange": 3,
-    "fibers": 4, "upstream": 4,
+    "fibers": 4, "outbox": 4, "upstream": 4,
     "server": 5, "simulator": 5,
     "daemon": 6, "cli": 6, "__main__": 7,
 }  # fmt: skip

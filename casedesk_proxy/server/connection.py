@@ -22,6 +22,7 @@ from typing import Any, cast
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.fibers import Fiber
+from casedesk_proxy.outbox import Outbox
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
@@ -68,6 +69,7 @@ class PublicServer:
         self.handshake_timeout = handshake_timeout
         self.connections: set[ClientConnection] = set()
         self.heads = RepeatedHeads(parse_request_head)
+        self.outbox = Outbox(self.loop)
         #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
         #: would have opened; a timer ends what is held even so.
         self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
@@ -202,6 +204,7 @@ class ClientConnection(asyncio.Protocol):
         request.wake()
 
     def eof_received(self) -> None:
+        self._settle()
         # A client that has closed, though bytes still wait for it: gone, not merely slow.
         if self._request is not None and self.transport is not None:
             self.gone_at = time.perf_counter()
@@ -240,8 +243,14 @@ class ClientConnection(asyncio.Protocol):
             self._idle_timer.cancel()
             self._idle_overdue()
 
+    def write_soon(self, message: bytes) -> None:
+        """A whole answer, together with those to others."""
+        if self.transport is not None:
+            self._server.outbox.put(self.transport, message)
+
     def close(self) -> None:
         """When what has been written is sent."""
+        self._settle()
         if self.transport is not None:
             self.transport.close()
 
@@ -250,6 +259,10 @@ class ClientConnection(asyncio.Protocol):
             self.transport.abort()
 
     # A request's life.
+
+    def _settle(self) -> None:
+        if self.transport is not None:
+            self._server.outbox.settle(self.transport)
 
     def _advance(self) -> None:
         """Begin what has come. A loop, since answers may be complete on the spot, and a client
@@ -290,6 +303,7 @@ class ClientConnection(asyncio.Protocol):
         assert self.transport is not None
         if self._server.closing:
             head = replace(head, keep_alive=False)
+        self._settle()
         self._request = request = Request(head, self)
         used = request.feed(data[end + 4 :])
         self._pending = data[end + 4 + used :]
@@ -311,7 +325,7 @@ class ClientConnection(asyncio.Protocol):
         if not request.complete:
             self._linger()
         elif not keep_alive:
-            transport.close()
+            self.close()
         else:
             self._request = None
             self._become_idle()
@@ -324,6 +338,7 @@ class ClientConnection(asyncio.Protocol):
         """Take no more, but let the client finish: it may not read before it has sent all."""
         assert self.transport is not None
         assert self._request is not None
+        self._settle()
         self._request.discard(self.transport.close)
         self.transport.resume_reading()
         self._timer = self._server.loop.call_later(_LINGER, self.transport.close)
@@ -331,6 +346,7 @@ class ClientConnection(asyncio.Protocol):
     def _reject(self, error: ProxyError) -> None:
         self._stop_timers()
         if self.transport is not None:
+            self._settle()
             self._server.reject(self.transport, error)
             self.transport.close()
 
@@ -354,7 +370,7 @@ class ClientConnection(asyncio.Protocol):
         if left > 0:
             self._idle_timer = self._server.loop.call_later(left, self._idle_overdue)
         elif self._timer is None:
-            self.transport.close()
+            self.close()
 
     def _head_overdue(self) -> None:
         self._timer = None

@@ -32,6 +32,9 @@ class Client(Protocol):
     relay: Relay | None
     gone_at: float | None
 
+    def write_soon(self, message: bytes) -> None:
+        """The whole of an answer; what is said to others may go before it."""
+
 
 class Request:
     """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,

@@ -48,7 +48,7 @@ def send_whole(
     else:
         ident = outcome.request_id
         mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive)
-        transport.write(mine + body)
+        request.client.write_soon(mine + body)
         outcome.terminal = Terminal.COMPLETED
         outcome.first_byte = loop.time()
         outcome.sent, outcome.events = len(body), 1

@@ -10,6 +10,7 @@ import asyncio
 from typing import cast
 
 from casedesk_proxy.fibers import Signal
+from casedesk_proxy.outbox import Outbox
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead, parse_response_head
 from casedesk_proxy.wire.repeated import RepeatedHeads
@@ -39,6 +40,7 @@ class NodeConnection(asyncio.Protocol):
         "_deadlines",
         "_heads",
         "_loop",
+        "_outbox",
         "_waiter",
         "early",
         "lost",
@@ -52,11 +54,14 @@ class NodeConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         deadlines: Deadlines | None = None,
         heads: RepeatedHeads[ResponseHead] | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
-        """``deadlines`` and ``heads`` are what it shares with the node's other connections."""
+        """``deadlines``, ``heads`` and ``outbox`` are what it shares with the node's other
+        connections."""
         self._loop = loop
         self._deadlines = deadlines or Deadlines(loop)
         self._heads = heads or RepeatedHeads(parse_response_head)
+        self._outbox = outbox or Outbox(loop)
         self._buffer = b""
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
@@ -79,7 +84,7 @@ class NodeConnection(asyncio.Protocol):
         self.uses += 1
         self._waiter = waiter
         self._deadlines.add(waiter, within)
-        self.transport.write(request)
+        self._outbox.put(self.transport, request)
         return waiter
 
     def lend(self, borrower: asyncio.Protocol) -> asyncio.Transport | None:

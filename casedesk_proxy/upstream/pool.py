@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections import deque
 
+from casedesk_proxy.outbox import Outbox
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import parse_response_head
@@ -41,6 +42,7 @@ class ConnectionPool:
         "_host",
         "_idle",
         "_loop",
+        "_outbox",
         "_port",
         "_ssl",
         "_timer",
@@ -59,6 +61,7 @@ class ConnectionPool:
         self._loop = loop
         self._deadlines = Deadlines(loop)
         self._heads = RepeatedHeads(parse_response_head)
+        self._outbox = Outbox(loop)
         self._host = host
         self._port = port
         self._ssl = tls
@@ -78,7 +81,7 @@ class ConnectionPool:
     async def open(self) -> NodeConnection:
         """A fresh connection. Raises OSError (TLS errors included)."""
         transport, connection = await self._loop.create_connection(
-            lambda: NodeConnection(self._loop, self._deadlines, self._heads),
+            lambda: NodeConnection(self._loop, self._deadlines, self._heads, self._outbox),
             self._host,
             self._port,
             ssl=self._ssl,

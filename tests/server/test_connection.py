@@ -27,6 +27,7 @@ class Served:
         self.began = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.port = 0
+        self.last = False
 
     async def echo(self, request: Request) -> bool:
         transport = request.client.transport
@@ -48,6 +49,15 @@ class Served:
         assert request.client.transport is not None
         request.client.transport.write(OK % (7, b"refused"))
         return request.complete
+
+    async def soon(self, request: Request) -> bool:
+        """As short replies are sent, but for the target /now."""
+        body = await request.read(LIMIT, 0.2)
+        transport = request.client.transport
+        assert transport is not None
+        send = transport.write if request.head.target == "/now" else request.client.write_soon
+        send(OK % (len(body), body))
+        return request.head.keep_alive and not self.last
 
     async def hang(self, request: Request) -> bool:
         self.began.set()
@@ -117,6 +127,35 @@ async def test_a_request_in_pieces(wire: bytes, size: int) -> None:
             await asyncio.sleep(0)
         assert await read_reply(reader) == (200, b"hello")
         assert served.seen == [("/x", b"hello")]
+
+
+async def test_answers_held_for_the_round_keep_their_order() -> None:
+    async with serving("soon") as (_, connect):
+        reader, writer = await connect()
+        asked = [post(b"a"), post(b"b", "/now"), post(b"c"), post(b"d"), b"G@T / HTTP/1.1\r\n\r\n"]
+        writer.write(b"".join(asked))
+        assert [(await read_reply(reader)) for _ in asked] == [
+            *((200, body) for body in (b"a", b"b", b"c", b"d")), (400, b""),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("extra", ["", "Connection: close\r\n"])
+async def test_an_answer_is_not_lost_where_the_connection_ends_with_it(extra: str) -> None:
+    async with serving("soon") as (served, connect):
+        served.last = not extra
+        reader, writer = await connect()
+        writer.write(post(b"bye", extra=extra))
+        assert await read_reply(reader) == (200, b"bye")
+        assert await reader.read() == b""
+
+
+async def test_an_answer_is_not_lost_on_a_client_that_has_said_all() -> None:
+    """Its end comes in the round in which it is answered."""
+    async with serving("soon") as (_, connect):
+        reader, writer = await connect()
+        writer.write(post(b"bye"))
+        writer.write_eof()
+        assert await read_reply(reader) == (200, b"bye")
 
 
 async def test_requests_sent_ahead_are_answered_in_order() -> None:
