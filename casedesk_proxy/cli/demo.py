@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.config.values import Listen
 from casedesk_proxy.errors import ConfigError
 
@@ -13,11 +12,7 @@ __all__ = ["demo"]
 
 
 def _check_listen(context: click.Context, parameter: click.Parameter, address: str) -> str:
-    try:
-        return TypeAdapter(Listen).validate_python(address)
-    except ValidationError as error:
-        told = error.errors()[0]["ctx"]
-        raise click.BadParameter(f"{address!r} {told['message']}; {told['remedy']}") from None
+    return check_value(Listen, address, address)
 
 
 @click.command()

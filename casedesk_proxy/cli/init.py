@@ -11,11 +11,10 @@ from pathlib import Path
 
 import aiohttp
 import click
-from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.files import write_new
-from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.values import NodeUrl
@@ -57,12 +56,7 @@ def _read_url(text: str) -> str:
     """As a configuration wants it. Taken, too: without a scheme, and a client's base URL, which
     ends in /v1."""
     url = (text if "://" in text else f"http://{text}").rstrip("/")
-    try:
-        checked: str = TypeAdapter(NodeUrl).validate_python(url.removesuffix("/v1"))
-    except ValidationError as error:
-        told = error.errors()[0]["ctx"]
-        raise click.BadParameter(f"{text!r} {told['message']}; {told['remedy']}") from None
-    return checked
+    return check_value(NodeUrl, url.removesuffix("/v1"), text)
 
 
 @click.command()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.server.lines import Place, find_place
 
-__all__ = ["fail", "warn"]
+__all__ = ["check_value", "fail", "warn"]
 
 _LEVELS = {"warning": "<4>", "error": "<3>"}
 
@@ -30,6 +31,17 @@ def fail(error: ConfigError | OSError | str) -> NoReturn:
     for line in lines:
         _say("error", "red", line)
     raise click.exceptions.Exit(2)
+
+
+def check_value(kind: Any, value: str, typed: str) -> str:
+    """An option's value as a configuration takes it. ``kind`` is the annotated type of its key,
+    ``typed`` what the user wrote. Raises BadParameter with the key's own complaint and remedy."""
+    try:
+        checked: str = TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        told = error.errors()[0]["ctx"]
+        raise click.BadParameter(f"{typed!r} {told['message']}; {told['remedy']}") from None
+    return checked
 
 
 def _describe(error: OSError) -> str:

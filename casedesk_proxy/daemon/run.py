@@ -22,7 +22,7 @@ from casedesk_proxy.daemon.heart import Heart
 from casedesk_proxy.daemon.logs import Log, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_interval
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
-from casedesk_proxy.server.admin import summarise
+from casedesk_proxy.server.admin import summarise, tell_streams
 from casedesk_proxy.server.app import Gateway
 
 __all__ = ["Daemon", "serve"]
@@ -126,7 +126,7 @@ class Daemon:
         streams = len(gateway.watch.relays)
         timeout = reloader.config.server.drain_timeout
         told = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
-        log.info("draining: %d %s%s", streams, "stream" if streams == 1 else "streams", told)
+        log.info("draining: %s%s", tell_streams(streams), told)
         self._notifier.tell("STOPPING=1")
         drain = asyncio.ensure_future(gateway.drain(timeout))
         hurry = asyncio.ensure_future(self._hurry.wait())
@@ -138,10 +138,7 @@ class Daemon:
         hurry.cancel()
         await asyncio.gather(drain, hurry, return_exceptions=True)
         if gateway.watch.relays:
-            left = len(gateway.watch.relays)
-            log.warning(
-                "stopping with %d %s unfinished", left, "stream" if left == 1 else "streams"
-            )
+            log.warning("stopping with %s unfinished", tell_streams(len(gateway.watch.relays)))
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

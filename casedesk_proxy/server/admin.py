@@ -18,7 +18,7 @@ from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["Served", "admin_app", "describe", "summarise"]
+__all__ = ["Served", "admin_app", "describe", "summarise", "tell_streams"]
 
 _STARTED = time.time()
 
@@ -93,13 +93,16 @@ def _is_usable(state: NodeState, now: float) -> bool:
     return state.is_healthy(now) and not state.draining
 
 
+def tell_streams(count: int) -> str:
+    return f"{count} {'stream' if count == 1 else 'streams'}"
+
+
 def summarise(served: Served, now: float) -> str:
     """The state in one line, as `systemctl status` shows it. ``now`` by the loop's clock."""
     streams, states = len(served.watch.relays), served.nodes.values()
     usable = sum(_is_usable(state, now) for state in states)
     parts = [
-        f"{'draining' if served.draining else 'serving'} {streams} "
-        f"{'stream' if streams == 1 else 'streams'}",
+        f"{'draining' if served.draining else 'serving'} {tell_streams(streams)}",
         f"{usable} of {len(states)} nodes usable",
     ]
     if waiting := sum(served.waiting.values()):
