@@ -13,6 +13,7 @@ credential, a node's address or a node's own error text.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = [
@@ -34,6 +35,11 @@ __all__ = [
     "UpstreamTimeout",
     "Violation",
 ]
+
+#: Characters of a message that a log line shows.
+_LONGEST_REASON = 160
+#: From the first opening quote to the last closing one: what is quoted may hold quotes itself.
+_QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,14 @@ class ProxyError(Exception):
         self.code = code or type(self).code
         self.violations = violations
         self.retry_after = retry_after
+
+    @property
+    def reason(self) -> str:
+        """The message as a log may hold it: its first clause, short, without what it quotes, since
+        that is a client's text or a node's."""
+        told = _QUOTED.sub("…", " ".join(self.message.split()))
+        clause = told.partition("; ")[0]
+        return clause if len(clause) <= _LONGEST_REASON else f"{clause[: _LONGEST_REASON - 1]}…"
 
 
 class ClientFault(ProxyError):

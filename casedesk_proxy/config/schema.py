@@ -24,6 +24,7 @@ from casedesk_proxy.config.values import (
     Sha256,
     Size,
     Switch,
+    TrustedProxy,
     complain,
     parse_listen,
 )
@@ -116,6 +117,9 @@ class Server(Section):
     body_timeout: Pause = setting("Longest silence inside a request's body.", 60.0)
     keepalive_timeout: Pause = setting(
         "How long a client's idle connection is kept.", 75.0, reload=False
+    )
+    trusted_proxies: tuple[TrustedProxy, ...] = setting(
+        "Reverse proxies in front: what they say about a client's address is believed.", ()
     )
     log_format: Literal["logfmt", "json"] = setting("Form of the log on stderr.", "logfmt")
     access_log: Switch = setting("One line for every exchange.", True)

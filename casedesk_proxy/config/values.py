@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from casedesk_proxy.config.units import parse_duration, parse_size
+from casedesk_proxy.wire.addresses import is_network
 
 __all__ = [
     "AbsolutePath",
@@ -31,6 +32,7 @@ __all__ = [
     "Sha256",
     "Size",
     "Switch",
+    "TrustedProxy",
     "complain",
     "is_model_name",
     "parse_listen",
@@ -169,6 +171,15 @@ def _matching(pattern: str, what: str, remedy: str) -> Callable[[str], str]:
     return check
 
 
+def _check_proxy(text: str) -> str:
+    if is_network(text):
+        return text
+    raise complain(
+        "is neither an IP address nor a network",
+        "write for example 10.0.0.5, 10.0.0.0/24 or unix; no host names",
+    )
+
+
 def is_model_name(text: str) -> bool:
     """Whether a configuration may name a model so."""
     return 0 < len(text) <= 512 and text.isprintable() and text == text.strip()
@@ -235,6 +246,7 @@ NodeUrl = Annotated[StrictStr, AfterValidator(_check_url), _text(r"^https?://[^@
 AbsolutePath = Annotated[StrictStr, AfterValidator(_check_path), _text(r"^/")]
 Sha256 = Annotated[StrictStr, AfterValidator(_check_sha256), _text(r"^[0-9a-fA-F]{64}$")]
 ModelName = Annotated[StrictStr, AfterValidator(_check_model)]
+TrustedProxy = Annotated[StrictStr, AfterValidator(_check_proxy)]
 #: Names of nodes, deployments and tokens: they stand in URLs, logs and metrics as they are.
 Name = Annotated[
     StrictStr,

@@ -69,10 +69,11 @@ class Phase(StrEnum):
 class Outcome:
     """What one exchange came to. Times are seconds of a monotonic clock, None where not reached.
 
-    ``received`` counts the request body's bytes, ``sent`` the reply body's as they stood on the
-    wire (chunk framing included), ``events`` the pieces in which the node sent it; ``code`` is
-    the error's machine code, if any; ``terminal`` is FAILED for as long as nothing better is
-    known; ``dropped`` what a transposed request had to leave out.
+    ``client`` is the address of whoever asked; ``received`` counts the request body's bytes,
+    ``sent`` the reply body's as they stood on the wire (chunk framing included), ``events`` the
+    pieces in which the node sent it; ``code`` is the error's machine code, if any, ``reason`` the
+    same for people; ``terminal`` is FAILED for as long as nothing better is known; ``dropped``
+    what a transposed request had to leave out.
     ``overhead`` is our own time up to the node's request, ``cancel`` what passed from an early
     leaving of the client to the close of its node connection, both in seconds. ``attempts``
     counts the nodes that were asked; ``tried`` names those that failed, each with why;
@@ -83,6 +84,7 @@ class Outcome:
     started: float
     method: str = ""
     target: str = ""
+    client: str = ""
     surface: str = ""
     action: str = ""
     deployment: str = ""
@@ -97,6 +99,7 @@ class Outcome:
     status: int = 0
     terminal: Terminal = Terminal.FAILED
     code: str = ""
+    reason: str = ""
     overhead: float | None = None
     cancel: float | None = None
     first_byte: float | None = None
@@ -107,9 +110,15 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     dropped: tuple[str, ...] = ()
 
+    def blame(self, error: ProxyError) -> None:
+        """Note why."""
+        self.code, self.reason = error.code, error.reason
+
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""
         facts: dict[str, Any] = {"id": self.request_id}
+        if self.client:
+            facts["client"] = self.client
         for name in NAMES:
             if text := getattr(self, name):
                 facts[name] = text
@@ -125,6 +134,8 @@ class Outcome:
         facts["end"] = self.terminal.value
         if self.code:
             facts["code"] = self.code
+        if self.reason:
+            facts["reason"] = self.reason
         if self.first_byte is not None:
             facts["ttfb"] = round(self.first_byte - self.started, 6)
         facts["duration"] = round(self.ended - self.started, 6)

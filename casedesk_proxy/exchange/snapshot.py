@@ -13,6 +13,7 @@ from casedesk_proxy.auth.tokens import TokenTable
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.terms import Dialect, Engine
+from casedesk_proxy.wire.addresses import TrustedProxies
 
 __all__ = ["DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
 
@@ -64,6 +65,7 @@ class Snapshot:
     default_deployment: str | None
     max_body: int
     body_timeout: float
+    proxies: TrustedProxies
 
 
 def compile_snapshot(config: Config, secrets: Mapping[str, str]) -> Snapshot:
@@ -75,6 +77,7 @@ def compile_snapshot(config: Config, secrets: Mapping[str, str]) -> Snapshot:
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
         body_timeout=config.server.body_timeout,
+        proxies=TrustedProxies(config.server.trusted_proxies),
     )
 
 

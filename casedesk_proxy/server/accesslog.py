@@ -67,8 +67,9 @@ def usual_line(outcome: Outcome) -> bytes | None:
     )  # fmt: skip
     cached = "" if usage.cached is None else f" cached_tokens={usage.cached}"
     thoughts = "" if usage.thoughts is None else f" thought_tokens={usage.thoughts}"
+    client = outcome.client and f" client={_quoted(outcome.client)}"
     return (
-        f"id={outcome.request_id} {names} status={outcome.status} end=completed"
+        f"id={outcome.request_id}{client} {names} status={outcome.status} end=completed"
         f" ttfb={_seconds(outcome.first_byte - outcome.started)}"
         f" duration={_seconds(outcome.ended - outcome.started)}"
         f" bytes_in={outcome.received} bytes_out={outcome.sent} events={outcome.events}"

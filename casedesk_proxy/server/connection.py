@@ -23,8 +23,9 @@ from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.fibers import Fiber
 from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.server.peers import peer_of
 from casedesk_proxy.server.relay import Relay
-from casedesk_proxy.server.request import Request
+from casedesk_proxy.server.request import Client, Request
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
 from casedesk_proxy.wire.repeated import RepeatedHeads
 
@@ -32,8 +33,8 @@ __all__ = ["ClientConnection", "PublicServer"]
 
 #: Answers a request, writing to its transport; tells whether the connection may live on.
 Answer = Callable[[Request], Coroutine[Any, None, bool]]
-#: Answers, and logs, what is no request.
-Reject = Callable[[asyncio.Transport, ProxyError], None]
+#: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
+Reject = Callable[[Client, bytes, ProxyError], None]
 
 #: Bytes of a next request that may wait while one is answered; beyond, reading pauses.
 _MAX_PENDING = 65536
@@ -153,7 +154,8 @@ class PublicServer:
 
 
 class ClientConnection(asyncio.Protocol):
-    """See the module. ``relay`` is the relay that writes to this connection now, if any."""
+    """See the module. ``relay`` is the relay that writes to this connection now, if any; ``peer``
+    the address at the other end, as `peer_of` gives it."""
 
     __slots__ = (
         "__weakref__",
@@ -166,6 +168,7 @@ class ClientConnection(asyncio.Protocol):
         "_timer",
         "fiber",
         "gone_at",
+        "peer",
         "relay",
         "transport",
     )
@@ -182,11 +185,13 @@ class ClientConnection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
         self.fiber: Fiber[bool] | None = None
+        self.peer = ""
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.peer = peer_of(transport)
         self._server.admit(self)
         self._become_idle()
 
@@ -285,9 +290,9 @@ class ClientConnection(asyncio.Protocol):
         if end < 0:
             self._pending = data
             if data.startswith(_TLS_HELLO):
-                self._reject(BadRequest("http is spoken here, not https", code="not_https"))
+                self._reject(data, BadRequest("http is spoken here, not https", code="not_https"))
             elif len(data) > MAX_HEAD:
-                self._reject(BadRequest("the request's head is too large", status=431))
+                self._reject(data, BadRequest("the request's head is too large", status=431))
             elif data and self._timer is None:
                 timeout = self._server.head_timeout
                 self._timer = self._server.loop.call_later(timeout, self._head_overdue)
@@ -295,7 +300,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             head = self._server.heads.read(data[:end])
         except MalformedMessage as error:
-            self._reject(BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
+            self._reject(data, BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
             return False
         if self._timer is not None:
             self._timer.cancel()
@@ -343,11 +348,12 @@ class ClientConnection(asyncio.Protocol):
         self.transport.resume_reading()
         self._timer = self._server.loop.call_later(_LINGER, self.transport.close)
 
-    def _reject(self, error: ProxyError) -> None:
+    def _reject(self, data: bytes, error: ProxyError) -> None:
+        """``data``: what has come of the head."""
         self._stop_timers()
         if self.transport is not None:
             self._settle()
-            self._server.reject(self.transport, error)
+            self._server.reject(self, data, error)
             self.transport.close()
 
     # Timers.
@@ -374,7 +380,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _head_overdue(self) -> None:
         self._timer = None
-        self._reject(BadRequest("the request's head took too long", status=408))
+        self._reject(self._pending, BadRequest("the request's head took too long", status=408))
 
     def _stop_timers(self) -> None:
         for timer in (self._timer, self._idle_timer):

@@ -109,7 +109,8 @@ class Delivery:
         assert relay.terminal is not None
         self._lease.end(clean=relay.clean, fault=_FAULTS.get(relay.terminal))
         outcome.terminal = relay.terminal
-        outcome.code = relay.code or outcome.code
+        if relay.code:
+            outcome.code, outcome.reason = relay.code, relay.reason
         outcome.first_byte = relay.first_byte
         outcome.sent += relay.sent
         outcome.events = relay.events

@@ -24,7 +24,7 @@ from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
 from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.prelude import begin_prelude
-from casedesk_proxy.server.request import Request, require_plain
+from casedesk_proxy.server.request import Client, Request, require_plain
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.server.whole import came_whole, send_whole
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
@@ -34,6 +34,7 @@ from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.wire.headers import accept_request_id
+from casedesk_proxy.wire.http1 import glimpse_head
 from casedesk_proxy.wire.query import scrub_target
 from casedesk_proxy.wire.repeated import MOST
 
@@ -99,6 +100,7 @@ class Handler:
             started=self._loop.time(),
             method=head.method,
             target=target,
+            client=self.snapshot.proxies.client(request.client.peer, head.headers),
         )
         self.live.add(outcome)
         try:
@@ -145,13 +147,20 @@ class Handler:
             return self._refuse(request, outcome, delivery.fault)
         return delivery.keep_alive
 
-    def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
-        """Answer what is no request that could be read."""
+    def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
+        """Answer what cannot be read as a request, in the envelope that its beginning asks for.
+        ``data``: what came of its head."""
         now = self._loop.time()
-        outcome = Outcome(request_id=self._ids.new(), started=now, ended=now, first_byte=now)
-        outcome.code, outcome.terminal = error.code, Terminal.REFUSED
-        reply = error_reply(Dialect.GEMINI, error, outcome.request_id)
-        transport.write(self._whole(reply, outcome, keep_alive=False))
+        method, target, headers = glimpse_head(data)
+        outcome = Outcome(
+            request_id=self._ids.new(), started=now, ended=now, first_byte=now,
+            method=method, target=_shown(target), surface=guess_surface(target, headers),
+            client=self.snapshot.proxies.client(client.peer, headers), terminal=Terminal.REFUSED,
+        )  # fmt: skip
+        outcome.blame(error)
+        reply = error_reply(Dialect(outcome.surface), error, outcome.request_id)
+        if client.transport is not None:
+            client.transport.write(self._whole(reply, outcome, keep_alive=False))
         self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
@@ -223,7 +232,8 @@ class Handler:
         except ProxyError as error:
             if prelude is None or not prelude.opened:
                 raise
-            outcome.terminal, outcome.code = terminal_of(error), error.code
+            outcome.terminal = terminal_of(error)
+            outcome.blame(error)
             prelude.fail(error)
             return False
         except asyncio.CancelledError:
@@ -252,7 +262,7 @@ class Handler:
             return False
         delivery.close(outcome)
         outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None
-        outcome.code = ""
+        outcome.code = outcome.reason = ""
         return True
 
     def _stand(self, snapshot: Snapshot, request: Request, outcome: Outcome) -> Standing:
@@ -286,7 +296,7 @@ class Handler:
         return plan_request(standing.snapshot, standing.deployment, ask)
 
     def _refuse(self, request: Request, outcome: Outcome, error: ProxyError) -> bool:
-        outcome.code = error.code
+        outcome.blame(error)
         surface = Dialect(outcome.surface or Dialect.GEMINI)
         return self._send(request, outcome, error_reply(surface, error, outcome.request_id))
 

@@ -67,6 +67,7 @@ class Relay(asyncio.Protocol, ABC):
         "lost",
         "paused_at",
         "pulse",
+        "reason",
         "sent",
         "tap",
         "terminal",
@@ -93,7 +94,7 @@ class Relay(asyncio.Protocol, ABC):
         self.tap = tap
         self.terminal: Terminal | None = None
         self.clean = False
-        self.code = ""
+        self.code = self.reason = ""
         self.fault: ProxyError | None = None
         self.lost = False
         self.pulse = b""
@@ -149,7 +150,7 @@ class Relay(asyncio.Protocol, ABC):
         """
         if self.terminal is not None:
             return
-        self.code = error.code
+        self.code, self.reason = error.code, error.reason
         if self._is_unsent():
             # Without its traceback, whose frames hold this relay.
             self.fault = error.with_traceback(None)

@@ -26,8 +26,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 class Client(Protocol):
     """Where a request came from: ``transport`` is None once the client has gone, at ``gone_at`` by
-    time.perf_counter, ``relay`` the relay that feels its backpressure."""
+    time.perf_counter, ``relay`` the relay that feels its backpressure, ``peer`` the address at the
+    other end."""
 
+    peer: str
     transport: asyncio.Transport | None
     relay: Relay | None
     gone_at: float | None

@@ -20,6 +20,7 @@ __all__ = [
     "MalformedMessage",
     "RequestHead",
     "ResponseHead",
+    "glimpse_head",
     "header",
     "parse_request_head",
     "parse_response_head",
@@ -33,6 +34,8 @@ MAX_HEAD = 32768
 _REQUEST = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])"
 )
+#: A head of which only the beginning, or only a part, is well-formed.
+_BEGINNING = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e\x80-\xff]+)")
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _NO_BODY = frozenset({204, 304})
@@ -117,6 +120,18 @@ def parse_request_head(block: bytes) -> RequestHead:
         body = Body.NONE
     method, target = match[1].decode("ascii"), match[2].decode("utf-8", "surrogateescape")
     return RequestHead(method, target, modern, headers, body, length, keep_alive)
+
+
+def glimpse_head(data: bytes) -> tuple[str, str, RawHeaders]:
+    """Method, target and headers of a head that is incomplete or refused, as far as they can be
+    read: to say no in the right words. Each may be empty, the target cut. Raises nothing."""
+    request_line, *lines = data.lstrip(b"\r\n")[:MAX_HEAD].split(b"\r\n")
+    match = _BEGINNING.match(request_line)
+    if match is None:
+        return "", "", ()
+    fields = tuple(field for line in lines if (field := _FIELD.fullmatch(line)) is not None)
+    headers = tuple((field[1], field[2].rstrip(b" \t")) for field in fields)
+    return match[1].decode("ascii"), match[2].decode("utf-8", "surrogateescape"), headers
 
 
 def parse_response_head(block: bytes) -> ResponseHead:

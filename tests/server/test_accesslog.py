@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.errors import NotFound, ProxyError
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.server.accesslog import access_log, as_logfmt, usual_line
 from casedesk_proxy.server.lines import Lines
@@ -31,6 +32,34 @@ def test_the_line() -> None:
 def test_an_unread_request_shows_its_target() -> None:
     outcome = Outcome(request_id="r", started=0, method="GET", target="/x?key=***", status=404)
     assert 'method=GET target="/x?key=***"' in as_logfmt(outcome.facts()).decode()
+
+
+def test_it_says_who_and_why() -> None:
+    outcome = Outcome(
+        request_id="r", started=0, client="2001:db8::1", status=404, action="messages"
+    )
+    outcome.blame(NotFound("model 'my secret' is not served here; served are a, b"))
+    line = as_logfmt(outcome.facts()).decode()
+    assert line.startswith("id=r client=2001:db8::1 action=messages status=404 ")
+    assert 'code=not_found reason="model … is not served here" duration=0' in line
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("no node is available", "no node is available"),
+        (
+            "the request's body is larger than the client's",
+            "the request's body is larger than the client's",
+        ),
+        ("model 'it's; a 'prompt'' is not served; use b", "model … is not served"),
+        ('input_value="what the person asked" is wrong', "input_value=… is wrong"),
+        ("two\nlines", "two lines"),
+        ("x" * 500, "x" * 159 + "…"),
+    ],
+)
+def test_a_reason_quotes_nobody(message: str, reason: str) -> None:
+    assert ProxyError(message).reason == reason
 
 
 @given(st.text(max_size=30))
@@ -63,6 +92,8 @@ _COUNTS = st.none() | st.integers(0, 10**9)
         status=st.sampled_from([200, 404]),
         terminal=st.sampled_from(list(Terminal)),
         code=st.sampled_from(["", "busy"]),
+        reason=st.sampled_from(["", "no slot was free"]),
+        client=st.sampled_from(["", "192.0.2.1", "2001:db8::1", "unix"]),
         first_byte=st.none() | st.floats(10, 1000),
         ended=st.floats(10, 1000),
         received=st.integers(0, 10),

@@ -11,7 +11,7 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.server.connection import PublicServer
-from casedesk_proxy.server.request import Request
+from casedesk_proxy.server.request import Client, Request
 
 LIMIT = 1000
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
@@ -68,9 +68,10 @@ class Served:
             raise
         return True
 
-    def reject(self, transport: asyncio.Transport, error: ProxyError) -> None:
+    def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
         self.rejected.append(error)
-        transport.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
+        assert client.transport is not None
+        client.transport.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
 
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]

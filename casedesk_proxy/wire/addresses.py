@@ -1,0 +1,138 @@
+"""Whose request it is by address: the peer's own, or, behind a trusted proxy, the forwarded one.
+
+What a client wrote into ``X-Forwarded-For`` or ``Forwarded`` stands to the left of what the proxy
+in front of us added, so that both are read from the right and only as far as trusted proxies
+reach. Anything that is no address ends the reading: what is known until then counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from casedesk_proxy.terms import RawHeaders
+
+__all__ = ["UNIX", "TrustedProxies", "is_network", "limit_key", "plain_address"]
+
+#: How a peer on a Unix socket is called, in the log and in server.trusted_proxies.
+UNIX = "unix"
+#: Addresses read of one request, from the right. Nobody has more proxies in a row.
+_MOST_HOPS = 32
+_IPV6_PREFIX_BITS = 64
+#: One element of ``Forwarded`` (RFC 7239): anything up to a comma outside quotes.
+_ELEMENT = re.compile(r'(?:[^",]++|"[^"]*+")++')
+_FOR = re.compile(r'(?:^|;)[ \t]*for=(?:"([^"]*+)"|([^\s;"]*+))[ \t]*(?=;|$)', re.IGNORECASE)
+#: An address with or without a port: 192.0.2.1:80, [2001:db8::1]:80, 2001:db8::1.
+_PLACE = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?|([0-9.]{7,15})(?::\d{1,5})?|(.+)")
+
+
+class TrustedProxies:
+    """Addresses, networks and ``unix``, whose word about their clients is believed."""
+
+    __slots__ = ("_networks", "_unix")
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """Raises ValueError for a name that is none of the three."""
+        listed = tuple(names)
+        self._unix = UNIX in listed
+        self._networks = tuple(ip_network(name, strict=False) for name in listed if name != UNIX)
+
+    def __bool__(self) -> bool:
+        return self._unix or bool(self._networks)
+
+    def client(self, peer: str, headers: RawHeaders) -> str:
+        """The client's address, as the log and the limits see it. ``peer`` is as `plain_address`
+        gives it, or UNIX. Raises nothing, whatever the headers hold.
+
+        ``X-Forwarded-For`` goes before ``Forwarded``: nearly every proxy writes the former, and
+        passes the latter on as the client sent it.
+        """
+        if not (self._unix or self._networks) or not self._trusts(peer):
+            return peer
+        known = peer
+        for place in _hops(headers):
+            address = _address(place)
+            if address is None:
+                break
+            known = address
+            if not self._trusts(known):
+                break
+        return known
+
+    def _trusts(self, address: str) -> bool:
+        if address == UNIX:
+            return self._unix
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+
+def is_network(name: str) -> bool:
+    """Whether it may stand in a list of trusted proxies."""
+    try:
+        TrustedProxies((name,))
+    except ValueError:
+        return False
+    return True
+
+
+def plain_address(text: str) -> str:
+    """An address in its shortest form: without a zone, an IPv4 one that was mapped into IPv6 as
+    IPv4. What is no address stays as it is."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    return str(_unmapped(address))
+
+
+def limit_key(address: str) -> str:
+    """What counts as one client for limits: of IPv6 the /64, of which a single host has all
+    addresses; anything else as it is."""
+    if ":" not in address:
+        return address
+    try:
+        network = IPv6Network((address, _IPV6_PREFIX_BITS), strict=False)
+    except ValueError:
+        return address
+    return str(network)
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _address(place: str) -> str | None:
+    match = _PLACE.fullmatch(place)
+    if match is None:
+        return None
+    try:
+        text = match[1] or match[2] or match[3]
+        return str(_unmapped(ip_address(text.partition("%")[0])))
+    except ValueError:
+        return None
+
+
+def _hops(headers: RawHeaders) -> Iterator[str]:
+    """What proxies said about whom they serve, the nearest first."""
+    told = _lines(headers, b"x-forwarded-for")
+    if told:
+        for line in reversed(told):
+            yield from (one.strip() for one in reversed(line.rsplit(",", _MOST_HOPS)))
+        return
+    for line in reversed(_lines(headers, b"forwarded")):
+        if line.count('"') % 2 or "\\" in line:
+            # A quote that the client left open would swallow what the proxy added behind it.
+            yield ""
+            return
+        for element in reversed(_ELEMENT.findall(line)[-_MOST_HOPS:]):
+            match = _FOR.search(element.strip())
+            yield (match[1] or match[2] or "") if match else ""
+
+
+def _lines(headers: RawHeaders, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in headers if name.lower() == wanted]
