@@ -17,6 +17,7 @@ from casedesk_proxy.terms import RawHeaders, record
 __all__ = [
     "MAX_HEAD",
     "Body",
+    "HeadTooLarge",
     "MalformedMessage",
     "RequestHead",
     "ResponseHead",
@@ -29,6 +30,9 @@ __all__ = [
 
 #: Longest head accepted, in bytes. Node takes 16 KiB, nginx four times 8 KiB.
 MAX_HEAD = 32768
+
+#: Most header lines of a head, which is read in one go. SDKs send up to 40.
+MAX_FIELDS = 256
 
 #: The target is any visible ASCII, and bytes above it, which some clients send unencoded.
 _REQUEST = re.compile(
@@ -43,6 +47,10 @@ _NO_BODY = frozenset({204, 304})
 
 class MalformedMessage(ValueError):
     """The bytes are not a well-formed HTTP/1.x message."""
+
+
+class HeadTooLarge(MalformedMessage):
+    """More of it than is read: 431."""
 
 
 class Body(Enum):
@@ -104,7 +112,7 @@ def header(headers: RawHeaders, name: bytes) -> bytes | None:
 
 def parse_request_head(block: bytes) -> RequestHead:
     """Read a head, given without the empty line that ends it. Raises MalformedMessage."""
-    request_line, *lines = block.split(b"\r\n")
+    request_line, *lines = _split(block)
     match = _REQUEST.fullmatch(request_line)
     if match is None:
         raise MalformedMessage("not a request line")
@@ -136,7 +144,7 @@ def glimpse_head(data: bytes) -> tuple[str, str, RawHeaders]:
 
 def parse_response_head(block: bytes) -> ResponseHead:
     """Read a head, given without the empty line that ends it. Raises MalformedMessage."""
-    status_line, *lines = block.split(b"\r\n")
+    status_line, *lines = _split(block)
     match = _STATUS.fullmatch(status_line)
     if match is None:
         raise MalformedMessage("not a status line")
@@ -149,6 +157,13 @@ def parse_response_head(block: bytes) -> ResponseHead:
     return ResponseHead(status, match[3] or b"", headers, body, length, keep_alive)
 
 
+def _split(block: bytes) -> list[bytes]:
+    lines = block.split(b"\r\n", MAX_FIELDS + 1)
+    if len(lines) > MAX_FIELDS + 1:
+        raise HeadTooLarge(f"more than {MAX_FIELDS} header lines")
+    return lines
+
+
 def _field(line: bytes) -> tuple[bytes, bytes]:
     match = _FIELD.fullmatch(line)
     if match is None:
@@ -157,10 +172,11 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _framing(headers: RawHeaders, *, modern: bool) -> tuple[Body, int, bool]:
-    """Body, its length, and whether the connection may carry another message."""
+    """Body, its length, and whether the connection may carry another message: ``close`` anywhere
+    in the Connection lines decides (RFC 9112 section 9.3)."""
     coding: bytes | None = None
     length: int | None = None
-    keep_alive = modern
+    keep_alive, close = modern, False
     for name, value in headers:
         name = name.lower()
         if name == b"content-length":
@@ -169,7 +185,9 @@ def _framing(headers: RawHeaders, *, modern: bool) -> tuple[Body, int, bool]:
             coding = value.lower() if coding is None else coding + b"," + value.lower()
         elif name == b"connection":
             options = [option.strip() for option in value.lower().split(b",")]
-            keep_alive = b"close" not in options and (keep_alive or b"keep-alive" in options)
+            close = close or b"close" in options
+            keep_alive = keep_alive or b"keep-alive" in options
+    keep_alive = keep_alive and not close
     if coding is not None:
         if coding != b"chunked":
             raise MalformedMessage("transfer coding other than chunked")

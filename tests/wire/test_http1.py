@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.wire.http1 import (
+    MAX_FIELDS,
     Body,
+    HeadTooLarge,
     MalformedMessage,
     header,
     parse_request_head,
@@ -33,6 +35,8 @@ def parse(*lines: str) -> tuple[Body, int, bool]:
         (["HTTP/1.0 200 OK", "Content-Length: 5"], (Body.LENGTH, 5, False)),
         (["HTTP/1.0 200 OK", "Content-Length: 5", "Connection: keep-alive"],
          (Body.LENGTH, 5, True)),
+        (["HTTP/1.1 200 OK", "Content-Length: 5", "Connection: close", "Connection: keep-alive"],
+         (Body.LENGTH, 5, False)),
         (["HTTP/1.1 204 No Content"], (Body.NONE, 0, True)),
         (["HTTP/1.1 304 Not Modified", "Content-Length: 5"], (Body.NONE, 0, True)),
         (["HTTP/1.1 100 Continue"], (Body.NONE, 0, True)),
@@ -111,6 +115,15 @@ def test_a_target_goes_out_as_it_came(target: bytes) -> None:
         (["GET / HTTP/1.1", "Host: h", "Connection: close"], (Body.NONE, 0, False)),
         (["GET / HTTP/1.0"], (Body.NONE, 0, False)),
         (["GET / HTTP/1.0", "Connection: Keep-Alive"], (Body.NONE, 0, True)),
+        (["GET / HTTP/1.0", "Connection: close", "Connection: keep-alive"], (Body.NONE, 0, False)),
+        (
+            ["GET / HTTP/1.1", "Host: h", "Connection: Close", "Connection: keep-alive"],
+            (Body.NONE, 0, False),
+        ),
+        (
+            ["GET / HTTP/1.1", "Host: h", "Connection: keep-alive", "Connection: TE, close"],
+            (Body.NONE, 0, False),
+        ),
     ],
 )
 def test_requests(lines: list[str], wanted: tuple[Body, int, bool]) -> None:
@@ -127,3 +140,15 @@ def test_any_bytes_are_a_request_or_refused(garbage: bytes) -> None:
             continue
         assert head.method
         assert head.body is not Body.CLOSE
+
+
+def test_header_lines_are_counted() -> None:
+    """Reading one costs what 20 bytes of body do, and a head is read in one go."""
+    lines = ["Host: h", *["a: b"] * (MAX_FIELDS - 1)]
+    for first, read in (
+        ("GET / HTTP/1.1", parse_request_head),
+        ("HTTP/1.1 200 OK", parse_response_head),
+    ):
+        assert len(read("\r\n".join([first, *lines]).encode()).headers) == MAX_FIELDS
+        with pytest.raises(HeadTooLarge):
+            read("\r\n".join([first, *lines, "a: b"]).encode())
