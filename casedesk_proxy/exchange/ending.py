@@ -14,7 +14,7 @@ from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 
-__all__ = ["ArrayTap", "broken_ending", "envelope", "is_between_events"]
+__all__ = ["ArrayTap", "broken_ending", "envelope", "is_between_events", "mended_ending"]
 
 _FRAMES = {
     Dialect.GEMINI: gemini.error_frame,
@@ -39,6 +39,15 @@ def broken_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyE
     if framing is Framing.SSE and is_between_events(tail):
         return _FRAMES[surface](error)
     return b""
+
+
+def mended_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyError) -> bytes:
+    """The same for a client to whom the connection's end is the message's, so that the error is
+    all that tells of the break: an event that was cut is ended first."""
+    if framing is not Framing.SSE:
+        return b""
+    frame = _FRAMES[surface](error)
+    return frame if is_between_events(tail) else b"\n\n" + frame
 
 
 def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 
 from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
-from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, envelope
+from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, envelope, mended_ending
 from casedesk_proxy.exchange.heartbeat import pulse
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.refusal import judge_refusal
@@ -178,7 +178,8 @@ def _relaying(
         ending: Ending = watcher.ending
     else:
         tap = Tap()
-        ending = functools.partial(broken_ending, surface, framing)
+        ends = mended_ending if taken is Body.CLOSE else broken_ending
+        ending = functools.partial(ends, surface, framing)
     parts = (loop, transport, head, body_reader(reply.head), tap, ending)
     if opened and framing is Framing.JSON_ARRAY:
         return ContinuedArray(*parts, chunked=request.head.modern), keep_alive

@@ -18,6 +18,7 @@ from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.exchange.ending import ArrayTap, is_between_events
 from casedesk_proxy.exchange.finish import is_unfinished
 from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.server.parting import reset
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.usage.tap import Tap
@@ -57,6 +58,7 @@ class Relay(asyncio.Protocol, ABC):
         "_loop",
         "_node",
         "_reader",
+        "_rest",
         "_write",
         "answers",
         "clean",
@@ -87,6 +89,8 @@ class Relay(asyncio.Protocol, ABC):
         self._write = client.write
         self._head = head
         self._reader = reader
+        #: Of the node's bytes, those that wait for the next round: see `ChunkReader`.
+        self._rest = b""
         self._ending = ending
         self._connection: NodeConnection | None = None
         self._node: asyncio.Transport | None = None
@@ -120,7 +124,7 @@ class Relay(asyncio.Protocol, ABC):
             self._node = connection.lend(self)
             if self._node is None:
                 self.connection_lost(connection.lost_by)
-            elif self.paused_at is not None:
+            elif self.paused_at is not None or self._rest:
                 self._node.pause_reading()
 
     def usage(self, dialect: Dialect) -> Usage:
@@ -139,14 +143,15 @@ class Relay(asyncio.Protocol, ABC):
     def leave(self, terminal: Terminal) -> None:
         """The client went, or reads no more: close both sides at once."""
         if self.terminal is None:
-            self._client.abort()
+            self._drop_client()
             self._end(terminal)
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
         """Stop a stream whose client still listens: a silent node, a daemon that must stop.
 
         The client is told why, then its connection is closed without the message's end. By a
-        FIN, since a reset would overtake the error on its way.
+        FIN, since a reset would overtake the error on its way; by a reset where nothing can be
+        told and a FIN is the message's proper end.
         """
         if self.terminal is not None:
             return
@@ -158,13 +163,17 @@ class Relay(asyncio.Protocol, ABC):
             return
         self._recall()
         ending = self._ending(self.tap.last, error)
-        if ending and not self._client.is_closing() and (framed := self._frame(ending)):
+        framed = self._frame(ending) if ending and not self._client.is_closing() else b""
+        if framed:
             self._send(framed)
             self.sent += len(framed)
         self._end(terminal)
+        if self._is_ended_by_close() and not framed:
+            self._drop_client()
+            return
         self._client.close()
         if self._client.get_write_buffer_size():
-            self._loop.call_later(FAREWELL, self._client.abort)
+            self._loop.call_later(FAREWELL, self._drop_client)
 
     async def begun(self) -> None:
         """Until something of the reply has been sent to the client, or it has ended."""
@@ -177,6 +186,13 @@ class Relay(asyncio.Protocol, ABC):
         if sign and (framed := self._frame(sign)):
             self._send(framed)
             self.sent += len(framed)
+
+    def _drop_client(self) -> None:
+        """Close at once. What is still on its way ends in a FIN, which some take for the end."""
+        if self._is_ended_by_close():
+            reset(self._client)
+        else:
+            self._client.abort()
 
     # What the node's transport calls.
 
@@ -201,11 +217,16 @@ class Relay(asyncio.Protocol, ABC):
         self.events += 1
         if self._reader.ended:
             self._finish(surplus=used < len(data))
+        elif used < len(data) and self.terminal is None:
+            self._put_off(data[used:])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._node = None
         if self.terminal is not None:
             self.clean = False
+        elif self._rest:
+            # What came before goes before.
+            self._loop.call_soon(self.connection_lost, exc)
         elif exc is None and isinstance(self._reader, CloseReader):
             self._finish(surplus=True)
         else:
@@ -222,10 +243,25 @@ class Relay(asyncio.Protocol, ABC):
 
     def resume(self) -> None:
         self.paused_at = None
-        if self._node is not None and not self._node.is_closing():
+        if self._node is not None and not self._node.is_closing() and not self._rest:
             self._node.resume_reading()
 
     # What becomes of the node's bytes.
+
+    def _put_off(self, rest: bytes) -> None:
+        """It is more than one round of the loop should bear."""
+        self._rest = rest
+        if self._node is not None and not self._node.is_closing():
+            self._node.pause_reading()
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        rest, self._rest = self._rest, b""
+        if self.terminal is not None:
+            return
+        if self.paused_at is None:
+            self.resume()
+        self.data_received(rest)
 
     def _recall(self) -> None:
         """Give the tap what went by without it."""
@@ -239,6 +275,10 @@ class Relay(asyncio.Protocol, ABC):
         tap = self.tap
         between = tap.between if isinstance(tap, ArrayTap) else is_between_events(tap.last)
         return self.pulse if self.pulse and between else b""
+
+    def _is_ended_by_close(self) -> bool:
+        """Whether the client takes the connection's end for the message's."""
+        return False
 
     def _is_unsent(self) -> bool:
         """Whether nothing has been sent, so that an error can still be a plain reply."""
@@ -326,6 +366,9 @@ class ReframingRelay(Relay):
 
     def _frame(self, payload: bytes) -> bytes:
         return frame_chunk(payload) if self._chunked else payload
+
+    def _is_ended_by_close(self) -> bool:
+        return not self._chunked
 
     def _last(self) -> bytes:
         self._check_finished()

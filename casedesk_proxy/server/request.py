@@ -80,16 +80,19 @@ class Request:
             # Most bodies come in one piece.
             self._pieces, self._size, self._reader = [data[:length]], length, _ENDED
             return length
+        used = 0
         try:
-            used = self._reader.read(data)
+            while used < len(data) and not self._reader.ended:
+                used += self._reader.read(data[used:])
+                if self._done is None:
+                    self._pieces += self._reader.payload
+                    self._size += sum(map(len, self._reader.payload))
         except MalformedChunk:
             self._fail(BadRequest("the request's body is not well-formed"))
             return len(data)
-        if self._done is None:
-            self._pieces += self._reader.payload
-            self._size += sum(map(len, self._reader.payload))
-            if self._size > (_UNASKED if self._limit is None else self._limit):
-                self._take_too_much()
+        most = _UNASKED if self._limit is None else self._limit
+        if self._done is None and self._size > most:
+            self._take_too_much()
         if self._reader.ended and self._done is not None:
             self._done()
         return used

@@ -157,6 +157,9 @@ class TransposingRelay(Relay):
     def _frame(self, payload: bytes) -> bytes:
         return frame_chunk(payload) if self._chunked else payload
 
+    def _is_ended_by_close(self) -> bool:
+        return self._streams and not self._chunked
+
     def _last(self) -> bytes:
         body = self._translator.finish()
         if not self._streams:

@@ -59,15 +59,17 @@ class _Answer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._whole.done():
             return
+        reader, used = self._reader, 0
         try:
-            surplus = self._reader.read(data) < len(data)
+            while used < len(data) and not reader.ended and len(self._body) <= LONGEST:
+                used += reader.read(data[used:])
+                self._body += b"".join(reader.payload)
         except MalformedChunk:
             self._fail()
             return
-        self._body += b"".join(self._reader.payload)
-        if surplus or len(self._body) > LONGEST:
+        if used < len(data) or len(self._body) > LONGEST:
             self._fail()
-        elif self._reader.ended:
+        elif reader.ended:
             self._whole.set_result(bytes(self._body))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 
-__all__ = ["HEADS", "LAST_CHUNK", "ChunkReader", "MalformedChunk", "frame_chunk"]
+__all__ = ["HEADS", "LAST_CHUNK", "MOST_CHUNKS", "ChunkReader", "MalformedChunk", "frame_chunk"]
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -19,7 +19,11 @@ LAST_CHUNK = b"0\r\n\r\n"
 MAX_LINE = 4096
 MAX_TRAILER = 8192
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+#: Chunks that one ``read`` takes, so that a peer who sends a byte in each costs no round of the
+#: loop more than half a millisecond; few reads of a reply's tokens hold more than 50.
+MOST_CHUNKS = 512
+
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -61,9 +65,10 @@ class _At(IntEnum):
 class ChunkReader:
     """Follows one chunked body through arbitrary reads.
 
-    ``read`` returns how many bytes of the read belong to the message. ``ended`` tells whether
-    it is complete; ``between`` whether the next byte starts a size line. Malformed framing
-    raises MalformedChunk, after which the reader is of no further use.
+    ``read`` returns how many bytes of the read belong to the message, or as many of them as hold
+    MOST_CHUNKS: the rest is to be given again, in another round of the loop. ``ended`` tells
+    whether the message is complete; ``between`` whether the next byte starts a size line.
+    Malformed framing raises MalformedChunk, after which the reader is of no further use.
     """
 
     __slots__ = ("_at", "_left", "_line", "_trailer", "payload")
@@ -84,16 +89,41 @@ class ChunkReader:
     def between(self) -> bool:
         return self._at is _At.SIZE and not self._line
 
-    def read(self, data: bytes) -> int:
-        """Take the next bytes; returns how many of them are the message's."""
+    def read(self, data: bytes, start: int = 0) -> int:
+        """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
+        the message's."""
         self.payload = []
-        position, end = 0, len(data)
-        while position < end and self._at is not _At.END:
+        position, end, left = start, len(data), MOST_CHUNKS
+        while position < end and left > 0 and self._at is not _At.END:
             if self._at is _At.DATA:
                 position = self._read_data(data, position)
+            elif self._at is _At.SIZE and not self._line:
+                position, left = self._read_whole(data, position, left)
             else:
                 position = self._read_line(data, position)
-        return position
+        return position - start
+
+    def _read_whole(self, data: bytes, position: int, left: int) -> tuple[int, int]:
+        """Chunks that lie in ``data`` from end to end, and the size line of what follows them."""
+        payload, end = self.payload, len(data)
+        while left > 0:
+            size_line = _SIZE.match(data, position)
+            if size_line is None:
+                return self._read_line(data, position), left
+            size, begin = int(size_line[1], 16), size_line.end()
+            if begin - position > MAX_LINE:
+                raise MalformedChunk("line too long")
+            stop = begin + size
+            if not size or stop + 2 > end:
+                self._left = size
+                self._at = _At.DATA if size else _At.TRAILER
+                return begin, left
+            if data[stop : stop + 2] != b"\r\n":
+                raise MalformedChunk("no CRLF after chunk data")
+            payload.append(data[begin:stop])
+            position = stop + 2
+            left -= 1
+        return position, left
 
     def _read_data(self, data: bytes, position: int) -> int:
         stop = min(position + self._left, len(data))
@@ -115,7 +145,7 @@ class ChunkReader:
         line, self._line = self._line, b""
         if not line.endswith(b"\r\n"):
             raise MalformedChunk("line ends without CR")
-        self._take_line(line[:-2])
+        self._take_line(line)
         return stop
 
     def _check_partial(self) -> None:
@@ -131,12 +161,12 @@ class ChunkReader:
             self._left = int(match[1], 16)
             self._at = _At.DATA if self._left else _At.TRAILER
         elif self._at is _At.DATA_END:
-            if line:
+            if line != b"\r\n":
                 raise MalformedChunk("no CRLF after chunk data")
             self._at = _At.SIZE
-        elif not line:
+        elif line == b"\r\n":
             self._at = _At.END
         else:
             self._trailer += len(line)
-            if self._trailer > MAX_TRAILER or not _TRAILER.fullmatch(line):
+            if self._trailer > MAX_TRAILER or not _TRAILER.fullmatch(line, 0, len(line) - 2):
                 raise MalformedChunk("bad trailer")

@@ -278,3 +278,66 @@ def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
     line.feed(b"".join(crumbs[:half]), *crumbs[half:], LAST_CHUNK)
     assert line.relay.terminal is Terminal.COMPLETED
     assert line.body.endswith(LAST_CHUNK)
+
+
+@pytest.mark.parametrize("reframe", [None, True, False])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_byte_in_each_chunk_costs_a_round_no_more(reframe: bool | None, early: bool) -> None:
+    """The rest of such a read waits for the next round, and the node with it."""
+    crumbs = frame_chunk(b"x") * 2000
+    wire = crumbs + LAST_CHUNK
+    line = Line(ChunkReader(), reframe=reframe, early=wire if early else b"")
+    if not early:
+        line.feed(wire)
+    first = len(line.body)
+    assert 0 < first < len(wire) / 3
+    assert line.node.asked[-1] == "pause"
+    rounds = 0
+    while line.relay.terminal is None:
+        run_a_round()
+        rounds += 1
+    assert rounds == 3
+    if reframe:
+        reader, body = ChunkReader(), line.body
+        assert reader.read(body) == len(body)
+        assert b"".join(reader.payload) == b"x" * 2000
+    else:
+        assert line.body == (wire if reframe is None else b"x" * 2000)
+    assert line.relay.clean
+    assert line.node.protocol is line.connection
+    assert line.node.asked[-1] == "resume"
+
+
+def test_what_waits_goes_out_before_the_end() -> None:
+    line = Line(ChunkReader())
+    line.feed(frame_chunk(b"data: 1\n\n") * 1200)
+    line.relay.connection_lost(None)
+    assert line.relay.terminal is None
+    for _ in range(5):
+        run_a_round()
+    assert line.body == frame_chunk(b"data: 1\n\n") * 1200 + frame_chunk(ERROR)
+    assert line.relay.terminal is Terminal.NODE_BROKE
+
+
+def test_what_waits_goes_nowhere_once_the_client_has_left() -> None:
+    line = Line(ChunkReader())
+    line.feed(frame_chunk(b"x") * 1200)
+    sent = line.body
+    line.relay.leave(Terminal.CLIENT_GONE)
+    for _ in range(5):
+        run_a_round()
+    assert line.body == sent
+    assert line.client.asked == ["abort"]
+
+
+def test_a_client_that_reads_again_wakes_no_node_whose_bytes_still_wait() -> None:
+    line = Line(ChunkReader())
+    line.feed(frame_chunk(b"x") * 1200)
+    line.relay.pause()
+    line.relay.resume()
+    assert line.node.asked[-1] == "pause"
+
+
+def run_a_round() -> None:
+    LOOP.call_soon(LOOP.stop)
+    LOOP.run_forever()

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader, MalformedChunk, frame_chunk
+from casedesk_proxy.wire.chunked import (
+    HEADS,
+    LAST_CHUNK,
+    MOST_CHUNKS,
+    ChunkReader,
+    MalformedChunk,
+    frame_chunk,
+)
 
 PAYLOADS = st.lists(
     st.one_of(
@@ -120,3 +127,22 @@ def test_heads_match_no_read_of_several_chunks() -> None:
             assert not wire.startswith(HEADS[len(wire)])
     assert not LAST_CHUNK.startswith(HEADS[len(LAST_CHUNK)])
     assert not b"".startswith(HEADS[0])
+
+
+@pytest.mark.parametrize("size", [b"1", b"1;x=y", b"0001"])
+@pytest.mark.parametrize("ahead", [b"", b"5", b"5\r\nhel"])
+def test_a_read_takes_so_many_chunks_and_no_more(size: bytes, ahead: bytes) -> None:
+    """Whoever sends a byte in each chunk costs no round of the loop more than others do."""
+    crumb = size + b"\r\nx\r\n"
+    wire = b"5\r\nhello\r\n" + crumb * 3 * MOST_CHUNKS + LAST_CHUNK
+    reader, body, turns = ChunkReader(), b"", 0
+    position = reader.read(ahead)
+    body += b"".join(reader.payload)
+    while not reader.ended:
+        position += reader.read(wire, position)
+        assert len(reader.payload) <= MOST_CHUNKS + 1
+        body += b"".join(reader.payload)
+        turns += 1
+    assert position == len(wire)
+    assert body == b"hello" + b"x" * 3 * MOST_CHUNKS
+    assert turns == 4
