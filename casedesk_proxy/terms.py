@@ -75,6 +75,8 @@ class Action(StrEnum):
     EMBEDDINGS = "embeddings"
     LIST_MODELS = "models.list"
     GET_MODEL = "models.get"
+    #: A look at a base URL.
+    BASE = "base"
 
 
 class Framing(StrEnum):

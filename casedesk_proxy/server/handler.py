@@ -28,7 +28,7 @@ from casedesk_proxy.server.request import Client, Request, require_plain
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.server.whole import came_whole, send_whole
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
-from casedesk_proxy.surfaces.envelopes import error_reply
+from casedesk_proxy.surfaces.envelopes import base_reply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
@@ -175,7 +175,11 @@ class Handler:
         began = time.perf_counter()
         snapshot = self.snapshot
         if standing is None:
-            standing = self._stand(snapshot, request, outcome)
+            call = _read(request, outcome)
+            if call.action is Action.BASE:
+                outcome.terminal = Terminal.COMPLETED
+                return base_reply(call)
+            standing = self._stand(snapshot, request, outcome, call)
         call, deployment = standing.call, standing.deployment
         outcome.surface, outcome.action = call.surface, call.action
         outcome.token, outcome.deployment = standing.token, deployment.name
@@ -265,12 +269,11 @@ class Handler:
         outcome.code = outcome.reason = ""
         return True
 
-    def _stand(self, snapshot: Snapshot, request: Request, outcome: Outcome) -> Standing:
-        """What is wanted, if the caller may have it. Raises a ClientFault."""
+    def _stand(
+        self, snapshot: Snapshot, request: Request, outcome: Outcome, call: Call
+    ) -> Standing:
+        """``call``, if the caller may have it. Raises a ClientFault."""
         head = request.head
-        outcome.surface = guess_surface(head.target, head.headers)
-        call = read_call(head.method, head.target, head.headers)
-        outcome.surface, outcome.action = call.surface, call.action
         credential = find_credential(head.headers, head.target.partition("?")[2])
         known = snapshot.tokens.match(credential) if credential else None
         name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
@@ -332,6 +335,15 @@ class _RequestIds:
             drawn = os.urandom(16 * 256).hex()
             self._left = [drawn[start : start + 32] for start in range(0, len(drawn), 32)]
         return self._left.pop()
+
+
+def _read(request: Request, outcome: Outcome) -> Call:
+    """What is wanted. Raises a ClientFault."""
+    head = request.head
+    outcome.surface = guess_surface(head.target, head.headers)
+    call = read_call(head.method, head.target, head.headers)
+    outcome.surface, outcome.action = call.surface, call.action
+    return call
 
 
 def _shown(target: str) -> str:

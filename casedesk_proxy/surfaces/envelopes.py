@@ -8,10 +8,11 @@ from typing import Any
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, openai
+from casedesk_proxy.surfaces.elsewhere import base_url
 from casedesk_proxy.surfaces.pauses import whole_seconds
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
 
-__all__ = ["Reply", "error_reply", "list_reply", "model_reply"]
+__all__ = ["Reply", "base_reply", "error_reply", "list_reply", "model_reply"]
 
 #: Google's spelling for its own; only its SDKs read the body without looking at the type.
 _CONTENT_TYPE = {
@@ -19,6 +20,7 @@ _CONTENT_TYPE = {
     Dialect.ANTHROPIC: b"application/json",
     Dialect.OPENAI: b"application/json",
 }
+_PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff"))
 _ERRORS = {
     Dialect.GEMINI: (gemini.http_status, gemini.error_body),
     Dialect.ANTHROPIC: (anthropic.http_status, anthropic.error_body),
@@ -54,6 +56,14 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> Reply:
     if status in _NEVER_RETRY:
         headers.append((b"x-should-retry", b"false"))
     return Reply(status, tuple(headers), body_of(error, request_id))
+
+
+def base_reply(call: Call) -> Reply:
+    """What there is at a base URL, for health checkers and people: the same whoever asks, and
+    whether the deployment exists or not."""
+    urls = [base_url(surface, call.deployment) for surface in Dialect]
+    told = "CaseDesk Proxy; base URLs: {} (Gemini), {} (Anthropic), {} (OpenAI)\n".format(*urls)
+    return Reply(200, _PLAIN, told.encode("utf-8", "replace"))
 
 
 def list_reply(call: Call, models: Sequence[ModelInfo]) -> dict[str, Any]:

@@ -1,19 +1,25 @@
 """Method and raw target of a request become a Call, or a ClientFault; never a redirect.
 
-Mounts are ``/proxy/{deployment}/gemini|anthropic|openai``, ``/genai`` and the bare root, which
-the surfaces share. Behind them paths are read as leniently as SDKs and their users write them
-(measured): versions repeated, ``v1alpha``, or left out.
+Mounts are ``/proxy/{deployment}/gemini|anthropic|openai``, ``/gemini|anthropic|openai``,
+``/genai`` and the bare root, which the surfaces share; behind a Gemini mount and its version
+``openai`` leads to OpenAI's, as at Google's. Behind them paths are read as leniently as SDKs and
+their users write them (measured): versions repeated, ``v1alpha``, or left out.
 """
 
 from __future__ import annotations
 
-from casedesk_proxy.surfaces.resources import (
+import re
+
+from casedesk_proxy.surfaces.elsewhere import (
     ACTIONS,
-    is_files,
+    POSTED,
+    has_action,
+    misplaced,
     no_path,
-    read_resource,
-    wrong_method,
+    owner_of,
+    unserved,
 )
+from casedesk_proxy.surfaces.resources import read_resource, wrong_method
 from casedesk_proxy.surfaces.targets import decode, split_target
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 from casedesk_proxy.wire.query import cut_key, read_pairs
@@ -23,19 +29,13 @@ __all__ = ["guess_surface", "read_call"]
 _SURFACES = {str(dialect): dialect for dialect in Dialect}
 #: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
 _VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
-_POSTED = {
-    Dialect.ANTHROPIC: {
-        "messages": Action.MESSAGES,
-        "messages/count_tokens": Action.COUNT_MESSAGES,
-    },
-    Dialect.OPENAI: {
-        "chat/completions": Action.CHAT,
-        "completions": Action.COMPLETE,
-        "embeddings": Action.EMBEDDINGS,
-    },
-}
-_BARE_POSTED = {rest: surface for surface, table in _POSTED.items() for rest in table}
 _READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
+#: What may be set as a client's base URL, with or without versions; health checkers ask for it.
+_BASE = re.compile(
+    r"/proxy(?:/[^/]+)?|(?:/genai|(?:/proxy/[^/]+)?/(?:gemini|anthropic|openai))?"
+    r"(?:/v1(?:beta1?|alpha)?)*(?:/openai(?:/v1)*)?"
+)
+_BASE_METHODS = frozenset({"GET", "HEAD"})
 _GEMINI_ONLY = frozenset({"genai", "upload", "v1beta", "v1alpha", "v1beta1"})
 
 
@@ -48,16 +48,21 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     path, query = split_target(target)
     if method == "OPTIONS":
         raise wrong_method("GET, POST")
+    if method in _BASE_METHODS and _BASE.fullmatch(path):
+        return _read_base(path, target, headers)
     surface, deployment, rest = _find_mount(path)
     version, rest = _cut_versions(rest)
+    if surface in (None, Dialect.GEMINI) and (inner := _inside_google(rest)) is not None:
+        surface, rest = Dialect.OPENAI, inner
     if surface is None:
         surface = _claim(method, version, rest, query, headers)
+    _require_own(method, rest, surface, deployment)
     if surface is Dialect.GEMINI:
         version = version or "v1beta"
-        action, model = read_resource(method, rest)
+        action, model = read_resource(method, rest, deployment)
     else:
         version = ""
-        action, model = _read_posted(surface, rest)
+        action, model = _read_posted(surface, rest, deployment)
     wanted = "GET" if action in _READ_ONLY else "POST"
     if method != wanted:
         raise wrong_method(wanted)
@@ -68,20 +73,42 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
 
 
 def guess_surface(target: str, headers: RawHeaders) -> Dialect:
-    """Whose envelope fits a request that could not be read. Never raises."""
+    """Whose envelope fits a request that could not be read: its client's, which the path's end
+    tells better than its mount. Never raises."""
     path, _, query = target.partition("?")
     segments = [segment for segment in path.split("/", 12) if segment]
-    if "proxy" in segments[:4]:
-        for segment in segments[2:6]:
-            if segment in _SURFACES:
-                return _SURFACES[segment]
-    if "messages" in segments:
-        return Dialect.ANTHROPIC
-    if "completions" in segments or "embeddings" in segments:
-        return Dialect.OPENAI
-    if not _GEMINI_ONLY.isdisjoint(segments) or any(action in path for action in ACTIONS):
+    mount, behind = _guess_mount(segments)
+    rest = _cut_versions("/".join(behind))[1]
+    if owner_of(rest) is Dialect.GEMINI or any(f":{action}" in path for action in ACTIONS):
         return Dialect.GEMINI
-    return _surface_by_headers(query, headers)
+    if "messages" in behind:
+        return Dialect.ANTHROPIC
+    if "completions" in behind or "embeddings" in behind or _inside_google(rest) is not None:
+        return Dialect.OPENAI
+    api = unserved(rest)
+    if api is not None and api.owner is not None:
+        return api.owner
+    if mount is None and not _GEMINI_ONLY.isdisjoint(segments):
+        return Dialect.GEMINI
+    return mount or _surface_by_headers(query, headers)
+
+
+def _guess_mount(segments: list[str]) -> tuple[Dialect | None, list[str]]:
+    """The surface that a mount names, if any, and what stands behind it."""
+    places = range(min(1, len(segments)))
+    if "proxy" in segments[:4]:
+        places = range(2, min(6, len(segments)))
+    for at in places:
+        if segments[at] in _SURFACES:
+            return _SURFACES[segments[at]], segments[at + 1 :]
+    return None, segments[segments[:1] == ["genai"] :]
+
+
+def _read_base(path: str, target: str, headers: RawHeaders) -> Call:
+    surface, parts = guess_surface(target, headers), path.split("/", 3)
+    deployment = decode(parts[2]) if parts[1:2] == ["proxy"] and len(parts) > 2 else None
+    version = "v1beta" if surface is Dialect.GEMINI else ""
+    return Call(surface, Action.BASE, deployment, version=version)
 
 
 def _find_mount(path: str) -> tuple[Dialect | None, str | None, str]:
@@ -89,15 +116,33 @@ def _find_mount(path: str) -> tuple[Dialect | None, str | None, str]:
     parts = path.split("/", 4)
     first = parts[1] if len(parts) > 1 else ""
     if first == "proxy":
+        deployment = decode(parts[2]) if len(parts) > 2 else None
         surface = _SURFACES.get(parts[3]) if len(parts) > 3 else None
         if surface is None:
-            raise no_path(path[1:])
-        return surface, decode(parts[2]), parts[4] if len(parts) > 4 else ""
+            raise no_path(path[1:], deployment=deployment)
+        return surface, deployment, parts[4] if len(parts) > 4 else ""
+    if first in _SURFACES:
+        return _SURFACES[first], None, path[len(first) + 2 :]
     if first == "genai":
         return Dialect.GEMINI, None, path[len("/genai/") :]
     if first == "upload":
         return Dialect.GEMINI, None, path[1:]
     return None, None, path[1:]
+
+
+def _inside_google(rest: str) -> str | None:
+    """What stands behind ``openai`` on a Gemini mount: Google's base URL for OpenAI's SDKs ends
+    so. None where it is rather the first half of a model's name, ``openai/gpt-oss-20b``."""
+    first, _, inner = rest.partition("/")
+    if first != "openai":
+        return None
+    inner = _cut_versions(inner)[1]
+    owner, api = owner_of(inner), unserved(inner)
+    if owner is None and (inner in ("", "models") or inner.startswith("models/")):
+        owner = Dialect.OPENAI
+    elif owner is None and api is not None:
+        owner = api.owner
+    return inner if owner is Dialect.OPENAI else None
 
 
 def _cut_versions(rest: str) -> tuple[str, str]:
@@ -116,15 +161,26 @@ def _claim(method: str, version: str, rest: str, query: str, headers: RawHeaders
     """Whose path this is on the bare root."""
     if version == "v1beta":
         return Dialect.GEMINI
-    surface = _BARE_POSTED.get(rest)
-    if surface is not None:
-        return surface
+    owner = owner_of(rest)
     if rest == "models" or rest.startswith("models/"):
-        is_shared = method == "GET" and rest.rpartition(":")[2] not in ACTIONS
+        is_shared = method == "GET" and owner is None
         return _surface_by_headers(query, headers) if is_shared else Dialect.GEMINI
-    if is_files(rest) or (version and (":" in rest or "%3a" in rest.lower())):
+    if owner is not None and owner is not Dialect.GEMINI:
+        return owner
+    if version and unserved(rest) is None and has_action(rest):
         return Dialect.GEMINI
     raise no_path(f"{version}/{rest}" if version else rest)
+
+
+def _require_own(method: str, rest: str, surface: Dialect, deployment: str | None) -> None:
+    """Raises NotFound for another surface's path."""
+    owner = owner_of(rest)
+    if owner in (None, Dialect.GEMINI) and surface is not Dialect.GEMINI:
+        # On the others a name may well hold a colon, but nobody posts to it.
+        posted = method == "POST" and rest.startswith("models") and has_action(rest)
+        owner = Dialect.GEMINI if posted else None
+    if owner is not None and owner is not surface:
+        raise misplaced(rest, owner, surface, deployment)
 
 
 def _surface_by_headers(query: str, headers: RawHeaders) -> Dialect:
@@ -137,15 +193,15 @@ def _surface_by_headers(query: str, headers: RawHeaders) -> Dialect:
     return Dialect.OPENAI
 
 
-def _read_posted(surface: Dialect, rest: str) -> tuple[Action, str | None]:
-    action = _POSTED[surface].get(rest)
+def _read_posted(surface: Dialect, rest: str, deployment: str | None) -> tuple[Action, str | None]:
+    action = POSTED[surface].get(rest)
     if action is not None:
         return action, None
     if rest == "models":
         return Action.LIST_MODELS, None
     if rest.startswith("models/"):
         return Action.GET_MODEL, decode(rest[len("models/") :])
-    raise no_path(rest, f"not served on the {surface} surface")
+    raise no_path(rest, f"not served on the {surface} surface", deployment)
 
 
 def _asks_for_sse(query: str, headers: RawHeaders) -> bool:

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest, ClientFault, NotFound
+from casedesk_proxy.surfaces.elsewhere import ACTIONS
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
-from casedesk_proxy.surfaces.resources import ACTIONS
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 
 G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
@@ -118,6 +118,22 @@ def gemini(
         ("/v1/completions", Call(OAI, Action.COMPLETE, None)),
         ("/v1//embeddings", Call(OAI, Action.EMBEDDINGS, None)),
         ("/chat/completions", Call(OAI, Action.CHAT, None)),
+        # as other services have them: Google's for OpenAI's SDKs, Groq's, DeepSeek's
+        ("/v1beta/openai/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/v1beta/openai/v1/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/proxy/d/gemini/v1beta/openai/embeddings", Call(OAI, Action.EMBEDDINGS, "d")),
+        ("/proxy/d/gemini/openai/v1/completions", Call(OAI, Action.COMPLETE, "d")),
+        ("/genai/v1beta/openai/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/openai/v1/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/openai/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/anthropic/v1/messages", Call(A, Action.MESSAGES, None)),
+        (f"/gemini/v1beta/models/{M}:generateContent", gemini(deployment=None)),
+        ("/v1beta/openai/gpt-oss-20b:generateContent",
+         gemini(deployment=None, model="openai/gpt-oss-20b")),
+        ("/v1beta/models/openai/gpt-oss-20b:generateContent",
+         gemini(deployment=None, model="openai/gpt-oss-20b")),
+        ("/v1beta/openai/models/x:generateContent",
+         gemini(deployment=None, model="openai/models/x")),
     ],
 )  # fmt: skip
 def test_post(target: str, call: Call) -> None:
@@ -144,6 +160,10 @@ def test_post(target: str, call: Call) -> None:
         ("/proxy/d/openai/v1/models", Call(OAI, Action.LIST_MODELS, "d")),
         ("/proxy/d/openai/v1/models/hf.co/o/r:4", Call(OAI, Action.GET_MODEL, "d", "hf.co/o/r:4")),
         ("/models", Call(OAI, Action.LIST_MODELS, None)),
+        ("/v1beta/openai/models", Call(OAI, Action.LIST_MODELS, None)),
+        (f"/proxy/d/gemini/v1beta/openai/models/{M}", Call(OAI, Action.GET_MODEL, "d", M)),
+        ("/proxy/d/gemini/v1beta/openai/gpt", gemini(Action.GET_MODEL, model="openai/gpt")),
+        ("/proxy/d/openai/v1/models/a:b", Call(OAI, Action.GET_MODEL, "d", "a:b")),
     ],
 )  # fmt: skip
 def test_get(target: str, call: Call) -> None:
@@ -249,7 +269,7 @@ def test_hostile_path(path: str, method: str) -> None:
     [
         ("/v1beta/models/gemma2:9b", "unknown action '9b'"),
         ("/v1beta/models/x:generatecontent", "unknown action 'generatecontent'"),
-        ("/v1beta/models/x:predict", "countTokens"),
+        ("/v1beta/models/x:predict", "known are generateContent, "),
         ("/v1beta/models/x:", "unknown action ''"),
         ("/v1/models/x:" + "y" * 5000, "yyy…'"),
         ("/v1beta/models/x", "ends without an action"),
@@ -269,13 +289,12 @@ def test_unknown_action(path: str, told: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/favicon.ico", "/v1", "/v1beta", "/genai", "/proxy", "/proxy/d", "/proxy/d/gemini",
-        "/proxy/d/gemini/v1beta", "/proxy/d/other/v1/models", "/proxy//gemini/v1/models",
+        "/favicon.ico", "/proxy/d/other/v1/models", "/proxy//gemini/v1/models",
         "/proxy/d/admin:x:generateContent", "/admin:x:generateContent", "/v1/responses",
         "/proxy/d/openai/v1/messages", "/proxy/d/anthropic/v1/chat/completions",
         "/proxy/d/openai/v1/models:generateContent", "/proxy/d/anthropic/v1/messages/batches",
         "/v1beta/cachedContents", "/v1/interactions", "/v1beta/batches/x:cancel", "/V1/messages",
-        "/proxy/d/gemini/v1/operations/x", "/metrics", "/healthz", "/proxy/d/openai",
+        "/proxy/d/gemini/v1/operations/x", "/metrics", "/healthz", "/v2", "/proxy/d/v1",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "HEAD"])
@@ -285,24 +304,145 @@ def test_unclaimed_path(path: str, method: str) -> None:
     assert caught.value.code == "not_found"
 
 
+BASES = [
+    "/", "/v1", "/v1beta", "/v1/v1", "/genai", "/genai/v1", "/proxy", "/proxy/d", "/proxy/d/gemini",
+    "/proxy/d/gemini/v1beta", "/proxy/d/anthropic/", "/proxy/d/openai", "/proxy/d/openai//v1",
+    "/proxy/d/gemini/v1beta/openai/", "/v1beta/openai", "/openai/v1", "/anthropic", "/gemini",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BASES)
+def test_base_urls(path: str) -> None:
+    for method in ("GET", "HEAD"):
+        call = read_call(method, path, NONE)
+        assert call.action is Action.BASE
+        assert call.deployment == ("d" if "/d" in path else None)
+        assert call.surface is guess_surface(path, NONE)
+    for method in ("POST", "PUT", ""):
+        with pytest.raises(NotFound, match="base URLs are /proxy/DEPLOYMENT/gemini, "):
+            read_call(method, path, NONE)
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/", "base URLs are /proxy/DEPLOYMENT/gemini, "),
-        ("/proxy/d/v1/messages", "/proxy/DEPLOYMENT/anthropic"),
-        ("/openai/v1/chat/completions", "/v1 for OpenAI's"),
-        ("/v1beta/openai/chat/completions", "/proxy/DEPLOYMENT/openai/v1"),
+        ("/x", "base URLs are /proxy/DEPLOYMENT/gemini, "),
         ("/healthz", "the admin listener"),
         ("/metrics", "the admin listener"),
-        ("/v1/responses", "use chat/completions"),
-        ("/proxy/d/openai/v1/responses/x", "use chat/completions"),
-        ("/api/chat", "Ollama's own API is not relayed"),
+        # the surface, the deployment or all left out, or of another service
+        ("/proxy/d/v1/messages", "for Anthropic's API the base URL is /proxy/d/anthropic"),
+        ("/proxy/d/chat/completions", "for OpenAI's API the base URL is /proxy/d/openai/v1"),
+        (
+            "/proxy/d/v1beta/models/m:generateContent",
+            "the Gemini API the base URL is /proxy/d/gemini",
+        ),
+        ("/desk/openai/v1/chat/completions", "for OpenAI's API the base URL is /v1"),
+        ("/api/v1/chat/completions", "for OpenAI's API the base URL is /v1"),
+        ("/llm/v1/messages", "for Anthropic's API the base URL is /"),
     ],
 )
 def test_unclaimed_path_is_told_where_things_are(path: str, told: str) -> None:
     with pytest.raises(NotFound) as caught:
         read_call("POST", path, NONE)
     assert told in caught.value.message
+
+
+GEMINI_PATH, OPENAI_PATH, MESSAGES_PATH = "models/m:generateContent", "chat/completions", "messages"
+
+
+@pytest.mark.parametrize(
+    ("path", "owner", "base"),
+    [
+        (f"/proxy/d/openai/v1/{GEMINI_PATH}", G, "/proxy/d/gemini"),
+        (f"/proxy/d/openai/v1beta/{GEMINI_PATH}", G, "/proxy/d/gemini"),
+        ("/proxy/d/openai/v1beta/models/m%3AstreamGenerateContent", G, "/proxy/d/gemini"),
+        ("/proxy/d/openai/v1beta/models/m:predict", G, "/proxy/d/gemini"),
+        (f"/openai/v1/{GEMINI_PATH}", G, "/"),
+        (f"/proxy/d/anthropic/{GEMINI_PATH}", G, "/proxy/d/gemini"),
+        (f"/proxy/d/gemini/v1/{OPENAI_PATH}", OAI, "/proxy/d/openai/v1"),
+        ("/proxy/d/gemini/v1beta/embeddings", OAI, "/proxy/d/openai/v1"),
+        (f"/genai/v1/{OPENAI_PATH}", OAI, "/v1"),
+        (f"/v1beta/{OPENAI_PATH}", OAI, "/v1"),
+        (f"/proxy/d/anthropic/v1/{OPENAI_PATH}", OAI, "/proxy/d/openai/v1"),
+        (f"/proxy/d/gemini/v1/{MESSAGES_PATH}", A, "/proxy/d/anthropic"),
+        (f"/proxy/d/openai/v1/{MESSAGES_PATH}/count_tokens", A, "/proxy/d/anthropic"),
+        (f"/v1beta/{MESSAGES_PATH}", A, "/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str) -> None:
+    """In the envelope of the client that asked, whatever the base URL says."""
+    if method == "GET" and owner is G:
+        return  # on the other surfaces it is the name of a model
+    with pytest.raises(NotFound) as caught:
+        read_call(method, path, NONE)
+    assert f"set it to {base}" in caught.value.message + ";"
+    assert caught.value.message.endswith(base)
+    if "predict" not in path:
+        assert guess_surface(path, NONE) is owner
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "owner"),
+    [
+        ("/v1/responses", "OpenAI's Responses API", OAI),
+        ("/proxy/d/openai/v1/responses/x", "OpenAI's Responses API", OAI),
+        ("/proxy/d/gemini/v1/responses", "OpenAI's Responses API", OAI),
+        ("/proxy/d/v1/responses", "OpenAI's Responses API", OAI),
+        ("/v1/threads/t/runs", "OpenAI's Assistants API", OAI),
+        ("/v1/assistants", "OpenAI's Assistants API", OAI),
+        ("/v1/realtime/sessions", "OpenAI's Realtime API", OAI),
+        ("/v1/images/generations", "OpenAI's Images API", OAI),
+        ("/v1/audio/speech", "OpenAI's Audio API", OAI),
+        ("/v1/batches", "the Batch API", OAI),
+        ("/v1/moderations", "OpenAI's Moderations API", OAI),
+        ("/v1/fine_tuning/jobs", "OpenAI's Fine-tuning API", OAI),
+        ("/v1/vector_stores", "OpenAI's Vector Stores API", OAI),
+        ("/openai/deployments/gpt/chat/completions", "Azure's form", OAI),
+        ("/v1beta/openai/images/generations", "OpenAI's Images API", OAI),
+        ("/api/chat", "Ollama's own API is not relayed", OAI),
+        ("/api/tags", "Ollama's own API is not relayed", OAI),
+        ("/v1/rerank", "the Rerank API", OAI),
+        ("/tokenize", "vLLM's own API is not relayed", OAI),
+        ("/proxy/d/anthropic/v1/messages/batches", "Anthropic's Message Batches API", A),
+        ("/v1/messages/batches/x/results", "Anthropic's Message Batches API", A),
+        ("/v1/complete", "Anthropic's Text Completions API", A),
+        ("/proxy/d/anthropic/v1/files", "the Files API", A),
+        ("/v1/organizations/me", "Anthropic's Admin API", A),
+        ("/v1beta/cachedContents", "Gemini's Caching API", G),
+        ("/v1beta/batches/x:cancel", "the Batch API", G),
+        ("/v1/interactions", "Gemini's Interactions API", G),
+        ("/genai/v1beta/fileSearchStores/a/documents", "Gemini's File Search API", G),
+        ("/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+         "Gemini's Live API", G),
+        ("/proxy/d/gemini/v1beta1/projects/p/locations/l/batchPredictionJobs",
+         "Gemini's Batch API", G),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_what_exists_elsewhere_is_named(path: str, name: str, owner: Dialect, method: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        read_call(method, path, NONE)
+    assert caught.value.message.startswith(name)
+    assert "base URL" not in caught.value.message
+    assert guess_surface(path, NONE) is owner
+
+
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [
+        ("predict", "Imagen"),
+        ("predictLongRunning", "Veo"),
+        ("batchGenerateContent", "Gemini's Batch API"),
+        ("asyncBatchEmbedContent", "Gemini's Batch API"),
+        ("bidiGenerateContent", "Gemini's Live API"),
+    ],
+)
+def test_what_exists_elsewhere_is_named_behind_the_colon(action: str, name: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_call("POST", f"/v1beta/models/m:{action}", NONE)
+    assert name in caught.value.message
+    assert caught.value.code == "unknown_action"
 
 
 @pytest.mark.parametrize("path", ["/v1beta/x", "/proxy/d/gemini/x/y", "/genai/v1/x%20y"])

@@ -1,0 +1,236 @@
+"""What a path is that is not served where it was asked: another surface's, an API that exists but
+is not served here, or nobody's. Whoever gets the 404 learns which, and what to do.
+
+``rest`` is always a path behind its mount and its versions, raw, without a slash at either end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from casedesk_proxy.errors import NotFound
+from casedesk_proxy.surfaces.targets import shown
+from casedesk_proxy.terms import Action, Dialect
+
+__all__ = [
+    "ACTIONS",
+    "POSTED",
+    "base_url",
+    "has_action",
+    "misplaced",
+    "no_path",
+    "owner_of",
+    "unserved",
+    "unserved_action",
+]
+
+#: What can be asked of a Gemini model, by the word behind the colon.
+ACTIONS = {
+    str(action): action
+    for action in (
+        Action.GENERATE,
+        Action.STREAM_GENERATE,
+        Action.EMBED,
+        Action.BATCH_EMBED,
+        Action.COUNT_TOKENS,
+    )
+}
+#: The paths that the other two surfaces take a POST at.
+POSTED = {
+    Dialect.ANTHROPIC: {
+        "messages": Action.MESSAGES,
+        "messages/count_tokens": Action.COUNT_MESSAGES,
+    },
+    Dialect.OPENAI: {
+        "chat/completions": Action.CHAT,
+        "completions": Action.COMPLETE,
+        "embeddings": Action.EMBEDDINGS,
+    },
+}
+_OWNERS = {rest: surface for surface, table in POSTED.items() for rest in table}
+_NAMES = {
+    Dialect.GEMINI: "the Gemini API",
+    Dialect.ANTHROPIC: "Anthropic's API",
+    Dialect.OPENAI: "OpenAI's API",
+}
+#: Where the three surfaces are, for whoever asked for nothing that is known.
+_BASES = (
+    "base URLs are /proxy/DEPLOYMENT/gemini, /proxy/DEPLOYMENT/anthropic and"
+    " /proxy/DEPLOYMENT/openai/v1, or without a deployment / for Gemini and Anthropic clients and"
+    " /v1 for OpenAI's"
+)
+_ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
+#: What Vertex puts before everything.
+_PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")
+_COLON = re.compile(r":|%3a", re.IGNORECASE)
+_VERSION = re.compile(r"v1(?:beta1?|alpha)?$")
+#: Segments looked at before a path that is known; nobody's base URL is deeper.
+_DEEPEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API that exists and is not served here. ``owner`` None: two vendors call theirs so."""
+
+    pattern: re.Pattern[str]
+    owner: Dialect | None
+    name: str
+    remedy: str
+    code: str
+
+
+def _api(
+    words: str, owner: Dialect | None, name: str, remedy: str = "", code: str = "not_found"
+) -> Api:
+    return Api(re.compile(f"(?:{words})(?:[/:]|$)", re.IGNORECASE), owner, name, remedy, code)
+
+
+_O, _A, _G = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
+_INLINE = "send the bytes inline, as inlineData, a base64 source or a data URL"
+_ALONE = "send each request by itself"
+#: In order; the first that fits.
+_APIS = (
+    _api("responses", _O, "OpenAI's Responses API", "use chat/completions"),
+    _api("upload|files", None, "the Files API", _INLINE, "files_unsupported"),
+    _api("messages/batches", _A, "Anthropic's Message Batches API", _ALONE),
+    _api("batches", None, "the Batch API", _ALONE),
+    _api("complete", _A, "Anthropic's Text Completions API", "use messages"),
+    _api("assistants|threads", _O, "OpenAI's Assistants API", "use chat/completions"),
+    _api("conversations", _O, "OpenAI's Conversations API", "use chat/completions"),
+    _api("realtime|live", _O, "OpenAI's Realtime API"),
+    _api("images|edits", _O, "OpenAI's Images API"),
+    _api("videos", _O, "OpenAI's Videos API"),
+    _api("audio", _O, "OpenAI's Audio API"),
+    _api("moderations", _O, "OpenAI's Moderations API"),
+    _api("fine_tuning|fine-tunes", _O, "OpenAI's Fine-tuning API"),
+    _api("vector_stores", _O, "OpenAI's Vector Stores API"),
+    _api("uploads", _O, "OpenAI's Uploads API"),
+    _api("containers", _O, "OpenAI's Containers API"),
+    _api("evals", _O, "OpenAI's Evals API"),
+    _api("organization", _O, "OpenAI's Administration API"),
+    _api("engines", _O, "OpenAI's retired Engines API", "name the model in the body"),
+    _api(
+        "deployments", _O, "Azure's form of OpenAI's API",
+        "use the plain OpenAI client, not Azure's, and name the model in the body",
+    ),
+    _api("organizations", _A, "Anthropic's Admin API"),
+    _api("sessions|environments|memory_stores|vaults", _A, "Anthropic's Managed Agents API"),
+    _api("experimental", _A, "Anthropic's prompt tools API"),
+    _api("agents", None, "the Agents API"),
+    _api("skills", None, "the Skills API"),
+    _api("cachedContents", _G, "Gemini's Caching API", "send the content with each request"),
+    _api("interactions", _G, "Gemini's Interactions API", "use generateContent"),
+    _api("operations", _G, "Gemini's Operations API"),
+    _api("corpora|fileSearchStores|ragStores", _G, "Gemini's File Search API"),
+    _api("auth_?tokens", _G, "Gemini's Live API"),
+    _api(r"ws/google\.[a-z0-9.]*", _G, "Gemini's Live API", "use streamGenerateContent"),
+    _api("tuningJobs|tunedModels/[^/:]+/permissions", _G, "Gemini's Tuning API"),
+    _api("batchPredictionJobs", _G, "Gemini's Batch API", _ALONE),
+    _api(
+        "api/(?:generate|chat|tags|show|ps|embed|embeddings|pull|push|create|copy|delete|version"
+        "|blobs)",
+        _O, "Ollama's own API", "its OpenAI one is, at /v1",
+    ),
+    _api("rerank", _O, "the Rerank API"),
+    _api("score|classify|pooling|tokenize|detokenize|invocations", _O, "vLLM's own API"),
+    _api(
+        "completion|infill|embedding|props|slots|apply-template|lora-adapters",
+        _O, "llama-server's own API",
+    ),
+    _api("generate|generate_stream", _O, "TGI's own API"),
+)  # fmt: skip
+#: The same by the word behind a Gemini path's last colon.
+_GEMINI_APIS = {
+    "predict": "Google's prediction API (Imagen)",
+    "predictLongRunning": "Google's prediction API (Veo)",
+    "fetchPredictOperation": "Google's prediction API (Veo)",
+    "batchGenerateContent": "Gemini's Batch API",
+    "asyncBatchEmbedContent": "Gemini's Batch API",
+    "bidiGenerateContent": "Gemini's Live API",
+    "computeTokens": "Vertex AI's computeTokens",
+    "rawPredict": "Vertex AI's form of Anthropic's API",
+    "streamRawPredict": "Vertex AI's form of Anthropic's API",
+    "generateAnswer": "Gemini's question answering API",
+    "generateMessage": "the retired PaLM API",
+    "generateText": "the retired PaLM API",
+    "embedText": "the retired PaLM API",
+    "transferOwnership": "Gemini's Tuning API",
+}
+
+
+def owner_of(rest: str) -> Dialect | None:
+    """The surface that serves such a path; None for what several have, or nobody."""
+    known = _OWNERS.get(rest)
+    if known is None and _action(rest) in ACTIONS:
+        return Dialect.GEMINI
+    return known
+
+
+def unserved(rest: str) -> Api | None:
+    """The API that is not served here to which a path belongs, unless a surface serves it."""
+    if owner_of(rest) is not None:
+        return None
+    bare = _PROJECT.sub("", rest, count=1)
+    return next((api for api in _APIS if api.pattern.match(bare)), None)
+
+
+def unserved_action(action: str) -> str | None:
+    """The API to which what is asked of a Gemini model belongs."""
+    return _GEMINI_APIS.get(action)
+
+
+def base_url(surface: Dialect, deployment: str | None) -> str:
+    """What to set as the base URL of a client."""
+    if deployment:
+        return f"/proxy/{deployment}/{surface}{'/v1' if surface is Dialect.OPENAI else ''}"
+    return "/v1" if surface is Dialect.OPENAI else "/"
+
+
+def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | None) -> NotFound:
+    """A path of ``owner`` at the base URL of ``surface``."""
+    return NotFound(
+        f"{shown('/' + rest)} belongs to {_NAMES[owner]}, and the base URL is that of"
+        f" {_NAMES[surface]}; set it to {base_url(owner, deployment)}"
+    )
+
+
+def no_path(
+    rest: str, why: str = "served by no surface", deployment: str | None = None
+) -> NotFound:
+    """Says what would be right: an API that exists but is not served, which no base URL mends; a
+    base URL that is wrong; else where things are."""
+    asked = shown("/" + rest)
+    if _ADMIN.match(rest):
+        return NotFound(f"{asked} is {why}; the admin listener has it")
+    for inner in _tails(rest):
+        api, owner = unserved(inner), owner_of(inner)
+        if api is not None:
+            told = f"{api.name} is not {'relayed' if 'own' in api.name else 'served here'}"
+            return NotFound(f"{told}; {api.remedy}" if api.remedy else told, code=api.code)
+        if owner is not None:
+            base = base_url(owner, deployment)
+            return NotFound(f"{asked} is {why}; for {_NAMES[owner]} the base URL is {base}")
+    return NotFound(f"{asked} is {why}; {_BASES}")
+
+
+def _tails(rest: str) -> Iterator[str]:
+    """The path, then what stands behind each version in it, then behind all first segments of
+    which something is served."""
+    yield rest
+    segments = rest.split("/", _DEEPEST)
+    tails = ["/".join(segments[skipped:]) for skipped in range(1, len(segments))]
+    versioned = [_VERSION.match(before) is not None for before in segments]
+    yield from (tail for tail, is_one in zip(tails, versioned, strict=False) if is_one)
+    yield from (tail for tail in tails if owner_of(tail) is not None)
+
+
+def has_action(rest: str) -> bool:
+    """Whether a path ends as those do that ask something of a Gemini model."""
+    return _COLON.search(rest) is not None
+
+
+def _action(rest: str) -> str:
+    """The word behind the last colon, which may be encoded."""
+    return _COLON.split(rest)[-1] if ":" in rest or "%" in rest else ""
