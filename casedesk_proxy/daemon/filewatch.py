@@ -2,54 +2,70 @@
 
 Looked at once a second instead of by inotify: editors replace files by rename, configuration
 management swaps symbolic links to whole folders, and network file systems tell nobody; what
-``stat`` says of the path covers all of these.
+``stat`` says of the path covers all of these. A thread looks: on a mount that hangs, so does it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["FileWatch"]
 
-_PERIOD = 1.0
+_PERIOD_S = 1.0
 
 #: What tells two states of a file apart; None while there is none.
 _State = tuple[int, int, int, int] | None
 
 
 class FileWatch:
-    """Calls ``changed`` once for each edit, when the file has been the same for one period, so
-    that one being written is left alone."""
+    """Calls ``changed``, on the loop that called `start`, once for each edit, when the file has
+    been the same for one period, so that one being written is left alone."""
 
-    def __init__(self, path: Path, changed: Callable[[], None], period: float = _PERIOD) -> None:
+    def __init__(
+        self, path: Path, changed: Callable[[], None], period_s: float = _PERIOD_S
+    ) -> None:
+        """Looks at the file: before a loop serves, as its first reading does."""
         self._path = path
         self._changed = changed
-        self._period = period
+        self._period_s = period_s
         self._seen = self._known = self._look()
-        self._timer: asyncio.TimerHandle | None = None
+        self._is_fresh = True
+        self._stop: threading.Event | None = None
 
     def start(self) -> None:
-        if self._timer is None:
-            self._seen = self._known = self._look()
-            self._wait()
+        if self._stop is None:
+            self._stop = threading.Event()
+            loop = asyncio.get_running_loop()
+            threading.Thread(
+                target=self._run, args=(loop, self._stop), name="file watch", daemon=True
+            ).start()
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._stop is not None:
+            self._stop.set()
+            self._stop = None
 
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._period, self._check)
+    def _run(self, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+        if not self._is_fresh:
+            # Edits while nobody watched are not news.
+            self._seen = self._known = self._look()
+        self._is_fresh = False
+        while not stop.wait(self._period_s):
+            if self._is_edited(self._look()) and not stop.is_set():
+                try:
+                    loop.call_soon_threadsafe(self._changed)
+                except RuntimeError:
+                    return  # The loop has ended.
 
-    def _check(self) -> None:
-        state = self._look()
-        if state is not None and state != self._known and state == self._seen:
+    def _is_edited(self, state: _State) -> bool:
+        edited = state is not None and state != self._known and state == self._seen
+        if edited:
             self._known = state
-            self._changed()
         self._seen = state
-        self._wait()
+        return edited
 
     def _look(self) -> _State:
         try:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.config.changes import Changes, compare
 from casedesk_proxy.config.schema import Config
+from casedesk_proxy.daemon.apart import Apart
 from casedesk_proxy.errors import Complaint, ConfigError
-from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.runtime import Runtime
 
 __all__ = ["Prepare", "Prepared", "Reloader"]
 
@@ -44,6 +45,7 @@ class Reloader:
         self._gateway = gateway
         self._prepare = prepare
         self.config = current
+        self._reading = Apart[tuple[Prepared, Runtime]]("reading the configuration")
         self._task: asyncio.Task[None] | None = None
         self._again = False
         #: Called before each reload and after it.
@@ -77,13 +79,13 @@ class Reloader:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_SLICE)
         try:
-            prepared, snapshot = await asyncio.to_thread(self._read)
-            self._gateway.adopt(prepared.config, snapshot)
+            prepared, runtime = await self._reading.run(self._read)
         except (ConfigError, OSError) as error:
             self._refuse(error)
             return False
         finally:
             sys.setswitchinterval(interval)
+        self._gateway.adopt(runtime)
         changes = compare(self.config, prepared.config)
         self.config = prepared.config
         self._gateway.configured.take(time.time())
@@ -91,9 +93,9 @@ class Reloader:
         self._tell(changes, prepared.warnings)
         return True
 
-    def _read(self) -> tuple[Prepared, Snapshot]:
+    def _read(self) -> tuple[Prepared, Runtime]:
         prepared = self._prepare()
-        return prepared, compile_snapshot(prepared.config, prepared.secrets)
+        return prepared, self._gateway.compile(prepared.config, prepared.secrets)
 
     def _refuse(self, error: ConfigError | OSError) -> None:
         complaints = error.complaints if isinstance(error, ConfigError) else [str(error)]

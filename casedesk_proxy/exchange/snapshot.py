@@ -21,7 +21,8 @@ __all__ = ["DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A node as requests see it. ``base`` is the path of its URL without a trailing slash;
-    ``host_header`` is its own authority: some nodes refuse a foreign one (Ollama, measured)."""
+    ``host_header`` is its own authority: some nodes refuse a foreign one (Ollama, measured).
+    ``tls`` is an https node's TLS context (`upstream.tls` makes and uses it)."""
 
     name: str
     secure: bool
@@ -34,6 +35,7 @@ class NodeSpec:
     models: tuple[str, ...] | None
     key: str | None = field(repr=False)
     config: Node = field(repr=False)
+    tls: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,17 @@ class Snapshot:
     proxies: TrustedProxies
 
 
-def compile_snapshot(config: Config, secrets: Mapping[str, str]) -> Snapshot:
-    """``secrets``: the nodes' own keys by node name, already read from where they lie."""
+def compile_snapshot(
+    config: Config, secrets: Mapping[str, str], tls: Mapping[str, object] | None = None
+) -> Snapshot:
+    """``secrets``: the nodes' own keys by node name, already read from where they lie; ``tls``:
+    the TLS contexts of https nodes, without which nothing can connect to them."""
+    contexts = tls or {}
     return Snapshot(
-        nodes={name: _node(name, node, secrets.get(name)) for name, node in config.nodes.items()},
+        nodes={
+            name: _node(name, node, secrets.get(name), contexts.get(name))
+            for name, node in config.nodes.items()
+        },
         deployments={name: _deployment(name, one) for name, one in config.deployments.items()},
         tokens=TokenTable((one.name, one.sha256, one.deployments) for one in config.tokens),
         default_deployment=config.default_deployment,
@@ -81,7 +90,7 @@ def compile_snapshot(config: Config, secrets: Mapping[str, str]) -> Snapshot:
     )
 
 
-def _node(name: str, node: Node, key: str | None) -> NodeSpec:
+def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
     url = urlsplit(node.url)
     secure = url.scheme == "https"
     host = url.hostname or ""
@@ -98,6 +107,7 @@ def _node(name: str, node: Node, key: str | None) -> NodeSpec:
         models=node.models,
         key=key,
         config=node,
+        tls=tls,
     )
 
 

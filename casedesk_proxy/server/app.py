@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 import time
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 
 from aiohttp import web
 
-from casedesk_proxy.config.schema import Config, ServerTls
+from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.exchange.outcome import Phase, Terminal
-from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.accesslog import Sink, access_log
 from casedesk_proxy.server.admin import admin_app
@@ -27,6 +25,7 @@ from casedesk_proxy.server.lines import Lines, flush
 from casedesk_proxy.server.listen import BACKLOG, bind, describe, prepare
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.pulse import Pulse
+from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
 from casedesk_proxy.upstream.metadata import Metadata
@@ -55,17 +54,18 @@ class Gateway:
         admin: Sequence[socket.socket] = (),
     ) -> None:
         """``lines``: how the access log is written, as configured where none is given. Sockets
-        that a service manager opened are served instead of the configured addresses."""
+        that a service manager opened are served instead of the configured addresses.
+
+        Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
-        snapshot = compile_snapshot(config, secrets)
-        self._config = config
-        self._snapshot = snapshot
+        self._runtime = runtime = compile_runtime(config, secrets)
+        snapshot = runtime.snapshot
         self._lines = lines or Lines()
         self._handed_public, self._handed_admin = tuple(public), tuple(admin)
         self._listeners: list[asyncio.Server] = []
         self._admin: web.AppRunner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tls: ssl.SSLContext | None = None
+        self._tls = ListenerTls(runtime.certificate) if runtime.certificate else None
         self.draining = False
         self.configured = Configured(loaded=time.time(), tried=time.time())
         self.metrics = Metrics()
@@ -119,12 +119,11 @@ class Gateway:
     def waiting(self) -> Mapping[str, int]:
         """How many requests of each deployment wait for a slot."""
         admission = self.dispatcher.slots.admission
-        return {name: admission.waiting(name) for name in self._snapshot.deployments}
+        return {name: admission.waiting(name) for name in self._runtime.snapshot.deployments}
 
     async def start(self) -> None:
-        """Listen and serve. Raises OSError where an address or a TLS file cannot be used."""
-        settings = self._config.server
-        self._tls = _client_tls(settings.tls)
+        """Listen and serve. Raises OSError where an address cannot be used."""
+        settings = self._runtime.config.server
         for sock in self._handed_public or (bind(settings.listen),):
             await self._serve(sock)
         if self._handed_admin or settings.admin is not None:
@@ -135,16 +134,22 @@ class Gateway:
         self._spawn(self._prober.run(), "probes")
         self._pulse.start()
 
-    def adopt(self, config: Config, snapshot: Snapshot) -> None:
-        """Serve another configuration from the next request on; ``snapshot`` is the same,
-        compiled. Exchanges that run keep theirs. Raises OSError with nothing changed."""
-        if self._tls is not None and config.server.tls is not None:
-            # Handshakes from now on use what the files hold now.
-            self._tls.load_cert_chain(config.server.tls.cert, config.server.tls.key)
+    def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
+        """What `adopt` takes. Reads files, so it belongs into a thread; changes nothing.
+
+        Raises OSError where a TLS file cannot be used."""
+        return compile_runtime(config, secrets, self._runtime)
+
+    def adopt(self, runtime: Runtime) -> None:
+        """Serve another configuration from the next request on. Exchanges that run keep theirs.
+        Nothing here waits or can fail: all that could is in `compile`."""
+        config, snapshot = runtime.config, runtime.snapshot
+        if self._tls is not None and runtime.certificate is not None:
+            self._tls.certificate = runtime.certificate
         self.dispatcher.adopt(snapshot)
         self.metadata.adopt(snapshot)
         self._prober.adopt(snapshot)
-        self._config, self._snapshot = config, snapshot
+        self._runtime = runtime
         self._lines = Lines(config.server.log_format, self._lines.place, self._lines.colours)
         self._handler.adopt(snapshot, self._sinks())
         self._spawn(self.metadata.refresh(), "metadata after a reload")
@@ -192,7 +197,7 @@ class Gateway:
             relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
 
     def _sinks(self) -> tuple[Sink, ...]:
-        log = (access_log(self._lines),) if self._config.server.access_log else ()
+        log = (access_log(self._lines),) if self._runtime.config.server.access_log else ()
         return (self.metrics.count, *log)
 
     async def _serve(self, sock: socket.socket) -> None:
@@ -205,7 +210,7 @@ class Gateway:
                 await create(
                     self._public,
                     sock=sock.dup(),
-                    ssl=self._tls,
+                    ssl=self._tls.context if self._tls is not None else None,
                     ssl_handshake_timeout=HANDSHAKE if self._tls is not None else None,
                     backlog=BACKLOG,
                 )
@@ -224,12 +229,3 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _client_tls(settings: ServerTls | None) -> ssl.SSLContext | None:
-    if settings is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(settings.cert, settings.key)
-    context.set_alpn_protocols(["http/1.1"])
-    return context

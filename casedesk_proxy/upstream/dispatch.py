@@ -26,7 +26,7 @@ from casedesk_proxy.upstream.lease import Lease, Reply
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.questions import PATIENCE, ask_beside
 from casedesk_proxy.upstream.slots import Slots
-from casedesk_proxy.upstream.tls import node_tls
+from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.wire.http1 import ResponseHead, header
 
 __all__ = ["Dispatcher", "Failover"]
@@ -104,10 +104,13 @@ class Dispatcher:
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Take over a configuration. A node that is no longer in it finishes what it has. Raises
-        OSError where a node's CA file cannot be read."""
+        """Take over a configuration. A node that is no longer in it finishes what it has. Files
+        are not read, see `upstream.tls`."""
         self._pool_of.clear()
         pools = {_address(node): self._pool(node) for node in snapshot.nodes.values()}
+        for node in snapshot.nodes.values():
+            # Connections from now on trust what the CA file holds now.
+            pools[_address(node)].tls = context_of(node)
         for address in self._pools.keys() - pools.keys():
             self._pools[address].close()
         self._pools = pools
@@ -262,7 +265,7 @@ class Dispatcher:
                 self._loop,
                 node.host,
                 node.port,
-                node_tls(node),
+                context_of(node),
                 delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
             )
         self._pool_of[node.name] = node, known

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,7 @@ from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream.recognise import Recognised, recognise, refresh_ollama
-from casedesk_proxy.upstream.tls import node_tls
+from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.wire.headers import node_credential
 
 __all__ = ["Metadata"]
@@ -60,7 +59,6 @@ class Metadata:
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._recognised: dict[str, Recognised] = {}
-        self._tls: dict[str, ssl.SSLContext | bool] = {}
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
         self.nodes: Mapping[str, NodeSpec] = {}
 
@@ -73,7 +71,6 @@ class Metadata:
                 del self._recognised[name]
                 self._learn_slots(name, None)
         self._snapshot = snapshot
-        self._tls = {}
         known = {
             name: models
             for name, models in self.reported.items()
@@ -121,11 +118,7 @@ class Metadata:
 
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""
-        try:
-            connector = aiohttp.TCPConnector(ssl=self._tls_of(node))
-        except OSError as error:
-            log.warning("node %s: its CA file cannot be read: %s", node.name, error.strerror)
-            return
+        connector = aiohttp.TCPConnector(ssl=context_of(node) or True)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             found = None if node.engine in _REMOTE else await self._recognise(session, node)
@@ -195,12 +188,6 @@ class Metadata:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.debug("node %s did not list its models: %s", node.name, type(error).__name__)
             return None
-
-    def _tls_of(self, node: NodeSpec) -> ssl.SSLContext | bool:
-        """Made once per configuration: reading the system's CAs takes milliseconds."""
-        if node.name not in self._tls:
-            self._tls[node.name] = node_tls(node) or True
-        return self._tls[node.name]
 
 
 def _as_found(node: NodeSpec, found: Recognised) -> NodeSpec:

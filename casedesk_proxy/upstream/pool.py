@@ -44,8 +44,8 @@ class ConnectionPool:
         "_loop",
         "_outbox",
         "_port",
-        "_ssl",
         "_timer",
+        "tls",
     )
 
     def __init__(
@@ -64,7 +64,8 @@ class ConnectionPool:
         self._outbox = Outbox(loop)
         self._host = host
         self._port = port
-        self._ssl = tls
+        #: For connections that are opened from now on; None: plain.
+        self.tls = tls
         self._idle: deque[tuple[float, NodeConnection]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -84,8 +85,8 @@ class ConnectionPool:
             lambda: NodeConnection(self._loop, self._deadlines, self._heads, self._outbox),
             self._host,
             self._port,
-            ssl=self._ssl,
-            server_hostname=self._host if self._ssl else None,
+            ssl=self.tls,
+            server_hostname=self._host if self.tls else None,
         )
         if self._delayed_acks:
             sock = transport.get_extra_info("socket")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Mapping
 
 import aiohttp
@@ -28,7 +27,7 @@ from casedesk_proxy.pools.retry import FULL, REFUSALS
 from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
-from casedesk_proxy.upstream.tls import node_tls
+from casedesk_proxy.upstream.tls import context_of
 
 __all__ = ["PATHS", "Prober"]
 
@@ -60,7 +59,6 @@ class Prober:
         self._slots = slots
         self._metadata = metadata
         self._nodes: Mapping[str, NodeSpec] = {}
-        self._tls: dict[str, ssl.SSLContext | bool] = {}
         self._due: dict[str, float] = {}
         self._served: dict[str, int] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -68,8 +66,6 @@ class Prober:
         self._refreshing: asyncio.Task[None] | None = None
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Raises OSError where a node's CA file cannot be read."""
-        self._tls = {name: node_tls(node) or True for name, node in snapshot.nodes.items()}
         self._nodes = snapshot.nodes
         self._out &= snapshot.nodes.keys()
         now = self._loop.time()
@@ -148,7 +144,7 @@ class Prober:
             headers["Authorization"] = f"Bearer {node.key}"
         try:
             async with session.get(
-                url, headers=headers, ssl=self._tls.get(node.name, True), allow_redirects=False
+                url, headers=headers, ssl=context_of(node) or True, allow_redirects=False
             ) as reply:
                 status = reply.status
         except TimeoutError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.calls = 0
         self.called = asyncio.Event()
-        self.watch = FileWatch(path, self.note, period=0.01)
+        self.watch = FileWatch(path, self.note, period_s=0.01)
         self.watch.start()
 
     def note(self) -> None:
@@ -59,17 +60,36 @@ async def test_a_link_to_another_folder(tmp_path: Path) -> None:
 async def test_half_written_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("")
-    watched = Watched(path)
+    watch = FileWatch(path, lambda: None)
     with path.open("a") as opened:
         for _ in range(40):
             opened.write("x")
             opened.flush()
-            watched.watch._check()
-            watched.watch.stop()
-    assert watched.calls == 0
-    watched.watch._check()
-    assert watched.calls == 1
+            assert not watch._is_edited(watch._look())
+    assert watch._is_edited(watch._look())
+    assert not watch._is_edited(watch._look())
+
+
+async def test_a_mount_that_hangs_does_not_hang_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stat does there, a lock does here; a loop that waits for it fails by time-out."""
+    hung, looked = threading.Event(), threading.Event()
+    watched = Watched(tmp_path / "c.yaml")
+
+    def stat(path: Path) -> os.stat_result:
+        looked.set()
+        hung.wait()
+        return os.stat(tmp_path)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert await asyncio.to_thread(looked.wait, 10)
+    await asyncio.sleep(0)
     watched.watch.stop()
+    watched.watch.start()
+    watched.watch.stop()
+    hung.set()
+    assert watched.calls == 0
 
 
 @pytest.mark.parametrize("stops", [1, 2])

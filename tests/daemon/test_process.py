@@ -203,6 +203,42 @@ async def test_a_storm_of_reloads_breaks_no_stream(node: SimulatorThread, tmp_pa
                 assert (streamed.whole, streamed.words) == (True, numbers(80))
 
 
+@pytest.mark.parametrize("which", ["the configuration", "a key", "a certificate"])
+async def test_a_pipe_for_a_file_hangs_neither_reloads_nor_the_end(
+    node: SimulatorThread, tmp_path: Path, which: str
+) -> None:
+    """As a mount that hangs does. The limit is ten seconds; nothing here waits for it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with daemon(tmp_path, node.url) as process:
+        good = process.file.read_text()
+        if which == "the configuration":
+            process.file.unlink()
+            process.file.symlink_to(pipe)
+        else:
+            secret = f"api_key: {{file: {pipe}}}" if which == "a key" else f"tls: {{ca: {pipe}}}"
+            edit(process, "models: [m]", f"models: [m], {secret}")
+        process.send(signal.SIGHUP)
+        process.manager.wait_for("RELOADING=1")
+        assert (await ask(process.public)).status == 200
+        # While it hangs, another reload is asked for, with a good file.
+        process.file.unlink()
+        process.file.write_text(good.replace("models: [m]", "models: [m, m2]"))
+        process.send(signal.SIGHUP)
+        line = process.read_until("configuration re")
+        if "refused" in line:
+            assert "takes more than 10 s" in line
+            line = process.read_until("configuration reloaded")
+        assert "nodes.n.models changed" in line
+        # And one that hangs when it is told to stop.
+        process.file.unlink()
+        process.file.symlink_to(pipe)
+        process.send(signal.SIGHUP)
+        process.manager.wait_for("RELOADING=1")
+        process.send(signal.SIGTERM)
+        assert await exit_code(process) == 0
+
+
 async def test_an_edited_file_is_taken(node: SimulatorThread, tmp_path: Path) -> None:
     with daemon(tmp_path, node.url, server=", watch: true") as process:
         draft = tmp_path / "draft"

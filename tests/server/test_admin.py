@@ -16,7 +16,6 @@ import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.exchange.snapshot import compile_snapshot
 from casedesk_proxy.server.admin import summarise
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.listen import bind
@@ -195,11 +194,11 @@ async def test_renewed_certificates_are_served_after_a_reload(tmp_path: Path) ->
         assert await speaks(old)
         new = issue()
         assert not await speaks(new)
-        gateway.adopt(config, compile_snapshot(config, {}))
+        gateway.adopt(gateway.compile(config, {}))
         assert await speaks(new)
         (tmp_path / "cert").unlink()
         with pytest.raises(OSError, match="No such file"):
-            gateway.adopt(config, compile_snapshot(config, {}))
+            gateway.adopt(gateway.compile(config, {}))
         assert await speaks(new)
     finally:
         await gateway.stop()
@@ -211,7 +210,7 @@ async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() 
         text = CONFIG.format(admin="127.0.0.1:0").replace("d:", "other:")
         config = load_config(text.replace("max_streams: 3", "max_streams: 5"), "t").config
         state = gateway.nodes["n"]
-        gateway.adopt(config, compile_snapshot(config, {}))
+        gateway.adopt(gateway.compile(config, {}))
         assert gateway._handler.snapshot is not running
         assert gateway.nodes["n"] is state, "health and counts survive"
         assert state.limit == 5

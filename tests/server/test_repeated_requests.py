@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.exchange.snapshot import compile_snapshot
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.lines import flush
@@ -82,7 +81,7 @@ class Talk:
 
     def reload(self, names: list[str], model: str = "m") -> None:
         config = load_config(configuration(self._port, names, model), "x.yaml").config
-        self.gateway.adopt(config, compile_snapshot(config, {"n": "node-key"}))
+        self.gateway.adopt(self.gateway.compile(config, {"n": "node-key"}))
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""Reads that hang hold up neither what comes after them nor the end of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.daemon.apart import _MAX_HUNG, Apart
+
+
+async def test_it_runs_elsewhere_and_hands_back() -> None:
+    apart = Apart[int]("thinking")
+    assert await apart.run(threading.get_ident) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        await apart.run(lambda: 1 // 0)
+    with pytest.raises(TimeoutError, match="its own"):
+        await apart.run(lambda: (_ for _ in ()).throw(TimeoutError("its own")))
+
+
+async def test_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    apart = Apart[str]("reading c.yaml", limit_s=0.05)
+    for _ in range(_MAX_HUNG):
+        with pytest.raises(TimeoutError, match=r"reading c.yaml takes more than 0.05 s: is one"):
+            await apart.run(pipe.read_text)
+    with pytest.raises(TimeoutError, match="has hung 8 times"):
+        await apart.run(lambda: "read")
+    with pipe.open("w"):
+        pass
+    while any(thread.is_alive() for thread in apart._threads):
+        await asyncio.sleep(0.01)
+    assert await apart.run(lambda: "read") == "read"
+
+
+async def test_who_no_longer_waits(tmp_path: Path) -> None:
+    release = threading.Event()
+    apart = Apart[bool]("waiting")
+    task = asyncio.ensure_future(apart.run(release.wait))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    release.set()
+    assert await apart.run(lambda: True)

@@ -1,0 +1,130 @@
+"""A configuration is compiled whole in a thread; to adopt it neither waits nor fails."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.config.schema import Config
+from casedesk_proxy.daemon.reload import Prepared, Reloader
+from casedesk_proxy.server.app import Gateway
+
+NODES = 20
+
+
+def configuration(folder: Path, model: str = "m", server: str = "") -> Config:
+    """20 https nodes, the first ten with a CA file each. None is there."""
+    own = [f", tls: {{ca: {folder}/ca{number}.pem}}" for number in range(NODES // 2)]
+    tls = own + [""] * (NODES - len(own))
+    nodes = "".join(
+        f"  n{number}: {{url: 'https://127.0.0.1:{number + 1}', models: [{model}]{tls[number]}}}\n"
+        for number in range(NODES)
+    )
+    names = ", ".join(f"n{number}" for number in range(NODES))
+    text = f"""
+server: {{listen: "127.0.0.1:0", admin: null{server}}}
+nodes:
+{nodes}
+deployments: {{d: {{nodes: [{names}], auth: none}}}}
+"""
+    return load_config(text, "t").config
+
+
+def write_authorities(folder: Path) -> None:
+    for number in range(NODES // 2):
+        trustme.CA().cert_pem.write_to_path(folder / f"ca{number}.pem")
+
+
+def write_certificate(folder: Path) -> str:
+    made = trustme.CA().issue_cert("127.0.0.1")
+    made.private_key_pem.write_to_path(folder / "key.pem")
+    (folder / "cert.pem").write_bytes(b"".join(one.bytes() for one in made.cert_chain_pems))
+    return f", tls: {{cert: {folder}/cert.pem, key: {folder}/key.pem}}"
+
+
+class Contexts:
+    """In which threads TLS contexts are made, and certificates and CA files read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.threads: list[int] = []
+        note = self.threads.append
+
+        new, load = ssl.SSLContext.__new__, ssl.SSLContext.load_cert_chain
+
+        def make(cls: type[ssl.SSLContext], *arguments: Any, **named: Any) -> ssl.SSLContext:
+            note(threading.get_ident())
+            return new(cls, *arguments, **named)
+
+        def load_chain(context: ssl.SSLContext, *arguments: Any, **named: Any) -> None:
+            note(threading.get_ident())
+            load(context, *arguments, **named)
+
+        monkeypatch.setattr(ssl.SSLContext, "__new__", make)
+        monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", load_chain)
+
+
+async def longest_lag(stop: asyncio.Event) -> float:
+    """Seconds that one turn of the loop took at most."""
+    longest, last = 0.0, time.monotonic()
+    while not stop.is_set():
+        await asyncio.sleep(0)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+async def test_a_reload_of_20_https_nodes_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_authorities(tmp_path)
+    tls = write_certificate(tmp_path)
+    gateway = Gateway(configuration(tmp_path, server=tls), {})
+    await gateway.start()
+    made = Contexts(monkeypatch)
+    stop = asyncio.Event()
+    lag = asyncio.ensure_future(longest_lag(stop))
+    try:
+        for model in ("m", "other"):
+            config = configuration(tmp_path, model, server=tls)
+            reloader = Reloader(gateway, lambda config=config: Prepared(config, {}), config)  # type: ignore[misc]
+            assert await reloader.reload()
+            # Metadata and probes look at all nodes now.
+            await gateway.metadata.refresh()
+        assert len(made.threads) == 4, "the listener's certificate, twice; nothing of the nodes"
+        write_authorities(tmp_path)
+        assert await reloader.reload()
+        assert len(made.threads) >= 4 + NODES // 2
+        assert threading.get_ident() not in made.threads
+    finally:
+        stop.set()
+        await gateway.stop()
+    # One context alone took 20 to 50 ms, and three for each node were made. Generous, since
+    # other programs run here.
+    assert await lag < 0.5
+
+
+@pytest.mark.parametrize("missing", ["ca3.pem", "cert.pem"])
+async def test_a_file_that_is_gone_changes_nothing(tmp_path: Path, missing: str) -> None:
+    write_authorities(tmp_path)
+    tls = write_certificate(tmp_path)
+    gateway = Gateway(configuration(tmp_path, server=tls), {})
+    state: Callable[[], tuple[object, ...]] = lambda: (  # noqa: E731
+        gateway._runtime, gateway._handler.snapshot, gateway.metadata._snapshot,
+        gateway._prober._nodes, dict(gateway.dispatcher._pools), gateway._tls.certificate,  # type: ignore[union-attr]
+    )  # fmt: skip
+    before = state()
+    (tmp_path / missing).unlink()
+    config = configuration(tmp_path, "other", server=tls)
+    try:
+        assert not await Reloader(gateway, lambda: Prepared(config, {}), config).reload()
+        assert state() == before
+    finally:
+        await gateway.stop()
