@@ -25,6 +25,7 @@ from casedesk_proxy.dialects.openai_chunks import (
     says_text_only,
     text_of_chunk,
 )
+from casedesk_proxy.dialects.openai_finish import Finish, read_finish
 from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
@@ -33,9 +34,6 @@ from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
 __all__ = ["ChatReply"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-#: With these a reply without a word is a reply; others (``abort`` …) then tell of a failure.
-_ORDINARY = frozenset({"stop", "eos_token", "stop_sequence", "tool_calls", "function_call",
-                       "length", "content_filter"})  # fmt: skip
 _UNFINISHED = "the node ended its reply without a finish reason"
 
 
@@ -73,7 +71,7 @@ class ChatReply:
         self._document: bytearray | None = None
         self._sniffed = False
         self._begun = False
-        self._finish = ""
+        self._finish: Finish | None = None
         self._matched: str | None = None
         self._refused = False
 
@@ -205,14 +203,15 @@ class ChatReply:
             self._sequence.call({"index": 0, "function": legacy})
 
     def _take_finish(self, finish: Any, choice: dict[str, Any]) -> None:
-        if not isinstance(finish, str) or finish == "error":
-            raise StreamBroken("the node ended its reply with an error")
-        self._finish = finish
+        self._finish = read_finish(finish)
+        if self._finish is Finish.REPETITION:
+            # Anthropic has no stop reason for it, and every other one says something else.
+            raise StreamBroken("the node stopped its model, which repeated itself")
         # vLLM and SGLang tell which stop string was met; a token is told as a number.
         matched = choice.get("stop_reason") or choice.get("matched_stop")
         if isinstance(matched, str) and matched in self._stops:
             self._matched = matched
-        elif finish == "stop_sequence" and len(self._stops) == 1:
+        elif self._finish is Finish.STOP_SEQUENCE and len(self._stops) == 1:
             self._matched = self._stops[0]
 
     def _count(self, counts: Any, *, alone: bool) -> None:
@@ -229,11 +228,9 @@ class ChatReply:
     def _end(self) -> None:
         if self.complete:
             return
-        if not self._finish:
+        if self._finish is None:
             raise StreamBroken(_UNFINISHED)
-        cut = self._finish == "length"
-        if not self._sequence.shown and self._finish not in _ORDINARY:
-            raise StreamBroken("the node gave up before the first word")
+        cut = self._finish is Finish.LENGTH
         whole = self._sequence.complete(cut=cut or self._matched is not None, keep=cut)
         self._writer.end(*self._reason(whole), self._counts())
         self.complete = True
@@ -241,9 +238,9 @@ class ChatReply:
     def _reason(self, whole: bool) -> tuple[str, str | None]:
         """Whether tools are used is told by the calls, never by the node's finish reason: vLLM
         says ``stop`` after a named choice, and ``tool_calls`` without any call (vLLM 53255)."""
-        if self._finish == "length":
+        if self._finish is Finish.LENGTH:
             return "max_tokens", None
-        if self._refused or self._finish == "content_filter":
+        if self._refused or self._finish is Finish.FILTER:
             return "refusal", None
         if self._sequence.uses_tools and whole:
             return "tool_use", None

@@ -17,6 +17,7 @@ from casedesk_proxy.dialects.openai_chunks import (
     says_text_only,
     text_of_chunk,
 )
+from casedesk_proxy.dialects.openai_finish import Finish, read_finish
 from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
@@ -25,13 +26,11 @@ from casedesk_proxy.wire.sse import Event
 __all__ = ["ChatTranslator"]
 
 _FINISH = {
-    "stop": "STOP",
-    "eos_token": "STOP",
-    "stop_sequence": "STOP",
-    "tool_calls": "STOP",
-    "function_call": "STOP",
-    "length": "MAX_TOKENS",
-    "content_filter": "SAFETY",
+    Finish.STOP: "STOP",
+    Finish.STOP_SEQUENCE: "STOP",
+    Finish.LENGTH: "MAX_TOKENS",
+    Finish.FILTER: "SAFETY",
+    Finish.REPETITION: "OTHER",
 }
 #: More choices than anybody can ask for.
 _MOST_CHOICES = 64
@@ -45,7 +44,7 @@ class _Choice:
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate
         self.calls: CallList | None = None
-        self.finish: str | None = None
+        self.finish: Finish | None = None
         self.refused = False
         self.legacy = False
 
@@ -120,9 +119,7 @@ class ChatTranslator(GeminiTranslator):
         choice = self._choices.get(index) or self._open_choice(index)
         finish = told.get("finish_reason")
         if finish:  # Some servers write "" for none, in every chunk.
-            if finish == "error" or not isinstance(finish, str):
-                raise StreamBroken("the node's reply ended in an error")
-            choice.finish = finish
+            choice.finish = read_finish(finish)
         logprobs = told.get("logprobs")
         if logprobs:
             self._take_logprobs(choice, logprobs)
@@ -189,7 +186,8 @@ class ChatTranslator(GeminiTranslator):
         return self._writer.end(endings, self.usage)
 
     def _ending(self, choice: _Choice) -> dict[str, Any]:
-        reason = _FINISH.get(choice.finish or "", "OTHER")
+        assert choice.finish is not None, "an answer is only ended when all choices are"
+        reason = _FINISH[choice.finish]
         ending: dict[str, Any] = {}
         calls = choice.calls.ordered() if choice.calls else []
         parts = [self._call_part(call, choice.legacy) for call in calls]

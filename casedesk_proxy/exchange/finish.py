@@ -3,15 +3,20 @@
 A server whose model dies may close its message cleanly in the middle of the answer, and no SDK
 complains: the half answer looks whole. So the last events of a stream that is relayed as it is
 are looked at once, when it ends. In doubt it counts as finished.
+
+Another one says with its finish reason that it gave the answer up. Its client sees that, since the
+bytes are the node's; the log and the node's health have to learn it, too.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.tails import event_around
 
-__all__ = ["is_unfinished"]
+__all__ = ["is_given_up", "is_unfinished"]
 
 #: What an answer of each dialect consists of, and what its end says; an error is an end, too.
 _ANSWERS = {
@@ -24,6 +29,13 @@ _ENDS = {
     Dialect.GEMINI: re.compile(rb'"finish_?[rR]eason"|"blockReason"|"error"\s*:'),
     Dialect.ANTHROPIC: re.compile(rb'message_stop|"error"|"stop_reason"\s*:\s*"'),
 }
+_REASONS = ("finish_reason", "stop_reason")
+#: What engines write that stopped for a reason of their own: vLLM, SGLang, DeepSeek. Other words
+#: that are not OpenAI's may be another service's for an end.
+_FAILURES = ("abort", "aborted", "error", "insufficient_system_resource")
+_GIVEN_UP = re.compile(
+    rf'"(?:{"|".join(_REASONS)})"\s*:\s*"(?:{"|".join(_FAILURES)})"'.encode("ascii")
+)
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
@@ -43,3 +55,23 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     if whole and b"data:" not in tail:
         return False  # No event at all: nothing that could be told of its end.
     return _ANSWERS[surface] in tail and _ENDS[surface].search(tail) is None
+
+
+def is_given_up(surface: Dialect, tail: bytes) -> bool:
+    """Whether the last bytes of a body say that its node gave up the answer. Of a document that is
+    not all there this is not known: False."""
+    if surface is Dialect.GEMINI:
+        return False  # Google's reasons are all the protocol's.
+    said = _GIVEN_UP.search(tail)
+    document = event_around(tail, said.start()) if said is not None else None
+    return isinstance(document, dict) and any(map(_is_failure, _endings(document)))
+
+
+def _endings(document: dict[str, Any]) -> list[Any]:
+    """Where a reason can stand: further down it is the model's own word."""
+    choices = document.get("choices")
+    return [document, document.get("delta"), *(choices if isinstance(choices, list) else ())]
+
+
+def _is_failure(ending: Any) -> bool:
+    return isinstance(ending, dict) and any(ending.get(name) in _FAILURES for name in _REASONS)

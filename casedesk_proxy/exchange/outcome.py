@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from casedesk_proxy.errors import Busy, ProxyError, UpstreamFault, UpstreamTimeout
+from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.terms import Usage
 
 __all__ = ["NAMES", "Outcome", "Phase", "Terminal", "terminal_of"]
@@ -113,6 +113,11 @@ class Outcome:
     def blame(self, error: ProxyError) -> None:
         """Note why."""
         self.code, self.reason = error.code, error.reason
+
+    def give_up(self) -> None:
+        """Note that the node says in a reply that it did not finish it."""
+        self.terminal = Terminal.NODE_BROKE
+        self.blame(StreamBroken("the node gave up before its answer was finished"))
 
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""

@@ -8,6 +8,7 @@ import functools
 
 from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
 from casedesk_proxy.exchange.ending import ArrayTap, broken_ending, envelope, mended_ending
+from casedesk_proxy.exchange.finish import is_given_up
 from casedesk_proxy.exchange.heartbeat import pulse
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.refusal import judge_refusal
@@ -107,14 +108,18 @@ class Delivery:
         self._client.relay = None
         self._watch.discard(relay)
         assert relay.terminal is not None
-        self._lease.end(clean=relay.clean, fault=_FAULTS.get(relay.terminal))
         outcome.terminal = relay.terminal
+        try:
+            outcome.usage = relay.usage(self._surface)
+            if relay.terminal is Terminal.COMPLETED and is_given_up(self._surface, relay.tap.last):
+                outcome.give_up()
+        finally:
+            self._lease.end(clean=relay.clean, fault=_FAULTS.get(outcome.terminal))
         if relay.code:
             outcome.code, outcome.reason = relay.code, relay.reason
         outcome.first_byte = relay.first_byte
         outcome.sent += relay.sent
         outcome.events = relay.events
-        outcome.usage = relay.usage(self._surface)
 
     @property
     def fault(self) -> ProxyError | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.exchange.finish import is_given_up
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.reply import is_event_stream, reply_head
+from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import Reply
@@ -52,6 +54,9 @@ def send_whole(
         outcome.terminal = Terminal.COMPLETED
         outcome.first_byte = loop.time()
         outcome.sent, outcome.events = len(body), 1
+        if is_given_up(surface, body[-MAX_PIECE:]):
+            outcome.give_up()
     outcome.usage = find_usage(surface, b"", body[-MAX_PIECE:])
-    reply.lease.end(clean=True)
+    broke = outcome.terminal is Terminal.NODE_BROKE
+    reply.lease.end(clean=True, fault=Fault.BROKE if broke else None)
     return keep_alive

@@ -466,9 +466,8 @@ def test_names_lead_back_to_the_clients() -> None:
         ("stop_sequence", "end_turn"),
         ("length", "max_tokens"),
         ("content_filter", "refusal"),
-        ("abort", "end_turn"),
-        ("repetition", "end_turn"),
-        ("something_new", "end_turn"),
+        ("eos", "end_turn"),
+        ("model_length", "max_tokens"),
         ("tool_calls", "end_turn"),  # vLLM 53255: without any call
     ],
 )
@@ -476,7 +475,7 @@ def test_finish_reasons(finish: str, wanted: str) -> None:
     assert ending(chunk({"content": "a"}), chunk(finish=finish), DONE) == (wanted, None)
 
 
-@pytest.mark.parametrize("finish", ["tool_calls", "function_call", "stop", "eos_token", "abort"])
+@pytest.mark.parametrize("finish", ["tool_calls", "function_call", "stop", "eos_token"])
 def test_calls_tell_that_tools_are_used(finish: str) -> None:
     assert ending(CALL, chunk(finish=finish), DONE) == ("tool_use", None)
 
@@ -485,9 +484,19 @@ def test_the_limit_always_wins() -> None:
     assert ending(CALL, chunk(finish="length"), DONE) == ("max_tokens", None)
 
 
-@pytest.mark.parametrize("finish", ["abort", "repetition", "something_new"])
-def test_giving_up_before_the_first_word(finish: str) -> None:
-    broken(chunk({"role": "assistant"}), chunk(finish=finish), DONE)
+@pytest.mark.parametrize(
+    "finish",
+    ["abort", "repetition", "error", "insufficient_system_resource", "something_new", "STOP",
+     {"type": "abort"}, True, 1],
+)  # fmt: skip
+@pytest.mark.parametrize("said", [chunk({"role": "assistant"}), chunk({"content": "a"}), CALL])
+@pytest.mark.parametrize("stream", [True, False])
+def test_any_other_reason_ends_no_answer(said: bytes, finish: Any, stream: bool) -> None:
+    reader = transposed(asking(stream=stream)).translator
+    reader.feed(said)
+    with pytest.raises(StreamBroken):
+        reader.feed(chunk(finish=finish) + usage() + DONE)
+    assert not reader.complete
 
 
 @pytest.mark.parametrize(

@@ -248,9 +248,7 @@ def test_the_failure_of_each_engine(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("engine", "finish", "reason"),
     [
-        (VLLM, "abort", "OTHER"),
         (VLLM, "repetition", "OTHER"),
-        (SGLANG, "abort", "OTHER"),
         (SGLANG, "content_filter", "SAFETY"),
         (TGI, "stop_sequence", "STOP"),
         (TGI, "eos_token", "STOP"),

@@ -163,13 +163,22 @@ def test_calls_that_are_not_whole() -> None:
         ("model_context_window_exceeded", "MAX_TOKENS"),
         ("refusal", "SAFETY"),
         ("pause_turn", "OTHER"),
-        ("strange", "OTHER"),
     ],
 )
 def test_stop_reasons(told: str, reason: str) -> None:
     (candidate,) = last(BEGIN, text("a"), ending(told))["candidates"]
     assert candidate["finishReason"] == reason
     assert ("finishMessage" in candidate) is (reason == "SAFETY")
+
+
+@pytest.mark.parametrize("told", ["abort", "strange", "END_TURN", 7, {"type": "abort"}])
+@pytest.mark.parametrize("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
+def test_any_other_stop_reason_ends_no_answer(told: Any, framing: Framing) -> None:
+    reader = translator(framing)
+    reader.feed(BEGIN + text("a"))
+    with pytest.raises(StreamBroken):
+        reader.feed(ending(told))
+    assert not reader.complete
 
 
 def test_usage_adds_up_what_anthropic_tells_apart() -> None:

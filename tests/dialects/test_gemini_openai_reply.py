@@ -273,7 +273,6 @@ def test_names_lead_back_to_the_clients() -> None:
         ("function_call", "STOP"),
         ("length", "MAX_TOKENS"),
         ("content_filter", "SAFETY"),
-        ("abort", "OTHER"),
         ("repetition", "OTHER"),
     ],
 )
@@ -495,6 +494,15 @@ def test_an_end_is_never_invented(stream: list[bytes], framing: Framing) -> None
     assert "usr" not in got
     if framing is Framing.UNARY:
         assert got == ""
+
+
+@pytest.mark.parametrize("finish", ["abort", "error", "insufficient_system_resource", "new", True])
+@pytest.mark.parametrize("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
+def test_any_other_finish_reason_ends_no_answer(finish: Any, framing: Framing) -> None:
+    for said in (delta("a"), tool(0, id="x", name="f", arguments="{}")):
+        got = breaks(said, delta(finish=finish), usage(1, 2), DONE, framing=framing)
+        assert "finishReason" not in got
+        assert "functionCall" not in got
 
 
 def test_the_end_of_a_node_without_done() -> None:

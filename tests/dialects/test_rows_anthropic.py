@@ -211,6 +211,7 @@ o→a: a matched stop | stop_sequence
 o→a: a call cut by a stop
 @ dialects/test_anthropic_openai_reply.py::test_finish_reasons
 o→a: content_filter | content_filter
+@ dialects/test_anthropic_openai_reply.py::test_any_other_reason_ends_no_answer
 o→a: everything else | something_new
 @ dialects/test_anthropic_openai_reply.py::test_a_refusal
 o→a: refusal

@@ -64,8 +64,9 @@ tool_calls | tool_calls
 function_call (finish) | function_call
 length | MAX_TOKENS
 content_filter | SAFETY
-abort | abort
 repetition | repetition
+@ dialects/test_gemini_openai_reply.py::test_any_other_finish_reason_ends_no_answer
+abort | "abort"
 @ dialects/test_gemini_openai_reply.py::test_a_call_is_a_call_whatever_the_finish_says
 stop although there are calls | "stop"
 @ dialects/test_gemini_openai_reply.py::test_an_end_is_never_invented

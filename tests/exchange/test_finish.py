@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.exchange.finish import is_unfinished
+from casedesk_proxy.exchange.finish import is_given_up, is_unfinished
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.messages import read_message
 
@@ -112,3 +112,44 @@ def test_a_body_without_any_event_is_no_answer_that_could_lack_its_end(
     surface: Dialect, body: bytes
 ) -> None:
     assert not is_unfinished(surface, body, body)
+
+
+CALL_THAT_SAYS_SO = (
+    b'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":'
+    b'{"finish_reason":"abort"}}}]},"finish_reason":"tool_calls"}]}\n\n'
+)
+
+
+@pytest.mark.parametrize("word", ["abort", "aborted", "error", "insufficient_system_resource"])
+def test_a_node_says_that_it_gave_up(word: str) -> None:
+    end = f'data: {{"choices":[{{"delta":{{}}, "finish_reason": "{word}"}}]}}\n\n'.encode()
+    whole = f'{{"choices":[{{"message":{{}},"finish_reason":"{word}"}}],"usage":{{}}}}'.encode()
+    delta = (
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"%b"}}\n\n'
+        % word.encode()
+    )
+    message = b'{"type":"message","content":[],"stop_reason":"%b"}' % word.encode()
+    assert is_given_up(Dialect.OPENAI, OPENAI * 9 + end + b"data: [DONE]\n\n")
+    assert is_given_up(Dialect.OPENAI, whole)
+    assert is_given_up(Dialect.ANTHROPIC, ANTHROPIC * 9 + delta)
+    assert is_given_up(Dialect.ANTHROPIC, message)
+    assert not is_given_up(Dialect.OPENAI, whole[9:])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", OPENAI, CALL_THAT_SAYS_SO, CALL_THAT_SAYS_SO[9:],
+     b'{"choices":[{"message":{"content":"\\"finish_reason\\":\\"abort\\""}}]}',
+     b'[{"finish_reason":"abort"}]', b'{"choices":7,"usage":{"finish_reason":"abort"}}',
+     b'{"choices":[{"finish_reason":"stop","stop_reason":"</s>"}]}'],
+)  # fmt: skip
+def test_other_bodies_do_not(body: bytes) -> None:
+    for surface in Dialect:
+        assert not is_given_up(surface, body)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_streams_are_not_given_up(path: Path) -> None:
+    message = read_message(path.read_bytes(), at_eof=True)
+    assert message is not None
+    assert not any(is_given_up(surface, message.body[-8192:]) for surface in Dialect)

@@ -1,0 +1,59 @@
+"""Finish reasons of nodes that speak OpenAI: which of them end an answer, and how.
+
+An engine that stops a generation for its own reasons says so in the same place: vLLM's ``abort``
+(it shuts down, sleeps, is scaled down) and SGLang's, DeepSeek's ``insufficient_system_resource``,
+``error``. None of these is the model's end, and a word that nobody knows may be another of them,
+so only what is listed here finishes an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any
+
+from casedesk_proxy.errors import StreamBroken
+
+__all__ = ["Finish", "read_finish"]
+
+
+class Finish(StrEnum):
+    """How an answer ended."""
+
+    #: The model was done. Whether it calls functions is told by the calls, not here.
+    STOP = "stop"
+    #: It met a stop string, by an engine that tells this from its own end.
+    STOP_SEQUENCE = "stop_sequence"
+    LENGTH = "length"
+    FILTER = "content_filter"
+    #: vLLM's detection, where the request asked for one, found the model to repeat itself: the
+    #: text is all that there will be, but it is not a natural end.
+    REPETITION = "repetition"
+
+
+_ENDS = {
+    "stop": Finish.STOP,
+    "tool_calls": Finish.STOP,
+    "function_call": Finish.STOP,
+    # TGI's, and those of services that pass their own words on.
+    "eos_token": Finish.STOP,
+    "eos": Finish.STOP,
+    "end_turn": Finish.STOP,
+    "tool_use": Finish.STOP,
+    "stop_sequence": Finish.STOP_SEQUENCE,
+    "length": Finish.LENGTH,
+    "max_tokens": Finish.LENGTH,
+    "model_length": Finish.LENGTH,
+    "content_filter": Finish.FILTER,
+    "repetition": Finish.REPETITION,
+}
+_WORD = re.compile(r"[a-z][a-z_]{0,39}", re.IGNORECASE)
+
+
+def read_finish(told: Any) -> Finish:
+    """Raises StreamBroken for a reason that ends no answer."""
+    finish = _ENDS.get(told) if isinstance(told, str) else None
+    if finish is not None:
+        return finish
+    word = told if isinstance(told, str) and _WORD.fullmatch(told) else "unknown"
+    raise StreamBroken(f"the node gave up before its answer was finished (finish reason: {word})")

@@ -1,0 +1,51 @@
+"""A node that says in a relayed reply that it gave the answer up: the client gets its bytes, the
+log and the node's health learn what they mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.exchange.outcome import Terminal
+from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, staged
+from tests.server.test_gateway import outcomes, wait_for
+
+WORD = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
+ABORT = b'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+WHOLE = b'{"choices":[{"message":{"content":"w"},"finish_reason":"abort"}],"usage":{}}'
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+@pytest.mark.parametrize("count", [1, 20])
+async def test_a_relayed_stream(count: int) -> None:
+    body = chunk(WORD) * count + chunk(ABORT) + chunk(DONE) + b"0\r\n\r\n"
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, body)
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        await read_head(reader)
+        assert await reader.readexactly(len(body)) == body
+        outcome = await wait_for(seen)
+        assert (outcome.terminal, outcome.code) == (Terminal.NODE_BROKE, "node_broke")
+        assert "gave up" in outcome.facts()["reason"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+async def test_a_relayed_body(apart: bool) -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        head = JSON % len(WHOLE)
+        await side.say(*([head, WHOLE] if apart else [head + WHOLE]))
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        writer.write(chat(stream=False))
+        await read_head(reader)
+        assert await reader.readexactly(len(WHOLE)) == WHOLE
+        assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
