@@ -13,7 +13,16 @@ from typing import Any
 
 import orjson
 
-__all__ = ["JSONError", "TooDeep", "dumps", "dumps_stream", "is_deeper", "is_stream_safe", "loads"]
+__all__ = [
+    "JSONError",
+    "TooDeep",
+    "dumps",
+    "dumps_stream",
+    "is_deeper",
+    "is_stream_safe",
+    "loads",
+    "read_count",
+]
 
 JSONError = orjson.JSONDecodeError
 
@@ -21,6 +30,10 @@ JSONError = orjson.JSONDecodeError
 class TooDeep(ValueError):
     """A value that is nested too deeply to be written."""
 
+
+#: The largest whole number below which all are kept by every reader of JSON, and by Prometheus,
+#: which reads it as a float.
+_MOST_COUNTED = 2**53
 
 _BREAKERS = (
     ("\u2028".encode(), b"\\u2028"),
@@ -75,3 +88,8 @@ def is_deeper(value: Any, than: int) -> bool:
             if isinstance(child, dict | list)
         ]
     return bool(level)
+
+
+def read_count(value: Any) -> int | None:
+    """A number of things that somebody else told: a whole number from 0 to 2**53, or None."""
+    return value if type(value) is int and 0 <= value <= _MOST_COUNTED else None

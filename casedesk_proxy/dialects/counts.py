@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from casedesk_proxy import jsonio
 from casedesk_proxy.dialects import anthropic_request
 from casedesk_proxy.dialects.base import Answered, Context, Transposed
 from casedesk_proxy.dialects.bodies import BodyTranslator
@@ -82,8 +83,9 @@ def read_count(document: Any) -> int:
     """The number in a node's answer, in whatever form its engine has. Raises StreamBroken."""
     if isinstance(document, dict):
         for name in ("count", "input_tokens"):
-            if type(document.get(name)) is int:
-                return int(document[name])
+            count = jsonio.read_count(document.get(name))
+            if count is not None:
+                return count
         document = document.get("tokenize_response")
     if isinstance(document, list):
         return len(document)

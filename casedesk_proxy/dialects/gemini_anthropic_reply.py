@@ -13,6 +13,7 @@ from casedesk_proxy.dialects.gemini_translator import GeminiTranslator
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD, Call, read_chunk, write_arguments
 from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
 
@@ -25,6 +26,9 @@ _FINISH = {
     "max_tokens": "MAX_TOKENS",
     "model_context_window_exceeded": "MAX_TOKENS",
     "refusal": "SAFETY",
+    # Ends at Anthropic that Google has no word for.
+    "pause_turn": "OTHER",
+    "compaction": "OTHER",
 }
 _COUNTS = (
     "input_tokens",
@@ -74,7 +78,7 @@ class MessagesTranslator(GeminiTranslator):
         told = self._counts
         inputs = [told[name] for name in _COUNTS[:3] if name in told]
         return Usage(
-            sum(inputs) if inputs else None,
+            read_count(sum(inputs)) if inputs else None,
             told.get("output_tokens"),
             told.get("cache_read_input_tokens"),
             told.get("thinking_tokens"),
@@ -131,12 +135,17 @@ class MessagesTranslator(GeminiTranslator):
             self._put_count("thinking_tokens", details.get("thinking_tokens"))
 
     def _put_count(self, name: str, value: Any) -> None:
-        if type(value) is int and value >= 0:
-            self._counts[name] = value
+        count = read_count(value)
+        if count is not None:
+            self._counts[name] = count
 
     def _take_stop(self, reason: Any) -> None:
-        if isinstance(reason, str):
-            self._stop = reason
+        """Raises StreamBroken for a reason that is not Anthropic's: the model did not finish."""
+        if not reason:
+            return
+        if not isinstance(reason, str) or reason not in _FINISH:
+            raise StreamBroken("the node gave up before its answer was finished")
+        self._stop = reason
 
     def _take_block(self, index: int, block: Any) -> bytes:
         if not isinstance(block, dict):
@@ -193,7 +202,7 @@ class MessagesTranslator(GeminiTranslator):
         if self._stop is None or not self._stopped:
             raise StreamBroken("the node's reply ended before it was finished")
         self.complete = True
-        reason = _FINISH.get(self._stop, "OTHER")
+        reason = _FINISH[self._stop]
         parts = [self._call_part(call) for _, call in sorted(self._calls.items())]
         ending: dict[str, Any] = {"calls": [part for part in parts if part is not None]}
         if None in parts and reason != "MAX_TOKENS":

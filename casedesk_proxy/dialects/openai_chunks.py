@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads
+from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads, read_count
 from casedesk_proxy.terms import Usage
 
 __all__ = [
@@ -223,28 +223,23 @@ class UsageTally:
 def read_usage(counts: dict[str, Any]) -> Usage:
     """``output`` includes ``thoughts``. Details stand apart on SGLang."""
     return Usage(
-        _count(counts.get("prompt_tokens")),
-        _count(counts.get("completion_tokens")),
+        read_count(counts.get("prompt_tokens")),
+        read_count(counts.get("completion_tokens")),
         _detail(counts, "prompt_tokens_details", "cached_tokens"),
         _detail(counts, "completion_tokens_details", "reasoning_tokens")
-        or _count(counts.get("reasoning_tokens"))
+        or read_count(counts.get("reasoning_tokens"))
         or None,
     )
 
 
 def _detail(counts: dict[str, Any], group: str, name: str) -> int | None:
     details = counts.get(group)
-    return _count(details.get(name)) if isinstance(details, dict) else None
-
-
-def _count(value: Any) -> int | None:
-    counts = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if counts else None
+    return read_count(details.get(name)) if isinstance(details, dict) else None
 
 
 def _sum(counts: list[int | None]) -> int | None:
     told = [count for count in counts if count is not None]
-    return sum(told) if told else None
+    return read_count(sum(told)) if told else None
 
 
 def _text(value: Any) -> str:

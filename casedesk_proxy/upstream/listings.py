@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.surfaces.catalogues import read_catalogue
 from casedesk_proxy.terms import Dialect, ModelInfo
 
@@ -138,7 +139,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return read_count(value) or None
 
 
 def _epoch(value: Any) -> int | None:

@@ -1,17 +1,15 @@
 """Where each dialect keeps its token counts, found without parsing the whole reply.
 
-A count object is recognised by its raw key (``"usage":`` …). The same characters inside a
-generated text stand there with escaped quotes, so they cannot be mistaken for it.
+Only the protocol's own place counts: the same name in a call's arguments is the model's word.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
-from casedesk_proxy import jsonio
+from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.wire.tails import event_around, outermost_values
 
 __all__ = ["find_usage", "read_usage"]
 
@@ -41,13 +39,11 @@ _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
         ("completion_tokens_details", "reasoning_tokens"),
     ),
 }
+#: Of the event of Anthropic's streams that has the prompt's counts, in the message within it.
+_BEGINNING = b'"message_start"'
 _NOTHING = Usage()
-#: What stands between a key and its object.
-_BEFORE = re.compile(rb"\s{0,20}:\s{0,20}(?=\{)")
-#: An object of counts: no object in it holds another one.
-_FLAT = re.compile(rb"\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}")
-_DECODER = json.JSONDecoder()
-#: Objects looked at, from the end backwards. The last ones hold the final, cumulative counts.
+#: Counts that are looked at, from the end backwards. The last ones hold the final,
+#: cumulative counts.
 _MOST = 4
 
 
@@ -59,9 +55,10 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
     usage = _NOTHING
     for part in (first, last):
         if part:
-            for found in _objects(part, _KEYS[dialect]):
-                told = read_usage(dialect, found)
-                usage = told if usage is _NOTHING else _merge(usage, told)
+            for counts in _counts(dialect, part):
+                if isinstance(counts, dict):
+                    told = read_usage(dialect, counts)
+                    usage = told if usage is _NOTHING else _merge(usage, told)
     return usage
 
 
@@ -73,34 +70,15 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
     )
 
 
-def _objects(part: bytes, key: bytes) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    position = len(part)
-    while len(found) < _MOST and (position := part.rfind(key, 0, position)) >= 0:
-        start = position + len(key)
-        before = _BEFORE.match(part, start)
-        if before is None:
-            continue
-        value = _read_object(part, before.end())
-        if value is not None:
-            found.append(value)
-    return found[::-1]
-
-
-def _read_object(part: bytes, start: int) -> dict[str, Any] | None:
-    """The object that begins there; None where there is none."""
-    flat = _FLAT.match(part, start)
-    try:
-        if flat is not None:
-            value: dict[str, Any] = jsonio.loads(flat[0])
-            return value
-    except ValueError:
-        pass  # A brace inside a text, or a number that strict JSON has not.
-    try:
-        value, _ = _DECODER.raw_decode(part[start:].decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    return value
+def _counts(dialect: Dialect, part: bytes) -> list[Any]:
+    """What stands in the counts' own place, in its order."""
+    found = outermost_values(part, _KEYS[dialect], _MOST)
+    if dialect is Dialect.ANTHROPIC and (at := part.find(_BEGINNING)) >= 0:
+        start = event_around(part, at)
+        message = start.get("message") if isinstance(start, dict) else None
+        if isinstance(message, dict) and start.get("type") == "message_start":
+            return [message.get("usage"), *found]
+    return found
 
 
 def _dig(value: Any, path: tuple[str, ...]) -> int | None:
@@ -108,7 +86,7 @@ def _dig(value: Any, path: tuple[str, ...]) -> int | None:
         return None
     for key in path:
         value = value.get(key) if value.__class__ is dict else None
-    return value if value.__class__ is int and value >= 0 else None
+    return read_count(value)
 
 
 def _merge(old: Usage, new: Usage) -> Usage:

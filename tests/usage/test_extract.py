@@ -80,3 +80,92 @@ def test_negative_counts_are_not_counts() -> None:
 def test_whatever_stands_in_a_count_object(counts: bytes, output: int | None) -> None:
     body = b'{"choices":[],"usage":' + counts + b',"id":"x"}'
     assert find_usage(Dialect.OPENAI, b"", body).output == output
+
+
+# Only the protocol's own place
+
+FORGED = {
+    Dialect.GEMINI: (
+        {"candidates": [{"content": {"parts": [{"functionCall": {"args": {
+            "usageMetadata": {"promptTokenCount": 7_000_000, "candidatesTokenCount": 7}}}}]}}]},
+        {"usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2}},
+    ),
+    Dialect.OPENAI: (
+        {"choices": [{"message": {"tool_calls": [{"function": {"arguments": {
+            "usage": {"prompt_tokens": 7_000_000, "completion_tokens": 7}}}}]}}]},
+        {"usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+    ),
+    Dialect.ANTHROPIC: (
+        {"content": [{"type": "tool_use", "input": {
+            "usage": {"input_tokens": 7_000_000, "output_tokens": 7},
+            "type": "message_start",
+            "message": {"usage": {"input_tokens": 7_000_000, "output_tokens": 7}}}}]},
+        {"usage": {"input_tokens": 1, "output_tokens": 2}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", FORGED)
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize("before", [0, 9000])
+def test_arguments_of_a_call_are_no_counts(
+    dialect: Dialect, indent: int | None, array: bool, before: int
+) -> None:
+    call, counts = FORGED[dialect]
+    said = {"text": '\\"{[' * before}
+    for members in ({**said, **call}, {**said, **call, **counts}, {**said, **counts, **call}):
+        document: object = [{"a": 1}, members] if array else members
+        body = json.dumps(document, indent=indent).encode()
+        wanted = Usage(1, 2) if counts.items() <= members.items() else Usage()
+        assert find_usage(dialect, b"", body[-8192:]) in (wanted, wanted if before else None)
+        if not array:
+            event = b"data: " + json.dumps(members).encode() + b"\r\n\r\n"
+            assert find_usage(dialect, b"", event[-8192:]) == wanted
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.integers(0, 9), st.text('ab"\\{}[]:,\n', max_size=6)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["usage", "a", '"usage":']), inner, max_size=3),
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), JSON, max_size=3), st.integers(0, 9), st.data())
+def test_of_a_body_that_was_cut_anywhere_nothing_else_is_taken(
+    members: dict[str, object], prompt: int, data: st.DataObject
+) -> None:
+    counts = {"prompt_tokens": prompt}
+    body = json.dumps({**members, "usage": counts}).encode()
+    cut = data.draw(st.integers(0, len(body) - len(b' "usage": {"prompt_tokens": 1}}')))
+    assert find_usage(Dialect.OPENAI, b"", body[cut:]) == Usage(prompt)
+    body = json.dumps({"z": 1, **members}).encode()
+    cut = data.draw(st.integers(0, len(body)))
+    assert find_usage(Dialect.OPENAI, b"", body[cut:]) == Usage()
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [("0", 0), ("9007199254740992", 2**53), ("9007199254740993", None), ("9" * 401, None),
+     ("9" * 5000, None), ("-1", None), ("1.0", None), ("1e3", None), ("true", None),
+     ('"7"', None), ("[1]", None), ("{}", None), ("null", None)],
+)  # fmt: skip
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_a_count_can_be(told: str, wanted: int | None, whole: bool) -> None:
+    counts = (
+        f'{{"prompt_tokens":{told},"completion_tokens":{told},'
+        f'"prompt_tokens_details":{{"cached_tokens":{told}}},'
+        f'"completion_tokens_details":{{"reasoning_tokens":{told}}}}}'
+    )
+    body = f'{"" if whole else "cut "}{{"usage":{counts}}}'.encode()
+    assert find_usage(Dialect.OPENAI, b"", body) == Usage(*[wanted] * 4)
+
+
+def test_an_event_of_many_lines() -> None:
+    body = (
+        b'event: x\r\ndata: {"choices": [],\r\ndata: "usage": {\r\ndata: "prompt_tokens": 3}}\r\n'
+    )
+    assert find_usage(Dialect.OPENAI, b"", b"data: 1\r\n\r\n" + body + b"\r\n") == Usage(3)

@@ -1,0 +1,98 @@
+"""What the JSON documents say that a body ends with, read from its last bytes alone.
+
+A body is one document, an array of them, or a stream of events with one each; of a long one only
+the end is at hand, which may begin anywhere. What is looked for is a member of the documents
+themselves: the same name further down, in the arguments of a call or inside a text, is the
+model's own words. How deep a name stands is told by the brackets behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from casedesk_proxy.jsonio import JSONError, loads
+
+__all__ = ["event_around", "outermost_values"]
+
+#: What stands between two events.
+_BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_DATA = re.compile(rb"^data: ?", re.MULTILINE)
+_OTHER_LINES = re.compile(rb"^(?:event|id|retry)?:[^\r\n]*+[\r\n]*+", re.MULTILINE)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+#: An object of counts: no object in it holds another one.
+_FLAT = re.compile(rb"\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}")
+_COLON = re.compile(rb"\s{0,20}:\s{0,20}")
+_DECODER = json.JSONDecoder()
+
+
+def outermost_values(tail: bytes, name: bytes, most: int) -> list[Any]:
+    """Values of a member of the last documents, in their order, where ``most`` places of its name
+    are looked at. ``name`` is in quotes, as it stands on the wire."""
+    values: list[Any] = []
+    place, stop, levels = len(tail), -1, 0
+    for _ in range(most):
+        known = place
+        place = tail.rfind(name, 0, known)
+        if place < 0:
+            break
+        if (end := _end_of_event(tail, place)) != stop:
+            known = stop = end
+            levels = 0
+        levels += _levels(tail, place, known)
+        colon = _COLON.match(tail, place + len(name), stop)
+        if colon is None or tail[place - 1 : place] == b"\\":  # a text, or the end of one
+            continue
+        if stop == len(tail) and b"data:" in tail:
+            # Nothing says that the event is whole, so that its end says nothing of its levels.
+            document = event_around(tail, place)
+            if not isinstance(document, dict):
+                continue
+            value = document.get(name[1:-1].decode())
+        elif levels == (2 if tail.endswith(b"]", 0, stop) else 1):
+            value = _value(tail[colon.end() : stop])
+        else:
+            continue
+        values.append(value)
+    values.reverse()
+    return values
+
+
+def event_around(body: bytes, place: int) -> Any:
+    """The document of the event that holds this byte; None where it is not whole, or not JSON."""
+    begins = [at + len(one) for one in _BLANKS if (at := body.rfind(one, 0, place)) >= 0]
+    event = body[max(begins, default=0) : _end_of_event(body, place)]
+    try:
+        return loads(_DATA.sub(b"", _OTHER_LINES.sub(b"", event)))
+    except JSONError:
+        return None
+
+
+def _end_of_event(body: bytes, place: int) -> int:
+    ends = [at for one in _BLANKS if (at := body.find(one, place)) >= 0]
+    return min(ends) if ends else len(body)
+
+
+def _levels(text: bytes, start: int, stop: int) -> int:
+    """How many more objects and lists are closed than opened between two places that stand outside
+    of any string."""
+    bare = _STRING.sub(b"", text[start:stop])
+    return bare.count(b"}") + bare.count(b"]") - bare.count(b"{") - bare.count(b"[")
+
+
+def _value(text: bytes) -> Any:
+    """What a text begins with that may be more lines of an event; None where it is no JSON."""
+    if b"\ndata:" in text:
+        text = _DATA.sub(b"", text)
+    flat = _FLAT.match(text)
+    try:
+        if flat is not None:
+            return loads(flat[0])
+    except JSONError:
+        pass  # A brace inside a text, or a number that strict JSON has not.
+    try:
+        value, _ = _DECODER.raw_decode(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value
