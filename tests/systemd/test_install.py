@@ -116,6 +116,45 @@ def test_uninstall_leaves_what_is_the_operator_s(target: Target) -> None:
     }  # fmt: skip
 
 
+def test_the_service_can_read_what_a_careful_root_installs(target: Target) -> None:
+    before = os.umask(0o077)
+    try:
+        assert target.make("install").returncode == 0
+    finally:
+        os.umask(before)
+    keys = target.root / "etc/casedesk-proxy/keys"
+    closed = [
+        path
+        for path in target.root.rglob("*")
+        if not path.is_symlink() and path != keys and path.stat().st_mode & 0o004 == 0
+    ]
+    assert closed == []
+    assert keys.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "remedy"),
+    [
+        ("PREFIX", "/opt/my desk", "use letters, digits and"),
+        ("PREFIX", "/opt/a|b", "use letters, digits and"),
+        ("PREFIX", "/opt/50%", "use letters, digits and"),
+        ("PREFIX", "opt", "use an absolute path"),
+        ("DESTDIR", "/tmp/a b", "use letters, digits and"),
+        ("DESTDIR", "build", "use an absolute path"),
+        ("UNITDIR", "/etc/sys temd", "use letters, digits and"),
+    ],
+)
+@pytest.mark.parametrize("goal", ["install", "uninstall"])
+def test_paths_that_units_cannot_hold(
+    target: Target, goal: str, setting: str, value: str, remedy: str
+) -> None:
+    done = target.make(goal, **{setting: value})
+    assert done.returncode != 0
+    assert f"{setting}='{value}': {remedy}" in done.stderr
+    assert target.files() == set()
+    assert not (ROOT / "build").exists() or value != "build"
+
+
 @pytest.mark.parametrize("place", ["/root/.pyenv/versions/3.11", "/home/me/python"])
 def test_a_python_that_the_service_cannot_see(target: Target, place: str) -> None:
     done = target.make("install", PRETENDED=place)
