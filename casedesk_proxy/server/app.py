@@ -22,7 +22,14 @@ from casedesk_proxy.server.connection import PublicServer
 from casedesk_proxy.server.gauges import Gauges
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.lines import Lines, flush
-from casedesk_proxy.server.listen import BACKLOG, bind, describe, prepare
+from casedesk_proxy.server.listen import (
+    BACKLOG,
+    bind,
+    describe,
+    prepare,
+    remove_stale,
+    socket_path,
+)
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
@@ -63,6 +70,9 @@ class Gateway:
         self._lines = lines or Lines()
         self._handed_public, self._handed_admin = tuple(public), tuple(admin)
         self._listeners: list[asyncio.Server] = []
+        #: Files of unix sockets that we made; a service manager removes its own.
+        self._public_files: list[str] = []
+        self._admin_files: list[str] = []
         self._admin: web.AppRunner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls = ListenerTls(runtime.certificate) if runtime.certificate else None
@@ -124,10 +134,11 @@ class Gateway:
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
         settings = self._runtime.config.server
-        for sock in self._handed_public or (bind(settings.listen),):
+        for sock in self._handed_public or (self._bind(settings.listen, self._public_files),):
             await self._serve(sock)
         if self._handed_admin or settings.admin is not None:
-            await self._start_admin(self._handed_admin or (bind(settings.admin or ""),))
+            admin = settings.admin or ""
+            await self._start_admin(self._handed_admin or (self._bind(admin, self._admin_files),))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
         self._spawn(self.metadata.keep_fresh(), "metadata")
@@ -165,8 +176,7 @@ class Gateway:
         ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed
         over stay open with their owner, so new connections wait there."""
         self.draining = True
-        for listener in self._listeners:
-            listener.close()
+        self._close_listeners()
         self._public.close_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -178,8 +188,7 @@ class Gateway:
         """End at once what is still open, each stream with the word that the service stops.
         ``drain`` comes first for a gentle end."""
         self.draining = True
-        for listener in self._listeners:
-            listener.close()
+        self._close_listeners()
         self._cut_streams()
         self._pulse.stop()
         for task in self._tasks:
@@ -189,8 +198,21 @@ class Gateway:
         await self.metadata.close()
         if self._admin is not None:
             await self._admin.cleanup()
+        _remove(self._admin_files)
         self.dispatcher.close()
         flush()
+
+    @staticmethod
+    def _bind(address: str, files: list[str]) -> socket.socket:
+        sock = bind(address)
+        if (path := socket_path(sock)) is not None:
+            files.append(path)
+        return sock
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        _remove(self._public_files)
 
     def _cut_streams(self) -> None:
         for relay in self.watch.relays:
@@ -229,3 +251,11 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _remove(files: list[str]) -> None:
+    """After their listeners have closed. What cannot be removed stays: the next start takes over
+    a file on which nobody answers."""
+    while files:
+        with contextlib.suppress(OSError):
+            remove_stale(files.pop())

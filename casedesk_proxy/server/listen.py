@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 
-__all__ = ["BACKLOG", "bind", "describe", "prepare"]
+__all__ = ["BACKLOG", "bind", "describe", "prepare", "remove_stale", "socket_path"]
 
 #: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
 BACKLOG = 4096
@@ -31,6 +31,18 @@ def bind(address: str) -> socket.socket:
     prepare(sock)
     sock.listen(BACKLOG)
     return sock
+
+
+def socket_path(sock: socket.socket) -> str | None:
+    """The path of a unix socket's file; None for TCP."""
+    return sock.getsockname() if sock.family == socket.AF_UNIX else None
+
+
+def remove_stale(path: str) -> None:
+    """Remove a socket file on which nobody answers: of a listener that is closed, or of a daemon
+    that was killed. One that answers belongs to the process that follows us. Raises OSError."""
+    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
+        os.unlink(path)
 
 
 def prepare(sock: socket.socket) -> None:
@@ -67,9 +79,7 @@ def _bind_tcp(address: str) -> socket.socket:
 
 
 def _bind_unix(path: str) -> socket.socket:
-    # A socket file that a killed daemon left behind; one that still answers is not touched.
-    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
-        os.unlink(path)
+    remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)

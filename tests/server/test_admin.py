@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -88,10 +89,11 @@ async def test_status_names_nodes_and_no_address() -> None:
         )
 
 
-async def test_a_unix_socket(tmp_path: object) -> None:
+async def test_a_unix_socket(tmp_path: Path) -> None:
     async with serving(f"unix:{tmp_path}/admin.sock") as gateway:
         assert (await get(gateway, "/healthz"))[2] == "alive\n"
         assert "/metrics" in (await get(gateway, "/"))[2].split()
+    assert os.listdir(tmp_path) == []
 
 
 async def test_sockets_from_a_manager_are_served_instead() -> None:
@@ -110,7 +112,7 @@ async def test_sockets_from_a_manager_are_served_instead() -> None:
         await gateway.stop()
 
 
-async def test_a_public_unix_socket(tmp_path: object) -> None:
+async def test_a_public_unix_socket(tmp_path: Path) -> None:
     text = CONFIG.format(admin="127.0.0.1:0").replace("127.0.0.1:0", f"unix:{tmp_path}/p", 1)
     gateway = Gateway(load_config(text, "t").config, {})
     await gateway.start()
@@ -119,6 +121,9 @@ async def test_a_public_unix_socket(tmp_path: object) -> None:
         writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 4")
         writer.close()
+        # While it drains nobody answers there, so its successor may have the path.
+        await gateway.drain(5.0)
+        assert os.listdir(tmp_path) == []
     finally:
         await gateway.stop()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.server.listen import bind, describe
+from casedesk_proxy.server.listen import bind, describe, remove_stale, socket_path
 
 
 def test_tcp() -> None:
@@ -44,6 +44,20 @@ def test_unix(tmp_path: Path) -> None:
             bind(address)
     # The file is left behind by a process that was killed: nobody answers on it.
     bind(address).close()
+
+
+def test_a_socket_file_is_removed_when_nobody_answers_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "proxy.sock"
+    with bind(f"unix:{path}") as sock:
+        assert socket_path(sock) == str(path)
+        # Somebody else's, such as the process that follows us.
+        remove_stale(str(path))
+        assert path.is_socket()
+    remove_stale(str(path))
+    assert not path.exists()
+    remove_stale(str(path))
+    with bind("127.0.0.1:0") as sock:
+        assert socket_path(sock) is None
 
 
 def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
