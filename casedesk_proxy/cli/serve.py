@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail, warn
@@ -26,6 +27,9 @@ DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
 
 
 @click.command(short_help="Serve what the configuration names.")
+@click.argument(
+    "named", metavar="[FILE]", required=False, type=click.Path(readable=False, path_type=Path)
+)
 @click.option(
     "--config",
     "file",
@@ -43,12 +47,17 @@ DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
     metavar="ADDRESS",
     help="Admin address instead of server.admin, for several instances with one file.",
 )
-def serve(file: Path, admin: str | None) -> None:
+@click.pass_context
+def serve(context: click.Context, named: Path | None, file: Path, admin: str | None) -> None:
     """Serve until SIGTERM or SIGINT, which let running streams end; a second one does not.
 
-    SIGHUP reloads the configuration. Exit code 2 for a configuration that cannot be used or an
-    address that is taken.
+    FILE is short for --config FILE. SIGHUP reloads the configuration. Exit code 2 for a
+    configuration that cannot be used or an address that is taken.
     """
+    if named is not None:
+        if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"two configurations: {named} and --config {file}; name one")
+        file = named
     # Here and not above: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon import run
 

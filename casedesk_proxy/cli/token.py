@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 from pydantic import TypeAdapter, ValidationError
 
@@ -49,9 +51,13 @@ def new(name: str, deployments: tuple[str, ...]) -> None:
     """Mint a token and print it, this once, with the lines for the configuration.
 
     Nothing is stored: paste the lines under `tokens:` and give the token to its holder.
+
+    Where stdout is not a terminal, it gets the token alone, so that
+    `TOKEN=$(casedesk-proxy token new)` works; the lines are then on stderr.
     """
     credential = mint()
     click.echo("the token, shown only this once:", err=True)
     click.echo(credential.token)
     click.echo("in the configuration, under tokens:", err=True)
-    click.echo(token_lines(name, credential, deployments), nl=False)
+    beside = not sys.stdout.isatty()
+    click.echo(token_lines(name, credential, deployments), nl=False, err=beside)

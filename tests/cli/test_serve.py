@@ -39,6 +39,16 @@ def test_the_file_is_found(tmp_path: Path, by_environment: bool) -> None:
     assert_one_line(done.stderr, str(path), "No such file or directory", "casedesk-proxy init")
 
 
+def test_the_file_may_stand_alone(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    done = run("serve", path, CASEDESK_PROXY_CONFIG="/other")
+    assert done.returncode == 2
+    assert_one_line(done.stderr, str(path), "No such file or directory")
+    done = run("serve", path, "--config", "/other")
+    assert done.returncode == 2
+    assert f"two configurations: {path} and --config /other; name one" in done.stderr
+
+
 def test_the_usual_file_is_the_last_resort() -> None:
     done = run("serve", "--help")
     assert "/etc/casedesk-proxy/config.yaml" in done.stdout

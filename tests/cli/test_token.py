@@ -1,20 +1,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pty
+import re
+import subprocess
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from casedesk_proxy.cli import main
+from tests.cli.command import COMMAND
 
 
 def test_it_prints_a_token_and_the_lines_to_paste() -> None:
     arguments = ["token", "new", "--name", "alice", "--deployment", "a", "--deployment", "b"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
-    token, _, lines = result.stdout.partition("\n")
-    assert token.startswith("cdp-")
+    # Into a pipe or a file: the token and nothing else, as `TOKEN=$(…)` needs it.
+    token = result.stdout.removesuffix("\n")
+    assert re.fullmatch(r"cdp-[\w-]+", token)
+    _, _, lines = result.stderr.partition("under tokens:\n")
     assert yaml.safe_load(lines) == [
         {
             "name": "alice",
@@ -23,8 +30,27 @@ def test_it_prints_a_token_and_the_lines_to_paste() -> None:
         }
     ]
     assert token not in result.stderr
-    assert result.stdout.count(token) == 1
     assert "only this once" in result.stderr
+
+
+def test_a_terminal_gets_both_on_stdout() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [*COMMAND, "token", "new"],
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            check=True,
+            timeout=30,
+        )
+        shown = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    token, _, lines = shown.replace("\r\n", "\n").partition("\n")
+    (entry,) = yaml.safe_load(lines)
+    assert entry["sha256"] == hashlib.sha256(token.encode()).hexdigest()
+    assert b"sha256" not in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--name", "--deployment"])
