@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import TypeVar, dataclass_transform
 
 __all__ = [
+    "Ability",
     "Action",
     "Call",
+    "Control",
     "Dialect",
     "Engine",
     "Framing",
@@ -79,6 +81,30 @@ class Action(StrEnum):
     BASE = "base"
 
 
+class Ability(StrEnum):
+    """What a model may be able to do or take, by the names that Ollama and llama-server use."""
+
+    COMPLETION = "completion"
+    TOOLS = "tools"
+    VISION = "vision"
+    AUDIO = "audio"
+    THINKING = "thinking"
+    EMBEDDING = "embedding"
+
+
+class Control(StrEnum):
+    """A way to steer how much a model thinks: each may be refused where the others are taken."""
+
+    #: Not at all.
+    OFF = "off"
+    #: A named level of effort.
+    EFFORT = "effort"
+    #: A level other than low, medium and high, which are what the first engines knew.
+    LEVELS = "levels"
+    #: A number of tokens.
+    BUDGET = "budget"
+
+
 class Framing(StrEnum):
     """How a reply is laid out for the client."""
 
@@ -117,7 +143,12 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model as its node reports it. Token counts are None where the node does not tell."""
+    """A model as its node reports it. Token counts are None where the node does not tell.
+
+    ``context_length`` is what the model runs with, ``trained_length`` what it could run with.
+    ``lacks`` and ``ignores`` hold only what the node says for sure: what the model cannot do, and
+    which controls of thinking it or its chat template does not know.
+    """
 
     name: str
     context_length: int | None = None
@@ -127,6 +158,9 @@ class ModelInfo:
     embeds: bool = False
     loaded: bool | None = None
     thinks: bool = False
+    trained_length: int | None = None
+    lacks: frozenset[Ability] = frozenset()
+    ignores: frozenset[Control] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,10 @@ def _show(console: Console, told: dict[str, Any], now: float) -> None:
         console.print(Text(f"         {reason}", style="bold red"))
     console.print()
     console.print(_node_table(told["nodes"]))
+    for name, node in told["nodes"].items():
+        for model, controls in node.get("left_out", {}).items():
+            left = f"{name}: {model} refuses thinking controls, which are left out: "
+            console.print(Text(left + ", ".join(controls)))
 
 
 def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:

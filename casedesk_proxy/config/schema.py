@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
 from casedesk_proxy.config.engines import SPEAKS
 from casedesk_proxy.config.values import (
@@ -44,6 +52,7 @@ __all__ = [
 ]
 
 Policy = Literal["least-streams", "round-robin", "ordered", "prefix-affinity"]
+ThinkingMode = Literal["auto", "none", "effort", "all"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
@@ -162,6 +171,11 @@ class Node(Section):
         "Where its models' chat templates take a system message in translated requests.",
         "anywhere",
     )
+    thinking: dict[ModelName, ThinkingMode] = setting(
+        "How its models are asked to think in translated requests: one word for all of them, or "
+        "a word for each name or pattern.",
+        {},
+    )
     max_streams: Positive | None = setting("Most requests at it at once; null: no limit.", None)
     weight: Positive = setting("Its share beside the others of a deployment.", 1)
     drain: Switch = setting("true: it finishes what it has and gets no more.", False)
@@ -175,6 +189,11 @@ class Node(Section):
     first_byte_timeout: Pause = setting("From the request to the head of its reply.", 900.0)
     idle_timeout: Pause = setting("Longest silence inside its reply.", 900.0)
     tls: NodeTls | None = setting("How its certificate is checked; null: as the system does.", None)
+
+    @field_validator("thinking", mode="before")
+    @classmethod
+    def _take_word(cls, value: Any) -> Any:
+        return {"*": value} if isinstance(value, str) else value
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:

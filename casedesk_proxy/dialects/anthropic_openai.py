@@ -36,6 +36,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         streams=True,
         translator=reply,
         dropped=chat.dropped,
+        controls=chat.controls,
         question=_question(chat.body, context, reply) if body.get("stream") is True else None,
     )
 

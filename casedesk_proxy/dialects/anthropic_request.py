@@ -15,10 +15,12 @@ from typing import Any
 from casedesk_proxy.dialects.anthropic_tools import Names, Tools, read_tools
 from casedesk_proxy.dialects.anthropic_turns import TurnReader
 from casedesk_proxy.dialects.base import Context
-from casedesk_proxy.dialects.engines import PROFILES, Profile, effort_of
+from casedesk_proxy.dialects.engines import Profile, effort_of
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.schema_checks import check_json_schema, is_strict
 from casedesk_proxy.dialects.schema_formats import fit_formats
+from casedesk_proxy.dialects.thinking import chat_controls
+from casedesk_proxy.terms import Control
 
 __all__ = ["Chat", "read_request"]
 
@@ -35,13 +37,14 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 class Chat:
     """``body`` is the chat request, without what makes it stream. ``names``: the client's name of
     each function that the node knows by another. ``thinks`` tells whether the client wants to see
-    thinking. ``dropped`` names what was left out."""
+    thinking. ``dropped`` names what was left out, ``controls`` those of thinking it holds."""
 
     body: dict[str, Any]
     names: Mapping[str, str]
     stops: tuple[str, ...]
     thinks: bool
     dropped: tuple[str, ...]
+    controls: Mapping[Control, str]
 
 
 def read_request(body: dict[str, Any], context: Context, *, counts: bool = False) -> Chat:
@@ -64,7 +67,12 @@ def read_request(body: dict[str, Any], context: Context, *, counts: bool = False
     findings.raise_faults()
     findings.raise_refusals()
     return Chat(
-        reader.chat, reader.names.given, tuple(reader.stops), reader.thinks, findings.dropped
+        body=reader.chat,
+        names=reader.names.given,
+        stops=tuple(reader.stops),
+        thinks=reader.thinks,
+        dropped=findings.dropped,
+        controls=chat_controls(reader.chat, context.profile.thinking),
     )
 
 
@@ -74,7 +82,7 @@ class _Reader:
     def __init__(self, body: dict[str, Any], context: Context) -> None:
         self.body = {name: value for name, value in body.items() if value is not None}
         self._context = context
-        self._profile: Profile = PROFILES[context.engine]
+        self._profile: Profile = context.profile
         self.findings = Findings(feature_code="unsupported_anthropic_feature")
         self.names = Names(self._profile)
         self._tools = Tools()
@@ -165,7 +173,7 @@ class _Reader:
         if effort is not None and effort not in _EFFORTS:
             self.findings.fault("output_config.effort", f"Input should be {', '.join(_EFFORTS)}")
         elif effort is not None and self._profile.thinking.effort:
-            self.chat["reasoning_effort"] = effort
+            self.chat["reasoning_effort"] = self._profile.thinking.level(effort)
         elif effort is not None:
             self.findings.drop("output_config.effort")
         self._read_format(output.get("format"), "output_config.format")
@@ -213,6 +221,8 @@ class _Reader:
             self._enable(thinking.get("budget_tokens"))
         elif kind == "disabled" and self._profile.thinking.off is not None:
             self.chat |= self._profile.thinking.off
+        elif kind == "disabled" and "thinking" in self.body:
+            self.findings.drop("thinking.type")
 
     def _enable(self, budget: Any) -> None:
         known = self._profile.thinking
@@ -221,6 +231,6 @@ class _Reader:
         elif known.budget:
             self.chat[known.budget] = budget
         elif known.effort:
-            self.chat.setdefault("reasoning_effort", effort_of(budget))
+            self.chat.setdefault("reasoning_effort", known.level(effort_of(budget)))
         else:
             self.findings.drop("thinking.budget_tokens")

@@ -156,6 +156,13 @@ class TurnReader:
             self._findings.fault(f"{path}.thinking", "Input should be a valid string")
         elif text and self._profile.thinking.history:
             self._turns[-1].thoughts.append(text)
+        elif text:
+            self._findings.drop(path)
+        return []
+
+    def _leave_out(self, block: dict[str, Any], path: str) -> list[Piece]:
+        """Only Anthropic can read it."""
+        self._findings.drop(path)
         return []
 
     def _call(self, block: dict[str, Any], path: str) -> list[Piece]:
@@ -237,8 +244,7 @@ _BLOCKS: dict[str, dict[str, Callable[[TurnReader, dict[str, Any], str], list[Pi
         "text": TurnReader._text,
         "tool_use": TurnReader._call,
         "thinking": TurnReader._thought,
-        # Only Anthropic can read it.
-        "redacted_thinking": lambda reader, block, path: [],
+        "redacted_thinking": TurnReader._leave_out,
         # Tells where another model took over, and is no part of the prompt at Anthropic either.
         "fallback": lambda reader, block, path: [],
     },

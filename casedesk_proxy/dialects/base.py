@@ -10,12 +10,13 @@ before the reply's first byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from casedesk_proxy.dialects.engines import ANYTHING, Limits, Profile, fit_profile
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.terms import Call, Engine, RawHeaders, Usage
+from casedesk_proxy.terms import Call, Control, Engine, RawHeaders, Usage
 
 __all__ = ["Answered", "Context", "Question", "Translator", "Transpose", "Transposed"]
 
@@ -45,6 +46,13 @@ class Context:
     fold_system: bool = False
     #: Templates such as Qwen's take a system message only at the very beginning.
     system_first: bool = False
+    #: What the model cannot take of what its engine can.
+    limits: Limits = ANYTHING
+
+    @property
+    def profile(self) -> Profile:
+        """What the engine takes with this model."""
+        return fit_profile(self.engine, self.limits)
 
 
 class Translator(Protocol):
@@ -108,7 +116,8 @@ class Transposed:
 
     ``streams`` tells that the node was asked for a stream, whatever the client gets.
     ``headers`` are for the client's reply, e.g. that a count is an estimate. ``dropped`` names
-    what was left out although it was asked for, harmless but worth a warning.
+    what was left out although it was asked for, harmless but worth a warning. ``controls`` are
+    those of thinking that it holds, each with the field that says it.
     """
 
     path: str
@@ -118,6 +127,7 @@ class Transposed:
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = field(default=())
     question: Question | None = None
+    controls: Mapping[Control, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

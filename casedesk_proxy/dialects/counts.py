@@ -10,7 +10,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.dialects import anthropic_request
 from casedesk_proxy.dialects.base import Answered, Context, Transposed
 from casedesk_proxy.dialects.bodies import BodyTranslator
-from casedesk_proxy.dialects.engines import PROFILES, Counter
+from casedesk_proxy.dialects.engines import Counter
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_openai import (
     chat_messages,
@@ -46,7 +46,7 @@ def count_for_gemini(call: Call, body: dict[str, Any], context: Context) -> Tran
     """countTokens. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_count_request(body, findings)
-    profile = PROFILES[context.engine]
+    profile = context.profile
     names = node_names(request) if profile.strict_names else {}
     chat = {
         "messages": chat_messages(request, profile, context, names, Findings()),
@@ -72,7 +72,7 @@ def count_for_anthropic(
 def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] | None:
     """Path and body that ask a node for the size of a chat request; None where its engine
     cannot tell, or only by estimate."""
-    counter = PROFILES[context.engine].counter
+    counter = context.profile.counter
     messages, has_media = _text_only(chat.get("messages", []))
     if counter is None or has_media:
         return None
@@ -99,7 +99,7 @@ def _count(
     shape: Callable[[int], dict[str, Any]],
 ) -> Transposed | Answered:
     messages, has_media = _text_only(chat.get("messages", []))
-    counter = PROFILES[context.engine].counter
+    counter = context.profile.counter
     if counter is None:
         estimate = dumps(shape(_estimate(messages, chat.get("tools", []))))
         return Answered(estimate, ((COUNTED, "estimate"),))

@@ -15,7 +15,6 @@ from typing import Any
 
 from casedesk_proxy.dialects.base import Context, Transposed
 from casedesk_proxy.dialects.bodies import BodyTranslator
-from casedesk_proxy.dialects.engines import PROFILES
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_reader import read_message
 from casedesk_proxy.dialects.gemini_turns import read_text
@@ -92,7 +91,7 @@ def _transposed(
     findings: Findings,
     shape: Callable[[Vectors], dict[str, Any]],
 ) -> Transposed:
-    profile = PROFILES[context.engine]
+    profile = context.profile
     if not profile.embeds:
         findings.refuse(path, "the node makes no embeddings")
     if size is not None and not profile.dimensions:

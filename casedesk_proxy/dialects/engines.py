@@ -8,13 +8,25 @@ a plain OpenAI server: nothing is sent to it that OpenAI's own API would refuse.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
-from casedesk_proxy.terms import Engine
+from casedesk_proxy.terms import Ability, Control, Engine
 
-__all__ = ["PROFILES", "Choice", "Counter", "Messages", "Profile", "Thinking", "effort_of"]
+__all__ = [
+    "ANYTHING",
+    "PROFILES",
+    "Choice",
+    "Counter",
+    "Limits",
+    "Messages",
+    "Profile",
+    "Thinking",
+    "effort_of",
+    "fit_profile",
+]
 
 
 class Choice(StrEnum):
@@ -44,14 +56,19 @@ class Thinking:
 
     ``off`` is merged into the body to switch thinking off; None: it cannot be. ``budget`` is the
     field for a number of tokens; without one the number becomes an effort. ``effort`` tells
-    whether ``reasoning_effort`` is known. ``history`` is the field of an assistant message that
-    carries earlier reasoning.
+    whether ``reasoning_effort`` is known, ``levels`` whether with more values than low, medium
+    and high. ``history`` is the field of an assistant message that carries earlier reasoning.
     """
 
     off: Mapping[str, Any] | None = None
     budget: str = ""
     effort: bool = True
+    levels: bool = True
     history: str = ""
+
+    def level(self, wanted: str) -> str:
+        """The nearest level that is known."""
+        return wanted if self.levels else _PLAIN_LEVELS.get(wanted, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +77,46 @@ class Messages:
 
     ``exact``: it keeps to the letter of the API: a user turn first, tools defined where calls
     are in the history, a temperature up to 1, names of functions within the rules, stop
-    strings that are not blank. ``output_config`` tells whether effort and format are followed.
+    strings that are not blank. ``format`` tells whether a response format is followed, ``effort``
+    and ``levels`` which efforts, ``thinks`` whether the model thinks at all.
     """
 
     exact: bool = True
     documents: bool = True
     choices: frozenset[Choice] = frozenset(Choice)
-    output_config: bool = True
+    format: bool = True
+    thinks: bool = True
     disables_thinking: bool = True
+    budgets: bool = True
+    effort: bool = True
+    levels: bool = True
     counts: bool = True
 
+    def level(self, wanted: str) -> str:
+        """The nearest level that is known; Anthropic's API has no ``minimal``."""
+        return wanted if self.levels and wanted != "minimal" else _PLAIN_LEVELS.get(wanted, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one model at one node cannot take of what its engine can.
+
+    ``lacks`` is known for sure. ``deaf`` are the controls of thinking that are not to be sent.
+    ``by_effort``: the others are said by ``reasoning_effort`` alone, thinking off by ``none``.
+    """
+
+    lacks: frozenset[Ability] = frozenset()
+    deaf: frozenset[Control] = frozenset()
+    by_effort: bool = False
+
+
+ANYTHING = Limits()
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 _ALL = frozenset(Choice)
 _NO_TEMPLATE_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 _NO_EFFORT = {"reasoning_effort": "none"}
+_PLAIN_LEVELS = {"minimal": "low", "xhigh": "high", "max": "high"}
 _CONTINUE = {"continue_final_message": True}
 
 
@@ -184,7 +226,8 @@ PROFILES: dict[Engine, Profile] = {
             documents=False,
             # ``tool`` is taken for any.
             choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
-            output_config=False,
+            format=False,
+            effort=False,
             disables_thinking=False,
         ),
     ),
@@ -198,7 +241,8 @@ PROFILES: dict[Engine, Profile] = {
             exact=False,
             documents=False,
             choices=frozenset({Choice.AUTO}),
-            output_config=False,
+            format=False,
+            effort=False,
             counts=False,
         ),
         prefill={},
@@ -239,3 +283,37 @@ _EFFORTS = ((512, "minimal"), (1024, "low"), (8192, "medium"))
 def effort_of(budget: int) -> str:
     """The ``reasoning_effort`` that comes nearest to a budget in tokens."""
     return next((effort for most, effort in _EFFORTS if budget <= most), "high")
+
+
+@lru_cache(maxsize=1024)
+def fit_profile(engine: Engine, limits: Limits) -> Profile:
+    """What is left of an engine's abilities for a model with such limits."""
+    profile = PROFILES[engine]
+    if limits == ANYTHING:
+        return profile
+    thinking, route = _fit_thinking(profile.thinking, limits), profile.messages
+    thinks = Ability.THINKING not in limits.lacks
+    route = replace(
+        route,
+        thinks=thinks,
+        disables_thinking=thinks and route.disables_thinking and Control.OFF not in limits.deaf,
+        budgets=thinks and not limits.by_effort and Control.BUDGET not in limits.deaf,
+        effort=thinks and route.effort and Control.EFFORT not in limits.deaf,
+        levels=Control.LEVELS not in limits.deaf,
+    )
+    return replace(profile, thinking=thinking, messages=route)
+
+
+def _fit_thinking(thinking: Thinking, limits: Limits) -> Thinking:
+    if Ability.THINKING in limits.lacks:
+        # It need not be told not to think, and cannot be told more.
+        return replace(thinking, off={}, budget="", effort=False)
+    if limits.by_effort:
+        thinking = replace(thinking, off=_NO_EFFORT, budget="", effort=True)
+    return replace(
+        thinking,
+        off=None if Control.OFF in limits.deaf else thinking.off,
+        budget="" if Control.BUDGET in limits.deaf else thinking.budget,
+        effort=thinking.effort and Control.EFFORT not in limits.deaf,
+        levels=thinking.levels and Control.LEVELS not in limits.deaf,
+    )

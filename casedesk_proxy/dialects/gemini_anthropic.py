@@ -12,7 +12,7 @@ from typing import Any
 from casedesk_proxy.dialects.base import Answered, Context, Transposed
 from casedesk_proxy.dialects.bodies import BodyTranslator
 from casedesk_proxy.dialects.counts import COUNTED, estimate_tokens, read_count
-from casedesk_proxy.dialects.engines import PROFILES, Choice, Messages, Profile
+from casedesk_proxy.dialects.engines import Choice, Messages, Profile, effort_of
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_anthropic_reply import MessagesTranslator
 from casedesk_proxy.dialects.gemini_config import PATH as CONFIG
@@ -21,6 +21,7 @@ from casedesk_proxy.dialects.gemini_openai import node_names
 from casedesk_proxy.dialects.gemini_request import Request, read_count_request, read_request
 from casedesk_proxy.dialects.gemini_tools import Function
 from casedesk_proxy.dialects.gemini_turns import Answer, Ask, Media, Turn
+from casedesk_proxy.dialects.thinking import messages_controls
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
 
@@ -38,7 +39,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     """A generateContent or streamGenerateContent request. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_request(body, findings)
-    profile = PROFILES[context.engine]
+    profile = context.profile
     route = profile.messages
     names = node_names(request) if route.exact else {}
     limit = request.config.max_tokens or context.output_limit or _MAX_TOKENS
@@ -66,6 +67,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             names={new: old for old, new in names.items()},
         ),
         dropped=findings.dropped,
+        controls=messages_controls(made),
     )
 
 
@@ -73,7 +75,7 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
     """countTokens, by the node's own ``count_tokens``. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_count_request(body, findings)
-    profile = PROFILES[context.engine]
+    profile = context.profile
     route = profile.messages
     names = node_names(request) if route.exact else {}
     readable = replace(profile, images=_IMAGES, messages=replace(route, documents=True))
@@ -232,10 +234,16 @@ def _thinking(config: Config, limit: int, route: Messages, findings: Findings) -
     """A budget has to leave room for an answer."""
     path = f"{CONFIG}.thinkingConfig.thinkingBudget"
     if config.budget == 0:
-        if not route.disables_thinking:
+        if route.disables_thinking:
+            return {"thinking": {"type": "disabled"}}
+        if route.thinks:
             findings.drop(path)
-        return {"thinking": {"type": "disabled"}}
+        return {}
     if config.budget is None or config.budget < 0:
+        return {}
+    if not route.budgets:
+        if not route.effort:
+            findings.drop(path)
         return {}
     budget = max(config.budget, _LEAST_BUDGET)
     if budget < limit:
@@ -250,12 +258,15 @@ def _thinking(config: Config, limit: int, route: Messages, findings: Findings) -
 def _output(request: Request, route: Messages, findings: Findings) -> dict[str, Any]:
     config = request.config
     output: dict[str, Any] = {}
-    if config.level is not None:
-        output["effort"] = {"MINIMAL": "low"}.get(config.level, config.level.lower())
-        if not route.output_config:
-            findings.drop(f"{CONFIG}.thinkingConfig.thinkingLevel")
+    level = config.level.lower() if config.level is not None else None
+    if level is None and not route.budgets and (config.budget or 0) > 0:
+        level = effort_of(config.budget or 0)
+    if level is not None and route.effort:
+        output["effort"] = route.level(level)
+    elif config.level is not None:
+        findings.drop(f"{CONFIG}.thinkingConfig.thinkingLevel")
     if config.schema is not None:
-        if not route.output_config or not config.schema:
+        if not route.format or not config.schema:
             findings.refuse_format(config.schema_path, "the node cannot be held to this format")
         output["format"] = {"type": "json_schema", "schema": config.schema}
-    return output if route.output_config else {}
+    return output

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from casedesk_proxy.dialects.base import Context, Transposed
-from casedesk_proxy.dialects.engines import PROFILES, Choice, Profile, effort_of
+from casedesk_proxy.dialects.engines import Choice, Profile, effort_of
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_config import PATH as CONFIG
 from casedesk_proxy.dialects.gemini_config import Config
@@ -21,6 +21,7 @@ from casedesk_proxy.dialects.gemini_tools import Function, Toolbox
 from casedesk_proxy.dialects.gemini_turns import Media, Text, Turn
 from casedesk_proxy.dialects.schema_checks import is_strict
 from casedesk_proxy.dialects.schema_formats import fit_formats
+from casedesk_proxy.dialects.thinking import chat_controls
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call
 
@@ -41,7 +42,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     """A generateContent or streamGenerateContent request. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_request(body, findings)
-    profile = PROFILES[context.engine]
+    profile = context.profile
     names = node_names(request) if profile.strict_names else {}
     chat: dict[str, Any] = {
         "model": context.model,
@@ -68,6 +69,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             wanted=request.config.candidates,
         ),
         dropped=findings.dropped,
+        controls=chat_controls(chat, profile.thinking),
     )
 
 
@@ -278,7 +280,7 @@ def _thinking(config: Config, profile: Profile, findings: Findings) -> dict[str,
     thinking = profile.thinking
     if config.level is not None:
         if thinking.effort:
-            return {"reasoning_effort": config.level.lower()}
+            return {"reasoning_effort": thinking.level(config.level.lower())}
         findings.drop(f"{CONFIG}.thinkingConfig.thinkingLevel")
     budget = config.budget
     if budget is None or budget < 0:
@@ -291,7 +293,7 @@ def _thinking(config: Config, profile: Profile, findings: Findings) -> dict[str,
     if thinking.budget:
         return {thinking.budget: budget}
     if thinking.effort:
-        return {"reasoning_effort": effort_of(budget)}
+        return {"reasoning_effort": thinking.level(effort_of(budget))}
     findings.drop(path)
     return {}
 

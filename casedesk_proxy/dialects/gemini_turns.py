@@ -141,8 +141,12 @@ def _read_blocks(content: dict[str, Any], role: str, path: str, findings: Findin
 
 
 def _read_text(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
-    # Templates strip earlier reasoning themselves; a model that wants it back signs it.
-    if part.get("thought") or not part["text"]:
+    if part.get("thought"):
+        # Templates strip earlier reasoning themselves; a model that wants it back signs it.
+        if part["text"]:
+            findings.drop(f"{path}.text")
+        return None
+    if not part["text"]:
         return None
     return Text(part["text"], f"{path}.text")
 

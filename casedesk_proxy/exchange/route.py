@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from casedesk_proxy.dialects.base import Question, Translator
 from casedesk_proxy.exchange.snapshot import NodeSpec
 from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.terms import Call, Dialect, ModelInfo, RawHeaders, Target, record
+from casedesk_proxy.terms import Call, Control, Dialect, ModelInfo, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
@@ -19,7 +19,9 @@ __all__ = ["Ask", "Place", "Route"]
 class Ask:
     """One request to be planned. ``reported``: the models of each node that told its list;
     ``nodes``: those that were recognised by asking them, as what they really are. ``places``: what
-    planning found out about models for earlier requests with the same head and snapshot."""
+    planning found out about models for earlier requests with the same head and snapshot.
+    ``refused``: the controls of thinking that a model at a node has refused; ``without``: those
+    that this request is to do without."""
 
     call: Call
     headers: RawHeaders
@@ -28,6 +30,8 @@ class Ask:
     reported: Mapping[str, tuple[ModelInfo, ...]]
     nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+    refused: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
+    without: frozenset[Control] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class Route:
     ``target`` has the query, but not a node's base; ``headers`` lack the request's id. ``leads``
     are heads by node, up to the value of that id: the same for all requests with such a target
     and such headers. ``translator`` makes the reply the client's, with ``reply_headers``; None:
-    the node's reply is the client's already. ``question`` is asked beside it."""
+    the node's reply is the client's already. ``question`` is asked beside it. ``controls``: those
+    of thinking that the request holds, each with the field that says it."""
 
     dialect: Dialect
     target: str
@@ -68,6 +73,7 @@ class Route:
     translator: Translator | None = None
     reply_headers: tuple[tuple[str, str], ...] = ()
     question: Question | None = None
+    controls: Mapping[Control, str] = field(default_factory=dict)
     leads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def question_for(self, node: NodeSpec) -> bytes:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from casedesk_proxy.dialects.base import Answered, Context, Transpose, Transposed
+from casedesk_proxy.dialects.engines import Limits
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.errors import BadRequest, ClientFault
+from casedesk_proxy.exchange.limits import find_limits, find_model
 from casedesk_proxy.exchange.route import Ask, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.jsonio import TooDeep
@@ -74,12 +76,14 @@ def _for_speakers(
 ) -> Transposition:
     result = Transposition()
     fault: ClientFault | None = None
-    made: dict[tuple[Engine, str], Route | None] = {}
+    made: dict[tuple[Engine, str, Limits], Route | None] = {}
     for node in speakers:
-        kind = (node.engine, node.config.system_role)
+        limits = find_limits(ask, target.model, node)
+        kind = (node.engine, node.config.system_role, limits)
         if kind not in made:
+            context = _context(ask, target, node, deployment, limits)
             try:
-                one = _transpose(transpose, ask, value, _context(ask, target, node, deployment))
+                one = _transpose(transpose, ask, value, context)
             except ClientFault as error:
                 fault, made[kind] = fault or error, None
                 continue
@@ -109,7 +113,9 @@ def _transpose(
         raise BadRequest("the body is nested too deeply") from None
 
 
-def _context(ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpec) -> Context:
+def _context(
+    ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpec, limits: Limits
+) -> Context:
     client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
     return Context(
         model=target.model,
@@ -122,16 +128,15 @@ def _context(ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpe
         output_limit=_output_limit(ask.reported, target, node),
         fold_system=node.config.system_role == "none",
         system_first=node.config.system_role == "first",
+        limits=limits,
     )
 
 
 def _output_limit(
     reported: Mapping[str, tuple[ModelInfo, ...]], target: Target, node: NodeSpec
 ) -> int | None:
-    for model in reported.get(node.name, ()):
-        if model.name == target.model:
-            return model.output_limit
-    return None
+    model = find_model(reported, node, target.model)
+    return model.output_limit if model is not None else None
 
 
 def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
@@ -152,6 +157,7 @@ def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
         translator=made.translator,
         reply_headers=made.headers + _warn(made.dropped),
         question=made.question,
+        controls=made.controls,
     )
 
 

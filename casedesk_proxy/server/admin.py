@@ -15,6 +15,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.watch import Watch
+from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
 
@@ -46,6 +47,9 @@ class Served(Protocol):
 
     @property
     def failovers(self) -> Sequence[Failover]: ...
+
+    @property
+    def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]: ...
 
     @property
     def waiting(self) -> Mapping[str, int]: ...
@@ -155,6 +159,11 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
         "last_error_at": _epoch(state.health.last_error_at, now),
         "cooling_until": _epoch(state.health.until or None, now),
         "models": [model.name for model in reported[name]] if name in reported else None,
+        "left_out": {
+            model: sorted(controls)
+            for (node, model), controls in served.refused_controls.items()
+            if node == name
+        },
     }
 
 

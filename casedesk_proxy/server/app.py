@@ -34,6 +34,7 @@ from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
 from casedesk_proxy.server.watch import Watch
+from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
@@ -124,6 +125,11 @@ class Gateway:
     def failovers(self) -> Sequence[Failover]:
         """The last requests that went on to another node, the oldest first."""
         return self.dispatcher.failovers
+
+    @property
+    def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]:
+        """The controls of thinking that models, by node and name, have refused."""
+        return self.dispatcher.lessons.refused
 
     @property
     def waiting(self) -> Mapping[str, int]:

@@ -18,7 +18,7 @@ from casedesk_proxy.exchange.reply import (
     reply_head,
     transposed_head,
 )
-from casedesk_proxy.exchange.snapshot import DeploymentSpec
+from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.server.continued import ContinuedArray
 from casedesk_proxy.server.refusing import RefusalRelay
@@ -42,6 +42,7 @@ _FAULTS = {Terminal.NODE_BROKE: Fault.BROKE, Terminal.TIMED_OUT: Fault.SILENT}
 class Delivery:
     """Made when a reply's head has come. ``begin`` sends it on, ``close`` must be called once,
     however the exchange ends; ``keep_alive`` then says whether the client's connection lives on.
+    ``controls`` are those of thinking that the node was asked for.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Delivery:
         "_lease",
         "_surface",
         "_watch",
+        "controls",
         "relay",
         "status",
     )
@@ -72,6 +74,7 @@ class Delivery:
         self._client = request.client
         self._lease = reply.lease
         self.status = reply.head.status
+        self.controls = reply.route.controls
         self._surface = surface
         self._watch = watch
         translated = reply.route.translator is not None
@@ -120,6 +123,10 @@ class Delivery:
         outcome.first_byte = relay.first_byte
         outcome.sent += relay.sent
         outcome.events = relay.events
+
+    @property
+    def node(self) -> NodeSpec:
+        return self._lease.node
 
     @property
     def fault(self) -> ProxyError | None:

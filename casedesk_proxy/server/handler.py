@@ -23,6 +23,7 @@ from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
 from casedesk_proxy.server.delivery import Delivery
+from casedesk_proxy.server.learning import Wishes
 from casedesk_proxy.server.prelude import begin_prelude
 from casedesk_proxy.server.request import Client, Request, require_plain
 from casedesk_proxy.server.watch import Watch
@@ -194,15 +195,17 @@ class Handler:
             raw = await request.read(limit, snapshot.body_timeout)
         outcome.received = len(raw)
         complete = time.perf_counter()
+        wishes = Wishes(self._dispatcher.lessons)
         while True:
             try:
-                plan = self._plan(standing, raw, outcome.request_id)
+                plan = self._plan(standing, raw, outcome.request_id, wishes)
             except NotFound:
                 # Perhaps the model was pulled a moment ago.
                 await self._metadata.refresh(PATIENCE)
-                plan = self._plan(standing, raw, outcome.request_id)
+                plan = self._plan(standing, raw, outcome.request_id, wishes)
+            outcome.dropped = plan.dropped
             if not outcome.attempts:
-                outcome.asked, outcome.model, outcome.dropped = plan.asked, plan.model, plan.dropped
+                outcome.asked, outcome.model = plan.asked, plan.model
                 outcome.overhead = admitted - began + time.perf_counter() - complete
             if plan.answer is not None:
                 outcome.terminal = Terminal.COMPLETED
@@ -210,11 +213,10 @@ class Handler:
             delivery = await self._dispatch(request, call, plan, outcome)
             if isinstance(delivery, bool):
                 return delivery
-            if not await self._is_lost(delivery, plan, outcome):
+            if not await self._begins_anew(delivery, plan, outcome, wishes):
                 if plan.framing is not Framing.UNARY:
                     request.forget()
                 return delivery
-            self._dispatcher.lose(outcome)
 
     async def _dispatch(
         self, request: Request, call: Call, plan: Plan, outcome: Outcome
@@ -254,17 +256,24 @@ class Handler:
         delivery.begin(plan.deployment)
         return delivery
 
-    async def _is_lost(self, delivery: Delivery, plan: Plan, outcome: Outcome) -> bool:
+    async def _begins_anew(
+        self, delivery: Delivery, plan: Plan, outcome: Outcome, wishes: Wishes
+    ) -> bool:
         """Whether the node was lost before the client had anything of its reply, and another may
-        have the request. The delivery is closed then."""
+        have the request, or whether it refused a wish that is to be left out. The delivery is
+        closed then."""
         try:
             await delivery.relay.begun()
         except asyncio.CancelledError:
             delivery.close(outcome)
             raise
-        if not delivery.may_be_replayed or not self._dispatcher.may_replay(plan, outcome):
+        refused = wishes.are_refused(delivery, outcome)
+        lost = delivery.may_be_replayed and self._dispatcher.may_replay(plan, outcome)
+        if not refused and not lost:
             return False
         delivery.close(outcome)
+        if not refused:
+            self._dispatcher.lose(outcome)
         outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None
         outcome.code = outcome.reason = ""
         return True
@@ -291,10 +300,11 @@ class Handler:
         self._standings[id(head.headers)] = standing
         return standing
 
-    def _plan(self, standing: Standing, raw: bytes, request_id: str) -> Plan:
+    def _plan(self, standing: Standing, raw: bytes, request_id: str, wishes: Wishes) -> Plan:
         ask = Ask(
             standing.call, standing.head.headers, raw, request_id,
             self._metadata.reported, self._metadata.nodes, standing.places,
+            self._dispatcher.lessons.refused, wishes.without,
         )  # fmt: skip
         return plan_request(standing.snapshot, standing.deployment, ask)
 

@@ -40,6 +40,7 @@ class TransposingRelay(Relay):
     __slots__ = (
         "_begun",
         "_chunked",
+        "_early",
         "_feed",
         "_judged",
         "_key",
@@ -77,12 +78,19 @@ class TransposingRelay(Relay):
         self._room = 0
         self._judged = head if not 200 <= head.status < 300 else None
         self._refusal = b""
+        self._early = b""
         self._key = key
         self._whole = b""
         self._begun: asyncio.Future[None] | None = None
         self._make_head = make_head
         self._streams = streams
         self._chunked = chunked
+
+    @property
+    def refusal(self) -> tuple[int, bytes]:
+        """Where the reply failed before anything of it was sent: its status, and the beginning of
+        its body."""
+        return (self._judged.status, self._refusal) if self._judged else (200, self._early)
 
     def usage(self, dialect: Dialect) -> Usage:
         return self._translator.usage
@@ -145,7 +153,10 @@ class TransposingRelay(Relay):
         payload = b"".join(self._reader.payload)
         if self._judged is not None:
             self._refusal = (self._refusal + payload)[:_MAX_REFUSAL]
-        elif payload and (body := self._translator.feed(payload)):
+            return
+        if self._is_unsent() and len(self._early) < _MAX_REFUSAL:
+            self._early += payload[:_MAX_REFUSAL]
+        if payload and (body := self._translator.feed(payload)):
             if not self._streams:
                 # Complete, perhaps, but whether the node ends as it promised is yet to be seen.
                 self._whole += body

@@ -18,6 +18,7 @@ from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.lessons import Lessons
 from casedesk_proxy.pools.node import NodeState, Slot
 from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
@@ -93,11 +94,13 @@ def _lost(outcome: Outcome) -> frozenset[str]:
 
 
 class Dispatcher:
-    """Connections are kept by node address and survive a change of snapshot."""
+    """Connections are kept by node address and survive a change of snapshot. ``lessons`` do not:
+    they are what nodes have refused and taken."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.slots = Slots(loop)
+        self.lessons = Lessons()
         self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.
@@ -115,6 +118,7 @@ class Dispatcher:
             self._pools[address].close()
         self._pools = pools
         self.slots.adopt(snapshot)
+        self.lessons.forget()
 
     def close(self) -> None:
         self.slots.close()

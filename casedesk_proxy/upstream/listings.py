@@ -8,6 +8,7 @@ documentation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any
 
 from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.surfaces.catalogues import read_catalogue
-from casedesk_proxy.terms import Dialect, ModelInfo
+from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 
 __all__ = [
     "as_mapping",
@@ -29,6 +30,12 @@ __all__ = [
 
 #: Families of embedding models, for Ollamas too old to tell capabilities.
 _EMBEDDING_FAMILIES = {"bert", "nomic-bert", "nomic-bert-moe", "xlm-roberta", "jina-bert-v2"}
+
+
+#: A template of a model that thinks has a word for it.
+_THINKS = re.compile(r"think|reason|<\|channel", re.IGNORECASE)
+#: gpt-oss writes its thoughts into a channel that cannot be closed.
+_HARMONY = "<|channel|>analysis"
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
@@ -61,6 +68,9 @@ def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
             context_length=info.context_length or _count(settings.get("n_ctx")),
             embeds="embedding" in capabilities,
             loaded=status == "loaded" if isinstance(status, str) else None,
+            trained_length=_count(as_mapping(told[info.name].get("meta")).get("n_ctx_train")),
+            lacks=_llama_lacks(as_mapping(props)),
+            ignores=_template_ignores(as_mapping(props).get("chat_template")),
         )
         # It answers to each of its aliases, and lists only the first as a model.
         names = dict.fromkeys([info.name, *_texts(told[info.name].get("aliases"))])
@@ -68,10 +78,47 @@ def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
     return tuple(models)
 
 
+def _llama_lacks(props: Mapping[str, Any]) -> frozenset[Ability]:
+    """llama-server tells its ``modalities`` and its chat template; with several models, of none
+    of them."""
+    told = as_mapping(props.get("modalities"))
+    kinds = (("vision", Ability.VISION), ("audio", Ability.AUDIO))
+    lacks = {ability for kind, ability in kinds if told.get(kind) is False}
+    template = _text(props.get("chat_template"))
+    if template and not _THINKS.search(template):
+        lacks.add(Ability.THINKING)
+    return frozenset(lacks)
+
+
+def _template_ignores(template: Any) -> frozenset[Control]:
+    """What a chat template has no place for is read by nothing at llama-server. A block that the
+    template has opened for thoughts is closed there whether or not it knows the switch."""
+    if not isinstance(template, str) or not template:
+        return frozenset()
+    ignored = set()
+    if _HARMONY in template and "enable_thinking" not in template:
+        ignored.add(Control.OFF)
+    if "reasoning_effort" not in template:
+        ignored.add(Control.EFFORT)
+    return frozenset(ignored)
+
+
 def sglang_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
     """SGLang's ``/v1/models`` and ``/get_model_info``."""
-    embeds = as_mapping(model_info).get("is_generation") is False
-    return tuple(replace(info, embeds=embeds) for info in openai_models(listing))
+    told = as_mapping(model_info)
+    embeds = told.get("is_generation") is False
+    kinds = (
+        ("is_generation", Ability.COMPLETION),
+        ("has_image_understanding", Ability.VISION),
+        ("has_audio_understanding", Ability.AUDIO),
+    )
+    lacks = frozenset(ability for kind, ability in kinds if told.get(kind) is False)
+    # Its Harmony path raises for an effort of ``none``.
+    ignores = frozenset({Control.OFF} if told.get("model_type") == "gpt_oss" else ())
+    return tuple(
+        replace(info, embeds=embeds, lacks=lacks, ignores=ignores)
+        for info in openai_models(listing)
+    )
 
 
 def tgi_models(info: Any) -> tuple[ModelInfo, ...]:
@@ -89,7 +136,8 @@ def tgi_models(info: Any) -> tuple[ModelInfo, ...]:
 def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
     """Ollama's ``/api/tags``, ``/api/ps`` and, by model name, ``/api/show``.
 
-    The context is the one that a loaded model runs with, else the one it was trained with.
+    The context is the one that a loaded model runs with, else the one that its parameters set.
+    The server's default is told nowhere, and what the model was trained with is more by far.
     """
     running = {entry["name"]: entry for entry in _entries(loaded, "models", "name")}
     models = []
@@ -107,12 +155,15 @@ def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Mod
             ModelInfo(
                 name=name,
                 context_length=_count(running.get(name, {}).get("context_length"))
-                or _trained_context(show),
+                or _parameter(show, "num_ctx"),
                 created=_epoch(entry.get("modified_at")),
                 owned_by="library",
                 embeds=embeds,
                 thinks="thinking" in capabilities,
                 loaded=name in running,
+                trained_length=_trained_context(show),
+                lacks=_ollama_lacks(capabilities),
+                ignores=frozenset({Control.OFF} if "gptoss" in families else ()),
             )
         )
     return tuple(models)
@@ -121,6 +172,23 @@ def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Mod
 def _trained_context(show: Mapping[str, Any]) -> int | None:
     facts = as_mapping(show.get("model_info"))
     return _count(facts.get(f"{facts.get('general.architecture')}.context_length"))
+
+
+def _parameter(show: Mapping[str, Any], name: str) -> int | None:
+    """One of a model's parameters, which Ollama writes as lines of name and value."""
+    text = show.get("parameters")
+    for line in text.splitlines() if isinstance(text, str) else ():
+        words = line.split()
+        if len(words) == 2 and words[0] == name and words[1].isdecimal() and len(words[1]) < 10:
+            return _count(int(words[1]))
+    return None
+
+
+def _ollama_lacks(capabilities: list[str]) -> frozenset[Ability]:
+    """Of a model that tells its capabilities at all. It makes embeddings whatever it tells."""
+    if not capabilities:
+        return frozenset()
+    return frozenset(Ability) - {Ability.EMBEDDING, *capabilities}
 
 
 def _entries(listing: Any, key: str, name: str) -> Iterator[dict[str, Any]]:

@@ -87,7 +87,15 @@ async def refresh_ollama(
     now = {one.name: one for one in listings.ollama_models(tags, loaded, {})}
     if "models" not in loaded or now.keys() != {one.name for one in known.models}:
         return None
-    models = tuple(replace(one, loaded=now[one.name].loaded) for one in known.models)
+    models = tuple(
+        replace(
+            one,
+            loaded=now[one.name].loaded,
+            # What it last ran with is the best guess for the next time.
+            context_length=now[one.name].context_length or one.context_length,
+        )
+        for one in known.models
+    )
     return replace(known, models=models)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.terms import ModelInfo
+from casedesk_proxy.terms import Ability, Control, ModelInfo
 from casedesk_proxy.upstream import listings
 
 
@@ -15,7 +15,83 @@ def test_a_loaded_model_runs_with_the_context_it_was_loaded_with() -> None:
     loaded = {"models": [{"name": "a", "context_length": 4096}]}
     show = {"model_info": {"general.architecture": "x", "x.context_length": 131072}}
     models = listings.ollama_models(tags, loaded, {"a": show, "b": show})
-    assert [(one.context_length, one.loaded) for one in models] == [(4096, True), (131072, False)]
+    assert [(one.context_length, one.loaded) for one in models] == [(4096, True), (None, False)]
+    assert {one.trained_length for one in models} == {131072}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "length"),
+    [
+        ("temperature                    0\nnum_ctx                        16384", 16384),
+        ('stop                           "num_ctx 5"\nnum_ctx 16384', 16384),
+        ("num_ctx", None),
+        ("num_ctx                        0", None),
+        ("num_ctx " + "9" * 5000, None),
+        (None, None),
+        (["num_ctx 7"], None),
+    ],
+)
+def test_a_model_that_is_not_loaded_will_run_with_its_own_parameter(
+    parameters: object, length: int | None
+) -> None:
+    shown = {"a": {"parameters": parameters, "model_info": {}}}
+    (model,) = listings.ollama_models({"models": [{"name": "a"}]}, {}, shown)
+    assert model.context_length == length
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "lacks"),
+    [
+        (["completion", "tools"], {Ability.VISION, Ability.AUDIO, Ability.THINKING}),
+        (["completion", "vision", "thinking"], {Ability.TOOLS, Ability.AUDIO}),
+        (["embedding"], set(Ability) - {Ability.EMBEDDING}),
+        (["a new one"], set(Ability) - {Ability.EMBEDDING}),
+        ([], set()),
+        (None, set()),
+    ],
+)
+def test_what_ollama_s_models_lack(capabilities: object, lacks: set[Ability]) -> None:
+    shown = {"a": {"capabilities": capabilities}}
+    (model,) = listings.ollama_models({"models": [{"name": "a"}]}, {}, shown)
+    assert model.lacks == lacks
+
+
+def test_gpt_oss_cannot_be_kept_from_thinking() -> None:
+    tags = {"models": [{"name": "a", "details": {"families": ["gptoss"]}}]}
+    (ollama,) = listings.ollama_models(tags, {}, {})
+    listing = {"data": [{"id": "a"}]}
+    (sglang,) = listings.sglang_models(listing, {"model_type": "gpt_oss"})
+    template = "<|start|>assistant<|channel|>analysis {{ reasoning_effort }}"
+    (llama,) = listings.llama_models(listing, {"chat_template": template})
+    assert ollama.ignores == sglang.ignores == llama.ignores == {Control.OFF}
+
+
+@pytest.mark.parametrize(
+    ("template", "lacks", "ignores"),
+    [
+        ("{% if enable_thinking %}<think>{% endif %}", set(), {Control.EFFORT}),
+        ("{{ message.content }}<think>\n", set(), {Control.EFFORT}),
+        ("[THINK]", set(), {Control.EFFORT}),
+        ("{{ message.content }}", {Ability.THINKING}, {Control.EFFORT}),
+        ("", set(), set()),
+        (7, set(), set()),
+    ],
+)
+def test_what_llama_server_s_template_tells(
+    template: object, lacks: set[Ability], ignores: set[Control]
+) -> None:
+    (model,) = listings.llama_models({"data": [{"id": "a"}]}, {"chat_template": template})
+    assert (model.lacks, model.ignores) == (lacks, ignores)
+
+
+@pytest.mark.parametrize("can", [True, False, None, "no"])
+def test_media_that_llama_server_and_sglang_take(can: object) -> None:
+    lacks = {Ability.VISION, Ability.AUDIO} if can is False else set()
+    listing = {"data": [{"id": "a"}]}
+    (llama,) = listings.llama_models(listing, {"modalities": {"vision": can, "audio": can}})
+    told = {"has_image_understanding": can, "has_audio_understanding": can}
+    (sglang,) = listings.sglang_models(listing, told)
+    assert llama.lacks == sglang.lacks == lacks
 
 
 @pytest.mark.parametrize(
@@ -78,6 +154,7 @@ def test_llama_server_with_several_models() -> None:
 def test_sglang_with_an_embedding_model() -> None:
     (model,) = listings.sglang_models({"data": [{"id": "a"}]}, {"is_generation": False})
     assert model.embeds
+    assert model.lacks == {Ability.COMPLETION}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.terms import Ability, Control, Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream.recognise import MAX_BODY, Recognised, recognise
 from tests.upstream import fake_node
 from tests.upstream.fake_node import FakeNode, recorded, reply, running
@@ -21,6 +21,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
+TEXT_ONLY = frozenset({Ability.VISION, Ability.AUDIO})
+
+
 def assert_harmless(node: FakeNode) -> None:
     """Nothing but reports was asked for."""
     assert {one for one in node.asked if not one.startswith("GET ")} <= {"POST /api/show"}
@@ -30,13 +33,13 @@ async def test_ollama(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as node:
         found = await recognise(session, node.url)
         assert_harmless(node)
+    # It does not tell what it runs with, and the trained length is another matter.
+    kept = {"trained_length": 32768, "owned_by": "library", "lacks": TEXT_ONLY | {Ability.THINKING}}
     assert found == Recognised(
         Engine.OLLAMA,
         (
-            ModelInfo(
-                "tiny-thinks:latest", 32768, created=1795245532, owned_by="library", loaded=False
-            ),
-            ModelInfo("tiny:latest", 32768, created=1795245418, owned_by="library", loaded=True),
+            ModelInfo("tiny-thinks:latest", None, created=1795245532, loaded=False, **kept),
+            ModelInfo("tiny:latest", None, created=1795245418, loaded=True, **kept),
         ),
         (Dialect.OPENAI,),
         version="0.9.3",
@@ -79,7 +82,10 @@ async def test_llama_server(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as node:
         found = await recognise(session, node.url)
         assert node.asked == ["GET /v1/models", "GET /props"]
-    model = ModelInfo("tiny", 4096, created=1795244020, owned_by="llamacpp")
+    model = ModelInfo(
+        "tiny", 4096, created=1795244020, owned_by="llamacpp", trained_length=32768,
+        lacks=TEXT_ONLY, ignores=frozenset({Control.EFFORT}),
+    )  # fmt: skip
     assert found == Recognised(Engine.LLAMA_SERVER, (model,), BOTH, slots=2)
 
 
@@ -121,7 +127,7 @@ async def test_sglang_is_not_taken_for_ollama(session: aiohttp.ClientSession, pa
     async with running(replies, fake_node.SGLANG_MISSING) as node:
         found = await recognise(session, node.url)
         assert_harmless(node)
-    model = ModelInfo("tiny", 4096, created=1795244821, owned_by="sglang")
+    model = ModelInfo("tiny", 4096, created=1795244821, owned_by="sglang", lacks=TEXT_ONLY)
     assert found == Recognised(Engine.SGLANG, (model,), BOTH)
 
 

@@ -1,0 +1,47 @@
+"""What was learnt from nodes about their models: which controls of thinking they refuse or take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from casedesk_proxy.terms import Control
+
+__all__ = ["Lessons"]
+
+#: Models that are remembered. Where a node lists none, clients choose the names.
+_MOST_MODELS = 1000
+
+Controls = frozenset[Control]
+
+
+class Lessons:
+    """By node and model. The mappings are replaced, never changed."""
+
+    def __init__(self) -> None:
+        self.refused: Mapping[tuple[str, str], Controls] = {}
+        self.taken: Mapping[tuple[str, str], Controls] = {}
+
+    def forget(self) -> None:
+        """For a new configuration: nodes may have been started anew with other options."""
+        self.refused, self.taken = {}, {}
+
+    def refuse(self, node: str, model: str, controls: Controls) -> Controls:
+        """Those of ``controls`` that are news."""
+        known = self.refused.get((node, model), frozenset())
+        if news := controls - known:
+            self.refused = _with(self.refused, (node, model), known | news)
+        return news
+
+    def take(self, node: str, model: str, controls: Controls) -> None:
+        known = self.taken.get((node, model), frozenset())
+        if not controls <= known:
+            self.taken = _with(self.taken, (node, model), known | controls)
+
+
+def _with(
+    known: Mapping[tuple[str, str], Controls], place: tuple[str, str], controls: Controls
+) -> Mapping[tuple[str, str], Controls]:
+    grown = {**known, place: controls}
+    if len(grown) > _MOST_MODELS:
+        del grown[next(iter(grown))]
+    return grown

@@ -1,0 +1,74 @@
+"""What a node refuses for the sake of a thinking wish is asked for again without it.
+
+Before anything of the reply has gone to the client, and for as long as there is a wish to leave
+out. What was refused is remembered once the request does without it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from casedesk_proxy.dialects.thinking import blame, read_refusal
+from casedesk_proxy.exchange.limits import thinking_mode
+from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.pools.lessons import Lessons
+from casedesk_proxy.server.delivery import Delivery
+from casedesk_proxy.server.transposing import TransposingRelay
+from casedesk_proxy.terms import Control
+
+__all__ = ["Wishes"]
+
+log = logging.getLogger(__name__)
+
+#: The statuses with which nodes refuse a wish; 200: inside the reply.
+_REFUSALS = frozenset({200, 400, 422, 500})
+
+
+class Wishes:
+    """One request's. ``without`` are the controls of thinking that it is to do without."""
+
+    __slots__ = ("_lessons", "_refused", "without")
+
+    def __init__(self, lessons: Lessons) -> None:
+        self._lessons = lessons
+        self._refused: dict[tuple[str, str], frozenset[Control]] = {}
+        self.without: frozenset[Control] = frozenset()
+
+    def are_refused(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Whether the reply, which has begun or ended, is a refusal of a wish, so that the
+        request is to be made again."""
+        relay, controls = delivery.relay, delivery.controls
+        if not isinstance(relay, TransposingRelay):
+            return False
+        if relay.fault is None:
+            if relay.terminal in (None, Terminal.COMPLETED) and 200 <= delivery.status < 300:
+                self._learn(frozenset(controls), outcome)
+            return False
+        status, body = relay.refusal
+        if not controls or status not in _REFUSALS:
+            return False
+        if thinking_mode(delivery.node, outcome.model) != "auto":
+            return False
+        blamed = blame(controls, status, read_refusal(status, body))
+        if self.without:
+            # Leaving out a part of them did not help.
+            blamed = blamed and frozenset(controls)
+        if not blamed:
+            return False
+        self.without |= blamed
+        place = outcome.node, outcome.model
+        self._refused[place] = self._refused.get(place, frozenset()) | blamed
+        # The wish is at fault, not the node.
+        relay.terminal = Terminal.REFUSED
+        return True
+
+    def _learn(self, controls: frozenset[Control], outcome: Outcome) -> None:
+        if controls:
+            self._lessons.take(outcome.node, outcome.model, controls)
+        for (node, model), refused in self._refused.items():
+            if news := self._lessons.refuse(node, model, refused):
+                log.info(
+                    "node %s: model %s refuses thinking controls (%s): they are left out from now "
+                    "on; nodes.%s.thinking in the configuration decides otherwise",
+                    node, model, ", ".join(sorted(news)), node,
+                )  # fmt: skip
