@@ -3,7 +3,8 @@
     ProxyError                      status, code, message: safe to show to the client
     ├── ClientFault                 BadRequest · Unauthenticated · Forbidden · NotFound · TooLarge
     │   └── Unsupported             what transposition would lose (always 400)
-    ├── UpstreamFault               NoNode · ConnectFailed · UpstreamTimeout · StreamBroken
+    ├── UpstreamFault               NoNode · ConnectFailed · UpstreamTimeout · StreamBroken ·
+    │                           KeyRefused · ModelLost
     └── Busy                        ours: no capacity now, come back after ``retry_after``
     ConfigError                     separate: a list of complaints; never reaches HTTP
 
@@ -24,6 +25,8 @@ __all__ = [
     "ConfigError",
     "ConnectFailed",
     "Forbidden",
+    "KeyRefused",
+    "ModelLost",
     "NoNode",
     "NotFound",
     "ProxyError",
@@ -53,11 +56,13 @@ class Violation:
 class ProxyError(Exception):
     """An error reply. ``code`` is a stable lower-case word for programs, e.g. ``model_not_found``.
 
-    ``violations`` lists every offending path; ``retry_after`` is in seconds.
+    ``violations`` lists every offending path; ``retry_after`` is in seconds. ``repeatable``:
+    whether clients that repeat a failed request by themselves may do so.
     """
 
     status = 500
     code = "internal"
+    repeatable = True
 
     def __init__(
         self,
@@ -146,15 +151,37 @@ class ConnectFailed(UpstreamFault):
 
 
 class UpstreamTimeout(UpstreamFault):
+    """The node was silent for too long. What it had worked was for nothing, and the next one
+    would be as slow: as for StreamBroken."""
+
     status = 504
     code = "node_timeout"
+    repeatable = False
+
+
+class KeyRefused(UpstreamFault):
+    """The node does not take our key, or its account has no right or no credit: the operator's
+    to mend. Never 401 or 403, by which clients would mend their own (RFC 9110 section 15.5.2)."""
+
+    status = 500
+    code = "node_key_refused"
+    repeatable = False
+
+
+class ModelLost(UpstreamFault):
+    """The node that should have a model, or serve such requests for it, says that it does not."""
+
+    status = 404
+    code = "model_not_found"
 
 
 class StreamBroken(UpstreamFault):
-    """The node closed, reset or garbled its reply."""
+    """The node closed, reset or garbled its reply. A generation was lost, and each repeat costs
+    a whole one; a request that kills nodes must not come back by itself (`pools.retry`)."""
 
     status = 502
     code = "node_broke"
+    repeatable = False
 
 
 class Busy(ProxyError):

@@ -24,7 +24,7 @@ from casedesk_proxy.errors import (
 from casedesk_proxy.jsonio import JSONError, loads
 from casedesk_proxy.terms import Dialect, RawHeaders
 
-__all__ = ["read_fault"]
+__all__ = ["read_fault", "reason_of"]
 
 #: Longest reason passed on, in characters.
 MAX_REASON = 2048
@@ -91,6 +91,14 @@ def read_fault(
         reason = _scrub(_reason(document))
         return BadRequest(f"the node refused the request: {reason}" if reason else _REFUSED)
     return _by_status(surface, status, _retry_after(headers), model)
+
+
+def reason_of(body: bytes) -> str:
+    """The node's own words in an error's body; "" where there are none of a known form."""
+    document = _document(body)
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]  # Google's, behind a stream without ``alt=sse``.
+    return _reason(document)
 
 
 def _reason(document: Any) -> str:

@@ -33,7 +33,7 @@ class Terminal(StrEnum):
     REFUSED = "refused"
     #: No node had a free slot in time.
     BUSY = "busy"
-    #: No node could be reached or gave a reply that can be relayed.
+    #: No node could be reached, gave a reply that can be relayed, took our key or had the model.
     NODE_UNAVAILABLE = "node_unavailable"
     #: The daemon was stopped before the stream's end.
     SHUT_DOWN = "shut_down"

@@ -130,7 +130,8 @@ def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
 def _wish(ask: Ask, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]) -> Wish:
     """Without the key of a conversation."""
     names = tuple(node.name for node in nodes)
-    return Wish(deployment.policy, names, _cold(ask, target, names), b"", target.model)
+    cold, action = _cold(ask, target, names), ask.call.action.value
+    return Wish(deployment.policy, names, cold, b"", target.model, action)
 
 
 def _cold(ask: Ask, target: Target, names: Sequence[str]) -> frozenset[str]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.dialects.faults import read_fault
-from casedesk_proxy.errors import ClientFault, ProxyError
+from casedesk_proxy.errors import ClientFault, KeyRefused, ModelLost, ProxyError, UpstreamFault
+from casedesk_proxy.exchange.verdict import Verdict
 from casedesk_proxy.surfaces.shapes import is_error
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["LONGEST", "judge_refusal", "without_key"]
+__all__ = ["LONGEST", "judge_refusal", "nodes_affair", "remedy", "without_key"]
 
 #: Bytes of an error reply that are looked at; what is longer is none of a known form.
 LONGEST = 65536
@@ -49,6 +50,46 @@ def judge_refusal(
         code=fault.code,
         retry_after=fault.retry_after,
     )
+
+
+def nodes_affair(
+    verdict: Verdict, status: int, node: str, asked: str, model: str, action: str
+) -> UpstreamFault | None:
+    """The error to tell instead of a refusal that is the node's own affair; None: its reply says
+    it all. ``asked`` and ``model`` are the client's and the node's names of the model."""
+    if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
+        of = "" if verdict is Verdict.DENIED else f" for the model {_quote(model)}"
+        return KeyRefused(
+            f"node {node} refused the proxy's own access{of} (status {status}): its operator has "
+            "to mend that; your credential is not concerned"
+        )
+    if verdict is Verdict.NO_MODEL:
+        name = f"model {_quote(asked)}"
+        if asked.removeprefix("models/") != model:
+            name += f" stands for {_quote(model)}, which"
+        return ModelLost(f"{name} is not at node {node}, which was to have it")
+    if verdict is Verdict.NOT_OFFERED and status in (404, 410):
+        return ModelLost(f"node {node} does not offer {action} for {_quote(model)}")
+    return None
+
+
+def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool) -> str:
+    """What an operator is told of such a refusal. ``keyed``: the node has a key."""
+    told = f"it answered {status}"
+    if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
+        if status == 402:
+            return f"{told}: its account has no credit left"
+        mend = f"check nodes.{node}.api_key" if keyed else f"it may want nodes.{node}.api_key"
+        what = "to take its key" if keyed else "access"
+        for_model = f" for {_quote(model)}" if verdict is Verdict.MODEL_DENIED else ""
+        return f"{told}, refusing {what}{for_model}: {mend} and what its account may use"
+    if verdict is Verdict.NO_MODEL:
+        return f"{told}: it does not have the model {_quote(model)}"
+    return told
+
+
+def _quote(name: str) -> str:
+    return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"
 
 
 def without_key(body: bytes, key: str | None) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from casedesk_proxy.pools.choose import Wish, choose, is_hopeless
-from casedesk_proxy.pools.node import NodeState, Slot
+from casedesk_proxy.pools.node import NodeState, Service, Slot
 from casedesk_proxy.pools.queue import FairQueue
 
 __all__ = ["Admission", "Refusal", "Ticket"]
@@ -137,11 +137,11 @@ class Admission:
 
     def _serve(self, now: float) -> Iterator[Ticket]:
         """Deployments take turns, as they may share nodes."""
-        stuck: set[tuple[tuple[str, ...], str]] = set()
+        stuck: set[tuple[tuple[str, ...], Service]] = set()
 
         def serves(ticket: Ticket) -> bool:
             # Where one found no slot, the next one for the same nodes finds none, either.
-            which = ticket.wish.nodes, ticket.wish.model
+            which = ticket.wish.nodes, ticket.wish.service
             if which in stuck:
                 return False
             if self._decide(ticket, now):

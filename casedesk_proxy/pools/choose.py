@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from casedesk_proxy.pools.affinity import pick_by_affinity
-from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.pools.node import NodeState, Service
 
 __all__ = ["Wish", "choose", "is_hopeless"]
 
@@ -17,7 +17,7 @@ class Wish:
 
     ``nodes`` are the names of those that can take it, in configured order; ``cold`` those of
     them that would have to load its ``model`` first. ``key`` is the same for requests that share
-    the beginning of a conversation.
+    the beginning of a conversation. ``action`` is the kind of request.
     """
 
     policy: str
@@ -25,6 +25,11 @@ class Wish:
     cold: frozenset[str] = frozenset()
     key: bytes = b""
     model: str = ""
+    action: str = ""
+
+    @property
+    def service(self) -> Service:
+        return self.model, self.action
 
 
 def is_hopeless(states: Sequence[NodeState]) -> bool:
@@ -36,12 +41,13 @@ def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> No
     """The node to try, or None where it is better to wait.
 
     ``states`` are those of ``wish.nodes``. ``turn`` counts the deployment's choices. While any
-    node is healthy, only healthy ones are tried, even if that means waiting for a slot. When
-    none is, those that failed a moment ago are better than an error: they may be back.
+    node is healthy and has what is wanted, only such are tried, even if that means waiting for a
+    slot. When none is, those that failed a moment ago are better than an error: they may be back.
     """
     staying = [state for state in states if not state.draining]
-    healthy = [state for state in staying if state.is_healthy(now)]
-    usable = [state for state in healthy or staying if not state.is_full(now, wish.model)]
+    fit = [state for state in staying if state.is_healthy(now, wish.service)]
+    fit = fit or [state for state in staying if state.is_healthy(now)] or staying
+    usable = [state for state in fit if not state.is_full(now, wish.model)]
     if not usable:
         return None
     if wish.policy == "ordered":
@@ -52,5 +58,5 @@ def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> No
     if wish.policy == "round-robin":
         return usable[turn % len(usable)]
     if wish.policy == "prefix-affinity":
-        return pick_by_affinity(wish.key, usable, healthy or staying)
+        return pick_by_affinity(wish.key, usable, fit)
     return min(usable, key=lambda state: ((state.in_flight + 1) / state.weight, state.served))

@@ -6,9 +6,11 @@
 
 Passive first: requests tell most. A fault that is surely the node's (nobody listens, 503) takes
 it out at once; one that may be the request's (500, a broken stream) has to come three times
-without a success in between. A node is never given up for good: after its cool-down one request
-tries it, and an active probe that finds it back ends the cool-down early. One that finds nobody
-there draws it out.
+without a success in between. An error that is the request's own (400) says nothing for or against
+a node, but that somebody answers there. A node is never given up for good: after its cool-down one
+request tries it, and an active probe that finds it back ends the cool-down early. One that finds
+nobody there draws it out. That a connection comes about says nothing: docker's proxy and `ssh -L`
+accept, too, where nobody is behind them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FIRST", "LONGEST", "Fault", "Health"]
+__all__ = ["FIRST", "LONGEST", "MEMORY", "Fault", "Health"]
 
 #: Cool-downs in seconds: the first, and what doubling leads to at most.
 FIRST = 1.0
@@ -39,9 +41,18 @@ class Fault(StrEnum):
     BROKE = "broke"
     #: It was silent for longer than a timeout allows.
     SILENT = "silent"
+    #: It does not take the proxy's key. No other request will do better, but one for another
+    #: model may: Ollama wants a key for its cloud's models alone.
+    DENIED = "denied"
+    #: Told of one model, or one kind of request: it has lost it.
+    ABSENT = "absent"
 
 
-_STRIKES = {Fault.UNREACHABLE: STRIKES_OUT, Fault.UNAVAILABLE: STRIKES_OUT}
+_STRIKES = {
+    Fault.UNREACHABLE: STRIKES_OUT,
+    Fault.UNAVAILABLE: STRIKES_OUT,
+    Fault.ABSENT: STRIKES_OUT,
+}
 #: A probe can see that these are over; whether a node still breaks streams it cannot.
 _SEEN_BY_PROBES = frozenset({Fault.UNREACHABLE, Fault.UNAVAILABLE, Fault.SILENT})
 
@@ -96,14 +107,15 @@ class Health:
         self.until = 0.0
         self.cause = None
 
-    def connected(self) -> None:
-        """Somebody listens there again, which is all that an unreachable node lacked."""
-        if self.cause is Fault.UNREACHABLE:
+    def seen_alive(self) -> None:
+        """Somebody answers there: a probe, or a request with an error that is its own. Strikes
+        stay, as that is no success."""
+        if self.rounds and (self.cause is None or self.cause in _SEEN_BY_PROBES):
             self.succeed()
 
-    def seen_alive(self) -> None:
-        """An active probe was answered."""
-        if self.cause is None or self.cause in _SEEN_BY_PROBES:
+    def forgive(self) -> None:
+        """The node has another key, perhaps."""
+        if self.cause is Fault.DENIED:
             self.succeed()
 
     def seen_dead(self, now: float) -> None:

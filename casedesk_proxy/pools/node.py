@@ -2,7 +2,8 @@
 
 Three words with three meanings: a node is *healthy* when nothing speaks against it, *full* when
 it has as many streams as it may hold (or says so itself), and *available* when it is healthy,
-not full and not being emptied. Choosing asks only the last.
+not full and not being emptied. It may be healthy and yet *lack* a service: a model that it has
+lost, or a kind of request that it does not take for a model.
 """
 
 from __future__ import annotations
@@ -10,9 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from casedesk_proxy.pools.health import Fault, Health
+from casedesk_proxy.pools.health import MEMORY, Fault, Health
 
-__all__ = ["NodeState", "Slot", "Stream"]
+__all__ = ["NodeState", "Service", "Slot", "Stream"]
+
+#: What a request asks of a node: a model, and the kind of request.
+Service = tuple[str, str]
+
+#: Services of a node whose faults are remembered.
+MOST_SERVICES = 64
 
 #: Seconds for which a node counts as talking after it was last heard.
 TALKING = 5.0
@@ -54,6 +61,8 @@ class NodeState:
     #: Until when it is full by its own word, by model: quotas are often a model's.
     full_until: dict[str, float] = field(default_factory=dict)
     health: Health = field(default_factory=Health)
+    #: The services that have failed where the node as a whole has not.
+    _services: dict[Service, Health] = field(default_factory=dict)
     #: Replies under way, each with its events at the last look.
     _streams: dict[Stream, int] = field(default_factory=dict)
     #: The last slot that was taken on trial.
@@ -69,8 +78,19 @@ class NodeState:
     def last_error(self) -> str:
         return self.health.last_error
 
-    def is_healthy(self, now: float) -> bool:
-        return self.health.may_serve(now)
+    def is_healthy(self, now: float, service: Service | None = None) -> bool:
+        """For a request of that service; without one: at all."""
+        return self.health.may_serve(now) and not self.lacks(now, service)
+
+    def lacks(self, now: float, service: Service | None) -> bool:
+        """Whether it refused that service a moment ago."""
+        if not self._services or service is None:
+            return False
+        known = self._services.get(service)
+        return known is not None and not known.may_serve(now)
+
+    def lacking(self, now: float) -> list[Service]:
+        return [one for one in self._services if self.lacks(now, one)]
 
     def is_full(self, now: float, model: str = "") -> bool:
         """For a request of that model; without one: for every model."""
@@ -88,7 +108,8 @@ class NodeState:
 
     def next_change(self, now: float) -> float | None:
         """When time alone may make it available, if it ever does."""
-        times = (*self.full_until.values(), self.health.until)
+        services = (one.until for one in self._services.values())
+        times = (*self.full_until.values(), self.health.until, *services)
         return min((when for when in times if when > now), default=None)
 
     def take(self, now: float) -> Slot:
@@ -129,6 +150,35 @@ class NodeState:
             self.health.note(now, error)
         else:
             self.health.fail(now, fault, error)
+
+    def succeed(self, service: Service | None = None) -> None:
+        """A request got its reply."""
+        self.health.succeed()
+        if self._services and service is not None:
+            self._services.pop(service, None)
+
+    def fail_service(self, now: float, service: Service, fault: Fault, error: str) -> bool:
+        """Something speaks against one service alone. Tells whether it is lacking from now on,
+        and was not before."""
+        self.health.note(now, error)
+        known = self._services.get(service)
+        if known is None:
+            known = Health()
+            self._services = {**self._recent(now), service: known}
+        well = known.is_well()
+        known.fail(now, fault, error)
+        return well and not known.is_well()
+
+    def _recent(self, now: float) -> dict[Service, Health]:
+        """The services without those of which nothing was heard for long. Their names are the
+        clients', so that there are never many."""
+        kept = [(name, one) for name, one in self._services.items() if now - one.struck_at < MEMORY]
+        return dict(kept[1 - MOST_SERVICES :])
+
+    def forgive(self) -> None:
+        """What it refused may be mended: a key, a model."""
+        self.health.forgive()
+        self._services = {}
 
     def refuse(self, now: float, retry_after: float | None, model: str) -> None:
         """It answered 429: it is full for that model, whatever we count."""

@@ -23,7 +23,7 @@ class Failure(StrEnum):
 
     #: No connection came about.
     CONNECT = "connect"
-    #: It answered one of REFUSALS.
+    #: It answered one of REFUSALS, or with an error that is its own affair (exchange.verdict).
     REFUSED = "refused"
     #: The connection ended before its reply's head, or a reply of which nothing was sent on yet.
     LOST = "lost"

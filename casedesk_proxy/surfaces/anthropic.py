@@ -1,8 +1,10 @@
 """Anthropic's shapes: errors as a reply and as a stream's last event; models; the version.
 
 Only statuses that Anthropic documents are sent: no capacity and no usable node are both its 529
-overloaded_error, which its SDKs and Claude Code repeat with patience, and what nobody offers
-(501) is a fault of the request, or its SDKs would repeat that too.
+overloaded_error, which its SDKs and Claude Code repeat with patience: nothing was worked, so a
+repeat costs nothing. A reply that its node broke is 500 api_error and not to be repeated, as each
+repeat would cost a whole generation (see `errors.StreamBroken`). What nobody offers (501) is a
+fault of the request, or its SDKs would repeat that too.
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ def require_version(headers: RawHeaders) -> None:
 def http_status(error: ProxyError) -> int:
     if isinstance(error, Busy) and error.status == Busy.status:
         return 529
+    if error.status == 502 and not error.repeatable:
+        return 500
     return _STATUS.get(error.status, error.status)
 
 

@@ -27,7 +27,11 @@ _ERRORS = {
     Dialect.OPENAI: (openai.http_status, openai.error_body),
 }
 #: Repeated by clients although it cannot help: 501 by every SDK of OpenAI's family, 401 by
-#: Claude Code (measured). SDKs made with Stainless obey the header.
+#: Claude Code (measured). SDKs made with Stainless obey the header, whatever the status; it is
+#: the only way to keep them from repeating a 5xx, all of which they repeat (anthropic 2.14 and
+#: openai 3.57: `_should_retry`). So errors that are not ``repeatable`` have it, too. Google's
+#: repeat nothing by default; asked for it, google-genai 3.6 repeats 408, 429 and 500 to 504,
+#: gemini-cli every 5xx, and there is no header against that.
 _NEVER_RETRY = frozenset({401, 501})
 
 
@@ -53,7 +57,7 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> Reply:
         headers.append((b"allow", error.allow.encode()))
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % whole_seconds(error.retry_after)))
-    if status in _NEVER_RETRY:
+    if status in _NEVER_RETRY or not error.repeatable:
         headers.append((b"x-should-retry", b"false"))
     return Reply(status, tuple(headers), body_of(error, request_id))
 

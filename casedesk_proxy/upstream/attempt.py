@@ -11,12 +11,10 @@ import ssl
 
 from casedesk_proxy.errors import ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.pools.health import Fault
-from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
-from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Attempt", "AttemptFailed"]
@@ -45,8 +43,7 @@ class AttemptFailed(Exception):
 class Attempt:
     """Timeouts in seconds. A cancelled attempt leaves no connection behind."""
 
-    state: NodeState
-    slots: Slots
+    node: str
     pool: ConnectionPool
     request: bytes
     connect_timeout: float
@@ -78,13 +75,11 @@ class Attempt:
         return connection, head
 
     async def _connect(self) -> NodeConnection:
-        node = self.state.name
+        node = self.node
         # A task of its own: a fiber has no time-outs.
         opening = asyncio.get_running_loop().create_task(self._open())
         try:
-            connection = await opening
-            self.slots.reached(self.state)
-            return connection
+            return await opening
         except asyncio.CancelledError:
             # It may have been done already, and its connection be on the way to us.
             opening.cancel()
@@ -109,18 +104,16 @@ class Attempt:
             return await self.pool.open()
 
     def _broken(self, error: ConnectionBroken) -> AttemptFailed:
-        told = StreamBroken(f"node {self.state.name} gave no reply: {error}")
+        told = StreamBroken(f"node {self.node} gave no reply: {error}")
         failure = Failure.LOST if error.lost else Failure.GARBLED
         return AttemptFailed(failure, Fault.BROKE, told)
 
     def _late(self) -> AttemptFailed:
-        told = UpstreamTimeout(f"node {self.state.name} sent no reply in time")
+        told = UpstreamTimeout(f"node {self.node} sent no reply in time")
         return AttemptFailed(Failure.TIMEOUT, Fault.SILENT, told)
 
     def _redirected(self) -> AttemptFailed:
-        told = StreamBroken(
-            f"node {self.state.name} answered with a redirect, which is never followed"
-        )
+        told = StreamBroken(f"node {self.node} answered with a redirect, which is never followed")
         return AttemptFailed(Failure.GARBLED, Fault.ERROR, told)
 
 

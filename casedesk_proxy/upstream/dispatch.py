@@ -17,18 +17,18 @@ from casedesk_proxy.exchange.route import Route
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.lessons import Lessons
-from casedesk_proxy.pools.node import NodeState, Slot
-from casedesk_proxy.pools.retry import FULL, REFUSALS, Failure, may_try_another
+from casedesk_proxy.pools.node import Slot
+from casedesk_proxy.pools.retry import Failure, may_try_another
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, Reply
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.questions import PATIENCE, ask_beside
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
-from casedesk_proxy.wire.http1 import ResponseHead, header
+from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Dispatcher", "Failover"]
 
@@ -141,9 +141,11 @@ class Dispatcher:
                     raise failed.last_word() from None
                 search.replays += failed.failure is Failure.LOST
             else:
-                self._judge(reply, slot.state, plan.model)
-                if reply.head.status not in REFUSALS or not self._leaves(search, reply):
+                verdict = await judge_reply(self._loop, self.slots, slot.state, reply, plan)
+                if verdict not in TRY_ANOTHER:
                     return reply
+                if not self._leaves(search, reply):
+                    return own_up(reply, verdict, plan)
 
     def may_replay(self, plan: Plan, outcome: Outcome) -> bool:
         """Whether a request whose node was lost, with its reply begun and nothing of it sent, may
@@ -204,8 +206,7 @@ class Dispatcher:
         it. Raises AttemptFailed."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
         attempt = Attempt(
-            slot.state,
-            self.slots,
+            node.name,
             pool,
             route.request_for(node),
             deployment.connect_timeout(node),
@@ -226,19 +227,6 @@ class Dispatcher:
         lease = Lease(node, connection, head.keep_alive, pool, slot, self.slots)
         return Reply(lease, head, route, plan.asked)
 
-    def _judge(self, reply: Reply, state: NodeState, model: str) -> None:
-        """What a reply's status says of its node."""
-        status, now = reply.head.status, self._loop.time()
-        if status in FULL:
-            state.refuse(now, _retry_after(reply.head), model)
-            state.health.note(now, f"it answered {status}")
-            self.slots.settle()
-        elif status >= 500:
-            fault = Fault.UNAVAILABLE if status in REFUSALS else Fault.ERROR
-            self.slots.blame(state, fault, f"it answered {status}")
-        else:
-            self.slots.praise(state)
-
     def _goes_on(self, search: _Search, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
         503, that is better than a node which is surely down."""
@@ -246,7 +234,8 @@ class Dispatcher:
         names = [node.name for node in search.untried]
         states = [self.slots.states[name] for name in names if name in self.slots.states]
         if failure is Failure.REFUSED:
-            states = [state for state in states if state.is_healthy(now)]
+            service = search.plan.wish.service
+            states = [state for state in states if state.is_healthy(now, service)]
         usable = any(not state.draining for state in states)
         overdue = now >= search.give_up_at
         return usable and may_try_another(failure, search.replays, overdue)
@@ -297,9 +286,3 @@ async def _run_and_ask(
 
 def _address(node: NodeSpec) -> tuple[bool, str, int, str]:
     return node.secure, node.host, node.port, repr(node.config.tls)
-
-
-def _retry_after(head: ResponseHead) -> float | None:
-    """Seconds; a date, which no inference server sends, counts as no hint."""
-    value = (header(head.headers, b"retry-after") or b"").strip()
-    return float(value) if value.isdigit() and len(value) < 9 else None

@@ -10,7 +10,7 @@ from casedesk_proxy.errors import Busy, NoNode
 from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
 from casedesk_proxy.pools.health import Fault
-from casedesk_proxy.pools.node import NodeState, Slot
+from casedesk_proxy.pools.node import NodeState, Service, Slot
 
 __all__ = ["Slots"]
 
@@ -38,6 +38,7 @@ class Slots:
             state = states.setdefault(name, NodeState(name))
             state.limit, state.weight = node.config.max_streams, node.config.weight
             state.draining, state.gone = node.config.drain, False
+            state.forgive()
         for name in [name for name in states if name not in snapshot.nodes]:
             states[name].draining = states[name].gone = True
             if not states[name].in_flight:
@@ -75,21 +76,26 @@ class Slots:
             log.warning("node %s is out: %s", state.name, why)
         self.settle()
 
-    def praise(self, state: NodeState) -> None:
+    def miss(self, state: NodeState, service: Service, fault: Fault, error: str) -> None:
+        """Something speaks against one service of a node alone."""
+        if state.fail_service(self._loop.time(), service, fault, error):
+            log.warning("node %s gets no %s for %s: %s", state.name, service[1], service[0], error)
+        self.settle()
+
+    def note(self, state: NodeState, error: str) -> None:
+        """It is full by its own word."""
+        state.health.note(self._loop.time(), error)
+        self.settle()
+
+    def praise(self, state: NodeState, service: Service | None = None) -> None:
         """A request got its reply."""
         well = state.health.is_well()
-        state.health.succeed()
+        state.succeed(service)
         if not well:
             self._welcome(state)
 
-    def reached(self, state: NodeState) -> None:
-        """Somebody listens there: if it was unreachable, it is well again."""
-        if not state.health.is_well():
-            state.health.connected()
-            self._welcome(state)
-
     def seen_alive(self, state: NodeState) -> None:
-        """It answered a probe."""
+        """It answered a probe, or a request with an error that is the request's own."""
         if not state.health.is_well():
             state.health.seen_alive()
             self._welcome(state)

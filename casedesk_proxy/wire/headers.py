@@ -60,6 +60,7 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"set-cookie",
     b"set-cookie2",
     b"strict-transport-security",
+    b"www-authenticate",
     b"x-request-id",
 }
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

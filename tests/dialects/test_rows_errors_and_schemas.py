@@ -110,6 +110,7 @@ connection refused | 502
 first byte too late | 504
 @ server/test_failover.py::test_another_node_takes_the_same_bytes
 another node is tried first | answering(529)
+another node for a 404 | answering(404)
 @ e2e/test_transposed_broken.py::test_google_genai
 after the first byte: error and abort
 @ dialects/test_anthropic_openai_request.py::test_refusals_are_not_repeated_by_clients
@@ -178,8 +179,6 @@ LEFT_OUT = {
     "QuotaFailure, Help, LocalizedMessage, DebugInfo, ResourceInfo": "no SDK needs them, and"
     " DebugInfo must never leak",
     "billing_error": "a node's 402 is our affair, told as 500",
-    "another node for a 404": "design section 8 allows it after 429, 502, 503 and 529 only: a 404"
-    " is the same everywhere, but for a list that is out of date, which is read again",
     "503 for a refused connection": "502 with UNAVAILABLE: google-generativeai hammers on at a 503",
     "paths in snake_case": "paths are those of the request as its documentation has them",
     "array without items becomes items: {}": "refused before, as Google does, by check 6",

@@ -247,8 +247,9 @@ async def test_one_body_is_a_plain_error(failure: str) -> None:
 @chat_failures
 async def test_one_message_is_a_plain_error(failure: str) -> None:
     reply = await told_by(f"chat: {failure}", ("/proxy/d/anthropic/v1/messages", MESSAGES))
-    assert (reply.status, reply.complete) == (529, True)
-    assert json.loads(reply.body)["error"]["type"] == "overloaded_error"
+    assert (reply.status, reply.complete) == (500, True)
+    assert json.loads(reply.body)["error"]["type"] == "api_error"
+    assert reply.value("x-should-retry") == b"false"
     expect_nothing_invented(reply.body.decode())
 
 

@@ -69,7 +69,7 @@ async def test_a_node_of_the_same_protocol_is_passed_on(call: str, chunked: bool
     assert reply.value("x-node") == b"n"
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
+@pytest.mark.parametrize("status", [400, 404, 422, 429, 500])
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("call", CALLS)
 async def test_what_is_not_in_shape_is_told_in_the_clients_form(
@@ -109,6 +109,9 @@ async def test_an_error_that_names_its_node_is_not_passed_on(call: str) -> None:
     [
         (400, (400, "INVALID_ARGUMENT"), 400, "invalid_request_error"),
         (401, (500, "INTERNAL"), 500, "api_error"),
+        (402, (500, "INTERNAL"), 500, "api_error"),
+        (403, (500, "INTERNAL"), 500, "api_error"),
+        (407, (500, "INTERNAL"), 500, "api_error"),
         (404, (404, "NOT_FOUND"), 404, "not_found_error"),
         (413, (400, "INVALID_ARGUMENT"), 413, "request_too_large"),
         (422, (400, "INVALID_ARGUMENT"), 400, "invalid_request_error"),
@@ -136,6 +139,23 @@ async def test_a_node_of_another_protocol_is_mapped(
         assert error["code"] == replies[call].status
     reply = replies["anthropic"]
     assert (reply.status, error_of(reply)["type"]) == (anthropic_, kind)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 407])
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_node_that_refuses_our_key_does_not_refuse_the_clients(
+    call: str, status: int
+) -> None:
+    """Neither its words nor its status: Claude Code would ask its user to log in."""
+    said = json.dumps(IN_SHAPE[call]).replace("No", "Incorrect API key: sk-oper***").encode()
+    steps = answering(status, "application/json\r\nWWW-Authenticate: Bearer", said)
+    async with relay(steps, speaks=[SURFACE.get(call, call)]) as (gateway, _):
+        reply = await ask(gateway.url, asking(CALLS[call]))
+    assert (reply.status, reply.complete) == (500, True)
+    assert b"sk-oper" not in reply.body
+    assert "node n refused the proxy's own access" in error_of(reply)["message"]
+    assert reply.value("www-authenticate") is None
+    assert reply.value("x-should-retry") == b"false"
 
 
 async def test_a_real_nodes_messages_route(llama_node: LlamaNode) -> None:

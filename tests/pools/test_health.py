@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.pools.health import FIRST, LONGEST, MEMORY, Fault, Health
 
-SURE = [Fault.UNREACHABLE, Fault.UNAVAILABLE]
-DOUBTFUL = [Fault.ERROR, Fault.BROKE, Fault.SILENT]
+SURE = [Fault.UNREACHABLE, Fault.UNAVAILABLE, Fault.ABSENT]
+DOUBTFUL = [Fault.ERROR, Fault.BROKE, Fault.SILENT, Fault.DENIED]
 
 
 @pytest.mark.parametrize("fault", SURE)
@@ -87,21 +87,30 @@ def test_a_probe_that_finds_nobody_draws_the_cool_down_out() -> None:
     assert health.is_well()
 
 
-def test_a_connection_heals_only_what_was_unreachable() -> None:
+def test_an_answer_of_any_kind_heals_what_lacked_one_and_wipes_no_strikes() -> None:
     health = Health()
-    health.fail(1.0, Fault.UNAVAILABLE, "x")
-    health.connected()
-    assert not health.is_well()
-    health.succeed()
+    health.fail(1.0, Fault.ERROR, "x")
+    health.seen_alive()
+    assert health.strikes == 1
     health.fail(1.0, Fault.UNREACHABLE, "x")
-    health.connected()
+    assert not health.is_well()
+    health.seen_alive()
     assert health.is_well()
 
 
+def test_another_key_heals_what_was_refused() -> None:
+    for fault, healed in ((Fault.DENIED, True), (Fault.ERROR, False)):
+        health = Health()
+        for _ in range(3):
+            health.fail(1.0, fault, "x")
+        health.seen_alive()
+        assert health.is_cooling(1.0)
+        health.forgive()
+        assert health.is_well() is healed
+
+
 STEPS = st.lists(
-    st.tuples(
-        st.floats(0, 100), st.sampled_from([*Fault, "succeed", "alive", "dead", "connected"])
-    ),
+    st.tuples(st.floats(0, 100), st.sampled_from([*Fault, "succeed", "alive", "dead", "forgive"])),
     max_size=60,
 )
 
@@ -122,6 +131,6 @@ def test_no_history_keeps_a_node_out_for_longer_than_the_longest_cool_down(
         elif step == "dead":
             health.seen_dead(now)
         else:
-            health.connected()
+            health.forgive()
         assert health.may_serve(now + LONGEST)
         assert health.is_cooling(now) is not health.may_serve(now)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from casedesk_proxy.pools.health import FIRST, Fault
-from casedesk_proxy.pools.node import MOST_FULL, TALKING, NodeState
+from casedesk_proxy.pools.node import MOST_FULL, MOST_SERVICES, TALKING, NodeState
 
 
 @dataclass(eq=False)
@@ -129,3 +129,28 @@ def test_giving_back_twice_is_a_bug() -> None:
     with pytest.raises(AssertionError):
         state.give_back(slot)
     assert state.in_flight == 0
+
+
+def test_a_service_that_failed_is_lacking_for_a_while_and_the_others_are_not() -> None:
+    state, lost, other = NodeState("a"), ("m", "chat"), ("m", "embeddings")
+    assert state.fail_service(100.0, lost, Fault.ABSENT, "x")
+    assert state.lacks(100.0, lost)
+    assert not state.is_healthy(100.0, lost)
+    assert state.is_healthy(100.0, other)
+    assert state.is_healthy(100.0)
+    assert state.next_change(100.0) == 100.0 + FIRST
+    assert not state.lacks(100.0 + FIRST, lost)
+    assert not state.fail_service(100.0 + FIRST, lost, Fault.ABSENT, "x"), "known already"
+    assert state.lacks(100.0 + FIRST * 2, lost), "for twice as long"
+    state.succeed(lost)
+    assert state.fail_service(103.0, lost, Fault.ABSENT, "x")
+    state.forgive()
+    assert not state.lacks(103.0, lost)
+
+
+def test_names_that_clients_invent_are_not_remembered_for_ever() -> None:
+    state = NodeState("a")
+    for number in range(1000):
+        state.fail_service(100.0, (f"m{number}", "chat"), Fault.ABSENT, "x")
+    assert len(state.lacking(100.0)) == MOST_SERVICES
+    assert state.lacks(100.0, ("m999", "chat"))

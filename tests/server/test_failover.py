@@ -75,6 +75,12 @@ FAILS_OVER = [
     (answering(502), "502"),
     (answering(503), "503"),
     (answering(529), "529"),
+    (answering(401), "401"),
+    (answering(402), "402"),
+    (answering(403), "403"),
+    (answering(404), "404"),
+    (answering(407), "407"),
+    (answering(501), "501"),
 ]
 
 
@@ -104,7 +110,8 @@ async def test_another_node_takes_the_same_bytes(play: Play | None, why: str, st
         (garbage, 502),
         (redirects, 502),
         (answering(400), 400),
-        (answering(404), 404),
+        (answering(413), 413),
+        (answering(422), 422),
         (answering(500), 500),
         (answering(504), 504),
     ],
@@ -240,24 +247,25 @@ async def test_that_a_node_is_out_and_back_is_logged_once_each(
         assert [one.message for one in caplog.records] == ["node a is back"]
 
 
-async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_somebody_listens_there() -> None:
-    """Not only when the first of them has its reply, which may take minutes."""
+async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> None:
+    """Not only when the first of them has all of its reply, which may take minutes."""
     go_on, loop = asyncio.Event(), asyncio.get_running_loop()
 
     async def slow(side: NodeSide) -> None:
         await side.request()
+        await side.say(CHAT_HEAD)
         await go_on.wait()
-        await side.say(head(200, len(BODY)) + BODY)
+        await side.say(chunk(FINISH), b"0\r\n\r\n")
 
     a, b = Member("a", slow, more=", max_streams: 1"), Member("b", slow)
     async with pooled(a, b, deployment=ORDERED) as stage:
         health = stage.gateway.dispatcher.slots.states["b"].health
-        asked = [loop.create_task(stage.ask(chat(stream=False)))]
+        asked = [loop.create_task(stage.ask(ENDING))]
         async with asyncio.timeout(5):
             while not a.sides:
                 await asyncio.sleep(0.001)
             health.fail(loop.time(), Fault.UNREACHABLE, "x")
-            asked += [loop.create_task(stage.ask(chat(stream=False))) for _ in range(3)]
+            asked += [loop.create_task(stage.ask(ENDING)) for _ in range(3)]
             while stage.gateway.waiting["d"] < 3:
                 await asyncio.sleep(0.001)
             assert b.sides == []
@@ -267,6 +275,27 @@ async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_somebody_listens
                 await asyncio.sleep(0.001)
         go_on.set()
         assert {(await one)[0] for one in asked} == {200}
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_port_that_accepts_and_closes_is_never_back(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """docker's proxy and `ssh -L` do, where nobody is behind them."""
+    caplog.set_level("INFO", "casedesk_proxy.upstream")
+
+    async def gone(side: NodeSide) -> None:
+        leave(side.writer, how)
+
+    a, b = Member("a", gone), Member("b", good)
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        health = stage.gateway.dispatcher.slots.states["a"].health
+        for _ in range(8):
+            assert (await stage.ask(chat()))[0] == 200
+            health.until = 0.0  # the cool-down is over
+        assert len(a.sides) == 8
+        assert health.rounds == 6, "three strikes, then each trial"
+        assert [one.message.partition(":")[0] for one in caplog.records] == ["node a is out"]
 
 
 async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() -> None:
@@ -372,6 +401,8 @@ CHAT_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+ENDING = chat(extra="Connection: close\r\n")
 
 
 async def finishes(side: NodeSide) -> None:

@@ -14,6 +14,7 @@ from casedesk_proxy.errors import (
     Busy,
     ConnectFailed,
     Forbidden,
+    KeyRefused,
     NoNode,
     NotFound,
     ProxyError,
@@ -65,7 +66,7 @@ G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
          (501, "server_error")),
         (ConnectFailed("m"), (502, "UNAVAILABLE"), (529, "overloaded_error"),
          (502, "server_error")),
-        (StreamBroken("m"), (502, "UNAVAILABLE"), (529, "overloaded_error"),
+        (StreamBroken("m"), (502, "UNAVAILABLE"), (500, "api_error"),
          (502, "server_error")),
         (NoNode("m"), (503, "UNAVAILABLE"), (529, "overloaded_error"), (503, "server_error")),
         (UpstreamTimeout("m"), (504, "DEADLINE_EXCEEDED"), (504, "timeout_error"),
@@ -148,7 +149,10 @@ def test_headers() -> None:
         denied = headers(surface, Unauthenticated("m"))
         assert denied[b"www-authenticate"] == b"Bearer"
         assert denied[b"x-should-retry"] == b"false"
-        assert b"x-should-retry" not in headers(surface, Busy("m"))
+        for harmless in (Busy("m"), NoNode("m"), ConnectFailed("m")):
+            assert b"x-should-retry" not in headers(surface, harmless)
+        for costly in (StreamBroken("m"), UpstreamTimeout("m"), KeyRefused("m")):
+            assert headers(surface, costly)[b"x-should-retry"] == b"false"
         assert b"x-request-id" not in denied, "the server's to add, as to every reply"
     assert headers(A, NotFound("m"))[b"request-id"] == b"req-1"
     assert b"request-id" not in headers(G, NotFound("m"))

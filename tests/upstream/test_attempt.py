@@ -8,11 +8,9 @@ from typing import Any, cast
 import pytest
 
 from casedesk_proxy.fibers import Fiber
-from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.upstream.attempt import Attempt
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
-from casedesk_proxy.upstream.slots import Slots
 from tests.server.transports import RecordingTransport
 
 
@@ -40,7 +38,7 @@ class Pool:
 async def test_a_client_that_leaves_while_a_connection_opens(rounds: int, later: int) -> None:
     """Among them the moment when it has opened and the exchange has not been told yet."""
     loop, pool = asyncio.get_running_loop(), Pool(rounds)
-    attempt = Attempt(NodeState("n"), Slots(loop), cast(ConnectionPool, pool), b"ask", 9, 9)
+    attempt = Attempt("n", cast(ConnectionPool, pool), b"ask", 9, 9)
 
     async def work() -> None:
         await attempt.run()

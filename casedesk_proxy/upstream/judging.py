@@ -1,0 +1,82 @@
+"""What a reply's head, and an error's words, say of the node that sent it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.exchange.plan import Plan
+from casedesk_proxy.exchange.refusal import nodes_affair, remedy
+from casedesk_proxy.exchange.verdict import NEEDS_WORDS, Verdict, judge
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.upstream.lease import Reply
+from casedesk_proxy.upstream.slots import Slots
+from casedesk_proxy.upstream.words import read_words
+from casedesk_proxy.wire.http1 import ResponseHead, header
+
+__all__ = ["TRY_ANOTHER", "judge_reply", "own_up"]
+
+#: Refusals that another node may not share: whoever sent them has not begun the request.
+TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILED}
+
+
+async def judge_reply(
+    loop: asyncio.AbstractEventLoop, slots: Slots, state: NodeState, reply: Reply, plan: Plan
+) -> Verdict:
+    """The verdict, noted at the node. A caller who is cancelled meanwhile holds no lease."""
+    status, body = reply.head.status, b""
+    if status < 400:
+        slots.praise(state, plan.wish.service)
+        return Verdict.FINE
+    if status in NEEDS_WORDS:
+        try:
+            body = await read_words(loop, reply.lease.connection, reply.head)
+        except BaseException:
+            reply.lease.end(clean=False)
+            raise
+    verdict = judge(status, body)
+    if verdict is Verdict.FULL:
+        state.refuse(loop.time(), _retry_after(reply.head), plan.model)
+    _note(slots, state, verdict, reply, plan)
+    return verdict
+
+
+def own_up(reply: Reply, verdict: Verdict, plan: Plan) -> Reply:
+    """The last node's refusal, where it is for the client. Raises an UpstreamFault in its place,
+    and lets go of the node, where it is not."""
+    status, node = reply.head.status, reply.lease.node.name
+    error = nodes_affair(verdict, status, node, plan.asked, plan.model, plan.wish.action)
+    if error is None:
+        return reply
+    reply.lease.end(clean=False)
+    raise error
+
+
+def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: Reply, plan: Plan) -> None:
+    service, keyed = plan.wish.service, reply.lease.node.key is not None
+    told = remedy(verdict, reply.head.status, state.name, plan.model, keyed=keyed)
+    match verdict:
+        case Verdict.UNAVAILABLE:
+            slots.blame(state, Fault.UNAVAILABLE, told)
+        case Verdict.FAILED:
+            slots.blame(state, Fault.ERROR, told)
+        case Verdict.DENIED:
+            # For one model alone, perhaps: a node that serves others in between stays.
+            slots.miss(state, service, Fault.ABSENT, told)
+            slots.blame(state, Fault.DENIED, told)
+        case Verdict.MODEL_DENIED | Verdict.NO_MODEL:
+            slots.seen_alive(state)
+            slots.miss(state, service, Fault.ABSENT, told)
+        case Verdict.NOT_OFFERED:
+            slots.seen_alive(state)
+            slots.miss(state, service, Fault.ERROR, told)
+        case Verdict.FULL:
+            slots.note(state, told)
+        case _:
+            slots.seen_alive(state)
+
+
+def _retry_after(head: ResponseHead) -> float | None:
+    """Seconds; a date, which no inference server sends, counts as no hint."""
+    value = (header(head.headers, b"retry-after") or b"").strip()
+    return float(value) if value.isdigit() and len(value) < 9 else None

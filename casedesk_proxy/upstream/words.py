@@ -1,0 +1,73 @@
+"""The body of a node's error reply, looked at before it is decided whom it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.exchange.refusal import LONGEST
+from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.wire.bodies import BodyReader, body_reader
+from casedesk_proxy.wire.chunked import MalformedChunk
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["read_words"]
+
+#: Seconds for what is still to come of it; mostly all of it came with its head.
+PATIENCE_S = 1.0
+
+
+async def read_words(
+    loop: asyncio.AbstractEventLoop, connection: NodeConnection, head: ResponseHead
+) -> bytes:
+    """What the body carries, as far as it comes within PATIENCE_S and LONGEST bytes. All that came
+    still waits in ``connection.early``. Whoever is cancelled has to abort the connection."""
+    words = _Words(loop, body_reader(head))
+    words.data_received(connection.early)
+    if words.whole.done():
+        return bytes(words.body)
+    connection.early = b""
+    if connection.lend(words) is None:
+        words.connection_lost(connection.lost_by)
+    timer = loop.call_later(PATIENCE_S, words.stop)
+    try:
+        await words.whole
+    finally:
+        timer.cancel()
+    connection.take_back()
+    connection.early = bytes(words.raw)
+    if words.lost:
+        connection.connection_lost(words.lost_by)
+    return bytes(words.body)
+
+
+class _Words(asyncio.Protocol):
+    """``raw`` is what came, ``body`` what it carries."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, reader: BodyReader) -> None:
+        self.whole: asyncio.Future[None] = loop.create_future()
+        self._reader = reader
+        self.raw = bytearray()
+        self.body = bytearray()
+        self.lost = False
+        self.lost_by: Exception | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self.raw += data
+        if self.whole.done():
+            return
+        try:
+            self._reader.read(data)
+        except MalformedChunk:
+            self.stop()
+            return
+        self.body += b"".join(self._reader.payload)
+        if self._reader.ended or len(self.body) > LONGEST:
+            self.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost, self.lost_by = True, exc
+        self.stop()
+
+    def stop(self) -> None:
+        if not self.whole.done():
+            self.whole.set_result(None)
