@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS
+from casedesk_proxy.auth.near_misses import describe_wrong
 from casedesk_proxy.errors import Forbidden, NotFound, Unauthenticated
 from casedesk_proxy.terms import Principal
 
@@ -15,6 +16,8 @@ __all__ = ["TokenTable", "authorise", "bare_deployment"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
+#: Names of deployments in one message.
+_LISTED = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -50,7 +53,13 @@ class TokenTable:
 
 
 def authorise(
-    principal: Principal | None, credential: str | None, deployment: str | None, auth: str | None
+    principal: Principal | None,
+    credential: str | None,
+    deployment: str | None,
+    auth: str | None,
+    *,
+    sent: str = "",
+    open_to_all: Sequence[str] = (),
 ) -> Principal:
     """Who may use ``deployment``: the principal that ``credential`` matched, or the anonymous one.
 
@@ -58,21 +67,25 @@ def authorise(
     dummies such as ``not-needed``. For a name that no deployment has give "tokens": it is then
     answered like one that is not the caller's, 401 without a valid token and 403 with one, so
     that names cannot be found out by asking. Where there is no token at all, and so nothing to
-    hide, give None. ``deployment`` is None or empty where a bare mount has no default.
+    hide, give None. ``deployment`` is None or empty where a bare mount has no default. ``sent``:
+    what a client without a credential sent in its place; ``open_to_all``: the deployments that
+    need none. Both are for messages.
 
     Raises Unauthenticated, Forbidden or NotFound; no message holds the credential.
     """
     if auth == "none":
         return ANONYMOUS
     if auth is None:
-        raise _not_found(deployment)
+        raise _not_found(deployment, _list("open to all are", open_to_all))
     if principal is None:
-        raise _unauthenticated(credential)
+        raise _unauthenticated(credential, sent)
+    opened = principal.deployments
+    if opened is None or (deployment and deployment in opened):
+        return principal
+    doors = _list("it opens", sorted(opened)) + _list("open to all are", open_to_all)
     if not deployment:
-        raise _not_found(None)
-    if principal.deployments is not None and deployment not in principal.deployments:
-        raise Forbidden(f"this token opens no deployment named {_shown(deployment)}")
-    return principal
+        raise _not_found(None, doors)
+    raise Forbidden(f"this token opens no deployment named {_shown(deployment)}{doors}")
 
 
 def bare_deployment(principal: Principal | None, default: str | None) -> str | None:
@@ -82,22 +95,33 @@ def bare_deployment(principal: Principal | None, default: str | None) -> str | N
     return default
 
 
-def _unauthenticated(credential: str | None) -> Unauthenticated:
+def _unauthenticated(credential: str | None, sent: str) -> Unauthenticated:
     if not credential:
-        return Unauthenticated(f"a token is required; send it as {ACCEPTED_FORMS}")
+        told = f"{sent}; a token is required" if sent else "a token is required"
+        return Unauthenticated(f"{told}; send it as {ACCEPTED_FORMS}")
+    looks = describe_wrong(credential)
+    told = f"the token is not known: {looks}" if looks else "the token is not known"
     return Unauthenticated(
-        "the token is not known; where several are sent, the first of "
-        f"{ACCEPTED_FORMS} counts, even if another would be right",
+        f"{told}; where several are sent, the first of {ACCEPTED_FORMS} counts, even if another "
+        "would be right",
         code="invalid_token",
     )
 
 
-def _not_found(deployment: str | None) -> NotFound:
+def _not_found(deployment: str | None, doors: str) -> NotFound:
     if not deployment:
         told = "no deployment is meant by default here; use /proxy/{deployment}/…"
     else:
         told = f"no deployment is named {_shown(deployment)}"
-    return NotFound(told, code="deployment_not_found")
+    return NotFound(told + doors, code="deployment_not_found")
+
+
+def _list(told: str, names: Sequence[str]) -> str:
+    """An enclosed clause with the first of ``names``; "" where there are none."""
+    if not names:
+        return ""
+    others = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"; {told} {', '.join(names[:_LISTED])}{others}"
 
 
 def _shown(name: str) -> str:

@@ -68,6 +68,7 @@ class Snapshot:
     max_body: int
     body_timeout: float
     proxies: TrustedProxies
+    open_to_all: tuple[str, ...]
 
 
 def compile_snapshot(
@@ -87,6 +88,7 @@ def compile_snapshot(
         max_body=config.server.max_body,
         body_timeout=config.server.body_timeout,
         proxies=TrustedProxies(config.server.trusted_proxies),
+        open_to_all=tuple(name for name, one in config.deployments.items() if one.auth == "none"),
     )
 
 

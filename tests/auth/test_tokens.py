@@ -111,6 +111,31 @@ def test_a_foreign_and_a_missing_deployment_look_the_same() -> None:
     assert told[0] == told[1]
 
 
+def test_who_has_a_token_learns_what_it_opens() -> None:
+    bob = Principal("bob", frozenset({"lab", "desk"}))
+    with pytest.raises(Forbidden) as denied:
+        authorise(bob, "cdp-bob", "other", "tokens", open_to_all=("demo",))
+    assert denied.value.message.endswith("; it opens desk, lab; open to all are demo")
+    with pytest.raises(NotFound) as missing:
+        authorise(bob, "cdp-bob", None, "tokens")
+    assert missing.value.message.endswith("; it opens desk, lab")
+    many = Principal("many", frozenset(f"d{number:02}" for number in range(20)))
+    with pytest.raises(Forbidden, match=r"d07 and 12 more$"):
+        authorise(many, "cdp-many", "other", "tokens")
+
+
+def test_who_has_none_learns_nothing_about_names() -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        authorise(None, None, "other", "tokens", open_to_all=("demo",))
+    assert "demo" not in caught.value.message
+
+
+def test_it_is_said_what_was_sent_instead() -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        authorise(None, None, "desk", "tokens", sent="the header api-key was sent")
+    assert caught.value.message.startswith("the header api-key was sent; a token is required; ")
+
+
 def test_messages_help() -> None:
     for credential in (None, "wrong"):
         with pytest.raises(Unauthenticated) as caught:

@@ -1,0 +1,80 @@
+"""What a client sent that was meant as a token and is none: said, so that it can be mended.
+
+Nothing here repeats any of it: a scheme that is not well known may be half of a secret.
+"""
+
+from __future__ import annotations
+
+import re
+
+from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wire.query import read_pairs
+
+__all__ = ["describe_sent", "describe_wrong"]
+
+_SCHEMES = frozenset(
+    {"basic", "digest", "negotiate", "ntlm", "token", "apikey", "key", "bot", "oauth", "jwt"}
+)
+_READ = {b"x-goog-api-key": "x-goog-api-key", b"x-api-key": "x-api-key"}
+#: What other services and gateways read.
+_HEADERS = frozenset(
+    {
+        b"api-key", b"api_key", b"apikey", b"token", b"x-token", b"x-auth-token", b"x-access-token",
+        b"x-auth-key", b"auth", b"authentication", b"proxy-authorization", b"bearer",
+        b"openai-api-key", b"anthropic-api-key", b"x-openai-api-key", b"x-litellm-api-key",
+    }
+)  # fmt: skip
+_PARAMETERS = frozenset({"api_key", "apikey", "api-key", "access_token", "token", "auth"})
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
+_PLACEHOLDER = re.compile(r"\$\{?\w+\}?|<.*>|\{.*\}|your[-_ ].*|%\w+%|none|null|undefined", re.I)
+
+
+def describe_sent(headers: RawHeaders, query: str) -> str:
+    """What stands where no token was found; "" where nothing looks like one."""
+    told = ""
+    for name, value in headers:
+        low = name.lower()
+        if low == b"authorization":
+            return _about_authorization(value)
+        if low in _READ:
+            told = told or f"{_READ[low]} was sent empty"
+        elif low in _HEADERS:
+            told = told or f"the header {low.decode()} was sent, which is not read here"
+    for parameter, given in read_pairs(query):
+        if parameter == "key" and not given:
+            told = told or "?key= was sent empty"
+        elif parameter.lower() in _PARAMETERS:
+            told = (
+                told or f"the query parameter {parameter.lower()} was sent, which is not read here"
+            )
+    return told
+
+
+def describe_wrong(credential: str) -> str:
+    """What a token that nobody holds looks like; "" where it looks like a token."""
+    text = credential.strip()
+    if text.lower().startswith("bearer "):
+        return "the word Bearer stands in it twice"
+    if text[:1] in ("'", '"') or text[-1:] in ("'", '"'):
+        return "quotes stand around it"
+    if _HASH.fullmatch(text):
+        return "it looks like the SHA-256 hash in the configuration, not like the token itself"
+    if _PLACEHOLDER.fullmatch(text):
+        return "it looks like a placeholder that nothing was put in for"
+    return ""
+
+
+def _about_authorization(value: bytes) -> str:
+    scheme, blank, rest = value.strip().replace(b"\t", b" ").partition(b" ")
+    known = scheme.lower().decode("latin-1")
+    if known == "bearer":
+        return "Authorization: Bearer was sent with no token behind it"
+    if known in _SCHEMES and blank and rest.strip():
+        return (
+            f"Authorization was sent with the scheme {known.capitalize()}, which is not read here"
+        )
+    if not scheme:
+        return "Authorization was sent empty"
+    if known.startswith("bearer"):
+        return "Authorization was sent without a space behind the word Bearer"
+    return "Authorization was sent without the word Bearer before the token"
