@@ -24,6 +24,7 @@ from casedesk_proxy.config.values import (
     AbsolutePath,
     Address,
     Duration,
+    HostName,
     Listen,
     ModelName,
     Name,
@@ -126,6 +127,9 @@ class Server(Section):
     body_timeout: Pause = setting("Longest silence inside a request's body.", 60.0)
     keepalive_timeout: Pause = setting(
         "How long a client's idle connection is kept.", 75.0, reload=False
+    )
+    hosts: tuple[HostName, ...] = setting(
+        "More names by which clients may call the proxy, and whose web pages may.", ()
     )
     trusted_proxies: tuple[TrustedProxy, ...] = setting(
         "Reverse proxies in front: what they say about a client's address is believed.", ()

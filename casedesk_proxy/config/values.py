@@ -24,6 +24,7 @@ __all__ = [
     "AbsolutePath",
     "Address",
     "Duration",
+    "HostName",
     "Listen",
     "ModelName",
     "Name",
@@ -171,6 +172,20 @@ def _matching(pattern: str, what: str, remedy: str) -> Callable[[str], str]:
     return check
 
 
+_HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+
+
+def _check_host(text: str) -> str:
+    if _HOST.fullmatch(text) and len(text) <= 253:
+        return text
+    bare = text.partition("://")[2] or text
+    host = bare.partition("/")[0].rpartition("@")[2].partition(":")[0]
+    mended = f"write {host}, without scheme, port and path" if _HOST.fullmatch(host) else ""
+    raise complain(
+        "is not a host name", mended or "write for example llm.example.com or *.example.com"
+    )
+
+
 def _check_proxy(text: str) -> str:
     if is_network(text):
         return text
@@ -246,6 +261,7 @@ NodeUrl = Annotated[StrictStr, AfterValidator(_check_url), _text(r"^https?://[^@
 AbsolutePath = Annotated[StrictStr, AfterValidator(_check_path), _text(r"^/")]
 Sha256 = Annotated[StrictStr, AfterValidator(_check_sha256), _text(r"^[0-9a-fA-F]{64}$")]
 ModelName = Annotated[StrictStr, AfterValidator(_check_model)]
+HostName = Annotated[StrictStr, AfterValidator(_check_host)]
 TrustedProxy = Annotated[StrictStr, AfterValidator(_check_proxy)]
 #: Names of nodes, deployments and tokens: they stand in URLs, logs and metrics as they are.
 Name = Annotated[

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from casedesk_proxy import __version__, jsonio
+from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
+from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.metrics import Metrics
@@ -30,6 +33,7 @@ class Served(Protocol):
     metadata: Metadata
     metrics: Metrics
     configured: Configured
+    admin_hosts: Hosts
     draining: bool
     urls: list[str]
 
@@ -58,6 +62,15 @@ class Served(Protocol):
 def admin_app(served: Served) -> web.Application:
     """The application for the admin listener."""
 
+    @web.middleware
+    async def keep_pages_out(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            require_own_site(request.method, request.raw_headers, served.admin_hosts)
+            require_own_host(request.method, "/", request.raw_headers, served.admin_hosts)
+        except Forbidden as error:
+            return web.Response(text=f"{error.message}\n", status=error.status)
+        return await handler(request)
+
     async def index(request: web.Request) -> web.Response:
         return web.Response(text="/healthz\n/readyz\n/status\n/metrics\n")
 
@@ -78,7 +91,7 @@ def admin_app(served: Served) -> web.Application:
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return web.Response(body=served.metrics.render(), headers={"Content-Type": kind})
 
-    app = web.Application()
+    app = web.Application(middlewares=[keep_pages_out])
     app.router.add_get("/", index)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

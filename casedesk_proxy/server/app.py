@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 
 from aiohttp import web
 
+from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.exchange.outcome import Phase, Terminal
@@ -21,6 +22,7 @@ from casedesk_proxy.server.configured import Configured
 from casedesk_proxy.server.connection import PublicServer
 from casedesk_proxy.server.gauges import Gauges
 from casedesk_proxy.server.handler import Handler
+from casedesk_proxy.server.hosts import are_local, own_hosts
 from casedesk_proxy.server.lines import Lines, flush
 from casedesk_proxy.server.listen import (
     BACKLOG,
@@ -96,6 +98,8 @@ class Gateway:
             idle_timeout=config.server.keepalive_timeout,
             handshake_timeout=HANDSHAKE if config.server.tls is not None else 0.0,
         )
+        self.admin_hosts = Hosts()
+        self._is_local = self._is_admin_local = True
         #: Where the public side listens, as URLs.
         self.urls: list[str] = []
         self.admin_urls: list[str] = []
@@ -140,11 +144,17 @@ class Gateway:
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
         settings = self._runtime.config.server
-        for sock in self._handed_public or (self._bind(settings.listen, self._public_files),):
+        public = self._handed_public or (self._bind(settings.listen, self._public_files),)
+        self._is_local = are_local(public)
+        self._handler.hosts = own_hosts(settings, local=self._is_local)
+        for sock in public:
             await self._serve(sock)
         if self._handed_admin or settings.admin is not None:
-            admin = settings.admin or ""
-            await self._start_admin(self._handed_admin or (self._bind(admin, self._admin_files),))
+            address = settings.admin or ""
+            admin = self._handed_admin or (self._bind(address, self._admin_files),)
+            self._is_admin_local = are_local(admin)
+            self.admin_hosts = own_hosts(settings, local=self._is_admin_local)
+            await self._start_admin(admin)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
         self._spawn(self.metadata.keep_fresh(), "metadata")
@@ -169,6 +179,8 @@ class Gateway:
         self._runtime = runtime
         self._lines = Lines(config.server.log_format, self._lines.place, self._lines.colours)
         self._handler.adopt(snapshot, self._sinks())
+        self._handler.hosts = own_hosts(config.server, local=self._is_local)
+        self.admin_hosts = own_hosts(config.server, local=self._is_admin_local)
         self._spawn(self.metadata.refresh(), "metadata after a reload")
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:

@@ -10,8 +10,7 @@ import logging
 import os
 import time
 
-from casedesk_proxy.auth.credentials import find_credential
-from casedesk_proxy.auth.tokens import authorise, bare_deployment
+from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.exchange.outcome import Outcome, Phase, Terminal, terminal_of
@@ -23,14 +22,15 @@ from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import list_models
 from casedesk_proxy.server.delivery import Delivery
+from casedesk_proxy.server.door import CATALOGUE, admit, look, read_wish
 from casedesk_proxy.server.learning import Wishes
 from casedesk_proxy.server.prelude import begin_prelude
-from casedesk_proxy.server.request import Client, Request, require_plain
+from casedesk_proxy.server.request import Client, Request
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.server.whole import came_whole, send_whole
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply
-from casedesk_proxy.surfaces.paths import guess_surface, read_call
+from casedesk_proxy.surfaces.paths import guess_surface
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
@@ -48,7 +48,6 @@ log = logging.getLogger(__name__)
 PATIENCE = 1.0
 #: As many heads as are remembered.
 _MOST_STANDINGS = MOST
-_CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
 
 
 class Handler:
@@ -64,6 +63,8 @@ class Handler:
     ) -> None:
         self._loop = loop
         self.snapshot = snapshot
+        #: The names by which the public side may be called.
+        self.hosts = Hosts()
         self._dispatcher = dispatcher
         self._metadata = metadata
         self._sinks = sinks
@@ -176,15 +177,16 @@ class Handler:
         began = time.perf_counter()
         snapshot = self.snapshot
         if standing is None:
-            call = _read(request, outcome)
+            call = read_wish(request.head, outcome, self.hosts)
             if call.action is Action.BASE:
+                look(snapshot, request.head, self.hosts)
                 outcome.terminal = Terminal.COMPLETED
                 return base_reply(call)
             standing = self._stand(snapshot, request, outcome, call)
         call, deployment = standing.call, standing.deployment
         outcome.surface, outcome.action = call.surface, call.action
         outcome.token, outcome.deployment = standing.token, deployment.name
-        if call.action in _CATALOGUE:
+        if call.action in CATALOGUE:
             outcome.terminal = Terminal.COMPLETED
             return list_models(call, deployment.rules, self._metadata.reported)
         admitted = time.perf_counter()
@@ -281,20 +283,10 @@ class Handler:
     def _stand(
         self, snapshot: Snapshot, request: Request, outcome: Outcome, call: Call
     ) -> Standing:
-        """``call``, if the caller may have it. Raises a ClientFault."""
+        """``call``, if the caller may have it: remembered for whoever repeats the head. Raises a
+        ClientFault."""
         head = request.head
-        credential = find_credential(head.headers, head.target.partition("?")[2])
-        known = snapshot.tokens.match(credential) if credential else None
-        name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
-        deployment = snapshot.deployments.get(name)
-        hidden = "tokens" if snapshot.tokens else None
-        auth = deployment.auth if deployment else hidden
-        principal = authorise(known, credential, name, auth)
-        assert deployment is not None, "authorise refuses names that no deployment has"
-        if call.action not in _CATALOGUE:
-            require_plain(head.headers)
-        ident = accept_request_id(head.headers)
-        standing = Standing(head, snapshot, ident, outcome.target, call, deployment, principal.name)
+        standing = admit(snapshot, head, outcome.target, call, self.hosts)
         if len(self._standings) >= _MOST_STANDINGS:
             self._standings.clear()
         self._standings[id(head.headers)] = standing
@@ -345,15 +337,6 @@ class _RequestIds:
             drawn = os.urandom(16 * 256).hex()
             self._left = [drawn[start : start + 32] for start in range(0, len(drawn), 32)]
         return self._left.pop()
-
-
-def _read(request: Request, outcome: Outcome) -> Call:
-    """What is wanted. Raises a ClientFault."""
-    head = request.head
-    outcome.surface = guess_surface(head.target, head.headers)
-    call = read_call(head.method, head.target, head.headers)
-    outcome.surface, outcome.action = call.surface, call.action
-    return call
 
 
 def _shown(target: str) -> str:

@@ -1,0 +1,29 @@
+"""The names by which this machine's listeners may be called."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from casedesk_proxy.auth.browsers import Hosts
+from casedesk_proxy.config.schema import Server
+
+__all__ = ["are_local", "own_hosts"]
+
+
+def own_hosts(settings: Server, *, local: bool) -> Hosts:
+    """``local``: whether only this machine reaches the listener. Where a proxy stands before it,
+    others do, and call it by the proxy's names."""
+    addresses = [settings.listen_address, settings.admin_address]
+    machine = [socket.gethostname(), *(one.host for one in addresses if one is not None)]
+    return Hosts(settings.hosts, machine, strict=local and not settings.trusted_proxies)
+
+
+def are_local(sockets: Iterable[socket.socket]) -> bool:
+    """Whether all of them listen on loopback addresses. What comes over a Unix socket comes from
+    a proxy, or from whoever has no need of a trick."""
+    return all(
+        sock.family != socket.AF_UNIX and ip_address(sock.getsockname()[0]).is_loopback
+        for sock in sockets
+    )
