@@ -30,6 +30,10 @@ class Outbox:
             self._loop.call_soon(self._empty)
         held[transport] = held[transport] + message if transport in held else message
 
+    def holds(self, transport: asyncio.Transport) -> bool:
+        """Whether something for it is yet to be written."""
+        return transport in self._held
+
     def settle(self, transport: asyncio.Transport) -> None:
         """Write now what is held for it."""
         if transport in self._held:

@@ -325,6 +325,8 @@ class Relay(asyncio.Protocol, ABC):
 
     def _end(self, terminal: Terminal) -> None:
         self.terminal = terminal
+        # From here on the node's transport is another's: nothing that the client does reaches it.
+        self._node = None
         if self._connection is not None:
             if self.clean:
                 self._connection.take_back()

@@ -58,5 +58,6 @@ def send_whole(
             outcome.give_up()
     outcome.usage = find_usage(surface, b"", body[-MAX_PIECE:])
     broke = outcome.terminal is Terminal.NODE_BROKE
+    connection.take_back()
     reply.lease.end(clean=True, fault=Fault.BROKE if broke else None)
     return keep_alive

@@ -96,9 +96,11 @@ class NodeConnection(asyncio.Protocol):
         return self.transport
 
     def take_back(self) -> None:
-        """The borrower has read its reply to the end."""
-        if self.transport is not None:
+        """The borrower has read its reply to the end. Nothing of what it did to the transport
+        outlives it: its client may just have made it pause."""
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.set_protocol(self)
+            self.transport.resume_reading()
 
     def abort(self) -> None:
         """Close at once; what is not yet sent is dropped, so that the node notices now."""
@@ -108,13 +110,21 @@ class NodeConnection(asyncio.Protocol):
             self.transport.abort()
 
     def is_reusable(self) -> bool:
-        """Whether another request may be sent: open, nothing unread, nothing unsent."""
+        """Whether another request may be sent: open, ours, reading, with nothing awaited, nothing
+        unread and nothing unsent. Whatever state a transport has that could outlive an exchange is
+        asked about here."""
+        transport = self.transport
         return (
             not self.lost
-            and self.transport is not None
-            and not self.transport.is_closing()
+            and transport is not None
+            and not transport.is_closing()
+            and transport.get_protocol() is self
+            and transport.is_reading()
+            and transport.get_write_buffer_size() == 0
+            and not self._outbox.holds(transport)
+            and self._waiter is None
+            and not self._buffer
             and not self.early
-            and self.transport.get_write_buffer_size() == 0
         )
 
     # What the transport calls.
@@ -127,6 +137,12 @@ class NodeConnection(asyncio.Protocol):
         waiter = self._waiter
         if waiter is None or waiter.done:
             self._keep_early(data)
+            return
+        if self.transport is not None and self._outbox.holds(self.transport):
+            # Said before the request was written, so it answers something else: an idle
+            # connection's 408, or what a broken node says twice.
+            self.abort()
+            waiter.fail(ConnectionBroken("spoke before it was asked", silent=True))
             return
         self._buffer = self._buffer + data if self._buffer else data
         try:

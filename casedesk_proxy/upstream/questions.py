@@ -45,16 +45,16 @@ class _Answer(asyncio.Protocol):
         self._whole: asyncio.Future[bytes] = loop.create_future()
         self._reader: BodyReader = body_reader(head)
         self._body = bytearray()
+        self._connection: NodeConnection | None = None
 
     async def read(self, connection: NodeConnection) -> bytes:
         """Raises ConnectionError where it does not come whole."""
         early, connection.early = connection.early, b""
+        self._connection = connection
         self.data_received(early)
         if not self._whole.done() and connection.lend(self) is None:
             self.connection_lost(connection.lost_by)
-        body = await self._whole
-        connection.take_back()
-        return body
+        return await self._whole
 
     def data_received(self, data: bytes) -> None:
         if self._whole.done():
@@ -70,6 +70,9 @@ class _Answer(asyncio.Protocol):
         if used < len(data) or len(self._body) > LONGEST:
             self._fail()
         elif reader.ended:
+            if self._connection is not None:
+                # At once: what comes from here on is surplus, and the connection's to notice.
+                self._connection.take_back()
             self._whole.set_result(bytes(self._body))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -22,6 +22,13 @@ class RecordingTransport(asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
 
+    def get_protocol(self) -> asyncio.BaseProtocol | None:  # type: ignore[override]
+        return self.protocol
+
+    def is_reading(self) -> bool:
+        calls = [call for call in self.asked if call in ("pause", "resume")]
+        return calls[-1:] != ["pause"]
+
     def pause_reading(self) -> None:
         self.asked.append("pause")
 

@@ -17,6 +17,7 @@ async def ask(*pieces: bytes | Exception | None) -> tuple[NodeConnection, Respon
     """Ask over a connection on which the pieces arrive; None is a close."""
     connection = NodeConnection(asyncio.get_running_loop())
     transport = RecordingTransport()
+    transport.set_protocol(connection)
     connection.connection_made(transport)
     asking = asyncio.ensure_future(connection.ask(b"REQUEST"))
     await asyncio.sleep(0)
