@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from casedesk_proxy.config.keys import Path, section_at, spell
 from casedesk_proxy.config.references import Finding, cross_check
-from casedesk_proxy.config.schema import Config, Secret
+from casedesk_proxy.config.schema import Config, Secret, Token
 from casedesk_proxy.config.tree import Mark, Tree, read_tree
-from casedesk_proxy.config.wording import nearest, word
+from casedesk_proxy.config.wording import TOKEN_NAMES, nearest, word
 from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["LoadedConfig", "load_config"]
@@ -54,8 +54,18 @@ def _validate(data: dict[str, Any]) -> tuple[Config | None, list[Finding]]:
         return Config.model_validate(data), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
+    renamed = {
+        (*one["loc"][:-1], "sha256")
+        for one in errors
+        if one["type"] == "extra_forbidden"
+        and section_at(one["loc"][:-1]) is Token
+        and str(one["loc"][-1]).lower() in TOKEN_NAMES
+    }
     return None, [
-        _find(one["type"], one["loc"], one.get("input"), one.get("ctx", {})) for one in errors
+        _find(one["type"], one["loc"], one.get("input"), one.get("ctx", {}))
+        for one in errors
+        # Said already of the key that stands in its place.
+        if one["type"] != "missing" or one["loc"] not in renamed
     ]
 
 

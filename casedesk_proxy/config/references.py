@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from casedesk_proxy.config.keys import Path
 from casedesk_proxy.config.schema import Server
-from casedesk_proxy.config.values import Address, parse_listen
+from casedesk_proxy.config.values import Address, parse_listen, without_endpoint
 from casedesk_proxy.config.wording import nearest
 
 __all__ = ["Finding", "cross_check"]
@@ -72,11 +72,11 @@ def _check_nodes(data: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(("nodes", name, "speaks"), "names no protocol", "leave the key out")
         url = node.get("url")
         if isinstance(url, str):
-            yield from _check_url(name, url, seen)
+            yield from _check_url(name, url, node.get("engine"), seen)
         yield from _check_key(name, node.get("api_key"))
 
 
-def _check_url(name: str, url: str, seen: dict[str, str]) -> Iterator[Finding]:
+def _check_url(name: str, url: str, engine: Any, seen: dict[str, str]) -> Iterator[Finding]:
     path: Path = ("nodes", name, "url")
     plain = url.rstrip("/").lower()
     first = seen.setdefault(plain, name)
@@ -84,15 +84,19 @@ def _check_url(name: str, url: str, seen: dict[str, str]) -> Iterator[Finding]:
         message = f"is the url of {first} too: its streams are counted twice"
         yield Finding(path, message, "keep one of the two nodes", warns=True)
     try:
-        end = urlsplit(plain).path.rpartition("/")[2]
+        parts = urlsplit(url.rstrip("/"))
     except ValueError:
         return
-    if end in ("v1", "v1beta"):
+    end = parts.path.rpartition("/")[2].lower()
+    if not parts.hostname:
+        return
+    # /api is Ollama's own; elsewhere (OpenRouter, Open WebUI) it is where /v1 begins.
+    if end in ("v1", "v1beta") or (end == "api" and engine == "ollama"):
         message = f"ends in /{end}, which the proxy adds itself"
         yield Finding(path, message, f"leave /{end} out", warns=True)
-    elif end in ("completions", "messages", "embeddings"):
-        message = f"ends in /{end}, as a request's address does"
-        yield Finding(path, message, "end it before /v1", warns=True)
+    elif (base := without_endpoint(url)) is not None:
+        message = f"ends in {url[len(base) :]}, the path of one request; the proxy adds such paths"
+        yield Finding(path, message, f"write {base}", warns=True)
 
 
 def _check_own_address(data: dict[str, Any]) -> Iterator[Finding]:

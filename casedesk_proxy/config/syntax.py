@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
 from casedesk_proxy.errors import Complaint
@@ -32,7 +34,6 @@ _WORDS = (
     ("another document", "a second document (---) begins here", "keep one document a file"),
     ("',' or ']'", "a list that begins with [ is not closed", "add a comma or ]"),
     ("',' or '}'", "a mapping that begins with { is not closed", "add a comma or }"),
-    ("unexpected end of stream", "a quoted text is not closed", "add the closing quote"),
     ("expected <block end>", "the indentation fits nothing above", "align it with its siblings"),
     ("could not find expected ':'", "a key has no colon", "write key: value"),
     ("nested too deeply", "is nested too deeply", "no configuration needs that"),
@@ -47,6 +48,9 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
         return Complaint("", message, file, line, column, "remove it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    cause = _find_open_quote(error, text, file) or _find_missing_space(error, text, file, line)
+    if cause is not None:
+        return cause
     problem = " ".join(
         str(part) for part in (getattr(error, "context", ""), getattr(error, "problem", "")) if part
     )
@@ -56,13 +60,64 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
     return Complaint("", f"is not YAML: {problem or 'bad escape in a text'}", file, line, column)
 
 
+def _find_open_quote(error: Exception, text: str, file: str) -> Complaint | None:
+    """A quote that is not closed takes in what follows, up to the next quote or the end: reading
+    fails there, at a line that is right."""
+    context, mark = getattr(error, "context", None) or "", getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or ""
+    remedy = "add the closing quote"
+    if mark is not None and "quoted scalar" in context and "end of stream" in problem:
+        message = "a quoted text is not closed"
+        return Complaint("", message, file, mark.line + 1, mark.column + 1, remedy)
+    long = None
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            quoted = isinstance(token, yaml.ScalarToken) and token.style in ("'", '"')
+            if quoted and token.start_mark.line != token.end_mark.line:
+                long = token
+    except (yaml.YAMLError, ValueError, OverflowError):
+        pass  # the error that is to be explained
+    if long is None:
+        return None
+    start, end = long.start_mark, long.end_mark
+    message = f"the quoted text that begins here ends in line {end.line + 1}"
+    return Complaint("", message, file, start.line + 1, start.column + 1, remedy)
+
+
+#: A whole line that YAML reads as one text although its author meant key: value.
+_GLUED = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],&*!|>%@`][^\s:]*):[^\s:](?:(?!: ).)*")
+
+#: How PyYAML notices it, a line or more later.
+_NOTICED = ("mapping values", "could not find expected ':'", "expected <block end>")
+
+
+def _find_missing_space(error: Exception, text: str, file: str, line: int) -> Complaint | None:
+    """``name:value`` is one text to YAML, which fails at the next key, or at its end."""
+    problem = getattr(error, "problem", None) or ""
+    if not any(sign in problem for sign in _NOTICED):
+        return None
+    lines = text.splitlines()
+    last = min(line - 2, len(lines) - 1)
+    while last > 0 and _is_blank(lines[last]):
+        last -= 1
+    match = _GLUED.fullmatch(lines[last]) if last >= 0 else None
+    if match is None:
+        return None
+    message = "no space follows the colon, so YAML reads this line as one text"
+    remedy = "put a space after the colon between name and value"
+    return Complaint("", message, file, last + 1, match.start(1) + 1, remedy)
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
 def _opened(error: Exception, line: int) -> str:
     """What is not closed is noticed lines later, at a key that is right."""
     context, mark = getattr(error, "context", None), getattr(error, "context_mark", None)
     if not context or mark is None or mark.line + 1 == line:
         return ""
-    opens = "flow" in context or "quoted" in context
-    return f"; it begins in line {mark.line + 1}" if opens else ""
+    return f"; it begins in line {mark.line + 1}" if "flow" in context else ""
 
 
 def _place(text: str, position: int) -> tuple[int, int]:

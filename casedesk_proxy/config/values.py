@@ -37,6 +37,7 @@ __all__ = [
     "complain",
     "is_model_name",
     "parse_listen",
+    "without_endpoint",
 ]
 
 
@@ -108,6 +109,26 @@ _BARE = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}/?", re.ASCII
 _COLONS = re.compile(r"(https?://)([0-9a-fA-F.]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*):(\d{1,5})/?")
 
 
+#: How the addresses of engines' requests end, below the url that is wanted.
+_ENDPOINT = re.compile(
+    r"(?i)/(?:(?:v1[a-z0-9]*|api|openai)/)*(?:"
+    r"chat/completions|completions?|messages(?:/count_tokens)?|embeddings?|embed|responses|rerank"
+    r"|models(?:/[^?#]*)?|chat|generate(?:_stream)?|tags|show|ps|pull|version|tokenize|detokenize"
+    r"|props|slots|health|metrics|info|get_model_info|get_server_info)/?$"
+)
+
+
+def without_endpoint(url: str) -> str | None:
+    """A node's url from the address of one of its requests; None for a url that is none.
+
+    >>> without_endpoint("http://127.0.0.1:11434/api/chat")
+    'http://127.0.0.1:11434'
+    """
+    scheme, slashes, rest = url.rpartition("://")
+    short = _ENDPOINT.sub("", rest)
+    return scheme + slashes + short if short != rest else None
+
+
 def _check_url(text: str) -> str:
     if not text.isascii() or not text.isprintable() or any(c in text for c in ' "<>\\^`{|}'):
         raise complain("holds characters that no URL may hold", _mend_characters(text))
@@ -117,7 +138,8 @@ def _check_url(text: str) -> str:
     except ValueError as error:
         raise complain("is not a URL", _mend_port(text)) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        remedy = f"write http://{text}" if _BARE.fullmatch(text) else "write http://host:port"
+        bare = without_endpoint(text) or re.sub(r"/v1[a-z0-9]*/?$", "", text)
+        remedy = f"write http://{bare}" if _BARE.fullmatch(bare) else "write http://host:port"
         raise complain("is not an http or https URL", remedy)
     if "@" in parts.netloc:
         raise complain("holds a user name or password", "put the node's key into api_key")

@@ -6,13 +6,18 @@ Values are repeated only where they cannot be secrets.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from casedesk_proxy.config.keys import Path, Pattern, all_patterns, find_field, section_at
-from casedesk_proxy.config.schema import Secret
+from casedesk_proxy.config.schema import Secret, Token
 
-__all__ = ["is_secret", "nearest", "word"]
+__all__ = ["TOKEN_NAMES", "is_secret", "nearest", "word"]
+
+#: What people write for a token's ``sha256``.
+TOKEN_NAMES = frozenset({"token", "key", "api_key", "secret", "value", "hash", "sha", "password"})
+_HASH = "write sha256: HASH; `casedesk-proxy token new` mints one and prints the lines to paste"
 
 #: Where a value in the file may be a secret, or be mistaken for one.
 _SECRET_KEYS = ("api_key", "sha256")
@@ -25,6 +30,9 @@ _OTHER_NAMES = {
     "off": "none",
 }
 _PLACES = "write {env: VARIABLE}, {file: /path} or {credential: NAME}"
+_SPACE = "put a space after the colon between name and value"
+#: ``name:value`` in one or several lines, which YAML reads as one text.
+_GLUED = re.compile(r"[^\s:]+:\S+(?: [^\s:]+:\S+)*")
 _ANY_SERVER = "for any other server with OpenAI's API write openai"
 
 
@@ -60,11 +68,35 @@ def word(kind: str, path: Path, value: Any, context: Mapping[str, Any]) -> tuple
         return f"is {_name_kind(value)}, but a whole number is wanted", _unquote(value)
     if kind == "string_type":
         return _word_text(path, value)
-    wanted = "a list" if kind == "tuple_type" else "a mapping (key: value lines)"
-    remedy = _PLACES if section_at(path) is Secret else ""
-    if kind == "tuple_type" and isinstance(value, str) and not is_secret(path):
-        remedy = f"write [{value}]" if len(value) <= 60 else "put it in brackets"
-    return f"is {_name_kind(value)}, but {wanted} is wanted", remedy
+    return _word_collection(kind, path, value)
+
+
+def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
+    """For a list or mapping that is neither."""
+    listed = kind == "tuple_type"
+    wanted = "a list" if listed else "a mapping (key: value lines)"
+    message = f"is {_name_kind(value)}, but {wanted} is wanted"
+    if section_at(path) is Secret:
+        return message, _PLACES
+    if value is None:
+        none = "[]" if listed else "{}"
+        return message, f"write {none} for none, or leave the key out" if _may_be_none(path) else ""
+    if not isinstance(value, str) or is_secret(path):
+        return message, ""
+    if not listed:
+        section = section_at(path)
+        if section is not None and path[-1] in section.model_fields:
+            return message, "indent it below the name that it belongs to"
+        return message, _SPACE if _GLUED.fullmatch(value) and "://" not in value else ""
+    if re.match(r"-\S", value):
+        return message, "put a space after each -"
+    return message, f"write [{value}]" if len(value) <= 60 else "put it in brackets"
+
+
+def _may_be_none(path: Path) -> bool:
+    field = find_field(path)
+    needed = path in (("nodes",), ("deployments",))
+    return field is not None and not needed and section_at(path) is None
 
 
 def _word_unknown(path: Path) -> tuple[str, str]:
@@ -72,6 +104,8 @@ def _word_unknown(path: Path) -> tuple[str, str]:
     known = list(section.model_fields) if section else []
     if section is Secret:
         known.remove("inline")  # accepted, not recommended
+    if section is Token and name.lower() in TOKEN_NAMES:
+        return "unknown key; the file holds the token's hash alone", _HASH
     meant = nearest(name, known)
     if meant is not None:
         return "unknown key", f"did you mean {meant}?"
@@ -103,7 +137,7 @@ def _word_text(path: Path, value: Any) -> tuple[str, str]:
     if value is None:
         key = path[-1] if path else ""
         if isinstance(key, str) and ":" in key and not is_secret(path):
-            return message, "put a space after the colon between name and value"
+            return message, _SPACE
         return message, "write a value, or leave the key out"
     if isinstance(value, bool):
         return message, _word_truth(path, value)

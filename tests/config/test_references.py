@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.references import cross_check
 
 NODE = {"url": "http://127.0.0.1:1"}
@@ -96,7 +97,10 @@ def test_warnings_about_nodes() -> None:
         (("nodes", "c", "url"), "ends in /v1, which the proxy adds itself"),
         (("nodes", "c", "api_key"), "the key itself stands in this file"),
         (("nodes", "d", "api_key"), "the key itself stands in this file"),
-        (("nodes", "e", "url"), "ends in /completions, as a request's address does"),
+        (
+            ("nodes", "e", "url"),
+            "ends in /v1/chat/completions, the path of one request; the proxy adds such paths",
+        ),
         (("nodes", "d"), "no deployment uses this node"),
     ]
 
@@ -176,3 +180,30 @@ def test_an_open_deployment_on_the_network() -> None:
 @pytest.mark.parametrize("key", ["server", "nodes", "deployments", "tokens", "default_deployment"])
 def test_wrong_types_are_left_to_the_schema(key: str, junk: object) -> None:
     cross_check({**GOOD, key: junk})
+
+
+@pytest.mark.parametrize(
+    ("engine", "url", "remedy"),
+    [
+        ("ollama", "http://h:1/api/chat", "write http://h:1"),
+        ("ollama", "http://h:1/api/generate/", "write http://h:1"),
+        ("ollama", "http://h:1/api", "leave /api out"),
+        ("openai", "https://h/api", None),
+        ("openai", "https://h/api/v1", "leave /v1 out"),
+        ("openai", "https://h/api/v1/chat/completions", "write https://h"),
+        ("openai", "https://h/engines/llama.cpp/v1/models", "write https://h/engines/llama.cpp"),
+        ("tgi", "http://h:1/generate_stream", "write http://h:1"),
+        ("llama-server", "http://h:1/completion", "write http://h:1"),
+        ("vllm", "http://h:1/V1/Embeddings", "write http://h:1"),
+        ("gemini", "http://h:1/v1beta/models/m:generateContent", "write http://h:1"),
+        ("anthropic", "http://h:1/pre/v1/messages/count_tokens", "write http://h:1/pre"),
+        ("vllm", "http://h:1/chatty", None),
+        ("vllm", "http://models.example:1", None),
+    ],
+)
+def test_the_path_of_a_request_in_a_url(engine: str, url: str, remedy: str | None) -> None:
+    text = f'''nodes: {{a: {{url: "{url}", engine: {engine}}}}}
+deployments: {{d: {{auth: none, nodes: [a]}}}}
+'''
+    told = [one.remedy for one in load_config(text, "f").warnings if "ends in" in one.message]
+    assert told == ([] if remedy is None else [remedy])

@@ -42,9 +42,9 @@ from casedesk_proxy.config.tree import read_tree
         ),
         (
             "a: 'b\nc: d\n",
-            "f:3:1: a quoted text is not closed; it begins in line 1; add the closing quote",
+            "f:1:4: a quoted text is not closed; add the closing quote",
         ),
-        ("a: 'b", "f:1:6: a quoted text is not closed; add the closing quote"),
+        ("a: 'b", "f:1:4: a quoted text is not closed; add the closing quote"),
         ("- a\nb: c", "f:2:1: the indentation fits nothing above; align it with its siblings"),
         ("a: 1\nb\nc: 2", "f:3:1: a key has no colon; write key: value"),
         ("a: 1\nb: \x07", "f:2:4: the character U+0007 may not stand in YAML; remove it"),
@@ -59,3 +59,44 @@ from casedesk_proxy.config.tree import read_tree
 )
 def test_one_complaint_in_words(text: str, complaint: str) -> None:
     assert [str(one) for one in read_tree(text, "f").complaints] == [complaint]
+
+
+GLUED = (
+    "no space follows the colon, so YAML reads this line as one text;"
+    " put a space after the colon between name and value"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a:\n  x-1:b:c\n  y: b\n", "f:2:3"),
+        ("a:\n  y: b\n  x-1:b:c\n", "f:3:3"),
+        ("a:\n  y: b\n  x-1:b:c\n  z: b\n", "f:3:3"),
+        ("a:\n  x-1:b:c  # mine\n\n  # more\n  y: b\n", "f:2:3"),
+        ("n:\n  url:http://h:1\n  engine: e\n", "f:2:3"),
+        ('n:\n  url:"http://h:1"\n  engine: e\n', "f:2:3"),
+        ("t:\n  - name:a b\n    sha: c\n", "f:2:5"),
+    ],
+)
+def test_a_name_glued_to_its_value_is_blamed_and_not_the_next_line(text: str, place: str) -> None:
+    assert [str(one) for one in read_tree(text, "f").complaints] == [f"{place}: {GLUED}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("n:\n  url: 'http://h\n  e: o\n", "f:2:8: a quoted text is not closed"),
+        (
+            'n:\n  url: "http://h\n  e: o\nd: {m: ["a"]}\n',
+            "f:2:8: the quoted text that begins here ends in line 4",
+        ),
+        (
+            'n:\n  url: "http://h\n  e: "o"\n',
+            "f:2:8: the quoted text that begins here ends in line 3",
+        ),
+    ],
+)
+def test_an_open_quote_is_blamed_and_not_where_it_is_noticed(text: str, complaint: str) -> None:
+    told = [str(one) for one in read_tree(text, "f").complaints]
+    assert told == [f"{complaint}; add the closing quote"]

@@ -206,6 +206,28 @@ def told(section: str, line: str) -> str:
         ),
         (
             "deployments",
+            "aliases: gemini-2.5-flash:gemma2:9b",
+            "deployments.d.aliases: is text, but a mapping (key: value lines) is wanted;"
+            " put a space after the colon between name and value",
+        ),
+        (
+            "deployments",
+            "aliases:",
+            "deployments.d.aliases: is empty, but a mapping (key: value lines) is wanted;"
+            " write {} for none, or leave the key out",
+        ),
+        (
+            "deployments",
+            "models: -gemma2:9b",
+            "deployments.d.models: is text, but a list is wanted; put a space after each -",
+        ),
+        (
+            "nodes",
+            'url: "localhost:8000/v1/chat/completions"',
+            "nodes.a.url: is not an http or https URL; write http://localhost:8000",
+        ),
+        (
+            "deployments",
             "aliases: [a]",
             "deployments.d.aliases: is a list, but a mapping (key: value lines) is wanted",
         ),
@@ -235,3 +257,41 @@ def test_words(section: str, line: str, words: str) -> None:
 )
 def test_the_nearest_name(name: str, found: str | None) -> None:
     assert nearest(name, ["listen", "max_body"]) == found
+
+
+HASH = "ab" * 32
+TOKENS = """\
+nodes: {a: {url: "http://h:1"}}
+deployments: {d: {nodes: [a]}}
+"""
+
+
+def complaints_about(tokens: str) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        load_config(TOKENS + tokens, "f")
+    return [str(one).partition(": ")[2] for one in raised.value.complaints]
+
+
+def test_a_list_of_tokens_that_was_emptied() -> None:
+    assert complaints_about("tokens:\n") == [
+        "tokens: is empty, but a list is wanted; write [] for none, or leave the key out"
+    ]
+
+
+@pytest.mark.parametrize("key", ["token", "key", "Secret", "hash", "password"])
+def test_a_token_under_another_name_is_explained_and_not_repeated(key: str) -> None:
+    (told,) = complaints_about(f"tokens:\n- {{name: n, {key}: cdp-hush, deployments: [d]}}\n")
+    assert told == (
+        f"tokens[0].{key}: unknown key; the file holds the token's hash alone; write sha256: HASH;"
+        " `casedesk-proxy token new` mints one and prints the lines to paste"
+    )
+
+
+def test_a_section_that_is_not_indented() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config('nodes:\n  a:\n  url: "http://h:1"\ndeployments: {d: {nodes: [a]}}\n', "f")
+    told = [str(one) for one in raised.value.complaints]
+    assert told[1] == (
+        "f:3:8: nodes.url: is text, but a mapping (key: value lines) is wanted;"
+        " indent it below the name that it belongs to"
+    )
