@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from casedesk_proxy import __version__
-from casedesk_proxy.cli import check, demo, init, schema, serve, status, token
+from casedesk_proxy.cli import check, demo, init, report, schema, serve, status, token
 
 __all__ = ["main"]
 
@@ -14,6 +14,7 @@ __all__ = ["main"]
 @click.version_option(__version__, prog_name="casedesk-proxy", message="%(prog)s %(version)s")
 def main() -> None:
     """CaseDesk Proxy: a streaming gateway for GPU hosts."""
+    report.open_streams()
 
 
 for _command in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.server.lines import Place, find_place
 
-__all__ = ["check_value", "fail", "warn"]
+__all__ = ["check_value", "fail", "open_streams", "warn"]
 
 _LEVELS = {"warning": "<4>", "error": "<3>"}
 
@@ -53,4 +54,21 @@ def _describe(error: OSError) -> str:
 def _say(kind: str, colour: str, text: str) -> None:
     # journald shows the level by itself; it is told by a prefix (sd-daemon(3)).
     level = _LEVELS[kind] if find_place(os.environ) is Place.JOURNAL else ""
-    click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)
+    try:
+        click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)
+    except OSError:
+        # A full disk, a reader that is gone: no reason to end a service. What Python holds back
+        # would fail once more at the exit, and turn its code into 120.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+
+
+def open_streams() -> None:
+    """Standard streams that were closed lead to /dev/null: else the next file or connection would
+    get their number, and with it what is written to them."""
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import uvloop
@@ -59,5 +60,6 @@ async def _run(listen: str, pace: float) -> None:
 
 
 def _invite(gateway: Gateway) -> None:
-    sys.stdout.write(_INVITATION.format(url=gateway.urls[0]))
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.write(_INVITATION.format(url=gateway.urls[0]))
+        sys.stdout.flush()

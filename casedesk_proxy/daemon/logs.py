@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from casedesk_proxy.server.lines import Lines, Place, find_place, write
+from casedesk_proxy.server.lines import Lines, Place, find_place, speak_as, write
 
 __all__ = ["Log", "Repetition", "start_log"]
+
+python = logging.getLogger("python")
 
 #: So many lines of one kind are written within so many seconds; the rest is counted.
 _BURST = 10
@@ -33,6 +37,7 @@ class Log(logging.Handler):
     def configure(self, form: str, level: str) -> None:
         """As the configuration says; also while running."""
         self.lines = Lines(form, self.lines.place, self.lines.colours)
+        speak_as(self.lines)
         logging.getLogger().setLevel(level.upper())
 
     def tell_held(self, now: float) -> None:
@@ -88,4 +93,25 @@ def start_log(form: str, level: str, environ: Mapping[str, str] = os.environ) ->
     log = Log(Lines(form, place, colours))
     logging.getLogger().addHandler(log)
     log.configure(form, level)
+    _log_what_python_prints()
     return log
+
+
+def _log_what_python_prints() -> None:
+    """Python prints some things to stderr, and waits until they are written."""
+    logging.captureWarnings(True)
+
+    def unraisable(told: sys.UnraisableHookArgs) -> None:
+        what = getattr(told.object, "__qualname__", type(told.object).__qualname__)
+        python.error(
+            "%s: %s", told.err_msg or "exception ignored in", what,
+            exc_info=(told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback),
+        )  # fmt: skip
+
+    def ended(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None:
+            name = told.thread.name if told.thread is not None else "?"
+            python.error("thread %s failed", name, exc_info=told.exc_value)
+
+    sys.unraisablehook = unraisable
+    threading.excepthook = ended

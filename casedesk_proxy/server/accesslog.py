@@ -10,7 +10,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.outcome import NAMES, Outcome, Terminal
-from casedesk_proxy.server.lines import Lines, write_soon
+from casedesk_proxy.server.lines import Lines, write
 
 __all__ = ["Sink", "access_log", "as_logfmt", "usual_line"]
 
@@ -42,7 +42,7 @@ def access_log(lines: Lines) -> Sink:
         else:
             text = usual_line(outcome) or as_logfmt(outcome.facts())
             line = lines.render_facts(logging.INFO, {}, text)
-        write_soon(line)
+        write(line)
 
     return tell
 

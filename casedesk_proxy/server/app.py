@@ -23,7 +23,7 @@ from casedesk_proxy.server.connection import PublicServer
 from casedesk_proxy.server.gauges import Gauges
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local, own_hosts
-from casedesk_proxy.server.lines import Lines, flush
+from casedesk_proxy.server.lines import Lines, flushed
 from casedesk_proxy.server.listen import (
     BACKLOG,
     bind,
@@ -218,7 +218,7 @@ class Gateway:
             await self._admin.cleanup()
         _remove(self._admin_files)
         self.dispatcher.close()
-        flush()
+        await flushed()
 
     @staticmethod
     def _bind(address: str, files: list[str]) -> socket.socket:

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from casedesk_proxy import __version__
+from casedesk_proxy.server import lines
 
 if TYPE_CHECKING:
     from casedesk_proxy.server.admin import Served
@@ -46,6 +47,12 @@ class Gauges(Collector):
         )
         yield CounterMetricFamily(
             "casedesk_relayed_bytes", "Bytes sent to clients, live streams included.", sent
+        )
+
+        yield CounterMetricFamily(
+            "casedesk_log_lines_dropped",
+            "Log lines lost because nobody read the log in time or it could not be written.",
+            lines.dropped(),
         )
 
     def _nodes(self) -> Iterator[Metric]:

@@ -11,7 +11,6 @@ import asyncio
 import atexit
 import logging
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +19,21 @@ from enum import Enum
 from typing import Any
 
 from casedesk_proxy import jsonio
+from casedesk_proxy.server.logwriter import LogWriter
 
-__all__ = ["Lines", "Place", "find_place", "flush", "write", "write_soon"]
+__all__ = [
+    "Lines",
+    "Place",
+    "dropped",
+    "find_place",
+    "flush",
+    "flushed",
+    "speak_as",
+    "write",
+]
 
-#: Seconds for which a line may wait for others to share its system call.
-PATIENCE = 0.002
+#: How long the end of the process waits for the log's reader.
+FLUSH_S = 1.0
 
 
 class Place(Enum):
@@ -94,37 +103,45 @@ class Lines:
         return f"\x1b[2m{clock}\x1b[0m \x1b[{_COLOURS.get(level, '31;1')}m{name:7}\x1b[0m "
 
 
-#: Lines that wait for `flush`: stderr is the process's, and so are they.
-_waiting: list[bytes] = []
+#: How the writer itself speaks of lines that it had to drop.
+_own = Lines()
+
+
+def _say(text: str) -> bytes:
+    return _own.render(logging.WARNING, text)
+
+
+#: stderr is the process's, and so is this.
+_writer = LogWriter(2, _say)
+
+
+def speak_as(lines: Lines) -> None:
+    """The form of what the log says about itself."""
+    global _own
+    _own = lines
 
 
 def write(line: bytes) -> None:
-    """At once, behind what waits. A log that cannot be written must not end an exchange."""
-    _waiting.append(line)
-    flush()
+    """Soon, and without waiting: from any thread, an event loop's included."""
+    _writer.write(line)
 
 
-def write_soon(line: bytes) -> None:
-    """Within PATIENCE seconds, in one system call with what comes meanwhile: on a busy server a
-    write for each line is a tenth of a short exchange's cost. Without a running loop at once."""
-    _waiting.append(line)
-    if len(_waiting) == 1:
-        try:
-            asyncio.get_running_loop().call_later(PATIENCE, flush)
-        except RuntimeError:
-            flush()
+def dropped() -> int:
+    """Lines that were lost so far: nobody read them, or they could not be written."""
+    return _writer.dropped
 
 
-def flush() -> None:
-    """Write what waits. Called at the process's end, too."""
-    lines, _waiting[:] = b"".join(_waiting), []
-    if not lines:
-        return
-    try:
-        sys.stderr.buffer.write(lines)
-        sys.stderr.buffer.flush()
-    except (OSError, ValueError):
-        pass
+def flush(within_s: float = FLUSH_S) -> bool:
+    """Wait until the lines so far are written, or for so long; whether they are. Called at the
+    process's end, too. An event loop waits with `flushed`."""
+    return _writer.flush(within_s)
+
+
+async def flushed(within_s: float = FLUSH_S) -> None:
+    """As `flush`, while the loop goes on."""
+    deadline = time.monotonic() + within_s
+    while _writer.is_behind and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread's state
+        await asyncio.sleep(0.002)
 
 
 atexit.register(flush)
@@ -133,19 +150,20 @@ atexit.register(flush)
 class _Clock:
     """Time stamps, of which only the milliseconds are made anew within a second."""
 
-    __slots__ = ("_prefix", "_second")
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._second = -1
-        self._prefix = ""
+        self._known = -1, ""
 
     def stamp(self) -> str:
         milliseconds = time.time_ns() // 1_000_000
         second, rest = divmod(milliseconds, 1000)
-        if second != self._second:
-            self._second = second
-            self._prefix = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
-        return f"{self._prefix}.{rest:03d}Z"
+        known, prefix = self._known
+        if second != known:
+            # In one step: another thread may be here, too.
+            prefix = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+            self._known = second, prefix
+        return f"{prefix}.{rest:03d}Z"
 
 
 _stamp = _Clock().stamp

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 
 import click
 import pytest
 
 from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.errors import Complaint, ConfigError
+from tests.cli.command import COMMAND, ENVIRONMENT
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,10 @@ def test_one_line_for_each(
 def test_warnings_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     warn([Complaint("a", "is odd", "f")])
     assert capsys.readouterr().err == "warning: f: a: is odd\n"
+
+
+@pytest.mark.parametrize("how", ["2>/dev/full", "2>&-", "<&- >&- 2>&-"])
+def test_words_that_cannot_be_written_change_no_exit_code(how: str) -> None:
+    command = f'exec "$@" check --quiet /nonexistent {how}'
+    done = subprocess.run(["sh", "-c", command, "sh", *COMMAND], env=ENVIRONMENT, check=False)
+    assert done.returncode == 2

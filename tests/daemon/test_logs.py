@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from casedesk_proxy.daemon.logs import Log, Repetition
-from casedesk_proxy.server.lines import Lines
+from casedesk_proxy.server.lines import Lines, flush
 
 
 def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:
@@ -43,9 +43,11 @@ def test_the_handler(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for _ in range(15):
         log.handle(record("down\nagain"))
     log.tell_held(float("inf"))
+    flush()
     *lines, last = capfdbinary.readouterr().err.splitlines()
     assert len(lines) == 10
     assert last.endswith(b"warning down\\nagain (and 5 more like it)")
     log.configure("json", logging.getLevelName(logging.getLogger().level))
     log.handle(record("in json"))
+    flush()
     assert b'"message":"in json"' in capfdbinary.readouterr().err

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from casedesk_proxy.server.lines import Lines, Place, find_place, write
+from casedesk_proxy.server.lines import Lines, Place, find_place
 
 
 def test_the_journal_is_known_by_the_stream_itself() -> None:
@@ -70,13 +70,3 @@ def test_a_person_gets_clock_colour_and_paragraphs() -> None:
 def test_json_where_it_is_asked_for() -> None:
     line = Lines("json").render_facts(logging.INFO, {"id": "r"}, b"")
     assert json.loads(line) == {"time": json.loads(line)["time"], "level": "info", "id": "r"}
-
-
-def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w", closefd=True, buffering=1) as broken:
-        monkeypatch.setattr("sys.stderr", broken)
-        write(b"lost\n")
-        monkeypatch.undo()
-        broken.buffer.raw.close()

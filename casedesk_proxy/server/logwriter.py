@@ -1,0 +1,127 @@
+"""Writes the log without anybody waiting for its reader.
+
+stderr may be a pipe whose reader hangs, a terminal that was stopped, a file on a slow disk. A
+write to it blocks then, and O_NONBLOCK is not ours to set: other processes share the open file.
+So a thread writes, and whoever logs hands over a line and goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+__all__ = ["LogWriter"]
+
+#: Lines that wait for the reader, in bytes: some ten thousand of them. What comes then is dropped.
+_MAX_WAITING_BYTES = 4 * 1024 * 1024
+#: How long a line waits for others to share its system call: on a busy server a write for each
+#: is a tenth of a short exchange's cost.
+_GATHER_S = 0.002
+
+
+class LogWriter:
+    """``dropped`` counts the lines that were lost so far, because too many waited or because they
+    could not be written. It is said in the log, too, once a line can be written again."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        say: Callable[[str], bytes],
+        max_waiting_bytes: int = _MAX_WAITING_BYTES,
+    ) -> None:
+        """``say`` makes a line of the log from words."""
+        self.dropped = 0
+        self._descriptor = descriptor
+        self._say = say
+        self._max_waiting_bytes = max_waiting_bytes
+        # Reentrant: the collector may run anywhere, and what it finalises may log.
+        self._lock = threading.RLock()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._is_called = False
+        self._thread: threading.Thread | None = None
+        self._unsaid = 0
+        self._why = ""
+        self._is_torn = False
+
+    def write(self, line: bytes) -> None:
+        """From any thread; never waits and never raises."""
+        with self._lock:
+            if self._waiting and self._waiting_bytes + len(line) > self._max_waiting_bytes:
+                self._drop(1, "nobody read the log in time")
+                return
+            self._waiting.append(line)
+            self._waiting_bytes += len(line)
+            if self._is_called:
+                return
+            self._is_called = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+        self._bell.put(None)
+
+    def flush(self, within_s: float) -> bool:
+        """Wait until all is written, but no longer than that. Whether it is. For the end of a
+        process, not for an event loop."""
+        deadline = time.monotonic() + within_s
+        while self.is_behind and time.monotonic() < deadline:
+            time.sleep(_GATHER_S)
+        return not self.is_behind
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is something left to write."""
+        return self._waiting_bytes > 0
+
+    def _drop(self, lines: int, why: str) -> None:
+        self.dropped += lines
+        self._unsaid += lines
+        self._why = why
+
+    def _run(self) -> None:
+        while True:
+            self._bell.get()
+            time.sleep(_GATHER_S)
+            with self._lock:
+                lines, self._waiting = self._waiting, []
+                self._is_called = False
+            data = b"".join(lines)
+            if self._put_out(data) and self._unsaid:
+                self._tell_dropped()
+            # They counted until here: a batch that hangs is memory, too.
+            with self._lock:
+                self._waiting_bytes -= len(data)
+
+    def _tell_dropped(self) -> None:
+        with self._lock:
+            count, why, self._unsaid = self._unsaid, self._why, 0
+        plural = "line was" if count == 1 else "lines were"
+        self._put_out(self._say(f"{count} log {plural} dropped: {why}"))
+
+    def _put_out(self, data: bytes) -> bool:
+        """Whether all of it was written; what was not is dropped."""
+        if self._is_torn:
+            data = b"\n" + data
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                # Whoever shares it has set O_NONBLOCK.
+                with contextlib.suppress(OSError, ValueError):
+                    select.select([], [self._descriptor], [])
+            except OSError as error:
+                lost = bytes(rest).count(b"\n") - (self._is_torn and len(rest) == len(data))
+                with self._lock:
+                    self._drop(lost, f"the log cannot be written: {error.strerror}")
+                # The half of a line that is there gets an end before the next one.
+                self._is_torn = self._is_torn or len(rest) < len(data)
+                return False
+        self._is_torn = False
+        return True
