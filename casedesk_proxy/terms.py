@@ -5,7 +5,7 @@ Only names and frozen values live here; nothing in this module decides anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar, dataclass_transform
 
@@ -145,6 +145,8 @@ class Principal:
 class ModelInfo:
     """A model as its node reports it. Token counts are None where the node does not tell.
 
+    ``embeds``: it makes embeddings and nothing else, ``also_embeds``: beside text. ``alias_of``:
+    the same model's first name, where its node tells that.
     ``context_length`` is what the model runs with, ``trained_length`` what it could run with.
     ``lacks`` and ``ignores`` hold only what the node says for sure: what the model cannot do, and
     which controls of thinking it or its chat template does not know.
@@ -161,6 +163,8 @@ class ModelInfo:
     trained_length: int | None = None
     lacks: frozenset[Ability] = frozenset()
     ignores: frozenset[Control] = frozenset()
+    also_embeds: bool = False
+    alias_of: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

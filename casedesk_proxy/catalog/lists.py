@@ -7,7 +7,9 @@ from dataclasses import replace
 from casedesk_proxy.catalog.names import ModelRules, Reported, resolve, visible_names
 from casedesk_proxy.terms import ModelInfo
 
-__all__ = ["describe", "visible"]
+__all__ = ["describe", "offered", "visible"]
+
+_LATEST = ":latest"
 
 
 def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
@@ -29,6 +31,25 @@ def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
     """The one model that ``asked`` means, under that name. Raises NotFound as resolve does."""
     model = resolve(asked, rules, reported).model
     return replace(_by_name(rules, reported).get(model, ModelInfo(model)), name=asked)
+
+
+def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
+    """One name for each model that may be asked for, sorted: who names none means the only one.
+    Models that the configuration lists count while their nodes have told nothing."""
+    known = _by_name(rules, reported)
+    names: dict[str, str] = {}
+    for name, model in visible_names(rules, reported):
+        info = known.get(model)
+        first = info.alias_of if info is not None else ""
+        same = (first or model).removesuffix(_LATEST)
+        if not first and name == rules.prefix + model:
+            names[same] = name
+        else:
+            names.setdefault(same, name)
+    if any(node not in reported for node in rules.nodes):
+        for model in rules.models or ():
+            names.setdefault(model.removesuffix(_LATEST), rules.prefix + model)
+    return tuple(sorted(set(names.values())))
 
 
 def _by_name(rules: ModelRules, reported: Reported) -> dict[str, ModelInfo]:

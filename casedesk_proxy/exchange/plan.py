@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
+from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.dialects.base import Answered
-from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.errors import NotFound, Unsupported
 from casedesk_proxy.exchange.conversation import beginning
 from casedesk_proxy.exchange.route import Ask, Place, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
@@ -62,7 +63,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
-    body = read_body(call, ask.raw)
+    body = read_body(call, ask.raw, lambda: _offered(deployment, ask))
     asked = call.model or body.model or ""
     place = ask.places.get(asked)
     if place is None or not place.still_holds(ask):
@@ -94,6 +95,14 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     )
 
 
+def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
+    """Raises NotFound while no node has told its models: they are worth a question then."""
+    names = offered(deployment.rules, ask.reported)
+    if not names and not ask.reported:
+        raise NotFound("model: a string is required; no node has told its models yet")
+    return names
+
+
 def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked: str) -> Place:
     """Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
@@ -110,7 +119,8 @@ def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked:
 def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target
-    if target.model != target.asked:
+    is_unnamed = ask.call.surface is not Dialect.GEMINI and not body.value.get("model")
+    if is_unnamed or target.model != target.asked:
         raw = rename_model(ask.call, raw, body.value, target.model)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""

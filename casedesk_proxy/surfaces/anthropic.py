@@ -115,6 +115,8 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
         "id": model.name,
         "display_name": model.name,
         "created_at": _rfc3339(model.created or 0),
+        # What a node serves now is in use; it tells of no plans.
+        "lifecycle": "active",
     }
     if model.context_length is not None:
         shown["max_input_tokens"] = model.context_length

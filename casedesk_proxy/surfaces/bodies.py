@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from casedesk_proxy import jsonio
@@ -12,6 +12,9 @@ from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 
 __all__ = ["Body", "read_body", "rename_model"]
 
+_TEXT = "a string is required"
+#: Names of models in one message.
+_LISTED = 5
 _MAY_STREAM = frozenset({Action.MESSAGES, Action.CHAT, Action.COMPLETE})
 _WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
 _NAMING = _WRAPPERS | {"model", "requests"}
@@ -27,15 +30,21 @@ class Body:
     value: dict[str, Any]
 
 
-def read_body(call: Call, raw: bytes) -> Body:
-    """Raises BadRequest, naming the byte of a syntax error or the field of a wrong type."""
+def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tuple) -> Body:
+    """Raises BadRequest, naming the byte of a syntax error or the field of a wrong type.
+
+    ``offered`` tells the models there are: a body that names none means the only one, as the users
+    of servers with a single model are used to.
+    """
     value = _parse(raw)
     if call.surface is Dialect.GEMINI:
         _refuse_stream_field(call, value)
         return Body(None, call.framing is not Framing.UNARY, value)
     model = value.get("model")
-    if not isinstance(model, str) or not model:
-        raise _bad_field("model", "a string is required")
+    if model is None or model == "":
+        model = _sole(offered())
+    elif not isinstance(model, str):
+        raise _bad_field("model", _TEXT)
     if call.action not in _MAY_STREAM:
         return Body(model, False, value)
     stream = value.get("stream")
@@ -45,7 +54,7 @@ def read_body(call: Call, raw: bytes) -> Body:
 
 
 def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bytes:
-    """The body with the model's name changed; every other byte as the client sent it.
+    """The body with the model's name changed, or put in; every other byte as the client sent it.
 
     ``value`` is what ``raw`` parses to. A double key is changed wherever it stands, since nodes
     differ in which one they take. Gemini bodies repeat the path's model inside (embedding
@@ -57,7 +66,20 @@ def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> byt
             return raw
         return splice(raw, _gemini_changes(raw, call.model or "", new))
     name = jsonio.dumps(new)
+    if "model" not in value:
+        at = raw.index(b"{") + 1
+        member = b'"model":' + name + (b"," if value else b"")
+        return raw[:at] + member + raw[at:]
     return splice(raw, ((span, name) for span in _top_level_models(raw)))
+
+
+def _sole(offered: Sequence[str]) -> str:
+    if len(offered) == 1:
+        return offered[0]
+    if not offered:
+        raise _bad_field("model", _TEXT)
+    some, others = ", ".join(offered[:_LISTED]), " and others" if len(offered) > _LISTED else ""
+    raise _bad_field("model", f"{_TEXT}; served are {some}{others}")
 
 
 def _top_level_models(raw: bytes) -> Iterator[Span]:

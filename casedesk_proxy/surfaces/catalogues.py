@@ -40,12 +40,15 @@ def _gemini(entry: dict[str, Any]) -> ModelInfo | None:
     name = entry.get("name")
     if not isinstance(name, str) or not name:
         return None
-    methods = entry.get("supportedGenerationMethods")
+    listed = entry.get("supportedGenerationMethods")
+    methods = listed if isinstance(listed, list) else []
+    embeds, writes = "embedContent" in methods, "generateContent" in methods
     return ModelInfo(
         name=name.removeprefix("models/"),
         context_length=_count(entry.get("inputTokenLimit")),
         output_limit=_count(entry.get("outputTokenLimit")),
-        embeds=isinstance(methods, list) and "embedContent" in methods,
+        embeds=embeds and not writes,
+        also_embeds=embeds and writes,
     )
 
 

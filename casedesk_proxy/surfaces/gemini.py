@@ -111,11 +111,10 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
     limit = model.output_limit or model.context_length
     if limit is not None:
         shown["outputTokenLimit"] = limit
-    shown["supportedGenerationMethods"] = (
-        ["embedContent", "batchEmbedContents"]
-        if model.embeds
-        else ["generateContent", "streamGenerateContent", "countTokens"]
-    )
+    methods = [] if model.embeds else ["generateContent", "streamGenerateContent", "countTokens"]
+    if model.embeds or model.also_embeds:
+        methods += ["embedContent", "batchEmbedContents"]
+    shown["supportedGenerationMethods"] = methods
     if model.thinks:
         shown["thinking"] = True
     return shown

@@ -20,6 +20,7 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 
 __all__ = [
     "as_mapping",
+    "llama_embeds",
     "llama_models",
     "ollama_models",
     "openai_models",
@@ -53,6 +54,13 @@ def openai_models(listing: Any) -> tuple[ModelInfo, ...]:
     return read_catalogue(Dialect.OPENAI, listing)
 
 
+def llama_embeds(status: int, answer: Any) -> bool:
+    """What llama-server answers to a request for embeddings without any text: 501 where it was
+    started without ``--embeddings``, and where it makes some it misses the text."""
+    told = _text(as_mapping(as_mapping(answer).get("error")).get("message")) or ""
+    return status == 400 and '"input"' in told
+
+
 def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
     """llama-server's ``/v1/models`` and ``/props``. The context is a slot's, not the whole."""
     settings = as_mapping(as_mapping(props).get("default_generation_settings"))
@@ -66,7 +74,8 @@ def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
         model = replace(
             info,
             context_length=info.context_length or _count(settings.get("n_ctx")),
-            embeds="embedding" in capabilities,
+            embeds="embedding" in capabilities and "completion" not in capabilities,
+            also_embeds={"embedding", "completion"} <= set(capabilities),
             loaded=status == "loaded" if isinstance(status, str) else None,
             trained_length=_count(as_mapping(told[info.name].get("meta")).get("n_ctx_train")),
             lacks=_llama_lacks(as_mapping(props)),
@@ -74,7 +83,10 @@ def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
         )
         # It answers to each of its aliases, and lists only the first as a model.
         names = dict.fromkeys([info.name, *_texts(told[info.name].get("aliases"))])
-        models += [replace(model, name=name) for name in names]
+        models += [
+            replace(model, name=name, alias_of="" if name == info.name else info.name)
+            for name in names
+        ]
     return tuple(models)
 
 
@@ -147,7 +159,7 @@ def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Mod
         capabilities = _texts(show.get("capabilities"))
         families = _texts(as_mapping(entry.get("details")).get("families"))
         embeds = (
-            "embedding" in capabilities
+            "embedding" in capabilities and "completion" not in capabilities
             if capabilities
             else not _EMBEDDING_FAMILIES.isdisjoint(families)
         )
@@ -159,6 +171,7 @@ def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Mod
                 created=_epoch(entry.get("modified_at")),
                 owned_by="library",
                 embeds=embeds,
+                also_embeds={"embedding", "completion"} <= set(capabilities),
                 thinks="thinking" in capabilities,
                 loaded=name in running,
                 trained_length=_trained_context(show),

@@ -19,7 +19,12 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
-from casedesk_proxy.upstream.recognise import Recognised, recognise, refresh_ollama
+from casedesk_proxy.upstream.recognise import (
+    Recognised,
+    ask_for_embeddings,
+    recognise,
+    refresh_ollama,
+)
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.wire.headers import node_credential
 
@@ -140,7 +145,10 @@ class Metadata:
             fresh = await refresh_ollama(session, _url(node), known, api_key=node.key)
             if fresh is not None:
                 return fresh
-        return await recognise(session, _url(node), api_key=node.key)
+        found = await recognise(session, _url(node), api_key=node.key)
+        if found is not None and found.engine is Engine.LLAMA_SERVER:
+            return await ask_for_embeddings(session, _url(node), found, api_key=node.key)
+        return found
 
     def _note(self, node: NodeSpec, found: Recognised) -> None:
         before = self._recognised.get(node.name)

@@ -20,7 +20,7 @@ from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream import listings
 from casedesk_proxy.upstream.listings import as_mapping
 
-__all__ = ["ANSWER_SECONDS", "Recognised", "recognise", "refresh_ollama"]
+__all__ = ["ANSWER_SECONDS", "Recognised", "ask_for_embeddings", "recognise", "refresh_ollama"]
 
 #: How long one question may take. Engines answer these in milliseconds; a busy one in a second.
 ANSWER_SECONDS = 3.0
@@ -97,6 +97,25 @@ async def refresh_ollama(
         for one in known.models
     )
     return replace(known, models=models)
+
+
+async def ask_for_embeddings(
+    session: aiohttp.ClientSession,
+    url: str,
+    known: Recognised,
+    *,
+    api_key: str | None = None,
+    answer_seconds: float = ANSWER_SECONDS,
+) -> Recognised:
+    """A known llama-server, and whether it makes embeddings beside text, which it lists nowhere.
+    It is asked for those of nothing: what it misses tells, and nothing is computed."""
+    if known.loading or not known.models:
+        return known
+    ask = _Questions(session, url.rstrip("/"), api_key, answer_seconds)
+    tried = await ask("/v1/embeddings", {}) or _NOTHING
+    if not listings.llama_embeds(tried.status, tried.json):
+        return known
+    return replace(known, models=tuple(replace(one, also_embeds=True) for one in known.models))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.catalog.lists import describe, visible
+from casedesk_proxy.catalog.lists import describe, offered, visible
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo
@@ -92,3 +92,33 @@ def test_describe(asked: str, given: dict[str, Any], wanted: ModelInfo) -> None:
 def test_describe_nothing() -> None:
     with pytest.raises(NotFound):
         describe("unheard", rules(nodes=("a", "b")), REPORTED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reported", "names"),
+    [
+        ({}, {"a": (ModelInfo("x"),)}, ("x",)),
+        ({}, {"a": (ModelInfo("x"), ModelInfo("y"))}, ("x", "y")),
+        ({}, {"a": (ModelInfo("x"),), "b": (ModelInfo("x"),)}, ("x",)),
+        ({}, {"a": (ModelInfo("x"),), "b": (ModelInfo("x:latest"),)}, ("x:latest",)),
+        ({"aliases": {"gpt": "x", "best": "x"}}, {"a": (ModelInfo("x"),)}, ("x",)),
+        ({"prefix": "d-"}, {"a": (ModelInfo("x"),)}, ("d-x",)),
+        ({"models": ("x",)}, {"a": (ModelInfo("x"), ModelInfo("y"))}, ("x",)),
+        ({"models": ("x",)}, {}, ("x",)),
+        ({"models": ("x", "y")}, {"a": (ModelInfo("x"),)}, ("x", "y")),
+        ({"models": ("x", "y")}, {"a": (ModelInfo("x"),), "b": ()}, ("x",)),
+        ({}, {"a": (ModelInfo("x"), ModelInfo("also", alias_of="x"))}, ("x",)),
+        (
+            {"models": ("also",)},
+            {"a": (ModelInfo("x"), ModelInfo("also", alias_of="x"))},
+            ("also",),
+        ),
+        ({}, {}, ()),
+    ],
+)
+def test_what_is_offered_under_one_name_each(
+    changes: dict[str, Any], reported: dict[str, tuple[ModelInfo, ...]], names: tuple[str, ...]
+) -> None:
+    rules = ModelRules(**{"aliases": {}, "patterns": (), "prefix": "", "models": None,
+                          "nodes": ("a", "b"), **changes})  # fmt: skip
+    assert offered(rules, reported) == names

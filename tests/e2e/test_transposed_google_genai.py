@@ -49,6 +49,14 @@ def thinker(chat_only: ProxyProcess) -> Iterator[genai.Client]:
         yield made
 
 
+def test_a_model_tells_that_it_embeds(ai: genai.Client) -> None:
+    """As its node does, a real llama-server with --embeddings, which lists it nowhere."""
+    told = ai.models.get(model="tiny").supported_actions
+    assert told is not None
+    assert {"generateContent", "embedContent", "batchEmbedContents"} <= set(told)
+    assert ai.models.embed_content(model="tiny", contents="hi").embeddings
+
+
 def ask(ai: genai.Client, what: Any = "hi", **config: Any) -> types.GenerateContentResponse:
     return ai.models.generate_content(model=MODEL, contents=what, config=config)
 

@@ -63,6 +63,42 @@ def test_an_alias_changes_the_name_and_nothing_else() -> None:
     assert (made.asked, made.model) == ("gpt-4", "tiny")
 
 
+def plan_alone(body: bytes, target: str = "/v1/chat/completions", only: str = "tiny") -> Plan:
+    """Where the nodes have one model."""
+    snapshot = make_snapshot()
+    headers = ANTHROPIC if "messages" in target else ()
+    reported = {"local": (ModelInfo(only),), "google": ()}
+    call = read_call("POST", target, headers)
+    ask = Ask(call, headers, body, "req-1", reported)
+    return plan_request(snapshot, snapshot.deployments["desk"], ask)
+
+
+@pytest.mark.parametrize("target", ["/v1/chat/completions", "/v1/messages", "/v1/completions"])
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b'{ "n": 1.0 }', b'{"model":"tiny", "n": 1.0 }'),
+        (b'{"model": null, "n":1}', b'{"model": "tiny", "n":1}'),
+    ],
+)
+def test_the_only_model_is_meant_where_none_is_named(target: str, body: bytes, sent: bytes) -> None:
+    made = plan_alone(body, target)
+    assert asked(made)[2] == sent
+    assert (made.asked, made.model) == ("tiny", "tiny")
+
+
+def test_of_several_models_one_has_to_be_named() -> None:
+    with pytest.raises(BadRequest, match="model: a string is required; served are "):
+        plan("/v1/chat/completions", b"{}")
+
+
+def test_while_no_node_has_told_its_models_they_are_asked() -> None:
+    snapshot = make_snapshot()
+    call = read_call("POST", "/v1/chat/completions", ())
+    with pytest.raises(NotFound, match="no node has told"):
+        plan_request(snapshot, snapshot.deployments["open"], Ask(call, (), b"{}", "req-1", {}))
+
+
 def test_a_gemini_path_is_rewritten_and_the_nodes_key_put_in() -> None:
     headers: RawHeaders = ((b"X-Goog-Api-Client", b"genai"), (b"x-goog-api-key", b"client-key"))
     target = "/v1/models/flash:streamGenerateContent?a=1&key=client-key&alt=sse&a=2"

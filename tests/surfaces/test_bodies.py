@@ -129,6 +129,43 @@ def test_rename(raw: bytes, wanted: bytes) -> None:
     assert rename(MESSAGES, raw) == wanted
 
 
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (b"{}", b'{"model":"new"}'),
+        (b' \n{ }', b' \n{"model":"new" }'),
+        (b'{"a":1.0}', b'{"model":"new","a":1.0}'),
+        (b'\t{\n "a" : {"model":"old"}, "b":[1e2] }\r\n',
+         b'\t{"model":"new",\n "a" : {"model":"old"}, "b":[1e2] }\r\n'),
+        (b'{"Model":"x"}', b'{"model":"new","Model":"x"}'),
+        (b'{"a":1,"model":null}', b'{"a":1,"model":"new"}'),
+        (b'{"model" : "" }', b'{"model" : "new" }'),
+        (b'{"mod\\u0065l":null}', b'{"mod\\u0065l":"new"}'),
+    ],
+)  # fmt: skip
+def test_a_missing_name_is_put_in(raw: bytes, wanted: bytes) -> None:
+    assert rename(CHAT, raw) == wanted
+    assert rename(MESSAGES, raw) == wanted
+
+
+@pytest.mark.parametrize("raw", [b'{"a":1}', b'{"model":null}', b'{"model":""}'])
+def test_a_missing_name_means_the_only_model(raw: bytes) -> None:
+    assert read_body(CHAT, raw, lambda: ("tiny",)).model == "tiny"
+    assert read_body(CHAT, b'{"model":"x"}', lambda: ("tiny",)).model == "x"
+    for offered in ((), ("a", "b"), tuple("abcdefg")):
+        with pytest.raises(BadRequest) as caught:
+            read_body(CHAT, raw, lambda offered=offered: offered)
+        assert caught.value.message.startswith("model: a string is required")
+        assert ("served are a, b" in caught.value.message) is bool(offered)
+        assert caught.value.violations[0].path == "model"
+
+
+def test_a_name_of_another_type_is_never_forgiven() -> None:
+    for raw in (b'{"model":5}', b'{"model":["m"]}', b'{"model":false}'):
+        with pytest.raises(BadRequest, match="model: a string is required"):
+            read_body(CHAT, raw, lambda: ("tiny",))
+
+
 @pytest.mark.parametrize("new", ["gemma2:9b", 'a"b\\c', "mödel", "\n\u2028", "x" * 500])
 def test_any_new_name_is_written_well(new: str) -> None:
     assert jsonio.loads(rename(CHAT, b'{"model":"x","a":1}', new)) == {"model": new, "a": 1}

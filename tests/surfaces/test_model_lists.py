@@ -6,8 +6,11 @@ import base64
 from typing import Any
 
 import pytest
+from anthropic.types import ModelInfo as AnthropicModel
+from anthropic.types.beta import BetaModelInfo
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types import Model as OpenAIModel
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces import anthropic, gemini, openai
@@ -49,6 +52,22 @@ def names(reply: dict[str, Any]) -> list[str]:
                 "inputTokenLimit": 512,
                 "outputTokenLimit": 512,
                 "supportedGenerationMethods": ["embedContent", "batchEmbedContents"],
+            },
+        ),
+        (
+            ModelInfo("both", also_embeds=True),
+            {
+                "name": "models/both",
+                "baseModelId": "both",
+                "version": "001",
+                "displayName": "both",
+                "supportedGenerationMethods": [
+                    "generateContent",
+                    "streamGenerateContent",
+                    "countTokens",
+                    "embedContent",
+                    "batchEmbedContents",
+                ],
             },
         ),
         (
@@ -200,7 +219,16 @@ def test_anthropic_model(created: int | None, shown: str) -> None:
         "id": "x",
         "display_name": "x",
         "created_at": shown,
+        "lifecycle": "active",
     }
+
+
+@pytest.mark.parametrize("model", [ModelInfo("x"), ModelInfo("x", 8192, 1024, created=7)])
+def test_the_newest_sdks_types_are_met(model: ModelInfo) -> None:
+    """The SDKs themselves forgive what is missing, and programs stumble over it later."""
+    AnthropicModel.model_validate(anthropic.show_model(model))
+    BetaModelInfo.model_validate(anthropic.show_model(model))
+    OpenAIModel.model_validate(openai.show_model(model))
 
 
 def test_anthropic_limits() -> None:

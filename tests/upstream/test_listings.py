@@ -112,6 +112,35 @@ def test_which_of_ollama_s_models_embed(
     assert model.embeds is embeds
 
 
+def test_a_model_may_embed_beside_text() -> None:
+    both = ["completion", "embedding"]
+    (model,) = listings.ollama_models(
+        {"models": [{"name": "a"}]}, {}, {"a": {"capabilities": both}}
+    )
+    assert (model.embeds, model.also_embeds) == (False, True)
+    listing = {"models": [{"name": "a", "capabilities": both}], "data": [{"id": "a"}]}
+    (model,) = listings.llama_models(listing, {})
+    assert (model.embeds, model.also_embeds) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "embeds"),
+    [
+        (400, '"input" or "content" must be provided', True),
+        (400, "Pooling type 'none' is not OAI compatible. Please use a different one", False),
+        (501, "This server does not support embeddings. Start it with `--embeddings`", False),
+        (400, "model is missing", False),
+        (200, '"input"', False),
+        (0, None, False),
+    ],
+)
+def test_what_llama_server_answers_to_no_text(
+    status: int, message: str | None, embeds: bool
+) -> None:
+    answer = {"error": {"code": status, "message": message}} if message else None
+    assert listings.llama_embeds(status, answer) is embeds
+
+
 @pytest.mark.parametrize("capabilities", [["completion", "thinking"], ["completion"], None])
 def test_which_of_ollama_s_models_think(capabilities: list[str] | None) -> None:
     show = {"a": {"capabilities": capabilities}}

@@ -174,6 +174,19 @@ async def test_only_a_remote_nodes_list_is_asked_for() -> None:
     assert [model.name for model in found.reported["a"]] == ["x"]
 
 
+@pytest.mark.parametrize("embeds", [True, False])
+async def test_a_llama_server_is_asked_for_embeddings_of_nothing(embeds: bool) -> None:
+    told = '{"error":{"code":400,"message":"\\"input\\" or \\"content\\" must be provided"}}'
+    asked = {"POST /v1/embeddings": reply(told, "400 Bad Request")} if embeds else {}
+    async with running({**LLAMA, **asked}, LLAMA_MISSING) as llama:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {llama.url}"))
+        await found.refresh()
+        assert "POST /v1/embeddings" in llama.asked
+    (model,) = found.reported["a"]
+    assert (model.also_embeds, model.embeds) == (embeds, False)
+
+
 async def test_a_node_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
