@@ -155,6 +155,8 @@ def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
 
 
 def _node_state(node: dict[str, Any]) -> Text:
+    if node.get("hung"):
+        return Text("hung", style="red")
     if not node["healthy"]:
         return Text("down", style="red")
     if node["draining"]:
@@ -163,6 +165,9 @@ def _node_state(node: dict[str, Any]) -> Text:
         return Text("full", style="yellow")
     if node["full_for"]:
         return Text(f"full for {', '.join(node['full_for'])}", style="yellow")
+    if node.get("lacks"):
+        missing = dict.fromkeys(one["model"] for one in node["lacks"])
+        return Text(f"lacks {', '.join(missing)}", style="yellow")
     return Text("up", style="green")
 
 

@@ -186,6 +186,10 @@ class Node(Section):
     probe_interval: Duration = setting(
         "How often it is asked whether it lives while nothing is heard of it; 0: never.", 10.0
     )
+    hung_after: Duration = setting(
+        "How long it may answer no probe and send nothing before it counts as hung; 0: for ever.",
+        5.0,
+    )
     api_key: Secret | None = setting(
         "The node's own key: {env: …}, {file: …} or {credential: …}.", None
     )

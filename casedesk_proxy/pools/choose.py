@@ -43,10 +43,12 @@ def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> No
     ``states`` are those of ``wish.nodes``. ``turn`` counts the deployment's choices. While any
     node is healthy and has what is wanted, only such are tried, even if that means waiting for a
     slot. When none is, those that failed a moment ago are better than an error: they may be back.
+    Hung ones are the very last, as a request might wait there for long.
     """
     staying = [state for state in states if not state.draining]
     fit = [state for state in staying if state.is_healthy(now, wish.service)]
-    fit = fit or [state for state in staying if state.is_healthy(now)] or staying
+    fit = fit or [state for state in staying if state.is_healthy(now)]
+    fit = fit or [state for state in staying if not state.hung] or staying
     usable = [state for state in fit if not state.is_full(now, wish.model)]
     if not usable:
         return None

@@ -3,7 +3,9 @@
 Three words with three meanings: a node is *healthy* when nothing speaks against it, *full* when
 it has as many streams as it may hold (or says so itself), and *available* when it is healthy,
 not full and not being emptied. It may be healthy and yet *lack* a service: a model that it has
-lost, or a kind of request that it does not take for a model.
+lost, or a kind of request that it does not take for a model. And it may be *hung*: it sends
+nothing and answers no probe, for longer than it is allowed to. That is no fault with a cool-down:
+no request should try whether it is over, as it might wait for long. The next sign of life ends it.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ class NodeState:
     _streams: dict[Stream, int] = field(default_factory=dict)
     #: The last slot that was taken on trial.
     _trial: Slot | None = None
-    _heard_at: float = float("-inf")
+    #: When it last sent something: a reply's head, an answer to a probe, an event.
+    heard_at: float = float("-inf")
+    hung_at: float | None = None
 
     @property
     def room(self) -> int | None:
@@ -75,12 +79,16 @@ class NodeState:
         return self.slots if self.limit is None else self.limit
 
     @property
+    def hung(self) -> bool:
+        return self.hung_at is not None
+
+    @property
     def last_error(self) -> str:
         return self.health.last_error
 
     def is_healthy(self, now: float, service: Service | None = None) -> bool:
         """For a request of that service; without one: at all."""
-        return self.health.may_serve(now) and not self.lacks(now, service)
+        return not self.hung and self.health.may_serve(now) and not self.lacks(now, service)
 
     def lacks(self, now: float, service: Service | None) -> bool:
         """Whether it refused that service a moment ago."""
@@ -135,13 +143,20 @@ class NodeState:
     def end_stream(self, stream: Stream) -> None:
         self._streams.pop(stream, None)
 
+    def is_awake_again(self, now: float) -> bool:
+        """Whether a stream of it has moved since it counts as hung."""
+        if self.hung_at is None:
+            return False
+        self.is_talking(now)
+        return self.heard_at > self.hung_at
+
     def is_talking(self, now: float) -> bool:
         """Whether a stream of it has moved since the last look, or a moment before that."""
         for stream, seen in self._streams.items():
             if stream.events != seen:
                 self._streams[stream] = stream.events
-                self._heard_at = now
-        return bool(self._streams) and now - self._heard_at < TALKING
+                self.heard_at = now
+        return bool(self._streams) and now - self.heard_at < TALKING
 
     def fail(self, now: float, fault: Fault, error: str) -> None:
         """Something speaks against the node. While tokens flow from it, nothing does: a probe

@@ -160,6 +160,8 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
     state, reported = served.nodes[name], served.metadata.reported
     return {
         "healthy": state.is_healthy(now),
+        "hung": state.hung,
+        "lacks": [{"model": model, "action": action} for model, action in state.lacking(now)],
         "full": state.is_full(now),
         "full_for": state.full_for(now),
         "available": state.is_available(now),

@@ -58,16 +58,18 @@ class Gauges(Collector):
     def _nodes(self) -> Iterator[Metric]:
         now = asyncio.get_running_loop().time()
         healthy = _by_node("node_healthy", "1 unless something speaks against the node.")
+        hung = _by_node("node_hung", "1 while it answers no probe and sends nothing.")
         full = _by_node("node_full", "1 while the node holds as many requests as it may.")
         in_flight = _by_node("node_in_flight", "Requests at the node.")
         limit = _by_node("node_limit", "Most requests that may be at it; absent without a limit.")
         for name, state in self._served.nodes.items():
             healthy.add_metric([name], state.is_healthy(now))
+            hung.add_metric([name], state.hung)
             full.add_metric([name], state.is_full(now))
             in_flight.add_metric([name], state.in_flight)
             if state.room is not None:
                 limit.add_metric([name], state.room)
-        yield from (healthy, full, in_flight, limit)
+        yield from (healthy, hung, full, in_flight, limit)
         depth = GaugeMetricFamily(
             "casedesk_queue_depth", "Requests that wait for a slot.", labels=["deployment"]
         )

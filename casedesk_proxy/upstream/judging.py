@@ -25,6 +25,7 @@ async def judge_reply(
 ) -> Verdict:
     """The verdict, noted at the node. A caller who is cancelled meanwhile holds no lease."""
     status, body = reply.head.status, b""
+    slots.hear(state)
     if status < 400:
         slots.praise(state, plan.wish.service)
         return Verdict.FINE

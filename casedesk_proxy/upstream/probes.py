@@ -9,6 +9,11 @@ unless SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is off, and /get_server_info ask
 (srt/entrypoints/http_server.py); TGI's /health generates one while it counts as unwell, and goes
 to the device otherwise (router/src/server.rs, Backend::health). So lists that their web servers
 answer by themselves are asked instead: SGLang's /v1/models, TGI's /info.
+
+A probe that is not answered may find a process that hangs, or one that does one thing at a time
+and is deep in a long prompt. Nobody can tell them apart, and both are to be spared the same things:
+such a node counts as hung (`pools.node`) after ``hung_after``. The probe goes on waiting, so that
+the answer, when it comes, is noticed at once.
 """
 
 from __future__ import annotations
@@ -43,9 +48,11 @@ PATHS: Mapping[Engine, str] = {
     Engine.OPENAI: "/v1/models",
     Engine.AUTO: "/v1/models",
 }
-#: Seconds between two looks at who is due; for one answer; and the spread of each pause.
+#: Seconds between two looks at who is due; for one answer where no node counts as hung; that a
+#: probe goes on waiting for a hung one; and the spread of each pause.
 TICK = 0.5
 TIMEOUT = 5.0
+LINGER = 25.0
 SPREAD = 0.2
 #: Of the 5xx: it does not have the address, or it is full.
 _ALIVE = FULL | {501}
@@ -60,12 +67,16 @@ class Prober:
         self._metadata = metadata
         self._nodes: Mapping[str, NodeSpec] = {}
         self._due: dict[str, float] = {}
-        self._served: dict[str, int] = {}
+        self._looked: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._out: set[str] = set()
         self._refreshing: asyncio.Task[None] | None = None
 
     def adopt(self, snapshot: Snapshot) -> None:
+        for name, probe in self._asking.items():
+            # It may wait for a node that has moved.
+            probe.cancel()
+            self._due[name] = self._loop.time()
         self._nodes = snapshot.nodes
         self._out &= snapshot.nodes.keys()
         now = self._loop.time()
@@ -80,8 +91,7 @@ class Prober:
     async def run(self) -> None:
         """Until cancelled."""
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        async with aiohttp.ClientSession(connector=connector) as session:
             try:
                 while True:
                     self._look_round(session)
@@ -100,12 +110,12 @@ class Prober:
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is not None:
+                if state.is_awake_again(now):
+                    self._slots.hear(state)
                 self._ask_who_is_back(state)
             if state is None or not interval or name in self._asking:
                 continue
-            if not state.health.is_well():
-                # Who is down is asked more often, so that it is back soon.
-                self._due[name] = min(self._due[name], now + min(FIRST, interval))
+            self._due[name] = min(self._due[name], now + self._pause(node, state, now))
             if now < self._due[name]:
                 continue
             self._due[name] = now + interval * (1 + SPREAD * (2 * random.random() - 1))
@@ -116,9 +126,20 @@ class Prober:
             self._asking[name] = task
             task.add_done_callback(self._done)
 
+    def _pause(self, node: NodeSpec, state: NodeState, now: float) -> float:
+        """Seconds until the next look at the latest, where there is a reason for an early one."""
+        interval, limit = node.config.probe_interval, node.config.hung_after
+        if state.hung or not state.health.is_well():
+            # Who is down is asked more often, so that it is back soon.
+            return min(FIRST, interval)
+        if limit and state.in_flight:
+            # Somebody waits there, perhaps in vain.
+            return max(state.heard_at + limit / 2 - now, 0.0)
+        return interval
+
     def _ask_who_is_back(self, state: NodeState) -> None:
         """Whoever noticed, a probe or a request: what it serves now may be news."""
-        if not state.health.is_well():
+        if state.hung or not state.health.is_well():
             self._out.add(state.name)
         elif state.name in self._out:
             self._out.discard(state.name)
@@ -128,39 +149,66 @@ class Prober:
         self._asking.pop(task.get_name(), None)
 
     def _is_heard(self, state: NodeState, now: float) -> bool:
-        """Tokens flow, or requests came since the last look and none failed."""
-        served, self._served[state.name] = self._served.get(state.name, 0), state.served
-        return state.is_talking(now) or (state.health.is_well() and state.served > served)
+        """Tokens flow, or replies came since the last look and none told a fault."""
+        before = self._looked.get(state.name, float("-inf"))
+        self._looked[state.name] = now
+        counts = state.is_talking(now) or state.health.is_well()
+        return counts and state.heard_at > before
 
     async def _ask(self, session: aiohttp.ClientSession, node: NodeSpec, state: NodeState) -> None:
-        seen = self._metadata.nodes.get(node.name, node)
-        path = PATHS.get(seen.engine)
+        path = PATHS.get(self._metadata.nodes.get(node.name, node).engine)
         if path is None:
             return
-        scheme = "https" if node.secure else "http"
-        url = URL(f"{scheme}://{node.host_header.decode()}{node.base}{path}", encoded=True)
-        headers = {"Accept-Encoding": "identity"}
-        if node.key is not None:
-            headers["Authorization"] = f"Bearer {node.key}"
+        began, limit = self._loop.time(), node.config.hung_after
+        asking = self._loop.create_task(self._fetch(session, node, path), name=f"probe {node.name}")
         try:
-            async with session.get(
-                url, headers=headers, ssl=context_of(node) or True, allow_redirects=False
-            ) as reply:
-                status = reply.status
+            wait = limit
+            while limit and not (await asyncio.wait({asking}, timeout=wait))[0]:
+                wait = self._doubt_anew(state, began, limit)
+            self._judge(state, await asking)
         except TimeoutError:
-            self._doubt(state)
+            if not limit:
+                self._doubt(state)
         except (aiohttp.ClientError, OSError) as error:
             told = "was refused" if _is_refusal(error) else "could not reach it"
+            state.hung_at = None  # It is down.
             self._slots.blame(state, Fault.UNREACHABLE, f"a probe {told}")
             if isinstance(error, aiohttp.ClientConnectorError):
                 # No request would get there. One that connects and then breaks off is another
                 # matter: it may dislike the probe's address alone.
                 state.health.seen_dead(self._loop.time())
-        else:
-            self._judge(state, status)
+        finally:
+            asking.cancel()
+
+    async def _fetch(self, session: aiohttp.ClientSession, node: NodeSpec, path: str) -> int:
+        scheme = "https" if node.secure else "http"
+        url = URL(f"{scheme}://{node.host_header.decode()}{node.base}{path}", encoded=True)
+        headers = {"Accept-Encoding": "identity"}
+        if node.key is not None:
+            headers["Authorization"] = f"Bearer {node.key}"
+        limit = node.config.hung_after
+        async with session.get(
+            url,
+            headers=headers,
+            ssl=context_of(node) or True,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=limit + LINGER if limit else TIMEOUT),
+        ) as reply:
+            return reply.status
+
+    def _doubt_anew(self, state: NodeState, began: float, limit: float) -> float:
+        """The probe that ``began`` then is still unanswered; tells when to look again."""
+        now = self._loop.time()
+        state.is_talking(now)
+        quiet = now - max(began, state.heard_at)
+        if quiet < limit:
+            return limit - quiet
+        self._slots.hang(state, quiet)
+        return limit
 
     def _judge(self, state: NodeState, status: int) -> None:
         told = f"a probe was answered with {status}"
+        self._slots.hear(state)
         if status in REFUSALS - FULL:
             self._slots.blame(state, Fault.UNAVAILABLE, told)
         elif status >= 500 and status not in _ALIVE:

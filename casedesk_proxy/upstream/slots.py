@@ -87,6 +87,27 @@ class Slots:
         state.health.note(self._loop.time(), error)
         self.settle()
 
+    def hang(self, state: NodeState, seconds: float) -> None:
+        """It has been silent for so long, and answered no probe."""
+        if state.hung:
+            return
+        state.hung_at = self._loop.time()
+        told = f"it has sent nothing and answered no probe for {seconds:.1f} s"
+        state.health.note(state.hung_at, told)
+        log.warning(
+            "node %s is hung: %s; it gets no new requests while another node can take them, "
+            "and those that wait there go on",
+            state.name, told,
+        )  # fmt: skip
+
+    def hear(self, state: NodeState) -> None:
+        """It has sent something, whatever that was."""
+        state.heard_at = self._loop.time()
+        if state.hung:
+            state.hung_at = None
+            log.info("node %s answers again", state.name)
+            self.settle()
+
     def praise(self, state: NodeState, service: Service | None = None) -> None:
         """A request got its reply."""
         well = state.health.is_well()

@@ -63,6 +63,8 @@ def test_for_people() -> None:
         ({"full": True, "full_for": ["m"]}, "full"),
         ({"draining": True, "full": True}, "draining"),
         ({"healthy": False, "draining": True}, "down"),
+        ({"healthy": False, "hung": True}, "hung"),
+        ({"lacks": [{"model": "m", "action": "a"}, {"model": "m", "action": "b"}]}, "lacks m"),
     ],
 )
 def test_how_a_node_is(change: dict[str, Any], word: str) -> None:

@@ -135,3 +135,25 @@ def test_nobody() -> None:
     assert is_hopeless([])
     assert is_hopeless(three(**{n: {"draining": True} for n in "abc"}))
     assert not is_hopeless(three(a={"draining": True}))
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_a_hung_node_comes_behind_every_other(policy: str) -> None:
+    states = three(a={"hung_at": 1.0}, b={"in_flight": 9}, c={"draining": True})
+    assert pick(policy, states) == "b"
+    states[1].health = ill()
+    assert pick(policy, states) == "b", "even one that failed a moment ago"
+    states[1].draining = True
+    assert pick(policy, states) == "a"
+
+
+@pytest.mark.parametrize("policy", POLICY_NAMES)
+def test_a_node_that_lacks_the_model_comes_behind_those_that_have_it(policy: str) -> None:
+    states = three(a={"draining": True})
+    states[1].fail_service(NOW, ("m", "chat"), Fault.ABSENT, "x")
+    wished = Wish(policy, ("a", "b", "c"), model="m", action="chat")
+    for turn in range(3):
+        chosen = choose(wished, states, turn, NOW)
+        assert chosen is states[2]
+    states[2].health = ill()
+    assert choose(wished, states, 0, NOW) is states[1], "it answers, at least"

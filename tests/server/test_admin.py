@@ -155,6 +155,7 @@ async def test_live_streams_show_and_promtool_is_content() -> None:
             ("casedesk_node_in_flight", ("n",), 1),
             ("casedesk_node_full", ("n",), 1),
             ("casedesk_node_healthy", ("n",), 1),
+            ("casedesk_node_hung", ("n",), 0),
             ("casedesk_node_limit", ("n",), 1),
             ("casedesk_draining", (), 0),
             ("casedesk_config_refused", (), 0),

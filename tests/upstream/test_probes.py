@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 
@@ -29,9 +30,12 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def probing(url: str, engine: str, interval: str = "10ms") -> AsyncIterator[NodeState]:
+async def probing(
+    url: str, engine: str, interval: str = "10ms", hung_after: str = "5s"
+) -> AsyncIterator[NodeState]:
     loop = asyncio.get_running_loop()
-    config = snapshot(a=f"url: {url}, engine: {engine}, probe_interval: {interval}")
+    keys = f"probe_interval: {interval}, hung_after: {hung_after}"
+    config = snapshot(a=f"url: {url}, engine: {engine}, {keys}")
     dispatcher = Dispatcher(loop)
     dispatcher.adopt(config)
     metadata = Metadata(loop)
@@ -154,9 +158,6 @@ async def test_a_probe_does_not_excuse_a_node_that_breaks_its_streams() -> None:
 
 
 async def test_a_node_that_serves_is_not_asked() -> None:
-    class Talk:
-        events = 0
-
     async with running({"GET /health": OK}) as node, probing(node.url, "vllm", "20ms") as state:
         talk = Talk()
         state.begin_stream(talk)
@@ -184,13 +185,83 @@ async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
 
     server = await asyncio.start_server(deaf, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, probing(url, "sglang") as state:
+    async with server, probing(url, "sglang", hung_after="0") as state:
         slot = state.take(0.0)
         await until(lambda: asked >= 5)
         assert state.health.is_well()
         assert "not answered in time" in state.last_error
         state.give_back(slot)
         await until(lambda: not state.health.is_well())
+        assert not state.hung
+
+
+class Talk:
+    events = 0
+
+
+@contextmanager
+def stopped() -> Iterator[tuple[str, socket.socket]]:
+    """The address of a process that is stopped: its kernel accepts, and nobody answers."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(64)
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}", deaf
+
+
+async def test_a_node_that_answers_no_probe_is_hung_until_it_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    asked, awake = 0, asyncio.Event()
+
+    async def sleepy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.readuntil(b"\r\n\r\n")
+        await awake.wait()
+        writer.write(OK)
+        writer.close()
+
+    server = await asyncio.start_server(sleepy, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, probing(url, "vllm", hung_after="30ms") as state:
+        await until(lambda: state.hung)
+        assert not state.is_healthy(asyncio.get_running_loop().time())
+        assert state.health.is_well(), "no request is to try it"
+        assert asked == 1
+        awake.set()
+        await until(lambda: not state.hung)
+        assert asked == 1, "the probe that waits is the one that is answered"
+        assert state.is_healthy(asyncio.get_running_loop().time())
+    assert [one.partition(":")[0] for one in caplog.messages] == [
+        "node a is hung",
+        "node a answers again",
+    ]
+
+
+async def test_a_node_whose_tokens_flow_is_never_hung() -> None:
+    with stopped() as (url, _):
+        async with probing(url, "vllm", hung_after="60ms") as state:
+            await until(lambda: state.hung)
+            talk = Talk()
+            state.begin_stream(talk)
+            talk.events += 1
+            await until(lambda: not state.hung)
+            for _ in range(40):
+                talk.events += 1
+                await asyncio.sleep(0.005)
+                assert not state.hung
+            await until(lambda: state.hung)
+            assert state.health.is_well()
+
+
+async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
+    with stopped() as (url, deaf):
+        async with probing(url, "vllm", hung_after="20ms") as state:
+            await until(lambda: state.hung)
+            deaf.close()
+            await until(lambda: not state.hung)
+            assert not state.health.is_well()
 
 
 async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
