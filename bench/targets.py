@@ -23,7 +23,7 @@ from bench.routers import (
 )
 from bench.target import GEMINI_BODY, PATH, PROXY_COMMAND, Place, Target, fill
 
-__all__ = ["PROXY_COMMAND", "TARGETS", "Place", "Target", "Unavailable"]
+__all__ = ["PROXY_COMMAND", "TARGETS", "Place", "Target", "Unavailable", "describe_tree"]
 
 ROOT = Path(__file__).parent.parent
 GEMINI_PATH = "/proxy/bench/gemini/v1beta/models/bench:streamGenerateContent?alt=sse"
@@ -39,7 +39,7 @@ def _make_proxy(place: Place) -> Target:
     command = place.proxy_command.format(config=config, port=port, node_port=place.node_port)
     return Target(
         name="proxy",
-        version=_describe_tree(),
+        version=describe_tree(),
         command=shlex.split(command),
         port=port,
         path=f"/proxy/bench/openai{PATH}",
@@ -87,7 +87,7 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
 }
 
 
-def _describe_tree() -> str:
+def describe_tree() -> str:
     """The commit that is measured; ``-dirty`` when the working tree differs from it."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     try:
