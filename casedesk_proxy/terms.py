@@ -148,8 +148,8 @@ class ModelInfo:
     ``embeds``: it makes embeddings and nothing else, ``also_embeds``: beside text. ``alias_of``:
     the same model's first name, where its node tells that.
     ``context_length`` is what the model runs with, ``trained_length`` what it could run with.
-    ``lacks`` and ``ignores`` hold only what the node says for sure: what the model cannot do, and
-    which controls of thinking it or its chat template does not know.
+    ``lacks``, ``ignores`` and ``heeds`` hold only what the node says for sure: what the model
+    cannot do, and which controls of thinking it or its chat template does not know, or knows.
     """
 
     name: str
@@ -163,6 +163,7 @@ class ModelInfo:
     trained_length: int | None = None
     lacks: frozenset[Ability] = frozenset()
     ignores: frozenset[Control] = frozenset()
+    heeds: frozenset[Control] = frozenset()
     also_embeds: bool = False
     alias_of: str = field(default="", compare=False)
 

@@ -12,9 +12,12 @@ from urllib.parse import quote
 from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.dialects.base import Answered
-from casedesk_proxy.errors import NotFound, Unsupported
+from casedesk_proxy.dialects.native import refuse_parts
+from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.exchange.conversation import beginning
+from casedesk_proxy.exchange.limits import find_limits
 from casedesk_proxy.exchange.route import Ask, Place, Route
+from casedesk_proxy.exchange.selecting import Native, choose_natives, keep_able
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
@@ -68,17 +71,16 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     place = ask.places.get(asked)
     if place is None or not place.still_holds(ask):
         place = _find_place(snapshot, deployment, ask, asked)
-    target, nodes, wish = place.target, place.natives, place.wish
-    made = _NOT_TRANSPOSED
-    if nodes:
-        routes: Mapping[str, Route] = _native_routes(ask, body, place)
-    else:
-        made = transpose_for(ask, body.value, target, place.holders, deployment)
-        if not made.routes and made.answer is None:
-            raise _unsupported(call, target, place.holders)
-        routes = made.routes
-        nodes = tuple(node for node in place.holders if node.name in routes)
+    place = keep_able(ask, body.value, place)
+    native = choose_natives(ask, body.value, place)
+    target, nodes, made = place.target, native.nodes, _NOT_TRANSPOSED
+    if not nodes:
+        made = _translate(ask, body, place, native, deployment)
+        nodes = tuple(node for node in place.holders if node.name in made.routes) or native.unsure
+    wish = place.wish
+    if wish.nodes != tuple(node.name for node in nodes):
         wish = _wish(ask, deployment, target, nodes)
+    routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
     if wish.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
         wish = replace(wish, key=who + beginning(call.surface, body.value))
@@ -103,20 +105,40 @@ def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
     return names
 
 
+def _translate(
+    ask: Ask, body: Body, place: Place, native: Native, deployment: DeploymentSpec
+) -> Transposition:
+    """Empty where nodes that speak the client's protocol are to get the request after all."""
+    try:
+        made = transpose_for(ask, body.value, place.target, place.holders, deployment)
+    except ClientFault:
+        if native.unsure:
+            return _NOT_TRANSPOSED
+        raise
+    if made.routes or made.answer is not None or native.unsure:
+        return made
+    if native.lost:
+        raise refuse_parts(native.engine, native.lost)
+    raise _unsupported(ask.call, place.target, place.holders)
+
+
 def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked: str) -> Place:
     """Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes)
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
     wish = _wish(ask, deployment, target, natives)
-    place = Place(ask.reported, ask.nodes, target, holders, natives, wish)
+    lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
+    place = Place(ask.reported, ask.nodes, target, holders, natives, wish, lacks)
     if len(ask.places) >= _MOST_PLACES:
         ask.places.clear()
     ask.places[asked] = place
     return place
 
 
-def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
+def _native_routes(
+    ask: Ask, body: Body, place: Place, nodes: Sequence[NodeSpec]
+) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target
     is_unnamed = ask.call.surface is not Dialect.GEMINI and not body.value.get("model")
@@ -124,7 +146,7 @@ def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
         raw = rename_model(ask.call, raw, body.value, target.model)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
-    if len(place.leads) < len(place.natives):
+    if any(node.name not in place.leads for node in nodes):
         path, headers = _target(ask.call, target.model), _headers(ask.headers)
     route = Route(
         dialect=ask.call.surface,
@@ -134,7 +156,7 @@ def _native_routes(ask: Ask, body: Body, place: Place) -> dict[str, Route]:
         body=raw,
         leads=place.leads,
     )
-    return dict.fromkeys(place.wish.nodes, route)
+    return dict.fromkeys((node.name for node in nodes), route)
 
 
 def _wish(ask: Ask, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]) -> Wish:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from casedesk_proxy.dialects.base import Question, Translator
 from casedesk_proxy.exchange.snapshot import NodeSpec
 from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.terms import Call, Control, Dialect, ModelInfo, RawHeaders, Target, record
+from casedesk_proxy.terms import (
+    Ability,
+    Call,
+    Control,
+    Dialect,
+    ModelInfo,
+    RawHeaders,
+    Target,
+    record,
+)
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
@@ -20,8 +29,8 @@ class Ask:
     """One request to be planned. ``reported``: the models of each node that told its list;
     ``nodes``: those that were recognised by asking them, as what they really are. ``places``: what
     planning found out about models for earlier requests with the same head and snapshot.
-    ``refused``: the controls of thinking that a model at a node has refused; ``without``: those
-    that this request is to do without."""
+    ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
+    taken; ``without``: those that this request is to do without."""
 
     call: Call
     headers: RawHeaders
@@ -31,6 +40,7 @@ class Ask:
     nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     refused: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
+    taken: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     without: frozenset[Control] = frozenset()
 
 
@@ -39,7 +49,7 @@ class Place:
     """Where the model ``target.asked`` is, for as long as the nodes tell what they told.
 
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``wish`` is for them,
-    without its key. ``leads``: see Route.
+    without its key. ``lacks``: what it cannot do at each of those that tell. ``leads``: see Route.
     """
 
     reported: Mapping[str, tuple[ModelInfo, ...]]
@@ -48,6 +58,7 @@ class Place:
     holders: tuple[NodeSpec, ...]
     natives: tuple[NodeSpec, ...]
     wish: Wish
+    lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
     leads: dict[str, bytes] = field(default_factory=dict)
 
     def still_holds(self, ask: Ask) -> bool:

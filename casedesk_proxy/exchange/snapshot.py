@@ -36,6 +36,8 @@ class NodeSpec:
     key: str | None = field(repr=False)
     config: Node = field(repr=False)
     tls: object = field(default=None, repr=False, compare=False)
+    #: The first two numbers of its engine's release; () where it did not tell.
+    version: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

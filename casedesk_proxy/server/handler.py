@@ -293,10 +293,11 @@ class Handler:
         return standing
 
     def _plan(self, standing: Standing, raw: bytes, request_id: str, wishes: Wishes) -> Plan:
+        lessons = self._dispatcher.lessons
         ask = Ask(
             standing.call, standing.head.headers, raw, request_id,
             self._metadata.reported, self._metadata.nodes, standing.places,
-            self._dispatcher.lessons.refused, wishes.without,
+            lessons.refused, lessons.taken, wishes.without,
         )  # fmt: skip
         return plan_request(standing.snapshot, standing.deployment, ask)
 

@@ -80,6 +80,7 @@ def llama_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
             trained_length=_count(as_mapping(told[info.name].get("meta")).get("n_ctx_train")),
             lacks=_llama_lacks(as_mapping(props)),
             ignores=_template_ignores(as_mapping(props).get("chat_template")),
+            heeds=_template_heeds(as_mapping(props).get("chat_template")),
         )
         # It answers to each of its aliases, and lists only the first as a model.
         names = dict.fromkeys([info.name, *_texts(told[info.name].get("aliases"))])
@@ -113,6 +114,11 @@ def _template_ignores(template: Any) -> frozenset[Control]:
     if "reasoning_effort" not in template:
         ignored.add(Control.EFFORT)
     return frozenset(ignored)
+
+
+def _template_heeds(template: Any) -> frozenset[Control]:
+    known = isinstance(template, str) and "reasoning_effort" in template
+    return frozenset({Control.EFFORT} if known else ())
 
 
 def sglang_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:

@@ -24,6 +24,7 @@ from casedesk_proxy.upstream.recognise import (
     ask_for_embeddings,
     recognise,
     refresh_ollama,
+    version_numbers,
 )
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.wire.headers import node_credential
@@ -201,8 +202,9 @@ class Metadata:
 def _as_found(node: NodeSpec, found: Recognised) -> NodeSpec:
     if node.engine not in (Engine.AUTO, found.engine):
         return node  # The operator knows better, or thinks so.
+    version = version_numbers(found.version or "")
     speaks = found.dialects if node.config.speaks is None and found.dialects else node.speaks
-    return replace(node, engine=found.engine, speaks=speaks)
+    return replace(node, engine=found.engine, speaks=speaks, version=version)
 
 
 def _place(node: NodeSpec) -> tuple[object, ...]:

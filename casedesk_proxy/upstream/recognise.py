@@ -20,7 +20,14 @@ from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream import listings
 from casedesk_proxy.upstream.listings import as_mapping
 
-__all__ = ["ANSWER_SECONDS", "Recognised", "ask_for_embeddings", "recognise", "refresh_ollama"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "Recognised",
+    "ask_for_embeddings",
+    "recognise",
+    "refresh_ollama",
+    "version_numbers",
+]
 
 #: How long one question may take. Engines answer these in milliseconds; a busy one in a second.
 ANSWER_SECONDS = 3.0
@@ -228,7 +235,7 @@ async def _look_for_ollama(ask: _Questions, listing: _Answer) -> Recognised | No
     answers = await asyncio.gather(*(ask("/api/show", {"model": name}) for name in names))
     shown = {name: (one or _NOTHING).facts for name, one in zip(names, answers, strict=True)}
     dialects = SPEAKS[Engine.OLLAMA]
-    if _version_numbers(version) >= OLLAMA_MESSAGES:
+    if version_numbers(version) >= OLLAMA_MESSAGES:
         dialects = (Dialect.OPENAI, Dialect.ANTHROPIC)
     models = listings.ollama_models(tags, loaded, shown)
     return Recognised(Engine.OLLAMA, models, dialects, version=version)
@@ -304,7 +311,7 @@ _OWNERS: dict[str, _Look] = {
 }
 
 
-def _version_numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
     """``0.14.2-rc1`` → (0, 14); () for what is no version."""
     parts = version.lstrip("v").split(".")[:2]
     # Python refuses to read numbers of thousands of digits.

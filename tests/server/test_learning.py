@@ -4,31 +4,13 @@ and remembered."""
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.admin import describe
-from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.terms import Control
-from tests.server.gateways import NodeSide, read_head, read_raw_chunked, staged
-
-CONFIG = """
-server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
-default_deployment: d
-nodes:
-  n:
-    {{url: "http://127.0.0.1:{port}", engine: {engine}, speaks: {speaks}, models: [m],
-    probe_interval: 0{node}}}
-deployments:
-  d: {{nodes: [n], auth: none}}
-"""
-#: An error document, or None where the request is to be answered.
-Judge = Callable[[dict[str, Any]], tuple[int, object] | None]
+from tests.server.tables import CONFIG, Judge, table
 
 BUDGET = {"error": {"message": "thinking_token_budget is set but reasoning_config is not "
           "configured. Please set --reasoning-parser.", "type": "BadRequestError",
@@ -42,100 +24,6 @@ PYDANTIC = {"detail": [{"type": "literal_error", "loc": ["body", "reasoning_effo
             "msg": "Input should be 'low', 'medium' or 'high'"}]}  # fmt: skip
 UNKNOWN = {"error": {"message": "Unrecognized request argument supplied: reasoning_effort",
            "type": "invalid_request_error"}}  # fmt: skip
-
-HI = {"model": "m", "max_tokens": 4000, "messages": [{"role": "user", "content": "hi"}]}
-SAID = (
-    b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"}}]}\n\n'
-    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
-    b"data: [DONE]\n\n"
-)
-
-
-class Table:
-    """A gateway, its node, and what the node was asked."""
-
-    def __init__(self, gateway: Gateway, port: int, asked: list[dict[str, Any]]) -> None:
-        self.gateway = gateway
-        self.port = port
-        self.asked = asked
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        return self.asked[-1]
-
-    async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
-        """Status, what is told to be left out, body."""
-        public = int(self.gateway.urls[0].rsplit(":", 1)[1])
-        reader, writer = await asyncio.open_connection("127.0.0.1", public)
-        data = json.dumps(body).encode()
-        writer.write(
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nanthropic-version: 2023-06-01\r\n"
-            f"Content-Length: {len(data)}\r\n\r\n".encode()
-            + data
-        )
-        status, fields = await read_head(reader)
-        if "content-length" in fields:
-            answer = await reader.readexactly(int(fields["content-length"]))
-        else:
-            _, answer = await read_raw_chunked(reader)
-        writer.close()
-        return status, fields.get("x-casedesk-dropped", ""), answer
-
-    async def anthropic(self, **more: Any) -> tuple[int, str, bytes]:
-        return await self.ask("/v1/messages", HI | more)
-
-    async def gemini(self, *, stream: bool = False, **thinking: Any) -> tuple[int, str, bytes]:
-        action = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        body = {"contents": [{"parts": [{"text": "hi"}]}],
-                "generationConfig": {"thinkingConfig": thinking}}  # fmt: skip
-        return await self.ask(f"/v1beta/models/m:{action}", body)
-
-    def reload(self, text: str) -> None:
-        config = load_config(text, "x.yaml").config
-        self.gateway.adopt(self.gateway.compile(config, {}))
-
-    @property
-    def refused(self) -> frozenset[Control]:
-        return self.gateway.dispatcher.lessons.refused.get(("n", "m"), frozenset())
-
-
-@asynccontextmanager
-async def table(
-    judge: Judge, engine: str = "vllm", *, node: str = "", speaks: str = "[openai]"
-) -> AsyncIterator[Table]:
-    """``judge`` gives the status and the body of a refusal; with status 200 it is the first event
-    of a stream."""
-    asked: list[dict[str, Any]] = []
-
-    async def play(side: NodeSide) -> None:
-        while True:
-            head, body = await side.request()
-            question = json.loads(body)
-            if b" /tokenize" in head:
-                await side.say(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
-                continue
-            asked.append(question)
-            refusal = judge(question)
-            kind, status, text = "text/event-stream", 200, SAID
-            if refusal is not None:
-                status, text = refusal[0], json.dumps(refusal[1]).encode()
-                text = b"data: " + text + b"\n\n" if status == 200 else text
-                kind = kind if status == 200 else "application/json"
-            await side.say(
-                f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
-                f"Content-Length: {len(text)}\r\n\r\n".encode()
-                + text
-            )
-
-    async with staged(play) as stage:
-        [(_, _, port, _)] = stage.gateway.dispatcher._pools
-        text = CONFIG.format(port=port, engine=engine, node=node, speaks=speaks)
-        gateway = Gateway(load_config(text, "x.yaml").config, {})
-        await gateway.start()
-        try:
-            yield Table(gateway, port, asked)
-        finally:
-            await gateway.stop()
 
 
 def refusing(field: str, status: int, error: object) -> Judge:
@@ -274,7 +162,11 @@ async def test_a_reload_forgets() -> None:
     async with table(refusing("thinking_token_budget", 400, BUDGET)) as here:
         await here.gemini(thinkingBudget=100)
         assert here.refused
-        here.reload(CONFIG.format(port=here.port, engine="vllm", node="", speaks="[openai]"))
+        here.reload(
+            CONFIG.format(
+                port=here.port, engine="vllm", node="", speaks="[openai]", models="models: [m],"
+            )
+        )
         assert not here.refused
         assert (await here.gemini(thinkingBudget=100))[0] == 200
         assert len(here.asked) == 4
@@ -295,7 +187,7 @@ async def test_the_configuration_decides(thinking: str, sent: dict[str, Any]) ->
     async with table(lambda asked: None, node=f", thinking: {thinking}") as here:
         reply = await here.gemini(thinkingBudget=0)
         assert reply[0] == 200
-        left = {"model", "messages", "stream", "stream_options"}
+        left = {"path", "model", "messages", "stream", "stream_options"}
         assert {name: value for name, value in here.sent.items() if name not in left} == sent
         assert bool(reply[1]) is (thinking == "none")
 

@@ -1,0 +1,150 @@
+"""What a request needs of its model, by place: pictures, sound, functions, an answer in words.
+
+A node that tells what its models can do is not asked for more: several answer 200 and lose a
+picture silently (Ollama), others end the conversation with an error that no program recovers from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from casedesk_proxy.errors import Unsupported, Violation
+from casedesk_proxy.terms import Ability, Action, Dialect
+
+__all__ = ["Needs", "find_needs", "refuse_needs"]
+
+#: The places of what needs an ability, in the order of the body.
+Needs = Mapping[Ability, tuple[str, ...]]
+Found = Iterator[tuple[Ability, str]]
+
+_ANSWERS = frozenset(
+    {Action.MESSAGES, Action.CHAT, Action.COMPLETE, Action.GENERATE, Action.STREAM_GENERATE}
+)
+_OPENAI_PARTS = {
+    "image_url": Ability.VISION,
+    "image": Ability.VISION,
+    "video_url": Ability.VISION,
+    "input_video": Ability.VISION,
+    "input_audio": Ability.AUDIO,
+    "audio_url": Ability.AUDIO,
+}
+_GEMINI_MEDIA = {
+    "image": Ability.VISION,
+    "video": Ability.VISION,
+    "audio": Ability.AUDIO,
+}
+_WHAT = {
+    Ability.VISION: "takes no images",
+    Ability.AUDIO: "takes no audio",
+    Ability.TOOLS: "does not support tools",
+    Ability.COMPLETION: "makes embeddings only",
+}
+#: Claude Code takes a picture out of the conversation on these words of Anthropic's service, and
+#: on no others; with any others the conversation is lost, since the picture stays in it.
+_NO_IMAGE = "Could not process image"
+
+
+def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Needs:
+    """Of a body of any shape; counting tokens and making embeddings needs nothing here."""
+    if action not in _ANSWERS:
+        return {}
+    read = {Dialect.ANTHROPIC: _anthropic, Dialect.OPENAI: _openai, Dialect.GEMINI: _gemini}
+    needs: dict[Ability, tuple[str, ...]] = {Ability.COMPLETION: ("model",)}
+    for ability, path in read[surface](body):
+        needs[ability] = (*needs.get(ability, ()), path)
+    return needs
+
+
+def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], model: str) -> None:
+    """Raises Unsupported, naming every place that needs what ``model``, by the client's name,
+    lacks."""
+    missing = [ability for ability in needs if ability in lacks]
+    if Ability.COMPLETION in missing:
+        missing = [Ability.COMPLETION]
+    violations = tuple(
+        Violation(path, f"the model {model[:80]!r} {_WHAT[ability]}")
+        for ability in missing
+        for path in needs[ability]
+    )
+    if not violations:
+        return
+    code = f"unsupported_{surface}_feature"
+    lead = _NO_IMAGE if surface is Dialect.ANTHROPIC and missing[0] is Ability.VISION else code
+    first, more = violations[0], len(violations) - 1
+    told = f"{lead}: {first.path}: {first.description}"
+    if more:
+        told += f"; so for {more} more {'place' if more == 1 else 'places'}"
+    raise Unsupported(told, code=code, violations=violations)
+
+
+def _anthropic(body: Mapping[str, Any]) -> Found:
+    for path, block in _blocks(body.get("system"), "system"):
+        yield from _anthropic_block(block, path)
+    for at, message in _each(body.get("messages")):
+        for path, block in _blocks(message.get("content"), f"messages.{at}.content"):
+            yield from _anthropic_block(block, path)
+    choice = body.get("tool_choice")
+    if body.get("tools") and not (isinstance(choice, dict) and choice.get("type") == "none"):
+        yield Ability.TOOLS, "tools"
+
+
+def _anthropic_block(block: Mapping[str, Any], path: str) -> Found:
+    kind = block.get("type")
+    if kind == "image":
+        yield Ability.VISION, path
+    elif kind == "tool_result":
+        for inner, one in _blocks(block.get("content"), f"{path}.content"):
+            yield from _anthropic_block(one, inner)
+    elif kind == "document":
+        source = block.get("source")
+        content = source.get("content") if isinstance(source, dict) else None
+        for inner, one in _blocks(content, f"{path}.source.content"):
+            yield from _anthropic_block(one, inner)
+
+
+def _openai(body: Mapping[str, Any]) -> Found:
+    for at, message in _each(body.get("messages")):
+        for path, part in _blocks(message.get("content"), f"messages[{at}].content", "[{}]"):
+            ability = _OPENAI_PARTS.get(str(part.get("type")))
+            if ability is not None:
+                yield ability, path
+    if body.get("tools") and body.get("tool_choice") != "none":
+        yield Ability.TOOLS, "tools"
+
+
+def _gemini(body: Mapping[str, Any]) -> Found:
+    for at, content in _each(body.get("contents")):
+        for path, part in _blocks(content.get("parts"), f"contents[{at}].parts", "[{}]"):
+            for name in ("inlineData", "inline_data", "fileData", "file_data"):
+                data = part.get(name)
+                if not isinstance(data, dict):
+                    continue
+                mime = data.get("mimeType") or data.get("mime_type")
+                kind = str(mime).strip().lower().partition("/")[0]
+                if kind in _GEMINI_MEDIA:
+                    yield _GEMINI_MEDIA[kind], f"{path}.{name}"
+    for at, tool in _each(body.get("tools")):
+        for name in ("functionDeclarations", "function_declarations"):
+            if tool.get(name) and not _calls_nothing(body):
+                yield Ability.TOOLS, f"tools[{at}].{name}"
+
+
+def _calls_nothing(body: Mapping[str, Any]) -> bool:
+    config = body.get("toolConfig", body.get("tool_config"))
+    inner: Any = None
+    if isinstance(config, dict):
+        inner = config.get("functionCallingConfig", config.get("function_calling_config"))
+    return isinstance(inner, dict) and str(inner.get("mode")).upper().endswith("NONE")
+
+
+def _each(value: Any) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    if isinstance(value, list):
+        for at, one in enumerate(value):
+            if isinstance(one, dict):
+                yield at, one
+
+
+def _blocks(content: Any, path: str, place: str = ".{}") -> Iterable[tuple[str, Mapping[str, Any]]]:
+    for at, block in _each(content):
+        yield path + place.format(at), block

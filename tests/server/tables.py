@@ -1,0 +1,147 @@
+"""A gateway and a node whose every answer a test decides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.terms import Control
+from tests.server.gateways import NodeSide, read_head, read_raw_chunked, staged
+
+__all__ = ["CONFIG", "HI", "Judge", "Table", "table"]
+
+CONFIG = """
+server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
+default_deployment: d
+nodes:
+  n:
+    {{url: "http://127.0.0.1:{port}", engine: {engine}, speaks: {speaks}, {models}
+    probe_interval: 0{node}}}
+deployments:
+  d: {{nodes: [n], auth: none}}
+"""
+#: An error document, or None where the request is to be answered.
+Judge = Callable[[dict[str, Any]], tuple[int, object] | None]
+
+HI = {"model": "m", "max_tokens": 4000, "messages": [{"role": "user", "content": "hi"}]}
+SAID = (
+    b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"}}]}\n\n'
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    b"data: [DONE]\n\n"
+)
+
+
+class Table:
+    """A gateway, its node, and what the node was asked."""
+
+    def __init__(self, gateway: Gateway, port: int, asked: list[dict[str, Any]]) -> None:
+        self.gateway = gateway
+        self.port = port
+        self.asked = asked
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        return self.asked[-1]
+
+    async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        """Status, what is told to be left out, body."""
+        public = int(self.gateway.urls[0].rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", public)
+        data = json.dumps(body).encode()
+        try:
+            writer.write(
+                f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nanthropic-version: 2023-06-01\r\n"
+                f"Content-Length: {len(data)}\r\n\r\n".encode()
+                + data
+            )
+            status, fields = await read_head(reader)
+            if "content-length" in fields:
+                answer = await reader.readexactly(int(fields["content-length"]))
+            else:
+                _, answer = await read_raw_chunked(reader)
+        finally:
+            writer.transport.abort()
+        return status, fields.get("x-casedesk-dropped", ""), answer
+
+    async def anthropic(self, **more: Any) -> tuple[int, str, bytes]:
+        return await self.ask("/v1/messages", HI | more)
+
+    async def gemini(self, *, stream: bool = False, **thinking: Any) -> tuple[int, str, bytes]:
+        action = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        body = {"contents": [{"parts": [{"text": "hi"}]}],
+                "generationConfig": {"thinkingConfig": thinking}}  # fmt: skip
+        return await self.ask(f"/v1beta/models/m:{action}", body)
+
+    def reload(self, text: str) -> None:
+        config = load_config(text, "x.yaml").config
+        self.gateway.adopt(self.gateway.compile(config, {}))
+
+    @property
+    def refused(self) -> frozenset[Control]:
+        return self.gateway.dispatcher.lessons.refused.get(("n", "m"), frozenset())
+
+
+@asynccontextmanager
+async def table(
+    judge: Judge = lambda asked: None,
+    engine: str = "vllm",
+    *,
+    node: str = "",
+    speaks: str = "[openai]",
+    facts: Mapping[str, object] | None = None,
+    said: bytes = SAID,
+) -> AsyncIterator[Table]:
+    """``judge`` gives the status and the body of a refusal; with status 200 it is the first event
+    of a stream. ``facts``: what the node tells of itself, by path; without them its only model is
+    configured. ``said``: the events of an answer."""
+    asked: list[dict[str, Any]] = []
+
+    async def play(side: NodeSide) -> None:
+        while True:
+            path, body = await _request(side)
+            if facts is not None and path in facts:
+                text = json.dumps(facts[path]).encode()
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                await side.say(head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
+                continue
+            if not path.startswith("/v1/") or not body:
+                await side.say(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+                continue
+            asked.append({"path": path, **json.loads(body)})
+            refusal = judge(asked[-1])
+            kind, status, text = "text/event-stream", 200, said
+            if refusal is not None:
+                status, text = refusal[0], json.dumps(refusal[1]).encode()
+                text = b"data: " + text + b"\n\n" if status == 200 else text
+                kind = kind if status == 200 else "application/json"
+            await side.say(
+                f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
+                f"Content-Length: {len(text)}\r\n\r\n".encode()
+                + text
+            )
+
+    async with staged(play) as stage:
+        [(_, _, port, _)] = stage.gateway.dispatcher._pools
+        models = "models: [m]," if facts is None else ""
+        text = CONFIG.format(port=port, engine=engine, node=node, speaks=speaks, models=models)
+        gateway = Gateway(load_config(text, "x.yaml").config, {})
+        await gateway.start()
+        try:
+            yield Table(gateway, port, asked)
+        finally:
+            await gateway.stop()
+
+
+async def _request(side: NodeSide) -> tuple[str, bytes]:
+    """Path and body of the next one."""
+    head = (await side.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    length = next(
+        (int(line.partition(":")[2]) for line in head.lower().splitlines()
+         if line.startswith("content-length:")), 0,
+    )  # fmt: skip
+    return head.split(" ")[1], await side.reader.readexactly(length)
