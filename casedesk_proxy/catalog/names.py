@@ -52,10 +52,9 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
         found = _reporters(name, rules, reported)
         if found is not None:
             return Target(asked, *found)
-    for name in names:
-        for pattern, model in rules.patterns:
-            if fnmatchcase(name, pattern):
-                return _behind_alias(asked, model, rules, reported)
+    behind = _behind_pattern(names, rules)
+    if behind is not None:
+        return _behind_alias(asked, behind, rules, reported)
     found = _silent(names[0], rules, reported)
     if found is None:
         raise _not_found(asked, rules, reported)
@@ -75,21 +74,41 @@ def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, 
     """What the deployment shows: (name for clients, name at the nodes), each once, unsorted.
 
     Aliases stand as they are written, models with the prefix. A model whose name is an alias,
-    too, is not shown: who asks for it gets the alias' target.
+    too, is not shown: who asks for it gets the alias' target. Models that the deployment names are
+    shown unless each of its nodes has told that it does not have them: those that are down may.
     """
     for alias, model in rules.aliases.items():
         found = locate(model, rules, reported)
         if found is not None:
             yield alias, found[0]
     shown = set()
+    for model in _models(rules, reported):
+        name = rules.prefix + model
+        if name not in shown and rules.aliases.keys().isdisjoint(_readings(name, rules.prefix)):
+            shown.add(name)
+            yield name, model
+
+
+def _models(rules: ModelRules, reported: Reported) -> Iterator[str]:
+    """What nodes report, as far as it is allowed, and what is configured and may be there."""
     for node in rules.nodes:
         for info in reported.get(node, ()):
-            name = rules.prefix + info.name
-            if name in shown or not is_allowed(info.name, rules):
-                continue
-            shown.add(name)
-            if rules.aliases.keys().isdisjoint(_readings(name, rules.prefix)):
-                yield name, info.name
+            if is_allowed(info.name, rules):
+                yield info.name
+    for model in rules.models or ():
+        if _reporters(model, rules, reported) is None and _silent(model, rules, reported):
+            behind = _behind_pattern(_readings(rules.prefix + model, rules.prefix), rules)
+            if behind is None or locate(behind, rules, reported) is not None:
+                yield model
+
+
+def _behind_pattern(names: tuple[str, ...], rules: ModelRules) -> str | None:
+    """What the first pattern that fits leads to."""
+    for name in names:
+        for pattern, model in rules.patterns:
+            if fnmatchcase(name, pattern):
+                return model
+    return None
 
 
 def _readings(asked: str, prefix: str) -> tuple[str, ...]:

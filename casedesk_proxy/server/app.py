@@ -88,6 +88,7 @@ class Gateway:
         self.dispatcher.adopt(snapshot)
         self.metadata = Metadata(loop, self.dispatcher.slots.learn)
         self.metadata.adopt(snapshot)
+        self.dispatcher.slots.on_miss = self.metadata.failed
         self._prober = Prober(loop, self.dispatcher.slots, self.metadata)
         self._prober.adopt(snapshot)
         self._handler = Handler(loop, snapshot, self.dispatcher, self.metadata, self._sinks())

@@ -20,7 +20,7 @@ from casedesk_proxy.exchange.route import Ask
 from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
-from casedesk_proxy.server.catalogue import list_models
+from casedesk_proxy.server.catalogue import catalogue
 from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.door import CATALOGUE, admit, look, read_wish
 from casedesk_proxy.server.learning import Wishes
@@ -187,8 +187,9 @@ class Handler:
         outcome.surface, outcome.action = call.surface, call.action
         outcome.token, outcome.deployment = standing.token, deployment.name
         if call.action in CATALOGUE:
+            reply = await catalogue(call, deployment.rules, self._metadata, PATIENCE)
             outcome.terminal = Terminal.COMPLETED
-            return list_models(call, deployment.rules, self._metadata.reported)
+            return reply
         admitted = time.perf_counter()
         limit = snapshot.max_body
         if request.complete:
@@ -230,6 +231,7 @@ class Handler:
             prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
         try:
             reply = await self._dispatcher.open(plan, outcome)
+            self._metadata.used(outcome.node)
             if prelude is None and came_whole(reply, plan.framing):
                 return send_whole(self._loop, request, reply, call.surface, outcome)
             opened = prelude is not None and prelude.opened

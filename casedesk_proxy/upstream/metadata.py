@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,9 +33,13 @@ __all__ = ["Metadata"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two rounds; least seconds between a round and one asked for out of turn.
+#: Seconds between two rounds; least seconds between a round and one asked for out of turn, and
+#: between two looks at a node that is in use.
 PERIOD = 30.0
 LEAST = 1.0
+IN_USE = 4.0
+#: Longer lists are not read anew for each use.
+LONG_LIST = 50
 #: What one list may take: seconds and bytes.
 TIMEOUT = 5.0
 MAX_LIST = 4 * 1024 * 1024
@@ -47,6 +51,7 @@ _LISTS = {
 }
 #: Not engines of this machine: they have lists, and nothing else to be asked.
 _REMOTE = frozenset({Engine.GEMINI, Engine.ANTHROPIC, Engine.OPENAI})
+_COUNTING = frozenset({Engine.GEMINI, Engine.ANTHROPIC})
 _JSON = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -65,6 +70,10 @@ class Metadata:
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._recognised: dict[str, Recognised] = {}
+        #: When each node was last looked at to the end; those that are to be looked at soon.
+        self._looked_at: dict[str, float] = {}
+        self._soon: dict[str, tuple[float, asyncio.TimerHandle]] = {}
+        self._looks: set[asyncio.Task[None]] = set()
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
         self.nodes: Mapping[str, NodeSpec] = {}
 
@@ -76,6 +85,8 @@ class Metadata:
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
                 del self._recognised[name]
                 self._learn_slots(name, None)
+        for name in [name for name in self._looked_at if name not in snapshot.nodes]:
+            del self._looked_at[name]
         self._snapshot = snapshot
         known = {
             name: models
@@ -100,11 +111,37 @@ class Metadata:
             self._round = self._loop.create_task(self._ask_all(), name="metadata round")
         await asyncio.wait({self._round}, timeout=within)
 
+    async def first_look(self, names: Iterable[str], within: float) -> None:
+        """Until each of these nodes has been looked at once, whatever came of it; at most so many
+        seconds."""
+        if all(name in self._looked_at or name in self.reported for name in names):
+            return
+        await self.refresh(within)
+
+    def failed(self, name: str) -> None:
+        """A request found that the node does not have what it told."""
+        self._look_soon(name, LEAST)
+
+    def used(self, name: str) -> None:
+        """A request was served: whoever uses a node wants to know soon what is new there. Not at
+        services that count questions."""
+        if name in self._soon or self._snapshot is None:
+            return
+        node = self._snapshot.nodes.get(name)
+        if node is None or node.engine in _COUNTING:
+            return
+        if node.models is None and len(self.reported.get(name, ())) <= LONG_LIST:
+            self._look_soon(name, IN_USE)
+
     async def close(self) -> None:
-        """Give up a round that is under way."""
-        if self._round is not None and not self._round.done():
-            self._round.cancel()
-            await asyncio.wait({self._round})
+        """Give up what is under way."""
+        for _, timer in self._soon.values():
+            timer.cancel()
+        tasks = {task for task in (self._round, *self._looks) if task and not task.done()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def keep_fresh(self) -> None:
         """Runs until cancelled."""
@@ -112,15 +149,35 @@ class Metadata:
             await self.refresh()
             await asyncio.sleep(PERIOD)
 
+    def _look_soon(self, name: str, pause: float) -> None:
+        """Once, ``pause`` seconds after the last look, or now."""
+        when = max(self._loop.time(), self._looked_at.get(name, 0.0) + pause)
+        known = self._soon.get(name)
+        if known is not None:
+            if known[0] <= when:
+                return
+            known[1].cancel()
+        self._soon[name] = when, self._loop.call_at(when, self._begin_look, name)
+
+    def _begin_look(self, name: str) -> None:
+        del self._soon[name]
+        node = self._snapshot.nodes.get(name) if self._snapshot else None
+        if node is not None:
+            look = self._loop.create_task(self._look(node), name=f"look at {name}")
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+
     async def _ask_all(self) -> None:
         assert self._snapshot is not None
-        nodes = self._snapshot.nodes.values()
-        looks = (self._look_at(node) for node in nodes)
-        faults = await asyncio.gather(*looks, return_exceptions=True)
-        for node, fault in zip(nodes, faults, strict=True):
-            if isinstance(fault, Exception):
-                # One that we stumble over must not hide what the others tell, now and later.
-                log.error("looking at node %s failed by a bug", node.name, exc_info=fault)
+        await asyncio.gather(*(self._look(node) for node in self._snapshot.nodes.values()))
+
+    async def _look(self, node: NodeSpec) -> None:
+        """One that we stumble over must not hide what the others tell, now and later."""
+        try:
+            await self._look_at(node)
+        except Exception:
+            log.exception("looking at node %s failed by a bug", node.name)
+        self._looked_at[node.name] = self._loop.time()
 
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""
@@ -137,7 +194,8 @@ class Metadata:
         if models is None or current is None or current.models is not None:
             return
         # Some servers list nothing and serve something; who listed models before has lost them.
-        if models or node.name in self.reported:
+        before = self.reported.get(node.name)
+        if models != before and (models or before is not None):
             self.reported = {**self.reported, node.name: models}
 
     async def _recognise(self, session: aiohttp.ClientSession, node: NodeSpec) -> Recognised | None:
@@ -153,6 +211,8 @@ class Metadata:
 
     def _note(self, node: NodeSpec, found: Recognised) -> None:
         before = self._recognised.get(node.name)
+        if found == before:
+            return
         self._recognised[node.name] = found
         if before is None or before.engine is not found.engine:
             version = f" {found.version}" if found.version else ""

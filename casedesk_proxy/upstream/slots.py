@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from casedesk_proxy.errors import Busy, NoNode
 from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
+from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState, Service, Slot
 
 __all__ = ["Slots"]
 
 log = logging.getLogger(__name__)
+
+#: What a client is told to wait for a node that is being emptied: operators are slower than queues.
+_COME_BACK_S = 10.0
 
 
 class Slots:
@@ -24,6 +28,8 @@ class Slots:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.admission = Admission()
+        #: Called with the name of a node that lacks what it was taken to have.
+        self.on_miss: Callable[[str], None] = lambda name: None
         self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -60,7 +66,7 @@ class Slots:
         if ticket.slot is not None:
             return ticket.slot
         if ticket.refusal is Refusal.NO_NODE:
-            raise NoNode("no node of this deployment is available")
+            raise self._no_node(ticket.wish)
         raise self._busy(ticket.deployment)
 
     def release(self, slot: Slot) -> None:
@@ -80,6 +86,7 @@ class Slots:
         """Something speaks against one service of a node alone."""
         if state.fail_service(self._loop.time(), service, fault, error):
             log.warning("node %s gets no %s for %s: %s", state.name, service[1], service[0], error)
+        self.on_miss(state.name)
         self.settle()
 
     def note(self, state: NodeState, error: str) -> None:
@@ -154,6 +161,13 @@ class Slots:
         if not decided:
             self._wake(self.admission.abandon(ticket, self._loop.time()))
             raise self._busy(ticket.deployment)
+
+    def _no_node(self, wish: Wish) -> NoNode:
+        """All that have the model are being emptied, or have left the configuration."""
+        draining = [name for name in wish.nodes if name in self.states]
+        named = f"{'node' if len(draining) == 1 else 'nodes'} {', '.join(draining)}"
+        where = f"only at {named}, being drained" if draining else "at no node any more"
+        return NoNode(f"the model '{wish.model[:200]}' is {where}", retry_after=_COME_BACK_S)
 
     def _busy(self, deployment: str) -> Busy:
         hint = self.admission.hint(deployment, self._loop.time())

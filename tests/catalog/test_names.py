@@ -202,3 +202,16 @@ def test_what_is_shown_can_be_asked_for(
     assert [info.name for info in shown] == sorted({info.name for info in shown})
     for info in shown:
         resolve(info.name, given, reported)
+
+
+def test_configured_models_are_shown_while_their_nodes_have_told_nothing() -> None:
+    """Once every node has told that it does not have one, nobody is promised it."""
+    named = rules(models=("m", "n"), prefix="p-", aliases={"fast": "m"})
+
+    def names(reported: dict[str, tuple[ModelInfo, ...]]) -> list[str]:
+        return [info.name for info in visible(named, reported)]
+
+    assert names({}) == ["fast", "p-m", "p-n"]
+    assert names(reports(a=["m"])) == ["fast", "p-m", "p-n"]
+    assert names(reports(a=["m", "x"], b=[])) == ["fast", "p-m"]
+    assert names(reports(a=["m:latest"], b=["n"])) == ["fast", "p-m:latest", "p-n"]

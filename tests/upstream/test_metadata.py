@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
 
 import pytest
 
@@ -206,3 +208,88 @@ async def test_a_node_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch
         assert found._round is not None
         found._round.cancel()
         await asyncio.gather(round_, found._round, return_exceptions=True)
+
+
+def listing(*names: str) -> bytes:
+    return reply(json.dumps({"data": [{"id": name} for name in names]}))
+
+
+async def until(claim: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not claim():
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("how", ["failed", "used"])
+async def test_a_use_of_a_node_brings_its_new_list(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata_module, "IN_USE", 0.05)
+    async with running({"GET /v1/models": listing("old")}) as node:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9"))
+        await found.refresh()
+        node.replies = {"GET /v1/models": listing("new")}
+        for _ in range(100):
+            getattr(found, how)("a")
+        await until(lambda: [model.name for model in found.reported["a"]] == ["new"])
+        looks = sum(one == "GET /v1/models" for one in node.asked)
+        assert looks <= 4, "once for a hundred uses"
+        await found.close()
+
+
+async def test_a_node_in_use_is_not_asked_for_what_is_configured_or_counted() -> None:
+    async with running({"GET /v1/models": listing("old")}) as node:
+        found = fresh()
+        many = ", ".join(f"m{number}" for number in range(3))
+        found.adopt(
+            snapshot(
+                a=f"url: {node.url}, engine: openai, models: [{many}]",
+                b=f"url: {node.url}, engine: gemini",
+                c=f"url: {node.url}, engine: anthropic",
+            )
+        )
+        for name in ("a", "b", "c", "nobody"):
+            found.used(name)
+        assert not found._soon
+        await found.close()
+    assert node.asked == []
+
+
+async def test_nothing_replaces_a_list_that_is_the_same() -> None:
+    """Whatever was planned by it would have to be planned anew."""
+    async with running(LLAMA, LLAMA_MISSING) as llama:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {llama.url}"))
+        await found.refresh()
+        reported, nodes = found.reported, found.nodes
+        await found.refresh()
+        assert found.reported is reported
+        assert found.nodes is nodes
+
+
+async def test_the_first_look_is_waited_for_once_and_never_for_long() -> None:
+    go_on = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await go_on.wait()
+        writer.close()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        found = fresh()
+        found.adopt(snapshot(a=f"url: {url}", b="url: http://127.0.0.1:9, models: [m]"))
+        await found.first_look(["b"], 60)
+        assert found._round is None, "its models are configured"
+        await asyncio.wait_for(found.first_look(["a", "b"], 0.01), 5)
+        waiting = asyncio.ensure_future(found.first_look(["a"], 60))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        go_on.set()
+        await asyncio.wait_for(waiting, 30)
+        assert found.reported.keys() == {"b"}, "it told nothing, but it was asked"
+        found._round = None
+        await found.first_look(["a"], 60)
+        assert found._round is None
+        await found.close()
