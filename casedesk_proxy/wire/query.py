@@ -11,10 +11,26 @@ from urllib.parse import unquote
 
 __all__ = ["cut_key", "find_key", "read_pairs", "scrub_target"]
 
-#: Names whose values never reach a log: Google's credential, what other services call theirs,
-#: and the id in an upload URL, which is the permission itself (Gemini Files API).
-_SECRET = frozenset({"key", "api_key", "apikey", "access_token", "token", "upload_id"})
-_NAME = re.compile(r"[?&]([^?&=]*)=")
+#: The value of a parameter whose name holds one of these never reaches a log. ``upload_id``: in an
+#: upload URL it is the permission itself (Gemini Files API). What is hidden without need (a
+#: pageToken) is nothing that a log would miss.
+_SECRET = re.compile("key|token|auth|secret|passw|pwd|sig|bearer|credential|jwt|session|upload_?id")
+#: A character as it is, or percent-encoded any number of times.
+_SEPARATOR = "(?:[?&;/#]|%(?:25)*(?:3f|26|3b|2f|23))"
+_EQUALS = "(?:=|%(?:25)*3d)"
+_NAME = re.compile(
+    f"{_SEPARATOR}((?:(?!{_SEPARATOR}|{_EQUALS})[^&])*){_EQUALS}", re.IGNORECASE | re.DOTALL
+)
+#: ``user:password@`` before a host: of an absolute target, of a URL in a value, at the beginning.
+_USER = re.compile(
+    "(^(?![/?])|(?::|%(?:25)*3a)(?:/|%(?:25)*2f){2})"
+    "(?:(?!%(?:25)*(?:2f|3f|23|26))[^/?#&])*(?:@|%(?:25)*40)",
+    re.IGNORECASE | re.DOTALL,
+)
+#: Of a longer target a log shows the beginning.
+_MAX_SHOWN = 2000
+#: Times that a name is decoded; who encodes more often is not read by anybody either.
+_MOST_DECODED = 8
 
 
 def find_key(query: str) -> str | None:
@@ -51,16 +67,34 @@ def read_pairs(query: str) -> list[tuple[str, str]]:
 def scrub_target(target: str) -> str:
     """A request target as it may stand in a log: the values of credentials become ``***``.
 
-    More is scrubbed than is read as a credential: what follows a second ``?``, any letter case.
+    More is scrubbed than is read as a credential, since clients mean more: ``;key=``, ``$key``,
+    ``key[]``, a second ``?``, any letter case, names that are encoded more than once, and
+    ``user:password@`` before a host. A value ends at an ``&`` and at nothing else.
     """
+    if len(target) > _MAX_SHOWN:
+        target = f"{target[:_MAX_SHOWN]}…"
+    encoded = "%" in target
+    if encoded or "@" in target:
+        target = _USER.sub(r"\1***@", target)
+    if not encoded and not _SECRET.search(target.lower()):
+        return target
     pieces = []
     done = 0
     for match in _NAME.finditer(target):
-        if match.start() >= done and unquote(match[1]).strip().lower() in _SECRET:
+        if match.start() >= done and _is_secret(match[1]):
             pieces += [target[done : match.end()], "***"]
             end = target.find("&", match.end())
             done = end if end >= 0 else len(target)
     return "".join([*pieces, target[done:]]) if pieces else target
+
+
+def _is_secret(name: str) -> bool:
+    for _ in range(_MOST_DECODED):
+        decoded = unquote(name)
+        if decoded == name:
+            break
+        name = decoded
+    return _SECRET.search(name.lower()) is not None
 
 
 def _may_hold_key(query: str) -> bool:
