@@ -28,7 +28,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
     """A frozen dataclass with slots, kept so by the type checker alone: for values that every
     request makes. Python's own freezing makes each field's first setting three times as slow."""
@@ -129,7 +129,7 @@ class Call:
     deployment: str | None
     model: str | None = None
     version: str = ""
-    query: str = ""
+    query: str = field(default="", repr=False)
     framing: Framing = Framing.UNARY
 
 

@@ -33,8 +33,8 @@ class Ask:
     taken; ``without``: those that this request is to do without."""
 
     call: Call
-    headers: RawHeaders
-    raw: bytes
+    headers: RawHeaders = field(repr=False)
+    raw: bytes = field(repr=False)
     request_id: str
     reported: Mapping[str, tuple[ModelInfo, ...]]
     nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Place:
     natives: tuple[NodeSpec, ...]
     wish: Wish
     lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
-    leads: dict[str, bytes] = field(default_factory=dict)
+    leads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def still_holds(self, ask: Ask) -> bool:
         """What nodes tell is replaced, never changed."""
@@ -77,8 +77,8 @@ class Route:
     of thinking that the request holds, each with the field that says it."""
 
     dialect: Dialect
-    target: str
-    headers: tuple[tuple[bytes, bytes], ...]
+    target: str = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
     request_id: str
     body: bytes
     translator: Translator | None = None

@@ -46,8 +46,8 @@ class Received:
     the loop's time; ``answered`` when its answer was given to the end that its script wants."""
 
     method: str
-    target: str
-    headers: RawHeaders
+    target: str = field(repr=False)
+    headers: RawHeaders = field(repr=False)
     body: bytes
     closed: asyncio.Future[float] = field(repr=False)
     answered: asyncio.Future[None] = field(repr=False)

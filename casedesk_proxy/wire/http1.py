@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import field
 from enum import Enum
 
 from casedesk_proxy.terms import RawHeaders, record
@@ -69,9 +70,9 @@ class RequestHead:
     CHUNKED."""
 
     method: str
-    target: str
+    target: str = field(repr=False)
     modern: bool
-    headers: RawHeaders
+    headers: RawHeaders = field(repr=False)
     body: Body
     length: int
     keep_alive: bool
@@ -91,7 +92,7 @@ class ResponseHead:
 
     status: int
     reason: bytes
-    headers: RawHeaders
+    headers: RawHeaders = field(repr=False)
     body: Body
     length: int
     keep_alive: bool

@@ -1,0 +1,129 @@
+"""No repr holds a credential: a traceback, a debugger or one careless %r must not spread it.
+
+Two ways: every object of ours that is alive while requests run, and every field that a dataclass
+of the package would show, by what its name and type promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+
+import pytest
+
+import casedesk_proxy
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server.app import Gateway
+from tests.server.gateways import SSE, NodeSide, chunk, read_head, staged
+
+NODE_KEY, TOKEN = "the-key-of-the-node", "the-token-of-the-client"
+CONFIG = """
+server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
+default_deployment: d
+nodes:
+  n:
+    {{url: "http://127.0.0.1:{port}", engine: openai, models: [m], probe_interval: 0,
+    api_key: "{key}"}}
+deployments: {{d: {{nodes: [n], aliases: {{"*": m}}}}}}
+tokens: [{{name: alice, sha256: {hash}, deployments: [d]}}]
+"""
+CHAT = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}'
+MESSAGES = CHAT.replace(b"{", b'{"max_tokens":9,', 1)
+GEMINI = b'{"contents":[{"parts":[{"text":"x"}]}]}'
+STREAM = "/v1beta/models/m:streamGenerateContent?alt=sse"
+REQUESTS = [
+    ("/v1/chat/completions", f"Authorization: Bearer {TOKEN}", CHAT),
+    ("/v1/messages", f"anthropic-version: 2023-06-01\r\nx-api-key: {TOKEN}", MESSAGES),
+    (STREAM, f"x-goog-api-key: {TOKEN}", GEMINI),
+    (f"{STREAM}&key={TOKEN}", "X-Other: 1", GEMINI),
+    (f"{STREAM}&access_token={TOKEN}", f"Cookie: {TOKEN}\r\nx-goog-api-key: {TOKEN}", GEMINI),
+]
+HELD = ("prompt", "output", "max", "cached", "thought", "count")
+
+
+async def hold(side: NodeSide) -> None:
+    await side.request()
+    await side.say(
+        SSE.replace(b"\r\n\r\n", b"\r\nSet-Cookie: %b\r\n\r\n" % NODE_KEY.encode(), 1),
+        chunk(b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'),
+    )
+    await side.wait_gone()
+
+
+def leaks() -> Iterator[str]:
+    secrets = re.compile(f"{NODE_KEY}|{TOKEN}")
+    for one in gc.get_objects():
+        ours = str(type(one).__module__).startswith("casedesk_proxy")
+        if ours and secrets.search(repr(one)):
+            yield type(one).__qualname__
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: one[0].partition("?")[2] or one[0])
+async def test_nothing_alive_shows_a_credential(request_: tuple[str, str, bytes]) -> None:
+    target, header, body = request_
+    async with staged(hold) as stage:
+        [(_, _, port, _)] = stage.gateway.dispatcher._pools
+        text = CONFIG.format(port=port, key=NODE_KEY, hash=sha256(TOKEN.encode()).hexdigest())
+        gateway = Gateway(load_config(text, "x").config, {"n": NODE_KEY})
+        await gateway.start()
+        public = int(gateway.urls[0].rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", public)
+        writer.write(
+            f"POST {target} HTTP/1.1\r\nHost: h\r\n{header}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        assert (await read_head(reader))[0] == 200
+        try:
+            assert sorted(set(leaks())) == []
+        finally:
+            writer.close()
+            await gateway.stop()
+
+
+def fields() -> Iterator[tuple[type, dataclasses.Field[object]]]:
+    for module in pkgutil.walk_packages(casedesk_proxy.__path__, "casedesk_proxy."):
+        if module.name.endswith("__main__"):
+            continue
+        for one in vars(importlib.import_module(module.name)).values():
+            if (
+                isinstance(one, type)
+                and one.__module__ == module.name
+                and dataclasses.is_dataclass(one)
+            ):
+                for field in dataclasses.fields(one):
+                    yield one, field
+
+
+#: Names of what is, or holds, a credential.
+SUSPECT = re.compile(r"key|secret|credential|password|headers?$|leads?$|raw$|query$|^target$")
+#: What has such a name and is none.
+HARMLESS = {
+    "Wish.key": "the hash of a conversation's beginning",
+    "Recognised.needs_key": "a truth value",
+    "Finding.at_key": "a truth value",
+    "Tree.keys": "places in a file",
+    "Place.target": "a model",
+    "Outcome.target": "scrubbed",
+    "NodeSpec.host_header": "a host",
+    "Transposed.headers": "ours, for the node",
+    "Answered.headers": "ours, for the client",
+    "Route.reply_headers": "ours, for the client",
+    "Reply.headers": "ours, for the client",
+}
+
+
+def test_no_dataclass_shows_a_field_that_may_hold_one() -> None:
+    shown = {
+        f"{one.__qualname__}.{field.name}"
+        for one, field in fields()
+        if field.repr and SUSPECT.search(field.name) and not field.name.startswith(HELD)
+    }
+    assert sorted(shown - HARMLESS.keys()) == []
+    assert shown == HARMLESS.keys(), "what is not there any more need not be excused"
