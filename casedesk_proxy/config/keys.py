@@ -16,12 +16,43 @@ from pydantic.fields import FieldInfo
 
 from casedesk_proxy.config.schema import Config
 
-__all__ = ["Path", "Pattern", "all_patterns", "find_field", "section_at", "spell", "takes_reload"]
+__all__ = [
+    "Path",
+    "Pattern",
+    "all_patterns",
+    "find_field",
+    "looks_secret",
+    "section_at",
+    "show",
+    "spell",
+    "takes_reload",
+]
 
 Path = tuple[str | int, ...]
 Pattern = tuple[str, ...]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
+
+
+#: How the keys of providers, and our own tokens, begin.
+_PREFIXED = re.compile(
+    r"(?:sk|pk|rk|r8|cdp|hf|gsk|tgp|xai|nvapi|fw|pplx|gh[a-z]|github_pat|glpat|xox[a-z]|key|token)"
+    r"[-_][\w.-]{8,}|AIza[\w-]{10,}|AKIA\w{8,}|ya29\.\S+|eyJ[\w-]+\.\S+|bearer\s+\S+",
+    re.IGNORECASE | re.ASCII,
+)
+#: Letters and digits in such a run are nobody's word; names of models have shorter ones.
+_RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20,}", re.ASCII)
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text that stands in the wrong place may be a key or a token. A guess: names of
+    nodes and models do not look so."""
+    return bool(_PREFIXED.search(text) or _RANDOM.search(text))
+
+
+def show(text: str) -> str:
+    """A text out of the file as complaints repeat it: short, and no secret."""
+    return "***" if looks_secret(text) else _shorten(text)
 
 
 def spell(path: Sequence[str | int]) -> str:
@@ -30,10 +61,10 @@ def spell(path: Sequence[str | int]) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif _PLAIN.fullmatch(part):
+        elif _PLAIN.fullmatch(part) and not looks_secret(part):
             text += f".{part}" if text else part
         else:
-            text += f"[{_shorten(part)!r}]" if text else repr(_shorten(part))
+            text += f"[{show(part)!r}]" if text else repr(show(part))
     return text
 
 

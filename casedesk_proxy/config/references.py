@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from casedesk_proxy.config.keys import Path
+from casedesk_proxy.config.keys import Path, show
 from casedesk_proxy.config.schema import Server
 from casedesk_proxy.config.values import Address, parse_listen, without_endpoint
 from casedesk_proxy.config.wording import nearest
@@ -238,8 +238,7 @@ def _unknown(path: Path, name: str, known: dict[str, Any], what: str) -> Finding
         remedy = f"known: {', '.join(list(known)[:10])}"
     else:
         remedy = f"define it under {what}s"
-    shown = name if len(name) <= 60 else name[:59] + "…"
-    return Finding(path, f"there is no {what} {shown!r}", remedy)
+    return Finding(path, f"there is no {what} {show(name)!r}", remedy)
 
 
 def _address(value: Any) -> Address | None:

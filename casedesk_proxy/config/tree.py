@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from casedesk_proxy.config.keys import Path, spell
+from casedesk_proxy.config.keys import Path, show, spell
 from casedesk_proxy.config.syntax import describe
 from casedesk_proxy.errors import Complaint
 
@@ -184,7 +184,7 @@ class _Reader:
         if node.tag != f"{_TAG}str":
             what = _KINDS.get(node.tag, "not text")
             message = f"YAML reads this key as {what}, but a key must be text"
-            self._complain(node, (*path, text), message, f'put it in quotes: "{text}"')
+            self._complain(node, (*path, text), message, f'put it in quotes: "{show(text)}"')
             return None
         return self._check_text(node, (*path, text), text)
 

@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from casedesk_proxy.config.keys import Path, Pattern, all_patterns, find_field, section_at
+from casedesk_proxy.config.keys import (
+    Path,
+    Pattern,
+    all_patterns,
+    find_field,
+    looks_secret,
+    section_at,
+    show,
+)
 from casedesk_proxy.config.schema import Secret, Token
 
 __all__ = ["TOKEN_NAMES", "is_secret", "nearest", "word"]
@@ -90,7 +98,8 @@ def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
         return message, _SPACE if _GLUED.fullmatch(value) and "://" not in value else ""
     if re.match(r"-\S", value):
         return message, "put a space after each -"
-    return message, f"write [{value}]" if len(value) <= 60 else "put it in brackets"
+    short = len(value) <= 60 and not looks_secret(value)
+    return message, f"write [{value}]" if short else "put it in brackets"
 
 
 def _may_be_none(path: Path) -> bool:
@@ -148,7 +157,7 @@ def _word_text(path: Path, value: Any) -> tuple[str, str]:
     if isinstance(value, dict) and len(value) == 1 and not is_secret(path):
         name, rest = next(iter(value.items()))
         if isinstance(rest, str | int | float) and not isinstance(rest, bool):
-            return message, f'no space may follow the colon of a name: "{name}:{rest}"'
+            return message, f'no space may follow the colon of a name: "{show(f"{name}:{rest}")}"'
     return message, ""
 
 

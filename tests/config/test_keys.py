@@ -5,11 +5,14 @@ import pytest
 from casedesk_proxy.config.keys import (
     all_patterns,
     find_field,
+    looks_secret,
     section_at,
     spell,
     takes_reload,
 )
+from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config, Deployment, Node, NodeTls, Secret, Token
+from casedesk_proxy.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,44 @@ def test_patterns_reach_the_deepest_keys() -> None:
 )
 def test_what_a_reload_takes(path: tuple[str | int, ...], taken: bool) -> None:
     assert takes_reload(path) is taken
+
+
+SECRETS = (
+    "sk-proj-abcdefgh12345", "cdp-Zm9vYmFyYmF6cXV4", "hf_abcdefghijklmn", "AIzaSyA-1234567890abc",
+    "ghp_0123456789abcdef", "eyJhbGciOi.J9.abc", "Bearer abc", "nvapi-12345678",
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "Ab3dEf6hIj9lMn2pQr5t",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_what_looks_like_a_secret_is_not_repeated(secret: str) -> None:
+    """Wherever it was put: as a key, as a name, as a value of the wrong type."""
+    assert secret not in spell(("nodes", "a", secret))
+    places = (
+        "{{s}: 1}", "{nodes: {a: {{s}: 1}}}", "{nodes: {a: {api_key: {{s}: 1}}}}",
+        "{nodes: {a: {api_key: {{s}}}}}", "{tokens: [{s}]}", "{tokens: [{{s}}]}",
+        "{tokens: [{name: {s}, {s}: x, deployments: {s}}]}", "{deployments: {d: {nodes: {s}}}}",
+        "{deployments: {d: {nodes: [{s}], aliases: {{s}: {a: {s}}}}}}", "{default_deployment: {s}}",
+        "{server: {{s}: x, log_level: {s}, max_body: {s}}}",
+        "{nodes: {a: {url: {s}, engine: {s}}}}",
+        "{nodes: {a: {url: http://{s}@h, speaks: {s}, models: {{s}: {s}}, weight: {s}}}}",
+        "{nodes: {{s}: {}}}", "{tokens: [{name: x, token: {s}}]}", "{*{s}: 1}", "- {s}\nx: {s}",
+        "{nodes: {a: {{s}: 1, {s}: 2}}}", "nodes:{s}\nserver: {s}", 'a: "{s}\nb: c\n',
+    )  # fmt: skip
+    for place in places:
+        with pytest.raises(ConfigError) as caught:
+            load_config(place.replace("{s}", secret), "f")
+        assert secret not in str(caught.value), place
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpu0", "claude-sonnet-4-5-20250929", "meta-llama/Llama-3.3-70B-Instruct", "key-value",
+        "gemini-2.5-flash:gemma2:9b", "max_streams", "token-a", "internationalization-node",
+        "nomic-embed-text:v1.5", "hf.co/bartowski/Qwen2.5-Coder-32B-Instruct-GGUF:Q4_K_M",
+        "first_byte_timeout", "sk-1", "keyboard_layouts",
+    ],
+)  # fmt: skip
+def test_names_are_repeated(name: str) -> None:
+    assert not looks_secret(name)
