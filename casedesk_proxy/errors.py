@@ -4,7 +4,8 @@
     ├── ClientFault                 BadRequest · Unauthenticated · Forbidden · NotFound · TooLarge
     │   └── Unsupported             what transposition would lose (always 400)
     ├── UpstreamFault               NoNode · ConnectFailed · UpstreamTimeout · StreamBroken ·
-    │                           KeyRefused · ModelLost
+    │   │                           KeyRefused · ModelLost
+    │   └── NodeError               of StreamBroken: told by the node in a reply of status 200
     └── Busy                        ours: no capacity now, come back after ``retry_after``
     ConfigError                     separate: a list of complaints; never reaches HTTP
 
@@ -18,6 +19,8 @@ import re
 from dataclasses import dataclass
 
 __all__ = [
+    "MAX_PATH",
+    "MAX_VIOLATIONS",
     "BadRequest",
     "Busy",
     "ClientFault",
@@ -28,6 +31,7 @@ __all__ = [
     "KeyRefused",
     "ModelLost",
     "NoNode",
+    "NodeError",
     "NotFound",
     "ProxyError",
     "StreamBroken",
@@ -37,6 +41,7 @@ __all__ = [
     "UpstreamFault",
     "UpstreamTimeout",
     "Violation",
+    "bounded",
 ]
 
 #: Characters of a message that a log line shows.
@@ -45,12 +50,33 @@ _LONGEST_REASON = 160
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
 
+#: Characters of a message, as clients get it.
+MAX_MESSAGE = 8192
+#: Places named in one error, here and in every envelope, and the characters of a path and of what
+#: is wrong there: names in a body are the client's own, and may be as long as the body.
+MAX_VIOLATIONS = 20
+MAX_PATH = 200
+_MAX_DESCRIPTION = 400
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One offending place in a request body: ``contents[0].parts[1].videoMetadata``."""
+    """One offending place in a request body: ``contents[0].parts[1].videoMetadata``. ``media``:
+    image, document, audio or video, where it is such a part that stands in the way."""
 
     path: str
     description: str
+    media: str = ""
+
+
+def bounded(text: str, most: int) -> str:
+    """So many characters at most, the last of them an ellipsis where some are missing."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _bounded(one: Violation) -> Violation:
+    path, description = bounded(one.path, MAX_PATH), bounded(one.description, _MAX_DESCRIPTION)
+    return Violation(path, description, one.media)
 
 
 class ProxyError(Exception):
@@ -63,6 +89,8 @@ class ProxyError(Exception):
     status = 500
     code = "internal"
     repeatable = True
+    #: What the node said, where the message does not repeat it: for the log alone.
+    said = ""
 
     def __init__(
         self,
@@ -73,20 +101,21 @@ class ProxyError(Exception):
         violations: tuple[Violation, ...] = (),
         retry_after: float | None = None,
     ) -> None:
+        message = bounded(message, MAX_MESSAGE)
         super().__init__(message)
         self.message = message
         self.status = status or type(self).status
         self.code = code or type(self).code
-        self.violations = violations
+        self.violations = tuple(map(_bounded, violations[:MAX_VIOLATIONS]))
         self.retry_after = retry_after
 
     @property
     def reason(self) -> str:
         """The message as a log may hold it: its first clause, short, without what it quotes, since
         that is a client's text or a node's."""
-        told = _QUOTED.sub("…", " ".join(self.message.split()))
-        clause = told.partition("; ")[0]
-        return clause if len(clause) <= _LONGEST_REASON else f"{clause[: _LONGEST_REASON - 1]}…"
+        told = self.message if not self.said else f"{self.message}: {self.said}"
+        clause = _QUOTED.sub("…", " ".join(told.split())).partition("; ")[0]
+        return bounded(clause, _LONGEST_REASON)
 
 
 class ClientFault(ProxyError):
@@ -182,6 +211,18 @@ class StreamBroken(UpstreamFault):
     status = 502
     code = "node_broke"
     repeatable = False
+
+
+class NodeError(StreamBroken):
+    """An error that a node put into a reply of status 200: into a stream, or as the body.
+
+    ``answered`` is the status that it would have had as an HTTP error, ``body`` what it said.
+    """
+
+    def __init__(self, answered: int, body: bytes) -> None:
+        super().__init__("the node reported an error in the midst of its reply")
+        self.answered = answered
+        self.body = body
 
 
 class Busy(ProxyError):

@@ -27,23 +27,25 @@ def image_part(
     source = block.get("source")
     kind = source.get("type") if isinstance(source, dict) else None
     if not isinstance(source, dict) or not isinstance(kind, str):
-        findings.fault(f"{path}.source", "Input should be an image source")
+        findings.fault(f"{path}.source", "Input should be an image source", media="image")
         return []
     if kind != "base64":
-        findings.refuse(f"{path}.source", _STORED if kind == "file" else _FETCHED)
+        findings.refuse(f"{path}.source", _STORED if kind == "file" else _FETCHED, media="image")
         return []
     media, data = source.get("media_type"), source.get("data")
     if not isinstance(media, str) or not isinstance(data, str) or not data:
-        findings.fault(f"{path}.source", "media_type and data are required")
+        findings.fault(f"{path}.source", "media_type and data are required", media="image")
         return []
     media = media.lower().replace("image/jpg", "image/jpeg")
     if media not in profile.images:
-        findings.refuse(f"{path}.source.media_type", f"the node does not take {media[:40]!r}")
+        why = f"the node does not take {media[:40]!r}"
+        findings.refuse(f"{path}.source.media_type", why, media="image")
         return []
     data = _standard_base64(data)
     if data is None:
-        findings.fault(f"{path}.source.data", "Base64 decoding failed")
+        findings.fault(f"{path}.source.data", "Base64 decoding failed", media="image")
         return []
+    findings.media.add(f"{path}.source", "", "image")
     return [{"type": "image_url", "image_url": {"url": f"data:{media};base64,{data}"}}]
 
 
@@ -57,11 +59,11 @@ def read_document(
     source = block.get("source")
     kind = source.get("type") if isinstance(source, dict) else None
     if not isinstance(source, dict) or not isinstance(kind, str):
-        findings.fault(f"{path}.source", "Input should be a document source")
+        findings.fault(f"{path}.source", "Input should be a document source", media="document")
         return []
     if kind not in ("text", "content"):
         told = {"url": _FETCHED, "file": _STORED}.get(kind, _OTHER)
-        findings.refuse(f"{path}.source", told)
+        findings.refuse(f"{path}.source", told, media="document")
         return []
     content = source.get("data" if kind == "text" else "content")
     head = [text for key in ("title", "context") if isinstance(text := block.get(key), str)]

@@ -29,7 +29,9 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         if body.get("stream") is True
         else MessageWriter(context.request_id)
     )
-    reply = ChatReply(context, writer, names=chat.names, stops=chat.stops, thinks=chat.thinks)
+    reply = ChatReply(
+        context, writer, names=chat.names, stops=chat.stops, thinks=chat.thinks, media=chat.media
+    )
     return Transposed(
         path="/v1/chat/completions",
         body=dumps(chat.body | {"stream": True, "stream_options": {"include_usage": True}}),

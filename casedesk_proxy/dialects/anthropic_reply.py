@@ -27,7 +27,7 @@ from casedesk_proxy.dialects.openai_chunks import (
 )
 from casedesk_proxy.dialects.openai_finish import Finish, read_finish
 from casedesk_proxy.dialects.repeated import RepeatedText
-from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault
+from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, Violation
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
 from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
 
@@ -39,7 +39,8 @@ _UNFINISHED = "the node ended its reply without a finish reason"
 
 class ChatReply:
     """See ``base.Translator``. ``names`` leads from the node's function names to the client's;
-    ``stops`` are the client's stop strings; ``thinks`` tells whether it is shown thinking.
+    ``stops`` are the client's stop strings; ``thinks`` tells whether it is shown thinking;
+    ``media`` says where the request has pictures.
 
     A node that answers with one JSON body is read as well: some ignore ``stream`` (cyllama).
     """
@@ -52,11 +53,13 @@ class ChatReply:
         names: Mapping[str, str] | None = None,
         stops: tuple[str, ...] = (),
         thinks: bool = False,
+        media: tuple[Violation, ...] = (),
     ) -> None:
         self.content_type = writer.content_type
         self.usage = Usage()
         self.complete = False
         self._context = context
+        self._media = media
         self._writer = writer
         self._stops = stops
         self._thinks = thinks
@@ -118,7 +121,9 @@ class ChatReply:
         return self._writer.ping()
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        fault = read_fault(Dialect.ANTHROPIC, status, headers, body, self._context.asked)
+        fault = read_fault(
+            Dialect.ANTHROPIC, status, headers, body, self._context.asked, self._media
+        )
         if isinstance(fault, Busy):
             # Not our queue, for which the surface says 529, but a limit of the node's.
             retry_after = fault.retry_after

@@ -20,6 +20,7 @@ from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.schema_checks import check_json_schema, is_strict
 from casedesk_proxy.dialects.schema_formats import fit_formats
 from casedesk_proxy.dialects.thinking import chat_controls
+from casedesk_proxy.errors import Violation
 from casedesk_proxy.terms import Control
 
 __all__ = ["Chat", "read_request"]
@@ -37,7 +38,8 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 class Chat:
     """``body`` is the chat request, without what makes it stream. ``names``: the client's name of
     each function that the node knows by another. ``thinks`` tells whether the client wants to see
-    thinking. ``dropped`` names what was left out, ``controls`` those of thinking it holds."""
+    thinking. ``dropped`` names what was left out, ``controls`` those of thinking it holds,
+    ``media`` where pictures stand."""
 
     body: dict[str, Any]
     names: Mapping[str, str]
@@ -45,6 +47,7 @@ class Chat:
     thinks: bool
     dropped: tuple[str, ...]
     controls: Mapping[Control, str]
+    media: tuple[Violation, ...] = ()
 
 
 def read_request(body: dict[str, Any], context: Context, *, counts: bool = False) -> Chat:
@@ -73,6 +76,7 @@ def read_request(body: dict[str, Any], context: Context, *, counts: bool = False
         thinks=reader.thinks,
         dropped=findings.dropped,
         controls=chat_controls(reader.chat, context.profile.thinking),
+        media=findings.media.told(),
     )
 
 

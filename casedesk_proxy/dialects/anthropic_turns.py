@@ -187,7 +187,8 @@ class TurnReader:
         if not isinstance(ident, str) or ident not in self._unanswered:
             self._findings.fault(
                 f"{path}.tool_use_id",
-                "each `tool_result` must answer, once, a `tool_use` of the previous turn",
+                "unexpected `tool_use_id` found in `tool_result` blocks: each `tool_result` must "
+                "answer, once, a `tool_use` of the previous turn",
             )
             return []
         self._unanswered.discard(ident)

@@ -9,8 +9,13 @@ looks like a place of the node's machine cut out.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from casedesk_proxy.dialects.fault_documents import read_document
+from casedesk_proxy.dialects.fault_documents import reason_of as reason_in
+from casedesk_proxy.dialects.fault_limits import read_excess
+from casedesk_proxy.dialects.fault_words import excess_fault
 from casedesk_proxy.errors import (
     BadRequest,
     Busy,
@@ -20,52 +25,62 @@ from casedesk_proxy.errors import (
     TooLarge,
     UpstreamFault,
     UpstreamTimeout,
+    Violation,
 )
-from casedesk_proxy.jsonio import JSONError, loads
 from casedesk_proxy.terms import Dialect, RawHeaders
 
-__all__ = ["read_fault", "reason_of"]
+__all__ = ["read_fault", "reason_of", "scrub"]
 
 #: Longest reason passed on, in characters.
 MAX_REASON = 2048
-#: What is looked at of a body that is not an error of a known form.
-_MAX_PLAIN = 200
 #: Sent with 503 where the node names no time: google-generativeai hammers on (measured).
 _RETRY_AFTER = 3.0
 
-_TOO_LONG = re.compile(
-    r"context (?:size|length|window)|exceed_context|context_length_exceeded|prompt is too long"
-    r"|maximum model length|inputs?`? (?:tokens )?(?:must have less than|\+ `?max_new_tokens)"
-)
-_ROOM = re.compile(
-    r"(?:context (?:size|length|window)|maximum model length|less than)\D{0,20}(\d+)"
-)
-_NUMBER = re.compile(r"\d+")
-#: vLLM: the limit asked for is too large, not the prompt.
-_OWN_LIMIT = "max_tokens"
-#: Faults of a request that some nodes answer with 500, as their text says it.
-_REQUEST_FAULTS = (
-    (re.compile(r"(image|audio|video|media) input is not supported|mmproj"), "media"),
-    (re.compile(r"not a multimodal model|only supports text"), "media"),
-    (re.compile(r"roles must alternate"), "roles"),
-    (re.compile(r"system role not supported"), "system"),
-    (re.compile(r"does not support tools|tool choice requires|--jinja"), "tools"),
-    (re.compile(r"does not support (thinking|reasoning)"), "thinking"),
-    (re.compile(r"'messages' is required"), "messages"),
-)
+#: Faults of a request, as the text of a node says it, often with 500.
+_REQUEST_FAULTS = tuple(
+    (re.compile(pattern), word)
+    for pattern, word in (
+        (r"at most \d+ \w+(?:\(s\))? may be provided|too many (?:images|image items)", "many"),
+        (r"could not process image|cannot identify image|invalid image"
+         r"|failed to (?:load|decode|process) (?:the )?(?:input )?image"
+         r"|illegal base64|image: unknown format|unable to make llava", "garbled"),
+        (r"(image|audio|video|media) input is not supported|mmproj|missing data required for image"
+         r"|does not support (?:image|vision|multimodal|audio|video)|not (?:a )?vision model"
+         r"|(?:images?|audio|video|vision) (?:is|are) not supported", "media"),
+        (r"not a multimodal model|only supports? text|text[- ]only model", "media"),
+        (r"must be followed by tool messages|did not have response messages", "unanswered"),
+        (r"roles must alternate", "roles"),
+        (r"system role not supported", "system"),
+        (r"does not support tools|tool choice requires|--jinja", "tools"),
+        (r"does not support (thinking|reasoning)", "thinking"),
+        (r"'messages' is required", "messages"),
+    )
+)  # fmt: skip
 _WORDS = {
+    "many": "too much media: the model takes fewer parts of this kind in one request",
+    "garbled": "the node could not read a picture in the request",
     "media": "the model does not take this kind of input",
+    "unanswered": "`tool_use` ids were found without `tool_result` blocks immediately after",
     "roles": "the model's chat template wants user and model turns to alternate",
     "system": "the model's chat template takes no system instruction",
     "tools": "the model, as its node runs it, does not support tools",
     "thinking": "the model does not support thinking",
     "messages": "the request has no messages",
 }
+_KIND = re.compile(r"image|vision|picture|audio|video")
+_KINDS = {"vision": "image", "picture": "image"}
+#: Where in a schema or a body something is wrong, which is what the client has to know.
+_POINTERS = (
+    r"#/[^\s'\"`,;)\]]*"
+    r"|(?<![\w.])/(?:properties|items|\$defs|definitions|anyOf|allOf|oneOf|additionalProperties)"
+    r"(?:/[\w$~%.-]+)*"
+)
 _PLACES = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://\S+"  # URLs
+    rf"(?P<pointer>{_POINTERS})"
+    r"|\b[a-z][a-z0-9+.-]*://\S+"  # URLs
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?"  # addresses
     r"|\[[0-9a-f:]{3,}\](?::\d+)?"
-    r"|\b[\w-]+(?:\.[\w-]+)*:\d{2,5}\b"  # host:port
+    r"|(?<!\w)[a-z0-9-]+(?:\.[a-z0-9-]+)*:\d{2,5}\b"  # host:port
     r"|\b(?:[\w-]+\.)+[a-z]{2,}/\S*"  # registry.host/path
     r"|(?<![\w.])(?:~|\.{1,2})?/[\w.@+-]+(?:/[\w.@+-]*)*"  # paths
     r"|\b[A-Za-z]:\\\S+",
@@ -74,115 +89,95 @@ _PLACES = re.compile(
 
 
 def read_fault(
-    surface: Dialect, status: int, headers: RawHeaders, body: bytes, model: str
+    surface: Dialect,
+    status: int,
+    headers: RawHeaders,
+    body: bytes,
+    model: str,
+    media: Sequence[Violation] | None = None,
 ) -> ProxyError:
-    """The error that a client of ``surface`` gets for a node's reply of a status other than 2xx.
+    """The error that a client of ``surface`` gets for a node's reply of a status other than 2xx,
+    or for the error in a reply, which would have had that status.
 
-    ``model`` is the name the client used.
+    ``model`` is the name the client used; ``media`` are the places of pictures and the like in
+    its request, None where they are not known.
     """
-    document = _document(body)
-    text = _reason(document).lower()
-    if status in (400, 413, 422, 500) and (numbers := _too_long(document, text)) is not None:
-        return _context_fault(surface, *numbers)
-    known = next((word for sign, word in _REQUEST_FAULTS if sign.search(text)), None)
-    if known is not None and (status == 500 or status in _BAD_REQUEST):
-        return BadRequest(_WORDS[known])
-    if status in _BAD_REQUEST:
-        reason = _scrub(_reason(document))
-        return BadRequest(f"the node refused the request: {reason}" if reason else _REFUSED)
-    return _by_status(surface, status, _retry_after(headers), model)
+    document = read_document(body)
+    reason = reason_in(document)
+    fault = _judge(surface, status, document, reason, media)
+    if fault is None:
+        fault = _by_status(surface, status, _retry_after(headers), model)
+        fault.said = scrub(reason)
+    return fault
 
 
 def reason_of(body: bytes) -> str:
     """The node's own words in an error's body; "" where there are none of a known form."""
-    document = _document(body)
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]  # Google's, behind a stream without ``alt=sse``.
-    return _reason(document)
+    return reason_in(read_document(body))
 
 
-def _reason(document: Any) -> str:
-    """The node's own words, wherever they stand."""
-    found = document
-    if isinstance(document, dict):
-        error = document.get("error")
-        inner = error.get("message") if isinstance(error, dict) else error
-        found = next(
-            (value for value in (inner, document.get("message"), document.get("detail")) if value),
-            "",
-        )
-    if isinstance(found, list):
-        found = "; ".join(
-            str(one["msg"]) for one in found if isinstance(one, dict) and "msg" in one
-        )
-    return found if isinstance(found, str) else ""
+def _judge(
+    surface: Dialect, status: int, document: Any, reason: str, media: Sequence[Violation] | None
+) -> ProxyError | None:
+    """What is the request's own fault; None for anything else."""
+    text = reason.lower()
+    if status in (400, 413, 422, 500) and (excess := read_excess(document, text)) is not None:
+        told = excess_fault(surface, excess)
+        if told is not None:
+            return told
+    if status != 500 and status not in _BAD_REQUEST:
+        return None
+    found = ((word, sign.search(text)) for sign, word in _REQUEST_FAULTS)
+    word = next((word for word, sign in found if sign is not None), None)
+    if word in ("media", "garbled", "many"):
+        return _media_fault(_WORDS[word], text, media)
+    if word is not None:
+        return BadRequest(_WORDS[word])
+    if status == 500:
+        return None
+    shown = scrub(reason)
+    return BadRequest(f"the node refused the request: {shown}" if shown else _REFUSED)
+
+
+def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadRequest:
+    """Names the places of what the node named, or of all that it may have meant."""
+    told = {_KINDS.get(one, one) for one in _KIND.findall(text)}
+    places = [one for one in media or () if one.media in told] or list(media or ())
+    kinds = sorted({one.media for one in places} or told)
+    message = why
+    if media is not None and kinds:
+        message = f"{why} ({', '.join(kinds)})"
+    if places:
+        message = f"{', '.join(one.path for one in places[:_MOST_PLACES])}: {message}"
+    violations = [Violation(one.path, why, one.media) for one in places]
+    if not violations and kinds:
+        violations = [Violation("", why, kinds[0])]
+    return BadRequest(message, code="unsupported_media", violations=tuple(violations))
 
 
 _BAD_REQUEST = frozenset({400, 405, 406, 411, 415, 422})
 _REFUSED = "the node refused the request"
+#: Places of media that a message names.
+_MOST_PLACES = 5
 
 
-def _document(body: bytes) -> Any:
-    try:
-        return loads(body)
-    except JSONError:
-        return body[:_MAX_PLAIN].decode("utf-8", "replace")
-
-
-def _too_long(document: Any, text: str) -> tuple[int | None, int | None] | None:
-    """(tokens of the prompt, tokens there is room for), each None where not told."""
-    error = document.get("error") if isinstance(document, dict) else None
-    kind = f"{error.get('type')} {error.get('code')}" if isinstance(error, dict) else ""
-    if not _TOO_LONG.search(f"{kind} {text}") or _OWN_LIMIT in text:
-        return None
-    if isinstance(error, dict):
-        told = (error.get("n_prompt_tokens"), error.get("n_ctx"))
-        if all(isinstance(number, int) for number in told):
-            return told
-    text = text[:MAX_REASON]  # Python reads no number of more than 4300 digits.
-    room = _ROOM.search(text)
-    largest = max((int(number) for number in _NUMBER.findall(text)), default=0)
-    return (largest, int(room[1])) if room and largest > int(room[1]) else (None, None)
-
-
-def _context_fault(surface: Dialect, tokens: int | None, room: int | None) -> ProxyError:
-    """In the words that applications of each surface look for."""
-    told = tokens is not None and room is not None
-    if surface is Dialect.ANTHROPIC:
-        return BadRequest(
-            f"prompt is too long: {tokens} tokens > {room} maximum"
-            if told
-            else "prompt is too long"
-        )
-    if surface is Dialect.GEMINI:
-        tokens_told, room_told = (f" ({tokens})", f" ({room})") if told else ("", "")
-        return BadRequest(
-            f"The input token count{tokens_told} exceeds the maximum number of tokens "
-            f"allowed{room_told}."
-        )
-    return BadRequest(
-        f"This model's maximum context length is {room} tokens; the request needs {tokens}."
-        if told
-        else "The request exceeds this model's maximum context length.",
-        code="context_length_exceeded",
-    )
-
-
-def _scrub(reason: str) -> str:
+def scrub(reason: str) -> str:
     """The first line of a reason without places; "" where it is a trace or markup."""
     line = reason.lstrip().split("\n", 1)[0].strip()[:MAX_REASON]
     if line.startswith(("<", "Traceback")) or 'File "' in line:
         return ""
     line = "".join(mark if mark.isprintable() else " " for mark in line)
-    return _PLACES.sub("…", line)
+    return _PLACES.sub(lambda place: place["pointer"] or "…", line)
 
 
 def _by_status(surface: Dialect, status: int, retry_after: float | None, model: str) -> ProxyError:
     if status == 404:
-        return NotFound(
+        missing = NotFound(
             f"the node does not have the model {model!r}, or does not offer this for it",
             code="model_not_found",
         )
+        missing.model = model
+        return missing
     if status == 409:
         return ClientFault("the request conflicts with another one", status=409, code="conflict")
     if status == 413:

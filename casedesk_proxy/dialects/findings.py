@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from casedesk_proxy.errors import BadRequest, Unsupported, Violation
+from casedesk_proxy.errors import (
+    MAX_PATH,
+    MAX_VIOLATIONS,
+    BadRequest,
+    Unsupported,
+    Violation,
+    bounded,
+)
 
-__all__ = ["Findings"]
+__all__ = ["Findings", "Violations", "shorten"]
 
-#: Violations told in the message itself; ``violations`` has them all.
+#: Violations told in the message itself; ``violations`` has MAX_VIOLATIONS of them.
 _TOLD = 5
+#: Characters of a client's own name in a path, and of one description in the message.
+_LONGEST_NAME = 64
+_LONGEST_TOLD = 600
 
 
 @dataclass(slots=True)
@@ -23,10 +33,12 @@ class Findings:
 
     refuse_unknown: bool = True
     feature_code: str = "unsupported_gemini_feature"
-    faults: list[Violation] = field(default_factory=list)
-    schema_faults: list[Violation] = field(default_factory=list)
-    features: list[Violation] = field(default_factory=list)
-    formats: list[Violation] = field(default_factory=list)
+    faults: Violations = field(default_factory=lambda: Violations())
+    schema_faults: Violations = field(default_factory=lambda: Violations())
+    features: Violations = field(default_factory=lambda: Violations())
+    formats: Violations = field(default_factory=lambda: Violations())
+    #: Where pictures and the like stand that the node gets: it may find that it cannot take them.
+    media: Violations = field(default_factory=lambda: Violations())
     _dropped: dict[str, None] = field(default_factory=dict)
 
     @property
@@ -34,33 +46,34 @@ class Findings:
         """Paths of what is left out with a warning, each once, in the order of finding."""
         return tuple(self._dropped)
 
-    def fault(self, path: str, description: str) -> None:
-        """The request is wrong in itself."""
-        self.faults.append(Violation(path, description))
+    def fault(self, path: str, description: str, *, media: str = "") -> None:
+        """The request is wrong in itself. ``media``: see Violation."""
+        self.faults.add(path, description, media)
 
     def unknown(self, path: str, name: str) -> None:
         """A field that the API does not have, in Google's words."""
+        if not self.refuse_unknown:
+            self.drop(f"{path}.{name}" if path else name)
+            return
+        name = shorten(name)
         place = f" at '{path}'" if path else ""
+        told = f'Unknown name "{name}"{place}: Cannot find field.'
         where = f"{path}.{name}" if path else name
-        if self.refuse_unknown:
-            told = f'Unknown name "{name}"{place}: Cannot find field.'
-            self.fault(where, f"Invalid JSON payload received. {told}")
-        else:
-            self.drop(where)
+        self.fault(where, f"Invalid JSON payload received. {told}")
 
     def invalid(self, path: str, wanted: str) -> None:
         """A value of the wrong type, in Google's words. ``wanted``: TYPE_STRING and the like."""
         self.fault(path, f"Invalid value at '{path}' ({wanted})")
 
     def schema_fault(self, path: str, description: str) -> None:
-        self.schema_faults.append(Violation(path, description))
+        self.schema_faults.add(path, description)
 
-    def refuse(self, path: str, why: str) -> None:
+    def refuse(self, path: str, why: str, *, media: str = "") -> None:
         """The node has nothing like it, and leaving it out would change the reply."""
-        self.features.append(Violation(path, why))
+        self.features.add(path, why, media)
 
     def refuse_format(self, path: str, why: str) -> None:
-        self.formats.append(Violation(path, why))
+        self.formats.add(path, why)
 
     def drop(self, path: str) -> None:
         self._dropped[path] = None
@@ -68,26 +81,54 @@ class Findings:
     def raise_faults(self) -> None:
         """Raises BadRequest, or Unsupported for an invalid schema."""
         if self.faults:
-            raise BadRequest(_summary(self.faults), violations=tuple(self.faults))
+            raise BadRequest(self.faults.summary(), violations=self.faults.told())
         if self.schema_faults:
             _raise("invalid_response_format_schema", self.schema_faults)
 
     def raise_refusals(self) -> None:
         """Raises Unsupported, naming every place that stands in the way."""
         if self.features:
-            _raise(self.feature_code, self.features + self.formats)
+            _raise(self.feature_code, self.features.joined(self.formats))
         if self.formats:
             _raise("unsupported_response_format", self.formats)
 
 
-def _raise(code: str, violations: list[Violation]) -> None:
-    raise Unsupported(f"{code}: {_summary(violations)}", code=code, violations=tuple(violations))
+def shorten(name: str) -> str:
+    """A client's own name as a part of a path."""
+    return bounded(name, _LONGEST_NAME)
 
 
-def _summary(violations: list[Violation]) -> str:
-    told = [
-        one.description if one.path in one.description else f"{one.path}: {one.description}"
-        for one in violations[:_TOLD]
-    ]
-    more = len(violations) - _TOLD
-    return "\n".join(told) + (f"\nand {more} more" if more > 0 else "")
+@dataclass(slots=True)
+class Violations:
+    """The first MAX_VIOLATIONS of them, and how many there were."""
+
+    kept: list[Violation] = field(default_factory=list)
+    count: int = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def add(self, path: str, description: str, media: str = "") -> None:
+        self.count += 1
+        if len(self.kept) < MAX_VIOLATIONS:
+            self.kept.append(Violation(path, description, media))
+
+    def joined(self, others: Violations) -> Violations:
+        kept = [*self.kept, *others.kept][:MAX_VIOLATIONS]
+        return Violations(kept, self.count + others.count)
+
+    def told(self) -> tuple[Violation, ...]:
+        return tuple(self.kept)
+
+    def summary(self) -> str:
+        told = []
+        for one in self.kept[:_TOLD]:
+            path, description = bounded(one.path, MAX_PATH), bounded(one.description, _LONGEST_TOLD)
+            told.append(description if path in description else f"{path}: {description}")
+        more = self.count - len(told)
+        return "\n".join(told) + (f"\nand {more} more" if more > 0 else "")
+
+
+def _raise(code: str, violations: Violations) -> None:
+    told = violations.told()
+    raise Unsupported(f"{code}: {violations.summary()}", code=code, violations=told)

@@ -65,6 +65,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             call.framing,
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
+            media=findings.media.told(),
         ),
         dropped=findings.dropped,
         controls=messages_controls(made),
@@ -155,7 +156,8 @@ def _media(media: Media, profile: Profile, findings: Findings) -> dict[str, Any]
     if media.mime == "application/pdf" and profile.messages.documents:
         kind = "document"
     if not kind:
-        findings.refuse(media.path, f"the node takes no {media.mime}")
+        findings.refuse(media.path, f"the node takes no {media.mime}", media=media.kind)
+    findings.media.add(media.path, "", media.kind)
     source = {"type": "base64", "media_type": media.mime, "data": media.data}
     return {"type": kind, "source": source}
 

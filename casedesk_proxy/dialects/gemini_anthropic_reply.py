@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.base import Context
+from casedesk_proxy.dialects.fault_documents import status_of
 from casedesk_proxy.dialects.gemini_reply import Candidate
 from casedesk_proxy.dialects.gemini_translator import GeminiTranslator
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD, Call, read_chunk, write_arguments
 from casedesk_proxy.dialects.repeated import RepeatedText
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.errors import NodeError, StreamBroken, Violation
 from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
@@ -60,8 +61,9 @@ class MessagesTranslator(GeminiTranslator):
         *,
         thoughts: bool = False,
         names: dict[str, str] | None = None,
+        media: tuple[Violation, ...] = (),
     ) -> None:
-        super().__init__(context, framing, RepeatedText(b"text", _text_of_delta))
+        super().__init__(context, framing, RepeatedText(b"text", _text_of_delta), media)
         self._thoughts = thoughts
         self._names = names or {}
         self._candidate: Candidate | None = None
@@ -89,7 +91,7 @@ class MessagesTranslator(GeminiTranslator):
         told = read_chunk(payload)
         kind = told.get("type")
         if name == b"error" or kind == "error":
-            raise StreamBroken("the node reported an error in the midst of its reply")
+            raise NodeError(status_of(told), payload)
         if kind == "content_block_delta":
             delta = told.get("delta")
             return self._take_delta(_index(told), delta) if isinstance(delta, dict) else b""

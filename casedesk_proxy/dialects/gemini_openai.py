@@ -67,6 +67,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
             wanted=request.config.candidates,
+            media=findings.media.told(),
         ),
         dropped=findings.dropped,
         controls=chat_controls(chat, profile.thinking),
@@ -153,6 +154,7 @@ def _user_content(
 def _media_part(
     media: Media, profile: Profile, detail: str | None, findings: Findings
 ) -> list[dict[str, Any]]:
+    findings.media.add(media.path, "", media.kind)
     if media.mime in profile.images:
         url = {"url": f"data:{media.mime};base64,{media.data}"}
         if media.detail or detail:
@@ -166,7 +168,7 @@ def _media_part(
         return [{"type": "video_url", "video_url": url}]
     if media.kind == "video" and profile.video == "input_video":
         return [{"type": "input_video", "input_video": {"data": media.data}}]
-    findings.refuse(media.path, f"the node takes no {media.mime}")
+    findings.refuse(media.path, f"the node takes no {media.mime}", media=media.kind)
     return []
 
 

@@ -19,7 +19,7 @@ from casedesk_proxy.dialects.openai_chunks import (
 )
 from casedesk_proxy.dialects.openai_finish import Finish, read_finish
 from casedesk_proxy.dialects.repeated import RepeatedText
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.errors import StreamBroken, Violation
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
 
@@ -67,8 +67,9 @@ class ChatTranslator(GeminiTranslator):
         thoughts: bool = False,
         names: dict[str, str] | None = None,
         wanted: int = 1,
+        media: tuple[Violation, ...] = (),
     ) -> None:
-        super().__init__(context, framing, RepeatedText(b"content", text_of_chunk))
+        super().__init__(context, framing, RepeatedText(b"content", text_of_chunk), media)
         self._choices: dict[int, _Choice] = {}
         self._tally = UsageTally()
         self._thoughts = thoughts

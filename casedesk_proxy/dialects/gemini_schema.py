@@ -12,11 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from casedesk_proxy.dialects.findings import shorten
 from casedesk_proxy.dialects.schema_checks import (
     MAX_DEPTH,
     MAX_NODES,
     MAX_PATTERN,
     PAIRS,
+    TOO_DEEP,
+    TOO_MANY,
     check_enum,
     check_json_schema,
     check_names,
@@ -99,7 +102,7 @@ class _Conversion:
             return None
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             if depth == MAX_DEPTH + 1 or self.nodes == MAX_NODES + 1:
-                self.report(path, f"the schema is deeper than {MAX_DEPTH} or has too many parts")
+                self.report(path, TOO_DEEP if depth > MAX_DEPTH else TOO_MANY)
             return None
         words: dict[str, Any] = {}
         for spelling, value in schema.items():
@@ -205,7 +208,7 @@ class _Conversion:
             self.report(path, "must be an object")
             return {}
         return {
-            name: self.convert(schema, f"{path}.{name}", depth + 1)
+            name: self.convert(schema, f"{path}.{shorten(name)}", depth + 1)
             for name, schema in schemas.items()
         }
 

@@ -10,7 +10,7 @@ from casedesk_proxy.dialects.faults import read_fault
 from casedesk_proxy.dialects.gemini_reply import Candidate, GeminiWriter
 from casedesk_proxy.dialects.openai_chunks import MAX_HELD, read_chunk
 from casedesk_proxy.dialects.repeated import RepeatedText
-from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.errors import ProxyError, StreamBroken, Violation
 from casedesk_proxy.terms import Dialect, Framing, RawHeaders, Usage
 from casedesk_proxy.wire.sse import Event, EventDecoder, EventTooLarge
 
@@ -28,6 +28,7 @@ class GeminiTranslator(ABC):
         "_body",
         "_context",
         "_decoder",
+        "_media",
         "_reader",
         "_repeated",
         "_speaking",
@@ -36,8 +37,16 @@ class GeminiTranslator(ABC):
         "content_type",
     )
 
-    def __init__(self, context: Context, framing: Framing, repeated: RepeatedText) -> None:
+    def __init__(
+        self,
+        context: Context,
+        framing: Framing,
+        repeated: RepeatedText,
+        media: tuple[Violation, ...] = (),
+    ) -> None:
         self._context = context
+        #: Where the request has pictures and the like.
+        self._media = media
         self._writer = GeminiWriter(context, framing)
         self.content_type = self._writer.content_type
         self.complete = False
@@ -91,7 +100,8 @@ class GeminiTranslator(ABC):
         return self._writer.beat()
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return read_fault(Dialect.GEMINI, status, headers, body, self._context.asked)
+        asked, media = self._context.asked, self._media
+        return read_fault(Dialect.GEMINI, status, headers, body, asked, media)
 
     def _sniff(self, data: bytes) -> bytes:
         """The first bytes tell an event stream from one JSON body: no event begins with a brace."""

@@ -37,7 +37,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """``data`` is padded base64 in the standard alphabet; ``kind`` the first half of ``mime``."""
+    """``data`` is padded base64 in the standard alphabet; ``kind``: image, audio, video or
+    document."""
 
     mime: str
     data: str
@@ -46,7 +47,8 @@ class Media:
 
     @property
     def kind(self) -> str:
-        return self.mime.partition("/")[0]
+        kind = self.mime.partition("/")[0]
+        return kind if kind in ("image", "audio", "video") else "document"
 
 
 @dataclass(slots=True)

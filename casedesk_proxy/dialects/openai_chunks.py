@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from casedesk_proxy.dialects.fault_documents import raise_error
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads, read_count
 from casedesk_proxy.terms import Usage
@@ -32,16 +33,14 @@ _MAX_DEPTH = 200
 
 
 def read_chunk(payload: bytes) -> dict[str, Any]:
-    """One event's object. Raises StreamBroken for what is none, or tells of an error."""
+    """One event's object. Raises StreamBroken for what is none, NodeError for an error."""
     try:
         chunk = loads(payload)
     except JSONError:
         raise StreamBroken("the node sent an event that is not JSON") from None
     if not isinstance(chunk, dict):
         raise StreamBroken("the node sent an event that is not an object")
-    # SGLang's unary errors stand at the top level.
-    if chunk.get("error") or chunk.get("object") == "error":
-        raise StreamBroken("the node reported an error in the midst of its reply")
+    raise_error(chunk, payload)
     return chunk
 
 

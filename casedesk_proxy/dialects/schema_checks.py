@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from casedesk_proxy.dialects.findings import shorten
 from casedesk_proxy.jsonio import dumps
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "MAX_NODES",
     "MAX_PATTERN",
     "PAIRS",
+    "TOO_DEEP",
+    "TOO_MANY",
     "check_enum",
     "check_json_schema",
     "check_names",
@@ -29,6 +32,10 @@ MAX_DEPTH = 32
 MAX_NODES = 5000
 #: Nodes compile patterns with engines of their own; long ones are how such an engine is stalled.
 MAX_PATTERN = 2048
+
+#: The first words are Google's, for which gemini-cli looks.
+TOO_DEEP = f"maximum schema depth exceeded: {MAX_DEPTH} levels are the most"
+TOO_MANY = f"the schema has too many parts: {MAX_NODES} are the most"
 
 PAIRS = (
     ("minItems", "maxItems"),
@@ -130,7 +137,7 @@ def check_json_schema(schema: Any, path: str, report: Report) -> None:
         part, where, depth = stack.pop()
         nodes += 1
         if depth > MAX_DEPTH or nodes > MAX_NODES:
-            report(where, f"the schema is deeper than {MAX_DEPTH} or has too many parts")
+            report(where, TOO_DEEP if depth > MAX_DEPTH else TOO_MANY)
             return
         if isinstance(part, bool):
             continue
@@ -167,7 +174,7 @@ def _children(part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for word in _MAPS:
         children = part.get(word)
         if isinstance(children, dict):
-            yield from ((f"{word}.{name}", child) for name, child in children.items())
+            yield from ((f"{word}.{shorten(name)}", child) for name, child in children.items())
     for word in _LISTS:
         children = part.get(word)
         if isinstance(children, list):

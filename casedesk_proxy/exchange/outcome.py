@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, UpstreamTimeout
+from casedesk_proxy.errors import (
+    MAX_PATH,
+    Busy,
+    ProxyError,
+    StreamBroken,
+    UpstreamFault,
+    UpstreamTimeout,
+    bounded,
+)
 from casedesk_proxy.terms import Usage
 
 __all__ = ["NAMES", "Outcome", "Phase", "Terminal", "terminal_of"]
@@ -14,6 +22,10 @@ __all__ = ["NAMES", "Outcome", "Phase", "Terminal", "terminal_of"]
 
 #: The first fields of a log line, after the id.
 NAMES = ("deployment", "token", "surface", "action", "asked", "model", "node")
+
+
+#: Paths of dropped fields in a log line.
+_MOST_LISTED = 50
 
 
 class Terminal(StrEnum):
@@ -77,8 +89,7 @@ class Outcome:
     ``overhead`` is our own time up to the node's request, ``cancel`` what passed from an early
     leaving of the client to the close of its node connection, both in seconds. ``attempts``
     counts the nodes that were asked; ``tried`` names those that failed, each with why;
-    ``queued`` are the seconds spent waiting for a slot. ``summed_up``: one log line tells of it
-    and of others like it.
+    ``queued`` are the seconds spent waiting for a slot.
     """
 
     request_id: str
@@ -110,7 +121,6 @@ class Outcome:
     events: int = 0
     usage: Usage = field(default_factory=Usage)
     dropped: tuple[str, ...] = ()
-    summed_up: bool = False
 
     def blame(self, error: ProxyError) -> None:
         """Note why."""
@@ -152,7 +162,7 @@ class Outcome:
         if self.events:
             facts["events"] = self.events
         if self.dropped:
-            facts["dropped"] = ",".join(self.dropped)
+            facts["dropped"] = _listed(self.dropped)
         self._tell_usage(facts)
         if not self.action:
             facts |= {n: v for n, v in (("method", self.method), ("target", self.target)) if v}
@@ -168,3 +178,11 @@ class Outcome:
             facts["cached_tokens"] = usage.cached
         if usage.thoughts is not None:
             facts["thought_tokens"] = usage.thoughts
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    """A body's field names are its client's own: as many as it has room for, and as long."""
+    told = [bounded(path, MAX_PATH) for path in paths[:_MOST_LISTED]]
+    if len(paths) > _MOST_LISTED:
+        told.append(f"and {len(paths) - _MOST_LISTED} more")
+    return ",".join(told)

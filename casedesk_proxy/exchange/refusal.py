@@ -20,6 +20,8 @@ __all__ = ["LONGEST", "judge_refusal", "nodes_affair", "remedy", "without_key"]
 #: Bytes of an error reply that are looked at; what is longer is none of a known form.
 LONGEST = 65536
 
+#: How the vendor's messages begin of what is too long.
+_VENDORS = ("prompt is too long", "input length and `max_tokens` exceed context limit")
 #: Marks of a stack frame in Python, C++ and Go.
 _FRAMES = (b"Traceback (most recent", b'File \\"/', b"goroutine ", b"terminate called after")
 
@@ -40,14 +42,18 @@ def judge_refusal(
     """
     known = without_key(body, key)
     plain = len(body) <= LONGEST and known == body and not _tells(body, authority)
-    if plain and is_error(surface, body):
+    formed = plain and is_error(surface, body)
+    if formed and head.status < 500 and surface is not Dialect.ANTHROPIC:
         return None
-    fault = read_fault(surface, head.status, head.headers, known[:LONGEST], model)
+    fault = read_fault(surface, head.status, head.headers, known[:LONGEST], model, ())
     ours = isinstance(fault, ClientFault) and head.status >= 500
+    if formed and not ours and not _reads_better(fault, body):
+        return None
     return ProxyError(
         fault.message,
         status=fault.status if ours else head.status,
         code=fault.code,
+        violations=fault.violations,
         retry_after=fault.retry_after,
     )
 
@@ -90,6 +96,15 @@ def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool)
 
 def _quote(name: str) -> str:
     return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"
+
+
+def _reads_better(fault: ProxyError, body: bytes) -> bool:
+    """Whether an error in Anthropic's form, of a node that has words of its own for it, has to be
+    said in those by which Anthropic's clients go on."""
+    if fault.code == "unsupported_media":
+        return True
+    words = next((one for one in _VENDORS if fault.message.startswith(one)), None)
+    return words is not None and words.encode() not in body
 
 
 def without_key(body: bytes, key: str | None) -> bytes:

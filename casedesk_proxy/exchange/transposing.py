@@ -25,7 +25,7 @@ _FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
 
 #: Header of a reply to a request of which something was left out.
 _DROPPED = "x-casedesk-dropped"
-#: Paths told there; the log has them all.
+#: Paths told there; the log has more.
 _MOST_TOLD = 10
 _MOST_OF_ONE = 100
 _PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256))

@@ -183,10 +183,7 @@ def _relaying(
     keep_alive = request.head.keep_alive and taken is not Body.CLOSE
     head = b""
     if not opened:
-        head = reply_head(
-            reply.head, taken, surface, request_id,
-            keep_alive=keep_alive, modern=request.head.modern,
-        )  # fmt: skip
+        head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
     tap: Tap
     if framing is Framing.JSON_ARRAY:
         tap = watcher = ArrayTap()
@@ -213,13 +210,11 @@ def _refusing(
 ) -> Relay:
     """The relay of an error in the client's protocol, or in what its node takes for that."""
     head, node = reply.head, reply.lease.node
-    keep_alive, modern = request.head.keep_alive, request.head.modern
+    keep_alive = request.head.keep_alive
 
     def make_head(length: int) -> bytes:
         whole = dataclasses.replace(head, body=Body.LENGTH, length=length)
-        return reply_head(
-            whole, Body.LENGTH, surface, request_id, keep_alive=keep_alive, modern=modern
-        )
+        return reply_head(whole, Body.LENGTH, surface, request_id, keep_alive=keep_alive)
 
     def judge(body: bytes) -> ProxyError | None:
         return judge_refusal(surface, head, body, node.host_header, reply.asked, node.key)

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 
 from casedesk_proxy.dialects.base import Translator
-from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.exchange.outcome import Terminal, terminal_of
 from casedesk_proxy.exchange.refusal import without_key
+from casedesk_proxy.pools.retry import REFUSALS
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.tap import Tap
@@ -189,7 +190,9 @@ class TransposingRelay(Relay):
 
     def _refuse(self, judged: ResponseHead) -> None:
         refusal = without_key(self._refusal, self._key)
-        error = self._translator.refuse(judged.status, judged.headers, refusal)
+        self._tell(self._translator.refuse(judged.status, judged.headers, refusal))
+
+    def _tell(self, error: ProxyError) -> None:
         if self._is_unsent():
             self.fault = error
             self._end(Terminal.COMPLETED)
@@ -206,4 +209,23 @@ class TransposingRelay(Relay):
             # All was said; how the node left does not matter any more.
             self._finish(surplus=True)
             return
-        super()._break(error)
+        if isinstance(error, NodeError) and self.terminal is None:
+            self._refuse_within(error)
+        else:
+            super()._break(error)
+
+    def _refuse_within(self, error: NodeError) -> None:
+        """An error in a reply of status 200 is judged as an HTTP error is, while it can be."""
+        body = without_key(error.body[:_MAX_REFUSAL], self._key)
+        fault = self._translator.refuse(error.answered, (), body)
+        if isinstance(fault, ClientFault):
+            self._tell(fault)
+            return
+        if not self._is_unsent():
+            error.said = fault.said
+            super()._break(error)
+            return
+        # It is the node's. Where it says that it has not begun, another may have the request.
+        self.lost = error.answered in REFUSALS
+        self.fault = fault
+        self._end(Terminal.NODE_BROKE)

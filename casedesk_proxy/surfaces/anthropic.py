@@ -16,6 +16,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported, Violation
+from casedesk_proxy.surfaces.anthropic_words import message_of
 from casedesk_proxy.terms import ModelInfo, RawHeaders
 from casedesk_proxy.wire.query import read_pairs
 
@@ -131,7 +132,7 @@ def _kind(status: int) -> str:
 
 
 def _envelope(kind: str, error: ProxyError, request_id: str) -> bytes:
-    message = error.message.encode("utf-8", "replace").decode()
+    message = message_of(error).encode("utf-8", "replace").decode()
     told: dict[str, Any] = {"type": kind, "message": message}
     if isinstance(error, Unsupported) and any(one.path == "thread" for one in error.violations):
         told["details"] = _NO_THREADS

@@ -82,7 +82,8 @@ def test_a_long_prompt_in_the_words_of_each_surface(name: str) -> None:
         (
             "This model's maximum context length is 8192 tokens. However, you requested 9000 "
             "tokens (8000 in the messages, 1000 in the completion).",
-            "prompt is too long: 9000 tokens > 8192 maximum",
+            "input length and `max_tokens` exceed context limit: 8000 + 1000 > 8192, "
+            "decrease input length or `max_tokens` and try again",
         ),
         (
             "Input validation error: `inputs` must have less than 1024 tokens. Given: 1100",

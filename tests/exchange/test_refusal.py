@@ -97,3 +97,44 @@ def test_recorded(name: str) -> None:
 @given(st.sampled_from(Dialect), st.integers(400, 599), st.binary(max_size=60))
 def test_any_bytes(surface: Dialect, status: int, body: bytes) -> None:
     judge(surface, status, body)
+
+
+def anthropics(text: str) -> bytes:
+    told = {"type": "invalid_request_error", "message": text}
+    return json.dumps({"type": "error", "error": told}).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("prompt is too long: 9010 tokens > 8192 maximum", None),
+        ("Could not process image", "unsupported_media"),
+        ("messages.0.content: Field required", None),
+        ("This model's maximum context length is 8192 tokens. However, your request has 9010 "
+         "input tokens.", "invalid_request"),
+        ("m is not a multimodal model", "unsupported_media"),
+    ],
+)  # fmt: skip
+def test_anthropics_form_with_other_words_is_said_in_the_vendors(
+    text: str, wanted: str | None
+) -> None:
+    told = judge(Dialect.ANTHROPIC, 400, anthropics(text))
+    assert (told and told.code) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["m is not a multimodal model", "image input is not supported - hint: if this is unexpected, "
+     "you may need to provide the mmproj"],
+)  # fmt: skip
+def test_a_picture_that_a_model_cannot_take_is_not_to_be_repeated(text: str) -> None:
+    body = json.dumps({"error": {"message": text, "type": "server_error", "code": 500}}).encode()
+    told = judge(Dialect.OPENAI, 500, body)
+    assert told is not None
+    assert (told.status, told.code) == (400, "unsupported_media")
+    assert judge(Dialect.OPENAI, 400, body) is None
+
+
+def test_another_500_in_shape_goes_out_as_it_is() -> None:
+    body = b'{"error":{"message":"EngineCore died","type":"server_error","code":500}}'
+    assert judge(Dialect.OPENAI, 500, body) is None
