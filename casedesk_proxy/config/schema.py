@@ -120,16 +120,30 @@ class Server(Section):
         reload=False,
     )
     max_body: Size = setting("Largest request body.", 32 * 2**20)
+    max_bodies: Size = setting(
+        "Largest sum of all request bodies held at once; no less than max_body.", 512 * 2**20
+    )
     drain_timeout: Duration = setting("How long a stop waits for running streams.", 600.0)
     header_timeout: Pause = setting(
         "From the first byte of a request's head to its last.", 10.0, reload=False
     )
-    body_timeout: Pause = setting("Longest silence inside a request's body.", 60.0)
+    body_timeout: Pause = setting(
+        "Longest silence inside a request's body, and the time over which min_rate is taken.", 60.0
+    )
+    send_timeout: Pause = setting(
+        "How long a client may take nothing of a reply that is complete.", 60.0
+    )
+    min_rate: Count = setting(
+        "Least bytes per second of a request's body, and of a complete reply; 0: any.", 512
+    )
     keepalive_timeout: Pause = setting(
         "How long a client's idle connection is kept.", 75.0, reload=False
     )
     hosts: tuple[HostName, ...] = setting(
         "More names by which clients may call the proxy, and whose web pages may.", ()
+    )
+    refusals_per_minute: Count = setting(
+        "Requests without a valid token that an address may have refused; 0: any number.", 600
     )
     trusted_proxies: tuple[TrustedProxy, ...] = setting(
         "Reverse proxies in front: what they say about a client's address is believed.", ()

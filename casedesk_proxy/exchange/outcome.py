@@ -89,7 +89,8 @@ class Outcome:
     ``overhead`` is our own time up to the node's request, ``cancel`` what passed from an early
     leaving of the client to the close of its node connection, both in seconds. ``attempts``
     counts the nodes that were asked; ``tried`` names those that failed, each with why;
-    ``queued`` are the seconds spent waiting for a slot.
+    ``queued`` are the seconds spent waiting for a slot. ``summed_up``: one log line tells of it
+    and of others like it.
     """
 
     request_id: str
@@ -121,6 +122,7 @@ class Outcome:
     events: int = 0
     usage: Usage = field(default_factory=Usage)
     dropped: tuple[str, ...] = ()
+    summed_up: bool = False
 
     def blame(self, error: ProxyError) -> None:
         """Note why."""

@@ -33,15 +33,23 @@ def _is_events(content_type: bytes) -> bool:
 
 
 def reply_head(
-    head: ResponseHead, body: Body, surface: Dialect, request_id: str, *, keep_alive: bool
+    head: ResponseHead,
+    body: Body,
+    surface: Dialect,
+    request_id: str,
+    *,
+    keep_alive: bool,
+    modern: bool = True,
 ) -> bytes:
     """A node's head made the client's: hop-by-hop, cookie and CORS headers off, ids on.
 
-    ``body`` is the framing towards the client, which may differ from the node's.
+    ``body`` is the framing towards the client, which may differ from the node's; ``modern`` is
+    False for clients of HTTP/1.0.
     """
     lead, ids = _lead(head.status, head.reason, head.headers, surface)
     ident = request_id.encode("ascii")
-    end = b"\r\n" if keep_alive else b"\r\nConnection: close\r\n"
+    line = _connection(keep_alive=keep_alive, modern=modern)
+    end = b"\r\n" + line + b"\r\n" if line else b"\r\n"
     if body is Body.CHUNKED:
         end = b"\r\nTransfer-Encoding: chunked" + end
     elif body is Body.LENGTH:
@@ -87,20 +95,33 @@ def transposed_head(
         lines += [b"Cache-Control: no-cache", b"X-Accel-Buffering: no"]
         if modern:
             lines.append(b"Transfer-Encoding: chunked")
-    if not keep_alive:
-        lines.append(b"Connection: close")
+    if line := _connection(keep_alive=keep_alive, modern=modern):
+        lines.append(line)
     return _assemble(200, b"", lines)
 
 
 def own_head(
-    status: int, headers: Sequence[tuple[bytes, bytes]], length: int, *, keep_alive: bool
+    status: int,
+    headers: Sequence[tuple[bytes, bytes]],
+    length: int,
+    *,
+    keep_alive: bool,
+    modern: bool = True,
 ) -> bytes:
     """The head of a reply that we make ourselves."""
     lines = [name + b": " + value for name, value in headers]
     lines.append(b"Content-Length: %d" % length)
-    if not keep_alive:
-        lines.append(b"Connection: close")
+    if line := _connection(keep_alive=keep_alive, modern=modern):
+        lines.append(line)
     return _assemble(status, b"", lines)
+
+
+def _connection(*, keep_alive: bool, modern: bool) -> bytes:
+    """The line that says what becomes of the connection, where that does not go without saying: a
+    client of HTTP/1.0 that asked for it to stay waits for the word (RFC 9112 appendix C.2.2)."""
+    if not keep_alive:
+        return b"Connection: close"
+    return b"" if modern else b"Connection: keep-alive"
 
 
 def _assemble(status: int, reason: bytes, lines: list[bytes]) -> bytes:

@@ -69,6 +69,8 @@ class Snapshot:
     default_deployment: str | None
     max_body: int
     body_timeout: float
+    min_rate: int
+    refusals_per_minute: int
     proxies: TrustedProxies
     open_to_all: tuple[str, ...]
 
@@ -89,6 +91,8 @@ def compile_snapshot(
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
         body_timeout=config.server.body_timeout,
+        min_rate=config.server.min_rate,
+        refusals_per_minute=config.server.refusals_per_minute,
         proxies=TrustedProxies(config.server.trusted_proxies),
         open_to_all=tuple(name for name, one in config.deployments.items() if one.auth == "none"),
     )

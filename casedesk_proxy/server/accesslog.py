@@ -37,6 +37,8 @@ def access_log(lines: Lines) -> Sink:
     """A sink that writes to stderr."""
 
     def tell(outcome: Outcome) -> None:
+        if outcome.summed_up:
+            return
         if lines.form == "json":
             line = lines.render_facts(logging.INFO, outcome.facts(), b"")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.accesslog import Sink, access_log
 from casedesk_proxy.server.admin import admin_app
 from casedesk_proxy.server.configured import Configured
-from casedesk_proxy.server.connection import PublicServer
+from casedesk_proxy.server.descriptors import Descriptors
 from casedesk_proxy.server.gauges import Gauges
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local, own_hosts
@@ -33,8 +34,10 @@ from casedesk_proxy.server.listen import (
     socket_path,
 )
 from casedesk_proxy.server.metrics import Metrics
+from casedesk_proxy.server.public import PublicServer
 from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
+from casedesk_proxy.server.timed import timed
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
@@ -73,6 +76,7 @@ class Gateway:
         self._lines = lines or Lines()
         self._handed_public, self._handed_admin = tuple(public), tuple(admin)
         self._listeners: list[asyncio.Server] = []
+        self._admin_listeners: list[asyncio.Server] = []
         #: Files of unix sockets that we made; a service manager removes its own.
         self._public_files: list[str] = []
         self._admin_files: list[str] = []
@@ -83,7 +87,8 @@ class Gateway:
         self.configured = Configured(loaded=time.time(), tried=time.time())
         self.metrics = Metrics()
         self.metrics.register(Gauges(self))
-        self._pulse = Pulse(loop, self.metrics.observe_lag)
+        self._descriptors = Descriptors(self.metrics.count_exhaustion, loop.time)
+        self._pulse = Pulse(loop, self._observe_lag)
         self.dispatcher = Dispatcher(loop)
         self.dispatcher.adopt(snapshot)
         self.metadata = Metadata(loop, self.dispatcher.slots.learn)
@@ -101,6 +106,7 @@ class Gateway:
         )
         self.admin_hosts = Hosts()
         self._is_local = self._is_admin_local = True
+        self._public.adopt(config.server)
         #: Where the public side listens, as URLs.
         self.urls: list[str] = []
         self.admin_urls: list[str] = []
@@ -182,6 +188,7 @@ class Gateway:
         self._handler.adopt(snapshot, self._sinks())
         self._handler.hosts = own_hosts(config.server, local=self._is_local)
         self.admin_hosts = own_hosts(config.server, local=self._is_admin_local)
+        self._public.adopt(config.server)
         self._spawn(self.metadata.refresh(), "metadata after a reload")
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
@@ -216,9 +223,12 @@ class Gateway:
         await self._public.close(FAREWELL)
         await self.metadata.close()
         if self._admin is not None:
+            for listener in self._admin_listeners:
+                listener.close()
             await self._admin.cleanup()
         _remove(self._admin_files)
         self.dispatcher.close()
+        self._handler.refusals.stop()
         await flushed()
 
     @staticmethod
@@ -259,12 +269,26 @@ class Gateway:
             self.urls.append(describe(sock, secure=self._tls is not None))
 
     async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:
-        self._admin = web.AppRunner(admin_app(self), access_log=None)
-        await self._admin.setup()
+        settings = self._runtime.config.server
+        runner = self._admin = web.AppRunner(
+            admin_app(self), access_log=None, keepalive_timeout=settings.keepalive_timeout
+        )
+        await runner.setup()
+        assert runner.server is not None
+        make = functools.partial(
+            timed, runner.server, settings.header_timeout, settings.send_timeout
+        )
+        loop = asyncio.get_running_loop()
         for sock in sockets:
             prepare(sock)
             self.admin_urls.append(describe(sock))
-            await web.SockSite(self._admin, sock).start()
+            unix = sock.family == socket.AF_UNIX
+            create = loop.create_unix_server if unix else loop.create_server
+            self._admin_listeners.append(await create(make, sock=sock))
+
+    def _observe_lag(self, seconds: float) -> None:
+        self.metrics.observe_lag(seconds)
+        self._descriptors.look()
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

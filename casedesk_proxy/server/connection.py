@@ -6,35 +6,33 @@ server kept the parsed request, a reader, a writer and two tasks alive: 17.7 KB 
 this takes 11.6, measured with 300). A client that leaves cancels its handler at once, in every
 phase.
 
-    idle ──head──▶ receiving ──body's end──▶ answering ──▶ idle | closed
+    idle ──head──▶ receiving ──body's end──▶ answering ──▶ idle | parting ──▶ closed
+
+What has come and waits is worked off in turns, see `turns`: one request of a connection at a time,
+of a body so many chunks. Meanwhile nothing more is read from it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import re
 import time
-import weakref
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.fibers import Fiber
-from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.server.halfclosed import HalfClosed
 from casedesk_proxy.server.peers import peer_of
 from casedesk_proxy.server.relay import Relay
-from casedesk_proxy.server.request import Client, Request
-from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, parse_request_head
-from casedesk_proxy.wire.repeated import RepeatedHeads
+from casedesk_proxy.server.request import GRACE, Request
+from casedesk_proxy.wire.http1 import MAX_HEAD, HeadTooLarge, MalformedMessage
 
-__all__ = ["ClientConnection", "PublicServer"]
+if TYPE_CHECKING:
+    from casedesk_proxy.server.public import PublicServer
 
-#: Answers a request, writing to its transport; tells whether the connection may live on.
-Answer = Callable[[Request], Coroutine[Any, None, bool]]
-#: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
-Reject = Callable[[Client, bytes, ProxyError], None]
+__all__ = ["ClientConnection"]
 
 #: Bytes of a next request that may wait while one is answered; beyond, reading pauses.
 _MAX_PENDING = 65536
@@ -44,113 +42,8 @@ _LINGER = 2.0
 #: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
 #: our answer, not for a timeout.
 _TLS_HELLO = b"\x16\x03"
-#: Seconds for which a connection that was used a moment ago waits for one more request while the
-#: server closes: one may be on its way, and a client that pools connections cannot know better.
-_LAST_CHANCE = 1.0
-
-
-class PublicServer:
-    """Makes a ClientConnection for every client; ``connections`` are those that are open.
-    ``handshake_timeout``: seconds that a TLS handshake may take, 0 where there is none."""
-
-    def __init__(
-        self,
-        answer: Answer,
-        reject: Reject,
-        *,
-        head_timeout: float,
-        idle_timeout: float,
-        handshake_timeout: float = 0.0,
-    ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.answer = answer
-        self.reject = reject
-        self.head_timeout = head_timeout
-        self.idle_timeout = idle_timeout
-        self.handshake_timeout = handshake_timeout
-        self.connections: set[ClientConnection] = set()
-        self.heads = RepeatedHeads(parse_request_head)
-        self.outbox = Outbox(self.loop)
-        #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
-        #: would have opened; a timer ends what is held even so.
-        self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
-        self.closing = False
-        self._emptied: asyncio.Future[None] | None = None
-        self._rested: asyncio.Future[None] | None = None
-
-    def __call__(self) -> ClientConnection:
-        connection = ClientConnection(self)
-        if self.handshake_timeout:
-            shaking = weakref.ref(connection, self._end_handshake)
-            self._shaking[shaking] = self.loop.call_later(
-                self.handshake_timeout, self._end_handshake, shaking
-            )
-        return connection
-
-    def admit(self, connection: ClientConnection) -> None:
-        """It is open."""
-        self.connections.add(connection)
-        if self._shaking:
-            self._end_handshake(weakref.ref(connection))
-
-    def close_idle(self) -> None:
-        """Close what carries no request and has not for a while; what does carry one tells its
-        client that it is the last, and closes after its answer."""
-        self.closing = True
-        self.idle_timeout = min(self.idle_timeout, _LAST_CHANCE)
-        for connection in list(self.connections):
-            connection.finish_soon()
-
-    async def wait_empty(self) -> None:
-        """Until no connection is open, nor a handshake under way."""
-        while self.connections or self._shaking:
-            if self._emptied is None or self._emptied.done():
-                self._emptied = self.loop.create_future()
-            await self._emptied
-
-    def forget(self, connection: ClientConnection) -> None:
-        self.connections.discard(connection)
-        self._tell_empty()
-
-    def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:
-        if (timer := self._shaking.pop(shaking, None)) is not None:
-            timer.cancel()
-            self._tell_empty()
-
-    def _tell_empty(self) -> None:
-        if self.connections or self._shaking:
-            return
-        if self._emptied is not None and not self._emptied.done():
-            self._emptied.set_result(None)
-
-    def rest(self) -> None:
-        """A connection answers nothing any more."""
-        if self._rested is not None and not self._rested.done():
-            self._rested.set_result(None)
-
-    async def close(self, grace: float) -> None:
-        """Cancel what is still being answered and close everything; ``grace``: seconds for what
-        has been written to reach its clients."""
-        self.closing = True
-        for timer in self._shaking.values():
-            timer.cancel()
-        self._shaking.clear()
-        # Those whose relay has just been cut end by themselves.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        for connection in list(self.connections):
-            if connection.fiber is not None:
-                connection.fiber.cancel()
-        while any(connection.fiber is not None for connection in self.connections):
-            self._rested = self.loop.create_future()
-            await self._rested
-        for connection in list(self.connections):
-            connection.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await self.wait_empty()
-        for connection in list(self.connections):
-            connection.abort()
+#: Empty lines before a request, which are passed over (RFC 9112 section 2.2).
+_BLANK = re.compile(rb"[\r\n]*")
 
 
 class ClientConnection(asyncio.Protocol):
@@ -159,10 +52,15 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
-        "_advancing",
+        "_at",
+        "_clogged",
+        "_data",
+        "_half",
+        "_held",
         "_idle_since",
         "_idle_timer",
-        "_pending",
+        "_parting",
+        "_queued",
         "_request",
         "_server",
         "_timer",
@@ -175,8 +73,17 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, server: PublicServer) -> None:
         self._server = server
-        self._pending = b""
-        self._advancing = False
+        #: What has come; from ``_at`` on it waits.
+        self._data = b""
+        self._at = 0
+        #: Whether another turn has been asked for, reading is paused, and our writing is.
+        self._queued = False
+        self._held = False
+        self._clogged = False
+        #: Whether all was said to the client, and what still comes is dropped.
+        self._parting = False
+        #: There once the client has said all.
+        self._half: HalfClosed | None = None
         self._request: Request | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -196,26 +103,29 @@ class ClientConnection(asyncio.Protocol):
         self._become_idle()
 
     def data_received(self, data: bytes) -> None:
-        request = self._request
-        if request is None:
-            self._pending = self._pending + data if self._pending else data
-            self._advance()
+        if self._parting:
             return
-        used = request.feed(data)
-        if used < len(data):
-            self._pending += data[used:]
-            if len(self._pending) > _MAX_PENDING and self.transport is not None:
-                self.transport.pause_reading()
-        request.wake()
+        self._data = self._data[self._at :] + data if self._data else data
+        self._at = 0
+        if self._queued:
+            self._regulate()
+        else:
+            self._take_turn()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
+        """The client has closed, or at least will say no more. Whoever wants what was asked for
+        may have it: see `halfclosed`."""
         self._settle()
-        # A client that has closed, though bytes still wait for it: gone, not merely slow.
-        if self._request is not None and self.transport is not None:
-            self.gone_at = time.perf_counter()
-            if self.relay is not None:
-                self.relay.leave(Terminal.CLIENT_GONE)
-            self.transport.abort()
+        waits = self._queued or (self._clogged and bool(self._data))
+        if self._parting or not (waits or self.fiber is not None):
+            self.close()
+            return False
+        self._half = half = HalfClosed(self)
+        if half.exists and self._may_stay(half):
+            half.watch(self._server.hangups)
+            return True
+        self._leave(half.since)
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -223,20 +133,34 @@ class ClientConnection(asyncio.Protocol):
             self.gone_at = time.perf_counter()
         self._server.forget(self)
         self._stop_timers()
+        self._data, self._at = b"", 0
+        if self._half is not None:
+            self._half.end()
+            self._half = None
         if self.relay is not None:
             self.relay.leave(Terminal.CLIENT_GONE)
         if self.fiber is not None:
             self.fiber.cancel()
-        else:
+        elif self._request is not None:
+            self._request.release()
             self._request = None
 
     def pause_writing(self) -> None:
+        self._clogged = True
         if self.relay is not None:
             self.relay.pause()
+        else:
+            self._server.stalls.watch(self)
 
     def resume_writing(self) -> None:
+        self._clogged = False
         if self.relay is not None:
             self.relay.resume()
+        if not self._is_open():
+            return
+        self._server.stalls.forget(self)
+        if self._request is None and self._data:
+            self._ask_for_turn()
 
     # From outside.
 
@@ -253,108 +177,223 @@ class ClientConnection(asyncio.Protocol):
         if self.transport is not None:
             self._server.outbox.put(self.transport, message)
 
+    def listen(self) -> None:
+        """More of the request is wanted."""
+        self._regulate()
+
     def close(self) -> None:
-        """When what has been written is sent."""
+        """When what has been written is sent, or nobody takes it."""
         self._settle()
         if self.transport is not None:
+            self._server.stalls.watch(self)
             self.transport.close()
 
     def abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
 
-    # A request's life.
+    def hang_up(self) -> None:
+        """The client, half of whose connection was closed, has closed the other."""
+        assert self._half is not None
+        self._leave(self._half.left_at())
 
-    def _settle(self) -> None:
-        if self.transport is not None:
-            self._server.outbox.settle(self.transport)
+    # What has come, turn by turn.
 
-    def _advance(self) -> None:
-        """Begin what has come. A loop, since answers may be complete on the spot, and a client
-        may have sent hundreds of requests ahead."""
-        self._advancing = True
-        while self._pending and self._request is None and self._is_open():
-            data, self._pending = self._pending, b""
-            if not self._read_head(data):
-                break
-        self._advancing = False
+    def is_unanswered(self) -> bool:
+        """Whether a request waits for the head of its reply, so that an interim one is in place."""
+        request, relay = self._request, self.relay
+        return (
+            self.fiber is not None
+            and request is not None
+            and request.head.modern
+            and not request.begun
+            and (relay is None or relay.unsent)
+        )
+
+    def _may_stay(self, half: HalfClosed) -> bool:
+        if self.fiber is None:
+            return True
+        # The rest of an unfinished body cannot come any more, unless it waits here.
+        will_be_whole = self._is_whole() or self._queued
+        return will_be_whole and (half.tells or self.is_unanswered())
+
+    def _is_whole(self) -> bool:
+        return self._request is not None and self._request.complete
 
     def _is_open(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    def _read_head(self, data: bytes) -> bool:
-        """``data`` begins where a request does; tells whether one was begun. Empty lines before
-        it are passed over, as RFC 9112 section 2.2 asks."""
-        data = data.lstrip(b"\r\n")
-        end = data.find(b"\r\n\r\n", 0, MAX_HEAD + 4)
+    def _ask_for_turn(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._server.turns.add(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._queued = False
+        if not self._is_open() or self._parting:
+            return
+        request = self._request
+        if request is None:
+            if self._clogged:
+                # Its answers are not read: it gets no more of them.
+                self._regulate()
+            elif self._begin_next():
+                self._go_on()
+            elif self._half is not None:
+                self.close()
+        elif not request.complete:
+            self._feed(request)
+            self._go_on()
+            request.wake()
+        else:
+            self._regulate()
+
+    def _go_on(self) -> None:
+        """Ask for another turn if there is work for it."""
+        request = self._request
+        if self._data and (request is None or (request.wants and not request.complete)):
+            self._ask_for_turn()
+        elif self._half is not None and self.fiber is not None and not self._is_whole():
+            # The rest of its body will never come.
+            self._leave(self._half.since)
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Read on, or not."""
+        request = self._request
+        if self._parting:
+            hold = False
+        elif request is not None and not request.complete:
+            hold = self._queued or not request.wants
+        else:
+            hold = self._queued or len(self._data) - self._at > _MAX_PENDING
+        hold = hold or (self._clogged and request is None and bool(self._data))
+        if hold is not self._held and self._is_open():
+            assert self.transport is not None
+            self._held = hold
+            if hold:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _begin_next(self) -> bool:
+        """Tells whether anything became of what waits: not if a head's end is missing."""
+        data = self._data
+        self._at = start = _BLANK.match(data, self._at).end()  # type: ignore[union-attr]
+        end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
         if end < 0:
-            self._pending = data
-            if data.startswith(_TLS_HELLO):
-                self._reject(data, BadRequest("http is spoken here, not https", code="not_https"))
-            elif len(data) > MAX_HEAD:
-                self._reject(data, BadRequest("the request's head is too large", status=431))
-            elif data and self._timer is None:
-                timeout = self._server.head_timeout
-                self._timer = self._server.loop.call_later(timeout, self._head_overdue)
-            return False
+            return self._wait_for_head(data, start)
         try:
-            head = self._server.heads.read(data[:end])
+            head = self._server.heads.read(data[start:end])
+        except HeadTooLarge as error:
+            self._reject(BadRequest(f"the request's head is too large: {error}", status=431))
+            return False
         except MalformedMessage as error:
-            self._reject(data, BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
+            self._reject(BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
             return False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        assert self.transport is not None
         if self._server.closing:
             head = replace(head, keep_alive=False)
         self._settle()
-        self._request = request = Request(head, self)
-        used = request.feed(data[end + 4 :])
-        self._pending = data[end + 4 + used :]
+        self._request = request = Request(head, self, self._server.room)
+        self._at = end + 4
+        self._feed(request)
         self.fiber = Fiber(self._server.loop, self._server.answer(request), self._answered)
         self.fiber.start()
         return True
+
+    def _wait_for_head(self, data: bytes, start: int) -> bool:
+        """Its beginning stands from ``start`` on, if at all."""
+        if start == len(data):
+            self._data, self._at = b"", 0
+        elif data.startswith(_TLS_HELLO, start):
+            self._reject(BadRequest("this port speaks plain HTTP; use http://", code="not_https"))
+        elif len(data) - start > MAX_HEAD:
+            self._reject(BadRequest("the request's head is too large", status=431))
+        elif self._timer is None:
+            timeout = self._server.head_timeout
+            self._timer = self._server.loop.call_later(timeout, self._head_overdue)
+        self._regulate()
+        return False
+
+    def _feed(self, request: Request) -> None:
+        self._at += request.feed(self._data, self._at)
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0
+
+    # A request's end, and the connection's.
+
+    def _settle(self) -> None:
+        if self.transport is not None:
+            self._server.outbox.settle(self.transport)
 
     def _answered(self, keep_alive: bool | None) -> None:
         """The fiber has ended; None: cancelled."""
         self.fiber = None
         self._server.rest()
         transport, request = self.transport, self._request
+        if request is not None:
+            request.release()
         if transport is None:
             # The two hold each other; nobody else lets go of them before the collector comes.
             self._request = None
             return
         if keep_alive is None or request is None or transport.is_closing():
+            self._server.stalls.watch(self)
             return
         if not request.complete:
-            self._linger()
+            self._linger(request)
         elif not keep_alive:
-            self.close()
+            self._part() if self._data or self._held else self.close()
         else:
             self._request = None
             self._become_idle()
-            if self._pending:
-                transport.resume_reading()
-                if not self._advancing:
-                    self._advance()
+            if self._clogged:
+                self._server.stalls.watch(self)
+            if self._data:
+                self._ask_for_turn()
+            elif self._half is not None:
+                self.close()
 
-    def _linger(self) -> None:
+    def _linger(self, request: Request) -> None:
         """Take no more, but let the client finish: it may not read before it has sent all."""
-        assert self.transport is not None
-        assert self._request is not None
         self._settle()
-        self._request.discard(self.transport.close)
-        self.transport.resume_reading()
-        self._timer = self._server.loop.call_later(_LINGER, self.transport.close)
+        if self._half is not None and not self._data:
+            self.close()
+            return
+        request.discard(self.close)
+        self._go_on()
+        self._timer = self._server.loop.call_later(_LINGER, self.close)
 
-    def _reject(self, data: bytes, error: ProxyError) -> None:
-        """``data``: what has come of the head."""
+    def _part(self) -> None:
+        """All is said to a client that may still send: closing now would end in a reset, which
+        may overtake our answer."""
+        self._settle()
         self._stop_timers()
-        if self.transport is not None:
-            self._settle()
-            self._server.reject(self, data, error)
-            self.transport.close()
+        if self._half is not None:
+            self.close()
+            return
+        self._parting, self._data, self._at = True, b"", 0
+        self._regulate()
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._timer = self._server.loop.call_later(_LINGER, self.close)
+
+    def _reject(self, error: ProxyError) -> None:
+        """Answer what is no request; more of it may come."""
+        self._settle()
+        head = self._data[self._at : self._at + MAX_HEAD]
+        self._server.reject(self, head, error)
+        self._part()
+
+    def _leave(self, since: float) -> None:
+        """The client has gone, though bytes may still wait for it."""
+        self.gone_at = since
+        if self.relay is not None:
+            self.relay.leave(Terminal.CLIENT_GONE)
+        self.abort()
 
     # Timers.
 
@@ -372,15 +411,29 @@ class ClientConnection(asyncio.Protocol):
         self._idle_timer = None
         if self._request is not None or self.transport is None:
             return
-        left = self._idle_since + self._server.idle_timeout - self._server.loop.time()
+        loop = self._server.loop
+        left = self._idle_since + self._server.idle_timeout - loop.time()
         if left > 0:
-            self._idle_timer = self._server.loop.call_later(left, self._idle_overdue)
-        elif self._timer is None:
+            self._idle_timer = loop.call_later(left, self._idle_overdue)
+        else:
+            self._idle_timer = loop.call_later(GRACE, self._end_idleness, self._idle_since)
+
+    def _end_idleness(self, since: float) -> None:
+        self._idle_timer = None
+        if self._idle_since != since:
+            self._idle_overdue()
+        elif self._request is None and not self._data:
             self.close()
 
     def _head_overdue(self) -> None:
+        self._timer = self._server.loop.call_later(GRACE, self._refuse_head)
+
+    def _refuse_head(self) -> None:
+        if self._queued or self._clogged:
+            self._head_overdue()
+            return
         self._timer = None
-        self._reject(self._pending, BadRequest("the request's head took too long", status=408))
+        self._reject(BadRequest("the request's head took too long", status=408))
 
     def _stop_timers(self) -> None:
         for timer in (self._timer, self._idle_timer):

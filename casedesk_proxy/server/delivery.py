@@ -183,7 +183,10 @@ def _relaying(
     keep_alive = request.head.keep_alive and taken is not Body.CLOSE
     head = b""
     if not opened:
-        head = reply_head(reply.head, taken, surface, request_id, keep_alive=keep_alive)
+        head = reply_head(
+            reply.head, taken, surface, request_id,
+            keep_alive=keep_alive, modern=request.head.modern,
+        )  # fmt: skip
     tap: Tap
     if framing is Framing.JSON_ARRAY:
         tap = watcher = ArrayTap()
@@ -210,11 +213,13 @@ def _refusing(
 ) -> Relay:
     """The relay of an error in the client's protocol, or in what its node takes for that."""
     head, node = reply.head, reply.lease.node
-    keep_alive = request.head.keep_alive
+    keep_alive, modern = request.head.keep_alive, request.head.modern
 
     def make_head(length: int) -> bytes:
         whole = dataclasses.replace(head, body=Body.LENGTH, length=length)
-        return reply_head(whole, Body.LENGTH, surface, request_id, keep_alive=keep_alive)
+        return reply_head(
+            whole, Body.LENGTH, surface, request_id, keep_alive=keep_alive, modern=modern
+        )
 
     def judge(body: bytes) -> ProxyError | None:
         return judge_refusal(surface, head, body, node.host_header, reply.asked, node.key)

@@ -6,6 +6,7 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.near_misses import describe_sent
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
+from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.exchange.outcome import Outcome
 from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.exchange.standing import Standing
@@ -15,7 +16,7 @@ from casedesk_proxy.terms import Action, Call
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import RequestHead
 
-__all__ = ["CATALOGUE", "admit", "look", "read_wish"]
+__all__ = ["CATALOGUE", "admit", "is_known", "look", "read_wish"]
 
 CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
 
@@ -27,6 +28,15 @@ def read_wish(head: RequestHead, outcome: Outcome, hosts: Hosts) -> Call:
     outcome.surface, outcome.action = call.surface, call.action
     require_own_site(head.method, head.headers, hosts)
     return call
+
+
+def is_known(snapshot: Snapshot, head: RequestHead) -> bool:
+    """Whether the caller has a valid token, whatever is refused. Raises nothing."""
+    try:
+        credential = find_credential(head.headers, head.target.partition("?")[2])
+    except ProxyError:
+        return False
+    return credential is not None and snapshot.tokens.match(credential) is not None
 
 
 def look(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> None:

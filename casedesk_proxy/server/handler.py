@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import time
+from dataclasses import replace
 
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.base import Answered
@@ -22,9 +23,10 @@ from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import catalogue
 from casedesk_proxy.server.delivery import Delivery
-from casedesk_proxy.server.door import CATALOGUE, admit, look, read_wish
+from casedesk_proxy.server.door import CATALOGUE, admit, is_known, look, read_wish
 from casedesk_proxy.server.learning import Wishes
 from casedesk_proxy.server.prelude import begin_prelude
+from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.request import Client, Request
 from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.server.whole import came_whole, send_whole
@@ -69,6 +71,7 @@ class Handler:
         self._metadata = metadata
         self._sinks = sinks
         self.watch = Watch(loop)
+        self.refusals = RefusalLimit(loop, snapshot.refusals_per_minute)
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
@@ -81,6 +84,7 @@ class Handler:
         self.snapshot = snapshot
         self._sinks = sinks
         self._standings.clear()
+        self.refusals.adopt(snapshot.refusals_per_minute)
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
@@ -116,6 +120,8 @@ class Handler:
             outcome.terminal = terminal_of(error)
             if isinstance(error, NotFound):
                 outcome.asked = error.model
+            if not outcome.token and not is_known(self.snapshot, head):
+                error = self._weigh(request, outcome, error)
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
             if outcome.terminal is Terminal.FAILED:
@@ -141,6 +147,7 @@ class Handler:
     async def _deliver(self, request: Request, outcome: Outcome, delivery: Delivery) -> bool:
         """Nothing but this waits while a stream runs: the request's body, its plan and the
         frames that made them are gone."""
+        request.release()
         try:
             await delivery.relay.wait()
         finally:
@@ -159,11 +166,19 @@ class Handler:
             method=method, target=_shown(target), surface=guess_surface(target, headers),
             client=self.snapshot.proxies.client(client.peer, headers), terminal=Terminal.REFUSED,
         )  # fmt: skip
+        self.refusals.judge(outcome, error)
         outcome.blame(error)
         reply = error_reply(Dialect(outcome.surface), error, outcome.request_id)
         if client.transport is not None:
             client.transport.write(self._whole(reply, outcome, keep_alive=False))
         self._tell(outcome)
+
+    def _weigh(self, request: Request, outcome: Outcome, error: ProxyError) -> ProxyError:
+        """A refusal of somebody unknown, or the word that there were too many."""
+        judged = self.refusals.judge(outcome, error)
+        if judged is not error:
+            request.head = replace(request.head, keep_alive=False)
+        return judged
 
     def _tell(self, outcome: Outcome) -> None:
         for sink in self._sinks:
@@ -195,7 +210,7 @@ class Handler:
         if request.complete:
             raw = request.take(limit)
         else:
-            raw = await request.read(limit, snapshot.body_timeout)
+            raw = await request.read(limit, snapshot.body_timeout, snapshot.min_rate)
         outcome.received = len(raw)
         complete = time.perf_counter()
         wishes = Wishes(self._dispatcher.lessons)
@@ -312,11 +327,15 @@ class Handler:
         # What is left unread of a body must not be taken for the next request.
         keep_alive = request.head.keep_alive and request.complete
         if request.client.transport is not None:
-            request.client.transport.write(self._whole(reply, outcome, keep_alive=keep_alive))
+            modern = request.head.modern
+            whole = self._whole(reply, outcome, keep_alive=keep_alive, modern=modern)
+            request.client.transport.write(whole)
             outcome.first_byte = self._loop.time()
         return keep_alive
 
-    def _whole(self, reply: OwnReply, outcome: Outcome, *, keep_alive: bool) -> bytes:
+    def _whole(
+        self, reply: OwnReply, outcome: Outcome, *, keep_alive: bool, modern: bool = True
+    ) -> bytes:
         """A reply of our own, in one piece."""
         outcome.status, outcome.sent = reply.status, len(reply.body)
         ident = outcome.request_id.encode("ascii")
@@ -324,7 +343,8 @@ class Handler:
         if outcome.surface == Dialect.ANTHROPIC and reply.status < 400:
             headers.append((b"request-id", ident))
         body = b"" if outcome.method == "HEAD" else reply.body
-        return own_head(reply.status, headers, len(reply.body), keep_alive=keep_alive) + body
+        size = len(reply.body)
+        return own_head(reply.status, headers, size, keep_alive=keep_alive, modern=modern) + body
 
 
 class _RequestIds:

@@ -103,6 +103,11 @@ class Metrics(Collector):
         self._lag = Histogram(
             "casedesk_loop_lag_seconds", "How late the event loop ran what was due.", (), _LAG
         )
+        self._exhausted = Counts(
+            "casedesk_descriptors_exhausted",
+            "Looks, two a second, that found no file descriptor left.", (),
+        )  # fmt: skip
+        self._exhausted.of()
         for result in ("taken", "refused"):
             self._reloads.of(result)
         #: By deployment, surface, node, status and end.
@@ -170,6 +175,9 @@ class Metrics(Collector):
     def count_reload(self, *, ok: bool) -> None:
         self._reloads.of("taken" if ok else "refused").count += 1
 
+    def count_exhaustion(self) -> None:
+        self._exhausted.of().count += 1
+
     def observe_lag(self, seconds: float) -> None:
         self._lag.of().observe(seconds)
 
@@ -181,7 +189,7 @@ class Metrics(Collector):
         for one in (
             self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
             self._queued, self._cancel, self._failovers, self._events, self._bytes, self._tokens,
-            self._reloads, self._lag,
+            self._reloads, self._lag, self._exhausted,
         ):  # fmt: skip
             yield one.collect()
 

@@ -134,10 +134,14 @@ def begin_prelude(
         beat = functools.partial(bytes, pulse(surface, plan.framing, client))
         ending = functools.partial(broken_ending, surface, plan.framing, b"")
     modern = request.head.modern
-    make_head = functools.partial(
-        transposed_head, content_type, headers, surface, request_id, None,
-        modern=modern, keep_alive=request.head.keep_alive and modern,
-    )  # fmt: skip
+
+    def make_head() -> bytes:
+        request.begun = True
+        return transposed_head(
+            content_type, headers, surface, request_id, None,
+            modern=modern, keep_alive=request.head.keep_alive and modern,
+        )  # fmt: skip
+
     return Prelude(loop, transport, make_head, beat, ending, wanted.heartbeat, chunked=modern)
 
 

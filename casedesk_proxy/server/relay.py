@@ -127,6 +127,11 @@ class Relay(asyncio.Protocol, ABC):
             elif self.paused_at is not None or self._rest:
                 self._node.pause_reading()
 
+    @property
+    def unsent(self) -> bool:
+        """Whether it runs, and nothing of the reply has been sent."""
+        return self.terminal is None and self._is_unsent()
+
     def usage(self, dialect: Dialect) -> Usage:
         """The token counts that the node told in its reply, spoken in ``dialect``."""
         self._recall()

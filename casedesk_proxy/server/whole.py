@@ -49,7 +49,8 @@ def send_whole(
         outcome.terminal, keep_alive = Terminal.CLIENT_GONE, False
     else:
         ident = outcome.request_id
-        mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive)
+        modern = request.head.modern
+        mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive, modern=modern)
         request.client.write_soon(mine + body)
         outcome.terminal = Terminal.COMPLETED
         outcome.first_byte = loop.time()

@@ -42,7 +42,8 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
         return Body(None, call.framing is not Framing.UNARY, value)
     model = value.get("model")
     if model is None or model == "":
-        model = _sole(offered())
+        # An empty object asks for nothing, of whatever model.
+        model = _sole(offered() if value else ())
     elif not isinstance(model, str):
         raise _bad_field("model", _TEXT)
     if call.action not in _MAY_STREAM:

@@ -188,11 +188,16 @@ def base_url(surface: Dialect, deployment: str | None) -> str:
     return "/v1" if surface is Dialect.OPENAI else "/"
 
 
+def _told_base(surface: Dialect, deployment: str | None) -> str:
+    base = base_url(surface, deployment)
+    return "the host and port alone" if base == "/" else base
+
+
 def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | None) -> NotFound:
     """A path of ``owner`` at the base URL of ``surface``."""
     return NotFound(
         f"{shown('/' + rest)} belongs to {_NAMES[owner]}, and the base URL is that of"
-        f" {_NAMES[surface]}; set it to {base_url(owner, deployment)}"
+        f" {_NAMES[surface]}; set it to {_told_base(owner, deployment)}"
     )
 
 
@@ -210,7 +215,7 @@ def no_path(
             told = f"{api.name} is not {'relayed' if 'own' in api.name else 'served here'}"
             return NotFound(f"{told}; {api.remedy}" if api.remedy else told, code=api.code)
         if owner is not None:
-            base = base_url(owner, deployment)
+            base = _told_base(owner, deployment)
             return NotFound(f"{asked} is {why}; for {_NAMES[owner]} the base URL is {base}")
     return NotFound(f"{asked} is {why}; {_BASES}")
 

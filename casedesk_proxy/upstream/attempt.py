@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from casedesk_proxy.errors import ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
+from casedesk_proxy.errors import Busy, ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
+from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Attempt", "AttemptFailed"]
+
+#: Seconds after which a client may try again that found us without file descriptors.
+_COME_AGAIN = 5.0
 
 
 class AttemptFailed(Exception):
@@ -50,7 +54,7 @@ class Attempt:
     first_byte_timeout: float
 
     async def run(self) -> tuple[NodeConnection, ResponseHead]:
-        """Raises AttemptFailed."""
+        """Raises AttemptFailed, or Busy where the fault is ours."""
         reused = self.pool.reuse()
         connection = reused or await self._connect()
         try:
@@ -92,6 +96,12 @@ class Attempt:
         except ssl.SSLError as fault:
             error = ConnectFailed(f"node {node}: TLS: {fault.reason or 'handshake failed'}")
         except OSError as fault:
+            if are_used_up(fault):
+                # Nothing speaks against the node, and no other is nearer.
+                raise Busy(
+                    "the proxy has no file descriptor left; try again in a moment",
+                    status=503, code="no_descriptors", retry_after=_COME_AGAIN,
+                ) from None  # fmt: skip
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
             error = ConnectFailed(f"node {node} {reason}")
         finally:

@@ -30,6 +30,7 @@ from casedesk_proxy.pools.health import FIRST, Fault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import FULL, REFUSALS
 from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
@@ -170,6 +171,8 @@ class Prober:
             if not limit:
                 self._doubt(state)
         except (aiohttp.ClientError, OSError) as error:
+            if are_used_up(error):
+                return
             told = "was refused" if _is_refusal(error) else "could not reach it"
             state.hung_at = None  # It is down.
             self._slots.blame(state, Fault.UNREACHABLE, f"a probe {told}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.exchange.reply import client_framing, own_head, reply_head
+from casedesk_proxy.exchange.reply import client_framing, own_head, reply_head, transposed_head
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.wire.http1 import Body, parse_response_head
+from casedesk_proxy.wire.http1 import Body, ResponseHead, parse_response_head
 
 
 def shown(*lines: str, surface: Dialect = Dialect.OPENAI, keep_alive: bool = True) -> list[str]:
@@ -67,3 +67,23 @@ def test_a_head_of_our_own() -> None:
     assert own_head(404, ((b"a", b"b"),), 3, keep_alive=False) == (
         b"HTTP/1.1 404 Not Found\r\na: b\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "modern", "line"),
+    [(True, True, b""), (True, False, b"Connection: keep-alive"),
+     (False, True, b"Connection: close"), (False, False, b"Connection: close")],
+)  # fmt: skip
+def test_what_becomes_of_the_connection(keep_alive: bool, modern: bool, line: bytes) -> None:
+    """`ab -k` waits for ever without the word."""
+    head = ResponseHead(200, b"OK", (), Body.LENGTH, 2, True)
+    heads = [
+        reply_head(head, Body.LENGTH, Dialect.OPENAI, "i", keep_alive=keep_alive, modern=modern),
+        own_head(200, (), 2, keep_alive=keep_alive, modern=modern),
+        transposed_head(
+            "application/json", (), Dialect.OPENAI, "i", 2, keep_alive=keep_alive, modern=modern
+        ),
+    ]
+    for made in heads:
+        lines = made.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        assert [one for one in lines if one.startswith(b"Connection:")] == ([line] if line else [])

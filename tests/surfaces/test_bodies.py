@@ -160,6 +160,11 @@ def test_a_missing_name_means_the_only_model(raw: bytes) -> None:
         assert caught.value.violations[0].path == "model"
 
 
+def test_an_empty_object_asks_for_nothing() -> None:
+    with pytest.raises(BadRequest, match=r"model: a string is required$"):
+        read_body(CHAT, b" {} ", lambda: ("tiny",))
+
+
 def test_a_name_of_another_type_is_never_forgiven() -> None:
     for raw in (b'{"model":5}', b'{"model":["m"]}', b'{"model":false}'):
         with pytest.raises(BadRequest, match="model: a string is required"):

@@ -1,0 +1,108 @@
+"""How often an address may be refused, and how loudly: counts with ``now``, bounded in memory.
+
+Who has no valid token can be refused for ever at no cost of his own. Each address has a bucket
+that leaks: while it is nearly empty a refusal is told like any other exchange, then only summed up,
+and once it is full the address is told to wait. What many addresses do together is summed up, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Refusals", "Summary", "Verdict"]
+
+#: Refusals of one address, and of all together, that have a log line each before they are summed
+#: up; the buckets leak as fast as those for the limit.
+_LOUD = 20
+_LOUD_TOGETHER = 200
+_LOUD_A_MINUTE = 60.0
+#: Addresses that are remembered: those of the last refusals.
+_MOST = 4096
+#: Addresses that a summary names.
+_MOST_NAMED = 10
+
+
+class Verdict(Enum):
+    """What becomes of a refusal."""
+
+    #: Answered and logged.
+    TOLD = "told"
+    #: Answered, and logged in a sum.
+    SUMMED_UP = "summed up"
+    #: Answered with 429, and logged in a sum.
+    TOO_MANY = "too many"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """``refused`` of ``address`` since the last summary, of which ``limited`` were too many."""
+
+    address: str
+    refused: int
+    limited: int
+
+
+class _Bucket:
+    __slots__ = ("at", "level")
+
+    def __init__(self, now: float) -> None:
+        self.level = 0.0
+        self.at = now
+
+    def fill(self, now: float, leak: float, most: float) -> float:
+        """One more, unless it is full; how full it is."""
+        self.level = max(self.level - (now - self.at) * leak, 0.0)
+        self.at = now
+        if self.level + 1 > most:
+            return most + 1
+        self.level += 1
+        return self.level
+
+
+class Refusals:
+    """``a_minute``: refusals of an address a minute beyond which it is told to wait, and as many at
+    once; 0: any number."""
+
+    __slots__ = ("_all", "_buckets", "_summed", "a_minute")
+
+    def __init__(self, a_minute: int) -> None:
+        self.a_minute = a_minute
+        #: By address: for the limit, and for log lines. The last refused are at the end.
+        self._buckets: dict[str, tuple[_Bucket, _Bucket]] = {}
+        self._all = _Bucket(0.0)
+        #: Refused and limited since the last summary; "" counts for those that it cannot name.
+        self._summed: dict[str, tuple[int, int]] = {}
+
+    @property
+    def pause(self) -> float:
+        """Seconds after which an address that was told to wait may be refused once more."""
+        return 60.0 / self.a_minute if self.a_minute else 0.0
+
+    def note(self, address: str, now: float) -> Verdict:
+        """``address`` as limits count it."""
+        pair = self._buckets.pop(address, None)
+        if pair is None:
+            pair = _Bucket(now), _Bucket(now)
+            if len(self._buckets) >= _MOST:
+                del self._buckets[next(iter(self._buckets))]
+        self._buckets[address] = pair
+        most = self.a_minute
+        limited = bool(most) and pair[0].fill(now, most / 60.0, most) > most
+        leak = _LOUD_A_MINUTE / 60.0
+        loud = not limited and pair[1].fill(now, leak, _LOUD) <= _LOUD
+        if loud and self._all.fill(now, _LOUD_TOGETHER / 60.0, _LOUD_TOGETHER) <= _LOUD_TOGETHER:
+            return Verdict.TOLD
+        self._sum_up(address, limited)
+        return Verdict.TOO_MANY if limited else Verdict.SUMMED_UP
+
+    def summarise(self) -> list[Summary]:
+        """What was summed up since it was asked last."""
+        summed, self._summed = self._summed, {}
+        return [Summary(address, *counts) for address, counts in summed.items()]
+
+    def _sum_up(self, address: str, limited: bool) -> None:
+        if address not in self._summed and len(self._summed) >= _MOST_NAMED:
+            address = ""
+        refused, before = self._summed.get(address, (0, 0))
+        self._summed[address] = refused + 1, before + limited

@@ -1,0 +1,56 @@
+"""Whether there are file descriptors left for clients and nodes.
+
+Without one the loop closes whatever client comes next (libuv keeps a spare for that), and tells
+nobody; so it is tried now and then whether one can be had.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+from collections.abc import Callable
+
+from casedesk_proxy.upstream.descriptors import are_used_up
+
+__all__ = ["Descriptors"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two log lines while it lasts.
+_PERIOD = 30.0
+
+
+class Descriptors:
+    """``look`` twice a second or so; ``count`` is told each time that there was none."""
+
+    __slots__ = ("_count", "_now", "_told_at", "_used_up")
+
+    def __init__(self, count: Callable[[], None], now: Callable[[], float]) -> None:
+        self._count = count
+        self._now = now
+        self._used_up = False
+        self._told_at = 0.0
+
+    def look(self) -> None:
+        try:
+            os.close(os.open("/", os.O_PATH | os.O_CLOEXEC))
+        except OSError as error:
+            if are_used_up(error):
+                self._tell()
+            return
+        if self._used_up:
+            self._used_up = False
+            log.warning("there are file descriptors again; clients can connect")
+
+    def _tell(self) -> None:
+        self._count()
+        if self._used_up and self._now() - self._told_at < _PERIOD:
+            return
+        self._used_up, self._told_at = True, self._now()
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        log.error(
+            "all %d file descriptors are in use, so new clients are dropped and nodes cannot be"
+            " reached; raise the limit (LimitNOFILE= in the unit, ulimit -n in a shell)",
+            most,
+        )

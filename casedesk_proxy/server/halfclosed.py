@@ -1,0 +1,91 @@
+"""A client that has said all: it has left, or waits for its answer with one half of the connection.
+
+Both begin with the same FIN. Which it is shows in what its kernel makes of our next bytes, so an
+interim reply goes out, again and again until the final one's head (RFC 9110 section 15.2 lets any
+client of HTTP/1.1 expect one or more): a client that has closed resets the connection within a
+round trip. There may be forwarders between (docker's, ssh -L) who learn it one by one, each with
+the next bytes. Where no interim reply is in place, a FIN means that the client has left: within a
+reply, and from clients of HTTP/1.0. Over TLS it always does. Unix sockets tell by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from typing import Protocol
+
+from casedesk_proxy.server.hangups import HangUps
+from casedesk_proxy.server.request import CONTINUE
+
+__all__ = ["HalfClosed"]
+
+#: Seconds from one interim reply to the next; the first waits for answers that come at once.
+_PAUSES = (0.01, 0.01, 0.05, 0.2, 1.0, 10.0)
+#: Seconds after which a client that leaves is one that had waited.
+_WAITED = 2.0
+
+
+class _Connection(Protocol):
+    transport: asyncio.Transport | None
+
+    def is_unanswered(self) -> bool:
+        """Whether an interim reply is in place."""
+
+    def hang_up(self) -> None:
+        """The client has gone."""
+
+
+class HalfClosed:
+    """``since``: by time.perf_counter. ``exists``: whether the connection has halves; ``tells``:
+    whether a full close shows by itself."""
+
+    __slots__ = ("_connection", "_hangups", "_number", "_sent", "_sock", "_timer",
+                 "exists", "since", "tells")  # fmt: skip
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._hangups: HangUps | None = None
+        self._number = -1
+        self._sent = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.since = time.perf_counter()
+        transport = connection.transport
+        assert transport is not None
+        self.exists = not transport.get_extra_info("sslcontext")
+        self._sock: socket.socket = transport.get_extra_info("socket")
+        self.tells = self._sock.family == socket.AF_UNIX
+
+    def watch(self, hangups: HangUps) -> None:
+        """See whether the client is still there, and tell the connection when it is not."""
+        self._hangups = hangups
+        self._number = hangups.watch(self._sock, self._connection.hang_up)
+        if not self.tells:
+            self._come_back()
+
+    def left_at(self) -> float:
+        """When a client left that is found to have gone now: with its FIN, unless it had waited."""
+        now = time.perf_counter()
+        return self.since if now - self.since < _WAITED else now
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._hangups is not None:
+            self._hangups.forget(self._number)
+            self._hangups = None
+
+    def _come_back(self) -> None:
+        pause = _PAUSES[min(self._sent, len(_PAUSES) - 1)]
+        self._timer = asyncio.get_running_loop().call_later(pause, self._ask)
+
+    def _ask(self) -> None:
+        self._timer = None
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            return
+        if self._connection.is_unanswered():
+            transport.write(CONTINUE)
+            self._sent += 1
+        self._come_back()

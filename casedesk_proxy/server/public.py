@@ -1,0 +1,152 @@
+"""The public side's clients together: who is connected, what they share, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from casedesk_proxy.config.schema import Server
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.server.connection import ClientConnection
+from casedesk_proxy.server.hangups import HangUps
+from casedesk_proxy.server.request import Client, Request
+from casedesk_proxy.server.room import Room
+from casedesk_proxy.server.stalls import Stalls
+from casedesk_proxy.server.turns import Turns
+from casedesk_proxy.wire.http1 import parse_request_head
+from casedesk_proxy.wire.repeated import RepeatedHeads
+
+__all__ = ["PublicServer"]
+
+#: Answers a request, writing to its transport; tells whether the connection may live on.
+Answer = Callable[[Request], Coroutine[Any, None, bool]]
+#: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
+Reject = Callable[[Client, bytes, ProxyError], None]
+
+#: Seconds for which a connection that was used a moment ago waits for one more request while the
+#: server closes: one may be on its way, and a client that pools connections cannot know better.
+_LAST_CHANCE = 1.0
+
+
+class PublicServer:
+    """Makes a ClientConnection for every client; ``connections`` are those that are open.
+    ``handshake_timeout``: seconds that a TLS handshake may take, 0 where there is none. The
+    others are the keys of the configuration's ``server``."""
+
+    def __init__(
+        self,
+        answer: Answer,
+        reject: Reject,
+        *,
+        head_timeout: float,
+        idle_timeout: float,
+        handshake_timeout: float = 0.0,
+        send_timeout: float = 60.0,
+        min_rate: int = 0,
+        max_bodies: int = 2**29,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.answer = answer
+        self.reject = reject
+        self.head_timeout = head_timeout
+        self.idle_timeout = idle_timeout
+        self.handshake_timeout = handshake_timeout
+        self.connections: set[ClientConnection] = set()
+        self.heads = RepeatedHeads(parse_request_head)
+        self.outbox = Outbox(self.loop)
+        self.turns = Turns(self.loop)
+        self.hangups = HangUps(self.loop)
+        self.stalls = Stalls(self.loop, send_timeout, min_rate)
+        self.room = Room(max_bodies)
+        #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
+        #: would have opened; a timer ends what is held even so.
+        self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
+        self.closing = False
+        self._emptied: asyncio.Future[None] | None = None
+        self._rested: asyncio.Future[None] | None = None
+
+    def __call__(self) -> ClientConnection:
+        connection = ClientConnection(self)
+        if self.handshake_timeout:
+            shaking = weakref.ref(connection, self._end_handshake)
+            self._shaking[shaking] = self.loop.call_later(
+                self.handshake_timeout, self._end_handshake, shaking
+            )
+        return connection
+
+    def adopt(self, settings: Server) -> None:
+        """Keep to what another configuration says, as far as a reload takes it."""
+        self.stalls.limit, self.stalls.rate = settings.send_timeout, settings.min_rate
+        self.room.most = max(settings.max_bodies, settings.max_body)
+
+    def admit(self, connection: ClientConnection) -> None:
+        """It is open."""
+        self.connections.add(connection)
+        if self._shaking:
+            self._end_handshake(weakref.ref(connection))
+
+    def close_idle(self) -> None:
+        """Close what carries no request and has not for a while; what does carry one tells its
+        client that it is the last, and closes after its answer."""
+        self.closing = True
+        self.idle_timeout = min(self.idle_timeout, _LAST_CHANCE)
+        for connection in list(self.connections):
+            connection.finish_soon()
+
+    async def wait_empty(self) -> None:
+        """Until no connection is open, nor a handshake under way."""
+        while self.connections or self._shaking:
+            if self._emptied is None or self._emptied.done():
+                self._emptied = self.loop.create_future()
+            await self._emptied
+
+    def forget(self, connection: ClientConnection) -> None:
+        self.connections.discard(connection)
+        self.stalls.forget(connection)
+        self._tell_empty()
+
+    def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:
+        if (timer := self._shaking.pop(shaking, None)) is not None:
+            timer.cancel()
+            self._tell_empty()
+
+    def _tell_empty(self) -> None:
+        if self.connections or self._shaking:
+            return
+        if self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    def rest(self) -> None:
+        """A connection answers nothing any more."""
+        if self._rested is not None and not self._rested.done():
+            self._rested.set_result(None)
+
+    async def close(self, grace: float) -> None:
+        """Cancel what is still being answered and close everything; ``grace``: seconds for what
+        has been written to reach its clients."""
+        self.closing = True
+        for timer in self._shaking.values():
+            timer.cancel()
+        self._shaking.clear()
+        # Those whose relay has just been cut end by themselves.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for connection in list(self.connections):
+            if connection.fiber is not None:
+                connection.fiber.cancel()
+        while any(connection.fiber is not None for connection in self.connections):
+            self._rested = self.loop.create_future()
+            await self._rested
+        for connection in list(self.connections):
+            connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self.wait_empty()
+        for connection in list(self.connections):
+            connection.abort()
+        self.stalls.stop()
+        self.hangups.stop()

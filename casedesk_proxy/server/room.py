@@ -1,0 +1,44 @@
+"""Room for the bodies of all requests together."""
+
+from __future__ import annotations
+
+from casedesk_proxy.errors import Busy
+
+__all__ = ["Room"]
+
+#: Seconds after which a client that found no room may come again.
+_COME_AGAIN = 5.0
+
+
+class Room:
+    """``held`` bytes of ``most``. Whoever takes some gives them back."""
+
+    __slots__ = ("held", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Raises Busy (503), with nothing taken, where they are too many."""
+        if self.held + size > self.most:
+            raise _full()
+        self.held += size
+
+    def check(self, size: int) -> None:
+        """Raises Busy (503) where so many more would be too many now."""
+        if self.held + size > self.most:
+            raise _full()
+
+    def give(self, size: int) -> None:
+        self.held -= size
+
+
+def _full() -> Busy:
+    return Busy(
+        "the requests that are being received and waiting take all the memory that they may"
+        " (server.max_bodies); send this one again in a few seconds",
+        status=503,
+        code="bodies_full",
+        retry_after=_COME_AGAIN,
+    )

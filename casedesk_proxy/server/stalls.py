@@ -1,0 +1,70 @@
+"""Clients that do not take what has been written to them: a reply of ours, the rest of a relayed
+one, or the bytes that a close waits for. While a relay runs, `watch` looks after its client.
+
+What is unsent lies in our memory, and a transport waits for an empty buffer without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from casedesk_proxy.server.parting import reset
+
+__all__ = ["Stalls", "Writer"]
+
+#: Looks per limit.
+_LOOKS = 4
+
+
+class Writer(Protocol):
+    """A connection. ``transport`` is None once it has ended."""
+
+    transport: asyncio.Transport | None
+
+
+class Stalls:
+    """Resets connections of which in ``limit`` seconds too little has been taken: less than
+    ``rate`` bytes a second, or nothing. One timer for all of them."""
+
+    __slots__ = ("_loop", "_timer", "_watched", "limit", "rate")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, rate: int) -> None:
+        self._loop = loop
+        self.limit = limit
+        self.rate = rate
+        #: How many bytes were unsent, and when.
+        self._watched: dict[Writer, tuple[int, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, writer: Writer) -> None:
+        """From now on, until it has ended or been forgotten."""
+        if writer.transport is None or writer in self._watched:
+            return
+        self._watched[writer] = writer.transport.get_write_buffer_size(), self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self.limit / _LOOKS, self._look)
+
+    def forget(self, writer: Writer) -> None:
+        self._watched.pop(writer, None)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for writer, (unsent, since) in list(self._watched.items()):
+            if now - since < self.limit:
+                continue
+            transport = writer.transport
+            left = 0 if transport is None else transport.get_write_buffer_size()
+            if transport is not None and unsent - left < max(self.rate * self.limit, 1):
+                del self._watched[writer]
+                reset(transport)
+            else:
+                self._watched[writer] = left, now
+        if self._watched:
+            self._timer = self._loop.call_later(self.limit / _LOOKS, self._look)

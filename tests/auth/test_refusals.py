@@ -1,0 +1,62 @@
+"""How often an address may be refused, and how loudly."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.auth.refusals import Refusals, Summary, Verdict
+
+
+def note(refusals: Refusals, count: int, now: float = 0.0, address: str = "a") -> list[Verdict]:
+    return [refusals.note(address, now) for _ in range(count)]
+
+
+def test_few_are_told_many_summed_up_and_too_many_limited() -> None:
+    refusals = Refusals(100)
+    told = note(refusals, 150)
+    assert told == [Verdict.TOLD] * 20 + [Verdict.SUMMED_UP] * 80 + [Verdict.TOO_MANY] * 50
+    assert refusals.summarise() == [Summary("a", 130, 50)]
+    assert refusals.summarise() == []
+
+
+def test_an_address_is_forgiven_with_time() -> None:
+    refusals = Refusals(60)
+    note(refusals, 1000)
+    assert note(refusals, 1, now=0.5) == [Verdict.TOO_MANY]
+    assert note(refusals, 2, now=1.6) == [Verdict.TOLD, Verdict.TOO_MANY]
+    assert note(refusals, 1, now=120.0) == [Verdict.TOLD]
+    assert refusals.pause == 1.0
+
+
+def test_an_address_pays_for_no_other() -> None:
+    refusals = Refusals(60)
+    note(refusals, 1000)
+    assert note(refusals, 1, address="b") == [Verdict.TOLD]
+
+
+def test_no_limit_still_sums_up() -> None:
+    refusals = Refusals(0)
+    assert set(note(refusals, 100_000)) == {Verdict.TOLD, Verdict.SUMMED_UP}
+    assert refusals.summarise() == [Summary("a", 100_000 - 20, 0)]
+
+
+def test_many_addresses_are_no_way_around_it() -> None:
+    """Neither in memory, nor in lines, nor in what a summary names."""
+    refusals = Refusals(60)
+    told = [refusals.note(f"2001:db8:0:{n:x}::/64", 0.0) for n in range(50_000)]
+    assert told.count(Verdict.TOLD) <= 200
+    summed = refusals.summarise()
+    assert len(summed) <= 11
+    assert summed[-1].address == ""
+    assert sum(one.refused for one in summed) == 50_000 - told.count(Verdict.TOLD)
+    assert len(refusals._buckets) <= 4096
+
+
+@pytest.mark.parametrize("now", [0.0, 1e9])
+def test_those_that_come_on_are_remembered(now: float) -> None:
+    refusals = Refusals(60)
+    note(refusals, 100, now)
+    for n in range(5000):
+        refusals.note(str(n), now)
+        if n % 1000 == 0:
+            assert refusals.note("a", now) is Verdict.TOO_MANY

@@ -1,0 +1,164 @@
+"""A PublicServer whose handler echoes, for tests of what a client's connection does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
+from casedesk_proxy.server.public import PublicServer
+from casedesk_proxy.server.request import Client, Request
+
+LIMIT = 1000
+#: Bytes that no two sockets' buffers hold.
+SO_MUCH = 24 * 2**20
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+
+
+class Served:
+    """A PublicServer whose handler echoes bodies, and what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bytes]] = []
+        self.faults: list[ProxyError] = []
+        self.rejected: list[ProxyError] = []
+        self.began = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.port = 0
+        self.last = False
+        self.server: PublicServer
+        self.go_on = asyncio.Event()
+
+    async def echo(self, request: Request) -> bool:
+        transport = request.client.transport
+        assert transport is not None
+        try:
+            body = await request.read(LIMIT, 0.2, self.server.stalls.rate)
+        except (BadRequest, TooLarge) as error:
+            self.faults.append(error)
+            transport.write(OK % (5, b"fault"))
+            return request.head.keep_alive and request.complete
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        self.seen.append((request.head.target, body))
+        transport.write(OK % (len(body), body))
+        return request.head.keep_alive
+
+    async def refuse(self, request: Request) -> bool:
+        assert request.client.transport is not None
+        request.client.transport.write(OK % (7, b"refused"))
+        return request.complete
+
+    async def soon(self, request: Request) -> bool:
+        """As short replies are sent, but for the target /now."""
+        body = await request.read(LIMIT, 0.2)
+        transport = request.client.transport
+        assert transport is not None
+        send = transport.write if request.head.target == "/now" else request.client.write_soon
+        send(OK % (len(body), body))
+        return request.head.keep_alive and not self.last
+
+    async def late(self, request: Request) -> bool:
+        """The body, once the test says so."""
+        transport = request.client.transport
+        assert transport is not None
+        try:
+            body = await request.read(LIMIT, 0.2)
+        except Busy as error:
+            transport.write(OK.replace(b"200", b"%d" % error.status) % (0, b""))
+            return False
+        self.began.set()
+        try:
+            await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        transport.write(OK % (len(body), body))
+        return request.head.keep_alive
+
+    async def large(self, request: Request) -> bool:
+        """More than kernels hold."""
+        transport = request.client.transport
+        assert transport is not None
+        self.seen.append((request.head.target, b""))
+        transport.write(OK % (SO_MUCH, bytes(SO_MUCH)))
+        return request.head.keep_alive
+
+    async def hang(self, request: Request) -> bool:
+        self.began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return True
+
+    def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
+        self.rejected.append(error)
+        assert client.transport is not None
+        client.transport.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
+
+
+Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def serving(
+    how: str = "echo",
+    *,
+    head_timeout: float = 5.0,
+    idle_timeout: float = 5.0,
+    path: str | None = None,
+    **settings: Any,
+) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[Peer]]]]:
+    served = Served()
+    factory = PublicServer(
+        getattr(served, how), served.reject,
+        head_timeout=head_timeout, idle_timeout=idle_timeout, **settings,
+    )  # fmt: skip
+    served.server = factory
+    loop = asyncio.get_running_loop()
+    server: asyncio.Server
+    if path is None:
+        server = await loop.create_server(factory, "127.0.0.1", 0)
+        served.port = server.sockets[0].getsockname()[1]
+    else:
+        server = await loop.create_unix_server(factory, path)
+    peers: list[Peer] = []
+
+    async def connect() -> Peer:
+        opening = (
+            asyncio.open_unix_connection(path)
+            if path is not None
+            else asyncio.open_connection("127.0.0.1", served.port)
+        )
+        peers.append(await opening)
+        return peers[-1]
+
+    try:
+        yield served, connect
+    finally:
+        for _, writer in peers:
+            writer.transport.abort()
+        server.close()
+        await factory.close(0.1)
+        await server.wait_closed()
+
+
+def post(body: bytes, target: str = "/x", extra: str = "") -> bytes:
+    head = f"POST {target} HTTP/1.1\r\nHost: h\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def chunked(*chunks: bytes, extra: str = "") -> bytes:
+    head = f"POST /x HTTP/1.1\r\nHost: h\r\n{extra}Transfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n"
+
+
+async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+    return int(head.split(b" ")[1]), await reader.readexactly(length)

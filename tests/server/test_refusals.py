@@ -1,0 +1,114 @@
+"""Whoever has no valid token is refused cheaply, and with few log lines; nobody else pays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from casedesk_proxy.server import refusals as module
+from tests.fixtures.proxy import proxy_here, token_entry
+from tests.fixtures.raw_client import RawClient, ask, connect, request
+
+TOKEN = "Authorization: Bearer right"
+PATHS = {
+    "no token": request("/v1/chat/completions", {"model": "m"}),
+    "a wrong one": request("/v1/messages", {"model": "m"}, "x-api-key: no", "anthropic-version: x"),
+    "no such path": request("/nowhere"),
+    "a wrong method": request("/v1/chat/completions", None),
+}
+
+
+def config(**server: object) -> dict[str, object]:
+    return {
+        "server": {"refusals_per_minute": 30, **server},
+        "default_deployment": "d",
+        "nodes": {"n": {"url": "http://127.0.0.1:9", "models": ["m"], "engine": "openai"}},
+        "deployments": {
+            "d": {"nodes": ["n"]},
+            "open": {"nodes": ["n"], "auth": "none"},
+        },
+        "tokens": [token_entry("right", "d")],
+    }
+
+
+async def fill(client: RawClient, wire: bytes, count: int = 30) -> None:
+    client.write(wire * count)
+    for _ in range(count):
+        assert (await client.reply()).status in (401, 404, 405)
+
+
+@pytest.mark.parametrize("how", PATHS)
+async def test_too_many_are_told_to_wait(how: str) -> None:
+    async with proxy_here(config()) as proxy, connect(proxy.url) as client:
+        await fill(client, PATHS[how])
+        reply = await client.ask(PATHS[how] * 3)
+        assert reply.status == 429
+        assert int(reply.value("retry-after") or b"") >= 1
+        assert reply.value("connection") == b"close"
+        told = json.loads(reply.body)["error"]
+        assert "refusals_per_minute" in told["message"]
+        await asyncio.wait_for(client.until_gone(), 10)
+        with pytest.raises(ConnectionError):
+            await client.reply()
+
+
+async def test_those_with_a_token_pay_for_nobody() -> None:
+    async with proxy_here(config()) as proxy:
+        async with connect(proxy.url) as client:
+            await fill(client, PATHS["no such path"])
+        listing = await ask(proxy.url, request("/v1/models", None, TOKEN))
+        assert listing.status == 200
+        wrong_path = await ask(proxy.url, request("/nowhere", None, TOKEN))
+        assert wrong_path.status == 404
+        open_to_all = await ask(proxy.url, request("/proxy/open/openai/v1/models"))
+        assert open_to_all.status == 200
+        assert (await ask(proxy.url, PATHS["no token"])).status == 429
+
+
+async def test_a_listed_proxy_does_not_pay_for_its_clients() -> None:
+    async with proxy_here(config(trusted_proxies=["127.0.0.1"])) as proxy:
+        one, other = ("X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2")
+        async with connect(proxy.url) as client:
+            await fill(client, request("/nowhere", None, one))
+        assert (await ask(proxy.url, request("/nowhere", None, one))).status == 429
+        assert (await ask(proxy.url, request("/nowhere", None, other))).status == 404
+        for host, status in ((1, 404), (2, 404)):
+            told = f"X-Forwarded-For: 2001:db8::{host}"
+            assert (await ask(proxy.url, request("/nowhere", None, told))).status == status
+
+
+async def test_a_limit_of_0_is_none() -> None:
+    async with proxy_here(config(refusals_per_minute=0)) as proxy, connect(proxy.url) as client:
+        await fill(client, PATHS["no token"], 500)
+
+
+async def test_the_log_sums_up_and_the_metrics_count_each(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(module, "_PERIOD", 0.05)
+    caplog.set_level(logging.WARNING)
+    async with proxy_here(config()) as proxy:
+        async with connect(proxy.url) as client:
+            await fill(client, PATHS["no token"])
+        for _ in range(5):
+            await ask(proxy.url, PATHS["no token"])
+        await ask(proxy.url, b"NONSENSE\r\n\r\n")
+        summed: list[str] = []
+        while sum(int(line.split()[1]) for line in summed) < 16:
+            await asyncio.sleep(0.01)
+            summed = [one.getMessage() for one in caplog.records if "more requests" in one.message]
+        counted = proxy.gateway.metrics.render().decode()
+    assert all("from 127.0.0.1 without a valid token" in line for line in summed)
+    lines = [line for line in capfd.readouterr().err.splitlines() if "end=refused" in line]
+    assert len(lines) == 20
+    total = sum(
+        float(line.rpartition(" ")[2])
+        for line in counted.splitlines()
+        if line.startswith("casedesk_exchanges_total") and 'end="refused"' in line
+    )
+    assert total == 36
