@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import aiohttp
 import click
 from rich.console import Console
 from rich.table import Table
@@ -14,12 +16,17 @@ from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream.contexts import advise
+from casedesk_proxy.upstream.recognise import recognise
 
 __all__ = ["check"]
 
 #: Where output is no terminal, nobody wants lines broken for one.
 PLAIN_WIDTH = 160
+#: Seconds for an answer of a node.
+_PATIENCE = 1.0
 
 
 @click.command()
@@ -32,16 +39,37 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
     All errors and warnings go to stderr, each with file, line and column; the summary of what
     would be served goes to stdout. Nothing is contacted, and no key is read unless --keys asks
     for it, which is to be run as the service is, with its user, environment and credentials.
+    --keys without --quiet also asks nodes that may be Ollama for the contexts of their models.
     """
     try:
         loaded = read_config(file)
-        if keys:
-            read_keys(loaded.config, file)
+        secrets = read_keys(loaded.config, file) if keys else {}
     except ConfigError as error:
         fail(error)
     warn([*loaded.warnings, *find_exposed(loaded.config, file=str(file))])
+    if keys and not quiet:
+        warn(asyncio.run(_ask_contexts(loaded.config, secrets, str(file))))
     if not quiet:
         _summarise(loaded.config)
+
+
+async def _ask_contexts(config: Config, secrets: dict[str, str], file: str) -> list[Complaint]:
+    """What Ollamas would cut prompts to. Those that do not answer at once are passed over."""
+    nodes = {
+        name: node for name, node in config.nodes.items()
+        if node.engine in (Engine.OLLAMA, Engine.AUTO) and node.url.startswith("http:")
+    }  # fmt: skip
+    async with aiohttp.ClientSession() as session:
+        answers = await asyncio.gather(*(
+            recognise(session, node.url, api_key=secrets.get(name), answer_seconds=_PATIENCE)
+            for name, node in nodes.items()
+        ))  # fmt: skip
+    return [
+        Complaint(f"nodes.{name}", sentence, file)
+        for name, found in zip(nodes, answers, strict=True)
+        if found is not None and found.engine is Engine.OLLAMA
+        for sentence in advise(found.models)
+    ]
 
 
 def _summarise(config: Config) -> None:

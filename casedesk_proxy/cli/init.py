@@ -19,6 +19,7 @@ from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_node
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.values import NodeUrl
 from casedesk_proxy.terms import Engine
+from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.recognise import Recognised, recognise
 
 __all__ = ["HOST", "PLACES", "init"]
@@ -91,6 +92,8 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
         _tell_nothing(urls)
     for one in found:
         click.echo(f"{one.url}  {_describe(one.node)}")
+        for sentence in advise(one.node.models) if one.node.engine is Engine.OLLAMA else ():
+            click.echo(f"  note: {sentence}")
     listen = _choose_port(LISTEN_PORT, found)
     credential = mint()
     admin = f"{HOST}:{_free_port(ADMIN_PORT)}"

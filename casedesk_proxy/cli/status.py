@@ -134,6 +134,14 @@ def _show(console: Console, told: dict[str, Any], now: float) -> None:
     console.print()
     console.print(_node_table(told["nodes"]))
     for name, node in told["nodes"].items():
+        for sentence in node.get("advice", ()):
+            console.print(Text(f"{name}: {sentence}", style="yellow"))
+        for model, context in node.get("contexts", {}).items():
+            if context["cut_to"]:
+                console.print(Text(
+                    f"{name}: prompts for {model} were cut to {context['cut_to']} tokens",
+                    style="bold red",
+                ))  # fmt: skip
         for model, controls in node.get("left_out", {}).items():
             left = f"{name}: {model} refuses thinking controls, which are left out: "
             console.print(Text(left + ", ".join(controls)))

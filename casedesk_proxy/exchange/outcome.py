@@ -90,7 +90,9 @@ class Outcome:
     leaving of the client to the close of its node connection, both in seconds. ``attempts``
     counts the nodes that were asked; ``tried`` names those that failed, each with why;
     ``queued`` are the seconds spent waiting for a slot. ``summed_up``: one log line tells of it
-    and of others like it.
+    and of others like it. ``repeats`` counts the attempts that only left out a wish. ``text_size``
+    is ``received`` of a long request that is text alone, else 0; ``cut_to`` the tokens to which
+    its node cut the prompt without an error.
     """
 
     request_id: str
@@ -123,6 +125,9 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     dropped: tuple[str, ...] = ()
     summed_up: bool = False
+    repeats: int = 0
+    text_size: int = 0
+    cut_to: int | None = None
 
     def blame(self, error: ProxyError) -> None:
         """Note why."""
@@ -166,6 +171,8 @@ class Outcome:
         if self.dropped:
             facts["dropped"] = _listed(self.dropped)
         self._tell_usage(facts)
+        if self.cut_to is not None:
+            facts["cut_to"] = self.cut_to
         if not self.action:
             facts |= {n: v for n, v in (("method", self.method), ("target", self.target)) if v}
         return facts

@@ -58,7 +58,7 @@ def usual_line(outcome: Outcome) -> bytes | None:
         or outcome.first_byte is None
         or not (outcome.action and outcome.received and outcome.events)
         or outcome.code or outcome.tried or outcome.queued or outcome.dropped
-        or outcome.attempts > 1
+        or outcome.attempts > 1 or outcome.cut_to is not None
         or usage.prompt is None or usage.output is None
         or not outcome.request_id.isalnum()
     ):  # fmt: skip

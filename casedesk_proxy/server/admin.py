@@ -53,6 +53,9 @@ class Served(Protocol):
     def failovers(self) -> Sequence[Failover]: ...
 
     @property
+    def cut_prompts(self) -> Mapping[tuple[str, str], int]: ...
+
+    @property
     def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]: ...
 
     @property
@@ -174,6 +177,18 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
         "last_error_at": _epoch(state.health.last_error_at, now),
         "cooling_until": _epoch(state.health.until or None, now),
         "models": [model.name for model in reported[name]] if name in reported else None,
+        "contexts": {
+            model.name: {
+                "length": model.context_length,
+                "trained": model.trained_length,
+                "cut_to": served.cut_prompts.get((name, model.name)),
+            }
+            for model in reported.get(name, ())
+            if model.context_length
+            or model.trained_length
+            or (name, model.name) in served.cut_prompts
+        },
+        "advice": list(served.metadata.advice.get(name, ())),
         "left_out": {
             model: sorted(controls)
             for (node, model), controls in served.refused_controls.items()

@@ -138,6 +138,11 @@ class Gateway:
         return self.dispatcher.failovers
 
     @property
+    def cut_prompts(self) -> Mapping[tuple[str, str], int]:
+        """To how many tokens prompts were cut, by node and model."""
+        return self._handler.cuts.seen
+
+    @property
     def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]:
         """The controls of thinking that models, by node and name, have refused."""
         return self.dispatcher.lessons.refused

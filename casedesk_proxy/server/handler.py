@@ -22,6 +22,7 @@ from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
 from casedesk_proxy.server.catalogue import catalogue
+from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.door import CATALOGUE, admit, is_known, look, read_wish
 from casedesk_proxy.server.learning import Wishes
@@ -36,6 +37,7 @@ from casedesk_proxy.surfaces.paths import guess_surface
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.usage.cut import SHORTEST
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import glimpse_head
 from casedesk_proxy.wire.query import scrub_target
@@ -72,6 +74,7 @@ class Handler:
         self._sinks = sinks
         self.watch = Watch(loop)
         self.refusals = RefusalLimit(loop, snapshot.refusals_per_minute)
+        self.cuts = Cuts(metadata)
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
@@ -181,6 +184,8 @@ class Handler:
         return judged
 
     def _tell(self, outcome: Outcome) -> None:
+        if outcome.text_size:
+            self.cuts.judge(outcome)
         for sink in self._sinks:
             sink(outcome)
 
@@ -212,6 +217,8 @@ class Handler:
         else:
             raw = await request.read(limit, snapshot.body_timeout, snapshot.min_rate)
         outcome.received = len(raw)
+        if outcome.received >= SHORTEST:
+            outcome.text_size = text_size(raw)
         complete = time.perf_counter()
         wishes = Wishes(self._dispatcher.lessons)
         while True:
@@ -291,7 +298,9 @@ class Handler:
         if not refused and not lost:
             return False
         delivery.close(outcome)
-        if not refused:
+        if refused:
+            outcome.repeats += 1
+        else:
             self._dispatcher.lose(outcome)
         outcome.terminal, outcome.status, outcome.first_byte = Terminal.FAILED, 0, None
         outcome.code = outcome.reason = ""

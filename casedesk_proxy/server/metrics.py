@@ -88,6 +88,11 @@ class Metrics(Collector):
         self._failovers = Counts(
             "casedesk_failovers", "Attempts at a further node.", ("deployment",)
         )
+        self._cut = Counts(
+            "casedesk_cut_prompts",
+            "Requests whose prompt a node cut to its context without an error.",
+            ("deployment", "node"),
+        )  # fmt: skip
         self._events = Counts(
             "casedesk_events", "Pieces relayed from nodes, told at each exchange's end.",
             ("deployment", "node"),
@@ -138,6 +143,8 @@ class Metrics(Collector):
                 self._count_tokens(outcome)
         if outcome.events > 2 or outcome.attempts > 1 or outcome.queued:
             self._count_unusual(outcome)
+        if outcome.cut_to is not None:
+            self._cut.of(outcome.deployment, outcome.node).count += 1
         if outcome.cancel is not None:
             self._cancel.of().observe(outcome.cancel)
 
@@ -169,8 +176,9 @@ class Metrics(Collector):
             self._gap.of(deployment, outcome.surface).observe(gap)
         if outcome.queued:
             self._queued.of(deployment).observe(outcome.queued)
-        if outcome.node and outcome.attempts > 1:
-            self._failovers.of(deployment).count += outcome.attempts - 1
+        failovers = outcome.attempts - 1 - outcome.repeats
+        if outcome.node and failovers > 0:
+            self._failovers.of(deployment).count += failovers
 
     def count_reload(self, *, ok: bool) -> None:
         self._reloads.of("taken" if ok else "refused").count += 1
@@ -189,7 +197,7 @@ class Metrics(Collector):
         for one in (
             self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
             self._queued, self._cancel, self._failovers, self._events, self._bytes, self._tokens,
-            self._reloads, self._lag, self._exhausted,
+            self._cut, self._reloads, self._lag, self._exhausted,
         ):  # fmt: skip
             yield one.collect()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.upstream.contexts import Warnings
 from casedesk_proxy.upstream.recognise import (
     Recognised,
     ask_for_embeddings,
@@ -74,8 +75,14 @@ class Metadata:
         self._looked_at: dict[str, float] = {}
         self._soon: dict[str, tuple[float, asyncio.TimerHandle]] = {}
         self._looks: set[asyncio.Task[None]] = set()
+        self._warnings = Warnings()
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
         self.nodes: Mapping[str, NodeSpec] = {}
+
+    @property
+    def advice(self) -> Mapping[str, Sequence[str]]:
+        """What there is to say to operators, by node."""
+        return self._warnings.advice
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Take over a configuration: models named in it count at once. What was learnt of a node
@@ -96,7 +103,8 @@ class Metadata:
         }  # fmt: skip
         for name, node in snapshot.nodes.items():
             if node.models is not None:
-                known[name] = tuple(ModelInfo(model) for model in node.models)
+                found = self._recognised.get(name)
+                known[name] = _named(node.models, found.models if found is not None else ())
         self.reported = known
         self._apply()
 
@@ -191,8 +199,12 @@ class Metadata:
             if not models and node.models is None:
                 models = await self._list(session, node)
         current = self._snapshot.nodes.get(node.name) if self._snapshot else None
-        if models is None or current is None or current.models is not None:
+        if models is None or current is None:
             return
+        if current.models is not None:
+            models = _named(current.models, models)
+        if found is not None:
+            self._warnings.look(node.name, found.engine, models)
         # Some servers list nothing and serve something; who listed models before has lost them.
         before = self.reported.get(node.name)
         if models != before and (models or before is not None):
@@ -257,6 +269,13 @@ class Metadata:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.debug("node %s did not list its models: %s", node.name, type(error).__name__)
             return None
+
+
+def _named(names: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tuple[ModelInfo, ...]:
+    """The configured models, with what the node tells of them."""
+    known = {model.name: model for model in models}
+    told = ((name, known.get(name) or known.get(f"{name}:latest")) for name in names)
+    return tuple(replace(model or ModelInfo(name), name=name) for name, model in told)
 
 
 def _as_found(node: NodeSpec, found: Recognised) -> NodeSpec:

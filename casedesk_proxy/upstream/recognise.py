@@ -94,6 +94,8 @@ async def refresh_ollama(
     now = {one.name: one for one in listings.ollama_models(tags, loaded, {})}
     if "models" not in loaded or now.keys() != {one.name for one in known.models}:
         return None
+    if any(now[one.name].created != one.created for one in known.models):
+        return None  # Made anew under its name, and perhaps able to do other things.
     models = tuple(
         replace(
             one,

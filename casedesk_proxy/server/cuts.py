@@ -1,0 +1,69 @@
+"""Prompts that a node has cut without an error: named in the log, and counted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.terms import Engine, ModelInfo
+from casedesk_proxy.upstream.contexts import remedy
+from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.usage.cut import MEDIA, SHORTEST, cut_to
+
+__all__ = ["Cuts", "text_size"]
+
+log = logging.getLogger(__name__)
+
+_MOST_SAID = 1000
+
+
+def text_size(raw: bytes) -> int:
+    """Bytes of a request that is worth a look and holds nothing but text, else 0."""
+    if len(raw) < SHORTEST or any(mark in raw for mark in MEDIA):
+        return 0
+    return len(raw)
+
+
+class Cuts:
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+        self._said: set[tuple[str, str, int]] = set()
+        #: By node and model, in tokens: what prompts were last cut to.
+        self.seen: Mapping[tuple[str, str], int] = {}
+
+    def judge(self, outcome: Outcome) -> None:
+        """Notes in the outcome what its prompt was cut to."""
+        usage = outcome.usage
+        if not outcome.text_size or usage.prompt is None:
+            return
+        if outcome.terminal is not Terminal.COMPLETED or outcome.status != 200:
+            return
+        model = self._model(outcome)
+        found = self._metadata.nodes.get(outcome.node)
+        limit = model.context_length if model is not None else None
+        guess = found is not None and found.engine is Engine.OLLAMA
+        # Anthropic's counts leave out what came from a cache.
+        for counted in (usage.prompt, usage.prompt + (usage.cached or 0)):
+            if outcome.cut_to is None:
+                outcome.cut_to = cut_to(outcome.text_size, counted, limit, guess=guess)
+        if outcome.cut_to is not None:
+            self._say(outcome, outcome.cut_to, model)
+
+    def _model(self, outcome: Outcome) -> ModelInfo | None:
+        models = self._metadata.reported.get(outcome.node, ())
+        return next((one for one in models if one.name == outcome.model), None)
+
+    def _say(self, outcome: Outcome, limit: int, model: ModelInfo | None) -> None:
+        place = outcome.node, outcome.model, limit
+        if place in self._said or len(self._said) >= _MOST_SAID:
+            return
+        self._said.add(place)
+        self.seen = {**self.seen, (outcome.node, outcome.model): limit}
+        trained = (model.trained_length if model is not None else None) or 0
+        log.warning(
+            "node %s cut a prompt for %s to %d tokens without an error (request %s, %d bytes), and "
+            "answered only the rest; %s; each such request has cut_to in its line of the log",
+            outcome.node, outcome.model, limit, outcome.request_id, outcome.received,
+            remedy(trained),
+        )  # fmt: skip

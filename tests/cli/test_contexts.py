@@ -1,0 +1,70 @@
+"""The remedy for prompts that Ollama cuts, where people look first."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, ENVIRONMENT
+from tests.cli.test_status import TOLD, shown
+from tests.upstream import fake_node
+from tests.upstream.fake_node import running
+
+REMEDY = "OLLAMA_CONTEXT_LENGTH=32768"
+
+
+async def run(*arguments: str | Path) -> tuple[int, str, str]:
+    """The command in its own process, while this one runs the nodes."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *map(str, arguments), env=ENVIRONMENT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_init_says_it(tmp_path: Path) -> None:
+    async with (
+        running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as ollama,
+        running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as llama,
+    ):
+        nodes = ("--node", ollama.url, "--node", llama.url)
+        code, out, _ = await run("init", "--output", tmp_path / "c.yaml", *nodes)
+    assert code == 0
+    (note,) = [line for line in out.splitlines() if line.startswith("  note:")]
+    assert REMEDY in note
+    assert "tiny:latest" in note
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(("--keys",), True), ((), False), (("--keys", "--quiet"), False)],
+)
+async def test_check_says_it(tmp_path: Path, options: tuple[str, ...], says: bool) -> None:
+    file = tmp_path / "c.yaml"
+    async with running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as ollama:
+        file.write_text(
+            f'nodes: {{gpu0: {{url: "{ollama.url}", engine: ollama}},'
+            ' away: {url: "http://127.0.0.1:1"}}\n'
+            "deployments: {d: {nodes: [gpu0, away], auth: none}}\n"
+        )
+        code, _, err = await run("check", file, *options)
+        assert bool(ollama.asked) is says
+    assert code == 0
+    assert (REMEDY in err) is says
+    if says:
+        assert err.startswith(f"warning: {file}: nodes.gpu0: ")
+
+
+def test_status_says_it() -> None:
+    gpu0 = {**TOLD["nodes"]["gpu0"], "advice": ["the remedy"], "left_out": {"m": ["budget", "off"]},
+            "contexts": {"m": {"length": None, "trained": 8, "cut_to": 2048},
+                         "n": {"length": 5, "trained": 8, "cut_to": None}}}  # fmt: skip
+    text = shown({**TOLD, "nodes": {"gpu0": gpu0}})
+    assert "gpu0: the remedy" in text
+    assert "gpu0: prompts for m were cut to 2048 tokens" in text
+    assert "prompts for n" not in text
+    assert "gpu0: m refuses thinking controls, which are left out: budget, off" in text
