@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.proxy import RunningGateway, proxy_here, token_entry
+from casedesk_proxy.config.load import load_config
+from tests.fixtures.proxy import RunningGateway, config_text, proxy_here, token_entry
 
 CONFIG: dict[str, Any] = {
     "server": {"admin": "127.0.0.1:0"},
@@ -109,3 +110,16 @@ async def test_where_others_reach_us_only_browsers_need_a_name(settings: dict[st
             page = await ask(url, f"GET {path}", browser)
             across = await ask(url, f"GET {path}", CROSS)
             assert [program[0], page[0], across[0]] == [200, 403, 403]
+
+
+async def test_a_reload_takes_names_and_proxies() -> None:
+    async with proxy_here(CONFIG) as proxy:
+        before = await ask(proxy.url, "GET /v1/models", EVIL)
+        text = config_text(with_server(hosts=["evil.example"], listen="127.0.0.1:0"))
+        gateway = proxy.gateway
+        gateway.adopt(gateway.compile(load_config(text, "again.yaml").config, {}))
+        after = await ask(proxy.url, "GET /v1/models", EVIL)
+        admin = await ask(admin_of(proxy), "GET /status", EVIL)
+        gateway.adopt(gateway.compile(load_config(config_text(CONFIG), "old.yaml").config, {}))
+        again = await ask(proxy.url, "GET /v1/models", EVIL)
+    assert [before[0], after[0], admin[0], again[0]] == [403, 200, 200, 403]
