@@ -12,6 +12,7 @@ from typing import Any
 from casedesk_proxy.dialects.anthropic_writers import TEXT, TOOL_USE, Writer
 from casedesk_proxy.dialects.openai_chunks import Call, CallList
 from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import PieceRepair
 
 __all__ = ["Sequence"]
 
@@ -36,6 +37,7 @@ class Sequence:
         self._kind = ""
         self._open: Call | None = None
         self._told = 0  # pieces of the open call's arguments that the client has
+        self._repair = PieceRepair()  # Anthropic's SDK cannot read half a surrogate pair
         self._blank = ""
         self._begun: dict[int, str] = {}
         self._waiting: list[Call | tuple[str, str]] = []
@@ -132,7 +134,7 @@ class Sequence:
         self._start(TOOL_USE, ident, self._names.get(call.name, call.name))
         self._open = call
         self.uses_tools = True
-        self._told = 0
+        self._told, self._repair = 0, PieceRepair()
         self._tell(call)
 
     def _tell(self, call: Call) -> None:
@@ -141,7 +143,7 @@ class Sequence:
         if not self._told and "null".startswith("".join(call.pieces).strip()):
             return
         for piece in call.pieces[self._told :]:
-            self._writer.add(piece)
+            self._writer.add(self._repair.feed(piece))
         self._told = len(call.pieces)
 
     def _show_nothing(self) -> None:
@@ -158,7 +160,7 @@ class Sequence:
     def _close(self, *, keep: bool = True) -> None:
         call, kind = self._open, self._kind
         self._open, self._kind = None, ""
-        if call is not None and not self._told:
-            self._writer.add("{}")
+        if call is not None:
+            self._writer.add(self._repair.finish() if self._told else "{}")
         if kind:
             self._writer.stop(keep=keep)

@@ -6,7 +6,15 @@ from typing import Any
 
 from casedesk_proxy.dialects.fault_documents import raise_error
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads, read_count
+from casedesk_proxy.jsonio import (
+    JSONError,
+    TooDeep,
+    dumps,
+    is_deeper,
+    loads_exact,
+    loads_repaired,
+    read_count,
+)
 from casedesk_proxy.terms import Usage
 
 __all__ = [
@@ -35,7 +43,7 @@ _MAX_DEPTH = 200
 def read_chunk(payload: bytes) -> dict[str, Any]:
     """One event's object. Raises StreamBroken for what is none, NodeError for an error."""
     try:
-        chunk = loads(payload)
+        chunk = loads_repaired(payload)
     except JSONError:
         raise StreamBroken("the node sent an event that is not JSON") from None
     if not isinstance(chunk, dict):
@@ -86,7 +94,7 @@ def read_arguments(text: str) -> dict[str, Any] | None:
     if not text.strip():
         return {}
     try:
-        value = loads(text)
+        value = loads_exact(text.encode("utf-8", "replace"))
     except JSONError:
         return None
     if value is None:

@@ -12,7 +12,7 @@ from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.exchange.limits import find_limits, find_model
 from casedesk_proxy.exchange.route import Ask, Route
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.jsonio import TooDeep
+from casedesk_proxy.jsonio import TooDeep, with_exact_numbers
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
@@ -58,6 +58,7 @@ def transpose_for(
     Unsupported, before any node is called. No route and no answer: nobody knows how to make it
     over.
     """
+    value = with_exact_numbers(value, ask.raw)
     for dialect, transpose in transposers(ask.call):
         speakers = [node for node in holders if dialect in node.speaks]
         if speakers:

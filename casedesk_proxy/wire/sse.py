@@ -2,7 +2,8 @@
 
 The decoder takes any line end, byte order mark, comments and data over several lines, split
 anywhere, and holds at most MAX_EVENT bytes. ``id`` and ``retry`` mean nothing on these streams
-and are dropped.
+and are dropped, as are events whose data is empty or blank: the standard gives them to their
+reader, but no protocol here has any, and proxies send them to keep a connection open.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class EventDecoder:
             and data.endswith(b"\n\n")
             and data.find(b"\n") == len(data) - 2
             and b"\r" not in data
-            and len(data) < self._limit
+            and 8 < len(data) < self._limit
+            and data[6] != 0x20
         ):
             self._started, self._after_cr = True, False
             return [(b"", data[6:-2])]
@@ -138,7 +140,9 @@ class EventDecoder:
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._has_data:
-            events.append((self._name, bytes(self._data)))
+            data = bytes(self._data)
+            if data and not data.isspace():
+                events.append((self._name, data))
             self._data.clear()
             self._has_data = False
         self._name = b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jiter
 import pytest
 
 from casedesk_proxy.dialects.base import Translator
@@ -838,3 +839,42 @@ def test_arguments_nested_too_deeply_are_no_arguments() -> None:
         collected(call, chunk(finish="tool_calls"), DONE)
     (block,) = collected(call, chunk(finish="length"), DONE)["content"]
     assert block["input"] == {}
+
+
+HALF_AND_BIG = r'{"a": "x\ud83d", "n": 123456789012345678901234567890}'
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, len(HALF_AND_BIG)])
+def test_half_a_surrogate_pair_and_a_big_number_in_arguments(size: int) -> None:
+    pieces = [HALF_AND_BIG[at : at + size] for at in range(0, len(HALF_AND_BIG), size)]
+    first = {"index": 0, "id": "call_123456789", "function": {"name": "f", "arguments": ""}}
+    deltas = [{"index": 0, "function": {"arguments": piece}} for piece in pieces]
+    chunks = [chunk({"tool_calls": [one]}) for one in (first, *deltas)]
+    said = [*chunks, chunk(finish="tool_calls"), DONE]
+    wanted = {"a": "x\ufffd", "n": 123456789012345678901234567890}
+    (block,) = collected(*said)["content"]
+    assert block["input"] == wanted
+    shown = [
+        one["delta"]["partial_json"]
+        for one in streamed(*said)
+        if one["type"] == "content_block_delta"
+    ]
+    # Anthropic's SDK reads it so, and raises ValueError for half a pair.
+    assert jiter.from_json("".join(shown).encode())["a"] == "x\ufffd"
+    assert json.loads("".join(shown)) == wanted
+
+
+def test_half_a_surrogate_pair_in_text() -> None:
+    broken = chunk({"content": "?"}).replace(b"?", rb"x\ud83d")
+    said = (broken, chunk({"content": "y"}), chunk(finish="stop"), DONE)
+    (block,) = collected(*said)["content"]
+    assert block["text"] == "x\ufffdy"
+    (block,) = blocks(streamed(*said))
+    assert block["text"] == "x\ufffdy"
+
+
+@pytest.mark.parametrize("blank", [b"data:\n\n", b"data: \n\n", b"event: ping\ndata:\n\n"])
+def test_an_event_of_nothing_is_passed_over(blank: bytes) -> None:
+    said = (blank, chunk({"content": "x"}), blank, chunk(finish="stop"), blank, DONE, blank)
+    (block,) = collected(*said)["content"]
+    assert block["text"] == "x"

@@ -803,3 +803,16 @@ def test_an_empty_finish_reason_is_none() -> None:
 def test_words_that_are_no_text_are_not_left_out(content: Any) -> None:
     """The reply would end as if the model had said nothing."""
     assert breaks(delta(content), STOP, DONE) == ""
+
+
+def test_half_a_surrogate_pair_and_a_big_number_in_arguments() -> None:
+    arguments = r'{"a": "x\ud83d", "n": 123456789012345678901234567890}'
+    wanted = {"a": "x\ufffd", "n": 123456789012345678901234567890}
+    assert parts(tool(0, id="i", name="f", arguments=arguments), *END) == [
+        [called("f", wanted, "i")]
+    ]
+
+
+def test_an_event_of_nothing_is_passed_over() -> None:
+    blank = b"data:\n\n"
+    assert play(blank, *THINKING, blank) == play(*THINKING)

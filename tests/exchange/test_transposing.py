@@ -153,3 +153,63 @@ def test_the_client_is_told_what_was_left_out() -> None:
     many = {f"f{number}": 1 for number in range(12)}
     (_, value) = told({"contents": CONTENTS, **many}, lenient)["plain"][0]
     assert value == "f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, and 2 more"
+
+
+BIG = 123456789012345678901234567890
+CALLED = {"functionCall": {"name": "f", "args": {"n": BIG}}}
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": BIG}}}
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        (
+            GENERATE,
+            {
+                "contents": [
+                    *CONTENTS,
+                    {
+                        "role": "model",
+                        "parts": [{"functionCall": {"name": "f", "args": {"n": BIG}}}],
+                    },
+                    {
+                        "role": "user",
+                        "parts": [{"functionResponse": {"name": "f", "response": {"n": -BIG}}}],
+                    },
+                ],
+                "tools": [
+                    {"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}
+                ],
+            },
+        ),
+        (
+            "/proxy/desk/anthropic/v1/messages",
+            {
+                "model": "m",
+                "max_tokens": 9,
+                "messages": [
+                    {"role": "user", "content": "Hi"},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {"type": "tool_use", "id": "t", "name": "f", "input": {"n": BIG}}
+                        ],
+                    },
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "tool_result", "tool_use_id": "t", "content": str(-BIG)}
+                        ],
+                    },
+                ],
+                "tools": [{"name": "f", "input_schema": SCHEMA}],
+            },
+        ),
+    ],
+)
+def test_whole_numbers_beyond_64_bits_stay_what_they_were(target: str, body: Any) -> None:
+    headers = ((b"anthropic-version", b"2023-06-01"),)
+    made = plan(target, body, headers).routes["plain"].body
+    assert made.count(str(BIG).encode()) == 3
+    assert b"e+" not in made
+    assert b"e2" not in made
