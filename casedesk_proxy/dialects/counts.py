@@ -20,6 +20,7 @@ from casedesk_proxy.dialects.gemini_openai import (
 )
 from casedesk_proxy.dialects.gemini_request import read_count_request
 from casedesk_proxy.dialects.gemini_turns import Media
+from casedesk_proxy.dialects.thinking import chat_controls
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
@@ -107,12 +108,14 @@ def _count(
     def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
         return shape(read_count(document)), Usage()
 
+    question = _question(counter, chat, messages, context)
     return Transposed(
         path=counter.value,
-        body=dumps(_question(counter, chat, messages, context)),
+        body=dumps(question),
         streams=False,
         translator=BodyTranslator(surface, context.asked, make),
         headers=((COUNTED, "text-only"),) if has_media else (),
+        controls=chat_controls(question, context.profile.thinking),
     )
 
 

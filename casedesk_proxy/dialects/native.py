@@ -105,7 +105,10 @@ def find_parts(action: Action, body: Mapping[str, Any]) -> dict[Part, str]:
 
 def refuse_parts(engine: Engine, parts: Mapping[Part, str]) -> Unsupported:
     """For a node that has no other route."""
-    violations = tuple(Violation(path, f"{engine} loses {part}") for part, path in parts.items())
+    violations = tuple(
+        Violation(path, f"{engine} loses {part}", "document" if part is Part.DOCUMENTS else "")
+        for part, path in parts.items()
+    )
     told = "; ".join(f"{one.path or 'the request'}: {one.description}" for one in violations)
     code = "unsupported_anthropic_feature"
     remedy = "it would be translated if the node's `speaks` had openai, too"

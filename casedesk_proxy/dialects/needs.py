@@ -18,6 +18,7 @@ __all__ = ["Needs", "find_needs", "refuse_needs"]
 Needs = Mapping[Ability, tuple[str, ...]]
 Found = Iterator[tuple[Ability, str]]
 
+_EMBEDS = frozenset({Action.EMBED, Action.BATCH_EMBED, Action.EMBEDDINGS})
 _ANSWERS = frozenset(
     {Action.MESSAGES, Action.CHAT, Action.COMPLETE, Action.GENERATE, Action.STREAM_GENERATE}
 )
@@ -39,14 +40,15 @@ _WHAT = {
     Ability.AUDIO: "takes no audio",
     Ability.TOOLS: "does not support tools",
     Ability.COMPLETION: "makes embeddings only",
+    Ability.EMBEDDING: "makes no embeddings, as its node runs it",
 }
-#: Claude Code takes a picture out of the conversation on these words of Anthropic's service, and
-#: on no others; with any others the conversation is lost, since the picture stays in it.
-_NO_IMAGE = "Could not process image"
+_MEDIA = {Ability.VISION: "image", Ability.AUDIO: "audio"}
 
 
 def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Needs:
-    """Of a body of any shape; counting tokens and making embeddings needs nothing here."""
+    """Of a body of any shape; counting tokens needs nothing."""
+    if action in _EMBEDS:
+        return {Ability.EMBEDDING: ("model",)}
     if action not in _ANSWERS:
         return {}
     read = {Dialect.ANTHROPIC: _anthropic, Dialect.OPENAI: _openai, Dialect.GEMINI: _gemini}
@@ -63,16 +65,15 @@ def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], mode
     if Ability.COMPLETION in missing:
         missing = [Ability.COMPLETION]
     violations = tuple(
-        Violation(path, f"the model {model[:80]!r} {_WHAT[ability]}")
+        Violation(path, f"the model {model[:80]!r} {_WHAT[ability]}", _MEDIA.get(ability, ""))
         for ability in missing
         for path in needs[ability]
     )
     if not violations:
         return
     code = f"unsupported_{surface}_feature"
-    lead = _NO_IMAGE if surface is Dialect.ANTHROPIC and missing[0] is Ability.VISION else code
     first, more = violations[0], len(violations) - 1
-    told = f"{lead}: {first.path}: {first.description}"
+    told = f"{code}: {first.path}: {first.description}"
     if more:
         told += f"; so for {more} more {'place' if more == 1 else 'places'}"
     raise Unsupported(told, code=code, violations=violations)

@@ -131,6 +131,8 @@ def sglang_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
         ("has_audio_understanding", Ability.AUDIO),
     )
     lacks = frozenset(ability for kind, ability in kinds if told.get(kind) is False)
+    if told.get("is_generation") is True:
+        lacks |= {Ability.EMBEDDING}
     # Its Harmony path raises for an effort of ``none``.
     ignores = frozenset({Control.OFF} if told.get("model_type") == "gpt_oss" else ())
     return tuple(

@@ -16,7 +16,7 @@ from yarl import URL
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.config.engines import SPEAKS
-from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.terms import Ability, Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream import listings
 from casedesk_proxy.upstream.listings import as_mapping
 
@@ -122,9 +122,13 @@ async def ask_for_embeddings(
         return known
     ask = _Questions(session, url.rstrip("/"), api_key, answer_seconds)
     tried = await ask("/v1/embeddings", {}) or _NOTHING
-    if not listings.llama_embeds(tried.status, tried.json):
+    if listings.llama_embeds(tried.status, tried.json):
+        changes: dict[str, Any] = {"also_embeds": True}
+    elif tried.status == 501 and all(one.loaded is None for one in known.models):
+        changes = {"lacks": known.models[0].lacks | {Ability.EMBEDDING}}
+    else:
         return known
-    return replace(known, models=tuple(replace(one, also_embeds=True) for one in known.models))
+    return replace(known, models=tuple(replace(one, **changes) for one in known.models))
 
 
 @dataclass(frozen=True, slots=True)

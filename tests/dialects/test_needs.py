@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.dialects.native import Part, find_parts, lost_parts, refuse_parts
 from casedesk_proxy.dialects.needs import find_needs, refuse_needs
 from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.surfaces.anthropic_words import message_of
 from casedesk_proxy.terms import Ability, Action, Dialect, Engine
 
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
@@ -82,9 +83,17 @@ def test_words_are_enough(surface: Dialect, body: dict[str, Any]) -> None:
     assert find_needs(surface, ANSWER[surface], body).keys() == {Ability.COMPLETION}
 
 
-def test_counting_and_embedding_need_nothing() -> None:
-    for action in (Action.COUNT_MESSAGES, Action.COUNT_TOKENS, Action.EMBED, Action.EMBEDDINGS):
+def test_counting_needs_nothing() -> None:
+    for action in (Action.COUNT_MESSAGES, Action.COUNT_TOKENS):
         assert find_needs(ANTHROPIC, action, messages(PICTURE)) == {}
+
+
+def test_embedding_needs_a_model_that_does() -> None:
+    for action in (Action.EMBED, Action.BATCH_EMBED, Action.EMBEDDINGS):
+        needs = find_needs(OPENAI, action, {"input": "hi"})
+        refuse_needs(OPENAI, needs, frozenset({Ability.COMPLETION}), "m")
+        with pytest.raises(Unsupported, match="makes no embeddings"):
+            refuse_needs(OPENAI, needs, frozenset({Ability.EMBEDDING}), "m")
 
 
 def test_every_place_is_named() -> None:
@@ -92,7 +101,9 @@ def test_every_place_is_named() -> None:
     with pytest.raises(Unsupported) as caught:
         refuse_needs(ANTHROPIC, needs, frozenset({Ability.VISION}), "m")
     # The words that Claude Code waits for.
-    assert caught.value.message.startswith("Could not process image")
+    assert message_of(caught.value).startswith(
+        "Could not process image: messages.0.content.0.image: "
+    )
     assert [one.path for one in caught.value.violations] == [
         "messages.0.content.0", "messages.0.content.2",
     ]  # fmt: skip
@@ -163,7 +174,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.dictionaries(st.sampled_from(["messages", "contents", "tools", "system", "thinking"]), JSON)
 )

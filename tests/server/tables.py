@@ -95,10 +95,11 @@ async def table(
     speaks: str = "[openai]",
     facts: Mapping[str, object] | None = None,
     said: bytes = SAID,
+    count: int = 0,
 ) -> AsyncIterator[Table]:
     """``judge`` gives the status and the body of a refusal; with status 200 it is the first event
     of a stream. ``facts``: what the node tells of itself, by path; without them its only model is
-    configured. ``said``: the events of an answer."""
+    configured. ``said``: the events of an answer; ``count``: what /tokenize answers, if it does."""
     asked: list[dict[str, Any]] = []
 
     async def play(side: NodeSide) -> None:
@@ -109,12 +110,15 @@ async def table(
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                 await side.say(head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
                 continue
-            if not path.startswith("/v1/") or not body:
+            counts = count and path == "/tokenize"
+            if not body or not (counts or path.startswith("/v1/")):
                 await side.say(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
                 continue
             asked.append({"path": path, **json.loads(body)})
             refusal = judge(asked[-1])
             kind, status, text = "text/event-stream", 200, said
+            if counts:
+                kind, text = "application/json", b'{"count": %d}' % count
             if refusal is not None:
                 status, text = refusal[0], json.dumps(refusal[1]).encode()
                 text = b"data: " + text + b"\n\n" if status == 200 else text

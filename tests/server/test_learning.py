@@ -211,3 +211,12 @@ async def test_a_node_that_speaks_anthropic_alone() -> None:
             (True, None),
             (False, {"effort": "medium"}),
         ]
+
+
+async def test_a_count_is_made_without_the_switch_as_well() -> None:
+    async with table(refusing("chat_template_kwargs", 400, MISTRAL), count=7) as here:
+        question = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+        for times in (2, 3):
+            status, _, body = await here.ask("/v1/messages/count_tokens", question)
+            assert (status, body) == (200, b'{"input_tokens":7}')
+            assert len(here.asked) == times

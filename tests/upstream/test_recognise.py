@@ -127,7 +127,9 @@ async def test_sglang_is_not_taken_for_ollama(session: aiohttp.ClientSession, pa
     async with running(replies, fake_node.SGLANG_MISSING) as node:
         found = await recognise(session, node.url)
         assert_harmless(node)
-    model = ModelInfo("tiny", 4096, created=1795244821, owned_by="sglang", lacks=TEXT_ONLY)
+    model = ModelInfo(
+        "tiny", 4096, created=1795244821, owned_by="sglang", lacks=TEXT_ONLY | {Ability.EMBEDDING}
+    )
     assert found == Recognised(Engine.SGLANG, (model,), BOTH)
 
 
