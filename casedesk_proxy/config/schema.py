@@ -121,7 +121,7 @@ class Server(Section):
     )
     max_body: Size = setting("Largest request body.", 32 * 2**20)
     max_bodies: Size = setting(
-        "Largest sum of all request bodies held at once; no less than max_body.", 512 * 2**20
+        "Largest sum of all request bodies held at once; no less than max_body.", 256 * 2**20
     )
     drain_timeout: Duration = setting("How long a stop waits for running streams.", 600.0)
     header_timeout: Pause = setting(

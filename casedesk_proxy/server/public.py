@@ -47,7 +47,7 @@ class PublicServer:
         handshake_timeout: float = 0.0,
         send_timeout: float = 60.0,
         min_rate: int = 0,
-        max_bodies: int = 2**29,
+        max_bodies: int = 2**28,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.answer = answer
