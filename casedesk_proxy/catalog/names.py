@@ -18,6 +18,8 @@ Reported = Mapping[str, tuple[ModelInfo, ...]]
 _LATEST = ":latest"
 #: Longer names are nobody's, and matching them against patterns would cost.
 _LONGEST = 512
+#: More names than these are not compared with what was asked for: it takes 10 µs each.
+_COMPARED = 500
 #: How many names a 404 lists where none is near to what was asked for.
 _LISTED = 5
 
@@ -81,10 +83,12 @@ def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, 
         found = locate(model, rules, reported)
         if found is not None:
             yield alias, found[0]
-    shown = set()
+    shown, aliases = set(), rules.aliases.keys()
     for model in _models(rules, reported):
         name = rules.prefix + model
-        if name not in shown and rules.aliases.keys().isdisjoint(_readings(name, rules.prefix)):
+        if name in shown:
+            continue
+        if not aliases or aliases.isdisjoint(_readings(name, rules.prefix)):
             shown.add(name)
             yield name, model
 
@@ -172,7 +176,10 @@ def _not_found(
     told = f"model {_quote(asked)} is not served here"
     if target is not None:
         told = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
-    near = get_close_matches((target or asked)[:_LONGEST], names, n=3, cutoff=0.5)
+    wanted = target or asked
+    near = []
+    if len(wanted) <= _LONGEST and len(names) <= _COMPARED:
+        near = get_close_matches(wanted, names, n=3, cutoff=0.5)
     if near:
         told += f"; near names: {', '.join(near)}"
     elif names:

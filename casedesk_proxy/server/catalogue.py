@@ -7,6 +7,7 @@ which may be new.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 
 from casedesk_proxy import jsonio
@@ -17,15 +18,47 @@ from casedesk_proxy.surfaces.envelopes import Reply, list_reply, model_reply
 from casedesk_proxy.terms import Action, Call, ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["catalogue", "list_models"]
+__all__ = ["Remembered", "catalogue", "list_models"]
 
 #: Seconds that the first look at the nodes may keep a client, while nothing at all is known.
 FIRST_LOOK_S = 3.0
 
+_MOST_LISTS = 32
+#: Characters; SDKs ask for a page's size and token.
+_LONGEST_QUERY = 200
+
 _HEADERS = ((b"content-type", b"application/json"),)
 
 
-async def catalogue(call: Call, rules: ModelRules, metadata: Metadata, patience: float) -> Reply:
+class Remembered:
+    """The last lists, with what they were made of: making one of a thousand models takes as long
+    as a hundred events, and clients ask for it at every start."""
+
+    __slots__ = ("_lists",)
+
+    def __init__(self) -> None:
+        self._lists: dict[tuple[object, ...], tuple[tuple[object, ...], Reply]] = {}
+
+    def list_models(
+        self, call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
+    ) -> Reply:
+        """As `list_models`."""
+        if call.action is not Action.LIST_MODELS or len(call.query) > _LONGEST_QUERY:
+            return list_models(call, rules, reported)
+        asked = call.surface, call.deployment is None, call.query, id(rules)
+        told = rules, *(reported.get(name) for name in rules.nodes)
+        made_of, reply = self._lists.get(asked, ((), None))
+        if reply is None or len(made_of) != len(told) or any(map(operator.is_not, made_of, told)):
+            reply = list_models(call, rules, reported)
+            if len(self._lists) >= _MOST_LISTS:
+                del self._lists[next(iter(self._lists))]
+            self._lists[asked] = told, reply
+        return reply
+
+
+async def catalogue(
+    call: Call, rules: ModelRules, metadata: Metadata, patience: float, lists: Remembered
+) -> Reply:
     """The reply to LIST_MODELS or GET_MODEL. ``patience``: seconds for a name that is not known.
     Raises NotFound for a model that is not there."""
     await metadata.first_look(rules.nodes, FIRST_LOOK_S)
@@ -33,10 +66,10 @@ async def catalogue(call: Call, rules: ModelRules, metadata: Metadata, patience:
         # Whoever looks at the list twice sees what is new.
         metadata.used(name)
     try:
-        return list_models(call, rules, metadata.reported)
+        return lists.list_models(call, rules, metadata.reported)
     except NotFound:
         await metadata.refresh(patience)
-        return list_models(call, rules, metadata.reported)
+        return lists.list_models(call, rules, metadata.reported)
 
 
 def list_models(

@@ -21,7 +21,7 @@ from casedesk_proxy.exchange.route import Ask
 from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.exchange.standing import Standing
 from casedesk_proxy.server.accesslog import Sink
-from casedesk_proxy.server.catalogue import catalogue
+from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.door import CATALOGUE, admit, is_known, look, read_wish
@@ -78,6 +78,7 @@ class Handler:
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
+        self._lists = Remembered()
         #: By the identity of their heads' headers, which they keep alive.
         self._standings: dict[int, Standing] = {}
         self._quiet: asyncio.Future[None] | None = None
@@ -207,7 +208,7 @@ class Handler:
         outcome.surface, outcome.action = call.surface, call.action
         outcome.token, outcome.deployment = standing.token, deployment.name
         if call.action in CATALOGUE:
-            reply = await catalogue(call, deployment.rules, self._metadata, PATIENCE)
+            reply = await catalogue(call, deployment.rules, self._metadata, PATIENCE, self._lists)
             outcome.terminal = Terminal.COMPLETED
             return reply
         admitted = time.perf_counter()
