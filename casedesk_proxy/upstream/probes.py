@@ -182,6 +182,7 @@ class Prober:
                 state.health.seen_dead(self._loop.time())
         finally:
             asking.cancel()
+            await asyncio.wait({asking})
 
     async def _fetch(self, session: aiohttp.ClientSession, node: NodeSpec, path: str) -> int:
         scheme = "https" if node.secure else "http"

@@ -30,8 +30,24 @@ class FakeNode:
         self.asked: list[str] = []
         self.heads: list[str] = []
         self.url = ""
+        self.open: dict[asyncio.StreamWriter, asyncio.Event] = {}
+
+    async def end(self) -> None:
+        """Every connection, so that none is left when the test's loop closes."""
+        for writer in list(self.open):
+            writer.transport.abort()
+        for ended in list(self.open.values()):
+            await ended.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open[writer] = ended = asyncio.Event()
+        try:
+            await self.answer(reader, writer)
+        finally:
+            del self.open[writer]
+            ended.set()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -61,7 +77,13 @@ async def running(
     server = await asyncio.start_server(node.serve, "127.0.0.1", port)
     node.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
-        yield node
+        try:
+            yield node
+        finally:
+            server.close()
+            for _ in range(3):  # who has just been accepted has a task one round later
+                await asyncio.sleep(0)
+                await node.end()
 
 
 OLLAMA = {
