@@ -46,6 +46,8 @@ __all__ = [
 
 #: Characters of a message that a log line shows.
 _LONGEST_REASON = 160
+#: Characters of a message that are read for that.
+_LONGEST_READ = 1000
 #: From the first opening quote to the last closing one: what is quoted may hold quotes itself.
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
@@ -114,6 +116,9 @@ class ProxyError(Exception):
         """The message as a log may hold it: its first clause, short, without what it quotes, since
         that is a client's text or a node's."""
         told = self.message if not self.said else f"{self.message}: {self.said}"
+        if len(told) > _LONGEST_READ:
+            # What is quoted there may end only behind the cut.
+            told = f"{told[:_LONGEST_READ]}'"
         clause = _QUOTED.sub("…", " ".join(told.split())).partition("; ")[0]
         return bounded(clause, _LONGEST_REASON)
 

@@ -35,6 +35,7 @@ _AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _WEB = frozenset({"http", "https"})
 _DEFAULT_PORTS = frozenset({"", "80", "443"})
 _OWN_SITES = frozenset({"same-origin", "none"})
+_TELLING = frozenset({b"origin", b"sec-fetch-site"})
 _READING = frozenset({"GET", "HEAD"})
 _MARKS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-dest"})
 _SHOWN = 100
@@ -79,10 +80,10 @@ def require_own_site(method: str, headers: RawHeaders, hosts: Hosts) -> None:
     browser and its extensions (``app://``, ``chrome-extension://``, ``file://``; their origin is
     no http one). ``Origin: null`` is anybody's. Following a link to here is no fault.
     """
+    if _TELLING.isdisjoint([name.lower() for name, _ in headers]):
+        return
     facts = _read(headers)
     site, origin = facts.get(b"sec-fetch-site"), facts.get(b"origin")
-    if site is None and origin is None:
-        return
     if origin is not None and _is_trusted(origin, hosts):
         return
     if site is not None:

@@ -6,7 +6,7 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.near_misses import describe_sent
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
-from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.errors import ClientFault, ProxyError
 from casedesk_proxy.exchange.outcome import Outcome
 from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.exchange.standing import Standing
@@ -23,8 +23,11 @@ CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
 
 def read_wish(head: RequestHead, outcome: Outcome, hosts: Hosts) -> Call:
     """What is wanted, noted in ``outcome`` as far as it is known. Raises a ClientFault."""
-    outcome.surface = guess_surface(head.target, head.headers)
-    call = read_call(head.method, head.target, head.headers)
+    try:
+        call = read_call(head.method, head.target, head.headers)
+    except ClientFault:
+        outcome.surface = guess_surface(head.target, head.headers)
+        raise
     outcome.surface, outcome.action = call.surface, call.action
     require_own_site(head.method, head.headers, hosts)
     return call

@@ -66,6 +66,8 @@ _ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
 _PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
 _VERSION = re.compile(r"v1(?:beta1?|alpha)?$")
+#: Characters at a path's end that may be an action with its colon.
+_LONGEST_ACTION = 64
 #: Segments looked at before a path that is known; nobody's base URL is deeper.
 _DEEPEST = 8
 
@@ -238,4 +240,5 @@ def has_action(rest: str) -> bool:
 
 def _action(rest: str) -> str:
     """The word behind the last colon, which may be encoded."""
-    return _COLON.split(rest)[-1] if ":" in rest or "%" in rest else ""
+    tail = rest[-_LONGEST_ACTION:]
+    return _COLON.split(tail)[-1] if ":" in tail or "%" in tail else ""

@@ -56,6 +56,8 @@ def test_it_says_who_and_why() -> None:
         ('input_value="what the person asked" is wrong', "input_value=… is wrong"),
         ("two\nlines", "two lines"),
         ("x" * 500, "x" * 159 + "…"),
+        ("it was '" + "secret " * 500 + "' and bad", "it was …"),
+        ("it was '" + "secret' " * 500, "it was …"),
     ],
 )
 def test_a_reason_quotes_nobody(message: str, reason: str) -> None:
