@@ -1,0 +1,89 @@
+"""Large replies, and many of them on one connection: none hangs the next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.fixtures.raw_client import RawClient, connect
+from tests.fixtures.raw_node import NodeConnection, RawNode
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+#: More than a network takes at once, and more than even loopback does: a write of it fills the
+#: client's buffer.
+SIZES = [(300_000, False), (300_000, True), (10_000_000, False)]
+
+
+def chunked(*bodies: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in bodies) + b"0\r\n\r\n"
+
+
+def whole(body: bytes, status: bytes = b"200 OK") -> bytes:
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+def delta(text: str) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": "stop"}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\ndata: [DONE]\n\n"
+
+
+def message(text: str) -> bytes:
+    choice = {"index": 0, "message": {"content": text}, "finish_reason": "stop"}
+    return json.dumps({"choices": [choice]}).encode()
+
+
+ASK = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+GEMINI = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+#: By the relay that carries it: the request, the node's reply for a text, what the node speaks.
+KINDS: dict[str, tuple[tuple[str, dict[str, Any]], Any, list[str]]] = {
+    "whole": (UNARY["openai"], lambda text: whole(message(text)), ["openai"]),
+    "verbatim chunks": (STREAMS["openai"], lambda text: EVENTS + chunked(delta(text)), ["openai"]),
+    "verbatim length": (STREAMS["openai"], lambda text: whole(message(text)), ["openai"]),
+    "an error": (
+        UNARY["openai"],
+        lambda text: whole(json.dumps({"error": {"message": text}}).encode(), b"400 Bad Request"),
+        ["openai"],
+    ),
+    "translated stream": (
+        (STREAMS["anthropic"][0], {**ASK, "stream": True}),
+        lambda text: EVENTS + chunked(delta(text)),
+        ["openai"],
+    ),
+    "translated whole": (
+        (UNARY["anthropic"][0], ASK), lambda text: EVENTS + chunked(delta(text)), ["openai"],
+    ),
+    "translated array": (
+        (STREAMS["array"][0], GEMINI), lambda text: EVENTS + chunked(delta(text)), ["openai"],
+    ),
+}  # fmt: skip
+
+
+async def say(node: RawNode, request: bytes, client: RawClient, reply: bytes) -> NodeConnection:
+    client.write(request)
+    side = node.connections[0] if node.connections else await node.connection()
+    await side.request()
+    side.write(reply)
+    return side
+
+
+@pytest.mark.parametrize(("size", "late"), SIZES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_large_reply_hangs_no_other(kind: str, size: int, late: bool) -> None:
+    """Its last write may make the relay pause the node whose connection it then gives back."""
+    asked, reply, speaks = KINDS[kind]
+    async with relay(speaks=speaks) as (gateway, node), connect(gateway.url) as client:
+        for text in ("x" * size, "short") * 2:
+            async with asyncio.timeout(30):
+                if late:
+                    client.stop_reading()
+                side = await say(node, asking(asked), client, reply(text))
+                if late:
+                    await asyncio.sleep(0.01)
+                    client.go_on_reading()
+                assert (await client.reply()).complete
+        assert node.connections == [side]

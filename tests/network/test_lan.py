@@ -1,0 +1,57 @@
+"""The end-to-end tests once more, over a network that is narrower than loopback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.network.lan import in_lan, netem
+
+ROOT = Path(__file__).parents[2]
+#: What says nothing about a network is left to the first run: thousands of sockets, heads of text,
+#: and what is only so large because loopback takes so much.
+LEFT_OUT = ("test_two_thousand_streams", "test_requests_lose_only_the_credential", "10000000")
+#: One process for each core that CI has.
+HALVES = 2
+
+
+def halves() -> list[list[str]]:
+    """The files, largest first, dealt out in turn."""
+    files = sorted((ROOT / "tests/e2e").glob("test_*.py"), key=lambda file: -file.stat().st_size)
+    return [[str(file) for file in files[half::HALVES]] for half in range(HALVES)]
+
+
+def run(files: list[str]) -> tuple[int, str]:
+    """The exit code of a run of those, in a network of its own, and what it said."""
+    unwanted = " and ".join(f"not {name}" for name in LEFT_OUT)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", unwanted]
+    with in_lan([*command, *files]) as started:
+        try:
+            said, _ = started.communicate(timeout=500)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            raise
+    return started.returncode, said
+
+
+@pytest.mark.timeout(540)
+def test_end_to_end_over_a_narrow_network() -> None:
+    print(f"frames of 1500 bytes, sockets of 64 KiB, delay and loss: {'yes' if netem() else 'no'}")
+    with ThreadPoolExecutor(HALVES) as pool:
+        done = list(pool.map(run, halves()))
+    assert [code for code, _ in done] == [0] * HALVES, "\n".join(said for _, said in done)
+
+
+def test_the_network_is_narrow() -> None:
+    """Else the test above would only repeat."""
+    show = "ip -o link show lo; cat /proc/sys/net/ipv4/tcp_wmem /proc/sys/net/ipv4/tcp_rmem"
+    with in_lan(["sh", "-c", show]) as asked:
+        told, _ = asked.communicate(timeout=30)
+    assert asked.returncode == 0, told
+    link, *buffers = told.splitlines()
+    assert " mtu 1500 " in link
+    assert [line.split() for line in buffers] == [["4096", "16384", "65536"]] * 2
