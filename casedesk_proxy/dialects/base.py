@@ -83,8 +83,9 @@ class Translator(Protocol):
 
     @property
     def complete(self) -> bool:
-        """The client has all of the reply's content: what the node does from here on is of no
-        matter, and ``finish`` will not raise. The relay may let go of the node."""
+        """The client has, or gets with what is returned, all of the reply's content and its
+        closing event; not before that is written. What the node does from here on is of no matter,
+        and ``finish`` will not raise. The relay may let go of the node."""
 
     def feed(self, data: bytes) -> bytes: ...
 

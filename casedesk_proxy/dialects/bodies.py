@@ -39,8 +39,9 @@ class BodyTranslator:
 
     def finish(self) -> bytes:
         made, self.usage = self._make(read_chunk(bytes(self._body)))
+        body = dumps_stream(made)
         self.complete = True
-        return dumps_stream(made)
+        return body
 
     def error(self, envelope: bytes) -> bytes:
         return b""

@@ -203,7 +203,6 @@ class MessagesTranslator(GeminiTranslator):
     def _end(self) -> bytes:
         if self._stop is None or not self._stopped:
             raise StreamBroken("the node's reply ended before it was finished")
-        self.complete = True
         reason = _FINISH[self._stop]
         parts = [self._call_part(call) for _, call in sorted(self._calls.items())]
         ending: dict[str, Any] = {"calls": [part for part in parts if part is not None]}
@@ -213,7 +212,9 @@ class MessagesTranslator(GeminiTranslator):
         elif reason == "SAFETY":
             ending["finishMessage"] = "The model refused to answer."
         ending["finishReason"] = reason
-        return self._writer.end([(self._speaker(), ending)], self.usage)
+        due = self._writer.end([(self._speaker(), ending)], self.usage)
+        self.complete = True
+        return due
 
     def _call_part(self, call: Call) -> dict[str, Any] | None:
         arguments = call.arguments()

@@ -180,11 +180,12 @@ class ChatTranslator(GeminiTranslator):
             raise StreamBroken("the node's reply ended without any choice")
         if not self._all_finished():
             raise StreamBroken("the node's reply ended before it was finished")
-        self.complete = True
         endings = [
             (choice.candidate, self._ending(choice)) for _, choice in sorted(self._choices.items())
         ]
-        return self._writer.end(endings, self.usage)
+        due = self._writer.end(endings, self.usage)
+        self.complete = True
+        return due
 
     def _ending(self, choice: _Choice) -> dict[str, Any]:
         assert choice.finish is not None, "an answer is only ended when all choices are"

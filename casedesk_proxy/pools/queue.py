@@ -37,8 +37,11 @@ class FairQueue(Generic[T]):
         self._size += 1
 
     def remove(self, token: str, item: T) -> None:
-        """The item leaves unserved; its token keeps its turn as long as it has others."""
-        lane = self._lanes[token]
+        """The item leaves unserved, if it is here; its token keeps its turn as long as it has
+        others."""
+        lane = self._lanes.get(token)
+        if lane is None or item not in lane:
+            return
         del lane[item]
         self._size -= 1
         if not lane:

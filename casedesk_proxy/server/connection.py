@@ -340,6 +340,9 @@ class ClientConnection(asyncio.Protocol):
             # The two hold each other; nobody else lets go of them before the collector comes.
             self._request = None
             return
+        if keep_alive is None:
+            # The server closes, or a bug: nobody else would close what nobody reads any more.
+            self.close()
         if keep_alive is None or request is None or transport.is_closing():
             self._server.stalls.watch(self)
             return

@@ -92,7 +92,14 @@ class Delivery:
         self._beats = translated
 
     def begin(self, deployment: DeploymentSpec) -> None:
-        """Send the head and let the relay run, within the deployment's limits."""
+        """Send the head and let the relay run, within the deployment's limits. A bug in that ends
+        the relay, as any later one does."""
+        try:
+            self._begin(deployment)
+        except Exception:
+            self.relay.fail()
+
+    def _begin(self, deployment: DeploymentSpec) -> None:
         self._client.relay = self.relay
         self._lease.begin(self.relay)
         self.relay.begin(self._lease.connection)
@@ -104,25 +111,39 @@ class Delivery:
             self._watch.add(self.relay, idle, deployment.client_stall_timeout, beat_after)
 
     def close(self, outcome: Outcome) -> None:
-        """Let go of both connections and note what the exchange came to."""
+        """Let go of both connections and note what the exchange came to. They are let go of
+        whatever is raised."""
         relay = self.relay
-        gone = self._client.transport is None
-        relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
-        self._client.relay = None
-        self._watch.discard(relay)
+        try:
+            gone = self._client.transport is None
+            relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
+            self._note(outcome)
+        finally:
+            self._client.relay = None
+            self._watch.discard(relay)
+            self._lease.end(clean=relay.clean, fault=_FAULTS.get(outcome.terminal))
+
+    def abandon(self) -> None:
+        """A bug kept it from being closed."""
+        try:
+            self.relay.leave(Terminal.FAILED)
+        finally:
+            self._client.relay = None
+            self._watch.discard(self.relay)
+            self._lease.abandon()
+
+    def _note(self, outcome: Outcome) -> None:
+        relay = self.relay
         assert relay.terminal is not None
         outcome.terminal = relay.terminal
-        try:
-            outcome.usage = relay.usage(self._surface)
-            if relay.terminal is Terminal.COMPLETED and is_given_up(self._surface, relay.tap.last):
-                outcome.give_up()
-        finally:
-            self._lease.end(clean=relay.clean, fault=_FAULTS.get(outcome.terminal))
         if relay.code:
             outcome.code, outcome.reason = relay.code, relay.reason
         outcome.first_byte = relay.first_byte
         outcome.sent += relay.sent
         outcome.events = relay.events
+        outcome.usage = relay.usage(self._surface)
+        if relay.terminal is Terminal.COMPLETED and is_given_up(self._surface, relay.tap.last):
+            outcome.give_up()
 
     @property
     def node(self) -> NodeSpec:

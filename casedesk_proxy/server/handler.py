@@ -26,6 +26,7 @@ from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.door import CATALOGUE, admit, is_known, look, read_wish
 from casedesk_proxy.server.learning import Wishes
+from casedesk_proxy.server.parting import reset
 from casedesk_proxy.server.prelude import begin_prelude
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.request import Client, Request
@@ -139,14 +140,37 @@ class Handler:
             raise
         except Exception:
             log.exception("request %s failed by a bug", outcome.request_id)
-            return self._refuse(request, outcome, ProxyError("internal error"))
+            return self._own_up(request, outcome)
         finally:
+            self._let_go(request)
             self.live.discard(outcome)
             if self._quiet is not None and not self.live:
                 self._quiet.set_result(None)
                 self._quiet = None
             outcome.ended = self._loop.time()
             self._tell(outcome)
+
+    def _own_up(self, request: Request, outcome: Outcome) -> bool:
+        """Tell the client of a bug, or, where it has got something of a reply, cut that off."""
+        self._let_go(request)
+        error = ProxyError("internal error")
+        outcome.terminal = Terminal.FAILED
+        if not outcome.status:
+            return self._refuse(request, outcome, error)
+        outcome.blame(error)
+        if request.client.transport is not None:
+            reset(request.client.transport)
+        return False
+
+    def _let_go(self, request: Request) -> None:
+        """Of what a bug has left taken, the slot of a node above all."""
+        held, request.held = request.held, None
+        if held is not None:
+            try:
+                held.abandon()
+            except Exception:
+                log.exception("a node's connection could not be let go of")
+                held.abandon()
 
     async def _deliver(self, request: Request, outcome: Outcome, delivery: Delivery) -> bool:
         """Nothing but this waits while a stream runs: the request's body, its plan and the
@@ -156,6 +180,7 @@ class Handler:
             await delivery.relay.wait()
         finally:
             delivery.close(outcome)
+            request.held = None
         if delivery.fault is not None:
             return self._refuse(request, outcome, delivery.fault)
         return delivery.keep_alive
@@ -185,10 +210,13 @@ class Handler:
         return judged
 
     def _tell(self, outcome: Outcome) -> None:
-        if outcome.text_size:
-            self.cuts.judge(outcome)
-        for sink in self._sinks:
-            sink(outcome)
+        cuts = (self.cuts.judge,) if outcome.text_size else ()
+        for sink in (*cuts, *self._sinks):
+            try:
+                sink(outcome)
+            except Exception:
+                # The client has its answer; what waits for its connection must not wait for this.
+                log.exception("request %s was not told to all that count", outcome.request_id)
 
     async def _answer(
         self, request: Request, outcome: Outcome, standing: Standing | None
@@ -254,6 +282,7 @@ class Handler:
             prelude = begin_prelude(self._loop, request, call.surface, plan, outcome.request_id)
         try:
             reply = await self._dispatcher.open(plan, outcome)
+            request.held = reply.lease
             self._metadata.used(outcome.node)
             if prelude is None and came_whole(reply, plan.framing):
                 return send_whole(self._loop, request, reply, call.surface, outcome)
@@ -262,12 +291,21 @@ class Handler:
                 self._loop, request, reply, call.surface, plan.framing, outcome.request_id,
                 self.watch, opened=opened,
             )  # fmt: skip
+            request.held = delivery
         except ProxyError as error:
             if prelude is None or not prelude.opened:
                 raise
             outcome.terminal = terminal_of(error)
             outcome.blame(error)
             prelude.fail(error)
+            return False
+        except Exception:
+            if prelude is None or not prelude.opened:
+                raise
+            log.exception("request %s failed by a bug", outcome.request_id)
+            bug = ProxyError("internal error")
+            outcome.blame(bug)
+            prelude.fail(bug)
             return False
         except asyncio.CancelledError:
             if prelude is not None and prelude.opened and request.client.gone_at is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Callable
 
 from casedesk_proxy.dialects.base import Translator
@@ -17,6 +18,7 @@ from casedesk_proxy.exchange.ending import broken_ending, envelope
 from casedesk_proxy.exchange.heartbeat import pulse
 from casedesk_proxy.exchange.plan import Plan
 from casedesk_proxy.exchange.reply import transposed_head
+from casedesk_proxy.server.parting import reset
 from casedesk_proxy.server.relay import FAREWELL
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.surfaces import gemini
@@ -26,6 +28,8 @@ from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
 __all__ = ["Prelude", "begin_prelude"]
+
+log = logging.getLogger(__name__)
 
 
 class Prelude:
@@ -79,8 +83,12 @@ class Prelude:
         self.stop()
         if self._transport.is_closing():
             return
-        if ending := self._ending(error):
-            self._send(ending)
+        try:
+            if ending := self._ending(error):
+                self._send(ending)
+        except Exception:
+            log.exception("a client could not be told that its request failed")
+            reset(self._transport)
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._loop.call_later(FAREWELL, self._transport.abort)
@@ -89,9 +97,12 @@ class Prelude:
         self._timer = self._loop.call_later(self._interval, self._tick)
         if self._transport.is_closing() or self._transport.get_write_buffer_size():
             return
-        body = self._beat()
-        if body:
-            self._send(body)
+        try:
+            if body := self._beat():
+                self._send(body)
+        except Exception:
+            log.exception("signs of life failed by a bug: the client gets no more of them")
+            self.stop()
 
     def _send(self, body: bytes) -> None:
         framed = frame_chunk(body) if self._chunked else body

@@ -35,7 +35,7 @@ class RefusalRelay(Relay):
         self._body = b""
 
     def _is_unsent(self) -> bool:
-        return True
+        return self._silent
 
     def _open(self) -> None:
         """Nothing yet: see the module."""

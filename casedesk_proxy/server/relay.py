@@ -11,6 +11,7 @@ A relay ends once, in one terminal state; ``wait`` returns it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -30,6 +31,8 @@ from casedesk_proxy.wire.chunked import (
 )
 
 __all__ = ["Ending", "ReframingRelay", "Relay"]
+
+log = logging.getLogger(__name__)
 
 #: Given the last body bytes that went out and the error, the bytes that tell a client of it.
 Ending = Callable[[bytes, ProxyError], bytes]
@@ -59,6 +62,7 @@ class Relay(asyncio.Protocol, ABC):
         "_node",
         "_reader",
         "_rest",
+        "_silent",
         "_write",
         "answers",
         "clean",
@@ -88,6 +92,8 @@ class Relay(asyncio.Protocol, ABC):
         self._client = client
         self._write = client.write
         self._head = head
+        #: Whether nothing has been written to the client yet.
+        self._silent = True
         self._reader = reader
         #: Of the node's bytes, those that wait for the next round: see `ChunkReader`.
         self._rest = b""
@@ -114,8 +120,11 @@ class Relay(asyncio.Protocol, ABC):
         early, connection.early = connection.early, b""
         self._connection = connection
         if self._reader.ended:
-            self._open()
-            self._finish(surplus=bool(early))
+            try:
+                self._open()
+                self._finish(surplus=bool(early))
+            except Exception as error:
+                self._stumble(error)
         elif early:
             self.data_received(early)
         else:
@@ -180,6 +189,23 @@ class Relay(asyncio.Protocol, ABC):
         if self._client.get_write_buffer_size():
             self._loop.call_later(FAREWELL, self._drop_client)
 
+    def fail(self) -> None:
+        """Something was raised that nobody foresaw, and is handled now: the node's reply, or we,
+        are at fault. It ends like a reply that broke, whatever had been said; the client is told as
+        far as that goes, and both connections are closed."""
+        log.exception("a reply failed by a bug while it was delivered")
+        self.clean = False
+        try:
+            self.cut(Terminal.FAILED, ProxyError("internal error"))
+        except Exception:
+            log.exception("a client could not be told of a bug")
+        finally:
+            if self.terminal is None:
+                self._drop_client()
+                self._end(Terminal.FAILED)
+            elif self._connection is not None and not self.clean:
+                self._connection.abort()
+
     async def begun(self) -> None:
         """Until something of the reply has been sent to the client, or it has ended."""
 
@@ -209,14 +235,20 @@ class Relay(asyncio.Protocol, ABC):
             self.leave(Terminal.CLIENT_GONE)
             return
         try:
-            used = self._reader.read(data)
-            self._pass(data, used)
-        except MalformedChunk:
-            self._break(StreamBroken("the node's reply is malformed"))
-            return
-        except StreamBroken as error:
-            self._break(error)
-            return
+            self._take(data)
+        except Exception as error:
+            self._stumble(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._node = None
+        try:
+            self._lose(exc)
+        except Exception as error:
+            self._stumble(error)
+
+    def _take(self, data: bytes) -> None:
+        used = self._reader.read(data)
+        self._pass(data, used)
         if self.first_byte is None:
             self.first_byte = self._loop.time()
         self.events += 1
@@ -225,8 +257,7 @@ class Relay(asyncio.Protocol, ABC):
         elif used < len(data) and self.terminal is None:
             self._put_off(data[used:])
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._node = None
+    def _lose(self, exc: Exception | None) -> None:
         if self.terminal is not None:
             self.clean = False
         elif self._rest:
@@ -237,6 +268,18 @@ class Relay(asyncio.Protocol, ABC):
         else:
             self.lost = True
             self._break(StreamBroken("the node closed the connection in the middle of its reply"))
+
+    def _stumble(self, error: Exception) -> None:
+        """What was raised over the node's bytes, being handled now: the node's doing or a bug."""
+        if isinstance(error, MalformedChunk):
+            error = StreamBroken("the node's reply is malformed")
+        if not isinstance(error, StreamBroken):
+            self.fail()
+            return
+        try:
+            self._break(error)
+        except Exception:
+            self.fail()
 
     # What the client's connection calls.
 
@@ -292,6 +335,7 @@ class Relay(asyncio.Protocol, ABC):
     def _send(self, data: bytes) -> None:
         if self._head:
             data, self._head = self._head + data, b""
+        self._silent = False
         self._write(data)
 
     @abstractmethod
@@ -314,11 +358,7 @@ class Relay(asyncio.Protocol, ABC):
             raise StreamBroken("the node ended its reply in the middle of the answer")
 
     def _finish(self, *, surplus: bool) -> None:
-        try:
-            last = self._last()
-        except StreamBroken as error:
-            self._break(error)
-            return
+        last = self._last()
         if last and not self._client.is_closing():
             self._send(last)
             self.sent += len(last)
@@ -332,13 +372,15 @@ class Relay(asyncio.Protocol, ABC):
         self.terminal = terminal
         # From here on the node's transport is another's: nothing that the client does reaches it.
         self._node = None
-        if self._connection is not None:
-            if self.clean:
-                self._connection.take_back()
-            else:
-                self._connection.abort()
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        try:
+            if self._connection is not None:
+                if self.clean:
+                    self._connection.take_back()
+                else:
+                    self._connection.abort()
+        finally:
+            if self._done is not None and not self._done.done():
+                self._done.set_result(None)
 
 
 class ReframingRelay(Relay):

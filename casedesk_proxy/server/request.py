@@ -45,10 +45,18 @@ class Client(Protocol):
         """More of the request is wanted."""
 
 
+class Held(Protocol):
+    """Something that an exchange must not keep, however it ends."""
+
+    def abandon(self) -> None:
+        """Let go of it, if that is yet to be done."""
+
+
 class Request:
     """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
-    once, or never: what is not asked for is not taken. ``complete`` tells whether the body has
-    come whole, ``begun`` that the final reply's head is on its way, ahead of any relay."""
+    once, or never: what is not asked for is not taken. ``held`` is what its exchange has taken and
+    must give back. ``complete`` tells whether the body has come whole, ``begun`` that the final
+    reply's head is on its way, ahead of any relay."""
 
     __slots__ = (
         "_body",
@@ -64,11 +72,13 @@ class Request:
         "begun",
         "client",
         "head",
+        "held",
     )
 
     def __init__(self, head: RequestHead, client: Client, room: Room) -> None:
         self.head = head
         self.client = client
+        self.held: Held | None = None
         chunked = head.body is Body.CHUNKED
         self._reader = ChunkReader() if chunked else LengthReader(head.length)
         #: Bytes where it came in one piece, which most bodies do.

@@ -103,8 +103,8 @@ class TransposingRelay(Relay):
         if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
             try:
                 body = self._feed(data[data.index(b"\n") + 1 : -2])
-            except StreamBroken as error:
-                self._break(error)
+            except Exception as error:
+                self._stumble(error)
                 return
             self.events += 1
             if body:
@@ -134,8 +134,10 @@ class TransposingRelay(Relay):
             self._tell_begun()
 
     def _end(self, terminal: Terminal) -> None:
-        super()._end(terminal)
-        self._tell_begun()
+        try:
+            super()._end(terminal)
+        finally:
+            self._tell_begun()
 
     def _tell_begun(self) -> None:
         if self._begun is not None and not self._begun.done():
@@ -145,7 +147,7 @@ class TransposingRelay(Relay):
         return self._translator.beat() if self._streams and self._judged is None else b""
 
     def _is_unsent(self) -> bool:
-        return not self._streams or bool(self._head)
+        return self._silent and (not self._streams or bool(self._head))
 
     def _open(self) -> None:
         """Nothing yet: see the module."""

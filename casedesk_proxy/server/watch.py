@@ -75,7 +75,11 @@ class Watch:
         now = self._loop.time()
         shortest = float("inf")
         for relay, watched in list(self._watched.items()):
-            self._judge(relay, watched, now)
+            try:
+                self._judge(relay, watched, now)
+            except Exception:
+                # One relay's, and no reason to look at no other any more.
+                relay.fail()
             shortest = min(shortest, watched.shortest)
         if self._watched:
             self._look_by(now + max(shortest / _LOOKS, _LEAST))

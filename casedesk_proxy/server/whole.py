@@ -44,14 +44,15 @@ def send_whole(
     body, connection.early = connection.early, b""
     keep_alive = request.head.keep_alive
     transport = request.client.transport
-    outcome.status = head.status
     if transport is None or transport.is_closing():
         outcome.terminal, keep_alive = Terminal.CLIENT_GONE, False
+        outcome.status = head.status
     else:
         ident = outcome.request_id
         modern = request.head.modern
         mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive, modern=modern)
         request.client.write_soon(mine + body)
+        outcome.status = head.status
         outcome.terminal = Terminal.COMPLETED
         outcome.first_byte = loop.time()
         outcome.sent, outcome.events = len(body), 1

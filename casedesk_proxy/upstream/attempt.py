@@ -45,7 +45,7 @@ class AttemptFailed(Exception):
 
 @record
 class Attempt:
-    """Timeouts in seconds. A cancelled attempt leaves no connection behind."""
+    """Timeouts in seconds. An attempt that is cancelled, or fails, leaves no connection behind."""
 
     node: str
     pool: ConnectionPool
@@ -70,7 +70,7 @@ class Attempt:
         except TimeoutError:
             connection.abort()
             raise self._late() from None
-        except asyncio.CancelledError:
+        except BaseException:
             connection.abort()
             raise
         if 300 <= head.status < 400:

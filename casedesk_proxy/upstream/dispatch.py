@@ -130,22 +130,27 @@ class Dispatcher:
         before, see `lose`. Raises an UpstreamFault or Busy."""
         search = _begin_search(plan, outcome, self._loop.time())
         while True:
-            ticket = self._arrive(search)
-            slot = ticket.slot or await self._wait(search, ticket)
-            node = self._begin(search, slot.state.name)
+            ticket, reply = self._ticket(search), None
             try:
+                slot = ticket.slot or await self._wait(search, ticket)
+                node = self._begin(search, slot.state.name)
                 reply = await self._ask(plan, node, slot)
-            except AttemptFailed as failed:
-                search.leave(node.name, failed.failure, self._loop.time())
-                if not self._goes_on(search, failed.failure):
-                    raise failed.last_word() from None
-                search.replays += failed.failure is Failure.LOST
-            else:
                 verdict = await judge_reply(self._loop, self.slots, slot.state, reply, plan)
                 if verdict not in TRY_ANOTHER:
                     return reply
                 if not self._leaves(search, reply):
                     return own_up(reply, verdict, plan)
+            except AttemptFailed as failed:
+                search.leave(slot.state.name, failed.failure, self._loop.time())
+                if not self._goes_on(search, failed.failure):
+                    raise failed.last_word() from None
+                search.replays += failed.failure is Failure.LOST
+            except BaseException:
+                # Whatever it was, be it a bug: neither slot nor connection stays taken.
+                if reply is not None:
+                    reply.lease.abandon()
+                self.slots.abandon(ticket)
+                raise
 
     def may_replay(self, plan: Plan, outcome: Outcome) -> bool:
         """Whether a request whose node was lost, with its reply begun and nothing of it sent, may
@@ -180,11 +185,15 @@ class Dispatcher:
 
     # A slot.
 
-    def _arrive(self, search: _Search) -> Ticket:
+    def _ticket(self, search: _Search) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
         ticket = Ticket(deployment.name, search.outcome.token, search.wish())
-        self.slots.arrive(ticket, deployment.config.max_waiting)
+        try:
+            self.slots.arrive(ticket, deployment.config.max_waiting)
+        except BaseException:
+            self.slots.abandon(ticket)
+            raise
         return ticket
 
     async def _wait(self, search: _Search, ticket: Ticket) -> Slot:
@@ -202,8 +211,8 @@ class Dispatcher:
     # Asking a node.
 
     async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot) -> Reply:
-        """One attempt. The slot is given back on every way out but the reply's, whose lease does
-        it. Raises AttemptFailed."""
+        """One attempt. Raises AttemptFailed, the slot given back; whatever else is raised, that is
+        left to the caller."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
         attempt = Attempt(
             node.name,
@@ -218,14 +227,17 @@ class Dispatcher:
             else:
                 connection, head = await _run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
-            self.slots.blame(slot.state, failed.fault, failed.error.message)
-            self.slots.release(slot)
+            try:
+                self.slots.blame(slot.state, failed.fault, failed.error.message)
+            finally:
+                self.slots.release(slot)
             raise
+        try:
+            lease = Lease(node, connection, head.keep_alive, pool, slot, self.slots)
+            return Reply(lease, head, route, plan.asked)
         except BaseException:
-            self.slots.release(slot)
+            connection.abort()
             raise
-        lease = Lease(node, connection, head.keep_alive, pool, slot, self.slots)
-        return Reply(lease, head, route, plan.asked)
 
     def _goes_on(self, search: _Search, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
@@ -276,7 +288,7 @@ async def _run_and_ask(
         try:
             if head.status == 200:
                 await asyncio.wait({asking}, timeout=PATIENCE)
-        except asyncio.CancelledError:
+        except BaseException:
             connection.abort()
             raise
         return connection, head

@@ -19,7 +19,8 @@ __all__ = ["Lease", "Reply"]
 
 @dataclass(slots=True)
 class Lease:
-    """A node's connection, taken for one exchange. ``end`` must be called exactly once.
+    """A node's connection, taken for one exchange. ``end`` must be called; once it has ended,
+    nothing more happens.
 
     It outlives the reply's head and route, which a stream of hours has no use for: they hold the
     request's body and both sides' headers.
@@ -40,18 +41,32 @@ class Lease:
 
     def end(self, *, clean: bool, fault: Fault | None = None) -> None:
         """The exchange is over. ``clean``: the connection stands at the message's end. ``fault``:
-        what the reply, once begun, told against the node."""
-        if clean:
-            self._pool.give_back(self.connection, self._keep_alive)
-        else:
-            self.connection.abort()
-        state = self._slot.state
-        if self._stream is not None:
-            state.end_stream(self._stream)
-            self._stream = None
-        if fault is not None:
-            self._slots.blame(state, fault, f"a reply ended early ({fault})")
-        self._slots.release(self._slot)
+        what the reply, once begun, told against the node. The slot is free whatever is raised."""
+        if not self._slot.taken:
+            return
+        try:
+            self._let_go(clean)
+            if fault is not None:
+                self._slots.blame(self._slot.state, fault, f"a reply ended early ({fault})")
+        finally:
+            self._slots.release(self._slot)
+
+    def abandon(self) -> None:
+        """Whoever held it failed by a bug."""
+        self.end(clean=False)
+
+    def _let_go(self, clean: bool) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._slot.state.end_stream(stream)
+        kept = False
+        try:
+            if clean:
+                self._pool.give_back(self.connection, self._keep_alive)
+                kept = True
+        finally:
+            if not kept:
+                self.connection.abort()
 
 
 @record

@@ -90,7 +90,11 @@ class ConnectionPool:
         )
         if self._delayed_acks:
             sock = transport.get_extra_info("socket")
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+            except OSError:
+                connection.abort()
+                raise
         return connection
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:

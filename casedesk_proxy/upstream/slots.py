@@ -73,6 +73,10 @@ class Slots:
         """An exchange has left its node."""
         self._wake(self.admission.release(slot, self._loop.time()))
 
+    def abandon(self, ticket: Ticket) -> None:
+        """Whoever held it has left: it waits no more, and a slot that it has is free."""
+        self._wake(self.admission.abandon(ticket, self._loop.time()))
+
     def blame(self, state: NodeState, fault: Fault, error: str) -> None:
         """Something speaks against a node. That it is out is logged once, not at every fault."""
         well = state.health.is_well()
@@ -153,13 +157,13 @@ class Slots:
         try:
             decided = await waiter
         except BaseException:
-            self._wake(self.admission.abandon(ticket, self._loop.time()))
+            self.abandon(ticket)
             raise
         finally:
             timer.cancel()
             del self._waiters[ticket]
         if not decided:
-            self._wake(self.admission.abandon(ticket, self._loop.time()))
+            self.abandon(ticket)
             raise self._busy(ticket.deployment)
 
     def _no_node(self, wish: Wish) -> NoNode:
