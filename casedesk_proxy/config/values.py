@@ -197,12 +197,16 @@ def _matching(pattern: str, what: str, remedy: str) -> Callable[[str], str]:
 _HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 
 
+def _is_host(text: str) -> bool:
+    return len(text) <= 253 and _HOST.fullmatch(text) is not None
+
+
 def _check_host(text: str) -> str:
-    if _HOST.fullmatch(text) and len(text) <= 253:
+    if _is_host(text):
         return text
     bare = text.partition("://")[2] or text
     host = bare.partition("/")[0].rpartition("@")[2].partition(":")[0]
-    mended = f"write {host}, without scheme, port and path" if _HOST.fullmatch(host) else ""
+    mended = f"write {host}, without scheme, port and path" if _is_host(host) else ""
     raise complain(
         "is not a host name", mended or "write for example llm.example.com or *.example.com"
     )
