@@ -30,7 +30,7 @@ from casedesk_proxy.server.watch import Watch
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.usage.tap import Tap
-from casedesk_proxy.wire.bodies import body_reader
+from casedesk_proxy.wire.bodies import body_reader, content_coding, is_opaque
 from casedesk_proxy.wire.http1 import Body, ResponseHead, header
 
 __all__ = ["Delivery"]
@@ -78,6 +78,7 @@ class Delivery:
         self._surface = surface
         self._watch = watch
         translated = reply.route.translator is not None
+        _check_readable(reply)
         if opened and not translated:
             _check_continues(reply, framing)
         make = _transposing if translated else _relaying
@@ -170,6 +171,20 @@ def _streams_as(framing: Framing, head: ResponseHead) -> bool:
     return framing is Framing.JSON_ARRAY or (framing is Framing.SSE and is_event_stream(head))
 
 
+def _check_readable(reply: Reply) -> None:
+    """Nodes are asked for an uncompressed reply. One that is compressed all the same is decoded,
+    or refused if it cannot be; an error is judged by its status alone then."""
+    head = reply.head
+    if head.status >= 400 or not is_opaque(head.headers):
+        return
+    reply.lease.end(clean=False)
+    coding = content_coding(head.headers)[:40].decode("latin-1")
+    raise StreamBroken(
+        f"the node compressed its reply ({coding}), although it was asked not to;"
+        " turn compression off at the node or at the proxy in front of it"
+    )
+
+
 def _check_continues(reply: Reply, framing: Framing) -> None:
     """The client waits for the rest of a stream with status 200; anything else has to be told as
     an error."""
@@ -198,7 +213,8 @@ def _relaying(
     assert transport is not None, "a client that leaves cancels its handler"
     if reply.head.status >= 400:
         return _refusing(loop, request, reply, surface, request_id), request.head.keep_alive
-    given = reply.head.body
+    coded = bool(content_coding(reply.head.headers))
+    given = Body.CHUNKED if coded else reply.head.body
     # A client that has had signs of life has chunks, too.
     taken = client_framing(Body.CHUNKED if opened else given, modern=request.head.modern)
     keep_alive = request.head.keep_alive and taken is not Body.CLOSE
@@ -219,7 +235,7 @@ def _relaying(
     parts = (loop, transport, head, body_reader(reply.head), tap, ending)
     if opened and framing is Framing.JSON_ARRAY:
         return ContinuedArray(*parts, chunked=request.head.modern), keep_alive
-    if taken is given and given is not Body.CLOSE:
+    if taken is given and given is not Body.CLOSE and not coded:
         watchful = framing is Framing.JSON_ARRAY
         return VerbatimRelay(*parts, watchful=watchful), keep_alive
     return ReframingRelay(*parts, chunked=request.head.modern), keep_alive

@@ -97,8 +97,14 @@ class VerbatimRelay(Relay):
             except StreamBroken:
                 self._withhold_end(data[:used], payload)
                 raise
-        self._send(data if used == len(data) else data[:used])
-        self.sent += used
+        reader = self._reader
+        if isinstance(reader, ChunkReader) and reader.trailer_at is not None:
+            # A node's trailers would be headers that nobody has looked at.
+            data = data[: reader.trailer_at] + (b"\r\n" if reader.ended else b"")
+            used = len(data)
+        if used:
+            self._send(data if used == len(data) else data[:used])
+            self.sent += used
 
     def _withhold_end(self, data: bytes, payload: bytes) -> None:
         """The last read, with the message's end, is not sent as it is; but its events are, if it

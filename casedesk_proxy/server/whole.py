@@ -13,6 +13,7 @@ from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE
+from casedesk_proxy.wire.bodies import content_coding
 from casedesk_proxy.wire.http1 import Body
 
 __all__ = ["came_whole", "send_whole"]
@@ -28,6 +29,7 @@ def came_whole(reply: Reply, framing: Framing) -> bool:
         and head.status < 400
         and framing is Framing.UNARY
         and not is_event_stream(head)
+        and not content_coding(head.headers)
     )
 
 

@@ -1,15 +1,39 @@
-"""Bodies whose end is a count of bytes, or the connection's end: readers beside ChunkReader.
+"""Bodies whose end is a count of bytes, or the connection's end: readers beside ChunkReader. And
+bodies that come compressed, although nodes are asked for none such.
 
-All three readers have the same face: ``read`` takes the next bytes, says how many are the
-message's and leaves what they carried in ``payload``; ``ended`` tells whether it is complete.
+All readers have the same face: ``read`` takes the next bytes, says how many are the message's and
+leaves what they carried in ``payload``; ``ended`` tells whether it is complete.
 """
 
 from __future__ import annotations
 
-from casedesk_proxy.wire.chunked import ChunkReader
-from casedesk_proxy.wire.http1 import Body, ResponseHead
+import zlib
 
-__all__ = ["BodyReader", "CloseReader", "LengthReader", "body_reader"]
+from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
+from casedesk_proxy.wire.http1 import Body, ResponseHead, header
+
+__all__ = [
+    "BodyReader",
+    "CloseReader",
+    "DecodingReader",
+    "LengthReader",
+    "MalformedCoding",
+    "body_reader",
+    "content_coding",
+    "is_opaque",
+]
+
+#: Most bytes that one read may expand to: 64 times as many as come at once. JSON shrinks 20 times
+#: at most, what is made to fill a memory 1000 times.
+MAX_EXPANDED_BYTES = 16 * 1024 * 1024
+#: By content coding (RFC 9110 section 8.4.1): zlib's window bits.
+_WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+
+
+class MalformedCoding(MalformedChunk):
+    """The bytes inside the framing are not what their content coding says, or cut, or they expand
+    beyond MAX_EXPANDED_BYTES."""
 
 
 class LengthReader:
@@ -49,11 +73,81 @@ class CloseReader:
         return len(data)
 
 
-BodyReader = ChunkReader | LengthReader | CloseReader
+class DecodingReader:
+    """A compressed body (gzip, deflate) as what it holds; of any other coding, as nothing."""
+
+    __slots__ = ("_begun", "_bits", "_coded", "_decoder", "payload")
+
+    def __init__(self, coded: ChunkReader | LengthReader | CloseReader, coding: bytes) -> None:
+        self._coded = coded
+        self._bits = _WINDOW_BITS.get(coding)
+        self._decoder = zlib.decompressobj(self._bits) if self._bits else None
+        self._begun = False
+        self.payload: list[bytes] = []
+
+    @property
+    def ended(self) -> bool:
+        if isinstance(self._coded, CloseReader):
+            # The coding has an end of its own, without which the body was cut.
+            return self._decoder is not None and self._decoder.eof
+        return self._coded.ended
+
+    def read(self, data: bytes) -> int:
+        """Raises MalformedChunk, or a MalformedCoding."""
+        used = self._coded.read(data)
+        coded, self.payload = b"".join(self._coded.payload), []
+        decoder = self._decoder
+        if decoder is None:
+            return used
+        if coded:
+            self._decode(coded)
+        if self._coded.ended and self._begun and not (self._decoder or decoder).eof:
+            raise MalformedCoding("the compressed body was cut")
+        return used
+
+    def _decode(self, coded: bytes) -> None:
+        if not self._begun and self._bits == 15 and coded[0] & 0x0F != zlib.DEFLATED:
+            # What some servers call deflate is that alone, without zlib's header.
+            self._decoder = zlib.decompressobj(-15)
+        self._begun = True
+        room = MAX_EXPANDED_BYTES
+        while coded:
+            decoder = self._decoder
+            assert decoder is not None
+            if decoder.eof:  # gzip may have several members, RFC 1952 section 2.2
+                decoder = self._decoder = zlib.decompressobj(self._bits or 31)
+            try:
+                part = decoder.decompress(coded, room)
+            except zlib.error:
+                raise MalformedCoding("the compressed body cannot be decoded") from None
+            room -= len(part)
+            if part:
+                self.payload.append(part)
+            if decoder.unconsumed_tail or room <= 0:
+                raise MalformedCoding("the compressed body expands too much")
+            coded = decoder.unused_data
+
+
+BodyReader = ChunkReader | LengthReader | CloseReader | DecodingReader
 
 
 def body_reader(head: ResponseHead) -> BodyReader:
     """The reader for a reply's body."""
     if head.body is Body.CHUNKED:
-        return ChunkReader()
-    return CloseReader() if head.body is Body.CLOSE else LengthReader(head.length)
+        reader: ChunkReader | LengthReader | CloseReader = ChunkReader()
+    else:
+        reader = CloseReader() if head.body is Body.CLOSE else LengthReader(head.length)
+    coding = content_coding(head.headers)
+    return DecodingReader(reader, coding) if coding else reader
+
+
+def content_coding(headers: RawHeaders) -> bytes:
+    """What a body is compressed with, in lower case; empty for one that is not."""
+    coding = (header(headers, b"content-encoding") or b"").strip().lower()
+    return b"" if coding == b"identity" else coding
+
+
+def is_opaque(headers: RawHeaders) -> bool:
+    """Whether a body is compressed in a way that cannot be undone here."""
+    coding = content_coding(headers)
+    return bool(coding) and coding not in _WINDOW_BITS

@@ -71,7 +71,7 @@ class ChunkReader:
     Malformed framing raises MalformedChunk, after which the reader is of no further use.
     """
 
-    __slots__ = ("_at", "_left", "_line", "_trailer", "payload")
+    __slots__ = ("_at", "_left", "_line", "_trailer", "payload", "trailer_at")
 
     def __init__(self) -> None:
         self._at = _At.SIZE
@@ -80,6 +80,9 @@ class ChunkReader:
         self._trailer = 0
         #: What the latest ``read`` carried, size lines and CRLFs removed.
         self.payload: list[bytes] = []
+        #: Where in the latest ``read`` the line of the last chunk ends, behind which only trailers
+        #: and the empty line come; None before that.
+        self.trailer_at: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -94,6 +97,8 @@ class ChunkReader:
         the message's."""
         self.payload = []
         position, end, left = start, len(data), MOST_CHUNKS
+        if self._at is _At.TRAILER:
+            self.trailer_at = start
         while position < end and left > 0 and self._at is not _At.END:
             if self._at is _At.DATA:
                 position = self._read_data(data, position)
@@ -101,6 +106,8 @@ class ChunkReader:
                 position, left = self._read_whole(data, position, left)
             else:
                 position = self._read_line(data, position)
+            if self._at is _At.TRAILER and self.trailer_at is None:
+                self.trailer_at = position
         return position - start
 
     def _read_whole(self, data: bytes, position: int, left: int) -> tuple[int, int]:

@@ -44,11 +44,13 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-#: Ours to say (ids, server, length), the node's own business (cookies, policies that a browser
-#: would remember for our name), or a way to learn the node's address (location).
+#: Ours to say (ids, server, length, that nothing is compressed), the node's own business (cookies,
+#: policies that a browser would remember for our name), or a way to learn the node's address
+#: (location).
 _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"alt-svc",
     b"clear-site-data",
+    b"content-encoding",
     b"content-length",
     b"content-location",
     b"location",

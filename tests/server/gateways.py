@@ -18,7 +18,7 @@ server: {{listen: "127.0.0.1:0", admin: null, access_log: false{server}}}
 default_deployment: d
 nodes:
   n:
-    {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai], models: [m],
+    {{url: "{url}", engine: openai, speaks: {speaks}, models: [m],
     probe_interval: 0{node}}}
 deployments:
   d: {{nodes: [n], auth: none{deployment}}}
@@ -82,7 +82,12 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    play: Play, *, server: str = "", node: str = "", deployment: str = ""
+    play: Play,
+    *,
+    server: str = "",
+    node: str = "",
+    deployment: str = "",
+    speaks: str = "[gemini, anthropic, openai]",
 ) -> AsyncIterator[Stage]:
     """Each connection to the node is given to ``play``; errors there end that connection."""
     sides: list[NodeSide] = []
@@ -95,7 +100,11 @@ async def staged(
     listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**24, backlog=4096)
     port = listener.sockets[0].getsockname()[1]
     text = CONFIG.format(
-        url=f"http://127.0.0.1:{port}", server=server, node=node, deployment=deployment
+        url=f"http://127.0.0.1:{port}",
+        speaks=speaks,
+        server=server,
+        node=node,
+        deployment=deployment,
     )
     gateway = Gateway(load_config(text, "stage.yaml").config, {})
     await gateway.start()
