@@ -87,6 +87,10 @@ def _find_open_quote(error: Exception, text: str, file: str) -> Complaint | None
 #: A whole line that YAML reads as one text although its author meant key: value.
 _GLUED = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],&*!|>%@`][^\s:]*):[^\s:](?:(?!: ).)*")
 
+#: The same with a name in quotes, after which YAML reads no text.
+_GLUED_QUOTED = re.compile(r"""\s*(?:- )?("(?:[^"\\]|\\.)*"|'[^']*'):[^\s:]""")
+_SPACE = "put a space after the colon between name and value"
+
 #: How PyYAML notices it, a line or more later.
 _NOTICED = ("mapping values", "could not find expected ':'", "expected <block end>")
 
@@ -97,6 +101,10 @@ def _find_missing_space(error: Exception, text: str, file: str, line: int) -> Co
     if not any(sign in problem for sign in _NOTICED):
         return None
     lines = text.splitlines()
+    here = _GLUED_QUOTED.match(lines[line - 1]) if 0 < line <= len(lines) else None
+    if here is not None:
+        column = here.start(1) + 1
+        return Complaint("", "no space follows the colon", file, line, column, _SPACE)
     last = min(line - 2, len(lines) - 1)
     while last > 0 and _is_blank(lines[last]):
         last -= 1
@@ -104,8 +112,7 @@ def _find_missing_space(error: Exception, text: str, file: str, line: int) -> Co
     if match is None:
         return None
     message = "no space follows the colon, so YAML reads this line as one text"
-    remedy = "put a space after the colon between name and value"
-    return Complaint("", message, file, last + 1, match.start(1) + 1, remedy)
+    return Complaint("", message, file, last + 1, match.start(1) + 1, _SPACE)
 
 
 def _is_blank(line: str) -> bool:

@@ -19,7 +19,7 @@ from casedesk_proxy.config.keys import (
     section_at,
     show,
 )
-from casedesk_proxy.config.schema import Secret, Token
+from casedesk_proxy.config.schema import Node, Secret, Token
 
 __all__ = ["TOKEN_NAMES", "is_secret", "nearest", "word"]
 
@@ -95,7 +95,9 @@ def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
         section = section_at(path)
         if section is not None and path[-1] in section.model_fields:
             return message, "indent it below the name that it belongs to"
-        return message, _SPACE if _GLUED.fullmatch(value) and "://" not in value else ""
+        if re.match("https?://", value):
+            return message, "write it as url: below the name" if section is Node else ""
+        return message, _SPACE if _GLUED.fullmatch(value) else ""
     if re.match(r"-\S", value):
         return message, "put a space after each -"
     short = len(value) <= 60 and not looks_secret(value)

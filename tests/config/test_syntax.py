@@ -83,6 +83,13 @@ def test_a_name_glued_to_its_value_is_blamed_and_not_the_next_line(text: str, pl
     assert [str(one) for one in read_tree(text, "f").complaints] == [f"{place}: {GLUED}"]
 
 
+@pytest.mark.parametrize("quoted", ['"gemini-*":gemma2:9b', "'a b':c", '- "a":b'])
+def test_a_name_in_quotes_glued_to_its_value(quoted: str) -> None:
+    (told,) = (str(one) for one in read_tree(f"a:\n  {quoted}\n  b: c\n", "f").complaints)
+    assert told.startswith("f:2:")
+    assert told.endswith("no space follows the colon;" + GLUED.partition(";")[2])
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -295,3 +295,17 @@ def test_a_section_that_is_not_indented() -> None:
         "f:3:8: nodes.url: is text, but a mapping (key: value lines) is wanted;"
         " indent it below the name that it belongs to"
     )
+
+
+@pytest.mark.parametrize(
+    ("node", "remedy"),
+    [
+        ("\n    url:http://h:1", "put a space after the colon between name and value"),
+        (" http://h:1", "write it as url: below the name"),
+    ],
+)
+def test_a_node_that_is_text(node: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(f"nodes:\n  n:{node}\ndeployments: {{d: {{nodes: [n]}}}}\n", "f")
+    (told,) = caught.value.complaints
+    assert (told.path, told.remedy) == ("nodes.n", remedy)
