@@ -19,9 +19,11 @@ __all__ = ["LogWriter"]
 
 #: Lines that wait for the reader, in bytes: some ten thousand of them. What comes then is dropped.
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
-#: How long a line waits for others to share its system call: on a busy server a write for each
-#: is a tenth of a short exchange's cost.
-_GATHER_S = 0.002
+#: How long a line waits for others to share its system call, and the turn of the interpreter that
+#: its thread needs for it: on a busy server both would be a tenth of a short exchange's cost.
+_GATHER_S = 0.01
+#: How often the end of the process looks whether all is written.
+_LOOK_S = 0.002
 
 
 class LogWriter:
@@ -71,7 +73,7 @@ class LogWriter:
         process, not for an event loop."""
         deadline = time.monotonic() + within_s
         while self.is_behind and time.monotonic() < deadline:
-            time.sleep(_GATHER_S)
+            time.sleep(_LOOK_S)
         return not self.is_behind
 
     @property
@@ -87,16 +89,25 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             self._bell.get()
-            time.sleep(_GATHER_S)
-            with self._lock:
-                lines, self._waiting = self._waiting, []
+            # Nobody has to ring while lines keep coming.
+            while self._write_waiting():
+                pass
+
+    def _write_waiting(self) -> bool:
+        """What has come within a moment. Whether there was any."""
+        time.sleep(_GATHER_S)
+        with self._lock:
+            lines, self._waiting = self._waiting, []
+            if not lines:
                 self._is_called = False
-            data = b"".join(lines)
-            if self._put_out(data) and self._unsaid:
-                self._tell_dropped()
-            # They counted until here: a batch that hangs is memory, too.
-            with self._lock:
-                self._waiting_bytes -= len(data)
+                return False
+        data = b"".join(lines)
+        if self._put_out(data) and self._unsaid:
+            self._tell_dropped()
+        # They counted until here: a batch that hangs is memory, too.
+        with self._lock:
+            self._waiting_bytes -= len(data)
+        return True
 
     def _tell_dropped(self) -> None:
         with self._lock:
