@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.server.process import ProcessCollector
 from casedesk_proxy.server.tally import Counter, Counts, Distribution, Histogram
 from casedesk_proxy.terms import record
 
@@ -120,7 +121,7 @@ class Metrics(Collector):
         self.events = 0
         self.sent = 0
         self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._registry.register(ProcessCollector())
 
     def count(self, outcome: Outcome) -> None:
         kind = outcome.deployment, outcome.surface, outcome.node, outcome.status, outcome.terminal

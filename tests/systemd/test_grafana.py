@@ -39,6 +39,58 @@ def test_the_alerts() -> None:
     check_rules(FOLDER / "alerts.yaml")
 
 
+def test_the_scrape_example() -> None:
+    command = [promtool(), "check", "config", "--lint=all", "--lint-fatal"]
+    done = subprocess.run(
+        [*command, str(FOLDER / "prometheus.yaml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+#: A proxy, under a job name of the operator's own, and something else that is down and full too.
+RULE_TEST = """
+rule_files: ["{alerts}"]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'up{{job="mine", instance="a"}}', values: "1 1 1 0x20"}}
+      - {{series: 'casedesk_build_info{{job="mine", instance="a"}}', values: "1 1 1 stale"}}
+      - {{series: 'up{{job="other", instance="b"}}', values: "0x20"}}
+      - {{series: 'casedesk_build_info{{job="mine", instance="c"}}', values: "1x20"}}
+      - {{series: 'process_open_fds{{job="mine", instance="c"}}', values: "90x20"}}
+      - {{series: 'process_max_fds{{job="mine", instance="c"}}', values: "100x20"}}
+      - {{series: 'process_open_fds{{job="other", instance="b"}}', values: "90x20"}}
+      - {{series: 'process_max_fds{{job="other", instance="b"}}', values: "100x20"}}
+    alert_rule_test:
+      - eval_time: 10m
+        alertname: CaseDeskProxyDown
+        exp_alerts:
+          - exp_labels: {{job: mine, instance: a, severity: critical}}
+            exp_annotations:
+              summary: a does not answer
+              description: >-
+                The admin listener cannot be scraped. See journalctl -u casedesk-proxy.
+      - eval_time: 10m
+        alertname: CaseDeskDescriptorsRunOut
+        exp_alerts:
+          - exp_labels: {{job: mine, instance: c, severity: warning}}
+            exp_annotations:
+              summary: c uses most of its descriptors
+              description: Each stream takes two. Raise LimitNOFILE in the unit.
+"""
+
+
+def test_alerts_name_proxies_alone_whatever_their_job_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "test.yaml"
+    path.write_text(RULE_TEST.format(alerts=FOLDER / "alerts.yaml"))
+    done = subprocess.run(
+        [promtool(), "test", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "job=" not in ALERTS + "".join(QUERIES)
+
+
 def test_the_dashboard_s_queries(tmp_path: Path) -> None:
     rules = [
         {"record": f"panel:query_{number}:rate", "expr": re.sub(r"\$__rate_interval", "5m", query)}
@@ -69,7 +121,8 @@ async def test_every_metric_that_is_asked_for_is_told() -> None:
     unseen = ours - shown
     assert unseen == {
         "casedesk_bytes_total", "casedesk_connections", "casedesk_draining",
-        "casedesk_events_total", "casedesk_node_full", "casedesk_config_loaded_timestamp_seconds",
+        "casedesk_events_total", "casedesk_node_full", "casedesk_node_hung",
+        "casedesk_config_loaded_timestamp_seconds",
     }  # fmt: skip
     labels = re.findall(r'end="(\w+)"', ALERTS)
     assert labels

@@ -19,6 +19,7 @@ from casedesk_proxy.simulator.script import Script
 from tests.daemon.streams import Streamed, ask, read_stream, request, stream
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.systemd.machine import ROOT, Machine, boot
+from tests.systemd.test_grafana import ALERTS, QUERIES
 
 # The first test waits for the installation.
 pytestmark = pytest.mark.timeout(240)
@@ -75,6 +76,14 @@ class Place:
             connection.request("GET", "/status")
             told: dict[str, object] = json.loads(connection.getresponse().read())
             return told
+        finally:
+            connection.close()
+
+    def metrics(self) -> str:
+        connection = HTTPConnection("127.0.0.1", self.admin, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
         finally:
             connection.close()
 
@@ -234,6 +243,30 @@ async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
     journal = machine.journal("-u", SERVICE, "-o", "cat")
     assert "Watchdog timeout" in journal
     assert 'File "/run/blocker/sitecustomize.py", line 2' in journal, "where it hung"
+
+
+async def test_every_series_of_dashboard_and_alerts_exists(place: Place) -> None:
+    """After a failover, a wait for a slot, a stream and a client that left."""
+    text = (
+        CONFIG.format(admin=place.admin, url=place.node.url, node=", max_streams: 1")
+        .replace("nodes:\n", "nodes:\n  dead: {url: 'http://127.0.0.1:1', probe_interval: 0s}\n", 1)
+        .replace("nodes: [n]", "nodes: [dead, n], policy: ordered")
+    )
+    place.machine.write(CONFIG_FILE, text)
+    place.machine.systemctl("start", SERVICE)
+    streams = [stream(place.port, "words=9&words_per_second=40") for _ in range(2)]
+    assert all(one.whole for one in await asyncio.gather(*streams))
+    first = asyncio.Event()
+    leaving = asyncio.ensure_future(
+        stream(place.port, "words=500&words_per_second=20", first=first)
+    )
+    await first.wait()
+    leaving.cancel()
+    assert (await ask(place.port)).status == 200, "its slot is free"
+    told = set(re.findall(r"^(\w+)[{ ]", place.metrics(), re.MULTILINE))
+    asked = set(re.findall(r"\b(?:casedesk|process)_\w+", " ".join([ALERTS, *QUERIES])))
+    assert {"process_open_fds", "process_resident_memory_bytes"} <= asked
+    assert sorted(asked - told) == []
 
 
 async def test_it_reads_its_credentials_and_nothing_else(place: Place) -> None:
