@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -59,15 +60,27 @@ def _say(kind: str, colour: str, text: str) -> None:
     except OSError:
         # A full disk, a reader that is gone: no reason to end a service. What Python holds back
         # would fail once more at the exit, and turn its code into 120.
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+        sys.stderr = io.StringIO()
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def open_streams() -> None:
     """Standard streams that were closed lead to /dev/null: else the next file or connection would
     get their number, and with it what is written to them."""
-    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(null)
+    for number in range(3):
+        if not _is_open(number):
+            try:
+                os.open(os.devnull, os.O_RDWR)  # It gets the lowest number that is free.
+            except OSError:
+                # A sandbox may forbid it; a pipe that nobody reads holds the place as well.
+                os.dup2(os.pipe()[1], number)
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:

@@ -41,8 +41,25 @@ def test_warnings_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "warning: f: a: is odd\n"
 
 
-@pytest.mark.parametrize("how", ["2>/dev/full", "2>&-", "<&- >&- 2>&-"])
-def test_words_that_cannot_be_written_change_no_exit_code(how: str) -> None:
-    command = f'exec "$@" check --quiet /nonexistent {how}'
-    done = subprocess.run(["sh", "-c", command, "sh", *COMMAND], env=ENVIRONMENT, check=False)
+#: As in a sandbox that has none.
+WITHOUT_NULL = """
+import os, sys
+opened = os.open
+def refuse(path, *rest, **named):
+    if path == os.devnull:
+        raise PermissionError(13, "Permission denied", path)
+    return opened(path, *rest, **named)
+os.open = refuse
+from casedesk_proxy.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("how", ["", "2>/dev/full", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", [COMMAND, (COMMAND[0], "-c", WITHOUT_NULL)], ids=["", "boxed"])
+def test_words_that_cannot_be_written_change_no_exit_code(
+    how: str, command: tuple[str, ...]
+) -> None:
+    line = f'exec "$@" check --quiet /nonexistent {how}'
+    done = subprocess.run(["sh", "-c", line, "sh", *command], env=ENVIRONMENT, check=False)
     assert done.returncode == 2
