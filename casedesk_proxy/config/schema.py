@@ -20,11 +20,11 @@ from pydantic import (
 )
 
 from casedesk_proxy.config.engines import SPEAKS
+from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.values import (
     AbsolutePath,
     Address,
     Duration,
-    HostName,
     Listen,
     ModelName,
     Name,
@@ -33,7 +33,6 @@ from casedesk_proxy.config.values import (
     Sha256,
     Size,
     Switch,
-    TrustedProxy,
     complain,
     parse_listen,
 )

@@ -18,13 +18,11 @@ from pydantic import AfterValidator, BeforeValidator, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from casedesk_proxy.config.units import parse_duration, parse_size
-from casedesk_proxy.wire.addresses import is_network
 
 __all__ = [
     "AbsolutePath",
     "Address",
     "Duration",
-    "HostName",
     "Listen",
     "ModelName",
     "Name",
@@ -33,7 +31,6 @@ __all__ = [
     "Sha256",
     "Size",
     "Switch",
-    "TrustedProxy",
     "complain",
     "is_model_name",
     "parse_listen",
@@ -194,33 +191,6 @@ def _matching(pattern: str, what: str, remedy: str) -> Callable[[str], str]:
     return check
 
 
-_HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
-
-
-def _is_host(text: str) -> bool:
-    return len(text) <= 253 and _HOST.fullmatch(text) is not None
-
-
-def _check_host(text: str) -> str:
-    if _is_host(text):
-        return text
-    bare = text.partition("://")[2] or text
-    host = bare.partition("/")[0].rpartition("@")[2].partition(":")[0]
-    mended = f"write {host}, without scheme, port and path" if _is_host(host) else ""
-    raise complain(
-        "is not a host name", mended or "write for example llm.example.com or *.example.com"
-    )
-
-
-def _check_proxy(text: str) -> str:
-    if is_network(text):
-        return text
-    raise complain(
-        "is neither an IP address nor a network",
-        "write for example 10.0.0.5, 10.0.0.0/24 or unix; no host names",
-    )
-
-
 def is_model_name(text: str) -> bool:
     """Whether a configuration may name a model so."""
     return 0 < len(text) <= 512 and text.isprintable() and text == text.strip()
@@ -287,8 +257,6 @@ NodeUrl = Annotated[StrictStr, AfterValidator(_check_url), _text(r"^https?://[^@
 AbsolutePath = Annotated[StrictStr, AfterValidator(_check_path), _text(r"^/")]
 Sha256 = Annotated[StrictStr, AfterValidator(_check_sha256), _text(r"^[0-9a-fA-F]{64}$")]
 ModelName = Annotated[StrictStr, AfterValidator(_check_model)]
-HostName = Annotated[StrictStr, AfterValidator(_check_host)]
-TrustedProxy = Annotated[StrictStr, AfterValidator(_check_proxy)]
 #: Names of nodes, deployments and tokens: they stand in URLs, logs and metrics as they are.
 Name = Annotated[
     StrictStr,
