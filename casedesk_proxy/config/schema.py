@@ -56,6 +56,7 @@ ThinkingMode = Literal["auto", "none", "effort", "all"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+Items = Annotated[StrictInt, Field(ge=1000, le=10_000_000)]
 
 
 def setting(
@@ -121,6 +122,11 @@ class Server(Section):
     max_body: Size = setting("Largest request body.", 32 * 2**20)
     max_bodies: Size = setting(
         "Largest sum of all request bodies held at once; no less than max_body.", 256 * 2**20
+    )
+    body_items: Items = setting(
+        "Most JSON objects in one request body; where it is translated a tenth of them turns, a "
+        "fifth parts.",
+        100_000,
     )
     drain_timeout: Duration = setting("How long a stop waits for running streams.", 600.0)
     header_timeout: Pause = setting(

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.dialects.base import Answered
+from casedesk_proxy.dialects.bounds import check_bounds
 from casedesk_proxy.dialects.native import refuse_parts
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.exchange.conversation import beginning
@@ -23,6 +24,7 @@ from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
+from casedesk_proxy.surfaces.items import check_items
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
@@ -66,6 +68,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
+    check_items(ask.raw, snapshot.body_items)
     body = read_body(call, ask.raw, lambda: _offered(deployment, ask))
     asked = call.model or body.model or ""
     place = ask.places.get(asked)
@@ -75,7 +78,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     native = choose_natives(ask, body.value, place)
     target, nodes, made = place.target, native.nodes, _NOT_TRANSPOSED
     if not nodes:
-        made = _translate(ask, body, place, native, deployment)
+        made = _translate(snapshot, ask, body, place, native, deployment)
         nodes = tuple(node for node in place.holders if node.name in made.routes) or native.unsure
     wish = place.wish
     if wish.nodes != tuple(node.name for node in nodes):
@@ -106,10 +109,16 @@ def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
 
 
 def _translate(
-    ask: Ask, body: Body, place: Place, native: Native, deployment: DeploymentSpec
+    snapshot: Snapshot,
+    ask: Ask,
+    body: Body,
+    place: Place,
+    native: Native,
+    deployment: DeploymentSpec,
 ) -> Transposition:
     """Empty where nodes that speak the client's protocol are to get the request after all."""
     try:
+        check_bounds(ask.call.surface, body.value, snapshot.body_items)
         made = transpose_for(ask, body.value, place.target, place.holders, deployment)
     except ClientFault:
         if native.unsure:

@@ -68,6 +68,7 @@ class Snapshot:
     tokens: TokenTable
     default_deployment: str | None
     max_body: int
+    body_items: int
     body_timeout: float
     min_rate: int
     refusals_per_minute: int
@@ -90,6 +91,7 @@ def compile_snapshot(
         tokens=TokenTable((one.name, one.sha256, one.deployments) for one in config.tokens),
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
+        body_items=config.server.body_items,
         body_timeout=config.server.body_timeout,
         min_rate=config.server.min_rate,
         refusals_per_minute=config.server.refusals_per_minute,

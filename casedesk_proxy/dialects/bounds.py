@@ -1,0 +1,99 @@
+"""How many turns, parts, tools and nodes of schemas a request may have that is translated.
+
+Translating costs per item, and nobody else is served meanwhile. Measured on a busy core: 7 µs a
+part, 18 a turn, 28 a turn with a call, 40 a function, 9 a node of a schema. The bounds are shares
+of one number, ``server.body_items``; at its default each of them is reached in a fifth of a second
+at the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["check_bounds"]
+
+#: What may be of one kind, as a share of all items.
+TURNS, PARTS, TOOLS, NODES = 10, 5, 50, 5
+_WRAPPERS = ("generateContentRequest", "generate_content_request")
+_DECLARED = ("functionDeclarations", "function_declarations")
+_FORMATS = ("generationConfig", "generation_config", "output_config", "output_format")
+
+
+def check_bounds(surface: Dialect, body: dict[str, Any], most: int) -> None:
+    """Raises BadRequest, naming each field that has more than its share of ``most``."""
+    where = ""
+    for name in _WRAPPERS:
+        if isinstance(body.get(name), dict):
+            body, where = body[name], f"{name}."
+    gemini = surface is Dialect.GEMINI
+    field = "contents" if gemini else "messages"
+    if "requests" in body:
+        field = "requests"
+    turns = _listed(body.get(field))
+    tools = _listed(body.get("tools"))
+    found = [
+        (field, len(turns), most // TURNS, "requests" if field == "requests" else "turns"),
+        (field, sum(map(_parts, turns)), most // PARTS, "parts"),
+        ("tools", sum(map(_functions, tools)), most // TOOLS, "functions"),
+    ]
+    found += [
+        (name, _nodes(body[name], most // NODES), most // NODES, "objects in schemas")
+        for name in ("tools", *_FORMATS)
+        if isinstance(body.get(name), dict | list)
+    ]
+    violations = tuple(
+        Violation(where + name, f"more than {limit} {what} in one request (server.body_items)")
+        for name, count, limit, what in found
+        if count > limit
+    )
+    if violations:
+        told = "\n".join(f"{one.path}: {one.description}" for one in violations)
+        raise BadRequest(told, code="too_many_items", violations=violations)
+
+
+def _listed(value: Any) -> list[Any]:
+    """One object where a list is meant is one element, as Google takes it."""
+    if isinstance(value, list):
+        return value
+    return [value] if isinstance(value, dict) else []
+
+
+def _parts(turn: Any) -> int:
+    """Of a turn, those in the results of its calls with them; 1 for a text."""
+    if not isinstance(turn, dict):
+        return 0
+    if isinstance(turn.get("content"), dict):  # a request for an embedding
+        turn = turn["content"]
+    blocks = turn.get("parts", turn.get("content"))
+    if not isinstance(blocks, list):
+        return 1
+    inner = (block.get("content") for block in blocks if isinstance(block, dict))
+    return len(blocks) + sum(len(one) for one in inner if isinstance(one, list))
+
+
+def _functions(tool: Any) -> int:
+    if not isinstance(tool, dict):
+        return 1
+    lists = [tool[name] for name in _DECLARED if isinstance(tool.get(name), list)]
+    return sum(map(len, lists)) if lists else 1
+
+
+def _nodes(value: Any, most: int) -> int:
+    """The objects in a value; some number above ``most`` where there are more."""
+    count = 0
+    stack = [value]
+    while stack and count <= most:
+        one = stack.pop()
+        if isinstance(one, dict):
+            count += 1
+        stack.extend(_containers(one))
+    return count
+
+
+def _containers(value: dict[str, Any] | list[Any]) -> Iterator[Any]:
+    inner = value.values() if isinstance(value, dict) else value
+    return (one for one in inner if isinstance(one, dict | list))
