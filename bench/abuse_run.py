@@ -162,8 +162,7 @@ def _settle(scene: Scene, books: _Books) -> None:
 
 def _watch(scene: Scene, books: _Books, outcome: Outcome) -> Iterator[tuple[str, float]]:
     """Sample before, while and after; ``outcome`` is filled in as it goes."""
-    settings = scene.settings
-    whole = _BEFORE_S + settings.seconds + _CALM_S
+    whole = _BEFORE_S + scene.seconds + _CALM_S
     begun = time.monotonic() + _BEFORE_S
     for sample in _samples(scene, books, begun, lambda at: at < 0):
         outcome.samples.append(sample)
@@ -174,7 +173,7 @@ def _watch(scene: Scene, books: _Books, outcome: Outcome) -> Iterator[tuple[str,
     scene.begin()
     begun = time.monotonic()
     # The abuser may take longer than it was given: it waits for the proxy, too.
-    limit = settings.seconds + 2.0
+    limit = scene.seconds + 2.0
     for sample in _samples(
         scene, books, begun, lambda at: at < limit and not scene.abuser_is_done()
     ):

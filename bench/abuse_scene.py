@@ -57,6 +57,7 @@ class Scene:
         self.tokens = {name: secrets.token_urlsafe(24) for name in ("innocent", "abuser")}
         self.loads: dict[str, subprocess.Popen[str]] = {}
         self.pipe, self.log_is_read = -1, True
+        self.seconds = max(settings.seconds, abuse.least_seconds)
 
     def start(self, stack: ExitStack) -> None:
         self.pulse = stack.enter_context(Pulse(self.folder / "notify"))
@@ -183,7 +184,7 @@ class Scene:
         victim = {
             "port": self.port, "admin": self.admin, "pid": self.proxy.pid,
             "token": self.tokens["abuser"], "config": str(self.config),
-            "seconds": settings.seconds, "share": settings.share,
+            "seconds": self.seconds, "share": settings.share,
         }  # fmt: skip
         assert self.abuser.stdin is not None
         self.abuser.stdin.write(json.dumps(victim) + "\n")

@@ -46,7 +46,7 @@ class Abuse:
     much memory more than before the proxy may take. ``log_pipe``: nobody reads its stderr.
     ``stopped_twin``: one of two nodes of an innocent deployment is stopped meanwhile, and
     ``grace`` the seconds after which that must cost nobody anything. ``new_may_wait``: nothing is
-    expected of new connections meanwhile."""
+    expected of new connections meanwhile. ``least_seconds`` that it takes to show anything."""
 
     name: str
     title: str
@@ -58,6 +58,7 @@ class Abuse:
     tls_nodes: int = 0
     grace: float = 0.0
     new_may_wait: bool = False
+    least_seconds: float = 0.0
 
 
 def nothing(victim: Victim) -> None:

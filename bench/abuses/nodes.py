@@ -175,5 +175,6 @@ NODES = (
           bound_mb=_UNREAD_MB),
     Abuse("unread-streams", "6 clients that read no stream", _hold_unread(_streams),
           _reply_at_length, bound_mb=_UNREAD_MB),
-    Abuse("hung-node", "one of two nodes hangs (SIGSTOP)", nothing, stopped_twin=True, grace=5.0),
+    Abuse("hung-node", "one of two nodes hangs (SIGSTOP)", nothing, stopped_twin=True, grace=9.0,
+          least_seconds=15.0),
 )  # fmt: skip
