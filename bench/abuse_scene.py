@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.abuse_probe import Prober, Pulse
+from bench.abuses.bodies import MAX_BODIES
 from bench.abuses.kind import Abuse
 from bench.engine.build import Engines
 from bench.engine.clients import Request, load_command
@@ -131,7 +132,10 @@ class Scene:
         nodes["bad"] = bad
         deployments["abuse"] = {"nodes": ["bad"]}
         opens = {"innocent": ["bench", "pair"], "abuser": ["abuse"]}
-        server = {"listen": f"127.0.0.1:{self.port}", "admin": f"127.0.0.1:{self.admin}"}
+        server = {
+            "listen": f"127.0.0.1:{self.port}", "admin": f"127.0.0.1:{self.admin}",
+            "max_bodies": MAX_BODIES,
+        }  # fmt: skip
         parts = {"server": server, "nodes": nodes, "deployments": deployments}
         # JSON is YAML; the tokens come last and in YAML's own form, so that a line adds one.
         lines = [f"{name}: {json.dumps(part)}" for name, part in parts.items()] + ["tokens:"]

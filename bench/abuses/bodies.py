@@ -11,15 +11,18 @@ from bench.abuses.kind import Abuse, Victim
 from bench.abuses.nodes import answer_all
 from bench.abuses.wire import connect, crowd, drain, head, post, pour, status_of
 
-__all__ = ["BODIES"]
+__all__ = ["BODIES", "MAX_BODIES"]
 
 _MB = 1_000_000
 _CHUNKS = 3_000_000
 _SLOW_BODIES = 20
 _SLOW_BODY_BYTES = 30 * _MB
 _TRANSLATED_BYTES = 30 * _MB
-#: What a proxy with its defaults may hold of bodies, and what translating the largest may take.
-_BODIES_MB = 320.0
+#: MB that one body of 30 MB may take, what was parsed of it included.
+_ONE_BODY_MB = 320.0
+#: The proxy's setting, and what it may take with as much of bodies: MB.
+MAX_BODIES = "256MiB"
+_ALL_BODIES_MB = 340.0
 
 _CHAT = "/proxy/abuse/openai/v1/chat/completions"
 _MESSAGES = "/proxy/abuse/anthropic/v1/messages"
@@ -90,20 +93,20 @@ BODIES = (
     Abuse("body-chunks", "3 million chunks of one byte in a request", crowd(1, _send_tiny_chunks),
           answer_all),
     Abuse("errors", "28 MB of unknown fields", crowd(1, _send_unknown_fields), answer_all,
-          bound_mb=_BODIES_MB),
+          bound_mb=_ONE_BODY_MB),
     Abuse("parts", "30 MB of tiny parts, translated",
           crowd(1, _send_tiny(_GENERATE, '{"contents":[{"role":"user","parts":[',
                               '{"text":"x"}', "]}]}")),
-          answer_all, bound_mb=_BODIES_MB),
+          answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("turns", "30 MB of tiny turns, translated",
           crowd(1, _send_tiny(_MESSAGES, _TURNS, '{"role":"user","content":"x"}', "]}")),
-          answer_all, bound_mb=_BODIES_MB),
+          answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("tools", "30 MB of tiny tools, translated",
           crowd(1, _send_tiny(_MESSAGES, _TURNS + '{"role":"user","content":"x"}],"tools":[',
                               '{"name":"t","input_schema":{"type":"object"}}', "]}")),
-          answer_all, bound_mb=_BODIES_MB),
+          answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("schema", "a tool with 30 MB of schema, translated", crowd(1, _send_wide_schema),
-          answer_all, bound_mb=_BODIES_MB),
+          answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("slow-bodies", "20 bodies of 30 MB, then a byte a second", _hold_slow_bodies, answer_all,
-          bound_mb=_BODIES_MB),
+          bound_mb=_ALL_BODIES_MB),
 )  # fmt: skip
