@@ -28,6 +28,15 @@ def _pipeline(victim: Victim) -> None:
         drain(peer, victim)
 
 
+def _pipeline_with_token(victim: Victim) -> None:
+    """Answers, not refusals, which are bounded in their rate."""
+    request = head("/proxy/abuse/openai/v1/models", method="GET", token=victim.token)
+    with suppress(OSError), connect(victim.port) as peer:
+        first = pour(peer, request * victim.scaled(_PIPELINED), victim)
+        victim.said[status_of(first or drain(peer, victim))] += 1
+        drain(peer, victim)
+
+
 def _pipeline_slowly_read(victim: Victim) -> None:
     """The same from somebody who reads nothing."""
     with suppress(OSError), connect(victim.port, receive_buffer=4096) as peer:
@@ -97,6 +106,7 @@ def _take_descriptors(victim: Victim) -> None:
 FLOODS = (
     Abuse("pipeline", "100 000 pipelined GETs without a token", crowd(1, _pipeline)),
     Abuse("pipelines", "12 times 100 000 pipelined GETs", crowd(12, _pipeline)),
+    Abuse("pipelined-lists", "12 times as many with a token", crowd(12, _pipeline_with_token)),
     Abuse("unread-refusals", "12 times as many, no reply read",
           crowd(12, _pipeline_slowly_read)),
     Abuse("refusals", "wrong tokens, a connection each, 4 clients", crowd(4, _knock)),
