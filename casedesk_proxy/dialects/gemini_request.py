@@ -35,14 +35,16 @@ def read_count_request(body: dict[str, Any], findings: Findings) -> Request:
     wrapper = read_message("CountTokensRequest", body, "", findings)
     wrapped = wrapper.get("generateContentRequest")
     if wrapped is None:
-        return _read(wrapper, "", findings)
+        return _read(wrapper, "", findings, counts=True)
     if "contents" in wrapper:
         told = "contents and generateContentRequest cannot both be given"
         findings.fault("generateContentRequest", told)
-    return _read(wrapped, "generateContentRequest.", findings)
+    return _read(wrapped, "generateContentRequest.", findings, counts=True)
 
 
-def _read(request: dict[str, Any], where: str, findings: Findings) -> Request:
+def _read(
+    request: dict[str, Any], where: str, findings: Findings, *, counts: bool = False
+) -> Request:
     """``where`` the message stands in the body, which is said of its conversation only."""
     if request.get("store"):
         findings.drop(f"{where}store")
@@ -54,7 +56,9 @@ def _read(request: dict[str, Any], where: str, findings: Findings) -> Request:
     )
     read = Request(
         system="\n".join(system),
-        turns=read_turns(request.get("contents", []), f"{where}contents", findings),
+        turns=read_turns(
+            request.get("contents", []), f"{where}contents", findings, fragment=counts
+        ),
         tools=read_tools(request.get("tools", []), request.get("toolConfig", {}), findings),
         config=read_config(request.get("generationConfig", {}), findings),
     )

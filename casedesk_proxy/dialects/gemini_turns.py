@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casedesk_proxy.dialects.findings import Findings
+from casedesk_proxy.jsonio import dumps
 
 __all__ = ["Answer", "Ask", "Media", "Text", "Turn", "read_detail", "read_text", "read_turns"]
 
@@ -93,8 +94,12 @@ class Turn:
         return [block for block in self.blocks if isinstance(block, Answer)]
 
 
-def read_turns(contents: list[dict[str, Any]], path: str, findings: Findings) -> list[Turn]:
-    """Neighbours of one role become one turn: many templates insist that roles alternate."""
+def read_turns(
+    contents: list[dict[str, Any]], path: str, findings: Findings, *, fragment: bool = False
+) -> list[Turn]:
+    """Neighbours of one role become one turn: many templates insist that roles alternate. In a
+    ``fragment``, which is only counted, a result whose call stands elsewhere is its text:
+    gemini-cli counts each result of a tool that way."""
     turns: list[Turn] = []
     for at, content in enumerate(contents):
         where = f"{path}[{at}]"
@@ -111,7 +116,14 @@ def read_turns(contents: list[dict[str, Any]], path: str, findings: Findings) ->
             turns.append(Turn(role, blocks))
     if not turns and not (findings.faults or findings.features):
         findings.fault(path, f"{path} must hold something to answer")
-    _pair(turns, findings)
+    _pair(turns)
+    for turn in (turn for turn in turns if turn.role == "user"):
+        if fragment:
+            turn.blocks = [_without_call(block) for block in turn.blocks]
+        for answer in turn.answers():
+            if not answer.id:
+                told = f"{answer.path} answers no function call of the turn before it"
+                findings.fault(answer.path, told)
     return turns
 
 
@@ -242,7 +254,14 @@ _BLOCKS = {
 }
 
 
-def _pair(turns: list[Turn], findings: Findings) -> None:
+def _without_call(block: Block) -> Block:
+    if isinstance(block, Answer) and not block.id:
+        return Text(dumps(block.response).decode(), block.path)
+    return block
+
+
+def _pair(turns: list[Turn]) -> None:
+    """Give calls and their results the same ids; a result without a call has none."""
     made = 0
     waiting: list[Ask] = []
     for turn in turns:
@@ -252,11 +271,11 @@ def _pair(turns: list[Turn], findings: Findings) -> None:
                 made += 1
                 ask.id = f"call{made:05d}"
         else:
-            _pair_turn(waiting, turn.answers(), findings)
+            _pair_turn(waiting, turn.answers())
             waiting = []
 
 
-def _pair_turn(waiting: list[Ask], answers: list[Answer], findings: Findings) -> None:
+def _pair_turn(waiting: list[Ask], answers: list[Answer]) -> None:
     """First by the client's own id, else first in first out among calls of that function. In
     one pass over each: a turn may hold as many as a body has room for."""
     by_id: dict[str, deque[Ask]] = {}
@@ -278,7 +297,3 @@ def _pair_turn(waiting: list[Ask], answers: list[Answer], findings: Findings) ->
             calls.popleft()
         if calls:
             answer.id = calls.popleft().id
-        else:
-            findings.fault(
-                answer.path, f"{answer.path} answers no function call of the turn before it"
-            )

@@ -62,6 +62,22 @@ def test_recorded_counts(name: str, engine: Engine, number: int) -> None:
     assert json.loads(made.translator.finish()) == {"totalTokens": number}
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_result_without_its_call_is_counted_as_its_text(wrapped: bool) -> None:
+    """What gemini-cli 0.61 asks for each result that it may be too long to send."""
+    called = {"functionCall": {"name": "f", "args": {}}}
+    result = {"functionResponse": {"name": "f", "response": {"output": "words"}}}
+    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [result, {"text": "And?"}]}]}
+    asked = {"generateContentRequest": {"model": "models/x", **body}} if wrapped else body
+    (message,) = json.loads(count(asked).body)["messages"]
+    assert message["role"] == "user"
+    assert '{"output":"words"}' in message["content"]
+    assert "And?" in message["content"]
+    body["contents"].insert(0, {"role": "model", "parts": [called]})
+    roles = [one["role"] for one in json.loads(count(body).body)["messages"]]
+    assert roles[-3:] == ["assistant", "tool", "user"], "with its call it is a result"
+
+
 def test_the_form_with_a_whole_request_inside() -> None:
     inner = {
         **HELLO,
