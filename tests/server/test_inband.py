@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
-from tests.server import gateways
 from tests.server.gateways import SSE, NodeSide, Stage, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 
@@ -23,15 +20,6 @@ WORD = b'data: {"choices":[{"index":0,"delta":{"content":"w"}}]}\n\n'
 
 def sse(told: Any) -> bytes:
     return b"data: " + json.dumps(told).encode() + b"\n\n"
-
-
-@asynccontextmanager
-async def translating(play: gateways.Play, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
-    """A stage whose node speaks OpenAI only."""
-    config = gateways.CONFIG.replace("speaks: [gemini, anthropic, openai]", "speaks: [openai]")
-    monkeypatch.setattr(gateways, "CONFIG", config)
-    async with staged(play) as stage:
-        yield stage
 
 
 async def ask(stage: Stage, surface: str, stream: bool) -> tuple[int, bytes]:
@@ -80,7 +68,6 @@ async def test_nothing_was_sent_yet(
     has: str,
     stream: bool,
     whole: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def play(side: NodeSide) -> None:
         await side.request()
@@ -90,7 +77,7 @@ async def test_nothing_was_sent_yet(
         else:
             await side.say(SSE, chunk(sse(told)), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
-    async with translating(play, monkeypatch) as stage:
+    async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
         for nth, (surface, wanted) in enumerate((("gemini", gemini), ("anthropic", anthropic)), 1):
             status, body = await ask(stage, surface, stream)
@@ -101,13 +88,13 @@ async def test_nothing_was_sent_yet(
             assert stage.in_flight() == 0
 
 
-async def test_the_log_has_the_reason_and_the_client_not(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_has_the_reason_and_the_client_not() -> None:
     async def play(side: NodeSide) -> None:
         await side.request()
         told = {"error": {"message": "EngineCore died of 'my own prompt'", "code": 500}}
         await side.say(SSE, chunk(sse(told)), b"0\r\n\r\n")
 
-    async with translating(play, monkeypatch) as stage:
+    async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
         _, body = await ask(stage, "anthropic", True)
         assert b"EngineCore" not in body
@@ -118,15 +105,13 @@ async def test_the_log_has_the_reason_and_the_client_not(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("code", [400, 500])
-async def test_after_the_first_word_the_stream_breaks(
-    code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_after_the_first_word_the_stream_breaks(code: int) -> None:
     async def play(side: NodeSide) -> None:
         await side.request()
         told = {"error": {"message": LONG if code == 400 else "EngineCore died", "code": code}}
         await side.say(SSE, chunk(WORD), chunk(sse(told)), b"0\r\n\r\n")
 
-    async with translating(play, monkeypatch) as stage:
+    async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
         status, body = await ask(stage, "anthropic", True)
         assert status == 200
