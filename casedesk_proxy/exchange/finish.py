@@ -16,7 +16,7 @@ from typing import Any
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.tails import event_around
 
-__all__ = ["is_given_up", "is_unfinished"]
+__all__ = ["is_answered", "is_given_up", "is_unfinished"]
 
 #: What an answer of each dialect consists of, and what its end says; an error is an end, too.
 _ANSWERS = {
@@ -29,6 +29,15 @@ _ENDS = {
     Dialect.GEMINI: re.compile(rb'"finish_?[rR]eason"|"blockReason"|"error"\s*:'),
     Dialect.ANTHROPIC: re.compile(rb'message_stop|"error"|"stop_reason"\s*:\s*"'),
 }
+#: The protocol's last event, behind which nothing comes, and what a body with it holds near its
+#: end. Gemini has none of its own.
+_LAST = {
+    Dialect.OPENAI: (b"[DONE]", re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\](?:\r?\n){2}\Z")),
+    Dialect.ANTHROPIC: (
+        b"message_stop",
+        re.compile(rb'[\r\n]data: ?\{\s*"type"\s*:\s*"message_stop"[^\r\n]*\}(?:\r?\n){2}\Z'),
+    ),
+}
 _REASONS = ("finish_reason", "stop_reason")
 #: What engines write that stopped for a reason of their own: vLLM, SGLang, DeepSeek. Other words
 #: that are not OpenAI's may be another service's for an end.
@@ -36,6 +45,8 @@ _FAILURES = ("abort", "aborted", "error", "insufficient_system_resource")
 _GIVEN_UP = re.compile(
     rf'"(?:{"|".join(_REASONS)})"\s*:\s*"(?:{"|".join(_FAILURES)})"'.encode("ascii")
 )
+#: Bytes.
+_LONGEST_LAST = 256
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
@@ -55,6 +66,14 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     if whole and b"data:" not in tail:
         return False  # No event at all: nothing that could be told of its end.
     return _ANSWERS[surface] in tail and _ENDS[surface].search(tail) is None
+
+
+def is_answered(surface: Dialect, tail: bytes) -> bool:
+    """Whether the last bytes are the protocol's last event: whoever reads it needs no more, and
+    need not wait for the message's end."""
+    word, last = _LAST.get(surface, (b"", None))
+    end = tail[-_LONGEST_LAST:]
+    return last is not None and word in end and last.search(end) is not None
 
 
 def is_given_up(surface: Dialect, tail: bytes) -> bool:

@@ -132,7 +132,9 @@ class Handler:
             if outcome.terminal is Terminal.FAILED:
                 gone = request.client.transport is None
                 outcome.terminal = Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN
-            if request.client.gone_at is not None:
+            if outcome.terminal is Terminal.COMPLETED:
+                pass
+            elif request.client.gone_at is not None:
                 outcome.cancel = time.perf_counter() - request.client.gone_at
             elif not outcome.status:
                 self._refuse(request, outcome, NoNode("the service is restarting"))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.exchange.ending import ArrayTap, is_between_events
-from casedesk_proxy.exchange.finish import is_unfinished
+from casedesk_proxy.exchange.finish import is_answered, is_unfinished
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.server.parting import reset
 from casedesk_proxy.terms import Dialect, Usage
@@ -33,6 +33,10 @@ from casedesk_proxy.wire.chunked import (
 __all__ = ["Ending", "ReframingRelay", "Relay"]
 
 log = logging.getLogger(__name__)
+
+#: Seconds in which a node may still end its message behind the protocol's last event: mostly that
+#: comes with the next packet, and the node's connection can be used again.
+_AFTERWARDS = 0.05
 
 #: Given the last body bytes that went out and the error, the bytes that tell a client of it.
 Ending = Callable[[bytes, ProxyError], bytes]
@@ -54,6 +58,7 @@ class Relay(asyncio.Protocol, ABC):
 
     __slots__ = (
         "_client",
+        "_concluding",
         "_connection",
         "_done",
         "_ending",
@@ -98,6 +103,7 @@ class Relay(asyncio.Protocol, ABC):
         #: Of the node's bytes, those that wait for the next round: see `ChunkReader`.
         self._rest = b""
         self._ending = ending
+        self._concluding: asyncio.TimerHandle | None = None
         self._connection: NodeConnection | None = None
         self._node: asyncio.Transport | None = None
         self._done: asyncio.Future[None] | None = None
@@ -155,10 +161,25 @@ class Relay(asyncio.Protocol, ABC):
         return self.terminal
 
     def leave(self, terminal: Terminal) -> None:
-        """The client went, or reads no more: close both sides at once."""
-        if self.terminal is None:
+        """The client went, or reads no more: close both sides at once. One that has gone with the
+        protocol's last event, as SDKs do, has all of its reply."""
+        if self.terminal is not None:
+            return
+        try:
+            if terminal is Terminal.CLIENT_GONE and self._is_answered():
+                terminal = Terminal.COMPLETED
             self._drop_client()
-            self._end(terminal)
+        except Exception:
+            log.exception("a reply failed by a bug as its client left")
+        self._end(terminal)
+
+    def conclude(self) -> None:
+        """End a reply whose answer is complete, though its node has not ended the message."""
+        try:
+            if self.terminal is None and self._is_answered():
+                self._finish(surplus=True)
+        except Exception as error:
+            self._stumble(error)
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
         """Stop a stream whose client still listens: a silent node, a daemon that must stop.
@@ -296,6 +317,17 @@ class Relay(asyncio.Protocol, ABC):
 
     # What becomes of the node's bytes.
 
+    def _is_answered(self) -> bool:
+        """Whether the protocol's last event has come."""
+        if self.answers is None:
+            return False
+        self._recall()
+        return is_answered(self.answers, self.tap.last)
+
+    def _conclude_soon(self) -> None:
+        if self.terminal is None and self._concluding is None and self._is_answered():
+            self._concluding = self._loop.call_later(_AFTERWARDS, self.conclude)
+
     def _put_off(self, rest: bytes) -> None:
         """It is more than one round of the loop should bear."""
         self._rest = rest
@@ -372,6 +404,8 @@ class Relay(asyncio.Protocol, ABC):
         self.terminal = terminal
         # From here on the node's transport is another's: nothing that the client does reaches it.
         self._node = None
+        if self._concluding is not None:
+            self._concluding.cancel()
         try:
             if self._connection is not None:
                 if self.clean:
@@ -405,6 +439,7 @@ class ReframingRelay(Relay):
 
     def _pass(self, data: bytes, used: int) -> None:
         self._pass_on(b"".join(self._reader.payload))
+        self._conclude_soon()
 
     def _pass_on(self, payload: bytes) -> None:
         if payload:

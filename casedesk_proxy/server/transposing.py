@@ -118,6 +118,7 @@ class TransposingRelay(Relay):
             return
         self._room = 0
         super().data_received(data)
+        self._conclude_soon()
         if self._streams and self._chunked and self._judged is None and not self._head:
             reader = self._reader
             if isinstance(reader, ChunkReader) and reader.between and self.terminal is None:
@@ -170,6 +171,9 @@ class TransposingRelay(Relay):
 
     def _frame(self, payload: bytes) -> bytes:
         return frame_chunk(payload) if self._chunked else payload
+
+    def _is_answered(self) -> bool:
+        return self._judged is None and self._translator.complete
 
     def _is_ended_by_close(self) -> bool:
         return self._streams and not self._chunked

@@ -9,7 +9,13 @@ from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.server.relay import Ending, Relay
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import BodyReader
-from casedesk_proxy.wire.chunked import HEADS, ChunkReader, MalformedChunk, frame_chunk
+from casedesk_proxy.wire.chunked import (
+    HEADS,
+    LAST_CHUNK,
+    ChunkReader,
+    MalformedChunk,
+    frame_chunk,
+)
 
 __all__ = ["VerbatimRelay"]
 
@@ -78,6 +84,7 @@ class VerbatimRelay(Relay):
         reader = self._reader
         if isinstance(reader, ChunkReader) and reader.between and self.terminal is None:
             self._room = self._most
+            self._conclude_soon()
 
     def _recall(self) -> None:
         if self.events - self._seen > 3:
@@ -105,6 +112,15 @@ class VerbatimRelay(Relay):
         if used:
             self._send(data if used == len(data) else data[:used])
             self.sent += used
+
+    def _is_answered(self) -> bool:
+        """Only where the message can be ended in the node's place."""
+        reader = self._reader
+        return isinstance(reader, ChunkReader) and reader.between and super()._is_answered()
+
+    def _last(self) -> bytes:
+        """Where the node has not ended the message, the client gets an end from us."""
+        return b"" if self._reader.ended else LAST_CHUNK
 
     def _withhold_end(self, data: bytes, payload: bytes) -> None:
         """The last read, with the message's end, is not sent as it is; but its events are, if it

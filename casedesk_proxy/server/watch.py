@@ -18,6 +18,8 @@ __all__ = ["Watch"]
 #: Looks per limit; and the least seconds between two looks.
 _LOOKS = 4
 _LEAST = 0.02
+#: Seconds of silence after which a reply is looked at: it may be over but for the node's word.
+_QUIET = 1.0
 
 
 @dataclass(slots=True)
@@ -92,10 +94,16 @@ class Watch:
         elif relay.events != watched.events:
             watched.events = relay.events
             watched.quiet_since = now
-        elif now - watched.quiet_since >= watched.idle_limit:
-            relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))
+        elif now - watched.quiet_since >= min(_QUIET, watched.idle_limit / _LOOKS):
+            self._judge_silence(relay, watched, now)
         if relay.sent != watched.sent:
             watched.sent, watched.spoke_at = relay.sent, now
         elif now - watched.spoke_at >= watched.beat_after:
             relay.beat()
             watched.sent, watched.spoke_at = relay.sent, now
+
+    def _judge_silence(self, relay: Relay, watched: _Watched, now: float) -> None:
+        # An answer that is complete needs no more of its node.
+        relay.conclude()
+        if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit:
+            relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))

@@ -115,8 +115,13 @@ def test_between_only_at_a_size_line() -> None:
 @given(st.binary(min_size=1, max_size=2100))
 def test_heads_know_a_read_that_is_one_chunk(payload: bytes) -> None:
     wire = frame_chunk(payload)
-    if len(wire) < len(HEADS):
+    if len(wire) < len(HEADS) and len(payload) != len(b"data: [DONE]\n\n"):
         assert wire.startswith(HEADS[len(wire)])
+
+
+def test_the_last_event_of_a_stream_takes_the_long_way() -> None:
+    wire = frame_chunk(b"data: [DONE]\n\n")
+    assert not wire.startswith(HEADS[len(wire)])
 
 
 def test_heads_match_no_read_of_several_chunks() -> None:
