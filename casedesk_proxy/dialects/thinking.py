@@ -21,7 +21,8 @@ _PLAIN = frozenset({"low", "medium", "high"})
 #: How refusals name the field that says a control.
 _SIGNS = {
     "chat_template_kwargs": re.compile(r"chat_template|enable_thinking"),
-    "reasoning_effort": re.compile(r"effort"),
+    # Some only list what they take.
+    "reasoning_effort": re.compile(r"effort|\blow\b"),
     "thinking_token_budget": re.compile(r"budget"),
     "thinking_budget_tokens": re.compile(r"budget"),
     "thinking": re.compile(r"budget|thinking\.(?:type|enabled|disabled)"),

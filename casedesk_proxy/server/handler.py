@@ -183,6 +183,8 @@ class Handler:
         finally:
             delivery.close(outcome)
             request.held = None
+        if delivery.controls:
+            Wishes(self._dispatcher.lessons).learn_late(delivery, outcome)
         if delivery.fault is not None:
             return self._refuse(request, outcome, delivery.fault)
         return delivery.keep_alive
@@ -331,11 +333,11 @@ class Handler:
         closed then."""
         try:
             await delivery.relay.begun()
-        except asyncio.CancelledError:
+            refused = wishes.are_refused(delivery, outcome)
+            lost = delivery.may_be_replayed and self._dispatcher.may_replay(plan, outcome)
+        except BaseException:
             delivery.close(outcome)
             raise
-        refused = wishes.are_refused(delivery, outcome)
-        lost = delivery.may_be_replayed and self._dispatcher.may_replay(plan, outcome)
         if not refused and not lost:
             return False
         delivery.close(outcome)

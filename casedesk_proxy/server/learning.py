@@ -41,15 +41,11 @@ class Wishes:
         if not isinstance(relay, TransposingRelay):
             return False
         if relay.fault is None:
-            if relay.terminal in (None, Terminal.COMPLETED) and 200 <= delivery.status < 300:
+            # A stream that was opened by a sign of life has told nothing yet.
+            if relay.sent and relay.terminal in (None, Terminal.COMPLETED):
                 self._learn(frozenset(controls), outcome)
             return False
-        status, body = relay.refusal
-        if not controls or status not in _REFUSALS:
-            return False
-        if thinking_mode(delivery.node, outcome.model) != "auto":
-            return False
-        blamed = blame(controls, status, read_refusal(status, body))
+        blamed = _blame(delivery, outcome)
         if self.without:
             # Leaving out a part of them did not help.
             blamed = blamed and frozenset(controls)
@@ -62,6 +58,12 @@ class Wishes:
         relay.terminal = Terminal.REFUSED
         return True
 
+    def learn_late(self, delivery: Delivery, outcome: Outcome) -> None:
+        """From a refusal that came too late to ask again: the client has had signs of life."""
+        if delivery.fault is None and delivery.relay.terminal is not Terminal.COMPLETED:
+            self._refused = {(outcome.node, outcome.model): _blame(delivery, outcome)}
+            self._learn(frozenset(), outcome)
+
     def _learn(self, controls: frozenset[Control], outcome: Outcome) -> None:
         if controls:
             self._lessons.take(outcome.node, outcome.model, controls)
@@ -72,3 +74,14 @@ class Wishes:
                     "on; nodes.%s.thinking in the configuration decides otherwise",
                     node, model, ", ".join(sorted(news)), node,
                 )  # fmt: skip
+
+
+def _blame(delivery: Delivery, outcome: Outcome) -> frozenset[Control]:
+    """The controls that a failed reply is a refusal of."""
+    relay = delivery.relay
+    if not delivery.controls or not isinstance(relay, TransposingRelay):
+        return frozenset()
+    status, body = relay.refusal
+    if status not in _REFUSALS or thinking_mode(delivery.node, outcome.model) != "auto":
+        return frozenset()
+    return blame(delivery.controls, status, read_refusal(status, body))

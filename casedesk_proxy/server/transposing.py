@@ -89,7 +89,7 @@ class TransposingRelay(Relay):
 
     @property
     def refusal(self) -> tuple[int, bytes]:
-        """Where the reply failed before anything of it was sent: its status, and the beginning of
+        """Where the reply failed before anything of it was told: its status, and the beginning of
         its body."""
         return (self._judged.status, self._refusal) if self._judged else (200, self._early)
 
@@ -158,7 +158,7 @@ class TransposingRelay(Relay):
         if self._judged is not None:
             self._refusal = (self._refusal + payload)[:_MAX_REFUSAL]
             return
-        if self._is_unsent() and len(self._early) < _MAX_REFUSAL:
+        if len(self._early) < _MAX_REFUSAL and (self.first_byte is None or self._is_unsent()):
             self._early += payload[:_MAX_REFUSAL]
         if payload and (body := self._translator.feed(payload)):
             if not self._streams:

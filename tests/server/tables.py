@@ -23,7 +23,7 @@ nodes:
     {{url: "http://127.0.0.1:{port}", engine: {engine}, speaks: {speaks}, {models}
     probe_interval: 0{node}}}
 deployments:
-  d: {{nodes: [n], auth: none}}
+  d: {{nodes: [n], auth: none{deployment}}}
 """
 #: An error document, or None where the request is to be answered.
 Judge = Callable[[dict[str, Any]], tuple[int, object] | None]
@@ -43,29 +43,34 @@ class Table:
         self.gateway = gateway
         self.port = port
         self.asked = asked
+        self.clients: list[asyncio.StreamWriter] = []
 
     @property
     def sent(self) -> dict[str, Any]:
         return self.asked[-1]
 
-    async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
-        """Status, what is told to be left out, body."""
+    async def open(self, path: str, body: dict[str, Any]) -> asyncio.StreamReader:
+        """Ask, and read the reply oneself. The connection is closed with the table."""
         public = int(self.gateway.urls[0].rsplit(":", 1)[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", public)
+        self.clients.append(writer)
         data = json.dumps(body).encode()
-        try:
-            writer.write(
-                f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nanthropic-version: 2023-06-01\r\n"
-                f"Content-Length: {len(data)}\r\n\r\n".encode()
-                + data
-            )
-            status, fields = await read_head(reader)
-            if "content-length" in fields:
-                answer = await reader.readexactly(int(fields["content-length"]))
-            else:
-                _, answer = await read_raw_chunked(reader)
-        finally:
-            writer.transport.abort()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nanthropic-version: 2023-06-01\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n"
+        )
+        writer.write(head.encode() + data)
+        return reader
+
+    async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        """Status, what is told to be left out, body."""
+        reader = await self.open(path, body)
+        status, fields = await read_head(reader)
+        if "content-length" in fields:
+            answer = await reader.readexactly(int(fields["content-length"]))
+        else:
+            _, answer = await read_raw_chunked(reader)
+        self.clients[-1].transport.abort()
         return status, fields.get("x-casedesk-dropped", ""), answer
 
     async def anthropic(self, **more: Any) -> tuple[int, str, bytes]:
@@ -96,10 +101,13 @@ async def table(
     facts: Mapping[str, object] | None = None,
     said: bytes = SAID,
     count: int = 0,
+    deployment: str = "",
+    gate: asyncio.Event | None = None,
 ) -> AsyncIterator[Table]:
     """``judge`` gives the status and the body of a refusal; with status 200 it is the first event
     of a stream. ``facts``: what the node tells of itself, by path; without them its only model is
-    configured. ``said``: the events of an answer; ``count``: what /tokenize answers, if it does."""
+    configured. ``said``: the events of an answer; ``count``: what /tokenize answers, if it does.
+    ``gate``: nothing is answered before it is set."""
     asked: list[dict[str, Any]] = []
 
     async def play(side: NodeSide) -> None:
@@ -115,6 +123,8 @@ async def table(
                 await side.say(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
                 continue
             asked.append({"path": path, **json.loads(body)})
+            if gate is not None:
+                await gate.wait()
             refusal = judge(asked[-1])
             kind, status, text = "text/event-stream", 200, said
             if counts:
@@ -132,12 +142,18 @@ async def table(
     async with staged(play) as stage:
         [(_, _, port, _)] = stage.gateway.dispatcher._pools
         models = "models: [m]," if facts is None else ""
-        text = CONFIG.format(port=port, engine=engine, node=node, speaks=speaks, models=models)
+        text = CONFIG.format(
+            port=port, engine=engine, node=node, speaks=speaks, models=models,
+            deployment=deployment,
+        )  # fmt: skip
         gateway = Gateway(load_config(text, "x.yaml").config, {})
         await gateway.start()
+        here = Table(gateway, port, asked)
         try:
-            yield Table(gateway, port, asked)
+            yield here
         finally:
+            for writer in here.clients:
+                writer.transport.abort()
             await gateway.stop()
 
 

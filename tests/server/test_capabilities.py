@@ -44,8 +44,10 @@ async def ask_all(here: Table) -> list[tuple[int, dict[str, Any]]]:
     return [(status, json.loads(body)["error"]) for status, _, body in replies if status != 200]
 
 
-async def test_a_picture_for_a_model_that_cannot_see_is_refused() -> None:
-    async with table(engine="ollama", facts=ollama("completion", "tools")) as here:
+@pytest.mark.parametrize("speaks", ["[openai]", "[openai, anthropic]", "[anthropic, openai]"])
+async def test_a_picture_for_a_model_that_cannot_see_is_refused(speaks: str) -> None:
+    facts = ollama("completion", "tools", version="0.33.0")
+    async with table(engine="ollama", facts=facts, speaks=speaks) as here:
         anthropic, gemini, openai = await ask_all(here)
         assert not here.asked
     assert {anthropic[0], gemini[0], openai[0]} == {400}

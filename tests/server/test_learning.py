@@ -10,7 +10,8 @@ import pytest
 
 from casedesk_proxy.server.admin import describe
 from casedesk_proxy.terms import Control
-from tests.server.tables import CONFIG, Judge, table
+from tests.server.gateways import read_head
+from tests.server.tables import CONFIG, HI, Judge, table
 
 BUDGET = {"error": {"message": "thinking_token_budget is set but reasoning_config is not "
           "configured. Please set --reasoning-parser.", "type": "BadRequestError",
@@ -164,7 +165,12 @@ async def test_a_reload_forgets() -> None:
         assert here.refused
         here.reload(
             CONFIG.format(
-                port=here.port, engine="vllm", node="", speaks="[openai]", models="models: [m],"
+                port=here.port,
+                engine="vllm",
+                node="",
+                speaks="[openai]",
+                models="models: [m],",
+                deployment="",
             )
         )
         assert not here.refused
@@ -220,3 +226,30 @@ async def test_a_count_is_made_without_the_switch_as_well() -> None:
             status, _, body = await here.ask("/v1/messages/count_tokens", question)
             assert (status, body) == (200, b'{"input_tokens":7}')
             assert len(here.asked) == times
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_refusal_behind_signs_of_life_is_learnt_from_all_the_same(status: int) -> None:
+    """The client of the first request is told of it: nothing can be taken back any more."""
+    gate = asyncio.Event()
+    judge = refusing("thinking_token_budget", status, BUDGET)
+    async with table(judge, deployment=", heartbeat: 50ms", gate=gate) as here:
+        first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
+        assert (await read_head(first))[0] == 200
+        gate.set()
+        assert b"event: error" in await first.read()
+        assert here.refused == {Control.BUDGET}
+        assert (await here.anthropic(stream=True, **BUDGETED))[0] == 200
+        assert len(here.asked) == 2
+
+
+async def test_a_sign_of_life_is_no_proof_that_a_wish_is_taken() -> None:
+    gate = asyncio.Event()
+    async with table(
+        deployment=", heartbeat: 50ms", gate=gate, speaks="[openai, anthropic]"
+    ) as here:
+        first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
+        await read_head(first)
+        assert not here.gateway.dispatcher.lessons.taken
+        gate.set()
+        assert b"message_stop" in await first.readuntil(b"0\r\n\r\n")
