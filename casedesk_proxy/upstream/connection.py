@@ -19,6 +19,8 @@ __all__ = ["ConnectionBroken", "NodeConnection"]
 
 #: Body bytes that may arrive before the relay takes over; beyond, reading pauses.
 MAX_EARLY = 262144
+#: Interim replies (1xx) to one request; some proxies send 102 or 103 now and then, none so many.
+MOST_INTERIM = 64
 
 
 class ConnectionBroken(Exception):
@@ -39,6 +41,7 @@ class NodeConnection(asyncio.Protocol):
         "_buffer",
         "_deadlines",
         "_heads",
+        "_interim",
         "_loop",
         "_outbox",
         "_waiter",
@@ -63,6 +66,8 @@ class NodeConnection(asyncio.Protocol):
         self._heads = heads or RepeatedHeads(parse_response_head)
         self._outbox = outbox or Outbox(loop)
         self._buffer = b""
+        #: How many interim replies the request has got.
+        self._interim = 0
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
         self.early = b""
@@ -72,7 +77,7 @@ class NodeConnection(asyncio.Protocol):
 
     def ask(self, request: bytes, within: float = float("inf")) -> Signal[ResponseHead]:
         """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
-        are passed over.
+        are passed over, up to MOST_INTERIM.
 
         Raises ConnectionBroken, or TimeoutError after ``within`` seconds, when awaited. A caller
         who is cancelled or in time out must `abort` the connection.
@@ -82,6 +87,7 @@ class NodeConnection(asyncio.Protocol):
             waiter.fail(ConnectionBroken("closed before the request", silent=True))
             return waiter
         self.uses += 1
+        self._interim = 0
         self._waiter = waiter
         self._deadlines.add(waiter, within)
         self._outbox.put(self.transport, request)
@@ -178,17 +184,19 @@ class NodeConnection(asyncio.Protocol):
 
     def _read_head(self) -> ResponseHead | None:
         """The reply's head if it has come whole; what is behind it then waits in ``early``."""
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            if end > MAX_HEAD:
-                break
-            head = self._heads.read(self._buffer[:end])
-            rest, self._buffer = self._buffer[end + 4 :], b""
+        buffer, start = self._buffer, 0
+        while (end := buffer.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)) >= 0:
+            head = self._heads.read(buffer[start:end])
+            start = end + 4
             if head.status >= 200:
-                self.early = rest
+                self.early, self._buffer = buffer[start:], b""
                 return head
             if head.status == 101:
                 raise MalformedMessage("upgrade without being asked")
-            self._buffer = rest
+            self._interim += 1
+            if self._interim > MOST_INTERIM:
+                raise MalformedMessage("interim replies without end")
+        self._buffer = buffer[start:] if start else buffer
         if len(self._buffer) > MAX_HEAD:
             raise MalformedMessage("head too large")
         return None
