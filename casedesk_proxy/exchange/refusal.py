@@ -7,6 +7,8 @@ object, frameworks ``{"detail": …}``, text or HTML (recorded). Those are said 
 
 from __future__ import annotations
 
+import re
+
 from casedesk_proxy import jsonio
 from casedesk_proxy.dialects.faults import read_fault
 from casedesk_proxy.errors import ClientFault, KeyRefused, ModelLost, ProxyError, UpstreamFault
@@ -22,6 +24,13 @@ LONGEST = 65536
 
 #: How the vendor's messages begin of what is too long.
 _VENDORS = ("prompt is too long", "input length and `max_tokens` exceed context limit")
+#: Characters of a key of which a part tells something.
+_LEAST_KEY = 8
+#: Bytes in which such a part is looked for: servers that tell it are brief.
+_MOST_WORDS = 4096
+_WORD = re.compile(rb"[^\s\"',<>]+")
+_MASK = re.compile(rb"\*{2,}|(?:\xe2\x80[\xa2\xa6]|\\u20(?:22|26))+|\.{3,}|[xX]{4,}")
+
 #: Marks of a stack frame in Python, C++ and Go.
 _FRAMES = (b"Traceback (most recent", b'File \\"/', b"goroutine ", b"terminate called after")
 
@@ -109,12 +118,28 @@ def _reads_better(fault: ProxyError, body: bytes) -> bool:
 
 def without_key(body: bytes, key: str | None) -> bytes:
     """An error's body where the node's own key is blotted out: some servers answer a key that
-    they do not take with what it was."""
+    they do not take with what it was, and OpenAI's with its beginning and end."""
     if key is None:
         return body
     for form in {key.encode(), jsonio.dumps(key)[1:-1]}:
         body = body.replace(form, b"...")
-    return body
+    if len(key) < _LEAST_KEY:
+        return body
+    return _without_masked(body[:_MOST_WORDS], key) + body[_MOST_WORDS:]
+
+
+def _without_masked(body: bytes, key: str) -> bytes:
+    """The same for a key of which a part was masked: a word that begins or ends as it does."""
+    head, tail = key[:3].encode(), key[-3:].encode()
+
+    def blot(word: re.Match[bytes]) -> bytes:
+        mask = _MASK.search(word[0])
+        if mask is None:
+            return word[0]
+        ours = head in word[0][: mask.start()] or tail in word[0][mask.end() :]
+        return b"..." if ours else word[0]
+
+    return _WORD.sub(blot, body)
 
 
 def _tells(body: bytes, authority: bytes) -> bool:

@@ -55,6 +55,8 @@ TICK = 0.5
 TIMEOUT = 5.0
 LINGER = 25.0
 SPREAD = 0.2
+#: After which part of ``hung_after`` a node is probed that has requests and sends nothing.
+_HUSH = 0.2
 #: Of the 5xx: it does not have the address, or it is full.
 _ALIVE = FULL | {501}
 
@@ -135,7 +137,7 @@ class Prober:
             return min(FIRST, interval)
         if limit and state.in_flight:
             # Somebody waits there, perhaps in vain.
-            return max(state.heard_at + limit / 2 - now, 0.0)
+            return max(state.heard_at + limit * _HUSH - now, 0.0)
         return interval
 
     def _ask_who_is_back(self, state: NodeState) -> None:

@@ -79,6 +79,29 @@ def test_a_key_that_the_node_does_not_take_is_not_told(key: str, status: int) ->
     assert judge_refusal(Dialect.OPENAI, head, body, NODE, "m", "another") is None
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "sk-oper***WXYZ",
+        "sk-op********************WXYZ",
+        "sk-o...WXYZ",
+        "****WXYZ",
+        "sk-xxxxxxxxxxxx",
+        "sk-oper••••WXYZ",
+    ],
+)
+def test_nor_a_part_of_it(told: str) -> None:
+    body = json.dumps({"error": {"message": f"bad key {told}, see", "type": "x"}}).encode()
+    for raw in (body, f"bad key {told}, see".encode()):
+        blotted = without_key(raw, "sk-oper-0123456789-WXYZ")
+        assert b"WXYZ" not in blotted
+        assert b"sk-" not in blotted
+        assert b"bad key ..." in blotted
+    plain = b'{"error":{"message":"sk-ip this ... and that","type":"x"}}'
+    assert without_key(plain, "sk-oper-0123456789-WXYZ") == plain
+    assert without_key(body, "sk-") == body.replace(b"sk-", b"...")
+
+
 def test_an_endless_error_is_none_of_a_known_form() -> None:
     body = json.dumps({"error": {"message": "x" * LONGEST}}).encode()
     assert judge(Dialect.OPENAI, 400, body) is not None
