@@ -91,4 +91,6 @@ def _bind_unix(path: str) -> socket.socket:
 
 def _answers(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(path) == 0
+        # One that is too busy to accept would make us wait, and is alive.
+        probe.setblocking(False)
+        return probe.connect_ex(path) != errno.ECONNREFUSED

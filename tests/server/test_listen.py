@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import socket
 from pathlib import Path
 
@@ -66,3 +68,22 @@ def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="in use"):
         bind(f"unix:{path}")
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_socket_of_somebody_else_is_left_alone(tmp_path: Path, kind: socket.SocketKind) -> None:
+    """Were its owner too busy to accept, a probe that waits would never return."""
+    path = str(tmp_path / "s")
+    with contextlib.ExitStack() as stack:
+        owner = stack.enter_context(socket.socket(socket.AF_UNIX, kind))
+        owner.bind(path)
+        if kind is socket.SOCK_STREAM:
+            owner.listen(0)
+            for _ in range(3):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX, kind))
+                client.setblocking(False)
+                client.connect_ex(path)
+        remove_stale(path)
+        assert os.path.exists(path)
+        with pytest.raises(OSError, match="cannot listen on"):
+            bind(f"unix:{path}")
