@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -51,3 +54,30 @@ def test_the_handler(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     log.handle(record("in json"))
     flush()
     assert b'"message":"in json"' in capfdbinary.readouterr().err
+
+
+PRINTING = """
+import threading, warnings
+from casedesk_proxy.daemon.logs import start_log
+start_log("logfmt", "info")
+class Broken:
+    def __del__(self):
+        raise ValueError("in a finaliser")
+warnings.warn("something odd")
+Broken()
+thread = threading.Thread(target=lambda: 1 // 0, name="helper")
+thread.start()
+thread.join()
+"""
+
+
+def test_what_python_prints_goes_into_the_log() -> None:
+    """It would be written at once, and wait for whoever reads."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTING], capture_output=True, text=True, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\S+Z (warning|error) ", line) for line in lines), lines
+    for told in ("UserWarning: something odd", "Broken.__del__", "in a finaliser",
+                 "thread helper failed", "ZeroDivisionError"):  # fmt: skip
+        assert any(told in line for line in lines), told

@@ -72,12 +72,13 @@ class Contexts:
         monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", load_chain)
 
 
-async def longest_lag(stop: asyncio.Event) -> float:
-    """Seconds that one turn of the loop took at most."""
-    longest, last = 0.0, time.monotonic()
+async def longest_turn(stop: asyncio.Event) -> float:
+    """Seconds of its thread's own time that one turn of the loop took at most: what other programs
+    take of the machine does not count."""
+    longest, last = 0.0, time.thread_time()
     while not stop.is_set():
         await asyncio.sleep(0)
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        longest, last = max(longest, time.thread_time() - last), time.thread_time()
     return longest
 
 
@@ -90,7 +91,7 @@ async def test_a_reload_of_20_https_nodes_holds_up_nobody(
     await gateway.start()
     made = Contexts(monkeypatch)
     stop = asyncio.Event()
-    lag = asyncio.ensure_future(longest_lag(stop))
+    turn = asyncio.ensure_future(longest_turn(stop))
     try:
         for model in ("m", "other"):
             config = configuration(tmp_path, model, server=tls)
@@ -106,9 +107,8 @@ async def test_a_reload_of_20_https_nodes_holds_up_nobody(
     finally:
         stop.set()
         await gateway.stop()
-    # One context alone took 20 to 50 ms, and three for each node were made. Generous, since
-    # other programs run here.
-    assert await lag < 0.5
+    # One context alone takes 20 to 50 ms, and three for each node were made. Generous.
+    assert await turn < 0.2
 
 
 @pytest.mark.parametrize("missing", ["ca3.pem", "cert.pem"])
