@@ -35,6 +35,8 @@ nodes:
 deployments:
   d: {{auth: none, nodes: [n]}}
 """
+#: A node that is asked first and is not there.
+DEAD = "url: 'http://127.0.0.1:1', engine: openai, models: [m], probe_interval: 0s"
 
 
 class Place:
@@ -249,7 +251,7 @@ async def test_every_series_of_dashboard_and_alerts_exists(place: Place) -> None
     """After a failover, a wait for a slot, a stream and a client that left."""
     text = (
         CONFIG.format(admin=place.admin, url=place.node.url, node=", max_streams: 1")
-        .replace("nodes:\n", "nodes:\n  dead: {url: 'http://127.0.0.1:1', probe_interval: 0s}\n", 1)
+        .replace("nodes:\n", f"nodes:\n  dead: {{{DEAD}}}\n", 1)
         .replace("nodes: [n]", "nodes: [dead, n], policy: ordered")
     )
     place.machine.write(CONFIG_FILE, text)
