@@ -15,7 +15,6 @@ of a body so many chunks. Meanwhile nothing more is read from it.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -24,10 +23,12 @@ from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.fibers import Fiber
 from casedesk_proxy.server.halfclosed import HalfClosed
+from casedesk_proxy.server.incoming import Incoming
+from casedesk_proxy.server.patience import Patience
 from casedesk_proxy.server.peers import peer_of
 from casedesk_proxy.server.relay import Relay
-from casedesk_proxy.server.request import GRACE, Request
-from casedesk_proxy.wire.http1 import MAX_HEAD, HeadTooLarge, MalformedMessage
+from casedesk_proxy.server.request import Request
+from casedesk_proxy.wire.http1 import HeadTooLarge, MalformedMessage, RequestHead
 
 if TYPE_CHECKING:
     from casedesk_proxy.server.public import PublicServer
@@ -39,11 +40,8 @@ _MAX_PENDING = 65536
 #: Seconds in which a client may still send what nobody reads, so that it sees our answer:
 #: closing before would make its kernel discard it (RFC 9112 section 9.6).
 _LINGER = 2.0
-#: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
-#: our answer, not for a timeout.
-_TLS_HELLO = b"\x16\x03"
-#: Empty lines before a request, which are passed over (RFC 9112 section 2.2).
-_BLANK = re.compile(rb"[\r\n]*")
+#: Bytes of a read as large as the loop makes them, of which up to 32 come in a row.
+_LARGE_READ = 131072
 
 
 class ClientConnection(asyncio.Protocol):
@@ -52,18 +50,16 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
-        "_at",
         "_clogged",
-        "_data",
         "_half",
         "_held",
-        "_idle_since",
-        "_idle_timer",
+        "_incoming",
+        "_lingering",
         "_parting",
+        "_patience",
         "_queued",
         "_request",
         "_server",
-        "_timer",
         "fiber",
         "gone_at",
         "peer",
@@ -73,9 +69,8 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, server: PublicServer) -> None:
         self._server = server
-        #: What has come; from ``_at`` on it waits.
-        self._data = b""
-        self._at = 0
+        self._incoming = Incoming()
+        self._patience: Patience
         #: Whether another turn has been asked for, reading is paused, and our writing is.
         self._queued = False
         self._held = False
@@ -85,9 +80,7 @@ class ClientConnection(asyncio.Protocol):
         #: There once the client has said all.
         self._half: HalfClosed | None = None
         self._request: Request | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._idle_timer: asyncio.TimerHandle | None = None
-        self._idle_since = 0.0
+        self._lingering: asyncio.TimerHandle | None = None
         self.gone_at: float | None = None
         self.transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
@@ -100,23 +93,29 @@ class ClientConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.peer = peer_of(transport)
         self._server.admit(self)
-        self._become_idle()
+        # Not before: the two hold each other, and of a handshake that fails nothing may stay.
+        self._patience = Patience(self, self._server)
+        self._patience.begin_idleness()
 
     def data_received(self, data: bytes) -> None:
         if self._parting:
             return
-        self._data = self._data[self._at :] + data if self._data else data
-        self._at = 0
+        self._incoming.add(data)
         if self._queued:
             self._regulate()
-        else:
-            self._take_turn()
+            return
+        if len(data) >= _LARGE_READ and not self._is_whole():
+            # The next one is for the next round.
+            self._ask_for_turn()
+            self._regulate()
+            return
+        self._take_turn()
 
     def eof_received(self) -> bool:
         """The client has closed, or at least will say no more. Whoever wants what was asked for
         may have it: see `halfclosed`."""
         self._settle()
-        waits = self._queued or (self._clogged and bool(self._data))
+        waits = self._queued or (self._clogged and bool(self._incoming.data))
         if self._parting or not (waits or self.fiber is not None):
             self.close()
             return False
@@ -133,7 +132,7 @@ class ClientConnection(asyncio.Protocol):
             self.gone_at = time.perf_counter()
         self._server.forget(self)
         self._stop_timers()
-        self._data, self._at = b"", 0
+        self._incoming.clear()
         if self._half is not None:
             self._half.end()
             self._half = None
@@ -159,7 +158,7 @@ class ClientConnection(asyncio.Protocol):
         if not self._is_open():
             return
         self._server.stalls.forget(self)
-        if self._request is None and self._data:
+        if self._request is None and self._incoming.data:
             self._ask_for_turn()
 
     # From outside.
@@ -168,9 +167,8 @@ class ClientConnection(asyncio.Protocol):
         """The server closes; see `PublicServer.close_idle`."""
         if self._request is not None:
             self._request.head = replace(self._request.head, keep_alive=False)
-        elif self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_overdue()
+        else:
+            self._patience.look_again()
 
     def write_soon(self, message: bytes) -> None:
         """A whole answer, together with those to others."""
@@ -226,23 +224,27 @@ class ClientConnection(asyncio.Protocol):
     def _ask_for_turn(self) -> None:
         if not self._queued:
             self._queued = True
-            self._server.turns.add(self._take_turn)
+            self._server.turns.add(self._take_late_turn)
+
+    def _take_late_turn(self) -> None:
+        self._queued = False
+        if self._is_open() and not self._parting:
+            self._take_turn()
 
     def _take_turn(self) -> None:
-        self._queued = False
-        if not self._is_open() or self._parting:
-            return
         request = self._request
         if request is None:
             if self._clogged:
                 # Its answers are not read: it gets no more of them.
+                self._regulate()
+            elif not self._incoming.data:
                 self._regulate()
             elif self._begin_next():
                 self._go_on()
             elif self._half is not None:
                 self.close()
         elif not request.complete:
-            self._feed(request)
+            self._incoming.feed(request)
             self._go_on()
             request.wake()
         else:
@@ -251,7 +253,7 @@ class ClientConnection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Ask for another turn if there is work for it."""
         request = self._request
-        if self._data and (request is None or (request.wants and not request.complete)):
+        if self._incoming.data and (request is None or (request.wants and not request.complete)):
             self._ask_for_turn()
         elif self._half is not None and self.fiber is not None and not self._is_whole():
             # The rest of its body will never come.
@@ -261,13 +263,15 @@ class ClientConnection(asyncio.Protocol):
     def _regulate(self) -> None:
         """Read on, or not."""
         request = self._request
+        if request is None and not (self._held or self._queued or self._incoming.data):
+            return
         if self._parting:
             hold = False
         elif request is not None and not request.complete:
             hold = self._queued or not request.wants
         else:
-            hold = self._queued or len(self._data) - self._at > _MAX_PENDING
-        hold = hold or (self._clogged and request is None and bool(self._data))
+            hold = self._queued or len(self._incoming) > _MAX_PENDING
+        hold = hold or (self._clogged and request is None and bool(self._incoming.data))
         if hold is not self._held and self._is_open():
             assert self.transport is not None
             self._held = hold
@@ -278,50 +282,37 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin_next(self) -> bool:
         """Tells whether anything became of what waits: not if a head's end is missing."""
-        data = self._data
-        self._at = start = _BLANK.match(data, self._at).end()  # type: ignore[union-attr]
-        end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
-        if end < 0:
-            return self._wait_for_head(data, start)
+        server, block = self._server, None
         try:
-            head = self._server.heads.read(data[start:end])
+            block = self._incoming.take_head()
+            if block is None:
+                if self._incoming.data:
+                    self._patience.wait_for_head()
+                self._regulate()
+                return False
+            head = server.heads.read(block)
         except HeadTooLarge as error:
-            self._reject(BadRequest(f"the request's head is too large: {error}", status=431))
-            return False
+            told = BadRequest(f"the request's head is too large: {error}", status=431)
         except MalformedMessage as error:
-            self._reject(BadRequest(f"the request is not well-formed HTTP/1.1: {error}"))
-            return False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._server.closing:
-            head = replace(head, keep_alive=False)
-        self._settle()
-        self._request = request = Request(head, self, self._server.room)
-        self._at = end + 4
-        self._feed(request)
-        self.fiber = Fiber(self._server.loop, self._server.answer(request), self._answered)
-        self.fiber.start()
-        return True
-
-    def _wait_for_head(self, data: bytes, start: int) -> bool:
-        """Its beginning stands from ``start`` on, if at all."""
-        if start == len(data):
-            self._data, self._at = b"", 0
-        elif data.startswith(_TLS_HELLO, start):
-            self._reject(BadRequest("this port speaks plain HTTP; use http://", code="not_https"))
-        elif len(data) - start > MAX_HEAD:
-            self._reject(BadRequest("the request's head is too large", status=431))
-        elif self._timer is None:
-            timeout = self._server.head_timeout
-            self._timer = self._server.loop.call_later(timeout, self._head_overdue)
-        self._regulate()
+            told = BadRequest(f"the request is not well-formed HTTP/1.1: {error}")
+        except BadRequest as error:
+            told = error.with_traceback(None)
+        else:
+            self._begin(head)
+            return True
+        self._reject(told, block or b"")
         return False
 
-    def _feed(self, request: Request) -> None:
-        self._at += request.feed(self._data, self._at)
-        if self._at == len(self._data):
-            self._data, self._at = b"", 0
+    def _begin(self, head: RequestHead) -> None:
+        server = self._server
+        self._patience.have_head()
+        if server.closing:
+            head = replace(head, keep_alive=False)
+        self._settle()
+        self._request = request = Request(head, self, server.room)
+        self._incoming.feed(request)
+        self.fiber = Fiber(server.loop, server.answer(request), self._answered)
+        self.fiber.start()
 
     # A request's end, and the connection's.
 
@@ -349,13 +340,13 @@ class ClientConnection(asyncio.Protocol):
         if not request.complete:
             self._linger(request)
         elif not keep_alive:
-            self._part() if self._data or self._held else self.close()
+            self._part() if self._incoming.data or self._held else self.close()
         else:
             self._request = None
-            self._become_idle()
+            self._patience.begin_idleness()
             if self._clogged:
                 self._server.stalls.watch(self)
-            if self._data:
+            if self._incoming.data:
                 self._ask_for_turn()
             elif self._half is not None:
                 self.close()
@@ -363,12 +354,12 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self, request: Request) -> None:
         """Take no more, but let the client finish: it may not read before it has sent all."""
         self._settle()
-        if self._half is not None and not self._data:
+        if self._half is not None and not self._incoming.data:
             self.close()
             return
         request.discard(self.close)
         self._go_on()
-        self._timer = self._server.loop.call_later(_LINGER, self.close)
+        self._lingering = self._server.loop.call_later(_LINGER, self.close)
 
     def _part(self) -> None:
         """All is said to a client that may still send: closing now would end in a reset, which
@@ -378,17 +369,18 @@ class ClientConnection(asyncio.Protocol):
         if self._half is not None:
             self.close()
             return
-        self._parting, self._data, self._at = True, b"", 0
+        self._parting = True
+        self._incoming.clear()
         self._regulate()
         if self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
-        self._timer = self._server.loop.call_later(_LINGER, self.close)
+        self._lingering = self._server.loop.call_later(_LINGER, self.close)
 
-    def _reject(self, error: ProxyError) -> None:
+    def _reject(self, error: ProxyError, head: bytes = b"") -> None:
         """Answer what is no request; more of it may come."""
         self._settle()
-        head = self._data[self._at : self._at + MAX_HEAD]
-        self._server.reject(self, head, error)
+        # What was malformed has been taken already.
+        self._server.reject(self, head or self._incoming.peek(), error)
         self._part()
 
     def _leave(self, since: float) -> None:
@@ -400,46 +392,17 @@ class ClientConnection(asyncio.Protocol):
 
     # Timers.
 
-    def _become_idle(self) -> None:
-        self._idle_since = self._server.loop.time()
-        if self._idle_timer is not None and self._server.closing:
-            self._idle_timer.cancel()
-            self._idle_timer = None
-        if self._idle_timer is None:
-            timeout = self._server.idle_timeout
-            self._idle_timer = self._server.loop.call_later(timeout, self._idle_overdue)
+    def is_idle(self) -> bool:
+        return self._request is None and self.transport is not None and not self._incoming.data
 
-    def _idle_overdue(self) -> None:
-        """One timer a connection, not one a request: it looks how long the last one is ago."""
-        self._idle_timer = None
-        if self._request is not None or self.transport is None:
-            return
-        loop = self._server.loop
-        left = self._idle_since + self._server.idle_timeout - loop.time()
-        if left > 0:
-            self._idle_timer = loop.call_later(left, self._idle_overdue)
-        else:
-            self._idle_timer = loop.call_later(GRACE, self._end_idleness, self._idle_since)
+    def is_held_up(self) -> bool:
+        return self._queued or self._clogged
 
-    def _end_idleness(self, since: float) -> None:
-        self._idle_timer = None
-        if self._idle_since != since:
-            self._idle_overdue()
-        elif self._request is None and not self._data:
-            self.close()
-
-    def _head_overdue(self) -> None:
-        self._timer = self._server.loop.call_later(GRACE, self._refuse_head)
-
-    def _refuse_head(self) -> None:
-        if self._queued or self._clogged:
-            self._head_overdue()
-            return
-        self._timer = None
+    def refuse_head(self) -> None:
         self._reject(BadRequest("the request's head took too long", status=408))
 
     def _stop_timers(self) -> None:
-        for timer in (self._timer, self._idle_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._idle_timer = None
+        self._patience.end()
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None

@@ -113,8 +113,13 @@ class Request:
         length = self.head.length
         if length and not self._size and came >= length and self._done is None:
             # Most bodies come in one piece.
-            self._keep(data[start : start + length])
             self._reader = _ENDED
+            if self._room.held + length > self._room.most:
+                self._keep(data[start : start + length])
+                return length
+            self._room.held += length
+            self._body = data[start : start + length]
+            self._size = self._taken = length
             return length
         try:
             if isinstance(self._reader, ChunkReader):
@@ -166,9 +171,10 @@ class Request:
 
     def release(self) -> None:
         """Nobody holds the body any more."""
-        self._body = b""
-        self._room.give(self._taken)
-        self._taken = 0
+        if self._taken:
+            self._body = b""
+            self._room.give(self._taken)
+            self._taken = 0
 
     def discard(self, done: Callable[[], None]) -> None:
         """Drop what has come and what will; ``done`` is called at the body's end."""

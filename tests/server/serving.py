@@ -79,6 +79,15 @@ class Served:
         transport.write(OK % (len(body), body))
         return request.head.keep_alive
 
+    async def swallow(self, request: Request) -> bool:
+        """A body of any size."""
+        body = await request.read(2**30, 5.0)
+        transport = request.client.transport
+        assert transport is not None
+        transport.write(OK % (0, b""))
+        self.seen.append((request.head.target, body))
+        return request.head.keep_alive
+
     async def large(self, request: Request) -> bool:
         """More than kernels hold."""
         transport = request.client.transport

@@ -80,6 +80,17 @@ async def test_a_body_in_crumbs_is_read_in_turns() -> None:
         assert served.server.room.held == 0
 
 
+async def test_a_large_body_is_read_in_turns() -> None:
+    async with serving("swallow") as (served, connect):
+        reader, writer = await connect()
+        writer.write(post(bytes(SO_MUCH)))
+        room = served.server.room
+        most = await most_per_turn(lambda: room.held, lambda: bool(served.seen))
+        assert most <= 2 * 256_000, "a read of the loop's, and what it left"
+        assert (await read_reply(reader))[0] == 200
+        assert served.seen == [("/x", bytes(SO_MUCH))]
+
+
 async def test_answers_that_are_not_read_bring_no_more_of_them() -> None:
     async with serving("large", send_timeout=30) as (served, connect):
         reader, writer = await connect()

@@ -1,0 +1,73 @@
+"""What has come from a client and waits for its turn."""
+
+from __future__ import annotations
+
+import re
+
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.server.request import Request
+from casedesk_proxy.wire.http1 import MAX_HEAD
+
+__all__ = ["Incoming"]
+
+#: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
+#: our answer, not for a timeout.
+_TLS_HELLO = b"\x16\x03"
+#: Empty lines before a request, which are passed over (RFC 9112 section 2.2).
+_BLANK = re.compile(rb"[\r\n]*")
+#: Of the bytes, one above those.
+_FIRST_OF_A_WORD = 32
+
+
+class Incoming:
+    """Bytes in one piece, of which those in front of a place have been dealt with: moving the rest
+    forward for each of a thousand requests would cost as much as a copy of all each time.
+    ``data`` is empty where nothing waits, and begins with what has been dealt with else."""
+
+    __slots__ = ("_at", "data")
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._at = 0
+
+    def __len__(self) -> int:
+        return len(self.data) - self._at
+
+    def add(self, data: bytes) -> None:
+        self.data = self.data[self._at :] + data if self.data else data
+        self._at = 0
+
+    def clear(self) -> None:
+        self.data, self._at = b"", 0
+
+    def peek(self) -> bytes:
+        """As much of what waits as a head may have."""
+        return self.data[self._at : self._at + MAX_HEAD]
+
+    def take_head(self) -> bytes | None:
+        """The next head, without the empty line that ends it; None while its end is missing.
+        Raises BadRequest where it cannot become one. Something waits."""
+        data = self.data
+        start = self._at
+        if data[start] < _FIRST_OF_A_WORD:
+            blank = _BLANK.match(data, start)
+            start = blank.end() if blank is not None else start
+        end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
+        if end >= 0:
+            self._at = end + 4
+            return data[start:end]
+        self._at = start
+        if start == len(data):
+            self.clear()
+        elif data.startswith(_TLS_HELLO, start):
+            raise BadRequest("this port speaks plain HTTP; use http://", code="not_https")
+        elif len(self) > MAX_HEAD:
+            raise BadRequest("the request's head is too large", status=431)
+        return None
+
+    def feed(self, request: Request) -> None:
+        """Give it what is its own, as much as it takes in one turn."""
+        if self.data:
+            self._at += request.feed(self.data, self._at)
+            if self._at == len(self.data):
+                self.clear()

@@ -1,0 +1,110 @@
+"""How long a client may be idle, and how long its request's head may take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from casedesk_proxy.server.request import GRACE
+
+__all__ = ["Patience"]
+
+
+class _Limits(Protocol):
+    """Seconds. Read when a timer is started; closing, the server makes them shorter."""
+
+    loop: asyncio.AbstractEventLoop
+    head_timeout: float
+    idle_timeout: float
+    closing: bool
+
+
+class _Waited(Protocol):
+    def is_idle(self) -> bool:
+        """No request is answered, and nothing of one has come."""
+
+    def is_held_up(self) -> bool:
+        """It is we who take no more of the head."""
+
+    def close(self) -> None: ...
+
+    def refuse_head(self) -> None: ...
+
+
+class Patience:
+    """The timers of one connection, in which a verdict waits for what may have come in time, see
+    `GRACE`. ``end`` must be called."""
+
+    __slots__ = ("_connection", "_head", "_idle", "_limits", "_since")
+
+    def __init__(self, connection: _Waited, limits: _Limits) -> None:
+        self._connection: _Waited | None = connection
+        self._limits = limits
+        self._head: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._since = 0.0
+
+    def begin_idleness(self) -> None:
+        """One timer a connection, not one a request: it looks how long the last one is ago."""
+        self._since = self._limits.loop.time()
+        if self._idle is not None and self._limits.closing:
+            self._idle.cancel()
+            self._idle = None
+        if self._idle is None:
+            self._idle = self._limits.loop.call_later(self._limits.idle_timeout, self._look)
+
+    def look_again(self) -> None:
+        """The time-out is another."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._look()
+
+    def wait_for_head(self) -> None:
+        """From the first call on, until `have_head`."""
+        if self._head is None:
+            timeout = self._limits.head_timeout
+            self._head = self._limits.loop.call_later(timeout, self._doubt)
+
+    def have_head(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def end(self) -> None:
+        """For good. The two held each other."""
+        self._connection = None
+        self.have_head()
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _look(self) -> None:
+        self._idle = None
+        if self._connection is None or not self._connection.is_idle():
+            return
+        loop = self._limits.loop
+        left = self._since + self._limits.idle_timeout - loop.time()
+        if left > 0:
+            self._idle = loop.call_later(left, self._look)
+        else:
+            self._idle = loop.call_later(GRACE, self._judge, self._since)
+
+    def _judge(self, since: float) -> None:
+        self._idle = None
+        if self._since != since:
+            self._look()
+        elif self._connection is not None and self._connection.is_idle():
+            self._connection.close()
+
+    def _doubt(self) -> None:
+        self._head = self._limits.loop.call_later(GRACE, self._give_up)
+
+    def _give_up(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if connection.is_held_up():
+            self._doubt()
+            return
+        self._head = None
+        connection.refuse_head()
