@@ -7,7 +7,6 @@ service: Claude Code sends new ones with every release, and gives up on a 400.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +18,16 @@ from casedesk_proxy.dialects.engines import Profile, effort_of
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.schema_checks import check_json_schema, is_strict
 from casedesk_proxy.dialects.schema_formats import fit_formats
+from casedesk_proxy.dialects.schema_order import lower_types
 from casedesk_proxy.dialects.thinking import chat_controls
 from casedesk_proxy.errors import Violation
 from casedesk_proxy.terms import Control
 
 __all__ = ["Chat", "read_request"]
 
+#: Beyond these a number is a slip; engines overflow or refuse it in words that name no field.
+_MOST_WHOLE = 2**31 - 1
+_MOST_TEMPERATURE = 2
 _NO_THINKING = {"type": "disabled"}
 #: Fields that say what is to be answered, or of what: without them the reply is another one.
 _KEPT_AT_ANTHROPIC = {
@@ -122,12 +125,12 @@ class _Reader:
 
     def read_sampling(self, counts: bool) -> None:
         self._read_limit(counts)
-        temperature = self._number("temperature")
-        top_p = self._profile.fit_top_p(self._number("top_p"))
+        temperature = self._number("temperature", _MOST_TEMPERATURE)
+        top_p = self._profile.fit_top_p(self._number("top_p", 1))
         for name, value in (("temperature", temperature), ("top_p", top_p)):
             if value is not None:
                 self.chat[name] = value
-        top_k = self._number("top_k")
+        top_k = self._number("top_k", _MOST_WHOLE)
         if top_k is not None and self._profile.top_k:
             self.chat["top_k"] = int(top_k) or self._profile.no_top_k
         elif top_k is not None:
@@ -140,20 +143,20 @@ class _Reader:
             return
         if limit is None:
             self.findings.fault("max_tokens", "Field required")
-        elif not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-            self.findings.fault("max_tokens", "Input should be a positive integer")
+        elif type(limit) is not int or not 0 <= limit <= _MOST_WHOLE:
+            told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
+            self.findings.fault("max_tokens", told)
         elif limit == 0:
             self.findings.refuse("max_tokens", "the node's cache cannot be filled without a reply")
         else:
             self.chat["max_tokens"] = limit
 
-    def _number(self, name: str) -> float | None:
+    def _number(self, name: str, most: int) -> float | None:
         value: Any = self.body.get(name)
         if value is None:
             return None
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        if not numeric or not math.isfinite(value) or value < 0:
-            self.findings.fault(name, "Input should be a number, not negative")
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            self.findings.fault(name, f"Input should be a number from 0 to {most}")
             return None
         return float(value) if isinstance(value, float) else int(value)
 
@@ -193,7 +196,7 @@ class _Reader:
         if wanted.get("type") != "json_schema":
             self.findings.refuse_format(f"{path}.type", "only json_schema is known")
             return
-        schema = wanted.get("schema")
+        schema = lower_types(wanted.get("schema"))
         before = len(self.findings.schema_faults)
         check_json_schema(schema, f"{path}.schema", self.findings.schema_fault)
         if not self._profile.follows_format:
@@ -204,6 +207,7 @@ class _Reader:
             return
         if self._profile.formats is not None:
             schema = fit_formats(schema, self._profile.formats, f"{path}.schema", self.findings)
+        schema = self._profile.fit_schema(schema)
         named: dict[str, Any] = {"name": "response", "schema": schema}
         if self._profile.strict_schemas and is_strict(schema):
             named["strict"] = True
@@ -230,8 +234,9 @@ class _Reader:
 
     def _enable(self, budget: Any) -> None:
         known = self._profile.thinking
-        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-            self.findings.fault("thinking.budget_tokens", "Input should be a positive integer")
+        if type(budget) is not int or not 1 <= budget <= _MOST_WHOLE:
+            told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
+            self.findings.fault("thinking.budget_tokens", told)
         elif known.budget:
             self.chat[known.budget] = budget
         elif known.effort:

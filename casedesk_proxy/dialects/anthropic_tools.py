@@ -102,7 +102,7 @@ def _read_tool(
         function: dict[str, Any] = {"name": name}
         if isinstance(described := tool.get("description"), str):
             function["description"] = described
-        function["parameters"] = schema or _NO_ARGUMENTS
+        function["parameters"] = profile.fit_schema(schema) if schema else _NO_ARGUMENTS
         if tool.get("strict") is True and _may_be_strict(schema, profile):
             function["strict"] = True
         tools[name] = function

@@ -22,6 +22,7 @@ from casedesk_proxy.dialects.openai_chunks import read_usage
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
+from casedesk_proxy.wire.model_names import plain_name
 
 __all__ = ["transpose_batch", "transpose_one"]
 
@@ -48,8 +49,8 @@ def transpose_batch(call: Call, body: dict[str, Any], context: Context) -> Trans
     texts, sizes = [], []
     for at, request in enumerate(requests):
         path = f"requests[{at}]."
-        model = request.get("model", "").removeprefix("models/")
-        if model and call.model and model != call.model.removeprefix("models/"):
+        model = plain_name(request.get("model", ""))
+        if model and call.model and model != plain_name(call.model):
             findings.fault(f"{path}model", f"{path}model must be the model of the path")
         texts.append(_read_input(request, path, findings))
         sizes.append(_read_size(request, path, findings))

@@ -13,6 +13,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from casedesk_proxy.dialects.schema_order import complete_objects
+from casedesk_proxy.jsonio import is_deeper
 from casedesk_proxy.terms import Ability, Control, Engine
 
 __all__ = [
@@ -118,6 +120,8 @@ _NO_TEMPLATE_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 _NO_EFFORT = {"reasoning_effort": "none"}
 _PLAIN_LEVELS = {"minimal": "low", "xhigh": "high", "max": "high"}
 _CONTINUE = {"continue_final_message": True}
+#: Levels of lists and objects.
+_DEEPEST_SCHEMA = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ class Profile:
     strict_names: bool = False
     #: ``strict: true`` is meaningful, for schemas that fit its rules.
     strict_schemas: bool = False
+    #: An object's schema without ``properties`` is refused.
+    complete_objects: bool = False
     parallel_switch: bool = True
     #: Ignores unknown words; formats beyond these make its grammar fail.
     formats: frozenset[str] | None = None
@@ -166,6 +172,12 @@ class Profile:
     dimensions: bool = True
     messages: Messages = field(default_factory=Messages)
 
+    def fit_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """As the engine takes it. One that is too deep for a walk is left for it to judge."""
+        if not self.complete_objects or is_deeper(schema, _DEEPEST_SCHEMA):
+            return schema
+        return complete_objects(schema)
+
     def fit_top_p(self, value: float | None) -> float | None:
         """The nearest value that the engine takes, None to leave it out."""
         if value is None or (value >= 1 and not self.whole_top_p):
@@ -173,7 +185,7 @@ class Profile:
         return max(value, self.least_top_p)
 
 
-_PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True)
+_PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True, complete_objects=True)
 
 PROFILES: dict[Engine, Profile] = {
     Engine.OPENAI: _PLAIN,

@@ -9,7 +9,7 @@ from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_schema import convert_schema
 from casedesk_proxy.dialects.gemini_turns import read_detail
 from casedesk_proxy.dialects.schema_checks import check_json_schema
-from casedesk_proxy.dialects.schema_order import put_in_order
+from casedesk_proxy.dialects.schema_order import lower_types, put_in_order
 
 __all__ = ["Config", "read_config"]
 
@@ -144,5 +144,6 @@ def _read_format(config: dict[str, Any], findings: Findings) -> tuple[dict[str, 
 def _read_schema(schema: Any, path: str, findings: Findings) -> dict[str, Any]:
     if path.endswith(".responseSchema"):
         return convert_schema(schema, path, findings.schema_fault, findings.unknown)
+    schema = lower_types(schema)
     check_json_schema(schema, path, findings.schema_fault)
     return put_in_order(schema) if isinstance(schema, dict) else {}

@@ -95,7 +95,7 @@ def chat_messages(
         else:
             messages += _tool_messages(turn)
             content = _user_content(turn, folded, profile, request.config.detail, findings)
-            if content:
+            if content or turn.texts():
                 messages.append({"role": "user", "content": content})
             folded = ""
     return messages
@@ -218,6 +218,7 @@ def _format(request: Request, profile: Profile, findings: Findings) -> dict[str,
         return {"response_format": {"type": "json_object"}}
     if profile.formats is not None:
         schema = fit_formats(schema, profile.formats, request.config.schema_path, findings)
+    schema = profile.fit_schema(schema)
     named: dict[str, Any] = {"name": "response", "schema": schema}
     if profile.strict_schemas and is_strict(schema):
         named["strict"] = True
@@ -232,7 +233,7 @@ def chat_tools(
         function: dict[str, Any] = {"name": names.get(one.name, one.name)}
         if one.description:
             function["description"] = one.description
-        function["parameters"] = one.parameters
+        function["parameters"] = profile.fit_schema(one.parameters)
         if exact and profile.strict_schemas and is_strict(one.parameters):
             function["strict"] = True
         tools.append({"type": "function", "function": function})

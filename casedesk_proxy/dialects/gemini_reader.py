@@ -117,13 +117,12 @@ def _read_flag(value: Any, path: str, findings: Findings) -> bool | None:
 
 
 def _read_number(value: Any, path: str, findings: Findings) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            value = None
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return value
+    try:
+        number = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is not None and math.isfinite(number):
+        return number if isinstance(value, str) else value
     findings.invalid(path, "TYPE_FLOAT")
     return None
 

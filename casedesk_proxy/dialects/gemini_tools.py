@@ -9,7 +9,7 @@ from casedesk_proxy.dialects.engines import Choice
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.dialects.gemini_schema import convert_schema
 from casedesk_proxy.dialects.schema_checks import check_json_schema
-from casedesk_proxy.dialects.schema_order import put_in_order
+from casedesk_proxy.dialects.schema_order import lower_types, put_in_order
 
 __all__ = ["Function", "Toolbox", "read_tools"]
 
@@ -94,6 +94,7 @@ def _read_parameters(declaration: dict[str, Any], path: str, findings: Findings)
     if message is not None and schema is not None:
         findings.fault(path, f"{path} can have parameters or parametersJsonSchema, not both")
     elif schema is not None:
+        schema = lower_types(schema)
         check_json_schema(schema, f"{path}.parametersJsonSchema", findings.fault)
         if isinstance(schema, dict) and schema:
             return put_in_order(schema)

@@ -108,6 +108,8 @@ def read_turns(
             findings.fault(f"{where}.role", "Please use a valid role: user, model.")
             continue
         blocks = _read_blocks(content, role, where, findings)
+        if not blocks and role == "user" and at == len(contents) - 1:
+            blocks = _said_nothing(content, where)
         if not blocks:
             continue
         if turns and turns[-1].role == role:
@@ -125,6 +127,14 @@ def read_turns(
                 told = f"{answer.path} answers no function call of the turn before it"
                 findings.fault(answer.path, told)
     return turns
+
+
+def _said_nothing(content: dict[str, Any], path: str) -> list[Block]:
+    """An empty text that stands alone in the last turn is what there is to answer: Google takes
+    it, and without it the turn before would be the last."""
+    parts = content.get("parts", ())
+    empty = parts and all(part.get("text") == "" and not part.get("thought") for part in parts)
+    return [Text("", f"{path}.parts[0].text")] if empty else []
 
 
 def read_text(content: dict[str, Any], path: str, why: str, findings: Findings) -> list[str]:

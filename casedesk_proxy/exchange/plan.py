@@ -23,7 +23,7 @@ from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.surfaces.anthropic import require_version
-from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
+from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
 from casedesk_proxy.surfaces.items import check_items
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
@@ -150,8 +150,7 @@ def _native_routes(
 ) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target
-    is_unnamed = ask.call.surface is not Dialect.GEMINI and not body.value.get("model")
-    if is_unnamed or target.model != target.asked:
+    if target.model != target.asked or is_renamed(ask.call, body.value, target.model):
         raw = rename_model(ask.call, raw, body.value, target.model)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""

@@ -9,8 +9,9 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.surfaces.spans import Span, elements, members, splice, value_behind
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
+from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 
-__all__ = ["Body", "read_body", "rename_model"]
+__all__ = ["Body", "is_renamed", "read_body", "rename_model"]
 
 _TEXT = "a string is required"
 #: Names of models in one message.
@@ -46,12 +47,26 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
         model = _sole(offered() if value else ())
     elif not isinstance(model, str):
         raise _bad_field("model", _TEXT)
+    elif is_wrapped(model):
+        model = plain_name(model)
     if call.action not in _MAY_STREAM:
         return Body(model, False, value)
     stream = value.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise _bad_field("stream", "true or false is required")
     return Body(model, bool(stream), value)
+
+
+def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:
+    """Whether the body, which parses to ``value``, names another model than ``new`` although its
+    call does not: none, or one in a form of Vertex's."""
+    if call.surface is not Dialect.GEMINI:
+        return value.get("model") != new
+    requests = value.get("requests")
+    places = [value, *(requests if isinstance(requests, list) else (requests,))]
+    places += [value.get(name) for name in _WRAPPERS]
+    named = (place.get("model") for place in places if isinstance(place, dict))
+    return any(isinstance(name, str) and is_wrapped(name) for name in named)
 
 
 def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bytes:
@@ -117,7 +132,7 @@ def _changed_inside(raw: bytes, at: int, asked: str, new: str) -> Iterator[tuple
 
 def _changed_name(raw: bytes, span: Span, asked: str, new: str) -> Iterator[tuple[Span, bytes]]:
     old = jsonio.loads(raw[slice(*span)])
-    if isinstance(old, str) and old.removeprefix("models/") == asked:
+    if isinstance(old, str) and (old.removeprefix("models/") == asked or plain_name(old) == asked):
         plain = old == asked and not old.startswith("tunedModels/")
         named = new if plain or new.startswith("tunedModels/") else f"models/{new}"
         yield span, jsonio.dumps(named)

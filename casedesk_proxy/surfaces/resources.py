@@ -12,18 +12,12 @@ from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.surfaces.elsewhere import ACTIONS, no_path, unserved, unserved_action
 from casedesk_proxy.surfaces.targets import decode, shown
 from casedesk_proxy.terms import Action
+from casedesk_proxy.wire.model_names import plain_name
 
 __all__ = ["read_resource", "wrong_method"]
 
 _NOT_HERE = "not served on the gemini surface"
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
-#: What may stand before a model's own name. google-genai puts even a name such as
-#: ``publishers/google/models/x`` behind ``models/`` (measured).
-_WRAPPING = re.compile(
-    r"(?:(?:models|projects/[^/]*/locations/[^/]*)(?:/|$))*"
-    r"(?:publishers/([^/]*)/models(?:/|$))?(.*)",
-    re.DOTALL,
-)
 
 
 def read_resource(
@@ -39,11 +33,11 @@ def read_resource(
     raw_model, raw_action = _cut_action(rest)
     action = ACTIONS.get(raw_action or "")
     if action is not None:
-        model = _plain_name(decode(raw_model))
+        model = plain_name(decode(raw_model))
         if not model:
             raise BadRequest("the path names no model", code="invalid_path")
         return action, model
-    model = _plain_name(decode(rest))
+    model = plain_name(decode(rest))
     if model in ("", "tunedModels"):
         return Action.LIST_MODELS, None
     if method == "POST":
@@ -70,18 +64,6 @@ def _cut_action(rest: str) -> tuple[str, str | None]:
     if not colons:
         return rest, None
     return rest[: colons[-1].start()], rest[colons[-1].end() :]
-
-
-def _plain_name(name: str) -> str:
-    """A model's name without what collections and Vertex put before it.
-
-    Google as a publisher says nothing: Vertex clients put it before every plain name. Any other
-    publisher is the first half of a name such as ``meta/llama3.1:8b`` (measured).
-    """
-    match = _WRAPPING.fullmatch(name)
-    assert match is not None, "the pattern takes any text"
-    publisher, plain = match[1], match[2]
-    return f"{publisher}/{plain}" if plain and publisher not in (None, "", "google") else plain
 
 
 def _no_action(rest: str, raw_action: str | None, deployment: str | None) -> ClientFault:

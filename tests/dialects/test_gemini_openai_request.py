@@ -135,7 +135,6 @@ def test_unknown_fields_deep_down_are_all_named() -> None:
         {"contents": [{}]},
         {"contents": [{"parts": []}]},
         {"contents": [{"parts": [{}]}]},
-        {"contents": [{"parts": [{"text": ""}]}]},
         {"contents": [{"role": "model", "parts": [{"text": "x", "thought": True}]}]},
     ],
 )

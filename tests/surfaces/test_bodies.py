@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.surfaces.bodies import Body, read_body, rename_model
+from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 
 CHAT = Call(Dialect.OPENAI, Action.CHAT, "d")
@@ -274,3 +274,48 @@ def test_gemini_batches(requests: list[tuple[Any, Any]], data: st.DataObject) ->
         request["model"] = wanted.get(request["model"], request["model"])
     renamed = rename_model(gemini(Action.BATCH_EMBED), raw, jsonio.loads(raw), "NEW")
     assert jsonio.loads(renamed) == value
+
+
+PROJECT = "projects/p/locations/l/publishers"
+
+
+@pytest.mark.parametrize("call", [CHAT, MESSAGES, COUNT, EMBED])
+@pytest.mark.parametrize(
+    ("written", "model"),
+    [
+        (f"{PROJECT}/google/models/m", "m"),
+        ("publishers/google/models/gemma2:9b", "gemma2:9b"),
+        ("publishers/meta/models/llama3.1:8b", "meta/llama3.1:8b"),
+        ("models/publishers/google/models/m", "m"),
+        ("projects", "projects"),
+        ("models/m", "models/m"),
+        ("google/gemini", "google/gemini"),
+    ],
+)
+def test_vertex_names_are_unwrapped(call: Call, written: str, model: str) -> None:
+    raw = json.dumps({"model": written}).encode()
+    body = read_body(call, raw)
+    assert body.model == model
+    assert is_renamed(call, body.value, model) is (written != model)
+    assert json.loads(rename_model(call, raw, body.value, model)) == {"model": model}
+
+
+@pytest.mark.parametrize(
+    ("action", "shape"),
+    [
+        (Action.EMBED, lambda model: {"model": model}),
+        (Action.BATCH_EMBED, lambda model: {"requests": [{"model": "models/m"}, {"model": model}]}),
+        (Action.BATCH_EMBED, lambda model: {"requests": {"model": model}}),
+        (Action.COUNT_TOKENS, lambda model: {"generateContentRequest": {"model": model}}),
+    ],
+)
+def test_vertex_names_in_gemini_bodies(action: Action, shape: Any) -> None:
+    call = gemini(action, "m")
+    value = shape(f"{PROJECT}/google/models/m")
+    raw = json.dumps(value).encode()
+    assert is_renamed(call, value, "m")
+    assert json.loads(rename_model(call, raw, value, "m")) == shape("models/m")
+    assert not is_renamed(call, shape("models/m"), "m")
+    other = shape(f"{PROJECT}/google/models/other")
+    raw = json.dumps(other).encode()
+    assert json.loads(rename_model(call, raw, other, "m")) == other
