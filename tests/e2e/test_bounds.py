@@ -1,13 +1,17 @@
-"""Refusals for want of room come in the words of the surface that was asked."""
+"""What is used up is said, to clients in the words of the surface that was asked."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import resource
+from pathlib import Path
 
 import pytest
 
 from e2e.relaying import STREAMS, UNARY, asking, relay
-from tests.fixtures.raw_client import connect
+from tests.fixtures.proxy import proxy_process
+from tests.fixtures.raw_client import RawClient, ask, connect, request
 
 #: A status each; Anthropic's clients wait for 529.
 FULL = {"gemini": 503, "anthropic": 529, "openai": 503}
@@ -36,3 +40,32 @@ async def test_no_room_for_a_body(
         await first.reply()
         second.write(asking((path, {**body, "user": "x" * 900})))
         await connection.request()
+
+
+async def test_descriptors_that_are_used_up(tmp_path: Path) -> None:
+    """The log says so once, the metric counts, and all goes on once there are some again."""
+    config = {
+        "server": {"admin": "127.0.0.1:0"},
+        "nodes": {"n": {"url": "http://127.0.0.1:9", "models": ["m"], "engine": "openai"}},
+        "deployments": {"d": {"nodes": ["n"], "auth": "none"}},
+    }
+    models = request("/proxy/d/openai/v1/models")
+    loop = asyncio.get_running_loop()
+    with proxy_process(tmp_path, config) as proxy:
+        host, _, port = proxy.url.removeprefix("http://").rpartition(":")
+        async with connect(proxy.admin_url) as admin:
+            assert (await admin.ask(request("/healthz"))).status == 200
+            resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE, (64, 64))
+            clients = []
+            for _ in range(80):
+                _, client = await loop.create_connection(RawClient, host, int(port))
+                clients.append(client)
+            await asyncio.to_thread(proxy.find, "all 64 file descriptors are in use")
+            shown = (await admin.ask(request("/metrics"))).body.decode()
+            for client in clients:
+                await client.end()
+            await asyncio.to_thread(proxy.find, "there are file descriptors again")
+        assert (await ask(proxy.url, models)).status == 200
+        assert proxy.log.count("file descriptors are in use") == 1
+    counted = [line for line in shown.splitlines() if line.startswith("casedesk_descriptors_ex")]
+    assert float(counted[0].split()[1]) >= 1

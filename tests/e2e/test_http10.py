@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.relaying import STREAMS, UNARY, asking, relay
-from tests.fixtures.raw_client import connect
+from tests.fixtures.raw_client import connect, request
 from tests.fixtures.raw_peer import Parting
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -108,3 +108,42 @@ async def test_a_body_of_known_length_needs_no_reset() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
     _, parting = await cut(UNARY["openai"], head + b"{}")
     assert parting is Parting.FIN
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+REFUSED = (
+    WHOLE.replace(b"200 OK", b"404 No").replace(b": 2", b": 23")[:-2] + b'{"error":{"message":1}}'
+)
+SAID = (
+    b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},'
+    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
+)
+ANSWERED = WHOLE[:-2].replace(b": 2", b": %d" % len(SAID)) + SAID
+GENERATE = (UNARY["gemini"][0], TALK["gemini"][1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "node"),
+    [
+        (UNARY["openai"], WHOLE, {}),
+        (UNARY["openai"], REFUSED, {}),
+        (GENERATE, ANSWERED, {"speaks": ["openai"]}),
+        (("/v1/nowhere", None), b"", {}),
+        (("/proxy/d/openai/v1/models", None), b"", {}),
+    ],
+    ids=["whole", "refused", "translated", "our own", "a list"],
+)
+async def test_a_connection_stays_for_those_who_ask(
+    kind: Kind, told: bytes, node: dict[str, Any]
+) -> None:
+    """`ab -k` and others wait for the connection's end until they are told that it stays."""
+    async with relay(told, **node) as (gateway, _), connect(gateway.url) as client:
+        for _ in range(2):
+            wire = request(*kind, "anthropic-version: x", "Connection: Keep-Alive")
+            reply = await client.ask(old(wire))
+            assert reply.complete
+            assert reply.value("content-length") is not None
+            assert reply.value("connection") == b"keep-alive"
+        reply = await client.ask(old(request(*kind, "anthropic-version: x")))
+        assert reply.value("connection") == b"close"
+        await asyncio.wait_for(client.until_gone(), 10)
