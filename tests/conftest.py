@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 import uvloop
 
+from casedesk_proxy.server.lines import flush
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 
@@ -66,6 +67,13 @@ def _limited(
             raise
 
     return limited
+
+
+@pytest.fixture(autouse=True)
+def _log_is_the_test_s_own() -> Iterator[None]:
+    """A thread writes the log: what a test has logged must not show in the next one's."""
+    yield
+    flush()
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,7 @@ def _write_units(stage: Path) -> None:
 
 
 def _wait_for_manager(unshare: subprocess.Popen[bytes], stage: Path) -> int:
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and unshare.poll() is None:
         children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
         if children and _runs_manager(int(children[0])):

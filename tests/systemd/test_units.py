@@ -22,7 +22,7 @@ from tests.systemd.machine import ROOT, Machine, boot
 from tests.systemd.test_grafana import ALERTS, QUERIES
 
 # The first test waits for the installation.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 SOCKET, SERVICE = "casedesk-proxy.socket", "casedesk-proxy.service"
 UNITS = (SERVICE, "casedesk-proxy@a.service", "casedesk-proxy@b.service")
