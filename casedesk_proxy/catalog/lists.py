@@ -21,7 +21,7 @@ def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
     """
     known = _by_name(rules, reported)
     shown = [
-        replace(known.get(model, ModelInfo(model)), name=name)
+        _named(known.get(model) or ModelInfo(model), name)
         for name, model in visible_names(rules, reported)
     ]
     return tuple(sorted(shown, key=lambda info: info.name))
@@ -50,6 +50,10 @@ def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
         for model in rules.models or ():
             names.setdefault(model.removesuffix(_LATEST), rules.prefix + model)
     return tuple(sorted(set(names.values())))
+
+
+def _named(info: ModelInfo, name: str) -> ModelInfo:
+    return info if info.name == name else replace(info, name=name)
 
 
 def _by_name(rules: ModelRules, reported: Reported) -> dict[str, ModelInfo]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo, Target
@@ -18,7 +19,8 @@ Reported = Mapping[str, tuple[ModelInfo, ...]]
 _LATEST = ":latest"
 #: Longer names are nobody's, and matching them against patterns would cost.
 _LONGEST = 512
-#: More names than these are not compared with what was asked for: it takes 10 µs each.
+#: More names than these are not compared with what was asked for, nor looked at: that takes 10 µs
+#: each.
 _COMPARED = 500
 #: How many names a 404 lists where none is near to what was asked for.
 _LISTED = 5
@@ -172,7 +174,8 @@ def _not_found(
     asked: str, rules: ModelRules, reported: Reported, target: str | None = None
 ) -> NotFound:
     """``target``: what an alias led to, in vain: its name is the one to be mended."""
-    names = [name for name, _ in visible_names(rules, reported)]
+    shown = visible_names(rules, reported)
+    names = [name for name, _ in islice(shown, _COMPARED + 1)]
     told = f"model {_quote(asked)} is not served here"
     if target is not None:
         told = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
