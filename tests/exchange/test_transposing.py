@@ -213,3 +213,10 @@ def test_whole_numbers_beyond_64_bits_stay_what_they_were(target: str, body: Any
     assert made.count(str(BIG).encode()) == 3
     assert b"e+" not in made
     assert b"e2" not in made
+
+
+def test_a_bound_beyond_64_bits_in_googles_own_schema() -> None:
+    parameters = {"type": "OBJECT", "properties": {"n": {"type": "INTEGER", "maximum": BIG}}}
+    declared = [{"functionDeclarations": [{"name": "f", "parameters": parameters}]}]
+    made = plan(GENERATE, {"contents": CONTENTS, "tools": declared}).routes["plain"].body
+    assert str(BIG).encode() in made
