@@ -62,10 +62,7 @@ class LogWriter:
             self._waiting_bytes += len(line)
             if self._is_called:
                 return
-            self._is_called = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
+            self._is_called = self._has_thread()
         self._bell.put(None)
 
     def flush(self, within_s: float) -> bool:
@@ -80,6 +77,18 @@ class LogWriter:
     def is_behind(self) -> bool:
         """Whether there is something left to write."""
         return self._waiting_bytes > 0
+
+    def _has_thread(self) -> bool:
+        """It begins with the first line."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="log", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # No more threads for now: the lines wait for the next that is written.
+                return False
+            self._thread = thread
+        return True
 
     def _drop(self, lines: int, why: str) -> None:
         self.dropped += lines

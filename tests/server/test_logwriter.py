@@ -140,3 +140,14 @@ def test_half_a_line_gets_an_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         b"fir\nsecond\n1 log line was dropped: the log cannot be written: No space\n"
     )
     assert writer.dropped == 1
+
+
+def test_no_thread_for_now(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        pipe.writer.write(b"first\n")
+    pipe.writer.write(b"second\n")
+    assert pipe.read_all() == [b"first\n", b"second\n"]
