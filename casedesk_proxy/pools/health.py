@@ -59,9 +59,11 @@ _SEEN_BY_PROBES = frozenset({Fault.UNREACHABLE, Fault.UNAVAILABLE, Fault.SILENT}
 
 @dataclass(slots=True)
 class Health:
-    """``until`` is the end of the cool-down; ``rounds`` how many there were in a row, 0: well."""
+    """``until`` is the end of the cool-down; ``rounds`` how many there were in a row, 0: well.
+    ``broke``: those of the strikes that are replies which began and broke, since the last whole."""
 
     strikes: int = 0
+    broke: int = 0
     rounds: int = 0
     until: float = 0.0
     cause: Fault | None = None
@@ -88,9 +90,10 @@ class Health:
         """A fault of the node. ``error`` must be safe to show."""
         self.note(now, error)
         if now - self.struck_at > MEMORY:
-            self.strikes = 0
+            self.strikes = self.broke = 0
         self.struck_at = now
         self.strikes += _STRIKES.get(fault, 1)
+        self.broke += fault is Fault.BROKE
         if self.is_cooling(now):
             return  # Known already; those that were under way make it no worse.
         if self.strikes >= STRIKES_OUT or self.rounds:
@@ -98,12 +101,21 @@ class Health:
             self.until = now + min(FIRST * 2.0**self.rounds, LONGEST)
             # Far beyond LONGEST the exponent would grow without use.
             self.rounds = min(self.rounds + 1, 16)
-            self.strikes = 0
+            self.strikes = self.broke = 0
+
+    def begin(self) -> None:
+        """A request got its reply, which ends a trial: the reply may go on for hours. That the
+        node breaks what it begins, only a whole reply excuses."""
+        self.on_trial = False
+        broke = self.broke
+        if self.cause is not Fault.BROKE:
+            self.succeed()
+            self.strikes = self.broke = broke
 
     def succeed(self) -> None:
-        """A request got its reply, which ends a trial, too: the reply may go on for hours."""
+        """A whole reply came, or what spoke against the node is over."""
         self.on_trial = False
-        self.strikes = self.rounds = 0
+        self.strikes = self.broke = self.rounds = 0
         self.until = 0.0
         self.cause = None
 

@@ -166,9 +166,9 @@ class NodeState:
         else:
             self.health.fail(now, fault, error)
 
-    def succeed(self, service: Service | None = None) -> None:
-        """A request got its reply."""
-        self.health.succeed()
+    def begin_reply(self, service: Service | None = None) -> None:
+        """A request got its reply's head."""
+        self.health.begin()
         if self._services and service is not None:
             self._services.pop(service, None)
 

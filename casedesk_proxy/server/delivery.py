@@ -122,7 +122,12 @@ class Delivery:
         finally:
             self._client.relay = None
             self._watch.discard(relay)
-            self._lease.end(clean=relay.clean, fault=_FAULTS.get(outcome.terminal))
+            whole = outcome.terminal is Terminal.COMPLETED and relay.fault is None
+            self._lease.end(
+                clean=relay.clean,
+                whole=whole and self.status < 400,
+                fault=_FAULTS.get(outcome.terminal),
+            )
 
     def abandon(self) -> None:
         """A bug kept it from being closed."""

@@ -63,5 +63,6 @@ def send_whole(
     outcome.usage = find_usage(surface, b"", body[-MAX_PIECE:])
     broke = outcome.terminal is Terminal.NODE_BROKE
     connection.take_back()
-    reply.lease.end(clean=True, fault=Fault.BROKE if broke else None)
+    whole = outcome.terminal is Terminal.COMPLETED
+    reply.lease.end(clean=True, whole=whole, fault=Fault.BROKE if broke else None)
     return keep_alive

@@ -39,15 +39,18 @@ class Lease:
         self._stream = stream
         self._slot.state.begin_stream(stream)
 
-    def end(self, *, clean: bool, fault: Fault | None = None) -> None:
-        """The exchange is over. ``clean``: the connection stands at the message's end. ``fault``:
-        what the reply, once begun, told against the node. The slot is free whatever is raised."""
+    def end(self, *, clean: bool, whole: bool = False, fault: Fault | None = None) -> None:
+        """The exchange is over. ``clean``: the connection stands at the message's end. ``whole``:
+        so does the answer, which is no error. ``fault``: what the reply, once begun, told against
+        the node. The slot is free whatever is raised."""
         if not self._slot.taken:
             return
         try:
             self._let_go(clean)
             if fault is not None:
                 self._slots.blame(self._slot.state, fault, f"a reply ended early ({fault})")
+            elif whole:
+                self._slots.excuse(self._slot.state)
         finally:
             self._slots.release(self._slot)
 

@@ -120,11 +120,20 @@ class Slots:
             self.settle()
 
     def praise(self, state: NodeState, service: Service | None = None) -> None:
-        """A request got its reply."""
+        """A request got its reply's head."""
         well = state.health.is_well()
-        state.succeed(service)
+        state.begin_reply(service)
         if not well:
             self._welcome(state)
+
+    def excuse(self, state: NodeState) -> None:
+        """A whole reply came, of which heads tell nothing."""
+        health = state.health
+        if health.broke or health.cause is Fault.BROKE:
+            well = health.is_well()
+            health.succeed()
+            if not well:
+                self._welcome(state)
 
     def seen_alive(self, state: NodeState) -> None:
         """It answered a probe, or a request with an error that is the request's own."""

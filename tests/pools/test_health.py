@@ -98,6 +98,26 @@ def test_an_answer_of_any_kind_heals_what_lacked_one_and_wipes_no_strikes() -> N
     assert health.is_well()
 
 
+def test_the_heads_of_replies_do_not_excuse_that_they_break() -> None:
+    health, now = Health(), 100.0
+    for _ in range(3):
+        assert health.is_well()
+        health.begin()
+        health.fail(now, Fault.BROKE, "x")
+    assert health.is_cooling(now)
+    health.begin()
+    assert health.may_serve(health.until), "others may be served while the trial's reply flows"
+    health.fail(health.until, Fault.BROKE, "x")
+    assert health.rounds == 2
+    health.begin()
+    health.succeed()
+    assert health.is_well()
+    health.fail(now, Fault.ERROR, "x")
+    health.fail(now, Fault.BROKE, "x")
+    health.begin()
+    assert health.strikes == 1, "of the others it does"
+
+
 def test_another_key_heals_what_was_refused() -> None:
     for fault, healed in ((Fault.DENIED, True), (Fault.ERROR, False)):
         health = Health()
@@ -110,7 +130,9 @@ def test_another_key_heals_what_was_refused() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.floats(0, 100), st.sampled_from([*Fault, "succeed", "alive", "dead", "forgive"])),
+    st.tuples(
+        st.floats(0, 100), st.sampled_from([*Fault, "succeed", "begin", "alive", "dead", "forgive"])
+    ),
     max_size=60,
 )
 
@@ -126,6 +148,8 @@ def test_no_history_keeps_a_node_out_for_longer_than_the_longest_cool_down(
             health.fail(now, step, "x")
         elif step == "succeed":
             health.succeed()
+        elif step == "begin":
+            health.begin()
         elif step == "alive":
             health.seen_alive()
         elif step == "dead":

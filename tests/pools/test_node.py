@@ -142,7 +142,7 @@ def test_a_service_that_failed_is_lacking_for_a_while_and_the_others_are_not() -
     assert not state.lacks(100.0 + FIRST, lost)
     assert not state.fail_service(100.0 + FIRST, lost, Fault.ABSENT, "x"), "known already"
     assert state.lacks(100.0 + FIRST * 2, lost), "for twice as long"
-    state.succeed(lost)
+    state.begin_reply(lost)
     assert state.fail_service(103.0, lost, Fault.ABSENT, "x")
     state.forgive()
     assert not state.lacks(103.0, lost)

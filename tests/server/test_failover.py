@@ -194,6 +194,40 @@ async def test_after_the_first_byte_nothing_is_tried_again() -> None:
         assert (await stage.outcome()).terminal is Terminal.NODE_BROKE
 
 
+def breaks(*said: bytes) -> Play:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(CHAT_HEAD, *said)
+
+    return play
+
+
+IN_BAND = b'data: {"error":{"message":"CUDA error","code":500}}\n\n'
+
+
+@pytest.mark.parametrize("play", [breaks(chunk(EVENT)), breaks(chunk(IN_BAND), b"0\r\n\r\n")])
+async def test_a_node_that_breaks_every_reply_it_begins_is_left_alone(play: Play) -> None:
+    """The head of the next one says nothing of that."""
+    a, b = Member("a", play, speaks="openai"), Member("b", finishes, speaks="openai")
+    ask = gemini("streamGenerateContent?alt=sse").replace(
+        b"Host: h", b"Host: h\r\nConnection: close"
+    )
+    async with pooled(a, b, deployment=ORDERED) as stage:
+        for _ in range(6):
+            await stage.ask(ask)
+        assert [one.node for one in stage.seen] == list("aaabbb")
+        health = stage.gateway.dispatcher.slots.states["a"].health
+        health.until = 0.0  # the cool-down is over
+        for _ in range(2):
+            await stage.ask(ask)
+        assert [one.node for one in stage.seen[6:]] == ["a", "b"]
+        assert health.rounds == 2
+        a.play = finishes
+        health.until = 0.0
+        await stage.ask(ask)
+        assert health.is_well()
+
+
 async def test_failing_over_can_be_switched_off() -> None:
     b = Member("b", good)
     async with pooled(
