@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from casedesk_proxy.errors import UpstreamTimeout
 from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.server.relay import Relay
+from casedesk_proxy.upstream.deadlines import GRACE_S, LATE_S
 
 __all__ = ["Watch"]
 
@@ -45,6 +46,7 @@ class Watch:
         self._watched: dict[Relay, _Watched] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
+        self._late = False
 
     @property
     def relays(self) -> list[Relay]:
@@ -75,6 +77,11 @@ class Watch:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
+        self._late = now - self._next > LATE_S and not self._late
+        if self._late:
+            # See `deadlines`: what came during a stall is read after timers.
+            self._look_by(now + GRACE_S)
+            return
         shortest = float("inf")
         for relay, watched in list(self._watched.items()):
             try:

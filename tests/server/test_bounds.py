@@ -10,7 +10,19 @@ from collections.abc import Callable
 import pytest
 
 from casedesk_proxy.server.turns import Turns
+from tests.fixtures.stalls import stall
+from tests.server.gateways import (
+    SSE,
+    NodeSide,
+    chat,
+    chunk,
+    read_head,
+    read_raw_chunked,
+    staged,
+)
 from tests.server.serving import SO_MUCH, chunked, post, read_reply, serving
+
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
 
 
 async def most_per_turn(count: Callable[[], int], done: Callable[[], bool]) -> int:
@@ -162,11 +174,6 @@ async def test_a_drip_is_a_stall() -> None:
         await asyncio.wait_for(served.server.wait_empty(), 10)
 
 
-def stall(seconds: float) -> None:
-    """As a machine does that pages or is out of CPU."""
-    time.sleep(seconds)
-
-
 def send_behind_the_loop(writer: asyncio.StreamWriter, data: bytes) -> None:
     """Into the kernel, whatever the loop does."""
     number = writer.get_extra_info("socket").fileno()
@@ -182,8 +189,7 @@ async def test_a_stall_of_ours_is_no_slowness_of_the_client(first: int) -> None:
         reader, writer = await connect()
         writer.write(wire[:first])
         await asyncio.sleep(0.05)
-        send_behind_the_loop(writer, wire[first:])
-        stall(0.6)
+        await stall(0.6, lambda: send_behind_the_loop(writer, wire[first:]))
         assert await read_reply(reader) == (200, b"hello")
         assert served.rejected == []
         assert served.faults == []
@@ -193,8 +199,7 @@ async def test_a_stall_of_ours_closes_no_connection_that_is_asked_on() -> None:
     async with serving(idle_timeout=0.2) as (_, connect):
         reader, writer = await connect()
         await asyncio.sleep(0.05)
-        send_behind_the_loop(writer, post(b"x"))
-        stall(0.5)
+        await stall(0.5, lambda: send_behind_the_loop(writer, post(b"x")))
         assert await read_reply(reader) == (200, b"x")
 
 
@@ -286,3 +291,20 @@ async def test_no_interim_reply_for_a_client_of_http10() -> None:
         await asyncio.sleep(0.05)
         writer.write(wire[-5:])
         assert await read_reply(reader) == (200, b"hello")
+
+
+async def test_a_stall_of_ours_is_no_silence_of_the_node() -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE, chunk(EVENT))
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            await stall(0.8, lambda: send_behind_the_loop(side.writer, chunk(EVENT)))
+        await side.say(chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+
+    async with staged(play, node=", idle_timeout: 300ms") as stage:
+        reader, writer = await stage.connect()
+        writer.write(chat())
+        assert (await read_head(reader))[0] == 200
+        _, body = await read_raw_chunked(reader)
+        assert body == EVENT * 4 + b"data: [DONE]\n\n"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
 from casedesk_proxy.fibers import Signal
 from casedesk_proxy.upstream.deadlines import Deadlines
+from tests.fixtures.stalls import stall
 
 
 async def test_each_at_its_time_whatever_the_order() -> None:
@@ -49,3 +51,30 @@ async def test_no_limit_costs_nothing() -> None:
     deadlines.discard(signal)
     signal.set(1)
     assert await signal == 1
+
+
+async def test_a_stall_of_ours_fails_nobody_who_was_answered_meanwhile() -> None:
+    """Timers run before reads."""
+    loop = asyncio.get_running_loop()
+    deadlines, signal = Deadlines(loop), Signal[int](loop)
+    deadlines.add(signal, 0.05)
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        loop.add_reader(near, lambda: signal.done or signal.set(len(near.recv(9))))
+        await stall(0.3, lambda: far.send(b"here"))
+        assert await signal == 4
+        loop.remove_reader(near)
+
+
+async def test_nor_does_it_keep_anybody_who_was_not() -> None:
+    loop = asyncio.get_running_loop()
+    deadlines, signal = Deadlines(loop), Signal[int](loop)
+    deadlines.add(signal, 0.05)
+    await stall(0.3, lambda: None)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(wait(signal), 10)
+
+
+async def wait(signal: Signal[int]) -> int:
+    return await signal
