@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from casedesk_proxy.errors import Unsupported, Violation
@@ -71,7 +72,7 @@ _SINCE: dict[Engine, tuple[tuple[int, ...], frozenset[Part]]] = {
     Engine.VLLM: ((0, 32), frozenset({Part.FORMAT, Part.THINKING_OFF, Part.BUDGET, Part.ONE_TOOL})),
     Engine.OLLAMA: ((0, 24), frozenset({Part.EFFORT})),
 }
-_READ_BLOCKS = frozenset({"text", "image", "tool_use", "tool_result", "thinking"})
+_PLAIN_BLOCKS = ("text", "tool_use", "thinking", "image")
 _SPECIAL_BLOCKS = {
     "document": Part.DOCUMENTS,
     "redacted_thinking": Part.REDACTED,
@@ -85,6 +86,7 @@ _CHOICES = {"none": Part.NO_TOOL, "any": Part.ANY_TOOL, "tool": Part.NAMED_TOOL}
 _KEPT = ("thread", "compaction", "mcp_servers")
 
 
+@lru_cache(maxsize=256)
 def lost_parts(engine: Engine, version: tuple[int, ...] = ()) -> frozenset[Part]:
     """What an engine's own route loses. ``version``: its first two numbers, () where unknown."""
     lost = _LOST.get(engine, frozenset())
@@ -132,9 +134,7 @@ def _parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
         if body.get(name):
             yield Part.KEPT, name
     yield from _tool_parts(body)
-    for at, message in _each(body.get("messages")):
-        for place, block in _each(message.get("content")):
-            yield from _block_parts(block, f"messages.{at}.content.{place}")
+    yield from _block_parts(body.get("messages"))
 
 
 def _tool_parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
@@ -151,15 +151,29 @@ def _tool_parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
             yield Part.ONE_TOOL, "tool_choice.disable_parallel_tool_use"
 
 
-def _block_parts(block: Mapping[str, Any], path: str) -> Iterator[tuple[Part, str]]:
-    kind = str(block.get("type"))
-    if kind not in _READ_BLOCKS:
-        yield _SPECIAL_BLOCKS.get(kind, Part.OTHER_BLOCKS), path
-    elif kind == "tool_result":
-        for at, inner in _each(block.get("content")):
-            kind = str(inner.get("type"))
-            if kind not in ("text", "image"):
-                yield _RESULT_BLOCKS.get(kind, Part.RESULT_BLOCKS), f"{path}.content.{at}"
+def _block_parts(messages: Any) -> Iterator[tuple[Part, str]]:
+    """A conversation has hundreds of blocks, and nearly all are plain: those are passed over
+    in a loop of their own."""
+    for at, message in enumerate(messages if isinstance(messages, list) else ()):
+        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(content, list):
+            continue
+        kinds = [block.get("type") if isinstance(block, dict) else "text" for block in content]
+        for place, kind in enumerate(kinds):
+            if kind in _PLAIN_BLOCKS:
+                continue
+            path = f"messages.{at}.content.{place}"
+            if kind == "tool_result":
+                yield from _result_parts(content[place], path)
+            else:
+                yield _SPECIAL_BLOCKS.get(str(kind), Part.OTHER_BLOCKS), path
+
+
+def _result_parts(block: Mapping[str, Any], path: str) -> Iterator[tuple[Part, str]]:
+    for at, inner in _each(block.get("content")):
+        kind = str(inner.get("type"))
+        if kind not in ("text", "image"):
+            yield _RESULT_BLOCKS.get(kind, Part.RESULT_BLOCKS), f"{path}.content.{at}"
 
 
 def _each(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:

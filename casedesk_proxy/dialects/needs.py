@@ -35,6 +35,7 @@ _GEMINI_MEDIA = {
     "video": Ability.VISION,
     "audio": Ability.AUDIO,
 }
+_WORDS = ("text", "tool_use", "thinking")
 _WHAT = {
     Ability.VISION: "takes no images",
     Ability.AUDIO: "takes no audio",
@@ -83,8 +84,11 @@ def _anthropic(body: Mapping[str, Any]) -> Found:
     for path, block in _blocks(body.get("system"), "system"):
         yield from _anthropic_block(block, path)
     for at, message in _each(body.get("messages")):
-        for path, block in _blocks(message.get("content"), f"messages.{at}.content"):
-            yield from _anthropic_block(block, path)
+        content = message.get("content")
+        for place, block in enumerate(content if isinstance(content, list) else ()):
+            # Nearly all blocks are of these kinds.
+            if isinstance(block, dict) and block.get("type") not in _WORDS:
+                yield from _anthropic_block(block, f"messages.{at}.content.{place}")
     choice = body.get("tool_choice")
     if body.get("tools") and not (isinstance(choice, dict) and choice.get("type") == "none"):
         yield Ability.TOOLS, "tools"
@@ -106,10 +110,12 @@ def _anthropic_block(block: Mapping[str, Any], path: str) -> Found:
 
 def _openai(body: Mapping[str, Any]) -> Found:
     for at, message in _each(body.get("messages")):
-        for path, part in _blocks(message.get("content"), f"messages[{at}].content", "[{}]"):
-            ability = _OPENAI_PARTS.get(str(part.get("type")))
-            if ability is not None:
-                yield ability, path
+        content = message.get("content")
+        for place, part in enumerate(content if isinstance(content, list) else ()):
+            if isinstance(part, dict) and part.get("type") not in _WORDS:
+                ability = _OPENAI_PARTS.get(str(part.get("type")))
+                if ability is not None:
+                    yield ability, f"messages[{at}].content[{place}]"
     if body.get("tools") and body.get("tool_choice") != "none":
         yield Ability.TOOLS, "tools"
 

@@ -18,7 +18,7 @@ from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.exchange.conversation import beginning
 from casedesk_proxy.exchange.limits import find_limits
 from casedesk_proxy.exchange.route import Ask, Place, Route
-from casedesk_proxy.exchange.selecting import Native, choose_natives, keep_able
+from casedesk_proxy.exchange.selecting import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.exchange.transposing import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
@@ -74,15 +74,11 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     place = ask.places.get(asked)
     if place is None or not place.still_holds(ask):
         place = _find_place(snapshot, deployment, ask, asked)
-    place = keep_able(ask, body.value, place)
-    native = choose_natives(ask, body.value, place)
-    target, nodes, made = place.target, native.nodes, _NOT_TRANSPOSED
-    if not nodes:
-        made = _translate(snapshot, ask, body, place, native, deployment)
-        nodes = tuple(node for node in place.holders if node.name in made.routes) or native.unsure
-    wish = place.wish
-    if wish.nodes != tuple(node.name for node in nodes):
-        wish = _wish(ask, deployment, target, nodes)
+    target, nodes, wish, made = place.target, place.natives, place.wish, _NOT_TRANSPOSED
+    if not place.plain:
+        nodes, made = _judge(snapshot, ask, body, place, deployment)
+        if wish.nodes != tuple(node.name for node in nodes):
+            wish = _wish(ask, deployment, target, nodes)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
     if wish.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
@@ -106,6 +102,20 @@ def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
     if not names and not ask.reported:
         raise NotFound("model: a string is required; no node has told its models yet")
     return names
+
+
+def _judge(
+    snapshot: Snapshot, ask: Ask, body: Body, place: Place, deployment: DeploymentSpec
+) -> tuple[tuple[NodeSpec, ...], Transposition]:
+    """The nodes that get the request, and what it is translated to: nothing where they get it as
+    it is."""
+    place = keep_able(ask, body.value, place)
+    native = choose_natives(ask, body.value, place)
+    if native.nodes:
+        return native.nodes, _NOT_TRANSPOSED
+    made = _translate(snapshot, ask, body, place, native, deployment)
+    nodes = tuple(node for node in place.holders if node.name in made.routes)
+    return nodes or native.unsure, made
 
 
 def _translate(
@@ -138,7 +148,8 @@ def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked:
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
     wish = _wish(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
-    place = Place(ask.reported, ask.nodes, target, holders, natives, wish, lacks)
+    plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
+    place = Place(ask.reported, ask.nodes, target, holders, natives, wish, lacks, plain)
     if len(ask.places) >= _MOST_PLACES:
         ask.places.clear()
     ask.places[asked] = place
@@ -154,7 +165,11 @@ def _native_routes(
         raw = rename_model(ask.call, raw, body.value, target.model)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
-    if any(node.name not in place.leads for node in nodes):
+    if place.plain:
+        unknown = len(place.leads) < len(nodes)
+    else:
+        unknown = any(node.name not in place.leads for node in nodes)
+    if unknown:
         path, headers = _target(ask.call, target.model), _headers(ask.headers)
     route = Route(
         dialect=ask.call.surface,

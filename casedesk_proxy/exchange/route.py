@@ -49,7 +49,8 @@ class Place:
     """Where the model ``target.asked`` is, for as long as the nodes tell what they told.
 
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``wish`` is for them,
-    without its key. ``lacks``: what it cannot do at each of those that tell. ``leads``: see Route.
+    without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
+    asks, it is for the ``natives``, whatever the request holds. ``leads``: see Route.
     """
 
     reported: Mapping[str, tuple[ModelInfo, ...]]
@@ -59,6 +60,7 @@ class Place:
     natives: tuple[NodeSpec, ...]
     wish: Wish
     lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
+    plain: bool = False
     leads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def still_holds(self, ask: Ask) -> bool:

@@ -14,7 +14,7 @@ from casedesk_proxy.exchange.route import Ask, Place
 from casedesk_proxy.exchange.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Action, Control, Dialect, Engine, record
 
-__all__ = ["Native", "choose_natives", "keep_able"]
+__all__ = ["Native", "choose_natives", "is_plain", "keep_able"]
 
 _ABOUT_THINKING = frozenset({Part.THINKING_OFF, Part.BUDGET, Part.EFFORT})
 #: Engines that refuse on their own route what they refuse of a chat.
@@ -30,6 +30,13 @@ class Native:
     unsure: tuple[NodeSpec, ...] = ()
     lost: Mapping[Part, str] = field(default_factory=dict)
     engine: Engine = Engine.AUTO
+
+
+def is_plain(ask: Ask, natives: tuple[NodeSpec, ...]) -> bool:
+    """Whether these get every request as it is, whatever it holds."""
+    return ask.call.surface is not Dialect.ANTHROPIC or not any(
+        lost_parts(node.engine) or node.config.thinking for node in natives
+    )
 
 
 def keep_able(ask: Ask, body: Mapping[str, Any], place: Place) -> Place:
@@ -55,6 +62,8 @@ def choose_natives(ask: Ask, body: Mapping[str, Any], place: Place) -> Native:
     if ask.call.surface is not Dialect.ANTHROPIC:
         return Native(place.natives)
     parts = find_parts(ask.call.action, body)
+    if not parts:
+        return Native(place.natives)
     kept, unsure, losers = [], [], []
     for node in place.natives:
         if lost := _lost(ask, parts, place, node):
