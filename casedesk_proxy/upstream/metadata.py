@@ -19,6 +19,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.upstream.agenda import Agenda
 from casedesk_proxy.upstream.contexts import Warnings
 from casedesk_proxy.upstream.recognise import (
     Recognised,
@@ -71,9 +72,7 @@ class Metadata:
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._recognised: dict[str, Recognised] = {}
-        #: When each node was last looked at to the end; those that are to be looked at soon.
-        self._looked_at: dict[str, float] = {}
-        self._soon: dict[str, tuple[float, asyncio.TimerHandle]] = {}
+        self._agenda = Agenda(loop, self._begin_look)
         self._looks: set[asyncio.Task[None]] = set()
         self._warnings = Warnings()
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
@@ -92,8 +91,9 @@ class Metadata:
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
                 del self._recognised[name]
                 self._learn_slots(name, None)
-        for name in [name for name in self._looked_at if name not in snapshot.nodes]:
-            del self._looked_at[name]
+        for name, node in old.items():
+            if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(node):
+                self._agenda.forget(name)
         self._snapshot = snapshot
         known = {
             name: models
@@ -122,29 +122,28 @@ class Metadata:
     async def first_look(self, names: Iterable[str], within: float) -> None:
         """Until each of these nodes has been looked at once, whatever came of it; at most so many
         seconds."""
-        if all(name in self._looked_at or name in self.reported for name in names):
+        if all(self._agenda.was_looked_at(name) or name in self.reported for name in names):
             return
         await self.refresh(within)
 
     def failed(self, name: str) -> None:
         """A request found that the node does not have what it told."""
-        self._look_soon(name, LEAST)
+        self._agenda.put(name, LEAST)
 
     def used(self, name: str) -> None:
         """A request was served: whoever uses a node wants to know soon what is new there. Not at
         services that count questions."""
-        if name in self._soon or self._snapshot is None:
+        if name in self._agenda or self._snapshot is None:
             return
         node = self._snapshot.nodes.get(name)
         if node is None or node.engine in _COUNTING:
             return
         if node.models is None and len(self.reported.get(name, ())) <= LONG_LIST:
-            self._look_soon(name, IN_USE)
+            self._agenda.put(name, IN_USE)
 
     async def close(self) -> None:
         """Give up what is under way."""
-        for _, timer in self._soon.values():
-            timer.cancel()
+        self._agenda.close()
         tasks = {task for task in (self._round, *self._looks) if task and not task.done()}
         for task in tasks:
             task.cancel()
@@ -157,18 +156,7 @@ class Metadata:
             await self.refresh()
             await asyncio.sleep(PERIOD)
 
-    def _look_soon(self, name: str, pause: float) -> None:
-        """Once, ``pause`` seconds after the last look, or now."""
-        when = max(self._loop.time(), self._looked_at.get(name, 0.0) + pause)
-        known = self._soon.get(name)
-        if known is not None:
-            if known[0] <= when:
-                return
-            known[1].cancel()
-        self._soon[name] = when, self._loop.call_at(when, self._begin_look, name)
-
     def _begin_look(self, name: str) -> None:
-        del self._soon[name]
         node = self._snapshot.nodes.get(name) if self._snapshot else None
         if node is not None:
             look = self._loop.create_task(self._look(node), name=f"look at {name}")
@@ -185,7 +173,7 @@ class Metadata:
             await self._look_at(node)
         except Exception:
             log.exception("looking at node %s failed by a bug", node.name)
-        self._looked_at[node.name] = self._loop.time()
+        self._agenda.note(node.name)
 
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""

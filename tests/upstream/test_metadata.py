@@ -251,7 +251,7 @@ async def test_a_node_in_use_is_not_asked_for_what_is_configured_or_counted() ->
         )
         for name in ("a", "b", "c", "nobody"):
             found.used(name)
-        assert not found._soon
+            assert name not in found._agenda
         await found.close()
     assert node.asked == []
 
@@ -293,3 +293,14 @@ async def test_the_first_look_is_waited_for_once_and_never_for_long() -> None:
         await found.first_look(["a"], 60)
         assert found._round is None
         await found.close()
+
+
+async def test_a_node_that_has_moved_is_waited_for_anew() -> None:
+    found = fresh()
+    found.adopt(snapshot(a="url: http://127.0.0.1:9"))
+    await found.first_look(["a"], 30)
+    async with running({"GET /v1/models": listing("m")}) as node:
+        found.adopt(snapshot(a=f"url: {node.url}"))
+        await found.first_look(["a"], 30)
+        assert [model.name for model in found.reported["a"]] == ["m"]
+    await found.close()
