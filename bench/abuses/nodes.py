@@ -21,7 +21,7 @@ _MODELS = "/proxy/abuse/openai/v1/models"
 _SAID = [{"role": "user", "content": "x"}]
 _STREAM = {"model": "bad", "stream": True, "max_tokens": 9, "messages": _SAID}
 _CHUNKS = 3_000_000
-_MANY_MODELS = 20_000
+_MANY_MODELS = 2_000
 _BATCH = 10_000
 #: MB that six clients who read nothing may keep at the proxy: a few replies each.
 _UNREAD_MB = 128.0
@@ -116,7 +116,7 @@ def _reply_never(listener: socket.socket) -> None:
 
 
 def _reply_at_length(listener: socket.socket) -> None:
-    """Streams that never pause, and a list of 20 000 models."""
+    """Streams that never pause, and a list of 2 000 models."""
     events = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in [_event("x" * 4000)] * 100)
 
     def answer(peer: socket.socket) -> None:
@@ -169,7 +169,7 @@ NODES = (
           _reply_in_tiny_chunks),
     Abuse("node-1xx", "a node's interim replies without an end", crowd(1, _ask_by_turns),
           _reply_never),
-    Abuse("unread-lists", "6 clients that read no model list (20 000 models)",
+    Abuse("unread-lists", "6 clients that read no model list (2 000 models)",
           _hold_unread(_lists), _reply_at_length, bound_mb=_UNREAD_MB),
     Abuse("unread-errors", "6 clients that read no error", _hold_unread(_errors), _reply_at_length,
           bound_mb=_UNREAD_MB),

@@ -79,6 +79,8 @@ def test_text_about_pictures_is_text() -> None:
     assert text_size(body) == len(body)
     assert text_size(b'{"type":"base64"}' * 5000) == 0
     assert text_size(b"{}") == 0
+    assert text_size(b"x" * 2**21) == 2**21
+    assert text_size(b"x" * (2**21 + 1)) == 0, "looking through it would hold the loop"
 
 
 @pytest.mark.parametrize(
