@@ -37,11 +37,15 @@ def _send_tiny_chunks(victim: Victim) -> None:
         victim.said[status_of(first or drain(peer, victim))] += 1
 
 
-def _send_unknown_fields(victim: Victim) -> None:
+def _send_unknown_fields(victim: Victim, most: int = 1_400_000) -> None:
     """28 MB of fields that no Gemini API knows, so that each is complained about."""
-    count = victim.scaled(1_400_000)
+    count = victim.scaled(most)
     fields = ",".join(f'"field{number:08}":0' for number in range(count))
     post(victim, _GENERATE, b'{"contents":[{"parts":[{"text":"x"}]}],' + fields.encode() + b"}")
+
+
+def _send_some_unknown_fields(victim: Victim) -> None:
+    _send_unknown_fields(victim, 190_000)
 
 
 def _fill(before: str, one: str, after: str, size: int) -> bytes:
@@ -54,6 +58,17 @@ def _send_tiny(path: str, before: str, one: str, after: str) -> Callable[[Victim
 
     def act(victim: Victim) -> None:
         post(victim, path, _fill(before, one, after, victim.scaled(_TRANSLATED_BYTES)))
+
+    return act
+
+
+def _send_just_too_few(
+    path: str, before: str, one: str, after: str, count: int
+) -> Callable[[Victim], None]:
+    """As many small things as a proxy with its defaults takes (server.body_items)."""
+
+    def act(victim: Victim) -> None:
+        post(victim, path, _fill(before, one, after, victim.scaled(count * (len(one) + 1))))
 
     return act
 
@@ -106,6 +121,13 @@ BODIES = (
                               '{"name":"t","input_schema":{"type":"object"}}', "]}")),
           answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("schema", "a tool with 30 MB of schema, translated", crowd(1, _send_wide_schema),
+          answer_all, bound_mb=_ONE_BODY_MB),
+    Abuse("parts-within", "95 000 tiny parts, as many as are parsed",
+          crowd(1, _send_just_too_few(_GENERATE, '{"contents":[{"role":"user","parts":[',
+                                      '{"text":"x"}', "]}]}", 95_000)),
+          answer_all, bound_mb=_ONE_BODY_MB),
+    Abuse("fields-within", "190 000 unknown fields, as many as are taken",
+          crowd(1, _send_some_unknown_fields),
           answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("slow-bodies", "20 bodies of 30 MB, then a byte a second", _hold_slow_bodies, answer_all,
           bound_mb=_ALL_BODIES_MB),

@@ -55,6 +55,9 @@ class Findings:
         if not self.refuse_unknown:
             self.drop(f"{path}.{name}" if path else name)
             return
+        if len(self.faults.kept) >= MAX_VIOLATIONS:
+            self.faults.count += 1  # A body may hold a hundred thousand, of which nobody is told.
+            return
         name = shorten(name)
         place = f" at '{path}'" if path else ""
         told = f'Unknown name "{name}"{place}: Cannot find field.'

@@ -37,6 +37,10 @@ def refused(raw: bytes, most: int = MOST) -> str:
         ({"input": [[]] * 20_000}, "input"),
         ({"messages": [{f"field{number}": 1 for number in range(20_000)}]}, "messages"),
         ([{"a": 1}] * 2000, "body"),
+        # A name that was not seen before costs as much as an object.
+        ({"messages": [{f"field{number}": 1 for number in range(2100)}]}, "messages"),
+        ({"input": ["a"] * 2100}, "input"),
+        ({"input": [[]] * 2100}, "input"),
     ],
 )
 @pytest.mark.parametrize("indent", [None, 3])
@@ -55,6 +59,8 @@ def test_too_many(body: Any, field: str, indent: int | None) -> None:
         {"messages": [{"content": "if (a) { b(); } else { return {} ; }\n" * 2000}]},
         {"messages": [{"content": base64.b64encode(bytes(range(256)) * 4000).decode()}]},
         {"input": [0.123456] * 9000},
+        {"messages": [{"content": 'name,"title",[1,2]\n' * 900}]},
+        {"messages": [{"content": json.dumps({f"field{n}": [n, "a", "b"] for n in range(900)})}]},
     ],
 )
 def test_large_is_not_many(body: Any) -> None:
