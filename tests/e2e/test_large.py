@@ -87,3 +87,24 @@ async def test_a_large_reply_hangs_no_other(kind: str, size: int, late: bool) ->
                     client.go_on_reading()
                 assert (await client.reply()).complete
         assert node.connections == [side]
+
+
+async def test_a_client_that_reads_late_gets_the_reply_behind_a_large_one() -> None:
+    """Its connection is handed on, too: the next reply waits for room, and then comes whole."""
+    asked, reply, speaks = KINDS["verbatim chunks"]
+    first = asking(KINDS["whole"][0])
+    async with relay(speaks=speaks) as (gateway, node), connect(gateway.url) as client:
+        client.stop_reading()
+        client.write(first + asking(asked))
+        side = await node.connection()
+        await side.request()
+        side.write(KINDS["whole"][1]("x" * 10_000_000))
+        (public,) = gateway.gateway._public.connections
+        async with asyncio.timeout(30):
+            while public.relay is None or public.relay.paused_at is None:
+                await asyncio.sleep(0)
+            client.go_on_reading()
+            assert len((await client.reply()).body) > 10_000_000
+            await side.request()
+            side.write(reply("short"))
+            assert b"short" in (await client.reply()).body
