@@ -399,7 +399,8 @@ class ClientConnection(asyncio.Protocol):
         return self._queued or self._clogged
 
     def refuse_head(self) -> None:
-        self._reject(BadRequest("the request's head took too long", status=408))
+        if self._is_open():
+            self._reject(BadRequest("the request's head took too long", status=408))
 
     def _stop_timers(self) -> None:
         self._patience.end()
