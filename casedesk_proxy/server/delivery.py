@@ -19,6 +19,7 @@ from casedesk_proxy.exchange.reply import (
     transposed_head,
 )
 from casedesk_proxy.exchange.snapshot import DeploymentSpec, NodeSpec
+from casedesk_proxy.exchange.within import judge_within
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.server.continued import ContinuedArray
 from casedesk_proxy.server.refusing import RefusalRelay
@@ -90,6 +91,10 @@ class Delivery:
             self.relay.pulse = pulse(surface, framing, client)
             if framing is Framing.SSE and reply.head.status == 200:
                 self.relay.answers = surface
+        if not translated and reply.head.status == 200:
+            self.relay.within = functools.partial(
+                judge_within, surface, model=reply.asked, key=reply.lease.node.key
+            )
         self._beats = translated
 
     def begin(self, deployment: DeploymentSpec) -> None:

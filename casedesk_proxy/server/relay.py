@@ -15,10 +15,12 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.exchange.ending import ArrayTap, is_between_events
 from casedesk_proxy.exchange.finish import is_answered, is_unfinished
 from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.exchange.within import read_within
+from casedesk_proxy.pools.retry import REFUSALS
 from casedesk_proxy.server.parting import reset
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
@@ -53,7 +55,8 @@ class Relay(asyncio.Protocol, ABC):
     ``fault`` is the error to answer with where the reply failed before anything of it was sent;
     ``code`` that of the error which cut it; ``lost`` tells that its connection ended too early.
     ``pulse`` are the bytes of a sign of life. ``answers`` is the dialect of a stream that has to
-    end as answers in it do; None: any end will do.
+    end as answers in it do; None: any end will do. ``within`` judges an error that is the first
+    of a reply of status 200; None: it goes out as it is.
     """
 
     __slots__ = (
@@ -82,6 +85,7 @@ class Relay(asyncio.Protocol, ABC):
         "sent",
         "tap",
         "terminal",
+        "within",
     )
 
     def __init__(
@@ -115,6 +119,7 @@ class Relay(asyncio.Protocol, ABC):
         self.lost = False
         self.pulse = b""
         self.answers: Dialect | None = None
+        self.within: Callable[[NodeError], ProxyError] | None = None
         self.first_byte: float | None = None
         self.sent = 0
         self.events = 0
@@ -398,7 +403,19 @@ class Relay(asyncio.Protocol, ABC):
         self._end(Terminal.COMPLETED)
 
     def _break(self, error: StreamBroken) -> None:
+        if isinstance(error, NodeError) and self.within is not None and self._is_unsent():
+            # Where the node says that it has not begun, another may have the request.
+            self.lost = error.answered in REFUSALS
+            self.fault = self.within(error)
+            own = isinstance(self.fault, ClientFault)
+            self._end(Terminal.COMPLETED if own else Terminal.NODE_BROKE)
+            return
         self.cut(Terminal.NODE_BROKE, error)
+
+    def _check_begins(self, payload: bytes) -> None:
+        """Raises NodeError where the first that comes of a reply is an error."""
+        if self.within is not None and self._head and (error := read_within(payload)) is not None:
+            raise error
 
     def _end(self, terminal: Terminal) -> None:
         self.terminal = terminal
@@ -443,6 +460,8 @@ class ReframingRelay(Relay):
 
     def _pass_on(self, payload: bytes) -> None:
         if payload:
+            if self._head:
+                self._check_begins(payload)
             self.tap.take(payload)
             framed = self._frame(payload)
             self._send(framed)

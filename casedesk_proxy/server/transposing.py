@@ -13,6 +13,7 @@ from casedesk_proxy.dialects.base import Translator
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.exchange.outcome import Terminal, terminal_of
 from casedesk_proxy.exchange.refusal import without_key
+from casedesk_proxy.exchange.within import read_within
 from casedesk_proxy.pools.retry import REFUSALS
 from casedesk_proxy.server.relay import Relay
 from casedesk_proxy.terms import Dialect, Usage
@@ -227,7 +228,8 @@ class TransposingRelay(Relay):
         if isinstance(fault, ClientFault):
             self._tell(fault)
             return
-        if not self._is_unsent():
+        if not self._is_unsent() or read_within(self._early) is None:
+            # A part of the answer had come: whoever repeats it has it generated anew.
             error.said = fault.said
             super()._break(error)
             return

@@ -97,6 +97,8 @@ class VerbatimRelay(Relay):
 
     def _pass(self, data: bytes, used: int) -> None:
         payload = b"".join(self._reader.payload)
+        if self._head:
+            self._check_begins(payload)
         self.tap.take(payload)
         if self._reader.ended:
             try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.errors import ClientFault
 from casedesk_proxy.exchange.finish import is_given_up
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.exchange.reply import is_event_stream, reply_head
+from casedesk_proxy.exchange.within import judge_within, read_within
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.server.request import Request
 from casedesk_proxy.terms import Dialect, Framing
@@ -41,9 +43,15 @@ def send_whole(
     outcome: Outcome,
 ) -> bool:
     """Send it, let go of the node, and note what the exchange came to; tells whether the client's
-    connection lives on."""
+    connection lives on. Raises the error that it is, the node let go."""
     head, connection = reply.head, reply.lease.connection
     body, connection.early = connection.early, b""
+    if head.status == 200 and (error := read_within(body)) is not None:
+        connection.take_back()
+        fault = judge_within(surface, error, reply.asked, reply.lease.node.key)
+        own = isinstance(fault, ClientFault)
+        reply.lease.end(clean=True, fault=None if own else Fault.ERROR)
+        raise fault
     keep_alive = request.head.keep_alive
     transport = request.client.transport
     if transport is None or transport.is_closing():

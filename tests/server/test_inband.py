@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.exchange.outcome import Terminal
+from tests.server import gateways
 from tests.server.gateways import SSE, NodeSide, Stage, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 
@@ -120,3 +121,109 @@ async def test_after_the_first_word_the_stream_breaks(code: int) -> None:
         outcome = await wait_for(seen)
         assert outcome.terminal is not Terminal.COMPLETED
         assert ("EngineCore" in outcome.facts()["reason"]) is (code == 500)
+
+
+async def test_after_the_first_word_a_body_is_lost_like_one_that_broke() -> None:
+    """Whoever repeats it has it generated anew."""
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        told = {"error": {"message": "EngineCore died", "code": 503}}
+        await side.say(SSE, chunk(b": ping\n\n"), chunk(WORD), chunk(sse(told)), b"0\r\n\r\n")
+
+    async with staged(play, speaks="[openai]") as stage:
+        seen = outcomes(stage)
+        assert (await ask(stage, "gemini", False))[0] == 502
+        assert "EngineCore died" in (await wait_for(seen)).facts()["reason"]
+
+
+async def test_comments_are_no_part_of_an_answer() -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        told = {"error": {"message": "queue full", "code": 503}}
+        await side.say(SSE, chunk(b": ping\n\n"), chunk(b":\n\n"), chunk(sse(told)), b"0\r\n\r\n")
+
+    async with staged(play, speaks="[openai]") as stage:
+        assert (await ask(stage, "gemini", False))[0] == 503
+
+
+# Nodes that speak the client's protocol
+
+OWN: list[tuple[str, Any, int, str]] = [
+    ("openai", {"error": {"message": LONG, "code": 400}}, 400, "maximum context length"),
+    ("openai", {"object": "error", "message": LONG, "code": 400}, 400, "maximum context length"),
+    ("openai", {"error": {"message": "EngineCore died", "code": 500}}, 500, "failed"),
+    ("openai", {"error": {"message": "image input is not supported", "code": 500}}, 400, "image"),
+    ("openai", {"error": {"message": "queue full", "code": 503}}, 503, "available"),
+    ("anthropic", {"type": "error", "error": {"type": "invalid_request_error", "message": LONG}},
+     400, "prompt is too long: 9010"),
+    ("gemini", {"error": {"code": 400, "message": LONG, "status": "INVALID_ARGUMENT"}}, 400,
+     "token count (9010)"),
+]  # fmt: skip
+
+
+async def ask_own(stage: Stage, surface: str, stream: bool) -> tuple[int, bytes]:
+    if surface != "openai":
+        return await ask(stage, surface, stream)
+    reader, writer = await stage.connect()
+    writer.write(gateways.chat(stream=stream, extra="Connection: close\r\n"))
+    async with asyncio.timeout(10):
+        status, _ = await read_head(reader)
+        return status, await reader.read()
+
+
+@pytest.mark.parametrize(("surface", "told", "wanted", "has"), OWN)
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("version", ["1.1", "close"])
+async def test_an_error_that_comes_with_the_head_of_a_relayed_reply(
+    surface: str, told: Any, wanted: int, has: str, stream: bool, version: str
+) -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        event = (b"event: error\n" if surface == "anthropic" else b"") + sse(told)
+        body = json.dumps(told).encode()
+        if not stream:
+            await side.say(PLAIN % len(body) + body)
+        elif version == "close":
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+            await side.say(head + event)
+        else:
+            await side.say(SSE + chunk(event) + b"0\r\n\r\n")
+
+    async with staged(play) as stage:
+        seen = outcomes(stage)
+        status, body = await ask_own(stage, surface, stream)
+        assert status == wanted
+        assert has in json.loads(body)["error"]["message"]
+        assert (await wait_for(seen)).facts()["reason"]
+        assert stage.in_flight() == 0
+
+
+async def test_an_error_behind_the_head_goes_out_as_the_nodes_bytes() -> None:
+    event = sse({"error": {"message": LONG, "code": 400}})
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(SSE)
+        await asyncio.sleep(0.05)
+        await side.say(chunk(event) + b"0\r\n\r\n")
+
+    async with staged(play) as stage:
+        status, body = await ask_own(stage, "openai", True)
+        assert (status, body) == (200, chunk(event) + b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"choices": [{"message": {"content": '{"error": 1}'}}], "error": None}, {"error": None},
+     {"message": {"content": "a"}, "code": None}, {"detail": None, "data": []}],
+)  # fmt: skip
+async def test_an_answer_is_no_error(answer: Any) -> None:
+    body = json.dumps(answer).encode()
+
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(PLAIN % len(body) + body)
+
+    async with staged(play) as stage:
+        assert await ask_own(stage, "openai", False) == (200, body)
