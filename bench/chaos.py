@@ -416,6 +416,15 @@ class Samples:
         return fifths[-1][1] - fifths[1][1] if len(fifths) == 5 else 0
 
 
+async def close_half(port: int) -> None:
+    """Say all and go on reading: what notices that such a client leaves is made with the first."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v1/models HTTP/1.1\r\nHost: chaos\r\n\r\n")
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+
+
 async def rest(proxy: Proxy) -> Left:
     status = await proxy.quiet(20)
     await asyncio.sleep(6)  # idle connections to nodes are kept for some seconds
@@ -457,6 +466,7 @@ async def run(clients: int, nodes: int, seconds: float, seed: int) -> bool:
 
         # What a full house needs once is no leak: the same crowd comes before, for a moment.
         await crowd(make, clients, min(seconds / 4, 15), "warming up")
+        await close_half(proxy.port)
         before = await rest(proxy)
         samples, began = Samples(proxy, seconds), proxy.processor()
         torment = asyncio.ensure_future(herd.torment())

@@ -45,7 +45,7 @@ def _send_unknown_fields(victim: Victim, most: int = 1_400_000) -> None:
 
 
 def _send_some_unknown_fields(victim: Victim) -> None:
-    _send_unknown_fields(victim, 190_000)
+    _send_unknown_fields(victim, 99_000)
 
 
 def _fill(before: str, one: str, after: str, size: int) -> bytes:
@@ -122,11 +122,11 @@ BODIES = (
           answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("schema", "a tool with 30 MB of schema, translated", crowd(1, _send_wide_schema),
           answer_all, bound_mb=_ONE_BODY_MB),
-    Abuse("parts-within", "95 000 tiny parts, as many as are parsed",
+    Abuse("parts-within", "49 000 tiny parts, as many as are parsed",
           crowd(1, _send_just_too_few(_GENERATE, '{"contents":[{"role":"user","parts":[',
-                                      '{"text":"x"}', "]}]}", 95_000)),
+                                      '{"text":"x"}', "]}]}", 49_000)),
           answer_all, bound_mb=_ONE_BODY_MB),
-    Abuse("fields-within", "190 000 unknown fields, as many as are taken",
+    Abuse("fields-within", "99 000 unknown fields, as many as are taken",
           crowd(1, _send_some_unknown_fields),
           answer_all, bound_mb=_ONE_BODY_MB),
     Abuse("slow-bodies", "20 bodies of 30 MB, then a byte a second", _hold_slow_bodies, answer_all,

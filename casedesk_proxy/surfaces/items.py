@@ -15,9 +15,9 @@ __all__ = ["check_items"]
 
 #: For each object so many further values are allowed, which cost less.
 VALUES_EACH = 10
-#: Of texts, lists and names of fields, which cost more than numbers, this many (a name that was
-#: not seen before costs as much as an object).
-NAMED_EACH = 2
+#: Of texts, lists and names of fields, which cost more than numbers, this many: a name that was not
+#: seen before costs as much as an object.
+NAMED_EACH = 1
 #: Bytes that are looked at in one go; a body with far too much is refused after a few of them.
 _SLICE = 256 * 1024
 #: Bytes before the bound, and at the beginning, in which the field is sought: from the end, which

@@ -38,9 +38,9 @@ def refused(raw: bytes, most: int = MOST) -> str:
         ({"messages": [{f"field{number}": 1 for number in range(20_000)}]}, "messages"),
         ([{"a": 1}] * 2000, "body"),
         # A name that was not seen before costs as much as an object.
-        ({"messages": [{f"field{number}": 1 for number in range(2100)}]}, "messages"),
-        ({"input": ["a"] * 2100}, "input"),
-        ({"input": [[]] * 2100}, "input"),
+        ({"messages": [{f"field{number}": 1 for number in range(1100)}]}, "messages"),
+        ({"input": ["a"] * 1100}, "input"),
+        ({"input": [[]] * 1100}, "input"),
     ],
 )
 @pytest.mark.parametrize("indent", [None, 3])
