@@ -306,6 +306,9 @@ def test_the_journal_gets_levels(node: SimulatorThread, tmp_path: Path) -> None:
             process.manager.wait_for("READY=1")
             process.send(signal.SIGHUP)
             process.manager.wait_for("CONFIGURATION REFUSED")
+            # The manager hears of it at once, the log within a moment; then the daemon is killed.
+            while "configuration refused" not in log.read_text():
+                time.sleep(0.01)
     started = run("serve", "--config", "/none", JOURNAL_STREAM="1:1")
     assert started.stderr.startswith("error: /none")
     lines = log.read_text().splitlines()
