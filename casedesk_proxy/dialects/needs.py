@@ -37,8 +37,8 @@ _GEMINI_MEDIA = {
 }
 _WORDS = ("text", "tool_use", "thinking")
 _WHAT = {
-    Ability.VISION: "takes no images",
-    Ability.AUDIO: "takes no audio",
+    Ability.VISION: "takes no images; it does not take this kind of input",
+    Ability.AUDIO: "takes no audio; it does not take this kind of input",
     Ability.TOOLS: "does not support tools",
     Ability.COMPLETION: "makes embeddings only",
     Ability.EMBEDDING: "makes no embeddings, as its node runs it",
