@@ -235,8 +235,5 @@ class TransposingRelay(Relay):
             return
         # It is the node's. Where it says that it has not begun, another may have the request.
         self.lost = error.answered in REFUSALS
-        if self.events:
-            # It had begun: whoever repeats the request repeats what was generated.
-            fault.repeatable = False
         self.fault = fault
         self._end(Terminal.NODE_BROKE)
