@@ -416,13 +416,21 @@ class Samples:
         return fifths[-1][1] - fifths[1][1] if len(fifths) == 5 else 0
 
 
-async def close_half(port: int) -> None:
-    """Say all and go on reading: what notices that such a client leaves is made with the first."""
+async def close_half(port: int, scripts: dict[str, Script]) -> None:
+    """Ask, and say at once that no more will come: what notices that such a client leaves is made
+    with the first of them."""
+    model = next(
+        name
+        for name, one in scripts.items()
+        if (one.status, one.ending, one.head_delay) == (200, Ending.FINISH, 0.0)
+        and one.words_per_second
+        and (one.words or 0) >= 10
+    )
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /v1/models HTTP/1.1\r\nHost: chaos\r\n\r\n")
+    writer.write(request("openai", model, stream=True))
     writer.write_eof()
-    await reader.read()
-    writer.close()
+    await reader.readuntil(b"data: ")
+    writer.transport.abort()
 
 
 async def rest(proxy: Proxy) -> Left:
@@ -466,7 +474,7 @@ async def run(clients: int, nodes: int, seconds: float, seed: int) -> bool:
 
         # What a full house needs once is no leak: the same crowd comes before, for a moment.
         await crowd(make, clients, min(seconds / 4, 15), "warming up")
-        await close_half(proxy.port)
+        await close_half(proxy.port, scripts)
         before = await rest(proxy)
         samples, began = Samples(proxy, seconds), proxy.processor()
         torment = asyncio.ensure_future(herd.torment())
