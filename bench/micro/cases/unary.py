@@ -65,6 +65,18 @@ class _Side(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self.protocol
+
+    def is_reading(self) -> bool:
+        return True
+
+    def resume_reading(self) -> None:
+        """It never paused."""
+
 
 def _request(number: int) -> bytes:
     content = b"x" * (90 + number % 20)
