@@ -18,6 +18,11 @@ VALUES_EACH = 10
 #: Of texts, lists and names of fields, which cost more than numbers, this many: a name that was not
 #: seen before costs as much as an object.
 NAMED_EACH = 1
+#: Of names and texts, this many where few of the names are different: a long conversation has the
+#: same ones in each turn, and costs a quarter.
+REPEATED_EACH = 4
+#: How many names may be different then, as a share of all objects.
+_DIFFERENT = 10
 #: Bytes that are looked at in one go; a body with far too much is refused after a few of them.
 _SLICE = 256 * 1024
 #: Bytes before the bound, and at the beginning, in which the field is sought: from the end, which
@@ -42,8 +47,9 @@ _FIELDS = (
 
 
 def check_items(raw: bytes, most: int) -> None:
-    """Raises BadRequest for a body with more than ``most`` objects, NAMED_EACH times as many names
-    and texts, as many lists, or VALUES_EACH times as many commas."""
+    """Raises BadRequest for a body with more than ``most`` objects, NAMED_EACH times as many lists,
+    or VALUES_EACH times as many commas; for one with REPEATED_EACH times as many names and texts,
+    or NAMED_EACH times as many where many names are different."""
     if len(raw) <= 2 * most:
         return  # An object takes two bytes and a comma.
     quotes = commas = 0
@@ -52,8 +58,8 @@ def check_items(raw: bytes, most: int) -> None:
         marks = raw[start : start + _SLICE].translate(None, _OTHERS)
         # Two for each name or text; those inside a text are escaped.
         quotes += marks.count(b'"') - marks.count(b'\\"')
-        if quotes > 2 * NAMED_EACH * most:
-            raise _too_many(raw, start + _SLICE, most, NAMED_EACH, "fields and texts")
+        if quotes > 2 * REPEATED_EACH * most:
+            raise _too_many(raw, start + _SLICE, most, REPEATED_EACH, "fields and texts")
         commas += marks.count(b",")
         if commas > VALUES_EACH * most:
             raise _too_many(raw, start + _SLICE, most, VALUES_EACH, "values")
@@ -65,6 +71,8 @@ def check_items(raw: bytes, most: int) -> None:
                 end = _end_of(raw, beginnings, each * most)
                 if end:
                     raise _too_many(raw, end, most, each, what)
+    if quotes > 2 * NAMED_EACH * most and (end := _end_of_names(raw, most // _DIFFERENT)):
+        raise _too_many(raw, end, most, NAMED_EACH, "fields and texts")
 
 
 def _end_of(raw: bytes, beginnings: tuple[bytes, ...], most: int) -> int:
@@ -76,6 +84,26 @@ def _end_of(raw: bytes, beginnings: tuple[bytes, ...], most: int) -> int:
         if found > most:
             return start + _SLICE
     return 0
+
+
+def _end_of_names(raw: bytes, most: int) -> int:
+    """The first place known to have more than so many different names before it; 0: none."""
+    names: set[bytes] = set()
+    for start in range(0, len(raw), _SLICE):
+        bare = raw[start : start + _SLICE].translate(None, _BLANKS)
+        names.update(map(_name_at_end, bare.split(b'":')[:-1]))
+        if len(names) > most:
+            return start + _SLICE
+    return 0
+
+
+def _name_at_end(piece: bytes) -> bytes:
+    """The name of a field, where a piece of a body ends with one, without its last quote."""
+    if piece.endswith(b"\\") and not piece.endswith(b"\\\\"):
+        return b""  # The quote was escaped: this is inside a text.
+    at = piece.rfind(b'"')
+    # A name with a quote in it; where it begins is not looked for.
+    return piece[-64:] if piece[at - 1 : at] == b"\\" else piece[at + 1 :]
 
 
 def _too_many(raw: bytes, end: int, most: int, each: int, what: str) -> BadRequest:

@@ -39,7 +39,10 @@ def refused(raw: bytes, most: int = MOST) -> str:
         ([{"a": 1}] * 2000, "body"),
         # A name that was not seen before costs as much as an object.
         ({"messages": [{f"field{number}": 1 for number in range(1100)}]}, "messages"),
-        ({"input": ["a"] * 1100}, "input"),
+        ({"messages": [{f"a{number}": "a" for number in range(900)}, *(["a"] * 900)]}, "messages"),
+        ({"messages": [{f'{number}"a': "a" for number in range(1100)}]}, "messages"),
+        ({"messages": [{f"{number}\\": "a" for number in range(1100)}]}, "messages"),
+        ({"input": ["a"] * 4100}, "input"),
         ({"input": [[]] * 1100}, "input"),
     ],
 )
@@ -92,3 +95,23 @@ def test_no_object_escapes(value: Any) -> None:
 def test_much_too_many_are_refused_at_once() -> None:
     raw = b'{"contents":[{"parts":[' + b'{"text":"a"},' * 2_300_000 + b"{}]}]}"
     assert refused(raw, 100_000) == "contents"
+
+
+@pytest.mark.parametrize("indent", [None, 3])
+def test_a_conversation_of_thousands_of_turns_with_tools_is_taken(indent: int | None) -> None:
+    used = {"file_path": "/a", "old_string": "b", "new_string": '"c": 1', "replace_all": False}
+    turns: list[Any] = []
+    for turn in range(4000):
+        call = {"type": "tool_use", "id": f"toolu_{turn}", "name": "Edit", "input": used}
+        said = [{"type": "thinking", "thinking": "t", "signature": "s"}, {"type": "text", "text": "a"}]
+        told = [{"type": "text", "text": json.dumps({f"row{turn}": "x"})}]
+        done = {"type": "tool_result", "tool_use_id": f"toolu_{turn}", "content": told}
+        turns.append({"role": "assistant", "content": [*said, call]})
+        turns.append({"role": "user", "content": [done]})
+    check_items(json.dumps({"model": "m", "messages": turns}, indent=indent).encode(), 100_000)
+
+
+def test_rows_of_a_table_are_taken() -> None:
+    rows = [{"id": f"{row}", "name": "b", "place": "c", "note": None} for row in range(20_000)]
+    body = {"contents": [{"parts": [{"functionResponse": {"response": {"rows": rows}}}]}]}
+    check_items(json.dumps(body).encode(), 100_000)
