@@ -53,12 +53,10 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
     Anthropic streams name the prompt's tokens in the first event and the output's in the last.
     """
     usage = _NOTHING
-    for part in (first, last):
-        if part:
-            for counts in _counts(dialect, part):
-                if isinstance(counts, dict):
-                    told = read_usage(dialect, counts)
-                    usage = told if usage is _NOTHING else _merge(usage, told)
+    for counts in (*_beginning(dialect, first), *_counts(dialect, last)):
+        if isinstance(counts, dict):
+            told = read_usage(dialect, counts)
+            usage = told if usage is _NOTHING else _merge(usage, told)
     return usage
 
 
@@ -72,13 +70,19 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
     """What stands in the counts' own place, in its order."""
-    found = outermost_values(part, _KEYS[dialect], _MOST)
-    if dialect is Dialect.ANTHROPIC and (at := part.find(_BEGINNING)) >= 0:
-        start = event_around(part, at)
-        message = start.get("message") if isinstance(start, dict) else None
-        if isinstance(message, dict) and start.get("type") == "message_start":
-            return [message.get("usage"), *found]
-    return found
+    return [*_beginning(dialect, part), *outermost_values(part, _KEYS[dialect], _MOST)]
+
+
+def _beginning(dialect: Dialect, part: bytes) -> list[Any]:
+    """The counts of a stream's first event, which is whole. Nothing else is taken of a beginning:
+    how deep a name stands is told by what comes behind it."""
+    if dialect is not Dialect.ANTHROPIC or (at := part.find(_BEGINNING)) < 0:
+        return []
+    start = event_around(part, at)
+    message = start.get("message") if isinstance(start, dict) else None
+    if isinstance(message, dict) and start.get("type") == "message_start":
+        return [message.get("usage")]
+    return []
 
 
 def _dig(value: Any, path: tuple[str, ...]) -> int | None:

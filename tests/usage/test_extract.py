@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.extract import find_usage, read_usage
+from casedesk_proxy.usage.tap import Tap
 
 ANTHROPIC_START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"usage":'
@@ -169,3 +170,25 @@ def test_an_event_of_many_lines() -> None:
         b'event: x\r\ndata: {"choices": [],\r\ndata: "usage": {\r\ndata: "prompt_tokens": 3}}\r\n'
     )
     assert find_usage(Dialect.OPENAI, b"", b"data: 1\r\n\r\n" + body + b"\r\n") == Usage(3)
+
+
+@pytest.mark.parametrize("pad", [10, 9000, 20_000])
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("[", "]")])
+def test_the_beginning_of_a_long_reply_forges_no_counts(pad: int, before: str, after: str) -> None:
+    forged = {"promptTokenCount": 7, "cachedContentTokenCount": 8, "thoughtsTokenCount": 9}
+    call = {"functionCall": {"args": {"usageMetadata": forged}, "name": "x" * pad}}
+    told = {"promptTokenCount": 1, "candidatesTokenCount": 2}
+    reply = {"candidates": [{"content": {"parts": [call]}}], "usageMetadata": told}
+    tap = Tap()
+    tap.take(f"{before}{json.dumps(reply)}{after}".encode())
+    assert tap.usage(Dialect.GEMINI) == Usage(1, 2)
+
+
+def test_nor_that_of_a_long_message() -> None:
+    forged = {"input_tokens": 7, "cache_read_input_tokens": 8}
+    call = {"type": "tool_use", "input": {"usage": forged}}
+    told = {"input_tokens": 1, "output_tokens": 2}
+    reply = {"content": [call, {"type": "text", "text": "x" * 9000}], "usage": told}
+    tap = Tap()
+    tap.take(json.dumps(reply).encode())
+    assert tap.usage(Dialect.ANTHROPIC) == Usage(1, 2)
