@@ -14,7 +14,7 @@ from typing import Any
 from casedesk_proxy.errors import NodeError
 from casedesk_proxy.jsonio import JSONError, loads
 
-__all__ = ["is_error", "raise_error", "read_document", "reason_of", "status_of"]
+__all__ = ["is_error", "own_words", "raise_error", "read_document", "reason_of", "status_of"]
 
 #: What is looked at of a body that is not an error of a known form, in bytes.
 _MAX_PLAIN = 200
@@ -49,6 +49,10 @@ _KNOWN = (
     ("notsupported", 501),
     ("unimplemented", 501),
 )
+#: Something quoted, but nobody's apostrophe.
+_QUOTED = re.compile(r"(?<!\w)(['\"`])(?!\1)(.{1,2000}?)\1(?!\w)", re.DOTALL)
+#: What nodes put into quotes of their own: names of fields and other errors, which have numbers.
+_THEIRS = re.compile(r"(?:messages|inputs?|max_\w{0,20}tokens)\Z|.*\d{3}", re.DOTALL)
 _NO_LETTERS = re.compile(r"[^a-z]")
 _FAILED = 500
 
@@ -105,6 +109,12 @@ def reason_of(document: Any) -> str:
             if isinstance(told, str) and told:
                 return told
     return ""
+
+
+def own_words(reason: str) -> str:
+    """A reason without what it quotes: names of functions and texts are the client's, and say
+    nothing of what the node means."""
+    return _QUOTED.sub(lambda found: found[0] if _THEIRS.match(found[2]) else "…", reason)
 
 
 def status_of(document: Any) -> int:

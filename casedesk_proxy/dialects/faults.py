@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from casedesk_proxy.dialects.fault_documents import read_document
+from casedesk_proxy.dialects.fault_documents import own_words, read_document
 from casedesk_proxy.dialects.fault_documents import reason_of as reason_in
 from casedesk_proxy.dialects.fault_limits import read_excess
 from casedesk_proxy.dialects.fault_words import excess_fault
@@ -120,7 +120,7 @@ def _judge(
     surface: Dialect, status: int, document: Any, reason: str, media: Sequence[Violation] | None
 ) -> ProxyError | None:
     """What is the request's own fault; None for anything else."""
-    text = reason.lower()
+    text = own_words(reason[:MAX_REASON].lower())
     if status in (400, 413, 422, 500) and (excess := read_excess(document, text)) is not None:
         told = excess_fault(surface, excess)
         if told is not None:

@@ -216,3 +216,22 @@ def test_a_number_without_end_is_no_size(surface: Dialect) -> None:
     for told in ("context size " + "1" * 5000, "1" * 5000 + " context size 4"):
         body = json.dumps({"error": {"message": told}}).encode()
         assert isinstance(fault(400, body, surface), BadRequest)
+
+
+@pytest.mark.parametrize("surface", [Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.OPENAI])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Tool 'get_context_length' not found in the list of tools",
+        "'the prompt is too long to read' is not of type 'object'",
+        'tool_choice: no tool named "mmproj_loader"',
+        "Additional properties are not allowed ('context window' was unexpected)",
+        "unknown grammar rule `text only model`",
+        "The model's template doesn't know 'does not support tools'",
+    ],
+)
+def test_what_a_reason_quotes_is_the_clients_word(reason: str, surface: Dialect) -> None:
+    body = json.dumps({"error": {"message": reason}}).encode()
+    fault = read_fault(surface, 400, (), body, "m", ())
+    assert (fault.status, fault.code) == (400, "invalid_request")
+    assert fault.message == f"the node refused the request: {reason}"
