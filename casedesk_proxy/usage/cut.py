@@ -8,7 +8,10 @@ __all__ = ["MEDIA", "SHORTEST", "cut_to"]
 #: Bytes of a request below which nothing is looked at: less than any usual context holds.
 SHORTEST = 8 * 2048
 #: Marks of parts of a request that are no text. In a text the quotes would be escaped.
-MEDIA = (b'"base64"', b'"inlineData"', b'"inline_data"', b'"image_url"', b'"input_audio"')
+MEDIA = (
+    *(b'"base64"', b'"inlineData"', b'"inline_data"', b'"image_url"', b'"input_audio"'),
+    *(b'"file_data"', b'"video_url"', b'"audio_url"', b'"input_video"', b'"redacted_thinking"'),
+)
 
 #: More bytes than a token takes, in any language or code, JSON around it included.
 _BYTES_PER_TOKEN = 8

@@ -103,7 +103,10 @@ def test_a_conversation_of_thousands_of_turns_with_tools_is_taken(indent: int | 
     turns: list[Any] = []
     for turn in range(4000):
         call = {"type": "tool_use", "id": f"toolu_{turn}", "name": "Edit", "input": used}
-        said = [{"type": "thinking", "thinking": "t", "signature": "s"}, {"type": "text", "text": "a"}]
+        said = [
+            {"type": "thinking", "thinking": "t", "signature": "s"},
+            {"type": "text", "text": "a"},
+        ]
         told = [{"type": "text", "text": json.dumps({f"row{turn}": "x"})}]
         done = {"type": "tool_result", "tool_use_id": f"toolu_{turn}", "content": told}
         turns.append({"role": "assistant", "content": [*said, call]})
