@@ -52,7 +52,12 @@ _KNOWN = (
 #: Something quoted, but nobody's apostrophe.
 _QUOTED = re.compile(r"(?<!\w)(['\"`])(?!\1)(.{1,2000}?)\1(?!\w)", re.DOTALL)
 #: What nodes put into quotes of their own: names of fields and other errors, which have numbers.
-_THEIRS = re.compile(r"(?:messages|inputs?|max_\w{0,20}tokens)\Z|.*\d{3}", re.DOTALL)
+_THEIRS = re.compile(
+    r"(?:messages|inputs?|max_\w{0,20}tokens|(?:\w{1,20}\.)?(?:reasoning|thinking|effort|budget_tokens"
+    r"|reasoning_effort|thinking(?:_token)?_budget(?:_tokens)?|chat_template_kwargs|enable_thinking))\Z"
+    r"|.*\d{3}",
+    re.DOTALL,
+)
 _NO_LETTERS = re.compile(r"[^a-z]")
 _FAILED = 500
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from casedesk_proxy.dialects.engines import Thinking
+from casedesk_proxy.dialects.fault_documents import own_words, reason_of
 from casedesk_proxy.jsonio import JSONError, loads
 from casedesk_proxy.terms import Control
 
-__all__ = ["blame", "chat_controls", "messages_controls", "read_refusal"]
+__all__ = ["blame", "blame_unproven", "chat_controls", "messages_controls", "read_refusal"]
 
 _PLAIN = frozenset({"low", "medium", "high"})
 #: How refusals name the field that says a control.
@@ -96,6 +97,16 @@ def blame(controls: Mapping[Control, str], status: int, text: str) -> frozenset[
         return frozenset(found)
     unexplained = status in (400, 422) and not _OTHER.search(text)
     return frozenset(controls) if _THINKING.search(text) or unexplained else frozenset()
+
+
+def blame_unproven(controls: Mapping[Control, str], status: int, body: bytes) -> frozenset[Control]:
+    """The same where the request was not made again, so that nothing shows that it would have been
+    taken: only by the node's own words, not by what it quotes, nor for want of a reason."""
+    if not read_refusal(status, body):
+        return frozenset()
+    document = _document(body if status >= 400 else _first_event(body))
+    words = own_words(reason_of(document)[:_MOST].lower())
+    return blame(controls, 200, words) if words else frozenset()
 
 
 def _first_event(body: bytes) -> bytes:

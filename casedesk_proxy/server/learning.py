@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from casedesk_proxy.dialects.thinking import blame, read_refusal
+from casedesk_proxy.dialects.thinking import blame, blame_unproven, read_refusal
 from casedesk_proxy.exchange.limits import thinking_mode
 from casedesk_proxy.exchange.outcome import Outcome, Terminal
 from casedesk_proxy.pools.lessons import Lessons
@@ -61,7 +61,8 @@ class Wishes:
     def learn_late(self, delivery: Delivery, outcome: Outcome) -> None:
         """From a refusal that came too late to ask again: the client has had signs of life."""
         if delivery.fault is None and delivery.relay.terminal is not Terminal.COMPLETED:
-            self._refused = {(outcome.node, outcome.model): _blame(delivery, outcome)}
+            blamed = _blame(delivery, outcome, proven=False)
+            self._refused = {(outcome.node, outcome.model): blamed}
             self._learn(frozenset(), outcome)
 
     def _learn(self, controls: frozenset[Control], outcome: Outcome) -> None:
@@ -76,12 +77,15 @@ class Wishes:
                 )  # fmt: skip
 
 
-def _blame(delivery: Delivery, outcome: Outcome) -> frozenset[Control]:
-    """The controls that a failed reply is a refusal of."""
+def _blame(delivery: Delivery, outcome: Outcome, *, proven: bool = True) -> frozenset[Control]:
+    """The controls that a failed reply is a refusal of. ``proven``: it will show whether the
+    request does without them."""
     relay = delivery.relay
     if not delivery.controls or not isinstance(relay, TransposingRelay):
         return frozenset()
     status, body = relay.refusal
     if status not in _REFUSALS or thinking_mode(delivery.node, outcome.model) != "auto":
         return frozenset()
+    if not proven:
+        return blame_unproven(delivery.controls, status, body)
     return blame(delivery.controls, status, read_refusal(status, body))

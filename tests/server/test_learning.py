@@ -243,6 +243,20 @@ async def test_a_refusal_behind_signs_of_life_is_learnt_from_all_the_same(status
         assert len(here.asked) == 2
 
 
+@pytest.mark.parametrize("told", ["bad request", "Function 'reading_budget' is not known here"])
+async def test_from_a_refusal_that_may_be_of_something_else_nothing_is_learnt(told: str) -> None:
+    """Behind signs of life the request is not made again, so that nothing would show it: one
+    client's fault must not take the others' wishes."""
+    gate = asyncio.Event()
+    judge = refusing("thinking_token_budget", 400, {"error": {"message": told}})
+    async with table(judge, deployment=", heartbeat: 50ms", gate=gate) as here:
+        first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
+        assert (await read_head(first))[0] == 200
+        gate.set()
+        assert b"event: error" in await first.read()
+        assert not here.refused
+
+
 async def test_a_sign_of_life_is_no_proof_that_a_wish_is_taken() -> None:
     gate = asyncio.Event()
     async with table(
