@@ -183,7 +183,7 @@ def ollama_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Mod
                 thinks="thinking" in capabilities,
                 loaded=name in running,
                 trained_length=_trained_context(show),
-                lacks=_ollama_lacks(capabilities),
+                lacks=_ollama_lacks(capabilities, show),
                 ignores=frozenset({Control.OFF} if "gptoss" in families else ()),
             )
         )
@@ -205,11 +205,13 @@ def _parameter(show: Mapping[str, Any], name: str) -> int | None:
     return None
 
 
-def _ollama_lacks(capabilities: list[str]) -> frozenset[Ability]:
-    """Of a model that tells its capabilities at all. It makes embeddings whatever it tells."""
+def _ollama_lacks(capabilities: list[str], show: Mapping[str, Any]) -> frozenset[Ability]:
+    """Of a model that tells its capabilities at all. It makes embeddings whatever it tells; what a
+    projector of its own takes is not told here."""
     if not capabilities:
         return frozenset()
-    return frozenset(Ability) - {Ability.EMBEDDING, *capabilities}
+    lacks = frozenset(Ability) - {Ability.EMBEDDING, *capabilities}
+    return lacks - {Ability.VISION, Ability.AUDIO} if show.get("projector_info") else lacks
 
 
 def _entries(listing: Any, key: str, name: str) -> Iterator[dict[str, Any]]:

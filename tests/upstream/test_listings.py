@@ -56,6 +56,12 @@ def test_what_ollama_s_models_lack(capabilities: object, lacks: set[Ability]) ->
     assert model.lacks == lacks
 
 
+def test_a_projector_of_its_own_may_read_pictures() -> None:
+    shown = {"a": {"capabilities": ["completion"], "projector_info": {"clip.has_vision": True}}}
+    (model,) = listings.ollama_models({"models": [{"name": "a"}]}, {}, shown)
+    assert model.lacks == {Ability.TOOLS, Ability.THINKING}
+
+
 def test_gpt_oss_cannot_be_kept_from_thinking() -> None:
     tags = {"models": [{"name": "a", "details": {"families": ["gptoss"]}}]}
     (ollama,) = listings.ollama_models(tags, {}, {})
