@@ -30,12 +30,13 @@ _ENDS = {
     Dialect.ANTHROPIC: re.compile(rb'message_stop|"error"|"stop_reason"\s*:\s*"'),
 }
 #: The protocol's last event, behind which nothing comes, and what a body with it holds near its
-#: end. Gemini has none of its own.
+#: end. Gemini has none of its own. Comments say nothing (a ping of the node's, sent behind it).
+_COMMENTS = rb"(?:\r?\n){2}(?::[^\r\n]*(?:\r?\n)+)*\Z"
 _LAST = {
-    Dialect.OPENAI: (b"[DONE]", re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\](?:\r?\n){2}\Z")),
+    Dialect.OPENAI: (b"[DONE]", re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]" + _COMMENTS)),
     Dialect.ANTHROPIC: (
         b"message_stop",
-        re.compile(rb'[\r\n]data: ?\{\s*"type"\s*:\s*"message_stop"[^\r\n]*\}(?:\r?\n){2}\Z'),
+        re.compile(rb'[\r\n]data: ?\{\s*"type"\s*:\s*"message_stop"[^\r\n]*\}' + _COMMENTS),
     ),
 }
 _REASONS = ("finish_reason", "stop_reason")

@@ -57,12 +57,14 @@ class Verdict(StrEnum):
     NOT_OFFERED = "not_offered"
 
 
-#: What requests name beside a model: Google's files and caches, OpenAI's and Anthropic's files,
-#: containers and earlier responses.
+#: What requests name beside a model: Google's files, stores and caches, OpenAI's and Anthropic's
+#: files, skills, containers and earlier responses.
 _THINGS = re.compile(
     r"\bfile[-_ ]?id|\bfiles?/|\bfile[-_][a-z0-9]{4}|\bthe file\b|no such file object"
     r"|cached ?content|previous[_ ]response|\bresp_[a-z0-9]|\bcontainer|vector[_ ]store"
-    r"|\bitem with id|\bconversation\b"
+    r"|\bitem with id|\bconversation\b|\bskills?\b|file ?search ?store|\bcorpora/"
+    # Google's for any thing but a model, which it names.
+    r"|^requested entity was not found"
 )
 _FLAGGED = re.compile(r"\b(?:flagged|moderation|content[_ ](?:policy|filter)|safety)\b")
 _MODEL = re.compile(r"\bmodels?\b")

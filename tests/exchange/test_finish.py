@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.exchange.finish import is_given_up, is_unfinished
+from casedesk_proxy.exchange.finish import is_answered, is_given_up, is_unfinished
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.messages import read_message
 
@@ -153,3 +153,14 @@ def test_recorded_streams_are_not_given_up(path: Path) -> None:
     message = read_message(path.read_bytes(), at_eof=True)
     assert message is not None
     assert not any(is_given_up(surface, message.body[-8192:]) for surface in Dialect)
+
+
+@pytest.mark.parametrize("comment", [b": ping\n\n", b": a\n: b\n\n: c\n\n", b":\r\n\r\n"])
+def test_a_comment_behind_the_last_event_takes_nothing_back(comment: bytes) -> None:
+    """Proxies in front of a node send such pings until the connection ends."""
+    done = b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
+    stop = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    assert is_answered(Dialect.OPENAI, done + comment)
+    assert is_answered(Dialect.ANTHROPIC, stop + comment)
+    assert not is_answered(Dialect.OPENAI, done + comment + b'data: {"choices":[]}\n\n')
+    assert not is_answered(Dialect.OPENAI, done + comment + b": cut")
