@@ -9,6 +9,8 @@ behind a comma or another; all commas, of which prose and code have one in thirt
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from casedesk_proxy.errors import BadRequest, Violation
 
 __all__ = ["check_items"]
@@ -21,8 +23,8 @@ NAMED_EACH = 1
 #: Of names and texts, this many where few of the names are different: a long conversation has the
 #: same ones in each turn, and costs a quarter.
 REPEATED_EACH = 4
-#: How many names may be different then, as a share of all objects.
-_DIFFERENT = 10
+#: How often names are sampled, in how many bytes, and how many different ones are few.
+_SAMPLES, _SAMPLE, _FEW = 64, 4096, 100
 #: Bytes that are looked at in one go; a body with far too much is refused after a few of them.
 _SLICE = 256 * 1024
 #: Bytes before the bound, and at the beginning, in which the field is sought: from the end, which
@@ -71,8 +73,8 @@ def check_items(raw: bytes, most: int) -> None:
                 end = _end_of(raw, beginnings, each * most)
                 if end:
                     raise _too_many(raw, end, most, each, what)
-    if quotes > 2 * NAMED_EACH * most and (end := _end_of_names(raw, most // _DIFFERENT)):
-        raise _too_many(raw, end, most, NAMED_EACH, "fields and texts")
+    if quotes > 2 * NAMED_EACH * most and _names_differ(raw):
+        raise _too_many(raw, len(raw), most, NAMED_EACH, "fields and texts")
 
 
 def _end_of(raw: bytes, beginnings: tuple[bytes, ...], most: int) -> int:
@@ -86,15 +88,15 @@ def _end_of(raw: bytes, beginnings: tuple[bytes, ...], most: int) -> int:
     return 0
 
 
-def _end_of_names(raw: bytes, most: int) -> int:
-    """The first place known to have more than so many different names before it; 0: none."""
-    names: set[bytes] = set()
-    for start in range(0, len(raw), _SLICE):
-        bare = raw[start : start + _SLICE].translate(None, _BLANKS)
-        names.update(map(_name_at_end, bare.split(b'":')[:-1]))
-        if len(names) > most:
-            return start + _SLICE
-    return 0
+def _names_differ(raw: bytes) -> bool:
+    """Whether many of the names of fields are different, by samples of a body; where they are taken
+    depends on all of it, so that nobody can put others there."""
+    step = max(len(raw) // _SAMPLES, _SAMPLE)
+    names: list[bytes] = []
+    for start in range(crc32(raw) % step, len(raw), step):
+        bare = raw[start : start + _SAMPLE].translate(None, _BLANKS)
+        names += filter(None, map(_name_at_end, bare.split(b'":')[1:-1]))
+    return len(set(names)) > _FEW + len(names) // REPEATED_EACH
 
 
 def _name_at_end(piece: bytes) -> bytes:
