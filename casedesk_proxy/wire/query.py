@@ -14,7 +14,7 @@ __all__ = ["cut_key", "find_key", "read_pairs", "scrub_target"]
 #: The value of a parameter whose name holds one of these never reaches a log. ``upload_id``: in an
 #: upload URL it is the permission itself (Gemini Files API). What is hidden without need (a
 #: pageToken) is nothing that a log would miss.
-_SECRET = re.compile("key|token|auth|secret|passw|pwd|sig|bearer|credential|jwt|session|upload_?id")
+_SECRET = re.compile("key|token|auth|secret|pass|pwd|sig|bearer|credential|jwt|session|upload_?id")
 #: A character as it is, or percent-encoded any number of times.
 _SEPARATOR = "(?:[?&;/#]|%(?:25)*(?:3f|26|3b|2f|23))"
 _EQUALS = "(?:=|%(?:25)*3d)"
@@ -23,7 +23,7 @@ _NAME = re.compile(
 )
 #: ``user:password@`` before a host: of an absolute target, of a URL in a value, at the beginning.
 _USER = re.compile(
-    "(^(?![/?])|(?::|%(?:25)*3a)(?:/|%(?:25)*2f){2})"
+    "(^//|^(?![/?])|(?::|%(?:25)*3a)(?:/|%(?:25)*2f){2})"
     "(?:(?!%(?:25)*(?:2f|3f|23|26))[^/?#&])*(?:@|%(?:25)*40)",
     re.IGNORECASE | re.DOTALL,
 )

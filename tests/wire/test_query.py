@@ -147,3 +147,16 @@ def test_long_targets_take_no_longer_than_their_length(piece: str) -> None:
     """A pattern that goes back and forth would take minutes for these."""
     for target in ("/" + piece * 200_000, piece * 200_000):
         assert len(scrub_target(target)) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/v1/models?pass=hush", "/v1/models?pass=***"),
+        ("/v1/models?a=1&user_pass=hush", "/v1/models?a=1&user_pass=***"),
+        ("//me:hush@localhost/v1/models", "//***@localhost/v1/models"),
+        ("//v1//models/a@b", "//v1//models/a@b"),
+    ],
+)
+def test_short_words_for_a_password_and_targets_without_a_scheme(target: str, shown: str) -> None:
+    assert scrub_target(target) == shown
