@@ -52,7 +52,8 @@ _WORD = re.compile(r"[a-z][a-z_]{0,39}", re.IGNORECASE)
 
 def read_finish(told: Any) -> Finish:
     """Raises StreamBroken for a reason that ends no answer."""
-    finish = _ENDS.get(told) if isinstance(told, str) else None
+    # Gateways to Google pass on STOP and MAX_TOKENS.
+    finish = _ENDS.get(told.lower()) if isinstance(told, str) else None
     if finish is not None:
         return finish
     word = told if isinstance(told, str) and _WORD.fullmatch(told) else "unknown"

@@ -464,6 +464,8 @@ def test_names_lead_back_to_the_clients() -> None:
     [
         ("stop", "end_turn"),
         ("eos_token", "end_turn"),
+        ("STOP", "end_turn"),
+        ("MAX_TOKENS", "max_tokens"),
         ("stop_sequence", "end_turn"),
         ("length", "max_tokens"),
         ("content_filter", "refusal"),
@@ -487,7 +489,7 @@ def test_the_limit_always_wins() -> None:
 
 @pytest.mark.parametrize(
     "finish",
-    ["abort", "repetition", "error", "insufficient_system_resource", "something_new", "STOP",
+    ["abort", "repetition", "error", "insufficient_system_resource", "something_new", "ABORT",
      {"type": "abort"}, True, 1],
 )  # fmt: skip
 @pytest.mark.parametrize("said", [chunk({"role": "assistant"}), chunk({"content": "a"}), CALL])

@@ -268,6 +268,8 @@ def test_names_lead_back_to_the_clients() -> None:
     [
         ("stop", "STOP"),
         ("eos_token", "STOP"),
+        ("STOP", "STOP"),
+        ("MAX_TOKENS", "MAX_TOKENS"),
         ("stop_sequence", "STOP"),
         ("tool_calls", "STOP"),
         ("function_call", "STOP"),
