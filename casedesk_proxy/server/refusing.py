@@ -43,6 +43,8 @@ class RefusalRelay(Relay):
     def _pass(self, data: bytes, used: int) -> None:
         # One byte more than is looked at tells that it is too long.
         self._body = (self._body + b"".join(self._reader.payload))[: LONGEST + 1]
+        if len(self._body) > LONGEST and not self._reader.ended:
+            raise StreamBroken("the node's error is too long to be one")
 
     def _last(self) -> bytes:
         self.fault = self._judge(self._body)

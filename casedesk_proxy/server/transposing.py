@@ -158,6 +158,8 @@ class TransposingRelay(Relay):
         payload = b"".join(self._reader.payload)
         if self._judged is not None:
             self._refusal = (self._refusal + payload)[:_MAX_REFUSAL]
+            if len(self._refusal) == _MAX_REFUSAL and not self._reader.ended:
+                raise StreamBroken("the node's error is too long to be one")
             return
         if len(self._early) < _MAX_REFUSAL and (self.first_byte is None or self._is_unsent()):
             self._early += payload[:_MAX_REFUSAL]

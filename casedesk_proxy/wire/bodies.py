@@ -27,6 +27,8 @@ __all__ = [
 #: Most bytes that one read may expand to: 64 times as many as come at once. JSON shrinks 20 times
 #: at most, what is made to fill a memory 1000 times.
 MAX_EXPANDED_BYTES = 16 * 1024 * 1024
+#: Most members of gzip that one read may hold: each costs a copy of what is behind it.
+MAX_MEMBERS = 64
 #: By content coding (RFC 9110 section 8.4.1): zlib's window bits.
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
@@ -111,7 +113,9 @@ class DecodingReader:
             self._decoder = zlib.decompressobj(-15)
         self._begun = True
         room = MAX_EXPANDED_BYTES
-        while coded:
+        for _ in range(MAX_MEMBERS):
+            if not coded:
+                return
             decoder = self._decoder
             assert decoder is not None
             if decoder.eof:  # gzip may have several members, RFC 1952 section 2.2
@@ -126,6 +130,8 @@ class DecodingReader:
             if decoder.unconsumed_tail or room <= 0:
                 raise MalformedCoding("the compressed body expands too much")
             coded = decoder.unused_data
+        if coded:
+            raise MalformedCoding("the compressed body has too many members")
 
 
 BodyReader = ChunkReader | LengthReader | CloseReader | DecodingReader

@@ -75,6 +75,14 @@ def test_several_members_are_one_body() -> None:
     assert read(reader, wire, 7) == b"one two"
 
 
+def test_members_without_end_are_not_followed() -> None:
+    reader, wire = framed(gzip.compress(b"x") * 64, "length", b"gzip")
+    assert read(reader, wire, len(wire)) == b"x" * 64
+    reader, wire = framed(gzip.compress(b"x") * 65, "length", b"gzip")
+    with pytest.raises(MalformedCoding, match="members"):
+        reader.read(wire)
+
+
 @pytest.mark.parametrize("cut", [1, 8, 12])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_cut_body_is_not_whole(framing: str, cut: int) -> None:

@@ -1,0 +1,31 @@
+"""A node's error reply without an end: its client does not wait for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.server.gateways import NodeSide, chat, chunk, staged
+
+MESSAGES = (
+    b"POST /v1/messages HTTP/1.1\r\nHost: h\r\nanthropic-version: 2023-06-01\r\n"
+    b"Content-Length: 76\r\n\r\n"
+    b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hello"}]}\n'
+)
+
+
+@pytest.mark.parametrize("request_", [chat(stream=False), MESSAGES], ids=["relayed", "translated"])
+async def test_an_error_without_an_end_is_answered(request_: bytes) -> None:
+    async def play(side: NodeSide) -> None:
+        await side.request()
+        await side.say(b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await side.say(chunk(b"x" * 8192))
+
+    async with staged(play, speaks="[openai]") as stage:
+        reader, writer = await stage.connect()
+        writer.write(request_)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400")
+        # The node has noticed: nobody reads on.
+        await stage.sides[-1].gone.wait()
+        assert stage.in_flight() == 0
