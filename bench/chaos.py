@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 from rich.table import Table
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.simulator.app import Simulator, start
 from casedesk_proxy.simulator.script import Ending, Script
 

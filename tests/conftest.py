@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import uvloop
 
-from casedesk_proxy.server.lines import flush
+from casedesk_proxy.telemetry.lines import flush
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 

@@ -76,7 +76,7 @@ PROVED = """
 16 token counts are too low or missing
 @ dialects/test_anthropic_openai_request.py::test_a_billing_header_alone_makes_no_system_message
 17 a changing line in the system prompt defeats the prefix cache
-@ server/test_relay.py::test_usage_is_found_whatever_the_pieces
+@ relay/test_relay.py::test_usage_is_found_whatever_the_pieces
 18 usage in the last chunk is lost
 @ wire/test_sse.py::test_every_split_gives_the_same
 19 a character that is split over reads is garbled
@@ -88,9 +88,9 @@ PROVED = """
 22 or with the length of a stream
 @ wire/test_headers.py::test_not_to_node
 23 event streams are compressed | Accept-Encoding
-@ exchange/test_reply.py::test_event_streams_are_not_to_be_buffered
+@ replying/test_heads.py::test_event_streams_are_not_to_be_buffered
 24 another nginx holds events back
-@ exchange/test_reply.py::test_what_clients_must_not_see_is_taken_off
+@ replying/test_heads.py::test_what_clients_must_not_see_is_taken_off
 25 CORS headers come twice | Access-Control-Allow-Origin
 @ upstream/test_probes.py::test_only_the_cheapest_address_of_an_engine_is_asked
 26 health checks run inference or wake a model

@@ -12,7 +12,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.errors import Complaint, ConfigError
-from casedesk_proxy.server.lines import Place, find_place
+from casedesk_proxy.telemetry.lines import Place, find_place
 
 __all__ = ["check_value", "fail", "open_streams", "warn"]
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from casedesk_proxy.server.lines import Lines, Place, find_place, speak_as, write
+from casedesk_proxy.telemetry.lines import Lines, Place, find_place, speak_as, write
 
 __all__ = ["Log", "Repetition", "start_log"]
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import uvloop
 
+from casedesk_proxy.admin.pages import summarise, tell_streams
 from casedesk_proxy.daemon.filewatch import FileWatch
 from casedesk_proxy.daemon.handed import Handed, take_sockets
 from casedesk_proxy.daemon.heart import Heart
 from casedesk_proxy.daemon.logs import Log, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_interval
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
-from casedesk_proxy.server.admin import summarise, tell_streams
 from casedesk_proxy.server.app import Gateway
 
 __all__ = ["Daemon", "serve"]

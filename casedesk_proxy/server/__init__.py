@@ -1,1 +1,1 @@
-"""Layer 5: the public HTTP face and the relay."""
+"""Listeners, connections of clients, and the story of each request."""

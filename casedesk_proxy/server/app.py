@@ -12,19 +12,17 @@ from collections.abc import Coroutine, Mapping, Sequence
 
 from aiohttp import web
 
+from casedesk_proxy.admin.gauges import Gauges
+from casedesk_proxy.admin.pages import admin_app
+from casedesk_proxy.admin.timed import timed
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
-from casedesk_proxy.exchange.outcome import Phase, Terminal
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.server.accesslog import Sink, access_log
-from casedesk_proxy.server.admin import admin_app
-from casedesk_proxy.server.configured import Configured
-from casedesk_proxy.server.descriptors import Descriptors
-from casedesk_proxy.server.gauges import Gauges
+from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.replying.record import Phase, Terminal
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local, own_hosts
-from casedesk_proxy.server.lines import Lines, flushed
 from casedesk_proxy.server.listen import (
     BACKLOG,
     bind,
@@ -33,12 +31,14 @@ from casedesk_proxy.server.listen import (
     remove_stale,
     socket_path,
 )
-from casedesk_proxy.server.metrics import Metrics
 from casedesk_proxy.server.public import PublicServer
-from casedesk_proxy.server.pulse import Pulse
 from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
-from casedesk_proxy.server.timed import timed
-from casedesk_proxy.server.watch import Watch
+from casedesk_proxy.telemetry.accesslog import Sink, access_log
+from casedesk_proxy.telemetry.configured import Configured
+from casedesk_proxy.telemetry.descriptors import Descriptors
+from casedesk_proxy.telemetry.lines import Lines, flushed
+from casedesk_proxy.telemetry.metrics import Metrics
+from casedesk_proxy.telemetry.pulse import Pulse
 from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
 from casedesk_proxy.upstream.metadata import Metadata

@@ -20,14 +20,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
-from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.fibers import Fiber
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.request import Request
+from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.halfclosed import HalfClosed
 from casedesk_proxy.server.incoming import Incoming
 from casedesk_proxy.server.patience import Patience
 from casedesk_proxy.server.peers import peer_of
-from casedesk_proxy.server.relay import Relay
-from casedesk_proxy.server.request import Request
 from casedesk_proxy.wire.http1 import HeadTooLarge, MalformedMessage, RequestHead
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 
-from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Engine, ModelInfo
 from casedesk_proxy.upstream.contexts import remedy
 from casedesk_proxy.upstream.metadata import Metadata

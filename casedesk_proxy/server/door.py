@@ -7,10 +7,10 @@ from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.near_misses import describe_sent
 from casedesk_proxy.auth.tokens import authorise, bare_deployment
 from casedesk_proxy.errors import ClientFault, ProxyError
-from casedesk_proxy.exchange.outcome import Outcome
-from casedesk_proxy.exchange.snapshot import Snapshot
-from casedesk_proxy.exchange.standing import Standing
-from casedesk_proxy.server.request import require_plain
+from casedesk_proxy.planning.standing import Standing
+from casedesk_proxy.relay.request import require_plain
+from casedesk_proxy.replying.record import Outcome
+from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.terms import Action, Call
 from casedesk_proxy.wire.headers import accept_request_id

@@ -15,8 +15,8 @@ import socket
 import time
 from typing import Protocol
 
+from casedesk_proxy.relay.request import CONTINUE
 from casedesk_proxy.server.hangups import HangUps
-from casedesk_proxy.server.request import CONTINUE
 
 __all__ = ["HalfClosed"]
 

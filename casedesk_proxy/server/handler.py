@@ -14,27 +14,27 @@ from dataclasses import replace
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
-from casedesk_proxy.exchange.outcome import Outcome, Phase, Terminal, terminal_of
-from casedesk_proxy.exchange.plan import Plan, plan_request
-from casedesk_proxy.exchange.reply import own_head
-from casedesk_proxy.exchange.route import Ask
-from casedesk_proxy.exchange.snapshot import Snapshot
-from casedesk_proxy.exchange.standing import Standing
-from casedesk_proxy.server.accesslog import Sink
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.planning.standing import Standing
+from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.relay.parting import reset
+from casedesk_proxy.relay.prelude import begin_prelude
+from casedesk_proxy.relay.request import Client, Request
+from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.relay.whole import came_whole, send_whole
+from casedesk_proxy.replying.heads import own_head
+from casedesk_proxy.replying.record import Outcome, Phase, Terminal, terminal_of
 from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
-from casedesk_proxy.server.delivery import Delivery
 from casedesk_proxy.server.door import CATALOGUE, admit, is_known, look, read_wish
 from casedesk_proxy.server.learning import Wishes
-from casedesk_proxy.server.parting import reset
-from casedesk_proxy.server.prelude import begin_prelude
 from casedesk_proxy.server.refusals import RefusalLimit
-from casedesk_proxy.server.request import Client, Request
-from casedesk_proxy.server.watch import Watch
-from casedesk_proxy.server.whole import came_whole, send_whole
+from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
+from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata

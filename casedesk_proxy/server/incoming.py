@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.server.request import Request
+from casedesk_proxy.relay.request import Request
 from casedesk_proxy.wire.http1 import MAX_HEAD
 
 __all__ = ["Incoming"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 
 from casedesk_proxy.dialects.thinking import blame, blame_unproven, read_refusal
-from casedesk_proxy.exchange.limits import thinking_mode
-from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.pools.lessons import Lessons
-from casedesk_proxy.server.delivery import Delivery
-from casedesk_proxy.server.transposing import TransposingRelay
+from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.relay.transposing import TransposingRelay
+from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Control
 
 __all__ = ["Wishes"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from casedesk_proxy.server.request import GRACE
+from casedesk_proxy.relay.request import GRACE
 
 __all__ = ["Patience"]
 

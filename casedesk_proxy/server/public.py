@@ -11,10 +11,10 @@ from typing import Any
 from casedesk_proxy.config.schema import Server
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.relay.request import Client, Request
+from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
-from casedesk_proxy.server.request import Client, Request
-from casedesk_proxy.server.room import Room
 from casedesk_proxy.server.stalls import Stalls
 from casedesk_proxy.server.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head

@@ -7,7 +7,7 @@ import logging
 
 from casedesk_proxy.auth.refusals import Refusals, Summary, Verdict
 from casedesk_proxy.errors import ClientFault, ProxyError
-from casedesk_proxy.exchange.outcome import Outcome
+from casedesk_proxy.replying.record import Outcome
 from casedesk_proxy.wire.addresses import limit_key
 
 __all__ = ["RefusalLimit"]

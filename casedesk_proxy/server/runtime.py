@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from casedesk_proxy.config.schema import Config, ServerTls
-from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.upstream.tls import NodeContexts, make_contexts
 
 __all__ = ["ListenerTls", "Runtime", "compile_runtime"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from casedesk_proxy.server.parting import reset
+from casedesk_proxy.relay.parting import reset
 
 __all__ = ["Stalls", "Writer"]
 

@@ -11,15 +11,15 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from casedesk_proxy.config.engines import SENDS_AT_ONCE
-from casedesk_proxy.exchange.outcome import Outcome, Phase
-from casedesk_proxy.exchange.plan import Plan
-from casedesk_proxy.exchange.route import Route
-from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.lessons import Lessons
 from casedesk_proxy.pools.node import Slot
 from casedesk_proxy.pools.retry import Failure, may_try_another
+from casedesk_proxy.replying.record import Outcome, Phase
+from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up

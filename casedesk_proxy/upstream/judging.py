@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.exchange.plan import Plan
-from casedesk_proxy.exchange.refusal import nodes_affair, remedy
-from casedesk_proxy.exchange.verdict import NEEDS_WORDS, Verdict, judge
+from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.replying.node_errors import nodes_affair, remedy
+from casedesk_proxy.replying.verdict import NEEDS_WORDS, Verdict, judge
 from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.words import read_words

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from casedesk_proxy.exchange.route import Route
-from casedesk_proxy.exchange.snapshot import NodeSpec
+from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import Slot, Stream
+from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from casedesk_proxy.upstream.agenda import Agenda

@@ -25,10 +25,10 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from casedesk_proxy.exchange.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.pools.health import FIRST, Fault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import FULL, REFUSALS
+from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.metadata import Metadata

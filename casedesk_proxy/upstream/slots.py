@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping
 
 from casedesk_proxy.errors import Busy, NoNode
-from casedesk_proxy.exchange.snapshot import Snapshot
 from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState, Service, Slot
+from casedesk_proxy.snapshot import Snapshot
 
 __all__ = ["Slots"]
 

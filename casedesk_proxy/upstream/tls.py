@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from casedesk_proxy.config.schema import Config, Node, NodeTls
-from casedesk_proxy.exchange.snapshot import NodeSpec
+from casedesk_proxy.snapshot import NodeSpec
 
 __all__ = ["NodeContexts", "context_of", "make_contexts"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.exchange.refusal import LONGEST
+from casedesk_proxy.replying.node_errors import LONGEST
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.bodies import BodyReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk

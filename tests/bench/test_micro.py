@@ -21,7 +21,7 @@ from bench.micro.processes import ROOT, MicroFailed, check_out, worker
 from bench.micro.verdicts import compared
 from bench.micro.work import Case, Work
 from bench.micro.worker import prepare, run_batch
-from casedesk_proxy.server import lines
+from casedesk_proxy.telemetry import lines
 
 CASES = [case for module in MODULES for case in load(module)]
 TINY = Pairing(rounds=2, pairs=2, batch=0.01, core=None)

@@ -16,7 +16,7 @@ import pytest
 from bench.flatness import Trend
 from bench.soak_report import Bounds, Result, find_faults, find_trends
 from bench.soak_run import Rest, Sample, _lag, most_streams, read_metrics
-from casedesk_proxy.server.metrics import Metrics
+from casedesk_proxy.telemetry.metrics import Metrics
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "soak.py"
 CORES = sorted(os.sched_getaffinity(0))

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from casedesk_proxy.daemon.logs import Log, Repetition
-from casedesk_proxy.server.lines import Lines, flush
+from casedesk_proxy.telemetry.lines import Lines, flush
 
 
 def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:

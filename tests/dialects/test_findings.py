@@ -8,7 +8,7 @@ import pytest
 
 from casedesk_proxy.dialects.findings import Findings
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported, Violation
-from casedesk_proxy.exchange.outcome import Outcome
+from casedesk_proxy.replying.record import Outcome
 from casedesk_proxy.surfaces.envelopes import error_reply
 from casedesk_proxy.terms import Dialect
 from tests.dialects.asking import HELLO, error

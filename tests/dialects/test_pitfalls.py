@@ -110,7 +110,7 @@ PITFALLS = """
 34 CORS headers of nodes | access-control
 @ dialects/test_gemini_openai_request.py::test_neighbours_of_one_role_are_one_message
 35 roles alternate | "abc"
-@ exchange/test_transposing.py::test_a_system_message_stands_where_the_template_takes_one
+@ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
 35 no system role | "gemma": ["user"]
 @ dialects/test_gemini_openai_request.py::test_a_foreign_id_is_paired_by_name
 37 ids of results may be missing or foreign | "other"

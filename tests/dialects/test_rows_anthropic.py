@@ -14,7 +14,7 @@ surface: messages | /proxy/d/anthropic/v1/messages"
 surface: count_tokens | count_tokens
 @ surfaces/test_paths.py::test_get
 surface: models | anthropic
-@ exchange/test_plan.py::test_anthropic_version_is_required
+@ planning/test_plan.py::test_anthropic_version_is_required
 surface: anthropic-version | anthropic-version
 @ e2e/test_anthropic.py::test_every_credential_it_can_send
 surface: credentials
@@ -115,7 +115,7 @@ a→o: system | Be kind.
 a→o: the billing header | BILLING
 @ dialects/test_anthropic_openai_request.py::test_system_within_the_conversation
 a→o: system within the messages | Mind the gap.
-@ exchange/test_transposing.py::test_a_system_message_stands_where_the_template_takes_one
+@ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
 a→o: system where the template insists | "qwen": ["system", "user"]
 @ dialects/test_anthropic_openai_request.py::test_left_out
 a→o: cache_control | cache_control
@@ -252,7 +252,7 @@ tolerance: anthropic notices on the wire
 ROUTES = """
 @ dialects/test_registry.py::test_preference
 the OpenAI route goes before a node's Anthropic one | [O, A]
-@ exchange/test_refusal.py::test_recorded
+@ replying/test_node_errors.py::test_recorded
 error bodies out of shape are rewritten
 @ e2e/test_transposed_errors.py::test_a_real_nodes_messages_route
 llama-server's 500 without messages | llama_node

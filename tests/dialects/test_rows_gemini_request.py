@@ -90,7 +90,7 @@ role system | "system"
 any other role | valid role: user, model
 @ dialects/test_gemini_openai_request.py::test_a_conversation_may_begin_with_the_model
 model first | "assistant", "user"
-@ exchange/test_transposing.py::test_a_system_message_stands_where_the_template_takes_one
+@ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
 template without a system role | "gemma": ["user"]
 @ dialects/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
 one text part is a plain string | BARE
@@ -364,12 +364,12 @@ formats that a grammar cannot follow | hostname
 OWN = """
 @ dialects/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
 adds: stream and include_usage, nothing else | include_usage
-@ exchange/test_transposing.py::test_what_stands_before_a_node_hears_what_google_would
+@ planning/test_transposition.py::test_what_stands_before_a_node_hears_what_google_would
 adds: Content-Type | application/json
 adds: Accept-Encoding identity | identity
 @ dialects/test_engines.py::test_what_is_never_sent
 adds: no user | "user"
-@ exchange/test_plan.py::test_a_body_is_the_clients_own_when_the_name_stays
+@ planning/test_plan.py::test_a_body_is_the_clients_own_when_the_name_stays
 order: a node that speaks the protocol judges by itself | sent == body
 @ dialects/test_gemini_openai_request.py::test_faults_come_before_refusals
 order: faults before features | temperature

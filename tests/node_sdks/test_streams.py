@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import SSE, NodeSide, Play, chunk
 from tests.server.pooled import Member, pooled
 from tests.server.test_sdk_failures import END, LATE, LIMITS, TONGUES, Tongue

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.exchange.outcome import Outcome
+from casedesk_proxy.replying.record import Outcome
 from casedesk_proxy.server.app import Gateway
 from tests.server.gateways import NodeSide, Play, Stage, read_head
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
+from casedesk_proxy.relay.request import Client, Request
 from casedesk_proxy.server.public import PublicServer
-from casedesk_proxy.server.request import Client, Request
 
 LIMIT = 1000
 #: Bytes that no two sockets' buffers hold.

@@ -10,8 +10,8 @@ import pytest
 from e2e.relaying import STREAMS, UNARY, asking, relay
 from e2e.test_large import ASK, GEMINI
 
-from casedesk_proxy.exchange.finish import is_answered
-from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.replying.completeness import is_answered
+from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.proxy import RunningGateway
 from tests.fixtures.raw_client import connect

@@ -9,7 +9,7 @@ import logging
 
 import pytest
 
-from casedesk_proxy.server.admin import describe
+from casedesk_proxy.admin.pages import describe
 from casedesk_proxy.server.cuts import text_size
 from tests.server.tables import HI, Table, table
 

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
 from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import SSE, NodeSide, Play, chat, chunk, leave
 from tests.server.pooled import Member, pooled
 

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.server import handler as handler_module
 from casedesk_proxy.upstream import metadata as metadata_module
 from tests.server.gateways import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 

@@ -6,19 +6,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.server.test_transposing import Shouting
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.exchange.outcome import Terminal
-from casedesk_proxy.server.continued import ContinuedArray
-from casedesk_proxy.server.refusing import RefusalRelay
-from casedesk_proxy.server.relay import ReframingRelay, Relay
-from casedesk_proxy.server.transposing import TransposingRelay
-from casedesk_proxy.server.verbatim import VerbatimRelay
+from casedesk_proxy.relay.continued import ContinuedArray
+from casedesk_proxy.relay.refusing import RefusalRelay
+from casedesk_proxy.relay.relay import ReframingRelay, Relay
+from casedesk_proxy.relay.transposing import TransposingRelay
+from casedesk_proxy.relay.verbatim import VerbatimRelay
+from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import ChunkReader
 from casedesk_proxy.wire.http1 import parse_response_head
-from tests.server.test_transposing import Shouting
 from tests.server.transports import RecordingTransport
 
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import SSE, NodeSide, chat, chunk, leave, read_head, read_raw_chunked
 from tests.server.pooled import Member, PoolStage, pooled
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from casedesk_proxy.admin.pages import describe, is_ready
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.server.admin import describe, is_ready
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.upstream import probes
 from tests.fixtures.separate_node import ANSWER, SeparateNode, separate_node

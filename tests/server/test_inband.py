@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from tests.server import gateways
 from tests.server.gateways import SSE, NodeSide, Stage, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for

@@ -30,12 +30,12 @@ from tests.fixtures.raw_peer import Parting, PeerGone
 ROOT = Path(casedesk_proxy.__file__).parent
 #: Where a reply goes from its head on, and a request from its slot on.
 WAY = (
-    "server/delivery.py", "server/relay.py", "server/verbatim.py", "server/transposing.py",
-    "server/refusing.py", "server/continued.py", "server/whole.py", "server/prelude.py",
-    "server/watch.py", "server/handler.py", "server/learning.py", "server/accesslog.py",
-    "server/metrics.py", "upstream/", "exchange/", "dialects/", "usage/", "surfaces/envelopes.py",
-    "surfaces/gemini.py", "surfaces/anthropic.py", "surfaces/openai.py", "wire/", "pools/",
-    "jsonio.py",
+    "relay/delivery.py", "relay/relay.py", "relay/verbatim.py", "relay/transposing.py",
+    "relay/refusing.py", "relay/continued.py", "relay/whole.py", "relay/prelude.py",
+    "relay/watch.py", "server/handler.py", "server/learning.py", "telemetry/accesslog.py",
+    "telemetry/metrics.py", "upstream/", "planning/", "replying/", "dialects/", "usage/",
+    "surfaces/envelopes.py", "surfaces/gemini.py", "surfaces/anthropic.py", "surfaces/openai.py",
+    "wire/", "pools/", "jsonio.py",
 )  # fmt: skip
 #: What catches the bugs of all others, itself a line or two: behind it is nothing.
 LAST = {

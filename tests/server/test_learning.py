@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.server.admin import describe
+from casedesk_proxy.admin.pages import describe
 from casedesk_proxy.terms import Control
 from tests.server.gateways import read_head
 from tests.server.tables import CONFIG, HI, Judge, table

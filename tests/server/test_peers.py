@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.server.lines import Lines, flush
+from casedesk_proxy.telemetry.lines import Lines, flush
 from tests.fixtures.proxy import proxy_here
 
 CONFIG = {

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from casedesk_proxy.server.admin import describe, is_ready, summarise
+from casedesk_proxy.admin.pages import describe, is_ready, summarise
 from tests.server.gateways import SSE, NodeSide, chat, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import NodeSide, Play, chat, leave
 from tests.server.pooled import Member, PoolStage, pooled
 

@@ -9,7 +9,7 @@ import json
 import anthropic
 import pytest
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.upstream import words
 from tests.server.gateways import NodeSide, Play, chat, leave
 from tests.server.pooled import Member, pooled

@@ -16,7 +16,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from casedesk_proxy.exchange.outcome import Terminal
+from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import SSE, NodeSide, Play, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 

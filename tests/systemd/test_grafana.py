@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.exchange.outcome import Outcome, Terminal
+from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.terms import Usage
 from tests.systemd.machine import ROOT

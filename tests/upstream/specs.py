@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.exchange.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 
 
 def snapshot(**nodes: str) -> Snapshot:

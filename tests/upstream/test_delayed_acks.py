@@ -7,7 +7,7 @@ import ssl
 from dataclasses import replace
 
 from casedesk_proxy.upstream.dispatch import Dispatcher
-from tests.exchange.configs import make_snapshot
+from tests.planning.configs import make_snapshot
 
 
 async def test_only_local_engines_that_send_at_once() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from casedesk_proxy.exchange.snapshot import NodeSpec
+from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Dialect, Engine
 from casedesk_proxy.upstream import metadata as metadata_module
 from casedesk_proxy.upstream.metadata import Metadata

@@ -10,7 +10,7 @@ import trustme
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.exchange.snapshot import compile_snapshot
+from casedesk_proxy.snapshot import compile_snapshot
 from casedesk_proxy.upstream.tls import NodeContexts, context_of, make_contexts
 
 

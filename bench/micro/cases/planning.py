@@ -1,4 +1,4 @@
-"""exchange/plan: recorded requests become requests for a node.
+"""planning/plan: recorded requests become requests for a node.
 
 Native: a chat for a vLLM node, its name an alias. Transposed: a Gemini SDK's question for the
 same node. Both as far as the bytes that go out.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from bench.micro.recorded import read_requests
 from bench.micro.work import Case, Work
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.exchange.plan import Plan, plan_request
-from casedesk_proxy.exchange.route import Ask
-from casedesk_proxy.exchange.snapshot import compile_snapshot
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.snapshot import compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
 
@@ -49,8 +49,8 @@ def _prepare(sdk: str, marks: tuple[bytes, ...]) -> Work:
 
 
 CASES = (
-    Case("exchange/plan native", "chat, its model renamed",
+    Case("planning/plan native", "chat, its model renamed",
          lambda: _prepare("py-openai-3", (b'"tiny"', b"OpenAI/Python"))),
-    Case("exchange/plan transposed", "Gemini question made a chat",
+    Case("planning/plan transposed", "Gemini question made a chat",
          lambda: _prepare("py-google-genai-3_stream", (b'"tiny"', b'"messages"', b'"stream"'))),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""server/verbatim: `data_received` with a client's transport that only remembers.
+"""relay/verbatim: `data_received` with a client's transport that only remembers.
 
 The load's stream: 200 events of 300 bytes and the end, each read one chunk, as from engine/node.c:
 the hot path. Its parts in the kernel and in uvloop are relay_cost.py's to measure.
@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.micro.recorded import load_events
 from bench.micro.work import Case, Work
-from casedesk_proxy.exchange.outcome import Terminal
-from casedesk_proxy.server.verbatim import VerbatimRelay
+from casedesk_proxy.relay.verbatim import VerbatimRelay
+from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import ChunkReader
@@ -70,4 +70,4 @@ def _prepare() -> Work:
     return Work(run, check, len(reads), make)
 
 
-CASES = (Case("server/verbatim", "read relayed", _prepare),)
+CASES = (Case("relay/verbatim", "read relayed", _prepare),)

@@ -1,5 +1,5 @@
-"""exchange/outcome and server/accesslog: the facts of a finished stream, and its log line, written
-to a stderr that is memory."""
+"""replying/record and telemetry/accesslog: the facts of a finished stream, and its log line,
+written to a stderr that is memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from unittest import mock
 
 from bench.micro.work import Case, Work
-from casedesk_proxy.exchange.outcome import Outcome, Phase, Terminal
-from casedesk_proxy.server.accesslog import access_log
-from casedesk_proxy.server.lines import Lines
+from casedesk_proxy.replying.record import Outcome, Phase, Terminal
+from casedesk_proxy.telemetry.accesslog import access_log
+from casedesk_proxy.telemetry.lines import Lines
 from casedesk_proxy.terms import Usage
 
 _LINES = 20
@@ -42,7 +42,7 @@ def _prepare_line() -> Work:
 
     def run(_: None) -> bytes:
         written: list[bytes] = []
-        with mock.patch("casedesk_proxy.server.accesslog.write", written.append):
+        with mock.patch("casedesk_proxy.telemetry.accesslog.write", written.append):
             for one in outcomes:
                 tell(one)
         return b"".join(written)
@@ -57,7 +57,7 @@ def _prepare_line() -> Work:
 
 
 CASES = (
-    Case("exchange/outcome", "facts of an exchange",
+    Case("replying/record", "facts of an exchange",
          lambda: Work(Outcome.facts, _check_facts, make=_make)),
-    Case("server/accesslog", "log line of an exchange", _prepare_line),
+    Case("telemetry/accesslog", "log line of an exchange", _prepare_line),
 )  # fmt: skip

@@ -21,9 +21,9 @@ import uvloop
 
 from bench.micro.work import Case, Work
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.server import lines
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.server.logwriter import LogWriter
+from casedesk_proxy.telemetry import lines
+from casedesk_proxy.telemetry.logwriter import LogWriter
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
 

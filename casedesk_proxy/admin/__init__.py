@@ -1,0 +1,1 @@
+"""The admin listener: health, status and metrics pages."""

@@ -1,0 +1,108 @@
+"""What is looked up at the moment of a scrape: nodes, live streams, the configuration's age."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from casedesk_proxy import __version__
+from casedesk_proxy.telemetry import lines
+
+if TYPE_CHECKING:
+    from casedesk_proxy.admin.pages import Served
+
+__all__ = ["Gauges"]
+
+
+class Gauges(Collector):
+    """Registered once; everything is read from ``served`` when it is asked for."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def collect(self) -> Iterator[Metric]:
+        yield _build()
+        yield from self._streams()
+        yield from self._nodes()
+        yield from self._configuration()
+
+    def _streams(self) -> Iterator[Metric]:
+        served = self._served
+        relays = served.watch.relays
+        yield _gauge("streams", "Replies that are being relayed.", len(relays))
+        yield _gauge("connections", "Open connections of clients.", served.connections)
+        yield _gauge("draining", "1 while the service is stopping.", served.draining)
+        # The totals of `metrics` are told when an exchange ends; these two run with the streams.
+        events = served.metrics.events + sum(relay.events for relay in relays)
+        sent = served.metrics.sent + sum(relay.sent for relay in relays)
+        yield CounterMetricFamily(
+            "casedesk_relayed_events", "Pieces relayed, live streams included.", events
+        )
+        yield CounterMetricFamily(
+            "casedesk_relayed_bytes", "Bytes sent to clients, live streams included.", sent
+        )
+
+        yield CounterMetricFamily(
+            "casedesk_log_lines_dropped",
+            "Log lines lost because nobody read the log in time or it could not be written.",
+            lines.dropped(),
+        )
+
+    def _nodes(self) -> Iterator[Metric]:
+        now = asyncio.get_running_loop().time()
+        healthy = _by_node("node_healthy", "1 unless something speaks against the node.")
+        hung = _by_node("node_hung", "1 while it answers no probe and sends nothing.")
+        full = _by_node("node_full", "1 while the node holds as many requests as it may.")
+        in_flight = _by_node("node_in_flight", "Requests at the node.")
+        limit = _by_node("node_limit", "Most requests that may be at it; absent without a limit.")
+        for name, state in self._served.nodes.items():
+            healthy.add_metric([name], state.is_healthy(now))
+            hung.add_metric([name], state.hung)
+            full.add_metric([name], state.is_full(now))
+            in_flight.add_metric([name], state.in_flight)
+            if state.room is not None:
+                limit.add_metric([name], state.room)
+        yield from (healthy, hung, full, in_flight, limit)
+        depth = GaugeMetricFamily(
+            "casedesk_queue_depth", "Requests that wait for a slot.", labels=["deployment"]
+        )
+        for name, waiting in self._served.waiting.items():
+            depth.add_metric([name], waiting)
+        yield depth
+
+    def _configuration(self) -> Iterator[Metric]:
+        configured = self._served.configured
+        yield _gauge(
+            "config_refused", "1 while the file differs from what is served because it is wrong.",
+            bool(configured.refusal),
+        )  # fmt: skip
+        yield _gauge(
+            "config_loaded_timestamp_seconds", "When the configuration in force was taken.",
+            configured.loaded,
+        )  # fmt: skip
+        yield _gauge(
+            "config_age_seconds", "Seconds since then.", max(time.time() - configured.loaded, 0.0)
+        )
+
+
+def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"casedesk_{name}", told, value)
+
+
+def _by_node(name: str, told: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"casedesk_{name}", told, labels=["node"])
+
+
+def _build() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "casedesk_build_info", "Always 1; what is running.", labels=["version", "python"]
+    )
+    family.add_metric([__version__, platform.python_version()], 1)
+    return family

@@ -1,0 +1,213 @@
+"""The admin listener: /healthz, /readyz, /status and /metrics. Never on the public port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from casedesk_proxy import __version__, jsonio
+from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
+from casedesk_proxy.errors import Forbidden
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.telemetry.configured import Configured
+from casedesk_proxy.telemetry.metrics import Metrics
+from casedesk_proxy.terms import Control
+from casedesk_proxy.upstream.dispatch import Failover
+from casedesk_proxy.upstream.metadata import Metadata
+
+__all__ = ["Served", "admin_app", "describe", "summarise", "tell_streams"]
+
+_STARTED = time.time()
+
+
+class Served(Protocol):
+    """What the admin pages, the gauges and the status line look at."""
+
+    metadata: Metadata
+    metrics: Metrics
+    configured: Configured
+    admin_hosts: Hosts
+    draining: bool
+    urls: list[str]
+
+    @property
+    def watch(self) -> Watch: ...
+
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def nodes(self) -> Mapping[str, NodeState]: ...
+
+    @property
+    def phases(self) -> Mapping[str, int]: ...
+
+    @property
+    def failovers(self) -> Sequence[Failover]: ...
+
+    @property
+    def cut_prompts(self) -> Mapping[tuple[str, str], int]: ...
+
+    @property
+    def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]: ...
+
+    @property
+    def waiting(self) -> Mapping[str, int]: ...
+
+
+def admin_app(served: Served) -> web.Application:
+    """The application for the admin listener."""
+
+    @web.middleware
+    async def keep_pages_out(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            require_own_site(request.method, request.raw_headers, served.admin_hosts)
+            require_own_host(request.method, "/", request.raw_headers, served.admin_hosts)
+        except Forbidden as error:
+            return web.Response(text=f"{error.message}\n", status=error.status)
+        return await handler(request)
+
+    async def index(request: web.Request) -> web.Response:
+        return web.Response(text="/healthz\n/readyz\n/status\n/metrics\n")
+
+    async def healthz(request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def readyz(request: web.Request) -> web.Response:
+        ready = is_ready(served, asyncio.get_running_loop().time())
+        return web.Response(
+            text="ready\n" if ready else "not ready\n", status=200 if ready else 503
+        )
+
+    async def status(request: web.Request) -> web.Response:
+        body = jsonio.dumps(describe(served, asyncio.get_running_loop().time()))
+        return web.Response(body=body, content_type="application/json")
+
+    async def metrics(request: web.Request) -> web.Response:
+        kind = "text/plain; version=0.0.4; charset=utf-8"
+        return web.Response(body=served.metrics.render(), headers={"Content-Type": kind})
+
+    app = web.Application(middlewares=[keep_pages_out])
+    app.router.add_get("/", index)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/status", status)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def is_ready(served: Served, now: float) -> bool:
+    """Serving, and at least one node is usable."""
+    return not served.draining and any(_is_usable(one, now) for one in served.nodes.values())
+
+
+def _is_usable(state: NodeState, now: float) -> bool:
+    """Not that it is not full: requests wait for that."""
+    return state.is_healthy(now) and not state.draining
+
+
+def tell_streams(count: int) -> str:
+    return f"{count} {'stream' if count == 1 else 'streams'}"
+
+
+def summarise(served: Served, now: float) -> str:
+    """The state in one line, as `systemctl status` shows it. ``now`` by the loop's clock."""
+    streams, states = len(served.watch.relays), served.nodes.values()
+    usable = sum(_is_usable(state, now) for state in states)
+    parts = [
+        f"{'draining' if served.draining else 'serving'} {tell_streams(streams)}",
+        f"{usable} of {len(states)} nodes usable",
+    ]
+    if waiting := sum(served.waiting.values()):
+        parts.append(f"{waiting} waiting")
+    if served.configured.refusal:
+        parts.append(f"CONFIGURATION REFUSED: {served.configured.refusal}")
+    return "; ".join(parts)
+
+
+def describe(served: Served, now: float) -> dict[str, Any]:
+    """The status page: nodes, streams, models. Names only; no addresses of nodes, no credentials.
+
+    ``now`` by the loop's clock; times in the reply are seconds since the epoch.
+    """
+    configured = served.configured
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "started": round(_STARTED, 3),
+        "ready": is_ready(served, now),
+        "draining": served.draining,
+        "listen": served.urls,
+        "config": {
+            "loaded": round(configured.loaded, 3),
+            "tried": round(configured.tried, 3),
+            "refusal": configured.refusal or None,
+        },
+        "streams": len(served.watch.relays),
+        "exchanges": dict(served.phases),
+        "waiting": dict(served.waiting),
+        "connections": served.connections,
+        "nodes": {name: _describe_node(served, name, now) for name in served.nodes},
+        "failovers": [_describe_failover(one, now) for one in reversed(served.failovers)],
+    }
+
+
+def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
+    state, reported = served.nodes[name], served.metadata.reported
+    return {
+        "healthy": state.is_healthy(now),
+        "hung": state.hung,
+        "lacks": [{"model": model, "action": action} for model, action in state.lacking(now)],
+        "full": state.is_full(now),
+        "full_for": state.full_for(now),
+        "available": state.is_available(now),
+        "in_flight": state.in_flight,
+        "limit": state.room,
+        "draining": state.draining,
+        "asked": state.served,
+        "weight": state.weight,
+        "last_error": state.last_error,
+        "last_error_at": _epoch(state.health.last_error_at, now),
+        "cooling_until": _epoch(state.health.until or None, now),
+        "models": [model.name for model in reported[name]] if name in reported else None,
+        "contexts": {
+            model.name: {
+                "length": model.context_length,
+                "trained": model.trained_length,
+                "cut_to": served.cut_prompts.get((name, model.name)),
+            }
+            for model in reported.get(name, ())
+            if model.context_length
+            or model.trained_length
+            or (name, model.name) in served.cut_prompts
+        },
+        "advice": list(served.metadata.advice.get(name, ())),
+        "left_out": {
+            model: sorted(controls)
+            for (node, model), controls in served.refused_controls.items()
+            if node == name
+        },
+    }
+
+
+def _describe_failover(one: Failover, now: float) -> dict[str, Any]:
+    return {
+        "at": _epoch(one.at, now),
+        "deployment": one.deployment,
+        "model": one.model,
+        "from": one.left,
+        "why": one.why,
+        "to": one.taken,
+    }
+
+
+def _epoch(when: float | None, now: float) -> float | None:
+    """A time by the loop's clock as seconds since the epoch."""
+    return None if when is None else round(time.time() - now + when, 3)

@@ -1,0 +1,80 @@
+"""Time-outs for the admin listener: aiohttp waits without end for a head, and for a reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from casedesk_proxy.relay.parting import reset
+from casedesk_proxy.relay.request import GRACE
+
+__all__ = ["Timed", "timed"]
+
+_HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
+
+
+class Timed(asyncio.Protocol):
+    """Stands before ``inner``. A head has to come within ``head_timeout`` seconds, from the
+    connection's begin or its own first byte, and a reply has to be taken in as many as
+    ``send_timeout``. What is asked there has no body."""
+
+    def __init__(self, inner: asyncio.Protocol, head_timeout: float, send_timeout: float) -> None:
+        self._inner = inner
+        self._head_timeout = head_timeout
+        self._send_timeout = send_timeout
+        self._loop = asyncio.get_running_loop()
+        self._tail = b""
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._start("head", self._head_timeout)
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._tail = (self._tail + data)[-4:]
+        if self._tail.endswith(_HEAD_ENDS):
+            self._stop("head")
+        else:
+            self._start("head", self._head_timeout)
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        for what in list(self._timers):
+            self._stop(what)
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._start("reply", self._send_timeout)
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stop("reply")
+        self._inner.resume_writing()
+
+    def _start(self, what: str, seconds: float) -> None:
+        if what not in self._timers:
+            self._timers[what] = self._loop.call_later(seconds, self._come_due, what)
+
+    def _stop(self, what: str) -> None:
+        if (timer := self._timers.pop(what, None)) is not None:
+            timer.cancel()
+
+    def _come_due(self, what: str) -> None:
+        self._timers[what] = self._loop.call_later(GRACE, self._end, what)
+
+    def _end(self, what: str) -> None:
+        self._stop(what)
+        if self._transport is not None:
+            reset(self._transport)
+
+
+def timed(make: Callable[[], asyncio.Protocol], head_timeout: float, send_timeout: float) -> Timed:
+    """What ``make`` makes, behind its time-outs."""
+    return Timed(make(), head_timeout, send_timeout)

@@ -1,1 +1,0 @@
-"""Layer 3: one exchange end to end, in memory: plan, request, outcome."""

@@ -1,0 +1,1 @@
+"""One request in memory before a node is asked: admission, plan, route."""

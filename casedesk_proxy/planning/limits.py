@@ -1,0 +1,50 @@
+"""What one model at one node can be asked: as configured, else as its node tells and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from casedesk_proxy.dialects.engines import Limits
+from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.terms import Ability, Control, ModelInfo
+
+__all__ = ["find_limits", "find_model", "thinking_mode"]
+
+_NO_CONTROLS = frozenset(Control)
+
+
+def find_limits(ask: Ask, model: str, node: NodeSpec) -> Limits:
+    """``model`` by the node's own name."""
+    info = find_model(ask.reported, node, model)
+    lacks = info.lacks if info is not None else frozenset()
+    mode = thinking_mode(node, model)
+    if mode == "auto":
+        ignored = info.ignores if info is not None else frozenset()
+        learnt = ask.refused.get((node.name, model), frozenset())
+        return Limits(lacks, ignored | learnt | ask.without)
+    # The operator knows better than what the node says of this.
+    lacks -= {Ability.THINKING}
+    if mode == "none":
+        return Limits(lacks, _NO_CONTROLS)
+    return Limits(lacks, by_effort=mode == "effort")
+
+
+def thinking_mode(node: NodeSpec, model: str) -> str:
+    """``auto`` where the configuration says nothing about the model."""
+    modes = node.config.thinking
+    if not modes:
+        return "auto"
+    fitting = (mode for pattern, mode in modes.items() if fnmatchcase(model, pattern))
+    return modes.get(model) or next(fitting, "auto")
+
+
+def find_model(
+    reported: Mapping[str, tuple[ModelInfo, ...]], node: NodeSpec, model: str
+) -> ModelInfo | None:
+    """What the node tells of it."""
+    for one in reported.get(node.name, ()):
+        if one.name == model:
+            return one
+    return None

@@ -1,0 +1,227 @@
+"""What to ask of a node: a call, its body and the snapshot become one request, or a client fault.
+
+Planning is complete before any node is called; what no node could serve is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+from casedesk_proxy.catalog.lists import offered
+from casedesk_proxy.catalog.names import resolve
+from casedesk_proxy.dialects.base import Answered
+from casedesk_proxy.dialects.bounds import check_bounds
+from casedesk_proxy.dialects.native import refuse_parts
+from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
+from casedesk_proxy.planning.conversation_key import beginning
+from casedesk_proxy.planning.limits import find_limits
+from casedesk_proxy.planning.route import Ask, Place, Route
+from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
+from casedesk_proxy.planning.transposition import Transposition, transpose_for
+from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
+from casedesk_proxy.surfaces.anthropic import require_version
+from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
+from casedesk_proxy.surfaces.items import check_items
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
+from casedesk_proxy.wire.headers import forward_request_headers
+
+__all__ = ["Plan", "plan_request"]
+
+_PATHS = {
+    Action.MESSAGES: "/v1/messages",
+    Action.COUNT_MESSAGES: "/v1/messages/count_tokens",
+    Action.CHAT: "/v1/chat/completions",
+    Action.COMPLETE: "/v1/completions",
+    Action.EMBEDDINGS: "/v1/embeddings",
+}
+_NOT_TRANSPOSED = Transposition()
+#: Models whose places are remembered for one connection.
+_MOST_PLACES = 16
+#: Characters of a model name that Google's own clients leave as they are in a path.
+_MODEL_SAFE = "/:@!$&'()*+,;=-._~"
+
+
+@record
+class Plan:
+    """A request that any of ``nodes`` can take, each by its route.
+
+    ``framing`` is how the client wants its reply. ``answer`` is one that needs no node.
+    ``dropped`` names what a transposed request had to leave out.
+    """
+
+    deployment: DeploymentSpec
+    asked: str
+    model: str
+    nodes: tuple[NodeSpec, ...]
+    routes: Mapping[str, Route]
+    framing: Framing
+    wish: Wish
+    answer: Answered | None = None
+    dropped: tuple[str, ...] = ()
+
+
+def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Plan:
+    """Raises a ClientFault."""
+    call = ask.call
+    if call.surface is Dialect.ANTHROPIC:
+        require_version(ask.headers)
+    check_items(ask.raw, snapshot.body_items)
+    body = read_body(call, ask.raw, lambda: _offered(deployment, ask))
+    asked = call.model or body.model or ""
+    place = ask.places.get(asked)
+    if place is None or not place.still_holds(ask):
+        place = _find_place(snapshot, deployment, ask, asked)
+    target, nodes, wish, made = place.target, place.natives, place.wish, _NOT_TRANSPOSED
+    if not place.plain:
+        nodes, made = _judge(snapshot, ask, body, place, deployment)
+        if wish.nodes != tuple(node.name for node in nodes):
+            wish = _wish(ask, deployment, target, nodes)
+    routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
+    if wish.policy == "prefix-affinity":
+        who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
+        wish = replace(wish, key=who + beginning(call.surface, body.value))
+    return Plan(
+        deployment=deployment,
+        asked=asked,
+        model=target.model,
+        nodes=nodes,
+        routes=routes,
+        framing=_framing(call, stream=body.stream),
+        wish=wish,
+        answer=made.answer,
+        dropped=made.dropped,
+    )
+
+
+def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
+    """Raises NotFound while no node has told its models: they are worth a question then."""
+    names = offered(deployment.rules, ask.reported)
+    if not names and not ask.reported:
+        raise NotFound("model: a string is required; no node has told its models yet")
+    return names
+
+
+def _judge(
+    snapshot: Snapshot, ask: Ask, body: Body, place: Place, deployment: DeploymentSpec
+) -> tuple[tuple[NodeSpec, ...], Transposition]:
+    """The nodes that get the request, and what it is translated to: nothing where they get it as
+    it is."""
+    place = keep_able(ask, body.value, place)
+    native = choose_natives(ask, body.value, place)
+    if native.nodes:
+        return native.nodes, _NOT_TRANSPOSED
+    made = _translate(snapshot, ask, body, place, native, deployment)
+    nodes = tuple(node for node in place.holders if node.name in made.routes)
+    return nodes or native.unsure, made
+
+
+def _translate(
+    snapshot: Snapshot,
+    ask: Ask,
+    body: Body,
+    place: Place,
+    native: Native,
+    deployment: DeploymentSpec,
+) -> Transposition:
+    """Empty where nodes that speak the client's protocol are to get the request after all."""
+    try:
+        check_bounds(ask.call.surface, body.value, snapshot.body_items)
+        made = transpose_for(ask, body.value, place.target, place.holders, deployment)
+    except ClientFault:
+        if native.unsure:
+            return _NOT_TRANSPOSED
+        raise
+    if made.routes or made.answer is not None or native.unsure:
+        return made
+    if native.lost:
+        raise refuse_parts(native.engine, native.lost)
+    raise _unsupported(ask.call, place.target, place.holders)
+
+
+def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked: str) -> Place:
+    """Raises NotFound."""
+    target = resolve(asked, deployment.rules, ask.reported)
+    holders = tuple(ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes)
+    natives = tuple(node for node in holders if ask.call.surface in node.speaks)
+    wish = _wish(ask, deployment, target, natives)
+    lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
+    plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
+    place = Place(ask.reported, ask.nodes, target, holders, natives, wish, lacks, plain)
+    if len(ask.places) >= _MOST_PLACES:
+        ask.places.clear()
+    ask.places[asked] = place
+    return place
+
+
+def _native_routes(
+    ask: Ask, body: Body, place: Place, nodes: Sequence[NodeSpec]
+) -> dict[str, Route]:
+    """The nodes that speak the client's own protocol get the client's own request."""
+    raw, target = ask.raw, place.target
+    if target.model != target.asked or is_renamed(ask.call, body.value, target.model):
+        raw = rename_model(ask.call, raw, body.value, target.model)
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    path = ""
+    if place.plain:
+        unknown = len(place.leads) < len(nodes)
+    else:
+        unknown = any(node.name not in place.leads for node in nodes)
+    if unknown:
+        path, headers = _target(ask.call, target.model), _headers(ask.headers)
+    route = Route(
+        dialect=ask.call.surface,
+        target=path,
+        headers=headers,
+        request_id=ask.request_id,
+        body=raw,
+        leads=place.leads,
+    )
+    return dict.fromkeys((node.name for node in nodes), route)
+
+
+def _wish(ask: Ask, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]) -> Wish:
+    """Without the key of a conversation."""
+    names = tuple(node.name for node in nodes)
+    cold, action = _cold(ask, target, names), ask.call.action.value
+    return Wish(deployment.policy, names, cold, b"", target.model, action)
+
+
+def _cold(ask: Ask, target: Target, names: Sequence[str]) -> frozenset[str]:
+    """The nodes that say that the model is not loaded there now."""
+    return frozenset(
+        name
+        for name in names
+        for model in ask.reported.get(name, ())
+        if model.loaded is False and model.name == target.model
+    )
+
+
+def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
+    spoken = sorted({str(dialect) for node in holders for dialect in node.speaks})
+    return Unsupported(
+        f"unsupported_dialect: no node that has {target.asked!r} speaks {call.surface}; "
+        f"they speak {', '.join(spoken) or 'nothing known yet'}",
+        code="unsupported_dialect",
+    )
+
+
+def _framing(call: Call, *, stream: bool) -> Framing:
+    return Framing.SSE if stream and call.surface is not Dialect.GEMINI else call.framing
+
+
+def _target(call: Call, model: str) -> str:
+    path = _PATHS.get(call.action)
+    if path is None:
+        name = model if model.startswith("tunedModels/") else f"models/{model}"
+        path = f"/{call.version}/{quote(name, safe=_MODEL_SAFE)}:{call.action}"
+    return f"{path}?{call.query}" if call.query else path
+
+
+def _headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
+    """The client's id of the request, where we accept it, is the exchange's, and goes along as
+    that."""
+    forwarded = forward_request_headers(headers)
+    return tuple(pair for pair in forwarded if pair[0].lower() != b"x-request-id")

@@ -1,0 +1,112 @@
+"""How a node is asked: the request as it goes out, and what makes its reply the client's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from casedesk_proxy.dialects.base import Question, Translator
+from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.terms import (
+    Ability,
+    Call,
+    Control,
+    Dialect,
+    ModelInfo,
+    RawHeaders,
+    Target,
+    record,
+)
+from casedesk_proxy.wire.headers import node_credential
+from casedesk_proxy.wire.http1 import request_head
+
+__all__ = ["Ask", "Place", "Route"]
+
+
+@record
+class Ask:
+    """One request to be planned. ``reported``: the models of each node that told its list;
+    ``nodes``: those that were recognised by asking them, as what they really are. ``places``: what
+    planning found out about models for earlier requests with the same head and snapshot.
+    ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
+    taken; ``without``: those that this request is to do without."""
+
+    call: Call
+    headers: RawHeaders = field(repr=False)
+    raw: bytes = field(repr=False)
+    request_id: str
+    reported: Mapping[str, tuple[ModelInfo, ...]]
+    nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    refused: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
+    taken: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
+    without: frozenset[Control] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the model ``target.asked`` is, for as long as the nodes tell what they told.
+
+    ``holders`` have it, ``natives`` speak the client's protocol, too, and ``wish`` is for them,
+    without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
+    asks, it is for the ``natives``, whatever the request holds. ``leads``: see Route.
+    """
+
+    reported: Mapping[str, tuple[ModelInfo, ...]]
+    nodes: Mapping[str, NodeSpec]
+    target: Target
+    holders: tuple[NodeSpec, ...]
+    natives: tuple[NodeSpec, ...]
+    wish: Wish
+    lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
+    plain: bool = False
+    leads: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def still_holds(self, ask: Ask) -> bool:
+        """What nodes tell is replaced, never changed."""
+        return self.reported is ask.reported and self.nodes is ask.nodes
+
+
+@record
+class Route:
+    """How some nodes are asked: in which dialect, for what.
+
+    ``target`` has the query, but not a node's base; ``headers`` lack the request's id. ``leads``
+    are heads by node, up to the value of that id: the same for all requests with such a target
+    and such headers. ``translator`` makes the reply the client's, with ``reply_headers``; None:
+    the node's reply is the client's already. ``question`` is asked beside it. ``controls``: those
+    of thinking that the request holds, each with the field that says it."""
+
+    dialect: Dialect
+    target: str = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    request_id: str
+    body: bytes
+    translator: Translator | None = None
+    reply_headers: tuple[tuple[str, str], ...] = ()
+    question: Question | None = None
+    controls: Mapping[Control, str] = field(default_factory=dict)
+    leads: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def question_for(self, node: NodeSpec) -> bytes:
+        """The question as a whole request."""
+        assert self.question is not None
+        path, body = self.question.path, self.question.body
+        return replace(self, target=path, body=body, leads={}).request_for(node)
+
+    def request_for(self, node: NodeSpec) -> bytes:
+        """The whole request as it goes to one node: its own Host, its own key."""
+        lead = self.leads.get(node.name)
+        if lead is None:
+            lead = self.leads[node.name] = self._lead(node)
+        ident, body = self.request_id.encode("ascii"), self.body
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, len(body), body)
+
+    def _lead(self, node: NodeSpec) -> bytes:
+        headers = [(b"Host", node.host_header), *self.headers]
+        if node.key is not None:
+            headers.append(node_credential(self.dialect, node.key))
+        headers.append((b"Accept-Encoding", b"identity"))
+        headers.append((b"x-request-id", b""))
+        return request_head("POST", node.base + self.target, headers)[:-4]

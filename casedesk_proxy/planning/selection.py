@@ -1,0 +1,110 @@
+"""Who may get a request at all, and who as it is: by what it needs, and what engines lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+from typing import Any
+
+from casedesk_proxy.dialects.native import Part, find_parts, lost_parts
+from casedesk_proxy.dialects.needs import find_needs, refuse_needs
+from casedesk_proxy.dialects.thinking import messages_controls
+from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
+from casedesk_proxy.planning.route import Ask, Place
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.terms import Ability, Action, Control, Dialect, Engine, record
+
+__all__ = ["Native", "choose_natives", "is_plain", "keep_able"]
+
+_ABOUT_THINKING = frozenset({Part.THINKING_OFF, Part.BUDGET, Part.EFFORT})
+#: Engines that refuse on their own route what they refuse of a chat.
+_REFUSING = frozenset({Engine.VLLM, Engine.SGLANG})
+
+
+@record
+class Native:
+    """``nodes`` get the request as it is. Those that are ``unsure`` lose nothing, but may refuse
+    a wish of it. ``lost``: what the others, of ``engine``, would lose of it, with the places."""
+
+    nodes: tuple[NodeSpec, ...]
+    unsure: tuple[NodeSpec, ...] = ()
+    lost: Mapping[Part, str] = field(default_factory=dict)
+    engine: Engine = Engine.AUTO
+
+
+def is_plain(ask: Ask, natives: tuple[NodeSpec, ...]) -> bool:
+    """Whether these get every request as it is, whatever it holds."""
+    return ask.call.surface is not Dialect.ANTHROPIC or not any(
+        lost_parts(node.engine) or node.config.thinking for node in natives
+    )
+
+
+def keep_able(ask: Ask, body: Mapping[str, Any], place: Place) -> Place:
+    """The place without the nodes that say that their model cannot do what the request needs.
+    Raises Unsupported where none is left."""
+    if not any(place.lacks.values()):
+        return place
+    surface = ask.call.surface
+    needs = find_needs(surface, ask.call.action, body)
+    able = tuple(
+        node for node in place.holders if place.lacks.get(node.name, frozenset()).isdisjoint(needs)
+    )
+    if len(able) == len(place.holders):
+        return place
+    if not able:
+        refuse_needs(surface, needs, place.lacks[place.holders[0].name], place.target.asked)
+    natives = tuple(node for node in able if node in place.natives)
+    return replace(place, holders=able, natives=natives)
+
+
+def choose_natives(ask: Ask, body: Mapping[str, Any], place: Place) -> Native:
+    """Of the nodes that speak the client's protocol, those on which nothing of it is lost."""
+    if ask.call.surface is not Dialect.ANTHROPIC:
+        return Native(place.natives)
+    parts = find_parts(ask.call.action, body)
+    if not parts:
+        return Native(place.natives)
+    kept, unsure, losers = [], [], []
+    for node in place.natives:
+        if lost := _lost(ask, parts, place, node):
+            losers.append((lost, node.engine))
+        elif _is_unproven(ask, body, place, node):
+            unsure.append(node)
+        else:
+            kept.append(node)
+    return Native(tuple(kept), tuple(unsure), *(losers[0] if losers else ()))
+
+
+def _lost(ask: Ask, parts: Mapping[Part, str], place: Place, node: NodeSpec) -> dict[Part, str]:
+    lost = lost_parts(node.engine, node.version)
+    found = {part: path for part, path in parts.items() if part in lost}
+    if found.keys().isdisjoint(_ABOUT_THINKING):
+        return found
+    model = find_model(ask.reported, node, place.target.model)
+    if model is not None and Ability.THINKING in model.lacks:
+        return {part: path for part, path in found.items() if part not in _ABOUT_THINKING}
+    if node.engine is Engine.LLAMA_SERVER and (model is None or Control.EFFORT not in model.heeds):
+        # No template reads it.
+        found.pop(Part.EFFORT, None)
+    return found
+
+
+def _is_unproven(ask: Ask, body: Mapping[str, Any], place: Place, node: NodeSpec) -> bool:
+    """Whether a wish about thinking has to be left out for this node, or may have to be: what it
+    refuses is learnt from translated requests."""
+    if ask.call.action is not Action.MESSAGES or Dialect.OPENAI not in node.speaks:
+        return False
+    controls = messages_controls(body).keys()
+    mode = thinking_mode(node, place.target.model)
+    if not controls or mode == "all":
+        return False
+    if mode != "auto" or controls & ask.refused.get((node.name, place.target.model), frozenset()):
+        return True
+    if node.engine not in _REFUSING:
+        return False
+    if controls & find_limits(ask, place.target.model, node).deaf:
+        return True
+    risky = controls - {Control.OFF}
+    if node.engine is Engine.SGLANG:
+        risky -= {Control.BUDGET}
+    return not risky <= ask.taken.get((node.name, place.target.model), frozenset())

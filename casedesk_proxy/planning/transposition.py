@@ -1,0 +1,176 @@
+"""Requests made over for nodes that do not speak the client's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from casedesk_proxy.dialects.base import Answered, Context, Transpose, Transposed
+from casedesk_proxy.dialects.engines import Limits
+from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.errors import BadRequest, ClientFault
+from casedesk_proxy.jsonio import TooDeep, with_exact_numbers
+from casedesk_proxy.planning.limits import find_limits, find_model
+from casedesk_proxy.planning.route import Ask, Route
+from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
+from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
+from casedesk_proxy.wire.headers import forward_request_headers
+from casedesk_proxy.wire.http1 import header
+
+__all__ = ["Transposition", "transpose_for"]
+
+#: Those that a node of another protocol gets, with every ``x-goog-`` header: such a node does
+#: not know them, but what stands before it may (design section 3).
+_FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
+
+#: Header of a reply to a request of which something was left out.
+_DROPPED = "x-casedesk-dropped"
+#: Paths told there; the log has more.
+_MOST_TOLD = 10
+_MOST_OF_ONE = 100
+_PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256))
+
+
+@dataclass(slots=True)
+class Transposition:
+    """What came of it: a route for each node that can take the request, or a whole answer.
+
+    ``dropped`` names what was left out although the client asked for it, harmless but worth a
+    word in the log, and in a header of the reply.
+    """
+
+    routes: dict[str, Route] = field(default_factory=dict)
+    answer: Answered | None = None
+    dropped: tuple[str, ...] = ()
+
+
+def transpose_for(
+    ask: Ask,
+    value: dict[str, object],
+    target: Target,
+    holders: Sequence[NodeSpec],
+    deployment: DeploymentSpec,
+) -> Transposition:
+    """The request for those of ``holders`` that speak the best dialect any of them speaks.
+
+    Engines and chat templates differ in what they can be asked, so the request is made once for
+    each kind of them. Where none can take it, the first one's fault is raised: BadRequest or
+    Unsupported, before any node is called. No route and no answer: nobody knows how to make it
+    over.
+    """
+    value = with_exact_numbers(value, ask.raw)
+    for dialect, transpose in transposers(ask.call):
+        speakers = [node for node in holders if dialect in node.speaks]
+        if speakers:
+            return _for_speakers(ask, value, target, speakers, dialect, transpose, deployment)
+    return Transposition()
+
+
+def _for_speakers(
+    ask: Ask,
+    value: dict[str, object],
+    target: Target,
+    speakers: Sequence[NodeSpec],
+    dialect: Dialect,
+    transpose: Transpose,
+    deployment: DeploymentSpec,
+) -> Transposition:
+    result = Transposition()
+    fault: ClientFault | None = None
+    made: dict[tuple[Engine, str, Limits], Route | None] = {}
+    for node in speakers:
+        limits = find_limits(ask, target.model, node)
+        kind = (node.engine, node.config.system_role, limits)
+        if kind not in made:
+            context = _context(ask, target, node, deployment, limits)
+            try:
+                one = _transpose(transpose, ask, value, context)
+            except ClientFault as error:
+                fault, made[kind] = fault or error, None
+                continue
+            if isinstance(one, Answered):
+                result.answer = one
+                return result
+            made[kind] = _route(ask, one, dialect)
+            result.dropped = one.dropped
+        route = made[kind]
+        if route is not None:
+            result.routes[node.name] = route
+    if fault is not None and not result.routes:
+        try:
+            raise fault
+        finally:
+            # Its traceback holds this frame: they would wait for the collector together.
+            del fault
+    return result
+
+
+def _transpose(
+    transpose: Transpose, ask: Ask, value: dict[str, object], context: Context
+) -> Transposed | Answered:
+    try:
+        return transpose(ask.call, value, context)
+    except TooDeep:
+        raise BadRequest("the body is nested too deeply") from None
+
+
+def _context(
+    ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpec, limits: Limits
+) -> Context:
+    client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
+    return Context(
+        model=target.model,
+        asked=target.asked,
+        engine=node.engine,
+        request_id=ask.request_id,
+        client=client.decode("latin-1"),
+        refuse_unknown=deployment.refuse_unknown,
+        count_prompt=deployment.config.count_prompt,
+        output_limit=_output_limit(ask.reported, target, node),
+        fold_system=node.config.system_role == "none",
+        system_first=node.config.system_role == "first",
+        limits=limits,
+    )
+
+
+def _output_limit(
+    reported: Mapping[str, tuple[ModelInfo, ...]], target: Target, node: NodeSpec
+) -> int | None:
+    model = find_model(reported, node, target.model)
+    return model.output_limit if model is not None else None
+
+
+def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
+    headers = [
+        pair
+        for pair in forward_request_headers(ask.headers)
+        if (name := pair[0].lower()) in _FORWARDED or name.startswith(b"x-goog-")
+    ]
+    headers.append((b"Content-Type", b"application/json"))
+    if dialect is Dialect.ANTHROPIC:
+        headers.append((b"anthropic-version", b"2023-06-01"))
+    return Route(
+        dialect=dialect,
+        target=made.path,
+        headers=tuple(headers),
+        request_id=ask.request_id,
+        body=made.body,
+        translator=made.translator,
+        reply_headers=made.headers + _warn(made.dropped),
+        question=made.question,
+        controls=made.controls,
+    )
+
+
+def _warn(dropped: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """What the client asked for and does not get. Names in a path may be the client's own, so
+    nothing but printable ASCII comes back to it."""
+    if not dropped:
+        return ()
+    told = [
+        path[:_MOST_OF_ONE].encode("ascii", "replace").translate(_PRINTABLE).decode()
+        for path in dropped[:_MOST_TOLD]
+    ]
+    if len(dropped) > _MOST_TOLD:
+        told.append(f"and {len(dropped) - _MOST_TOLD} more")
+    return ((_DROPPED, ", ".join(told)),)

@@ -1,0 +1,1 @@
+"""A reply on its way from a node to its client."""

@@ -1,0 +1,252 @@
+"""A client's request: its head, and its body as it comes in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.fibers import Signal
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.room import Room
+from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wire.bodies import LengthReader
+from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
+from casedesk_proxy.wire.http1 import Body, RequestHead, header
+
+__all__ = ["CONTINUE", "GRACE", "Client", "Request", "require_plain"]
+
+#: Body bytes taken before anyone has asked for the body.
+_UNASKED = 65536
+#: Stands for every body that has come whole.
+_ENDED = LengthReader(0)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: Seconds between a client's time-out and the verdict. Timers run before reads: after a stall of
+#: ours, or the machine's, what the client sent in time has yet to be read.
+GRACE = 0.1
+
+
+class Client(Protocol):
+    """Where a request came from: ``transport`` is None once the client has gone, at ``gone_at`` by
+    time.perf_counter, ``relay`` the relay that feels its backpressure, ``peer`` the address at the
+    other end."""
+
+    peer: str
+    transport: asyncio.Transport | None
+    relay: Relay | None
+    gone_at: float | None
+
+    def write_soon(self, message: bytes) -> None:
+        """The whole of an answer; what is said to others may go before it."""
+
+    def listen(self) -> None:
+        """More of the request is wanted."""
+
+
+class Held(Protocol):
+    """Something that an exchange must not keep, however it ends."""
+
+    def abandon(self) -> None:
+        """Let go of it, if that is yet to be done."""
+
+
+class Request:
+    """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
+    once, or never: what is not asked for is not taken. ``held`` is what its exchange has taken and
+    must give back. ``complete`` tells whether the body has come whole, ``begun`` that the final
+    reply's head is on its way, ahead of any relay."""
+
+    __slots__ = (
+        "_body",
+        "_done",
+        "_fault",
+        "_limit",
+        "_reader",
+        "_room",
+        "_size",
+        "_taken",
+        "_timer",
+        "_waiter",
+        "begun",
+        "client",
+        "head",
+        "held",
+    )
+
+    def __init__(self, head: RequestHead, client: Client, room: Room) -> None:
+        self.head = head
+        self.client = client
+        self.held: Held | None = None
+        chunked = head.body is Body.CHUNKED
+        self._reader = ChunkReader() if chunked else LengthReader(head.length)
+        #: Bytes where it came in one piece, which most bodies do.
+        self._body: bytes | bytearray = b""
+        self._size = 0
+        #: Of ``_size``, what ``_room`` still counts.
+        self._taken = 0
+        self._room = room
+        self._limit: int | None = None
+        self._fault: ProxyError | None = None
+        self._waiter: Signal[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._done: Callable[[], None] | None = None
+        self.begun = False
+
+    @property
+    def complete(self) -> bool:
+        return self._reader.ended
+
+    @property
+    def wants(self) -> bool:
+        """Whether more of the body may be read now."""
+        return self._limit is not None or self._size <= _UNASKED or self._done is not None
+
+    def feed(self, data: bytes, start: int = 0) -> int:
+        """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
+        the body's. Where that is not all, and the body has not ended, the rest is to be given
+        again in another round: see `ChunkReader`."""
+        came = len(data) - start
+        if self._fault is not None or self._reader.ended:
+            return 0 if self._reader.ended else came
+        length = self.head.length
+        if length and not self._size and came >= length and self._done is None:
+            # Most bodies come in one piece.
+            self._reader = _ENDED
+            if self._room.held + length > self._room.most:
+                self._keep(data[start : start + length])
+                return length
+            self._room.held += length
+            self._body = data[start : start + length]
+            self._size = self._taken = length
+            return length
+        try:
+            if isinstance(self._reader, ChunkReader):
+                used = self._reader.read(data, start)
+            else:
+                used = self._reader.read(data[start:] if start else data)
+        except MalformedChunk:
+            self._fail(BadRequest("the request's body is not well-formed"))
+            return came
+        if self._done is None:
+            self._keep(b"".join(self._reader.payload))
+        elif self._reader.ended:
+            self._done()
+        return used
+
+    def wake(self) -> None:
+        """Let whoever reads go on, if there is news. The last thing that a caller does."""
+        if self._waiter is not None and (self._reader.ended or self._fault is not None):
+            self._tell(True)
+
+    def take(self, limit: int) -> bytes:
+        """The body, which has come whole. Raises TooLarge beyond ``limit`` bytes, BadRequest for
+        broken framing, Busy where there is no room for it."""
+        if self.head.length > limit or self._size > limit:
+            raise _too_large(limit)
+        if self._fault is not None:
+            raise self._fault
+        body, self._body = self._body, b""
+        return bytes(body)
+
+    async def read(self, limit: int, pause: float, rate: int = 0) -> bytes:
+        """`take`, once the body is there. Also raises BadRequest (408) for a client that sends
+        nothing in ``pause`` seconds, or less than ``rate`` bytes a second."""
+        if self.head.length > limit or self._size > limit:
+            raise _too_large(limit)
+        self._limit = limit
+        if not self._reader.ended:
+            self._room.check(max(self.head.length - self._size, 0))
+            self._invite()
+            await self._wait(pause, max(rate * pause, 1))
+        return self.take(limit)
+
+    def forget(self) -> None:
+        """Let go of what only planning needed: the headers and the body."""
+        self.head = replace(self.head, headers=())
+        self.release()
+        if self._reader.ended:
+            self._reader = _ENDED
+
+    def release(self) -> None:
+        """Nobody holds the body any more."""
+        if self._taken:
+            self._body = b""
+            self._room.give(self._taken)
+            self._taken = 0
+
+    def discard(self, done: Callable[[], None]) -> None:
+        """Drop what has come and what will; ``done`` is called at the body's end."""
+        self.release()
+        self._done = done
+
+    def _keep(self, payload: bytes) -> None:
+        size = len(payload)
+        try:
+            self._room.take(size)
+        except ProxyError as full:
+            self._fail(full.with_traceback(None))
+            return
+        self._taken += size
+        if not self._size:
+            self._body = payload
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += payload
+        self._size += size
+        if self._limit is not None and self._size > self._limit:
+            self._fail(_too_large(self._limit))
+
+    def _invite(self) -> None:
+        transport = self.client.transport
+        if transport is None:
+            return
+        expect = header(self.head.headers, b"expect")
+        asked = expect is not None and expect.lower() == b"100-continue"
+        # A client of HTTP/1.0 would take it for the reply (RFC 9110 section 15.2).
+        if asked and self.head.modern and not self._size:
+            transport.write(CONTINUE)
+        self.client.listen()
+
+    async def _wait(self, pause: float, least: float) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._reader.ended and self._fault is None:
+            self._waiter = Signal(loop)
+            size = self._size
+            self._timer = loop.call_later(pause, self._come_due)
+            try:
+                if not await self._waiter and self._size - size < least:
+                    raise BadRequest(
+                        "the request's body came too slowly (server.body_timeout, server.min_rate)",
+                        status=408,
+                    )
+            finally:
+                self._timer.cancel()
+                self._waiter = self._timer = None
+
+    def _come_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(GRACE, self._tell, False)
+
+    def _tell(self, news: bool) -> None:
+        if self._waiter is not None and not self._waiter.done:
+            self._waiter.set(news)
+
+    def _fail(self, fault: ProxyError) -> None:
+        self._fault = fault
+        self.release()
+        if self._done is not None:
+            self._done()
+
+
+def require_plain(headers: RawHeaders) -> None:
+    """Raises BadRequest (415) for a body in a content coding."""
+    coding = header(headers, b"content-encoding")
+    if coding is not None and coding.lower() != b"identity":
+        raise BadRequest("content-encoding: send the body uncompressed", status=415)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request's body is larger than {limit} bytes (server.max_body)")

@@ -1,0 +1,116 @@
+"""Watches live relays for silence: of the node, or of a client that stopped reading.
+
+One timer for all of them. Nothing is noted per event: a relay that counts as many events as at
+the last look has been silent since. A limit is therefore kept to within a quarter of itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from casedesk_proxy.errors import UpstreamTimeout
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.upstream.deadlines import GRACE_S, LATE_S
+
+__all__ = ["Watch"]
+
+#: Looks per limit; and the least seconds between two looks.
+_LOOKS = 4
+_LEAST = 0.02
+#: Seconds of silence after which a reply is looked at: it may be over but for the node's word.
+_QUIET = 1.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    idle_limit: float
+    stall_limit: float
+    beat_after: float
+    events: int
+    quiet_since: float
+    sent: int
+    spoke_at: float
+
+    @property
+    def shortest(self) -> float:
+        return min(self.idle_limit, self.stall_limit, self.beat_after)
+
+
+class Watch:
+    """Knows every live relay. ``relays`` is what a drain or a status page looks at."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watched: dict[Relay, _Watched] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = 0.0
+        self._late = False
+
+    @property
+    def relays(self) -> list[Relay]:
+        return list(self._watched)
+
+    def add(
+        self, relay: Relay, idle_limit: float, stall_limit: float, beat_after: float = float("inf")
+    ) -> None:
+        """Limits in seconds: the node's silence, the client's while bytes wait for it, and the
+        silence towards the client after which it gets a sign of life."""
+        now = self._loop.time()
+        self._watched[relay] = watched = _Watched(
+            idle_limit, stall_limit, beat_after, relay.events, now, relay.sent, now
+        )
+        self._look_by(now + max(watched.shortest / _LOOKS, _LEAST))
+
+    def discard(self, relay: Relay) -> None:
+        self._watched.pop(relay, None)
+
+    def _look_by(self, when: float) -> None:
+        if self._timer is not None:
+            if self._next <= when:
+                return
+            self._timer.cancel()
+        self._next = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        self._late = now - self._next > LATE_S and not self._late
+        if self._late:
+            # See `deadlines`: what came during a stall is read after timers.
+            self._look_by(now + GRACE_S)
+            return
+        shortest = float("inf")
+        for relay, watched in list(self._watched.items()):
+            try:
+                self._judge(relay, watched, now)
+            except Exception:
+                # One relay's, and no reason to look at no other any more.
+                relay.fail()
+            shortest = min(shortest, watched.shortest)
+        if self._watched:
+            self._look_by(now + max(shortest / _LOOKS, _LEAST))
+
+    def _judge(self, relay: Relay, watched: _Watched, now: float) -> None:
+        if relay.paused_at is not None:
+            watched.quiet_since = now
+            if now - relay.paused_at >= watched.stall_limit:
+                relay.leave(Terminal.CLIENT_STALLED)
+        elif relay.events != watched.events:
+            watched.events = relay.events
+            watched.quiet_since = now
+        elif now - watched.quiet_since >= min(_QUIET, watched.idle_limit / _LOOKS):
+            self._judge_silence(relay, watched, now)
+        if relay.sent != watched.sent:
+            watched.sent, watched.spoke_at = relay.sent, now
+        elif now - watched.spoke_at >= watched.beat_after:
+            relay.beat()
+            watched.sent, watched.spoke_at = relay.sent, now
+
+    def _judge_silence(self, relay: Relay, watched: _Watched, now: float) -> None:
+        # An answer that is complete needs no more of its node.
+        relay.conclude()
+        if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit:
+            relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))

@@ -1,0 +1,76 @@
+"""A short reply that came in one piece with its head: sent in one piece, with no relay."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.errors import ClientFault
+from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.relay.request import Request
+from casedesk_proxy.replying.completeness import is_given_up
+from casedesk_proxy.replying.heads import is_event_stream, reply_head
+from casedesk_proxy.replying.in_stream_errors import judge_within, read_within
+from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.upstream.lease import Reply
+from casedesk_proxy.usage.extract import find_usage
+from casedesk_proxy.usage.tap import MAX_PIECE
+from casedesk_proxy.wire.bodies import content_coding
+from casedesk_proxy.wire.http1 import Body
+
+__all__ = ["came_whole", "send_whole"]
+
+
+def came_whole(reply: Reply, framing: Framing) -> bool:
+    """Whether nothing of it is missing, and nothing has to be translated, judged or watched."""
+    head = reply.head
+    return (
+        head.body is Body.LENGTH
+        and head.length == len(reply.lease.connection.early)
+        and reply.route.translator is None
+        and head.status < 400
+        and framing is Framing.UNARY
+        and not is_event_stream(head)
+        and not content_coding(head.headers)
+    )
+
+
+def send_whole(
+    loop: asyncio.AbstractEventLoop,
+    request: Request,
+    reply: Reply,
+    surface: Dialect,
+    outcome: Outcome,
+) -> bool:
+    """Send it, let go of the node, and note what the exchange came to; tells whether the client's
+    connection lives on. Raises the error that it is, the node let go."""
+    head, connection = reply.head, reply.lease.connection
+    body, connection.early = connection.early, b""
+    if head.status == 200 and (error := read_within(body)) is not None:
+        connection.take_back()
+        fault = judge_within(surface, error, reply.asked, reply.lease.node.key)
+        own = isinstance(fault, ClientFault)
+        reply.lease.end(clean=True, fault=None if own else Fault.ERROR)
+        raise fault
+    keep_alive = request.head.keep_alive
+    transport = request.client.transport
+    if transport is None or transport.is_closing():
+        outcome.terminal, keep_alive = Terminal.CLIENT_GONE, False
+        outcome.status = head.status
+    else:
+        ident = outcome.request_id
+        modern = request.head.modern
+        mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive, modern=modern)
+        request.client.write_soon(mine + body)
+        outcome.status = head.status
+        outcome.terminal = Terminal.COMPLETED
+        outcome.first_byte = loop.time()
+        outcome.sent, outcome.events = len(body), 1
+        if is_given_up(surface, body[-MAX_PIECE:]):
+            outcome.give_up()
+    outcome.usage = find_usage(surface, b"", body[-MAX_PIECE:])
+    broke = outcome.terminal is Terminal.NODE_BROKE
+    connection.take_back()
+    whole = outcome.terminal is Terminal.COMPLETED
+    reply.lease.end(clean=True, whole=whole, fault=Fault.BROKE if broke else None)
+    return keep_alive

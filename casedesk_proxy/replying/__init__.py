@@ -1,0 +1,1 @@
+"""One reply in memory: how it begins, what its errors are, how it ends."""

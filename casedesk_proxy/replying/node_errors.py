@@ -1,0 +1,147 @@
+"""What becomes of an error that a node answered in the client's own protocol.
+
+It is the client's, as it is, where it has the form that the client's protocol gives to errors.
+Many nodes do not keep to it: llama-server answers OpenAI's form on ``/v1/messages``, SGLang a flat
+object, frameworks ``{"detail": …}``, text or HTML (recorded). Those are said in our words.
+"""
+
+from __future__ import annotations
+
+import re
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.errors import ClientFault, KeyRefused, ModelLost, ProxyError, UpstreamFault
+from casedesk_proxy.replying.verdict import Verdict
+from casedesk_proxy.surfaces.shapes import is_error
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["LONGEST", "judge_refusal", "nodes_affair", "remedy", "without_key"]
+
+#: Bytes of an error reply that are looked at; what is longer is none of a known form.
+LONGEST = 65536
+
+#: How the vendor's messages begin of what is too long.
+_VENDORS = ("prompt is too long", "input length and `max_tokens` exceed context limit")
+#: Characters of a key of which a part tells something.
+_LEAST_KEY = 8
+#: Bytes in which such a part is looked for: servers that tell it are brief.
+_MOST_WORDS = 4096
+_WORD = re.compile(rb"[^\s\"',<>]+")
+_MASK = re.compile(rb"\*{2,}|(?:\xe2\x80[\xa2\xa6]|\\u20(?:22|26))+|\.{3,}|[xX]{4,}")
+
+#: Marks of a stack frame in Python, C++ and Go.
+_FRAMES = (b"Traceback (most recent", b'File \\"/', b"goroutine ", b"terminate called after")
+
+
+def judge_refusal(
+    surface: Dialect,
+    head: ResponseHead,
+    body: bytes,
+    authority: bytes,
+    model: str,
+    key: str | None = None,
+) -> ProxyError | None:
+    """The error to tell instead of the node's reply; None: its body may go out as it is.
+
+    ``authority`` is the node's address and ``key`` its key, which no client learns; ``model`` the
+    client's name of the model. The status stays the node's, but a fault of the request that the
+    node calls its own is none that clients should repeat.
+    """
+    known = without_key(body, key)
+    plain = len(body) <= LONGEST and known == body and not _tells(body, authority)
+    formed = plain and is_error(surface, body)
+    if formed and head.status < 500 and surface is not Dialect.ANTHROPIC:
+        return None
+    fault = read_fault(surface, head.status, head.headers, known[:LONGEST], model, ())
+    ours = isinstance(fault, ClientFault) and head.status >= 500
+    if formed and not ours and not _reads_better(fault, body):
+        return None
+    return ProxyError(
+        fault.message,
+        status=fault.status if ours else head.status,
+        code=fault.code,
+        violations=fault.violations,
+        retry_after=fault.retry_after,
+    )
+
+
+def nodes_affair(
+    verdict: Verdict, status: int, node: str, asked: str, model: str, action: str
+) -> UpstreamFault | None:
+    """The error to tell instead of a refusal that is the node's own affair; None: its reply says
+    it all. ``asked`` and ``model`` are the client's and the node's names of the model."""
+    if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
+        of = "" if verdict is Verdict.DENIED else f" for the model {_quote(model)}"
+        return KeyRefused(
+            f"node {node} refused the proxy's own access{of} (status {status}): its operator has "
+            "to mend that; your credential is not concerned"
+        )
+    if verdict is Verdict.NO_MODEL:
+        name = f"model {_quote(asked)}"
+        if asked.removeprefix("models/") != model:
+            name += f" stands for {_quote(model)}, which"
+        return ModelLost(f"{name} is not at node {node}, which was to have it")
+    if verdict is Verdict.NOT_OFFERED and status in (404, 410):
+        return ModelLost(f"node {node} does not offer {action} for {_quote(model)}")
+    return None
+
+
+def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool) -> str:
+    """What an operator is told of such a refusal. ``keyed``: the node has a key."""
+    told = f"it answered {status}"
+    if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
+        if status == 402:
+            return f"{told}: its account has no credit left"
+        mend = f"check nodes.{node}.api_key" if keyed else f"it may want nodes.{node}.api_key"
+        what = "to take its key" if keyed else "access"
+        for_model = f" for {_quote(model)}" if verdict is Verdict.MODEL_DENIED else ""
+        return f"{told}, refusing {what}{for_model}: {mend} and what its account may use"
+    if verdict is Verdict.NO_MODEL:
+        return f"{told}: it does not have the model {_quote(model)}"
+    return told
+
+
+def _quote(name: str) -> str:
+    return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"
+
+
+def _reads_better(fault: ProxyError, body: bytes) -> bool:
+    """Whether an error in Anthropic's form, of a node that has words of its own for it, has to be
+    said in those by which Anthropic's clients go on."""
+    if fault.code == "unsupported_media":
+        return True
+    words = next((one for one in _VENDORS if fault.message.startswith(one)), None)
+    return words is not None and words.encode() not in body
+
+
+def without_key(body: bytes, key: str | None) -> bytes:
+    """An error's body where the node's own key is blotted out: some servers answer a key that
+    they do not take with what it was, and OpenAI's with its beginning and end."""
+    if key is None:
+        return body
+    for form in {key.encode(), jsonio.dumps(key)[1:-1]}:
+        body = body.replace(form, b"...")
+    if len(key) < _LEAST_KEY:
+        return body
+    return _without_masked(body[:_MOST_WORDS], key) + body[_MOST_WORDS:]
+
+
+def _without_masked(body: bytes, key: str) -> bytes:
+    """The same for a key of which a part was masked: a word that begins or ends as it does."""
+    head, tail = key[:3].encode(), key[-3:].encode()
+
+    def blot(word: re.Match[bytes]) -> bytes:
+        mask = _MASK.search(word[0])
+        if mask is None:
+            return word[0]
+        ours = head in word[0][: mask.start()] or tail in word[0][mask.end() :]
+        return b"..." if ours else word[0]
+
+    return _WORD.sub(blot, body)
+
+
+def _tells(body: bytes, authority: bytes) -> bool:
+    """Whether it tells what is only the node's."""
+    return authority in body or any(mark in body for mark in _FRAMES)

@@ -1,0 +1,105 @@
+"""One line per exchange, to stderr, as logfmt or JSON. No prompt text, no credential."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.replying.record import NAMES, Outcome, Terminal
+from casedesk_proxy.telemetry.lines import Lines, write
+
+__all__ = ["Sink", "access_log", "as_logfmt", "usual_line"]
+
+Sink = Callable[[Outcome], None]
+
+_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
+
+
+def as_logfmt(facts: dict[str, Any]) -> bytes:
+    """``key=value`` pairs; values that hold blanks, quotes or control characters are quoted."""
+    pairs = []
+    for name, value in facts.items():
+        if value.__class__ is int:
+            pairs.append(f"{name}={value}")
+        elif value.__class__ is float:
+            pairs.append(f"{name}={_seconds(value)}")
+        else:
+            text = str(value)
+            pairs.append(f"{name}={text if text.isalnum() else _quoted(text)}")
+    return " ".join(pairs).encode("utf-8", "backslashreplace")
+
+
+def access_log(lines: Lines) -> Sink:
+    """A sink that writes to stderr."""
+
+    def tell(outcome: Outcome) -> None:
+        if outcome.summed_up:
+            return
+        if lines.form == "json":
+            line = lines.render_facts(logging.INFO, outcome.facts(), b"")
+        else:
+            text = usual_line(outcome) or as_logfmt(outcome.facts())
+            line = lines.render_facts(logging.INFO, {}, text)
+        write(line)
+
+    return tell
+
+
+def usual_line(outcome: Outcome) -> bytes | None:
+    """What `as_logfmt` makes of an exchange to which nothing out of the ordinary happened, at a
+    third of the cost; None for any other."""
+    usage = outcome.usage
+    if (
+        outcome.terminal is not Terminal.COMPLETED
+        or outcome.first_byte is None
+        or not (outcome.action and outcome.received and outcome.events)
+        or outcome.code or outcome.tried or outcome.queued or outcome.dropped
+        or outcome.attempts > 1 or outcome.cut_to is not None
+        or usage.prompt is None or usage.output is None
+        or not outcome.request_id.isalnum()
+    ):  # fmt: skip
+        return None
+    names = _names(
+        outcome.deployment, outcome.token, outcome.surface, outcome.action,
+        outcome.asked if outcome.asked != outcome.model else "", outcome.model, outcome.node,
+    )  # fmt: skip
+    cached = "" if usage.cached is None else f" cached_tokens={usage.cached}"
+    thoughts = "" if usage.thoughts is None else f" thought_tokens={usage.thoughts}"
+    client = outcome.client and f" client={_quoted(outcome.client)}"
+    return (
+        f"id={outcome.request_id}{client} {names} status={outcome.status} end=completed"
+        f" ttfb={_seconds(outcome.first_byte - outcome.started)}"
+        f" duration={_seconds(outcome.ended - outcome.started)}"
+        f" bytes_in={outcome.received} bytes_out={outcome.sent} events={outcome.events}"
+        f" prompt_tokens={usage.prompt} output_tokens={usage.output}{cached}{thoughts}"
+    ).encode("utf-8", "backslashreplace")
+
+
+@lru_cache(maxsize=512)
+def _names(*values: str) -> str:
+    """The fields that are the same for thousands of exchanges."""
+    pairs = zip(NAMES, values, strict=True)
+    return as_logfmt({name: value for name, value in pairs if value}).decode()
+
+
+def _seconds(span: float) -> str:
+    """The loop's clock has milliseconds, so that short spans come again and again."""
+    microseconds = round(span * 1_000_000)
+    return _short(microseconds) if microseconds < 1_000_000 else _spell(microseconds)
+
+
+def _spell(microseconds: int) -> str:
+    return f"{microseconds / 1_000_000:.6f}".rstrip("0").rstrip(".")
+
+
+_short = lru_cache(maxsize=1024)(_spell)
+
+
+@lru_cache(maxsize=512)
+def _quoted(text: str) -> str:
+    """Most are names out of the configuration, and come again and again."""
+    return text if _PLAIN.fullmatch(text) else jsonio.dumps(text).decode()

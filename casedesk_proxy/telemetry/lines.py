@@ -1,0 +1,169 @@
+"""Lines on stderr: one for each thing told, in the form that their reader understands.
+
+Under systemd a line starts with its level as ``<N>``, which journald takes off again
+(sd-daemon(3)) and to which it adds the time; a person at a terminal sees clock and level; into a
+file or pipe goes a full time stamp. JSON, where it is asked for, carries all of it inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.telemetry.logwriter import LogWriter
+
+__all__ = [
+    "Lines",
+    "Place",
+    "dropped",
+    "find_place",
+    "flush",
+    "flushed",
+    "speak_as",
+    "write",
+]
+
+#: How long the end of the process waits for the log's reader.
+FLUSH_S = 1.0
+
+
+class Place(Enum):
+    """Who reads stderr."""
+
+    JOURNAL = "journal"
+    TERMINAL = "terminal"
+    PLAIN = "plain"
+
+
+_SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
+_NAMES = {level: logging.getLevelName(level).lower() for level in _SYSLOG}
+_COLOURS = {logging.DEBUG: "2", logging.INFO: "32", logging.WARNING: "33", logging.ERROR: "31"}
+
+
+def find_place(environ: Mapping[str, str], descriptor: int = 2) -> Place:
+    """JOURNAL only when the descriptor is the very stream that JOURNAL_STREAM names: a service
+    may have been told to log into a file, and a program started by one is not the service."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return Place.PLAIN
+    if environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
+        return Place.JOURNAL
+    return Place.TERMINAL if os.isatty(descriptor) else Place.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """``form``: logfmt or json, as configured."""
+
+    form: str = "logfmt"
+    place: Place = Place.PLAIN
+    colours: bool = False
+
+    def render(self, level: int, text: str) -> bytes:
+        """A line for what is told in words."""
+        if self.form == "json":
+            return self._finish(level, jsonio.dumps({**self._start(level), "message": text}))
+        if self.place is not Place.TERMINAL:
+            text = text.replace("\r", "\\r").replace("\n", "\\n")
+        return self._finish(level, text.encode("utf-8", "backslashreplace"))
+
+    def render_facts(self, level: int, facts: Mapping[str, Any], text: bytes) -> bytes:
+        """A line for what is told in fields; ``text``: the same as logfmt."""
+        if self.form == "json":
+            text = jsonio.dumps({**self._start(level), **facts})
+        return self._finish(level, text)
+
+    def _start(self, level: int) -> dict[str, Any]:
+        return {"time": _stamp(), "level": logging.getLevelName(level).lower()}
+
+    def _finish(self, level: int, text: bytes) -> bytes:
+        return self._prefix(level).encode() + text + b"\n"
+
+    def _prefix(self, level: int) -> str:
+        if self.place is Place.JOURNAL:
+            return f"<{_SYSLOG.get(level, 2)}>"
+        if self.form == "json":
+            return ""
+        name = _NAMES.get(level) or logging.getLevelName(level).lower()
+        if self.place is Place.PLAIN:
+            return f"{_stamp()} {name} "
+        clock = time.strftime("%H:%M:%S")
+        if not self.colours:
+            return f"{clock} {name:7} "
+        return f"\x1b[2m{clock}\x1b[0m \x1b[{_COLOURS.get(level, '31;1')}m{name:7}\x1b[0m "
+
+
+#: How the writer itself speaks of lines that it had to drop.
+_own = Lines()
+
+
+def _say(text: str) -> bytes:
+    return _own.render(logging.WARNING, text)
+
+
+#: stderr is the process's, and so is this.
+_writer = LogWriter(2, _say)
+
+
+def speak_as(lines: Lines) -> None:
+    """The form of what the log says about itself."""
+    global _own
+    _own = lines
+
+
+def write(line: bytes) -> None:
+    """Soon, and without waiting: from any thread, an event loop's included."""
+    _writer.write(line)
+
+
+def dropped() -> int:
+    """Lines that were lost so far: nobody read them, or they could not be written."""
+    return _writer.dropped
+
+
+def flush(within_s: float = FLUSH_S) -> bool:
+    """Wait until the lines so far are written, or for so long; whether they are. Called at the
+    process's end, too. An event loop waits with `flushed`."""
+    return _writer.flush(within_s)
+
+
+async def flushed(within_s: float = FLUSH_S) -> None:
+    """As `flush`, while the loop goes on."""
+    deadline = time.monotonic() + within_s
+    while _writer.is_behind and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread's state
+        await asyncio.sleep(0.002)
+
+
+atexit.register(flush)
+
+
+class _Clock:
+    """Time stamps, of which only the milliseconds are made anew within a second."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known = -1, ""
+
+    def stamp(self) -> str:
+        milliseconds = time.time_ns() // 1_000_000
+        second, rest = divmod(milliseconds, 1000)
+        known, prefix = self._known
+        if second != known:
+            # In one step: another thread may be here, too.
+            prefix = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+            self._known = second, prefix
+        return f"{prefix}.{rest:03d}Z"
+
+
+_stamp = _Clock().stamp

@@ -1,0 +1,206 @@
+"""What Prometheus is told of exchanges: updated once per exchange and never per event.
+
+Label sets are bounded: deployments and nodes are named in the configuration, surfaces, statuses
+and terminal states are closed sets. What can be seen at the moment of a scrape is in `gauges`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.telemetry.process import ProcessCollector
+from casedesk_proxy.telemetry.tally import Counter, Counts, Distribution, Histogram
+from casedesk_proxy.terms import record
+
+__all__ = ["Metrics"]
+
+#: Seconds; a first token takes between a cache hit and a cold model load.
+_FIRST_BYTE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+#: Seconds; streams last from a word to hours.
+_DURATION = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
+#: Seconds; between a small model's batch of tokens and a large one's on a full node.
+_GAP = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)
+#: Seconds; from a unary request's plan to the transposition of a long conversation.
+_OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+#: Seconds; what frees a node's slot is one close.
+_CANCEL = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+#: Seconds; above 0.1 every stream stutters visibly.
+_LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+
+@record
+class _Series:
+    """What every exchange of a kind adds to, looked up once: a dozen lookups by label values
+    cost 3 µs an exchange (measured)."""
+
+    exchanges: Counter
+    duration: Distribution
+    first_byte: Distribution
+    overhead: Distribution
+    received: Counter
+    sent: Counter
+    events: Counter
+
+
+#: What no node has sent is never told.
+_NOWHERE = Counter()
+
+
+class Metrics(Collector):
+    """``count`` is a sink for outcomes; ``render`` the text exposition. ``events`` and ``sent``
+    are totals over all finished exchanges."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._exchanges = Counts(
+            "casedesk_exchanges", "Exchanges by how they ended.",
+            ("deployment", "surface", "status", "end"),
+        )  # fmt: skip
+        whose = ("deployment", "surface")
+        self._first_byte = Histogram(
+            "casedesk_first_byte_seconds", "Request to first body byte.", whose, _FIRST_BYTE
+        )
+        self._duration = Histogram(
+            "casedesk_duration_seconds", "Request to the reply's end.", whose, _DURATION
+        )
+        self._gap = Histogram(
+            "casedesk_event_gap_seconds",
+            "Mean gap between the pieces of one exchange's reply, one observation per exchange.",
+            whose, _GAP,
+        )  # fmt: skip
+        self._overhead = Histogram(
+            "casedesk_overhead_seconds",
+            "Our own time from a request's head to its write to the node; waiting left out.",
+            whose, _OVERHEAD,
+        )  # fmt: skip
+        self._cancel = Histogram(
+            "casedesk_cancel_seconds",
+            "From a client's leaving to the close of its node connection.", (), _CANCEL,
+        )  # fmt: skip
+        self._queued = Histogram(
+            "casedesk_queue_wait_seconds", "Waiting for a slot, of the requests that had to.",
+            ("deployment",), _FIRST_BYTE,
+        )  # fmt: skip
+        self._failovers = Counts(
+            "casedesk_failovers", "Attempts at a further node.", ("deployment",)
+        )
+        self._cut = Counts(
+            "casedesk_cut_prompts",
+            "Requests whose prompt a node cut to its context without an error.",
+            ("deployment", "node"),
+        )  # fmt: skip
+        self._events = Counts(
+            "casedesk_events", "Pieces relayed from nodes, told at each exchange's end.",
+            ("deployment", "node"),
+        )  # fmt: skip
+        self._bytes = Counts(
+            "casedesk_bytes", "Body bytes from (in) and to (out) clients.",
+            ("deployment", "direction"),
+        )  # fmt: skip
+        self._tokens = Counts(
+            "casedesk_tokens", "Tokens as nodes told them.", ("deployment", "node", "kind")
+        )
+        self._reloads = Counts("casedesk_config_reloads", "Reloads by result.", ("result",))
+        self._lag = Histogram(
+            "casedesk_loop_lag_seconds", "How late the event loop ran what was due.", (), _LAG
+        )
+        self._exhausted = Counts(
+            "casedesk_descriptors_exhausted",
+            "Looks, two a second, that found no file descriptor left.", (),
+        )  # fmt: skip
+        self._exhausted.of()
+        for result in ("taken", "refused"):
+            self._reloads.of(result)
+        #: By deployment, surface, node, status and end.
+        self._series: dict[tuple[str, str, str, int, Terminal], _Series] = {}
+        self.events = 0
+        self.sent = 0
+        self._registry.register(self)
+        self._registry.register(ProcessCollector())
+
+    def count(self, outcome: Outcome) -> None:
+        kind = outcome.deployment, outcome.surface, outcome.node, outcome.status, outcome.terminal
+        series = self._series.get(kind)
+        if series is None:
+            series = self._series[kind] = self._find_series(outcome)
+        series.exchanges.count += 1
+        series.duration.observe(outcome.ended - outcome.started)
+        if outcome.first_byte is not None:
+            series.first_byte.observe(outcome.first_byte - outcome.started)
+        if outcome.overhead is not None:
+            series.overhead.observe(outcome.overhead)
+        series.received.count += outcome.received
+        series.sent.count += outcome.sent
+        self.sent += outcome.sent
+        if outcome.node:
+            series.events.count += outcome.events
+            self.events += outcome.events
+            if outcome.usage.prompt or outcome.usage.output:
+                self._count_tokens(outcome)
+        if outcome.events > 2 or outcome.attempts > 1 or outcome.queued:
+            self._count_unusual(outcome)
+        if outcome.cut_to is not None:
+            self._cut.of(outcome.deployment, outcome.node).count += 1
+        if outcome.cancel is not None:
+            self._cancel.of().observe(outcome.cancel)
+
+    def _find_series(self, outcome: Outcome) -> _Series:
+        whose = outcome.deployment, outcome.surface
+        return _Series(
+            exchanges=self._exchanges.of(*whose, str(outcome.status), outcome.terminal.value),
+            duration=self._duration.of(*whose),
+            first_byte=self._first_byte.of(*whose),
+            overhead=self._overhead.of(*whose),
+            received=self._bytes.of(outcome.deployment, "in"),
+            sent=self._bytes.of(outcome.deployment, "out"),
+            events=self._events.of(outcome.deployment, outcome.node) if outcome.node else _NOWHERE,
+        )
+
+    def _count_tokens(self, outcome: Outcome) -> None:
+        deployment, node, usage = outcome.deployment, outcome.node, outcome.usage
+        for kind, tokens in (
+            ("prompt", usage.prompt), ("output", usage.output),
+            ("cached", usage.cached), ("thoughts", usage.thoughts),
+        ):  # fmt: skip
+            if tokens:
+                self._tokens.of(deployment, node, kind).count += tokens
+
+    def _count_unusual(self, outcome: Outcome) -> None:
+        deployment = outcome.deployment
+        if outcome.first_byte is not None and outcome.events > 2:
+            gap = (outcome.ended - outcome.first_byte) / (outcome.events - 1)
+            self._gap.of(deployment, outcome.surface).observe(gap)
+        if outcome.queued:
+            self._queued.of(deployment).observe(outcome.queued)
+        failovers = outcome.attempts - 1 - outcome.repeats
+        if outcome.node and failovers > 0:
+            self._failovers.of(deployment).count += failovers
+
+    def count_reload(self, *, ok: bool) -> None:
+        self._reloads.of("taken" if ok else "refused").count += 1
+
+    def count_exhaustion(self) -> None:
+        self._exhausted.of().count += 1
+
+    def observe_lag(self, seconds: float) -> None:
+        self._lag.of().observe(seconds)
+
+    def register(self, collector: Collector) -> None:
+        """Show what another collector tells too."""
+        self._registry.register(collector)
+
+    def collect(self) -> Iterator[Metric]:
+        for one in (
+            self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
+            self._queued, self._cancel, self._failovers, self._events, self._bytes, self._tokens,
+            self._cut, self._reloads, self._lag, self._exhausted,
+        ):  # fmt: skip
+            yield one.collect()
+
+    def render(self) -> bytes:
+        return generate_latest(self._registry)

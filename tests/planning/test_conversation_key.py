@@ -1,0 +1,73 @@
+"""A conversation's key: the same while it grows, another one for another conversation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.planning.conversation_key import beginning
+from casedesk_proxy.terms import Dialect
+
+
+def turn(text: str, role: str = "user") -> dict[str, Any]:
+    return {"role": role, "parts": [{"text": text}], "content": text}
+
+
+def body(surface: Dialect, system: str, *turns: str) -> dict[str, Any]:
+    said = [turn(text, "user" if number % 2 == 0 else "model") for number, text in enumerate(turns)]
+    if surface is Dialect.GEMINI:
+        return {"systemInstruction": {"parts": [{"text": system}]}, "contents": said}
+    if surface is Dialect.ANTHROPIC:
+        return {"system": system, "messages": said}
+    return {"messages": [turn(system, "system"), *said]}
+
+
+@pytest.mark.parametrize("surface", list(Dialect))
+def test_a_conversation_keeps_its_key_as_it_grows(surface: Dialect) -> None:
+    first = beginning(surface, body(surface, "be kind", "hello"))
+    assert beginning(surface, body(surface, "be kind", "hello", "hi", "more")) == first
+    assert beginning(surface, body(surface, "be kind", "good day")) != first
+    assert beginning(surface, body(surface, "be rude", "hello")) != first
+
+
+def test_both_spellings_of_googles_field_count() -> None:
+    one = beginning(Dialect.GEMINI, {"systemInstruction": "x", "contents": []})
+    assert beginning(Dialect.GEMINI, {"system_instruction": "x", "contents": []}) == one
+    assert beginning(Dialect.GEMINI, {"contents": []}) != one
+
+
+def test_claude_codes_volatile_line_moves_no_conversation() -> None:
+    def key(mark: str) -> bytes:
+        system = [
+            {"type": "text", "text": f"x-anthropic-billing-header: cc={mark}"},
+            {"type": "text", "text": "You are"},
+        ]
+        return beginning(Dialect.ANTHROPIC, {"system": system, "messages": [turn("a")]})
+
+    assert key("1") == key("2")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["messages", "contents", "system", "systemInstruction", "prompt", "input"])
+
+
+@given(st.sampled_from(list(Dialect)), st.dictionaries(NAMES, JSON, max_size=4))
+def test_nothing_that_is_json_is_too_odd_for_a_key(surface: Dialect, value: dict[str, Any]) -> None:
+    assert len(beginning(surface, value)) == 16
+
+
+@pytest.mark.parametrize("surface", [Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI])
+def test_what_is_nested_too_deeply_for_a_key_has_one(surface: Dialect) -> None:
+    deep = json.loads('{"a":' * 400 + "1" + "}" * 400)
+    turns = "contents" if surface is Dialect.GEMINI else "messages"
+    assert len(beginning(surface, {turns: [deep]})) == 16

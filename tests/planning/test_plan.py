@@ -1,0 +1,149 @@
+"""What a node is asked: the client's bytes but for names, credentials and Host."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.surfaces.paths import read_call
+from casedesk_proxy.terms import Framing, ModelInfo, RawHeaders
+from tests.planning.configs import make_snapshot
+
+REPORTED = {
+    "local": (ModelInfo("tiny"), ModelInfo("gemma2:9b")),
+    "google": (ModelInfo("gemini-pro"), ModelInfo("a/b:c")),
+}
+ANTHROPIC: RawHeaders = ((b"anthropic-version", b"2023-06-01"),)
+
+
+def plan(target: str, body: bytes, headers: RawHeaders = (), deployment: str = "desk") -> Plan:
+    snapshot = make_snapshot()
+    call = read_call("POST", target, headers)
+    where = snapshot.deployments[deployment]
+    return plan_request(snapshot, where, Ask(call, headers, body, "req-1", REPORTED))
+
+
+def sent_by(plan: Plan) -> bytes:
+    node = plan.nodes[0]
+    return plan.routes[node.name].request_for(node)
+
+
+def asked(plan: Plan) -> tuple[str, dict[str, str], bytes]:
+    """Request line, headers by lower-case name, and body of the request to the first node."""
+    head, _, body = sent_by(plan).partition(b"\r\n\r\n")
+    line, *lines = head.decode("latin-1").split("\r\n")
+    pairs = [text.split(": ", 1) for text in lines]
+    assert len(pairs) == len({name.lower() for name, _ in pairs})
+    return line, {name.lower(): value for name, value in pairs}, body
+
+
+def test_a_body_is_the_clients_own_when_the_name_stays() -> None:
+    body = b'{ "model" : "tiny",\n "messages":[ ],"stream":true }'
+    made = plan("/v1/chat/completions", body)
+    line, headers, sent = asked(made)
+    assert line == "POST /v1/chat/completions HTTP/1.1"
+    assert sent == body
+    assert headers == {
+        "host": "127.0.0.1:9001",
+        "x-request-id": "req-1",
+        "accept-encoding": "identity",
+        "content-length": str(len(body)),
+    }
+    assert made.framing is Framing.SSE
+    assert [node.name for node in made.nodes] == ["local"]
+
+
+def test_an_alias_changes_the_name_and_nothing_else() -> None:
+    made = plan("/v1/chat/completions", b'{ "model" : "gpt-4",\n "n": 1.0 }')
+    assert asked(made)[2] == b'{ "model" : "tiny",\n "n": 1.0 }'
+    assert (made.asked, made.model) == ("gpt-4", "tiny")
+
+
+def plan_alone(body: bytes, target: str = "/v1/chat/completions", only: str = "tiny") -> Plan:
+    """Where the nodes have one model."""
+    snapshot = make_snapshot()
+    headers = ANTHROPIC if "messages" in target else ()
+    reported = {"local": (ModelInfo(only),), "google": ()}
+    call = read_call("POST", target, headers)
+    ask = Ask(call, headers, body, "req-1", reported)
+    return plan_request(snapshot, snapshot.deployments["desk"], ask)
+
+
+@pytest.mark.parametrize("target", ["/v1/chat/completions", "/v1/messages", "/v1/completions"])
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b'{ "n": 1.0 }', b'{"model":"tiny", "n": 1.0 }'),
+        (b'{"model": null, "n":1}', b'{"model": "tiny", "n":1}'),
+    ],
+)
+def test_the_only_model_is_meant_where_none_is_named(target: str, body: bytes, sent: bytes) -> None:
+    made = plan_alone(body, target)
+    assert asked(made)[2] == sent
+    assert (made.asked, made.model) == ("tiny", "tiny")
+
+
+def test_of_several_models_one_has_to_be_named() -> None:
+    with pytest.raises(BadRequest, match="model: a string is required; served are "):
+        plan("/v1/chat/completions", b'{"n":1}')
+
+
+def test_while_no_node_has_told_its_models_they_are_asked() -> None:
+    snapshot = make_snapshot()
+    call = read_call("POST", "/v1/chat/completions", ())
+    with pytest.raises(NotFound, match="no node has told"):
+        plan_request(snapshot, snapshot.deployments["open"], Ask(call, (), b'{"n":1}', "req-1", {}))
+
+
+def test_a_gemini_path_is_rewritten_and_the_nodes_key_put_in() -> None:
+    headers: RawHeaders = ((b"X-Goog-Api-Client", b"genai"), (b"x-goog-api-key", b"client-key"))
+    target = "/v1/models/flash:streamGenerateContent?a=1&key=client-key&alt=sse&a=2"
+    made = plan(target, b"{}", headers)
+    line, sent, _ = asked(made)
+    assert line == (
+        "POST /base/v1/models/gemini-pro:streamGenerateContent?a=1&alt=sse&a=2 HTTP/1.1"
+    )
+    assert sent["x-goog-api-key"] == "google-key"
+    assert sent["x-goog-api-client"] == "genai"
+    assert "client-key" not in repr(sent_by(made))
+    assert made.framing is Framing.SSE
+
+
+def test_model_names_are_encoded_for_a_path() -> None:
+    line, _, _ = asked(plan("/v1beta/models/a%2Fb%3Ac:generateContent", b"{}"))
+    assert line == "POST /base/v1beta/models/a/b:c:generateContent HTTP/1.1"
+
+
+def test_anthropic_headers_and_query_are_kept() -> None:
+    headers = (*ANTHROPIC, (b"anthropic-beta", b"b1,b2"), (b"x-api-key", b"client-key"))
+    body = json.dumps({"model": "claude-9", "stream": True}).encode()
+    line, sent, raw = asked(plan("/v1/messages?beta=true", body, headers))
+    assert line == "POST /v1/messages?beta=true HTTP/1.1"
+    assert (sent["anthropic-version"], sent["anthropic-beta"]) == ("2023-06-01", "b1,b2")
+    assert "x-api-key" not in sent
+    assert json.loads(raw)["model"] == "gemma2:9b"
+
+
+def test_anthropic_version_is_required() -> None:
+    with pytest.raises(BadRequest, match="anthropic-version"):
+        plan("/v1/messages", b'{"model":"tiny"}')
+
+
+def test_an_unknown_model_is_not_found() -> None:
+    with pytest.raises(NotFound, match="nope"):
+        plan("/v1/chat/completions", b'{"model":"nope"}')
+
+
+def test_a_node_whose_list_is_unknown_may_have_it() -> None:
+    made = plan("/v1/chat/completions", b'{"model":"whatever"}', deployment="open")
+    assert [node.name for node in made.nodes] == ["silent"]
+
+
+def test_a_protocol_that_no_node_speaks_is_refused() -> None:
+    with pytest.raises(Unsupported, match="unsupported_dialect") as refused:
+        plan("/v1/chat/completions", b'{"model":"gemini-pro"}')
+    assert "gemini.example" not in refused.value.message

@@ -1,0 +1,166 @@
+"""An answer that its node ended too early, told from one that is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.replying.completeness import is_answered, is_given_up, is_unfinished
+from casedesk_proxy.terms import Dialect
+from tests.fixtures.messages import read_message
+
+OPENAI = b'data: {"choices":[{"index":0,"delta":{"content":"w"},"finish_reason":null}]}\n\n'
+GEMINI = b'data: {"candidates":[{"content":{"parts":[{"text":"w"}]}}]}\r\n\r\n'
+ANTHROPIC = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"w"}}\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("surface", "piece", "ends"),
+    [
+        (
+            Dialect.OPENAI,
+            OPENAI,
+            [
+                b"data: [DONE]\n\n",
+                b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+                b'data: {"choices":[{"delta":{}, "finish_reason": "length"}]}\n\n',
+                b'data: {"error":{"message":"no"}}\n\n',
+            ],
+        ),
+        (
+            Dialect.GEMINI,
+            GEMINI,
+            [
+                b'data: {"candidates":[{"finishReason":"STOP"}]}\r\n\r\n',
+                b'data: {"promptFeedback":{"blockReason":"SAFETY"}}\r\n\r\n',
+                b'data: {"error":{"code":500}}\r\n\r\n',
+            ],
+        ),
+        (
+            Dialect.ANTHROPIC,
+            ANTHROPIC,
+            [
+                b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+                b'event: error\ndata: {"type":"error","error":{}}\n\n',
+            ],
+        ),
+    ],
+)
+def test_an_answer_is_finished_by_its_end_alone(
+    surface: Dialect, piece: bytes, ends: list[bytes]
+) -> None:
+    assert is_unfinished(surface, piece, piece)
+    assert is_unfinished(surface, piece, piece * 20)
+    assert is_unfinished(surface, b"{before}", piece * 20)
+    for end in ends:
+        assert not is_unfinished(surface, piece, piece * 3 + end)
+        assert not is_unfinished(surface, b"{before}", piece * 3 + end)
+
+
+def test_counts_may_come_behind_the_end() -> None:
+    end = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
+    assert not is_unfinished(Dialect.OPENAI, OPENAI, OPENAI + end + usage)
+
+
+def test_garbage_is_no_end() -> None:
+    """However little is known of what came before it."""
+    assert is_unfinished(Dialect.OPENAI, b"{before}", OPENAI * 2 + b"<html>fault\x00\n")
+
+
+def test_an_answer_of_nothing_is_none() -> None:
+    assert is_unfinished(Dialect.OPENAI, b"", b"")
+
+
+def test_in_doubt_it_is_finished() -> None:
+    huge = (
+        b'data: {"candidates":[{"finishReason":"STOP","grounding":"' + b"x" * 9000 + b'"}]}\r\n\r\n'
+    )
+    assert not is_unfinished(Dialect.GEMINI, GEMINI, huge[-8192:])
+    assert not is_unfinished(Dialect.OPENAI, b"data: something", b"data: something\n\n" * 5)
+
+
+CORPUS = Path(__file__).parents[1] / "corpus" / "replies"
+#: Those of routes that are relayed: /v1/responses is none of them.
+RECORDED = sorted(set(CORPUS.glob("*stream*.http")) - set(CORPUS.glob("*responses*")))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_streams_are_finished(path: Path) -> None:
+    message = read_message(path.read_bytes(), at_eof=True)
+    assert message is not None
+    body, surface = message.body, Dialect.OPENAI
+    if "messages" in path.stem:
+        surface = Dialect.ANTHROPIC
+    elif "gemini" in path.stem:
+        surface = Dialect.GEMINI
+    assert not is_unfinished(surface, body[:8192], body[-8192:])
+    cut = body[: len(body) // 2].rpartition(b"\n\n")[0] + b"\n\n"
+    if b"delta" in cut[-200:]:
+        assert is_unfinished(surface, cut[:8192], cut[-8192:])
+
+
+@pytest.mark.parametrize(
+    ("surface", "body"),
+    [(Dialect.GEMINI, b'"candidates"'), (Dialect.OPENAI, b'"choices":[{"delta"')],
+)
+def test_a_body_without_any_event_is_no_answer_that_could_lack_its_end(
+    surface: Dialect, body: bytes
+) -> None:
+    assert not is_unfinished(surface, body, body)
+
+
+CALL_THAT_SAYS_SO = (
+    b'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":'
+    b'{"finish_reason":"abort"}}}]},"finish_reason":"tool_calls"}]}\n\n'
+)
+
+
+@pytest.mark.parametrize("word", ["abort", "aborted", "error", "insufficient_system_resource"])
+def test_a_node_says_that_it_gave_up(word: str) -> None:
+    end = f'data: {{"choices":[{{"delta":{{}}, "finish_reason": "{word}"}}]}}\n\n'.encode()
+    whole = f'{{"choices":[{{"message":{{}},"finish_reason":"{word}"}}],"usage":{{}}}}'.encode()
+    delta = (
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"%b"}}\n\n'
+        % word.encode()
+    )
+    message = b'{"type":"message","content":[],"stop_reason":"%b"}' % word.encode()
+    assert is_given_up(Dialect.OPENAI, OPENAI * 9 + end + b"data: [DONE]\n\n")
+    assert is_given_up(Dialect.OPENAI, whole)
+    assert is_given_up(Dialect.ANTHROPIC, ANTHROPIC * 9 + delta)
+    assert is_given_up(Dialect.ANTHROPIC, message)
+    assert not is_given_up(Dialect.OPENAI, whole[9:])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", OPENAI, CALL_THAT_SAYS_SO, CALL_THAT_SAYS_SO[9:],
+     b'{"choices":[{"message":{"content":"\\"finish_reason\\":\\"abort\\""}}]}',
+     b'[{"finish_reason":"abort"}]', b'{"choices":7,"usage":{"finish_reason":"abort"}}',
+     b'{"choices":[{"finish_reason":"stop","stop_reason":"</s>"}]}'],
+)  # fmt: skip
+def test_other_bodies_do_not(body: bytes) -> None:
+    for surface in Dialect:
+        assert not is_given_up(surface, body)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded_streams_are_not_given_up(path: Path) -> None:
+    message = read_message(path.read_bytes(), at_eof=True)
+    assert message is not None
+    assert not any(is_given_up(surface, message.body[-8192:]) for surface in Dialect)
+
+
+@pytest.mark.parametrize("comment", [b": ping\n\n", b": a\n: b\n\n: c\n\n", b":\r\n\r\n"])
+def test_a_comment_behind_the_last_event_takes_nothing_back(comment: bytes) -> None:
+    """Proxies in front of a node send such pings until the connection ends."""
+    done = b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
+    stop = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    assert is_answered(Dialect.OPENAI, done + comment)
+    assert is_answered(Dialect.ANTHROPIC, stop + comment)
+    assert not is_answered(Dialect.OPENAI, done + comment + b'data: {"choices":[]}\n\n')
+    assert not is_answered(Dialect.OPENAI, done + comment + b": cut")

@@ -1,0 +1,89 @@
+"""The head that clients see."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.replying.heads import client_framing, own_head, reply_head, transposed_head
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.http1 import Body, ResponseHead, parse_response_head
+
+
+def shown(*lines: str, surface: Dialect = Dialect.OPENAI, keep_alive: bool = True) -> list[str]:
+    head = parse_response_head("\r\n".join(("HTTP/1.1 200 OK", *lines)).encode())
+    framing = client_framing(head.body, modern=True)
+    made = reply_head(head, framing, surface, "req-1", keep_alive=keep_alive)
+    assert made.endswith(b"\r\n\r\n")
+    return made.decode().removesuffix("\r\n\r\n").split("\r\n")
+
+
+def test_what_clients_must_not_see_is_taken_off() -> None:
+    assert shown(
+        "Server: llama.cpp", "Access-Control-Allow-Origin: *", "Set-Cookie: a=b",
+        "Connection: keep-alive, X-Hop", "Keep-Alive: timeout=5", "X-Hop: 1",
+        "x-request-id: the node's", "Content-Type: application/json", "Content-Length: 2",
+    ) == [
+        "HTTP/1.1 200 OK", "Content-Type: application/json", "x-request-id: req-1",
+        "Content-Length: 2",
+    ]  # fmt: skip
+
+
+def test_event_streams_are_not_to_be_buffered() -> None:
+    lines = shown("content-type: text/event-stream", "transfer-encoding: chunked")
+    assert lines[1:] == [
+        "content-type: text/event-stream", "x-request-id: req-1", "X-Accel-Buffering: no",
+        "Transfer-Encoding: chunked",
+    ]  # fmt: skip
+
+
+def test_anthropic_replies_carry_a_request_id() -> None:
+    made = shown("Content-Length: 0", surface=Dialect.ANTHROPIC)
+    assert "request-id: req-1" in made
+    made = shown("Content-Length: 0", "request-id: msg_1", surface=Dialect.ANTHROPIC)
+    assert "request-id: msg_1" in made
+    assert "request-id: req-1" not in made
+
+
+def test_a_connection_that_ends_says_so() -> None:
+    assert shown("Content-Length: 0", keep_alive=False)[-1] == "Connection: close"
+
+
+@pytest.mark.parametrize(
+    ("body", "modern", "wanted"),
+    [
+        (Body.CHUNKED, True, Body.CHUNKED),
+        (Body.CHUNKED, False, Body.CLOSE),
+        (Body.CLOSE, True, Body.CHUNKED),
+        (Body.CLOSE, False, Body.CLOSE),
+        (Body.LENGTH, False, Body.LENGTH),
+        (Body.NONE, True, Body.NONE),
+    ],
+)
+def test_framing_towards_the_client(body: Body, modern: bool, wanted: Body) -> None:
+    assert client_framing(body, modern=modern) is wanted
+
+
+def test_a_head_of_our_own() -> None:
+    assert own_head(404, ((b"a", b"b"),), 3, keep_alive=False) == (
+        b"HTTP/1.1 404 Not Found\r\na: b\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "modern", "line"),
+    [(True, True, b""), (True, False, b"Connection: keep-alive"),
+     (False, True, b"Connection: close"), (False, False, b"Connection: close")],
+)  # fmt: skip
+def test_what_becomes_of_the_connection(keep_alive: bool, modern: bool, line: bytes) -> None:
+    """`ab -k` waits for ever without the word."""
+    head = ResponseHead(200, b"OK", (), Body.LENGTH, 2, True)
+    heads = [
+        reply_head(head, Body.LENGTH, Dialect.OPENAI, "i", keep_alive=keep_alive, modern=modern),
+        own_head(200, (), 2, keep_alive=keep_alive, modern=modern),
+        transposed_head(
+            "application/json", (), Dialect.OPENAI, "i", 2, keep_alive=keep_alive, modern=modern
+        ),
+    ]
+    for made in heads:
+        lines = made.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        assert [one for one in lines if one.startswith(b"Connection:")] == ([line] if line else [])

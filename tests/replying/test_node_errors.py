@@ -1,0 +1,163 @@
+"""Errors that a node answers in the client's protocol, or in what it takes for that."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.replying.node_errors import LONGEST, judge_refusal, without_key
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.http1 import parse_response_head
+from tests.dialects.replies import names, read_reply
+
+NODE = b"10.0.0.7:8000"
+OPENAIS = b'{"error":{"message":"no such thing","type":"invalid_request_error","code":null}}'
+
+
+def judge(surface: Dialect, status: int, body: bytes, *headers: str) -> ProxyError | None:
+    lines = "\r\n".join([f"HTTP/1.1 {status} X", *headers])
+    return judge_refusal(surface, parse_response_head(lines.encode()), body, NODE, "gemma2:9b")
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500, 503, 529])
+def test_a_body_in_shape_goes_out_as_it_is(status: int) -> None:
+    assert judge(Dialect.OPENAI, status, OPENAIS) is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429, 500, 503, 529])
+@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b'{"detail":"Not Found"}', OPENAIS])
+def test_others_are_said_in_our_words_with_the_nodes_status(status: int, body: bytes) -> None:
+    told = judge(Dialect.ANTHROPIC, status, body)
+    assert told is not None
+    assert told.status == status
+    assert told.message
+    assert "html" not in told.message
+
+
+def test_a_fault_of_the_request_is_not_to_be_repeated() -> None:
+    body = b'{"error":{"code":500,"message":"\'messages\' is required","type":"server_error"}}'
+    told = judge(Dialect.ANTHROPIC, 500, body)
+    assert told is not None
+    assert (told.status, told.message) == (400, "the request has no messages")
+
+
+def test_a_pause_that_the_node_asks_for_stays() -> None:
+    told = judge(Dialect.GEMINI, 429, b"slow down", "Retry-After: 7")
+    assert told is not None
+    assert told.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "cannot connect to 10.0.0.7:8000",
+        'Traceback (most recent call last):\n File "/opt/x.py"',
+        "goroutine 1 [running]: main.go",
+    ],
+)
+def test_what_only_the_node_knows_stays_there(secret: str) -> None:
+    body = json.dumps({"error": {"message": secret, "type": "x"}}).encode()
+    told = judge(Dialect.OPENAI, 500, body)
+    assert told is not None
+    assert secret[:12] not in told.message
+    assert "10.0.0.7" not in told.message
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+@pytest.mark.parametrize("key", ["sk-secret", 'sk-"secret\\', "sk-/secret"])
+def test_a_key_that_the_node_does_not_take_is_not_told(key: str, status: int) -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key: {key}", "type": "x"}}).encode()
+    assert b"secret" not in without_key(body, key)
+    head = parse_response_head(b"HTTP/1.1 %d X" % status)
+    told = judge_refusal(Dialect.OPENAI, head, body, NODE, "m", key)
+    assert told is not None
+    assert "secret" not in told.message
+    assert judge_refusal(Dialect.OPENAI, head, body, NODE, "m", "another") is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "sk-oper***WXYZ",
+        "sk-op********************WXYZ",
+        "sk-o...WXYZ",
+        "****WXYZ",
+        "sk-xxxxxxxxxxxx",
+        "sk-oper••••WXYZ",
+    ],
+)
+def test_nor_a_part_of_it(told: str) -> None:
+    body = json.dumps({"error": {"message": f"bad key {told}, see", "type": "x"}}).encode()
+    for raw in (body, f"bad key {told}, see".encode()):
+        blotted = without_key(raw, "sk-oper-0123456789-WXYZ")
+        assert b"WXYZ" not in blotted
+        assert b"sk-" not in blotted
+        assert b"bad key ..." in blotted
+    plain = b'{"error":{"message":"sk-ip this ... and that","type":"x"}}'
+    assert without_key(plain, "sk-oper-0123456789-WXYZ") == plain
+    assert without_key(body, "sk-") == body.replace(b"sk-", b"...")
+
+
+def test_an_endless_error_is_none_of_a_known_form() -> None:
+    body = json.dumps({"error": {"message": "x" * LONGEST}}).encode()
+    assert judge(Dialect.OPENAI, 400, body) is not None
+
+
+@pytest.mark.parametrize("name", names("*error*"))
+def test_recorded(name: str) -> None:
+    reply = read_reply(name)
+    for surface in Dialect:
+        told = judge(surface, reply.status, reply.body)
+        if told is not None:
+            assert told.status in (reply.status, 400)
+            assert told.message
+
+
+@given(st.sampled_from(Dialect), st.integers(400, 599), st.binary(max_size=60))
+def test_any_bytes(surface: Dialect, status: int, body: bytes) -> None:
+    judge(surface, status, body)
+
+
+def anthropics(text: str) -> bytes:
+    told = {"type": "invalid_request_error", "message": text}
+    return json.dumps({"type": "error", "error": told}).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("prompt is too long: 9010 tokens > 8192 maximum", None),
+        ("Could not process image", "unsupported_media"),
+        ("messages.0.content: Field required", None),
+        ("This model's maximum context length is 8192 tokens. However, your request has 9010 "
+         "input tokens.", "invalid_request"),
+        ("m is not a multimodal model", "unsupported_media"),
+    ],
+)  # fmt: skip
+def test_anthropics_form_with_other_words_is_said_in_the_vendors(
+    text: str, wanted: str | None
+) -> None:
+    told = judge(Dialect.ANTHROPIC, 400, anthropics(text))
+    assert (told and told.code) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["m is not a multimodal model", "image input is not supported - hint: if this is unexpected, "
+     "you may need to provide the mmproj"],
+)  # fmt: skip
+def test_a_picture_that_a_model_cannot_take_is_not_to_be_repeated(text: str) -> None:
+    body = json.dumps({"error": {"message": text, "type": "server_error", "code": 500}}).encode()
+    told = judge(Dialect.OPENAI, 500, body)
+    assert told is not None
+    assert (told.status, told.code) == (400, "unsupported_media")
+    assert judge(Dialect.OPENAI, 400, body) is None
+
+
+def test_another_500_in_shape_goes_out_as_it_is() -> None:
+    body = b'{"error":{"message":"EngineCore died","type":"server_error","code":500}}'
+    assert judge(Dialect.OPENAI, 500, body) is None

@@ -1,0 +1,73 @@
+"""Descriptors used up: said and counted, and no node is blamed for it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+
+import pytest
+
+from casedesk_proxy.telemetry.descriptors import Descriptors
+from tests.server.gateways import NodeSide, chat, read_head, staged
+
+
+class Shortage:
+    """The kernel's answer while ``lasts``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lasts = True
+        self._open = os.open
+        monkeypatch.setattr(os, "open", self.open)
+
+    def open(self, *how: object) -> int:
+        if self.lasts:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._open(*how)  # type: ignore[arg-type]
+
+
+def test_it_is_told_once_a_while_and_counted_always(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted, now = [], 0.0
+    descriptors = Descriptors(lambda: counted.append(1), lambda: now)
+    with monkeypatch.context() as patch:
+        shortage = Shortage(patch)
+        for _ in range(100):
+            now += 0.5
+            descriptors.look()
+        shortage.lasts = False
+        descriptors.look()
+        descriptors.look()
+    assert len(counted) == 100
+    said = [one.getMessage() for one in caplog.records]
+    assert ["in use" in line for line in said] == [True, True, False]
+    assert "LimitNOFILE" in said[0]
+    assert "again" in said[-1]
+
+
+async def test_no_node_is_blamed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(side: NodeSide) -> None:
+        await side.wait_gone()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    caplog.set_level(logging.INFO)
+    async with staged(play) as stage:
+        reader, writer = await stage.connect()
+        pool = "casedesk_proxy.upstream.pool.ConnectionPool.open"
+        monkeypatch.setattr(pool, refuse)
+        for _ in range(5):
+            writer.write(chat(stream=False))
+            status, headers = await read_head(reader)
+            assert status == 503
+            assert int(headers["retry-after"]) >= 1
+            await reader.readexactly(int(headers["content-length"]))
+        state = stage.gateway.nodes["n"]
+        assert state.is_healthy(asyncio.get_running_loop().time())
+        assert not state.last_error
+        assert stage.in_flight() == 0

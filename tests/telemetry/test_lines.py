@@ -1,0 +1,72 @@
+"""Lines as journald, a person at a terminal, a file and a JSON reader want them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pty
+import re
+
+import pytest
+
+from casedesk_proxy.telemetry.lines import Lines, Place, find_place
+
+
+def test_the_journal_is_known_by_the_stream_itself() -> None:
+    reading, writing = os.pipe()
+    try:
+        status = os.fstat(writing)
+        here = f"{status.st_dev}:{status.st_ino}"
+        assert find_place({"JOURNAL_STREAM": here}, writing) is Place.JOURNAL
+        assert find_place({"JOURNAL_STREAM": "1:1"}, writing) is Place.PLAIN
+        assert find_place({}, writing) is Place.PLAIN
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert find_place({}, writing) is Place.PLAIN, "a closed stderr"
+
+
+def test_a_terminal_is_known() -> None:
+    master, slave = pty.openpty()
+    try:
+        assert find_place({}, slave) is Place.TERMINAL
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("level", "prefix"),
+    [
+        (logging.DEBUG, b"<7>"),
+        (logging.INFO, b"<6>"),
+        (logging.WARNING, b"<4>"),
+        (logging.ERROR, b"<3>"),
+        (logging.CRITICAL, b"<2>"),
+    ],
+)
+def test_journald_gets_levels_and_one_line(level: int, prefix: bytes) -> None:
+    lines = Lines("logfmt", Place.JOURNAL)
+    assert lines.render(level, "a\nb\rc") == prefix + b"a\\nb\\rc\n"
+    assert lines.render_facts(level, {"a": 1}, b"a=1") == prefix + b"a=1\n"
+    line = Lines("json", Place.JOURNAL).render(level, "a\nb")
+    assert line.startswith(prefix)
+    assert json.loads(line[3:])["message"] == "a\nb"
+
+
+def test_a_file_gets_time_and_level() -> None:
+    line = Lines().render(logging.WARNING, "a\nb").decode()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warning a\\nb\n", line)
+
+
+def test_a_person_gets_clock_colour_and_paragraphs() -> None:
+    plain = Lines("logfmt", Place.TERMINAL).render(logging.INFO, "a\nb").decode()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d info    a\nb\n", plain)
+    coloured = Lines("logfmt", Place.TERMINAL, colours=True).render(logging.ERROR, "a")
+    assert b"\x1b[31merror" in coloured
+
+
+def test_json_where_it_is_asked_for() -> None:
+    line = Lines("json").render_facts(logging.INFO, {"id": "r"}, b"")
+    assert json.loads(line) == {"time": json.loads(line)["time"], "level": "info", "id": "r"}

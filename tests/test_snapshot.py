@@ -1,0 +1,50 @@
+"""A configuration compiled: what requests look at."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.terms import Dialect
+from tests.planning.configs import TEXT, TOKEN, make_snapshot
+
+
+def test_nodes_know_their_place() -> None:
+    nodes = make_snapshot().nodes
+    local, google, silent = nodes["local"], nodes["google"], nodes["silent"]
+    assert (local.secure, local.host, local.port, local.base) == (False, "127.0.0.1", 9001, "")
+    assert local.host_header == b"127.0.0.1:9001"
+    assert (google.secure, google.port, google.base) == (True, 443, "/base")
+    assert google.host_header == b"gemini.example"
+    assert (silent.host, silent.host_header) == ("::1", b"[::1]:9003")
+    assert local.speaks == (Dialect.OPENAI, Dialect.ANTHROPIC)
+
+
+def test_a_key_is_not_shown() -> None:
+    snapshot = make_snapshot()
+    assert snapshot.nodes["google"].key == "google-key"
+    assert "google-key" not in repr(snapshot)
+
+
+def test_aliases_are_names_or_patterns() -> None:
+    rules = make_snapshot().deployments["desk"].rules
+    assert rules.aliases == {"gpt-4": "tiny", "flash": "gemini-pro"}
+    assert rules.patterns == (("claude-*", "gemma2:9b"),)
+
+
+def test_tokens_are_known() -> None:
+    principal = make_snapshot().tokens.match(TOKEN)
+    assert principal is not None
+    assert (principal.name, principal.deployments) == ("alice", frozenset({"desk"}))
+
+
+@pytest.mark.parametrize("which", ["connect_timeout", "first_byte_timeout", "idle_timeout"])
+def test_a_deployments_timeout_goes_before_its_nodes(which: str) -> None:
+    text = TEXT.replace("engine: openai", f"engine: openai, {which}: 7s")
+
+    def limit(text: str) -> float:
+        snapshot = make_snapshot(text)
+        deployment = snapshot.deployments["open"]
+        return getattr(deployment, which)(snapshot.nodes["silent"])
+
+    assert limit(text) == 7
+    assert limit(text.replace("auth: none", f"auth: none, {which}: 3s")) == 3
