@@ -37,6 +37,10 @@ def message(text: str) -> bytes:
     return json.dumps({"choices": [choice]}).encode()
 
 
+def error(text: str) -> bytes:
+    return whole(json.dumps({"error": {"message": text}}).encode(), b"400 Bad Request")
+
+
 ASK = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 GEMINI = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
 #: By the relay that carries it: the request, the node's reply for a text, what the node speaks.
@@ -44,11 +48,6 @@ KINDS: dict[str, tuple[tuple[str, dict[str, Any]], Any, list[str]]] = {
     "whole": (UNARY["openai"], lambda text: whole(message(text)), ["openai"]),
     "verbatim chunks": (STREAMS["openai"], lambda text: EVENTS + chunked(delta(text)), ["openai"]),
     "verbatim length": (STREAMS["openai"], lambda text: whole(message(text)), ["openai"]),
-    "an error": (
-        UNARY["openai"],
-        lambda text: whole(json.dumps({"error": {"message": text}}).encode(), b"400 Bad Request"),
-        ["openai"],
-    ),
     "translated stream": (
         (STREAMS["anthropic"][0], {**ASK, "stream": True}),
         lambda text: EVENTS + chunked(delta(text)),
@@ -64,8 +63,10 @@ KINDS: dict[str, tuple[tuple[str, dict[str, Any]], Any, list[str]]] = {
 
 
 async def say(node: RawNode, request: bytes, client: RawClient, reply: bytes) -> NodeConnection:
+    """Over the connection that the node has, or a new one."""
     client.write(request)
-    side = node.connections[0] if node.connections else await node.connection()
+    kept = [one for one in node.connections if not one.gone.done()]
+    side = kept[0] if kept else await node.connection()
     await side.request()
     side.write(reply)
     return side
@@ -87,6 +88,33 @@ async def test_a_large_reply_hangs_no_other(kind: str, size: int, late: bool) ->
                     client.go_on_reading()
                 assert (await client.reply()).complete
         assert node.connections == [side]
+
+
+@pytest.mark.parametrize(("size", "late"), SIZES)
+async def test_a_large_error_costs_its_own_connection_only(size: int, late: bool) -> None:
+    """It is judged by its beginning, and the rest is not waited for: the client has its error at
+    once, and the next request goes over a new connection. A small error's connection is used
+    again."""
+    asked = asking(UNARY["openai"])
+    async with relay() as (gateway, node), connect(gateway.url) as client, asyncio.timeout(60):
+        for _ in range(2):
+            if late:
+                client.stop_reading()
+            side = await say(node, asked, client, error("x" * size))
+            if late:
+                await asyncio.sleep(0.01)
+                client.go_on_reading()
+            reply = await client.reply()
+            assert (reply.status, reply.complete) == (400, True)
+            assert json.loads(reply.body)["error"]["code"] == "invalid_request"
+            await side.until_gone()
+            for _ in range(2):
+                side = await say(node, asked, client, error("short"))
+                reply = await client.reply()
+                assert reply.status == 400
+                assert json.loads(reply.body) == {"error": {"message": "short"}}
+        # The second large error came over the connection of the small ones before it.
+        assert [one.gone.done() for one in node.connections] == [True, True, False]
 
 
 async def test_a_client_that_reads_late_gets_the_reply_behind_a_large_one() -> None:
