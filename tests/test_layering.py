@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).parent.parent / "casedesk_proxy"
 LAYERS = {
     "terms": 0, "errors": 0, "jsonio": 0,
     "config": 1, "wire": 1,
-    "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
+    "fastpath": 2, "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
     "snapshot": 3, "planning": 4, "replying": 4,
-    "fibers": 5, "outbox": 5, "upstream": 5,
+    "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5,
     "relay": 6, "telemetry": 6,
     "admin": 7, "server": 8, "simulator": 8,
     "daemon": 9, "cli": 9, "__main__": 10,
@@ -33,8 +33,16 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def place(path: Path) -> str:
-    """The name by which LAYERS knows a module: its package, or its own name at the top."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    """The name by which LAYERS knows a module, see `on_map`."""
+    return on_map(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def on_map(module: str) -> str:
+    """``package.module`` where LAYERS has it apart from its package, else the package, or the
+    module's own name at the top."""
+    parts = module.split(".")
+    apart = ".".join(parts[:2])
+    return apart if apart in LAYERS else parts[0]
 
 
 def imported(tree: ast.AST) -> list[str]:
@@ -45,8 +53,8 @@ def imported(tree: ast.AST) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             names.append(node.module or "")
-            if node.module == "casedesk_proxy":
-                names += [f"casedesk_proxy.{alias.name}" for alias in node.names]
+            if node.module and node.module.split(".")[0] == "casedesk_proxy":
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
     return names
 
 
@@ -55,7 +63,7 @@ def complaints(source: str, here: str) -> list[str]:
     found = []
     for name in imported(tree):
         if name.startswith("casedesk_proxy."):
-            there = name.split(".")[1]
+            there = on_map(name.removeprefix("casedesk_proxy."))
             if there == "__version__":
                 continue
             if there not in LAYERS:
@@ -100,6 +108,8 @@ def test_module_keeps_to_its_layer(path: Path) -> None:
         ("async def f(): ...", "pools", "awaits below the line"),
         ("open('x')", "config", "calls open"),
         ("import casedesk_proxy.elsewhere", "cli", "is not on the map"),
+        ("import casedesk_proxy.fastpath.fibers", "dialects", "imports upwards"),
+        ("from casedesk_proxy.fastpath import fibers", "dialects", "imports upwards"),
     ],
 )
 def test_guard_bites(source: str, here: str, wanted: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
-from casedesk_proxy.fibers import Signal
+from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.terms import RawHeaders

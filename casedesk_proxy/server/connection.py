@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
-from casedesk_proxy.fibers import Fiber
+from casedesk_proxy.fastpath.fibers import Fiber
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import Request
 from casedesk_proxy.replying.record import Terminal
@@ -173,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
     def write_soon(self, message: bytes) -> None:
         """A whole answer, together with those to others."""
         if self.transport is not None:
-            self._server.outbox.put(self.transport, message)
+            self._server.cork.write(self.transport, message)
 
     def listen(self) -> None:
         """More of the request is wanted."""
@@ -318,7 +318,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _settle(self) -> None:
         if self.transport is not None:
-            self._server.outbox.settle(self.transport)
+            self._server.cork.flush(self.transport)
 
     def _answered(self, keep_alive: bool | None) -> None:
         """The fiber has ended; None: cancelled."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.base import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.fastpath.head_cache import MAX_HEADS
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import Ask
 from casedesk_proxy.planning.standing import Standing
@@ -42,7 +43,6 @@ from casedesk_proxy.usage.cut import SHORTEST
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import glimpse_head
 from casedesk_proxy.wire.query import scrub_target
-from casedesk_proxy.wire.repeated import MOST
 
 __all__ = ["Handler"]
 
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 #: tell them within that, and one that hangs is no reason to keep a client.
 PATIENCE = 1.0
 #: As many heads as are remembered.
-_MOST_STANDINGS = MOST
+_MOST_STANDINGS = MAX_HEADS
 
 
 class Handler:

@@ -10,7 +10,8 @@ from typing import Any
 
 from casedesk_proxy.config.schema import Server
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.relay.request import Client, Request
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
@@ -18,7 +19,6 @@ from casedesk_proxy.server.hangups import HangUps
 from casedesk_proxy.server.stalls import Stalls
 from casedesk_proxy.server.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head
-from casedesk_proxy.wire.repeated import RepeatedHeads
 
 __all__ = ["PublicServer"]
 
@@ -56,8 +56,8 @@ class PublicServer:
         self.idle_timeout = idle_timeout
         self.handshake_timeout = handshake_timeout
         self.connections: set[ClientConnection] = set()
-        self.heads = RepeatedHeads(parse_request_head)
-        self.outbox = Outbox(self.loop)
+        self.heads = HeadCache(parse_request_head)
+        self.cork = CorkedWrites(self.loop)
         self.turns = Turns(self.loop)
         self.hangups = HangUps(self.loop)
         self.stalls = Stalls(self.loop, send_timeout, min_rate)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from casedesk_proxy.fibers import Signal
-from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead, parse_response_head
-from casedesk_proxy.wire.repeated import RepeatedHeads
 
 __all__ = ["ConnectionBroken", "NodeConnection"]
 
@@ -39,11 +39,11 @@ class NodeConnection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_cork",
         "_deadlines",
         "_heads",
         "_interim",
         "_loop",
-        "_outbox",
         "_waiter",
         "early",
         "lost",
@@ -56,15 +56,15 @@ class NodeConnection(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         deadlines: Deadlines | None = None,
-        heads: RepeatedHeads[ResponseHead] | None = None,
-        outbox: Outbox | None = None,
+        heads: HeadCache[ResponseHead] | None = None,
+        cork: CorkedWrites | None = None,
     ) -> None:
-        """``deadlines``, ``heads`` and ``outbox`` are what it shares with the node's other
+        """``deadlines``, ``heads`` and ``cork`` are what it shares with the node's other
         connections."""
         self._loop = loop
         self._deadlines = deadlines or Deadlines(loop)
-        self._heads = heads or RepeatedHeads(parse_response_head)
-        self._outbox = outbox or Outbox(loop)
+        self._heads = heads or HeadCache(parse_response_head)
+        self._cork = cork or CorkedWrites(loop)
         self._buffer = b""
         #: How many interim replies the request has got.
         self._interim = 0
@@ -90,7 +90,7 @@ class NodeConnection(asyncio.Protocol):
         self._interim = 0
         self._waiter = waiter
         self._deadlines.add(waiter, within)
-        self._outbox.put(self.transport, request)
+        self._cork.write(self.transport, request)
         return waiter
 
     def lend(self, borrower: asyncio.Protocol) -> asyncio.Transport | None:
@@ -127,7 +127,7 @@ class NodeConnection(asyncio.Protocol):
             and transport.get_protocol() is self
             and transport.is_reading()
             and transport.get_write_buffer_size() == 0
-            and not self._outbox.holds(transport)
+            and not self._cork.holds(transport)
             and self._waiter is None
             and not self._buffer
             and not self.early
@@ -144,7 +144,7 @@ class NodeConnection(asyncio.Protocol):
         if waiter is None or waiter.done:
             self._keep_early(data)
             return
-        if self.transport is not None and self._outbox.holds(self.transport):
+        if self.transport is not None and self._cork.holds(self.transport):
             # Said before the request was written, so it answers something else: an idle
             # connection's 408, or what a broken node says twice.
             self.abort()

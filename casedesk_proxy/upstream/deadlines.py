@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from casedesk_proxy.fibers import Signal
+from casedesk_proxy.fastpath.fibers import Signal
 
 __all__ = ["GRACE_S", "LATE_S", "Deadlines"]
 

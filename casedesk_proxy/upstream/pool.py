@@ -12,11 +12,11 @@ import socket
 import ssl
 from collections import deque
 
-from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import parse_response_head
-from casedesk_proxy.wire.repeated import RepeatedHeads
 
 __all__ = ["IDLE_SECONDS", "ConnectionPool"]
 
@@ -36,13 +36,13 @@ class ConnectionPool:
     """
 
     __slots__ = (
+        "_cork",
         "_deadlines",
         "_delayed_acks",
         "_heads",
         "_host",
         "_idle",
         "_loop",
-        "_outbox",
         "_port",
         "_timer",
         "tls",
@@ -60,8 +60,8 @@ class ConnectionPool:
         self._delayed_acks = delayed_acks
         self._loop = loop
         self._deadlines = Deadlines(loop)
-        self._heads = RepeatedHeads(parse_response_head)
-        self._outbox = Outbox(loop)
+        self._heads = HeadCache(parse_response_head)
+        self._cork = CorkedWrites(loop)
         self._host = host
         self._port = port
         #: For connections that are opened from now on; None: plain.
@@ -82,7 +82,7 @@ class ConnectionPool:
     async def open(self) -> NodeConnection:
         """A fresh connection. Raises OSError (TLS errors included)."""
         transport, connection = await self._loop.create_connection(
-            lambda: NodeConnection(self._loop, self._deadlines, self._heads, self._outbox),
+            lambda: NodeConnection(self._loop, self._deadlines, self._heads, self._cork),
             self._host,
             self._port,
             ssl=self.tls,

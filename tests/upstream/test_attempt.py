@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from casedesk_proxy.fibers import Fiber
+from casedesk_proxy.fastpath.fibers import Fiber
 from casedesk_proxy.upstream.attempt import Attempt
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from casedesk_proxy.fibers import Signal
+from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.upstream.deadlines import Deadlines
 from tests.fixtures.stalls import stall
 

@@ -71,7 +71,7 @@ def state(connection: NodeConnection) -> tuple[object, ...]:
         connection._buffer,
         connection._waiter,
         dict(connection._deadlines._due),
-        dict(connection._outbox._held),
+        dict(connection._cork._held),
     )
 
 
@@ -139,7 +139,7 @@ async def test_a_connection_with_bytes_unsent_is_not_handed_on() -> None:
 async def test_a_connection_with_a_request_held_back_is_not_handed_on() -> None:
     async with used() as (pool, connection, side):
         assert connection.transport is not None
-        connection._outbox.put(connection.transport, REQUEST)
+        connection._cork.write(connection.transport, REQUEST)
         pool.give_back(connection, keep_alive=True)
         assert pool.reuse() is None
         await side.until_gone()

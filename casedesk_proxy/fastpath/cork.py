@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 
-__all__ = ["Outbox"]
+__all__ = ["CorkedWrites"]
 
 
-class Outbox:
-    """Whoever writes to a transport by other ways, or closes it, has to ``settle`` it first; an
+class CorkedWrites:
+    """Code that writes to a transport by other ways, or closes it, has to ``flush`` it first; an
     aborted one may be left."""
 
     __slots__ = ("_held", "_loop")
@@ -23,7 +23,7 @@ class Outbox:
         self._loop = loop
         self._held: dict[asyncio.Transport, bytes] = {}
 
-    def put(self, transport: asyncio.Transport, message: bytes) -> None:
+    def write(self, transport: asyncio.Transport, message: bytes) -> None:
         """Write it in this round, after what was put before it."""
         held = self._held
         if not held:
@@ -34,7 +34,7 @@ class Outbox:
         """Whether something for it is yet to be written."""
         return transport in self._held
 
-    def settle(self, transport: asyncio.Transport) -> None:
+    def flush(self, transport: asyncio.Transport) -> None:
         """Write now what is held for it."""
         if transport in self._held:
             _write(transport, self._held.pop(transport))

@@ -1,15 +1,15 @@
-"""What is put into an outbox is written in its round, whole, in order, and never to the closed."""
+"""What is put into a cork is written in its round, whole, in order, and never to the closed."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, cast
 
-from casedesk_proxy.outbox import Outbox
+from casedesk_proxy.fastpath.cork import CorkedWrites
 
 
 class Peer:
-    """A transport, as far as an outbox knows one; ``said`` lists who was written to, with what."""
+    """A transport, as far as a cork knows one; ``said`` lists who was written to, with what."""
 
     def __init__(self, name: str, said: list[tuple[str, bytes]]) -> None:
         self.name, self._said = name, said
@@ -30,25 +30,25 @@ def peers(*names: str) -> tuple[list[tuple[str, bytes]], list[Any]]:
 
 async def test_messages_go_together_when_all_that_came_is_read() -> None:
     said, (a, b) = peers("a", "b")
-    outbox = Outbox(asyncio.get_running_loop())
-    outbox.put(a, b"1")
-    outbox.put(b, b"2")
-    outbox.put(a, b"3")
+    cork = CorkedWrites(asyncio.get_running_loop())
+    cork.write(a, b"1")
+    cork.write(b, b"2")
+    cork.write(a, b"3")
     assert not said
     await asyncio.sleep(0)
     assert said == [("a", b"13"), ("b", b"2")]
-    outbox.put(b, b"4")
+    cork.write(b, b"4")
     await asyncio.sleep(0)
     assert said[2:] == [("b", b"4")]
 
 
 async def test_who_is_settled_has_what_was_held_at_once_and_once() -> None:
     said, (a, b) = peers("a", "b")
-    outbox = Outbox(asyncio.get_running_loop())
-    outbox.settle(a)
-    outbox.put(a, b"1")
-    outbox.put(b, b"2")
-    outbox.settle(a)
+    cork = CorkedWrites(asyncio.get_running_loop())
+    cork.flush(a)
+    cork.write(a, b"1")
+    cork.write(b, b"2")
+    cork.flush(a)
     assert said == [("a", b"1")]
     await asyncio.sleep(0)
     assert said == [("a", b"1"), ("b", b"2")]
@@ -56,23 +56,23 @@ async def test_who_is_settled_has_what_was_held_at_once_and_once() -> None:
 
 async def test_the_closed_get_nothing_and_harm_nobody() -> None:
     said, (a, b, c) = peers("a", "b", "c")
-    outbox = Outbox(asyncio.get_running_loop())
+    cork = CorkedWrites(asyncio.get_running_loop())
     for one in (a, b, c):
-        outbox.put(one, b"x")
+        cork.write(one, b"x")
     a.closed = b.closed = True
-    outbox.settle(a)
+    cork.flush(a)
     await asyncio.sleep(0)
     assert said == [("c", b"x")]
 
 
 async def test_what_is_put_while_it_empties_goes_in_the_next_round() -> None:
     said, (a,) = peers("a")
-    outbox = Outbox(asyncio.get_running_loop())
+    cork = CorkedWrites(asyncio.get_running_loop())
     write, a.write = (
         a.write,
-        lambda data: (outbox.put(a, b"2") if data == b"1" else None, write(data)),
+        lambda data: (cork.write(a, b"2") if data == b"1" else None, write(data)),
     )
-    outbox.put(a, b"1")
+    cork.write(a, b"1")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert said == [("a", b"1"), ("a", b"2")]

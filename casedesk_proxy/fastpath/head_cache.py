@@ -13,18 +13,18 @@ from typing import Generic, TypeVar
 
 from casedesk_proxy.wire.http1 import Body, RequestHead, ResponseHead
 
-__all__ = ["RepeatedHeads"]
+__all__ = ["HeadCache"]
 
 Head = TypeVar("Head", RequestHead, ResponseHead)
 
 #: So many heads of at most so many bytes are remembered: 4 MB, should all be of that size.
-MOST = 512
-LONGEST = 4096
+MAX_HEADS = 512
+MAX_HEAD_BYTES = 4096
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,15})(?=\r\n|$)", re.IGNORECASE)
 
 
-class RepeatedHeads(Generic[Head]):
+class HeadCache(Generic[Head]):
     """``read`` gives what ``parse`` does. Where a head was said before, but for its length, it
     shares its ``headers`` with that one: the same tuple, in which Content-Length stands as it
     was first said. So ``headers is`` tells that nothing else has changed.
@@ -62,9 +62,9 @@ class RepeatedHeads(Generic[Head]):
         return head
 
     def _remember(self, key: tuple[bytes, bytes | None], head: Head) -> None:
-        if len(key[0]) + len(key[1] or b"") > LONGEST:
+        if len(key[0]) + len(key[1] or b"") > MAX_HEAD_BYTES:
             return
-        if len(self._known) >= MOST:
+        if len(self._known) >= MAX_HEADS:
             del self._known[next(iter(self._known))]
         self._known[key] = head
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.fastpath.head_cache import MAX_HEAD_BYTES, MAX_HEADS, HeadCache
 from casedesk_proxy.wire.http1 import (
     MalformedMessage,
     RequestHead,
@@ -13,7 +14,6 @@ from casedesk_proxy.wire.http1 import (
     parse_request_head,
     parse_response_head,
 )
-from casedesk_proxy.wire.repeated import LONGEST, MOST, RepeatedHeads
 
 ASKED = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nAccept: */*"
 TOLD = b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\ncontent-length: 7"
@@ -44,7 +44,7 @@ def either(read, block: bytes) -> RequestHead | ResponseHead | str:
 
 @pytest.mark.parametrize("length", [0, 5, 12, 999_999_999])
 def test_another_length_shares_everything_else(length: int) -> None:
-    heads = RepeatedHeads(parse_request_head)
+    heads = HeadCache(parse_request_head)
     first = heads.read(ASKED)
     again = heads.read(ASKED.replace(b": 5", b": %d" % length))
     assert again.headers is first.headers
@@ -53,13 +53,13 @@ def test_another_length_shares_everything_else(length: int) -> None:
 
 
 def test_the_same_head_is_the_same_object() -> None:
-    heads = RepeatedHeads(parse_response_head)
+    heads = HeadCache(parse_response_head)
     first = heads.read(TOLD)
     assert heads.read(bytes(bytearray(TOLD))) is first
 
 
 def test_heads_of_several_peers_are_told_apart() -> None:
-    heads = RepeatedHeads(parse_request_head)
+    heads = HeadCache(parse_request_head)
     others = [ASKED.replace(b"Host: h", b"Host: h%d" % number) for number in range(5)]
     first = [heads.read(block) for block in others]
     for block, known in zip(others, first, strict=True):
@@ -70,14 +70,14 @@ def test_heads_of_several_peers_are_told_apart() -> None:
 
 
 def test_so_many_are_remembered_and_no_long_ones() -> None:
-    heads = RepeatedHeads(parse_request_head)
+    heads = HeadCache(parse_request_head)
     first = heads.read(ASKED)
-    for number in range(MOST - 1):
+    for number in range(MAX_HEADS - 1):
         heads.read(ASKED.replace(b"Host: h", b"Host: h%d" % number))
     assert heads.read(ASKED).headers is first.headers
     heads.read(ASKED.replace(b"Host: h", b"Host: one-more"))
     assert heads.read(ASKED).headers is not first.headers
-    long = ASKED + b"\r\nX: " + b"x" * LONGEST
+    long = ASKED + b"\r\nX: " + b"x" * MAX_HEAD_BYTES
     known = heads.read(long)
     heads.read(ASKED)
     assert heads.read(long).headers is not known.headers
@@ -85,21 +85,21 @@ def test_so_many_are_remembered_and_no_long_ones() -> None:
 
 @pytest.mark.parametrize("block", HOSTILE)
 def test_what_only_resembles_it_is_parsed(block: bytes) -> None:
-    heads = RepeatedHeads(parse_request_head)
+    heads = HeadCache(parse_request_head)
     heads.read(ASKED)
     assert either(heads.read, block) == either(parse_request_head, block)
 
 
 @pytest.mark.parametrize("status_line", [b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 204 No Content"])
 def test_a_length_that_is_no_body_s(status_line: bytes) -> None:
-    heads = RepeatedHeads(parse_response_head)
+    heads = HeadCache(parse_response_head)
     for length in (b"7", b"8"):
         assert heads.read(status_line + b"\r\ncontent-length: " + length).length == 0
 
 
 @given(st.lists(st.sampled_from([ASKED, *HOSTILE]), max_size=8), st.data())
 def test_any_sequence_reads_as_without_memory(blocks: list[bytes], data: st.DataObject) -> None:
-    heads = RepeatedHeads(parse_request_head)
+    heads = HeadCache(parse_request_head)
     for block in blocks:
         at = data.draw(st.integers(0, len(block)))
         block = block[:at] + data.draw(st.binary(max_size=3)) + block[at:]

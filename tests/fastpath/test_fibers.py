@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.fibers import Fiber, Signal
+from casedesk_proxy.fastpath.fibers import Fiber, Signal
 
 
 class Run:
