@@ -32,8 +32,8 @@ class Standing:
     places: dict[str, Place] = field(default_factory=dict)
 
     def is_of(self, head: RequestHead, snapshot: Snapshot) -> bool:
-        """``fastpath.head_cache`` shares the headers of heads that differ in nothing but their length;
-        a head without headers shares them with everybody."""
+        """``fastpath.head_cache`` shares the headers of heads that differ in nothing but their
+        length; a head without headers shares them with everybody."""
         known = self.head
         return (
             snapshot is self.snapshot
