@@ -26,7 +26,7 @@ from casedesk_proxy.replying.heads import (
 from casedesk_proxy.replying.in_stream_errors import judge_within
 from casedesk_proxy.replying.keepalive import pulse
 from casedesk_proxy.replying.node_errors import judge_refusal
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import GAVE_UP, Delivered, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import Reply
@@ -42,8 +42,8 @@ _FAULTS = {Terminal.NODE_BROKE: Fault.BROKE, Terminal.TIMED_OUT: Fault.SILENT}
 
 class Delivery:
     """Made when a reply's head has come. ``begin`` sends it on, ``close`` must be called once,
-    however the exchange ends; ``keep_alive`` then says whether the client's connection lives on.
-    ``controls`` are those of thinking that the node was asked for.
+    however the exchange ends, and returns what it came to. ``controls`` are those of thinking that
+    the node was asked for.
     """
 
     __slots__ = (
@@ -116,22 +116,32 @@ class Delivery:
             beat_after = wanted.heartbeat if beats else float("inf")
             self._watch.add(self.relay, idle, deployment.client_stall_timeout, beat_after)
 
-    def close(self, outcome: Outcome) -> None:
-        """Let go of both connections and note what the exchange came to. They are let go of
-        whatever is raised."""
-        relay = self.relay
+    async def begun(self) -> None:
+        """Until something of the reply has been sent to the client, or it has ended."""
+        await self.relay.begun()
+
+    async def wait(self) -> None:
+        """Until the reply has ended."""
+        await self.relay.wait()
+
+    def close(self, *, excused: bool = False) -> Delivered:
+        """Let go of both connections; returns what the reply came to. They are let go of whatever
+        is raised. ``excused``: its end does not speak against the node."""
+        relay, end = self.relay, Terminal.FAILED
         try:
             gone = self._client.transport is None
             relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
-            self._note(outcome)
+            delivered = self._sum_up()
+            end = delivered.terminal
+            return delivered
         finally:
             self._client.relay = None
             self._watch.discard(relay)
-            whole = outcome.terminal is Terminal.COMPLETED and relay.fault is None
+            whole = end is Terminal.COMPLETED and relay.fault is None
             self._lease.end(
                 clean=relay.clean,
                 whole=whole and self.status < 400,
-                fault=_FAULTS.get(outcome.terminal),
+                fault=None if excused else _FAULTS.get(end),
             )
 
     def abandon(self) -> None:
@@ -143,18 +153,23 @@ class Delivery:
             self._watch.discard(self.relay)
             self._lease.abandon()
 
-    def _note(self, outcome: Outcome) -> None:
+    def _sum_up(self) -> Delivered:
         relay = self.relay
         assert relay.terminal is not None
-        outcome.terminal = relay.terminal
-        if relay.code:
-            outcome.code, outcome.reason = relay.code, relay.reason
-        outcome.first_byte = relay.first_byte
-        outcome.sent += relay.sent
-        outcome.events = relay.events
-        outcome.usage = relay.usage(self._surface)
-        if relay.terminal is Terminal.COMPLETED and is_given_up(self._surface, relay.tap.last):
-            outcome.give_up()
+        end, error = relay.terminal, (relay.code, relay.reason)
+        if end is Terminal.COMPLETED and is_given_up(self._surface, relay.tap.last):
+            end, error = Terminal.NODE_BROKE, (GAVE_UP.code, GAVE_UP.reason)
+        return Delivered(
+            terminal=end,
+            code=error[0],
+            reason=error[1],
+            first_byte=relay.first_byte,
+            sent=relay.sent,
+            events=relay.events,
+            usage=relay.usage(self._surface),
+            fault=relay.fault,
+            keep_alive=self._keep_alive and relay.terminal is Terminal.COMPLETED,
+        )
 
     @property
     def node(self) -> NodeSpec:
@@ -172,8 +187,23 @@ class Delivery:
         return relay.terminal is Terminal.NODE_BROKE and relay.lost and relay.fault is not None
 
     @property
-    def keep_alive(self) -> bool:
-        return self._keep_alive and self.relay.terminal is Terminal.COMPLETED
+    def refusal(self) -> tuple[int, bytes]:
+        """Where a translated reply failed before anything of it was sent: its status, and the
+        beginning of its body; (0, b"") where the reply is not translated."""
+        relay = self.relay
+        return relay.refusal if isinstance(relay, TransposingRelay) else (0, b"")
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether the node has begun to answer what it was asked in its own protocol: a part of
+        the translated reply has been sent. A keep-alive before it says nothing."""
+        relay = self.relay
+        return (
+            isinstance(relay, TransposingRelay)
+            and relay.fault is None
+            and bool(relay.sent)
+            and relay.terminal in (None, Terminal.COMPLETED)
+        )
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:

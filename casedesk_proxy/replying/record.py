@@ -15,9 +15,9 @@ from casedesk_proxy.errors import (
     UpstreamTimeout,
     bounded,
 )
-from casedesk_proxy.terms import Usage
+from casedesk_proxy.terms import Usage, record
 
-__all__ = ["NAMES", "Outcome", "Phase", "Terminal", "terminal_of"]
+__all__ = ["GAVE_UP", "NAMES", "Delivered", "Outcome", "Phase", "Terminal", "terminal_of"]
 
 
 #: The first fields of a log line, after the id.
@@ -26,6 +26,10 @@ NAMES = ("deployment", "token", "surface", "action", "asked", "model", "node")
 
 #: Paths of dropped fields in a log line.
 _MOST_LISTED = 50
+
+
+#: What is said of a reply in which its node says that it did not finish it.
+GAVE_UP = StreamBroken("the node gave up before its answer was finished")
 
 
 class Terminal(StrEnum):
@@ -75,6 +79,23 @@ class Phase(StrEnum):
     WAITING = "waiting"
     #: The reply flows.
     STREAMING = "streaming"
+
+
+@record
+class Delivered:
+    """What a node's reply came to. Counts and times as in `Outcome`; ``fault`` is the error to
+    answer with, where nothing of the reply has been sent; ``keep_alive`` says whether the client's
+    connection lives on."""
+
+    terminal: Terminal
+    code: str
+    reason: str
+    first_byte: float | None
+    sent: int
+    events: int
+    usage: Usage
+    fault: ProxyError | None
+    keep_alive: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +157,17 @@ class Outcome:
     def give_up(self) -> None:
         """Note that the node says in a reply that it did not finish it."""
         self.terminal = Terminal.NODE_BROKE
-        self.blame(StreamBroken("the node gave up before its answer was finished"))
+        self.blame(GAVE_UP)
+
+    def deliver(self, delivered: Delivered) -> None:
+        """Note what came of the node's reply."""
+        self.terminal = delivered.terminal
+        if delivered.code:
+            self.code, self.reason = delivered.code, delivered.reason
+        self.first_byte = delivered.first_byte
+        self.sent += delivered.sent
+        self.events = delivered.events
+        self.usage = delivered.usage
 
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""

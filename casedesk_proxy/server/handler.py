@@ -179,15 +179,16 @@ class Handler:
         frames that made them are gone."""
         request.release()
         try:
-            await delivery.relay.wait()
+            await delivery.wait()
         finally:
-            delivery.close(outcome)
+            delivered = delivery.close()
+            outcome.deliver(delivered)
             request.held = None
         if delivery.controls:
-            Wishes(self._dispatcher.lessons).learn_late(delivery, outcome)
-        if delivery.fault is not None:
-            return self._refuse(request, outcome, delivery.fault)
-        return delivery.keep_alive
+            Wishes(self._dispatcher.lessons).learn_late(delivery, delivered, outcome)
+        if delivered.fault is not None:
+            return self._refuse(request, outcome, delivered.fault)
+        return delivered.keep_alive
 
     def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
         """Answer what cannot be read as a request, in the envelope that its beginning asks for.
@@ -332,15 +333,16 @@ class Handler:
         have the request, or whether it refused a wish that is to be left out. The delivery is
         closed then."""
         try:
-            await delivery.relay.begun()
+            await delivery.begun()
             refused = wishes.are_refused(delivery, outcome)
             lost = delivery.may_be_replayed and self._dispatcher.may_replay(plan, outcome)
         except BaseException:
-            delivery.close(outcome)
+            outcome.deliver(delivery.close())
             raise
         if not refused and not lost:
             return False
-        delivery.close(outcome)
+        # A refused wish is at fault, not the node.
+        outcome.deliver(delivery.close(excused=refused))
         if refused:
             outcome.repeats += 1
         else:

@@ -12,8 +12,7 @@ from casedesk_proxy.dialects.thinking import blame, blame_unproven, read_refusal
 from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.pools.lessons import Lessons
 from casedesk_proxy.relay.delivery import Delivery
-from casedesk_proxy.relay.transposing import TransposingRelay
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import Delivered, Outcome, Terminal
 from casedesk_proxy.terms import Control
 
 __all__ = ["Wishes"]
@@ -37,13 +36,11 @@ class Wishes:
     def are_refused(self, delivery: Delivery, outcome: Outcome) -> bool:
         """Whether the reply, which has begun or ended, is a refusal of a wish, so that the
         request is to be made again."""
-        relay, controls = delivery.relay, delivery.controls
-        if not isinstance(relay, TransposingRelay):
+        controls = delivery.controls
+        if delivery.is_granted:
+            self._learn(frozenset(controls), outcome)
             return False
-        if relay.fault is None:
-            # A stream that was opened by a sign of life has told nothing yet.
-            if relay.sent and relay.terminal in (None, Terminal.COMPLETED):
-                self._learn(frozenset(controls), outcome)
+        if delivery.fault is None:
             return False
         blamed = _blame(delivery, outcome)
         if self.without:
@@ -54,13 +51,11 @@ class Wishes:
         self.without |= blamed
         place = outcome.node, outcome.model
         self._refused[place] = self._refused.get(place, frozenset()) | blamed
-        # The wish is at fault, not the node.
-        relay.terminal = Terminal.REFUSED
         return True
 
-    def learn_late(self, delivery: Delivery, outcome: Outcome) -> None:
+    def learn_late(self, delivery: Delivery, delivered: Delivered, outcome: Outcome) -> None:
         """From a refusal that came too late to ask again: the client has had signs of life."""
-        if delivery.fault is None and delivery.relay.terminal is not Terminal.COMPLETED:
+        if delivered.fault is None and delivered.terminal is not Terminal.COMPLETED:
             blamed = _blame(delivery, outcome, proven=False)
             self._refused = {(outcome.node, outcome.model): blamed}
             self._learn(frozenset(), outcome)
@@ -80,10 +75,9 @@ class Wishes:
 def _blame(delivery: Delivery, outcome: Outcome, *, proven: bool = True) -> frozenset[Control]:
     """The controls that a failed reply is a refusal of. ``proven``: it will show whether the
     request does without them."""
-    relay = delivery.relay
-    if not delivery.controls or not isinstance(relay, TransposingRelay):
+    if not delivery.controls:
         return frozenset()
-    status, body = relay.refusal
+    status, body = delivery.refusal
     if status not in _REFUSALS or thinking_mode(delivery.node, outcome.model) != "auto":
         return frozenset()
     if not proven:
