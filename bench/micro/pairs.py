@@ -16,7 +16,7 @@ end. Not instructions: virtual machines rarely count them (``perf stat -e instru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import comb
 from pathlib import Path
@@ -24,7 +24,16 @@ from statistics import median
 
 from bench.micro.processes import Worker, worker
 
-__all__ = ["ALARMS", "Comparison", "Pairing", "calibrate", "compare", "interval", "rounds_needed"]
+__all__ = [
+    "ALARMS",
+    "Comparison",
+    "Pairing",
+    "calibrate",
+    "compare",
+    "interval",
+    "rounds_needed",
+    "same_cases",
+]
 
 #: How often a whole run may call a difference where there is none.
 ALARMS = 0.05
@@ -91,20 +100,35 @@ def compare(
             worker(new, pairing.core, modules, number) as after,
         ):
             absent = before.absent, after.absent
-            shared = [
-                one for one in after.operations
-                if one in before.operations and (not names or one in names)
-            ]  # fmt: skip
+            then_named = same_cases(before.operations, after.operations)
+            shared = [one for one in then_named if not names or one in names]
             for place, name in enumerate(shared):
                 tell(name, (number + place / len(shared)) / pairing.rounds)
                 one = found.setdefault(name, Comparison(name, after.operations[name]))
                 if name not in passes:
                     passes[name] = calibrate(after, name, pairing.batch)
-                pairs = list(_pairs(before, after, name, passes[name], pairing.pairs))
-                one.old += [then for then, _ in pairs]
-                one.new += [now for _, now in pairs]
-                one.ratios.append(median(now / then for then, now in pairs))
+                both = then_named[name], name
+                pairs = list(_pairs(before, after, both, passes[name], pairing.pairs))
+                one.old += [old_ns for old_ns, _ in pairs]
+                one.new += [new_ns for _, new_ns in pairs]
+                one.ratios.append(median(new_ns / old_ns for old_ns, new_ns in pairs))
     return list(found.values()), *absent
+
+
+def same_cases(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """The old name of each new case, of operations by name. A case whose module was renamed keeps
+    its operation, and is found by that where only one can be meant."""
+    renamed: dict[str, list[str]] = {}
+    for name, operation in old.items():
+        if name not in new:
+            renamed.setdefault(operation, []).append(name)
+    found = {}
+    for name, operation in new.items():
+        if name in old:
+            found[name] = name
+        elif len(renamed.get(operation, ())) == 1:
+            (found[name],) = renamed[operation]
+    return found
 
 
 def calibrate(some: Worker, name: str, batch: float) -> int:
@@ -116,15 +140,16 @@ def calibrate(some: Worker, name: str, batch: float) -> int:
 
 
 def _pairs(
-    before: Worker, after: Worker, name: str, passes: int, count: int
+    before: Worker, after: Worker, names: tuple[str, str], passes: int, count: int
 ) -> Iterator[tuple[float, float]]:
-    """(old, new) of batches in turn; who comes first alternates."""
-    for worker_ in (before, after):  # caches and lazily made things
-        worker_.measure(name, max(1, passes // 4))
+    """(old, new) of batches in turn, by the case's name in each; who comes first alternates."""
+    then_named, now_named = names
+    before.measure(then_named, max(1, passes // 4))  # caches and lazily made things
+    after.measure(now_named, max(1, passes // 4))
     for number in range(count):
         if number % 2:
-            now = after.measure(name, passes)
-            yield before.measure(name, passes), now
+            now = after.measure(now_named, passes)
+            yield before.measure(then_named, passes), now
         else:
-            then = before.measure(name, passes)
-            yield then, after.measure(name, passes)
+            then = before.measure(then_named, passes)
+            yield then, after.measure(now_named, passes)

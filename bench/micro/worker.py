@@ -24,15 +24,15 @@ __all__ = ["main", "prepare", "run_batch"]
 def main(tree: str, core: str, *modules: str) -> None:
     if core != "-":
         os.sched_setaffinity(0, {int(core)})
-    # Before what an editable install may have put there. The benchmarks themselves are always
-    # those beside this file: `bench` is loaded already.
+    # Before what an editable install may have put there. What drives the cases is always beside
+    # this file: `bench` is loaded already.
     sys.path.insert(0, tree)
     works: dict[str, Work] = {}
     absent: dict[str, str] = {}
     operations: dict[str, str] = {}
     sizes: dict[str, int] = {}
     for module in modules:
-        for name, found in prepare(module):
+        for name, found in prepare(module, Path(tree)):
             if isinstance(found, str):
                 absent[name] = found
             else:
@@ -51,10 +51,10 @@ def main(tree: str, core: str, *modules: str) -> None:
         _tell({"ns": spent / wanted["passes"] / work.operations})
 
 
-def prepare(module: str) -> Iterator[tuple[str, tuple[Case, Work] | str]]:
+def prepare(module: str, tree: Path | None = None) -> Iterator[tuple[str, tuple[Case, Work] | str]]:
     """Each case of a module, ready and checked once; or why it cannot be run on this tree."""
     try:
-        cases = load(module)
+        cases = load(module, tree)
     except Exception as error:
         yield module, _describe(error)
         return

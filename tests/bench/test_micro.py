@@ -16,7 +16,15 @@ import pytest
 
 from bench.micro import processes
 from bench.micro.catalogue import MODULES, load
-from bench.micro.pairs import ALARMS, Comparison, Pairing, compare, interval, rounds_needed
+from bench.micro.pairs import (
+    ALARMS,
+    Comparison,
+    Pairing,
+    compare,
+    interval,
+    rounds_needed,
+    same_cases,
+)
 from bench.micro.processes import ROOT, MicroFailed, check_out, worker
 from bench.micro.verdicts import compared
 from bench.micro.work import Case, Work
@@ -79,7 +87,9 @@ def test_what_cannot_be_prepared_is_told_and_not_fatal(monkeypatch: pytest.Monke
         raise TypeError("no such argument")
 
     fine = Case("fine", "x", lambda: Work(lambda _: 1, lambda _: None))
-    monkeypatch.setattr("bench.micro.worker.load", lambda module: (Case("gone", "x", fail), fine))
+    monkeypatch.setattr(
+        "bench.micro.worker.load", lambda module, tree: (Case("gone", "x", fail), fine)
+    )
     found = dict(prepare("any"))
     assert found["gone"] == "TypeError: no such argument"
     assert not isinstance(found["fine"], str)
@@ -125,6 +135,23 @@ def test_two_trees_are_compared_and_what_one_lacks_is_told(tmp_path: Path) -> No
     assert all(len(one.ratios) == 2 and len(one.old) == len(one.new) == 4 for one in found)
     assert "Tap" in lacking["tap"]
     assert broken == {}
+
+
+def test_a_renamed_case_is_compared_with_itself(tmp_path: Path) -> None:
+    old = copy_tree(tmp_path)
+    cases = old / "bench" / "micro" / "cases"
+    cases.mkdir(parents=True)
+    source = (ROOT / "bench" / "micro" / "cases" / "sse.py").read_text()
+    (cases / "sse.py").write_text(source.replace('"wire/sse"', '"wire/before"'))
+    found, lacking, broken = compare(old, ROOT, ("sse",), TINY, (), lambda what, done: None)
+    assert [one.name for one in found] == ["wire/sse", "wire/sse split"]
+    assert lacking == broken == {}
+
+
+def test_only_a_case_that_can_be_meant_is_found_under_another_name() -> None:
+    old = {"a": "chunk", "b": "chunk", "c": "line"}
+    assert same_cases(old, {"a": "chunk", "d": "line"}) == {"a": "a", "d": "c"}
+    assert same_cases(old, {"d": "chunk"}) == {}
 
 
 def test_a_benchmark_that_fails_here_is_broken(tmp_path: Path) -> None:
