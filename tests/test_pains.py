@@ -40,9 +40,9 @@ PROVED = """
 3 or a connection to it stays open
 @ server/test_gateway.py::test_a_node_that_ends_its_message_within_an_answer_does_not_look_finished
 4 a node dies quietly and the stream ends cleanly
-@ dialects/test_gemini_openai_reply.py::test_an_end_is_never_invented
+@ dialects/pairs/test_gemini_openai_reply.py::test_an_end_is_never_invented
 4 a finish is made up for Gemini
-@ dialects/test_anthropic_openai_recorded.py::test_no_cut_looks_finished
+@ dialects/pairs/test_anthropic_openai_recorded.py::test_no_cut_looks_finished
 4 a finish is made up for Anthropic
 @ server/test_heartbeat_sdks.py::test_every_sdk_reads_the_whole_answer
 5 heartbeats break Gemini's Python SDKs
@@ -60,21 +60,21 @@ PROVED = """
 9 an array is only sent when it is complete
 @ e2e/test_bytes.py::test_byte_by_byte
 10 unknown fields of a part are lost
-@ dialects/test_gemini_openai_reply.py::test_only_the_last_chunk_has_a_finish_reason_and_usage
+@ dialects/pairs/test_gemini_openai_reply.py::test_only_the_last_chunk_has_a_finish_reason_and_usage
 11 a finish reason in every chunk
-@ dialects/test_gemini_openai_reply.py::test_a_call_is_a_call_whatever_the_finish_says
+@ dialects/pairs/test_gemini_openai_reply.py::test_a_call_is_a_call_whatever_the_finish_says
 11 the wrong one where tools are called
-@ dialects/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
+@ dialects/pairs/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
 12 a schema is dropped without a word
 @ surfaces/test_paths.py::test_post
 13 a version segment is doubled, lost or forced | v1beta/v1
-@ dialects/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
+@ dialects/pairs/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
 14 streamed arguments of a call are lost
-@ dialects/test_anthropic_openai_reply.py::test_counted_beforehand
+@ dialects/pairs/test_anthropic_openai_reply.py::test_counted_beforehand
 15 a message starts with a prompt of no tokens
-@ dialects/test_counts.py::test_the_nodes_own_tokenizer
+@ dialects/pairs/test_counts.py::test_the_nodes_own_tokenizer
 16 token counts are too low or missing
-@ dialects/test_anthropic_openai_request.py::test_a_billing_header_alone_makes_no_system_message
+@ dialects/pairs/test_anthropic_openai_request.py::test_a_billing_header_makes_no_system_message
 17 a changing line in the system prompt defeats the prefix cache
 @ relay/test_relay.py::test_usage_is_found_whatever_the_pieces
 18 usage in the last chunk is lost

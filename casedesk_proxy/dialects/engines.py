@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from casedesk_proxy.dialects.schema_order import complete_objects
+from casedesk_proxy.dialects.schema.ordering import complete_objects
 from casedesk_proxy.jsonio import is_deeper
 from casedesk_proxy.terms import Ability, Control, Engine
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects import (
+from casedesk_proxy.dialects.core.contract import Transpose
+from casedesk_proxy.dialects.pairs import (
     anthropic_openai,
     counts,
     embeddings,
     gemini_anthropic,
     gemini_openai,
 )
-from casedesk_proxy.dialects.base import Transpose
 from casedesk_proxy.terms import Action, Call, Dialect
 
 __all__ = ["transposers"]

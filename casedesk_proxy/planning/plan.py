@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.catalog.names import resolve
-from casedesk_proxy.dialects.base import Answered
-from casedesk_proxy.dialects.bounds import check_bounds
-from casedesk_proxy.dialects.native import refuse_parts
+from casedesk_proxy.dialects.core.bounds import check_bounds
+from casedesk_proxy.dialects.core.contract import Answered
+from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.planning.conversation_key import beginning
 from casedesk_proxy.planning.limits import find_limits

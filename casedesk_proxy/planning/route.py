@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from casedesk_proxy.dialects.base import Question, Translator
+from casedesk_proxy.dialects.core.contract import Question, Translator
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import (

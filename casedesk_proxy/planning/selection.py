@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from casedesk_proxy.dialects.native import Part, find_parts, lost_parts
-from casedesk_proxy.dialects.needs import find_needs, refuse_needs
-from casedesk_proxy.dialects.thinking import messages_controls
+from casedesk_proxy.dialects.core.native import Part, find_parts, lost_parts
+from casedesk_proxy.dialects.core.needs import find_needs, refuse_needs
+from casedesk_proxy.dialects.core.thinking import messages_controls
 from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
 from casedesk_proxy.planning.route import Ask, Place
 from casedesk_proxy.snapshot import NodeSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from casedesk_proxy.dialects.base import Answered, Context, Transpose, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, Transpose, Transposed
 from casedesk_proxy.dialects.engines import Limits
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.errors import BadRequest, ClientFault

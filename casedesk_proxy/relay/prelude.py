@@ -12,7 +12,7 @@ import functools
 import logging
 from collections.abc import Callable
 
-from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.parting import reset

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from casedesk_proxy.dialects.base import Translator
+from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.pools.retry import REFUSALS
 from casedesk_proxy.relay.relay import Relay

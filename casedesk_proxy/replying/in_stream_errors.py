@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from casedesk_proxy.dialects.fault_documents import is_error, status_of
-from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.dialects.node_errors.documents import is_error, status_of
+from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import NodeError, ProxyError
 from casedesk_proxy.jsonio import TooDeep, dumps
 from casedesk_proxy.replying.node_errors import LONGEST, without_key

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import ClientFault, KeyRefused, ModelLost, ProxyError, UpstreamFault
 from casedesk_proxy.replying.verdict import Verdict
 from casedesk_proxy.surfaces.shapes import is_error

@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.dialects.faults import reason_of
+from casedesk_proxy.dialects.node_errors.mapping import reason_of
 from casedesk_proxy.pools.retry import FULL, REFUSALS
 
 __all__ = ["NEEDS_WORDS", "Verdict", "judge"]

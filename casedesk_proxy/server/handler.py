@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 
 from casedesk_proxy.auth.browsers import Hosts
-from casedesk_proxy.dialects.base import Answered
+from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.fastpath.head_cache import MAX_HEADS
 from casedesk_proxy.planning.plan import Plan, plan_request

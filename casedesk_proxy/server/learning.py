@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from casedesk_proxy.dialects.thinking import blame, blame_unproven, read_refusal
+from casedesk_proxy.dialects.core.thinking import blame, blame_unproven, read_refusal
 from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.pools.lessons import Lessons
 from casedesk_proxy.relay.delivery import Delivery

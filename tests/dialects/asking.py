@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.base import Context, Transposed
-from casedesk_proxy.dialects.gemini_openai import transpose
+from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.pairs.gemini_openai import transpose
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
 

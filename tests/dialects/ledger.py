@@ -4,7 +4,7 @@ A ledger is text: ``@ file::test`` names a test below ``tests/``, the lines unde
 it proves, each with a piece of the test that is about just that row, or with none where the whole
 test is:
 
-    @ dialects/test_faults.py::test_status
+    @ dialects/node_errors/test_mapping.py::test_status
     502 | (502,
 
 The piece must stand in the test, in its parameters, or in what it uses of its module; in the

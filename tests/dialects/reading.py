@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from casedesk_proxy.dialects.gemini_openai_reply import ChatTranslator
+from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing
 from tests.dialects.asking import context

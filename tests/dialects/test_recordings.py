@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.base import Translator
-from casedesk_proxy.dialects.counts import read_count
-from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.pairs.counts import read_count
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.usage.extract import find_usage
 from tests.dialects.anthropic_asking import asking, transposed
+from tests.dialects.pairs.test_gemini_anthropic_reply import translator as messages_translator
 from tests.dialects.reading import translator
 from tests.dialects.replies import kind_of, names, read_reply
-from tests.dialects.test_gemini_anthropic_reply import translator as messages_translator
 
 READERS: dict[str, Callable[[], Translator]] = {
     **{

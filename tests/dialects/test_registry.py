@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.dialects import anthropic_openai, gemini_anthropic, gemini_openai
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.terms import Action, Call, Dialect
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.anthropic_reply import ChatReply
-from casedesk_proxy.dialects.anthropic_writers import EventWriter, MessageWriter
-from casedesk_proxy.dialects.base import Translator
-from casedesk_proxy.dialects.gemini_anthropic_reply import MessagesTranslator
-from casedesk_proxy.dialects.gemini_openai_reply import ChatTranslator
+from casedesk_proxy.dialects.anthropic.forms import EventWriter, MessageWriter
+from casedesk_proxy.dialects.anthropic.reply import ChatReply
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.pairs.gemini_anthropic_reply import MessagesTranslator
+from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
 from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing

@@ -7,31 +7,31 @@ import pytest
 from tests.dialects.ledger import Row, check, rows_of
 
 EMBEDDINGS = """
-@ dialects/test_embeddings.py::test_one
+@ dialects/pairs/test_embeddings.py::test_one
 embedContent | "input"
 encoding_format float | encoding_format
-@ dialects/test_embeddings.py::test_many
+@ dialects/pairs/test_embeddings.py::test_many
 batchEmbedContents in order | "embeddings"
-@ dialects/test_embeddings.py::test_wrong_batches
+@ dialects/pairs/test_embeddings.py::test_wrong_batches
 each model is the path's
-@ dialects/test_embeddings.py::test_parts_make_one_text
+@ dialects/pairs/test_embeddings.py::test_parts_make_one_text
 several parts are one text
-@ dialects/test_embeddings.py::test_refused
+@ dialects/pairs/test_embeddings.py::test_refused
 parts that are no text | inlineData
-@ dialects/test_embeddings.py::test_dimensions
+@ dialects/pairs/test_embeddings.py::test_dimensions
 outputDimensionality
 sizes that differ in a batch | "requests[2].outputDimensionality"
-@ dialects/test_embeddings.py::test_wrong_requests
+@ dialects/pairs/test_embeddings.py::test_wrong_requests
 autoTruncate and the rest of Vertex's | autoTruncate
-@ dialects/test_embeddings.py::test_vectors_in_base64_are_read
+@ dialects/pairs/test_embeddings.py::test_vectors_in_base64_are_read
 vectors in base64
-@ dialects/test_embeddings.py::test_vectors_are_put_in_order
+@ dialects/pairs/test_embeddings.py::test_vectors_are_put_in_order
 data by index
-@ dialects/test_embeddings.py::test_recorded
+@ dialects/pairs/test_embeddings.py::test_recorded
 vLLM, llama-server and Ollama | llama-server.embeddings
-@ dialects/test_embeddings.py::test_a_node_without_embeddings
+@ dialects/pairs/test_embeddings.py::test_a_node_without_embeddings
 SGLang without embeddings | sglang-0.5.23.embeddings
-@ dialects/test_faults.py::test_status
+@ dialects/node_errors/test_mapping.py::test_status
 llama-server without --embeddings (501) | (501, 501, 400, 501)
 @ e2e/test_transposed_google_genai.py::test_embed_one_and_many
 google-genai on a real node
@@ -40,20 +40,20 @@ google-generativeai on a real node
 """
 
 COUNTS = """
-@ dialects/test_counts.py::test_wrong_requests
+@ dialects/pairs/test_counts.py::test_wrong_requests
 contents and generateContentRequest at once, or neither | generateContentRequest
-@ dialects/test_counts.py::test_the_form_with_a_whole_request_inside
+@ dialects/pairs/test_counts.py::test_the_form_with_a_whole_request_inside
 the old SDK's form | "model": "models/gemma2:9b"
-@ dialects/test_counts.py::test_the_nodes_own_tokenizer
+@ dialects/pairs/test_counts.py::test_the_nodes_own_tokenizer
 count: vLLM | VLLM, "/tokenize"
 count: SGLang | SGLANG, "/tokenize"
 count: llama-server | input_tokens
 count: TGI | /chat_tokenize
-@ dialects/test_counts.py::test_estimates
+@ dialects/pairs/test_counts.py::test_estimates
 count: Ollama, an estimate that says so | OLLAMA
-@ dialects/test_counts.py::test_media_are_left_out_and_that_is_told
+@ dialects/pairs/test_counts.py::test_media_are_left_out_and_that_is_told
 count: media | text-only
-@ dialects/test_counts.py::test_recorded_counts
+@ dialects/pairs/test_counts.py::test_recorded_counts
 count: recorded | sglang-0.5.23.tokenize-chat
 @ dialects/test_recordings.py::test_every_recorded_count_is_a_number
 count: every recorded form

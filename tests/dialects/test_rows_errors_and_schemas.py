@@ -42,30 +42,30 @@ Retry-After | retry-after
 request-id | request-id
 @ surfaces/test_envelopes.py::test_openai_param_and_code
 codes of OpenAI's | invalid_api_key
-@ dialects/test_gemini_openai_request.py::test_unknown_fields
+@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields
 unknown name in Google's words | Cannot find field
-@ dialects/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
+@ dialects/pairs/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
 schema faults name path and index | property is not defined
-@ dialects/test_gemini_openai_request.py::test_a_refusal_says_what_and_why
+@ dialects/pairs/test_gemini_openai_request.py::test_a_refusal_says_what_and_why
 the refusal's message | unsupported_gemini_feature:
 @ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 the refusal's details | fieldViolations
 """
 
 NODES = """
-@ dialects/test_faults.py::test_where_a_reason_stands
+@ dialects/node_errors/test_mapping.py::test_where_a_reason_stands
 words of vLLM and llama-server | {"error": {"message"
 words of SGLang, at the top | "object": "error"
 words of TGI and Ollama's own API | {"error": "why"}
 words of FastAPI | "detail": [
 words in plain text | b"why"
-@ dialects/test_faults.py::test_places_are_cut_out_of_a_reason
+@ dialects/node_errors/test_mapping.py::test_places_are_cut_out_of_a_reason
 addresses are cut out | 10.0.0.7
-@ dialects/test_faults.py::test_a_long_reason_is_cut
+@ dialects/node_errors/test_mapping.py::test_a_long_reason_is_cut
 the cap | MAX_REASON
-@ dialects/test_faults.py::test_without_a_reason_there_is_still_an_answer
+@ dialects/node_errors/test_mapping.py::test_without_a_reason_there_is_still_an_answer
 HTML | <html
-@ dialects/test_faults.py::test_recorded_errors
+@ dialects/node_errors/test_mapping.py::test_recorded_errors
 image to a text model (500) is the client's | llama-server.error-image
 missing messages (500) is the client's | llama-server.messages-error-empty
 loading | llama-server.loading
@@ -73,7 +73,7 @@ the node's key | llama-server.error-key
 """
 
 STATUSES = """
-@ dialects/test_faults.py::test_status
+@ dialects/node_errors/test_mapping.py::test_status
 node says 400 | (400, 400, 400, 400)
 node says 405 | (405, 400, 400, 400)
 node says 415 | (415, 400, 400, 400)
@@ -92,17 +92,17 @@ node says 502 | (502, 503, 529, 503)
 node says 503 | (503, 503, 529, 503)
 node says 504 | (504, 504, 504, 504)
 node says 529 | (529, 503, 529, 503)
-@ dialects/test_faults.py::test_a_long_prompt_in_the_words_of_each_surface
+@ dialects/node_errors/test_mapping.py::test_a_long_prompt_in_the_words_of_each_surface
 context too long, llama-server and SGLang | sglang-0.5.23.error-context
 context too long, in Anthropic's words | prompt is too long
 context too long, OpenAI's code | context_length_exceeded
-@ dialects/test_faults.py::test_other_words_for_a_long_prompt
+@ dialects/node_errors/test_mapping.py::test_other_words_for_a_long_prompt
 context too long, vLLM | maximum context length
 context too long, TGI | must have less than
-@ dialects/test_faults.py::test_retry_after
+@ dialects/node_errors/test_mapping.py::test_retry_after
 429 with the node's own pause | retry_after == 7
 503 with a pause of ours | fault(503).retry_after == 3
-@ dialects/test_gemini_openai_reply.py::test_a_body_that_is_no_completion
+@ dialects/pairs/test_gemini_openai_reply.py::test_a_body_that_is_no_completion
 a reply that is no JSON or has no choices | b"{}"
 @ server/test_gateway.py::test_nobody_listens
 connection refused | 502
@@ -113,12 +113,12 @@ another node is tried first | answering(529)
 another node for a 404 | answering(404)
 @ e2e/test_transposed_broken.py::test_google_genai
 after the first byte: error and abort
-@ dialects/test_anthropic_openai_request.py::test_refusals_are_not_repeated_by_clients
+@ dialects/pairs/test_anthropic_openai_request.py::test_refusals_are_not_repeated_by_clients
 a refusal is never 5xx | 400
 """
 
 CONVERSION = """
-@ dialects/test_schemas.py::test_conversion
+@ dialects/schema/test_schemas.py::test_conversion
 types in upper case or by number | {"type": 7}
 TYPE_UNSPECIFIED | TYPE_UNSPECIFIED
 snake_case words | max_items
@@ -132,11 +132,11 @@ formats that stay | date-time
 example, title, description, default | "example"
 defs and ref | #/defs/a
 nothing added | {"type": "OBJECT"}, {"type": "object"}
-@ dialects/test_schemas.py::test_property_names_that_look_like_words_are_names
+@ dialects/schema/test_schemas.py::test_property_names_that_look_like_words_are_names
 property names are no words | "nullable"
-@ dialects/test_schemas.py::test_properties_come_in_the_order_asked_for
+@ dialects/schema/test_schemas.py::test_properties_come_in_the_order_asked_for
 propertyOrdering | property_ordering
-@ dialects/test_schemas.py::test_faults_of_the_message
+@ dialects/schema/test_schemas.py::test_faults_of_the_message
 oneOf, allOf, const, $ref are unknown names | s?oneOf
 1 a schema is an object | "properties": {"a": 7}
 2 type known and there | {"type": "STRUCT"}
@@ -149,28 +149,28 @@ oneOf, allOf, const, $ref are unknown names | s?oneOf
 9 pattern | MAX_PATTERN
 10 limits | MAX_DEPTH
 11 unknown words | s?const
-@ dialects/test_schemas.py::test_json_schemas_with_faults
+@ dialects/schema/test_schemas.py::test_json_schemas_with_faults
 1 a JSON Schema is an object | (7, ["s"])
 2 types of JSON Schema | "type": "STRING"
 3 required of JSON Schema | s.required[3]
 5 enum of JSON Schema | s.enum
 7 pairs of JSON Schema | minItems
 8 $ref and recursion | s.properties.a.$ref
-@ dialects/test_schemas.py::test_json_schemas_that_pass
+@ dialects/schema/test_schemas.py::test_json_schemas_that_pass
 11 unknown words of JSON Schema pass | "strange"
 recursion through properties that are not required | "next"
-@ dialects/test_schemas.py::test_names_that_are_let_in_otherwise
+@ dialects/schema/test_schemas.py::test_names_that_are_let_in_otherwise
 names from anyOf and additionalProperties | additionalProperties
-@ dialects/test_gemini_openai_request.py::test_one_schema_only
+@ dialects/pairs/test_gemini_openai_request.py::test_one_schema_only
 1 not both dialects | responseJsonSchema
-@ dialects/test_schemas.py::test_strict
+@ dialects/schema/test_schemas.py::test_strict
 strict: additionalProperties and required | additionalProperties
 strict: root is an object | "array"
-@ dialects/test_schemas.py::test_strict_is_not_deep
+@ dialects/schema/test_schemas.py::test_strict_is_not_deep
 strict: depth | range(11)
-@ dialects/test_gemini_openai_request.py::test_json_with_a_schema
+@ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
 name of a schema | "response"
-@ dialects/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
+@ dialects/pairs/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
 strict never made by rewriting
 """
 

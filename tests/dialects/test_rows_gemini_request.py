@@ -27,7 +27,7 @@ framing alt=sse | alt=sse
 framing by Accept | Text/Event-Stream
 framing $alt of the old SDK | %24alt
 framing array otherwise | JSON_ARRAY
-@ dialects/test_gemini_clients.py::test_all_spellings_of_one_request
+@ dialects/pairs/test_gemini_clients.py::test_all_spellings_of_one_request
 enums as numbers | "mode": 2
 enums in any case | "any"
 field names in both spellings | system_instruction
@@ -35,19 +35,19 @@ a single value for a list | {"parts": {"text": "Be brief"}}
 base64 in the URL-safe alphabet | iVBOR__-
 float for an integer | 40.0
 integers as text | "topK": "40"
-@ dialects/test_schemas.py::test_conversion
+@ dialects/schema/test_schemas.py::test_conversion
 int64 as text in a schema | "minItems": "1"
-@ dialects/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
 null is absent | "generation_config": None
-@ dialects/test_gemini_openai_request.py::test_unknown_fields
+@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields
 unknown name in Google's words | Cannot find field
 stream in a generateContent body | "stream"
-@ dialects/test_gemini_clients.py::test_what_sdks_send_is_taken
+@ dialects/pairs/test_gemini_clients.py::test_what_sdks_send_is_taken
 what each SDK really sends | captured()
 """
 
 TOP_LEVEL = """
-@ dialects/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
 top: model | "model"
 top: safetySettings | safetySettings
 top: labels | labels
@@ -55,53 +55,53 @@ top: serviceTier | serviceTier
 top: store false | "store": False
 top: tools empty | "tools": []
 top: Tool object without anything | "tools": [{}]
-@ dialects/test_gemini_openai_request.py::test_nothing_to_answer
+@ dialects/pairs/test_gemini_openai_request.py::test_nothing_to_answer
 top: contents empty | "contents": []
-@ dialects/test_gemini_openai_request.py::test_system_instruction
+@ dialects/pairs/test_gemini_openai_request.py::test_system_instruction
 top: systemInstruction joined, its role ignored | Be kind.\\nBe brief.
 top: systemInstruction that is no text | "systemInstruction": picture
-@ dialects/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
+@ dialects/pairs/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
 top: tools | "tools"
-@ dialects/test_gemini_openai_request.py::test_mode_any_with_one_name
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_any_with_one_name
 top: toolConfig | allowedFunctionNames
-@ dialects/test_gemini_openai_request.py::test_config
+@ dialects/pairs/test_gemini_openai_request.py::test_config
 top: generationConfig | with_config
-@ dialects/test_gemini_openai_request.py::test_what_lives_at_google_is_refused
+@ dialects/pairs/test_gemini_openai_request.py::test_what_lives_at_google_is_refused
 top: cachedContent | "cachedContent"
 top: continuationToken | continuationToken
-@ dialects/test_gemini_openai_request.py::test_storing_is_left_out_with_a_warning
+@ dialects/pairs/test_gemini_openai_request.py::test_storing_is_left_out_with_a_warning
 top: store true | "store": True
-@ dialects/test_gemini_openai_request.py::test_unknown_fields
+@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields
 top: automaticFunctionCalling | automaticFunctionCalling
 top: httpOptions | httpOptions
 """
 
 CONTENTS = """
-@ dialects/test_gemini_openai_request.py::test_neighbours_of_one_role_are_one_message
+@ dialects/pairs/test_gemini_openai_request.py::test_neighbours_of_one_role_are_one_message
 role user or absent | "parts": [{"text": "a"}
 role model | "model"
 neighbours of one role | "fg"
 several text parts, no separator | "abc"
 text with thought in the history | "thought": True
-@ dialects/test_gemini_openai_request.py::test_results_in_several_contents_and_in_the_old_role
+@ dialects/pairs/test_gemini_openai_request.py::test_results_in_several_contents_and_in_the_old_role
 role function | role="function"
-@ dialects/test_gemini_openai_request.py::test_other_roles
+@ dialects/pairs/test_gemini_openai_request.py::test_other_roles
 role system | "system"
 any other role | valid role: user, model
-@ dialects/test_gemini_openai_request.py::test_a_conversation_may_begin_with_the_model
+@ dialects/pairs/test_gemini_openai_request.py::test_a_conversation_may_begin_with_the_model
 model first | "assistant", "user"
 @ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
 template without a system role | "gemma": ["user"]
-@ dialects/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
+@ dialects/pairs/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
 one text part is a plain string | BARE
-@ dialects/test_gemini_openai_request.py::test_images_keep_their_place_and_get_plain_base64
+@ dialects/pairs/test_gemini_openai_request.py::test_images_keep_their_place_and_get_plain_base64
 text and media in order | "text": "b"
 base64 made standard | urlsafe_b64encode
 inlineData.displayName | displayName
-@ dialects/test_gemini_openai_request.py::test_nothing_to_answer
+@ dialects/pairs/test_gemini_openai_request.py::test_nothing_to_answer
 empty parts | "parts": []
 part without a data field | "parts": [{}]
-@ dialects/test_gemini_openai_request.py::test_what_stands_beside_a_text_is_left_out
+@ dialects/pairs/test_gemini_openai_request.py::test_what_stands_beside_a_text_is_left_out
 thoughtSignature | thoughtSignature
 partMetadata | partMetadata
 speechMetadata | speechMetadata
@@ -109,7 +109,7 @@ documentMetadata | documentMetadata
 spreadsheetMetadata | spreadsheetMetadata
 audioMetadata | audioMetadata
 videoMetadata beside no video | videoMetadata
-@ dialects/test_gemini_openai_request.py::test_which_engine_takes_which_media
+@ dialects/pairs/test_gemini_openai_request.py::test_which_engine_takes_which_media
 image/png | image/png
 image/jpeg | image/jpeg
 image/webp | image/webp
@@ -119,13 +119,13 @@ audio/x-wav | audio/x-wav
 audio/mpeg | audio/mpeg
 video | video/mp4
 application/pdf | application/pdf
-@ dialects/test_gemini_openai_request.py::test_audio_and_video_parts
+@ dialects/pairs/test_gemini_openai_request.py::test_audio_and_video_parts
 audio/mp3 | audio/mp3
 video_url and input_video | input_video
-@ dialects/test_gemini_openai_request.py::test_inline_text_is_text
+@ dialects/pairs/test_gemini_openai_request.py::test_inline_text_is_text
 inlineData text | text/csv
 inlineData json | application/json
-@ dialects/test_gemini_openai_request.py::test_parts_that_are_refused
+@ dialects/pairs/test_gemini_openai_request.py::test_parts_that_are_refused
 fileData | fileUri
 executableCode | executableCode
 codeExecutionResult | codeExecutionResult
@@ -135,50 +135,50 @@ videoMetadata on a video | startOffset
 audioTranscription alone | audioTranscription
 mediaProcessing alone | mediaProcessing
 other inlineData | image/heic
-@ dialects/test_gemini_openai_request.py::test_a_call_and_its_result
+@ dialects/pairs/test_gemini_openai_request.py::test_a_call_and_its_result
 functionCall | tool_calls
 functionResponse | tool_call_id
 a turn with text and calls | Wait.
-@ dialects/test_gemini_openai_request.py::test_what_is_left_out_of_calls
+@ dialects/pairs/test_gemini_openai_request.py::test_what_is_left_out_of_calls
 functionCall without args | "arguments": "{}"
 functionCall.partialArgs | partialArgs
 functionResponse.scheduling | scheduling
-@ dialects/test_gemini_openai_request.py::test_pieces_and_media_in_calls_are_refused
+@ dialects/pairs/test_gemini_openai_request.py::test_pieces_and_media_in_calls_are_refused
 functionCall.willContinue | "functionCall.willContinue"
 functionResponse.willContinue | "functionResponse.willContinue"
 functionResponse.parts | "functionResponse.parts"
-@ dialects/test_gemini_openai_request.py::test_results_come_before_the_rest_of_their_turn
+@ dialects/pairs/test_gemini_openai_request.py::test_results_come_before_the_rest_of_their_turn
 results before text and media | "user", "assistant", "tool", "user"
-@ dialects/test_gemini_openai_request.py::test_media_resolution
+@ dialects/pairs/test_gemini_openai_request.py::test_media_resolution
 part mediaResolution | ULTRA_HIGH
-@ dialects/test_gemini_openai_request.py::test_contents_of_the_wrong_shape
+@ dialects/pairs/test_gemini_openai_request.py::test_contents_of_the_wrong_shape
 two data fields in a part | "text": "x", "inlineData"
-@ dialects/test_gemini_openai_request.py::test_calls_without_text
+@ dialects/pairs/test_gemini_openai_request.py::test_calls_without_text
 calls alone: null, or empty for TGI | (TGI, "")
 """
 
 IDS = """
-@ dialects/test_gemini_openai_request.py::pairs
+@ dialects/pairs/test_gemini_openai_request.py::pairs
 ids: nine letters and digits | len(call["id"]) == 9
 ids: a fresh one for each call | not in asked
-@ dialects/test_gemini_openai_request.py::test_pairing_by_id_in_any_order
+@ dialects/pairs/test_gemini_openai_request.py::test_pairing_by_id_in_any_order
 ids: paired by id | ("b", "b"), ("a", "a")
-@ dialects/test_gemini_openai_request.py::test_pairing_by_name_first_in_first_out
+@ dialects/pairs/test_gemini_openai_request.py::test_pairing_by_name_first_in_first_out
 ids: else first in first out by name | ("-1", "-y")
-@ dialects/test_gemini_openai_request.py::test_a_result_without_a_call
+@ dialects/pairs/test_gemini_openai_request.py::test_a_result_without_a_call
 ids: a result of nothing | .functionResponse
-@ dialects/test_gemini_openai_request.py::test_a_call_without_a_result_is_left_to_the_node
+@ dialects/pairs/test_gemini_openai_request.py::test_a_call_without_a_result_is_left_to_the_node
 ids: a call without result | ("b", "b")
-@ dialects/test_gemini_openai_request.py::test_a_call_and_its_result
+@ dialects/pairs/test_gemini_openai_request.py::test_a_call_and_its_result
 ids: the client's never go out | "call00001"
-@ dialects/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
+@ dialects/pairs/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
 ids: the node's go to the client | {"x": 1}, "a"
-@ dialects/test_gemini_openai_reply.py::test_a_missing_id_is_made_up
+@ dialects/pairs/test_gemini_openai_reply.py::test_a_missing_id_is_made_up
 ids: made up only where missing | r1-0
 """
 
 TOOLS = """
-@ dialects/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
+@ dialects/pairs/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
 tools: functionDeclarations flattened | "function_declarations"
 tools: parameters | "type": 6
 tools: parametersJsonSchema | parameters_json_schema
@@ -186,14 +186,14 @@ tools: neither | "parametersJsonSchema": {}
 tools: response | "response"
 tools: responseJsonSchema | "responseJsonSchema"
 tools: behavior | NON_BLOCKING
-@ dialects/test_gemini_openai_request.py::test_names_that_only_google_takes_are_changed
+@ dialects/pairs/test_gemini_openai_request.py::test_names_that_only_google_takes_are_changed
 tools: name | "a:b"
-@ dialects/test_gemini_openai_request.py::test_wrong_declarations
+@ dialects/pairs/test_gemini_openai_request.py::test_wrong_declarations
 tools: duplicate names | {"name": "f"}, {"name": "f"}
 tools: both schemas | "parametersJsonSchema": {}
-@ dialects/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
 tools: nothing to declare | "functionDeclarations": []
-@ dialects/test_gemini_openai_request.py::test_googles_own_tools_are_refused_even_when_empty
+@ dialects/pairs/test_gemini_openai_request.py::test_googles_own_tools_are_refused_even_when_empty
 tools: googleSearch | "googleSearch"
 tools: googleSearchRetrieval | "googleSearchRetrieval"
 tools: codeExecution | "codeExecution"
@@ -207,27 +207,27 @@ tools: enterpriseWebSearch | "enterpriseWebSearch"
 tools: parallelAiSearch | "parallelAiSearch"
 tools: exaAiSearch | "exaAiSearch"
 tools: an empty object is on | {name: {}}
-@ dialects/test_gemini_openai_request.py::test_mode_auto
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_auto
 mode unspecified | MODE_UNSPECIFIED
 mode AUTO | "AUTO"
-@ dialects/test_gemini_openai_request.py::test_mode_any
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_any
 mode ANY without names | "required"
-@ dialects/test_gemini_openai_request.py::test_mode_any_with_one_name
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_any_with_one_name
 mode ANY with one name | "function": {"name": "g"}
 mode ANY with one name on llama-server | LLAMA
 mode ANY on Ollama | OLLAMA
-@ dialects/test_gemini_openai_request.py::test_mode_any_with_several_names_filters
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_any_with_several_names_filters
 mode ANY with several names | ["h", "f"]
-@ dialects/test_gemini_openai_request.py::test_mode_none_drops_the_tools
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_none_drops_the_tools
 mode NONE | BARE
-@ dialects/test_gemini_openai_request.py::test_mode_validated
+@ dialects/pairs/test_gemini_openai_request.py::test_mode_validated
 mode VALIDATED | "strict"
-@ dialects/test_gemini_openai_request.py::test_wrong_modes
+@ dialects/pairs/test_gemini_openai_request.py::test_wrong_modes
 names with AUTO or NONE | "mode": "AUTO", "allowedFunctionNames"
 a name that is not declared | "f", "z"
-@ dialects/test_gemini_openai_request.py::test_ignored_calling_options
+@ dialects/pairs/test_gemini_openai_request.py::test_ignored_calling_options
 streamFunctionCallArguments | streamFunctionCallArguments
-@ dialects/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
 retrievalConfig | retrievalConfig
 includeServerSideToolInvocations | includeServerSideToolInvocations
 @ dialects/test_engines.py::test_what_is_sent_to_whom
@@ -238,7 +238,7 @@ choice per node: named | tool_choice named
 """
 
 CONFIG = """
-@ dialects/test_gemini_openai_request.py::test_config
+@ dialects/pairs/test_gemini_openai_request.py::test_config
 temperature | "temperature": 0
 topP | "topP"
 topK | "topK": 40.0
@@ -254,7 +254,7 @@ responseModalities TEXT | ["TEXT"]
 imageConfig with TEXT only | imageConfig
 mediaResolution | mediaResolution
 enableEnhancedCivicAnswers | enableEnhancedCivicAnswers
-@ dialects/test_gemini_openai_request.py::test_config_that_google_would_refuse
+@ dialects/pairs/test_gemini_openai_request.py::test_config_that_google_would_refuse
 temperature out of range | 2.1
 topP out of range | 1.1
 candidateCount out of range | "candidateCount": 9
@@ -270,10 +270,10 @@ level and budget at once | "thinkingBudget": 1, "thinkingLevel"
 modelSelectionConfig | modelSelectionConfig
 modelArmorConfig | modelArmorConfig
 generationOutputConfig | generationOutputConfig
-@ dialects/test_gemini_openai_request.py::test_unknown_fields_deep_down_are_all_named
+@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields_deep_down_are_all_named
 routingConfig | routingConfig
 unknown key | top_kk
-@ dialects/test_gemini_openai_request.py::test_config_that_is_refused
+@ dialects/pairs/test_gemini_openai_request.py::test_config_that_is_refused
 speechConfig | speechConfig
 imageConfig | imageConfig
 audioTranscriptionConfig | audioTranscriptionConfig
@@ -287,27 +287,27 @@ topP 0 and 1 | top_p of zero
 logprobs on TGI | top_logprobs
 logprobs and tools on llama-server | logprobs beside tools
 format and tools | format and tools
-@ dialects/test_gemini_openai_request.py::test_json_without_a_schema
+@ dialects/pairs/test_gemini_openai_request.py::test_json_without_a_schema
 JSON without schema | json_object
-@ dialects/test_gemini_openai_request.py::test_json_with_a_schema
+@ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
 JSON with schema | json_schema
 responseSchema | "responseSchema"
 responseJsonSchema | "responseJsonSchema"
 _responseJsonSchema | "_responseJsonSchema"
-@ dialects/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
+@ dialects/pairs/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
 strict only where it fits | "strict"
-@ dialects/test_gemini_openai_request.py::test_enum_replies_are_refused
+@ dialects/pairs/test_gemini_openai_request.py::test_enum_replies_are_refused
 responseMimeType text/x.enum | text/x.enum
-@ dialects/test_gemini_openai_request.py::test_one_schema_only
+@ dialects/pairs/test_gemini_openai_request.py::test_one_schema_only
 two schemas | responseJsonSchema
-@ dialects/test_gemini_openai_request.py::test_a_format_and_tools_at_once
+@ dialects/pairs/test_gemini_openai_request.py::test_a_format_and_tools_at_once
 combinations: TGI, SGLang, vLLM, llama-server | SGLANG, VLLM
 @ e2e/test_transposed_google_genai.py::test_a_list_at_the_root
 a root that is no object
 """
 
 THINKING = """
-@ dialects/test_gemini_openai_request.py::test_thinking
+@ dialects/pairs/test_gemini_openai_request.py::test_thinking
 includeThoughts | includeThoughts
 budget 0 | {"thinkingBudget": 0}, VLLM
 budget -1 | {"thinkingBudget": -1}
@@ -317,9 +317,9 @@ budget N on SGLang | {"thinkingBudget": 512}, SGLANG
 budget N on Ollama | {"thinkingBudget": 8192}, OLLAMA
 budget on TGI | {"thinkingBudget": 100}, TGI
 level | {"thinkingLevel": "XHIGH"}
-@ dialects/test_gemini_openai_request.py::test_thinking_that_cannot_be_set_is_told
+@ dialects/pairs/test_gemini_openai_request.py::test_thinking_that_cannot_be_set_is_told
 what TGI cannot be told | thinkingLevel
-@ dialects/test_gemini_openai_reply.py::test_thoughts_not_asked_for_are_counted_only
+@ dialects/pairs/test_gemini_openai_reply.py::test_thoughts_not_asked_for_are_counted_only
 thoughts not wanted are counted | candidatesTokenCount
 @ dialects/test_engines.py::test_effort_of_a_budget
 buckets | 24576
@@ -347,22 +347,22 @@ takes: guided_json and friends | guided_
 takes: logit_bias, user | logit_bias
 @ dialects/test_engines.py::test_one_call_at_a_time
 takes: parallel_tool_calls | parallel_tool_calls
-@ dialects/test_gemini_openai_request.py::test_json_with_a_schema
+@ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
 takes: json_schema | FORMATTING
-@ dialects/test_gemini_openai_reply.py::test_usage
+@ dialects/pairs/test_gemini_openai_reply.py::test_usage
 tells: cached tokens | cached_tokens
 tells: reasoning tokens | completion_tokens_details
 tells: SGLang's reasoning tokens | reasoning_tokens=3, completion_tokens_details=None
-@ dialects/test_gemini_openai_reply.py::test_both_names_of_reasoning
+@ dialects/pairs/test_gemini_openai_reply.py::test_both_names_of_reasoning
 tells: reasoning by either name | "reasoning", "reasoning_content"
 @ catalog/test_names.py::test_not_found
 unknown model name | NotFound
-@ dialects/test_gemini_openai_request.py::test_formats_that_break_a_grammar_are_dropped
+@ dialects/pairs/test_gemini_openai_request.py::test_formats_that_break_a_grammar_are_dropped
 formats that a grammar cannot follow | hostname
 """
 
 OWN = """
-@ dialects/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
+@ dialects/pairs/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
 adds: stream and include_usage, nothing else | include_usage
 @ planning/test_transposition.py::test_what_stands_before_a_node_hears_what_google_would
 adds: Content-Type | application/json
@@ -371,11 +371,11 @@ adds: Accept-Encoding identity | identity
 adds: no user | "user"
 @ planning/test_plan.py::test_a_body_is_the_clients_own_when_the_name_stays
 order: a node that speaks the protocol judges by itself | sent == body
-@ dialects/test_gemini_openai_request.py::test_faults_come_before_refusals
+@ dialects/pairs/test_gemini_openai_request.py::test_faults_come_before_refusals
 order: faults before features | temperature
-@ dialects/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
+@ dialects/pairs/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
 order: schemas next, by their code | invalid_response_format_schema
-@ dialects/test_gemini_openai_request.py::test_everything_in_the_way_is_named_at_once
+@ dialects/pairs/test_gemini_openai_request.py::test_everything_in_the_way_is_named_at_once
 order: every path at once | cachedContent
 @ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 order: a refusal touches no node | node.connections == []

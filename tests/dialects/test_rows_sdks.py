@@ -110,13 +110,13 @@ example: turns
 example: embeddings and counts | embedContent
 @ e2e/test_transposed_examples.py::test_a_refused_message_leaves_no_trace
 example: an Anthropic refusal leaves no trace | node.connections == []
-@ dialects/test_gemini_properties.py::test_a_valid_request_is_one_for_openai_or_refused
+@ dialects/pairs/test_gemini_properties.py::test_a_valid_request_is_one_for_openai_or_refused
 any valid request is one for OpenAI or refused | check_openai
-@ dialects/test_gemini_properties.py::test_any_object_is_made_over_or_refused
+@ dialects/pairs/test_gemini_properties.py::test_any_object_is_made_over_or_refused
 any object is made over or refused | @given
-@ dialects/test_gemini_properties.py::test_any_bytes_give_frames_or_the_one_error
+@ dialects/pairs/test_gemini_properties.py::test_any_bytes_give_frames_or_the_one_error
 any bytes give frames or the one error | @given
-@ dialects/test_anthropic_openai_properties.py::test_a_valid_request_is_made_over_or_refused
+@ dialects/pairs/test_anthropic_openai_properties.py::test_a_valid_request_is_made_over_or_refused
 any Messages request is made over or refused | @given
 """
 

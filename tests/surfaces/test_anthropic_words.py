@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.dialects.fault_limits import Excess, Excessive
-from casedesk_proxy.dialects.fault_words import excess_fault
-from casedesk_proxy.dialects.faults import read_fault
+from casedesk_proxy.dialects.node_errors.limits import Excess, Excessive
+from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.words import excess_fault
 from casedesk_proxy.errors import BadRequest, NotFound, ProxyError, Unsupported, Violation
 from casedesk_proxy.surfaces.anthropic import error_body, http_status
 from casedesk_proxy.terms import Dialect

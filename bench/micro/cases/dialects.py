@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.micro.recorded import read_reply
 from bench.micro.work import Case, Work
-from casedesk_proxy.dialects import anthropic_openai, gemini_anthropic, gemini_openai
-from casedesk_proxy.dialects.base import Context, Transposed
+from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
 from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
 
 _SAID = "Hello, this is a"

@@ -1,0 +1,1 @@
+"""Anthropic's Messages API: a client's request read, a reply written."""

@@ -1,0 +1,212 @@
+"""Anthropic's two forms of a reply: events as they come, or one message at the end."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+
+from casedesk_proxy.dialects.openai.chunks import read_arguments
+from casedesk_proxy.jsonio import dumps_stream, loads
+from casedesk_proxy.wire.sse import named_frame
+
+__all__ = ["TEXT", "THINKING", "TOOL_USE", "EventWriter", "MessageWriter", "Writer", "make_token"]
+
+THINKING, TEXT, TOOL_USE = "thinking", "text", "tool_use"
+
+_PING = named_frame(b"ping", b'{"type":"ping"}')
+_BLANK_BLOCKS: dict[str, dict[str, Any]] = {
+    THINKING: {"type": "thinking", "thinking": "", "signature": ""},
+    TEXT: {"type": "text", "text": ""},
+    TOOL_USE: {"type": "tool_use"},
+}
+#: Written out, since one is sent for every token.
+_DELTA_HEADS = {
+    kind: b"event: content_block_delta\n"
+    b'data: {"type":"content_block_delta","index":%%d,"delta":{"type":"%b","%b":' % names
+    for kind, names in {
+        THINKING: (b"thinking_delta", b"thinking"),
+        TEXT: (b"text_delta", b"text"),
+        TOOL_USE: (b"input_json_delta", b"partial_json"),
+    }.items()
+}
+
+
+def make_token(seed: str) -> str:
+    """Nine letters and digits, always the same for the same seed: Mistral's templates take no
+    other ids of calls (vLLM 9019), and everybody takes those."""
+    return hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).hexdigest()[:9]
+
+
+class Writer(Protocol):
+    """Takes a reply block by block, never two at once.
+
+    ``take`` gives what is due to the client by now, ``close`` the rest. ``add`` takes words,
+    thoughts or, within a tool's block, pieces of JSON. ``more`` takes words as the JSON of a
+    string that may stand on a stream's line, and gives what is due. ``stop`` says whether a
+    tool's block is to be kept that is not whole.
+    """
+
+    content_type: str
+
+    def begin(self, ident: str, model: str, counts: dict[str, Any]) -> None: ...
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None: ...
+
+    def add(self, text: str) -> None: ...
+
+    def more(self, text: bytes) -> bytes: ...
+
+    def stop(self, *, keep: bool = True) -> None: ...
+
+    def end(self, reason: str, sequence: str | None, counts: dict[str, Any]) -> None: ...
+
+    def take(self) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+    def ping(self) -> bytes: ...
+
+    def error(self, envelope: bytes) -> bytes: ...
+
+
+class EventWriter:
+    """Server-sent events. Clients ignore those without a name (measured)."""
+
+    content_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, request_id: str) -> None:
+        self._signature = make_token(f"{request_id}/signature")
+        self._out: list[bytes] = []
+        self._index = -1
+        self._kind = ""
+        self._head = b""
+
+    def begin(self, ident: str, model: str, counts: dict[str, Any]) -> None:
+        self._event("message_start", {"message": _message(ident, model, [], counts)})
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None:
+        self._index += 1
+        self._kind = kind
+        self._head = _DELTA_HEADS[kind] % self._index
+        block = dict(_BLANK_BLOCKS[kind])
+        if kind is TOOL_USE:
+            block |= {"id": ident, "name": name, "input": {}}
+        self._event("content_block_start", {"index": self._index, "content_block": block})
+
+    def add(self, text: str) -> None:
+        if text:
+            self._out.append(self._head + dumps_stream(text) + b"}}\n\n")
+
+    def more(self, text: bytes) -> bytes:
+        self._out.append(self._head + text + b"}}\n\n")
+        return self.take()
+
+    def stop(self, *, keep: bool = True) -> None:
+        if self._kind is THINKING:
+            # Clients drop thinking without a signature from what they send back.
+            signed = {"type": "signature_delta", "signature": self._signature}
+            self._event("content_block_delta", {"index": self._index, "delta": signed})
+        self._event("content_block_stop", {"index": self._index})
+
+    def end(self, reason: str, sequence: str | None, counts: dict[str, Any]) -> None:
+        delta = {"stop_reason": reason, "stop_sequence": sequence}
+        self._event("message_delta", {"delta": delta, "usage": counts})
+        self._event("message_stop", {})
+
+    def take(self) -> bytes:
+        out = self._out
+        if not out:
+            return b""
+        due = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return due
+
+    def close(self) -> bytes:
+        return self.take()
+
+    def ping(self) -> bytes:
+        return self.take() + _PING
+
+    def error(self, envelope: bytes) -> bytes:
+        return named_frame(b"error", envelope)
+
+    def _event(self, name: str, content: dict[str, Any]) -> None:
+        self._out.append(named_frame(name.encode(), dumps_stream({"type": name} | content)))
+
+
+class MessageWriter:
+    """One JSON body, all of it at the end: nothing of a reply that breaks is ever sent."""
+
+    content_type = "application/json"
+
+    def __init__(self, request_id: str) -> None:
+        self._signature = make_token(f"{request_id}/signature")
+        self._message: dict[str, Any] = {}
+        self._content: list[dict[str, Any]] = []
+        self._pieces: list[str] = []
+
+    def begin(self, ident: str, model: str, counts: dict[str, Any]) -> None:
+        self._message = _message(ident, model, self._content, counts)
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None:
+        block = dict(_BLANK_BLOCKS[kind])
+        if kind is TOOL_USE:
+            block |= {"id": ident, "name": name}
+        self._content.append(block)
+        self._pieces = []
+
+    def add(self, text: str) -> None:
+        self._pieces.append(text)
+
+    def more(self, text: bytes) -> bytes:
+        self._pieces.append(loads(text))
+        return b""
+
+    def stop(self, *, keep: bool = True) -> None:
+        block = self._content[-1]
+        text = "".join(self._pieces)
+        if not keep:
+            self._content.pop()
+        elif block["type"] == TOOL_USE:
+            block["input"] = _input(text)
+        else:
+            block[block["type"]] = text
+            if block["type"] == THINKING:
+                block["signature"] = self._signature
+
+    def end(self, reason: str, sequence: str | None, counts: dict[str, Any]) -> None:
+        told = self._message["usage"] | counts
+        self._message |= {"stop_reason": reason, "stop_sequence": sequence, "usage": told}
+
+    def take(self) -> bytes:
+        return b""
+
+    def close(self) -> bytes:
+        return dumps_stream(self._message)
+
+    def ping(self) -> bytes:
+        """None: a blank would settle the status, and a failure could not be told any more."""
+        return b""
+
+    def error(self, envelope: bytes) -> bytes:
+        return b""
+
+
+def _message(
+    ident: str, model: str, content: list[dict[str, Any]], counts: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": ident,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": counts,
+    }
+
+
+def _input(text: str) -> Any:
+    """Arguments; {} for those that the limit of tokens cut, which ``stop_reason`` then tells."""
+    return read_arguments(text) or {}

@@ -1,0 +1,1 @@
+"""What every pair of client and node needs, whatever either speaks."""

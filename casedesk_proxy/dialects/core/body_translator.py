@@ -1,0 +1,53 @@
+"""Replies that are one JSON body on both sides: collected, read, written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.openai.chunks import MAX_HELD, read_chunk
+from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.jsonio import dumps_stream
+from casedesk_proxy.terms import Dialect, RawHeaders, Usage
+
+__all__ = ["BodyTranslator"]
+
+#: The client's object, and what the node told of its usage. Raises StreamBroken.
+Make = Callable[[dict[str, Any]], tuple[dict[str, Any], Usage]]
+
+
+class BodyTranslator:
+    """See ``contract.Translator``. ``make`` gets the node's object once it is whole."""
+
+    __slots__ = ("_asked", "_body", "_make", "_surface", "complete", "content_type", "usage")
+
+    def __init__(self, surface: Dialect, asked: str, make: Make) -> None:
+        self.content_type = "application/json; charset=UTF-8"
+        self.usage = Usage()
+        self.complete = False
+        self._surface = surface
+        self._asked = asked
+        self._make = make
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        self._body += data
+        if len(self._body) > MAX_HELD:
+            raise StreamBroken("the node's reply is too large")
+        return b""
+
+    def finish(self) -> bytes:
+        made, self.usage = self._make(read_chunk(bytes(self._body)))
+        body = dumps_stream(made)
+        self.complete = True
+        return body
+
+    def error(self, envelope: bytes) -> bytes:
+        return b""
+
+    def beat(self) -> bytes:
+        return b""
+
+    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
+        return read_fault(self._surface, status, headers, body, self._asked)

@@ -1,0 +1,123 @@
+"""Which controls of thinking a request holds, and which of them a node's refusal is about.
+
+Clients send an effort or a budget with every request by default, and many models take none: what
+a node refuses for such a wish's sake is asked for again without it. The signs were read in the
+sources of vLLM 0.32, SGLang 0.5.23 and Ollama 0.32, and in OpenAI's and Anthropic's errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from casedesk_proxy.dialects.engines import Thinking
+from casedesk_proxy.dialects.node_errors.documents import own_words, reason_of
+from casedesk_proxy.jsonio import JSONError, loads
+from casedesk_proxy.terms import Control
+
+__all__ = ["blame", "blame_unproven", "chat_controls", "messages_controls", "read_refusal"]
+
+_PLAIN = frozenset({"low", "medium", "high"})
+#: How refusals name the field that says a control.
+_SIGNS = {
+    "chat_template_kwargs": re.compile(r"chat_template|enable_thinking"),
+    # Some only list what they take.
+    "reasoning_effort": re.compile(r"effort|\blow\b"),
+    "thinking_token_budget": re.compile(r"budget"),
+    "thinking_budget_tokens": re.compile(r"budget"),
+    "thinking": re.compile(r"budget|thinking\.(?:type|enabled|disabled)"),
+    "output_config": re.compile(r"effort|output_config"),
+}
+_THINKING = re.compile(r"thinking|reasoning")
+#: A refusal of a field as such, whatever its value.
+_UNKNOWN = re.compile(r"unrecogni[sz]ed|unknown|unsupported param|not permitted|extra_forbidden")
+#: What refusals are about that have nothing to do with thinking.
+_OTHER = re.compile(
+    r"context|token|length|too l|image|audio|video|modal|media|role|alternat|system|tool|function"
+    r"|messages|format|schema|grammar|model|stop|temperature|top_[pk]|seed|logprobs|auth|key"
+)
+#: Of a refusal, as much as is looked at, in characters.
+_MOST = 4096
+
+
+def chat_controls(chat: Mapping[str, Any], thinking: Thinking) -> dict[Control, str]:
+    """Those of a chat body, each with the field that says it."""
+    found: dict[Control, str] = {}
+    effort = chat.get("reasoning_effort")
+    if thinking.off and all(chat.get(name) == value for name, value in thinking.off.items()):
+        found[Control.OFF] = next(iter(thinking.off))
+    if effort not in (None, "none"):
+        _add_effort(found, effort, "reasoning_effort")
+    if thinking.budget and thinking.budget in chat:
+        found[Control.BUDGET] = thinking.budget
+    return found
+
+
+def messages_controls(made: Mapping[str, Any]) -> dict[Control, str]:
+    """Those of a Messages body."""
+    found: dict[Control, str] = {}
+    thinking, output = made.get("thinking"), made.get("output_config")
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind in ("enabled", "disabled"):
+        found[Control.BUDGET if kind == "enabled" else Control.OFF] = "thinking"
+    effort = output.get("effort") if isinstance(output, dict) else None
+    if effort is not None:
+        _add_effort(found, effort, "output_config")
+    return found
+
+
+def _add_effort(found: dict[Control, str], effort: Any, name: str) -> None:
+    found[Control.EFFORT] = name
+    if effort not in _PLAIN:
+        found[Control.LEVELS] = name
+
+
+def read_refusal(status: int, body: bytes) -> str:
+    """The text of an error reply, or of an error that is the first event of a stream; "" where
+    the node refused nothing."""
+    document = _document(body if status >= 400 else _first_event(body))
+    if status < 400:
+        wrong = isinstance(document, dict) and (
+            "error" in document or "error" in (document.get("object"), document.get("type"))
+        )
+        if not wrong:
+            return ""
+    return str(document)[:_MOST].lower()
+
+
+def blame(controls: Mapping[Control, str], status: int, text: str) -> frozenset[Control]:
+    """Those of ``controls`` that a refusal is about, or may be: none where it gives another
+    reason. ``status`` is that of the reply, 200 for an error inside it."""
+    found = {control for control, name in controls.items() if _SIGNS[name].search(text)}
+    if found:
+        if Control.LEVELS in found and not _UNKNOWN.search(text):
+            # A level near to it may do.
+            found.discard(Control.EFFORT)
+        return frozenset(found)
+    unexplained = status in (400, 422) and not _OTHER.search(text)
+    return frozenset(controls) if _THINKING.search(text) or unexplained else frozenset()
+
+
+def blame_unproven(controls: Mapping[Control, str], status: int, body: bytes) -> frozenset[Control]:
+    """The same where the request was not made again, so that nothing shows that it would have been
+    taken: only by the node's own words, not by what it quotes, nor for want of a reason."""
+    if not read_refusal(status, body):
+        return frozenset()
+    document = _document(body if status >= 400 else _first_event(body))
+    words = own_words(reason_of(document)[:_MOST].lower())
+    return blame(controls, 200, words) if words else frozenset()
+
+
+def _first_event(body: bytes) -> bytes:
+    for line in body.splitlines():
+        if line.startswith(b"data:"):
+            return line[5:].strip()
+    return body
+
+
+def _document(text: bytes) -> Any:
+    try:
+        return loads(text)
+    except JSONError:
+        return text.decode("utf-8", "replace")

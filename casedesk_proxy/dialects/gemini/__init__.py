@@ -1,0 +1,1 @@
+"""Gemini's API: a client's request read, a reply written."""

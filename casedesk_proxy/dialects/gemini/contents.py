@@ -1,0 +1,309 @@
+"""The conversation in a Gemini request: turns that alternate, calls with ids, results in place.
+
+Gemini's ids of function calls are optional and often missing, so none is trusted: every call gets
+a fresh one from its position, and every response is paired with its call. The ids are nine
+letters and digits: Mistral's templates take nothing else, and everybody takes that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.jsonio import dumps
+
+__all__ = ["Answer", "Ask", "Media", "Text", "Turn", "read_detail", "read_text", "read_turns"]
+
+_ROLES = {"user": "user", "model": "model", "function": "user"}
+_DATA = ("text", "inlineData", "functionCall", "functionResponse")
+#: New kinds of parts of google-genai 3; without data of their own they would be lost.
+_STANDALONE = ("audioTranscription", "mediaProcessing")
+_TEXT_TYPES = frozenset(
+    f"application/{kind}" for kind in ("json", "xml", "csv", "yaml", "x-yaml", "markdown")
+)
+#: What clients write, and Google takes, for what nodes know by another name.
+_MISSPELT = {"image/jpg": "image/jpeg"}
+_STANDARD = str.maketrans("-_", "+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """``data`` is padded base64 in the standard alphabet; ``kind``: image, audio, video or
+    document."""
+
+    mime: str
+    data: str
+    detail: str | None
+    path: str
+
+    @property
+    def kind(self) -> str:
+        kind = self.mime.partition("/")[0]
+        return kind if kind in ("image", "audio", "video") else "document"
+
+
+@dataclass(slots=True)
+class Ask:
+    """A function call of the model. ``asked_id`` is what the client calls it."""
+
+    name: str
+    args: dict[str, Any]
+    asked_id: str
+    path: str
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A function's result; ``id`` is that of its call."""
+
+    name: str
+    response: dict[str, Any]
+    asked_id: str
+    path: str
+    id: str = ""
+
+
+Block = Text | Media | Ask | Answer
+
+
+@dataclass(slots=True)
+class Turn:
+    """Everything one side says before the other does. ``role`` is user or model."""
+
+    role: str
+    blocks: list[Block] = field(default_factory=list)
+
+    def texts(self) -> list[Text]:
+        return [block for block in self.blocks if isinstance(block, Text)]
+
+    def asks(self) -> list[Ask]:
+        return [block for block in self.blocks if isinstance(block, Ask)]
+
+    def answers(self) -> list[Answer]:
+        return [block for block in self.blocks if isinstance(block, Answer)]
+
+
+def read_turns(
+    contents: list[dict[str, Any]], path: str, findings: Findings, *, fragment: bool = False
+) -> list[Turn]:
+    """Neighbours of one role become one turn: many templates insist that roles alternate. In a
+    ``fragment``, which is only counted, a result whose call stands elsewhere is its text:
+    gemini-cli counts each result of a tool that way."""
+    turns: list[Turn] = []
+    for at, content in enumerate(contents):
+        where = f"{path}[{at}]"
+        role = _ROLES.get(content.get("role") or "user")
+        if role is None:
+            findings.fault(f"{where}.role", "Please use a valid role: user, model.")
+            continue
+        blocks = _read_blocks(content, role, where, findings)
+        if not blocks and role == "user" and at == len(contents) - 1:
+            blocks = _said_nothing(content, where)
+        if not blocks:
+            continue
+        if turns and turns[-1].role == role:
+            turns[-1].blocks += blocks
+        else:
+            turns.append(Turn(role, blocks))
+    if not turns and not (findings.faults or findings.features):
+        findings.fault(path, f"{path} must hold something to answer")
+    _pair(turns)
+    for turn in (turn for turn in turns if turn.role == "user"):
+        if fragment:
+            turn.blocks = [_without_call(block) for block in turn.blocks]
+        for answer in turn.answers():
+            if not answer.id:
+                told = f"{answer.path} answers no function call of the turn before it"
+                findings.fault(answer.path, told)
+    return turns
+
+
+def _said_nothing(content: dict[str, Any], path: str) -> list[Block]:
+    """An empty text that stands alone in the last turn is what there is to answer: Google takes
+    it, and without it the turn before would be the last."""
+    parts = content.get("parts", ())
+    empty = parts and all(part.get("text") == "" and not part.get("thought") for part in parts)
+    return [Text("", f"{path}.parts[0].text")] if empty else []
+
+
+def read_text(content: dict[str, Any], path: str, why: str, findings: Findings) -> list[str]:
+    """The texts of a content that can hold nothing else, ``why`` says for what reason."""
+    blocks = _read_blocks(content, "user", path, findings)
+    for block in blocks:
+        if not isinstance(block, Text):
+            findings.refuse(block.path, why)
+    return [block.text for block in blocks if isinstance(block, Text)]
+
+
+def _read_blocks(content: dict[str, Any], role: str, path: str, findings: Findings) -> list[Block]:
+    blocks = []
+    for at, part in enumerate(content.get("parts", ())):
+        where = f"{path}.parts[{at}]"
+        present = [name for name in _DATA if name in part]
+        if len(present) > 1:
+            findings.fault(where, f"{where} has more than one of: {', '.join(present)}")
+        elif present:
+            block = _BLOCKS[present[0]](part, role, where, findings)
+            if block is not None:
+                blocks.append(block)
+        else:
+            for name in _STANDALONE:
+                if part.get(name):
+                    findings.refuse(f"{where}.{name}", "the node has nothing like it")
+    return blocks
+
+
+def _read_text(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
+    if part.get("thought"):
+        # Templates strip earlier reasoning themselves; a model that wants it back signs it.
+        if part["text"]:
+            findings.drop(f"{path}.text")
+        return None
+    if not part["text"]:
+        return None
+    return Text(part["text"], f"{path}.text")
+
+
+def _read_media(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
+    blob = part["inlineData"]
+    path = f"{path}.inlineData"
+    mime = blob.get("mimeType", "").partition(";")[0].strip().lower()
+    mime = _MISSPELT.get(mime, mime)
+    if not mime:
+        findings.fault(f"{path}.mimeType", f"{path}.mimeType is required")
+        return None
+    if not blob.get("data"):
+        findings.fault(f"{path}.data", f"{path}.data is required")
+        return None
+    data = _standard_base64(blob["data"])
+    if data is None:
+        told = f"Invalid value at '{path}.data' (TYPE_BYTES), Base64 decoding failed"
+        findings.fault(f"{path}.data", told)
+        return None
+    if role == "model":
+        findings.refuse(path, "nodes take no media in a turn of the model")
+        return None
+    if mime.startswith("text/") or mime in _TEXT_TYPES:
+        return _decode_text(data, path, findings)
+    if part.get("videoMetadata") and mime.startswith("video/"):
+        findings.refuse(
+            path.replace(".inlineData", ".videoMetadata"),
+            "the node would see the whole video at its own rate",
+        )
+    return Media(mime, data, read_detail(part.get("mediaResolution")), path)
+
+
+def _decode_text(data: str, path: str, findings: Findings) -> Block | None:
+    try:
+        text = base64.b64decode(data).decode()
+    except UnicodeDecodeError:
+        findings.fault(f"{path}.data", f"{path}.data is not text in UTF-8")
+        return None
+    return Text(text, path) if text else None
+
+
+def read_detail(resolution: Any) -> str | None:
+    """OpenAI's ``detail`` for a media resolution, as a name or as a part has it."""
+    level = resolution.get("level") if isinstance(resolution, dict) else resolution
+    name = level.upper().rpartition("RESOLUTION_")[2] if isinstance(level, str) else level
+    if name in ("LOW", 1):
+        return "low"
+    return "high" if name in ("HIGH", "ULTRA_HIGH", 3, 4) else None
+
+
+def _standard_base64(data: str) -> str | None:
+    """google-genai for Python writes the URL-safe alphabet, sometimes without padding (measured);
+    nodes take neither."""
+    data = data.translate(_STANDARD).rstrip("=")
+    data += "=" * (-len(data) % 4)
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        return None
+    return data
+
+
+def _read_ask(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
+    call, path = part["functionCall"], f"{path}.functionCall"
+    if role != "model":
+        findings.fault(path, f"{path} can only stand in a turn of the model")
+    if not call.get("name"):
+        findings.fault(f"{path}.name", f"{path}.name is required")
+    if call.get("willContinue"):
+        findings.refuse(f"{path}.willContinue", "a call in pieces cannot be passed on")
+    return Ask(call.get("name", ""), call.get("args", {}), call.get("id", ""), path)
+
+
+def _read_answer(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
+    answer, path = part["functionResponse"], f"{path}.functionResponse"
+    if role != "user":
+        findings.fault(path, f"{path} can only stand in a turn of the user")
+    if not answer.get("name"):
+        findings.fault(f"{path}.name", f"{path}.name is required")
+    if answer.get("willContinue"):
+        findings.refuse(f"{path}.willContinue", "a result in pieces cannot be passed on")
+    return Answer(answer.get("name", ""), answer.get("response", {}), answer.get("id", ""), path)
+
+
+_BLOCKS = {
+    "text": _read_text,
+    "inlineData": _read_media,
+    "functionCall": _read_ask,
+    "functionResponse": _read_answer,
+}
+
+
+def _without_call(block: Block) -> Block:
+    if isinstance(block, Answer) and not block.id:
+        return Text(dumps(block.response).decode(), block.path)
+    return block
+
+
+def _pair(turns: list[Turn]) -> None:
+    """Give calls and their results the same ids; a result without a call has none."""
+    made = 0
+    waiting: list[Ask] = []
+    for turn in turns:
+        if turn.role == "model":
+            waiting = turn.asks()
+            for ask in waiting:
+                made += 1
+                ask.id = f"call{made:05d}"
+        else:
+            _pair_turn(waiting, turn.answers())
+            waiting = []
+
+
+def _pair_turn(waiting: list[Ask], answers: list[Answer]) -> None:
+    """First by the client's own id, else first in first out among calls of that function. In
+    one pass over each: a turn may hold as many as a body has room for."""
+    by_id: dict[str, deque[Ask]] = {}
+    by_name: dict[str, deque[Ask]] = {}
+    for ask in waiting:
+        by_name.setdefault(ask.name, deque()).append(ask)
+        if ask.asked_id:
+            by_id.setdefault(ask.asked_id, deque()).append(ask)
+    taken: set[str] = set()
+    for answer in answers:
+        if asked := by_id.get(answer.asked_id):
+            answer.id = asked.popleft().id
+            taken.add(answer.id)
+    for answer in answers:
+        if answer.id:
+            continue
+        calls = by_name.get(answer.name, deque())
+        while calls and calls[0].id in taken:
+            calls.popleft()
+        if calls:
+            answer.id = calls.popleft().id

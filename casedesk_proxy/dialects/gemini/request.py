@@ -1,0 +1,69 @@
+"""A GenerateContentRequest, read whole: what every node's dialect is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.gemini.config import Config, read_config
+from casedesk_proxy.dialects.gemini.contents import Turn, read_text, read_turns
+from casedesk_proxy.dialects.gemini.protojson import read_message
+from casedesk_proxy.dialects.gemini.tools import Toolbox, read_tools
+
+__all__ = ["Request", "read_count_request", "read_request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    system: str
+    turns: list[Turn]
+    tools: Toolbox
+    config: Config
+
+
+def read_request(body: dict[str, Any], findings: Findings) -> Request:
+    """Raises BadRequest, or Unsupported for an invalid schema, naming every place.
+
+    What a node might not serve is gathered in ``findings``, for the pair to add to and raise.
+    """
+    return _read(read_message("GenerateContentRequest", body, "", findings), "", findings)
+
+
+def read_count_request(body: dict[str, Any], findings: Findings) -> Request:
+    """A CountTokensRequest: contents alone, or a whole request inside. Raises as read_request."""
+    wrapper = read_message("CountTokensRequest", body, "", findings)
+    wrapped = wrapper.get("generateContentRequest")
+    if wrapped is None:
+        return _read(wrapper, "", findings, counts=True)
+    if "contents" in wrapper:
+        told = "contents and generateContentRequest cannot both be given"
+        findings.fault("generateContentRequest", told)
+    return _read(wrapped, "generateContentRequest.", findings, counts=True)
+
+
+def _read(
+    request: dict[str, Any], where: str, findings: Findings, *, counts: bool = False
+) -> Request:
+    """``where`` the message stands in the body, which is said of its conversation only."""
+    if request.get("store"):
+        findings.drop(f"{where}store")
+    system = read_text(
+        request.get("systemInstruction", {}),
+        f"{where}systemInstruction",
+        "a system instruction can only be text",
+        findings,
+    )
+    read = Request(
+        system="\n".join(system),
+        turns=read_turns(
+            request.get("contents", []), f"{where}contents", findings, fragment=counts
+        ),
+        tools=read_tools(request.get("tools", []), request.get("toolConfig", {}), findings),
+        config=read_config(request.get("generationConfig", {}), findings),
+    )
+    findings.raise_faults()
+    if not read.turns:
+        # All there was has been refused; engines have nothing to add.
+        findings.raise_refusals()
+    return read

@@ -1,0 +1,210 @@
+"""What an HTTP error answered by a node becomes for a client of another protocol.
+
+A node's own text is not passed on: several put file paths, stack frames or addresses into it
+(measured: SGLang, llama-cpp-python). It is read for what can be recognised, and that is said in
+our words. Only the reason of a 400 is worth more; it is passed on with everything that
+looks like a place of the node's machine cut out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from casedesk_proxy.dialects.node_errors.documents import own_words, read_document
+from casedesk_proxy.dialects.node_errors.documents import reason_of as reason_in
+from casedesk_proxy.dialects.node_errors.limits import read_excess
+from casedesk_proxy.dialects.node_errors.words import excess_fault
+from casedesk_proxy.errors import (
+    BadRequest,
+    Busy,
+    ClientFault,
+    NotFound,
+    ProxyError,
+    TooLarge,
+    UpstreamFault,
+    UpstreamTimeout,
+    Violation,
+)
+from casedesk_proxy.terms import Dialect, RawHeaders
+
+__all__ = ["read_fault", "reason_of", "scrub"]
+
+#: Longest reason passed on, in characters.
+MAX_REASON = 2048
+#: Sent with 503 where the node names no time: google-generativeai hammers on (measured).
+_RETRY_AFTER = 3.0
+
+#: Faults of a request, as the text of a node says it, often with 500.
+_REQUEST_FAULTS = tuple(
+    (re.compile(pattern), word)
+    for pattern, word in (
+        (r"at most \d+ \w+(?:\(s\))? may be provided|too many (?:images|image items)", "many"),
+        (r"could not process image|cannot identify image|invalid image"
+         r"|failed to (?:load|decode|process) (?:the )?(?:input )?image"
+         r"|illegal base64|image: unknown format|unable to make llava", "garbled"),
+        (r"(image|audio|video|media) input is not supported|mmproj|missing data required for image"
+         r"|does not support (?:image|vision|multimodal|audio|video)|not (?:a )?vision model"
+         r"|(?:images?|audio|video|vision) (?:is|are) not supported", "media"),
+        (r"not a multimodal model|only supports? text|text[- ]only model", "media"),
+        (r"must be followed by tool messages|did not have response messages", "unanswered"),
+        (r"roles must alternate", "roles"),
+        (r"system role not supported", "system"),
+        (r"does not support tools|tool choice requires|--jinja", "tools"),
+        (r"does not support (thinking|reasoning)", "thinking"),
+        (r"'messages' is required", "messages"),
+    )
+)  # fmt: skip
+_WORDS = {
+    "many": "too much media: the model takes fewer parts of this kind in one request",
+    "garbled": "the node could not read a picture in the request",
+    "media": "the model does not take this kind of input",
+    "unanswered": "`tool_use` ids were found without `tool_result` blocks immediately after",
+    "roles": "the model's chat template wants user and model turns to alternate",
+    "system": "the model's chat template takes no system instruction",
+    "tools": "the model, as its node runs it, does not support tools",
+    "thinking": "the model does not support thinking",
+    "messages": "the request has no messages",
+}
+_KIND = re.compile(r"image|vision|picture|audio|video")
+_KINDS = {"vision": "image", "picture": "image"}
+#: Where in a schema or a body something is wrong, which is what the client has to know.
+_POINTERS = (
+    r"#/[^\s'\"`,;)\]]*"
+    r"|(?<![\w.])/(?:properties|items|\$defs|definitions|anyOf|allOf|oneOf|additionalProperties)"
+    r"(?:/[\w$~%.-]+)*"
+)
+_PLACES = re.compile(
+    rf"(?P<pointer>{_POINTERS})"
+    r"|\b[a-z][a-z0-9+.-]*://\S+"  # URLs
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?"  # addresses
+    r"|\[[0-9a-f:]{3,}\](?::\d+)?"
+    r"|(?<!\w)[a-z0-9-]+(?:\.[a-z0-9-]+)*:\d{2,5}\b"  # host:port
+    r"|\b(?:[\w-]+\.)+[a-z]{2,}/\S*"  # registry.host/path
+    r"|(?<![\w.])(?:~|\.{1,2})?/[\w.@+-]+(?:/[\w.@+-]*)*"  # paths
+    r"|\b[A-Za-z]:\\\S+",
+    re.IGNORECASE,
+)
+
+
+def read_fault(
+    surface: Dialect,
+    status: int,
+    headers: RawHeaders,
+    body: bytes,
+    model: str,
+    media: Sequence[Violation] | None = None,
+) -> ProxyError:
+    """The error that a client of ``surface`` gets for a node's reply of a status other than 2xx,
+    or for the error in a reply, which would have had that status.
+
+    ``model`` is the name the client used; ``media`` are the places of pictures and the like in
+    its request, None where they are not known.
+    """
+    document = read_document(body)
+    reason = reason_in(document)
+    fault = _judge(surface, status, document, reason, media)
+    if fault is None:
+        fault = _by_status(surface, status, _retry_after(headers), model)
+        fault.said = scrub(reason)
+    return fault
+
+
+def reason_of(body: bytes) -> str:
+    """The node's own words in an error's body; "" where there are none of a known form."""
+    return reason_in(read_document(body))
+
+
+def _judge(
+    surface: Dialect, status: int, document: Any, reason: str, media: Sequence[Violation] | None
+) -> ProxyError | None:
+    """What is the request's own fault; None for anything else."""
+    text = own_words(reason[:MAX_REASON].lower())
+    if status in (400, 413, 422, 500) and (excess := read_excess(document, text)) is not None:
+        told = excess_fault(surface, excess)
+        if told is not None:
+            return told
+    if status != 500 and status not in _BAD_REQUEST:
+        return None
+    found = ((word, sign.search(text)) for sign, word in _REQUEST_FAULTS)
+    word = next((word for word, sign in found if sign is not None), None)
+    if word in ("media", "garbled", "many"):
+        return _media_fault(_WORDS[word], text, media)
+    if word is not None:
+        return BadRequest(_WORDS[word])
+    if status == 500:
+        return None
+    shown = scrub(reason)
+    return BadRequest(f"the node refused the request: {shown}" if shown else _REFUSED)
+
+
+def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadRequest:
+    """Names the places of what the node named, or of all that it may have meant."""
+    told = {_KINDS.get(one, one) for one in _KIND.findall(text)}
+    places = [one for one in media or () if one.media in told] or list(media or ())
+    kinds = sorted({one.media for one in places} or told)
+    message = why
+    if media is not None and kinds:
+        message = f"{why} ({', '.join(kinds)})"
+    if places:
+        message = f"{', '.join(one.path for one in places[:_MOST_PLACES])}: {message}"
+    violations = [Violation(one.path, why, one.media) for one in places]
+    if not violations and kinds:
+        violations = [Violation("", why, kinds[0])]
+    return BadRequest(message, code="unsupported_media", violations=tuple(violations))
+
+
+_BAD_REQUEST = frozenset({400, 405, 406, 411, 415, 422})
+_REFUSED = "the node refused the request"
+#: Places of media that a message names.
+_MOST_PLACES = 5
+
+
+def scrub(reason: str) -> str:
+    """The first line of a reason without places; "" where it is a trace or markup."""
+    line = reason.lstrip().split("\n", 1)[0].strip()[:MAX_REASON]
+    if line.startswith(("<", "Traceback")) or 'File "' in line:
+        return ""
+    line = "".join(mark if mark.isprintable() else " " for mark in line)
+    return _PLACES.sub(lambda place: place["pointer"] or "…", line)
+
+
+def _by_status(surface: Dialect, status: int, retry_after: float | None, model: str) -> ProxyError:
+    if status == 404:
+        missing = NotFound(
+            f"the node does not have the model {model!r}, or does not offer this for it",
+            code="model_not_found",
+        )
+        missing.model = model
+        return missing
+    if status == 409:
+        return ClientFault("the request conflicts with another one", status=409, code="conflict")
+    if status == 413:
+        gemini = surface is Dialect.GEMINI
+        return TooLarge("the request is too large for the node", status=400 if gemini else 413)
+    if status == 429:
+        return Busy("the node has no capacity for this request now", retry_after=retry_after)
+    if status in (408, 504):
+        return UpstreamTimeout("the node timed out")
+    if status == 501:
+        unknown = surface is Dialect.ANTHROPIC
+        return UpstreamFault(
+            "the node does not offer this", status=400 if unknown else 501, code="unimplemented"
+        )
+    if status in (502, 503, 529):  # 529: Anthropic's own, of a node that speaks it
+        return UpstreamFault(
+            "the node is not available now",
+            status=529 if surface is Dialect.ANTHROPIC else 503,
+            code="node_unavailable",
+            retry_after=retry_after or _RETRY_AFTER,
+        )
+    # 401 and 403 too: the node's key is our affair, not the client's.
+    return UpstreamFault("the node failed to serve the request", status=500, code="node_failed")
+
+
+def _retry_after(headers: RawHeaders) -> float | None:
+    for name, value in headers:
+        if name.lower() == b"retry-after" and value.strip().isdigit():
+            return float(value[:6])
+    return None

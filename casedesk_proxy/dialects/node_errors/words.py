@@ -1,0 +1,79 @@
+"""The sentences by which clients recognise that a request is too long, per surface.
+
+``docs/errors.md`` says which client, at which version, reads which words.
+"""
+
+from __future__ import annotations
+
+from casedesk_proxy.dialects.node_errors.limits import Excess, Excessive
+from casedesk_proxy.errors import BadRequest, ProxyError
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["excess_fault"]
+
+
+def excess_fault(surface: Dialect, excess: Excess) -> ProxyError | None:
+    """None where a surface has no words of its own: then the node's reason says it better."""
+    if excess.what is Excessive.REPLY:
+        return None
+    words = _TOGETHER if excess.what is Excessive.TOGETHER else _PROMPT
+    code = "context_length_exceeded" if surface is Dialect.OPENAI else None
+    return BadRequest(words[surface](excess), code=code)
+
+
+def _prompt_anthropic(excess: Excess) -> str:
+    if excess.prompt is None or excess.room is None:
+        return "prompt is too long"
+    return f"prompt is too long: {excess.prompt} tokens > {excess.room} maximum"
+
+
+def _prompt_gemini(excess: Excess) -> str:
+    tokens = room = ""
+    if excess.prompt is not None and excess.room is not None:
+        tokens, room = f" ({excess.prompt})", f" ({excess.room})"
+    return f"The input token count{tokens} exceeds the maximum number of tokens allowed{room}."
+
+
+def _prompt_openai(excess: Excess) -> str:
+    if excess.prompt is None or excess.room is None:
+        return "The request exceeds this model's maximum context length."
+    return (
+        f"This model's maximum context length is {excess.room} tokens; "
+        f"the request needs {excess.prompt}."
+    )
+
+
+def _together_anthropic(excess: Excess) -> str:
+    return (
+        f"input length and `max_tokens` exceed context limit: {excess.prompt} + {excess.reply} > "
+        f"{excess.room}, decrease input length or `max_tokens` and try again"
+    )
+
+
+def _together_gemini(excess: Excess) -> str:
+    return (
+        f"The input tokens ({excess.prompt}) and generationConfig.maxOutputTokens ({excess.reply}) "
+        f"together exceed the model's context of {excess.room} tokens; decrease maxOutputTokens."
+    )
+
+
+def _together_openai(excess: Excess) -> str:
+    assert excess.prompt is not None
+    assert excess.reply is not None
+    return (
+        f"This model's maximum context length is {excess.room} tokens. However, you requested "
+        f"{excess.prompt + excess.reply} tokens ({excess.prompt} in the messages, {excess.reply} "
+        "in the completion). Please reduce the length of the messages or completion."
+    )
+
+
+_PROMPT = {
+    Dialect.ANTHROPIC: _prompt_anthropic,
+    Dialect.GEMINI: _prompt_gemini,
+    Dialect.OPENAI: _prompt_openai,
+}
+_TOGETHER = {
+    Dialect.ANTHROPIC: _together_anthropic,
+    Dialect.GEMINI: _together_gemini,
+    Dialect.OPENAI: _together_openai,
+}

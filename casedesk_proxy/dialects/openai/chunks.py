@@ -1,0 +1,253 @@
+"""Reading the stream of a node that speaks OpenAI: what every pair with such a node needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.dialects.node_errors.documents import raise_error
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import (
+    JSONError,
+    TooDeep,
+    dumps,
+    is_deeper,
+    loads_exact,
+    loads_repaired,
+    read_count,
+)
+from casedesk_proxy.terms import Usage
+
+__all__ = [
+    "DONE",
+    "MAX_HELD",
+    "Call",
+    "CallList",
+    "UsageTally",
+    "number_calls",
+    "read_arguments",
+    "read_chunk",
+    "read_usage",
+    "says_text_only",
+    "text_of_chunk",
+    "write_arguments",
+]
+
+#: The data of the last event of most nodes; transformers has none.
+DONE = b"[DONE]"
+#: Most bytes of one reply that are held back: the arguments of calls, a collected body.
+MAX_HELD = 64 * 1024 * 1024
+#: Levels of a call's arguments; with those around them they can still be written.
+_MAX_DEPTH = 200
+
+
+def read_chunk(payload: bytes) -> dict[str, Any]:
+    """One event's object. Raises StreamBroken for what is none, NodeError for an error."""
+    try:
+        chunk = loads_repaired(payload)
+    except JSONError:
+        raise StreamBroken("the node sent an event that is not JSON") from None
+    if not isinstance(chunk, dict):
+        raise StreamBroken("the node sent an event that is not an object")
+    raise_error(chunk, payload)
+    return chunk
+
+
+def text_of_chunk(chunk: Any) -> Any:
+    """Of a chunk that says something."""
+    return chunk["choices"][0]["delta"]["content"]
+
+
+def says_text_only(chunk: dict[str, Any]) -> bool:
+    """Whether it adds text to one choice and tells nothing else that the next one like it would
+    not tell again, such as counts. Of a chunk that was taken without an objection."""
+    choices = chunk.get("choices")
+    if not choices or len(choices) != 1:
+        return False
+    choice = choices[0]
+    delta = choice.get("delta")
+    ends = choice.get("finish_reason") is not None
+    if not isinstance(delta, dict) or ends or choice.get("logprobs"):
+        return False
+    text = delta.get("content")
+    return (
+        type(text) is str
+        and bool(text)
+        and not any(value for name, value in delta.items() if name not in ("content", "role"))
+    )
+
+
+def number_calls(document: dict[str, Any]) -> None:
+    """Put an index to each call of a reply that is one body: there they stand in order, have
+    none, and ids that may be missing or all the same."""
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        message = choice.get("message") if isinstance(choice, dict) else None
+        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        for at, call in enumerate(calls if isinstance(calls, list) else ()):
+            if isinstance(call, dict):
+                call["index"] = at
+
+
+def read_arguments(text: str) -> dict[str, Any] | None:
+    """A call's arguments, {} where there are none; None where they are no JSON object, or one
+    that is nested too deeply to be passed on."""
+    if not text.strip():
+        return {}
+    try:
+        value = loads_exact(text.encode("utf-8", "replace"))
+    except JSONError:
+        return None
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) and not is_deeper(value, _MAX_DEPTH) else None
+
+
+def write_arguments(value: Any) -> str:
+    """Arguments that a node gave as an object, as the text they usually are."""
+    try:
+        return dumps(value).decode()
+    except TooDeep:
+        raise StreamBroken("the node sent a tool call that is nested too deeply") from None
+
+
+class Call:
+    """One tool call as its pieces arrive."""
+
+    __slots__ = ("id", "index", "name", "pieces")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.pieces: list[str] = []
+
+    def arguments(self) -> dict[str, Any] | None:
+        return read_arguments("".join(self.pieces))
+
+
+class CallList:
+    """The tool calls of one choice, put together from the fragments of its deltas.
+
+    A new id at an index already used is a new call: Ollama gave all parallel calls the index 0
+    (ollama 15457). Not without a name, though, which no call could do without: then it is more of
+    the same, under an id made for the fragment. A fragment without an index belongs to the call of
+    its id, else to the first.
+    """
+
+    __slots__ = ("_current", "_held", "_ids", "calls")
+
+    def __init__(self) -> None:
+        #: In order of arrival.
+        self.calls: list[Call] = []
+        self._current: dict[int, Call] = {}
+        self._ids: dict[str, Call] = {}
+        self._held = 0
+
+    def add(self, fragment: Any) -> tuple[Call, str] | None:
+        """Take one entry of ``delta.tool_calls``: its call, and the piece of arguments in it."""
+        if not isinstance(fragment, dict):
+            return None
+        function = fragment.get("function")
+        function = function if isinstance(function, dict) else {}
+        name = _text(function.get("name"))
+        call = self._find(fragment.get("index"), _text(fragment.get("id")), name)
+        call.name = call.name or name
+        piece = function.get("arguments")
+        if isinstance(piece, dict):  # TGI before 3: an object, whole
+            piece = write_arguments(piece)
+        if not isinstance(piece, str):
+            piece = ""
+        if piece:
+            call.pieces.append(piece)
+            self._held += len(piece)
+            if self._held > MAX_HELD:
+                raise StreamBroken("the node sent a tool call without end")
+        return call, piece
+
+    def ordered(self) -> list[Call]:
+        """By index, and by arrival within one: ids that occur twice are made unique (TGI's
+        are all "0"), missing ones stay empty."""
+        ordered = sorted(self.calls, key=lambda call: call.index)
+        seen: set[str] = set()
+        for call in ordered:
+            if call.id in seen:
+                call.id = ""
+            seen.add(call.id)
+        return ordered
+
+    def _find(self, index: Any, ident: str, name: str) -> Call:
+        if not isinstance(index, int) or isinstance(index, bool):
+            known = self._ids.get(ident) if ident else None
+            if known is not None:
+                return known
+            index = len(self._current) if ident else 0
+        call = self._current.get(index)
+        if call is None or (name and ident and call.id and ident != call.id):
+            call = self._current[index] = Call(index)
+            self.calls.append(call)
+        if ident and not call.id:
+            call.id = ident
+            self._ids.setdefault(ident, call)
+        return call
+
+
+class UsageTally:
+    """Adds up what a stream tells of its usage.
+
+    Counts beside choices are running totals, so the last ones hold. Of counts that stand alone
+    llama-server sends one for each choice, the first in the middle of the stream (recorded):
+    as many as there are choices are summed, the prompt taken once.
+    """
+
+    __slots__ = ("_alone", "_running")
+
+    def __init__(self) -> None:
+        self._running: Usage | None = None
+        self._alone: list[Usage] = []
+
+    def take(self, counts: Any, *, alone: bool) -> None:
+        if isinstance(counts, dict):
+            usage = read_usage(counts)
+            if alone:
+                self._alone.append(usage)
+            else:
+                self._running = usage
+
+    def total(self, choices: int) -> Usage:
+        if not self._alone:
+            return self._running or Usage()
+        last = self._alone[-1]
+        if choices < 2 or len(self._alone) != choices:
+            return last
+        return Usage(
+            last.prompt,
+            _sum([one.output for one in self._alone]),
+            last.cached,
+            _sum([one.thoughts for one in self._alone]),
+        )
+
+
+def read_usage(counts: dict[str, Any]) -> Usage:
+    """``output`` includes ``thoughts``. Details stand apart on SGLang."""
+    return Usage(
+        read_count(counts.get("prompt_tokens")),
+        read_count(counts.get("completion_tokens")),
+        _detail(counts, "prompt_tokens_details", "cached_tokens"),
+        _detail(counts, "completion_tokens_details", "reasoning_tokens")
+        or read_count(counts.get("reasoning_tokens"))
+        or None,
+    )
+
+
+def _detail(counts: dict[str, Any], group: str, name: str) -> int | None:
+    details = counts.get(group)
+    return read_count(details.get(name)) if isinstance(details, dict) else None
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    told = [count for count in counts if count is not None]
+    return read_count(sum(told)) if told else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

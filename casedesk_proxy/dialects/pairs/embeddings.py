@@ -1,0 +1,152 @@
+"""embedContent and batchEmbedContents on nodes that speak OpenAI.
+
+``taskType`` and ``title`` have no place in OpenAI's API and are left out: a model that wants a
+prefix for a task gets it from the application, as with any other node.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from casedesk_proxy.dialects.core.body_translator import BodyTranslator
+from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.gemini.contents import read_text
+from casedesk_proxy.dialects.gemini.protojson import read_message
+from casedesk_proxy.dialects.openai.chunks import read_usage
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import dumps
+from casedesk_proxy.terms import Call, Dialect, Usage
+from casedesk_proxy.wire.model_names import plain_name
+
+__all__ = ["transpose_batch", "transpose_one"]
+
+Vectors = list[list[float]]
+
+
+def transpose_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+    """embedContent. Raises BadRequest or Unsupported."""
+    findings = Findings(context.refuse_unknown)
+    request = read_message("EmbedContentRequest", body, "", findings)
+    text = _read_input(request, "", findings)
+    size = _read_size(request, "", findings)
+    return _transposed(
+        text, size, "content", context, findings, lambda vectors: {"embedding": _wrap(vectors[0])}
+    )
+
+
+def transpose_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+    """batchEmbedContents; google-genai uses it for one text too (measured)."""
+    findings = Findings(context.refuse_unknown)
+    requests = read_message("BatchEmbedContentsRequest", body, "", findings).get("requests", [])
+    if not requests:
+        findings.fault("requests", "requests must hold at least one request")
+    texts, sizes = [], []
+    for at, request in enumerate(requests):
+        path = f"requests[{at}]."
+        model = plain_name(request.get("model", ""))
+        if model and call.model and model != plain_name(call.model):
+            findings.fault(f"{path}model", f"{path}model must be the model of the path")
+        texts.append(_read_input(request, path, findings))
+        sizes.append(_read_size(request, path, findings))
+        if sizes[at] != sizes[0]:
+            told = "one call to the node makes vectors of one size"
+            findings.refuse(f"{path}outputDimensionality", told)
+    return _transposed(
+        texts,
+        sizes[0] if sizes else None,
+        "requests",
+        context,
+        findings,
+        lambda vectors: {"embeddings": [_wrap(vector) for vector in vectors]},
+    )
+
+
+def _read_input(request: dict[str, Any], path: str, findings: Findings) -> str:
+    """One vector for one content, however many parts it has."""
+    path = f"{path}content"
+    texts = read_text(request.get("content", {}), path, "only text can be embedded", findings)
+    if not texts and not findings.features:
+        findings.fault(path, f"{path} must hold text")
+    return "".join(texts)
+
+
+def _read_size(request: dict[str, Any], path: str, findings: Findings) -> int | None:
+    size: int | None = request.get("outputDimensionality")
+    if size is not None and size < 1:
+        path = f"{path}outputDimensionality"
+        findings.fault(path, f"{path} must be at least 1")
+    return size
+
+
+def _transposed(
+    texts: str | list[str],
+    size: int | None,
+    path: str,
+    context: Context,
+    findings: Findings,
+    shape: Callable[[Vectors], dict[str, Any]],
+) -> Transposed:
+    profile = context.profile
+    if not profile.embeds:
+        findings.refuse(path, "the node makes no embeddings")
+    if size is not None and not profile.dimensions:
+        sized = "outputDimensionality" if path == "content" else "requests[0].outputDimensionality"
+        findings.refuse(sized, "the node makes vectors of the model's own size only")
+    findings.raise_faults()
+    findings.raise_refusals()
+    wanted = 1 if isinstance(texts, str) else len(texts)
+    request: dict[str, Any] = {"model": context.model, "input": texts, "encoding_format": "float"}
+    if size is not None:
+        request["dimensions"] = size
+
+    def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
+        counts = document.get("usage")
+        usage = read_usage(counts) if isinstance(counts, dict) else Usage()
+        return shape(_read_vectors(document, wanted)), usage
+
+    return Transposed(
+        path="/v1/embeddings",
+        body=dumps(request),
+        streams=False,
+        translator=BodyTranslator(Dialect.GEMINI, context.asked, make),
+        dropped=findings.dropped,
+    )
+
+
+def _read_vectors(document: dict[str, Any], wanted: int) -> Vectors:
+    """In the order of the request, which the node's reply does not promise."""
+    data = document.get("data")
+    entries = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    placed = {_place(entry, at): entry for at, entry in enumerate(entries)}
+    if len(entries) != wanted or placed.keys() != set(range(wanted)):
+        raise StreamBroken("the node did not give one vector for each text")
+    return [_read_vector(placed[at].get("embedding")) for at in range(wanted)]
+
+
+def _place(entry: dict[str, Any], at: int) -> int:
+    index = entry.get("index", at)
+    return index if type(index) is int else -1
+
+
+def _read_vector(told: Any) -> list[float]:
+    if isinstance(told, str):  # base64 of little-endian float32, asked for or not
+        try:
+            raw = base64.b64decode(told, validate=True)
+            told = list(struct.unpack(f"<{len(raw) // 4}f", raw))
+        except (binascii.Error, struct.error, ValueError):
+            raise StreamBroken("the node sent a vector that cannot be read") from None
+        if not all(map(math.isfinite, told)):  # JSON has no word for it
+            raise StreamBroken("the node sent a vector that is not finite")
+    if not isinstance(told, list) or not all(type(one) in (float, int) for one in told):
+        raise StreamBroken("the node sent a vector that is no list of numbers")
+    return told
+
+
+def _wrap(vector: list[float]) -> dict[str, Any]:
+    return {"values": vector}

@@ -1,0 +1,34 @@
+"""Formats of strings that an engine's grammar cannot follow, taken out of a schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.dialects.core.findings import Findings
+
+__all__ = ["NAMED", "VALUES", "fit_formats"]
+
+#: Words of a schema that hold the client's own values, and those that hold schemas by name.
+VALUES = frozenset({"default", "enum", "const", "example", "examples"})
+NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+
+
+def fit_formats(
+    schema: Any, known: frozenset[str], path: str, findings: Findings, *, named: bool = False
+) -> Any:
+    """Without the formats that make the node's grammar fail. ``named``: the keys are names that
+    the client gave to schemas, whatever words they look like."""
+    if isinstance(schema, list):
+        return [fit_formats(one, known, path, findings) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    fitted = {}
+    for word, value in schema.items():
+        if not named and word in VALUES:
+            fitted[word] = value
+        elif not named and word == "format" and not (isinstance(value, str) and value in known):
+            findings.drop(f"{path} format {value!r}")
+        else:
+            inner = not named and word in NAMED
+            fitted[word] = fit_formats(value, known, path, findings, named=inner)
+    return fitted

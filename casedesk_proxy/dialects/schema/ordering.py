@@ -1,0 +1,97 @@
+"""JSON Schema as nodes know it, where Google's clients write it otherwise.
+
+Nodes generate properties in the order in which the schema has them, so Gemini's own word
+``propertyOrdering`` is obeyed by putting them into that order. Types in capitals are those of the
+Schema message, which clients put into JSON Schema, too (gemini-cli's router, with every prompt).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.dialects.schema.formats import NAMED, VALUES
+from casedesk_proxy.jsonio import is_deeper
+
+__all__ = ["complete_objects", "lower_types", "put_in_order"]
+
+_WORD = "propertyOrdering"
+#: Levels of lists and objects.
+_DEEPEST = 200
+
+
+def put_in_order(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema in the order that it asks for, without the word that asks.
+
+    For one that has been written as JSON, and so is not too deep for a recursion.
+    """
+    made = {word: _inside(word, value) for word, value in schema.items()}
+    ordering, properties = made.get(_WORD), made.get("properties")
+    if isinstance(ordering, list):
+        del made[_WORD]
+        if isinstance(properties, dict):
+            first = [name for name in ordering if isinstance(name, str) and name in properties]
+            made["properties"] = {name: properties[name] for name in [*first, *properties]}
+    return made
+
+
+def complete_objects(schema: dict[str, Any], *, named: bool = False) -> dict[str, Any]:
+    """The schema with ``properties`` wherever it says no more than that a value is an object: plain
+    OpenAI servers refuse it otherwise. ``named``: the keys are the client's own names."""
+    made = {
+        word: value
+        if not named and word in VALUES
+        else _complete(value, not named and word in NAMED)
+        for word, value in schema.items()
+    }
+    if not named and schema.get("type") == "object" and "properties" not in schema:
+        made["properties"] = {}
+    return made
+
+
+def _complete(value: Any, named: bool) -> Any:
+    if isinstance(value, list):
+        return [_complete(one, False) for one in value]
+    return complete_objects(value, named=named) if isinstance(value, dict) else value
+
+
+def lower_types(schema: Any) -> Any:
+    """The schema with its types in lower case; one that is too deep for a walk as it is, to be
+    refused for that."""
+    return schema if is_deeper(schema, _DEEPEST) else _lower_types(schema, False)
+
+
+def _lower_types(value: Any, named: bool) -> Any:
+    if isinstance(value, list):
+        return [_lower_types(one, False) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {}
+    for word, inner in value.items():
+        if not named and word == "type":
+            made[word] = _lower(inner)
+        elif not named and word in VALUES:
+            made[word] = inner
+        else:
+            made[word] = _lower_types(inner, not named and word in NAMED)
+    return made
+
+
+def _lower(kind: Any) -> Any:
+    if isinstance(kind, list):
+        return [one.lower() if isinstance(one, str) else one for one in kind]
+    return kind.lower() if isinstance(kind, str) else kind
+
+
+def _inside(word: str, value: Any) -> Any:
+    """What stands behind a word; the keys below some are the client's own names, not words."""
+    if word in VALUES:
+        return value
+    if isinstance(value, list):
+        return [put_in_order(one) if isinstance(one, dict) else one for one in value]
+    if not isinstance(value, dict):
+        return value
+    if word not in NAMED:
+        return put_in_order(value)
+    return {
+        name: put_in_order(one) if isinstance(one, dict) else one for name, one in value.items()
+    }

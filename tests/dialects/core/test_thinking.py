@@ -1,0 +1,127 @@
+"""Which wish a refusal is about."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from casedesk_proxy.dialects.core.thinking import (
+    blame,
+    chat_controls,
+    messages_controls,
+    read_refusal,
+)
+from casedesk_proxy.dialects.engines import PROFILES, Limits, fit_profile
+from casedesk_proxy.terms import Ability, Control, Engine
+
+OFF, EFFORT, LEVELS, BUDGET = Control.OFF, Control.EFFORT, Control.LEVELS, Control.BUDGET
+ALL = {OFF: "chat_template_kwargs", EFFORT: "reasoning_effort", LEVELS: "reasoning_effort",
+       BUDGET: "thinking_token_budget"}  # fmt: skip
+
+
+def test_what_a_chat_holds() -> None:
+    vllm, sglang = PROFILES[Engine.VLLM].thinking, PROFILES[Engine.SGLANG].thinking
+    assert chat_controls({"model": "m"}, vllm) == {}
+    assert chat_controls({"chat_template_kwargs": {"enable_thinking": False}}, vllm) == {
+        OFF: "chat_template_kwargs"
+    }
+    assert chat_controls({"reasoning_effort": "none"}, sglang) == {OFF: "reasoning_effort"}
+    assert chat_controls({"reasoning_effort": "none"}, vllm) == {}
+    assert chat_controls({"reasoning_effort": "low", "thinking_token_budget": 7}, vllm) == {
+        EFFORT: "reasoning_effort", BUDGET: "thinking_token_budget"
+    }  # fmt: skip
+    assert set(chat_controls({"reasoning_effort": "max"}, vllm)) == {EFFORT, LEVELS}
+
+
+@pytest.mark.parametrize(
+    ("made", "controls"),
+    [
+        ({}, set()),
+        ({"thinking": {"type": "adaptive"}}, set()),
+        ({"thinking": {"type": "disabled"}}, {OFF}),
+        ({"thinking": {"type": "enabled"}, "output_config": {"effort": "low"}}, {BUDGET, EFFORT}),
+        ({"output_config": {"effort": "xhigh"}}, {EFFORT, LEVELS}),
+        ({"output_config": {"format": {}}}, set()),
+    ],
+)
+def test_what_messages_hold(made: dict[str, object], controls: set[Control]) -> None:
+    assert set(messages_controls(made)) == controls
+
+
+@pytest.mark.parametrize(
+    ("told", "blamed"),
+    [
+        # As vLLM 0.32, SGLang 0.5.23, Ollama, OpenAI and FastAPI write them.
+        ("thinking_token_budget is set but reasoning_config is not configured", {BUDGET}),
+        ("chat_template is not supported for Mistral tokenizers.", {OFF}),
+        ("Harmony does not support reasoning_effort='none'", {LEVELS}),
+        ("Unrecognized request argument supplied: reasoning_effort", {EFFORT, LEVELS}),
+        ("Unsupported parameter: 'reasoning_effort' is not supported with this model.",
+         {EFFORT, LEVELS}),
+        ('invalid reasoning value: "xhigh" (must be "high", "medium", "low", or "none")', {LEVELS}),
+        ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.",
+         {LEVELS}),
+        ("Unexpected effort 'max', expected one of low, medium, high", {LEVELS}),
+        ('"m" does not support thinking', set(ALL)),
+        ("This model has no reasoning mode", set(ALL)),
+        ("Bad request", set(ALL)),
+        ("This model's maximum context length is 8192 tokens.", set()),
+        ("m is not a multimodal model", set()),
+        ("Conversation roles must alternate", set()),
+        ("max_tokens is too large", set()),
+        ("The model `m` does not exist.", set()),
+    ],
+)  # fmt: skip
+def test_who_is_to_blame(told: str, blamed: set[Control]) -> None:
+    for document in ({"error": {"message": told}}, {"error": told}, {"detail": told}, told):
+        text = read_refusal(400, json.dumps(document).encode())
+        assert blame(ALL, 400, text) == blamed
+
+
+def test_a_wish_that_was_not_sent_is_not_blamed() -> None:
+    assert blame({OFF: "reasoning_effort"}, 400, "budget is wrong, context length") == frozenset()
+    assert blame({}, 400, "thinking") == frozenset()
+
+
+def test_an_unexplained_error_of_the_node_is_its_own() -> None:
+    assert blame(ALL, 500, "internal server error") == frozenset()
+    assert blame(ALL, 200, "engine core died") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'data: {"error": {"message": "no Thinking"}}\n\n', True),
+        (b'data: {"object": "error", "message": "no thinking"}\n\n', True),
+        (b'event: error\ndata: {"type": "error", "message": "thinking"}\n\n', True),
+        (b'{"error": "no thinking"}', True),
+        (b'data: {"choices":[{"delta":{"content":"I am thinking of an error"}}]}\n\n', False),
+        (b"data: [DONE]\n\n", False),
+        (b'data: {"choi', False),
+        (b"", False),
+    ],
+)
+def test_a_reply_is_a_refusal_only_where_an_error_is_its_first_event(
+    body: bytes, told: bool
+) -> None:
+    assert ("thinking" in read_refusal(200, body)) is told
+
+
+def test_a_refusal_may_be_anything() -> None:
+    for body in (b"", b"\xff\xfe", b"[" * 100_000, b"null", b'"x"', b"<html>", b"x" * 10**6):
+        assert isinstance(read_refusal(400, body), str)
+        assert isinstance(read_refusal(200, body), str)
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_a_model_that_cannot_think_is_told_nothing(engine: Engine) -> None:
+    thinking = fit_profile(engine, Limits(frozenset({Ability.THINKING}))).thinking
+    assert (thinking.off, thinking.budget, thinking.effort) == ({}, "", False)
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_what_is_left_out(engine: Engine) -> None:
+    thinking = fit_profile(engine, Limits(deaf=frozenset(Control))).thinking
+    assert (thinking.off, thinking.budget, thinking.effort) == (None, "", False)
+    assert thinking.history == PROFILES[engine].thinking.history

@@ -1,0 +1,175 @@
+"""Tool calls put together, usage added up, errors seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.dialects.openai import chunks as openai_chunks
+from casedesk_proxy.dialects.openai.chunks import CallList, UsageTally, read_chunk
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.terms import Usage
+from tests.dialects.replies import names, read_reply
+
+
+def put_together(*fragments: Any) -> list[tuple[str, str, dict[str, Any] | None]]:
+    calls = CallList()
+    for fragment in fragments:
+        calls.add(fragment)
+    return [(call.id, call.name, call.arguments()) for call in calls.ordered()]
+
+
+def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = None) -> Any:
+    function: dict[str, Any] = {}
+    if name:
+        function["name"] = name
+    if arguments is not None:
+        function["arguments"] = arguments
+    fragment: dict[str, Any] = {"function": function}
+    if index is not None:
+        fragment["index"] = index
+    if ident:
+        fragment["id"] = ident
+    return fragment
+
+
+@pytest.mark.parametrize(
+    ("fragments", "wanted"),
+    [
+        ([], []),
+        (
+            [piece(0, "a", "f", ""), piece(0, arguments='{"x"'), piece(0, arguments=":1}")],
+            [("a", "f", {"x": 1})],
+        ),
+        # Interleaved, and the second first.
+        (
+            [piece(1, "b", "g", '{"y":'), piece(0, "a", "f", "{}"), piece(1, arguments="2}")],
+            [("a", "f", {}), ("b", "g", {"y": 2})],
+        ),
+        # Ollama: every call has the index 0.
+        (
+            [piece(0, "a", "f", '{"x":1}'), piece(0, "b", "f", '{"x":2}')],
+            [("a", "f", {"x": 1}), ("b", "f", {"x": 2})],
+        ),
+        # An id of its own for every fragment.
+        (
+            [piece(0, "a", "f", '{"x"'), piece(0, "b", arguments=":1}"), piece(0, "c", "g", "{}")],
+            [("a", "f", {"x": 1}), ("c", "g", {})],
+        ),
+        # The id repeated in every fragment.
+        ([piece(0, "a", "f", '{"x"'), piece(0, "a", arguments=":1}")], [("a", "f", {"x": 1})]),
+        # No index: by id, and the first for what has neither.
+        (
+            [
+                piece(None, "a", "f", '{"x"'),
+                piece(None, "b", "g", "{}"),
+                piece(None, "a", arguments=":1}"),
+            ],
+            [("a", "f", {"x": 1}), ("b", "g", {})],
+        ),
+        ([piece(None, "", "f", '{"x"'), piece(None, arguments=":1}")], [("", "f", {"x": 1})]),
+        # TGI: one id for all, and once the arguments as an object.
+        (
+            [piece(0, "0", "f", {"x": 1}), piece(1, "0", "g", "{}")],
+            [("0", "f", {"x": 1}), ("", "g", {})],
+        ),
+        ([piece(0, "a", "f")], [("a", "f", {})]),
+        ([piece(0, "a", "f", "null")], [("a", "f", {})]),
+        ([piece(0, "a", "f", "[1]")], [("a", "f", None)]),
+        ([piece(0, "a", "f", '{"x": ')], [("a", "f", None)]),
+        (["junk", None, 3], []),
+        ([{"index": "0", "function": None, "id": 7}], [("", "", {})]),
+    ],
+)
+def test_calls(fragments: list[Any], wanted: list[tuple[str, str, Any]]) -> None:
+    assert put_together(*fragments) == wanted
+
+
+def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_chunks, "MAX_HELD", 10)
+    with pytest.raises(StreamBroken):
+        put_together(piece(0, "a", "f", "123456"), piece(0, arguments="78901"))
+
+
+def test_usage_beside_choices_is_a_running_total() -> None:
+    tally = UsageTally()
+    tally.take({"prompt_tokens": 3, "completion_tokens": 1}, alone=False)
+    tally.take({"prompt_tokens": 3, "completion_tokens": 2}, alone=False)
+    assert tally.total(1) == Usage(3, 2)
+    tally.take({"prompt_tokens": 3, "completion_tokens": 4}, alone=True)
+    assert tally.total(1) == Usage(3, 4)
+    tally.take(None, alone=True)
+    assert tally.total(1) == Usage(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("choices", "wanted"), [(1, Usage(12, 5, 11)), (2, Usage(12, 8, 11)), (3, Usage(12, 5, 11))]
+)
+def test_usage_alone_is_summed_when_each_choice_has_its_own(choices: int, wanted: Usage) -> None:
+    tally = UsageTally()
+    for tokens in (3, 5):
+        counts = {
+            "prompt_tokens": 12,
+            "completion_tokens": tokens,
+            "prompt_tokens_details": {"cached_tokens": 11},
+        }
+        tally.take(counts, alone=True)
+    assert tally.total(choices) == wanted
+
+
+def test_where_thoughts_are_counted() -> None:
+    take = openai_chunks.read_usage
+    assert take({"completion_tokens_details": {"reasoning_tokens": 6}}).thoughts == 6
+    assert take({"reasoning_tokens": 6, "completion_tokens_details": None}).thoughts == 6
+    assert take({"reasoning_tokens": 0}).thoughts is None
+    assert take({"prompt_tokens": True, "completion_tokens": -1}) == Usage()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{", b"[]", b"7", b'{"error": {"message": "no"}}', b'{"error": "no"}',
+     b'{"object": "error", "message": "no"}', b'{"x": NaN}'],
+)  # fmt: skip
+def test_what_is_no_chunk_breaks_the_stream(payload: bytes) -> None:
+    with pytest.raises(StreamBroken) as caught:
+        read_chunk(payload)
+    assert "no" not in caught.value.message.split()
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.builds(
+                piece,
+                st.none() | st.integers(0, 2),
+                st.sampled_from(["", "a", "b"]),
+                st.sampled_from(["", "f"]),
+                st.sampled_from([None, "", "{", "}", "{}", {}, 3]),
+            ),
+        )
+    )
+)
+def test_any_fragments_make_a_list(fragments: list[Any]) -> None:
+    found = put_together(*fragments)
+    idents = [ident for ident, _, _ in found if ident]
+    assert len(idents) == len(set(idents))
+
+
+@pytest.mark.parametrize("name", names("*-tools", kind="chat stream"))
+def test_recorded_calls(name: str) -> None:
+    from casedesk_proxy.wire.sse import EventDecoder
+
+    calls = CallList()
+    for _, payload in EventDecoder().feed(read_reply(name).body):
+        if payload != openai_chunks.DONE:
+            for choice in read_chunk(payload)["choices"]:
+                for fragment in choice["delta"].get("tool_calls") or ():
+                    calls.add(fragment)
+    if not name.startswith("transformers"):  # which leaves them in the text
+        assert [(call.name, call.arguments()) for call in calls.ordered()] == [
+            ("get_weather", {"city": "Paris"})
+        ]
