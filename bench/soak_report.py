@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.flatness import Trend, find_trend
+from bench.open_files import find_new
 from bench.soak_run import Rest, Sample, Settings
 
 __all__ = ["Bounds", "Result", "describe", "find_faults", "find_trends", "write"]
@@ -69,12 +70,12 @@ def find_faults(result: Result, trends: dict[str, Trend | None], bounds: Bounds)
             faults.append(f"{_NAMES[name]} grew by {grown:.1%}")
     rest = result.rest
     if rest is not None:
-        for what, number in (
-            ("streams", rest.streams), ("connections", rest.connections),
-            ("descriptors", max(0, rest.descriptors - result.idle.descriptors)),
-        ):  # fmt: skip
+        for what, number in (("streams", rest.streams), ("connections", rest.connections)):
             if number:
                 faults.append(f"{number} {what} left over without clients")
+        if files := find_new(result.idle.open, rest.open):
+            names = ", ".join(files)
+            faults.append(f"{len(files)} descriptors left over without clients: {names}")
     return faults
 
 
@@ -162,7 +163,7 @@ def _tell_rest(result: Result) -> str:
     if rest is None:
         return "- at rest: not seen"
     return (
-        f"- without clients, before → after: {idle.descriptors} → {rest.descriptors} descriptors,"
+        f"- without clients, before → after: {len(idle.open)} → {len(rest.open)} descriptors,"
         f" {idle.private_kb / 1024:.1f} → {rest.private_kb / 1024:.1f} MB private memory"
     )
 

@@ -23,6 +23,7 @@ from bench.engine.build import Engines
 from bench.engine.clients import GRAVE, Request, Snapshot, ask, load_command
 from bench.engine.histogram import Histogram
 from bench.engine.process import EngineFailed, child, read_port, wait_for_port
+from bench.open_files import find_new, open_files
 from bench.priority import precedence
 from bench.targets import TARGETS, Place
 
@@ -44,8 +45,9 @@ Tell = Callable[[str, float], None]
 _CLOSING = 10
 #: Descriptors of a process beside its streams'.
 _SPARE = 200
-#: Seconds after which what clients left behind must be gone: connections that wait for reuse.
-_REST = 15.0
+#: Seconds within which what clients left behind must go: a node's connection waits four for reuse,
+#: and a question to a node may take some.
+_REST = 40.0
 _WARM_STREAMS = 20
 
 
@@ -107,10 +109,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The proxy with no clients."""
+    """The proxy with no clients; ``open`` names its file descriptors."""
 
     private_kb: int
-    descriptors: int
+    open: tuple[str, ...]
     streams: int
     connections: int
 
@@ -199,7 +201,7 @@ class Soak:
         self._stack.close()
         until = time.monotonic() + _REST
         while (rest := self._rest()) and time.monotonic() < until:
-            if not rest.streams and rest.descriptors <= self.idle.descriptors:
+            if not rest.streams and not find_new(self.idle.open, rest.open):
                 break
             time.sleep(0.5)
         return rest
@@ -216,9 +218,10 @@ class Soak:
             raise EngineFailed("\n".join([f"the proxy does not relay: {facts}", *said]))
 
     def _rest(self) -> Rest:
-        # A client's connections are closed when it is gone, a node's after they waited for reuse.
-        seen, pid = self._scrape(), self._proxy.pid
-        return Rest(private_kb(pid), descriptors(pid), seen["streams"], seen["connections"])
+        # The files first: the scrape's own connection may not be closed at once.
+        pid = self._proxy.pid
+        files, seen = tuple(open_files(pid)), self._scrape()
+        return Rest(private_kb(pid), files, seen["streams"], seen["connections"])
 
     @contextmanager
     def _load(self, more: dict[str, str], *flags: str) -> Iterator[subprocess.Popen[str]]:

@@ -78,8 +78,12 @@ def sample(seconds: float = 1.0, **changes: Any) -> Sample:
     return Sample(**{**facts, "seconds": seconds, **changes})
 
 
-REST = Rest(private_kb=40_000, descriptors=15, streams=0, connections=0)
-FINE = Result("v", [sample()], REST, REST, "")
+LISTENING = "tcp 127.0.0.1:8080 listening"
+#: A node's connection, which may be there at first and must not be there at last.
+KEPT = "tcp 127.0.0.1:40000 to 127.0.0.1:8000"
+IDLE = Rest(private_kb=40_000, open=(LISTENING, "a pipe", KEPT), streams=0, connections=0)
+REST = replace(IDLE, open=("a pipe", LISTENING))
+FINE = Result("v", [sample()], IDLE, REST, "")
 BOUNDS = Bounds(memory=0.03, descriptors=0.01)
 UNKNOWN: dict[str, Trend | None] = {"private_kb": None, "descriptors": None}
 
@@ -102,11 +106,17 @@ def test_each_broken_event_or_stream_is_a_fault(name: str) -> None:
         {"samples": [sample(events_per_second=0.0)]},
         {"rest": replace(REST, streams=1)},
         {"rest": replace(REST, connections=1)},
-        {"rest": replace(REST, descriptors=16)},
+        {"rest": replace(REST, open=(*REST.open, "a pipe"))},
+        {"rest": replace(REST, open=(*REST.open, KEPT))},
     ],
 )
 def test_other_faults(changed: dict[str, Any]) -> None:
     assert len(find_faults(replace(FINE, **changed), UNKNOWN, BOUNDS)) == 1
+
+
+def test_what_is_left_over_is_named() -> None:
+    (fault,) = find_faults(replace(FINE, rest=IDLE), UNKNOWN, BOUNDS)
+    assert fault == f"1 descriptors left over without clients: {KEPT}"
 
 
 def test_growth_is_a_fault_beyond_its_bound() -> None:
