@@ -32,8 +32,12 @@ $(VENV)/.test: setup.cfg pyproject.toml tests/node_sdks/package-lock.json
 run: $(VENV)/.run
 	$(BIN)/casedesk-proxy demo
 
+# Files are shared out among processes; half of the time they wait, hence one more than cores.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+PYTEST_FLAGS ?=
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -21,6 +21,10 @@ from tests.nodes.llama_server import LlamaNode, llama_server
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
+_TESTS = Path(__file__).parent
+#: The folders whose tests wait for processes that they start.
+_FIRST = ("network", "systemd", "bench", "daemon", "node_sdks", "cli")
+
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the loop that the daemon runs on."""
@@ -32,6 +36,18 @@ class Hung(BaseException):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_wave)
+    _limit_coroutines(items)
+
+
+def _wave(item: pytest.Item) -> int:
+    """Where several processes share the files out, in this order, the ones that take minutes must
+    not be the last."""
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
+
+
+def _limit_coroutines(items: list[pytest.Item]) -> None:
     """Give each coroutine a limit of its own, a little below pytest-timeout's: its signal does
     not reach a test that waits inside uvloop, which would hang for ever (measured)."""
     for item in items:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shlex
 import socket
 import subprocess
@@ -81,11 +82,13 @@ def read_line(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listened on a moment ago, outside the range from which the kernel picks
+    ports for clients (ip_local_port_range): none of them takes it before its server does."""
+    while True:
+        port = random.randrange(10_000, 20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for_port(process: subprocess.Popen[str], port: int, log: Path, limit: float = 60) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
 
+from bench.engine.process import free_port
 from casedesk_proxy.simulator.script import Script
 from tests.daemon.streams import Streamed, ask, read_stream, request, stream
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
@@ -91,24 +91,10 @@ class Place:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Outside the range from which the kernel picks ports for clients."""
-    found: list[int] = []
-    for port in range(20000, 30000):
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) != 0 and _can_bind(port):
-                found.append(port)
-        if len(found) == count:
-            break
-    return found
-
-
-def _can_bind(port: int) -> bool:
-    with socket.socket() as sock:
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
 
 
 @pytest.fixture(scope="module")
