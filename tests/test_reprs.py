@@ -102,14 +102,16 @@ def fields() -> Iterator[tuple[type, dataclasses.Field[object]]]:
 
 
 #: Names of what is, or holds, a credential.
-SUSPECT = re.compile(r"key|secret|credential|password|headers?$|leads?$|raw$|query$|^target$")
+SUSPECT = re.compile(
+    r"key|secret|credential|password|headers?$|head_templates?$|raw$|query$|^target$"
+)
 #: What has such a name and is none.
 HARMLESS = {
     "Wish.key": "the hash of a conversation's beginning",
     "Recognised.needs_key": "a truth value",
     "Finding.at_key": "a truth value",
     "Tree.keys": "places in a file",
-    "Place.target": "a model",
+    "ModelPlacement.target": "a model",
     "Outcome.target": "scrubbed",
     "NodeSpec.host_header": "a host",
     "Transposed.headers": "ours, for the node",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from casedesk_proxy.dialects.engines import Limits
-from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Control, ModelInfo
 
@@ -15,7 +15,7 @@ __all__ = ["find_limits", "find_model", "thinking_mode"]
 _NO_CONTROLS = frozenset(Control)
 
 
-def find_limits(ask: Ask, model: str, node: NodeSpec) -> Limits:
+def find_limits(ask: PlanInput, model: str, node: NodeSpec) -> Limits:
     """``model`` by the node's own name."""
     info = find_model(ask.reported, node, model)
     lacks = info.lacks if info is not None else frozenset()

@@ -17,7 +17,7 @@ from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.planning.conversation_key import beginning
 from casedesk_proxy.planning.limits import find_limits
-from casedesk_proxy.planning.route import Ask, Place, Route
+from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.planning.transposition import Transposition, transpose_for
 from casedesk_proxy.pools.choose import Wish
@@ -38,8 +38,8 @@ _PATHS = {
     Action.EMBEDDINGS: "/v1/embeddings",
 }
 _NOT_TRANSPOSED = Transposition()
-#: Models whose places are remembered for one connection.
-_MOST_PLACES = 16
+#: Models whose placements are remembered for one connection.
+_MAX_PLACEMENTS = 16
 #: Characters of a model name that Google's own clients leave as they are in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
@@ -63,7 +63,7 @@ class Plan:
     dropped: tuple[str, ...] = ()
 
 
-def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Plan:
+def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
     """Raises a ClientFault."""
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
@@ -71,9 +71,9 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     check_items(ask.raw, snapshot.body_items)
     body = read_body(call, ask.raw, lambda: _offered(deployment, ask))
     asked = call.model or body.model or ""
-    place = ask.places.get(asked)
-    if place is None or not place.still_holds(ask):
-        place = _find_place(snapshot, deployment, ask, asked)
+    place = ask.placements.get(asked)
+    if place is None or not place.is_current(ask):
+        place = _find_placement(snapshot, deployment, ask, asked)
     target, nodes, wish, made = place.target, place.natives, place.wish, _NOT_TRANSPOSED
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)
@@ -96,7 +96,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask) -> Pl
     )
 
 
-def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
+def _offered(deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
     """Raises NotFound while no node has told its models: they are worth a question then."""
     names = offered(deployment.rules, ask.reported)
     if not names and not ask.reported:
@@ -105,7 +105,11 @@ def _offered(deployment: DeploymentSpec, ask: Ask) -> tuple[str, ...]:
 
 
 def _judge(
-    snapshot: Snapshot, ask: Ask, body: Body, place: Place, deployment: DeploymentSpec
+    snapshot: Snapshot,
+    ask: PlanInput,
+    body: Body,
+    place: ModelPlacement,
+    deployment: DeploymentSpec,
 ) -> tuple[tuple[NodeSpec, ...], Transposition]:
     """The nodes that get the request, and what it is translated to: nothing where they get it as
     it is."""
@@ -120,9 +124,9 @@ def _judge(
 
 def _translate(
     snapshot: Snapshot,
-    ask: Ask,
+    ask: PlanInput,
     body: Body,
-    place: Place,
+    place: ModelPlacement,
     native: Native,
     deployment: DeploymentSpec,
 ) -> Transposition:
@@ -141,7 +145,9 @@ def _translate(
     raise _unsupported(ask.call, place.target, place.holders)
 
 
-def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked: str) -> Place:
+def _find_placement(
+    snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
+) -> ModelPlacement:
     """Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes)
@@ -149,15 +155,15 @@ def _find_place(snapshot: Snapshot, deployment: DeploymentSpec, ask: Ask, asked:
     wish = _wish(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
-    place = Place(ask.reported, ask.nodes, target, holders, natives, wish, lacks, plain)
-    if len(ask.places) >= _MOST_PLACES:
-        ask.places.clear()
-    ask.places[asked] = place
+    place = ModelPlacement(ask.reported, ask.nodes, target, holders, natives, wish, lacks, plain)
+    if len(ask.placements) >= _MAX_PLACEMENTS:
+        ask.placements.clear()
+    ask.placements[asked] = place
     return place
 
 
 def _native_routes(
-    ask: Ask, body: Body, place: Place, nodes: Sequence[NodeSpec]
+    ask: PlanInput, body: Body, place: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target
@@ -166,9 +172,9 @@ def _native_routes(
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
     if place.plain:
-        unknown = len(place.leads) < len(nodes)
+        unknown = len(place.head_templates) < len(nodes)
     else:
-        unknown = any(node.name not in place.leads for node in nodes)
+        unknown = any(node.name not in place.head_templates for node in nodes)
     if unknown:
         path, headers = _target(ask.call, target.model), _headers(ask.headers)
     route = Route(
@@ -177,19 +183,21 @@ def _native_routes(
         headers=headers,
         request_id=ask.request_id,
         body=raw,
-        leads=place.leads,
+        head_templates=place.head_templates,
     )
     return dict.fromkeys((node.name for node in nodes), route)
 
 
-def _wish(ask: Ask, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]) -> Wish:
+def _wish(
+    ask: PlanInput, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]
+) -> Wish:
     """Without the key of a conversation."""
     names = tuple(node.name for node in nodes)
     cold, action = _cold(ask, target, names), ask.call.action.value
     return Wish(deployment.policy, names, cold, b"", target.model, action)
 
 
-def _cold(ask: Ask, target: Target, names: Sequence[str]) -> frozenset[str]:
+def _cold(ask: PlanInput, target: Target, names: Sequence[str]) -> frozenset[str]:
     """The nodes that say that the model is not loaded there now."""
     return frozenset(
         name

@@ -21,14 +21,14 @@ from casedesk_proxy.terms import (
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
-__all__ = ["Ask", "Place", "Route"]
+__all__ = ["ModelPlacement", "PlanInput", "Route"]
 
 
 @record
-class Ask:
+class PlanInput:
     """One request to be planned. ``reported``: the models of each node that told its list;
-    ``nodes``: those that were recognised by asking them, as what they really are. ``places``: what
-    planning found out about models for earlier requests with the same head and snapshot.
+    ``nodes``: those that were recognised by asking them, as what they really are. ``placements``:
+    what planning found out about models for earlier requests with the same head and snapshot.
     ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
     taken; ``without``: those that this request is to do without."""
 
@@ -38,19 +38,19 @@ class Ask:
     request_id: str
     reported: Mapping[str, tuple[ModelInfo, ...]]
     nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
+    placements: dict[str, ModelPlacement] = field(default_factory=dict)
     refused: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     without: frozenset[Control] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModelPlacement:
     """Where the model ``target.asked`` is, for as long as the nodes tell what they told.
 
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``wish`` is for them,
     without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
-    asks, it is for the ``natives``, whatever the request holds. ``leads``: see Route.
+    asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
     """
 
     reported: Mapping[str, tuple[ModelInfo, ...]]
@@ -61,9 +61,9 @@ class Place:
     wish: Wish
     lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
     plain: bool = False
-    leads: dict[str, bytes] = field(default_factory=dict, repr=False)
+    head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
 
-    def still_holds(self, ask: Ask) -> bool:
+    def is_current(self, ask: PlanInput) -> bool:
         """What nodes tell is replaced, never changed."""
         return self.reported is ask.reported and self.nodes is ask.nodes
 
@@ -72,11 +72,11 @@ class Place:
 class Route:
     """How some nodes are asked: in which dialect, for what.
 
-    ``target`` has the query, but not a node's base; ``headers`` lack the request's id. ``leads``
-    are heads by node, up to the value of that id: the same for all requests with such a target
-    and such headers. ``translator`` makes the reply the client's, with ``reply_headers``; None:
-    the node's reply is the client's already. ``question`` is asked beside it. ``controls``: those
-    of thinking that the request holds, each with the field that says it."""
+    ``target`` has the query, but not a node's base; ``headers`` lack the request's id.
+    ``head_templates`` are heads by node, up to the value of that id: the same for all requests
+    with such a target and such headers. ``translator`` makes the reply the client's, with
+    ``reply_headers``; None: the node's reply is the client's already. ``question`` is asked beside
+    it. ``controls``: those of thinking that the request holds, each with the field that says it."""
 
     dialect: Dialect
     target: str = field(repr=False)
@@ -87,23 +87,23 @@ class Route:
     reply_headers: tuple[tuple[str, str], ...] = ()
     question: Question | None = None
     controls: Mapping[Control, str] = field(default_factory=dict)
-    leads: dict[str, bytes] = field(default_factory=dict, repr=False)
+    head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def question_for(self, node: NodeSpec) -> bytes:
         """The question as a whole request."""
         assert self.question is not None
         path, body = self.question.path, self.question.body
-        return replace(self, target=path, body=body, leads={}).request_for(node)
+        return replace(self, target=path, body=body, head_templates={}).request_for(node)
 
     def request_for(self, node: NodeSpec) -> bytes:
         """The whole request as it goes to one node: its own Host, its own key."""
-        lead = self.leads.get(node.name)
+        lead = self.head_templates.get(node.name)
         if lead is None:
-            lead = self.leads[node.name] = self._lead(node)
+            lead = self.head_templates[node.name] = self._head_template(node)
         ident, body = self.request_id.encode("ascii"), self.body
         return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, len(body), body)
 
-    def _lead(self, node: NodeSpec) -> bytes:
+    def _head_template(self, node: NodeSpec) -> bytes:
         headers = [(b"Host", node.host_header), *self.headers]
         if node.key is not None:
             headers.append(node_credential(self.dialect, node.key))

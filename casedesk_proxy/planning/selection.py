@@ -10,7 +10,7 @@ from casedesk_proxy.dialects.core.native import Part, find_parts, lost_parts
 from casedesk_proxy.dialects.core.needs import find_needs, refuse_needs
 from casedesk_proxy.dialects.core.thinking import messages_controls
 from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
-from casedesk_proxy.planning.route import Ask, Place
+from casedesk_proxy.planning.route import ModelPlacement, PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Action, Control, Dialect, Engine, record
 
@@ -32,14 +32,14 @@ class Native:
     engine: Engine = Engine.AUTO
 
 
-def is_plain(ask: Ask, natives: tuple[NodeSpec, ...]) -> bool:
+def is_plain(ask: PlanInput, natives: tuple[NodeSpec, ...]) -> bool:
     """Whether these get every request as it is, whatever it holds."""
     return ask.call.surface is not Dialect.ANTHROPIC or not any(
         lost_parts(node.engine) or node.config.thinking for node in natives
     )
 
 
-def keep_able(ask: Ask, body: Mapping[str, Any], place: Place) -> Place:
+def keep_able(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> ModelPlacement:
     """The place without the nodes that say that their model cannot do what the request needs.
     Raises Unsupported where none is left."""
     if not any(place.lacks.values()):
@@ -57,7 +57,7 @@ def keep_able(ask: Ask, body: Mapping[str, Any], place: Place) -> Place:
     return replace(place, holders=able, natives=natives)
 
 
-def choose_natives(ask: Ask, body: Mapping[str, Any], place: Place) -> Native:
+def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> Native:
     """Of the nodes that speak the client's protocol, those on which nothing of it is lost."""
     if ask.call.surface is not Dialect.ANTHROPIC:
         return Native(place.natives)
@@ -75,7 +75,9 @@ def choose_natives(ask: Ask, body: Mapping[str, Any], place: Place) -> Native:
     return Native(tuple(kept), tuple(unsure), *(losers[0] if losers else ()))
 
 
-def _lost(ask: Ask, parts: Mapping[Part, str], place: Place, node: NodeSpec) -> dict[Part, str]:
+def _lost(
+    ask: PlanInput, parts: Mapping[Part, str], place: ModelPlacement, node: NodeSpec
+) -> dict[Part, str]:
     lost = lost_parts(node.engine, node.version)
     found = {part: path for part, path in parts.items() if part in lost}
     if found.keys().isdisjoint(_ABOUT_THINKING):
@@ -89,7 +91,9 @@ def _lost(ask: Ask, parts: Mapping[Part, str], place: Place, node: NodeSpec) -> 
     return found
 
 
-def _is_unproven(ask: Ask, body: Mapping[str, Any], place: Place, node: NodeSpec) -> bool:
+def _is_unproven(
+    ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement, node: NodeSpec
+) -> bool:
     """Whether a wish about thinking has to be left out for this node, or may have to be: what it
     refuses is learnt from translated requests."""
     if ask.call.action is not Action.MESSAGES or Dialect.OPENAI not in node.speaks:

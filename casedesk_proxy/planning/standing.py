@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from casedesk_proxy.planning.route import Place
+from casedesk_proxy.planning.route import ModelPlacement
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.terms import Call
 from casedesk_proxy.wire.http1 import RequestHead
@@ -19,7 +19,7 @@ class Standing:
     and its credential not looked up a second time.
 
     ``request_id`` is the client's own, if the head has one that we accept; ``shown`` is the target
-    as it may stand in a log; ``places`` is for planning.
+    as it may stand in a log; ``placements`` is for planning.
     """
 
     head: RequestHead
@@ -29,7 +29,7 @@ class Standing:
     call: Call
     deployment: DeploymentSpec
     token: str
-    places: dict[str, Place] = field(default_factory=dict)
+    placements: dict[str, ModelPlacement] = field(default_factory=dict)
 
     def is_of(self, head: RequestHead, snapshot: Snapshot) -> bool:
         """``fastpath.head_cache`` shares the headers of heads that differ in nothing but their

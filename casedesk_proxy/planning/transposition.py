@@ -11,7 +11,7 @@ from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.jsonio import TooDeep, with_exact_numbers
 from casedesk_proxy.planning.limits import find_limits, find_model
-from casedesk_proxy.planning.route import Ask, Route
+from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
@@ -45,7 +45,7 @@ class Transposition:
 
 
 def transpose_for(
-    ask: Ask,
+    ask: PlanInput,
     value: dict[str, object],
     target: Target,
     holders: Sequence[NodeSpec],
@@ -67,7 +67,7 @@ def transpose_for(
 
 
 def _for_speakers(
-    ask: Ask,
+    ask: PlanInput,
     value: dict[str, object],
     target: Target,
     speakers: Sequence[NodeSpec],
@@ -106,7 +106,7 @@ def _for_speakers(
 
 
 def _transpose(
-    transpose: Transpose, ask: Ask, value: dict[str, object], context: Context
+    transpose: Transpose, ask: PlanInput, value: dict[str, object], context: Context
 ) -> Transposed | Answered:
     try:
         return transpose(ask.call, value, context)
@@ -115,7 +115,7 @@ def _transpose(
 
 
 def _context(
-    ask: Ask, target: Target, node: NodeSpec, deployment: DeploymentSpec, limits: Limits
+    ask: PlanInput, target: Target, node: NodeSpec, deployment: DeploymentSpec, limits: Limits
 ) -> Context:
     client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
     return Context(
@@ -140,7 +140,7 @@ def _output_limit(
     return model.output_limit if model is not None else None
 
 
-def _route(ask: Ask, made: Transposed, dialect: Dialect) -> Route:
+def _route(ask: PlanInput, made: Transposed, dialect: Dialect) -> Route:
     headers = [
         pair
         for pair in forward_request_headers(ask.headers)

@@ -16,7 +16,7 @@ from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.fastpath.head_cache import MAX_HEADS
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.planning.standing import Standing
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parting import reset
@@ -365,9 +365,9 @@ class Handler:
 
     def _plan(self, standing: Standing, raw: bytes, request_id: str, wishes: Wishes) -> Plan:
         lessons = self._dispatcher.lessons
-        ask = Ask(
+        ask = PlanInput(
             standing.call, standing.head.headers, raw, request_id,
-            self._metadata.reported, self._metadata.nodes, standing.places,
+            self._metadata.reported, self._metadata.nodes, standing.placements,
             lessons.refused, lessons.taken, wishes.without,
         )  # fmt: skip
         return plan_request(standing.snapshot, standing.deployment, ask)

@@ -8,7 +8,7 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo, RawHeaders
 from tests.planning.configs import make_snapshot
@@ -24,7 +24,7 @@ def plan(target: str, body: bytes, headers: RawHeaders = (), deployment: str = "
     snapshot = make_snapshot()
     call = read_call("POST", target, headers)
     where = snapshot.deployments[deployment]
-    return plan_request(snapshot, where, Ask(call, headers, body, "req-1", REPORTED))
+    return plan_request(snapshot, where, PlanInput(call, headers, body, "req-1", REPORTED))
 
 
 def sent_by(plan: Plan) -> bytes:
@@ -69,7 +69,7 @@ def plan_alone(body: bytes, target: str = "/v1/chat/completions", only: str = "t
     headers = ANTHROPIC if "messages" in target else ()
     reported = {"local": (ModelInfo(only),), "google": ()}
     call = read_call("POST", target, headers)
-    ask = Ask(call, headers, body, "req-1", reported)
+    ask = PlanInput(call, headers, body, "req-1", reported)
     return plan_request(snapshot, snapshot.deployments["desk"], ask)
 
 
@@ -96,7 +96,9 @@ def test_while_no_node_has_told_its_models_they_are_asked() -> None:
     snapshot = make_snapshot()
     call = read_call("POST", "/v1/chat/completions", ())
     with pytest.raises(NotFound, match="no node has told"):
-        plan_request(snapshot, snapshot.deployments["open"], Ask(call, (), b'{"n":1}', "req-1", {}))
+        plan_request(
+            snapshot, snapshot.deployments["open"], PlanInput(call, (), b'{"n":1}', "req-1", {})
+        )
 
 
 def test_a_gemini_path_is_rewritten_and_the_nodes_key_put_in() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import RawHeaders
 from tests.planning.configs import make_snapshot
@@ -34,7 +34,7 @@ def plan(target: str, body: Any, headers: RawHeaders = ()) -> Plan:
     snapshot = make_snapshot(TEXT)
     deployment = snapshot.deployments[target.split("/")[2]]
     call = read_call("POST", target, headers)
-    ask = Ask(call, headers, json.dumps(body).encode(), "r1", {})
+    ask = PlanInput(call, headers, json.dumps(body).encode(), "r1", {})
     return plan_request(snapshot, deployment, ask)
 
 
@@ -137,7 +137,7 @@ def test_a_body_nested_too_deeply_is_the_clients_fault(body: dict[str, Any]) -> 
 def told(body: dict[str, Any], text: str = TEXT) -> dict[str, tuple[tuple[str, str], ...]]:
     snapshot = make_snapshot(text)
     call = read_call("POST", GENERATE, ())
-    ask = Ask(call, (), json.dumps(body).encode(), "r1", {})
+    ask = PlanInput(call, (), json.dumps(body).encode(), "r1", {})
     made = plan_request(snapshot, snapshot.deployments["desk"], ask)
     return {name: route.reply_headers for name, route in made.routes.items()}
 

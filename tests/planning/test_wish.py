@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import Ask
+from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Dialect, Engine, ModelInfo
 from tests.planning.configs import make_snapshot
@@ -25,7 +25,7 @@ CHAT = b'{"model":"m","messages":[{"role":"user","content":"%b"}]}'
 def plan(content: bytes, policy: str = "least-streams") -> Plan:
     snapshot = make_snapshot(TEXT.replace("POLICY", policy))
     call = read_call("POST", "/v1/chat/completions", ())
-    ask = Ask(call, (), CHAT % content, "r", REPORTED)
+    ask = PlanInput(call, (), CHAT % content, "r", REPORTED)
     return plan_request(snapshot, snapshot.deployments["d"], ask)
 
 
@@ -53,7 +53,7 @@ def test_a_node_is_planned_for_as_what_it_really_is() -> None:
             snapshot.nodes["b"], engine=Engine.VLLM, speaks=(Dialect.OPENAI, Dialect.ANTHROPIC)
         )
     }
-    ask = Ask(call, headers, body, "r", REPORTED, found)
+    ask = PlanInput(call, headers, body, "r", REPORTED, found)
     made = plan_request(snapshot, snapshot.deployments["d"], ask)
     assert [node.name for node in made.nodes] == ["b"]
     assert made.routes["b"].translator is None
