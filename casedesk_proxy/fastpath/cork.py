@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.fastpath.switches import Trick, is_on
+
 __all__ = ["CorkedWrites"]
 
 
@@ -17,15 +19,19 @@ class CorkedWrites:
     """Code that writes to a transport by other ways, or closes it, has to ``flush`` it first; an
     aborted one may be left."""
 
-    __slots__ = ("_held", "_loop")
+    __slots__ = ("_held", "_is_on", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._is_on = is_on(Trick.CORK)
         self._held: dict[asyncio.Transport, bytes] = {}
 
     def write(self, transport: asyncio.Transport, message: bytes) -> None:
         """Write it in this round, after what was put before it."""
         held = self._held
+        if not self._is_on:
+            _write(transport, message)
+            return
         if not held:
             self._loop.call_soon(self._empty)
         held[transport] = held[transport] + message if transport in held else message

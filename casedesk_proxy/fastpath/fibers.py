@@ -4,7 +4,8 @@ that did it, where asyncio's tasks and futures wait for the loop's next round.
 A short exchange waits only once, for its node's head. A task for it, a future and their two trips
 through the loop cost 7 µs, a twentieth of what the whole exchange took; a fiber's start and a
 signal cost 1 µs (measured), and what a client's leaving cancels is closed before
-``connection_lost`` returns.
+``connection_lost`` returns. Eager tasks (Python 3.12) start on the spot, but are resumed by the
+loop.
 
 Inside a fiber there is no current task: ``asyncio.timeout``, ``wait_for`` and aiohttp need one.
 Give them a task of their own and await that; cancelling the fiber cancels what it awaits.
@@ -14,31 +15,48 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar, cast
+from contextvars import Context
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-__all__ = ["Fiber", "Signal"]
+from casedesk_proxy.fastpath.switches import Trick, is_on
+
+__all__ = ["Fiber", "Run", "Signal", "make_run"]
 
 T = TypeVar("T")
-
-#: The fiber whose code runs now.
-_running: Fiber[Any] | None = None
 
 
 class Signal(Generic[T]):
     """One value or error for one waiter, who runs on within ``set`` or ``fail`` if it is a fiber.
 
-    So whoever calls these does it last: the waiter may do anything, such as send the next request
-    on the same connection. Setting twice is an error; without a waiter the value is kept. An error
-    is given up as it is raised: a signal that has failed is awaited once.
+    So these are the last thing that a caller does: the waiter may do anything, such as send the
+    next request on the same connection. Setting twice is an error; without a waiter the value is
+    kept. An error is given up as it is raised: a signal that has failed is awaited once.
+
+    Who waits is decided by who drives the coroutine: `await` hands the signal itself up to it. A
+    fiber takes its place as the waiter; to an asyncio task, eager or not, a signal is like a
+    future (`asyncio.isfuture`), and the task waits for the loop's next round. So a task that runs
+    within a fiber's step, or a fiber within a task's, gets what it waits for itself.
     """
 
-    __slots__ = ("_error", "_loop", "_value", "_waiter", "done")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_error",
+        "_is_left",
+        "_loop",
+        "_value",
+        "_waiter",
+        "done",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiter: Fiber[Any] | asyncio.Future[None] | None = None
+        self._waiter: Fiber[Any] | _Wakeup | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
+        #: Whether the task that waited has been cancelled and is yet to hear of it.
+        self._is_left = False
+        #: asyncio's word for "wait for me"; None: this is not like a future now.
+        self._asyncio_future_blocking: bool | None = None
         self.done = False
 
     def set(self, value: T) -> None:
@@ -55,18 +73,14 @@ class Signal(Generic[T]):
         waiter, self._waiter = self._waiter, None
         if isinstance(waiter, Fiber):
             waiter.resume()
-        elif waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        elif waiter is not None:
+            waiter.call(self._loop, self)
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self.done:
-            self._waiter = _running
-            if self._waiter is not None:
-                yield self
-            else:
-                # An ordinary task waits as for any future.
-                self._waiter = self._loop.create_future()
-                yield from self._waiter
+            self._asyncio_future_blocking = True
+            yield self
+            self._asyncio_future_blocking = None
         error, self._error = self._error, None
         if error is None:
             return cast(T, self._value)
@@ -76,15 +90,78 @@ class Signal(Generic[T]):
             # Its traceback holds this frame, and with it this signal.
             del error
 
+    # What the fiber that waits calls.
+
+    def wake(self, fiber: Fiber[Any]) -> None:
+        """Resume it when there is something."""
+        self._waiter = fiber
+
     def forget(self) -> None:
         """The waiter has been cancelled."""
         self._waiter = None
 
+    # What asyncio's tasks call.
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], None], *, context: Context | None = None
+    ) -> None:
+        self._waiter = _Wakeup(callback, context)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Stop the wait; False: the waiter is on its way."""
+        waiter, self._waiter = self._waiter, None
+        if not isinstance(waiter, _Wakeup):
+            return False
+        self._is_left = True
+        waiter.call(self._loop, self)
+        return True
+
+    def result(self) -> None:
+        """Whether the task goes on; what the signal holds is given by ``await``."""
+        if self._is_left:
+            self._is_left = False
+            raise asyncio.CancelledError
+
+
+class _Wakeup:
+    """How to resume a task."""
+
+    __slots__ = ("_callback", "_context")
+
+    def __init__(self, callback: Callable[[Any], None], context: Context | None) -> None:
+        self._callback = callback
+        self._context = context
+
+    def call(self, loop: asyncio.AbstractEventLoop, signal: Signal[Any]) -> None:
+        loop.call_soon(self._callback, signal, context=self._context)
+
+
+class Run(Protocol):
+    """A coroutine on its way."""
+
+    def start(self) -> None: ...
+
+    def cancel(self) -> None:
+        """Raise CancelledError where it waits."""
+
+
+def make_run(
+    loop: asyncio.AbstractEventLoop,
+    work: Coroutine[Any, None, T],
+    finished: Callable[[T | None], None],
+) -> Run:
+    """Yet to be started. ``finished`` is called once, at its end, with what ``work`` returned; with
+    None where it was cancelled or failed. An error that it lets out goes to the loop's handler."""
+    made = Fiber if is_on(Trick.FIBERS) else _TaskRun
+    return made(loop, work, finished)
+
 
 class Fiber(Generic[T]):
-    """Runs ``work`` until it first waits, then whenever what it waits for is there. ``finished``
-    is called once, at its end, with what ``work`` returned; with None where it was cancelled or
-    failed. An error that it lets out goes to the loop's handler."""
+    """Runs ``work`` until it first waits, then whenever what it waits for is there. The rest is
+    as `make_run` says."""
 
     __slots__ = ("_awaited", "_cancelled", "_finished", "_loop", "_work", "ended")
 
@@ -122,8 +199,6 @@ class Fiber(Generic[T]):
             self._cancelled = True
 
     def _step(self, error: BaseException | None) -> None:
-        global _running
-        outer, _running = _running, self
         try:
             awaited = self._work.send(None) if error is None else self._work.throw(error)
         except StopIteration as stop:
@@ -132,19 +207,23 @@ class Fiber(Generic[T]):
             self._end(None)
         except Exception as fault:
             self._end(None)
-            told = {"message": "a fiber failed", "exception": fault}
-            self._loop.call_exception_handler(told)
+            _tell(self._loop, fault)
         else:
             self._wait_for(awaited)
         finally:
-            _running = outer
             # Its traceback holds this frame.
             error = None
 
     def _wait_for(self, awaited: Any) -> None:
         if isinstance(awaited, Signal):
+            if self._cancelled:
+                self._cancelled = False
+                self._step(asyncio.CancelledError())
+                return
             self._awaited = awaited
-        elif awaited is None:  # asyncio.sleep(0)
+            awaited.wake(self)
+            return
+        if awaited is None:  # asyncio.sleep(0)
             self._loop.call_soon(self._go_on)
         else:
             awaited._asyncio_future_blocking = False
@@ -165,3 +244,51 @@ class Fiber(Generic[T]):
     def _end(self, result: T | None) -> None:
         self.ended = True
         self._finished(result)
+
+
+class _TaskRun(Generic[T]):
+    """The same by an asyncio task."""
+
+    __slots__ = ("_cancelled", "_finished", "_loop", "_task", "_work")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, None, T],
+        finished: Callable[[T | None], None],
+    ) -> None:
+        self._loop = loop
+        self._work: Coroutine[Any, None, T] | None = work
+        self._finished = finished
+        self._task: asyncio.Task[T] | None = None
+        self._cancelled = False
+
+    def start(self) -> None:
+        self._task = self._loop.create_task(self._drive())
+        self._task.add_done_callback(self._end)
+
+    def cancel(self) -> None:
+        if self._work is not None:
+            # A task that is cancelled before it began would never begin: a fiber has, by now.
+            self._cancelled = True
+        elif self._task is not None:
+            self._task.cancel()
+
+    async def _drive(self) -> T:
+        work, self._work = self._work, None
+        assert work is not None
+        assert self._task is not None
+        if self._cancelled:
+            self._task.cancel()
+        return await work
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        self._task = None
+        fault = None if task.cancelled() else task.exception()
+        self._finished(None if fault is not None or task.cancelled() else task.result())
+        if fault is not None:
+            _tell(self._loop, fault)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, fault: BaseException) -> None:
+    loop.call_exception_handler({"message": "a fiber failed", "exception": fault})

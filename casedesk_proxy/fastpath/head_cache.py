@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.wire.http1 import Body, RequestHead, ResponseHead
 
 __all__ = ["HeadCache"]
@@ -25,12 +27,12 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,15})(?=\r\n|$)", re.IGNORE
 
 
 class HeadCache(Generic[Head]):
-    """``read`` gives what ``parse`` does. Where a head was said before, but for its length, it
-    shares its ``headers`` with that one: the same tuple, in which Content-Length stands as it
-    was first said. So ``headers is`` tells that nothing else has changed.
+    """``read`` gives what ``parse`` does, but for one thing: where a head was said before with
+    another length, its ``headers`` are those of before, in which Content-Length is as it was first
+    said. ``length`` is always right.
 
-    The oldest are forgotten first, whoever said them: until then a client's credential stays in
-    memory, as it does while its connection is open.
+    Its memory is everybody's: a client's credential stays in it until others have pushed it out,
+    as it stays in memory while its connection is open.
     """
 
     __slots__ = ("_known", "_last", "_parse", "_said")
@@ -38,7 +40,9 @@ class HeadCache(Generic[Head]):
     def __init__(self, parse: Callable[[bytes], Head]) -> None:
         self._parse: Callable[[bytes], Head] = parse
         #: By what stands before the length and behind it; None: the whole head is before.
-        self._known: dict[tuple[bytes, bytes | None], Head] = {}
+        self._known: Memory[tuple[bytes, bytes | None], Head] = Memory(
+            MAX_HEADS if is_on(Trick.HEADS) else 0
+        )
         self._said = b""
         self._last: Head | None = None
 
@@ -55,18 +59,14 @@ class HeadCache(Generic[Head]):
             head = self._parse(block)
             if match is not None and not _is_sole_length(head, block):
                 key = block, None
-            self._remember(key, head)
+            if len(block) > MAX_HEAD_BYTES:
+                return head
+            self._known.remember(key, head)
         elif match is not None:
             head = head.with_length(int(match[1]))
-        self._said, self._last = block, head
+        if self._known:
+            self._said, self._last = block, head
         return head
-
-    def _remember(self, key: tuple[bytes, bytes | None], head: Head) -> None:
-        if len(key[0]) + len(key[1] or b"") > MAX_HEAD_BYTES:
-            return
-        if len(self._known) >= MAX_HEADS:
-            del self._known[next(iter(self._known))]
-        self._known[key] = head
 
 
 def _is_sole_length(head: RequestHead | ResponseHead, block: bytes) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
-from casedesk_proxy.fastpath.fibers import Fiber
+from casedesk_proxy.fastpath.fibers import Run, make_run
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import Request
 from casedesk_proxy.replying.record import Terminal
@@ -84,7 +84,7 @@ class ClientConnection(asyncio.Protocol):
         self.gone_at: float | None = None
         self.transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
-        self.fiber: Fiber[bool] | None = None
+        self.fiber: Run | None = None
         self.peer = ""
 
     # What the transport calls.
@@ -311,7 +311,7 @@ class ClientConnection(asyncio.Protocol):
         self._settle()
         self._request = request = Request(head, self, server.room)
         self._incoming.feed(request)
-        self.fiber = Fiber(server.loop, server.answer(request), self._answered)
+        self.fiber = make_run(server.loop, server.answer(request), self._answered)
         self.fiber.start()
 
     # A request's end, and the connection's.

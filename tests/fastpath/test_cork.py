@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.fastpath.switches import Trick, turn_off
 
 
 class Peer:
@@ -76,3 +77,18 @@ async def test_what_is_put_while_it_empties_goes_in_the_next_round() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert said == [("a", b"1"), ("a", b"2")]
+
+
+async def test_turned_off_it_writes_at_once() -> None:
+    said, (a, b) = peers("a", "b")
+    before = turn_off([Trick.CORK])
+    cork = CorkedWrites(asyncio.get_running_loop())
+    turn_off(before)
+    cork.write(a, b"1")
+    cork.write(b, b"2")
+    assert not cork.holds(a)
+    cork.flush(a)
+    assert said == [("a", b"1"), ("b", b"2")]
+    a.closed = True
+    cork.write(a, b"3")
+    assert said == [("a", b"1"), ("b", b"2")]

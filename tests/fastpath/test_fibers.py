@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
-from casedesk_proxy.fastpath.fibers import Fiber, Signal
+from casedesk_proxy.fastpath.fibers import Fiber, Signal, make_run
+from casedesk_proxy.fastpath.switches import Trick, turn_off
 
 
 class Run:
@@ -243,4 +245,176 @@ async def test_an_error_is_told_to_the_loop() -> None:
 
     run = Run(work())
     assert run.ends == 1
+    assert isinstance(told[0]["exception"], ValueError)
+
+
+def eager(work: Coroutine[Any, None, Any]) -> asyncio.Task[Any]:
+    """A task that begins here and now, where this Python has such."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)
+
+
+async def test_a_task_within_a_fiber_s_step_waits_for_itself() -> None:
+    loop = asyncio.get_running_loop()
+    its: Signal[int] = Signal(loop)
+    mine: Signal[int] = Signal(loop)
+    seen = []
+    tasks = []
+
+    async def wait() -> None:
+        seen.append(("task", await its))
+
+    async def work() -> None:
+        tasks.append(eager(wait()))
+        seen.append(("fiber", await mine))
+
+    run = Run(work())
+    await asyncio.sleep(0)
+    its.set(1)
+    assert (seen, run.ends) == ([], 0), "a task goes on in the loop's next round"
+    mine.set(2)
+    assert (seen, run.ends) == ([("fiber", 2)], 1)
+    await tasks[0]
+    assert seen == [("fiber", 2), ("task", 1)]
+
+
+async def test_a_fiber_within_a_task_s_step_waits_for_itself() -> None:
+    loop = asyncio.get_running_loop()
+    its: Signal[int] = Signal(loop)
+    mine: Signal[int] = Signal(loop)
+    seen = []
+
+    async def work() -> None:
+        seen.append(("fiber", await its))
+
+    async def wait() -> None:
+        Run(work())
+        seen.append(("task", await mine))
+
+    task = eager(wait())
+    await asyncio.sleep(0)
+    its.set(1)
+    assert seen == [("fiber", 1)]
+    mine.set(2)
+    await task
+    assert seen == [("fiber", 1), ("task", 2)]
+
+
+async def test_a_task_that_is_cancelled_at_a_signal_can_withstand_it() -> None:
+    loop = asyncio.get_running_loop()
+    first: Signal[int] = Signal(loop)
+    second: Signal[int] = Signal(loop)
+    seen: list[object] = []
+
+    async def wait() -> None:
+        try:
+            await first
+        except asyncio.CancelledError:
+            seen.append("no")
+        seen.append(await second)
+
+    task = loop.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    first.set(1)
+    second.set(2)
+    await task
+    assert seen == ["no", 2]
+
+
+async def test_a_task_that_is_cancelled_as_its_signal_is_set_has_the_cancelling() -> None:
+    loop = asyncio.get_running_loop()
+    signal: Signal[int] = Signal(loop)
+
+    async def wait() -> int:
+        return await signal
+
+    task = loop.create_task(wait())
+    await asyncio.sleep(0)
+    signal.set(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_task_s_error_comes_from_its_signal() -> None:
+    loop = asyncio.get_running_loop()
+    signal: Signal[int] = Signal(loop)
+
+    async def wait() -> int:
+        return await signal
+
+    task = loop.create_task(wait())
+    await asyncio.sleep(0)
+    signal.fail(TimeoutError())
+    with pytest.raises(TimeoutError):
+        await task
+
+
+class Plain:
+    """What `make_run` makes where fibers are turned off."""
+
+    def __init__(self, work: Coroutine[Any, None, Any]) -> None:
+        self.results: list[Any] = []
+        before = turn_off([Trick.FIBERS])
+        try:
+            self.run = make_run(asyncio.get_running_loop(), work, self.results.append)
+        finally:
+            turn_off(before)
+        assert not isinstance(self.run, Fiber)
+        self.run.start()
+
+    async def ended(self) -> Any:
+        while not self.results:
+            await asyncio.sleep(0)
+        (result,) = self.results
+        return result
+
+
+async def test_a_task_in_a_fiber_s_place_tells_its_result() -> None:
+    signal: Signal[int] = Signal(asyncio.get_running_loop())
+
+    async def work() -> int:
+        return await signal + 1
+
+    plain = Plain(work())
+    await asyncio.sleep(0)
+    signal.set(4)
+    assert await plain.ended() == 5
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2])
+async def test_a_task_in_a_fiber_s_place_is_cancelled_where_it_waits_and_not_before(
+    rounds: int,
+) -> None:
+    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    seen = []
+
+    async def work() -> None:
+        seen.append("began")
+        try:
+            await signal
+        finally:
+            seen.append("ended")
+
+    plain = Plain(work())
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    plain.run.cancel()
+    assert await plain.ended() is None
+    plain.run.cancel()
+    assert seen == ["began", "ended"]
+
+
+async def test_an_error_of_a_task_in_a_fiber_s_place_is_told_to_the_loop() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def work() -> None:
+        raise ValueError("bug")
+
+    assert await Plain(work()).ended() is None
     assert isinstance(told[0]["exception"], ValueError)

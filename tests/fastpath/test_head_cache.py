@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.fastpath.head_cache import MAX_HEAD_BYTES, MAX_HEADS, HeadCache
+from casedesk_proxy.fastpath.switches import Trick, turn_off
 from casedesk_proxy.wire.http1 import (
     MalformedMessage,
     RequestHead,
@@ -113,3 +114,12 @@ def test_any_sequence_reads_as_without_memory(blocks: list[bytes], data: st.Data
             )  # fmt: skip
         else:
             assert known == plain
+
+
+def test_turned_off_it_remembers_nothing() -> None:
+    before = turn_off([Trick.HEADS])
+    heads = HeadCache(parse_request_head)
+    turn_off(before)
+    first = heads.read(ASKED)
+    assert heads.read(ASKED) is not first
+    assert heads.read(ASKED) == first

@@ -1,0 +1,28 @@
+"""A memory is bounded, and lets go of the oldest."""
+
+from __future__ import annotations
+
+from casedesk_proxy.fastpath.memory import Memory
+
+
+def test_the_oldest_goes_first_used_or_not() -> None:
+    memory: Memory[str, int] = Memory(2)
+    memory.remember("a", 1)
+    memory.remember("b", 2)
+    assert memory.get("a") == 1
+    memory.remember("c", 3)
+    assert memory == {"b": 2, "c": 3}
+
+
+def test_what_is_known_is_replaced_and_pushes_nothing_out() -> None:
+    memory: Memory[str, int] = Memory(2)
+    memory.remember("a", 1)
+    memory.remember("b", 2)
+    memory.remember("a", 3)
+    assert memory == {"a": 3, "b": 2}
+
+
+def test_a_bound_of_none_remembers_nothing() -> None:
+    memory: Memory[str, int] = Memory(0)
+    memory.remember("a", 1)
+    assert not memory
