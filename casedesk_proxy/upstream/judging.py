@@ -12,7 +12,7 @@ from casedesk_proxy.replying.verdict import NEEDS_WORDS, Verdict, judge
 from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.words import read_words
-from casedesk_proxy.wire.http1 import ResponseHead, header
+from casedesk_proxy.wire.http1 import retry_after_s
 
 __all__ = ["TRY_ANOTHER", "judge_reply", "own_up"]
 
@@ -37,7 +37,7 @@ async def judge_reply(
             raise
     verdict = judge(status, body)
     if verdict is Verdict.FULL:
-        state.refuse(loop.time(), _retry_after(reply.head), plan.model)
+        state.refuse(loop.time(), retry_after_s(reply.head.headers), plan.model)
     _note(slots, state, verdict, reply, plan)
     return verdict
 
@@ -75,9 +75,3 @@ def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: Reply, plan: 
             slots.note(state, told)
         case _:
             slots.seen_alive(state)
-
-
-def _retry_after(head: ResponseHead) -> float | None:
-    """Seconds; a date, which no inference server sends, counts as no hint."""
-    value = (header(head.headers, b"retry-after") or b"").strip()
-    return float(value) if value.isdigit() and len(value) < 9 else None

@@ -27,6 +27,7 @@ __all__ = [
     "parse_request_head",
     "parse_response_head",
     "request_head",
+    "retry_after_s",
 ]
 
 #: Longest head accepted, in bytes. Node takes 16 KiB, nginx four times 8 KiB.
@@ -109,6 +110,12 @@ def header(headers: RawHeaders, name: bytes) -> bytes | None:
         if key.lower() == name:
             return value
     return None
+
+
+def retry_after_s(headers: RawHeaders) -> float | None:
+    """Seconds; a date, which no inference server sends, counts as no hint (RFC 9110, 10.2.3)."""
+    value = (header(headers, b"retry-after") or b"").strip()
+    return float(value) if value.isdigit() and len(value) < 9 else None
 
 
 def parse_request_head(block: bytes) -> RequestHead:

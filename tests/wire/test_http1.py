@@ -15,6 +15,7 @@ from casedesk_proxy.wire.http1 import (
     parse_request_head,
     parse_response_head,
     request_head,
+    retry_after_s,
 )
 
 
@@ -152,3 +153,12 @@ def test_header_lines_are_counted() -> None:
         assert len(read("\r\n".join([first, *lines]).encode()).headers) == MAX_FIELDS
         with pytest.raises(HeadTooLarge):
             read("\r\n".join([first, *lines, "a: b"]).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(b"7", 7.0), (b" 20 ", 20.0), (b"soon", None), (b"-1", None), (b"9" * 9, None), (b"", None)],
+)
+def test_pauses_are_whole_seconds(value: bytes, seconds: float | None) -> None:
+    assert retry_after_s(((b"Retry-After", value),)) == seconds
+    assert retry_after_s(()) is None

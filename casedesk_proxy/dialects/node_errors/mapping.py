@@ -28,13 +28,14 @@ from casedesk_proxy.errors import (
     Violation,
 )
 from casedesk_proxy.terms import Dialect, RawHeaders
+from casedesk_proxy.wire.http1 import retry_after_s
 
 __all__ = ["read_fault", "reason_of", "scrub"]
 
 #: Longest reason passed on, in characters.
 MAX_REASON = 2048
 #: Sent with 503 where the node names no time: google-generativeai hammers on (measured).
-_RETRY_AFTER = 3.0
+_RETRY_AFTER_S = 3.0
 
 #: Faults of a request, as the text of a node says it, often with 500.
 _REQUEST_FAULTS = tuple(
@@ -106,7 +107,7 @@ def read_fault(
     reason = reason_in(document)
     fault = _judge(surface, status, document, reason, media)
     if fault is None:
-        fault = _by_status(surface, status, _retry_after(headers), model)
+        fault = _by_status(surface, status, retry_after_s(headers), model)
         fault.said = scrub(reason)
     return fault
 
@@ -197,14 +198,7 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
             "the node is not available now",
             status=529 if surface is Dialect.ANTHROPIC else 503,
             code="node_unavailable",
-            retry_after=retry_after or _RETRY_AFTER,
+            retry_after=retry_after or _RETRY_AFTER_S,
         )
     # 401 and 403 too: the node's key is our affair, not the client's.
     return UpstreamFault("the node failed to serve the request", status=500, code="node_failed")
-
-
-def _retry_after(headers: RawHeaders) -> float | None:
-    for name, value in headers:
-        if name.lower() == b"retry-after" and value.strip().isdigit():
-            return float(value[:6])
-    return None

@@ -20,14 +20,17 @@ __all__ = [
     "PAIRS",
     "TOO_DEEP",
     "TOO_MANY",
+    "Report",
     "check_enum",
     "check_json_schema",
     "check_names",
     "check_pairs",
+    "check_size",
     "is_strict",
 ]
 
-MAX_BYTES = 256 * 1024
+#: Larger schemas make grammars that no node compiles in reasonable time; Google refuses them too.
+_MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 5000
 #: Nodes compile patterns with engines of their own; long ones are how such an engine is stalled.
@@ -50,7 +53,15 @@ _SINGLES = ("items", "additionalProperties", "not", "if", "then", "else", "conta
             "propertyNames", "additionalItems", "unevaluatedItems",
             "unevaluatedProperties")  # fmt: skip
 
+#: Takes a path and what is wrong there.
 Report = Callable[[str, str], None]
+
+
+def check_size(schema: Any, path: str, report: Report) -> bool:
+    if len(dumps(schema)) <= _MAX_BYTES:
+        return True
+    report(path, f"the schema is larger than {_MAX_BYTES} bytes")
+    return False
 
 
 def check_enum(values: Any, types: tuple[type, ...], path: str, report: Report) -> bool:
@@ -127,8 +138,7 @@ def check_json_schema(schema: Any, path: str, report: Report) -> None:
     if not isinstance(schema, dict):
         report(path, "a schema must be an object")
         return
-    if len(dumps(schema)) > MAX_BYTES:
-        report(path, f"the schema is larger than {MAX_BYTES} bytes")
+    if not check_size(schema, path, report):
         return
     nodes = 0
     done: set[int] = set()

@@ -20,20 +20,16 @@ from casedesk_proxy.dialects.schema.checks import (
     PAIRS,
     TOO_DEEP,
     TOO_MANY,
+    Report,
     check_enum,
     check_json_schema,
     check_names,
     check_pairs,
+    check_size,
 )
-from casedesk_proxy.jsonio import dumps
+from casedesk_proxy.dialects.schema.ordering import in_order
 
-__all__ = ["MAX_BYTES", "convert_schema"]
-
-#: Larger schemas make grammars that no node compiles in reasonable time; Google refuses them too.
-MAX_BYTES = 256 * 1024
-
-#: Takes a path and what is wrong there.
-Report = Callable[[str, str], None]
+__all__ = ["convert_schema"]
 
 _TYPES = ("", "string", "number", "integer", "boolean", "array", "object", "null")
 #: Formats that only say how Google stores a number, or that an enum is one.
@@ -60,8 +56,7 @@ def convert_schema(
 ) -> dict[str, Any]:
     """A Schema message as JSON Schema. ``unknown`` takes the path and the name of a word that the
     message does not have. After any report the result is of no use."""
-    if len(dumps(schema)) > MAX_BYTES:
-        report(path, f"the schema is larger than {MAX_BYTES} bytes")
+    if not check_size(schema, path, report):
         return {}
     conversion = _Conversion(report, unknown)
     made = conversion.convert(schema, path, 0)
@@ -237,8 +232,7 @@ def _order(words: dict[str, Any], made: dict[str, Any]) -> None:
         made["required"] = required if isinstance(required, list) else [required]
     ordering, properties = words.get("propertyOrdering"), made.get("properties")
     if isinstance(ordering, list) and isinstance(properties, dict):
-        first = [name for name in ordering if isinstance(name, str) and name in properties]
-        made["properties"] = {name: properties[name] for name in [*first, *properties]}
+        made["properties"] = in_order(properties, ordering)
 
 
 def _allow_null(words: dict[str, Any], made: dict[str, Any]) -> None:

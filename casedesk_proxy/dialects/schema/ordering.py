@@ -12,7 +12,7 @@ from typing import Any
 from casedesk_proxy.dialects.schema.formats import NAMED, VALUES
 from casedesk_proxy.jsonio import is_deeper
 
-__all__ = ["complete_objects", "lower_types", "put_in_order"]
+__all__ = ["complete_objects", "in_order", "lower_types", "put_in_order"]
 
 _WORD = "propertyOrdering"
 #: Levels of lists and objects.
@@ -29,9 +29,14 @@ def put_in_order(schema: dict[str, Any]) -> dict[str, Any]:
     if isinstance(ordering, list):
         del made[_WORD]
         if isinstance(properties, dict):
-            first = [name for name in ordering if isinstance(name, str) and name in properties]
-            made["properties"] = {name: properties[name] for name in [*first, *properties]}
+            made["properties"] = in_order(properties, ordering)
     return made
+
+
+def in_order(properties: dict[str, Any], ordering: list[Any]) -> dict[str, Any]:
+    """Those that ``ordering`` names first, in its order."""
+    first = [name for name in ordering if isinstance(name, str) and name in properties]
+    return {name: properties[name] for name in [*first, *properties]}
 
 
 def complete_objects(schema: dict[str, Any], *, named: bool = False) -> dict[str, Any]:
