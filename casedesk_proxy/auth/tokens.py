@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from hashlib import sha256
 
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS
@@ -12,7 +13,7 @@ from casedesk_proxy.auth.near_misses import describe_wrong
 from casedesk_proxy.errors import Forbidden, NotFound, Unauthenticated
 from casedesk_proxy.terms import Principal
 
-__all__ = ["TokenTable", "authorise", "bare_deployment"]
+__all__ = ["Access", "TokenTable", "authorise", "bare_deployment", "find_access"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
@@ -52,30 +53,48 @@ class TokenTable:
         return self._known.get(digest) if hmac.compare_digest(digest, found) else None
 
 
+class Access(Enum):
+    """What a deployment requires of whoever names it."""
+
+    #: Nothing.
+    OPEN = "open"
+    #: A token that grants access to it.
+    TOKEN = "token"
+    #: It does not exist, and saying so gives nothing away.
+    MISSING = "missing"
+
+
+def find_access(auth: str | None, *, any_tokens: bool) -> Access:
+    """``auth`` is the deployment's setting, None where no deployment has the name. Such a name is
+    then answered like one that is not the caller's, 401 without a valid token and 403 with one,
+    so that names cannot be found out by trying. ``any_tokens``: tokens are configured; without
+    one there is nothing to hide."""
+    if auth is None:
+        return Access.TOKEN if any_tokens else Access.MISSING
+    return Access.OPEN if auth == "none" else Access.TOKEN
+
+
 def authorise(
     principal: Principal | None,
     credential: str | None,
     deployment: str | None,
-    auth: str | None,
+    access: Access,
     *,
     sent: str = "",
     open_to_all: Sequence[str] = (),
 ) -> Principal:
     """Who may use ``deployment``: the principal that ``credential`` matched, or the anonymous one.
 
-    ``auth`` is the deployment's setting. An open one ("none") ignores whatever is sent: SDKs send
-    dummies such as ``not-needed``. For a name that no deployment has give "tokens": it is then
-    answered like one that is not the caller's, 401 without a valid token and 403 with one, so
-    that names cannot be found out by asking. Where there is no token at all, and so nothing to
-    hide, give None. ``deployment`` is None or empty where a bare mount has no default. ``sent``:
-    what a client without a credential sent in its place; ``open_to_all``: the deployments that
-    need none. Both are for messages.
+    An open deployment ignores whatever is sent: SDKs send dummies such as ``not-needed``.
+    ``deployment`` is None or empty where a bare mount has no default. ``sent``: what a client
+    without a credential sent in its place; ``open_to_all``: the deployments that need none. Both
+    are for messages.
 
     Raises Unauthenticated, Forbidden or NotFound; no message holds the credential.
     """
-    if auth == "none":
+    if access is Access.OPEN:
         return ANONYMOUS
-    if auth is None:
+    if access is Access.MISSING:
         raise _not_found(deployment, _list("open to all are", open_to_all))
     if principal is None:
         raise _unauthenticated(credential, sent)

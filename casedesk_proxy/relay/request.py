@@ -11,12 +11,11 @@ from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.room import Room
-from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import Body, RequestHead, header
 
-__all__ = ["CONTINUE", "GRACE", "Client", "Request", "require_plain"]
+__all__ = ["CONTINUE", "GRACE", "Client", "Request"]
 
 #: Body bytes taken before anyone has asked for the body.
 _UNASKED = 65536
@@ -239,13 +238,6 @@ class Request:
         self.release()
         if self._done is not None:
             self._done()
-
-
-def require_plain(headers: RawHeaders) -> None:
-    """Raises BadRequest (415) for a body in a content coding."""
-    coding = header(headers, b"content-encoding")
-    if coding is not None and coding.lower() != b"identity":
-        raise BadRequest("content-encoding: send the body uncompressed", status=415)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -17,7 +17,16 @@ from casedesk_proxy.errors import (
 )
 from casedesk_proxy.terms import Usage, record
 
-__all__ = ["GAVE_UP", "NAMES", "Delivered", "Outcome", "Phase", "Terminal", "terminal_of"]
+__all__ = [
+    "GAVE_UP",
+    "NAMES",
+    "CallFacts",
+    "Delivered",
+    "Outcome",
+    "Phase",
+    "Terminal",
+    "terminal_of",
+]
 
 
 #: The first fields of a log line, after the id.
@@ -79,6 +88,16 @@ class Phase(StrEnum):
     WAITING = "waiting"
     #: The reply flows.
     STREAMING = "streaming"
+
+
+@record
+class CallFacts:
+    """What the head of a request says: who asks for what, as far as it was found out."""
+
+    surface: str
+    action: str = ""
+    token: str = ""
+    deployment: str = ""
 
 
 @record
@@ -149,6 +168,11 @@ class Outcome:
     repeats: int = 0
     text_size: int = 0
     cut_to: int | None = None
+
+    def ask(self, facts: CallFacts) -> None:
+        """Note who asks for what."""
+        self.surface, self.action = facts.surface, facts.action
+        self.token, self.deployment = facts.token, facts.deployment
 
     def blame(self, error: ProxyError) -> None:
         """Note why."""

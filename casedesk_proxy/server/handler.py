@@ -14,10 +14,15 @@ from dataclasses import replace
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
-from casedesk_proxy.fastpath.head_cache import MAX_HEADS
+from casedesk_proxy.planning.admission import (
+    CATALOGUE,
+    Admitted,
+    BaseUrl,
+    has_token,
+    read_facts,
+)
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
-from casedesk_proxy.planning.standing import Standing
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.relay.prelude import begin_prelude
@@ -25,10 +30,10 @@ from casedesk_proxy.relay.request import Client, Request
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.heads import own_head
-from casedesk_proxy.replying.record import Outcome, Phase, Terminal, terminal_of
+from casedesk_proxy.replying.record import CallFacts, Outcome, Phase, Terminal, terminal_of
+from casedesk_proxy.server.admissions import Admissions
 from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
-from casedesk_proxy.server.door import CATALOGUE, admit, is_known, look, read_wish
 from casedesk_proxy.server.learning import Wishes
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.snapshot import Snapshot
@@ -36,13 +41,13 @@ from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
 from casedesk_proxy.telemetry.accesslog import Sink
-from casedesk_proxy.terms import Action, Call, Dialect, Framing
+from casedesk_proxy.terms import Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.usage.cut import SHORTEST
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import glimpse_head
-from casedesk_proxy.wire.query import scrub_target
+from casedesk_proxy.wire.query import log_target
 
 __all__ = ["Handler"]
 
@@ -51,8 +56,6 @@ log = logging.getLogger(__name__)
 #: Seconds that a request for an unknown model waits for the nodes' newest lists: those that live
 #: tell them within that, and one that hangs is no reason to keep a client.
 PATIENCE = 1.0
-#: As many heads as are remembered.
-_MOST_STANDINGS = MAX_HEADS
 
 
 class Handler:
@@ -80,15 +83,14 @@ class Handler:
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
         self._lists = Remembered()
-        #: By the identity of their heads' headers, which they keep alive.
-        self._standings: dict[int, Standing] = {}
+        self._admissions = Admissions()
         self._quiet: asyncio.Future[None] | None = None
 
     def adopt(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
         """Answer with another configuration from the next request on."""
         self.snapshot = snapshot
         self._sinks = sinks
-        self._standings.clear()
+        self._admissions.forget()
         self.refusals.adopt(snapshot.refusals_per_minute)
 
     async def wait_quiet(self) -> None:
@@ -101,11 +103,11 @@ class Handler:
         """Answer one request; tells whether its connection may carry another. Raises nothing
         but CancelledError."""
         head = request.head
-        standing = self._standings.get(id(head.headers))
-        if standing is not None and standing.is_of(head, self.snapshot):
-            ident, target = standing.request_id, standing.shown
+        admitted = self._admissions.find(head, self.snapshot)
+        if admitted is not None:
+            ident, target = admitted.request_id, admitted.log_target
         else:
-            standing, ident, target = None, accept_request_id(head.headers), _shown(head.target)
+            ident, target = accept_request_id(head.headers), log_target(head.target)
         outcome = Outcome(
             request_id=ident or self._ids.new(),
             started=self._loop.time(),
@@ -115,7 +117,7 @@ class Handler:
         )
         self.live.add(outcome)
         try:
-            answer = await self._answer(request, outcome, standing)
+            answer = await self._answer(request, outcome, admitted)
             if isinstance(answer, bool):
                 return answer
             if isinstance(answer, OwnReply):
@@ -125,7 +127,9 @@ class Handler:
             outcome.terminal = terminal_of(error)
             if isinstance(error, NotFound):
                 outcome.asked = error.model
-            if not outcome.token and not is_known(self.snapshot, head):
+            if not outcome.surface:
+                outcome.ask(read_facts(head))
+            if not outcome.token and not has_token(self.snapshot, head):
                 error = self._weigh(request, outcome, error)
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
@@ -197,7 +201,7 @@ class Handler:
         method, target, headers = glimpse_head(data)
         outcome = Outcome(
             request_id=self._ids.new(), started=now, ended=now, first_byte=now,
-            method=method, target=_shown(target), surface=guess_surface(target, headers),
+            method=method, target=log_target(target), surface=guess_surface(target, headers),
             client=self.snapshot.proxies.client(client.peer, headers), terminal=Terminal.REFUSED,
         )  # fmt: skip
         self.refusals.judge(outcome, error)
@@ -224,27 +228,26 @@ class Handler:
                 log.exception("request %s was not told to all that count", outcome.request_id)
 
     async def _answer(
-        self, request: Request, outcome: Outcome, standing: Standing | None
+        self, request: Request, outcome: Outcome, admitted: Admitted | None
     ) -> OwnReply | Delivery | bool:
         """Everything up to a reply's head, or a reply of our own. Where the client has had all
         already: whether its connection lives on."""
         began = time.perf_counter()
         snapshot = self.snapshot
-        if standing is None:
-            call = read_wish(request.head, outcome, self.hosts)
-            if call.action is Action.BASE:
-                look(snapshot, request.head, self.hosts)
+        if admitted is None:
+            decided = self._admissions.admit(request.head, snapshot, self.hosts)
+            if isinstance(decided, BaseUrl):
+                outcome.ask(CallFacts(decided.call.surface, decided.call.action))
                 outcome.terminal = Terminal.COMPLETED
-                return base_reply(call)
-            standing = self._stand(snapshot, request, outcome, call)
-        call, deployment = standing.call, standing.deployment
-        outcome.surface, outcome.action = call.surface, call.action
-        outcome.token, outcome.deployment = standing.token, deployment.name
+                return base_reply(decided.call)
+            admitted = decided
+        outcome.ask(admitted.facts)
+        call, deployment = admitted.call, admitted.deployment
         if call.action in CATALOGUE:
             reply = await catalogue(call, deployment.rules, self._metadata, PATIENCE, self._lists)
             outcome.terminal = Terminal.COMPLETED
             return reply
-        admitted = time.perf_counter()
+        allowed = time.perf_counter()
         limit = snapshot.max_body
         if request.complete:
             raw = request.take(limit)
@@ -257,15 +260,15 @@ class Handler:
         wishes = Wishes(self._dispatcher.lessons)
         while True:
             try:
-                plan = self._plan(standing, raw, outcome.request_id, wishes)
+                plan = self._plan(snapshot, admitted, request, raw, outcome.request_id, wishes)
             except NotFound:
                 # Perhaps the model was pulled a moment ago.
                 await self._metadata.refresh(PATIENCE)
-                plan = self._plan(standing, raw, outcome.request_id, wishes)
+                plan = self._plan(snapshot, admitted, request, raw, outcome.request_id, wishes)
             outcome.dropped = plan.dropped
             if not outcome.attempts:
                 outcome.asked, outcome.model = plan.asked, plan.model
-                outcome.overhead = admitted - began + time.perf_counter() - complete
+                outcome.overhead = allowed - began + time.perf_counter() - complete
             if plan.answer is not None:
                 outcome.terminal = Terminal.COMPLETED
                 return _answered(plan.answer)
@@ -351,26 +354,22 @@ class Handler:
         outcome.code = outcome.reason = ""
         return True
 
-    def _stand(
-        self, snapshot: Snapshot, request: Request, outcome: Outcome, call: Call
-    ) -> Standing:
-        """``call``, if the caller may have it: remembered for whoever repeats the head. Raises a
-        ClientFault."""
-        head = request.head
-        standing = admit(snapshot, head, outcome.target, call, self.hosts)
-        if len(self._standings) >= _MOST_STANDINGS:
-            self._standings.clear()
-        self._standings[id(head.headers)] = standing
-        return standing
-
-    def _plan(self, standing: Standing, raw: bytes, request_id: str, wishes: Wishes) -> Plan:
+    def _plan(
+        self,
+        snapshot: Snapshot,
+        admitted: Admitted,
+        request: Request,
+        raw: bytes,
+        request_id: str,
+        wishes: Wishes,
+    ) -> Plan:
         lessons = self._dispatcher.lessons
         ask = PlanInput(
-            standing.call, standing.head.headers, raw, request_id,
-            self._metadata.reported, self._metadata.nodes, standing.placements,
+            admitted.call, request.head.headers, raw, request_id,
+            self._metadata.reported, self._metadata.nodes, admitted.placements,
             lessons.refused, lessons.taken, wishes.without,
         )  # fmt: skip
-        return plan_request(standing.snapshot, standing.deployment, ask)
+        return plan_request(snapshot, admitted.deployment, ask)
 
     def _refuse(self, request: Request, outcome: Outcome, error: ProxyError) -> bool:
         outcome.blame(error)
@@ -414,11 +413,6 @@ class _RequestIds:
             drawn = os.urandom(16 * 256).hex()
             self._left = [drawn[start : start + 32] for start in range(0, len(drawn), 32)]
         return self._left.pop()
-
-
-def _shown(target: str) -> str:
-    """A target as it may stand in a log."""
-    return scrub_target(target).encode("utf-8", "backslashreplace").decode()
 
 
 def _answered(answer: Answered) -> OwnReply:

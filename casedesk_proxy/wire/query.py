@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-__all__ = ["cut_key", "find_key", "read_pairs", "scrub_target"]
+__all__ = ["cut_key", "find_key", "log_target", "read_pairs", "scrub_target"]
 
 #: The value of a parameter whose name holds one of these never reaches a log. ``upload_id``: in an
 #: upload URL it is the permission itself (Gemini Files API). What is hidden without need (a
@@ -108,3 +108,8 @@ def _is_key_pair(pair: str) -> bool:
 
 def _is_key(name: str) -> bool:
     return name == "key" or ("%" in name and unquote(name) == "key")
+
+
+def log_target(target: str) -> str:
+    """A target as it may be written to a log: without secrets, in valid UTF-8."""
+    return scrub_target(target).encode("utf-8", "backslashreplace").decode()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.auth.credentials import find_credential
-from casedesk_proxy.auth.tokens import TokenTable, authorise, bare_deployment
+from casedesk_proxy.auth.tokens import Access, TokenTable, authorise, bare_deployment, find_access
 from casedesk_proxy.errors import Forbidden, NotFound, ProxyError, Unauthenticated
 from casedesk_proxy.terms import Principal
 
@@ -29,7 +29,7 @@ ALICE = Principal("alice", frozenset({"desk"}))
 
 def admit(credential: str | None, deployment: str | None, auth: str | None) -> Principal:
     principal = TABLE.match(credential) if credential else None
-    return authorise(principal, credential, deployment, auth)
+    return authorise(principal, credential, deployment, find_access(auth, any_tokens=True))
 
 
 def test_match() -> None:
@@ -98,15 +98,15 @@ def test_refused(credential: str | None, deployment: str | None, error: type[Pro
 
 def test_no_tokens_no_secret_about_names() -> None:
     with pytest.raises(NotFound) as caught:
-        authorise(None, None, "nowhere", None)
+        authorise(None, None, "nowhere", find_access(None, any_tokens=False))
     assert caught.value.code == "deployment_not_found"
 
 
 def test_a_foreign_and_a_missing_deployment_look_the_same() -> None:
     told = []
-    for name in ("lab", "nil"):
+    for name, auth in (("lab", "tokens"), ("nil", None)):
         with pytest.raises(Forbidden) as caught:
-            admit("cdp-alice", name, "tokens")
+            admit("cdp-alice", name, auth)
         told.append(caught.value.message.replace(name, "?"))
     assert told[0] == told[1]
 
@@ -114,25 +114,25 @@ def test_a_foreign_and_a_missing_deployment_look_the_same() -> None:
 def test_who_has_a_token_learns_what_it_opens() -> None:
     bob = Principal("bob", frozenset({"lab", "desk"}))
     with pytest.raises(Forbidden) as denied:
-        authorise(bob, "cdp-bob", "other", "tokens", open_to_all=("demo",))
+        authorise(bob, "cdp-bob", "other", Access.TOKEN, open_to_all=("demo",))
     assert denied.value.message.endswith("; it opens desk, lab; open to all are demo")
     with pytest.raises(NotFound) as missing:
-        authorise(bob, "cdp-bob", None, "tokens")
+        authorise(bob, "cdp-bob", None, Access.TOKEN)
     assert missing.value.message.endswith("; it opens desk, lab")
     many = Principal("many", frozenset(f"d{number:02}" for number in range(20)))
     with pytest.raises(Forbidden, match=r"d07 and 12 more$"):
-        authorise(many, "cdp-many", "other", "tokens")
+        authorise(many, "cdp-many", "other", Access.TOKEN)
 
 
 def test_who_has_none_learns_nothing_about_names() -> None:
     with pytest.raises(Unauthenticated) as caught:
-        authorise(None, None, "other", "tokens", open_to_all=("demo",))
+        authorise(None, None, "other", Access.TOKEN, open_to_all=("demo",))
     assert "demo" not in caught.value.message
 
 
 def test_it_is_said_what_was_sent_instead() -> None:
     with pytest.raises(Unauthenticated) as caught:
-        authorise(None, None, "desk", "tokens", sent="the header api-key was sent")
+        authorise(None, None, "desk", Access.TOKEN, sent="the header api-key was sent")
     assert caught.value.message.startswith("the header api-key was sent; a token is required; ")
 
 

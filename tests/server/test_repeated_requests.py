@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server.admissions import Admissions
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.telemetry.lines import flush
 from tests.server.gateways import NodeSide, read_head, staged
 
@@ -124,13 +124,13 @@ async def test_another_credential_is_judged_anew(talk: Talk) -> None:
 async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each credential is judged once, the refused ones every time."""
     judged = []
-    judge = Handler._stand
+    judge = Admissions.admit
 
-    def stand(*given: Any) -> Any:
+    def counted(*given: Any) -> Any:
         judged.append(1)
         return judge(*given)
 
-    monkeypatch.setattr(Handler, "_stand", stand)
+    monkeypatch.setattr(Admissions, "admit", counted)
     answers = []
     for token in ("alice", "mallo", "bob", "alice", "mallo", "bob", "alice"):
         other = Talk(talk.gateway, 0)

@@ -1,0 +1,107 @@
+"""Who asks, what for, and whether they may have it: decided by a request's head alone, before its
+body is read.
+
+The rules are those of `surfaces` (what a path means), `auth` (whose token it is, what a browser may
+do) and the snapshot (what each deployment requires). `admit` alone puts them in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
+from casedesk_proxy.auth.credentials import find_credential
+from casedesk_proxy.auth.near_misses import describe_sent
+from casedesk_proxy.auth.tokens import authorise, bare_deployment, find_access
+from casedesk_proxy.errors import BadRequest, ClientFault, ProxyError
+from casedesk_proxy.planning.route import ModelPlacement
+from casedesk_proxy.replying.record import CallFacts
+from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
+from casedesk_proxy.surfaces.paths import guess_surface, read_call
+from casedesk_proxy.terms import Action, Call, RawHeaders, record
+from casedesk_proxy.wire.headers import accept_request_id
+from casedesk_proxy.wire.http1 import RequestHead, header
+from casedesk_proxy.wire.query import log_target
+
+__all__ = ["CATALOGUE", "Admitted", "BaseUrl", "admit", "has_token", "read_facts"]
+
+#: Actions that no node is asked for.
+CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may go on. ``request_id`` is the client's own, if the head has one that we
+    accept; ``log_target`` is the target without its secrets; ``facts`` are for the exchange's
+    record. ``placements`` is what planning remembers of models for requests with the same head:
+    see `server.admissions`."""
+
+    call: Call
+    deployment: DeploymentSpec
+    request_id: str | None
+    log_target: str
+    facts: CallFacts
+    placements: dict[str, ModelPlacement] = field(default_factory=dict, compare=False, repr=False)
+
+
+@record
+class BaseUrl:
+    """Somebody looks at a base URL, which takes no token."""
+
+    call: Call
+
+
+def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | BaseUrl:
+    """``hosts``: the names by which the listener may be called. Raises a ClientFault."""
+    call = read_call(head.method, head.target, head.headers)
+    require_own_site(head.method, head.headers, hosts)
+    if call.action is Action.BASE:
+        if snapshot.open_to_all:
+            require_own_host(head.method, head.target, head.headers, hosts)
+        return BaseUrl(call)
+    query = head.target.partition("?")[2]
+    credential = find_credential(head.headers, query)
+    known = snapshot.tokens.match(credential) if credential else None
+    name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
+    deployment = snapshot.deployments.get(name)
+    principal = authorise(
+        known,
+        credential,
+        name,
+        find_access(deployment.auth if deployment else None, any_tokens=bool(snapshot.tokens)),
+        sent="" if credential else describe_sent(head.headers, query),
+        open_to_all=snapshot.open_to_all,
+    )
+    assert deployment is not None, "authorise refuses names that no deployment has"
+    if known is None:
+        require_own_host(head.method, head.target, head.headers, hosts)
+    if call.action not in CATALOGUE:
+        _require_plain(head.headers)
+    facts = CallFacts(call.surface, call.action, principal.name, deployment.name)
+    ident = accept_request_id(head.headers)
+    return Admitted(call, deployment, ident, log_target(head.target), facts)
+
+
+def read_facts(head: RequestHead) -> CallFacts:
+    """As much as the head of a request says that was not admitted. Raises nothing."""
+    try:
+        call = read_call(head.method, head.target, head.headers)
+    except ClientFault:
+        return CallFacts(guess_surface(head.target, head.headers))
+    return CallFacts(call.surface, call.action)
+
+
+def has_token(snapshot: Snapshot, head: RequestHead) -> bool:
+    """Whether the caller has a valid token, whatever is refused. Raises nothing."""
+    try:
+        credential = find_credential(head.headers, head.target.partition("?")[2])
+    except ProxyError:
+        return False
+    return credential is not None and snapshot.tokens.match(credential) is not None
+
+
+def _require_plain(headers: RawHeaders) -> None:
+    """Raises BadRequest (415) for a body in a content coding."""
+    coding = header(headers, b"content-encoding")
+    if coding is not None and coding.lower() != b"identity":
+        raise BadRequest("content-encoding: send the body uncompressed", status=415)

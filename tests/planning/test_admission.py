@@ -1,0 +1,188 @@
+"""Admission: the whole decision from a head and a snapshot, without a gateway."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.auth.browsers import Hosts
+from casedesk_proxy.errors import (
+    BadRequest,
+    ClientFault,
+    Forbidden,
+    NotFound,
+    Unauthenticated,
+)
+from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit, has_token, read_facts
+from casedesk_proxy.replying.record import CallFacts
+from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.terms import Action, Dialect, RawHeaders
+from casedesk_proxy.wire.http1 import Body, RequestHead
+from tests.planning.configs import make_snapshot
+
+
+def digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+TEXT = f"""
+default_deployment: desk
+nodes:
+  n: {{url: "http://127.0.0.1:9001", engine: openai}}
+deployments:
+  desk: {{nodes: [n]}}
+  lab: {{nodes: [n]}}
+  demo: {{nodes: [n], auth: none}}
+tokens:
+  - {{name: alice, sha256: "{digest("token-of-alice")}", deployments: [desk]}}
+  - {{name: bob, sha256: "{digest("token-of-bob")}", deployments: [desk, lab]}}
+"""
+SNAPSHOT = make_snapshot(TEXT)
+OPENS = {"token-of-alice": {"desk"}, "token-of-bob": {"desk", "lab"}}
+NAMES = {"token-of-alice": "alice", "token-of-bob": "bob"}
+HOSTS = Hosts()
+
+
+def head(target: str, headers: RawHeaders = (), method: str = "POST") -> RequestHead:
+    return RequestHead(
+        method, target, True, ((b"Host", b"localhost"), *headers), Body.NONE, 0, True
+    )
+
+
+def decide(asked: RequestHead) -> Admitted | BaseUrl | ClientFault:
+    try:
+        return admit(SNAPSHOT, asked, HOSTS)
+    except ClientFault as error:
+        return error
+
+
+def chat(deployment: str | None) -> str:
+    return (
+        f"/proxy/{deployment}/openai/v1/chat/completions" if deployment else "/v1/chat/completions"
+    )
+
+
+def sent(form: str, credential: str | None) -> tuple[RawHeaders, str]:
+    """The headers and the query of a credential."""
+    if credential is None:
+        return (), ""
+    raw = credential.encode()
+    if form == "key":
+        return (), f"?key={credential}"
+    if form == "bearer":
+        return ((b"Authorization", b"Bearer " + raw),), ""
+    return ((form.encode(), raw),), ""
+
+
+FORMS = st.sampled_from(["bearer", "x-api-key", "x-goog-api-key", "key"])
+CREDENTIALS = st.sampled_from([None, "token-of-alice", "token-of-bob", "token-of-nobody"])
+DEPLOYMENTS = st.sampled_from([None, "desk", "lab", "demo", "nowhere"])
+
+
+@given(FORMS, CREDENTIALS, DEPLOYMENTS)
+def test_a_deployment_is_used_by_whom_it_is_open_to_and_nobody_else(
+    form: str, credential: str | None, deployment: str | None
+) -> None:
+    headers, query = sent(form, credential)
+    asked = head(chat(deployment) + query, headers)
+    opened = OPENS.get(credential or "", set())
+    # A token that opens one deployment alone means it on a bare mount.
+    meant = deployment or (next(iter(opened)) if len(opened) == 1 else "desk")
+    admitted = decide(asked)
+    assert not isinstance(admitted, BaseUrl)
+    if isinstance(admitted, Admitted):
+        assert meant == "demo" or meant in opened
+        assert admitted.deployment is SNAPSHOT.deployments[meant]
+        who = "anonymous" if meant == "demo" else NAMES[credential or ""]
+        assert admitted.facts == CallFacts("openai", "chat/completions", who, meant)
+        assert not credential or credential not in repr(admitted) + admitted.log_target
+    else:
+        assert meant != "demo"
+        assert meant not in opened
+        assert type(admitted) is (Forbidden if opened else Unauthenticated)
+        assert not credential or credential not in admitted.message
+    assert has_token(SNAPSHOT, asked) is bool(opened)
+    assert read_facts(asked) == CallFacts("openai", "chat/completions")
+
+
+@given(FORMS, st.sampled_from([None, "token-of-alice", "token-of-nobody"]))
+def test_a_foreign_and_a_missing_deployment_are_refused_alike(
+    form: str, credential: str | None
+) -> None:
+    headers, query = sent(form, credential)
+    refused = []
+    for name in ("lab", "nil"):
+        with pytest.raises(ClientFault) as caught:
+            admit(SNAPSHOT, head(chat(name) + query, headers), HOSTS)
+        refused.append((type(caught.value), caught.value.message.replace(name, "?")))
+    assert refused[0] == refused[1]
+
+
+def test_without_any_token_a_missing_deployment_is_called_missing() -> None:
+    snapshot = make_snapshot(TEXT.partition("tokens:")[0] + "tokens: []\n")
+    with pytest.raises(NotFound) as caught:
+        admit(snapshot, head(chat("nowhere")), HOSTS)
+    assert caught.value.code == "deployment_not_found"
+    with pytest.raises(Unauthenticated):
+        admit(snapshot, head(chat("desk")), HOSTS)
+
+
+def test_what_is_decided_beside() -> None:
+    mine = ((b"x-api-key", b"token-of-alice"), (b"x-request-id", b"my-id"))
+    admitted = admit(SNAPSHOT, head("/v1/models?key=hidden&a=1", mine, "GET"), HOSTS)
+    assert isinstance(admitted, Admitted)
+    assert admitted.request_id == "my-id"
+    assert "hidden" not in admitted.log_target
+    assert admitted.call.action is Action.LIST_MODELS
+    assert admitted.placements == {}
+
+
+def test_a_coded_body_is_refused_where_a_body_is_read() -> None:
+    coded = ((b"x-api-key", b"token-of-alice"), (b"content-encoding", b"gzip"))
+    with pytest.raises(BadRequest) as caught:
+        admit(SNAPSHOT, head(chat("desk"), coded), HOSTS)
+    assert caught.value.status == 415
+    assert isinstance(admit(SNAPSHOT, head("/v1/models", coded, "GET"), HOSTS), Admitted)
+
+
+@pytest.mark.parametrize("credential", [None, "token-of-nobody"])
+def test_a_base_url_takes_no_token(credential: str | None) -> None:
+    headers, _ = sent("bearer", credential)
+    looked = admit(SNAPSHOT, head("/proxy/desk/openai/v1", headers, "GET"), HOSTS)
+    assert isinstance(looked, BaseUrl)
+    assert looked.call.surface is Dialect.OPENAI
+
+
+@pytest.mark.parametrize("snapshot", [SNAPSHOT, make_snapshot(TEXT.replace("auth: none", ""))])
+def test_a_page_of_another_site_is_refused(snapshot: Snapshot) -> None:
+    page = ((b"x-api-key", b"token-of-alice"), (b"Origin", b"https://evil.example"))
+    with pytest.raises(Forbidden):
+        admit(snapshot, head(chat("desk"), page), HOSTS)
+
+
+def test_a_name_that_may_be_rebound_needs_a_token() -> None:
+    rebound = head(chat("demo"))
+    rebound = RequestHead(
+        "POST", rebound.target, True, ((b"Host", b"evil.example"),), Body.NONE, 0, True
+    )
+    with pytest.raises(Forbidden):
+        admit(SNAPSHOT, rebound, HOSTS)
+    known = RequestHead(
+        "POST", rebound.target, True,
+        ((b"Host", b"evil.example"), (b"x-api-key", b"token-of-bob")), Body.NONE, 0, True,
+    )  # fmt: skip
+    assert isinstance(admit(SNAPSHOT, known, HOSTS), Admitted)
+
+
+@given(st.text(max_size=60), st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=40))))
+def test_whatever_is_sent_is_admitted_or_a_fault_of_the_client(
+    target: str, headers: list[tuple[bytes, bytes]]
+) -> None:
+    asked = head("/" + target, tuple(headers))
+    decided = decide(asked)
+    assert not isinstance(decided, ClientFault) or 400 <= decided.status < 500
+    assert read_facts(asked).surface in set(Dialect)
+    has_token(SNAPSHOT, asked)
