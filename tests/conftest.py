@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import hypothesis
 import pytest
 import uvloop
 
+from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.telemetry.lines import flush
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
@@ -24,6 +26,9 @@ hypothesis.settings.load_profile("suite")
 _TESTS = Path(__file__).parent
 #: The folders whose tests wait for processes that they start.
 _FIRST = ("network", "systemd", "bench", "daemon", "node_sdks", "cli")
+
+# As the daemon does: the suite runs with all tricks, and without.
+turn_off(read_plain(os.environ.get(VARIABLE, "")))
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.config.values import Listen
 from casedesk_proxy.errors import ConfigError
@@ -35,6 +36,7 @@ def demo(listen: str, pace: float) -> None:
 
     Exit code 2 for an address that is taken or none.
     """
+    obey_environment()
     # Here and not above: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon.demo import serve_demo
 

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.secrets import find_exposed, resolve_secrets
@@ -58,6 +59,7 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
         if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"two configurations: {named} and --config {file}; name one")
         file = named
+    obey_environment()
     # Here and not above: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon import run
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.retry import REFUSALS
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.in_stream_errors import read_within
@@ -47,6 +48,7 @@ class TransposingRelay(Relay):
         "_judged",
         "_key",
         "_make_head",
+        "_most",
         "_refusal",
         "_room",
         "_streams",
@@ -78,6 +80,7 @@ class TransposingRelay(Relay):
         #: Reads shorter than this may be exactly one chunk; 0 where the next byte does not start
         #: a size line, or something is to be done first.
         self._room = 0
+        self._most = len(HEADS) if is_on(Trick.ONE_CHUNK) else 0
         self._judged = head if not 200 <= head.status < 300 else None
         self._refusal = b""
         self._early = b""
@@ -120,10 +123,16 @@ class TransposingRelay(Relay):
         self._room = 0
         super().data_received(data)
         self._conclude_soon()
-        if self._streams and self._chunked and self._judged is None and not self._head:
+        if (
+            self._most
+            and self._streams
+            and self._chunked
+            and self._judged is None
+            and not self._head
+        ):
             reader = self._reader
             if isinstance(reader, ChunkReader) and reader.between and self.terminal is None:
-                self._room = len(HEADS)
+                self._room = self._most
 
     async def begun(self) -> None:
         if self.terminal is None and self._is_unsent():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.relay.relay import Ending, Relay
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.usage.tap import Tap
@@ -49,7 +50,7 @@ class VerbatimRelay(Relay):
     ) -> None:
         super().__init__(loop, client, head, reader, tap, ending)
         self._withheld = False
-        self._most = 0 if watchful else len(HEADS)
+        self._most = len(HEADS) if is_on(Trick.ONE_CHUNK) and not watchful else 0
         #: Reads shorter than this may be exactly one chunk: 0 where the next byte does not start
         #: a size line, and for the first piece, which is looked at.
         self._room = 0

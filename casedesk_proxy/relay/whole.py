@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.errors import ClientFault
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.relay.request import Request
 from casedesk_proxy.replying.completeness import is_given_up
@@ -32,6 +33,7 @@ def came_whole(reply: Reply, framing: Framing) -> bool:
         and framing is Framing.UNARY
         and not is_event_stream(head)
         and not content_coding(head.headers)
+        and is_on(Trick.WHOLE_REPLIES)
     )
 
 

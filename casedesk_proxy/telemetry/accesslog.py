@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from casedesk_proxy import jsonio
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.replying.record import NAMES, Outcome, Terminal
 from casedesk_proxy.telemetry.lines import Lines, write
 
@@ -35,6 +36,7 @@ def as_logfmt(facts: dict[str, Any]) -> bytes:
 
 def access_log(lines: Lines) -> Sink:
     """A sink that writes to stderr."""
+    quick = usual_line if is_on(Trick.LOG_LINE) else _no_line
 
     def tell(outcome: Outcome) -> None:
         if outcome.summed_up:
@@ -42,11 +44,15 @@ def access_log(lines: Lines) -> Sink:
         if lines.form == "json":
             line = lines.render_facts(logging.INFO, outcome.facts(), b"")
         else:
-            text = usual_line(outcome) or as_logfmt(outcome.facts())
+            text = quick(outcome) or as_logfmt(outcome.facts())
             line = lines.render_facts(logging.INFO, {}, text)
         write(line)
 
     return tell
+
+
+def _no_line(outcome: Outcome) -> None:
+    """In place of `usual_line`."""
 
 
 def usual_line(outcome: Outcome) -> bytes | None:

@@ -26,8 +26,8 @@ from casedesk_proxy.dialects.openai.chunks import (
     text_of_chunk,
 )
 from casedesk_proxy.dialects.openai.finish import Finish, read_finish
-from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, Violation
+from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
 from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
 
@@ -67,7 +67,7 @@ class ChatReply:
             writer, names or {}, functools.partial(_make_id, context.request_id)
         )
         self._decoder = EventDecoder()
-        self._repeated = RepeatedText(b"content", text_of_chunk)
+        self._template = TextTemplate(b"content", text_of_chunk)
         #: Whether the event that was taken last did nothing but add text.
         self._speaking = False
         self._tally = UsageTally()
@@ -83,10 +83,10 @@ class ChatReply:
         self._context = replace(self._context, prompt_tokens=prompt_tokens)
 
     def feed(self, data: bytes) -> bytes:
-        text = self._repeated.read(data)
+        text = self._template.read(data)
         if text is not None:
             return self._writer.more(text)
-        self._repeated.forget()
+        self._template.forget()
         if (not self._sniffed or self._document is not None) and self._is_document(data):
             return b""
         began = self._decoder.between
@@ -98,7 +98,7 @@ class ChatReply:
         for _, payload in events:
             self._take(payload)
         if self._speaking and len(events) == 1 and began:
-            self._repeated.learn(data)
+            self._template.learn(data)
         return self._writer.take()
 
     def finish(self) -> bytes:
@@ -165,7 +165,7 @@ class ChatReply:
         choices = chunk.get("choices")
         if choices:
             self._take_choice(chunk, _first(choices))
-            repeats = self._repeated.learns and self._sequence.speaks
+            repeats = self._template.learns and self._sequence.speaks
             self._speaking = repeats and says_text_only(chunk)
             return
         counts = chunk.get("usage")

@@ -9,8 +9,8 @@ from casedesk_proxy.dialects.core.contract import Context
 from casedesk_proxy.dialects.gemini.writer import Candidate, GeminiWriter
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.dialects.openai.chunks import MAX_HELD, read_chunk
-from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import ProxyError, StreamBroken, Violation
+from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Dialect, Framing, RawHeaders, Usage
 from casedesk_proxy.wire.sse import Event, EventDecoder, EventTooLarge
 
@@ -30,8 +30,8 @@ class GeminiTranslator(ABC):
         "_decoder",
         "_media",
         "_reader",
-        "_repeated",
         "_speaking",
+        "_template",
         "_writer",
         "complete",
         "content_type",
@@ -41,7 +41,7 @@ class GeminiTranslator(ABC):
         self,
         context: Context,
         framing: Framing,
-        repeated: RepeatedText,
+        template: TextTemplate,
         media: tuple[Violation, ...] = (),
     ) -> None:
         self._context = context
@@ -52,7 +52,7 @@ class GeminiTranslator(ABC):
         self.complete = False
         self._decoder = EventDecoder()
         self._body: bytearray | None = None
-        self._repeated = repeated
+        self._template = template
         #: Whose text the event was that was taken last, if it did nothing but add some.
         self._speaking: Candidate | None = None
         #: Not bound: that would be a cycle for the garbage collector in every reply.
@@ -76,10 +76,10 @@ class GeminiTranslator(ABC):
         """The last chunks. Raises StreamBroken where the node has not finished."""
 
     def feed(self, data: bytes) -> bytes:
-        text = self._repeated.read(data)
+        text = self._template.read(data)
         if text is not None:
             return self._writer.more(text)
-        self._repeated.forget()
+        self._template.forget()
         return self._reader(self, data)
 
     def finish(self) -> bytes:
@@ -132,6 +132,6 @@ class GeminiTranslator(ABC):
             self._speaking = None
             due = self._take(events[0])
             if began and self._writer.repeats(self._speaking):
-                self._repeated.learn(data)
+                self._template.learn(data)
             return due
         return b"".join([self._take(event) for event in events if not self.complete])

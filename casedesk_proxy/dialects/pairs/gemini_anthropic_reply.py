@@ -12,8 +12,8 @@ from casedesk_proxy.dialects.gemini.translator import GeminiTranslator
 from casedesk_proxy.dialects.gemini.writer import Candidate
 from casedesk_proxy.dialects.node_errors.documents import status_of
 from casedesk_proxy.dialects.openai.chunks import MAX_HELD, Call, read_chunk, write_arguments
-from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import NodeError, StreamBroken, Violation
+from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
@@ -63,7 +63,7 @@ class MessagesTranslator(GeminiTranslator):
         names: dict[str, str] | None = None,
         media: tuple[Violation, ...] = (),
     ) -> None:
-        super().__init__(context, framing, RepeatedText(b"text", _text_of_delta), media)
+        super().__init__(context, framing, TextTemplate(b"text", _text_of_delta), media)
         self._thoughts = thoughts
         self._names = names or {}
         self._candidate: Candidate | None = None

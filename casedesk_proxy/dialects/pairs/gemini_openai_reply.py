@@ -18,8 +18,8 @@ from casedesk_proxy.dialects.openai.chunks import (
     text_of_chunk,
 )
 from casedesk_proxy.dialects.openai.finish import Finish, read_finish
-from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken, Violation
+from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.sse import Event
 
@@ -69,7 +69,7 @@ class ChatTranslator(GeminiTranslator):
         wanted: int = 1,
         media: tuple[Violation, ...] = (),
     ) -> None:
-        super().__init__(context, framing, RepeatedText(b"content", text_of_chunk), media)
+        super().__init__(context, framing, TextTemplate(b"content", text_of_chunk), media)
         self._choices: dict[int, _Choice] = {}
         self._tally = UsageTally()
         self._thoughts = thoughts
@@ -85,7 +85,7 @@ class ChatTranslator(GeminiTranslator):
             return self._end()
         chunk = read_chunk(event[1])
         due = self._take_chunk(chunk)
-        if self._repeated.learns and says_text_only(chunk):
+        if self._template.learns and says_text_only(chunk):
             self._speaking = self._choices[chunk["choices"][0].get("index") or 0].candidate
         return due
 

@@ -15,8 +15,8 @@ from casedesk_proxy.dialects.anthropic.reply import ChatReply
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.dialects.pairs.gemini_anthropic_reply import MessagesTranslator
 from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
-from casedesk_proxy.dialects.repeated import RepeatedText
 from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Framing
 from tests.dialects.asking import context
 from tests.dialects.replies import REPLIES, kind_of, read_reply
@@ -28,8 +28,8 @@ def text_of(document: Any) -> Any:
     return document["a"]["content"]
 
 
-def learnt(data: bytes = BEFORE + b"word" + AFTER) -> RepeatedText:
-    repeated = RepeatedText(b"content", text_of)
+def learnt(data: bytes = BEFORE + b"word" + AFTER) -> TextTemplate:
+    repeated = TextTemplate(b"content", text_of)
     repeated.learn(data)
     return repeated
 
@@ -103,7 +103,7 @@ def test_a_place_in_doubt_is_not_learnt(data: bytes) -> None:
 
 
 def test_a_node_that_never_repeats_itself_is_given_up() -> None:
-    repeated = RepeatedText(b"content", text_of)
+    repeated = TextTemplate(b"content", text_of)
     for at in range(8):
         assert repeated.learns
         repeated.learn(BEFORE.replace(b"1", b"%d" % at) + b"x" + AFTER)
@@ -113,7 +113,7 @@ def test_a_node_that_never_repeats_itself_is_given_up() -> None:
 
 
 def test_one_that_does_is_not() -> None:
-    repeated = RepeatedText(b"content", text_of)
+    repeated = TextTemplate(b"content", text_of)
     for at in range(30):
         before = BEFORE.replace(b"1", b"%d" % at)
         repeated.learn(before + b"x" + AFTER)
@@ -150,7 +150,7 @@ def outcome(translator: Translator, reads: Iterable[bytes | None]) -> list[Any]:
 
 def assert_parsed(make: Callable[[], Any], reads: list[bytes | None]) -> None:
     parsing = make()
-    parsing._repeated._patience = 0
+    parsing._template._patience = 0
     assert outcome(make(), reads) == outcome(parsing, reads)
 
 
@@ -254,6 +254,6 @@ def test_engines_repeat_themselves(engine: str) -> None:
     events = [one + b"\n\n" for one in read_reply(name).body.split(b"\n\n") if one]
     read = 0
     for data in events:
-        read += translator._repeated.read(data) is not None
+        read += translator._template.read(data) is not None
         translator.feed(data)
     assert read > len(events) / 2

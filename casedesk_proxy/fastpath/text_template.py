@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.jsonio import JSONError, is_stream_safe, loads
 from casedesk_proxy.wire.sse import EventDecoder
 
-__all__ = ["RepeatedText"]
+__all__ = ["TextTemplate"]
 
 #: What stands between the quotes of a string, if it needs no second look. ``\u`` is not in it:
 #: it may be half a character, or one that ``dumps_stream`` leaves as it is.
@@ -28,7 +29,7 @@ _PATIENCE = 8
 _NOTHING = 1 << 62
 
 
-class RepeatedText:
+class TextTemplate:
     """``read`` gives the text of a read that is the learnt one but for it, as a string's JSON,
     quotes included, that may stand on a stream's line; None for any other read.
 
@@ -42,7 +43,7 @@ class RepeatedText:
     def __init__(self, key: bytes, find: Callable[[Any], Any]) -> None:
         self._key = b'"' + key + b'":"'
         self._find = find
-        self._patience = _PATIENCE
+        self._patience = _PATIENCE if is_on(Trick.TEMPLATE) else 0
         self.forget()
 
     @property
