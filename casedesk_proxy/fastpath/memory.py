@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Self, TypeVar
 
 __all__ = ["Memory"]
 
@@ -11,19 +11,30 @@ V = TypeVar("V")
 
 
 class Memory(dict[K, V]):
-    """Remembers what was worked out of a key alone, compared by value. What else it depends on
-    (a configuration, what nodes have reported) must stay the same for the memory's life: for
-    other facts, take another memory.
+    """Remembers what was worked out of a key, which is compared by value.
 
-    At most ``bound`` entries: the oldest goes first, used or not. Nothing expires by time. A
-    bound of 0 remembers nothing, which is how a cache is turned off.
+    At most ``bound`` entries: the oldest goes first, used or not. Nothing expires by time. A bound
+    of 0 remembers nothing: the cache is turned off.
+
+    What entries depend on beside their key, such as the configuration, are the memory's facts.
+    They are replaced and never changed, so that they are compared by identity: `under` others
+    nothing is remembered any more.
     """
 
-    __slots__ = ("_bound",)
+    __slots__ = ("_bound", "_facts")
 
     def __init__(self, bound: int) -> None:
         super().__init__()
         self._bound = bound
+        self._facts: tuple[object, object] = (None, None)
+
+    def under(self, fact: object, other: object) -> Self:
+        """Itself, emptied unless these are the facts of the last time."""
+        known, known_other = self._facts
+        if fact is not known or other is not known_other:
+            self.clear()
+            self._facts = fact, other
+        return self
 
     def remember(self, key: K, value: V) -> None:
         if len(self) >= self._bound and key not in self:
@@ -31,3 +42,7 @@ class Memory(dict[K, V]):
                 return
             del self[next(iter(self))]
         self[key] = value
+
+    def __repr__(self) -> str:
+        # Heads have credentials.
+        return f"<{type(self).__name__} of {len(self)}>"

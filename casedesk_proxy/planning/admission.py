@@ -14,7 +14,8 @@ from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.near_misses import describe_sent
 from casedesk_proxy.auth.tokens import authorise, bare_deployment, find_access
 from casedesk_proxy.errors import BadRequest, ClientFault, ProxyError
-from casedesk_proxy.planning.route import ModelPlacement
+from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.planning.route import ModelPlacement, no_placements
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
@@ -34,14 +35,16 @@ class Admitted:
     """A request that may go on. ``request_id`` is the client's own, if the head has one that we
     accept; ``log_target`` is the target without its secrets; ``facts`` are for the exchange's
     record. ``placements`` is what planning remembers of models for requests with the same head:
-    see `server.admissions`."""
+    see `fastpath.admission_cache`."""
 
     call: Call
     deployment: DeploymentSpec
     request_id: str | None
     log_target: str
     facts: CallFacts
-    placements: dict[str, ModelPlacement] = field(default_factory=dict, compare=False, repr=False)
+    placements: Memory[str, ModelPlacement] = field(
+        default_factory=no_placements, compare=False, repr=False
+    )
 
 
 @record

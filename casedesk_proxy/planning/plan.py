@@ -38,8 +38,6 @@ _PATHS = {
     Action.EMBEDDINGS: "/v1/embeddings",
 }
 _NOT_TRANSPOSED = Transposition()
-#: Models whose placements are remembered for one connection.
-_MAX_PLACEMENTS = 16
 #: Characters of a model name that Google's own clients leave as they are in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
@@ -71,9 +69,11 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     check_items(ask.raw, snapshot.body_items)
     body = read_body(call, ask.raw, lambda: _offered(deployment, ask))
     asked = call.model or body.model or ""
-    place = ask.placements.get(asked)
-    if place is None or not place.is_current(ask):
+    known = ask.placements.under(ask.reported, ask.nodes)
+    place = known.get(asked)
+    if place is None:
         place = _find_placement(snapshot, deployment, ask, asked)
+        known.remember(asked, place)
     target, nodes, wish, made = place.target, place.natives, place.wish, _NOT_TRANSPOSED
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)
@@ -155,11 +155,7 @@ def _find_placement(
     wish = _wish(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
-    place = ModelPlacement(ask.reported, ask.nodes, target, holders, natives, wish, lacks, plain)
-    if len(ask.placements) >= _MAX_PLACEMENTS:
-        ask.placements.clear()
-    ask.placements[asked] = place
-    return place
+    return ModelPlacement(target, holders, natives, wish, lacks, plain)
 
 
 def _native_routes(

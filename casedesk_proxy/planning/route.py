@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.dialects.core.contract import Question, Translator
+from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import (
@@ -24,6 +25,16 @@ from casedesk_proxy.wire.http1 import request_head
 __all__ = ["ModelPlacement", "PlanInput", "Route"]
 
 
+#: Models of which a client with one head may ask in turn.
+_MAX_PLACEMENTS = 16
+
+
+def no_placements() -> Memory[str, ModelPlacement]:
+    """Placements by the names that are asked for: none yet. Its facts are what nodes report, and
+    what they were recognised as."""
+    return Memory(_MAX_PLACEMENTS)
+
+
 @record
 class PlanInput:
     """One request to be planned. ``reported``: the models of each node that told its list;
@@ -38,7 +49,7 @@ class PlanInput:
     request_id: str
     reported: Mapping[str, tuple[ModelInfo, ...]]
     nodes: Mapping[str, NodeSpec] = field(default_factory=dict)
-    placements: dict[str, ModelPlacement] = field(default_factory=dict)
+    placements: Memory[str, ModelPlacement] = field(default_factory=no_placements)
     refused: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     without: frozenset[Control] = frozenset()
@@ -46,15 +57,13 @@ class PlanInput:
 
 @dataclass(frozen=True, slots=True)
 class ModelPlacement:
-    """Where the model ``target.asked`` is, for as long as the nodes tell what they told.
+    """Where the model ``target.asked`` is, for as long as the nodes report what they reported.
 
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``wish`` is for them,
     without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
     asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
     """
 
-    reported: Mapping[str, tuple[ModelInfo, ...]]
-    nodes: Mapping[str, NodeSpec]
     target: Target
     holders: tuple[NodeSpec, ...]
     natives: tuple[NodeSpec, ...]
@@ -62,10 +71,6 @@ class ModelPlacement:
     lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
     plain: bool = False
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
-
-    def is_current(self, ask: PlanInput) -> bool:
-        """What nodes tell is replaced, never changed."""
-        return self.reported is ask.reported and self.nodes is ask.nodes
 
 
 @record

@@ -14,6 +14,7 @@ from dataclasses import replace
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.planning.admission import (
     CATALOGUE,
     Admitted,
@@ -31,7 +32,6 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.heads import own_head
 from casedesk_proxy.replying.record import CallFacts, Outcome, Phase, Terminal, terminal_of
-from casedesk_proxy.server.admissions import Admissions
 from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.learning import Wishes
@@ -83,14 +83,13 @@ class Handler:
         self.live: set[Outcome] = set()
         self._ids = _RequestIds()
         self._lists = Remembered()
-        self._admissions = Admissions()
+        self._admissions = AdmissionCache()
         self._quiet: asyncio.Future[None] | None = None
 
     def adopt(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
         """Answer with another configuration from the next request on."""
         self.snapshot = snapshot
         self._sinks = sinks
-        self._admissions.forget()
         self.refusals.adopt(snapshot.refusals_per_minute)
 
     async def wait_quiet(self) -> None:
@@ -103,7 +102,7 @@ class Handler:
         """Answer one request; tells whether its connection may carry another. Raises nothing
         but CancelledError."""
         head = request.head
-        admitted = self._admissions.find(head, self.snapshot)
+        admitted = self._admissions.find(head, self.snapshot, self.hosts)
         if admitted is not None:
             ident, target = admitted.request_id, admitted.log_target
         else:

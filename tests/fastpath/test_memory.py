@@ -26,3 +26,19 @@ def test_a_bound_of_none_remembers_nothing() -> None:
     memory: Memory[str, int] = Memory(0)
     memory.remember("a", 1)
     assert not memory
+
+
+def test_under_other_facts_it_is_empty() -> None:
+    memory: Memory[str, int] = Memory(2)
+    one, equal = [1], [1]
+    memory.under(one, None).remember("a", 1)
+    assert memory.under(one, None) == {"a": 1}
+    assert memory.under(equal, None) == {}
+    memory.under(equal, None).remember("a", 2)
+    assert memory.under(equal, equal) == {}
+
+
+def test_it_shows_nothing_of_what_it_remembers() -> None:
+    memory: Memory[str, str] = Memory(2)
+    memory.remember("secret", "secret")
+    assert repr(memory) == "<Memory of 1>"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.server.test_transposing import Shouting
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.relay.continued import ContinuedArray
@@ -19,6 +18,7 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import ChunkReader
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.relay.test_transposing import Shouting
 from tests.server.transports import RecordingTransport
 
 

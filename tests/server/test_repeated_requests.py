@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.server.admissions import Admissions
+from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry.lines import flush
 from tests.server.gateways import NodeSide, read_head, staged
@@ -124,13 +124,13 @@ async def test_another_credential_is_judged_anew(talk: Talk) -> None:
 async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each credential is judged once, the refused ones every time."""
     judged = []
-    judge = Admissions.admit
+    judge = AdmissionCache.admit
 
     def counted(*given: Any) -> Any:
         judged.append(1)
         return judge(*given)
 
-    monkeypatch.setattr(Admissions, "admit", counted)
+    monkeypatch.setattr(AdmissionCache, "admit", counted)
     answers = []
     for token in ("alice", "mallo", "bob", "alice", "mallo", "bob", "alice"):
         other = Talk(talk.gateway, 0)
