@@ -59,10 +59,11 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     behind = _behind_pattern(names, rules)
     if behind is not None:
         return _behind_alias(asked, behind, rules, reported)
-    found = _silent(names[0], rules, reported)
-    if found is None:
-        raise _not_found(asked, rules, reported)
-    return Target(asked, *found)
+    for name in names:
+        found = _silent(name, rules, reported)
+        if found is not None:
+            return Target(asked, *found)
+    raise _not_found(asked, rules, reported)
 
 
 def locate(model: str, rules: ModelRules, reported: Reported) -> tuple[str, tuple[str, ...]] | None:

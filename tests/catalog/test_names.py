@@ -154,6 +154,14 @@ def test_an_alias_that_leads_nowhere_names_what_it_leads_to(given: dict[str, Any
     assert caught.value.message == told
 
 
+def test_a_configured_model_may_begin_like_a_resource_while_its_node_is_silent() -> None:
+    given = rules(models=("models/m",))
+    assert [info.name for info in visible(given, {})] == ["models/m"]
+    assert resolve("models/m", given, {}).model == "models/m"
+    with pytest.raises(NotFound):
+        resolve("m", given, {})
+
+
 names = st.sampled_from(
     ["m", "n", "m:latest", "n:latest", "m:1", "p-m", "p-p-m", "p-n:latest", "models/m", "q/m", "p-"]
 )
