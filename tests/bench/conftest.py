@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
-# This folder is no package, since one of its name would hide the scripts' own.
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from bench.engine.build import Engines, build
 from bench.engine.clients import Request, Snapshot, load_command

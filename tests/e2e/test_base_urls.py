@@ -11,7 +11,7 @@ import pytest
 from google import genai
 from google.genai import errors
 
-from e2e.conftest import Desk
+from tests.e2e.conftest import Desk
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 

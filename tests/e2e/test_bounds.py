@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.proxy import proxy_process
 from tests.fixtures.raw_client import RawClient, ask, connect, request
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import ask, connect, request
 
 LOOKALIKES = [b"0\r\n\r\n", b"\r\n0\r\n\r\n", b"\r\n", b"5\r\nhello\r\n", b"HTTP/1.1 200 OK\r\n"]

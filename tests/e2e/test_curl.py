@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.simulator.answer import say
-from e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, request
 

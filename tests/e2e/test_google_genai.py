@@ -12,7 +12,7 @@ from google.genai import errors, types
 
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.script import HEADER
-from e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
 
 ANSWER = say("good day")
 MOUNTS = ("/proxy/desk/gemini", "/genai", "")

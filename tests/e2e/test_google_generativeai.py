@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.simulator.answer import embed, say
-from e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, Desk
 
 with warnings.catch_warnings():
     # It announces its own end, and that of this Python's support, when it is imported.

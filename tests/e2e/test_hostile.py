@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_node import Step
 

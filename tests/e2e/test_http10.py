@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import connect, request
 from tests.fixtures.raw_peer import Parting
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import RawClient, connect
 from tests.fixtures.raw_node import NodeConnection, RawNode
 

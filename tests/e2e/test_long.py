@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.relaying import STREAMS, asking, relay
+from tests.e2e.relaying import STREAMS, asking, relay
 from tests.fixtures.proxy import proxy_process
 from tests.fixtures.raw_client import RawClient, connect
 from tests.fixtures.raw_node import raw_node

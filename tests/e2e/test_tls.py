@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from e2e.relaying import STREAMS, asking
+from tests.e2e.relaying import STREAMS, asking
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import ask, connect
 from tests.fixtures.raw_node import raw_node

@@ -13,7 +13,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from e2e.relaying import asking, relay
+from tests.e2e.relaying import asking, relay
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, connect
 from tests.fixtures.raw_node import Step

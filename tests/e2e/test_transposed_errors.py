@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from e2e.relaying import UNARY, asking, relay
+from tests.e2e.relaying import UNARY, asking, relay
 from tests.fixtures.messages import Message
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import ask

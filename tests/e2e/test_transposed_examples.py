@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from e2e.relaying import asking, relay
+from tests.e2e.relaying import asking, relay
 from tests.fixtures.messages import Message
 from tests.fixtures.proxy import ProxyProcess
 from tests.fixtures.raw_client import ask, request

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from e2e.relaying import asking
+from tests.e2e.relaying import asking
 from tests.fixtures.messages import Message
 from tests.fixtures.proxy import ProxyProcess, proxy_here
 from tests.fixtures.raw_client import ask, connect

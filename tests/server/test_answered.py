@@ -7,12 +7,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from e2e.relaying import STREAMS, UNARY, asking, relay
-from e2e.test_large import ASK, GEMINI
 
 from casedesk_proxy.replying.completeness import is_answered
 from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Dialect
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.test_large import ASK, GEMINI
 from tests.fixtures.proxy import RunningGateway
 from tests.fixtures.raw_client import connect
 from tests.server.test_injected import EVENTS, STREAM, USAGE, chunk, event

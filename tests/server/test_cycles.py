@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from e2e.relaying import STREAMS, UNARY, asking, relay
 
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import RawClient, ask, connect
 from tests.fixtures.raw_node import NodeConnection, RawNode
 

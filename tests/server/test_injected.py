@@ -17,10 +17,10 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import pytest
-from e2e.relaying import STREAMS, UNARY, asking, relay
-from e2e.test_large import ASK, GEMINI
 
 import casedesk_proxy
+from tests.e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.e2e.test_large import ASK, GEMINI
 from tests.fixtures.messages import Message
 from tests.fixtures.proxy import RunningGateway
 from tests.fixtures.raw_client import RawClient, connect
