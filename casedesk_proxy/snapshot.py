@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from casedesk_proxy.auth.tokens import TokenTable
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.config.schema import Config, Deployment, Node
-from casedesk_proxy.terms import Dialect, Engine
+from casedesk_proxy.engines.registry import find_engine
+from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.addresses import TrustedProxies
 
 __all__ = ["DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
@@ -30,7 +32,7 @@ class NodeSpec:
     port: int
     base: str
     host_header: bytes
-    engine: Engine
+    engine: EngineSpec
     speaks: tuple[Dialect, ...]
     models: tuple[str, ...] | None
     key: str | None = field(repr=False)
@@ -112,7 +114,7 @@ def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
         port=port,
         base=url.path.rstrip("/"),
         host_header=url.netloc.rpartition("@")[2].encode("idna" if not host.isascii() else "ascii"),
-        engine=node.engine,
+        engine=find_engine(node.engine),
         speaks=node.dialects,
         models=node.models,
         key=key,

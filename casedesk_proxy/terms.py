@@ -15,7 +15,6 @@ __all__ = [
     "Call",
     "Control",
     "Dialect",
-    "Engine",
     "Framing",
     "ModelInfo",
     "Principal",
@@ -42,21 +41,6 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 class Dialect(StrEnum):
     """A protocol: what a client speaks (then called its *surface*) or what a node speaks."""
 
-    GEMINI = "gemini"
-    ANTHROPIC = "anthropic"
-    OPENAI = "openai"
-
-
-class Engine(StrEnum):
-    """What a node runs. ``auto`` is recognised by asking the node."""
-
-    AUTO = "auto"
-    OLLAMA = "ollama"
-    VLLM = "vllm"
-    LLAMA_SERVER = "llama-server"
-    SGLANG = "sglang"
-    TGI = "tgi"
-    TRANSFORMERS = "transformers"
     GEMINI = "gemini"
     ANTHROPIC = "anthropic"
     OPENAI = "openai"

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "casedesk_proxy"
 
 LAYERS = {
     "terms": 0, "errors": 0, "jsonio": 0,
-    "config": 1, "wire": 1,
+    "engines": 1, "config": 1, "wire": 1,
     "fastpath": 2, "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
     "snapshot": 3, "planning": 4, "replying": 4, "fastpath.admission_cache": 4,
     "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5,

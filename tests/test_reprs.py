@@ -108,7 +108,7 @@ SUSPECT = re.compile(
 #: What has such a name and is none.
 HARMLESS = {
     "Wish.key": "the hash of a conversation's beginning",
-    "Recognised.needs_key": "a truth value",
+    "Detected.needs_key": "a truth value",
     "Finding.at_key": "a truth value",
     "Tree.keys": "places in a file",
     "ModelPlacement.target": "a model",

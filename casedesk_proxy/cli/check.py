@@ -16,17 +16,19 @@ from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
+from casedesk_proxy.engines.registry import AUTO, find_engine
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Complaint, ConfigError
-from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream.contexts import advise
-from casedesk_proxy.upstream.recognise import recognise
+from casedesk_proxy.upstream.detection import detect_engine
+from casedesk_proxy.upstream.inquiries import Inquirer
 
 __all__ = ["check"]
 
 #: Where output is no terminal, nobody wants lines broken for one.
 PLAIN_WIDTH = 160
 #: Seconds for an answer of a node.
-_PATIENCE = 1.0
+_PATIENCE_S = 1.0
 
 
 @click.command()
@@ -54,22 +56,26 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
 
 
 async def _ask_contexts(config: Config, secrets: dict[str, str], file: str) -> list[Complaint]:
-    """What Ollamas would cut prompts to. Those that do not answer at once are passed over."""
+    """What nodes would cut prompts to. Those that do not answer at once are passed over."""
     nodes = {
         name: node for name, node in config.nodes.items()
-        if node.engine in (Engine.OLLAMA, Engine.AUTO) and node.url.startswith("http:")
+        if _may_cut(find_engine(node.engine)) and node.url.startswith("http:")
     }  # fmt: skip
     async with aiohttp.ClientSession() as session:
         answers = await asyncio.gather(*(
-            recognise(session, node.url, api_key=secrets.get(name), answer_seconds=_PATIENCE)
+            detect_engine(Inquirer(session, node.url, secrets.get(name), _PATIENCE_S))
             for name, node in nodes.items()
         ))  # fmt: skip
     return [
         Complaint(f"nodes.{name}", sentence, file)
         for name, found in zip(nodes, answers, strict=True)
-        if found is not None and found.engine is Engine.OLLAMA
-        for sentence in advise(found.models)
+        if found is not None
+        for sentence in advise(found.engine, found.models)
     ]
+
+
+def _may_cut(engine: EngineSpec) -> bool:
+    return engine is AUTO or engine.contexts is not None
 
 
 def _summarise(config: Config) -> None:

@@ -18,33 +18,36 @@ from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.values import NodeUrl
-from casedesk_proxy.terms import Engine
+from casedesk_proxy.engines.registry import ENGINES, usual_ports
+from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.upstream.contexts import advise
-from casedesk_proxy.upstream.recognise import Recognised, recognise
+from casedesk_proxy.upstream.detection import detect_engine
+from casedesk_proxy.upstream.inquiries import Inquirer
 
 __all__ = ["HOST", "PLACES", "init"]
 
 HOST = "127.0.0.1"
-#: Where each engine listens unless told otherwise. Any of them is recognised on any port.
-PLACES = (
-    (11434, "Ollama"),
-    (8000, "vLLM or transformers serve"),
-    (8080, "llama-server or TGI"),
-    (8081, "llama-server"),
-    (30000, "SGLang"),
-    (3000, "TGI"),
+
+
+def _enumerate(names: Sequence[str], word: str) -> str:
+    """``a, b and c``"""
+    *others, last = names
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+#: Where engines listen unless told otherwise. Any of them is recognised on any port.
+PLACES = tuple(
+    (port, _enumerate([one.title for one in engines], "or"))
+    for port, engines in usual_ports().items()
 )
 LISTEN_PORT, ADMIN_PORT = 8080, 9180
 
-_TITLES = {
-    Engine.OLLAMA: "Ollama",
-    Engine.VLLM: "vLLM",
-    Engine.LLAMA_SERVER: "llama-server",
-    Engine.SGLANG: "SGLang",
-    Engine.TGI: "TGI",
-    Engine.TRANSFORMERS: "transformers serve",
-    Engine.OPENAI: "a server with OpenAI's API",
-}
+_HELP = f"""Look for running nodes and write a configuration for them.
+
+Asks {_enumerate([one.title for one in ENGINES.values() if one.ports], "and")} what they are and
+what they serve, on their usual ports of this machine; no model is run. Exit code 1 when nothing
+was found.
+"""
 
 
 def _read_urls(
@@ -60,7 +63,7 @@ def _read_url(text: str) -> str:
     return check_value(NodeUrl, url.removesuffix("/v1"), text)
 
 
-@click.command()
+@click.command(help=_HELP)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -78,12 +81,6 @@ def _read_url(text: str) -> str:
     help="Look here instead of the usual local ports; may be given several times.",
 )
 def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
-    """Look for running nodes and write a configuration for them.
-
-    Asks Ollama, vLLM, llama-server, SGLang, TGI and transformers serve what they are and what
-    they serve, on their usual ports of this machine; no model is run. Exit code 1 when nothing
-    was found.
-    """
     if output.exists() and not force:
         _refuse(output)
     places = urls or tuple(f"http://{HOST}:{port}" for port, _ in PLACES)
@@ -92,7 +89,7 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
         _tell_nothing(urls)
     for one in found:
         click.echo(f"{one.url}  {_describe(one.node)}")
-        for sentence in advise(one.node.models) if one.node.engine is Engine.OLLAMA else ():
+        for sentence in advise(one.node.engine, one.node.models):
             click.echo(f"  note: {sentence}")
     listen = _choose_port(LISTEN_PORT, found)
     credential = mint()
@@ -120,9 +117,9 @@ def _program() -> str:
     return name if shutil.which(name) or typed.name != name else str(typed)
 
 
-async def _look(urls: Sequence[str]) -> list[tuple[str, Recognised]]:
+async def _look(urls: Sequence[str]) -> list[tuple[str, Detected]]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        answers = await asyncio.gather(*(recognise(session, url) for url in urls))
+        answers = await asyncio.gather(*(detect_engine(Inquirer(session, url)) for url in urls))
     return [(url, node) for url, node in zip(urls, answers, strict=True) if node is not None]
 
 
@@ -146,8 +143,8 @@ def _tell_nothing(urls: Sequence[str]) -> None:
     raise click.exceptions.Exit(1)
 
 
-def _describe(node: Recognised) -> str:
-    title = _TITLES.get(node.engine, str(node.engine))
+def _describe(node: Detected) -> str:
+    title = node.engine.title
     names = model_names([node])
     if node.loading:
         told = "still loading its model"

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from casedesk_proxy.cli.credential import Credential, quote, token_lines
-from casedesk_proxy.config.engines import SPEAKS
 from casedesk_proxy.config.values import is_model_name
-from casedesk_proxy.terms import Engine
-from casedesk_proxy.upstream.recognise import Recognised
+from casedesk_proxy.engines.spec import Detected
+from casedesk_proxy.terms import ModelInfo
 
 __all__ = ["DEPLOYMENT", "HOLDER", "Found", "model_names", "name_nodes", "starter_config"]
 
@@ -21,10 +20,10 @@ HOLDER = "me"
 class Found:
     name: str
     url: str
-    node: Recognised
+    node: Detected
 
 
-def name_nodes(found: Iterable[tuple[str, Recognised]]) -> list[Found]:
+def name_nodes(found: Iterable[tuple[str, Detected]]) -> list[Found]:
     """Named after their engines: vllm, vllm-2, …"""
     named: list[Found] = []
     for url, node in found:
@@ -34,10 +33,13 @@ def name_nodes(found: Iterable[tuple[str, Recognised]]) -> list[Found]:
     return named
 
 
-def model_names(nodes: Iterable[Recognised]) -> list[str]:
+def model_names(nodes: Iterable[Detected]) -> list[str]:
     """Each once, in the order of the nodes; names that no configuration may hold are left out."""
-    names = (model.name for node in nodes for model in node.models)
-    return list(dict.fromkeys(name for name in names if is_model_name(name)))
+    return _usable_names(model for node in nodes for model in node.models)
+
+
+def _usable_names(models: Iterable[ModelInfo]) -> list[str]:
+    return list(dict.fromkeys(model.name for model in models if is_model_name(model.name)))
 
 
 def starter_config(found: Sequence[Found], listen: str, admin: str, credential: Credential) -> str:
@@ -67,7 +69,7 @@ def _node_lines(found: Found) -> str:
     lines = [f"  {found.name}:", f"    url: {quote(found.url)}", f"    engine: {node.engine}"]
     if node.version is not None and node.version.isprintable():
         lines[-1] += f"  # {node.version}"
-    if node.dialects not in ((), SPEAKS[node.engine]):
+    if node.dialects not in ((), node.engine.speaks):
         lines.append(f"    speaks: [{', '.join(node.dialects)}]  # this version speaks both")
     if node.slots is not None:
         # A hint only: it queues beyond its slots, where a limit here would turn clients away.
@@ -102,8 +104,5 @@ def _deployment_lines(found: Sequence[Found]) -> str:
 
 
 def _first_chat_model(found: Sequence[Found]) -> str | None:
-    chats = [
-        Recognised(Engine.AUTO, tuple(model for model in one.node.models if not model.embeds))
-        for one in found
-    ]
-    return next(iter(model_names(chats)), None)
+    models = (model for one in found for model in one.node.models if not model.embeds)
+    return next(iter(_usable_names(models)), None)

@@ -16,6 +16,7 @@ from casedesk_proxy.config.keys import Path, show
 from casedesk_proxy.config.schema import Server
 from casedesk_proxy.config.values import Address, parse_listen, without_endpoint
 from casedesk_proxy.config.wording import nearest
+from casedesk_proxy.engines.registry import ENGINES
 
 __all__ = ["Finding", "cross_check"]
 
@@ -91,7 +92,8 @@ def _check_url(name: str, url: str, engine: Any, seen: dict[str, str]) -> Iterat
     if not parts.hostname:
         return
     # /api is Ollama's own; elsewhere (OpenRouter, Open WebUI) it is where /v1 begins.
-    if end in ("v1", "v1beta") or (end == "api" and engine == "ollama"):
+    known = ENGINES.get(engine) if isinstance(engine, str) else None
+    if end in ("v1", "v1beta") or (known is not None and end in known.url_ends):
         message = f"ends in /{end}, which the proxy adds itself"
         yield Finding(path, message, f"leave /{end} out", warns=True)
     elif (base := without_endpoint(url)) is not None:

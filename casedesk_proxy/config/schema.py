@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from casedesk_proxy.config.engines import SPEAKS
+from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.values import (
     AbsolutePath,
@@ -36,7 +36,8 @@ from casedesk_proxy.config.values import (
     complain,
     parse_listen,
 )
-from casedesk_proxy.terms import Dialect, Engine
+from casedesk_proxy.engines.registry import find_engine
+from casedesk_proxy.terms import Dialect
 
 __all__ = [
     "Config",
@@ -181,8 +182,8 @@ class Node(Section):
     """One inference server."""
 
     url: NodeUrl = setting("http or https, host, port and, if need be, a path prefix; not /v1.")
-    engine: Engine = setting(
-        "What runs there; auto: taken for openai until it is recognised.", Engine.AUTO
+    engine: EngineName = setting(
+        "What runs there; auto: taken for openai until it is recognised.", EngineName("auto")
     )
     speaks: tuple[Dialect, ...] | None = setting(
         "Protocols that it serves itself; null: what its engine is known to speak.", None
@@ -225,7 +226,7 @@ class Node(Section):
     @property
     def dialects(self) -> tuple[Dialect, ...]:
         """What it speaks: as configured, else as its engine is known to."""
-        return SPEAKS[self.engine] if self.speaks is None else self.speaks
+        return find_engine(self.engine).speaks if self.speaks is None else self.speaks
 
 
 class Deployment(Section):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from casedesk_proxy.config.engines import OTHER_NAMES
 from casedesk_proxy.config.keys import (
     Path,
     Pattern,
@@ -30,13 +31,7 @@ _HASH = "write sha256: HASH; `casedesk-proxy token new` mints one and prints the
 #: Where a value in the file may be a secret, or be mistaken for one.
 _SECRET_KEYS = ("api_key", "sha256")
 #: What people write for a choice that has another name here.
-_OTHER_NAMES = {
-    "llama.cpp": "llama-server",
-    "llamacpp": "llama-server",
-    "google": "gemini",
-    "claude": "anthropic",
-    "off": "none",
-}
+_OTHER_NAMES = {**OTHER_NAMES, "off": "none"}
 _PLACES = "write {env: VARIABLE}, {file: /path} or {credential: NAME}"
 _SPACE = "put a space after the colon between name and value"
 #: ``name:value`` in one or several lines, which YAML reads as one text.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from casedesk_proxy.dialects.engines import Limits
+from casedesk_proxy.engines.limits import Limits
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Control, ModelInfo

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from casedesk_proxy.dialects.core.native import Part, find_parts, lost_parts
+from casedesk_proxy.dialects.core.native import find_parts
 from casedesk_proxy.dialects.core.needs import find_needs, refuse_needs
 from casedesk_proxy.dialects.core.thinking import messages_controls
+from casedesk_proxy.engines.parts import Part
+from casedesk_proxy.engines.registry import AUTO
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Ability, Action, Control, Dialect, Engine, record
+from casedesk_proxy.terms import Ability, Action, Control, Dialect, record
 
 __all__ = ["Native", "choose_natives", "is_plain", "keep_able"]
 
 _ABOUT_THINKING = frozenset({Part.THINKING_OFF, Part.BUDGET, Part.EFFORT})
-#: Engines that refuse on their own route what they refuse of a chat.
-_REFUSING = frozenset({Engine.VLLM, Engine.SGLANG})
 
 
 @record
@@ -29,13 +30,13 @@ class Native:
     nodes: tuple[NodeSpec, ...]
     unsure: tuple[NodeSpec, ...] = ()
     lost: Mapping[Part, str] = field(default_factory=dict)
-    engine: Engine = Engine.AUTO
+    engine: EngineSpec = AUTO
 
 
 def is_plain(ask: PlanInput, natives: tuple[NodeSpec, ...]) -> bool:
     """Whether these get every request as it is, whatever it holds."""
     return ask.call.surface is not Dialect.ANTHROPIC or not any(
-        lost_parts(node.engine) or node.config.thinking for node in natives
+        node.engine.profile.messages.loses or node.config.thinking for node in natives
     )
 
 
@@ -78,14 +79,15 @@ def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacemen
 def _lost(
     ask: PlanInput, parts: Mapping[Part, str], place: ModelPlacement, node: NodeSpec
 ) -> dict[Part, str]:
-    lost = lost_parts(node.engine, node.version)
+    route = node.engine.profile.messages
+    lost = route.lost_parts(node.version)
     found = {part: path for part, path in parts.items() if part in lost}
     if found.keys().isdisjoint(_ABOUT_THINKING):
         return found
     model = find_model(ask.reported, node, place.target.model)
     if model is not None and Ability.THINKING in model.lacks:
         return {part: path for part, path in found.items() if part not in _ABOUT_THINKING}
-    if node.engine is Engine.LLAMA_SERVER and (model is None or Control.EFFORT not in model.heeds):
+    if route.effort_by_template and (model is None or Control.EFFORT not in model.heeds):
         # No template reads it.
         found.pop(Part.EFFORT, None)
     return found
@@ -104,11 +106,9 @@ def _is_unproven(
         return False
     if mode != "auto" or controls & ask.refused.get((node.name, place.target.model), frozenset()):
         return True
-    if node.engine not in _REFUSING:
+    may_refuse = node.engine.profile.messages.may_refuse
+    if not may_refuse:
         return False
     if controls & find_limits(ask, place.target.model, node).deaf:
         return True
-    risky = controls - {Control.OFF}
-    if node.engine is Engine.SGLANG:
-        risky -= {Control.BUDGET}
-    return not risky <= ask.taken.get((node.name, place.target.model), frozenset())
+    return not controls & may_refuse <= ask.taken.get((node.name, place.target.model), frozenset())

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from casedesk_proxy.dialects.core.contract import Answered, Context, Transpose, Transposed
-from casedesk_proxy.dialects.engines import Limits
 from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.engines.limits import Limits
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.jsonio import TooDeep, with_exact_numbers
 from casedesk_proxy.planning.limits import find_limits, find_model
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.terms import Dialect, Engine, ModelInfo, Target
+from casedesk_proxy.terms import Dialect, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
 
@@ -77,7 +78,7 @@ def _for_speakers(
 ) -> Transposition:
     result = Transposition()
     fault: ClientFault | None = None
-    made: dict[tuple[Engine, str, Limits], Route | None] = {}
+    made: dict[tuple[EngineSpec, str, Limits], Route | None] = {}
     for node in speakers:
         limits = find_limits(ask, target.model, node)
         kind = (node.engine, node.config.system_role, limits)

@@ -6,9 +6,9 @@ import logging
 import re
 from collections.abc import Mapping
 
+from casedesk_proxy.engines.registry import AUTO, context_remedy
 from casedesk_proxy.replying.record import Outcome, Terminal
-from casedesk_proxy.terms import Engine, ModelInfo
-from casedesk_proxy.upstream.contexts import remedy
+from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.usage.cut import MEDIA, SHORTEST, cut_to
 
@@ -54,7 +54,7 @@ class Cuts:
         model = self._model(outcome)
         found = self._metadata.nodes.get(outcome.node)
         limit = model.context_length if model is not None else None
-        guess = found is not None and found.engine is Engine.OLLAMA
+        guess = found is not None and found.engine.contexts is not None
         # Anthropic's counts leave out what came from a cache.
         for counted in (usage.prompt, usage.prompt + (usage.cached or 0)):
             if outcome.cut_to is None:
@@ -72,10 +72,11 @@ class Cuts:
             return
         self._said.add(place)
         self.seen = {**self.seen, (outcome.node, outcome.model): limit}
+        found = self._metadata.nodes.get(outcome.node)
         trained = (model.trained_length if model is not None else None) or 0
         log.warning(
             "node %s cut a prompt for %s to %d tokens without an error (request %s, %d bytes), and "
             "answered only the rest; %s; each such request has cut_to in its line of the log",
             outcome.node, outcome.model, limit, outcome.request_id, outcome.received,
-            remedy(trained),
+            context_remedy(found.engine if found is not None else AUTO, trained),
         )  # fmt: skip

@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
 
-from casedesk_proxy.config.engines import SENDS_AT_ONCE
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
@@ -271,7 +270,7 @@ class Dispatcher:
                 node.host,
                 node.port,
                 context_of(node),
-                delayed_acks=not node.secure and node.engine in SENDS_AT_ONCE,
+                delayed_acks=not node.secure and node.engine.sends_at_once,
             )
         self._pool_of[node.name] = node, known
         return known

@@ -11,25 +11,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import aiohttp
 
-from casedesk_proxy import jsonio
+from casedesk_proxy.engines.reading import version_numbers
+from casedesk_proxy.engines.registry import AUTO
+from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
-from casedesk_proxy.surfaces.catalogues import is_catalogue, read_catalogue
-from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.agenda import Agenda
-from casedesk_proxy.upstream.contexts import Warnings
-from casedesk_proxy.upstream.recognise import (
-    Recognised,
-    ask_for_embeddings,
-    recognise,
-    refresh_ollama,
-    version_numbers,
-)
+from casedesk_proxy.upstream.contexts import ContextAdvice
+from casedesk_proxy.upstream.detection import complete, detect_engine, refresh
+from casedesk_proxy.upstream.inquiries import Inquirer
+from casedesk_proxy.upstream.listings import fetch_models, node_url
 from casedesk_proxy.upstream.tls import context_of
-from casedesk_proxy.wire.headers import node_credential
 
 __all__ = ["Metadata"]
 
@@ -42,19 +37,9 @@ LEAST = 1.0
 IN_USE = 4.0
 #: Longer lists are not read anew for each use.
 LONG_LIST = 50
-#: What one list may take: seconds and bytes.
-TIMEOUT = 5.0
+#: What one list may take.
+LIST_TIMEOUT_S = 5.0
 MAX_LIST = 4 * 1024 * 1024
-
-_LISTS = {
-    Dialect.OPENAI: "/v1/models",
-    Dialect.ANTHROPIC: "/v1/models?limit=1000",
-    Dialect.GEMINI: "/v1beta/models?pageSize=1000",
-}
-#: Not engines of this machine: they have lists, and nothing else to be asked.
-_REMOTE = frozenset({Engine.GEMINI, Engine.ANTHROPIC, Engine.OPENAI})
-_COUNTING = frozenset({Engine.GEMINI, Engine.ANTHROPIC})
-_JSON = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Metadata:
@@ -71,25 +56,25 @@ class Metadata:
         self._snapshot: Snapshot | None = None
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
-        self._recognised: dict[str, Recognised] = {}
+        self._detected: dict[str, Detected] = {}
         self._agenda = Agenda(loop, self._begin_look)
         self._looks: set[asyncio.Task[None]] = set()
-        self._warnings = Warnings()
+        self._contexts = ContextAdvice()
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
         self.nodes: Mapping[str, NodeSpec] = {}
 
     @property
     def advice(self) -> Mapping[str, Sequence[str]]:
         """What there is to say to operators, by node."""
-        return self._warnings.advice
+        return self._contexts.advice
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Take over a configuration: models named in it count at once. What was learnt of a node
         that has moved is forgotten."""
         old = self._snapshot.nodes if self._snapshot else {}
-        for name in list(self._recognised):
+        for name in list(self._detected):
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
-                del self._recognised[name]
+                del self._detected[name]
                 self._learn_slots(name, None)
         for name, node in old.items():
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(node):
@@ -103,7 +88,7 @@ class Metadata:
         }  # fmt: skip
         for name, node in snapshot.nodes.items():
             if node.models is not None:
-                found = self._recognised.get(name)
+                found = self._detected.get(name)
                 known[name] = _named(node.models, found.models if found is not None else ())
         self.reported = known
         self._apply()
@@ -136,7 +121,7 @@ class Metadata:
         if name in self._agenda or self._snapshot is None:
             return
         node = self._snapshot.nodes.get(name)
-        if node is None or node.engine in _COUNTING:
+        if node is None or node.engine.is_metered:
             return
         if node.models is None and len(self.reported.get(name, ())) <= LONG_LIST:
             self._agenda.put(name, IN_USE)
@@ -178,46 +163,44 @@ class Metadata:
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""
         connector = aiohttp.TCPConnector(ssl=context_of(node) or True)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=LIST_TIMEOUT_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            found = None if node.engine in _REMOTE else await self._recognise(session, node)
+            found = await self._detect(session, node) if node.engine.tells_facts else None
             if found is not None:
                 self._note(node, found)
             models = found.models if found is not None else None
             if not models and node.models is None:
-                models = await self._list(session, node)
+                models = await fetch_models(session, node)
         current = self._snapshot.nodes.get(node.name) if self._snapshot else None
         if models is None or current is None:
             return
         if current.models is not None:
             models = _named(current.models, models)
         if found is not None:
-            self._warnings.look(node.name, found.engine, models)
+            self._contexts.look(node.name, found.engine, models)
         # Some servers list nothing and serve something; who listed models before has lost them.
         before = self.reported.get(node.name)
         if models != before and (models or before is not None):
             self.reported = {**self.reported, node.name: models}
 
-    async def _recognise(self, session: aiohttp.ClientSession, node: NodeSpec) -> Recognised | None:
-        known = self._recognised.get(node.name)
-        if known is not None and known.engine is Engine.OLLAMA:
-            fresh = await refresh_ollama(session, _url(node), known, api_key=node.key)
-            if fresh is not None:
-                return fresh
-        found = await recognise(session, _url(node), api_key=node.key)
-        if found is not None and found.engine is Engine.LLAMA_SERVER:
-            return await ask_for_embeddings(session, _url(node), found, api_key=node.key)
-        return found
+    async def _detect(self, session: aiohttp.ClientSession, node: NodeSpec) -> Detected | None:
+        inquirer = Inquirer(session, node_url(node), node.key)
+        known = self._detected.get(node.name)
+        fresh = await refresh(inquirer, known) if known is not None else None
+        if fresh is not None:
+            return fresh
+        found = await detect_engine(inquirer)
+        return await complete(inquirer, found) if found is not None else None
 
-    def _note(self, node: NodeSpec, found: Recognised) -> None:
-        before = self._recognised.get(node.name)
+    def _note(self, node: NodeSpec, found: Detected) -> None:
+        before = self._detected.get(node.name)
         if found == before:
             return
-        self._recognised[node.name] = found
+        self._detected[node.name] = found
         if before is None or before.engine is not found.engine:
             version = f" {found.version}" if found.version else ""
             log.info("node %s is %s%s", node.name, found.engine, version)
-            if node.engine not in (Engine.AUTO, found.engine):
+            if node.engine not in (AUTO, found.engine):
                 log.warning(
                     "node %s is configured as %s but looks like %s",
                     node.name, node.engine, found.engine,
@@ -231,32 +214,10 @@ class Metadata:
         """The nodes as they are, for those where that was not configured."""
         assert self._snapshot is not None
         self.nodes = {
-            name: _as_found(node, self._recognised[name])
+            name: _as_found(node, self._detected[name])
             for name, node in self._snapshot.nodes.items()
-            if name in self._recognised
+            if name in self._detected
         }
-
-    async def _list(
-        self, session: aiohttp.ClientSession, node: NodeSpec
-    ) -> tuple[ModelInfo, ...] | None:
-        dialect = node.speaks[0]
-        headers = dict(_JSON)
-        if dialect is Dialect.ANTHROPIC:
-            headers["anthropic-version"] = "2023-06-01"
-        if node.key is not None:
-            name, value = node_credential(dialect, node.key)
-            headers[name.decode()] = value.decode()
-        try:
-            async with session.get(
-                _url(node) + _LISTS[dialect], headers=headers, allow_redirects=False
-            ) as reply:
-                if reply.status != 200:
-                    return None
-                listing = await _bounded_json(reply)
-                return read_catalogue(dialect, listing) if is_catalogue(dialect, listing) else None
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            log.debug("node %s did not list its models: %s", node.name, type(error).__name__)
-            return None
 
 
 def _named(names: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tuple[ModelInfo, ...]:
@@ -266,8 +227,8 @@ def _named(names: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tuple[Model
     return tuple(replace(model or ModelInfo(name), name=name) for name, model in told)
 
 
-def _as_found(node: NodeSpec, found: Recognised) -> NodeSpec:
-    if node.engine not in (Engine.AUTO, found.engine):
+def _as_found(node: NodeSpec, found: Detected) -> NodeSpec:
+    if node.engine not in (AUTO, found.engine):
         return node  # The operator knows better, or thinks so.
     version = version_numbers(found.version or "")
     speaks = found.dialects if node.config.speaks is None and found.dialects else node.speaks
@@ -276,15 +237,3 @@ def _as_found(node: NodeSpec, found: Recognised) -> NodeSpec:
 
 def _place(node: NodeSpec) -> tuple[object, ...]:
     return node.secure, node.host, node.port, node.base, node.engine
-
-
-def _url(node: NodeSpec) -> str:
-    scheme = "https" if node.secure else "http"
-    return f"{scheme}://{node.host_header.decode()}{node.base}"
-
-
-async def _bounded_json(reply: aiohttp.ClientResponse) -> Any:
-    data = await reply.content.read(MAX_LIST)
-    while len(data) < MAX_LIST and (piece := await reply.content.read(MAX_LIST - len(data))):
-        data += piece
-    return jsonio.loads(data)

@@ -1,14 +1,8 @@
 """Asks nodes of which nothing is heard whether they live.
 
-Passive signs go first: a node that serves is not asked. What is asked is the cheapest address of
-its engine that neither runs inference nor wakes a model. Times are spread, so that nodes and
+Passive signs go first: a node that serves is not asked. What is asked is its engine's ``probe``.
+Times are spread, so that nodes and
 proxies do not fall into step.
-
-Read in the engines' sources: SGLang's /health and /health_generate generate a token, the first
-unless SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is off, and /get_server_info asks its scheduler
-(srt/entrypoints/http_server.py); TGI's /health generates one while it counts as unwell, and goes
-to the device otherwise (router/src/server.rs, Backend::health). So lists that their web servers
-answer by themselves are asked instead: SGLang's /v1/models, TGI's /info.
 
 A probe that is not answered may find a process that hangs, or one that does one thing at a time
 and is deep in a long prompt. Nobody can tell them apart, and both are to be spared the same things:
@@ -29,26 +23,13 @@ from casedesk_proxy.pools.health import FIRST, Fault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import FULL, REFUSALS
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
-from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
 
-__all__ = ["PATHS", "Prober"]
+__all__ = ["Prober"]
 
-#: What each engine is asked. The remote ones are not: their requests tell enough, and each
-#: question would count against somebody's quota.
-PATHS: Mapping[Engine, str] = {
-    Engine.OLLAMA: "/api/version",
-    Engine.VLLM: "/health",
-    Engine.LLAMA_SERVER: "/health",
-    Engine.SGLANG: "/v1/models",
-    Engine.TGI: "/info",
-    Engine.TRANSFORMERS: "/health",
-    Engine.OPENAI: "/v1/models",
-    Engine.AUTO: "/v1/models",
-}
 #: Seconds between two looks at who is due; for one answer where no node counts as hung; that a
 #: probe goes on waiting for a hung one; and the spread of each pause.
 TICK = 0.5
@@ -159,7 +140,7 @@ class Prober:
         return counts and state.heard_at > before
 
     async def _ask(self, session: aiohttp.ClientSession, node: NodeSpec, state: NodeState) -> None:
-        path = PATHS.get(self._metadata.nodes.get(node.name, node).engine)
+        path = self._metadata.nodes.get(node.name, node).engine.probe
         if path is None:
             return
         began, limit = self._loop.time(), node.config.hung_after

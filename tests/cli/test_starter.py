@@ -5,29 +5,33 @@ import pytest
 from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.starter import Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.terms import Dialect, Engine, ModelInfo
-from casedesk_proxy.upstream.recognise import Recognised
+from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
+from casedesk_proxy.engines.ollama import SPEC as OLLAMA
+from casedesk_proxy.engines.spec import Detected, EngineSpec
+from casedesk_proxy.engines.tgi import SPEC as TGI
+from casedesk_proxy.engines.vllm import SPEC as VLLM
+from casedesk_proxy.terms import Dialect, ModelInfo
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
 
 
-def node(engine: Engine, *models: str, **facts: object) -> Recognised:
+def node(engine: EngineSpec, *models: str, **facts: object) -> Detected:
     infos = tuple(ModelInfo(name, embeds="embed" in name) for name in models)
-    dialects = facts.pop("dialects", None) or Recognised(engine).dialects
-    return Recognised(engine, infos, dialects, **facts)  # type: ignore[arg-type]
+    dialects = facts.pop("dialects", None) or Detected(engine).dialects
+    return Detected(engine, infos, dialects, **facts)  # type: ignore[arg-type]
 
 
 FOUND = [
     Found(
         "ollama",
         "http://127.0.0.1:11434",
-        node(Engine.OLLAMA, "embed:1", "gemma2:9b", "no", version="0.14.0", dialects=BOTH),
+        node(OLLAMA, "embed:1", "gemma2:9b", "no", version="0.14.0", dialects=BOTH),
     ),
-    Found("vllm", "http://127.0.0.1:8000", node(Engine.VLLM, needs_key=True, dialects=BOTH)),
+    Found("vllm", "http://127.0.0.1:8000", node(VLLM, needs_key=True, dialects=BOTH)),
     Found(
         "llama-server",
         "http://127.0.0.1:8080",
-        node(Engine.LLAMA_SERVER, "gemma2:9b", slots=2, dialects=BOTH),
+        node(LLAMA_SERVER, "gemma2:9b", slots=2, dialects=BOTH),
     ),
 ]
 
@@ -40,9 +44,9 @@ def test_it_loads_without_a_warning() -> None:
     assert config.server.listen == "127.0.0.1:8082"
     assert config.default_deployment == "desk"
     assert [(name, one.engine) for name, one in config.nodes.items()] == [
-        ("ollama", Engine.OLLAMA),
-        ("vllm", Engine.VLLM),
-        ("llama-server", Engine.LLAMA_SERVER),
+        ("ollama", "ollama"),
+        ("vllm", "vllm"),
+        ("llama-server", "llama-server"),
     ]
     assert config.nodes["ollama"].speaks == BOTH
     assert config.nodes["vllm"].speaks is None
@@ -76,17 +80,17 @@ def test_the_suggestions_load_too() -> None:
 
 
 def test_without_models_the_nodes_are_asked() -> None:
-    found = [Found("vllm", "http://127.0.0.1:1", node(Engine.VLLM))]
+    found = [Found("vllm", "http://127.0.0.1:1", node(VLLM))]
     text = starter_config(found, "127.0.0.1:1", "127.0.0.1:2", mint())
     assert load_config(text, "f").config.deployments["desk"].models is None
 
 
 def test_names_tell_nodes_of_one_engine_apart() -> None:
-    found = [("http://a", node(Engine.VLLM)), ("http://b", node(Engine.TGI))]
-    found += [("http://c", node(Engine.VLLM)), ("http://d", node(Engine.VLLM))]
+    found = [("http://a", node(VLLM)), ("http://b", node(TGI))]
+    found += [("http://c", node(VLLM)), ("http://d", node(VLLM))]
     assert [one.name for one in name_nodes(found)] == ["vllm", "tgi", "vllm-2", "vllm-3"]
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\n", "a\x1b[2J", "x" * 600])
 def test_what_no_configuration_may_hold_is_left_out(name: str) -> None:
-    assert model_names([node(Engine.VLLM, name, "good", "good")]) == ["good"]
+    assert model_names([node(VLLM, name, "good", "good")]) == ["good"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import ConfigError
-from casedesk_proxy.terms import Dialect, Engine
+from casedesk_proxy.terms import Dialect
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "gpu-host.yaml").read_text()
 HASH = "ab" * 32
@@ -62,7 +62,7 @@ def test_a_good_file() -> None:
     assert config.server.max_body == 2**20
     assert config.server.access_log is False
     node = config.nodes["gpu0"]
-    assert (node.url, node.engine) == ("http://127.0.0.1:11434", Engine.OLLAMA)
+    assert (node.url, node.engine) == ("http://127.0.0.1:11434", "ollama")
     assert node.dialects == (Dialect.OPENAI, Dialect.ANTHROPIC)
     assert node.api_key is not None
     assert node.api_key.env == "KEY"

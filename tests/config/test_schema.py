@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from casedesk_proxy.config.engines import SPEAKS
 from casedesk_proxy.config.schema import Config, Node, Secret, Server
 from casedesk_proxy.config.values import Address
-from casedesk_proxy.terms import Dialect, Engine
+from casedesk_proxy.terms import Dialect
 
 
 def test_defaults() -> None:
@@ -19,7 +18,7 @@ def test_defaults() -> None:
     assert server.keepalive_timeout == 75.0
     node = Node(url="http://127.0.0.1:1")
     assert (node.connect_timeout, node.first_byte_timeout, node.idle_timeout) == (5, 900, 900)
-    assert (node.engine, node.weight, node.max_streams) == (Engine.AUTO, 1, None)
+    assert (node.engine, node.weight, node.max_streams) == ("auto", 1, None)
 
 
 def test_addresses_are_at_hand() -> None:
@@ -29,21 +28,16 @@ def test_addresses_are_at_hand() -> None:
     assert Server(admin=None).admin_address is None
 
 
-def test_every_engine_is_known_to_speak_something() -> None:
-    assert set(SPEAKS) == set(Engine)
-    assert all(SPEAKS.values())
-
-
 @pytest.mark.parametrize(
     ("engine", "dialects"),
     [
-        (Engine.AUTO, (Dialect.OPENAI,)),
-        (Engine.OLLAMA, (Dialect.OPENAI,)),
-        (Engine.VLLM, (Dialect.OPENAI, Dialect.ANTHROPIC)),
-        (Engine.GEMINI, (Dialect.GEMINI,)),
+        ("auto", (Dialect.OPENAI,)),
+        ("ollama", (Dialect.OPENAI,)),
+        ("vllm", (Dialect.OPENAI, Dialect.ANTHROPIC)),
+        ("gemini", (Dialect.GEMINI,)),
     ],
 )
-def test_what_a_node_speaks(engine: Engine, dialects: tuple[Dialect, ...]) -> None:
+def test_what_a_node_speaks(engine: str, dialects: tuple[Dialect, ...]) -> None:
     assert Node(url="http://a", engine=engine).dialects == dialects
     told = Node(url="http://a", engine=engine, speaks=(Dialect.ANTHROPIC,))
     assert told.dialects == (Dialect.ANTHROPIC,)

@@ -6,6 +6,7 @@ import pytest
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.wording import nearest
+from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.errors import ConfigError
 
 
@@ -92,15 +93,13 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "engine: llama.cpp",
-            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi,"
-            " transformers, gemini, anthropic, openai; did you mean llama-server?",
+            f"nodes.a.engine: must be one of {', '.join(ENGINES)}; did you mean llama-server?",
         ),
         (
             "nodes",
-            "engine: lmstudio",
-            "nodes.a.engine: must be one of auto, ollama, vllm, llama-server, sglang, tgi,"
-            " transformers, gemini, anthropic, openai; for any other server with OpenAI's API write"
-            " openai",
+            "engine: koboldcpp",
+            f"nodes.a.engine: must be one of {', '.join(ENGINES)}; for any other server with"
+            " OpenAI's API write openai",
         ),
         (
             "nodes",

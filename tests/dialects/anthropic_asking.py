@@ -9,16 +9,14 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.pairs.anthropic_openai import transpose
+from casedesk_proxy.engines.registry import find_engine
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
-from casedesk_proxy.terms import Action, Call, Dialect, Engine
+from casedesk_proxy.terms import Action, Call, Dialect
 
-VLLM, LLAMA, OLLAMA, SGLANG, TGI, OPENAI = (
-    Engine.VLLM,
-    Engine.LLAMA_SERVER,
-    Engine.OLLAMA,
-    Engine.SGLANG,
-    Engine.TGI,
-    Engine.OPENAI,
+VLLM, LLAMA, OLLAMA, SGLANG, TGI, OPENAI = map(
+    find_engine,
+    ("vllm", "llama-server", "ollama", "sglang", "tgi", "openai"),
 )
 LOCAL = (VLLM, LLAMA, OLLAMA, SGLANG, TGI)
 WEATHER: dict[str, Any] = {
@@ -30,7 +28,7 @@ TIME: dict[str, Any] = {"name": "get_time", "input_schema": {"type": "object"}}
 MESSAGES = Call(Dialect.ANTHROPIC, Action.MESSAGES, None)
 
 
-def context(engine: Engine = VLLM, **changes: Any) -> Context:
+def context(engine: EngineSpec = VLLM, **changes: Any) -> Context:
     wanted = {"model": "tiny", "asked": "claude", "engine": engine, "request_id": "r1"}
     return Context(**{**wanted, **changes})
 
@@ -75,20 +73,22 @@ def image(media: str = "image/png", data: str = "aGk=") -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
-def transposed(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> Transposed:
+def transposed(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
     return transpose(MESSAGES, body, context(engine, **changes))
 
 
-def chat(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> dict[str, Any]:
+def chat(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> dict[str, Any]:
     """The node's request."""
     return json.loads(transposed(body, engine, **changes).body)
 
 
-def messages(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> list[dict[str, Any]]:
+def messages(
+    body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any
+) -> list[dict[str, Any]]:
     return chat(body, engine, **changes)["messages"]
 
 
-def error(body: dict[str, Any], engine: Engine = VLLM) -> ProxyError:
+def error(body: dict[str, Any], engine: EngineSpec = VLLM) -> ProxyError:
     with pytest.raises(ProxyError) as caught:
         transposed(body, engine)
     assert caught.value.status == 400
@@ -98,7 +98,7 @@ def error(body: dict[str, Any], engine: Engine = VLLM) -> ProxyError:
     return caught.value
 
 
-def bad(body: dict[str, Any], engine: Engine = VLLM) -> list[str]:
+def bad(body: dict[str, Any], engine: EngineSpec = VLLM) -> list[str]:
     """The paths of a 400 as Anthropic's."""
     found = error(body, engine)
     assert type(found) is BadRequest, found
@@ -106,7 +106,7 @@ def bad(body: dict[str, Any], engine: Engine = VLLM) -> list[str]:
 
 
 def refused(
-    body: dict[str, Any], engine: Engine = VLLM, code: str = "unsupported_anthropic_feature"
+    body: dict[str, Any], engine: EngineSpec = VLLM, code: str = "unsupported_anthropic_feature"
 ) -> list[str]:
     """The paths of what the node could not serve."""
     found = error(body, engine)

@@ -9,8 +9,10 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.pairs.gemini_openai import transpose
+from casedesk_proxy.engines.registry import find_engine
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
-from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
+from casedesk_proxy.terms import Action, Call, Dialect, Framing
 
 HELLO: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 #: One pixel.
@@ -18,21 +20,16 @@ PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
     "rkJggg=="
 )
-VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS, OPENAI = (
-    Engine.VLLM,
-    Engine.LLAMA_SERVER,
-    Engine.OLLAMA,
-    Engine.SGLANG,
-    Engine.TGI,
-    Engine.TRANSFORMERS,
-    Engine.OPENAI,
+VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS, OPENAI = map(
+    find_engine,
+    ("vllm", "llama-server", "ollama", "sglang", "tgi", "transformers", "openai"),
 )
 LOCAL = (VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS)
 #: Those that can be held to a format.
 FORMATTING = (VLLM, LLAMA, OLLAMA, SGLANG, TGI)
 
 
-def context(engine: Engine = VLLM, **changes: Any) -> Context:
+def context(engine: EngineSpec = VLLM, **changes: Any) -> Context:
     return Context(
         **{
             "model": "tiny",
@@ -48,11 +45,11 @@ def call(framing: Framing = Framing.SSE, action: Action = Action.STREAM_GENERATE
     return Call(Dialect.GEMINI, action, None, "gemma2:9b", "v1beta", framing=framing)
 
 
-def transposed(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> Transposed:
+def transposed(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
     return transpose(call(), body, context(engine, **changes))
 
 
-def chat(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> dict[str, Any]:
+def chat(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> dict[str, Any]:
     """The node's request."""
     return json.loads(transposed(body, engine, **changes).body)
 
@@ -72,7 +69,7 @@ def with_parts(*parts: Any, role: str = "user") -> dict[str, Any]:
     return {"contents": [{"role": role, "parts": list(parts)}]}
 
 
-def error(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> ProxyError:
+def error(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> ProxyError:
     with pytest.raises(ProxyError) as caught:
         transposed(body, engine, **changes)
     assert caught.value.status == 400
@@ -80,7 +77,7 @@ def error(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> ProxyE
     return caught.value
 
 
-def bad(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> list[str]:
+def bad(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> list[str]:
     """The paths of a 400 as Google's."""
     found = error(body, engine, **changes)
     assert type(found) is BadRequest, found
@@ -88,7 +85,7 @@ def bad(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> list[str
 
 
 def refused(
-    body: dict[str, Any], engine: Engine = VLLM, code: str = "unsupported_gemini_feature"
+    body: dict[str, Any], engine: EngineSpec = VLLM, code: str = "unsupported_gemini_feature"
 ) -> list[str]:
     """The paths of what the node could not serve."""
     found = error(body, engine)

@@ -67,9 +67,9 @@ PITFALLS = """
 15 vLLM's newer name | "reasoning"
 @ dialects/pairs/test_gemini_openai_request.py::test_what_engines_differ_in
 14 a stop list is refused, never cut | stopSequences
-@ dialects/test_engines.py::test_what_is_never_sent
+@ engines/test_profile.py::test_what_is_never_sent
 16 guided_json is never sent | guided_
-@ dialects/test_engines.py::test_what_is_sent_to_whom
+@ engines/test_profile.py::test_what_is_sent_to_whom
 17 a named choice on llama-server | tool_choice named
 18 no tool_choice for Ollama | tool_choice required
 20 max_tokens, which Ollama knows | max_completion_tokens

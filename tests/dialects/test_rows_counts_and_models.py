@@ -91,17 +91,17 @@ model: inputTokenLimit | inputTokenLimit
 model: outputTokenLimit | outputTokenLimit
 model: supportedGenerationMethods | embedContent
 model: thinking | thinking
-@ upstream/test_listings.py::test_which_of_ollama_s_models_think
+@ engines/test_ollama.py::test_which_of_ollama_s_models_think
 model: thinking, as Ollama tells it | capabilities
-@ upstream/test_recognise.py::test_vllm
-metadata: vLLM | Engine.VLLM
-@ upstream/test_recognise.py::test_sglang_is_not_taken_for_ollama
-metadata: SGLang | Engine.SGLANG
-@ upstream/test_recognise.py::test_llama_server
-metadata: llama-server | Engine.LLAMA_SERVER
-@ upstream/test_listings.py::test_a_loaded_model_runs_with_the_context_it_was_loaded_with
+@ upstream/test_detection.py::test_vllm
+metadata: vLLM | Detected(VLLM
+@ upstream/test_detection.py::test_sglang_is_not_taken_for_ollama
+metadata: SGLang | Detected(SGLANG
+@ upstream/test_detection.py::test_llama_server
+metadata: llama-server | Detected(LLAMA_SERVER
+@ engines/test_ollama.py::test_a_loaded_model_runs_with_the_context_it_was_loaded_with
 metadata: Ollama's served context
-@ upstream/test_listings.py::test_tgi_s_limits
+@ engines/test_tgi.py::test_tgi_s_limits
 metadata: TGI
 @ catalog/test_names.py::test_resolve
 names: gemma2 is gemma2:latest, models/ stripped

@@ -116,7 +116,7 @@ logprobs beside a delta | LOGGED
 finish is held, text is not | usageMetadata
 usage chunk ends n=1 | reader.complete
 after [DONE]
-@ dialects/test_engines.py::test_the_stream_of_each_engine
+@ engines/test_profile.py::test_the_stream_of_each_engine
 usage chunk of TGI without id | id=""
 @ dialects/pairs/test_gemini_openai_reply.py::test_candidates_have_chunks_of_their_own
 usage amid the stream of n=2 | usage(12, 3)
@@ -144,19 +144,19 @@ CORS headers of nodes | access-control
 """
 
 ENGINES = """
-@ dialects/test_engines.py::test_the_stream_of_each_engine
+@ engines/test_profile.py::test_the_stream_of_each_engine
 vLLM: role and empty content first, reasoning, stop with calls | VLLM: (
 SGLang: reasoning_content, events of its own | SGLANG: (
 llama-server: null content, comments, timings | LLAMA: (
 Ollama: whole calls, role in each delta | OLLAMA: (
 TGI: ids "0", arguments as an object, usage without id | TGI: (
-@ dialects/test_engines.py::test_the_failure_of_each_engine
+@ engines/test_profile.py::test_the_failure_of_each_engine
 error in the stream of vLLM | VLLM: (event(error
 error in the stream of SGLang | SGLANG: (event(error
 error in the stream of llama-server, without [DONE] | LLAMA: (event(error
 error in the stream of Ollama: an empty chunk, then the end | OLLAMA: (choice
 error in the stream of TGI: a text | TGI: (event(error
-@ dialects/test_engines.py::test_finish_words_of_one_engine_alone
+@ engines/test_profile.py::test_finish_words_of_one_engine_alone
 finish words of vLLM | "repetition"
 finish words of SGLang | "content_filter"
 finish words of TGI | "eos_token"

@@ -230,7 +230,7 @@ streamFunctionCallArguments | streamFunctionCallArguments
 @ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
 retrievalConfig | retrievalConfig
 includeServerSideToolInvocations | includeServerSideToolInvocations
-@ dialects/test_engines.py::test_what_is_sent_to_whom
+@ engines/test_profile.py::test_what_is_sent_to_whom
 choice per node: auto | tool_choice auto
 choice per node: none | tool_choice none
 choice per node: required | tool_choice required
@@ -279,7 +279,7 @@ imageConfig | imageConfig
 audioTranscriptionConfig | audioTranscriptionConfig
 audioTimestamp | audioTimestamp
 responseModalities AUDIO or IMAGE | ["AUDIO"]
-@ dialects/test_engines.py::test_what_is_sent_to_whom
+@ engines/test_profile.py::test_what_is_sent_to_whom
 candidateCount above 1 | "n"
 a fifth stop | five stops
 top_k and its takers | top_k
@@ -321,14 +321,14 @@ level | {"thinkingLevel": "XHIGH"}
 what TGI cannot be told | thinkingLevel
 @ dialects/pairs/test_gemini_openai_reply.py::test_thoughts_not_asked_for_are_counted_only
 thoughts not wanted are counted | candidatesTokenCount
-@ dialects/test_engines.py::test_effort_of_a_budget
+@ engines/test_profile.py::test_effort_of_a_budget
 buckets | 24576
 @ e2e/test_transposed_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
 budget 0 on a real node
 """
 
 ENGINES = """
-@ dialects/test_engines.py::test_what_is_sent_to_whom
+@ engines/test_profile.py::test_what_is_sent_to_whom
 takes: top_k | "top_k"
 takes: max_completion_tokens | "max_completion_tokens"
 takes: n | "n"
@@ -341,11 +341,11 @@ takes: json_object | response_format json_object
 takes: tools, tool_choice | tool_choice required
 takes: logprobs | top_logprobs
 takes: include_usage | include_usage
-@ dialects/test_engines.py::test_what_is_never_sent
+@ engines/test_profile.py::test_what_is_never_sent
 takes: hide reasoning | separate_reasoning
 takes: guided_json and friends | guided_
 takes: logit_bias, user | logit_bias
-@ dialects/test_engines.py::test_one_call_at_a_time
+@ engines/test_profile.py::test_one_call_at_a_time
 takes: parallel_tool_calls | parallel_tool_calls
 @ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
 takes: json_schema | FORMATTING
@@ -367,7 +367,7 @@ adds: stream and include_usage, nothing else | include_usage
 @ planning/test_transposition.py::test_what_stands_before_a_node_hears_what_google_would
 adds: Content-Type | application/json
 adds: Accept-Encoding identity | identity
-@ dialects/test_engines.py::test_what_is_never_sent
+@ engines/test_profile.py::test_what_is_never_sent
 adds: no user | "user"
 @ planning/test_plan.py::test_a_body_is_the_clients_own_when_the_name_stays
 order: a node that speaks the protocol judges by itself | sent == body

@@ -17,7 +17,8 @@ from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.starter import name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.upstream.recognise import recognise
+from casedesk_proxy.upstream.detection import detect_engine
+from casedesk_proxy.upstream.inquiries import Inquirer
 from tests.fixtures.raw_client import ask, request
 from tests.nodes.llama_server import LlamaNode
 from tests.nodes.tiny_model import REPLY, THOUGHT
@@ -65,7 +66,7 @@ class Proxy:
 @asynccontextmanager
 async def initialised(node: LlamaNode) -> AsyncIterator[Proxy]:
     async with aiohttp.ClientSession() as session:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
     assert found is not None
     credential = mint()
     named = name_nodes([(node.url, found)])

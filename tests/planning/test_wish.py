@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
-from casedesk_proxy.terms import Dialect, Engine, ModelInfo
+from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -49,9 +50,7 @@ def test_a_node_is_planned_for_as_what_it_really_is() -> None:
     call = read_call("POST", "/v1/messages", headers)
     body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}]}'
     found = {
-        "b": replace(
-            snapshot.nodes["b"], engine=Engine.VLLM, speaks=(Dialect.OPENAI, Dialect.ANTHROPIC)
-        )
+        "b": replace(snapshot.nodes["b"], engine=VLLM, speaks=(Dialect.OPENAI, Dialect.ANTHROPIC))
     }
     ask = PlanInput(call, headers, body, "r", REPORTED, found)
     made = plan_request(snapshot, snapshot.deployments["d"], ask)

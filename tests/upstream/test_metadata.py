@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
+from casedesk_proxy.engines.vllm import SPEC as VLLM_SPEC
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Dialect, Engine
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream import metadata as metadata_module
 from casedesk_proxy.upstream.metadata import Metadata
 from tests.upstream.fake_node import (
@@ -41,8 +43,8 @@ async def test_a_node_whose_engine_is_not_configured_is_recognised() -> None:
         found = fresh(slots)
         found.adopt(snapshot(a=f"url: {llama.url}", b=f"url: {vllm.url}"))
         await found.refresh()
-    assert found.nodes["a"].engine is Engine.LLAMA_SERVER
-    assert found.nodes["b"].engine is Engine.VLLM
+    assert found.nodes["a"].engine is LLAMA_SERVER
+    assert found.nodes["b"].engine is VLLM_SPEC
     assert Dialect.ANTHROPIC in found.nodes["a"].speaks
     assert slots["a"] == 2
     assert slots["b"] is None
@@ -62,7 +64,7 @@ async def test_what_is_configured_goes_before_what_is_found() -> None:
         await found.refresh()
     assert found.nodes["a"].speaks == (Dialect.OPENAI,)
     assert [model.name for model in found.reported["a"]] == ["mine"]
-    assert found.nodes["b"].engine is Engine.VLLM
+    assert found.nodes["b"].engine is VLLM_SPEC
 
 
 async def test_a_known_ollama_is_asked_two_cheap_questions_until_its_models_change() -> None:

@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 
+from casedesk_proxy.engines.registry import AUTO, ENGINES
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.terms import Engine
 from casedesk_proxy.upstream import probes as probes_module
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
-from casedesk_proxy.upstream.probes import PATHS, Prober
+from casedesk_proxy.upstream.probes import Prober
 from tests.upstream.fake_node import FakeNode, reply, running
 from tests.upstream.specs import snapshot
 
@@ -62,11 +63,15 @@ async def asked_twice(node: FakeNode) -> None:
     await until(lambda: len(node.asked) >= count + 2)
 
 
-@pytest.mark.parametrize("engine", [one for one in PATHS if one is not Engine.AUTO])
-async def test_only_the_cheapest_address_of_an_engine_is_asked(engine: Engine) -> None:
-    async with running({f"GET {PATHS[engine]}": OK}) as node, probing(node.url, engine) as state:
+PROBED = [one for one in ENGINES.values() if one.probe is not None and one is not AUTO]
+
+
+@pytest.mark.parametrize("engine", PROBED, ids=str)
+async def test_only_the_cheapest_address_of_an_engine_is_asked(engine: EngineSpec) -> None:
+    path = f"GET {engine.probe}"
+    async with running({path: OK}) as node, probing(node.url, engine.name) as state:
         await asked_twice(node)
-        assert set(node.asked) == {f"GET {PATHS[engine]}"}
+        assert set(node.asked) == {path}
         assert state.health.is_well()
         assert state.in_flight == state.served == 0
 

@@ -14,7 +14,8 @@ from bench.micro.recorded import read_reply
 from bench.micro.work import Case, Work
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
-from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
+from casedesk_proxy.engines.vllm import SPEC as VLLM
+from casedesk_proxy.terms import Action, Call, Dialect, Framing
 
 _SAID = "Hello, this is a"
 _GEMINI: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
@@ -26,7 +27,7 @@ _ANTHROPIC: dict[str, Any] = {
 
 def _prepare(pair: Any, call: Call, body: dict[str, Any], recorded: str, end: bytes) -> Work:
     reads = read_reply(recorded).payloads
-    context = Context(model="tiny", asked="tiny", engine=Engine.VLLM, request_id="r1")
+    context = Context(model="tiny", asked="tiny", engine=VLLM, request_id="r1")
 
     def make() -> Any:
         made = pair.transpose(call, body, context)

@@ -6,7 +6,7 @@ import binascii
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.engines import Profile
+from casedesk_proxy.engines.profile import Profile
 
 __all__ = ["image_part", "read_document"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from casedesk_proxy.dialects.anthropic.media import image_part, read_document
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.engines import Profile
 from casedesk_proxy.dialects.openai.messages import PAUSE, Piece, Turn, plain_text
+from casedesk_proxy.engines.profile import Profile
 from casedesk_proxy.jsonio import dumps
 
 __all__ = ["TurnReader"]

@@ -16,10 +16,10 @@ from casedesk_proxy.dialects.anthropic.tools import Names, Tools, read_tools
 from casedesk_proxy.dialects.core.contract import Context
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.thinking import chat_controls
-from casedesk_proxy.dialects.engines import Profile, effort_of
 from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
 from casedesk_proxy.dialects.schema.formats import fit_formats
-from casedesk_proxy.dialects.schema.ordering import lower_types
+from casedesk_proxy.dialects.schema.ordering import fit_schema, lower_types
+from casedesk_proxy.engines.profile import Profile, effort_of
 from casedesk_proxy.errors import Violation
 from casedesk_proxy.terms import Control
 
@@ -207,7 +207,7 @@ class _Reader:
             return
         if self._profile.formats is not None:
             schema = fit_formats(schema, self._profile.formats, f"{path}.schema", self.findings)
-        schema = self._profile.fit_schema(schema)
+        schema = fit_schema(schema, self._profile)
         named: dict[str, Any] = {"name": "response", "schema": schema}
         if self._profile.strict_schemas and is_strict(schema):
             named["strict"] = True

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.engines import Choice, Profile
 from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
+from casedesk_proxy.dialects.schema.ordering import fit_schema
+from casedesk_proxy.engines.profile import Choice, Profile
 
 __all__ = ["Names", "Tools", "read_tools"]
 
@@ -102,7 +103,7 @@ def _read_tool(
         function: dict[str, Any] = {"name": name}
         if isinstance(described := tool.get("description"), str):
             function["description"] = described
-        function["parameters"] = profile.fit_schema(schema) if schema else _NO_ARGUMENTS
+        function["parameters"] = fit_schema(schema, profile) if schema else _NO_ARGUMENTS
         if tool.get("strict") is True and _may_be_strict(schema, profile):
             function["strict"] = True
         tools[name] = function

@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from casedesk_proxy.dialects.engines import ANYTHING, Limits, Profile, fit_profile
+from casedesk_proxy.engines.limits import ANYTHING, Limits, fit_profile
+from casedesk_proxy.engines.profile import Profile
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.terms import Call, Control, Engine, RawHeaders, Usage
+from casedesk_proxy.terms import Call, Control, RawHeaders, Usage
 
 __all__ = ["Answered", "Context", "Question", "Translator", "Transpose", "Transposed"]
 
@@ -34,7 +36,7 @@ class Context:
 
     model: str
     asked: str
-    engine: Engine
+    engine: EngineSpec
     request_id: str
     client: str = ""
     refuse_unknown: bool = True

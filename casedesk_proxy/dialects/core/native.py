@@ -1,77 +1,20 @@
-"""What engines lose of Anthropic's requests on a ``/v1/messages`` of their own.
+"""The parts of an Anthropic Messages request that engines may lose, found and refused.
 
-They answer 200 and do less: a response format is not followed, a PDF not read, a tool of
-Anthropic's becomes a function without arguments. Read in the sources of llama-server b11549 (and
-tried, tests/nodes), Ollama 0.32, vLLM 0.32.0 and SGLang 0.5.23. What an engine refuses in words
-of its own counts as lost, too, where translation keeps it or says it better.
+Which engine loses which is said in its module (`engines.parts` tells why).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
+from casedesk_proxy.engines.parts import Part
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported, Violation
-from casedesk_proxy.terms import Action, Engine
+from casedesk_proxy.terms import Action
 
-__all__ = ["Part", "find_parts", "lost_parts", "refuse_parts"]
+__all__ = ["find_parts", "refuse_parts"]
 
-
-class Part(StrEnum):
-    """A part of a Messages request that not every engine keeps."""
-
-    FORMAT = "a response format"
-    BETA_FORMAT = "output_format, the response format's name of old"
-    THINKING_OFF = "thinking switched off"
-    BUDGET = "a budget for thinking"
-    EFFORT = "an effort"
-    DOCUMENTS = "documents"
-    RESULT_BLOCKS = "results of tools that are neither text nor images"
-    REFERENCES = "references to tools"
-    TOOL_CHANGES = "tools that come and go"
-    SEARCH_RESULTS = "search results"
-    REDACTED = "thinking that only Anthropic can read"
-    OTHER_BLOCKS = "blocks of Anthropic's own tools"
-    SERVER_TOOLS = "tools that run at Anthropic"
-    WEB_SEARCH = "Anthropic's web search"
-    NO_TOOL = "a choice of no tool"
-    ANY_TOOL = "the duty to use a tool"
-    NAMED_TOOL = "the choice of one tool"
-    ONE_TOOL = "one tool at a time"
-    KEPT = "what is kept at Anthropic"
-    COUNT = "counting tokens"
-
-
-#: None of them has anything like it.
-_ALL_LOSE = {
-    Part.BETA_FORMAT, Part.DOCUMENTS, Part.RESULT_BLOCKS, Part.OTHER_BLOCKS, Part.KEPT,
-    Part.SERVER_TOOLS,
-}  # fmt: skip
-_MOST_LOSE = {Part.REFERENCES, Part.TOOL_CHANGES, Part.SEARCH_RESULTS}
-_LOST: dict[Engine, frozenset[Part]] = {
-    Engine.LLAMA_SERVER: frozenset(
-        _ALL_LOSE
-        | _MOST_LOSE
-        | {Part.FORMAT, Part.THINKING_OFF, Part.EFFORT, Part.WEB_SEARCH}
-        | {Part.NO_TOOL, Part.NAMED_TOOL, Part.ONE_TOOL}
-    ),
-    # Its web search is one of Ollama's own.
-    Engine.OLLAMA: frozenset(
-        _ALL_LOSE
-        | _MOST_LOSE
-        | {Part.FORMAT, Part.COUNT, Part.NO_TOOL, Part.ANY_TOOL, Part.NAMED_TOOL}
-    ),
-    Engine.VLLM: frozenset(_ALL_LOSE | {Part.SEARCH_RESULTS, Part.WEB_SEARCH}),
-    # It refuses thinking that it cannot read.
-    Engine.SGLANG: frozenset(_ALL_LOSE | {Part.TOOL_CHANGES, Part.WEB_SEARCH, Part.REDACTED}),
-}
-#: Releases before these lose more: the first of which the above was read, and what.
-_SINCE: dict[Engine, tuple[tuple[int, ...], frozenset[Part]]] = {
-    Engine.VLLM: ((0, 32), frozenset({Part.FORMAT, Part.THINKING_OFF, Part.BUDGET, Part.ONE_TOOL})),
-    Engine.OLLAMA: ((0, 24), frozenset({Part.EFFORT})),
-}
 _PLAIN_BLOCKS = ("text", "tool_use", "thinking", "image")
 _SPECIAL_BLOCKS = {
     "document": Part.DOCUMENTS,
@@ -86,14 +29,6 @@ _CHOICES = {"none": Part.NO_TOOL, "any": Part.ANY_TOOL, "tool": Part.NAMED_TOOL}
 _KEPT = ("thread", "compaction", "mcp_servers")
 
 
-@lru_cache(maxsize=256)
-def lost_parts(engine: Engine, version: tuple[int, ...] = ()) -> frozenset[Part]:
-    """What an engine's own route loses. ``version``: its first two numbers, () where unknown."""
-    lost = _LOST.get(engine, frozenset())
-    since, more = _SINCE.get(engine, ((), frozenset()))
-    return lost | more if version and version < since else lost
-
-
 def find_parts(action: Action, body: Mapping[str, Any]) -> dict[Part, str]:
     """The parts that a Messages request of any shape has, each with its first place."""
     if action is Action.COUNT_MESSAGES:
@@ -105,7 +40,7 @@ def find_parts(action: Action, body: Mapping[str, Any]) -> dict[Part, str]:
     return found
 
 
-def refuse_parts(engine: Engine, parts: Mapping[Part, str]) -> Unsupported:
+def refuse_parts(engine: EngineSpec, parts: Mapping[Part, str]) -> Unsupported:
     """For a node that has no other route."""
     violations = tuple(
         Violation(path, f"{engine} loses {part}", "document" if part is Part.DOCUMENTS else "")

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from casedesk_proxy.dialects.engines import Thinking
 from casedesk_proxy.dialects.node_errors.documents import own_words, reason_of
+from casedesk_proxy.engines.profile import Thinking
 from casedesk_proxy.jsonio import JSONError, loads
 from casedesk_proxy.terms import Control
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.engines import Choice
 from casedesk_proxy.dialects.schema.checks import check_json_schema
 from casedesk_proxy.dialects.schema.gemini import convert_schema
 from casedesk_proxy.dialects.schema.ordering import lower_types, put_in_order
+from casedesk_proxy.engines.profile import Choice
 
 __all__ = ["Function", "Toolbox", "read_tools"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from casedesk_proxy.dialects.engines import Profile
+from casedesk_proxy.engines.profile import Profile
 
 __all__ = ["PAUSE", "Piece", "Turn", "plain_text"]
 

@@ -12,7 +12,6 @@ from casedesk_proxy.dialects.core.body_translator import BodyTranslator
 from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.thinking import chat_controls
-from casedesk_proxy.dialects.engines import Counter
 from casedesk_proxy.dialects.gemini.contents import Media
 from casedesk_proxy.dialects.gemini.request import read_count_request
 from casedesk_proxy.dialects.pairs.gemini_openai import (
@@ -21,6 +20,7 @@ from casedesk_proxy.dialects.pairs.gemini_openai import (
     node_names,
     template_fields,
 )
+from casedesk_proxy.engines.profile import Counter
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage

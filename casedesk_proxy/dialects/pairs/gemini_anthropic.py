@@ -13,7 +13,6 @@ from casedesk_proxy.dialects.core.body_translator import BodyTranslator
 from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.thinking import messages_controls
-from casedesk_proxy.dialects.engines import Choice, Messages, Profile, effort_of
 from casedesk_proxy.dialects.gemini.config import PATH as CONFIG
 from casedesk_proxy.dialects.gemini.config import Config
 from casedesk_proxy.dialects.gemini.contents import Answer, Ask, Media, Turn
@@ -22,6 +21,7 @@ from casedesk_proxy.dialects.gemini.tools import Function
 from casedesk_proxy.dialects.pairs.counts import COUNTED, estimate_tokens, read_count
 from casedesk_proxy.dialects.pairs.gemini_anthropic_reply import MessagesTranslator
 from casedesk_proxy.dialects.pairs.gemini_openai import node_names
+from casedesk_proxy.engines.profile import Choice, Messages, Profile, effort_of
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
 

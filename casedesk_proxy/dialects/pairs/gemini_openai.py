@@ -13,7 +13,6 @@ from typing import Any
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.thinking import chat_controls
-from casedesk_proxy.dialects.engines import Choice, Profile, effort_of
 from casedesk_proxy.dialects.gemini.config import PATH as CONFIG
 from casedesk_proxy.dialects.gemini.config import Config
 from casedesk_proxy.dialects.gemini.contents import Media, Text, Turn
@@ -22,6 +21,8 @@ from casedesk_proxy.dialects.gemini.tools import Function, Toolbox
 from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
 from casedesk_proxy.dialects.schema.checks import is_strict
 from casedesk_proxy.dialects.schema.formats import fit_formats
+from casedesk_proxy.dialects.schema.ordering import fit_schema
+from casedesk_proxy.engines.profile import Choice, Profile, effort_of
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call
 
@@ -218,7 +219,7 @@ def _format(request: Request, profile: Profile, findings: Findings) -> dict[str,
         return {"response_format": {"type": "json_object"}}
     if profile.formats is not None:
         schema = fit_formats(schema, profile.formats, request.config.schema_path, findings)
-    schema = profile.fit_schema(schema)
+    schema = fit_schema(schema, profile)
     named: dict[str, Any] = {"name": "response", "schema": schema}
     if profile.strict_schemas and is_strict(schema):
         named["strict"] = True
@@ -233,7 +234,7 @@ def chat_tools(
         function: dict[str, Any] = {"name": names.get(one.name, one.name)}
         if one.description:
             function["description"] = one.description
-        function["parameters"] = profile.fit_schema(one.parameters)
+        function["parameters"] = fit_schema(one.parameters, profile)
         if exact and profile.strict_schemas and is_strict(one.parameters):
             function["strict"] = True
         tools.append({"type": "function", "function": function})

@@ -10,13 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.schema.formats import NAMED, VALUES
+from casedesk_proxy.engines.profile import Profile
 from casedesk_proxy.jsonio import is_deeper
 
-__all__ = ["complete_objects", "in_order", "lower_types", "put_in_order"]
+__all__ = ["complete_objects", "fit_schema", "in_order", "lower_types", "put_in_order"]
 
 _WORD = "propertyOrdering"
 #: Levels of lists and objects.
 _DEEPEST = 200
+_DEEPEST_TO_COMPLETE = 150
+
+
+def fit_schema(schema: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """As the engine takes it. One that is too deep for a walk is left for it to judge."""
+    if not profile.complete_objects or is_deeper(schema, _DEEPEST_TO_COMPLETE):
+        return schema
+    return complete_objects(schema)
 
 
 def put_in_order(schema: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.core.native import Part, find_parts, lost_parts, refuse_parts
+from casedesk_proxy.dialects.core.native import find_parts, refuse_parts
 from casedesk_proxy.dialects.core.needs import find_needs, refuse_needs
+from casedesk_proxy.engines.anthropic import SPEC as ANTHROPIC_S_OWN
+from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
+from casedesk_proxy.engines.ollama import SPEC as OLLAMA
+from casedesk_proxy.engines.parts import Part
+from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.surfaces.anthropic_words import message_of
-from casedesk_proxy.terms import Ability, Action, Dialect, Engine
+from casedesk_proxy.terms import Ability, Action, Dialect
 
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 TEXT = {"type": "text", "text": "hi"}
@@ -143,7 +148,7 @@ def test_an_embedding_model_is_told_as_that() -> None:
 )  # fmt: skip
 def test_parts_that_an_engine_may_lose(body: dict[str, Any], part: Part, path: str) -> None:
     assert find_parts(Action.MESSAGES, body) == {part: path}
-    error = refuse_parts(Engine.LLAMA_SERVER, {part: path})
+    error = refuse_parts(LLAMA_SERVER, {part: path})
     assert path in error.message
     assert "openai" in error.message
 
@@ -156,11 +161,11 @@ def test_an_ordinary_request_has_none() -> None:
 
 
 def test_older_releases_lose_more() -> None:
-    assert Part.BUDGET not in lost_parts(Engine.VLLM)
-    assert Part.BUDGET not in lost_parts(Engine.VLLM, (0, 33))
-    assert Part.BUDGET in lost_parts(Engine.VLLM, (0, 11))
-    assert Part.EFFORT in lost_parts(Engine.OLLAMA, (0, 14))
-    assert lost_parts(Engine.ANTHROPIC) == frozenset()
+    assert Part.BUDGET not in VLLM.profile.messages.lost_parts()
+    assert Part.BUDGET not in VLLM.profile.messages.lost_parts((0, 33))
+    assert Part.BUDGET in VLLM.profile.messages.lost_parts((0, 11))
+    assert Part.EFFORT in OLLAMA.profile.messages.lost_parts((0, 14))
+    assert ANTHROPIC_S_OWN.profile.messages.lost_parts() == frozenset()
 
 
 JSON = st.recursive(

@@ -12,8 +12,12 @@ from casedesk_proxy.dialects.core.thinking import (
     messages_controls,
     read_refusal,
 )
-from casedesk_proxy.dialects.engines import PROFILES, Limits, fit_profile
-from casedesk_proxy.terms import Ability, Control, Engine
+from casedesk_proxy.engines.limits import Limits, fit_profile
+from casedesk_proxy.engines.registry import ENGINES
+from casedesk_proxy.engines.sglang import SPEC as SGLANG
+from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.engines.vllm import SPEC as VLLM
+from casedesk_proxy.terms import Ability, Control
 
 OFF, EFFORT, LEVELS, BUDGET = Control.OFF, Control.EFFORT, Control.LEVELS, Control.BUDGET
 ALL = {OFF: "chat_template_kwargs", EFFORT: "reasoning_effort", LEVELS: "reasoning_effort",
@@ -21,7 +25,7 @@ ALL = {OFF: "chat_template_kwargs", EFFORT: "reasoning_effort", LEVELS: "reasoni
 
 
 def test_what_a_chat_holds() -> None:
-    vllm, sglang = PROFILES[Engine.VLLM].thinking, PROFILES[Engine.SGLANG].thinking
+    vllm, sglang = VLLM.profile.thinking, SGLANG.profile.thinking
     assert chat_controls({"model": "m"}, vllm) == {}
     assert chat_controls({"chat_template_kwargs": {"enable_thinking": False}}, vllm) == {
         OFF: "chat_template_kwargs"
@@ -114,14 +118,14 @@ def test_a_refusal_may_be_anything() -> None:
         assert isinstance(read_refusal(200, body), str)
 
 
-@pytest.mark.parametrize("engine", list(Engine))
-def test_a_model_that_cannot_think_is_told_nothing(engine: Engine) -> None:
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+def test_a_model_that_cannot_think_is_told_nothing(engine: EngineSpec) -> None:
     thinking = fit_profile(engine, Limits(frozenset({Ability.THINKING}))).thinking
     assert (thinking.off, thinking.budget, thinking.effort) == ({}, "", False)
 
 
-@pytest.mark.parametrize("engine", list(Engine))
-def test_what_is_left_out(engine: Engine) -> None:
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+def test_what_is_left_out(engine: EngineSpec) -> None:
     thinking = fit_profile(engine, Limits(deaf=frozenset(Control))).thinking
     assert (thinking.off, thinking.budget, thinking.effort) == (None, "", False)
-    assert thinking.history == PROFILES[engine].thinking.history
+    assert thinking.history == engine.profile.thinking.history

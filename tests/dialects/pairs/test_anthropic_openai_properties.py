@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.engines.registry import ENGINES
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
-from casedesk_proxy.terms import Engine
 from tests.dialects.anthropic_asking import asking, image, result, said, text, transposed, used
 from tests.dialects.pairs.test_anthropic_openai_reply import (
     DONE,
@@ -24,7 +25,9 @@ from tests.dialects.pairs.test_anthropic_openai_reply import (
 )
 from tests.dialects.pairs.test_anthropic_openai_sdk import check_request
 
-ENGINES = st.sampled_from([engine for engine in Engine if engine not in ("gemini", "anthropic")])
+ENGINE = st.sampled_from(
+    [engine for name, engine in ENGINES.items() if name not in ("gemini", "anthropic")]
+)
 WORDS = st.text(max_size=8)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | WORDS,
@@ -125,7 +128,7 @@ REQUESTS = st.builds(
 )
 
 
-def sent(body: dict[str, Any], engine: Engine, **changes: Any) -> dict[str, Any] | ProxyError:
+def sent(body: dict[str, Any], engine: EngineSpec, **changes: Any) -> dict[str, Any] | ProxyError:
     """The node's request, which openai's types take, or the refusal; nothing else ever."""
     try:
         made = transposed(body, engine, **changes)
@@ -134,9 +137,9 @@ def sent(body: dict[str, Any], engine: Engine, **changes: Any) -> dict[str, Any]
     return check_request(made.body)
 
 
-@given(REQUESTS, ENGINES, st.booleans(), st.booleans())
+@given(REQUESTS, ENGINE, st.booleans(), st.booleans())
 def test_a_valid_request_is_made_over_or_refused(
-    body: dict[str, Any], engine: Engine, fold: bool, first: bool
+    body: dict[str, Any], engine: EngineSpec, fold: bool, first: bool
 ) -> None:
     made = sent(body, engine, fold_system=fold, system_first=first)
     if isinstance(made, ProxyError):
@@ -164,8 +167,8 @@ FIELDS = (
 )  # fmt: skip
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=4), ENGINES)
-def test_no_request_fails_otherwise(odd: dict[str, Any], engine: Engine) -> None:
+@given(st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=4), ENGINE)
+def test_no_request_fails_otherwise(odd: dict[str, Any], engine: EngineSpec) -> None:
     made = sent({**asking(), **odd}, engine)
     assert made.violations if isinstance(made, ProxyError) else made["messages"]
 
@@ -186,9 +189,9 @@ def test_no_request_fails_otherwise(odd: dict[str, Any], engine: Engine) -> None
         ),
         max_size=3,
     ),
-    ENGINES,
+    ENGINE,
 )
-def test_no_block_fails_otherwise(role: str, content: list[Any], engine: Engine) -> None:
+def test_no_block_fails_otherwise(role: str, content: list[Any], engine: EngineSpec) -> None:
     made = sent(asking("Hi", said(role, content)), engine)
     if isinstance(made, ProxyError):
         assert all(one.path.startswith("messages") for one in made.violations)

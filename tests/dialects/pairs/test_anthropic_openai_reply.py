@@ -10,9 +10,10 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.dialects.openai.chunks import MAX_HELD
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
 from casedesk_proxy.surfaces import anthropic
-from casedesk_proxy.terms import Engine, Usage
+from casedesk_proxy.terms import Usage
 from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, transposed
 from tests.dialects.pairs.test_anthropic_openai_request import LONG
 
@@ -61,7 +62,7 @@ def fragment(index: Any = 0, ident: Any = None, name: Any = None, arguments: Any
 
 
 def translator(
-    engine: Engine = VLLM, *, context: dict[str, Any] | None = None, **fields: Any
+    engine: EngineSpec = VLLM, *, context: dict[str, Any] | None = None, **fields: Any
 ) -> Translator:
     return transposed(asking(**fields), engine, **(context or {})).translator
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.anthropic.request import read_request
-from casedesk_proxy.terms import Engine
+from casedesk_proxy.engines.auto import SPEC as AUTO
+from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.engines.transformers import SPEC as TRANSFORMERS
 from tests.dialects.anthropic_asking import (
     LLAMA,
     LOCAL,
@@ -53,8 +55,8 @@ def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
 # The whole
 
 
-@pytest.mark.parametrize("engine", [*LOCAL, OPENAI, Engine.AUTO])
-def test_the_least_request(engine: Engine) -> None:
+@pytest.mark.parametrize("engine", [*LOCAL, OPENAI, AUTO])
+def test_the_least_request(engine: EngineSpec) -> None:
     made = transposed(asking(thinking={"type": "adaptive"}), engine)
     assert made.path == "/v1/chat/completions"
     assert made.streams
@@ -133,7 +135,7 @@ def test_sampling() -> None:
 
 
 @pytest.mark.parametrize("engine", [OLLAMA, TGI, OPENAI])
-def test_top_k_is_dropped_where_nobody_reads_it(engine: Engine) -> None:
+def test_top_k_is_dropped_where_nobody_reads_it(engine: EngineSpec) -> None:
     made = transposed(asking(top_k=40), engine)
     assert "top_k" not in json.loads(made.body)
     assert made.dropped == ("top_k",)
@@ -162,7 +164,7 @@ def test_stop_sequences_are_strings(stops: Any) -> None:
 
 
 @pytest.mark.parametrize("engine", [VLLM, TGI, OPENAI])
-def test_a_fifth_stop_is_refused_not_cut(engine: Engine) -> None:
+def test_a_fifth_stop_is_refused_not_cut(engine: EngineSpec) -> None:
     assert len(chat(asking(stop_sequences=list("abcd")), engine)["stop"]) == 4
     assert refused(asking(stop_sequences=list("abcde")), engine) == ["stop_sequences"]
     assert len(chat(asking(stop_sequences=list("abcde")), LLAMA)["stop"]) == 5
@@ -382,7 +384,7 @@ def test_every_refusal_is_told() -> None:
         (OPENAI, None),
     ],
 )
-def test_earlier_thinking(engine: Engine, field: str | None) -> None:
+def test_earlier_thinking(engine: EngineSpec, field: str | None) -> None:
     thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
     redacted = {"type": "redacted_thinking", "data": "x"}
     made = messages(asking("Hi", assistant(thought, redacted, text("Ho")), "Go"), engine)[1]
@@ -410,7 +412,7 @@ def test_a_turn_of_thinking_alone() -> None:
         (OLLAMA, {}),
     ],
 )
-def test_the_model_continues_its_own_last_turn(engine: Engine, fields: dict[str, Any]) -> None:
+def test_the_model_continues_its_own_last_turn(engine: EngineSpec, fields: dict[str, Any]) -> None:
     made = transposed(asking("Hi", assistant("{")), engine)
     body = json.loads(made.body)
     names = ("add_generation_prompt", "continue_final_message")
@@ -454,7 +456,7 @@ def test_a_common_misspelling() -> None:
     ("engine", "media"),
     [(LLAMA, "image/webp"), (OLLAMA, "image/gif"), (VLLM, "image/tiff"), (TGI, "text/html")],
 )
-def test_pictures_that_a_node_cannot_read(engine: Engine, media: str) -> None:
+def test_pictures_that_a_node_cannot_read(engine: EngineSpec, media: str) -> None:
     body = asking(user(image(media)))
     assert refused(body, engine) == ["messages.0.content.0.source.media_type"]
 
@@ -564,7 +566,7 @@ def test_a_call_and_its_result() -> None:
 
 
 @pytest.mark.parametrize(("engine", "content"), [(VLLM, None), (TGI, "")])
-def test_what_stands_beside_calls_without_text(engine: Engine, content: str | None) -> None:
+def test_what_stands_beside_calls_without_text(engine: EngineSpec, content: str | None) -> None:
     made = messages(asking("Hi", assistant(used("t1")), user(result("t1"))), engine)
     assert made[1]["content"] == content
 
@@ -761,7 +763,7 @@ NAMED = {"type": "function", "function": {"name": "get_time"}}
         (OLLAMA, {"type": "auto"}, None, 2),
     ],
 )
-def test_tool_choice(engine: Engine, choice: Any, wanted: Any, kept: int) -> None:
+def test_tool_choice(engine: EngineSpec, choice: Any, wanted: Any, kept: int) -> None:
     made = chat(asking(tools=[WEATHER, TIME], tool_choice=choice), engine)
     assert made.get("tool_choice") == wanted
     names = [tool["function"]["name"] for tool in made["tools"]]
@@ -774,7 +776,7 @@ def test_ollama_cannot_be_made_to_call(choice: Any) -> None:
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_none_needs_no_tools(engine: Engine) -> None:
+def test_none_needs_no_tools(engine: EngineSpec) -> None:
     body = asking(tools=[TIME], tool_choice={"type": "none"})
     assert chat(body, engine) == chat(asking(), engine)
 
@@ -921,7 +923,7 @@ def test_an_unknown_format() -> None:
 
 def test_a_format_for_a_node_that_ignores_formats() -> None:
     body = asking(output_config={"format": {"type": "json_schema", "schema": SCHEMA}})
-    found = refused(body, Engine.TRANSFORMERS, "unsupported_response_format")
+    found = refused(body, TRANSFORMERS, "unsupported_response_format")
     assert found == ["output_config.format"]
 
 
@@ -933,7 +935,7 @@ def test_a_format_for_a_node_that_ignores_formats() -> None:
         (TGI, {"type": "auto"}),
     ],
 )
-def test_a_format_beside_tools(engine: Engine, choice: Any) -> None:
+def test_a_format_beside_tools(engine: EngineSpec, choice: Any) -> None:
     output = {"format": {"type": "json_schema", "schema": SCHEMA}}
     body = asking(tools=[TIME], tool_choice=choice, output_config=output)
     assert refused(body, engine, "unsupported_response_format") == ["output_config.format"]
@@ -941,7 +943,7 @@ def test_a_format_beside_tools(engine: Engine, choice: Any) -> None:
     assert "response_format" in chat({**body, "tool_choice": {"type": "none"}}, engine)
 
 
-OFF: dict[Engine, dict[str, Any]] = {
+OFF: dict[EngineSpec, dict[str, Any]] = {
     VLLM: {"chat_template_kwargs": {"enable_thinking": False}},
     LLAMA: {"chat_template_kwargs": {"enable_thinking": False}},
     SGLANG: {"reasoning_effort": "none"},
@@ -949,7 +951,7 @@ OFF: dict[Engine, dict[str, Any]] = {
     TGI: {},
     OPENAI: {},
 }
-BUDGETS: dict[Engine, dict[str, Any]] = {
+BUDGETS: dict[EngineSpec, dict[str, Any]] = {
     VLLM: {"thinking_token_budget": 8000},
     LLAMA: {"thinking_budget_tokens": 8000},
     SGLANG: {"reasoning_effort": "medium"},
@@ -961,13 +963,13 @@ THINKING = ("chat_template_kwargs", "reasoning_effort", "thinking_token_budget",
             "thinking_budget_tokens")  # fmt: skip
 
 
-def thinking(body: dict[str, Any], engine: Engine) -> dict[str, Any]:
+def thinking(body: dict[str, Any], engine: EngineSpec) -> dict[str, Any]:
     made = chat(body, engine)
     return {name: made[name] for name in THINKING if name in made}
 
 
 @pytest.mark.parametrize("engine", OFF)
-def test_thinking(engine: Engine) -> None:
+def test_thinking(engine: EngineSpec) -> None:
     enabled = {"type": "enabled", "budget_tokens": 8000}
     assert thinking(asking(thinking=enabled), engine) == BUDGETS[engine]
     assert thinking(asking(thinking={"type": "disabled"}), engine) == OFF[engine]
@@ -976,7 +978,7 @@ def test_thinking(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", OFF)
-def test_leaving_thinking_out_means_none(engine: Engine) -> None:
+def test_leaving_thinking_out_means_none(engine: EngineSpec) -> None:
     assert thinking(asking(), engine) == OFF[engine]
 
 

@@ -12,8 +12,9 @@ import pytest
 from openai.types.chat import completion_create_params as chat_params
 from pydantic import TypeAdapter
 
+from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.terms import Engine
 from tests.dialects.anthropic_asking import (
     LOCAL,
     OPENAI,
@@ -57,7 +58,7 @@ def _read(value: Any) -> Any:
 class Proxy:
     """What a client of the anthropic SDK finds at the other end, without a network."""
 
-    def __init__(self, reply: list[bytes], engine: Engine = Engine.VLLM) -> None:
+    def __init__(self, reply: list[bytes], engine: EngineSpec = VLLM) -> None:
         self._reply = reply
         self._engine = engine
         self.asked: dict[str, Any] = {}
@@ -172,7 +173,7 @@ def test_events_in_the_sdks_own_order() -> None:
 
 
 @pytest.mark.parametrize("engine", [*LOCAL, OPENAI])
-def test_a_request_with_everything(engine: Engine) -> None:
+def test_a_request_with_everything(engine: EngineSpec) -> None:
     """Claude Code's, in short (captured)."""
     proxy = Proxy([*HELLO, *STOP], engine)
     proxy.client.beta.messages.create(

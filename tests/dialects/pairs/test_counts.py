@@ -15,8 +15,9 @@ from casedesk_proxy.dialects.pairs.counts import (
     count_question,
     read_count,
 )
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
-from casedesk_proxy.terms import Action, Call, Dialect, Engine
+from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects.asking import HELLO, LLAMA, OLLAMA, OPENAI, PNG, SGLANG, TGI, VLLM, context
 from tests.dialects.replies import read_reply
 
@@ -25,7 +26,7 @@ ASKED = Call(Dialect.ANTHROPIC, Action.COUNT_MESSAGES, None)
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
-def count(body: dict[str, Any], engine: Engine = VLLM) -> Any:
+def count(body: dict[str, Any], engine: EngineSpec = VLLM) -> Any:
     return count_for_gemini(CALL, body, context(engine))
 
 
@@ -38,7 +39,7 @@ def count(body: dict[str, Any], engine: Engine = VLLM) -> Any:
         (TGI, "/chat_tokenize", {}),
     ],
 )
-def test_the_nodes_own_tokenizer(engine: Engine, path: str, extra: dict[str, Any]) -> None:
+def test_the_nodes_own_tokenizer(engine: EngineSpec, path: str, extra: dict[str, Any]) -> None:
     made = count(HELLO, engine)
     assert isinstance(made, Transposed)
     assert made.path == path
@@ -55,7 +56,7 @@ def test_the_nodes_own_tokenizer(engine: Engine, path: str, extra: dict[str, Any
         ("llama-server.chat-input-tokens", LLAMA, 12),
     ],
 )
-def test_recorded_counts(name: str, engine: Engine, number: int) -> None:
+def test_recorded_counts(name: str, engine: EngineSpec, number: int) -> None:
     made = count(HELLO, engine)
     for piece in read_reply(name).chunks:
         made.translator.feed(piece)
@@ -126,7 +127,7 @@ def test_media_are_left_out_and_that_is_told() -> None:
 
 
 @pytest.mark.parametrize("engine", [OLLAMA, OPENAI])
-def test_estimates(engine: Engine) -> None:
+def test_estimates(engine: EngineSpec) -> None:
     answer = count({"contents": [{"parts": [{"text": "12345678" * 10}]}]}, engine)
     assert isinstance(answer, Answered)
     assert answer.headers == ((COUNTED, "estimate"),)
@@ -148,7 +149,7 @@ def test_estimates_count_tools_and_calls() -> None:
 @pytest.mark.parametrize(
     ("engine", "path"), [(VLLM, "/tokenize"), (LLAMA, "/v1/chat/completions/input_tokens")]
 )
-def test_anthropic_messages(engine: Engine, path: str) -> None:
+def test_anthropic_messages(engine: EngineSpec, path: str) -> None:
     body = {"model": "m", "messages": MESSAGES, "system": "Be kind."}
     made = count_for_anthropic(ASKED, body, context(engine))
     assert isinstance(made, Transposed)
@@ -216,7 +217,9 @@ GOES_ON = {"add_generation_prompt": False, "continue_final_message": True}
     ("engine", "goes_on"),
     [(VLLM, GOES_ON), (LLAMA, {}), (SGLANG, {"add_generation_prompt": True})],
 )
-def test_a_prompt_is_counted_as_it_will_be_written(engine: Engine, goes_on: dict[str, Any]) -> None:
+def test_a_prompt_is_counted_as_it_will_be_written(
+    engine: EngineSpec, goes_on: dict[str, Any]
+) -> None:
     """Thinking that is off, and a last turn that goes on, change what the template writes."""
     off = {} if engine is SGLANG else THINKS_NOT
     begun = {"role": "assistant", "content": "Once"}

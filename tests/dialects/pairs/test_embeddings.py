@@ -11,19 +11,20 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Transposed
 from casedesk_proxy.dialects.pairs.embeddings import transpose_batch, transpose_one
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
-from casedesk_proxy.terms import Action, Call, Dialect, Engine, Usage
+from casedesk_proxy.terms import Action, Call, Dialect, Usage
 from tests.dialects.asking import LLAMA, OLLAMA, PNG, TGI, VLLM, context
 from tests.dialects.replies import read_reply
 
 CALL = Call(Dialect.GEMINI, Action.EMBED, None, "nomic:v1", "v1beta")
 
 
-def one(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> Transposed:
+def one(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
     return transpose_one(CALL, body, context(engine, **changes))
 
 
-def batch(*requests: Any, engine: Engine = VLLM) -> Transposed:
+def batch(*requests: Any, engine: EngineSpec = VLLM) -> Transposed:
     return transpose_batch(CALL, {"requests": list(requests)}, context(engine))
 
 
@@ -211,7 +212,7 @@ def test_too_large_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ollama-0.9.3.v1-embeddings", OLLAMA, 1),
     ],
 )
-def test_recorded(name: str, engine: Engine, count: int) -> None:
+def test_recorded(name: str, engine: EngineSpec, count: int) -> None:
     made = batch(*[text("x")] * count, engine=engine)
     found = answer(made, *read_reply(name).chunks)["embeddings"]
     assert len(found) == count

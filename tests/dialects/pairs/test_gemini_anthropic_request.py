@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Answered, Transposed
-from casedesk_proxy.dialects.engines import PROFILES
 from casedesk_proxy.dialects.pairs.counts import COUNTED
 from casedesk_proxy.dialects.pairs.gemini_anthropic import count, transpose
+from casedesk_proxy.engines.anthropic import SPEC as ANTHROPIC
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError, StreamBroken, Unsupported
-from casedesk_proxy.terms import Engine
 from tests.dialects.asking import (
     HELLO,
     LLAMA,
@@ -27,7 +27,7 @@ from tests.dialects.asking import (
 )
 from tests.dialects.asking import with_config as config_of
 
-REAL = Engine.ANTHROPIC
+REAL = ANTHROPIC
 NODES = (REAL, VLLM, SGLANG, LLAMA, OLLAMA)
 SAID = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
 BARE = {"model": "tiny", "max_tokens": 4096, "messages": SAID, "stream": True}
@@ -35,16 +35,16 @@ F, G = {"name": "f"}, {"name": "g"}
 NOTHING = {"type": "object", "properties": {}}
 
 
-def made(body: dict[str, Any], engine: Engine = REAL, **changes: Any) -> Transposed:
+def made(body: dict[str, Any], engine: EngineSpec = REAL, **changes: Any) -> Transposed:
     return transpose(call(), body, context(engine, **changes))
 
 
-def sent(body: dict[str, Any], engine: Engine = REAL, **changes: Any) -> dict[str, Any]:
+def sent(body: dict[str, Any], engine: EngineSpec = REAL, **changes: Any) -> dict[str, Any]:
     return json.loads(made(body, engine, **changes).body)
 
 
 def refused(
-    body: dict[str, Any], engine: Engine = REAL, code: str = "unsupported_gemini_feature"
+    body: dict[str, Any], engine: EngineSpec = REAL, code: str = "unsupported_gemini_feature"
 ) -> list[str]:
     with pytest.raises(Unsupported) as caught:
         made(body, engine)
@@ -53,7 +53,7 @@ def refused(
 
 
 @pytest.mark.parametrize("engine", NODES)
-def test_the_least_request(engine: Engine) -> None:
+def test_the_least_request(engine: EngineSpec) -> None:
     assert sent(HELLO, engine) == BARE
     request = made(HELLO, engine)
     assert request.path == "/v1/messages"
@@ -99,9 +99,9 @@ def test_turns_are_merged_and_empty_parts_left_out() -> None:
 
 @pytest.mark.parametrize("mime", ["image/png", "image/jpeg", "image/gif", "image/webp"])
 @pytest.mark.parametrize("engine", NODES)
-def test_images(mime: str, engine: Engine) -> None:
+def test_images(mime: str, engine: EngineSpec) -> None:
     body = with_parts({"inlineData": {"mimeType": mime, "data": PNG.rstrip("=")}})
-    if mime not in PROFILES[engine].images:
+    if mime not in engine.profile.images:
         assert refused(body, engine) == ["contents[0].parts[0].inlineData"]
         return
     assert sent(body, engine)["messages"][0]["content"] == [
@@ -284,7 +284,7 @@ def test_formats() -> None:
     ]
 
 
-def counted(body: dict[str, Any], engine: Engine = REAL) -> Any:
+def counted(body: dict[str, Any], engine: EngineSpec = REAL) -> Any:
     return count(call(), body, context(engine))
 
 

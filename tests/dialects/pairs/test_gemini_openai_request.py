@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.engines.registry import ENGINES
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported
-from casedesk_proxy.terms import Engine
 from tests.dialects.asking import (
     FORMATTING,
     HELLO,
@@ -39,12 +40,14 @@ BARE = {
 }
 
 
-def messages(body: dict[str, Any], engine: Engine = VLLM, **changes: Any) -> list[dict[str, Any]]:
+def messages(
+    body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any
+) -> list[dict[str, Any]]:
     return chat(body, engine, **changes)["messages"]
 
 
-@pytest.mark.parametrize("engine", Engine)
-def test_the_least_request_adds_nothing_but_the_stream(engine: Engine) -> None:
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+def test_the_least_request_adds_nothing_but_the_stream(engine: EngineSpec) -> None:
     request = transposed(HELLO, engine)
     assert chat(HELLO, engine) == BARE
     assert request.path == "/v1/chat/completions"
@@ -365,7 +368,7 @@ def test_media_resolution(resolution: Any, detail: str | None) -> None:
         ("application/pdf", ()),
     ],
 )
-def test_which_engine_takes_which_media(mime: str, takers: tuple[Engine, ...]) -> None:
+def test_which_engine_takes_which_media(mime: str, takers: tuple[EngineSpec, ...]) -> None:
     body = with_parts({"inlineData": {"mimeType": mime, "data": "AAAA"}})
     for engine in LOCAL:
         if engine in takers:
@@ -375,7 +378,7 @@ def test_which_engine_takes_which_media(mime: str, takers: tuple[Engine, ...]) -
 
 
 def test_audio_and_video_parts() -> None:
-    def part(mime: str, engine: Engine) -> Any:
+    def part(mime: str, engine: EngineSpec) -> Any:
         body = with_parts({"inlineData": {"mimeType": mime, "data": "AAAA"}})
         return messages(body, engine)[0]["content"][0]
 
@@ -427,7 +430,7 @@ def test_a_call_and_its_result() -> None:
 
 
 @pytest.mark.parametrize(("engine", "content"), [(VLLM, None), (TGI, "")])
-def test_calls_without_text(engine: Engine, content: str | None) -> None:
+def test_calls_without_text(engine: EngineSpec, content: str | None) -> None:
     body = {"contents": [*HELLO["contents"], asks(("", "f")), answers(("", "f"))]}
     assert messages(body, engine)[1]["content"] == content
 
@@ -660,7 +663,7 @@ def test_mode_auto(mode: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["NONE", "none", 3])
 @pytest.mark.parametrize("engine", LOCAL)
-def test_mode_none_drops_the_tools(mode: Any, engine: Engine) -> None:
+def test_mode_none_drops_the_tools(mode: Any, engine: EngineSpec) -> None:
     assert chat(with_tools(F, G, mode=mode), engine) == BARE
 
 
@@ -895,7 +898,7 @@ def test_what_engines_differ_in() -> None:
         ({"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}, VLLM, {}),
     ],
 )
-def test_thinking(thinking: dict[str, Any], engine: Engine, made: dict[str, Any]) -> None:
+def test_thinking(thinking: dict[str, Any], engine: EngineSpec, made: dict[str, Any]) -> None:
     assert chat(with_config(thinkingConfig=thinking), engine) == {**BARE, **made}
 
 
@@ -930,7 +933,7 @@ def test_json_without_a_schema() -> None:
     ],
 )
 @pytest.mark.parametrize("engine", FORMATTING)
-def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: Engine) -> None:
+def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: EngineSpec) -> None:
     assert chat(with_config(**JSON, **{name: schema}), engine)["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "response", "schema": MADE},
@@ -986,7 +989,7 @@ def test_enum_replies_are_refused() -> None:
         ("NONE", None, set()),
     ],
 )
-def test_a_format_and_tools_at_once(mode: str, names: Any, refusing: set[Engine]) -> None:
+def test_a_format_and_tools_at_once(mode: str, names: Any, refusing: set[EngineSpec]) -> None:
     calling = {"mode": mode, **({"allowedFunctionNames": names} if names else {})}
     body = {**with_tools(F, G, **calling), "generationConfig": {**JSON, "responseSchema": SHAPE}}
     for engine in (VLLM, SGLANG, LLAMA, TGI):

@@ -14,13 +14,15 @@ from pydantic import TypeAdapter
 
 from casedesk_proxy.dialects.pairs.counts import count_for_gemini
 from casedesk_proxy.dialects.pairs.embeddings import transpose_batch, transpose_one
+from casedesk_proxy.engines.registry import ENGINES
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, Unsupported
-from casedesk_proxy.terms import Action, Call, Dialect, Engine, Framing
+from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.dialects.asking import context, transposed
 from tests.dialects.reading import DONE, delta, event, frames, translator, usage
 
 REQUEST = TypeAdapter(CompletionCreateParamsStreaming)
-ENGINES = st.sampled_from(list(Engine))
+ENGINE = st.sampled_from(list(ENGINES.values()))
 WORDS = st.text(max_size=6)
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(-2, 2) | WORDS,
@@ -183,9 +185,9 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(requests(), ENGINES, st.booleans())
+@given(requests(), ENGINE, st.booleans())
 def test_a_valid_request_is_one_for_openai_or_refused(
-    body: dict[str, Any], engine: Engine, fold: bool
+    body: dict[str, Any], engine: EngineSpec, fold: bool
 ) -> None:
     try:
         made = transposed(body, engine, fold_system=fold)
@@ -233,7 +235,7 @@ def test_spellings_do_not_matter(body: dict[str, Any], data: st.DataObject) -> N
     def snake(name: str) -> str:
         return "".join("_" + mark.lower() if mark.isupper() else mark for mark in name)
 
-    engine = data.draw(ENGINES)
+    engine = data.draw(ENGINE)
     results = []
     for spelled in (body, respell(body)):
         try:
@@ -267,9 +269,9 @@ MESS: st.SearchStrategy[Any] = st.recursive(
 
 
 @settings(max_examples=300)
-@given(st.dictionaries(KEYS, MESS, max_size=4), ENGINES, st.booleans())
+@given(st.dictionaries(KEYS, MESS, max_size=4), ENGINE, st.booleans())
 def test_any_object_is_made_over_or_refused(
-    body: dict[str, Any], engine: Engine, strict: bool
+    body: dict[str, Any], engine: EngineSpec, strict: bool
 ) -> None:
     call = Call(Dialect.GEMINI, Action.GENERATE, None, "m")
     asked = context(engine, refuse_unknown=strict)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.pairs.embeddings import transpose_batch
+from casedesk_proxy.engines.auto import SPEC as AUTO
+from casedesk_proxy.engines.openai import SPEC as OPENAI
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ClientFault
-from casedesk_proxy.terms import Action, Call, Dialect, Engine
+from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects import anthropic_asking, asking
 from tests.dialects.asking import HELLO, VLLM, bad, chat, context, with_config
 
@@ -82,13 +85,13 @@ COMPLETE = {
 @pytest.mark.parametrize(
     ("engine", "schema", "wanted"),
     [
-        (Engine.OPENAI, {"type": "object"}, {"type": "object", "properties": {}}),
-        (Engine.OPENAI, BARE, COMPLETE),
-        (Engine.AUTO, {"type": "object"}, {"type": "object", "properties": {}}),
-        (Engine.VLLM, BARE, BARE),
+        (OPENAI, {"type": "object"}, {"type": "object", "properties": {}}),
+        (OPENAI, BARE, COMPLETE),
+        (AUTO, {"type": "object"}, {"type": "object", "properties": {}}),
+        (VLLM, BARE, BARE),
     ],
 )
-def test_an_object_without_properties(engine: Engine, schema: Any, wanted: Any) -> None:
+def test_an_object_without_properties(engine: EngineSpec, schema: Any, wanted: Any) -> None:
     declared = [{"name": "f", "parametersJsonSchema": schema}]
     sent = chat({**HELLO, "tools": [{"functionDeclarations": declared}]}, engine)
     assert sent["tools"][0]["function"]["parameters"] == wanted
@@ -99,7 +102,7 @@ def test_an_object_without_properties(engine: Engine, schema: Any, wanted: Any) 
 
 def test_a_schema_too_deep_for_a_walk_is_left_alone() -> None:
     tool = {"name": "f", "input_schema": {"type": "object", "x": json.loads("[" * 200 + "]" * 200)}}
-    sent = anthropic_asking.chat(anthropic_asking.asking(tools=[tool]), Engine.OPENAI)
+    sent = anthropic_asking.chat(anthropic_asking.asking(tools=[tool]), OPENAI)
     assert sent["tools"][0]["function"]["parameters"] == tool["input_schema"]
 
 

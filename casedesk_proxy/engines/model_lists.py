@@ -1,4 +1,7 @@
-"""The model lists of nodes, read from whichever protocol told them."""
+"""The model lists of nodes, read from whichever protocol told them.
+
+Parsed JSON in, hostile shapes included: what is not understood is left out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from casedesk_proxy.terms import Dialect, ModelInfo
 
-__all__ = ["is_catalogue", "read_catalogue"]
+__all__ = ["first_owner", "is_catalogue", "openai_models", "read_catalogue"]
 
 
 def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
@@ -24,6 +27,16 @@ def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
 def is_catalogue(dialect: Dialect, value: Any) -> bool:
     """Whether it is a list, be it an empty one: Ollama's without models has ``"data": null``."""
     return isinstance(value, dict) and isinstance(value.get(_key(dialect), ""), list | None)
+
+
+def openai_models(listing: Any) -> tuple[ModelInfo, ...]:
+    """``GET /v1/models`` of servers in general."""
+    return read_catalogue(Dialect.OPENAI, listing)
+
+
+def first_owner(listing: Any) -> str:
+    """``owned_by`` of the first model of an OpenAI list, where some engines name themselves."""
+    return next((info.owned_by or "" for info in openai_models(listing)), "")
 
 
 def _key(dialect: Dialect) -> str:

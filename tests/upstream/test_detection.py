@@ -6,8 +6,17 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from casedesk_proxy.terms import Ability, Control, Dialect, Engine, ModelInfo
-from casedesk_proxy.upstream.recognise import MAX_BODY, Recognised, recognise
+from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
+from casedesk_proxy.engines.ollama import SPEC as OLLAMA
+from casedesk_proxy.engines.openai import SPEC as OPENAI
+from casedesk_proxy.engines.sglang import SPEC as SGLANG
+from casedesk_proxy.engines.spec import Detected
+from casedesk_proxy.engines.tgi import SPEC as TGI
+from casedesk_proxy.engines.transformers import SPEC as TRANSFORMERS
+from casedesk_proxy.engines.vllm import SPEC as VLLM
+from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
+from casedesk_proxy.upstream.detection import detect_engine
+from casedesk_proxy.upstream.inquiries import Inquirer
 from tests.upstream import fake_node
 from tests.upstream.fake_node import FakeNode, recorded, reply, running
 
@@ -31,12 +40,12 @@ def assert_harmless(node: FakeNode) -> None:
 
 async def test_ollama(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     # It does not tell what it runs with, and the trained length is another matter.
     kept = {"trained_length": 32768, "owned_by": "library", "lacks": TEXT_ONLY | {Ability.THINKING}}
-    assert found == Recognised(
-        Engine.OLLAMA,
+    assert found == Detected(
+        OLLAMA,
         (
             ModelInfo("tiny-thinks:latest", None, created=1795245532, loaded=False, **kept),
             ModelInfo("tiny:latest", None, created=1795245418, loaded=True, **kept),
@@ -62,9 +71,9 @@ async def test_newer_ollamas_speak_anthropic(
 ) -> None:
     replies = {**fake_node.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
     async with running(replies, fake_node.OLLAMA_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
     assert found is not None
-    assert (found.engine, found.dialects) == (Engine.OLLAMA, dialects)
+    assert (found.engine, found.dialects) == (OLLAMA, dialects)
 
 
 async def test_ollama_without_models(session: aiohttp.ClientSession) -> None:
@@ -73,51 +82,51 @@ async def test_ollama_without_models(session: aiohttp.ClientSession) -> None:
         "GET /v1/models": reply('{"object":"list","data":null}'),
     }
     async with running({**fake_node.OLLAMA, **empty}, fake_node.OLLAMA_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
     assert found is not None
-    assert (found.engine, found.models) == (Engine.OLLAMA, ())
+    assert (found.engine, found.models) == (OLLAMA, ())
 
 
 async def test_llama_server(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         assert node.asked == ["GET /v1/models", "GET /props"]
     model = ModelInfo(
         "tiny", 4096, created=1795244020, owned_by="llamacpp", trained_length=32768,
         lacks=TEXT_ONLY, ignores=frozenset({Control.EFFORT}),
     )  # fmt: skip
-    assert found == Recognised(Engine.LLAMA_SERVER, (model,), BOTH, slots=2)
+    assert found == Detected(LLAMA_SERVER, (model,), BOTH, slots=2)
 
 
 async def test_llama_server_that_is_loading(session: aiohttp.ClientSession) -> None:
     async with running({}, recorded("llama-server.loading")) as node:
-        found = await recognise(session, node.url)
-    assert found == Recognised(Engine.LLAMA_SERVER, (), BOTH, loading=True)
+        found = await detect_engine(Inquirer(session, node.url))
+    assert found == Detected(LLAMA_SERVER, (), BOTH, loading=True)
 
 
 async def test_llama_server_with_a_key(session: aiohttp.ClientSession) -> None:
     replies = {"GET /v1/models": recorded("llama-server.models")}
     async with running(replies, recorded("llama-server.error-key")) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
     assert found is not None
-    assert (found.engine, found.needs_key) == (Engine.LLAMA_SERVER, True)
+    assert (found.engine, found.needs_key) == (LLAMA_SERVER, True)
     assert [model.name for model in found.models] == ["tiny"]
 
 
 async def test_vllm(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.VLLM, fake_node.VLLM_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         # Its log shows every question that it cannot answer, so the likely one comes first.
         assert node.asked == ["GET /v1/models", "GET /version"]
     model = ModelInfo("tiny", 4096, created=1795244023, owned_by="vllm")
-    assert found == Recognised(Engine.VLLM, (model,), BOTH, version="0.32.0")
+    assert found == Detected(VLLM, (model,), BOTH, version="0.32.0")
 
 
 async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
     replies = {**fake_node.VLLM, "GET /v1/models": LOCKED}
     async with running(replies, fake_node.VLLM_MISSING) as node:
-        found = await recognise(session, node.url)
-    assert found == Recognised(Engine.VLLM, (), BOTH, version="0.32.0", needs_key=True)
+        found = await detect_engine(Inquirer(session, node.url))
+    assert found == Detected(VLLM, (), BOTH, version="0.32.0", needs_key=True)
 
 
 @pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])
@@ -125,27 +134,27 @@ async def test_sglang_is_not_taken_for_ollama(session: aiohttp.ClientSession, pa
     replies = {**fake_node.SGLANG, "GET /api/version": reply('{"version":"0.9.9"}')}
     replies[f"GET {path}"] = replies.pop("GET /get_model_info")
     async with running(replies, fake_node.SGLANG_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     model = ModelInfo(
         "tiny", 4096, created=1795244821, owned_by="sglang", lacks=TEXT_ONLY | {Ability.EMBEDDING}
     )
-    assert found == Recognised(Engine.SGLANG, (model,), BOTH)
+    assert found == Detected(SGLANG, (model,), BOTH)
 
 
 async def test_tgi(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.TGI) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     model = ModelInfo("bigscience/bloom-560m", context_length=1024, output_limit=1024)
-    assert found == Recognised(Engine.TGI, (model,), (Dialect.OPENAI,), version="3.3.7")
+    assert found == Detected(TGI, (model,), (Dialect.OPENAI,), version="3.3.7")
 
 
 async def test_transformers(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.TRANSFORMERS, fake_node.TRANSFORMERS_MISSING) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
-    assert found == Recognised(Engine.TRANSFORMERS, (), (Dialect.OPENAI,))
+    assert found == Detected(TRANSFORMERS, (), (Dialect.OPENAI,))
 
 
 async def test_transformers_without_a_folder_of_models(session: aiohttp.ClientSession) -> None:
@@ -156,8 +165,8 @@ async def test_transformers_without_a_folder_of_models(session: aiohttp.ClientSe
     )
     replies = {**fake_node.TRANSFORMERS, "GET /v1/models": failed}
     async with running(replies, fake_node.TRANSFORMERS_MISSING) as node:
-        found = await recognise(session, node.url)
-    assert found == Recognised(Engine.TRANSFORMERS, (), (Dialect.OPENAI,))
+        found = await detect_engine(Inquirer(session, node.url))
+    assert found == Detected(TRANSFORMERS, (), (Dialect.OPENAI,))
 
 
 @pytest.mark.parametrize(
@@ -172,27 +181,27 @@ async def test_any_server_with_openai_s_list(
     session: aiohttp.ClientSession, name: str, missing: str, models: list[str]
 ) -> None:
     async with running({"GET /v1/models": recorded(name)}, recorded(missing)) as node:
-        found = await recognise(session, node.url)
+        found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     assert found is not None
-    assert (found.engine, found.dialects) == (Engine.OPENAI, (Dialect.OPENAI,))
+    assert (found.engine, found.dialects) == (OPENAI, (Dialect.OPENAI,))
     assert [model.name for model in found.models] == models
 
 
 async def test_a_path_prefix_is_kept(session: aiohttp.ClientSession) -> None:
     replies = {key.replace(" /", " /llm/a%20b/"): value for key, value in fake_node.VLLM.items()}
     async with running(replies) as node:
-        found = await recognise(session, f"{node.url}/llm/a%20b/")
+        found = await detect_engine(Inquirer(session, f"{node.url}/llm/a%20b/"))
     assert found is not None
-    assert found.engine is Engine.VLLM
+    assert found.engine is VLLM
 
 
 async def test_the_key_goes_along(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.VLLM) as node:
-        await recognise(session, node.url, api_key="hush")
+        await detect_engine(Inquirer(session, node.url, "hush"))
         assert all("Authorization: Bearer hush\r\n" in head for head in node.heads)
         node.heads.clear()
-        await recognise(session, node.url)
+        await detect_engine(Inquirer(session, node.url))
         assert not any("Authorization" in head for head in node.heads)
 
 
@@ -202,18 +211,18 @@ async def test_another_proxy_is_no_node(session: aiohttp.ClientSession) -> None:
         '"models":[{"name":"models/m","supportedGenerationMethods":["generateContent"]}]}'
     )
     async with running({"GET /v1/models": reply(listing)}) as node:
-        assert await recognise(session, node.url) is None
+        assert await detect_engine(Inquirer(session, node.url)) is None
 
 
 async def test_nobody_there(session: aiohttp.ClientSession) -> None:
     async with running({}) as node:
         url = node.url
-    assert await recognise(session, url) is None
+    assert await detect_engine(Inquirer(session, url)) is None
 
 
 async def test_something_else_there(session: aiohttp.ClientSession) -> None:
     async with running({}) as node:
-        assert await recognise(session, node.url) is None
+        assert await detect_engine(Inquirer(session, node.url)) is None
 
 
 @pytest.mark.parametrize(
@@ -233,21 +242,21 @@ async def test_garbage_is_nothing(session: aiohttp.ClientSession, data: bytes) -
     async with running({}, data) as node:
         if data.startswith(b"SSH"):
             node.missing = data + b"\r\n\r\n"
-        assert await recognise(session, node.url) is None
+        assert await detect_engine(Inquirer(session, node.url)) is None
 
 
 async def test_redirects_are_not_followed(session: aiohttp.ClientSession) -> None:
     async with running(fake_node.VLLM) as other:
         moved = reply("", "302 Found", f"Location: {other.url}/v1/models\r\n")
         async with running({}, moved) as node:
-            assert await recognise(session, node.url) is None
+            assert await detect_engine(Inquirer(session, node.url)) is None
         assert other.asked == []
 
 
 async def test_a_huge_reply_is_not_read(session: aiohttp.ClientSession) -> None:
-    listing = b'{"data": [{"id": "m"}], "x": "' + b"x" * MAX_BODY + b'"}'
+    listing = b'{"data": [{"id": "m"}], "x": "' + b"x" * 2**21 + b'"}'
     async with running({"GET /v1/models": reply(listing)}) as node:
-        assert await recognise(session, node.url) is None
+        assert await detect_engine(Inquirer(session, node.url)) is None
 
 
 async def test_a_node_that_hangs_is_given_up(session: aiohttp.ClientSession) -> None:
@@ -261,11 +270,9 @@ async def test_a_node_that_hangs_is_given_up(session: aiohttp.ClientSession) -> 
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        assert await recognise(session, url, answer_seconds=0.05) is None
+        assert await detect_engine(Inquirer(session, url, answer_seconds=0.05)) is None
     assert arrived.is_set()
 
 
 def test_no_repr_shows_the_key() -> None:
-    from casedesk_proxy.upstream.recognise import _Questions
-
-    assert "hush" not in repr(_Questions(None, "http://a", "hush", 1.0))  # type: ignore[arg-type]
+    assert "hush" not in repr(Inquirer(None, "http://a", "hush"))  # type: ignore[arg-type]

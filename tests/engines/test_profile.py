@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.engines import effort_of
+from casedesk_proxy.engines.profile import effort_of
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported
-from casedesk_proxy.terms import Engine
 from tests.dialects import anthropic_asking
 from tests.dialects.asking import (
     LLAMA,
@@ -34,14 +34,14 @@ NO_THINKING = {"enable_thinking": False}
 ALL = (*LOCAL, OPENAI)
 
 
-def everywhere(value: Any, **but: Any) -> dict[Engine, Any]:
+def everywhere(value: Any, **but: Any) -> dict[EngineSpec, Any]:
     """``but``: by the name of the engine's constant above."""
     changed = {globals()[name.upper()]: one for name, one in but.items()}
     return {engine: changed.get(engine, value) for engine in ALL}
 
 
 #: Request, field of the chat body, its value by engine; None: not sent.
-MATRIX: dict[str, tuple[dict[str, Any], str, dict[Engine, Any]]] = {
+MATRIX: dict[str, tuple[dict[str, Any], str, dict[EngineSpec, Any]]] = {
     "top_k": (
         with_config(topK=7), "top_k",
         everywhere(7, ollama=None, tgi=None, transformers=None, openai=None)),
@@ -104,7 +104,7 @@ MATRIX: dict[str, tuple[dict[str, Any], str, dict[Engine, Any]]] = {
 
 @pytest.mark.parametrize("engine", ALL)
 @pytest.mark.parametrize("row", MATRIX)
-def test_what_is_sent_to_whom(row: str, engine: Engine) -> None:
+def test_what_is_sent_to_whom(row: str, engine: EngineSpec) -> None:
     body, field, wanted = MATRIX[row]
     if wanted[engine] == REFUSED:
         with pytest.raises(Unsupported):
@@ -114,7 +114,7 @@ def test_what_is_sent_to_whom(row: str, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", ALL)
-def test_what_is_never_sent(engine: Engine) -> None:
+def test_what_is_never_sent(engine: EngineSpec) -> None:
     """Old ways to a grammar, which vLLM ignores without a word, and ways to hide reasoning: it is
     wanted for its count, and kept from the client here."""
     format_ = {} if engine is TRANSFORMERS else {**JSON, "responseSchema": SCHEMA}
@@ -126,7 +126,7 @@ def test_what_is_never_sent(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", ALL)
-def test_one_call_at_a_time(engine: Engine) -> None:
+def test_one_call_at_a_time(engine: EngineSpec) -> None:
     choice = {"type": "auto", "disable_parallel_tool_use": True}
     asked = anthropic_asking.asking(tools=[anthropic_asking.WEATHER], tool_choice=choice)
     made = anthropic_asking.transposed(asked, engine)
@@ -157,7 +157,7 @@ def counted(**more: Any) -> bytes:
 
 DONE = b"data: [DONE]\n\n"
 #: As each engine writes a stream with reasoning, text and a call.
-STREAMS: dict[Engine, tuple[bytes, ...]] = {
+STREAMS: dict[EngineSpec, tuple[bytes, ...]] = {
     VLLM: (
         choice(role="assistant", content=""),
         choice(reasoning="t"),
@@ -228,7 +228,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_the_stream_of_each_engine(engine: Engine) -> None:
+def test_the_stream_of_each_engine(engine: EngineSpec) -> None:
     chunks = frames(play(*STREAMS[engine], thoughts=True))
     found = [part for one in chunks for part in one["candidates"][0]["content"]["parts"]]
     call = {"id": "0" if engine is TGI else "c", "name": "f", "args": {"y": 1}}
@@ -240,7 +240,7 @@ def test_the_stream_of_each_engine(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_the_failure_of_each_engine(engine: Engine) -> None:
+def test_the_failure_of_each_engine(engine: EngineSpec) -> None:
     assert "finishReason" not in breaks(delta("a"), *FAILURES[engine])
     assert breaks(*FAILURES[engine]) == ""
 
@@ -254,6 +254,6 @@ def test_the_failure_of_each_engine(engine: Engine) -> None:
         (TGI, "eos_token", "STOP"),
     ],
 )
-def test_finish_words_of_one_engine_alone(engine: Engine, finish: str, reason: str) -> None:
+def test_finish_words_of_one_engine_alone(engine: EngineSpec, finish: str, reason: str) -> None:
     (chunk, *_) = frames(play(choice(finish, content="a"), DONE))
     assert chunk["candidates"][0]["finishReason"] == reason, engine

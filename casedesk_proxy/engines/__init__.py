@@ -1,0 +1,1 @@
+"""What runs at nodes: a module per engine, which holds all that is known of it."""

@@ -1,0 +1,11 @@
+"""A node of which nobody has said what it is: taken for a plain OpenAI server until it has been
+recognised."""
+
+from __future__ import annotations
+
+from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["SPEC"]
+
+SPEC = EngineSpec("auto", "not known yet", (Dialect.OPENAI,), rank=0)

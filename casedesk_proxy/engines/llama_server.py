@@ -1,0 +1,180 @@
+"""llama-server of llama.cpp. Measured (b11549)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask
+from casedesk_proxy.engines.model_lists import openai_models
+from casedesk_proxy.engines.parts import ALL_LOSE, MOST_LOSE, Part
+from casedesk_proxy.engines.profile import (
+    ANY_CHOICE,
+    IMAGES,
+    NO_TEMPLATE_THINKING,
+    Choice,
+    Counter,
+    Messages,
+    Profile,
+    Thinking,
+)
+from casedesk_proxy.engines.reading import as_count, as_mapping, as_text, as_texts, named_entries
+from casedesk_proxy.engines.spec import Detected, EngineSpec, Fingerprint
+from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
+
+__all__ = ["SPEC", "makes_embeddings", "read_models"]
+
+#: A template of a model that thinks has a word for it.
+_THINKS = re.compile(r"think|reason|<\|channel", re.IGNORECASE)
+#: gpt-oss writes its thoughts into a channel that cannot be closed.
+_HARMONY = "<|channel|>analysis"
+
+
+def makes_embeddings(status: int, answer: Any) -> bool:
+    """Whether it does, by what it answers to a request for embeddings without any text: 501 where
+    it was started without ``--embeddings``, and where it makes some it misses the text."""
+    told = as_text(as_mapping(as_mapping(answer).get("error")).get("message")) or ""
+    return status == 400 and '"input"' in told
+
+
+def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
+    """Of ``/v1/models`` and ``/props``. The context is a slot's, not the whole."""
+    settings = as_mapping(as_mapping(props).get("default_generation_settings"))
+    told = {one["id"]: one for one in named_entries(listing, "data", "id")}
+    lookalikes = {one["name"]: one for one in named_entries(listing, "models", "name")}
+    models = []
+    for info in openai_models(listing):
+        capabilities = as_texts(lookalikes.get(info.name, {}).get("capabilities"))
+        # Only a server with several models tells which of them are loaded.
+        status = as_mapping(told[info.name].get("status")).get("value")
+        model = replace(
+            info,
+            context_length=info.context_length or as_count(settings.get("n_ctx")),
+            embeds="embedding" in capabilities and "completion" not in capabilities,
+            also_embeds={"embedding", "completion"} <= set(capabilities),
+            loaded=status == "loaded" if isinstance(status, str) else None,
+            trained_length=as_count(as_mapping(told[info.name].get("meta")).get("n_ctx_train")),
+            lacks=_lacks(as_mapping(props)),
+            ignores=_template_ignores(as_mapping(props).get("chat_template")),
+            heeds=_template_heeds(as_mapping(props).get("chat_template")),
+        )
+        # It answers to each of its aliases, and lists only the first as a model.
+        names = dict.fromkeys([info.name, *as_texts(told[info.name].get("aliases"))])
+        models += [
+            replace(model, name=name, alias_of="" if name == info.name else info.name)
+            for name in names
+        ]
+    return tuple(models)
+
+
+def _lacks(props: Mapping[str, Any]) -> frozenset[Ability]:
+    """It tells its ``modalities`` and its chat template; with several models, of none of them."""
+    told = as_mapping(props.get("modalities"))
+    kinds = (("vision", Ability.VISION), ("audio", Ability.AUDIO))
+    lacks = {ability for kind, ability in kinds if told.get(kind) is False}
+    template = as_text(props.get("chat_template"))
+    if template and not _THINKS.search(template):
+        lacks.add(Ability.THINKING)
+    return frozenset(lacks)
+
+
+def _template_ignores(template: Any) -> frozenset[Control]:
+    """What a chat template has no place for is read by nothing. A block that the template has
+    opened for thoughts is closed there whether or not it knows the switch."""
+    if not isinstance(template, str) or not template:
+        return frozenset()
+    ignored = set()
+    if _HARMONY in template and "enable_thinking" not in template:
+        ignored.add(Control.OFF)
+    if "reasoning_effort" not in template:
+        ignored.add(Control.EFFORT)
+    return frozenset(ignored)
+
+
+def _template_heeds(template: Any) -> frozenset[Control]:
+    known = isinstance(template, str) and "reasoning_effort" in template
+    return frozenset({Control.EFFORT} if known else ())
+
+
+def _look(listing: NodeAnswer) -> Asking[Detected | None]:
+    props = yield from ask("/props")
+    ours = "llama.cpp" in (props.server, listing.server)
+    if not ours and "default_generation_settings" not in props.facts:
+        return None
+    slots = props.facts.get("total_slots")
+    return Detected(
+        SPEC,
+        read_models(listing.json if listing.status == 200 else None, props.facts),
+        SPEC.speaks,
+        slots=slots if type(slots) is int and slots > 0 else None,
+        # The list of models is public there, /props is not.
+        needs_key=props.is_locked or listing.is_locked,
+        loading=503 in (props.status, listing.status),
+    )
+
+
+def _complete(known: Detected) -> Asking[Detected]:
+    """Whether it makes embeddings beside text, which it lists nowhere. It is asked for those of
+    nothing: what it misses tells, and nothing is computed."""
+    if known.loading or not known.models:
+        return known
+    tried = yield from ask("/v1/embeddings", {})
+    if makes_embeddings(tried.status, tried.json):
+        changes: dict[str, Any] = {"also_embeds": True}
+    elif tried.status == 501 and all(one.loaded is None for one in known.models):
+        changes = {"lacks": known.models[0].lacks | {Ability.EMBEDDING}}
+    else:
+        return known
+    return replace(known, models=tuple(replace(one, **changes) for one in known.models))
+
+
+_PROFILE = Profile(
+    # A named choice silently becomes auto (llama.cpp 26535).
+    choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
+    # The format's grammar wins, and no function is ever called (measured).
+    format_forbids=ANY_CHOICE,
+    top_k=True,
+    logprobs_with_tools=False,
+    images=IMAGES - {"image/webp"} | {"image/bmp"},
+    video="input_video",
+    thinking=Thinking(NO_TEMPLATE_THINKING, "thinking_budget_tokens", history="reasoning_content"),
+    prefill={},
+    counter=Counter.INPUT_TOKENS,
+    dimensions=False,
+    messages=Messages(
+        exact=False,
+        documents=False,
+        # ``tool`` is taken for any.
+        choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
+        format=False,
+        effort=False,
+        disables_thinking=False,
+        loses=ALL_LOSE
+        | MOST_LOSE
+        | {Part.FORMAT, Part.THINKING_OFF, Part.EFFORT, Part.WEB_SEARCH}
+        | {Part.NO_TOOL, Part.NAMED_TOOL, Part.ONE_TOOL},
+        effort_by_template=True,
+    ),
+)
+
+SPEC = EngineSpec(
+    name="llama-server",
+    title="llama-server",
+    speaks=(Dialect.OPENAI, Dialect.ANTHROPIC),
+    profile=_PROFILE,
+    rank=12,
+    ports=(8080, 8081),
+    probe="/health",
+    # By system call trace.
+    sends_at_once=True,
+    other_names=frozenset({"llama.cpp", "llamacpp"}),
+    fingerprint=Fingerprint(
+        _look,
+        turn=10,
+        owners=frozenset({"llamacpp"}),
+        servers=frozenset({"llama.cpp"}),
+        complete=_complete,
+    ),
+)

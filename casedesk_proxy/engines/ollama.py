@@ -1,0 +1,215 @@
+"""Ollama. Read in the source of 0.33 or measured (0.9.3).
+
+It runs a model with 2048 or 4096 tokens of context unless it is told otherwise, tells so only of
+models that are loaded, older releases of none, and cuts longer prompts without an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from casedesk_proxy.engines.inquiries import Asking, Inquiry, NodeAnswer, ask_facts, ask_together
+from casedesk_proxy.engines.parts import ALL_LOSE, MOST_LOSE, Part
+from casedesk_proxy.engines.profile import (
+    IMAGES,
+    NO_EFFORT,
+    Choice,
+    Messages,
+    Profile,
+    Thinking,
+)
+from casedesk_proxy.engines.reading import (
+    as_count,
+    as_epoch,
+    as_mapping,
+    as_texts,
+    named_entries,
+    version_numbers,
+)
+from casedesk_proxy.engines.spec import Contexts, Detected, EngineSpec, Fingerprint
+from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
+
+__all__ = ["SPEC", "advise", "read_models"]
+
+#: It serves /v1/messages from this version on (its release notes).
+_MESSAGES_SINCE = (0, 14)
+#: Models that are asked about one by one.
+_MOST_SHOWN = 100
+#: Families of embedding models, for releases too old to tell capabilities.
+_EMBEDDING_FAMILIES = {"bert", "nomic-bert", "nomic-bert-moe", "xlm-roberta", "jina-bert-v2"}
+#: Tokens: room for the first prompt of an agent and what it reads.
+_ENOUGH_TOKENS = 32768
+_MOST_NAMED = 10
+
+
+def read_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
+    """Of ``/api/tags``, ``/api/ps`` and, by model name, ``/api/show``.
+
+    The context is the one that a loaded model runs with, else the one that its parameters set.
+    The server's default is told nowhere, and what the model was trained with is more by far.
+    """
+    running = {entry["name"]: entry for entry in named_entries(loaded, "models", "name")}
+    models = []
+    for entry in named_entries(tags, "models", "name"):
+        name = entry["name"]
+        show = as_mapping(shown.get(name))
+        capabilities = as_texts(show.get("capabilities"))
+        families = as_texts(as_mapping(entry.get("details")).get("families"))
+        embeds = (
+            "embedding" in capabilities and "completion" not in capabilities
+            if capabilities
+            else not _EMBEDDING_FAMILIES.isdisjoint(families)
+        )
+        models.append(
+            ModelInfo(
+                name=name,
+                context_length=as_count(running.get(name, {}).get("context_length"))
+                or _parameter(show, "num_ctx"),
+                created=as_epoch(entry.get("modified_at")),
+                owned_by="library",
+                embeds=embeds,
+                also_embeds={"embedding", "completion"} <= set(capabilities),
+                thinks="thinking" in capabilities,
+                loaded=name in running,
+                trained_length=_trained_context(show),
+                lacks=_lacks(capabilities, show),
+                ignores=frozenset({Control.OFF} if "gptoss" in families else ()),
+            )
+        )
+    return tuple(models)
+
+
+def _trained_context(show: Mapping[str, Any]) -> int | None:
+    facts = as_mapping(show.get("model_info"))
+    return as_count(facts.get(f"{facts.get('general.architecture')}.context_length"))
+
+
+def _parameter(show: Mapping[str, Any], name: str) -> int | None:
+    """One of a model's parameters, which are written as lines of name and value."""
+    text = show.get("parameters")
+    for line in text.splitlines() if isinstance(text, str) else ():
+        words = line.split()
+        if len(words) == 2 and words[0] == name and words[1].isdecimal() and len(words[1]) < 10:
+            return as_count(int(words[1]))
+    return None
+
+
+def _lacks(capabilities: list[str], show: Mapping[str, Any]) -> frozenset[Ability]:
+    """Of a model that tells its capabilities at all. It makes embeddings whatever it tells; what a
+    projector of its own takes is not told here."""
+    if not capabilities:
+        return frozenset()
+    lacks = frozenset(Ability) - {Ability.EMBEDDING, *capabilities}
+    return lacks - {Ability.VISION, Ability.AUDIO} if show.get("projector_info") else lacks
+
+
+def _look(listing: NodeAnswer) -> Asking[Detected | None]:
+    version = (yield from ask_facts("/api/version")).get("version")
+    tags = (yield from ask_facts("/api/tags")) if isinstance(version, str) else {}
+    if not isinstance(version, str) or "models" not in tags:
+        return None
+    loaded = yield from ask_facts("/api/ps")
+    names = [info.name for info in read_models(tags, None, {})][:_MOST_SHOWN]
+    answers = yield from ask_together(Inquiry("/api/show", {"model": name}) for name in names)
+    shown = {name: one.facts for name, one in zip(names, answers, strict=True)}
+    dialects = SPEC.speaks
+    if version_numbers(version) >= _MESSAGES_SINCE:
+        dialects = (Dialect.OPENAI, Dialect.ANTHROPIC)
+    return Detected(SPEC, read_models(tags, loaded, shown), dialects, version=version)
+
+
+def _refresh(known: Detected) -> Asking[Detected | None]:
+    """By two cheap inquiries instead of one for every model; None where its models have changed,
+    or it did not answer."""
+    tags = yield from ask_facts("/api/tags")
+    loaded = yield from ask_facts("/api/ps")
+    now = {one.name: one for one in read_models(tags, loaded, {})}
+    if "models" not in loaded or now.keys() != {one.name for one in known.models}:
+        return None
+    if any(now[one.name].created != one.created for one in known.models):
+        return None  # Made anew under its name, and perhaps able to do other things.
+    models = tuple(
+        replace(
+            one,
+            loaded=now[one.name].loaded,
+            # What it last ran with is the best guess for the next time.
+            context_length=now[one.name].context_length or one.context_length,
+        )
+        for one in known.models
+    )
+    return replace(known, models=models)
+
+
+def advise(models: Iterable[ModelInfo]) -> list[str]:
+    """A sentence for each model that runs with less than it could, and one for all of which that
+    is not known."""
+    told, unknown = [], []
+    for model in models:
+        trained = model.trained_length or 0
+        if model.embeds or not trained:
+            continue
+        if model.context_length is None:
+            unknown.append(model)
+        elif model.context_length < min(trained, _ENOUGH_TOKENS):
+            told.append(
+                f"{model.name} runs with a context of {model.context_length} tokens of the "
+                f"{trained} that it was trained with: longer prompts are cut without an error; "
+                f"{_remedy(trained)}"
+            )
+    if unknown:
+        names = ", ".join(model.name for model in unknown[:_MOST_NAMED])
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        longest = max(model.trained_length or 0 for model in unknown)
+        told.append(
+            f"the context that {names}{more} will run with is not known; Ollama's default can be "
+            f"2048 or 4096 tokens, and longer prompts are cut without an error; {_remedy(longest)}"
+        )
+    return told
+
+
+def _remedy(trained: int) -> str:
+    tokens = min(trained, _ENOUGH_TOKENS) or _ENOUGH_TOKENS
+    return (
+        f"start Ollama with OLLAMA_CONTEXT_LENGTH={tokens}, or set num_ctx in the model's Modelfile"
+    )
+
+
+_PROFILE = Profile(
+    # It has no tool_choice at all (ollama 8421, 11171, 17921).
+    choices=frozenset({Choice.AUTO}),
+    candidates=False,
+    images=IMAGES - {"image/gif"},
+    thinking=Thinking(NO_EFFORT, history="reasoning"),
+    prefill={},
+    parallel_switch=False,
+    messages=Messages(
+        exact=False,
+        documents=False,
+        choices=frozenset({Choice.AUTO}),
+        format=False,
+        effort=False,
+        counts=False,
+        # Its web search is one of its own.
+        loses=ALL_LOSE
+        | MOST_LOSE
+        | {Part.FORMAT, Part.COUNT, Part.NO_TOOL, Part.ANY_TOOL, Part.NAMED_TOOL},
+        loses_more=((0, 24), frozenset({Part.EFFORT})),
+    ),
+)
+
+SPEC = EngineSpec(
+    name="ollama",
+    title="Ollama",
+    # An older one must not be assumed to speak Anthropic's protocol, too.
+    speaks=(Dialect.OPENAI,),
+    profile=_PROFILE,
+    rank=10,
+    ports=(11434,),
+    probe="/api/version",
+    sends_at_once=True,
+    url_ends=frozenset({"api"}),
+    fingerprint=Fingerprint(_look, turn=30, owners=frozenset({"library"}), refresh=_refresh),
+    contexts=Contexts(advise, _remedy),
+)

@@ -1,0 +1,72 @@
+"""vLLM. Read in the source of 0.33 or measured (0.32, on a CPU and on GPUs)."""
+
+from __future__ import annotations
+
+from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
+from casedesk_proxy.engines.model_lists import first_owner, openai_models
+from casedesk_proxy.engines.parts import ALL_LOSE, Part
+from casedesk_proxy.engines.profile import (
+    CONTINUE,
+    NO_TEMPLATE_THINKING,
+    Choice,
+    Counter,
+    Messages,
+    Profile,
+    Thinking,
+)
+from casedesk_proxy.engines.spec import Detected, EngineSpec, Fingerprint
+from casedesk_proxy.terms import Control, Dialect
+
+__all__ = ["SPEC"]
+
+
+def _look(listing: NodeAnswer) -> Asking[Detected | None]:
+    version = (yield from ask_facts("/version")).get("version")
+    if not isinstance(version, str):
+        return None
+    if first_owner(listing.json) != "vllm" and not listing.is_locked:
+        return None
+    return Detected(
+        SPEC,
+        openai_models(listing.json),
+        SPEC.speaks,
+        version=version,
+        needs_key=listing.is_locked,
+    )
+
+
+_PROFILE = Profile(
+    format_forbids=frozenset({Choice.NAMED}),
+    top_k=True,
+    least_top_p=1e-6,
+    most_stops=4,
+    video="video_url",
+    # ``reasoning_effort: none`` does the same, but older releases refuse the value.
+    thinking=Thinking(NO_TEMPLATE_THINKING, "thinking_token_budget", history="reasoning"),
+    # Both at once are an error.
+    prefill={"add_generation_prompt": False, **CONTINUE},
+    formats=frozenset({"date-time", "date", "time", "uuid", "email"}),
+    counter=Counter.TOKENIZE,
+    messages=Messages(
+        exact=False,
+        documents=False,
+        loses=ALL_LOSE | {Part.SEARCH_RESULTS, Part.WEB_SEARCH},
+        loses_more=(
+            (0, 32),
+            frozenset({Part.FORMAT, Part.THINKING_OFF, Part.BUDGET, Part.ONE_TOOL}),
+        ),
+        may_refuse=frozenset({Control.EFFORT, Control.LEVELS, Control.BUDGET}),
+    ),
+)
+
+SPEC = EngineSpec(
+    name="vllm",
+    title="vLLM",
+    speaks=(Dialect.OPENAI, Dialect.ANTHROPIC),
+    profile=_PROFILE,
+    rank=11,
+    ports=(8000,),
+    probe="/health",
+    sends_at_once=True,
+    fingerprint=Fingerprint(_look, turn=50, owners=frozenset({"vllm"})),
+)

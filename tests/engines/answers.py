@@ -1,0 +1,60 @@
+"""A node's recorded replies, given to whoever asks: no socket, no loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from casedesk_proxy.engines.inquiries import Asking, Inquiry, NodeAnswer
+from casedesk_proxy.engines.spec import Detected, EngineSpec
+from casedesk_proxy.wire.bodies import body_reader
+from casedesk_proxy.wire.http1 import parse_response_head
+from tests.upstream.fake_node import NOT_FOUND
+
+T = TypeVar("T")
+
+
+def answer(raw: bytes) -> NodeAnswer:
+    """What an exact reply, header block and all, comes to."""
+    block, _, rest = raw.partition(b"\r\n\r\n")
+    head = parse_response_head(block)
+    reader = body_reader(head)
+    reader.read(rest)
+    server = next((value for name, value in head.headers if name.lower() == b"server"), b"")
+    return NodeAnswer(head.status, server.decode(), _json(b"".join(reader.payload)))
+
+
+def play(
+    asking: Asking[T], replies: Mapping[str, bytes], missing: bytes = NOT_FOUND
+) -> tuple[T, list[tuple[Inquiry, ...]]]:
+    """What it returns, and what it asked, moment by moment."""
+    asked: list[tuple[Inquiry, ...]] = []
+    answers: Any = None
+    while True:
+        try:
+            asked.append(asking.send(answers))
+        except StopIteration as done:
+            return done.value, asked
+        answers = tuple(answer(replies.get(_key(one), missing)) for one in asked[-1])
+
+
+def look_at(
+    engine: EngineSpec, replies: Mapping[str, bytes], missing: bytes = NOT_FOUND
+) -> tuple[Detected | None, list[tuple[Inquiry, ...]]]:
+    """What the engine's own look finds in a node's replies, and what it asked for beyond the list
+    of models."""
+    assert engine.fingerprint is not None
+    listing = answer(replies.get("GET /v1/models", missing))
+    return play(engine.fingerprint.look(listing), replies, missing)
+
+
+def _key(inquiry: Inquiry) -> str:
+    return f"{'GET' if inquiry.body is None else 'POST'} {inquiry.path}"
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

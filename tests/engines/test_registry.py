@@ -1,0 +1,139 @@
+"""Every engine is described whole, and none is taken for another."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.engines.inquiries import Inquiry, NodeAnswer
+from casedesk_proxy.engines.registry import AUTO, ENGINES, FINGERPRINTS, usual_ports
+from casedesk_proxy.engines.spec import Detected, EngineSpec
+from casedesk_proxy.terms import Dialect, ModelInfo
+from tests.engines.answers import look_at
+from tests.upstream import fake_node
+
+ALL = pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+RECOGNISED = [one for one in ENGINES.values() if one.fingerprint is not None]
+#: What nodes were heard to answer, by engine.
+HEARD = {
+    "ollama": (fake_node.OLLAMA, fake_node.OLLAMA_MISSING),
+    "llama-server": (fake_node.LLAMA, fake_node.LLAMA_MISSING),
+    "vllm": (fake_node.VLLM, fake_node.VLLM_MISSING),
+    "sglang": (fake_node.SGLANG, fake_node.SGLANG_MISSING),
+    "tgi": (fake_node.TGI, fake_node.NOT_FOUND),
+    "transformers": (fake_node.TRANSFORMERS, fake_node.TRANSFORMERS_MISSING),
+}
+
+
+@ALL
+def test_an_engine_is_described_whole(engine: EngineSpec) -> None:
+    assert re.fullmatch("[a-z][a-z0-9-]*", engine.name)
+    assert engine.title
+    assert str(engine) == engine.name
+    assert engine.speaks
+    assert len(set(engine.speaks)) == len(engine.speaks)
+    assert all(0 < port < 65536 for port in engine.ports)
+    assert engine.probe is None or engine.probe.startswith("/")
+    assert all(end and "/" not in end for end in engine.url_ends)
+    if Dialect.OPENAI in engine.speaks and engine.ports:
+        assert engine.fingerprint is not None, "`init` looks for it"
+    if Dialect.ANTHROPIC in engine.speaks and engine.name != "anthropic":
+        assert engine.profile.messages.loses, "nobody but Anthropic keeps all of its requests"
+
+
+def test_names_do_not_collide() -> None:
+    names = [*ENGINES, *(other for one in ENGINES.values() for other in one.other_names)]
+    assert len(names) == len(set(names))
+    assert all(name == name.lower() for name in names)
+    titles = [one.title for one in ENGINES.values()]
+    assert len(titles) == len(set(titles))
+
+
+def test_hints_do_not_collide() -> None:
+    owners = [owner for one in FINGERPRINTS for owner in one.owners]
+    servers = [server for one in FINGERPRINTS for server in one.servers]
+    assert len(owners) == len(set(owners))
+    assert len(servers) == len(set(servers))
+
+
+def test_ports_name_all_who_listen_there() -> None:
+    told = {port: {one.name for one in engines} for port, engines in usual_ports().items()}
+    assert told == {
+        port: {one.name for one in ENGINES.values() if port in one.ports} for port in told
+    }
+    assert {"llama-server", "tgi"} <= told[8080]
+
+
+@pytest.mark.parametrize("name", HEARD)
+def test_none_is_taken_for_another(name: str) -> None:
+    """By those who look before it, and by those who look after it, but for the one that takes any
+    list: a hint may put either first."""
+    replies, missing = HEARD[name]
+    found = {
+        one.name for one in RECOGNISED
+        if one.name != "openai" and look_at(one, replies, missing)[0] is not None
+    }  # fmt: skip
+    # SGLang imitates Ollama, and so has the earlier turn.
+    assert found - ({"ollama"} if name == "sglang" else set()) == {name}
+
+
+def test_who_takes_any_list_looks_last() -> None:
+    last = ENGINES["openai"].fingerprint
+    assert last is FINGERPRINTS[-1]
+    assert all(one.turn < last.turn for one in FINGERPRINTS[:-1])
+
+
+def test_the_unknown_is_not_looked_for() -> None:
+    assert AUTO.fingerprint is None
+    assert next(iter(ENGINES)) == AUTO.name
+
+
+WORDS = (
+    "models data name id capabilities details families status value context_length model_info"
+    " version paths error message key model_path is_generation max_total_tokens total_slots type"
+    " loaded_context_length max_context_length state loaded_instances config"
+)
+KEYS = st.sampled_from([*WORDS.split(), "general.architecture", "modified_at", "model_id", "a"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=15,
+)
+ANSWERS = st.builds(
+    NodeAnswer,
+    st.sampled_from([200, 200, 200, 0, 401, 500, 503]),
+    st.sampled_from(["", "uvicorn", "llama.cpp"]),
+    JSON,
+)
+
+
+@pytest.mark.parametrize("engine", RECOGNISED, ids=str)
+@given(given_answers=st.lists(ANSWERS, min_size=1, max_size=5))
+def test_any_answers_are_taken(engine: EngineSpec, given_answers: list[NodeAnswer]) -> None:
+    """Hostile shapes included; whatever is found has names."""
+    assert engine.fingerprint is not None
+    found = _answered(engine.fingerprint.look(given_answers[0]), given_answers)
+    if found is None:
+        return
+    assert found.engine is engine
+    assert all(isinstance(one, ModelInfo) and one.name for one in found.models)
+    for more in (engine.fingerprint.refresh, engine.fingerprint.complete):
+        later = _answered(more(found), given_answers) if more is not None else None
+        assert later is None or isinstance(later, Detected)
+
+
+def _answered(asking: Any, answers: list[NodeAnswer]) -> Any:
+    """Each inquiry gets the next of the answers, in a ring."""
+    sent, turn = None, 0
+    while True:
+        try:
+            inquiries = asking.send(sent)
+        except StopIteration as done:
+            return done.value
+        assert all(isinstance(one, Inquiry) and one.path.startswith("/") for one in inquiries)
+        sent = tuple(answers[(turn + at) % len(answers)] for at in range(len(inquiries)))
+        turn += len(inquiries)
