@@ -141,6 +141,8 @@ class Profile:
     presence_penalty: bool = True
     #: Whether ``response_format`` is followed at all.
     follows_format: bool = True
+    #: Whether ``json_object``, JSON of any shape, is a format that it knows beside schemas.
+    json_mode: bool = True
     #: vLLM and TGI answer 400 to a fifth stop string.
     most_stops: int | None = None
     logprobs: bool = True

@@ -35,6 +35,8 @@ _AUDIO = {
     "audio/mp3": "mp3",
     "audio/mpeg": "mp3",
 }
+#: What ``json_object`` means, for nodes that know schemas only.
+_ANY_OBJECT = {"type": "object"}
 _NOT_STRICT_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _MODE = "toolConfig.functionCallingConfig.mode"
 
@@ -215,8 +217,9 @@ def _format(request: Request, profile: Profile, findings: Findings) -> dict[str,
         return {}
     if not profile.follows_format:
         findings.refuse_format(request.config.schema_path, "the node cannot be held to a format")
-    if not schema:
+    if not schema and profile.json_mode:
         return {"response_format": {"type": "json_object"}}
+    schema = schema or _ANY_OBJECT
     if profile.formats is not None:
         schema = fit_formats(schema, profile.formats, request.config.schema_path, findings)
     schema = fit_schema(schema, profile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -919,6 +920,14 @@ def test_json_without_a_schema() -> None:
     assert chat(with_config(**JSON))["response_format"] == {"type": "json_object"}
     assert chat(with_config(**JSON, responseSchema=None))["response_format"] == {
         "type": "json_object"
+    }
+
+
+def test_json_without_a_schema_where_only_schemas_are_known() -> None:
+    engine = replace(VLLM, profile=replace(VLLM.profile, json_mode=False))
+    assert chat(with_config(**JSON), engine)["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "response", "schema": {"type": "object"}},
     }
 
 
