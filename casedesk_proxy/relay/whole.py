@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.errors import ClientFault
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.relay.request import Request
 from casedesk_proxy.replying.completeness import is_given_up
 from casedesk_proxy.replying.heads import is_event_stream, reply_head
-from casedesk_proxy.replying.in_stream_errors import judge_within, read_within
+from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import Reply
@@ -24,16 +23,17 @@ __all__ = ["came_whole", "send_whole"]
 
 def came_whole(reply: Reply, framing: Framing) -> bool:
     """Whether nothing of it is missing, and nothing has to be translated, judged or watched."""
-    head = reply.head
+    head, body = reply.head, reply.lease.connection.early
     return (
         head.body is Body.LENGTH
-        and head.length == len(reply.lease.connection.early)
+        and head.length == len(body)
         and reply.route.translator is None
         and head.status < 400
         and framing is Framing.UNARY
         and not is_event_stream(head)
         and not content_coding(head.headers)
         and is_on(Trick.WHOLE_REPLIES)
+        and (head.status != 200 or read_within(body) is None)
     )
 
 
@@ -45,15 +45,9 @@ def send_whole(
     outcome: Outcome,
 ) -> bool:
     """Send it, let go of the node, and note what the exchange came to; tells whether the client's
-    connection lives on. Raises the error that it is, the node let go."""
+    connection lives on."""
     head, connection = reply.head, reply.lease.connection
     body, connection.early = connection.early, b""
-    if head.status == 200 and (error := read_within(body)) is not None:
-        connection.take_back()
-        fault = judge_within(surface, error, reply.asked, reply.lease.node.key)
-        own = isinstance(fault, ClientFault)
-        reply.lease.end(clean=True, fault=None if own else Fault.ERROR)
-        raise fault
     keep_alive = request.head.keep_alive
     transport = request.client.transport
     if transport is None or transport.is_closing():

@@ -1,0 +1,309 @@
+"""What the tricks promise: with or without them, the same bytes reach client and node, and the same
+is logged and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+import pytest
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.fastpath.switches import Trick, turn_off
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.telemetry.lines import flush
+from tests.server.gateways import SSE, chunk, read_head
+
+CONFIG = """
+server: {{listen: "127.0.0.1:0", admin: null}}
+default_deployment: d
+nodes:
+  n:
+    {{url: "http://127.0.0.1:{port}", engine: openai, speaks: [openai, anthropic], models: [m],
+    probe_interval: 0, api_key: "key-of-the-node"}}
+deployments:
+  d: {{nodes: [n], aliases: {{mine: m}}}}
+tokens: [{{name: alice, sha256: "{hash}", deployments: [d]}}]
+"""
+TOKEN = "token-of-alice"
+
+
+def whole(body: bytes, status: bytes = b"200 OK", kind: bytes = b"application/json") -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+        status, kind, len(body), body,
+    )  # fmt: skip
+
+
+def event(**delta: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": None}
+    return b"data: " + json.dumps({"id": "c", "choices": [choice]}).encode() + b"\n\n"
+
+
+ANSWER = (
+    b'{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":'
+    b'{"role":"assistant","content":"All is well."},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":5,"completion_tokens":4}}'
+)
+MESSAGE = (
+    b'{"id":"a","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":'
+    b'"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":1}}'
+)
+TOKENS = [event(role="assistant", content="")] + [event(content=f"word {n} ") for n in range(9)]
+END = (
+    b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":9}}\n\n'
+    b"data: [DONE]\n\n"
+)
+STREAM = [SSE, *map(chunk, TOKENS), chunk(END), b"0\r\n\r\n"]
+BREAK = b""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request for ``target``, and what the node says to it, each piece by itself; BREAK: it
+    closes. Without pieces it is not asked."""
+
+    target: str
+    body: dict[str, object]
+    pieces: tuple[bytes, ...] = ()
+    headers: str = f"Authorization: Bearer {TOKEN}\r\n"
+
+    def request(self) -> bytes:
+        data = json.dumps(self.body).encode()
+        return (
+            f"POST {self.target} HTTP/1.1\r\nHost: h\r\n{self.headers}"
+            f"Content-Length: {len(data)}\r\n\r\n".encode()
+            + data
+        )
+
+
+def chat(*pieces: bytes, model: str = "m", said: str = "x", **more: object) -> Exchange:
+    body = {"model": model, "messages": [{"role": "user", "content": said}], **more}
+    return Exchange("/v1/chat/completions", body, pieces)
+
+
+def gemini(action: str, *pieces: bytes) -> Exchange:
+    body: dict[str, object] = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    headers = f"x-goog-api-key: {TOKEN}\r\n"
+    return Exchange(f"/v1beta/models/m:{action}", body, pieces, headers)
+
+
+EXCHANGES = {
+    "whole": chat(whole(ANSWER)),
+    "whole again, of another length": chat(whole(ANSWER), said="x" * 50),
+    # On a connection that was used before: it is repeated on another.
+    "a reply that is none": chat(BREAK),
+    "whole, by an alias": chat(whole(ANSWER), model="mine"),
+    "head and body apart": chat(whole(ANSWER)[: -len(ANSWER)], ANSWER),
+    "a body in pieces": chat(whole(ANSWER)[:-40], ANSWER[-40:-20], ANSWER[-20:]),
+    "messages": Exchange(
+        "/v1/messages",
+        {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
+        (whole(MESSAGE),),
+        f"x-api-key: {TOKEN}\r\nanthropic-version: 2023-06-01\r\n",
+    ),
+    "an error": chat(whole(b'{"error":{"message":"too long"}}', b"400 Bad Request")),
+    "an error with status 200": chat(whole(b'{"error":{"message":"bad","code":400}}')),
+    "no such model": chat(model="other"),
+    "no token": Exchange("/v1/chat/completions", {"model": "m"}, headers=""),
+    "another token": Exchange("/v1/chat/completions", {"model": "m"}, headers="x-api-key: no\r\n"),
+    "a stream": chat(*STREAM, stream=True),
+    "a stream again": chat(*STREAM, stream=True),
+    "a stream in other pieces": chat(
+        SSE, b"".join(STREAM[1:4])[:-3], b"".join(STREAM[1:4])[-3:], *STREAM[4:], stream=True
+    ),
+    "a stream that breaks": chat(*STREAM[:6], BREAK, stream=True),
+    "a stream that ends too early": chat(*STREAM[:6], b"0\r\n\r\n", stream=True),
+    "translated": gemini("generateContent", whole(ANSWER)),
+    "a translated stream": gemini("streamGenerateContent?alt=sse", *STREAM),
+    "a translated stream again": gemini("streamGenerateContent?alt=sse", *STREAM),
+    "a translated stream that breaks": gemini("streamGenerateContent?alt=sse", *STREAM[:6], BREAK),
+    "a translated array": gemini("streamGenerateContent", *STREAM),
+}
+
+#: All others are 200.
+STATUSES = {
+    "an error": 400,
+    "an error with status 200": 400,
+    "a reply that is none": 502,
+    "no such model": 404,
+    "no token": 401,
+    "another token": 401,
+}
+#: Stands for the end that a stream did not have.
+CUT = b"(cut)"
+
+
+class Node:
+    """Says what the exchange at hand wants, and keeps what it has heard."""
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+        self.heard: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                self.heard.append(head + await reader.readexactly(length))
+                assert self.exchange is not None
+                for piece in self.exchange.pieces:
+                    if piece is BREAK:
+                        return
+                    writer.write(piece)
+                    # All of this is in one loop: by then the gateway has read it.
+                    for _ in range(10):
+                        await asyncio.sleep(0)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(node: Node) -> AsyncIterator[int]:
+    players: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        players.add(asyncio.ensure_future(node.serve(reader, writer)))
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        await asyncio.gather(*players)
+
+
+async def read_reply(reader: asyncio.StreamReader) -> bytes:
+    """A reply as it stands on the wire; a stream that is cut as far as it goes."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    copy = asyncio.StreamReader()
+    copy.feed_data(head)
+    _, fields = await read_head(copy)
+    if "content-length" in fields:
+        return head + await reader.readexactly(int(fields["content-length"]))
+    raw, size = head, -1
+    try:
+        while size:
+            line = await reader.readuntil(b"\r\n")
+            raw += line
+            size = int(line, 16)
+            data = await reader.readexactly(size + 2)
+            raw += data
+    except asyncio.IncompleteReadError as error:
+        raw += error.partial + CUT
+    return raw
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that is to be the same; replies by exchange."""
+
+    replies: dict[str, bytes]
+    heard: list[bytes]
+    ahead: list[bytes]
+    log: list[bytes]
+    metrics: list[bytes]
+
+
+_MASKED = [
+    (re.compile(rb"(?i)(request-id: )[0-9a-f]{32}"), rb"\1ID"),
+    (re.compile(rb"(\bid=)[0-9a-f]{32}"), rb"\1ID"),
+    (re.compile(rb"\b(ttfb|duration|queued|overhead)=[0-9.e-]+"), rb"\1=T"),
+    (re.compile(rb"^\d{4}-\d\d-\d\dT[0-9:.]+Z"), b"TIME"),
+    (re.compile(rb'("request_id":\s*")[0-9a-f]{32}'), rb"\1ID"),
+]
+
+
+def masked(text: bytes) -> bytes:
+    """Without what differs from run to run."""
+    for pattern, by in _MASKED:
+        text = pattern.sub(by, text)
+    return text
+
+
+def counted(page: bytes) -> list[bytes]:
+    """The metrics that count, not those that measure."""
+    measures = re.compile(
+        rb"^(# |process_|casedesk_[a-z_]*(seconds|lag|timestamp|build|cpu|memory))"
+    )
+    return [line for line in page.splitlines() if not measures.match(line)]
+
+
+async def run_all(off: set[Trick], capture: pytest.CaptureFixture[bytes]) -> Seen:
+    """Every exchange, one after the other on one connection as far as that goes, then some sent
+    ahead on another."""
+    node = Node()
+    before = turn_off(off)
+    try:
+        async with serving(node) as port:
+            text = CONFIG.format(port=port, hash=sha256(TOKEN.encode()).hexdigest())
+            gateway = Gateway(load_config(text, "x.yaml").config, {"n": "key-of-the-node"})
+            await gateway.start()
+            try:
+                return await _run(gateway, node, port, capture)
+            finally:
+                await gateway.stop()
+    finally:
+        turn_off(before)
+
+
+async def _run(
+    gateway: Gateway, node: Node, port: int, capture: pytest.CaptureFixture[bytes]
+) -> Seen:
+    flush()
+    capture.readouterr()
+    public = int(gateway.urls[0].rsplit(":", 1)[1])
+    replies: dict[str, bytes] = {}
+    reader, writer = await asyncio.open_connection("127.0.0.1", public)
+    for name, node.exchange in EXCHANGES.items():
+        assert node.exchange is not None
+        writer.write(node.exchange.request())
+        replies[name] = masked(await read_reply(reader))
+        if replies[name].endswith(CUT):
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", public)
+    node.exchange = EXCHANGES["whole"]
+    wanted = [EXCHANGES[name] for name in ("whole", "no such model", "whole", "no token", "whole")]
+    writer.write(b"".join(one.request() for one in wanted))
+    ahead = [masked(await read_reply(reader)) for _ in wanted]
+    writer.close()
+    await gateway._handler.wait_quiet()
+    flush()
+    log = [masked(line) for line in capture.readouterr().err.splitlines() if b" id=" in line]
+    heard = [masked(text.replace(b":%d" % port, b":PORT")) for text in node.heard]
+    return Seen(replies, heard, ahead, log, counted(gateway.metrics.render()))
+
+
+@pytest.mark.parametrize(
+    "off", [{trick} for trick in Trick] + [set(Trick)], ids=lambda off: "+".join(sorted(off))
+)
+async def test_a_trick_changes_nothing(
+    off: set[Trick], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    usual = await run_all(set(), capfdbinary)
+    plain = await run_all(off, capfdbinary)
+    assert plain.replies == usual.replies
+    assert plain.heard == usual.heard
+    assert plain.ahead == usual.ahead
+    assert plain.log == usual.log
+    assert plain.metrics == usual.metrics
+
+
+async def test_the_exchanges_are_what_they_are_called(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    seen = await run_all(set(), capfdbinary)
+    for name, reply in seen.replies.items():
+        assert int(reply[9:12]) == STATUSES.get(name, 200), name
+        assert reply.endswith(CUT) is ("breaks" in name or "early" in name), name
+    assert len(seen.heard) == 4 + sum(bool(one.pieces) for one in EXCHANGES.values())
+    assert len(seen.log) == len(EXCHANGES) + len(seen.ahead)
+    assert any(b"casedesk_" in line for line in seen.metrics)
