@@ -5,11 +5,12 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check fix bench bench-sweep bench-micro clean install uninstall
+.PHONY: help run test test-fast lint types check fix bench bench-sweep bench-micro clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
 	@echo "make test    install what the tests need, run them all"
+	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
@@ -35,9 +36,21 @@ run: $(VENV)/.run
 # Files are shared out among processes; half of the time they wait, hence one more than cores.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTEST_FLAGS ?=
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# What is compiled is kept, whatever the environment wants: each process that a test starts and each
+# that tests run in would compile it all anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+	$(PYTEST) -n $(WORKERS) $(PYTEST_FLAGS)
+
+# The packages that do no I/O, with few examples of each property.
+PURE := terms errors jsonio wire config engines surfaces auth catalog dialects usage pools snapshot \
+        planning replying
+PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) tests/test_layering.py
+
+test-fast: $(VENV)/.test
+	$(PYTEST) -n $(shell nproc) --hypothesis-profile fast $(PURE_TESTS) $(PYTEST_FLAGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -21,6 +21,8 @@ from tests.nodes.llama_server import LlamaNode, llama_server
 
 #: How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("suite", deadline=None)
+#: For `make test-fast`: few examples, none remembered.
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=20, database=None)
 hypothesis.settings.load_profile("suite")
 
 _TESTS = Path(__file__).parent

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.effort import examples
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "gpu-host.yaml").read_text()
 HASH = "ab" * 32
@@ -141,7 +142,7 @@ def test_warnings_have_places_too() -> None:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data())
 def test_a_damaged_file_is_loaded_or_refused_in_words(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(EXAMPLE)))
@@ -171,7 +172,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.dictionaries(KEYS, TREES, max_size=5))
 def test_any_shape_is_loaded_or_refused_in_words(tree: dict[str, object]) -> None:
     try:

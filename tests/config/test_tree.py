@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.config.tree import MAX_TEXT, Mark, read_tree
+from tests.fixtures.effort import examples
 
 
 def told(text: str) -> list[str]:
@@ -172,7 +173,7 @@ def test_a_huge_text_is_not_even_read() -> None:
 ALPHABET = "ab01 \n\t:-[]{},&*!|>'\"%@`#?~<.\\xuU\u2028\x00é😀"
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(max_size=60) | st.text(ALPHABET, max_size=60))
 def test_any_text_gives_a_tree_or_a_complaint(text: str) -> None:
     tree = read_tree(text, "f")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.anthropic.forms import EventWriter, MessageWriter
@@ -20,6 +20,7 @@ from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Framing
 from tests.dialects.asking import context
 from tests.dialects.replies import REPLIES, kind_of, read_reply
+from tests.fixtures.effort import examples
 
 BEFORE, AFTER = b'data: {"id":1,"a":{"content":"', b'"},"b":null}\n\n'
 
@@ -192,7 +193,7 @@ READS = st.lists(SAID | SAID | SAID | RAW | OTHER | st.none(), max_size=12)
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(reads=READS)
 def test_any_chat_is_read_as_if_it_were_parsed(maker: str, reads: list[bytes | None]) -> None:
     assert_parsed(MAKERS[maker], reads)
@@ -220,7 +221,7 @@ SPOKEN_OTHER = st.one_of(
 
 
 @pytest.mark.parametrize("maker", MESSAGES_MAKERS)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(reads=st.lists(SPOKEN | SPOKEN | SPOKEN_RAW | SPOKEN_OTHER | st.none(), max_size=12))
 def test_any_messages_are_read_as_if_they_were_parsed(
     maker: str, reads: list[bytes | None]

@@ -16,6 +16,7 @@ from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
 from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.health import Fault
 from casedesk_proxy.pools.node import NodeState, Slot
+from tests.fixtures.effort import examples
 
 NODES = ("x", "y", "z")
 ANY = Wish("least-streams", NODES)
@@ -337,5 +338,5 @@ class Interleaving(RuleBasedStateMachine):
             assert len(tokens) == len(set(tokens))
 
 
-Interleaving.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Interleaving.TestCase.settings = settings(examples(150), stateful_step_count=40)
 TestInterleaving = Interleaving.TestCase

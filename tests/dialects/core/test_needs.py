@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.core.native import find_parts, refuse_parts
@@ -18,6 +18,7 @@ from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.surfaces.anthropic_words import message_of
 from casedesk_proxy.terms import Ability, Action, Dialect
+from tests.fixtures.effort import examples
 
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 TEXT = {"type": "text", "text": "hi"}
@@ -179,7 +180,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(
     st.dictionaries(st.sampled_from(["messages", "contents", "tools", "system", "thinking"]), JSON)
 )

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.pairs import gemini_anthropic_reply
@@ -16,6 +16,7 @@ from casedesk_proxy.terms import Framing, Usage
 from tests.dialects.asking import context
 from tests.dialects.reading import frames
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.effort import examples
 
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."
 
@@ -354,7 +355,7 @@ PIECES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(PIECES, max_size=8), st.sampled_from([Framing.SSE, Framing.UNARY]))
 def test_any_bytes_give_frames_or_the_one_error(pieces: list[bytes], framing: Framing) -> None:
     reader = translator(framing, thoughts=True)

@@ -20,6 +20,7 @@ from casedesk_proxy.errors import BadRequest, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.dialects.asking import context, transposed
 from tests.dialects.reading import DONE, delta, event, frames, translator, usage
+from tests.fixtures.effort import examples
 
 REQUEST = TypeAdapter(CompletionCreateParamsStreaming)
 ENGINE = st.sampled_from(list(ENGINES.values()))
@@ -268,7 +269,7 @@ MESS: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.dictionaries(KEYS, MESS, max_size=4), ENGINE, st.booleans())
 def test_any_object_is_made_over_or_refused(
     body: dict[str, Any], engine: EngineSpec, strict: bool
@@ -316,7 +317,7 @@ PIECES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     st.lists(PIECES, max_size=8),
     st.sampled_from([Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY]),
