@@ -67,8 +67,8 @@ class Gauges(Collector):
             hung.add_metric([name], state.hung)
             full.add_metric([name], state.is_full(now))
             in_flight.add_metric([name], state.in_flight)
-            if state.room is not None:
-                limit.add_metric([name], state.room)
+            if state.capacity is not None:
+                limit.add_metric([name], state.capacity)
         yield from (healthy, hung, full, in_flight, limit)
         depth = GaugeMetricFamily(
             "casedesk_queue_depth", "Requests that wait for a slot.", labels=["deployment"]

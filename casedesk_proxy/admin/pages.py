@@ -169,13 +169,13 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
         "full_for": state.full_for(now),
         "available": state.is_available(now),
         "in_flight": state.in_flight,
-        "limit": state.room,
+        "limit": state.capacity,
         "draining": state.draining,
         "asked": state.served,
         "weight": state.weight,
         "last_error": state.last_error,
-        "last_error_at": _epoch(state.health.last_error_at, now),
-        "cooling_until": _epoch(state.health.until or None, now),
+        "last_error_at": _epoch(state.breaker.last_error_at, now),
+        "cooling_until": _epoch(state.breaker.open_until or None, now),
         "models": [model.name for model in reported[name]] if name in reported else None,
         "contexts": {
             model.name: {

@@ -100,7 +100,7 @@ class Admission:
     def release(self, slot: Slot, now: float) -> list[Ticket]:
         """An exchange has ended."""
         state = slot.state
-        state.give_back(slot)
+        state.release(slot)
         if state.gone and not state.in_flight and self.states.get(state.name) is state:
             del self.states[state.name]
         return self.settle(now) if self._waiting else []
@@ -192,4 +192,4 @@ class Admission:
 
 def _begins_trial(ticket: Ticket) -> bool:
     """Its node, the last that was healthy perhaps, is not any more: then others are as good."""
-    return ticket.slot is not None and ticket.slot.on_trial
+    return ticket.slot is not None and ticket.slot.is_trial

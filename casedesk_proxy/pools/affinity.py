@@ -14,10 +14,10 @@ from hashlib import blake2b
 
 from casedesk_proxy.pools.node import NodeState
 
-__all__ = ["SURPLUS", "pick_by_affinity", "score"]
+__all__ = ["MAX_LOAD_FACTOR", "pick_by_affinity", "score"]
 
 #: A node may carry so many times its share before a key moves on.
-SURPLUS = 1.25
+MAX_LOAD_FACTOR = 1.25
 
 
 def score(key: bytes, name: str, weight: int) -> float:
@@ -36,6 +36,6 @@ def pick_by_affinity(
     weight = sum(state.weight for state in all_of)
     load = sum(state.in_flight for state in all_of) + 1
     for state in ranked:
-        if state.in_flight + 1 <= math.ceil(SURPLUS * load * state.weight / weight):
+        if state.in_flight + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight):
             return state
     return ranked[0]

@@ -13,24 +13,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from casedesk_proxy.pools.health import MEMORY, Fault, Health
+from casedesk_proxy.pools.circuit_breaker import FAILURE_WINDOW_S, CircuitBreaker, NodeFault
 
-__all__ = ["NodeState", "Service", "Slot", "Stream"]
+__all__ = ["LiveReply", "NodeState", "Service", "Slot"]
 
 #: What a request asks of a node: a model, and the kind of request.
 Service = tuple[str, str]
 
 #: Services of a node whose faults are remembered.
-MOST_SERVICES = 64
+MAX_SERVICES = 64
 
-#: Seconds for which a node counts as talking after it was last heard.
-TALKING = 5.0
+#: Seconds for which a node counts as sending after it was last heard.
+SENDING_WINDOW_S = 5.0
 #: Seconds for which a node that answers 429 is taken for full: at least, at most.
-LEAST_FULL = 1.0
-MOST_FULL = 30.0
+MIN_FULL_S = 1.0
+MAX_FULL_S = 30.0
 
 
-class Stream(Protocol):
+class LiveReply(Protocol):
     """A reply under way: ``events`` grows whenever the node says something."""
 
     @property
@@ -42,7 +42,7 @@ class Slot:
     """A place at a node, taken by one exchange. Given back exactly once, by ``Admission``."""
 
     state: NodeState
-    on_trial: bool
+    is_trial: bool
     taken: bool = True
 
 
@@ -62,19 +62,19 @@ class NodeState:
     served: int = 0
     #: Until when it is full by its own word, by model: quotas are often a model's.
     full_until: dict[str, float] = field(default_factory=dict)
-    health: Health = field(default_factory=Health)
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     #: The services that have failed where the node as a whole has not.
-    _services: dict[Service, Health] = field(default_factory=dict)
+    _service_breakers: dict[Service, CircuitBreaker] = field(default_factory=dict)
     #: Replies under way, each with its events at the last look.
-    _streams: dict[Stream, int] = field(default_factory=dict)
-    #: The last slot that was taken on trial.
+    _streams: dict[LiveReply, int] = field(default_factory=dict)
+    #: The last slot whose request is a trial.
     _trial: Slot | None = None
     #: When it last sent something: a reply's head, an answer to a probe, an event.
-    heard_at: float = float("-inf")
+    last_heard_at: float = float("-inf")
     hung_at: float | None = None
 
     @property
-    def room(self) -> int | None:
+    def capacity(self) -> int | None:
         """How many streams it may hold; None: any number."""
         return self.slots if self.limit is None else self.limit
 
@@ -84,25 +84,25 @@ class NodeState:
 
     @property
     def last_error(self) -> str:
-        return self.health.last_error
+        return self.breaker.last_error
 
     def is_healthy(self, now: float, service: Service | None = None) -> bool:
         """For a request of that service; without one: at all."""
-        return not self.hung and self.health.may_serve(now) and not self.lacks(now, service)
+        return not self.hung and self.breaker.allows_request(now) and not self.lacks(now, service)
 
     def lacks(self, now: float, service: Service | None) -> bool:
         """Whether it refused that service a moment ago."""
-        if not self._services or service is None:
+        if not self._service_breakers or service is None:
             return False
-        known = self._services.get(service)
-        return known is not None and not known.may_serve(now)
+        known = self._service_breakers.get(service)
+        return known is not None and not known.allows_request(now)
 
     def lacking(self, now: float) -> list[Service]:
-        return [one for one in self._services if self.lacks(now, one)]
+        return [one for one in self._service_breakers if self.lacks(now, one)]
 
     def is_full(self, now: float, model: str = "") -> bool:
         """For a request of that model; without one: for every model."""
-        room = self.room
+        room = self.capacity
         if room is not None and self.in_flight >= room:
             return True
         return bool(self.full_until) and now < self.full_until.get(model, 0.0)
@@ -116,87 +116,93 @@ class NodeState:
 
     def next_change(self, now: float) -> float | None:
         """When time alone may make it available, if it ever does."""
-        services = (one.until for one in self._services.values())
-        times = (*self.full_until.values(), self.health.until, *services)
+        services = (one.open_until for one in self._service_breakers.values())
+        times = (*self.full_until.values(), self.breaker.open_until, *services)
         return min((when for when in times if when > now), default=None)
 
     def take(self, now: float) -> Slot:
         """A slot. The first one after a cool-down is the trial."""
-        on_trial = not self.health.is_well() and self.health.may_serve(now)
-        slot = Slot(self, on_trial)
-        if on_trial:
-            self.health.on_trial, self._trial = True, slot
+        is_trial = not self.breaker.is_closed() and self.breaker.allows_request(now)
+        slot = Slot(self, is_trial)
+        if is_trial:
+            self.breaker.trial_running, self._trial = True, slot
         self.in_flight += 1
         self.served += 1
         return slot
 
-    def give_back(self, slot: Slot) -> None:
+    def release(self, slot: Slot) -> None:
         assert slot.taken, "a node's exchange ended twice"
         slot.taken = False
         self.in_flight -= 1
         if slot is self._trial:
-            self.health.on_trial, self._trial = False, None
+            self.breaker.trial_running, self._trial = False, None
 
-    def begin_stream(self, stream: Stream) -> None:
+    def begin_stream(self, stream: LiveReply) -> None:
         self._streams[stream] = 0
 
-    def end_stream(self, stream: Stream) -> None:
+    def end_stream(self, stream: LiveReply) -> None:
         self._streams.pop(stream, None)
 
-    def is_awake_again(self, now: float) -> bool:
+    def has_resumed(self, now: float) -> bool:
         """Whether a stream of it has moved since it counts as hung."""
         if self.hung_at is None:
             return False
-        self.is_talking(now)
-        return self.heard_at > self.hung_at
+        self.is_sending(now)
+        return self.last_heard_at > self.hung_at
 
-    def is_talking(self, now: float) -> bool:
+    def is_sending(self, now: float) -> bool:
         """Whether a stream of it has moved since the last look, or a moment before that."""
         for stream, seen in self._streams.items():
             if stream.events != seen:
                 self._streams[stream] = stream.events
-                self.heard_at = now
-        return bool(self._streams) and now - self.heard_at < TALKING
+                self.last_heard_at = now
+        return bool(self._streams) and now - self.last_heard_at < SENDING_WINDOW_S
 
-    def fail(self, now: float, fault: Fault, error: str) -> None:
+    def record_failure(self, now: float, fault: NodeFault, error: str) -> None:
         """Something speaks against the node. While tokens flow from it, nothing does: a probe
         that times out or a full backlog is then the load's doing (sglang 22511)."""
-        if self.is_talking(now):
-            self.health.note(now, error)
+        if self.is_sending(now):
+            self.breaker.note_error(now, error)
         else:
-            self.health.fail(now, fault, error)
+            self.breaker.record_failure(now, fault, error)
 
-    def begin_reply(self, service: Service | None = None) -> None:
+    def record_head(self, service: Service | None = None) -> None:
         """A request got its reply's head."""
-        self.health.begin()
-        if self._services and service is not None:
-            self._services.pop(service, None)
+        self.breaker.record_head()
+        if self._service_breakers and service is not None:
+            self._service_breakers.pop(service, None)
 
-    def fail_service(self, now: float, service: Service, fault: Fault, error: str) -> bool:
+    def record_service_failure(
+        self, now: float, service: Service, fault: NodeFault, error: str
+    ) -> bool:
         """Something speaks against one service alone. Tells whether it is lacking from now on,
         and was not before."""
-        self.health.note(now, error)
-        known = self._services.get(service)
+        self.breaker.note_error(now, error)
+        known = self._service_breakers.get(service)
         if known is None:
-            known = Health()
-            self._services = {**self._recent(now), service: known}
-        well = known.is_well()
-        known.fail(now, fault, error)
-        return well and not known.is_well()
+            known = CircuitBreaker()
+            self._service_breakers = {**self._recent(now), service: known}
+        well = known.is_closed()
+        known.record_failure(now, fault, error)
+        return well and not known.is_closed()
 
-    def _recent(self, now: float) -> dict[Service, Health]:
+    def _recent(self, now: float) -> dict[Service, CircuitBreaker]:
         """The services without those of which nothing was heard for long. Their names are the
         clients', so that there are never many."""
-        kept = [(name, one) for name, one in self._services.items() if now - one.struck_at < MEMORY]
-        return dict(kept[1 - MOST_SERVICES :])
+        kept = [
+            (name, one)
+            for name, one in self._service_breakers.items()
+            if now - one.failed_at < FAILURE_WINDOW_S
+        ]
+        return dict(kept[1 - MAX_SERVICES :])
 
-    def forgive(self) -> None:
+    def clear_denials(self) -> None:
         """What it refused may be mended: a key, a model."""
-        self.health.forgive()
-        self._services = {}
+        self.breaker.clear_denial()
+        self._service_breakers = {}
 
-    def refuse(self, now: float, retry_after: float | None, model: str) -> None:
+    def record_overload(self, now: float, retry_after: float | None, model: str) -> None:
         """It answered 429: it is full for that model, whatever we count."""
         current = {name: when for name, when in self.full_until.items() if when > now}
-        current[model] = now + min(max(retry_after or 0.0, LEAST_FULL), MOST_FULL)
+        current[model] = now + min(max(retry_after or 0.0, MIN_FULL_S), MAX_FULL_S)
         self.full_until = current

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 
 from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.continued import ContinuedArray
 from casedesk_proxy.relay.refusing import RefusalRelay
 from casedesk_proxy.relay.relay import Ending, ReframingRelay, Relay
@@ -37,7 +37,7 @@ from casedesk_proxy.wire.http1 import Body, ResponseHead, header
 __all__ = ["Delivery"]
 
 #: The ends of a reply that speak against its node.
-_FAULTS = {Terminal.NODE_BROKE: Fault.BROKE, Terminal.TIMED_OUT: Fault.SILENT}
+_FAULTS = {Terminal.NODE_BROKE: NodeFault.BROKE, Terminal.TIMED_OUT: NodeFault.SILENT}
 
 
 class Delivery:

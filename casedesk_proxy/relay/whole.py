@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.request import Request
 from casedesk_proxy.replying.completeness import is_given_up
 from casedesk_proxy.replying.heads import is_event_stream, reply_head
@@ -68,5 +68,5 @@ def send_whole(
     broke = outcome.terminal is Terminal.NODE_BROKE
     connection.take_back()
     whole = outcome.terminal is Terminal.COMPLETED
-    reply.lease.end(clean=True, whole=whole, fault=Fault.BROKE if broke else None)
+    reply.lease.end(clean=True, whole=whole, fault=NodeFault.BROKE if broke else None)
     return keep_alive

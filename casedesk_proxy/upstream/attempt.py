@@ -10,7 +10,7 @@ import asyncio
 import ssl
 
 from casedesk_proxy.errors import Busy, ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
@@ -28,7 +28,7 @@ class AttemptFailed(Exception):
     """``failure`` decides about another node, ``fault`` speaks against this one, ``error`` is
     what the client is told if there is no other."""
 
-    def __init__(self, failure: Failure, fault: Fault, error: UpstreamFault) -> None:
+    def __init__(self, failure: Failure, fault: NodeFault, error: UpstreamFault) -> None:
         super().__init__(error.message)
         self.failure = failure
         self.fault = fault
@@ -107,7 +107,7 @@ class Attempt:
         finally:
             # A failed one holds its error, whose traceback holds this frame.
             del opening
-        raise AttemptFailed(Failure.CONNECT, Fault.UNREACHABLE, error) from None
+        raise AttemptFailed(Failure.CONNECT, NodeFault.UNREACHABLE, error) from None
 
     async def _open(self) -> NodeConnection:
         async with asyncio.timeout(self.connect_timeout):
@@ -116,15 +116,15 @@ class Attempt:
     def _broken(self, error: ConnectionBroken) -> AttemptFailed:
         told = StreamBroken(f"node {self.node} gave no reply: {error}")
         failure = Failure.LOST if error.lost else Failure.GARBLED
-        return AttemptFailed(failure, Fault.BROKE, told)
+        return AttemptFailed(failure, NodeFault.BROKE, told)
 
     def _late(self) -> AttemptFailed:
         told = UpstreamTimeout(f"node {self.node} sent no reply in time")
-        return AttemptFailed(Failure.TIMEOUT, Fault.SILENT, told)
+        return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, told)
 
     def _redirected(self) -> AttemptFailed:
         told = StreamBroken(f"node {self.node} answered with a redirect, which is never followed")
-        return AttemptFailed(Failure.GARBLED, Fault.ERROR, told)
+        return AttemptFailed(Failure.GARBLED, NodeFault.ERROR, told)
 
 
 def _let_go(opening: asyncio.Task[NodeConnection]) -> None:

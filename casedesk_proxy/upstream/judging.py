@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.replying.node_errors import nodes_affair, remedy
 from casedesk_proxy.replying.verdict import NEEDS_WORDS, Verdict, judge
@@ -37,7 +37,7 @@ async def judge_reply(
             raise
     verdict = judge(status, body)
     if verdict is Verdict.FULL:
-        state.refuse(loop.time(), retry_after_s(reply.head.headers), plan.model)
+        state.record_overload(loop.time(), retry_after_s(reply.head.headers), plan.model)
     _note(slots, state, verdict, reply, plan)
     return verdict
 
@@ -58,19 +58,19 @@ def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: Reply, plan: 
     told = remedy(verdict, reply.head.status, state.name, plan.model, keyed=keyed)
     match verdict:
         case Verdict.UNAVAILABLE:
-            slots.blame(state, Fault.UNAVAILABLE, told)
+            slots.blame(state, NodeFault.UNAVAILABLE, told)
         case Verdict.FAILED:
-            slots.blame(state, Fault.ERROR, told)
+            slots.blame(state, NodeFault.ERROR, told)
         case Verdict.DENIED:
             # For one model alone, perhaps: a node that serves others in between stays.
-            slots.miss(state, service, Fault.ABSENT, told)
-            slots.blame(state, Fault.DENIED, told)
+            slots.miss(state, service, NodeFault.ABSENT, told)
+            slots.blame(state, NodeFault.DENIED, told)
         case Verdict.MODEL_DENIED | Verdict.NO_MODEL:
             slots.seen_alive(state)
-            slots.miss(state, service, Fault.ABSENT, told)
+            slots.miss(state, service, NodeFault.ABSENT, told)
         case Verdict.NOT_OFFERED:
             slots.seen_alive(state)
-            slots.miss(state, service, Fault.ERROR, told)
+            slots.miss(state, service, NodeFault.ERROR, told)
         case Verdict.FULL:
             slots.note(state, told)
         case _:

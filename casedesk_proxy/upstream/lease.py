@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from casedesk_proxy.planning.route import Route
-from casedesk_proxy.pools.health import Fault
-from casedesk_proxy.pools.node import Slot, Stream
+from casedesk_proxy.pools.circuit_breaker import NodeFault
+from casedesk_proxy.pools.node import LiveReply, Slot
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import NodeConnection
@@ -32,14 +32,14 @@ class Lease:
     _pool: ConnectionPool
     _slot: Slot
     _slots: Slots
-    _stream: Stream | None = None
+    _stream: LiveReply | None = None
 
-    def begin(self, stream: Stream) -> None:
+    def begin(self, stream: LiveReply) -> None:
         """The reply flows: while its ``events`` grow, the node is alive."""
         self._stream = stream
         self._slot.state.begin_stream(stream)
 
-    def end(self, *, clean: bool, whole: bool = False, fault: Fault | None = None) -> None:
+    def end(self, *, clean: bool, whole: bool = False, fault: NodeFault | None = None) -> None:
         """The exchange is over. ``clean``: the connection stands at the message's end. ``whole``:
         so does the answer, which is no error. ``fault``: what the reply, once begun, told against
         the node. The slot is free whatever is raised."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from casedesk_proxy.pools.health import FIRST, Fault
+from casedesk_proxy.pools.circuit_breaker import FIRST_COOLDOWN_S, NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import FULL, REFUSALS
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
@@ -67,7 +67,7 @@ class Prober:
         # Of a new node nothing is known: that it does not run should not take a request to notice.
         self._due = {
             name: self._due.get(
-                name, now + random.random() * min(FIRST, node.config.probe_interval)
+                name, now + random.random() * min(FIRST_COOLDOWN_S, node.config.probe_interval)
             )
             for name, node in snapshot.nodes.items()
         }
@@ -94,7 +94,7 @@ class Prober:
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is not None:
-                if state.is_awake_again(now):
+                if state.has_resumed(now):
                     self._slots.hear(state)
                 self._ask_who_is_back(state)
             if state is None or not interval or name in self._asking:
@@ -113,17 +113,17 @@ class Prober:
     def _pause(self, node: NodeSpec, state: NodeState, now: float) -> float:
         """Seconds until the next look at the latest, where there is a reason for an early one."""
         interval, limit = node.config.probe_interval, node.config.hung_after
-        if state.hung or not state.health.is_well():
+        if state.hung or not state.breaker.is_closed():
             # Who is down is asked more often, so that it is back soon.
-            return min(FIRST, interval)
+            return min(FIRST_COOLDOWN_S, interval)
         if limit and state.in_flight:
             # Somebody waits there, perhaps in vain.
-            return max(state.heard_at + limit * _HUSH - now, 0.0)
+            return max(state.last_heard_at + limit * _HUSH - now, 0.0)
         return interval
 
     def _ask_who_is_back(self, state: NodeState) -> None:
         """Whoever noticed, a probe or a request: what it serves now may be news."""
-        if state.hung or not state.health.is_well():
+        if state.hung or not state.breaker.is_closed():
             self._out.add(state.name)
         elif state.name in self._out:
             self._out.discard(state.name)
@@ -136,8 +136,8 @@ class Prober:
         """Tokens flow, or replies came since the last look and none told a fault."""
         before = self._looked.get(state.name, float("-inf"))
         self._looked[state.name] = now
-        counts = state.is_talking(now) or state.health.is_well()
-        return counts and state.heard_at > before
+        counts = state.is_sending(now) or state.breaker.is_closed()
+        return counts and state.last_heard_at > before
 
     async def _ask(self, session: aiohttp.ClientSession, node: NodeSpec, state: NodeState) -> None:
         path = self._metadata.nodes.get(node.name, node).engine.probe
@@ -158,11 +158,11 @@ class Prober:
                 return
             told = "was refused" if _is_refusal(error) else "could not reach it"
             state.hung_at = None  # It is down.
-            self._slots.blame(state, Fault.UNREACHABLE, f"a probe {told}")
+            self._slots.blame(state, NodeFault.UNREACHABLE, f"a probe {told}")
             if isinstance(error, aiohttp.ClientConnectorError):
                 # No request would get there. One that connects and then breaks off is another
                 # matter: it may dislike the probe's address alone.
-                state.health.seen_dead(self._loop.time())
+                state.breaker.probe_failed(self._loop.time())
         finally:
             asking.cancel()
             await asyncio.wait({asking})
@@ -186,8 +186,8 @@ class Prober:
     def _doubt_anew(self, state: NodeState, began: float, limit: float) -> float:
         """The probe that ``began`` then is still unanswered; tells when to look again."""
         now = self._loop.time()
-        state.is_talking(now)
-        quiet = now - max(began, state.heard_at)
+        state.is_sending(now)
+        quiet = now - max(began, state.last_heard_at)
         if quiet < limit:
             return limit - quiet
         self._slots.hang(state, quiet)
@@ -197,10 +197,10 @@ class Prober:
         told = f"a probe was answered with {status}"
         self._slots.hear(state)
         if status in REFUSALS - FULL:
-            self._slots.blame(state, Fault.UNAVAILABLE, told)
+            self._slots.blame(state, NodeFault.UNAVAILABLE, told)
         elif status >= 500 and status not in _ALIVE:
             # Somebody is there who may not be well; requests will tell.
-            state.health.note(self._loop.time(), told)
+            state.breaker.note_error(self._loop.time(), told)
         else:
             # Locked or unknown addresses are answered by somebody who lives.
             self._slots.seen_alive(state)
@@ -208,9 +208,9 @@ class Prober:
     def _doubt(self, state: NodeState) -> None:
         """No answer in time. A node that has requests may be deep in a long prompt."""
         if state.in_flight:
-            state.health.note(self._loop.time(), "a probe was not answered in time")
+            state.breaker.note_error(self._loop.time(), "a probe was not answered in time")
         else:
-            self._slots.blame(state, Fault.SILENT, "a probe was not answered in time")
+            self._slots.blame(state, NodeFault.SILENT, "a probe was not answered in time")
 
 
 def _is_refusal(error: BaseException) -> bool:

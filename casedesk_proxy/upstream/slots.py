@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from casedesk_proxy.errors import Busy, NoNode
 from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
 from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Service, Slot
 from casedesk_proxy.snapshot import Snapshot
 
@@ -44,7 +44,7 @@ class Slots:
             state = states.setdefault(name, NodeState(name))
             state.limit, state.weight = node.config.max_streams, node.config.weight
             state.draining, state.gone = node.config.drain, False
-            state.forgive()
+            state.clear_denials()
         for name in [name for name in states if name not in snapshot.nodes]:
             states[name].draining = states[name].gone = True
             if not states[name].in_flight:
@@ -77,25 +77,25 @@ class Slots:
         """Whoever held it has left: it waits no more, and a slot that it has is free."""
         self._wake(self.admission.abandon(ticket, self._loop.time()))
 
-    def blame(self, state: NodeState, fault: Fault, error: str) -> None:
+    def blame(self, state: NodeState, fault: NodeFault, error: str) -> None:
         """Something speaks against a node. That it is out is logged once, not at every fault."""
-        well = state.health.is_well()
-        state.fail(self._loop.time(), fault, error)
-        if well and not state.health.is_well():
+        well = state.breaker.is_closed()
+        state.record_failure(self._loop.time(), fault, error)
+        if well and not state.breaker.is_closed():
             why = error.removeprefix(f"node {state.name} ")
             log.warning("node %s is out: %s", state.name, why)
         self.settle()
 
-    def miss(self, state: NodeState, service: Service, fault: Fault, error: str) -> None:
+    def miss(self, state: NodeState, service: Service, fault: NodeFault, error: str) -> None:
         """Something speaks against one service of a node alone."""
-        if state.fail_service(self._loop.time(), service, fault, error):
+        if state.record_service_failure(self._loop.time(), service, fault, error):
             log.warning("node %s gets no %s for %s: %s", state.name, service[1], service[0], error)
         self.on_miss(state.name)
         self.settle()
 
     def note(self, state: NodeState, error: str) -> None:
         """It is full by its own word."""
-        state.health.note(self._loop.time(), error)
+        state.breaker.note_error(self._loop.time(), error)
         self.settle()
 
     def hang(self, state: NodeState, seconds: float) -> None:
@@ -104,7 +104,7 @@ class Slots:
             return
         state.hung_at = self._loop.time()
         told = f"it has sent nothing and answered no probe for {seconds:.1f} s"
-        state.health.note(state.hung_at, told)
+        state.breaker.note_error(state.hung_at, told)
         log.warning(
             "node %s is hung: %s; it gets no new requests while another node can take them, "
             "and those that wait there go on",
@@ -113,7 +113,7 @@ class Slots:
 
     def hear(self, state: NodeState) -> None:
         """It has sent something, whatever that was."""
-        state.heard_at = self._loop.time()
+        state.last_heard_at = self._loop.time()
         if state.hung:
             state.hung_at = None
             log.info("node %s answers again", state.name)
@@ -121,28 +121,28 @@ class Slots:
 
     def praise(self, state: NodeState, service: Service | None = None) -> None:
         """A request got its reply's head."""
-        well = state.health.is_well()
-        state.begin_reply(service)
+        well = state.breaker.is_closed()
+        state.record_head(service)
         if not well:
             self._welcome(state)
 
     def excuse(self, state: NodeState) -> None:
         """A whole reply came, of which heads tell nothing."""
-        health = state.health
-        if health.broke or health.cause is Fault.BROKE:
-            well = health.is_well()
-            health.succeed()
+        breaker = state.breaker
+        if breaker.broken_replies or breaker.cause is NodeFault.BROKE:
+            well = breaker.is_closed()
+            breaker.record_success()
             if not well:
                 self._welcome(state)
 
     def seen_alive(self, state: NodeState) -> None:
         """It answered a probe, or a request with an error that is the request's own."""
-        if not state.health.is_well():
-            state.health.seen_alive()
+        if not state.breaker.is_closed():
+            state.breaker.probe_ok()
             self._welcome(state)
 
     def _welcome(self, state: NodeState) -> None:
-        if state.health.is_well():
+        if state.breaker.is_closed():
             log.info("node %s is back", state.name)
             self.settle()
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 
 from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
 from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Slot
 from tests.fixtures.effort import examples
 
@@ -150,7 +150,7 @@ def test_a_node_that_drains_by_configuration_stays_known() -> None:
 
 def test_time_alone_is_told() -> None:
     admission = one_slot("x")
-    admission.states["x"].refuse(0.0, 3.0, "")
+    admission.states["x"].record_overload(0.0, 3.0, "")
     waiter = ticket()
     assert admission.arrive(waiter, 0.0, 10) == []
     assert admission.next_change(0.0) == 3.0
@@ -163,8 +163,8 @@ def test_where_the_last_healthy_node_goes_on_trial_nobody_waits_for_another() ->
     admission = Admission()
     for name in ("x", "y"):
         admission.states[name] = NodeState(name)
-        admission.states[name].fail(0.0, Fault.UNREACHABLE, "x")
-    admission.states["y"].refuse(1.0, 2.0, "m")
+        admission.states[name].record_failure(0.0, NodeFault.UNREACHABLE, "x")
+    admission.states["y"].record_overload(1.0, 2.0, "m")
     both = ("x", "y")
     on_x, waiter, on_y = (
         ticket(wish=Wish("ordered", names, model=model))
@@ -232,7 +232,7 @@ class Interleaving(RuleBasedStateMachine):
         healthy = [
             one
             for one in staying
-            if one.is_healthy(self.now) or (one is slot.state and slot.on_trial)
+            if one.is_healthy(self.now) or (one is slot.state and slot.is_trial)
         ]
         free = not slot.state.full_until.get(asked.wish.model, 0.0) > self.now
         return slot.state in (healthy or staying) and free
@@ -269,11 +269,11 @@ class Interleaving(RuleBasedStateMachine):
         self.take(self.admission.release(one.slot, self.now))
 
     @precondition(lambda self: self.holding)
-    @rule(data=st.data(), fault=st.sampled_from(list(Fault)))
-    def fail(self, data: st.DataObject, fault: Fault) -> None:
+    @rule(data=st.data(), fault=st.sampled_from(list(NodeFault)))
+    def fail(self, data: st.DataObject, fault: NodeFault) -> None:
         one = self.holding.pop(data.draw(st.integers(0, len(self.holding) - 1)))
         assert one.slot is not None
-        one.slot.state.fail(self.now, fault, "x")
+        one.slot.state.record_failure(self.now, fault, "x")
         self.take(self.admission.release(one.slot, self.now))
 
     @precondition(lambda self: self.holding or self.waiting)
@@ -295,9 +295,9 @@ class Interleaving(RuleBasedStateMachine):
         if state is None:
             return
         if step == "heal":
-            state.health.succeed()
+            state.breaker.record_success()
         elif step == "refuse":
-            state.refuse(self.now, 2.0, model)
+            state.record_overload(self.now, 2.0, model)
         else:
             state.draining = step == "drain"
         self.take(self.admission.settle(self.now))

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.pools.affinity import SURPLUS, pick_by_affinity, score
+from casedesk_proxy.pools.affinity import MAX_LOAD_FACTOR, pick_by_affinity, score
 from casedesk_proxy.pools.node import NodeState
 
 KEYS = [b"conversation %d" % number for number in range(3000)]
@@ -52,4 +52,4 @@ def test_one_hot_key_loads_no_node_far_beyond_its_share(weights: list[int], coun
     for _ in range(count):
         pick_by_affinity(b"hot", states, states).take(0.0)
     for state in states:
-        assert state.in_flight <= math.ceil(SURPLUS * count * state.weight / sum(weights))
+        assert state.in_flight <= math.ceil(MAX_LOAD_FACTOR * count * state.weight / sum(weights))

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.pools.choose import Wish, choose, is_hopeless
-from casedesk_proxy.pools.health import Fault, Health
+from casedesk_proxy.pools.circuit_breaker import CircuitBreaker, NodeFault
 from casedesk_proxy.pools.node import NodeState
 
 NOW = 1000.0
 POLICY_NAMES = ["least-streams", "round-robin", "ordered", "prefix-affinity"]
 
 
-def ill() -> Health:
-    health = Health()
-    health.fail(NOW, Fault.UNREACHABLE, "refused")
-    return health
+def ill() -> CircuitBreaker:
+    breaker = CircuitBreaker()
+    breaker.record_failure(NOW, NodeFault.UNREACHABLE, "refused")
+    return breaker
 
 
 STATES = st.lists(
@@ -28,7 +28,7 @@ STATES = st.lists(
         weight=st.integers(1, 4),
         in_flight=st.integers(0, 5),
         draining=st.booleans(),
-        health=st.builds(Health) | st.builds(ill),
+        breaker=st.builds(CircuitBreaker) | st.builds(ill),
     ),
     max_size=5,
 )
@@ -67,7 +67,7 @@ def test_a_node_that_has_the_model_loaded_is_preferred(policy: str) -> None:
     assert pick(policy, three(c={"in_flight": 3}), cold="ab") == "c"
     assert pick(policy, three(a={"in_flight": 3}), cold="bc") == "a"
     assert pick(policy, three(a={"in_flight": 3, "limit": 3}), cold="bc") in ("b", "c")
-    assert pick(policy, three(a={"health": ill()}), cold="bc") in ("b", "c")
+    assert pick(policy, three(a={"breaker": ill()}), cold="bc") in ("b", "c")
 
 
 def test_least_streams_counts_streams_per_weight() -> None:
@@ -93,7 +93,7 @@ def test_idle_nodes_take_turns() -> None:
     for _ in range(6):
         chosen = choose(wish("least-streams"), states, 0, NOW)
         assert chosen is not None
-        chosen.give_back(chosen.take(NOW))
+        chosen.release(chosen.take(NOW))
         order.append(chosen.name)
     assert order == ["a", "b", "c", "a", "b", "c"]
 
@@ -107,9 +107,9 @@ def test_round_robin() -> None:
     [
         ({}, "a"),
         ({"a": {"in_flight": 1, "limit": 1}}, "b"),
-        ({"a": {"health": ill()}}, "b"),
+        ({"a": {"breaker": ill()}}, "b"),
         ({"a": {"draining": True}}, "b"),
-        ({name: {"health": ill()} for name in "abc"}, "a"),
+        ({name: {"breaker": ill()} for name in "abc"}, "a"),
     ],
 )
 def test_ordered_takes_the_first_available(
@@ -125,7 +125,7 @@ def test_an_order_holds_even_where_the_first_has_to_load_the_model() -> None:
 
 
 def test_waiting_for_a_healthy_node_is_better_than_trying_an_ill_one() -> None:
-    states = three(a={"health": ill()}, b={"limit": 1, "in_flight": 1}, c={"health": ill()})
+    states = three(a={"breaker": ill()}, b={"limit": 1, "in_flight": 1}, c={"breaker": ill()})
     assert pick("ordered", states) is None
 
 
@@ -141,7 +141,7 @@ def test_nobody() -> None:
 def test_a_hung_node_comes_behind_every_other(policy: str) -> None:
     states = three(a={"hung_at": 1.0}, b={"in_flight": 9}, c={"draining": True})
     assert pick(policy, states) == "b"
-    states[1].health = ill()
+    states[1].breaker = ill()
     assert pick(policy, states) == "b", "even one that failed a moment ago"
     states[1].draining = True
     assert pick(policy, states) == "a"
@@ -150,10 +150,10 @@ def test_a_hung_node_comes_behind_every_other(policy: str) -> None:
 @pytest.mark.parametrize("policy", POLICY_NAMES)
 def test_a_node_that_lacks_the_model_comes_behind_those_that_have_it(policy: str) -> None:
     states = three(a={"draining": True})
-    states[1].fail_service(NOW, ("m", "chat"), Fault.ABSENT, "x")
+    states[1].record_service_failure(NOW, ("m", "chat"), NodeFault.ABSENT, "x")
     wished = Wish(policy, ("a", "b", "c"), model="m", action="chat")
     for turn in range(3):
         chosen = choose(wished, states, turn, NOW)
         assert chosen is states[2]
-    states[2].health = ill()
+    states[2].breaker = ill()
     assert choose(wished, states, 0, NOW) is states[1], "it answers, at least"

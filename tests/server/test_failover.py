@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.replying.record import Terminal
 from tests.server.gateways import SSE, NodeSide, Play, chat, chunk, leave
 from tests.server.pooled import Member, pooled
@@ -216,16 +216,16 @@ async def test_a_node_that_breaks_every_reply_it_begins_is_left_alone(play: Play
         for _ in range(6):
             await stage.ask(ask)
         assert [one.node for one in stage.seen] == list("aaabbb")
-        health = stage.gateway.dispatcher.slots.states["a"].health
-        health.until = 0.0  # the cool-down is over
+        health = stage.gateway.dispatcher.slots.states["a"].breaker
+        health.open_until = 0.0  # the cool-down is over
         for _ in range(2):
             await stage.ask(ask)
         assert [one.node for one in stage.seen[6:]] == ["a", "b"]
-        assert health.rounds == 2
+        assert health.openings == 2
         a.play = finishes
-        health.until = 0.0
+        health.open_until = 0.0
         await stage.ask(ask)
-        assert health.is_well()
+        assert health.is_closed()
 
 
 async def test_failing_over_can_be_switched_off() -> None:
@@ -247,11 +247,11 @@ async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again()
         assert [one.node for one in stage.seen] == ["a", "b", "b", "b"]
         assert [one.attempts for one in stage.seen[2:]] == [1, 1], "it is not tried each time"
         await a.begin()
-        health = stage.gateway.dispatcher.slots.states["a"].health
-        health.until = 0.0  # the cool-down is over
+        health = stage.gateway.dispatcher.slots.states["a"].breaker
+        health.open_until = 0.0  # the cool-down is over
         assert (await stage.ask(chat()))[0] == 200
         assert stage.seen[-1].node == "a"
-        assert health.is_well()
+        assert health.is_closed()
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ async def test_that_a_node_is_out_and_back_is_logged_once_each(
     caplog.set_level("INFO", "casedesk_proxy.upstream")
     a, b = Member("a", play), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
-        health = stage.gateway.dispatcher.slots.states["a"].health
+        health = stage.gateway.dispatcher.slots.states["a"].breaker
         for _ in range(3):
             assert (await stage.ask(chat()))[0] == 200
-            health.until = 0.0  # the cool-down is over
+            health.open_until = 0.0  # the cool-down is over
         assert [(one.levelname, one.message) for one in caplog.records] == [
             ("WARNING", f"node a is out: {why}")
         ]
@@ -293,17 +293,17 @@ async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> 
 
     a, b = Member("a", slow, more=", max_streams: 1"), Member("b", slow)
     async with pooled(a, b, deployment=ORDERED) as stage:
-        health = stage.gateway.dispatcher.slots.states["b"].health
+        health = stage.gateway.dispatcher.slots.states["b"].breaker
         asked = [loop.create_task(stage.ask(ENDING))]
         async with asyncio.timeout(5):
             while not a.sides:
                 await asyncio.sleep(0.001)
-            health.fail(loop.time(), Fault.UNREACHABLE, "x")
+            health.record_failure(loop.time(), NodeFault.UNREACHABLE, "x")
             asked += [loop.create_task(stage.ask(ENDING)) for _ in range(3)]
             while stage.gateway.waiting["d"] < 3:
                 await asyncio.sleep(0.001)
             assert b.sides == []
-            health.until = 0.0  # the cool-down is over
+            health.open_until = 0.0  # the cool-down is over
             stage.gateway.dispatcher.slots.settle()
             while len(b.sides) < 3:
                 await asyncio.sleep(0.001)
@@ -323,12 +323,12 @@ async def test_a_port_that_accepts_and_closes_is_never_back(
 
     a, b = Member("a", gone), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
-        health = stage.gateway.dispatcher.slots.states["a"].health
+        health = stage.gateway.dispatcher.slots.states["a"].breaker
         for _ in range(8):
             assert (await stage.ask(chat()))[0] == 200
-            health.until = 0.0  # the cool-down is over
+            health.open_until = 0.0  # the cool-down is over
         assert len(a.sides) == 8
-        assert health.rounds == 6, "three strikes, then each trial"
+        assert health.openings == 6, "three strikes, then each trial"
         assert [one.message.partition(":")[0] for one in caplog.records] == ["node a is out"]
 
 

@@ -61,11 +61,11 @@ async def test_a_node_that_refuses_fast_draws_nobody(policy: str, status: int, b
 async def test_no_4xx_wipes_the_strikes_of_earlier_errors(between: tuple[int, bytes]) -> None:
     ill = (500, b"{}")
     async with pooled(Member("a", saying(ill, between, ill, between, ill))) as stage:
-        health = stage.gateway.dispatcher.slots.states["a"].health
+        health = stage.gateway.dispatcher.slots.states["a"].breaker
         for _ in range(5):
-            assert health.is_well()
+            assert health.is_closed()
             await stage.ask(chat(stream=False))
-        assert not health.is_well()
+        assert not health.is_closed()
 
 
 async def test_a_model_that_was_lost_is_asked_for_elsewhere_and_nothing_else_is() -> None:
@@ -82,7 +82,7 @@ async def test_a_model_that_was_lost_is_asked_for_elsewhere_and_nothing_else_is(
         assert [one.node for one in stage.seen] == ["b", "b", "a"]
         assert [one.attempts for one in stage.seen] == [2, 1, 1]
         state = stage.gateway.dispatcher.slots.states["a"]
-        assert state.health.is_well()
+        assert state.breaker.is_closed()
         now = asyncio.get_running_loop().time()
         assert state.lacking(now) == [("m", "chat/completions")]
         assert not state.lacking(now + 60)
@@ -94,7 +94,7 @@ async def test_a_path_that_a_node_does_not_serve_is_looked_for_elsewhere() -> No
         for _ in range(5):
             assert (await stage.ask(embed()))[0] == 200
         assert heard(a) == 3
-        assert stage.gateway.dispatcher.slots.states["a"].health.is_well()
+        assert stage.gateway.dispatcher.slots.states["a"].breaker.is_closed()
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 407])
@@ -128,9 +128,9 @@ async def test_a_reload_gives_a_refused_node_another_chance() -> None:
         for action in ("embeddings", "completions", "chat/completions"):
             request = chat(stream=False).replace(b"chat/completions", action.encode())
             assert (await stage.ask(request))[0] == 200
-        assert not state.health.is_well()
+        assert not state.breaker.is_closed()
         stage.gateway.dispatcher.slots.adopt(stage.gateway._runtime.snapshot)
-        assert state.health.is_well()
+        assert state.breaker.is_closed()
         assert state.is_healthy(asyncio.get_running_loop().time(), ("m", "embeddings"))
 
 
@@ -161,7 +161,7 @@ async def test_what_the_client_has_to_mend_is_its_own(status: int, body: bytes) 
             told, _, said = await stage.ask(chat())
             assert (told, said) == (status, body)
         assert heard(b) == 0
-        assert stage.gateway.dispatcher.slots.states["a"].health.is_well()
+        assert stage.gateway.dispatcher.slots.states["a"].breaker.is_closed()
 
 
 @pytest.mark.parametrize("late", [LOST, LOST[:20], b""])

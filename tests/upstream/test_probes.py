@@ -12,7 +12,7 @@ import pytest
 
 from casedesk_proxy.engines.registry import AUTO, ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
-from casedesk_proxy.pools.health import Fault
+from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.upstream import probes as probes_module
 from casedesk_proxy.upstream.dispatch import Dispatcher
@@ -72,7 +72,7 @@ async def test_only_the_cheapest_address_of_an_engine_is_asked(engine: EngineSpe
     async with running({path: OK}) as node, probing(node.url, engine.name) as state:
         await asked_twice(node)
         assert set(node.asked) == {path}
-        assert state.health.is_well()
+        assert state.breaker.is_closed()
         assert state.in_flight == state.served == 0
 
 
@@ -90,10 +90,10 @@ async def test_who_is_not_to_be_asked_is_not(engine: str, interval: str) -> None
 async def test_a_node_that_is_loading_is_out_until_it_is_not(status: str) -> None:
     loading = {"GET /health": reply("{}", status)}
     async with running(loading) as node, probing(node.url, "llama-server") as state:
-        await until(lambda: not state.health.is_well())
+        await until(lambda: not state.breaker.is_closed())
         assert status[:3] in state.last_error
         node.replies = {"GET /health": OK}
-        await until(lambda: state.health.is_well())
+        await until(lambda: state.breaker.is_closed())
 
 
 @pytest.mark.parametrize("status", ["500 X", "504 X"])
@@ -101,36 +101,36 @@ async def test_an_ill_answer_neither_takes_a_node_out_nor_brings_it_back(status:
     ill = {"GET /health": reply("{}", status)}
     async with running(ill) as node, probing(node.url, "vllm") as state:
         await asked_twice(node)
-        assert state.health.is_well()
+        assert state.breaker.is_closed()
         assert status[:3] in state.last_error
-        state.fail(asyncio.get_running_loop().time(), Fault.UNAVAILABLE, "x")
+        state.record_failure(asyncio.get_running_loop().time(), NodeFault.UNAVAILABLE, "x")
         await asked_twice(node)
-        assert not state.health.is_well()
+        assert not state.breaker.is_closed()
 
 
 @pytest.mark.parametrize("status", ["404 X", "401 X", "429 X", "501 X", "529 X"])
 async def test_whoever_refuses_the_address_lives(status: str) -> None:
     refusing = {"GET /health": reply("{}", status)}
     async with running(refusing) as node, probing(node.url, "vllm") as state:
-        state.fail(asyncio.get_running_loop().time(), Fault.UNAVAILABLE, "x")
-        await until(lambda: state.health.is_well())
+        state.record_failure(asyncio.get_running_loop().time(), NodeFault.UNAVAILABLE, "x")
+        await until(lambda: state.breaker.is_closed())
 
 
 async def test_a_node_that_is_back_is_found_without_a_request() -> None:
     async with running({"GET /health": OK}) as node:
         port, url = int(node.url.rsplit(":", 1)[1]), node.url
     async with probing(url, "vllm") as state:
-        await until(lambda: not state.health.is_well())
+        await until(lambda: not state.breaker.is_closed())
         assert "refused" in state.last_error
         async with running({"GET /health": OK}, port=port):
-            await until(lambda: state.health.is_well())
+            await until(lambda: state.breaker.is_closed())
 
 
 async def test_a_node_that_never_ran_is_known_to_be_down_before_anybody_asks_for_it() -> None:
     async with running({}) as node:
         url = node.url
     async with probing(url, "vllm", "1h") as state:
-        await until(lambda: not state.health.is_well())
+        await until(lambda: not state.breaker.is_closed())
 
 
 async def test_a_node_that_is_back_is_logged_and_asked_what_it_serves(
@@ -147,7 +147,7 @@ async def test_a_node_that_is_back_is_logged_and_asked_what_it_serves(
     async with running({}) as node:
         port, url = int(node.url.rsplit(":", 1)[1]), node.url
     async with probing(url, "vllm") as state:
-        await until(lambda: not state.health.is_well())
+        await until(lambda: not state.breaker.is_closed())
         assert not refreshed
         async with running({"GET /health": OK}, port=port):
             await until(lambda: refreshed)
@@ -157,9 +157,9 @@ async def test_a_node_that_is_back_is_logged_and_asked_what_it_serves(
 async def test_a_probe_does_not_excuse_a_node_that_breaks_its_streams() -> None:
     async with running({"GET /health": OK}) as node, probing(node.url, "vllm") as state:
         for _ in range(3):
-            state.fail(asyncio.get_running_loop().time(), Fault.BROKE, "x")
+            state.record_failure(asyncio.get_running_loop().time(), NodeFault.BROKE, "x")
         await asked_twice(node)
-        assert not state.health.is_well()
+        assert not state.breaker.is_closed()
 
 
 async def test_a_node_that_serves_is_not_asked() -> None:
@@ -167,7 +167,7 @@ async def test_a_node_that_serves_is_not_asked() -> None:
         talk = Talk()
         state.begin_stream(talk)
         talk.events += 1
-        state.is_talking(asyncio.get_running_loop().time())
+        state.is_sending(asyncio.get_running_loop().time())
         await asyncio.sleep(0)
         node.asked.clear()
         for _ in range(20):
@@ -193,10 +193,10 @@ async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
     async with server, probing(url, "sglang", hung_after="0") as state:
         slot = state.take(0.0)
         await until(lambda: asked >= 5)
-        assert state.health.is_well()
+        assert state.breaker.is_closed()
         assert "not answered in time" in state.last_error
-        state.give_back(slot)
-        await until(lambda: not state.health.is_well())
+        state.release(slot)
+        await until(lambda: not state.breaker.is_closed())
         assert not state.hung
 
 
@@ -232,7 +232,7 @@ async def test_a_node_that_answers_no_probe_is_hung_until_it_does(
     async with server, probing(url, "vllm", hung_after="30ms") as state:
         await until(lambda: state.hung)
         assert not state.is_healthy(asyncio.get_running_loop().time())
-        assert state.health.is_well(), "no request is to try it"
+        assert state.breaker.is_closed(), "no request is to try it"
         assert asked == 1
         awake.set()
         await until(lambda: not state.hung)
@@ -257,7 +257,7 @@ async def test_a_node_whose_tokens_flow_is_never_hung() -> None:
                 await asyncio.sleep(0.005)
                 assert not state.hung
             await until(lambda: state.hung)
-            assert state.health.is_well()
+            assert state.breaker.is_closed()
 
 
 async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
@@ -266,7 +266,7 @@ async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
             await until(lambda: state.hung)
             deaf.close()
             await until(lambda: not state.hung)
-            assert not state.health.is_well()
+            assert not state.breaker.is_closed()
 
 
 async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
@@ -281,5 +281,5 @@ async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
     async with server, probing(f"http://127.0.0.1:{port}", "vllm") as state:
         await until(lambda: state.last_error)
         assert "could not reach it" in state.last_error
-        assert not state.health.is_well()
-        await until(lambda: state.health.may_serve(asyncio.get_running_loop().time()))
+        assert not state.breaker.is_closed()
+        await until(lambda: state.breaker.allows_request(asyncio.get_running_loop().time()))
