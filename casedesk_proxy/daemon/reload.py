@@ -85,7 +85,7 @@ class Reloader:
             return False
         finally:
             sys.setswitchinterval(interval)
-        self._gateway.adopt(runtime)
+        self._gateway.apply(runtime)
         changes = compare(self.config, prepared.config)
         self.config = prepared.config
         self._gateway.configured.take(time.time())

@@ -20,7 +20,7 @@ from casedesk_proxy.planning.limits import find_limits
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.planning.transposition import Transposition, transpose_for
-from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
@@ -56,7 +56,7 @@ class Plan:
     nodes: tuple[NodeSpec, ...]
     routes: Mapping[str, Route]
     framing: Framing
-    wish: Wish
+    demand: Demand
     answer: Answered | None = None
     dropped: tuple[str, ...] = ()
 
@@ -74,15 +74,15 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     if place is None:
         place = _find_placement(snapshot, deployment, ask, asked)
         known.remember(asked, place)
-    target, nodes, wish, made = place.target, place.natives, place.wish, _NOT_TRANSPOSED
+    target, nodes, demand, made = place.target, place.natives, place.demand, _NOT_TRANSPOSED
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)
-        if wish.nodes != tuple(node.name for node in nodes):
-            wish = _wish(ask, deployment, target, nodes)
+        if demand.nodes != tuple(node.name for node in nodes):
+            demand = _demand(ask, deployment, target, nodes)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
-    if wish.policy == "prefix-affinity":
+    if demand.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
-        wish = replace(wish, key=who + beginning(call.surface, body.value))
+        demand = replace(demand, affinity_key=who + beginning(call.surface, body.value))
     return Plan(
         deployment=deployment,
         asked=asked,
@@ -90,7 +90,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         nodes=nodes,
         routes=routes,
         framing=_framing(call, stream=body.stream),
-        wish=wish,
+        demand=demand,
         answer=made.answer,
         dropped=made.dropped,
     )
@@ -152,10 +152,10 @@ def _find_placement(
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes)
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
-    wish = _wish(ask, deployment, target, natives)
+    demand = _demand(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
-    return ModelPlacement(target, holders, natives, wish, lacks, plain)
+    return ModelPlacement(target, holders, natives, demand, lacks, plain)
 
 
 def _native_routes(
@@ -184,16 +184,16 @@ def _native_routes(
     return dict.fromkeys((node.name for node in nodes), route)
 
 
-def _wish(
+def _demand(
     ask: PlanInput, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]
-) -> Wish:
+) -> Demand:
     """Without the key of a conversation."""
     names = tuple(node.name for node in nodes)
-    cold, action = _cold(ask, target, names), ask.call.action.value
-    return Wish(deployment.policy, names, cold, b"", target.model, action)
+    unloaded, action = _unloaded(ask, target, names), ask.call.action.value
+    return Demand(deployment.policy, names, unloaded, b"", target.model, action)
 
 
-def _cold(ask: PlanInput, target: Target, names: Sequence[str]) -> frozenset[str]:
+def _unloaded(ask: PlanInput, target: Target, names: Sequence[str]) -> frozenset[str]:
     """The nodes that say that the model is not loaded there now."""
     return frozenset(
         name

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.dialects.core.contract import Question, Translator
 from casedesk_proxy.fastpath.memory import Memory
-from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import (
     Ability,
@@ -59,7 +59,7 @@ class PlanInput:
 class ModelPlacement:
     """Where the model ``target.asked`` is, for as long as the nodes report what they reported.
 
-    ``holders`` have it, ``natives`` speak the client's protocol, too, and ``wish`` is for them,
+    ``holders`` have it, ``natives`` speak the client's protocol, too, and ``demand`` is for them,
     without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
     asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
     """
@@ -67,7 +67,7 @@ class ModelPlacement:
     target: Target
     holders: tuple[NodeSpec, ...]
     natives: tuple[NodeSpec, ...]
-    wish: Wish
+    demand: Demand
     lacks: Mapping[str, frozenset[Ability]] = field(default_factory=dict)
     plain: bool = False
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)

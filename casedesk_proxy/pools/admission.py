@@ -1,8 +1,9 @@
 """Slots at nodes, and who waits for them: every decision, and nothing but decisions.
 
-Each verb returns the tickets that it decided, now holding a ``slot`` or a ``refusal``; the caller
+Each verb returns the tickets that it decided, now holding a ``slot`` or a ``rejection``; the caller
 wakes them. After each verb no waiting ticket could be served: whatever may free a slot or heal a
-node must be told by a verb, and what time alone does, by ``settle`` at ``next_change``.
+node must be reported by a verb, and what time alone does, by ``serve_waiting`` at
+``next_change``.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from casedesk_proxy.pools.choose import Wish, choose, is_hopeless
 from casedesk_proxy.pools.node import NodeState, Service, Slot
+from casedesk_proxy.pools.policies import Demand, choose, is_hopeless
 from casedesk_proxy.pools.queue import FairQueue
 
-__all__ = ["Admission", "Refusal", "Ticket"]
+__all__ = ["Admission", "Rejection", "Ticket"]
 
-#: How much of a new observation of the pause between two grants is believed.
-_BELIEF = 0.2
-#: Retry hints in seconds: at least, at most, and where nothing has been observed yet.
-_LEAST_HINT, _MOST_HINT, _FIRST_HINT = 1.0, 60.0, 2.0
+#: The weight of a new observation in the moving average of the pause between two grants.
+_PAUSE_WEIGHT = 0.2
+#: Seconds for Retry-After: at least, at most, and where nothing has been observed yet.
+_MIN_RETRY_S, _MAX_RETRY_S, _FIRST_RETRY_S = 1.0, 60.0, 2.0
 
 
-class Refusal(StrEnum):
+class Rejection(StrEnum):
     #: So many wait already that it would be waiting in vain.
     QUEUE_FULL = "queue_full"
     #: Every node that could take it is going away.
@@ -32,20 +33,20 @@ class Refusal(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One request that wants a slot. Undecided while both ``slot`` and ``refusal`` are None."""
+    """One request that wants a slot. Undecided while both ``slot`` and ``rejection`` are None."""
 
     deployment: str
     token: str
-    wish: Wish
+    demand: Demand
     slot: Slot | None = None
-    refusal: Refusal | None = None
+    rejection: Rejection | None = None
 
     @property
     def is_decided(self) -> bool:
-        return self.slot is not None or self.refusal is not None
+        return self.slot is not None or self.rejection is not None
 
 
-class _Waiting:
+class _DeploymentQueue:
     """A deployment's queue, and how fast it moves."""
 
     __slots__ = ("granted_at", "pause", "queue")
@@ -58,7 +59,7 @@ class _Waiting:
     def observe_grant(self, now: float) -> None:
         pause, self.granted_at = now - self.granted_at, now
         old = pause if self.pause is None else self.pause
-        self.pause = old + _BELIEF * (pause - old)
+        self.pause = old + _PAUSE_WEIGHT * (pause - old)
 
 
 class Admission:
@@ -68,30 +69,30 @@ class Admission:
         self.states: dict[str, NodeState] = {}
         self._turns: dict[str, int] = {}
         #: Deployments with somebody waiting, in the order in which they are served next.
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, _DeploymentQueue] = {}
 
     def waiting(self, deployment: str) -> int:
         waiting = self._waiting.get(deployment)
         return len(waiting.queue) if waiting else 0
 
     @property
-    def anyone_waits(self) -> bool:
+    def has_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def arrive(self, ticket: Ticket, now: float, max_waiting: int) -> list[Ticket]:
+    def enqueue(self, ticket: Ticket, now: float, max_waiting: int) -> list[Ticket]:
         """Give the ticket a slot, or a place in the queue, or neither. Nobody is overtaken:
         whoever waits could not use the slot, or would have it."""
-        decided = self.settle(now) if self._waiting else []
+        decided = self.serve_waiting(now) if self._waiting else []
         if self._decide(ticket, now):
             decided.append(ticket)
-            return decided + self.settle(now) if _begins_trial(ticket) else decided
-        waiting = self._waiting.get(ticket.deployment) or _Waiting(now)
+            return decided + self.serve_waiting(now) if _begins_trial(ticket) else decided
+        waiting = self._waiting.get(ticket.deployment) or _DeploymentQueue(now)
         if len(waiting.queue) >= max_waiting:
-            loser = waiting.queue.yield_place(ticket.token)
+            loser = waiting.queue.evict_for(ticket.token)
             if loser is None:
-                ticket.refusal = Refusal.QUEUE_FULL
+                ticket.rejection = Rejection.QUEUE_FULL
                 return [*decided, ticket]
-            loser.refusal = Refusal.QUEUE_FULL
+            loser.rejection = Rejection.QUEUE_FULL
             decided.append(loser)
         self._waiting[ticket.deployment] = waiting
         waiting.queue.add(ticket.token, ticket)
@@ -103,37 +104,37 @@ class Admission:
         state.release(slot)
         if state.gone and not state.in_flight and self.states.get(state.name) is state:
             del self.states[state.name]
-        return self.settle(now) if self._waiting else []
+        return self.serve_waiting(now) if self._waiting else []
 
-    def abandon(self, ticket: Ticket, now: float) -> list[Ticket]:
+    def cancel(self, ticket: Ticket, now: float) -> list[Ticket]:
         """Whoever held the ticket has left, wherever it stands."""
         if ticket.slot is not None:
             return self.release(ticket.slot, now) if ticket.slot.taken else []
         waiting = self._waiting.get(ticket.deployment)
-        if ticket.refusal is None and waiting is not None:
+        if ticket.rejection is None and waiting is not None:
             waiting.queue.remove(ticket.token, ticket)
             self._drop_if_empty(ticket.deployment)
         return []
 
-    def settle(self, now: float) -> list[Ticket]:
+    def serve_waiting(self, now: float) -> list[Ticket]:
         """Serve whoever can be served: after a change of health or limits, or of time."""
         return list(self._serve(now)) if self._waiting else []
 
     def next_change(self, now: float) -> float | None:
-        """When to ``settle`` at the latest; None: not before something happens."""
+        """When to ``serve_waiting`` at the latest; None: not before something happens."""
         if not self._waiting:
             return None
         times = (state.next_change(now) for state in self.states.values())
         return min((when for when in times if when is not None), default=None)
 
-    def hint(self, deployment: str, now: float) -> float:
+    def retry_after(self, deployment: str, now: float) -> float:
         """In how many seconds a refused request may find room, by how fast the queue moved."""
         waiting = self._waiting.get(deployment)
         if waiting is None:
-            return _LEAST_HINT
-        pause = _FIRST_HINT if waiting.pause is None else waiting.pause
+            return _MIN_RETRY_S
+        pause = _FIRST_RETRY_S if waiting.pause is None else waiting.pause
         pause = max(pause, (now - waiting.granted_at) / (len(waiting.queue) + 1))
-        return min(max(pause * (len(waiting.queue) + 1), _LEAST_HINT), _MOST_HINT)
+        return min(max(pause * (len(waiting.queue) + 1), _MIN_RETRY_S), _MAX_RETRY_S)
 
     def _serve(self, now: float) -> Iterator[Ticket]:
         """Deployments take turns, as they may share nodes."""
@@ -141,7 +142,7 @@ class Admission:
 
         def serves(ticket: Ticket) -> bool:
             # Where one found no slot, the next one for the same nodes finds none, either.
-            which = ticket.wish.nodes, ticket.wish.service
+            which = ticket.demand.nodes, ticket.demand.service
             if which in stuck:
                 return False
             if self._decide(ticket, now):
@@ -168,17 +169,17 @@ class Admission:
                 yield ticket
 
     def _decide(self, ticket: Ticket, now: float) -> bool:
-        wish = ticket.wish
-        states = [self.states[name] for name in wish.nodes if name in self.states]
+        demand = ticket.demand
+        states = [self.states[name] for name in demand.nodes if name in self.states]
         turn = self._turns.get(ticket.deployment, 0)
         if len(states) == 1 and not states[0].draining:
             # Whatever the policy and its health, there is no other.
-            state = None if states[0].is_full(now, wish.model) else states[0]
+            state = None if states[0].is_full(now, demand.model) else states[0]
         elif is_hopeless(states):
-            ticket.refusal = Refusal.NO_NODE
+            ticket.rejection = Rejection.NO_NODE
             return True
         else:
-            state = choose(wish, states, turn, now)
+            state = choose(demand, states, turn, now)
         if state is None:
             return False
         self._turns[ticket.deployment] = turn + 1

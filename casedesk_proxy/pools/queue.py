@@ -59,7 +59,7 @@ class FairQueue(Generic[T]):
                     return item
         return None
 
-    def yield_place(self, token: str) -> T | None:
+    def evict_for(self, token: str) -> T | None:
         """Who makes room in a full queue for an item of ``token``: the latest of the token that
         has most waiting, taken out, provided that token would still not have fewer. None: nobody,
         the newcomer has to go."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["FULL", "REFUSALS", "Failure", "may_try_another"]
+__all__ = ["OVERLOAD_STATUSES", "RETRYABLE_STATUSES", "Failure", "may_try_another"]
 
 #: Statuses with which a node says that it has not begun (529 is Anthropic's).
-REFUSALS = frozenset({429, 502, 503, 529})
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 529})
 #: Those of them that mean: too much to do, as opposed to: not ready.
-FULL = frozenset({429, 529})
+OVERLOAD_STATUSES = frozenset({429, 529})
 
 
 class Failure(StrEnum):

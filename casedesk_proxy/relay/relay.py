@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
-from casedesk_proxy.pools.retry import REFUSALS
+from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
 from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.replying.completeness import is_answered, is_unfinished
 from casedesk_proxy.replying.endings import ArrayTap, is_between_events
@@ -405,7 +405,7 @@ class Relay(asyncio.Protocol, ABC):
     def _break(self, error: StreamBroken) -> None:
         if isinstance(error, NodeError) and self.within is not None and self._is_unsent():
             # Where the node says that it has not begun, another may have the request.
-            self.lost = error.answered in REFUSALS
+            self.lost = error.answered in RETRYABLE_STATUSES
             self.fault = self.within(error)
             own = isinstance(self.fault, ClientFault)
             self._end(Terminal.COMPLETED if own else Terminal.NODE_BROKE)

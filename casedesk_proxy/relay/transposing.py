@@ -12,7 +12,7 @@ from collections.abc import Callable
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.fastpath.switches import Trick, is_on
-from casedesk_proxy.pools.retry import REFUSALS
+from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.node_errors import without_key
@@ -245,6 +245,6 @@ class TransposingRelay(Relay):
             super()._break(error)
             return
         # It is the node's. Where it says that it has not begun, another may have the request.
-        self.lost = error.answered in REFUSALS
+        self.lost = error.answered in RETRYABLE_STATUSES
         self.fault = fault
         self._end(Terminal.NODE_BROKE)

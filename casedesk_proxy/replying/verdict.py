@@ -28,7 +28,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.dialects.node_errors.mapping import reason_of
-from casedesk_proxy.pools.retry import FULL, REFUSALS
+from casedesk_proxy.pools.retry import OVERLOAD_STATUSES, RETRYABLE_STATUSES
 
 __all__ = ["NEEDS_WORDS", "Verdict", "judge"]
 
@@ -101,9 +101,9 @@ def judge(status: int, body: bytes = b"") -> Verdict:
     known = _BY_STATUS.get(status)
     if known is not None:
         return known
-    if status in FULL:
+    if status in OVERLOAD_STATUSES:
         return Verdict.FULL
-    if status in REFUSALS:
+    if status in RETRYABLE_STATUSES:
         return Verdict.UNAVAILABLE
     if status >= 500:
         return Verdict.FAILED

@@ -90,12 +90,12 @@ class Gateway:
         self._descriptors = Descriptors(self.metrics.count_exhaustion, loop.time)
         self._pulse = Pulse(loop, self._observe_lag)
         self.dispatcher = Dispatcher(loop)
-        self.dispatcher.adopt(snapshot)
-        self.metadata = Metadata(loop, self.dispatcher.slots.learn)
-        self.metadata.adopt(snapshot)
-        self.dispatcher.slots.on_miss = self.metadata.failed
+        self.dispatcher.apply(snapshot)
+        self.metadata = Metadata(loop, self.dispatcher.slots.set_slot_count)
+        self.metadata.apply(snapshot)
+        self.dispatcher.slots.on_service_lost = self.metadata.failed
         self._prober = Prober(loop, self.dispatcher.slots, self.metadata)
-        self._prober.adopt(snapshot)
+        self._prober.apply(snapshot)
         self._handler = Handler(loop, snapshot, self.dispatcher, self.metadata, self._sinks())
         self._public = PublicServer(
             self._handler.handle,
@@ -106,7 +106,7 @@ class Gateway:
         )
         self.admin_hosts = Hosts()
         self._is_local = self._is_admin_local = True
-        self._public.adopt(config.server)
+        self._public.apply(config.server)
         #: Where the public side listens, as URLs.
         self.urls: list[str] = []
         self.admin_urls: list[str] = []
@@ -145,7 +145,7 @@ class Gateway:
     @property
     def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]:
         """The controls of thinking that models, by node and name, have refused."""
-        return self.dispatcher.lessons.refused
+        return self.dispatcher.control_memory.refused
 
     @property
     def waiting(self) -> Mapping[str, int]:
@@ -179,21 +179,21 @@ class Gateway:
         Raises OSError where a TLS file cannot be used."""
         return compile_runtime(config, secrets, self._runtime)
 
-    def adopt(self, runtime: Runtime) -> None:
+    def apply(self, runtime: Runtime) -> None:
         """Serve another configuration from the next request on. Exchanges that run keep theirs.
         Nothing here waits or can fail: all that could is in `compile`."""
         config, snapshot = runtime.config, runtime.snapshot
         if self._tls is not None and runtime.certificate is not None:
             self._tls.certificate = runtime.certificate
-        self.dispatcher.adopt(snapshot)
-        self.metadata.adopt(snapshot)
-        self._prober.adopt(snapshot)
+        self.dispatcher.apply(snapshot)
+        self.metadata.apply(snapshot)
+        self._prober.apply(snapshot)
         self._runtime = runtime
         self._lines = Lines(config.server.log_format, self._lines.place, self._lines.colours)
-        self._handler.adopt(snapshot, self._sinks())
+        self._handler.apply(snapshot, self._sinks())
         self._handler.hosts = own_hosts(config.server, local=self._is_local)
         self.admin_hosts = own_hosts(config.server, local=self._is_admin_local)
-        self._public.adopt(config.server)
+        self._public.apply(config.server)
         self._spawn(self.metadata.refresh(), "metadata after a reload")
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:

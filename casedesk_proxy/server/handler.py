@@ -86,11 +86,11 @@ class Handler:
         self._admissions = AdmissionCache()
         self._quiet: asyncio.Future[None] | None = None
 
-    def adopt(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
+    def apply(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
         """Answer with another configuration from the next request on."""
         self.snapshot = snapshot
         self._sinks = sinks
-        self.refusals.adopt(snapshot.refusals_per_minute)
+        self.refusals.apply(snapshot.refusals_per_minute)
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
@@ -188,7 +188,7 @@ class Handler:
             outcome.deliver(delivered)
             request.held = None
         if delivery.controls:
-            Wishes(self._dispatcher.lessons).learn_late(delivery, delivered, outcome)
+            Wishes(self._dispatcher.control_memory).learn_late(delivery, delivered, outcome)
         if delivered.fault is not None:
             return self._refuse(request, outcome, delivered.fault)
         return delivered.keep_alive
@@ -256,7 +256,7 @@ class Handler:
         if outcome.received >= SHORTEST:
             outcome.text_size = text_size(raw)
         complete = time.perf_counter()
-        wishes = Wishes(self._dispatcher.lessons)
+        wishes = Wishes(self._dispatcher.control_memory)
         while True:
             try:
                 plan = self._plan(snapshot, admitted, request, raw, outcome.request_id, wishes)
@@ -362,11 +362,11 @@ class Handler:
         request_id: str,
         wishes: Wishes,
     ) -> Plan:
-        lessons = self._dispatcher.lessons
+        memory = self._dispatcher.control_memory
         ask = PlanInput(
             admitted.call, request.head.headers, raw, request_id,
             self._metadata.reported, self._metadata.nodes, admitted.placements,
-            lessons.refused, lessons.taken, wishes.without,
+            memory.refused, memory.taken, wishes.without,
         )  # fmt: skip
         return plan_request(snapshot, admitted.deployment, ask)
 

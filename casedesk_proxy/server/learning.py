@@ -10,7 +10,7 @@ import logging
 
 from casedesk_proxy.dialects.core.thinking import blame, blame_unproven, read_refusal
 from casedesk_proxy.planning.limits import thinking_mode
-from casedesk_proxy.pools.lessons import Lessons
+from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.replying.record import Delivered, Outcome, Terminal
 from casedesk_proxy.terms import Control
@@ -26,10 +26,10 @@ _REFUSALS = frozenset({200, 400, 422, 500})
 class Wishes:
     """One request's. ``without`` are the controls of thinking that it is to do without."""
 
-    __slots__ = ("_lessons", "_refused", "without")
+    __slots__ = ("_memory", "_refused", "without")
 
-    def __init__(self, lessons: Lessons) -> None:
-        self._lessons = lessons
+    def __init__(self, memory: ControlMemory) -> None:
+        self._memory = memory
         self._refused: dict[tuple[str, str], frozenset[Control]] = {}
         self.without: frozenset[Control] = frozenset()
 
@@ -62,9 +62,9 @@ class Wishes:
 
     def _learn(self, controls: frozenset[Control], outcome: Outcome) -> None:
         if controls:
-            self._lessons.take(outcome.node, outcome.model, controls)
+            self._memory.record_taken(outcome.node, outcome.model, controls)
         for (node, model), refused in self._refused.items():
-            if news := self._lessons.refuse(node, model, refused):
+            if news := self._memory.record_refused(node, model, refused):
                 log.info(
                     "node %s: model %s refuses thinking controls (%s): they are left out from now "
                     "on; nodes.%s.thinking in the configuration decides otherwise",

@@ -78,7 +78,7 @@ class PublicServer:
             )
         return connection
 
-    def adopt(self, settings: Server) -> None:
+    def apply(self, settings: Server) -> None:
         """Keep to what another configuration says, as far as a reload takes it."""
         self.stalls.limit, self.stalls.rate = settings.send_timeout, settings.min_rate
         self.room.most = max(settings.max_bodies, settings.max_body)

@@ -28,7 +28,7 @@ class RefusalLimit:
         self._refusals = Refusals(a_minute)
         self._timer: asyncio.TimerHandle | None = None
 
-    def adopt(self, a_minute: int) -> None:
+    def apply(self, a_minute: int) -> None:
         self._refusals.a_minute = a_minute
 
     def judge(self, outcome: Outcome, error: ProxyError) -> ProxyError:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
-from casedesk_proxy.pools.choose import Wish
-from casedesk_proxy.pools.lessons import Lessons
+from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.node import Slot
+from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.retry import Failure, may_try_another
 from casedesk_proxy.replying.record import Outcome, Phase
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
@@ -58,11 +58,11 @@ class _Search:
     give_up_at: float = float("inf")
     left: tuple[str, str] | None = None
 
-    def wish(self) -> Wish:
-        wish = self.plan.wish
-        if len(self.untried) == len(wish.nodes):
-            return wish
-        return replace(wish, nodes=tuple(node.name for node in self.untried))
+    def demand(self) -> Demand:
+        demand = self.plan.demand
+        if len(self.untried) == len(demand.nodes):
+            return demand
+        return replace(demand, nodes=tuple(node.name for node in self.untried))
 
     def node(self, name: str) -> NodeSpec:
         for node in self.untried:
@@ -93,19 +93,19 @@ def _lost(outcome: Outcome) -> frozenset[str]:
 
 
 class Dispatcher:
-    """Connections are kept by node address and survive a change of snapshot. ``lessons`` do not:
-    they are what nodes have refused and taken."""
+    """Connections are kept by node address and survive a change of snapshot. What is in
+    ``control_memory``, what nodes have refused and taken, does not."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.slots = Slots(loop)
-        self.lessons = Lessons()
+        self.control_memory = ControlMemory()
         self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
-    def adopt(self, snapshot: Snapshot) -> None:
+    def apply(self, snapshot: Snapshot) -> None:
         """Take over a configuration. A node that is no longer in it finishes what it has. Files
         are not read, see `upstream.tls`."""
         self._pool_of.clear()
@@ -116,8 +116,8 @@ class Dispatcher:
         for address in self._pools.keys() - pools.keys():
             self._pools[address].close()
         self._pools = pools
-        self.slots.adopt(snapshot)
-        self.lessons.forget()
+        self.slots.apply(snapshot)
+        self.control_memory.clear()
 
     def close(self) -> None:
         self.slots.close()
@@ -148,14 +148,14 @@ class Dispatcher:
                 # Whatever it was, be it a bug: neither slot nor connection stays taken.
                 if reply is not None:
                     reply.lease.abandon()
-                self.slots.abandon(ticket)
+                self.slots.cancel(ticket)
                 raise
 
     def may_replay(self, plan: Plan, outcome: Outcome) -> bool:
         """Whether a request whose node was lost, with its reply begun and nothing of it sent, may
         go to another one. It counts like one that was lost before its reply's head."""
         lost = _lost(outcome)
-        others = (name for name in plan.wish.nodes if name not in {*lost, outcome.node})
+        others = (name for name in plan.demand.nodes if name not in {*lost, outcome.node})
         states = [self.slots.states.get(name) for name in others]
         usable = any(state is not None and not state.draining for state in states)
         overdue = not plan.deployment.config.failover_timeout
@@ -187,11 +187,11 @@ class Dispatcher:
     def _ticket(self, search: _Search) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
-        ticket = Ticket(deployment.name, search.outcome.token, search.wish())
+        ticket = Ticket(deployment.name, search.outcome.token, search.demand())
         try:
-            self.slots.arrive(ticket, deployment.config.max_waiting)
+            self.slots.enqueue(ticket, deployment.config.max_waiting)
         except BaseException:
-            self.slots.abandon(ticket)
+            self.slots.cancel(ticket)
             raise
         return ticket
 
@@ -227,7 +227,7 @@ class Dispatcher:
                 connection, head = await _run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
             try:
-                self.slots.blame(slot.state, failed.fault, failed.error.message)
+                self.slots.record_failure(slot.state, failed.fault, failed.error.message)
             finally:
                 self.slots.release(slot)
             raise
@@ -245,7 +245,7 @@ class Dispatcher:
         names = [node.name for node in search.untried]
         states = [self.slots.states[name] for name in names if name in self.slots.states]
         if failure is Failure.REFUSED:
-            service = search.plan.wish.service
+            service = search.plan.demand.service
             states = [state for state in states if state.is_healthy(now, service)]
         usable = any(not state.draining for state in states)
         overdue = now >= search.give_up_at

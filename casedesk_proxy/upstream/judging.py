@@ -25,9 +25,9 @@ async def judge_reply(
 ) -> Verdict:
     """The verdict, noted at the node. A caller who is cancelled meanwhile holds no lease."""
     status, body = reply.head.status, b""
-    slots.hear(state)
+    slots.mark_heard(state)
     if status < 400:
-        slots.praise(state, plan.wish.service)
+        slots.record_head(state, plan.demand.service)
         return Verdict.FINE
     if status in NEEDS_WORDS:
         try:
@@ -46,7 +46,7 @@ def own_up(reply: Reply, verdict: Verdict, plan: Plan) -> Reply:
     """The last node's refusal, where it is for the client. Raises an UpstreamFault in its place,
     and lets go of the node, where it is not."""
     status, node = reply.head.status, reply.lease.node.name
-    error = nodes_affair(verdict, status, node, plan.asked, plan.model, plan.wish.action)
+    error = nodes_affair(verdict, status, node, plan.asked, plan.model, plan.demand.action)
     if error is None:
         return reply
     reply.lease.end(clean=False)
@@ -54,24 +54,24 @@ def own_up(reply: Reply, verdict: Verdict, plan: Plan) -> Reply:
 
 
 def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: Reply, plan: Plan) -> None:
-    service, keyed = plan.wish.service, reply.lease.node.key is not None
+    service, keyed = plan.demand.service, reply.lease.node.key is not None
     told = remedy(verdict, reply.head.status, state.name, plan.model, keyed=keyed)
     match verdict:
         case Verdict.UNAVAILABLE:
-            slots.blame(state, NodeFault.UNAVAILABLE, told)
+            slots.record_failure(state, NodeFault.UNAVAILABLE, told)
         case Verdict.FAILED:
-            slots.blame(state, NodeFault.ERROR, told)
+            slots.record_failure(state, NodeFault.ERROR, told)
         case Verdict.DENIED:
             # For one model alone, perhaps: a node that serves others in between stays.
-            slots.miss(state, service, NodeFault.ABSENT, told)
-            slots.blame(state, NodeFault.DENIED, told)
+            slots.record_service_failure(state, service, NodeFault.ABSENT, told)
+            slots.record_failure(state, NodeFault.DENIED, told)
         case Verdict.MODEL_DENIED | Verdict.NO_MODEL:
-            slots.seen_alive(state)
-            slots.miss(state, service, NodeFault.ABSENT, told)
+            slots.probe_ok(state)
+            slots.record_service_failure(state, service, NodeFault.ABSENT, told)
         case Verdict.NOT_OFFERED:
-            slots.seen_alive(state)
-            slots.miss(state, service, NodeFault.ERROR, told)
+            slots.probe_ok(state)
+            slots.record_service_failure(state, service, NodeFault.ERROR, told)
         case Verdict.FULL:
-            slots.note(state, told)
+            slots.note_full(state, told)
         case _:
-            slots.seen_alive(state)
+            slots.probe_ok(state)

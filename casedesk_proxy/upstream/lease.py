@@ -48,9 +48,11 @@ class Lease:
         try:
             self._let_go(clean)
             if fault is not None:
-                self._slots.blame(self._slot.state, fault, f"a reply ended early ({fault})")
+                self._slots.record_failure(
+                    self._slot.state, fault, f"a reply ended early ({fault})"
+                )
             elif whole:
-                self._slots.excuse(self._slot.state)
+                self._slots.record_whole_reply(self._slot.state)
         finally:
             self._slots.release(self._slot)
 

@@ -49,10 +49,10 @@ class Metadata:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        learn_slots: Callable[[str, int | None], None] = lambda name, slots: None,
+        set_slots: Callable[[str, int | None], None] = lambda name, slots: None,
     ) -> None:
         self._loop = loop
-        self._learn_slots = learn_slots
+        self._set_slots = set_slots
         self._snapshot: Snapshot | None = None
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
@@ -68,7 +68,7 @@ class Metadata:
         """What there is to say to operators, by node."""
         return self._contexts.advice
 
-    def adopt(self, snapshot: Snapshot) -> None:
+    def apply(self, snapshot: Snapshot) -> None:
         """Take over a configuration: models named in it count at once. What was learnt of a node
         that has moved is forgotten."""
         old = self._snapshot.nodes if self._snapshot else {}
@@ -91,7 +91,7 @@ class Metadata:
                 found = self._detected.get(name)
                 known[name] = _named(node.models, found.models if found is not None else ())
         self.reported = known
-        self._apply()
+        self._update_nodes()
 
     async def refresh(self, within: float | None = None) -> None:
         """One round over all nodes; joins a round that is under way. Rounds that follow within
@@ -207,10 +207,10 @@ class Metadata:
                 )  # fmt: skip
         if not found.loading:
             # While it loads it does not tell.
-            self._learn_slots(node.name, found.slots)
-        self._apply()
+            self._set_slots(node.name, found.slots)
+        self._update_nodes()
 
-    def _apply(self) -> None:
+    def _update_nodes(self) -> None:
         """The nodes as they are, for those where that was not configured."""
         assert self._snapshot is not None
         self.nodes = {

@@ -21,7 +21,7 @@ from yarl import URL
 
 from casedesk_proxy.pools.circuit_breaker import FIRST_COOLDOWN_S, NodeFault
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.pools.retry import FULL, REFUSALS
+from casedesk_proxy.pools.retry import OVERLOAD_STATUSES, RETRYABLE_STATUSES
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.metadata import Metadata
@@ -39,7 +39,7 @@ SPREAD = 0.2
 #: After which part of ``hung_after`` a node is probed that has requests and sends nothing.
 _HUSH = 0.2
 #: Of the 5xx: it does not have the address, or it is full.
-_ALIVE = FULL | {501}
+_ALIVE = OVERLOAD_STATUSES | {501}
 
 
 class Prober:
@@ -56,7 +56,7 @@ class Prober:
         self._out: set[str] = set()
         self._refreshing: asyncio.Task[None] | None = None
 
-    def adopt(self, snapshot: Snapshot) -> None:
+    def apply(self, snapshot: Snapshot) -> None:
         for name, probe in self._asking.items():
             # It may wait for a node that has moved.
             probe.cancel()
@@ -95,7 +95,7 @@ class Prober:
             interval = node.config.probe_interval
             if state is not None:
                 if state.has_resumed(now):
-                    self._slots.hear(state)
+                    self._slots.mark_heard(state)
                 self._ask_who_is_back(state)
             if state is None or not interval or name in self._asking:
                 continue
@@ -104,7 +104,7 @@ class Prober:
                 continue
             self._due[name] = now + interval * (1 + SPREAD * (2 * random.random() - 1))
             if self._is_heard(state, now):
-                self._slots.seen_alive(state)
+                self._slots.probe_ok(state)
                 continue
             task = self._loop.create_task(self._ask(session, node, state), name=name)
             self._asking[name] = task
@@ -158,7 +158,7 @@ class Prober:
                 return
             told = "was refused" if _is_refusal(error) else "could not reach it"
             state.hung_at = None  # It is down.
-            self._slots.blame(state, NodeFault.UNREACHABLE, f"a probe {told}")
+            self._slots.record_failure(state, NodeFault.UNREACHABLE, f"a probe {told}")
             if isinstance(error, aiohttp.ClientConnectorError):
                 # No request would get there. One that connects and then breaks off is another
                 # matter: it may dislike the probe's address alone.
@@ -190,27 +190,27 @@ class Prober:
         quiet = now - max(began, state.last_heard_at)
         if quiet < limit:
             return limit - quiet
-        self._slots.hang(state, quiet)
+        self._slots.mark_hung(state, quiet)
         return limit
 
     def _judge(self, state: NodeState, status: int) -> None:
         told = f"a probe was answered with {status}"
-        self._slots.hear(state)
-        if status in REFUSALS - FULL:
-            self._slots.blame(state, NodeFault.UNAVAILABLE, told)
+        self._slots.mark_heard(state)
+        if status in RETRYABLE_STATUSES - OVERLOAD_STATUSES:
+            self._slots.record_failure(state, NodeFault.UNAVAILABLE, told)
         elif status >= 500 and status not in _ALIVE:
             # Somebody is there who may not be well; requests will tell.
             state.breaker.note_error(self._loop.time(), told)
         else:
             # Locked or unknown addresses are answered by somebody who lives.
-            self._slots.seen_alive(state)
+            self._slots.probe_ok(state)
 
     def _doubt(self, state: NodeState) -> None:
         """No answer in time. A node that has requests may be deep in a long prompt."""
         if state.in_flight:
             state.breaker.note_error(self._loop.time(), "a probe was not answered in time")
         else:
-            self._slots.blame(state, NodeFault.SILENT, "a probe was not answered in time")
+            self._slots.record_failure(state, NodeFault.SILENT, "a probe was not answered in time")
 
 
 def _is_refusal(error: BaseException) -> bool:

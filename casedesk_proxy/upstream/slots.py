@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Mapping
 
 from casedesk_proxy.errors import Busy, NoNode
-from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
-from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Service, Slot
+from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import Snapshot
 
 __all__ = ["Slots"]
@@ -18,7 +18,7 @@ __all__ = ["Slots"]
 log = logging.getLogger(__name__)
 
 #: What a client is told to wait for a node that is being emptied: operators are slower than queues.
-_COME_BACK_S = 10.0
+_DRAINED_RETRY_AFTER_S = 10.0
 
 
 class Slots:
@@ -29,7 +29,7 @@ class Slots:
         self._loop = loop
         self.admission = Admission()
         #: Called with the name of a node that lacks what it was taken to have.
-        self.on_miss: Callable[[str], None] = lambda name: None
+        self.on_service_lost: Callable[[str], None] = lambda name: None
         self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -37,7 +37,7 @@ class Slots:
     def states(self) -> Mapping[str, NodeState]:
         return self.admission.states
 
-    def adopt(self, snapshot: Snapshot) -> None:
+    def apply(self, snapshot: Snapshot) -> None:
         """Take over a configuration. A node that is no longer in it finishes what it has."""
         states = self.admission.states
         for name, node in snapshot.nodes.items():
@@ -49,15 +49,15 @@ class Slots:
             states[name].draining = states[name].gone = True
             if not states[name].in_flight:
                 del states[name]
-        self.settle()
+        self.serve_waiting()
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    def arrive(self, ticket: Ticket, max_waiting: int) -> None:
+    def enqueue(self, ticket: Ticket, max_waiting: int) -> None:
         """Decide about a new ticket; mostly it has a slot then, else `wait`."""
-        self._wake(self.admission.arrive(ticket, self._loop.time(), max_waiting))
+        self._wake(self.admission.enqueue(ticket, self._loop.time(), max_waiting))
 
     async def wait(self, ticket: Ticket, limit: float) -> Slot:
         """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy or NoNode."""
@@ -65,40 +65,42 @@ class Slots:
             await self._wait(ticket, limit)
         if ticket.slot is not None:
             return ticket.slot
-        if ticket.refusal is Refusal.NO_NODE:
-            raise self._no_node(ticket.wish)
+        if ticket.rejection is Rejection.NO_NODE:
+            raise self._no_node(ticket.demand)
         raise self._busy(ticket.deployment)
 
     def release(self, slot: Slot) -> None:
         """An exchange has left its node."""
         self._wake(self.admission.release(slot, self._loop.time()))
 
-    def abandon(self, ticket: Ticket) -> None:
+    def cancel(self, ticket: Ticket) -> None:
         """Whoever held it has left: it waits no more, and a slot that it has is free."""
-        self._wake(self.admission.abandon(ticket, self._loop.time()))
+        self._wake(self.admission.cancel(ticket, self._loop.time()))
 
-    def blame(self, state: NodeState, fault: NodeFault, error: str) -> None:
+    def record_failure(self, state: NodeState, fault: NodeFault, error: str) -> None:
         """Something speaks against a node. That it is out is logged once, not at every fault."""
         well = state.breaker.is_closed()
         state.record_failure(self._loop.time(), fault, error)
         if well and not state.breaker.is_closed():
             why = error.removeprefix(f"node {state.name} ")
             log.warning("node %s is out: %s", state.name, why)
-        self.settle()
+        self.serve_waiting()
 
-    def miss(self, state: NodeState, service: Service, fault: NodeFault, error: str) -> None:
+    def record_service_failure(
+        self, state: NodeState, service: Service, fault: NodeFault, error: str
+    ) -> None:
         """Something speaks against one service of a node alone."""
         if state.record_service_failure(self._loop.time(), service, fault, error):
             log.warning("node %s gets no %s for %s: %s", state.name, service[1], service[0], error)
-        self.on_miss(state.name)
-        self.settle()
+        self.on_service_lost(state.name)
+        self.serve_waiting()
 
-    def note(self, state: NodeState, error: str) -> None:
+    def note_full(self, state: NodeState, error: str) -> None:
         """It is full by its own word."""
         state.breaker.note_error(self._loop.time(), error)
-        self.settle()
+        self.serve_waiting()
 
-    def hang(self, state: NodeState, seconds: float) -> None:
+    def mark_hung(self, state: NodeState, seconds: float) -> None:
         """It has been silent for so long, and answered no probe."""
         if state.hung:
             return
@@ -111,87 +113,89 @@ class Slots:
             state.name, told,
         )  # fmt: skip
 
-    def hear(self, state: NodeState) -> None:
+    def mark_heard(self, state: NodeState) -> None:
         """It has sent something, whatever that was."""
         state.last_heard_at = self._loop.time()
         if state.hung:
             state.hung_at = None
             log.info("node %s answers again", state.name)
-            self.settle()
+            self.serve_waiting()
 
-    def praise(self, state: NodeState, service: Service | None = None) -> None:
+    def record_head(self, state: NodeState, service: Service | None = None) -> None:
         """A request got its reply's head."""
         well = state.breaker.is_closed()
         state.record_head(service)
         if not well:
-            self._welcome(state)
+            self._log_recovered(state)
 
-    def excuse(self, state: NodeState) -> None:
+    def record_whole_reply(self, state: NodeState) -> None:
         """A whole reply came, of which heads tell nothing."""
         breaker = state.breaker
         if breaker.broken_replies or breaker.cause is NodeFault.BROKE:
             well = breaker.is_closed()
             breaker.record_success()
             if not well:
-                self._welcome(state)
+                self._log_recovered(state)
 
-    def seen_alive(self, state: NodeState) -> None:
+    def probe_ok(self, state: NodeState) -> None:
         """It answered a probe, or a request with an error that is the request's own."""
         if not state.breaker.is_closed():
             state.breaker.probe_ok()
-            self._welcome(state)
+            self._log_recovered(state)
 
-    def _welcome(self, state: NodeState) -> None:
+    def _log_recovered(self, state: NodeState) -> None:
         if state.breaker.is_closed():
             log.info("node %s is back", state.name)
-            self.settle()
+            self.serve_waiting()
 
-    def learn(self, name: str, slots: int | None) -> None:
+    def set_slot_count(self, name: str, slots: int | None) -> None:
         """How many requests a node runs at once, by its own word."""
         state = self.states.get(name)
         if state is not None and state.slots != slots:
             state.slots = slots
-            self.settle()
+            self.serve_waiting()
 
-    def settle(self) -> None:
+    def serve_waiting(self) -> None:
         """Serve those whose wait has ended: something about a node has changed."""
-        if self.admission.anyone_waits:
-            self._wake(self.admission.settle(self._loop.time()))
+        if self.admission.has_waiting:
+            self._wake(self.admission.serve_waiting(self._loop.time()))
 
     async def _wait(self, ticket: Ticket, limit: float) -> None:
         """Whoever leaves meanwhile is gone from the queue at once, and a slot that was just given
         goes to the next."""
         waiter = self._waiters[ticket] = self._loop.create_future()
-        timer = self._loop.call_later(limit, _settle, waiter, False)
+        timer = self._loop.call_later(limit, _resolve, waiter, False)
         try:
             decided = await waiter
         except BaseException:
-            self.abandon(ticket)
+            self.cancel(ticket)
             raise
         finally:
             timer.cancel()
             del self._waiters[ticket]
         if not decided:
-            self.abandon(ticket)
+            self.cancel(ticket)
             raise self._busy(ticket.deployment)
 
-    def _no_node(self, wish: Wish) -> NoNode:
+    def _no_node(self, demand: Demand) -> NoNode:
         """All that have the model are being emptied, or have left the configuration."""
-        draining = [name for name in wish.nodes if name in self.states]
+        draining = [name for name in demand.nodes if name in self.states]
         named = f"{'node' if len(draining) == 1 else 'nodes'} {', '.join(draining)}"
         where = f"only at {named}, being drained" if draining else "at no node any more"
-        return NoNode(f"the model '{wish.model[:200]}' is {where}", retry_after=_COME_BACK_S)
+        return NoNode(
+            f"the model '{demand.model[:200]}' is {where}", retry_after=_DRAINED_RETRY_AFTER_S
+        )
 
     def _busy(self, deployment: str) -> Busy:
-        hint = self.admission.hint(deployment, self._loop.time())
+        hint = self.admission.retry_after(deployment, self._loop.time())
         return Busy("all nodes of this deployment are busy", retry_after=hint)
 
     def _wake(self, decided: list[Ticket]) -> None:
         for ticket in decided:
             waiter = self._waiters.get(ticket)
             if waiter is not None:
-                _settle(waiter, True)
-        if self.admission.anyone_waits:
+                _resolve(waiter, True)
+        if self.admission.has_waiting:
             self._arm()
 
     def _arm(self) -> None:
@@ -201,9 +205,9 @@ class Slots:
             self._timer = None
         when = self.admission.next_change(self._loop.time())
         if when is not None:
-            self._timer = self._loop.call_at(when, self.settle)
+            self._timer = self._loop.call_at(when, self.serve_waiting)
 
 
-def _settle(waiter: asyncio.Future[bool], decided: bool) -> None:
+def _resolve(waiter: asyncio.Future[bool], decided: bool) -> None:
     if not waiter.done():
         waiter.set_result(decided)

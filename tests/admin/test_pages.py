@@ -200,11 +200,11 @@ async def test_renewed_certificates_are_served_after_a_reload(tmp_path: Path) ->
         assert await speaks(old)
         new = issue()
         assert not await speaks(new)
-        gateway.adopt(gateway.compile(config, {}))
+        gateway.apply(gateway.compile(config, {}))
         assert await speaks(new)
         (tmp_path / "cert").unlink()
         with pytest.raises(OSError, match="No such file"):
-            gateway.adopt(gateway.compile(config, {}))
+            gateway.apply(gateway.compile(config, {}))
         assert await speaks(new)
     finally:
         await gateway.stop()
@@ -216,7 +216,7 @@ async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() 
         text = CONFIG.format(admin="127.0.0.1:0").replace("d:", "other:")
         config = load_config(text.replace("max_streams: 3", "max_streams: 5"), "t").config
         state = gateway.nodes["n"]
-        gateway.adopt(gateway.compile(config, {}))
+        gateway.apply(gateway.compile(config, {}))
         assert gateway._handler.snapshot is not running
         assert gateway.nodes["n"] is state, "health and counts survive"
         assert state.limit == 5

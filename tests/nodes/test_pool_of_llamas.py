@@ -135,4 +135,4 @@ async def test_one_is_killed_under_load_and_comes_back(llama_node: LlamaNode) ->
                 "first": 0,
                 "second": 0,
             }
-            assert not gateway.dispatcher.slots.admission.anyone_waits
+            assert not gateway.dispatcher.slots.admission.has_waiting

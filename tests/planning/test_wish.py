@@ -31,15 +31,15 @@ def plan(content: bytes, policy: str = "least-streams") -> Plan:
 
 
 def test_nodes_that_have_the_model_loaded_are_told_from_those_that_have_not() -> None:
-    wish = plan(b"x").wish
+    wish = plan(b"x").demand
     assert wish.nodes == ("a", "b")
-    assert wish.cold == {"a"}
+    assert wish.unloaded == {"a"}
     assert wish.policy == "least-streams"
 
 
 def test_only_the_policy_that_needs_it_gets_a_key() -> None:
-    assert plan(b"x").wish.key == b""
-    keys = {plan(text, "prefix-affinity").wish.key for text in (b"x", b"x", b"y")}
+    assert plan(b"x").demand.affinity_key == b""
+    keys = {plan(text, "prefix-affinity").demand.affinity_key for text in (b"x", b"x", b"y")}
     assert len(keys) == 2
     assert all(key.startswith(b"d\0m\0") for key in keys)
 

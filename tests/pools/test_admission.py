@@ -12,14 +12,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from casedesk_proxy.pools.admission import Admission, Refusal, Ticket
-from casedesk_proxy.pools.choose import Wish
+from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Slot
 from tests.fixtures.effort import examples
 
 NODES = ("x", "y", "z")
-ANY = Wish("least-streams", NODES)
+ANY = Demand("least-streams", NODES)
 
 
 def one_slot(*names: str) -> Admission:
@@ -29,13 +28,13 @@ def one_slot(*names: str) -> Admission:
     return admission
 
 
-def ticket(token: str = "t", wish: Wish = ANY, deployment: str = "d") -> Ticket:
+def ticket(token: str = "t", wish: Demand = ANY, deployment: str = "d") -> Ticket:
     return Ticket(deployment, token, wish)
 
 
 def test_a_free_slot_is_given_at_once() -> None:
     admission, asked = one_slot("x"), ticket()
-    assert admission.arrive(asked, 0.0, 10) == [asked]
+    assert admission.enqueue(asked, 0.0, 10) == [asked]
     assert asked.slot is not None
     assert admission.states["x"].in_flight == 1
 
@@ -44,7 +43,7 @@ def test_a_slot_that_frees_goes_to_the_first_in_line() -> None:
     admission = one_slot("x")
     first, second, third = ticket(), ticket(), ticket()
     for one in (first, second, third):
-        admission.arrive(one, 0.0, 10)
+        admission.enqueue(one, 0.0, 10)
     assert admission.waiting("d") == 2
     assert first.slot is not None
     assert admission.release(first.slot, 1.0) == [second]
@@ -55,22 +54,22 @@ def test_a_slot_that_frees_goes_to_the_first_in_line() -> None:
 def test_one_that_leaves_the_queue_is_gone_at_once() -> None:
     admission = one_slot("x")
     holder, leaver = ticket(), ticket()
-    admission.arrive(holder, 0.0, 10)
-    admission.arrive(leaver, 0.0, 10)
-    assert admission.abandon(leaver, 0.0) == []
+    admission.enqueue(holder, 0.0, 10)
+    admission.enqueue(leaver, 0.0, 10)
+    assert admission.cancel(leaver, 0.0) == []
     assert admission.waiting("d") == 0
-    assert not admission.anyone_waits
+    assert not admission.has_waiting
 
 
 def test_one_that_leaves_as_its_slot_comes_passes_it_on() -> None:
     admission = one_slot("x")
     holder, leaver, next_one = ticket(), ticket(), ticket()
     for one in (holder, leaver, next_one):
-        admission.arrive(one, 0.0, 10)
+        admission.enqueue(one, 0.0, 10)
     assert holder.slot is not None
     admission.release(holder.slot, 1.0)
-    assert admission.abandon(leaver, 1.0) == [next_one]
-    assert admission.abandon(leaver, 1.0) == [], "once is enough"
+    assert admission.cancel(leaver, 1.0) == [next_one]
+    assert admission.cancel(leaver, 1.0) == [], "once is enough"
     assert admission.states["x"].in_flight == 1
 
 
@@ -78,42 +77,42 @@ def test_beyond_max_waiting_whoever_has_most_waiting_is_refused() -> None:
     admission = one_slot("x")
     tickets = [ticket("greedy") for _ in range(4)]
     for one in tickets[:3]:
-        admission.arrive(one, 0.0, 2)
-    assert admission.arrive(tickets[3], 0.0, 2) == [tickets[3]]
-    assert tickets[3].refusal is Refusal.QUEUE_FULL
+        admission.enqueue(one, 0.0, 2)
+    assert admission.enqueue(tickets[3], 0.0, 2) == [tickets[3]]
+    assert tickets[3].rejection is Rejection.QUEUE_FULL
     modest = ticket("modest")
-    assert admission.arrive(modest, 0.0, 2) == [tickets[2]]
-    assert tickets[2].refusal is Refusal.QUEUE_FULL
+    assert admission.enqueue(modest, 0.0, 2) == [tickets[2]]
+    assert tickets[2].rejection is Rejection.QUEUE_FULL
     assert not modest.is_decided
     assert admission.waiting("d") == 2
 
 
 def test_no_queue_at_all() -> None:
     admission = one_slot("x")
-    admission.arrive(ticket(), 0.0, 0)
+    admission.enqueue(ticket(), 0.0, 0)
     asked = ticket()
-    admission.arrive(asked, 0.0, 0)
-    assert asked.refusal is Refusal.QUEUE_FULL
-    assert not admission.anyone_waits
+    admission.enqueue(asked, 0.0, 0)
+    assert asked.rejection is Rejection.QUEUE_FULL
+    assert not admission.has_waiting
 
 
 def test_one_that_could_use_a_free_slot_does_not_wait_for_those_that_cannot() -> None:
     admission = one_slot("x", "y")
-    on_x = Wish("ordered", ("x",))
-    admission.arrive(ticket(wish=on_x), 0.0, 10)
-    admission.arrive(ticket(wish=on_x), 0.0, 10)
-    asked = ticket(wish=Wish("ordered", ("y",)))
-    admission.arrive(asked, 0.0, 10)
+    on_x = Demand("ordered", ("x",))
+    admission.enqueue(ticket(wish=on_x), 0.0, 10)
+    admission.enqueue(ticket(wish=on_x), 0.0, 10)
+    asked = ticket(wish=Demand("ordered", ("y",)))
+    admission.enqueue(asked, 0.0, 10)
     assert asked.slot is not None
 
 
 def test_deployments_that_share_a_node_take_turns() -> None:
     admission = one_slot("x")
     holder = ticket()
-    admission.arrive(holder, 0.0, 10)
+    admission.enqueue(holder, 0.0, 10)
     waiting = [ticket(deployment=name) for name in ("d", "d", "d", "e", "e")]
     for one in waiting:
-        admission.arrive(one, 0.0, 10)
+        admission.enqueue(one, 0.0, 10)
     assert holder.slot is not None
     order, slot = [], holder.slot
     for _ in waiting:
@@ -127,12 +126,12 @@ def test_deployments_that_share_a_node_take_turns() -> None:
 def test_nodes_that_all_go_away_refuse_who_waits() -> None:
     admission = one_slot("x")
     holder, waiter = ticket(), ticket()
-    admission.arrive(holder, 0.0, 10)
-    admission.arrive(waiter, 0.0, 10)
+    admission.enqueue(holder, 0.0, 10)
+    admission.enqueue(waiter, 0.0, 10)
     state = admission.states["x"]
     state.draining = state.gone = True
-    assert admission.settle(1.0) == [waiter]
-    assert waiter.refusal is Refusal.NO_NODE
+    assert admission.serve_waiting(1.0) == [waiter]
+    assert waiter.rejection is Rejection.NO_NODE
     assert holder.slot is not None
     admission.release(holder.slot, 2.0)
     assert admission.states == {}, "what it had is finished"
@@ -141,7 +140,7 @@ def test_nodes_that_all_go_away_refuse_who_waits() -> None:
 def test_a_node_that_drains_by_configuration_stays_known() -> None:
     admission = one_slot("x")
     holder = ticket()
-    admission.arrive(holder, 0.0, 10)
+    admission.enqueue(holder, 0.0, 10)
     admission.states["x"].draining = True
     assert holder.slot is not None
     admission.release(holder.slot, 1.0)
@@ -152,10 +151,10 @@ def test_time_alone_is_told() -> None:
     admission = one_slot("x")
     admission.states["x"].record_overload(0.0, 3.0, "")
     waiter = ticket()
-    assert admission.arrive(waiter, 0.0, 10) == []
+    assert admission.enqueue(waiter, 0.0, 10) == []
     assert admission.next_change(0.0) == 3.0
-    assert admission.settle(2.9) == []
-    assert admission.settle(3.0) == [waiter]
+    assert admission.serve_waiting(2.9) == []
+    assert admission.serve_waiting(3.0) == [waiter]
     assert admission.next_change(3.0) is None
 
 
@@ -167,28 +166,28 @@ def test_where_the_last_healthy_node_goes_on_trial_nobody_waits_for_another() ->
     admission.states["y"].record_overload(1.0, 2.0, "m")
     both = ("x", "y")
     on_x, waiter, on_y = (
-        ticket(wish=Wish("ordered", names, model=model))
+        ticket(wish=Demand("ordered", names, model=model))
         for names, model in ((("x",), "m"), (both, "m"), (both, "n"))
     )
-    assert admission.arrive(on_x, 1.0, 10) == [on_x]
-    assert admission.arrive(waiter, 1.0, 10) == []
-    assert admission.arrive(on_y, 1.0, 10) == [on_y, waiter]
+    assert admission.enqueue(on_x, 1.0, 10) == [on_x]
+    assert admission.enqueue(waiter, 1.0, 10) == []
+    assert admission.enqueue(on_y, 1.0, 10) == [on_y, waiter]
     assert waiter.slot is not None
     assert waiter.slot.state.name == "x"
 
 
 def test_hints_follow_how_fast_the_queue_moves() -> None:
     admission = one_slot("x")
-    assert admission.hint("d", 0.0) == 1.0
+    assert admission.retry_after("d", 0.0) == 1.0
     holder = ticket()
-    admission.arrive(holder, 0.0, 10)
+    admission.enqueue(holder, 0.0, 10)
     queued = [ticket() for _ in range(5)]
     for one in queued:
-        admission.arrive(one, 0.0, 10)
+        admission.enqueue(one, 0.0, 10)
     assert holder.slot is not None
     admission.release(holder.slot, 10.0)
-    assert admission.hint("d", 10.0) == 50.0
-    assert admission.hint("d", 1e6) == 60.0
+    assert admission.retry_after("d", 10.0) == 50.0
+    assert admission.retry_after("d", 1e6) == 60.0
 
 
 class Interleaving(RuleBasedStateMachine):
@@ -211,7 +210,7 @@ class Interleaving(RuleBasedStateMachine):
     def take(self, decided: list[Ticket]) -> None:
         for one in decided:
             assert one.is_decided
-            assert (one.slot is None) is not (one.refusal is None)
+            assert (one.slot is None) is not (one.rejection is None)
             assert one in self.waiting, "decided once"
             self.waiting.remove(one)
             self.overtaken.pop(one, None)
@@ -227,14 +226,14 @@ class Interleaving(RuleBasedStateMachine):
 
     def could_use(self, asked: Ticket, slot: Slot) -> bool:
         """An ill node is for those that have no healthy one."""
-        names = [name for name in asked.wish.nodes if name in self.admission.states]
+        names = [name for name in asked.demand.nodes if name in self.admission.states]
         staying = [one for name in names if not (one := self.admission.states[name]).draining]
         healthy = [
             one
             for one in staying
             if one.is_healthy(self.now) or (one is slot.state and slot.is_trial)
         ]
-        free = not slot.state.full_until.get(asked.wish.model, 0.0) > self.now
+        free = not slot.state.full_until.get(asked.demand.model, 0.0) > self.now
         return slot.state in (healthy or staying) and free
 
     def is_first(self, asked: Ticket) -> bool:
@@ -255,9 +254,9 @@ class Interleaving(RuleBasedStateMachine):
     def arrive(
         self, token: str, deployment: str, names: set[str], policy: str, most: int, model: str
     ) -> None:
-        asked = Ticket(deployment, token, Wish(policy, tuple(sorted(names)), model=model))
+        asked = Ticket(deployment, token, Demand(policy, tuple(sorted(names)), model=model))
         self.waiting.append(asked)
-        self.take(self.admission.arrive(asked, self.now, most))
+        self.take(self.admission.enqueue(asked, self.now, most))
         if not asked.is_decided:
             self.overtaken[asked] = []
 
@@ -283,7 +282,7 @@ class Interleaving(RuleBasedStateMachine):
         one = everyone[data.draw(st.integers(0, len(everyone) - 1))]
         (self.holding if one in self.holding else self.waiting).remove(one)
         self.overtaken.pop(one, None)
-        self.take(self.admission.abandon(one, self.now))
+        self.take(self.admission.cancel(one, self.now))
 
     @rule(
         name=st.sampled_from(NODES),
@@ -300,13 +299,13 @@ class Interleaving(RuleBasedStateMachine):
             state.record_overload(self.now, 2.0, model)
         else:
             state.draining = step == "drain"
-        self.take(self.admission.settle(self.now))
+        self.take(self.admission.serve_waiting(self.now))
 
     @rule(name=st.sampled_from(NODES), limit=st.none() | st.integers(1, 4))
     def resize(self, name: str, limit: int | None) -> None:
         state = self.admission.states.setdefault(name, NodeState(name))
         state.limit = limit
-        self.take(self.admission.settle(self.now))
+        self.take(self.admission.serve_waiting(self.now))
 
     @rule(seconds=st.floats(0, 20))
     def pass_time(self, seconds: float) -> None:
@@ -314,7 +313,7 @@ class Interleaving(RuleBasedStateMachine):
         end = self.now + seconds
         while (change := self.admission.next_change(self.now)) is not None and change <= end:
             self.now = change
-            self.take(self.admission.settle(self.now))
+            self.take(self.admission.serve_waiting(self.now))
         self.now = end
 
     @invariant()
@@ -330,7 +329,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @invariant()
     def no_wake_up_is_lost(self) -> None:
-        assert self.admission.settle(self.now) == []
+        assert self.admission.serve_waiting(self.now) == []
 
     @invariant()
     def nobody_is_overtaken_twice_by_the_same_token(self) -> None:

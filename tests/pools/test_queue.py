@@ -52,11 +52,11 @@ def test_in_a_full_queue_whoever_has_most_yields() -> None:
     queue: FairQueue[str] = FairQueue()
     for item in ("a1", "a2", "a3", "b1"):
         queue.add(item[0], item)
-    assert queue.yield_place("b") == "a3"
-    assert queue.yield_place("b") is None, "it would only change places"
-    assert queue.yield_place("c") == "a2"
-    assert queue.yield_place("a") is None
-    assert FairQueue[str]().yield_place("a") is None
+    assert queue.evict_for("b") == "a3"
+    assert queue.evict_for("b") is None, "it would only change places"
+    assert queue.evict_for("c") == "a2"
+    assert queue.evict_for("a") is None
+    assert FairQueue[str]().evict_for("a") is None
 
 
 ARRIVALS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=40)

@@ -107,7 +107,7 @@ class PoolStage(Stage):
     async def quiet(self) -> None:
         """Until every slot is given back."""
         async with asyncio.timeout(5):
-            while self.in_flight() or self.gateway.dispatcher.slots.admission.anyone_waits:
+            while self.in_flight() or self.gateway.dispatcher.slots.admission.has_waiting:
                 await asyncio.sleep(0.001)
 
 

@@ -84,11 +84,11 @@ class Table:
 
     def reload(self, text: str) -> None:
         config = load_config(text, "x.yaml").config
-        self.gateway.adopt(self.gateway.compile(config, {}))
+        self.gateway.apply(self.gateway.compile(config, {}))
 
     @property
     def refused(self) -> frozenset[Control]:
-        return self.gateway.dispatcher.lessons.refused.get(("n", "m"), frozenset())
+        return self.gateway.dispatcher.control_memory.refused.get(("n", "m"), frozenset())
 
 
 @asynccontextmanager

@@ -117,9 +117,9 @@ async def test_a_reload_takes_names_and_proxies() -> None:
         before = await ask(proxy.url, "GET /v1/models", EVIL)
         text = config_text(with_server(hosts=["evil.example"], listen="127.0.0.1:0"))
         gateway = proxy.gateway
-        gateway.adopt(gateway.compile(load_config(text, "again.yaml").config, {}))
+        gateway.apply(gateway.compile(load_config(text, "again.yaml").config, {}))
         after = await ask(proxy.url, "GET /v1/models", EVIL)
         admin = await ask(admin_of(proxy), "GET /status", EVIL)
-        gateway.adopt(gateway.compile(load_config(config_text(CONFIG), "old.yaml").config, {}))
+        gateway.apply(gateway.compile(load_config(config_text(CONFIG), "old.yaml").config, {}))
         again = await ask(proxy.url, "GET /v1/models", EVIL)
     assert [before[0], after[0], admin[0], again[0]] == [403, 200, 200, 403]

@@ -304,7 +304,7 @@ async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> 
                 await asyncio.sleep(0.001)
             assert b.sides == []
             health.open_until = 0.0  # the cool-down is over
-            stage.gateway.dispatcher.slots.settle()
+            stage.gateway.dispatcher.slots.serve_waiting()
             while len(b.sides) < 3:
                 await asyncio.sleep(0.001)
         go_on.set()

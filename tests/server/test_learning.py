@@ -264,6 +264,6 @@ async def test_a_sign_of_life_is_no_proof_that_a_wish_is_taken() -> None:
     ) as here:
         first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
         await read_head(first)
-        assert not here.gateway.dispatcher.lessons.taken
+        assert not here.gateway.dispatcher.control_memory.taken
         gate.set()
         assert b"message_stop" in await first.readuntil(b"0\r\n\r\n")

@@ -225,7 +225,7 @@ async def test_a_node_that_is_drained_finishes_what_it_has() -> None:
         dispatcher, snapshot = stage.gateway.dispatcher, stage.gateway._handler.snapshot
         nodes = {name: node for name, node in snapshot.nodes.items() if name != "a"}
         object.__setattr__(snapshot, "nodes", nodes)
-        dispatcher.adopt(snapshot)
+        dispatcher.apply(snapshot)
         assert dispatcher.slots.states["a"].draining
         hold.set()
         assert (await first)[0] == 200

@@ -81,7 +81,7 @@ class Talk:
 
     def reload(self, names: list[str], model: str = "m") -> None:
         config = load_config(configuration(self._port, names, model), "x.yaml").config
-        self.gateway.adopt(self.gateway.compile(config, {"n": "node-key"}))
+        self.gateway.apply(self.gateway.compile(config, {"n": "node-key"}))
 
 
 @pytest.fixture

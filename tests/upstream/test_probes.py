@@ -27,7 +27,7 @@ OK = reply("{}")
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes_module, "TICK", 0.005)
-    monkeypatch.setattr(probes_module, "FIRST", 0.01)
+    monkeypatch.setattr(probes_module, "FIRST_COOLDOWN_S", 0.01)
 
 
 @asynccontextmanager
@@ -38,11 +38,11 @@ async def probing(
     keys = f"probe_interval: {interval}, hung_after: {hung_after}"
     config = snapshot(a=f"url: {url}, engine: {engine}, {keys}")
     dispatcher = Dispatcher(loop)
-    dispatcher.adopt(config)
+    dispatcher.apply(config)
     metadata = Metadata(loop)
-    metadata.adopt(config)
+    metadata.apply(config)
     prober = Prober(loop, dispatcher.slots, metadata)
-    prober.adopt(config)
+    prober.apply(config)
     task = loop.create_task(prober.run())
     try:
         yield dispatcher.slots.states["a"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bench.micro.work import Case, Work
 from casedesk_proxy.pools.admission import Admission, Ticket
-from casedesk_proxy.pools.choose import Wish
 from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.pools.policies import Demand
 
 _NODES = ("gpu0", "gpu1", "gpu2", "gpu3")
-_WISH = Wish("least-streams", _NODES, model="tiny")
+_WISH = Demand("least-streams", _NODES, model="tiny")
 _LIMIT = 16
 _WAITING = 64
 _TIMES = 50
@@ -33,14 +33,14 @@ def _fill() -> tuple[Admission, list[Ticket]]:
     admission = _open()
     tickets = [_ticket(number) for number in range(len(_NODES) * _LIMIT + _WAITING)]
     for one in tickets:
-        admission.arrive(one, 0.0, 2 * _WAITING)
+        admission.enqueue(one, 0.0, 2 * _WAITING)
     return admission, tickets[: len(_NODES) * _LIMIT]
 
 
 def _run_free(admission: Admission) -> Admission:
     for number in range(_TIMES):
         ticket = _ticket(number)
-        admission.arrive(ticket, float(number), _WAITING)
+        admission.enqueue(ticket, float(number), _WAITING)
         assert ticket.slot is not None
         admission.release(ticket.slot, float(number))
     return admission
@@ -50,7 +50,7 @@ def _check_free(admission: Admission) -> None:
     states = admission.states.values()
     assert sum(state.served for state in states) == _TIMES
     assert all(state.in_flight == 0 for state in states)
-    assert not admission.anyone_waits
+    assert not admission.has_waiting
 
 
 def _run_full(made: tuple[Admission, list[Ticket]]) -> tuple[Admission, list[Ticket]]:
@@ -60,7 +60,7 @@ def _run_full(made: tuple[Admission, list[Ticket]]) -> tuple[Admission, list[Tic
         slot = holders[number].slot
         assert slot is not None
         served += admission.release(slot, float(number))
-        admission.arrive(_ticket(number), float(number), 2 * _WAITING)
+        admission.enqueue(_ticket(number), float(number), 2 * _WAITING)
     return admission, served
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.pools.choose import Wish, choose, is_hopeless
 from casedesk_proxy.pools.circuit_breaker import CircuitBreaker, NodeFault
 from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.pools.policies import Demand, choose, is_hopeless
 
 NOW = 1000.0
 POLICY_NAMES = ["least-streams", "round-robin", "ordered", "prefix-affinity"]
@@ -39,8 +39,8 @@ def three(**changes: dict[str, object]) -> list[NodeState]:
     return [NodeState(name, **changes.get(name, {})) for name in "abc"]  # type: ignore[arg-type]
 
 
-def wish(policy: str, cold: str = "", key: bytes = b"") -> Wish:
-    return Wish(policy, ("a", "b", "c"), frozenset(cold), key)
+def wish(policy: str, cold: str = "", key: bytes = b"") -> Demand:
+    return Demand(policy, ("a", "b", "c"), frozenset(cold), key)
 
 
 def pick(policy: str, states: list[NodeState], turn: int = 0, cold: str = "") -> str | None:
@@ -52,7 +52,7 @@ def pick(policy: str, states: list[NodeState], turn: int = 0, cold: str = "") ->
 def test_never_a_full_or_draining_node_nor_an_ill_one_while_one_is_healthy(
     policy: str, states: list[NodeState], turn: int, cold: set[str], key: bytes
 ) -> None:
-    chosen = choose(Wish(policy, (), frozenset(cold), key), states, turn, NOW)
+    chosen = choose(Demand(policy, (), frozenset(cold), key), states, turn, NOW)
     staying = [state for state in states if not state.draining]
     healthy = [state for state in staying if state.is_healthy(NOW)]
     if chosen is None:
@@ -151,7 +151,7 @@ def test_a_hung_node_comes_behind_every_other(policy: str) -> None:
 def test_a_node_that_lacks_the_model_comes_behind_those_that_have_it(policy: str) -> None:
     states = three(a={"draining": True})
     states[1].record_service_failure(NOW, ("m", "chat"), NodeFault.ABSENT, "x")
-    wished = Wish(policy, ("a", "b", "c"), model="m", action="chat")
+    wished = Demand(policy, ("a", "b", "c"), model="m", action="chat")
     for turn in range(3):
         chosen = choose(wished, states, turn, NOW)
         assert chosen is states[2]

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from casedesk_proxy.pools.affinity import pick_by_affinity
 from casedesk_proxy.pools.node import NodeState, Service
 
-__all__ = ["Wish", "choose", "is_hopeless"]
+__all__ = ["Demand", "choose", "is_hopeless"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What one request asks of the choice.
+class Demand:
+    """What one request needs of a node.
 
-    ``nodes`` are the names of those that can take it, in configured order; ``cold`` those of
-    them that would have to load its ``model`` first. ``key`` is the same for requests that share
-    the beginning of a conversation. ``action`` is the kind of request.
+    ``nodes`` are the names of those that can take it, in configured order; ``unloaded`` those
+    of them that would have to load its ``model`` first. ``affinity_key`` is the same for requests
+    that share the beginning of a conversation. ``action`` is the kind of request.
     """
 
     policy: str
     nodes: tuple[str, ...]
-    cold: frozenset[str] = frozenset()
-    key: bytes = b""
+    unloaded: frozenset[str] = frozenset()
+    affinity_key: bytes = b""
     model: str = ""
     action: str = ""
 
@@ -37,28 +37,28 @@ def is_hopeless(states: Sequence[NodeState]) -> bool:
     return all(state.draining for state in states)
 
 
-def choose(wish: Wish, states: Sequence[NodeState], turn: int, now: float) -> NodeState | None:
+def choose(demand: Demand, states: Sequence[NodeState], turn: int, now: float) -> NodeState | None:
     """The node to try, or None where it is better to wait.
 
-    ``states`` are those of ``wish.nodes``. ``turn`` counts the deployment's choices. While any
+    ``states`` are those of ``demand.nodes``. ``turn`` counts the deployment's choices. While any
     node is healthy and has what is wanted, only such are tried, even if that means waiting for a
     slot. When none is, those that failed a moment ago are better than an error: they may be back.
     Hung ones are the very last, as a request might wait there for long.
     """
     staying = [state for state in states if not state.draining]
-    fit = [state for state in staying if state.is_healthy(now, wish.service)]
+    fit = [state for state in staying if state.is_healthy(now, demand.service)]
     fit = fit or [state for state in staying if state.is_healthy(now)]
     fit = fit or [state for state in staying if not state.hung] or staying
-    usable = [state for state in fit if not state.is_full(now, wish.model)]
+    usable = [state for state in fit if not state.is_full(now, demand.model)]
     if not usable:
         return None
-    if wish.policy == "ordered":
+    if demand.policy == "ordered":
         # Loading goes before passing on: the next one may be there for the worst case only.
         return usable[0]
-    if wish.cold:
-        usable = [state for state in usable if state.name not in wish.cold] or usable
-    if wish.policy == "round-robin":
+    if demand.unloaded:
+        usable = [state for state in usable if state.name not in demand.unloaded] or usable
+    if demand.policy == "round-robin":
         return usable[turn % len(usable)]
-    if wish.policy == "prefix-affinity":
-        return pick_by_affinity(wish.key, usable, fit)
+    if demand.policy == "prefix-affinity":
+        return pick_by_affinity(demand.affinity_key, usable, fit)
     return min(usable, key=lambda state: ((state.in_flight + 1) / state.weight, state.served))

@@ -1,4 +1,4 @@
-"""What was learnt from nodes about their models: which controls of thinking they refuse or take."""
+"""What requests showed about nodes' models: which controls of thinking they refuse or take."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from collections.abc import Mapping
 
 from casedesk_proxy.terms import Control
 
-__all__ = ["Lessons"]
+__all__ = ["ControlMemory"]
 
 #: Models that are remembered. Where a node lists none, clients choose the names.
-_MOST_MODELS = 1000
+_MAX_MODELS = 1000
 
 Controls = frozenset[Control]
 
 
-class Lessons:
+class ControlMemory:
     """By node and model. The mappings are replaced, never changed."""
 
     def __init__(self) -> None:
         self.refused: Mapping[tuple[str, str], Controls] = {}
         self.taken: Mapping[tuple[str, str], Controls] = {}
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """For a new configuration: nodes may have been started anew with other options."""
         self.refused, self.taken = {}, {}
 
-    def refuse(self, node: str, model: str, controls: Controls) -> Controls:
+    def record_refused(self, node: str, model: str, controls: Controls) -> Controls:
         """Those of ``controls`` that are news."""
         known = self.refused.get((node, model), frozenset())
         if news := controls - known:
             self.refused = _with(self.refused, (node, model), known | news)
         return news
 
-    def take(self, node: str, model: str, controls: Controls) -> None:
+    def record_taken(self, node: str, model: str, controls: Controls) -> None:
         known = self.taken.get((node, model), frozenset())
         if not controls <= known:
             self.taken = _with(self.taken, (node, model), known | controls)
 
 
 def _with(
-    known: Mapping[tuple[str, str], Controls], place: tuple[str, str], controls: Controls
+    known: Mapping[tuple[str, str], Controls], key: tuple[str, str], controls: Controls
 ) -> Mapping[tuple[str, str], Controls]:
-    grown = {**known, place: controls}
-    if len(grown) > _MOST_MODELS:
+    grown = {**known, key: controls}
+    if len(grown) > _MAX_MODELS:
         del grown[next(iter(grown))]
     return grown
