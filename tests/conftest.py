@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
-from casedesk_proxy.telemetry.lines import flush
+from casedesk_proxy.telemetry.log_output import flush
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 

@@ -13,15 +13,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from casedesk_proxy import __version__
-from casedesk_proxy.telemetry import lines
+from casedesk_proxy.telemetry import log_output
 
 if TYPE_CHECKING:
     from casedesk_proxy.admin.pages import Served
 
-__all__ = ["Gauges"]
+__all__ = ["GaugeCollector"]
 
 
-class Gauges(Collector):
+class GaugeCollector(Collector):
     """Registered once; everything is read from ``served`` when it is asked for."""
 
     def __init__(self, served: Served) -> None:
@@ -39,7 +39,7 @@ class Gauges(Collector):
         yield _gauge("streams", "Replies that are being relayed.", len(relays))
         yield _gauge("connections", "Open connections of clients.", served.connections)
         yield _gauge("draining", "1 while the service is stopping.", served.draining)
-        # The totals of `metrics` are told when an exchange ends; these two run with the streams.
+        # The totals of `metrics` are updated when an exchange ends; these two run with the streams.
         events = served.metrics.events + sum(relay.events for relay in relays)
         sent = served.metrics.sent + sum(relay.sent for relay in relays)
         yield CounterMetricFamily(
@@ -52,7 +52,7 @@ class Gauges(Collector):
         yield CounterMetricFamily(
             "casedesk_log_lines_dropped",
             "Log lines lost because nobody read the log in time or it could not be written.",
-            lines.dropped(),
+            log_output.dropped(),
         )
 
     def _nodes(self) -> Iterator[Metric]:
@@ -78,7 +78,7 @@ class Gauges(Collector):
         yield depth
 
     def _configuration(self) -> Iterator[Metric]:
-        configured = self._served.configured
+        configured = self._served.config_status
         yield _gauge(
             "config_refused", "1 while the file differs from what is served because it is wrong.",
             bool(configured.refusal),
@@ -92,12 +92,12 @@ class Gauges(Collector):
         )
 
 
-def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"casedesk_{name}", told, value)
+def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"casedesk_{name}", documentation, value)
 
 
-def _by_node(name: str, told: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"casedesk_{name}", told, labels=["node"])
+def _by_node(name: str, documentation: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"casedesk_{name}", documentation, labels=["node"])
 
 
 def _build() -> GaugeMetricFamily:

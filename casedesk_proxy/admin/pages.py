@@ -16,13 +16,13 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
-from casedesk_proxy.telemetry.configured import Configured
+from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.metrics import Metrics
 from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["Served", "admin_app", "describe", "summarise", "tell_streams"]
+__all__ = ["Served", "admin_app", "describe_status", "format_stream_count", "summarise"]
 
 _STARTED = time.time()
 
@@ -32,7 +32,7 @@ class Served(Protocol):
 
     metadata: Metadata
     metrics: Metrics
-    configured: Configured
+    config_status: ConfigStatus
     admin_hosts: Hosts
     draining: bool
     urls: list[str]
@@ -87,7 +87,7 @@ def admin_app(served: Served) -> web.Application:
         )
 
     async def status(request: web.Request) -> web.Response:
-        body = jsonio.dumps(describe(served, asyncio.get_running_loop().time()))
+        body = jsonio.dumps(describe_status(served, asyncio.get_running_loop().time()))
         return web.Response(body=body, content_type="application/json")
 
     async def metrics(request: web.Request) -> web.Response:
@@ -113,7 +113,7 @@ def _is_usable(state: NodeState, now: float) -> bool:
     return state.is_healthy(now) and not state.draining
 
 
-def tell_streams(count: int) -> str:
+def format_stream_count(count: int) -> str:
     return f"{count} {'stream' if count == 1 else 'streams'}"
 
 
@@ -122,22 +122,22 @@ def summarise(served: Served, now: float) -> str:
     streams, states = len(served.watch.relays), served.nodes.values()
     usable = sum(_is_usable(state, now) for state in states)
     parts = [
-        f"{'draining' if served.draining else 'serving'} {tell_streams(streams)}",
+        f"{'draining' if served.draining else 'serving'} {format_stream_count(streams)}",
         f"{usable} of {len(states)} nodes usable",
     ]
     if waiting := sum(served.waiting.values()):
         parts.append(f"{waiting} waiting")
-    if served.configured.refusal:
-        parts.append(f"CONFIGURATION REFUSED: {served.configured.refusal}")
+    if served.config_status.refusal:
+        parts.append(f"CONFIGURATION REFUSED: {served.config_status.refusal}")
     return "; ".join(parts)
 
 
-def describe(served: Served, now: float) -> dict[str, Any]:
+def describe_status(served: Served, now: float) -> dict[str, Any]:
     """The status page: nodes, streams, models. Names only; no addresses of nodes, no credentials.
 
     ``now`` by the loop's clock; times in the reply are seconds since the epoch.
     """
-    configured = served.configured
+    configured = served.config_status
     return {
         "version": __version__,
         "pid": os.getpid(),

@@ -12,7 +12,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.errors import Complaint, ConfigError
-from casedesk_proxy.telemetry.lines import Place, find_place
+from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
 __all__ = ["check_value", "fail", "open_streams", "warn"]
 
@@ -54,7 +54,7 @@ def _describe(error: OSError) -> str:
 
 def _say(kind: str, colour: str, text: str) -> None:
     # journald shows the level by itself; it is told by a prefix (sd-daemon(3)).
-    level = _LEVELS[kind] if find_place(os.environ) is Place.JOURNAL else ""
+    level = _LEVELS[kind] if find_destination(os.environ) is Destination.JOURNAL else ""
     try:
         click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)
     except OSError:

@@ -12,9 +12,9 @@ from collections.abc import Coroutine, Mapping, Sequence
 
 from aiohttp import web
 
-from casedesk_proxy.admin.gauges import Gauges
+from casedesk_proxy.admin.gauges import GaugeCollector
 from casedesk_proxy.admin.pages import admin_app
-from casedesk_proxy.admin.timed import timed
+from casedesk_proxy.admin.timeouts import with_timeouts
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
@@ -34,11 +34,11 @@ from casedesk_proxy.server.listen import (
 from casedesk_proxy.server.public import PublicServer
 from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
 from casedesk_proxy.telemetry.accesslog import Sink, access_log
-from casedesk_proxy.telemetry.configured import Configured
-from casedesk_proxy.telemetry.descriptors import Descriptors
-from casedesk_proxy.telemetry.lines import Lines, flushed
+from casedesk_proxy.telemetry.config_status import ConfigStatus
+from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
+from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
+from casedesk_proxy.telemetry.loop_lag import LoopLagMonitor
 from casedesk_proxy.telemetry.metrics import Metrics
-from casedesk_proxy.telemetry.pulse import Pulse
 from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
 from casedesk_proxy.upstream.metadata import Metadata
@@ -62,19 +62,19 @@ class Gateway:
         config: Config,
         secrets: dict[str, str],
         *,
-        lines: Lines | None = None,
+        log_formatter: LogFormatter | None = None,
         public: Sequence[socket.socket] = (),
         admin: Sequence[socket.socket] = (),
     ) -> None:
-        """``lines``: how the access log is written, as configured where none is given. Sockets
-        that a service manager opened are served instead of the configured addresses.
+        """``log_formatter``: how the access log is written, as configured where none is given.
+        Sockets that a service manager opened are served instead of the configured addresses.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
         self._runtime = runtime = compile_runtime(config, secrets)
         snapshot = runtime.snapshot
-        self._lines = lines or Lines()
-        self._handed_public, self._handed_admin = tuple(public), tuple(admin)
+        self._log_formatter = log_formatter or LogFormatter()
+        self._inherited_public, self._inherited_admin = tuple(public), tuple(admin)
         self._listeners: list[asyncio.Server] = []
         self._admin_listeners: list[asyncio.Server] = []
         #: Files of unix sockets that we made; a service manager removes its own.
@@ -84,11 +84,11 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls = ListenerTls(runtime.certificate) if runtime.certificate else None
         self.draining = False
-        self.configured = Configured(loaded=time.time(), tried=time.time())
+        self.config_status = ConfigStatus(loaded=time.time(), tried=time.time())
         self.metrics = Metrics()
-        self.metrics.register(Gauges(self))
-        self._descriptors = Descriptors(self.metrics.count_exhaustion, loop.time)
-        self._pulse = Pulse(loop, self._observe_lag)
+        self.metrics.register(GaugeCollector(self))
+        self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
+        self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
         self.dispatcher = Dispatcher(loop)
         self.dispatcher.apply(snapshot)
         self.metadata = Metadata(loop, self.dispatcher.slots.set_slot_count)
@@ -156,14 +156,14 @@ class Gateway:
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
         settings = self._runtime.config.server
-        public = self._handed_public or (self._bind(settings.listen, self._public_files),)
+        public = self._inherited_public or (self._bind(settings.listen, self._public_files),)
         self._is_local = are_local(public)
         self._handler.hosts = own_hosts(settings, local=self._is_local)
         for sock in public:
             await self._serve(sock)
-        if self._handed_admin or settings.admin is not None:
+        if self._inherited_admin or settings.admin is not None:
             address = settings.admin or ""
-            admin = self._handed_admin or (self._bind(address, self._admin_files),)
+            admin = self._inherited_admin or (self._bind(address, self._admin_files),)
             self._is_admin_local = are_local(admin)
             self.admin_hosts = own_hosts(settings, local=self._is_admin_local)
             await self._start_admin(admin)
@@ -171,7 +171,7 @@ class Gateway:
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
-        self._pulse.start()
+        self._loop_lag.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
         """What `adopt` takes. Reads files, so it belongs into a thread; changes nothing.
@@ -189,7 +189,9 @@ class Gateway:
         self.metadata.apply(snapshot)
         self._prober.apply(snapshot)
         self._runtime = runtime
-        self._lines = Lines(config.server.log_format, self._lines.place, self._lines.colours)
+        self._log_formatter = LogFormatter(
+            config.server.log_format, self._log_formatter.destination, self._log_formatter.colours
+        )
         self._handler.apply(snapshot, self._sinks())
         self._handler.hosts = own_hosts(config.server, local=self._is_local)
         self.admin_hosts = own_hosts(config.server, local=self._is_admin_local)
@@ -199,7 +201,7 @@ class Gateway:
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
         """Those of the changed ``keys`` that a restart would bring: not the addresses in whose
         place a service manager gave us sockets."""
-        unused = {"server.listen": self._handed_public, "server.admin": self._handed_admin}
+        unused = {"server.listen": self._inherited_public, "server.admin": self._inherited_admin}
         return [key for key in keys if not unused.get(key)]
 
     async def drain(self, timeout: float) -> None:
@@ -221,7 +223,7 @@ class Gateway:
         self.draining = True
         self._close_listeners()
         self._cut_streams()
-        self._pulse.stop()
+        self._loop_lag.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -253,7 +255,7 @@ class Gateway:
             relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
 
     def _sinks(self) -> tuple[Sink, ...]:
-        log = (access_log(self._lines),) if self._runtime.config.server.access_log else ()
+        log = (access_log(self._log_formatter),) if self._runtime.config.server.access_log else ()
         return (self.metrics.count, *log)
 
     async def _serve(self, sock: socket.socket) -> None:
@@ -281,7 +283,7 @@ class Gateway:
         await runner.setup()
         assert runner.server is not None
         make = functools.partial(
-            timed, runner.server, settings.header_timeout, settings.send_timeout
+            with_timeouts, runner.server, settings.header_timeout, settings.send_timeout
         )
         loop = asyncio.get_running_loop()
         for sock in sockets:

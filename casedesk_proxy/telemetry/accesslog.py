@@ -11,7 +11,7 @@ from typing import Any
 from casedesk_proxy import jsonio
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.replying.record import NAMES, Outcome, Terminal
-from casedesk_proxy.telemetry.lines import Lines, write
+from casedesk_proxy.telemetry.log_output import LogFormatter, write
 
 __all__ = ["Sink", "access_log", "as_logfmt", "usual_line"]
 
@@ -34,21 +34,21 @@ def as_logfmt(facts: dict[str, Any]) -> bytes:
     return " ".join(pairs).encode("utf-8", "backslashreplace")
 
 
-def access_log(lines: Lines) -> Sink:
+def access_log(formatter: LogFormatter) -> Sink:
     """A sink that writes to stderr."""
     quick = usual_line if is_on(Trick.LOG_LINE) else _no_line
 
-    def tell(outcome: Outcome) -> None:
+    def write_line(outcome: Outcome) -> None:
         if outcome.summed_up:
             return
-        if lines.form == "json":
-            line = lines.render_facts(logging.INFO, outcome.facts(), b"")
+        if formatter.form == "json":
+            line = formatter.format_fields(logging.INFO, outcome.facts(), b"")
         else:
             text = quick(outcome) or as_logfmt(outcome.facts())
-            line = lines.render_facts(logging.INFO, {}, text)
+            line = formatter.format_fields(logging.INFO, {}, text)
         write(line)
 
-    return tell
+    return write_line
 
 
 def _no_line(outcome: Outcome) -> None:

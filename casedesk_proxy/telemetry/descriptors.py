@@ -13,41 +13,41 @@ from collections.abc import Callable
 
 from casedesk_proxy.upstream.descriptors import are_used_up
 
-__all__ = ["Descriptors"]
+__all__ = ["DescriptorMonitor"]
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two log lines while it lasts.
-_PERIOD = 30.0
+_REPORT_INTERVAL_S = 30.0
 
 
-class Descriptors:
-    """``look`` twice a second or so; ``count`` is told each time that there was none."""
+class DescriptorMonitor:
+    """``look`` twice a second or so; ``count`` is called each time that there was none."""
 
-    __slots__ = ("_count", "_now", "_told_at", "_used_up")
+    __slots__ = ("_count", "_now", "_reported_at", "_used_up")
 
     def __init__(self, count: Callable[[], None], now: Callable[[], float]) -> None:
         self._count = count
         self._now = now
         self._used_up = False
-        self._told_at = 0.0
+        self._reported_at = 0.0
 
     def look(self) -> None:
         try:
             os.close(os.open("/", os.O_PATH | os.O_CLOEXEC))
         except OSError as error:
             if are_used_up(error):
-                self._tell()
+                self._report()
             return
         if self._used_up:
             self._used_up = False
             log.warning("there are file descriptors again; clients can connect")
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._count()
-        if self._used_up and self._now() - self._told_at < _PERIOD:
+        if self._used_up and self._now() - self._reported_at < _REPORT_INTERVAL_S:
             return
-        self._used_up, self._told_at = True, self._now()
+        self._used_up, self._reported_at = True, self._now()
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         log.error(
             "all %d file descriptors are in use, so new clients are dropped and nodes cannot be"

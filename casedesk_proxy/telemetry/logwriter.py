@@ -23,7 +23,7 @@ _MAX_WAITING_BYTES = 4 * 1024 * 1024
 #: its thread needs for it: on a busy server both would be a tenth of a short exchange's cost.
 _GATHER_S = 0.01
 #: How often the end of the process looks whether all is written.
-_LOOK_S = 0.002
+_POLL_S = 0.002
 
 
 class LogWriter:
@@ -70,7 +70,7 @@ class LogWriter:
         process, not for an event loop."""
         deadline = time.monotonic() + within_s
         while self.is_behind and time.monotonic() < deadline:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         return not self.is_behind
 
     @property

@@ -1,4 +1,4 @@
-"""What Prometheus is told of exchanges: updated once per exchange and never per event.
+"""The metrics of exchanges: updated once per exchange and never per event.
 
 Label sets are bounded: deployments and nodes are named in the configuration, surfaces, statuses
 and terminal states are closed sets. What can be seen at the moment of a scrape is in `gauges`.
@@ -13,8 +13,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.telemetry.metric_families import (
+    CounterChild,
+    CounterFamily,
+    HistogramChild,
+    HistogramFamily,
+)
 from casedesk_proxy.telemetry.process import ProcessCollector
-from casedesk_proxy.telemetry.tally import Counter, Counts, Distribution, Histogram
 from casedesk_proxy.terms import record
 
 __all__ = ["Metrics"]
@@ -38,17 +43,17 @@ class _Series:
     """What every exchange of a kind adds to, looked up once: a dozen lookups by label values
     cost 3 µs an exchange (measured)."""
 
-    exchanges: Counter
-    duration: Distribution
-    first_byte: Distribution
-    overhead: Distribution
-    received: Counter
-    sent: Counter
-    events: Counter
+    exchanges: CounterChild
+    duration: HistogramChild
+    first_byte: HistogramChild
+    overhead: HistogramChild
+    received: CounterChild
+    sent: CounterChild
+    events: CounterChild
 
 
-#: What no node has sent is never told.
-_NOWHERE = Counter()
+#: For exchanges without a node; never exported.
+_NOWHERE = CounterChild()
 
 
 class Metrics(Collector):
@@ -57,65 +62,65 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._exchanges = Counts(
+        self._exchanges = CounterFamily(
             "casedesk_exchanges", "Exchanges by how they ended.",
             ("deployment", "surface", "status", "end"),
         )  # fmt: skip
         whose = ("deployment", "surface")
-        self._first_byte = Histogram(
+        self._first_byte = HistogramFamily(
             "casedesk_first_byte_seconds", "Request to first body byte.", whose, _FIRST_BYTE
         )
-        self._duration = Histogram(
+        self._duration = HistogramFamily(
             "casedesk_duration_seconds", "Request to the reply's end.", whose, _DURATION
         )
-        self._gap = Histogram(
+        self._gap = HistogramFamily(
             "casedesk_event_gap_seconds",
             "Mean gap between the pieces of one exchange's reply, one observation per exchange.",
             whose, _GAP,
         )  # fmt: skip
-        self._overhead = Histogram(
+        self._overhead = HistogramFamily(
             "casedesk_overhead_seconds",
             "Our own time from a request's head to its write to the node; waiting left out.",
             whose, _OVERHEAD,
         )  # fmt: skip
-        self._cancel = Histogram(
+        self._cancel = HistogramFamily(
             "casedesk_cancel_seconds",
             "From a client's leaving to the close of its node connection.", (), _CANCEL,
         )  # fmt: skip
-        self._queued = Histogram(
+        self._queued = HistogramFamily(
             "casedesk_queue_wait_seconds", "Waiting for a slot, of the requests that had to.",
             ("deployment",), _FIRST_BYTE,
         )  # fmt: skip
-        self._failovers = Counts(
+        self._failovers = CounterFamily(
             "casedesk_failovers", "Attempts at a further node.", ("deployment",)
         )
-        self._cut = Counts(
+        self._cut = CounterFamily(
             "casedesk_cut_prompts",
             "Requests whose prompt a node cut to its context without an error.",
             ("deployment", "node"),
         )  # fmt: skip
-        self._events = Counts(
+        self._events = CounterFamily(
             "casedesk_events", "Pieces relayed from nodes, told at each exchange's end.",
             ("deployment", "node"),
         )  # fmt: skip
-        self._bytes = Counts(
+        self._bytes = CounterFamily(
             "casedesk_bytes", "Body bytes from (in) and to (out) clients.",
             ("deployment", "direction"),
         )  # fmt: skip
-        self._tokens = Counts(
+        self._tokens = CounterFamily(
             "casedesk_tokens", "Tokens as nodes told them.", ("deployment", "node", "kind")
         )
-        self._reloads = Counts("casedesk_config_reloads", "Reloads by result.", ("result",))
-        self._lag = Histogram(
+        self._reloads = CounterFamily("casedesk_config_reloads", "Reloads by result.", ("result",))
+        self._lag = HistogramFamily(
             "casedesk_loop_lag_seconds", "How late the event loop ran what was due.", (), _LAG
         )
-        self._exhausted = Counts(
+        self._exhausted = CounterFamily(
             "casedesk_descriptors_exhausted",
             "Looks, two a second, that found no file descriptor left.", (),
         )  # fmt: skip
-        self._exhausted.of()
+        self._exhausted.labels()
         for result in ("taken", "refused"):
-            self._reloads.of(result)
+            self._reloads.labels(result)
         #: By deployment, surface, node, status and end.
         self._series: dict[tuple[str, str, str, int, Terminal], _Series] = {}
         self.events = 0
@@ -128,37 +133,39 @@ class Metrics(Collector):
         series = self._series.get(kind)
         if series is None:
             series = self._series[kind] = self._find_series(outcome)
-        series.exchanges.count += 1
+        series.exchanges.value += 1
         series.duration.observe(outcome.ended - outcome.started)
         if outcome.first_byte is not None:
             series.first_byte.observe(outcome.first_byte - outcome.started)
         if outcome.overhead is not None:
             series.overhead.observe(outcome.overhead)
-        series.received.count += outcome.received
-        series.sent.count += outcome.sent
+        series.received.value += outcome.received
+        series.sent.value += outcome.sent
         self.sent += outcome.sent
         if outcome.node:
-            series.events.count += outcome.events
+            series.events.value += outcome.events
             self.events += outcome.events
             if outcome.usage.prompt or outcome.usage.output:
                 self._count_tokens(outcome)
         if outcome.events > 2 or outcome.attempts > 1 or outcome.queued:
             self._count_unusual(outcome)
         if outcome.cut_to is not None:
-            self._cut.of(outcome.deployment, outcome.node).count += 1
+            self._cut.labels(outcome.deployment, outcome.node).value += 1
         if outcome.cancel is not None:
-            self._cancel.of().observe(outcome.cancel)
+            self._cancel.labels().observe(outcome.cancel)
 
     def _find_series(self, outcome: Outcome) -> _Series:
         whose = outcome.deployment, outcome.surface
         return _Series(
-            exchanges=self._exchanges.of(*whose, str(outcome.status), outcome.terminal.value),
-            duration=self._duration.of(*whose),
-            first_byte=self._first_byte.of(*whose),
-            overhead=self._overhead.of(*whose),
-            received=self._bytes.of(outcome.deployment, "in"),
-            sent=self._bytes.of(outcome.deployment, "out"),
-            events=self._events.of(outcome.deployment, outcome.node) if outcome.node else _NOWHERE,
+            exchanges=self._exchanges.labels(*whose, str(outcome.status), outcome.terminal.value),
+            duration=self._duration.labels(*whose),
+            first_byte=self._first_byte.labels(*whose),
+            overhead=self._overhead.labels(*whose),
+            received=self._bytes.labels(outcome.deployment, "in"),
+            sent=self._bytes.labels(outcome.deployment, "out"),
+            events=self._events.labels(outcome.deployment, outcome.node)
+            if outcome.node
+            else _NOWHERE,
         )
 
     def _count_tokens(self, outcome: Outcome) -> None:
@@ -168,27 +175,27 @@ class Metrics(Collector):
             ("cached", usage.cached), ("thoughts", usage.thoughts),
         ):  # fmt: skip
             if tokens:
-                self._tokens.of(deployment, node, kind).count += tokens
+                self._tokens.labels(deployment, node, kind).value += tokens
 
     def _count_unusual(self, outcome: Outcome) -> None:
         deployment = outcome.deployment
         if outcome.first_byte is not None and outcome.events > 2:
             gap = (outcome.ended - outcome.first_byte) / (outcome.events - 1)
-            self._gap.of(deployment, outcome.surface).observe(gap)
+            self._gap.labels(deployment, outcome.surface).observe(gap)
         if outcome.queued:
-            self._queued.of(deployment).observe(outcome.queued)
+            self._queued.labels(deployment).observe(outcome.queued)
         failovers = outcome.attempts - 1 - outcome.repeats
         if outcome.node and failovers > 0:
-            self._failovers.of(deployment).count += failovers
+            self._failovers.labels(deployment).value += failovers
 
     def count_reload(self, *, ok: bool) -> None:
-        self._reloads.of("taken" if ok else "refused").count += 1
+        self._reloads.labels("taken" if ok else "refused").value += 1
 
     def count_exhaustion(self) -> None:
-        self._exhausted.of().count += 1
+        self._exhausted.labels().value += 1
 
     def observe_lag(self, seconds: float) -> None:
-        self._lag.of().observe(seconds)
+        self._lag.labels().observe(seconds)
 
     def register(self, collector: Collector) -> None:
         """Show what another collector tells too."""

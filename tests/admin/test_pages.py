@@ -78,7 +78,7 @@ async def test_health_and_readiness() -> None:
 
 async def test_status_names_nodes_and_no_address() -> None:
     async with serving() as gateway:
-        gateway.configured.refuse(1.0, "file:1:2: wrong")
+        gateway.config_status.reject(1.0, "file:1:2: wrong")
         text = (await get(gateway, "/status"))[2]
         assert '"n":{"healthy":true' in text
         assert '"refusal":"file:1:2: wrong"' in text

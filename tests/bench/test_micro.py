@@ -29,7 +29,7 @@ from bench.micro.processes import ROOT, MicroFailed, check_out, worker
 from bench.micro.verdicts import compared
 from bench.micro.work import Case, Work
 from bench.micro.worker import prepare, run_batch
-from casedesk_proxy.telemetry import lines
+from casedesk_proxy.telemetry import log_output
 
 CASES = [case for module in MODULES for case in load(module)]
 TINY = Pairing(rounds=2, pairs=2, batch=0.01, core=None)
@@ -65,7 +65,7 @@ def test_each_benchmark_does_its_work_and_leaves_the_program_as_it_was(case: Cas
     after = attributes()
     changed = [name for name, value in before.items() if after.get(name) is not value]
     assert not changed
-    assert lines.flush()
+    assert log_output.flush()
 
 
 def test_no_module_of_cases_is_forgotten_and_no_name_is_given_twice() -> None:

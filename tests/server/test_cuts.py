@@ -9,7 +9,7 @@ import logging
 
 import pytest
 
-from casedesk_proxy.admin.pages import describe
+from casedesk_proxy.admin.pages import describe_status
 from casedesk_proxy.server.cuts import text_size
 from tests.server.tables import HI, Table, table
 
@@ -36,7 +36,7 @@ def said(prompt_tokens: int) -> bytes:
 
 def told_by_status(here: Table) -> dict[str, object]:
     now = asyncio.get_running_loop().time()
-    return dict(describe(here.gateway, now)["nodes"]["n"])
+    return dict(describe_status(here.gateway, now)["nodes"]["n"])
 
 
 async def test_a_cut_prompt_is_named_and_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from casedesk_proxy.admin.pages import describe, is_ready
+from casedesk_proxy.admin.pages import describe_status, is_ready
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.app import Gateway
@@ -94,7 +94,7 @@ async def test_a_stopped_node_gets_nothing_new_and_what_waits_there_goes_on(poli
             assert await asyncio.wait_for(stage.ask(), LONG) == (200, ANSWER)
         assert one.served == before
         assert two.served >= 20
-        told = describe(stage.gateway, asyncio.get_running_loop().time())["nodes"]["a"]
+        told = describe_status(stage.gateway, asyncio.get_running_loop().time())["nodes"]["a"]
         assert (told["hung"], told["healthy"]) == (True, False)
         assert one.breaker.is_closed()
         a.go_on()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.admin.pages import describe
+from casedesk_proxy.admin.pages import describe_status
 from casedesk_proxy.terms import Control
 from tests.server.gateways import read_head
 from tests.server.tables import CONFIG, HI, Judge, table
@@ -152,7 +152,7 @@ async def test_the_node_is_not_blamed_for_a_wish() -> None:
     async with table(refusing("thinking_token_budget", 200, BUDGET)) as here:
         await here.gemini(thinkingBudget=100)
         now = asyncio.get_running_loop().time()
-        told = describe(here.gateway, now)["nodes"]["n"]
+        told = describe_status(here.gateway, now)["nodes"]["n"]
         assert told["healthy"]
         assert not told["last_error"]
         assert told["in_flight"] == 0

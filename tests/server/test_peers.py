@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.telemetry.lines import Lines, flush
+from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 from tests.fixtures.proxy import proxy_here
 
 CONFIG = {
@@ -24,7 +24,7 @@ async def ask_logged(
 ) -> tuple[bytes, dict[str, object]]:
     """The reply, and the last line of the log."""
     config = {**CONFIG, "server": {"access_log": True, **server}}
-    async with proxy_here(config, lines=Lines("json")) as proxy:
+    async with proxy_here(config, log_formatter=LogFormatter("json")) as proxy:
         if proxy.url.startswith("unix:"):
             reader, writer = await asyncio.open_unix_connection(proxy.url.removeprefix("unix:"))
         else:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from casedesk_proxy.admin.pages import describe, is_ready, summarise
+from casedesk_proxy.admin.pages import describe_status, is_ready, summarise
 from tests.server.gateways import SSE, NodeSide, chat, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 
@@ -14,7 +14,7 @@ EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n
 
 
 def status(stage: PoolStage) -> dict[str, Any]:
-    return describe(stage.gateway, asyncio.get_running_loop().time())
+    return describe_status(stage.gateway, asyncio.get_running_loop().time())
 
 
 async def until(stage: PoolStage, **wanted: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.telemetry.lines import flush
+from casedesk_proxy.telemetry.log_output import flush
 from tests.server.gateways import NodeSide, read_head, staged
 
 CONFIG = """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.errors import NotFound, ProxyError
 from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.telemetry.accesslog import access_log, as_logfmt, usual_line
-from casedesk_proxy.telemetry.lines import Lines, flush
+from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 from casedesk_proxy.terms import Usage
 
 
@@ -118,7 +118,7 @@ def test_the_short_way_is_taken() -> None:
 
 
 def test_the_sink_writes_to_stderr(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    access_log(Lines("logfmt"))(Outcome(request_id="r", started=0, status=200))
+    access_log(LogFormatter("logfmt"))(Outcome(request_id="r", started=0, status=200))
     flush()
     err = capfdbinary.readouterr().err
     assert err.endswith(b" info id=r status=200 end=failed duration=0 bytes_out=0\n")
@@ -126,7 +126,7 @@ def test_the_sink_writes_to_stderr(capfdbinary: pytest.CaptureFixture[bytes]) ->
 
 
 def test_json_on_request(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    access_log(Lines("json"))(Outcome(request_id="r", started=0, status=200, model="a\nb"))
+    access_log(LogFormatter("json"))(Outcome(request_id="r", started=0, status=200, model="a\nb"))
     flush()
     line = capfdbinary.readouterr().err
     assert line.count(b"\n") == 1

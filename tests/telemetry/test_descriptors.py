@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from casedesk_proxy.telemetry.descriptors import Descriptors
+from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from tests.server.gateways import NodeSide, chat, read_head, staged
 
 
@@ -31,7 +31,7 @@ def test_it_is_told_once_a_while_and_counted_always(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     counted, now = [], 0.0
-    descriptors = Descriptors(lambda: counted.append(1), lambda: now)
+    descriptors = DescriptorMonitor(lambda: counted.append(1), lambda: now)
     with monkeypatch.context() as patch:
         shortage = Shortage(patch)
         for _ in range(100):

@@ -9,7 +9,7 @@ from unittest import mock
 from bench.micro.work import Case, Work
 from casedesk_proxy.replying.record import Outcome, Phase, Terminal
 from casedesk_proxy.telemetry.accesslog import access_log
-from casedesk_proxy.telemetry.lines import Lines
+from casedesk_proxy.telemetry.log_output import LogFormatter
 from casedesk_proxy.terms import Usage
 
 _LINES = 20
@@ -37,7 +37,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
 
 
 def _prepare_line() -> Work:
-    tell = access_log(Lines())
+    tell = access_log(LogFormatter())
     outcomes = [_make() for _ in range(_LINES)]
 
     def run(_: None) -> bytes:

@@ -22,7 +22,7 @@ import uvloop
 from bench.micro.work import Case, Work
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.telemetry import lines
+from casedesk_proxy.telemetry import log_output
 from casedesk_proxy.telemetry.logwriter import LogWriter
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -92,8 +92,8 @@ def _request(number: int) -> bytes:
 def _lines_unread() -> Iterator[None]:
     """Log lines go the way they always do, but to nobody."""
     with open(os.devnull, "wb") as nobody:
-        writer = LogWriter(nobody.fileno(), lines._say)
-        with mock.patch.object(lines, "_writer", writer):
+        writer = LogWriter(nobody.fileno(), log_output._format_own)
+        with mock.patch.object(log_output, "_writer", writer):
             yield
         writer.flush(1.0)
 

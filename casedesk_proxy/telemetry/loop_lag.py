@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-__all__ = ["Pulse"]
+__all__ = ["LoopLagMonitor"]
 
-_PERIOD = 0.5
+_PERIOD_S = 0.5
 
 
-class Pulse:
+class LoopLagMonitor:
     """A timer that measures itself: ``observe`` gets seconds of delay, twice a second.
 
     By the monotonic clock and not the loop's, which stands still while the loop is busy.
@@ -24,13 +24,13 @@ class Pulse:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        self._due = time.monotonic() + _PERIOD
-        self._timer = self._loop.call_later(_PERIOD, self._beat)
+        self._due = time.monotonic() + _PERIOD_S
+        self._timer = self._loop.call_later(_PERIOD_S, self._tick)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _beat(self) -> None:
+    def _tick(self) -> None:
         self._observe(max(time.monotonic() - self._due, 0.0))
         self.start()

@@ -1,4 +1,4 @@
-"""Lines on stderr: one for each thing told, in the form that their reader understands.
+"""Lines on stderr: one for each message, in the form that their reader understands.
 
 Under systemd a line starts with its level as ``<N>``, which journald takes off again
 (sd-daemon(3)) and to which it adds the time; a person at a terminal sees clock and level; into a
@@ -22,13 +22,13 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.telemetry.logwriter import LogWriter
 
 __all__ = [
-    "Lines",
-    "Place",
+    "Destination",
+    "LogFormatter",
     "dropped",
-    "find_place",
+    "find_destination",
     "flush",
     "flushed",
-    "speak_as",
+    "set_own_formatter",
     "write",
 ]
 
@@ -36,7 +36,7 @@ __all__ = [
 FLUSH_S = 1.0
 
 
-class Place(Enum):
+class Destination(Enum):
     """Who reads stderr."""
 
     JOURNAL = "journal"
@@ -49,36 +49,36 @@ _NAMES = {level: logging.getLevelName(level).lower() for level in _SYSLOG}
 _COLOURS = {logging.DEBUG: "2", logging.INFO: "32", logging.WARNING: "33", logging.ERROR: "31"}
 
 
-def find_place(environ: Mapping[str, str], descriptor: int = 2) -> Place:
+def find_destination(environ: Mapping[str, str], descriptor: int = 2) -> Destination:
     """JOURNAL only when the descriptor is the very stream that JOURNAL_STREAM names: a service
     may have been told to log into a file, and a program started by one is not the service."""
     try:
         status = os.fstat(descriptor)
     except OSError:
-        return Place.PLAIN
+        return Destination.PLAIN
     if environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
-        return Place.JOURNAL
-    return Place.TERMINAL if os.isatty(descriptor) else Place.PLAIN
+        return Destination.JOURNAL
+    return Destination.TERMINAL if os.isatty(descriptor) else Destination.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class LogFormatter:
     """``form``: logfmt or json, as configured."""
 
     form: str = "logfmt"
-    place: Place = Place.PLAIN
+    destination: Destination = Destination.PLAIN
     colours: bool = False
 
-    def render(self, level: int, text: str) -> bytes:
-        """A line for what is told in words."""
+    def format(self, level: int, text: str) -> bytes:
+        """A line for a message in words."""
         if self.form == "json":
             return self._finish(level, jsonio.dumps({**self._start(level), "message": text}))
-        if self.place is not Place.TERMINAL:
+        if self.destination is not Destination.TERMINAL:
             text = text.replace("\r", "\\r").replace("\n", "\\n")
         return self._finish(level, text.encode("utf-8", "backslashreplace"))
 
-    def render_facts(self, level: int, facts: Mapping[str, Any], text: bytes) -> bytes:
-        """A line for what is told in fields; ``text``: the same as logfmt."""
+    def format_fields(self, level: int, facts: Mapping[str, Any], text: bytes) -> bytes:
+        """A line of fields; ``text``: the same as logfmt."""
         if self.form == "json":
             text = jsonio.dumps({**self._start(level), **facts})
         return self._finish(level, text)
@@ -90,12 +90,12 @@ class Lines:
         return self._prefix(level).encode() + text + b"\n"
 
     def _prefix(self, level: int) -> str:
-        if self.place is Place.JOURNAL:
+        if self.destination is Destination.JOURNAL:
             return f"<{_SYSLOG.get(level, 2)}>"
         if self.form == "json":
             return ""
         name = _NAMES.get(level) or logging.getLevelName(level).lower()
-        if self.place is Place.PLAIN:
+        if self.destination is Destination.PLAIN:
             return f"{_stamp()} {name} "
         clock = time.strftime("%H:%M:%S")
         if not self.colours:
@@ -104,21 +104,21 @@ class Lines:
 
 
 #: How the writer itself speaks of lines that it had to drop.
-_own = Lines()
+_own_formatter = LogFormatter()
 
 
-def _say(text: str) -> bytes:
-    return _own.render(logging.WARNING, text)
+def _format_own(text: str) -> bytes:
+    return _own_formatter.format(logging.WARNING, text)
 
 
 #: stderr is the process's, and so is this.
-_writer = LogWriter(2, _say)
+_writer = LogWriter(2, _format_own)
 
 
-def speak_as(lines: Lines) -> None:
+def set_own_formatter(lines: LogFormatter) -> None:
     """The form of what the log says about itself."""
-    global _own
-    _own = lines
+    global _own_formatter
+    _own_formatter = lines
 
 
 def write(line: bytes) -> None:

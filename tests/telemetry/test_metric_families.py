@@ -12,11 +12,11 @@ from prometheus_client import Histogram as Theirs
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from casedesk_proxy.telemetry.tally import Counts, Histogram
+from casedesk_proxy.telemetry.metric_families import CounterFamily, HistogramFamily
 
 
 class Shown(Collector):
-    def __init__(self, *parts: Counts | Histogram) -> None:
+    def __init__(self, *parts: CounterFamily | HistogramFamily) -> None:
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
@@ -24,17 +24,17 @@ class Shown(Collector):
             yield part.collect()
 
 
-def render(*parts: Counts | Histogram) -> str:
+def render(*parts: CounterFamily | HistogramFamily) -> str:
     registry = CollectorRegistry()
     registry.register(Shown(*parts))
     return generate_latest(registry).decode()
 
 
 def test_counts() -> None:
-    counts = Counts("x", "Told.", ("a", "b"))
-    counts.of("1", 'q"').count += 1
-    counts.of("1", 'q"').count += 2
-    counts.of("2", "")
+    counts = CounterFamily("x", "Told.", ("a", "b"))
+    counts.labels("1", 'q"').value += 1
+    counts.labels("1", 'q"').value += 2
+    counts.labels("2", "")
     text = render(counts)
     assert 'x_total{a="1",b="q\\""} 3.0' in text
     assert 'x_total{a="2",b=""} 0.0' in text
@@ -43,12 +43,12 @@ def test_counts() -> None:
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 0.999, 1.0, 1.5, 2.5, 3.0, 1e9]), max_size=20))
 def test_a_histogram_counts_as_the_library_does(values: list[float]) -> None:
-    ours = Histogram("h", "Told.", ("a",), (1, 2.5))
+    ours = HistogramFamily("h", "Told.", ("a",), (1, 2.5))
     theirs = Theirs(
         "h", "Told.", ["a"], registry=(registry := CollectorRegistry()), buckets=(1, 2.5)
     )
     for value in values:
-        ours.of("x").observe(value)
+        ours.labels("x").observe(value)
         theirs.labels("x").observe(value)
     wanted = [
         line for line in generate_latest(registry).decode().splitlines() if "_created" not in line
@@ -57,13 +57,13 @@ def test_a_histogram_counts_as_the_library_does(values: list[float]) -> None:
 
 
 def test_a_histogram_without_values_is_not_told() -> None:
-    ours = Histogram("h", "Told.", ("a",), (1,))
-    ours.of("x")
+    ours = HistogramFamily("h", "Told.", ("a",), (1,))
+    ours.labels("x")
     assert "h_count" not in render(ours)
 
 
 @pytest.mark.parametrize("bound", [0.0001, 1, 14400])
 def test_bounds_are_floats(bound: float) -> None:
-    ours = Histogram("h", "Told.", (), (bound,))
-    ours.of().observe(bound)
+    ours = HistogramFamily("h", "Told.", (), (bound,))
+    ours.labels().observe(bound)
     assert f'h_bucket{{le="{float(bound)}"}} 1.0' in render(ours)

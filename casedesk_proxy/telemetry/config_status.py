@@ -1,14 +1,14 @@
-"""What became of the configuration: told on the status page, in the status line and in metrics."""
+"""What became of the configuration: for the status page, in the status line and in metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Configured"]
+__all__ = ["ConfigStatus"]
 
 
 @dataclass(slots=True)
-class Configured:
+class ConfigStatus:
     """Times are seconds since the epoch: ``loaded`` when the one in force was taken, ``tried``
     when a file was last read. ``refusal`` says why that file was not taken, "" when it was."""
 
@@ -16,10 +16,10 @@ class Configured:
     tried: float
     refusal: str = ""
 
-    def take(self, now: float) -> None:
+    def accept(self, now: float) -> None:
         self.loaded = self.tried = now
         self.refusal = ""
 
-    def refuse(self, now: float, reason: str) -> None:
+    def reject(self, now: float, reason: str) -> None:
         self.tried = now
         self.refusal = reason

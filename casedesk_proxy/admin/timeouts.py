@@ -9,12 +9,12 @@ from typing import cast
 from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.relay.request import GRACE
 
-__all__ = ["Timed", "timed"]
+__all__ = ["TimeoutProtocol", "with_timeouts"]
 
 _HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
 
 
-class Timed(asyncio.Protocol):
+class TimeoutProtocol(asyncio.Protocol):
     """Stands before ``inner``. A head has to come within ``head_timeout`` seconds, from the
     connection's begin or its own first byte, and a reply has to be taken in as many as
     ``send_timeout``. What is asked there has no body."""
@@ -75,6 +75,8 @@ class Timed(asyncio.Protocol):
             reset(self._transport)
 
 
-def timed(make: Callable[[], asyncio.Protocol], head_timeout: float, send_timeout: float) -> Timed:
+def with_timeouts(
+    make: Callable[[], asyncio.Protocol], head_timeout: float, send_timeout: float
+) -> TimeoutProtocol:
     """What ``make`` makes, behind its time-outs."""
-    return Timed(make(), head_timeout, send_timeout)
+    return TimeoutProtocol(make(), head_timeout, send_timeout)
