@@ -9,13 +9,13 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-__all__ = ["Notifier", "watchdog_interval"]
+__all__ = ["Notifier", "watchdog_timeout"]
 
 log = logging.getLogger(__name__)
 
 #: Messages that wait while the manager's queue is full (a daemon-reload keeps it busy for
 #: seconds); blocking would stall every stream.
-_MAX_LATE = 64
+_MAX_UNSENT = 64
 
 
 class Notifier:
@@ -25,43 +25,43 @@ class Notifier:
     def __init__(self, address: str | None) -> None:
         """``address``: the value of NOTIFY_SOCKET, a path or an abstract name after ``@``."""
         self._socket: socket.socket | None = None
-        self._late: deque[bytes] = deque(maxlen=_MAX_LATE)
+        self._unsent: deque[bytes] = deque(maxlen=_MAX_UNSENT)
         if not address:
             return
-        place = "\0" + address[1:] if address.startswith("@") else address
+        address = "\0" + address[1:] if address.startswith("@") else address
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
             self._socket.setblocking(False)
-            self._socket.connect(place)
+            self._socket.connect(address)
         except OSError as error:
             log.warning("the service manager cannot be reached: %s", error.strerror)
             self.close()
 
-    def tell(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Assignments that belong together, in one message; none: try again what is late."""
         if self._socket is None:
             return
         if lines:
-            self._late.append("\n".join(lines).encode())
-        while self._late:
+            self._unsent.append("\n".join(lines).encode())
+        while self._unsent:
             try:
-                self._socket.send(self._late[0])
+                self._socket.send(self._unsent[0])
             except BlockingIOError:
                 return
             except OSError as error:
                 log.warning("the service manager cannot be told: %s", error.strerror)
-            self._late.popleft()
+            self._unsent.popleft()
 
     def ready(self, status: str) -> None:
         """Start or reload is complete. ``status``: one line for people."""
-        self.tell("READY=1", f"STATUS={status}")
+        self.send("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
         # The stamp lets the manager tell this reload from one that it asked for since.
-        self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, status: str) -> None:
-        self.tell("STOPPING=1", f"STATUS={status}")
+        self.send("STOPPING=1", f"STATUS={status}")
 
     def close(self) -> None:
         if self._socket is not None:
@@ -69,7 +69,7 @@ class Notifier:
             self._socket = None
 
 
-def watchdog_interval(environ: Mapping[str, str]) -> float | None:
+def watchdog_timeout(environ: Mapping[str, str]) -> float | None:
     """Seconds within which the manager wants a sign of life; None where it wants none."""
     meant = environ.get("WATCHDOG_PID")
     if meant and meant != str(os.getpid()):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.config.changes import Changes, compare
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.daemon.apart import Apart
+from casedesk_proxy.daemon.detached_threads import DetachedThreads
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.runtime import Runtime
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which the thread that reads a configuration may hold the interpreter. With
 #: Python's 5 ms each turn of the event loop would wait that long while a file is parsed.
-_SLICE = 0.0005
+_SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Reloader:
         self._gateway = gateway
         self._prepare = prepare
         self.config = current
-        self._reading = Apart[tuple[Prepared, Runtime]]("reading the configuration")
+        self._reading = DetachedThreads[tuple[Prepared, Runtime]]("reading the configuration")
         self._task: asyncio.Task[None] | None = None
         self._again = False
         #: Called before each reload and after it.
@@ -77,7 +77,7 @@ class Reloader:
     async def reload(self) -> bool:
         """Whether the file was taken. Raises nothing that a file can cause."""
         interval = sys.getswitchinterval()
-        sys.setswitchinterval(_SLICE)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         try:
             prepared, runtime = await self._reading.run(self._read)
         except (ConfigError, OSError) as error:
@@ -88,9 +88,9 @@ class Reloader:
         self._gateway.apply(runtime)
         changes = compare(self.config, prepared.config)
         self.config = prepared.config
-        self._gateway.configured.take(time.time())
+        self._gateway.config_status.accept(time.time())
         self._gateway.metrics.count_reload(ok=True)
-        self._tell(changes, prepared.warnings)
+        self._log_changes(changes, prepared.warnings)
         return True
 
     def _read(self) -> tuple[Prepared, Runtime]:
@@ -103,14 +103,14 @@ class Reloader:
         for line in lines:
             log.error("configuration refused: %s", line)
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-        self._gateway.configured.refuse(time.time(), lines[0] + more)
+        self._gateway.config_status.reject(time.time(), lines[0] + more)
         self._gateway.metrics.count_reload(ok=False)
         log.error("the configuration of before stays in force")
 
-    def _tell(self, changes: Changes, warnings: tuple[Complaint, ...]) -> None:
+    def _log_changes(self, changes: Changes, warnings: tuple[Complaint, ...]) -> None:
         for warning in warnings:
             log.warning("%s", warning)
-        told = ", ".join(f"{one.path} {one.kind}" for one in changes.changes if one.reload)
-        log.info("configuration reloaded: %s", told or "no change to take")
+        taken = ", ".join(f"{one.path} {one.kind}" for one in changes.changes if one.reload)
+        log.info("configuration reloaded: %s", taken or "no change to take")
         for path in self._gateway.still_fixed(changes.restart_keys):
             log.warning("%s was changed: that needs a restart", path)

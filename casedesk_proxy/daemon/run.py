@@ -16,13 +16,13 @@ from pathlib import Path
 
 import uvloop
 
-from casedesk_proxy.admin.pages import summarise, tell_streams
+from casedesk_proxy.admin.pages import format_stream_count, summarise
 from casedesk_proxy.daemon.filewatch import FileWatch
-from casedesk_proxy.daemon.handed import Handed, take_sockets
-from casedesk_proxy.daemon.heart import Heart
-from casedesk_proxy.daemon.logs import Log, start_log
-from casedesk_proxy.daemon.notify import Notifier, watchdog_interval
+from casedesk_proxy.daemon.inherited_sockets import InheritedSockets, take_inherited_sockets
+from casedesk_proxy.daemon.logs import LogHandler, start_log
+from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
+from casedesk_proxy.daemon.watchdog import Watchdog
 from casedesk_proxy.server.app import Gateway
 
 __all__ = ["Daemon", "serve"]
@@ -40,10 +40,10 @@ def serve(prepare: Prepare, file: Path) -> None:
     faulthandler.enable()
     prepared = prepare()
     settings = prepared.config.server
-    lines = start_log(settings.log_format, settings.log_level)
+    log_handler = start_log(settings.log_format, settings.log_level)
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     try:
-        uvloop.run(Daemon(prepared, prepare, file, notifier, lines).run(_report))
+        uvloop.run(Daemon(prepared, prepare, file, notifier, log_handler).run(_report))
     finally:
         notifier.close()
 
@@ -57,49 +57,49 @@ class Daemon:
         prepare: Prepare | None = None,
         file: Path | None = None,
         notifier: Notifier | None = None,
-        lines: Log | None = None,
+        log_handler: LogHandler | None = None,
     ) -> None:
         """Without ``prepare`` SIGHUP is ignored; ``file`` is what ``server.watch`` looks at."""
         self._prepared = prepared
         self._prepare = prepare
         self._file = file
         self._notifier = notifier or Notifier(None)
-        self._log = lines or start_log(prepared.config.server.log_format, "info")
+        self._log = log_handler or start_log(prepared.config.server.log_format, "info")
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
     async def run(self, ready: Callable[[Gateway], None]) -> None:
         """Serve inside a running loop; ``ready`` is called once requests are taken."""
-        handed = take_sockets(os.environ)
+        inherited = take_inherited_sockets(os.environ)
         self._listen_to_signals()
-        gateway = self._make_gateway(handed)
+        gateway = self._make_gateway(inherited)
         loop = asyncio.get_running_loop()
-        heart = Heart(
-            loop, self._notifier, watchdog_interval(os.environ),
+        watchdog = Watchdog(
+            loop, self._notifier, watchdog_timeout(os.environ),
             lambda: summarise(gateway, loop.time()), self._log,
         )  # fmt: skip
-        reloader, watch = self._make_reloader(gateway, heart)
+        reloader, watch = self._make_reloader(gateway, watchdog)
         try:
             await gateway.start()
             _quieten_collector()
-            self._notifier.tell("READY=1")
-            heart.beat()
+            self._notifier.send("READY=1")
+            watchdog.ping()
             ready(gateway)
             await self._stop.wait()
-            await self._drain(gateway, reloader, heart)
+            await self._drain(gateway, reloader, watchdog)
         finally:
             watch.stop()
             await gateway.stop()
-            heart.stop()
-            self._log.tell_held(float("inf"))
+            watchdog.stop()
+            self._log.log_suppressed(float("inf"))
 
-    def _make_gateway(self, handed: Handed) -> Gateway:
+    def _make_gateway(self, inherited: InheritedSockets) -> Gateway:
         return Gateway(
-            self._prepared.config, self._prepared.secrets, lines=self._log.lines,
-            public=handed.public, admin=handed.admin,
+            self._prepared.config, self._prepared.secrets, log_formatter=self._log.line_formatter,
+            public=inherited.public, admin=inherited.admin,
         )  # fmt: skip
 
-    def _make_reloader(self, gateway: Gateway, heart: Heart) -> tuple[Reloader, FileWatch]:
+    def _make_reloader(self, gateway: Gateway, watchdog: Watchdog) -> tuple[Reloader, FileWatch]:
         config = self._prepared.config
         reloader = Reloader(gateway, self._prepare or (lambda: self._prepared), config)
         watch = FileWatch(self._file or Path("/nonexistent"), reloader.request)
@@ -108,8 +108,8 @@ class Daemon:
             settings = reloader.config.server
             self._log.configure(settings.log_format, settings.log_level)
             (watch.start if settings.watch else watch.stop)()
-            self._notifier.tell("READY=1")
-            heart.beat()
+            self._notifier.send("READY=1")
+            watchdog.ping()
 
         reloader.begun = self._notifier.reloading
         reloader.ended = ended
@@ -119,37 +119,39 @@ class Daemon:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         return reloader, watch
 
-    async def _drain(self, gateway: Gateway, reloader: Reloader, heart: Heart) -> None:
+    async def _drain(self, gateway: Gateway, reloader: Reloader, watchdog: Watchdog) -> None:
         """Until all has ended, the time is over, or a second signal comes."""
         await reloader.stop()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
         streams = len(gateway.watch.relays)
         timeout = reloader.config.server.drain_timeout
-        told = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
-        log.info("draining: %s%s", tell_streams(streams), told)
-        self._notifier.tell("STOPPING=1")
+        limit = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
+        log.info("draining: %s%s", format_stream_count(streams), limit)
+        self._notifier.send("STOPPING=1")
         drain = asyncio.ensure_future(gateway.drain(timeout))
         hurry = asyncio.ensure_future(self._hurry.wait())
         await asyncio.sleep(0)
-        heart.draining = True
-        heart.beat()
+        watchdog.draining = True
+        watchdog.ping()
         await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
         drain.cancel()
         hurry.cancel()
         await asyncio.gather(drain, hurry, return_exceptions=True)
         if gateway.watch.relays:
-            log.warning("stopping with %s unfinished", tell_streams(len(gateway.watch.relays)))
+            log.warning(
+                "stopping with %s unfinished", format_stream_count(len(gateway.watch.relays))
+            )
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def told() -> None:
+        def on_signal() -> None:
             if self._stop.is_set():
                 self._hurry.set()
             self._stop.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told)
+            loop.add_signal_handler(number, on_signal)
 
 
 def _report(gateway: Gateway) -> None:

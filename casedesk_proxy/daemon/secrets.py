@@ -15,7 +15,7 @@ from casedesk_proxy.errors import Complaint, ConfigError
 __all__ = ["find_exposed", "resolve_secrets"]
 
 #: No provider's key is longer; a larger file is another one.
-MAX_SECRET = 16384
+MAX_SECRET_BYTES = 16384
 
 #: What a header may carry: anything else would be refused, or would split the request.
 _HEADER_TEXT = re.compile(r"[!-~]+")
@@ -80,7 +80,7 @@ def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> 
     if secret.file is not None:
         return _read_file(Path(secret.file), "check its path and its owner")
     if secret.credential is not None:
-        remedy = _place_for(secret.credential)
+        remedy = _credential_remedy(secret.credential)
         if directory is None:
             message = f"there is no credential {secret.credential}: systemd handed over none"
             raise _UnusableError(message, remedy)
@@ -92,24 +92,24 @@ def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> 
     return secret.inline
 
 
-def _place_for(credential: str) -> str:
+def _credential_remedy(credential: str) -> str:
     """The shipped units hand over the files of one folder with a prefix to their names."""
     file = credential.removeprefix("key_")
-    told = (
+    start = (
         f"write it to /etc/casedesk-proxy/keys/{file} and restart, or "
         if file != credential
         else ""
     )
-    return f"{told}add LoadCredential={credential}:/path to the unit"
+    return f"{start}add LoadCredential={credential}:/path to the unit"
 
 
 def _read_file(path: Path, remedy: str) -> str:
     try:
         with path.open("rb") as opened:
-            data = opened.read(MAX_SECRET + 1)
+            data = opened.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
         raise _UnusableError(f"cannot read {path}: {error.strerror}", remedy) from error
-    if len(data) > MAX_SECRET:
+    if len(data) > MAX_SECRET_BYTES:
         raise _UnusableError(f"{path} is too large for a key", "it must hold nothing else")
     text = data.decode("utf-8", "replace")
     return text.removesuffix("\n").removesuffix("\r")

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from casedesk_proxy.daemon.logs import Log, Repetition
-from casedesk_proxy.telemetry.lines import Lines, flush
+from casedesk_proxy.daemon.logs import LogHandler, RepetitionFilter
+from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 
 
 def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:
@@ -20,32 +20,32 @@ def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:
 
 
 def test_repetition_is_held_back_and_told() -> None:
-    repetition = Repetition(burst=2, window=10)
+    repetition = RepetitionFilter(burst=2, window=10)
     passed = [repetition.filter(record("node %s", n, at=n / 10)) for n in range(50)]
     assert passed == [True, True] + [False] * 48
     assert repetition.filter(record("other", at=1))
-    assert repetition.take_held(9) == []
-    ((last, count),) = repetition.take_held(10)
+    assert repetition.take_suppressed(9) == []
+    ((last, count),) = repetition.take_suppressed(10)
     assert (last.getMessage(), count) == ("node 49", 48)
     assert repetition.filter(record("node %s", 50, at=11))
 
 
 def test_what_comes_now_and_then_is_never_held_back() -> None:
-    repetition = Repetition(burst=2, window=10)
+    repetition = RepetitionFilter(burst=2, window=10)
     assert all(repetition.filter(record("x", at=6.0 * n)) for n in range(100))
 
 
 def test_levels_are_kinds_of_their_own_and_few_are_remembered() -> None:
-    repetition = Repetition(burst=1, window=10)
+    repetition = RepetitionFilter(burst=1, window=10)
     assert all(repetition.filter(record(f"kind {n}")) for n in range(10_000))
     assert len(repetition._kinds) <= 256
 
 
 def test_the_handler(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    log = Log(Lines())
+    log = LogHandler(LogFormatter())
     for _ in range(15):
         log.handle(record("down\nagain"))
-    log.tell_held(float("inf"))
+    log.log_suppressed(float("inf"))
     flush()
     *lines, last = capfdbinary.readouterr().err.splitlines()
     assert len(lines) == 10

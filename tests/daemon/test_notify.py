@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.daemon.notify import Notifier, watchdog_interval
+from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def test_messages(manager: socket.socket) -> None:
     notifier.ready("serving 0 streams")
     notifier.reloading()
     notifier.stopping("draining")
-    notifier.tell("WATCHDOG=1")
-    notifier.tell()
+    notifier.send("WATCHDOG=1")
+    notifier.send()
     assert manager.recv(4096) == b"READY=1\nSTATUS=serving 0 streams"
     told, _, stamp = manager.recv(4096).decode().partition("\nMONOTONIC_USEC=")
     assert told == "RELOADING=1"
@@ -36,7 +36,7 @@ def test_messages(manager: socket.socket) -> None:
     assert manager.recv(4096) == b"STOPPING=1\nSTATUS=draining"
     assert manager.recv(4096) == b"WATCHDOG=1"
     notifier.close()
-    notifier.tell("READY=1")
+    notifier.send("READY=1")
 
 
 def test_an_abstract_address() -> None:
@@ -45,7 +45,7 @@ def test_an_abstract_address() -> None:
         sock.bind("\0" + name)
         sock.settimeout(5)
         notifier = Notifier(f"@{name}")
-        notifier.tell("READY=1")
+        notifier.send("READY=1")
         assert sock.recv(100) == b"READY=1"
         notifier.close()
 
@@ -61,14 +61,14 @@ def test_a_full_queue_keeps_nobody_and_loses_nothing(manager: socket.socket) -> 
     notifier = Notifier(manager.getsockname())
     sent = [f"STATUS={number}" for number in range(60)]
     for line in sent:
-        notifier.tell(line)
+        notifier.send(line)
     manager.settimeout(0)
     heard: list[str] = []
     while len(heard) < len(sent):
         try:
             heard.append(manager.recv(100).decode())
         except BlockingIOError:
-            notifier.tell()
+            notifier.send()
     assert heard == sent
     notifier.close()
 
@@ -76,7 +76,7 @@ def test_a_full_queue_keeps_nobody_and_loses_nothing(manager: socket.socket) -> 
 def test_a_manager_that_went_stops_nothing(manager: socket.socket) -> None:
     notifier = Notifier(manager.getsockname())
     manager.close()
-    notifier.tell("READY=1")
+    notifier.send("READY=1")
     notifier.close()
 
 
@@ -92,4 +92,4 @@ def test_a_manager_that_went_stops_nothing(manager: socket.socket) -> None:
     ],
 )
 def test_the_watchdog_s_interval(environ: dict[str, str], wanted: float | None) -> None:
-    assert watchdog_interval(environ) == wanted
+    assert watchdog_timeout(environ) == wanted

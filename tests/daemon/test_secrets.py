@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.daemon.secrets import MAX_SECRET, find_exposed, resolve_secrets
+from casedesk_proxy.daemon.secrets import MAX_SECRET_BYTES, find_exposed, resolve_secrets
 from casedesk_proxy.errors import ConfigError
 
 
@@ -85,7 +85,7 @@ def test_other_places_are_checked_too() -> None:
 
 
 def test_a_folder_and_a_large_file_are_no_keys(tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(b"x" * (MAX_SECRET + 1))
+    (tmp_path / "large").write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
     config = with_keys(a={"file": str(tmp_path)}, b={"file": str(tmp_path / "large")})
     folder, large = complaints(config)
     assert "Is a directory" in folder

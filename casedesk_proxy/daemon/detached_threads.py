@@ -13,17 +13,17 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["Apart"]
+__all__ = ["DetachedThreads"]
 
 T = TypeVar("T")
 
 #: How long files may take; the largest configuration takes 2 s on a slow machine.
 _LIMIT_S = 10.0
 #: Reads that hang at the same time, each with a thread of its own.
-_MAX_HUNG = 8
+_MAX_HUNG_THREADS = 8
 
 
-class Apart(Generic[T]):
+class DetachedThreads(Generic[T]):
     """Runs one kind of work, ``limit_s`` seconds at most each time."""
 
     def __init__(self, what: str, limit_s: float = _LIMIT_S) -> None:
@@ -36,8 +36,10 @@ class Apart(Generic[T]):
         """What ``work`` returns or raises. Raises TimeoutError, an OSError, when it takes too
         long; it then goes on by itself, and what comes of it is not used."""
         self._threads = {one for one in self._threads if one.is_alive()}
-        if len(self._threads) >= _MAX_HUNG:
-            raise TimeoutError(f"{self._what} has hung {_MAX_HUNG} times; waiting for one to end")
+        if len(self._threads) >= _MAX_HUNG_THREADS:
+            raise TimeoutError(
+                f"{self._what} has hung {_MAX_HUNG_THREADS} times; waiting for one to end"
+            )
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         thread = threading.Thread(
@@ -67,7 +69,7 @@ def _run(loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], work: Callabl
 
 
 def _hand_over(
-    loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], settle: Callable[[], None]
+    loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], resolve: Callable[[], None]
 ) -> None:
     with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
-        loop.call_soon_threadsafe(lambda: None if done.done() else settle())
+        loop.call_soon_threadsafe(lambda: None if done.done() else resolve())

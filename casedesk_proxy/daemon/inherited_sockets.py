@@ -8,35 +8,37 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Handed", "take_sockets"]
+__all__ = ["InheritedSockets", "take_inherited_sockets"]
 
-_FIRST = 3
+_FIRST_DESCRIPTOR = 3
 _ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class InheritedSockets:
     """``admin``: those with ``FileDescriptorName=admin``; any other name is public."""
 
     public: tuple[socket.socket, ...] = ()
     admin: tuple[socket.socket, ...] = ()
 
 
-def take_sockets(environ: Mapping[str, str], *, first: int = _FIRST) -> Handed:
+def take_inherited_sockets(
+    environ: Mapping[str, str], *, first: int = _FIRST_DESCRIPTOR
+) -> InheritedSockets:
     """The sockets from descriptor ``first`` on. Raises OSError for one that cannot be served.
 
     A process of ours that inherits the variables without being meant takes nothing.
     """
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
-        return Handed()
+        return InheritedSockets()
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     names += [""] * (int(count) - len(names))
     public: list[socket.socket] = []
     admin: list[socket.socket] = []
     for number, name in zip(range(first, first + int(count)), names, strict=False):
         (admin if name == _ADMIN else public).append(_take(number))
-    return Handed(tuple(public), tuple(admin))
+    return InheritedSockets(tuple(public), tuple(admin))
 
 
 def _take(number: int) -> socket.socket:

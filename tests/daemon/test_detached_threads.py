@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.daemon.apart import _MAX_HUNG, Apart
+from casedesk_proxy.daemon.detached_threads import _MAX_HUNG, DetachedThreads
 
 
 async def test_it_runs_elsewhere_and_hands_back() -> None:
-    apart = Apart[int]("thinking")
+    apart = DetachedThreads[int]("thinking")
     assert await apart.run(threading.get_ident) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
         await apart.run(lambda: 1 // 0)
@@ -24,7 +24,7 @@ async def test_it_runs_elsewhere_and_hands_back() -> None:
 async def test_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    apart = Apart[str]("reading c.yaml", limit_s=0.05)
+    apart = DetachedThreads[str]("reading c.yaml", limit_s=0.05)
     for _ in range(_MAX_HUNG):
         with pytest.raises(TimeoutError, match=r"reading c.yaml takes more than 0.05 s: is one"):
             await apart.run(pipe.read_text)
@@ -39,7 +39,7 @@ async def test_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
 
 async def test_who_no_longer_waits(tmp_path: Path) -> None:
     release = threading.Event()
-    apart = Apart[bool]("waiting")
+    apart = DetachedThreads[bool]("waiting")
     task = asyncio.ensure_future(apart.run(release.wait))
     await asyncio.sleep(0)
     task.cancel()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from casedesk_proxy.daemon.handed import take_sockets
+from casedesk_proxy.daemon.inherited_sockets import take_inherited_sockets
 
 FIRST = 700
 
@@ -25,8 +25,8 @@ def descriptors(*sockets: socket.socket) -> Iterator[None]:
 
 
 def environ(count: int, names: str | None = None, pid: int | None = None) -> dict[str, str]:
-    told = {"LISTEN_FDS": str(count), "LISTEN_PID": str(pid or os.getpid())}
-    return told if names is None else {**told, "LISTEN_FDNAMES": names}
+    variables = {"LISTEN_FDS": str(count), "LISTEN_PID": str(pid or os.getpid())}
+    return variables if names is None else {**variables, "LISTEN_FDNAMES": names}
 
 
 def listener() -> socket.socket:
@@ -37,36 +37,38 @@ def test_by_name() -> None:
     sockets = [listener(), listener(), listener()]
     ports = [sock.getsockname()[1] for sock in sockets]
     with descriptors(*sockets):
-        handed = take_sockets(environ(3, "public:admin:casedesk-proxy.socket"), first=FIRST)
-    assert [sock.getsockname()[1] for sock in handed.public] == [ports[0], ports[2]]
-    assert [sock.getsockname()[1] for sock in handed.admin] == [ports[1]]
-    for sock in (*handed.public, *handed.admin):
+        inherited = take_inherited_sockets(
+            environ(3, "public:admin:casedesk-proxy.socket"), first=FIRST
+        )
+    assert [sock.getsockname()[1] for sock in inherited.public] == [ports[0], ports[2]]
+    assert [sock.getsockname()[1] for sock in inherited.admin] == [ports[1]]
+    for sock in (*inherited.public, *inherited.admin):
         assert not sock.get_inheritable()
         sock.close()
 
 
 def test_without_names_all_are_public() -> None:
     with descriptors(listener(), listener()):
-        handed = take_sockets(environ(2), first=FIRST)
-    assert len(handed.public) == 2
-    for sock in handed.public:
+        inherited = take_inherited_sockets(environ(2), first=FIRST)
+    assert len(inherited.public) == 2
+    for sock in inherited.public:
         sock.close()
 
 
-@pytest.mark.parametrize("told", [{}, environ(1, pid=1), {"LISTEN_FDS": "1"}, environ(0)])
-def test_sockets_for_somebody_else(told: dict[str, str]) -> None:
-    handed = take_sockets(told, first=FIRST)
-    assert (handed.public, handed.admin) == ((), ())
+@pytest.mark.parametrize("variables", [{}, environ(1, pid=1), {"LISTEN_FDS": "1"}, environ(0)])
+def test_sockets_for_somebody_else(variables: dict[str, str]) -> None:
+    inherited = take_inherited_sockets(variables, first=FIRST)
+    assert (inherited.public, inherited.admin) == ((), ())
 
 
 def test_what_cannot_be_served() -> None:
     with descriptors(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)):
         with pytest.raises(OSError, match=r"700 .* not a listening socket"):
-            take_sockets(environ(1), first=FIRST)
+            take_inherited_sockets(environ(1), first=FIRST)
         os.close(FIRST)
     reading, writing = os.pipe()
     os.dup2(reading, FIRST)
     with pytest.raises(OSError, match="no socket"):
-        take_sockets(environ(1), first=FIRST)
+        take_inherited_sockets(environ(1), first=FIRST)
     for number in (reading, writing, FIRST):
         os.close(number)

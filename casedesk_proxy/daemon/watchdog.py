@@ -1,0 +1,68 @@
+"""Regular notifications to the service manager: alive, the status, more time while draining."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from casedesk_proxy.daemon.logs import LogHandler
+from casedesk_proxy.daemon.notify import Notifier
+
+__all__ = ["Watchdog"]
+
+#: Between two pings, where the manager's timeout does not ask for a shorter period.
+_PING_PERIOD_S = 5.0
+#: Pings that may be missed before the manager acts.
+_MAX_MISSED_PINGS = 3
+
+
+class Watchdog:
+    """Pings on the event loop's own timer and nowhere else: a loop that is blocked stops it, and
+    the manager's watchdog does what it is for."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        notifier: Notifier,
+        timeout: float | None,
+        status: Callable[[], str],
+        log: LogHandler | None = None,
+    ) -> None:
+        """``timeout``: the manager's, in seconds, None where it has no watchdog; ``status``
+        gives one line for people."""
+        self._loop = loop
+        self._notifier = notifier
+        self._timeout = timeout
+        self._period = (
+            _PING_PERIOD_S if timeout is None else min(_PING_PERIOD_S, timeout / _MAX_MISSED_PINGS)
+        )
+        self._status = status
+        self._log = log
+        self._sent_status = ""
+        self._timer: asyncio.TimerHandle | None = None
+        #: While set, each ping asks the manager for more time to stop.
+        self.draining = False
+
+    def ping(self) -> None:
+        """Notify the manager now, and go on doing so until `stop`."""
+        self.stop()
+        lines = []
+        if self._timeout is not None:
+            lines.append("WATCHDOG=1")
+        if self.draining:
+            # From the moment that it is received, whatever TimeoutStopSec says.
+            lines.append(f"EXTEND_TIMEOUT_USEC={int((self._period * _MAX_MISSED_PINGS) * 1e6)}")
+        status = self._status()
+        if status != self._sent_status:
+            self._sent_status = status
+            lines.append(f"STATUS={status}")
+        self._notifier.send(*lines)
+        if self._log is not None:
+            self._log.log_suppressed(time.time())
+        self._timer = self._loop.call_later(self._period, self.ping)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
