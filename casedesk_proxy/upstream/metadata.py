@@ -75,7 +75,7 @@ class Metadata:
         for name in list(self._detected):
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
                 del self._detected[name]
-                self._learn_slots(name, None)
+                self._set_slots(name, None)
         for name, node in old.items():
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(node):
                 self._agenda.forget(name)
