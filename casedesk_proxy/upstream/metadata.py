@@ -44,7 +44,7 @@ MAX_LIST = 4 * 1024 * 1024
 
 class Metadata:
     """``reported``: the models of each node that told them. ``nodes``: what those that were
-    recognised really are. ``learn_slots`` is told how many requests a node runs at once."""
+    recognised really are. ``set_slots`` is called with how many requests a node runs at once."""
 
     def __init__(
         self,

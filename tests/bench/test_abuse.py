@@ -126,7 +126,7 @@ def test_nothing_is_expected_of_new_requests_where_no_descriptor_is_left() -> No
 def test_signs_of_life_are_heard(tmp_path: Path) -> None:
     with Pulse(tmp_path / "notify") as pulse:
         notifier = Notifier(pulse.environment["NOTIFY_SOCKET"])
-        notifier.tell("WATCHDOG=1", "STATUS=well")
+        notifier.send("WATCHDOG=1", "STATUS=well")
         pulse.restart()
         assert pulse.longest() < 30
         notifier.close()

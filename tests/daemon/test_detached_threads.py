@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.daemon.detached_threads import _MAX_HUNG, DetachedThreads
+from casedesk_proxy.daemon.detached_threads import _MAX_HUNG_THREADS, DetachedThreads
 
 
 async def test_it_runs_elsewhere_and_hands_back() -> None:
@@ -25,7 +25,7 @@ async def test_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     apart = DetachedThreads[str]("reading c.yaml", limit_s=0.05)
-    for _ in range(_MAX_HUNG):
+    for _ in range(_MAX_HUNG_THREADS):
         with pytest.raises(TimeoutError, match=r"reading c.yaml takes more than 0.05 s: is one"):
             await apart.run(pipe.read_text)
     with pytest.raises(TimeoutError, match="has hung 8 times"):
