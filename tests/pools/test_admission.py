@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Slot
+from casedesk_proxy.pools.policies import Demand
 from tests.fixtures.effort import examples
 
 NODES = ("x", "y", "z")
@@ -28,8 +29,8 @@ def one_slot(*names: str) -> Admission:
     return admission
 
 
-def ticket(token: str = "t", wish: Demand = ANY, deployment: str = "d") -> Ticket:
-    return Ticket(deployment, token, wish)
+def ticket(token: str = "t", demand: Demand = ANY, deployment: str = "d") -> Ticket:
+    return Ticket(deployment, token, demand)
 
 
 def test_a_free_slot_is_given_at_once() -> None:
@@ -99,9 +100,9 @@ def test_no_queue_at_all() -> None:
 def test_one_that_could_use_a_free_slot_does_not_wait_for_those_that_cannot() -> None:
     admission = one_slot("x", "y")
     on_x = Demand("ordered", ("x",))
-    admission.enqueue(ticket(wish=on_x), 0.0, 10)
-    admission.enqueue(ticket(wish=on_x), 0.0, 10)
-    asked = ticket(wish=Demand("ordered", ("y",)))
+    admission.enqueue(ticket(demand=on_x), 0.0, 10)
+    admission.enqueue(ticket(demand=on_x), 0.0, 10)
+    asked = ticket(demand=Demand("ordered", ("y",)))
     admission.enqueue(asked, 0.0, 10)
     assert asked.slot is not None
 
@@ -166,7 +167,7 @@ def test_where_the_last_healthy_node_goes_on_trial_nobody_waits_for_another() ->
     admission.states["y"].record_overload(1.0, 2.0, "m")
     both = ("x", "y")
     on_x, waiter, on_y = (
-        ticket(wish=Demand("ordered", names, model=model))
+        ticket(demand=Demand("ordered", names, model=model))
         for names, model in ((("x",), "m"), (both, "m"), (both, "n"))
     )
     assert admission.enqueue(on_x, 1.0, 10) == [on_x]
