@@ -1,8 +1,8 @@
-"""What the client of a stream hears before a node has replied: nothing, then signs of life.
+"""What the client of a stream gets before a node has replied: nothing, then keep-alives.
 
 The head is held back until the first of them is due. From then on the reply is a stream with
 status 200, whatever comes of it: a failure is told inside it, and the connection closed without
-the message's end.
+the message's end. The relay that begins so carries the node's reply, too.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Callable
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.relay.parting import reset
-from casedesk_proxy.relay.relay import FAREWELL
+from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import Request
-from casedesk_proxy.replying.endings import broken_ending, envelope
+from casedesk_proxy.replying.bodies.base import EarlyBody
+from casedesk_proxy.replying.endings import Form, Position, envelope, place_error
 from casedesk_proxy.replying.heads import transposed_head
 from casedesk_proxy.replying.keepalive import pulse
-from casedesk_proxy.surfaces import gemini
+from casedesk_proxy.replying.machine import ReplyMachine
+from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Framing
-from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
@@ -33,45 +33,34 @@ log = logging.getLogger(__name__)
 
 
 class Prelude:
-    """``beat`` gives body bytes, b"" where none are safe yet. ``opened`` tells that the head is
-    out, ``sent`` counts body bytes as they stood on the wire. ``stop`` must be called."""
+    """Keep-alives of ``relay`` every ``interval`` seconds. ``opened`` tells that the head is out;
+    ``stop`` must be called."""
 
-    __slots__ = (
-        "_beat",
-        "_chunked",
-        "_ending",
-        "_head",
-        "_interval",
-        "_loop",
-        "_timer",
-        "_transport",
-        "sent",
-    )
+    __slots__ = ("_interval", "_loop", "_request", "_timer", "_transport", "relay")
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        request: Request,
         transport: asyncio.Transport,
-        make_head: Callable[[], bytes],
-        beat: Callable[[], bytes],
-        ending: Callable[[ProxyError], bytes],
+        machine: ReplyMachine,
         interval: float,
-        *,
-        chunked: bool,
     ) -> None:
         self._loop = loop
+        self._request = request
         self._transport = transport
-        self._head: Callable[[], bytes] | None = make_head
-        self._beat = beat
-        self._ending = ending
         self._interval = interval
-        self._chunked = chunked
         self._timer: asyncio.TimerHandle | None = loop.call_later(interval, self._tick)
-        self.sent = 0
+        self.relay = Relay(loop, transport, machine)
 
     @property
     def opened(self) -> bool:
-        return self._head is None
+        return not self.relay.machine.is_unsent
+
+    @property
+    def sent(self) -> int:
+        """Body bytes, as they stand on the wire."""
+        return self.relay.sent
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -81,35 +70,22 @@ class Prelude:
     def fail(self, error: ProxyError) -> None:
         """Tell the error and close, by a FIN that leaves the message unfinished."""
         self.stop()
-        if self._transport.is_closing():
-            return
         try:
-            if ending := self._ending(error):
-                self._send(ending)
+            self.relay.cut(terminal_of(error), error)
         except Exception:
             log.exception("a client could not be told that its request failed")
-            reset(self._transport)
-        self._transport.close()
-        if self._transport.get_write_buffer_size():
-            self._loop.call_later(FAREWELL, self._transport.abort)
+            self.relay.leave(Terminal.FAILED)
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._interval, self._tick)
         if self._transport.is_closing() or self._transport.get_write_buffer_size():
             return
         try:
-            if body := self._beat():
-                self._send(body)
+            self.relay.keep_alive()
         except Exception:
-            log.exception("signs of life failed by a bug: the client gets no more of them")
+            log.exception("keep-alives failed by a bug: the client gets no more of them")
             self.stop()
-
-    def _send(self, body: bytes) -> None:
-        framed = frame_chunk(body) if self._chunked else body
-        self.sent += len(framed)
-        if self._head is not None:
-            framed, self._head = self._head() + framed, None
-        self._transport.write(framed)
+        self._request.begun = self._request.begun or self.opened
 
 
 def begin_prelude(
@@ -119,41 +95,42 @@ def begin_prelude(
     plan: Plan,
     request_id: str,
 ) -> Prelude | None:
-    """None where no sign of life is wanted, or none is safe: for unary replies above all."""
+    """None where no keep-alive is wanted, or none is safe: for unary replies above all."""
     wanted = plan.deployment.config
     transport = request.client.transport
     if not wanted.heartbeat or plan.framing is Framing.UNARY or transport is None:
         return None
     translators = _translators(plan)
+    if not translators and not wanted.heartbeat_verbatim:
+        return None
     content_type = "text/event-stream"
     headers: tuple[tuple[str, str], ...] = ()
-    beat: Callable[[], bytes]
+    signs: Callable[[], bytes]
     ending: Callable[[ProxyError], bytes]
     if translators:
         route = next(iter(plan.routes.values()))
         content_type, headers = translators[0].content_type, route.reply_headers
-        beat = functools.partial(_beat_all, translators)
+        signs = functools.partial(_beat_all, translators)
         ending = functools.partial(_translated_ending, translators[0], surface)
-    elif not wanted.heartbeat_verbatim:
-        return None
     elif plan.framing is Framing.JSON_ARRAY:
-        # The bracket is the first sign of life; the relay leaves out the node's.
+        # The bracket is the first keep-alive; the node's is left out.
         content_type = "application/json"
-        beat, ending = ArrayWriter().blank, gemini.error_element
+        signs = ArrayWriter().blank
+        ending = functools.partial(place_error, surface, Form.ARRAY, Position.OPENED)
     else:
         client = header(request.head.headers, b"x-goog-api-client") or b""
-        beat = functools.partial(bytes, pulse(surface, plan.framing, client))
-        ending = functools.partial(broken_ending, surface, plan.framing, b"")
+        signs = functools.partial(bytes, pulse(surface, plan.framing, client))
+        ending = functools.partial(place_error, surface, Form.EVENTS, Position.BETWEEN)
     modern = request.head.modern
 
-    def make_head() -> bytes:
-        request.begun = True
+    def make_head(length: int | None) -> bytes:
         return transposed_head(
-            content_type, headers, surface, request_id, None,
+            content_type, headers, surface, request_id, length,
             modern=modern, keep_alive=request.head.keep_alive and modern,
         )  # fmt: skip
 
-    return Prelude(loop, transport, make_head, beat, ending, wanted.heartbeat, chunked=modern)
+    machine = ReplyMachine(make_head, EarlyBody(signs, ending, bare=not modern))
+    return Prelude(loop, request, transport, machine, wanted.heartbeat)
 
 
 def _translators(plan: Plan) -> list[Translator]:

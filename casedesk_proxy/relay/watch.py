@@ -106,7 +106,7 @@ class Watch:
         if relay.sent != watched.sent:
             watched.sent, watched.spoke_at = relay.sent, now
         elif now - watched.spoke_at >= watched.beat_after:
-            relay.beat()
+            relay.keep_alive()
             watched.sent, watched.spoke_at = relay.sent, now
 
     def _judge_silence(self, relay: Relay, watched: _Watched, now: float) -> None:

@@ -1,53 +1,134 @@
-"""How a stream that broke ends for its client: with the protocol's error, where it fits.
+"""How a reply ends for its client: one table.
 
-After these bytes the connection is closed without the message's proper end, which every SDK
-notices; the error frame says why (design section 5; SDK behaviour measured).
+What the client is told, and how it is parted with, by where the reply stands:
+
+====================  ===================  ==========================  ====================
+the reply stands      events (SSE)         array, unary                the client's connection
+====================  ===================  ==========================  ====================
+nothing was sent      a plain error reply  a plain error reply         stays
+between events,       error event          error element, behind a     FIN, no end of the
+between elements                           comma if one is due         message
+array not opened      –                    bracket, error element      FIN, no end
+inside an event       nothing; bare: the   nothing                     FIN, no end; bare: RST
+or an element         event is ended, then
+                      the error event
+in one JSON body      –                    nothing                     FIN, no end; bare: RST
+complete              –                    –                           stays
+the client left       nothing              nothing                     dropped; bare: RST
+====================  ===================  ==========================  ====================
+
+``bare`` is a client without framing (HTTP/1.0), which takes a FIN for the message's proper end:
+where nothing can be told, a reset is all that tells of the break. To any other, a FIN without the
+message's end is what every SDK notices (measured), and the error says why. A reset would overtake
+that error on its way. An error never stands inside an event or an element.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, openai
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 
-__all__ = ["ArrayTap", "broken_ending", "envelope", "is_between_events", "mended_ending"]
+__all__ = [
+    "ArrayTap",
+    "Form",
+    "Parting",
+    "Position",
+    "drop",
+    "envelope",
+    "part",
+    "place_error",
+    "position_of",
+]
 
-_FRAMES = {
-    Dialect.GEMINI: gemini.error_frame,
-    Dialect.ANTHROPIC: anthropic.error_frame,
-    Dialect.OPENAI: openai.error_frame,
-}
+
+class Form(Enum):
+    """What a body consists of."""
+
+    EVENTS = "events"
+    ARRAY = "array"
+    #: One document, or what is none of these.
+    UNARY = "unary"
+
+
+class Position(Enum):
+    """Where a body stands."""
+
+    #: Before the bracket of an array.
+    UNOPENED = "unopened"
+    #: Where an element may stand at once: behind the bracket or a comma.
+    OPENED = "opened"
+    #: Behind a whole event or element, or before the first event.
+    BETWEEN = "between"
+    #: Inside an event or an element, or nobody knows where.
+    INSIDE = "inside"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may stand here that says nothing."""
+        return self in (Position.OPENED, Position.BETWEEN)
+
+
+class Parting(Enum):
+    """What becomes of the client's connection."""
+
+    #: It may carry another request.
+    KEEP = "keep"
+    #: Closed behind what was sent, by a FIN.
+    CLOSE = "close"
+    #: Closed at once, what is unsent is dropped.
+    ABORT = "abort"
+    #: The same by an RST.
+    RESET = "reset"
+
+
 _ENVELOPES: dict[Dialect, Callable[[ProxyError], bytes]] = {
     Dialect.GEMINI: gemini.error_body,
     Dialect.ANTHROPIC: anthropic.stream_error,
     Dialect.OPENAI: openai.error_body,
 }
+_FRAMES: dict[Dialect, Callable[[ProxyError], bytes]] = {
+    Dialect.GEMINI: gemini.error_frame,
+    Dialect.ANTHROPIC: anthropic.error_frame,
+    Dialect.OPENAI: openai.error_frame,
+}
+#: What has to stand before an error there; no row: it has no place.
+_BEFORE: dict[tuple[Form, Position], bytes] = {
+    (Form.EVENTS, Position.BETWEEN): b"",
+    (Form.ARRAY, Position.UNOPENED): b"[",
+    (Form.ARRAY, Position.OPENED): b"",
+    (Form.ARRAY, Position.BETWEEN): b",",
+}
+#: The same for a client to whom the connection's end is the message's, so that the error is all
+#: that tells of the break: an event that was cut is ended first.
+_BEFORE_BARE = _BEFORE | {(Form.EVENTS, Position.INSIDE): b"\n\n"}
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
-def is_between_events(tail: bytes) -> bool:
-    """Whether an SSE body whose last bytes are ``tail`` stands between two events."""
-    return not tail or tail.endswith(_EVENT_ENDS)
-
-
-def broken_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyError) -> bytes:
-    """Body bytes to send before closing; empty where an error would fall inside a frame."""
-    if framing is Framing.SSE and is_between_events(tail):
-        return _FRAMES[surface](error)
-    return b""
-
-
-def mended_ending(surface: Dialect, framing: Framing, tail: bytes, error: ProxyError) -> bytes:
-    """The same for a client to whom the connection's end is the message's, so that the error is
-    all that tells of the break: an event that was cut is ended first."""
-    if framing is not Framing.SSE:
+def place_error(
+    surface: Dialect, form: Form, position: Position, error: ProxyError, *, bare: bool = False
+) -> bytes:
+    """Body bytes that tell of ``error``; empty where it has no place."""
+    before = (_BEFORE_BARE if bare else _BEFORE).get((form, position))
+    if before is None:
         return b""
-    frame = _FRAMES[surface](error)
-    return frame if is_between_events(tail) else b"\n\n" + frame
+    write = _FRAMES[surface] if form is Form.EVENTS else gemini.error_element
+    return before + write(error)
+
+
+def part(*, bare: bool, told: bool) -> Parting:
+    """How a client is parted with whose reply was cut; ``told``: it has been told so."""
+    return Parting.RESET if bare and not told else Parting.CLOSE
+
+
+def drop(*, bare: bool) -> Parting:
+    """How a client is parted with that has left, or hears nothing any more."""
+    return Parting.RESET if bare else Parting.ABORT
 
 
 def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:
@@ -56,8 +137,8 @@ def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:
 
 
 class ArrayTap(Tap):
-    """A tap that knows where a streamed JSON array stands, so that an error can be an element of
-    it. It has to see every byte, which event streams, told apart by their tail, need not."""
+    """A tap that knows where a streamed JSON array stands. It has to see every byte, which event
+    streams, told apart by their tail, need not."""
 
     __slots__ = ("_scanner",)
 
@@ -74,15 +155,20 @@ class ArrayTap(Tap):
                 self._scanner = None
 
     @property
-    def between(self) -> bool:
-        """Whether something may stand here between two elements."""
-        return self._scanner is not None and self._scanner.between
-
-    def ending(self, tail: bytes, error: ProxyError) -> bytes:
-        """An error element and no closing bracket; nothing inside an element."""
+    def position(self) -> Position:
         scanner = self._scanner
         if scanner is None:
-            return b""
+            return Position.INSIDE
         if not scanner.begun:
-            return b"[" + gemini.error_element(error)
-        return scanner.separator + gemini.error_element(error) if scanner.between else b""
+            return Position.UNOPENED
+        if not scanner.between:
+            return Position.INSIDE
+        return Position.BETWEEN if scanner.separator else Position.OPENED
+
+
+def position_of(form: Form, tap: Tap) -> Position:
+    """Where a body stands of which ``tap`` has seen the end, or, of an array, all."""
+    if isinstance(tap, ArrayTap):
+        return tap.position
+    between = form is Form.EVENTS and (not tap.last or tap.last.endswith(_EVENT_ENDS))
+    return Position.BETWEEN if between else Position.INSIDE

@@ -205,7 +205,7 @@ class ClientConnection(asyncio.Protocol):
             and request is not None
             and request.head.modern
             and not request.begun
-            and (relay is None or relay.unsent)
+            and (relay is None or relay.is_unsent)
         )
 
     def _may_stay(self, half: HalfClosed) -> bool:

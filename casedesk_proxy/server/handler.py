@@ -293,10 +293,9 @@ class Handler:
             self._metadata.used(outcome.node)
             if prelude is None and came_whole(reply, plan.framing):
                 return send_whole(self._loop, request, reply, call.surface, outcome)
-            opened = prelude is not None and prelude.opened
             delivery = Delivery(
                 self._loop, request, reply, call.surface, plan.framing, outcome.request_id,
-                self.watch, opened=opened,
+                self.watch, prelude=prelude,
             )  # fmt: skip
             request.held = delivery
         except ProxyError as error:

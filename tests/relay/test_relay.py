@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import ProxyError, UpstreamTimeout
-from casedesk_proxy.relay.relay import ReframingRelay, Relay
-from casedesk_proxy.relay.verbatim import VerbatimRelay
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.replying.bodies.base import ReplyBody
+from casedesk_proxy.replying.bodies.content import Content
+from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
-from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.bodies import BodyReader, CloseReader, LengthReader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
 from tests.server.transports import RecordingTransport
@@ -24,27 +27,39 @@ ERROR = b"data: error\n\n"
 LOOP = asyncio.new_event_loop()
 
 
-def ending(tail: bytes, error: ProxyError) -> bytes:
-    return ERROR if not tail or tail.endswith(b"\n\n") else b""
+class Brief(Content):
+    """Tells errors in few words."""
+
+    def tell(self, error: ProxyError, *, bare: bool) -> bytes:
+        return ERROR if super().tell(error, bare=False) else b""
 
 
 class Line:
     """A relay between two recording transports."""
 
-    def __init__(self, reader: BodyReader, *, reframe: bool | None = None, early: bytes = b""):
+    def __init__(
+        self,
+        reader: BodyReader,
+        *,
+        reframe: bool | None = None,
+        early: bytes = b"",
+        answers: Dialect | None = None,
+        lost: bool = False,
+    ):
         self.client = RecordingTransport()
         self.node = RecordingTransport()
         self.connection = NodeConnection(LOOP)
         self.connection.connection_made(self.node)
         self.connection.early = early
-        tap = Tap()
-        self.relay: Relay
+        if lost:
+            self.connection.connection_lost(None)
+        content = Brief(Dialect.OPENAI, Form.EVENTS, answers=answers)
+        body: ReplyBody
         if reframe is None:
-            self.relay = VerbatimRelay(LOOP, self.client, b"HEAD", reader, tap, ending)
+            body = VerbatimBody(reader, content)
         else:
-            self.relay = ReframingRelay(
-                LOOP, self.client, b"HEAD", reader, tap, ending, chunked=reframe
-            )
+            body = ReframedBody(reader, content, bare=not reframe)
+        self.relay = Relay(LOOP, self.client, ReplyMachine(lambda length: b"HEAD", body))
         self.relay.begin(self.connection)
 
     def feed(self, *pieces: bytes) -> None:
@@ -193,14 +208,9 @@ def test_what_came_before_the_relay_is_relayed_first() -> None:
 
 
 def test_a_node_that_left_before_the_relay_began() -> None:
-    client, connection = RecordingTransport(), NodeConnection(LOOP)
-    connection.connection_made(RecordingTransport())
-    connection.early = frame_chunk(b"data: 1\n\n")
-    connection.connection_lost(None)
-    relay = VerbatimRelay(LOOP, client, b"", ChunkReader(), Tap(), ending)
-    relay.begin(connection)
-    assert client.written == frame_chunk(b"data: 1\n\n") + frame_chunk(ERROR)
-    assert relay.terminal is Terminal.NODE_BROKE
+    line = Line(ChunkReader(), early=frame_chunk(b"data: 1\n\n"), lost=True)
+    assert line.body == frame_chunk(b"data: 1\n\n") + frame_chunk(ERROR)
+    assert line.relay.terminal is Terminal.NODE_BROKE
 
 
 def test_backpressure_pauses_the_node() -> None:
@@ -251,7 +261,8 @@ def test_usage_is_found_whatever_the_pieces(whole_chunks: bool) -> None:
     chunks = [*map(frame_chunk, events), LAST_CHUNK]
     line = Line(ChunkReader())
     line.feed(*(chunks if whole_chunks else split(b"".join(chunks), list(range(0, 900, 7)))))
-    assert line.relay.tap.usage(Dialect.OPENAI) == Usage(3, 50)
+    line.relay.recall()
+    assert line.relay.machine.body.usage(Dialect.OPENAI) == Usage(3, 50)
     if whole_chunks:
         assert line.relay.events == len(chunks)
 
@@ -273,8 +284,7 @@ def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
     events = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 5
     events.append(b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"a":1}}\n\n')
     body = b"".join(events)
-    line = Line(ChunkReader())
-    line.relay.answers = Dialect.OPENAI
+    line = Line(ChunkReader(), answers=Dialect.OPENAI)
     crumbs = [frame_chunk(body[n : n + size]) for n in range(0, len(body), size)]
     half = len(crumbs) // 2  # come in one read
     line.feed(b"".join(crumbs[:half]), *crumbs[half:], LAST_CHUNK)

@@ -7,10 +7,15 @@ import asyncio
 import pytest
 
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken
-from casedesk_proxy.relay.transposing import TransposingRelay
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.replying.bodies.base import ReplyBody
+from casedesk_proxy.replying.bodies.node_error import TranslatedErrorBody
+from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.server.transports import RecordingTransport
@@ -68,16 +73,20 @@ class Line:
         self.client, self.node = RecordingTransport(), RecordingTransport()
         connection = NodeConnection(LOOP)
         connection.connection_made(self.node)
-        self.relay = TransposingRelay(
-            LOOP,
-            self.client,
-            parse_response_head(f"HTTP/1.1 {status}\r\n{CHUNKED}".encode()),
-            Shouting(when),
-            lambda length: b"HEAD%d " % -1 if length is None else b"HEAD%d " % length,
-            lambda error: error.message.encode(),
-            streams=streams,
-            chunked=chunked,
+        head = parse_response_head(f"HTTP/1.1 {status}\r\n{CHUNKED}".encode())
+        translator, reader, bare = Shouting(when), body_reader(head), not chunked
+        surface = Dialect.GEMINI
+        body: ReplyBody
+        if head.status == 200:
+            body = TranslatedBody(
+                reader, translator, surface, whole=not streams, bare=bare, key=None
+            )
+        else:
+            body = TranslatedErrorBody(reader, head, translator, surface, bare=bare, key=None)
+        machine = ReplyMachine(
+            lambda length: b"HEAD%d " % -1 if length is None else b"HEAD%d " % length, body
         )
+        self.relay = Relay(LOOP, self.client, machine)
         self.relay.begin(connection)
 
     def feed(self, *texts: bytes) -> None:
@@ -95,7 +104,7 @@ def test_a_stream_goes_out_as_it_is_translated() -> None:
     assert line.client.written.endswith(frame_chunk(b"TWO.") + LAST_CHUNK)
     assert line.relay.terminal is Terminal.COMPLETED
     assert line.relay.clean
-    assert line.relay.usage(Dialect.GEMINI) == Usage(1, 2)
+    assert line.relay.machine.body.usage(Dialect.GEMINI) == Usage(1, 2)
 
 
 @pytest.mark.parametrize("when", ["late", "early", "at once"])
@@ -121,7 +130,7 @@ def test_what_breaks_before_anything_was_sent_is_a_plain_error(streams: bool, ho
         line.feed(b"one", b"")
     assert line.client.written == b""
     assert line.client.asked == []
-    assert isinstance(line.relay.fault, StreamBroken)
+    assert isinstance(line.relay.machine.fault, StreamBroken)
     assert line.relay.terminal is Terminal.NODE_BROKE
 
 
@@ -129,10 +138,11 @@ def test_what_breaks_before_anything_was_sent_is_a_plain_error(streams: bool, ho
 def test_what_breaks_later_is_told_in_the_stream(chunked: bool) -> None:
     line = Line("at once", streams=True, chunked=chunked)
     line.feed(b"one ", b"!")
-    told = b"<it shouted by itself>"
-    assert line.client.written.endswith(frame_chunk(told) if chunked else told)
+    told = line.client.written.partition(b"<")[2].partition(b">")
+    assert b'"message":"it shouted by itself"' in told[0].replace(b": ", b":")
+    assert told[1:] == (b">", b"\r\n" if chunked else b"")
     assert line.client.asked == ["close"]
-    assert line.relay.fault is None
+    assert line.relay.machine.fault is None
 
 
 @pytest.mark.parametrize("end", ["", "cut"])
@@ -144,8 +154,8 @@ def test_an_error_reply_is_judged(end: str) -> None:
     else:
         line.feed(b"")
     assert line.client.written == b""
-    assert line.relay.fault is not None
-    assert line.relay.fault.message == "node said 400 8"
+    assert line.relay.machine.fault is not None
+    assert line.relay.machine.fault.message == "node said 400 8"
     assert line.relay.terminal is Terminal.COMPLETED
 
 

@@ -7,17 +7,18 @@ import asyncio
 
 import pytest
 
-from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.relay.continued import ContinuedArray
-from casedesk_proxy.relay.refusing import RefusalRelay
-from casedesk_proxy.relay.relay import ReframingRelay, Relay
-from casedesk_proxy.relay.transposing import TransposingRelay
-from casedesk_proxy.relay.verbatim import VerbatimRelay
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.replying.bodies.base import ReplyBody
+from casedesk_proxy.replying.bodies.content import ArrayRest, Content
+from casedesk_proxy.replying.bodies.node_error import NodeErrorBody
+from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
+from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.connection import NodeConnection
-from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import ChunkReader
-from casedesk_proxy.wire.http1 import parse_response_head
 from tests.relay.test_transposing import Shouting
 from tests.server.transports import RecordingTransport
 
@@ -37,26 +38,24 @@ class Overfull(RecordingTransport):
             self.relay.pause()
 
 
-def no_ending(tail: bytes, error: ProxyError) -> bytes:
-    return b""
-
-
 def make(kind: str, loop: asyncio.AbstractEventLoop, client: Overfull) -> Relay:
-    parts = (loop, client, b"HEAD", ChunkReader(), Tap(), no_ending)
+    reader, surface = ChunkReader(), Dialect.OPENAI
+    content = Content(surface, Form.EVENTS)
+    body: ReplyBody
     if kind == "verbatim":
-        return VerbatimRelay(*parts)
-    if kind == "reframed":
-        return ReframingRelay(*parts, chunked=False)
-    if kind == "continued":
-        return ContinuedArray(*parts, chunked=True)
-    if kind == "refused":
-        return RefusalRelay(loop, client, ChunkReader(), lambda length: b"HEAD", lambda body: None)
-    head = parse_response_head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked")
-    streams = kind == "translated"
-    return TransposingRelay(
-        loop, client, head, Shouting("at once"), lambda length: b"HEAD", lambda error: b"",
-        streams=streams, chunked=True,
-    )  # fmt: skip
+        body = VerbatimBody(reader, content)
+    elif kind == "reframed":
+        body = ReframedBody(reader, content, bare=True)
+    elif kind == "continued":
+        body = ReframedBody(reader, ArrayRest(Dialect.GEMINI, pulse=b""))
+    elif kind == "refused":
+        body = NodeErrorBody(reader, lambda body: None)
+    else:
+        whole = kind != "translated"
+        body = TranslatedBody(
+            reader, Shouting("at once"), surface, whole=whole, bare=False, key=None
+        )
+    return Relay(loop, client, ReplyMachine(lambda length: b"HEAD", body))
 
 
 @pytest.mark.parametrize("begun", ["with its end", "before it"])

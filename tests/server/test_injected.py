@@ -30,8 +30,7 @@ from tests.fixtures.raw_peer import Parting, PeerGone
 ROOT = Path(casedesk_proxy.__file__).parent
 #: Where a reply goes from its head on, and a request from its slot on.
 WAY = (
-    "relay/delivery.py", "relay/relay.py", "relay/verbatim.py", "relay/transposing.py",
-    "relay/refusing.py", "relay/continued.py", "relay/whole.py", "relay/prelude.py",
+    "relay/delivery.py", "relay/relay.py", "relay/whole.py", "relay/prelude.py",
     "relay/watch.py", "server/handler.py", "server/learning.py", "telemetry/accesslog.py",
     "telemetry/metrics.py", "upstream/", "planning/", "replying/", "dialects/", "usage/",
     "surfaces/envelopes.py", "surfaces/gemini.py", "surfaces/anthropic.py", "surfaces/openai.py",

@@ -1,4 +1,4 @@
-"""relay/verbatim: `data_received` with a client's transport that only remembers.
+"""relay/relay: `data_received` with a client's transport that only remembers.
 
 The load's stream: 200 events of 300 bytes and the end, each read one chunk, as from engine/node.c:
 the hot path. Its parts in the kernel and in uvloop are relay_cost.py's to measure.
@@ -12,10 +12,13 @@ from typing import Any
 
 from bench.micro.recorded import load_events
 from bench.micro.work import Case, Work
-from casedesk_proxy.relay.verbatim import VerbatimRelay
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.replying.bodies.content import Content
+from casedesk_proxy.replying.bodies.relayed import VerbatimBody
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import ChunkReader
 
 _EVENTS = 200
@@ -49,9 +52,8 @@ def _prepare() -> Work:
     def make() -> tuple[Any, _Transport]:
         client = _Transport()
         loop: Any = _Loop()
-        ending = bytes
-        relay = VerbatimRelay(loop, client, _HEAD, ChunkReader(), Tap(), lambda *_: ending())
-        return relay, client
+        body = VerbatimBody(ChunkReader(), Content(Dialect.OPENAI, Form.EVENTS))
+        return Relay(loop, client, ReplyMachine(lambda _: _HEAD, body)), client
 
     def run(made: tuple[Any, _Transport]) -> tuple[Any, _Transport]:
         receive = made[0].data_received
@@ -65,9 +67,9 @@ def _prepare() -> Work:
         assert relay.terminal is Terminal.COMPLETED
         assert relay.events == len(reads)
         assert relay.sent == sum(map(len, reads))
-        assert relay.usage(Dialect.OPENAI).output == _EVENTS
+        assert relay.machine.body.usage(Dialect.OPENAI).output == _EVENTS
 
     return Work(run, check, len(reads), make)
 
 
-CASES = (Case("relay/verbatim", "read relayed", _prepare),)
+CASES = (Case("relay/relay", "read relayed", _prepare),)

@@ -1,0 +1,186 @@
+"""Which body a node's reply becomes, below which head."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
+from casedesk_proxy.replying.bodies.base import ReplyBody
+from casedesk_proxy.replying.bodies.content import ArrayRest, Content
+from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
+from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
+from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.replying.heads import (
+    client_framing,
+    is_event_stream,
+    reply_head,
+    transposed_head,
+)
+from casedesk_proxy.replying.in_stream_errors import judge_within
+from casedesk_proxy.replying.keepalive import pulse
+from casedesk_proxy.replying.machine import MakeHead
+from casedesk_proxy.replying.node_errors import judge_refusal
+from casedesk_proxy.terms import Dialect, Framing, record
+from casedesk_proxy.wire.bodies import body_reader, content_coding, is_opaque
+from casedesk_proxy.wire.http1 import Body, ResponseHead
+
+__all__ = ["Chosen", "NodeReply", "Recipient", "choose_body"]
+
+_FORMS = {
+    Framing.SSE: Form.EVENTS,
+    Framing.JSON_ARRAY: Form.ARRAY,
+    Framing.UNARY: Form.UNARY,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who gets the reply. ``modern`` is False for clients of HTTP/1.0. ``library`` is the value of
+    ``x-goog-api-client``. ``is_kept_alive``: the client has had the head of a stream already."""
+
+    surface: Dialect
+    framing: Framing
+    request_id: str
+    modern: bool
+    keep_alive: bool
+    library: bytes = b""
+    is_kept_alive: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeReply:
+    """What a node has answered. ``model`` is the client's name of the model; ``authority`` is the
+    node's address and ``key`` its key, which no client learns; ``headers`` are for the client's
+    head of a translated reply."""
+
+    head: ResponseHead
+    model: str
+    authority: bytes
+    key: str | None = dataclasses.field(repr=False)
+    translator: Translator | None = None
+    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+
+
+@record
+class Chosen:
+    """``keep_alive``: the client's connection may carry another request behind the whole reply."""
+
+    make_head: MakeHead
+    body: ReplyBody
+    keep_alive: bool
+
+
+def choose_body(client: Recipient, node: NodeReply) -> Chosen:
+    """Raises UpstreamFault where the reply is of no use for this client."""
+    _check_readable(node.head)
+    if node.translator is not None:
+        return _translated(client, node, node.translator)
+    if client.is_kept_alive:
+        _check_continues(client.framing, node.head)
+    return _node_error(client, node) if node.head.status >= 400 else _relayed(client, node)
+
+
+def _check_readable(head: ResponseHead) -> None:
+    """Nodes are asked for an uncompressed reply. One that is compressed all the same is decoded,
+    or refused if it cannot be; an error is judged by its status alone then."""
+    if head.status >= 400 or not is_opaque(head.headers):
+        return
+    coding = content_coding(head.headers)[:40].decode("latin-1")
+    raise StreamBroken(
+        f"the node compressed its reply ({coding}), although it was asked not to;"
+        " turn compression off at the node or at the proxy in front of it"
+    )
+
+
+def _check_continues(framing: Framing, head: ResponseHead) -> None:
+    """The client waits for the rest of a stream with status 200; anything else has to be told as
+    an error."""
+    if head.status == 200 and _streams_as(framing, head):
+        return
+    if head.status >= 400:
+        raise UpstreamFault(f"the node answered with status {head.status}", status=head.status)
+    raise StreamBroken("the node answered with something else than a stream of events")
+
+
+def _streams_as(framing: Framing, head: ResponseHead) -> bool:
+    """Whether a reply has the form that its client asked for; an array is told by its bytes."""
+    return framing is Framing.JSON_ARRAY or (framing is Framing.SSE and is_event_stream(head))
+
+
+def _relayed(client: Recipient, node: NodeReply) -> Chosen:
+    """A reply that is in the client's protocol."""
+    head = node.head
+    coded = bool(content_coding(head.headers))
+    given = Body.CHUNKED if coded else head.body
+    # A client that has had keep-alives has chunks, too.
+    begun = Body.CHUNKED if client.is_kept_alive else given
+    taken = client_framing(begun, modern=client.modern)
+    keep_alive = client.keep_alive and taken is not Body.CLOSE
+
+    def make_head(length: int | None) -> bytes:
+        return reply_head(
+            head, taken, client.surface, client.request_id,
+            keep_alive=keep_alive, modern=client.modern,
+        )  # fmt: skip
+
+    content, reader = _content(client, node), body_reader(head)
+    continues = client.is_kept_alive and client.framing is Framing.JSON_ARRAY
+    if taken is given and given is not Body.CLOSE and not coded and not continues:
+        return Chosen(make_head, VerbatimBody(reader, content), keep_alive)
+    body = ReframedBody(reader, content, bare=taken is Body.CLOSE)
+    return Chosen(make_head, body, keep_alive)
+
+
+def _content(client: Recipient, node: NodeReply) -> Content:
+    surface, framing, head = client.surface, client.framing, node.head
+    streams = _streams_as(framing, head)
+    sign = pulse(surface, framing, client.library) if streams else b""
+    if client.is_kept_alive and framing is Framing.JSON_ARRAY:
+        return ArrayRest(surface, pulse=sign)
+    within = None
+    if head.status == 200:
+        within = functools.partial(judge_within, surface, model=node.model, key=node.key)
+    ends = streams and framing is Framing.SSE and head.status == 200
+    return Content(
+        surface, _FORMS[framing], pulse=sign, answers=surface if ends else None, within=within
+    )
+
+
+def _node_error(client: Recipient, node: NodeReply) -> Chosen:
+    """An error in the client's protocol, or in what its node takes for that."""
+    head = node.head
+
+    def make_head(length: int | None) -> bytes:
+        whole = dataclasses.replace(head, body=Body.LENGTH, length=length or 0)
+        return reply_head(
+            whole, Body.LENGTH, client.surface, client.request_id,
+            keep_alive=client.keep_alive, modern=client.modern,
+        )  # fmt: skip
+
+    def judge(body: bytes) -> ProxyError | None:
+        return judge_refusal(client.surface, head, body, node.authority, node.model, node.key)
+
+    return Chosen(make_head, NodeErrorBody(body_reader(head), judge), client.keep_alive)
+
+
+def _translated(client: Recipient, node: NodeReply, translator: Translator) -> Chosen:
+    whole, bare = client.framing is Framing.UNARY, not client.modern
+    keep_alive = client.keep_alive and (whole or not bare)
+    make_head = functools.partial(
+        transposed_head, translator.content_type, node.headers, client.surface, client.request_id,
+        modern=client.modern, keep_alive=keep_alive,
+    )  # fmt: skip
+    reader = body_reader(node.head)
+    body: ReplyBody
+    if 200 <= node.head.status < 300:
+        body = TranslatedBody(
+            reader, translator, client.surface, whole=whole, bare=bare, key=node.key
+        )
+    else:
+        body = TranslatedErrorBody(
+            reader, node.head, translator, client.surface, bare=bare and not whole, key=node.key
+        )
+    return Chosen(make_head, body, keep_alive)

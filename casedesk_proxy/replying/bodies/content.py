@@ -1,0 +1,130 @@
+"""What is known of a reply in the client's own protocol while its bytes go by: where it stands,
+whether its answer is complete, and what may be said between the node's events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
+from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
+from casedesk_proxy.replying.bodies.base import Breach
+from casedesk_proxy.replying.completeness import is_answered, is_given_up, is_unfinished
+from casedesk_proxy.replying.endings import ArrayTap, Form, Position, place_error, position_of
+from casedesk_proxy.replying.in_stream_errors import read_within
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.usage.tap import Tap
+
+__all__ = ["ArrayRest", "Content"]
+
+
+class Content:
+    """``pulse`` are the bytes of a keep-alive, b"" where none is wanted. ``answers`` is the dialect
+    of a stream that has to end as answers in it do; None: any end will do. ``within`` judges an
+    error that is the first of a reply of status 200; None: it goes out as it is."""
+
+    __slots__ = ("_answers", "_form", "_pulse", "_surface", "_within", "tap")
+
+    def __init__(
+        self,
+        surface: Dialect,
+        form: Form,
+        *,
+        pulse: bytes = b"",
+        answers: Dialect | None = None,
+        within: Callable[[NodeError], ProxyError] | None = None,
+    ) -> None:
+        self.tap = ArrayTap() if form is Form.ARRAY else Tap()
+        self._surface = surface
+        self._form = form
+        self._pulse = pulse
+        self._answers = answers
+        self._within = within
+
+    @property
+    def is_watchful(self) -> bool:
+        """Whether every byte has to be seen, not only the first and the last."""
+        return self._form is Form.ARRAY
+
+    @property
+    def position(self) -> Position:
+        return position_of(self._form, self.tap)
+
+    def take(self, payload: bytes, *, unsent: bool) -> bytes:
+        """The next bytes of the body; returns those for the client. Raises NodeError where the
+        first that comes of a reply is an error."""
+        if unsent and self._within is not None and (error := read_within(payload)) is not None:
+            raise error
+        if payload:
+            self.tap.take(payload)
+        return payload
+
+    def recall(self, payloads: Sequence[bytes], *, missed: bool) -> None:
+        """What went by unseen; ``missed``: more than that."""
+        if missed:
+            self.tap.skip()
+        for payload in payloads:
+            self.tap.take(payload)
+
+    def keep_alive(self) -> bytes:
+        """Never inside an event or an element that the node has begun."""
+        return self._pulse if self._pulse and self.position.is_open else b""
+
+    def tell(self, error: ProxyError, *, bare: bool) -> bytes:
+        return place_error(self._surface, self._form, self.position, error, bare=bare)
+
+    def is_answered(self) -> bool:
+        """Whether the protocol's last event has come."""
+        return self._answers is not None and is_answered(self._answers, self.tap.last)
+
+    def find_missing(self) -> str:
+        """What is wrong with the answer where the message ends here; empty where it is complete."""
+        answers, tap = self._answers, self.tap
+        if answers is not None and is_unfinished(answers, tap.first, tap.last):
+            return "the node ended its reply in the middle of the answer"
+        return ""
+
+    def is_given_up(self, dialect: Dialect) -> bool:
+        return is_given_up(dialect, self.tap.last)
+
+    def judge(self, error: StreamBroken, *, unsent: bool) -> Breach:
+        if not isinstance(error, NodeError) or self._within is None or not unsent:
+            return Breach(error, Terminal.NODE_BROKE)
+        fault = self._within(error)
+        own = isinstance(fault, ClientFault)
+        # Where the node says that it has not begun, another may have the request.
+        return Breach(
+            fault,
+            Terminal.COMPLETED if own else Terminal.NODE_BROKE,
+            lost=error.answered in RETRYABLE_STATUSES,
+        )
+
+
+class ArrayRest(Content):
+    """A JSON array whose opening bracket the client has had already, as a keep-alive: all but that
+    bracket and the blanks before it."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, surface: Dialect, *, pulse: bytes) -> None:
+        super().__init__(surface, Form.ARRAY, pulse=pulse)
+        self._begun = False
+
+    @property
+    def position(self) -> Position:
+        return super().position if self._begun else Position.OPENED
+
+    def take(self, payload: bytes, *, unsent: bool) -> bytes:
+        if not self._begun:
+            payload = payload.lstrip()
+            if not payload:
+                return b""
+            if not payload.startswith(b"["):
+                raise StreamBroken("the node answered with something else than an array")
+            self._begun, payload = True, payload[1:]
+            self.tap.take(b"[")
+        return super().take(payload, unsent=unsent)
+
+    def find_missing(self) -> str:
+        return super().find_missing() if self._begun else "the node ended its reply before it began"

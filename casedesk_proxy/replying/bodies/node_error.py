@@ -1,0 +1,116 @@
+"""A reply of a node that is an error by its status: collected, judged, and only then sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
+from casedesk_proxy.replying.endings import envelope
+from casedesk_proxy.replying.node_errors import LONGEST, without_key
+from casedesk_proxy.replying.record import Terminal, terminal_of
+from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.wire.bodies import BodyReader
+from casedesk_proxy.wire.http1 import ResponseHead
+
+__all__ = ["NodeErrorBody", "TranslatedErrorBody"]
+
+
+class NodeErrorBody(ReplyBody):
+    """``judge_body`` gives the error to answer with, or None: then the body goes out as it came."""
+
+    __slots__ = ("_body", "_judge_body")
+
+    is_whole = True
+
+    def __init__(
+        self,
+        reader: BodyReader,
+        judge_body: Callable[[bytes], ProxyError | None],
+    ) -> None:
+        super().__init__(reader)
+        self._judge_body = judge_body
+        self._body = b""
+
+    def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
+        self._body = _collect(self._body, self.reader)
+        _check_length(self._body, self.reader)
+        return b""
+
+    def finish(self, *, unsent: bool) -> bytes | Breach:
+        fault = self._judge_body(self._body)
+        return self._body if fault is None else _breach(fault, unsent=unsent)
+
+    def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
+        """An error reply cut short is still an error reply."""
+        return _breach(self._judge_body(self._body) or error, unsent=unsent)
+
+
+class TranslatedErrorBody(ReplyBody):
+    """The same of a node that speaks another protocol: no body goes out, but the client may have
+    had keep-alives, and is told behind them then. ``key`` is the node's, which no
+    client learns."""
+
+    __slots__ = ("_body", "_head", "_key", "_surface", "_translator")
+
+    is_translated = True
+
+    def __init__(
+        self,
+        reader: BodyReader,
+        head: ResponseHead,
+        translator: Translator,
+        surface: Dialect,
+        *,
+        bare: bool,
+        key: str | None,
+    ) -> None:
+        super().__init__(reader, bare=bare)
+        self._head = head
+        self._translator = translator
+        self._surface = surface
+        self._key = key
+        self._body = b""
+
+    def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
+        self._body = _collect(self._body, self.reader)
+        _check_length(self._body, self.reader)
+        return b""
+
+    def finish(self, *, unsent: bool) -> bytes | Breach:
+        return self._judge(unsent=unsent)
+
+    def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
+        return self._judge(unsent=unsent)
+
+    def tell(self, error: ProxyError) -> bytes:
+        told = self._translator.error(envelope(self._surface)(error))
+        return frame(told, bare=self.bare)
+
+    def usage(self, dialect: Dialect) -> Usage:
+        return self._translator.usage
+
+    @property
+    def refusal(self) -> tuple[int, bytes]:
+        return self._head.status, self._body[:LONGEST]
+
+    def _judge(self, *, unsent: bool) -> Breach:
+        body = without_key(self._body[:LONGEST], self._key)
+        fault = self._translator.refuse(self._head.status, self._head.headers, body)
+        return _breach(fault, unsent=unsent)
+
+
+def _collect(body: bytes, reader: BodyReader) -> bytes:
+    """One byte more than is looked at tells that it is too long."""
+    return (body + b"".join(reader.payload))[: LONGEST + 1]
+
+
+def _check_length(body: bytes, reader: BodyReader) -> None:
+    if len(body) > LONGEST and not reader.ended:
+        raise StreamBroken("the node's error is too long to be one")
+
+
+def _breach(fault: ProxyError, *, unsent: bool) -> Breach:
+    """A client that has had keep-alives has its status: an error is no whole reply then."""
+    return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))

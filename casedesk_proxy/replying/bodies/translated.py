@@ -1,0 +1,105 @@
+"""A reply in another protocol than the client's: the node's body through a translator."""
+
+from __future__ import annotations
+
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
+from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
+from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
+from casedesk_proxy.replying.endings import envelope
+from casedesk_proxy.replying.in_stream_errors import read_within
+from casedesk_proxy.replying.node_errors import LONGEST, without_key
+from casedesk_proxy.replying.record import Terminal, terminal_of
+from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.wire.bodies import BodyReader
+from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader
+
+__all__ = ["TranslatedBody"]
+
+
+class TranslatedBody(ReplyBody):
+    """A stream goes out as it is translated, anything else in one piece at the end. The client's
+    head is held back until there is something to send, so that whatever fails before can still be
+    a plain error reply. ``key`` is the node's, which no client learns."""
+
+    __slots__ = ("_early", "_key", "_surface", "_translator", "_whole", "feed", "is_whole")
+
+    is_translated = True
+
+    def __init__(
+        self,
+        reader: BodyReader,
+        translator: Translator,
+        surface: Dialect,
+        *,
+        whole: bool,
+        bare: bool,
+        key: str | None,
+    ) -> None:
+        """``bare`` concerns streams alone."""
+        super().__init__(reader, bare=bare and not whole)
+        self.is_whole = whole
+        self.feed = translator.feed
+        self._translator = translator
+        self._surface = surface
+        self._key = key
+        #: The beginning of the node's body.
+        self._early = b""
+        #: Of a reply that goes out in one piece, what has been translated.
+        self._whole = b""
+
+    @property
+    def room(self) -> int:
+        short = isinstance(self.reader, ChunkReader) and self.reader.between
+        return len(HEADS) if short and not self.is_whole and not self.bare else 0
+
+    def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
+        payload = b"".join(self.reader.payload)
+        if len(self._early) < LONGEST and (unsent or not self._early):
+            self._early += payload[:LONGEST]
+        translated = self._translator.feed(payload) if payload else b""
+        if self.is_whole:
+            # Complete, perhaps, but whether the node ends as it promised is yet to be seen.
+            self._whole += translated
+            return b""
+        return frame(translated, bare=self.bare)
+
+    def finish(self, *, unsent: bool) -> bytes | Breach:
+        rest = self._translator.finish()
+        if self.is_whole:
+            return self._whole + rest
+        return frame(rest, bare=self.bare) + (b"" if self.bare else LAST_CHUNK)
+
+    def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
+        """An error in a reply of status 200 is judged as an HTTP error is, while it can be."""
+        if self._translator.complete:
+            return None
+        if not isinstance(error, NodeError):
+            return Breach(error, Terminal.NODE_BROKE)
+        body = without_key(error.body[:LONGEST], self._key)
+        fault = self._translator.refuse(error.answered, (), body)
+        if isinstance(fault, ClientFault):
+            return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))
+        if not unsent or read_within(self._early) is None:
+            # A part of the answer had come: whoever repeats it has it generated anew.
+            error.said = fault.said
+            return Breach(error, Terminal.NODE_BROKE)
+        # It is the node's. Where it says that it has not begun, another may have the request.
+        return Breach(fault, Terminal.NODE_BROKE, lost=error.answered in RETRYABLE_STATUSES)
+
+    def keep_alive(self) -> bytes:
+        return b"" if self.is_whole else frame(self._translator.beat(), bare=self.bare)
+
+    def tell(self, error: ProxyError) -> bytes:
+        told = self._translator.error(envelope(self._surface)(error))
+        return frame(told, bare=self.bare)
+
+    def is_answered(self) -> bool:
+        return self._translator.complete
+
+    def usage(self, dialect: Dialect) -> Usage:
+        return self._translator.usage
+
+    @property
+    def refusal(self) -> tuple[int, bytes]:
+        return 200, self._early

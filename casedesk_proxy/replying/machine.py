@@ -1,0 +1,334 @@
+"""One reply on its way to one client, from before its node's head to its end: what is sent when,
+what is held back, and how it ends. No I/O and no time: events in, commands out.
+
+States::
+
+    NOTHING_SENT ──tick──▶ KEPT_ALIVE ──data──▶ BODY ──finished──▶ ENDED
+         │ └────head────▶ HEAD_SENT ───data──────▲ │
+         │                                         └──broken, cut, left──▶ BROKEN
+         └──broken: a plain error reply can still be sent──▶ BROKEN or ENDED
+
+Events: ``tick`` (the client has heard nothing for long), ``reply`` and ``open`` (the node's head),
+``data`` (the node's bytes), ``passed`` (the node's bytes that went by on the short way), ``lose``
+(the node's connection ended), ``conclude`` (the node has had its time to end a message whose answer
+is complete), ``cut`` (a limit, a daemon that must stop), ``leave`` (the client went),
+``unreachable`` (nothing can be sent to the client any more, though nobody has said that it went),
+``fail`` (a bug, ours).
+
+What the machine promises:
+
+* It ends once: one `End` command, the last; events after it give no commands.
+* In NOTHING_SENT a failure is an error to answer with (``fault``), and nothing was sent. In every
+  other state `endings` says what can be told inside the reply, and how the client is parted with.
+* No reply looks complete that is not: LAST_CHUNK, or the last byte of a length, goes out only when
+  the body says that the answer is whole.
+* Nothing is sent twice, and nothing behind an error.
+
+What becomes of the node's bytes is its `ReplyBody`'s affair (see `bodies`).
+
+An event may raise whatever a bug raises: then ``fail`` must follow, which gives the commands that
+were due before the bug, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
+from casedesk_proxy.replying.endings import Parting, drop, part
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.terms import record
+from casedesk_proxy.wire.bodies import CloseReader
+from casedesk_proxy.wire.chunked import MalformedChunk
+
+__all__ = [
+    "Command",
+    "ConcludeSoon",
+    "End",
+    "MakeHead",
+    "Postpone",
+    "ReplyMachine",
+    "State",
+]
+
+#: The client's head for a body of that many bytes; None: for a body whose length is not known yet.
+MakeHead = Callable[[int | None], bytes]
+
+
+class State(Enum):
+    #: A failure can still be a plain error reply.
+    NOTHING_SENT = "nothing sent"
+    #: The head of a stream and keep-alives, nothing of the node's.
+    KEPT_ALIVE = "kept alive"
+    #: The head of the node's reply alone.
+    HEAD_SENT = "head sent"
+    #: A part of the node's reply.
+    BODY = "body"
+    #: The client has all of the reply, or a plain error instead of it.
+    ENDED = "ended"
+    #: The reply was cut, or the client left it.
+    BROKEN = "broken"
+
+
+@record
+class Postpone:
+    """More than one round of the loop should bear: give ``rest`` as ``data`` again in the next, and
+    nothing of the node's before it."""
+
+    rest: bytes
+
+
+@record
+class ConcludeSoon:
+    """The answer is complete: ``conclude`` soon, if the node does not end its message before."""
+
+
+@record
+class End:
+    """The reply is over. ``clean``: the node's connection stands at the end of the message."""
+
+    terminal: Terminal
+    clean: bool
+    parting: Parting
+
+
+#: Bytes are to be written to the client.
+Command = bytes | Postpone | ConcludeSoon | End
+
+_NOTHING_SENT = State.NOTHING_SENT
+_BODY = State.BODY
+_CONCLUDE_SOON = ConcludeSoon()
+
+
+class ReplyMachine:
+    """See the module.
+
+    ``sent`` counts the body bytes for the client as they stand on the wire, ``reads`` the pieces in
+    which the node sent its body. ``terminal`` is None until the end. ``fault`` is the error to
+    answer with where nothing has been sent; ``code`` and ``reason`` are those of the error which
+    ended the reply. ``lost``: the node's connection ended too early, or the node says that it has
+    not begun to work.
+    """
+
+    __slots__ = (
+        "_due",
+        "_make_head",
+        "_reachable",
+        "body",
+        "clean",
+        "code",
+        "fault",
+        "lost",
+        "reads",
+        "reason",
+        "sent",
+        "state",
+        "terminal",
+    )
+
+    def __init__(self, make_head: MakeHead, body: ReplyBody) -> None:
+        self.body = body
+        self._make_head: MakeHead | None = make_head
+        self._due: list[Command] = []
+        self._reachable = True
+        self.state = State.NOTHING_SENT
+        self.terminal: Terminal | None = None
+        self.clean = self.lost = False
+        self.code = self.reason = ""
+        self.fault: ProxyError | None = None
+        self.sent = 0
+        self.reads = 0
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether an error can still be a plain reply."""
+        return self.state is _NOTHING_SENT
+
+    @property
+    def room(self) -> int:
+        """Reads shorter than this that are exactly one chunk need not come here: their bytes (or
+        what the body's ``feed`` makes of them) may be sent at once, and be noted by ``passed``."""
+        sent = self.terminal is None and self.state is not _NOTHING_SENT
+        return self.body.room if sent else 0
+
+    @property
+    def drop(self) -> Parting:
+        """How a client is parted with at once."""
+        return drop(bare=self.body.bare)
+
+    # Events.
+
+    def tick(self) -> Sequence[Command]:
+        if self.terminal is None and self._reachable and (sign := self.body.keep_alive()):
+            self._send(sign, State.BODY if self.state is State.BODY else State.KEPT_ALIVE)
+        return self._take_due()
+
+    def reply(self, make_head: MakeHead, body: ReplyBody) -> None:
+        """The node's head has come. ``make_head`` is not called where a head has been sent."""
+        self.body = body
+        if self.is_unsent:
+            self._make_head = make_head
+
+    def open(self, *, surplus: bool) -> Sequence[Command]:
+        """Nothing of the node's body has come with its head. ``surplus``: something has, though
+        the reply has no body."""
+        body = self.body
+        if body.goes_ahead and self.is_unsent:
+            self._send(b"", State.HEAD_SENT)
+        if body.reader.ended:
+            self._try_finish(surplus=surplus)
+        return self._take_due()
+
+    def data(self, data: bytes) -> Sequence[Command]:
+        if self.terminal is not None:
+            return ()
+        try:
+            self._take(data)
+        except StreamBroken as error:
+            self._break(error)
+        except MalformedChunk:
+            self._break(_malformed())
+        return self._take_due()
+
+    def passed(self, reads: int, sent: int, pieces: tuple[bytes, ...]) -> None:
+        """So many reads went by, and so many bytes to the client. ``pieces`` are the last of the
+        reads, the newest at the end."""
+        self.reads += reads
+        self.sent += sent
+        self.body.recall(reads, pieces)
+
+    def lose(self, *, reset: bool) -> Sequence[Command]:
+        """The node's connection ended; not ``reset``: by a FIN."""
+        if self.terminal is not None:
+            return ()
+        if not reset and isinstance(self.body.reader, CloseReader):
+            self._try_finish(surplus=True)
+        else:
+            self.lost = True
+            self._break(StreamBroken("the node closed the connection in the middle of its reply"))
+        return self._take_due()
+
+    def conclude(self) -> Sequence[Command]:
+        if self.terminal is None and self.body.is_answered():
+            self._try_finish(surplus=True)
+        return self._take_due()
+
+    def stumble(self, error: StreamBroken) -> Sequence[Command]:
+        """The body's ``feed`` raised on the short way."""
+        if self.terminal is None:
+            self._break(error)
+        return self._take_due()
+
+    def cut(self, terminal: Terminal, error: ProxyError) -> Sequence[Command]:
+        """Stop a reply whose client still listens."""
+        if self.terminal is None:
+            self._fail_with(Breach(error, terminal))
+        return self._take_due()
+
+    def leave(self, terminal: Terminal) -> Sequence[Command]:
+        """The client went, or reads no more. One that has gone with the protocol's last event, as
+        SDKs do, has all of its reply."""
+        if self.terminal is None:
+            if terminal is Terminal.CLIENT_GONE and self.body.is_answered():
+                terminal = Terminal.COMPLETED
+            self._end(terminal, self.drop)
+        return self._take_due()
+
+    def unreachable(self) -> None:
+        self._reachable = False
+
+    def fail(self) -> Sequence[Command]:
+        """Something was raised that nobody foresaw. The reply ends like one that broke, whatever
+        had been said."""
+        self.clean = False
+        if self.terminal is None:
+            return self.cut(Terminal.FAILED, ProxyError("internal error"))
+        return self.abandon(Terminal.FAILED)
+
+    def abandon(self, terminal: Terminal) -> Sequence[Command]:
+        """The same where nothing can be trusted any more: the end alone."""
+        self.clean = False
+        self._due = []
+        self._end(terminal, self.drop)
+        return self._take_due()
+
+    # What becomes of them.
+
+    def _take_due(self) -> Sequence[Command]:
+        due, self._due = self._due, []
+        return due
+
+    def _try_finish(self, *, surplus: bool) -> None:
+        try:
+            self._finish(surplus=surplus)
+        except StreamBroken as error:
+            self._break(error)
+
+    def _take(self, data: bytes) -> None:
+        body = self.body
+        reader = body.reader
+        used = reader.read(data)
+        if wire := body.take(data, used, unsent=self.state is _NOTHING_SENT):
+            self._send(wire, _BODY)
+        self.reads += 1
+        if reader.ended:
+            self._finish(surplus=used < len(data))
+            return
+        if used < len(data):
+            self._due.append(Postpone(data[used:]))
+        if body.is_answered():
+            self._due.append(_CONCLUDE_SOON)
+
+    def _finish(self, *, surplus: bool) -> None:
+        rest = self.body.finish(unsent=self.is_unsent)
+        self.clean = not surplus
+        if isinstance(rest, Breach):
+            self._fail_with(rest)
+            return
+        if self._reachable and (rest or self.is_unsent):
+            self._send(rest, _BODY)
+        self._end(Terminal.COMPLETED, Parting.KEEP)
+
+    def _break(self, error: StreamBroken) -> None:
+        breach = self.body.judge(error, unsent=self.is_unsent)
+        if breach is None:
+            # All was said; how the node left does not matter any more.
+            self._finish(surplus=True)
+        else:
+            self._fail_with(breach)
+
+    def _fail_with(self, breach: Breach) -> None:
+        error = breach.error
+        self.code, self.reason = error.code, error.reason
+        if self.is_unsent:
+            self.lost = self.lost or breach.lost
+            # Without its traceback, whose frames hold this machine.
+            self.fault = error.with_traceback(None)
+            self._end(breach.terminal, Parting.KEEP)
+            return
+        told = self.body.tell(error) if self._reachable else b""
+        if told:
+            self._send(told, self.state)
+        self._end(breach.terminal, part(bare=self.body.bare, told=bool(told)))
+
+    def _send(self, wire: bytes, state: State) -> None:
+        """``wire``: body bytes as they stand on the wire; behind the head, if that is due."""
+        self.sent += len(wire)
+        if self.state is _NOTHING_SENT:
+            assert self._make_head is not None
+            wire = self._make_head(len(wire) if self.body.is_whole else None) + wire
+            # A stream of hours has no use for what it holds.
+            self._make_head = None
+        self.state = state
+        self._due.append(wire)
+
+    def _end(self, terminal: Terminal, parting: Parting) -> None:
+        self.terminal = terminal
+        self.state = State.ENDED if terminal is Terminal.COMPLETED else State.BROKEN
+        self._due.append(End(terminal, self.clean, parting))
+
+
+def _malformed() -> StreamBroken:
+    return StreamBroken("the node's reply is malformed")
