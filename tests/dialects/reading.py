@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.pairs import gemini_openai
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing
 from tests.dialects.asking import context
@@ -34,8 +35,8 @@ def usage(prompt: int, output: int, **more: Any) -> bytes:
     return event(id="chat-1", model="tiny", choices=[], usage=counts)
 
 
-def translator(framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> ChatTranslator:
-    return ChatTranslator(context(client=client), framing, **wanted)
+def translator(framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> Translator:
+    return gemini_openai.translator(context(client=client), framing, **wanted)
 
 
 def play(*stream: bytes, framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> bytes:

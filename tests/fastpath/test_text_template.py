@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.anthropic.forms import EventWriter, MessageWriter
-from casedesk_proxy.dialects.anthropic.reply import ChatReply
 from casedesk_proxy.dialects.core.contract import Translator
-from casedesk_proxy.dialects.pairs.gemini_anthropic_reply import MessagesTranslator
-from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Framing
@@ -121,19 +118,26 @@ def test_one_that_does_is_not() -> None:
         assert repeated.read(before + b"y" + AFTER) == b'"y"'
 
 
+def anthropic(*, streams: bool, thinks: bool = False) -> Translator:
+    writer = anthropic_openai.make_writer(context(), streams=streams)
+    return anthropic_openai.translator(context(), writer, thinks=thinks)
+
+
 MAKERS: dict[str, Callable[[], Any]] = {
-    "gemini": lambda: ChatTranslator(context(), Framing.SSE),
-    "gemini, thoughts": lambda: ChatTranslator(context(), Framing.SSE, thoughts=True),
-    "gemini, array": lambda: ChatTranslator(context(), Framing.JSON_ARRAY),
-    "gemini, unary": lambda: ChatTranslator(context(), Framing.UNARY),
-    "gemini, held back": lambda: ChatTranslator(context(client="genai-js/0.24"), Framing.SSE),
-    "anthropic": lambda: ChatReply(context(), EventWriter("r1"), thinks=True),
-    "anthropic, unary": lambda: ChatReply(context(), MessageWriter("r1")),
+    "gemini": lambda: gemini_openai.translator(context(), Framing.SSE),
+    "gemini, thoughts": lambda: gemini_openai.translator(context(), Framing.SSE, thoughts=True),
+    "gemini, array": lambda: gemini_openai.translator(context(), Framing.JSON_ARRAY),
+    "gemini, unary": lambda: gemini_openai.translator(context(), Framing.UNARY),
+    "gemini, held back": lambda: gemini_openai.translator(
+        context(client="genai-js/0.24"), Framing.SSE
+    ),
+    "anthropic": lambda: anthropic(streams=True, thinks=True),
+    "anthropic, unary": lambda: anthropic(streams=False),
 }
 MESSAGES_MAKERS: dict[str, Callable[[], Any]] = {
-    "gemini": lambda: MessagesTranslator(context(), Framing.SSE, thoughts=True),
-    "gemini, array": lambda: MessagesTranslator(context(), Framing.JSON_ARRAY),
-    "gemini, unary": lambda: MessagesTranslator(context(), Framing.UNARY),
+    "gemini": lambda: gemini_anthropic.translator(context(), Framing.SSE, thoughts=True),
+    "gemini, array": lambda: gemini_anthropic.translator(context(), Framing.JSON_ARRAY),
+    "gemini, unary": lambda: gemini_anthropic.translator(context(), Framing.UNARY),
 }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Protocol
 
-from casedesk_proxy.dialects.openai.chunks import read_arguments
+from casedesk_proxy.dialects.core.calls import read_arguments
 from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.wire.sse import named_frame
 
-__all__ = ["TEXT", "THINKING", "TOOL_USE", "EventWriter", "MessageWriter", "Writer", "make_token"]
+__all__ = ["TEXT", "THINKING", "TOOL_USE", "EventForm", "MessageForm", "ReplyForm", "make_token"]
 
 THINKING, TEXT, TOOL_USE = "thinking", "text", "tool_use"
 
@@ -37,7 +37,7 @@ def make_token(seed: str) -> str:
     return hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).hexdigest()[:9]
 
 
-class Writer(Protocol):
+class ReplyForm(Protocol):
     """Takes a reply block by block, never two at once.
 
     ``take`` gives what is due to the client by now, ``close`` the rest. ``add`` takes words,
@@ -69,7 +69,7 @@ class Writer(Protocol):
     def error(self, envelope: bytes) -> bytes: ...
 
 
-class EventWriter:
+class EventForm:
     """Server-sent events. Clients ignore those without a name (measured)."""
 
     content_type = "text/event-stream; charset=utf-8"
@@ -128,13 +128,13 @@ class EventWriter:
         return self.take() + _PING
 
     def error(self, envelope: bytes) -> bytes:
-        return named_frame(b"error", envelope)
+        return self.take() + named_frame(b"error", envelope)
 
     def _event(self, name: str, content: dict[str, Any]) -> None:
         self._out.append(named_frame(name.encode(), dumps_stream({"type": name} | content)))
 
 
-class MessageWriter:
+class MessageForm:
     """One JSON body, all of it at the end: nothing of a reply that breaks is ever sent."""
 
     content_type = "application/json"

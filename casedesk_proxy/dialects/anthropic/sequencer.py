@@ -7,65 +7,67 @@ comes while a call is not complete waits behind it, at the latest until the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from casedesk_proxy.dialects.anthropic.forms import TEXT, TOOL_USE, Writer
-from casedesk_proxy.dialects.openai.chunks import Call, CallList
+from casedesk_proxy.dialects.anthropic.forms import TEXT, TOOL_USE, ReplyForm
+from casedesk_proxy.dialects.core.calls import ToolCall
+from casedesk_proxy.dialects.core.reply import ReplyChoice
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import PieceRepair
 
-__all__ = ["Sequence"]
+__all__ = ["BlockSequencer"]
 
 #: TGI's ids of calls are all "0": nothing to tell them apart by in a conversation.
 _SHORTEST_ID = 4
 
 
-class Sequence:
+class BlockSequencer:
     """``names`` leads from the node's function names to the client's; ``make_id`` gives the id
     of the n-th call where the node's is no use."""
 
     def __init__(
-        self, writer: Writer, names: Mapping[str, str], make_id: Callable[[int], str]
+        self, form: ReplyForm, names: Mapping[str, str], make_id: Callable[[int], str]
     ) -> None:
         #: Whether the client has been shown anything, and a call among it.
         self.shown = False
         self.uses_tools = False
-        self._writer = writer
+        self._form = form
         self._names = names
         self._make_id = make_id
-        self._calls = CallList()
         self._kind = ""
-        self._open: Call | None = None
+        self._open: ToolCall | None = None
         self._told = 0  # pieces of the open call's arguments that the client has
         self._repair = PieceRepair()  # Anthropic's SDK cannot read half a surrogate pair
         self._blank = ""
-        self._begun: dict[int, str] = {}
-        self._waiting: list[Call | tuple[str, str]] = []
+        self._begun: dict[ToolCall, str] = {}
+        self._waiting: list[ToolCall | tuple[str, str]] = []
 
     @property
     def speaks(self) -> bool:
         """Whether more text goes straight to the client, as it comes."""
         return self._kind is TEXT and not self._waiting
 
+    def text(self, choice: ReplyChoice, text: str, *, last: bool = False) -> None:
+        """See ``reply.ReplyWriter``."""
+        if self._kind is TEXT and not self._waiting:
+            self._form.add(text)
+        else:
+            self.words(TEXT, text)
+
     def words(self, kind: str, text: str) -> None:
         """More text or thinking."""
         if kind is self._kind and not self._waiting:
-            self._writer.add(text)
+            self._form.add(text)
         elif not self._waiting and self._is_call_whole():
             self._show_words(kind, text)
         else:
             self._waiting.append((kind, text))
             self._advance()
 
-    def call(self, fragment: Any) -> None:
-        """An entry of ``delta.tool_calls``."""
-        found = self._calls.add(fragment)
-        if found is None:
-            return
-        call, piece = found
+    def call(self, call: ToolCall, piece: str) -> None:
+        """More of a call: a new one, or a piece of its arguments, which it has already."""
         if call is self._open:
             self._tell(call)
-        elif id(call) in self._begun:
+        elif call in self._begun:
             if piece.strip():
                 raise StreamBroken("the node went on with a tool call that was complete")
         elif call not in self._waiting:
@@ -80,13 +82,14 @@ class Sequence:
         ``cut``: the reply was cut short, so the last call may be broken; ``keep``: it is shown
         even so, where it can be. Raises StreamBroken for a broken call otherwise.
         """
-        broken = [call for call in self._calls.calls if call.arguments() is None or not call.name]
+        calls = [*self._begun, *[item for item in self._waiting if isinstance(item, ToolCall)]]
+        broken = [call for call in calls if call.arguments() is None or not call.name]
         if broken and not cut:
             raise StreamBroken("the node sent a tool call whose arguments are no JSON object")
         if self._open is not None:
             self._close(keep=keep or self._open not in broken)
         for item in self._waiting:
-            if not isinstance(item, Call):
+            if not isinstance(item, ToolCall):
                 self._show_words(*item)
             elif item not in broken:
                 self._show(item)
@@ -99,7 +102,7 @@ class Sequence:
         """Show what waits, as far as what is before it is whole."""
         while self._waiting and self._is_call_whole():
             first = self._waiting[0]
-            if not isinstance(first, Call):
+            if not isinstance(first, ToolCall):
                 self._show_words(*first)
             elif first.name:
                 self._show(first)
@@ -116,51 +119,51 @@ class Sequence:
         """Blanks alone do not make a block: templates leave them between thoughts, text and calls,
         and Anthropic's own API refuses such a block when it is sent back."""
         if kind is self._kind:
-            self._writer.add(text)
+            self._form.add(text)
             return
         if kind is TEXT:
             text, self._blank = self._blank + text, ""
         if text.strip():
             self._start(kind)
-            self._writer.add(text)
+            self._form.add(text)
         elif kind is TEXT:
             self._blank = text
 
-    def _show(self, call: Call) -> None:
+    def _show(self, call: ToolCall) -> None:
         ident = call.id
         if len(ident) < _SHORTEST_ID or ident in self._begun.values():
             ident = self._make_id(len(self._begun))
-        self._begun[id(call)] = ident
+        self._begun[call] = ident
         self._start(TOOL_USE, ident, self._names.get(call.name, call.name))
         self._open = call
         self.uses_tools = True
         self._told, self._repair = 0, PieceRepair()
         self._tell(call)
 
-    def _tell(self, call: Call) -> None:
+    def _tell(self, call: ToolCall) -> None:
         """Show what has come of the arguments; not what may turn out to be the word null, which
         some engines write for none."""
         if not self._told and "null".startswith("".join(call.pieces).strip()):
             return
         for piece in call.pieces[self._told :]:
-            self._writer.add(self._repair.feed(piece))
+            self._form.add(self._repair.feed(piece))
         self._told = len(call.pieces)
 
     def _show_nothing(self) -> None:
         self._start(TEXT)
-        self._writer.add(self._blank)
+        self._form.add(self._blank)
         self._close()
 
     def _start(self, kind: str, ident: str = "", name: str = "") -> None:
         self._close()
         self._kind = kind
         self.shown = True
-        self._writer.start(kind, ident, name)
+        self._form.start(kind, ident, name)
 
     def _close(self, *, keep: bool = True) -> None:
         call, kind = self._open, self._kind
         self._open, self._kind = None, ""
         if call is not None:
-            self._writer.add(self._repair.finish() if self._told else "{}")
+            self._form.add(self._repair.finish() if self._told else "{}")
         if kind:
-            self._writer.stop(keep=keep)
+            self._form.stop(keep=keep)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from casedesk_proxy.dialects.core.events import MAX_HELD, read_object
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
-from casedesk_proxy.dialects.openai.chunks import MAX_HELD, read_chunk
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
@@ -38,7 +38,7 @@ class BodyTranslator:
         return b""
 
     def finish(self) -> bytes:
-        made, self.usage = self._make(read_chunk(bytes(self._body)))
+        made, self.usage = self._make(read_object(bytes(self._body)))
         body = dumps_stream(made)
         self.complete = True
         return body

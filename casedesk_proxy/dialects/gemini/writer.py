@@ -9,17 +9,22 @@ open, spaces inside it are the only sign of life that every client takes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.openai.chunks import MAX_HELD
+from casedesk_proxy.dialects.core.events import MAX_HELD
+from casedesk_proxy.dialects.core.reply import ReplyChoice
+from casedesk_proxy.dialects.gemini.counts import logprobs_result, usage_metadata
+from casedesk_proxy.dialects.gemini.endings import call_parts, finish_fields
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 from casedesk_proxy.wire.sse import frame
 
-__all__ = ["Candidate", "GeminiWriter", "holds_back", "usage_metadata"]
+__all__ = ["Candidate", "GeminiWriter", "holds_back"]
 
 _CONTENT_TYPES = {
     Framing.UNARY: "application/json; charset=UTF-8",
@@ -42,13 +47,13 @@ def holds_back(client: str) -> bool:
     return _HOLDS_BACK.search(client) is not None
 
 
-class Candidate:
+class Candidate(ReplyChoice):
     """One candidate as it grows: what is held of it, and its place in the JSON."""
 
-    __slots__ = ("held", "index", "logs", "parts", "suffix", "token_count", "token_sum")
+    __slots__ = ("held", "logs", "parts", "suffix", "token_count", "token_sum")
 
     def __init__(self, index: int) -> None:
-        self.index = index
+        super().__init__(index)
         #: Text that waits for the finish reason, with its log probabilities.
         self.held: tuple[str, list[dict[str, Any]]] | None = None
         #: Log probabilities that wait for a chunk, and what they all came to.
@@ -62,10 +67,9 @@ class Candidate:
 
 
 class GeminiWriter:
-    """Gives the bytes now due. Which node told the content does not matter here.
+    """See ``reply.ReplyWriter``. ``names`` leads from the node's function names to the client's.
 
-    Only the first ``name`` counts, so that all chunks agree. ``end`` is called once, and then
-    ``close``. ``beat`` and ``error`` fit the position at any time.
+    Only the first name of the model counts, so that all chunks agree.
     """
 
     __slots__ = (
@@ -74,131 +78,136 @@ class GeminiWriter:
         "_framing",
         "_held_back",
         "_held_bytes",
+        "_model",
         "_named",
+        "_names",
         "_open",
+        "_out",
+        "_request_id",
+        "_response_id",
         "_speaking",
-        "candidates",
         "content_type",
-        "model",
-        "response_id",
     )
 
-    def __init__(self, context: Context, framing: Framing) -> None:
+    def __init__(
+        self, context: Context, framing: Framing, names: Mapping[str, str] | None = None
+    ) -> None:
         self.content_type = _CONTENT_TYPES[framing]
-        self.candidates: dict[int, Candidate] = {}
-        self.model = context.asked
-        self.response_id = context.request_id
+        self._model = context.asked
+        self._request_id = self._response_id = context.request_id
         self._named = False
+        self._names = names or {}
         self._framing = framing
         self._held_back = holds_back(context.client)
         self._held_bytes = 0
         self._array = ArrayWriter()
-        self._open = False  # ``data: `` has been written by a beat
+        self._open = False  # ``data: `` has been written to keep the client waiting
         self._ended = False
         self._speaking: Candidate | None = None
+        self._out: list[bytes] = []
 
-    def name(self, model: Any, response_id: Any) -> None:
+    def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None:
         """Take the node's own names, unless they were left out or tell of its file system."""
-        if self._named:
+        if self._named or not answers:
             return
         self._named = True
-        if isinstance(response_id, str) and response_id:
-            self.response_id = response_id
+        if isinstance(ident, str) and ident:
+            self._response_id = ident
         if isinstance(model, str) and model and not _PATH_LIKE.search(model):
-            self.model = model
+            self._model = model
 
-    def candidate(self, index: int) -> Candidate:
-        found = self.candidates.get(index)
-        if found is None:
-            found = self.candidates[index] = Candidate(index)
-            found.suffix = b'}],"role":"model"},"index":%d}],"modelVersion":%b,"responseId":%b}' % (
-                index,
-                dumps_stream(self.model),
-                dumps_stream(self.response_id),
-            )
-        return found
+    def choice(self, index: int) -> Candidate:
+        made = Candidate(index)
+        made.suffix = b'}],"role":"model"},"index":%d}],"modelVersion":%b,"responseId":%b}' % (
+            index,
+            dumps_stream(self._model),
+            dumps_stream(self._response_id),
+        )
+        return made
 
-    def text(self, candidate: Candidate, text: str, *, last: bool = False) -> bytes:
-        """A piece of the answer. ``last``: its finish reason is known already, so that both
-        can go out together."""
+    def text(self, choice: Candidate, text: str, *, last: bool = False) -> None:
+        """Text that comes with its finish reason waits for it, so that both go out together."""
         if self._framing is Framing.UNARY:
-            return self._collect(candidate, text, thought=False)
+            self._collect(choice, text, thought=False)
+            return
         hold = last or self._held_back
-        if candidate.held is None and not hold:
-            return self._piece(candidate, text)
-        logs, candidate.logs = candidate.logs, []
-        due = self.flush(candidate)
+        if choice.held is None and not hold:
+            self._piece(choice, text)
+            return
+        logs, choice.logs = choice.logs, []
+        self._flush(choice)
         if hold:
-            candidate.held = (text, logs)
-            return due
-        candidate.logs = logs
-        return due + self._piece(candidate, text)
+            choice.held = (text, logs)
+        else:
+            choice.logs = logs
+            self._piece(choice, text)
 
-    def repeats(self, candidate: Candidate | None) -> bool:
-        """Whether more text of this candidate needs nothing but to be written. Then ``more`` may
-        follow, until anything else does."""
-        if candidate is None or self._held_back or candidate.held is not None or candidate.logs:
+    def repeats(self, choice: Candidate) -> bool:
+        if self._held_back or choice.held is not None or choice.logs:
             return False
-        self._speaking = candidate
+        self._speaking = choice
         return True
 
     def more(self, text: bytes) -> bytes:
-        """More text, as the JSON of a string that may stand on a stream's line."""
-        candidate = self._speaking
-        assert candidate is not None
+        choice = self._speaking
+        assert choice is not None
         if self._framing is Framing.UNARY:
-            return self._collect(candidate, loads(text), thought=False)
-        return self._framed(_TEXT_CHUNK + text + candidate.suffix)
+            self._collect(choice, loads(text), thought=False)
+            return b""
+        return self._framed(_TEXT_CHUNK + text + choice.suffix)
 
-    def thought(self, candidate: Candidate, text: str) -> bytes:
+    def thought(self, choice: Candidate, text: str) -> None:
         if self._framing is Framing.UNARY:
-            return self._collect(candidate, text, thought=True)
-        return self.flush(candidate) + self._piece(candidate, text, thought=True)
+            self._collect(choice, text, thought=True)
+            return
+        self._flush(choice)
+        self._piece(choice, text, thought=True)
 
-    def log(self, candidate: Candidate, tokens: list[dict[str, Any]]) -> None:
-        """Log probabilities of the tokens that come next, in OpenAI's shape."""
+    def call(self, choice: Candidate, call: ToolCall, piece: str) -> None:
+        """Calls go out whole, with the end."""
+
+    def finish(self, choice: Candidate) -> None:
+        """Finish reasons go out with the usage, at the end."""
+
+    def log(self, choice: Candidate, tokens: list[Any]) -> None:
         for token in tokens:
             if isinstance(token, dict) and isinstance(token.get("logprob"), int | float):
-                candidate.logs.append(token)
-                candidate.token_sum += token["logprob"]
-                candidate.token_count += 1
-        if len(candidate.logs) > _MOST_LOGS:
+                choice.logs.append(token)
+                choice.token_sum += token["logprob"]
+                choice.token_count += 1
+        if len(choice.logs) > _MOST_LOGS:
             raise StreamBroken("the node sent more log probabilities than one body can hold")
 
-    def flush(self, candidate: Candidate) -> bytes:
-        """What was held back of the text, where something else comes before the finish."""
-        if candidate.held is None:
-            return b""
-        text, logs = candidate.held
-        candidate.held = None
-        candidate.logs, later = logs, candidate.logs
-        due = self._piece(candidate, text)
-        candidate.logs = later
-        return due
-
-    def end(self, endings: list[tuple[Candidate, dict[str, Any]]], usage: Usage) -> bytes:
-        """The last chunk of each candidate: ``calls`` (parts), ``finishReason`` and, if any,
-        ``finishMessage``. The last of them carries the usage."""
+    def end(self, choices: list[Candidate], usage: Usage) -> None:
+        """The last chunk of each candidate; the last of them carries the usage."""
         self._ended = True
         metadata = usage_metadata(usage)
         if self._framing is Framing.UNARY:
-            whole = [self._whole(one, ending) for one, ending in endings]
-            return dumps_stream(self._reply(whole, metadata))
-        due = []
-        for at, (candidate, ending) in enumerate(endings):
-            final = metadata if at == len(endings) - 1 else None
-            due.append(self._frame(self._reply([self._last(candidate, ending)], final)))
-        return b"".join(due)
+            whole = [self._whole(choice) for choice in choices]
+            self._out.append(dumps_stream(self._reply(whole, metadata)))
+            return
+        for at, choice in enumerate(choices):
+            final = metadata if at == len(choices) - 1 else None
+            self._frame(self._reply([self._last(choice)], final))
+
+    def take(self) -> bytes:
+        out = self._out
+        if not out:
+            return b""
+        due = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return due
 
     def close(self) -> bytes:
-        return self._array.close() if self._framing is Framing.JSON_ARRAY else b""
+        due = self.take()
+        return due + self._array.close() if self._framing is Framing.JSON_ARRAY else due
 
     def error(self, envelope: bytes) -> bytes:
         if self._framing is Framing.UNARY or self._ended:
             return b""
-        return self._framed(envelope)
+        return self.take() + self._framed(envelope)
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         if self._ended or self._framing is Framing.UNARY:
             return b""
         if self._framing is Framing.JSON_ARRAY:
@@ -208,16 +217,27 @@ class GeminiWriter:
         self._open = True
         return b"data: "
 
-    def _piece(self, candidate: Candidate, text: str, *, thought: bool = False) -> bytes:
-        if candidate.logs:
+    def _flush(self, choice: Candidate) -> None:
+        """What was held back of the text, where something else comes before the finish."""
+        if choice.held is None:
+            return
+        text, logs = choice.held
+        choice.held = None
+        choice.logs, later = logs, choice.logs
+        self._piece(choice, text)
+        choice.logs = later
+
+    def _piece(self, choice: Candidate, text: str, *, thought: bool = False) -> None:
+        if choice.logs:
             part: dict[str, Any] = {"text": text, "thought": True} if thought else {"text": text}
             content = {"parts": [part], "role": "model"}
-            result = {"content": content, "index": candidate.index}
-            self._put_logs(candidate, result)
-            return self._frame(self._reply([result], None))
+            result = {"content": content, "index": choice.index}
+            self._put_logs(choice, result)
+            self._frame(self._reply([result], None))
+            return
         # The same as JSON made from dicts, at a third of the time: this is every token.
         middle = b',"thought":true' if thought else b""
-        return self._framed(_TEXT_CHUNK + dumps_stream(text) + middle + candidate.suffix)
+        self._out.append(self._framed(_TEXT_CHUNK + dumps_stream(text) + middle + choice.suffix))
 
     def _framed(self, json: bytes) -> bytes:
         if self._framing is Framing.JSON_ARRAY:
@@ -227,8 +247,8 @@ class GeminiWriter:
             return json + b"\r\n\r\n"
         return frame(json)
 
-    def _frame(self, reply: dict[str, Any]) -> bytes:
-        return self._framed(dumps_stream(reply))
+    def _frame(self, reply: dict[str, Any]) -> None:
+        self._out.append(self._framed(dumps_stream(reply)))
 
     def _reply(
         self, candidates: list[dict[str, Any]], usage: dict[str, Any] | None
@@ -236,92 +256,47 @@ class GeminiWriter:
         reply: dict[str, Any] = {"candidates": candidates}
         if usage:
             reply["usageMetadata"] = usage
-        reply["modelVersion"] = self.model
-        reply["responseId"] = self.response_id
+        reply["modelVersion"] = self._model
+        reply["responseId"] = self._response_id
         return reply
 
-    def _collect(self, candidate: Candidate, text: str, *, thought: bool) -> bytes:
+    def _collect(self, choice: Candidate, text: str, *, thought: bool) -> None:
         self._held_bytes += len(text)
         if self._held_bytes > MAX_HELD:
             raise StreamBroken("the node's reply is too large to be one body")
-        if not candidate.parts or candidate.parts[-1][0] is not thought:
-            candidate.parts.append((thought, []))
-        candidate.parts[-1][1].append(text)
-        return b""
+        if not choice.parts or choice.parts[-1][0] is not thought:
+            choice.parts.append((thought, []))
+        choice.parts[-1][1].append(text)
 
-    def _whole(self, candidate: Candidate, ending: dict[str, Any]) -> dict[str, Any]:
+    def _whole(self, choice: Candidate) -> dict[str, Any]:
         parts: list[dict[str, Any]] = []
-        for thought, pieces in candidate.parts:
+        for thought, pieces in choice.parts:
             part: dict[str, Any] = {"text": "".join(pieces)}
             parts.append({**part, "thought": True} if thought else part)
-        return self._ending(candidate, ending, parts)
+        return self._ending(choice, parts)
 
-    def _last(self, candidate: Candidate, ending: dict[str, Any]) -> dict[str, Any]:
+    def _last(self, choice: Candidate) -> dict[str, Any]:
         parts: list[dict[str, Any]] = []
-        if candidate.held is not None:
-            text, logs = candidate.held
+        if choice.held is not None:
+            text, logs = choice.held
             parts.append({"text": text})
-            candidate.logs = logs + candidate.logs
-        return self._ending(candidate, ending, parts)
+            choice.logs = logs + choice.logs
+        return self._ending(choice, parts)
 
-    def _ending(
-        self, candidate: Candidate, ending: dict[str, Any], parts: list[dict[str, Any]]
-    ) -> dict[str, Any]:
-        parts = [*parts, *ending.pop("calls", ())]
+    def _ending(self, choice: Candidate, parts: list[dict[str, Any]]) -> dict[str, Any]:
+        calls = call_parts(choice, self._names, self._request_id)
+        parts = [*parts, *(part for part in calls if part is not None)]
         # Never without a part, and never with an empty text beside a call.
         answered = any("thought" not in part for part in parts)
         content = {"parts": parts if answered else [*parts, {"text": ""}], "role": "model"}
-        result = {"content": content, **ending, "index": candidate.index}
-        self._put_logs(candidate, result)
-        if candidate.token_count:
-            result["avgLogprobs"] = candidate.token_sum / candidate.token_count
+        ending = finish_fields(choice, broken=None in calls)
+        result = {"content": content, **ending, "index": choice.index}
+        self._put_logs(choice, result)
+        if choice.token_count:
+            result["avgLogprobs"] = choice.token_sum / choice.token_count
         return result
 
-    def _put_logs(self, candidate: Candidate, result: dict[str, Any]) -> None:
-        if candidate.logs:
-            result["logprobsResult"] = _logprobs_result(candidate.logs)
-            candidate.logs = []
-
-
-def _logprobs_result(tokens: list[dict[str, Any]]) -> dict[str, Any]:
-    tops = []
-    for token in tokens:
-        top = token.get("top_logprobs")
-        ranked = sorted(
-            (
-                one
-                for one in (top if isinstance(top, list) else ())
-                if isinstance(one, dict) and isinstance(one.get("logprob"), int | float)
-            ),
-            key=lambda one: -one["logprob"],
-        )
-        tops.append({"candidates": [_token(one) for one in ranked]})
-    result: dict[str, Any] = {
-        "chosenCandidates": [_token(token) for token in tokens],
-        "logProbabilitySum": sum(token["logprob"] for token in tokens),
-    }
-    if any(one["candidates"] for one in tops):
-        result["topCandidates"] = tops
-    return result
-
-
-def _token(token: dict[str, Any]) -> dict[str, Any]:
-    text = token.get("token")
-    made = {"token": text if isinstance(text, str) else "", "logProbability": token["logprob"]}
-    if isinstance(token.get("id"), int):  # llama-server tells it
-        made["tokenId"] = token["id"]
-    return made
-
-
-def usage_metadata(usage: Usage) -> dict[str, Any]:
-    """{} where the node told nothing. Of ``output``, thoughts are told apart where known."""
-    if usage.prompt is None and usage.output is None:
-        return {}
-    prompt, output, thoughts = usage.prompt or 0, usage.output or 0, usage.thoughts or 0
-    counts = {"promptTokenCount": prompt, "candidatesTokenCount": max(output - thoughts, 0)}
-    if usage.cached:
-        counts["cachedContentTokenCount"] = usage.cached
-    if thoughts:
-        counts["thoughtsTokenCount"] = thoughts
-    counts["totalTokenCount"] = prompt + counts["candidatesTokenCount"] + thoughts
-    return counts
+    def _put_logs(self, choice: Candidate, result: dict[str, Any]) -> None:
+        if choice.logs:
+            result["logprobsResult"] = logprobs_result(choice.logs)
+            choice.logs = []

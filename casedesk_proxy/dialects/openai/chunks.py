@@ -1,55 +1,27 @@
-"""Reading the stream of a node that speaks OpenAI: what every pair with such a node needs."""
+"""What the chunks of a chat completion hold: text, fragments of calls, counts."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.dialects.node_errors.documents import raise_error
+from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
+from casedesk_proxy.dialects.core.events import MAX_HELD, text_or_blank
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import (
-    JSONError,
-    TooDeep,
-    dumps,
-    is_deeper,
-    loads_exact,
-    loads_repaired,
-    read_count,
-)
+from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.terms import Usage
 
 __all__ = [
     "DONE",
-    "MAX_HELD",
-    "Call",
     "CallList",
     "UsageTally",
     "number_calls",
-    "read_arguments",
-    "read_chunk",
     "read_usage",
     "says_text_only",
     "text_of_chunk",
-    "write_arguments",
 ]
 
 #: The data of the last event of most nodes; transformers has none.
 DONE = b"[DONE]"
-#: Most bytes of one reply that are held back: the arguments of calls, a collected body.
-MAX_HELD = 64 * 1024 * 1024
-#: Levels of a call's arguments; with those around them they can still be written.
-_MAX_DEPTH = 200
-
-
-def read_chunk(payload: bytes) -> dict[str, Any]:
-    """One event's object. Raises StreamBroken for what is none, NodeError for an error."""
-    try:
-        chunk = loads_repaired(payload)
-    except JSONError:
-        raise StreamBroken("the node sent an event that is not JSON") from None
-    if not isinstance(chunk, dict):
-        raise StreamBroken("the node sent an event that is not an object")
-    raise_error(chunk, payload)
-    return chunk
 
 
 def text_of_chunk(chunk: Any) -> Any:
@@ -88,45 +60,9 @@ def number_calls(document: dict[str, Any]) -> None:
                 call["index"] = at
 
 
-def read_arguments(text: str) -> dict[str, Any] | None:
-    """A call's arguments, {} where there are none; None where they are no JSON object, or one
-    that is nested too deeply to be passed on."""
-    if not text.strip():
-        return {}
-    try:
-        value = loads_exact(text.encode("utf-8", "replace"))
-    except JSONError:
-        return None
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) and not is_deeper(value, _MAX_DEPTH) else None
-
-
-def write_arguments(value: Any) -> str:
-    """Arguments that a node gave as an object, as the text they usually are."""
-    try:
-        return dumps(value).decode()
-    except TooDeep:
-        raise StreamBroken("the node sent a tool call that is nested too deeply") from None
-
-
-class Call:
-    """One tool call as its pieces arrive."""
-
-    __slots__ = ("id", "index", "name", "pieces")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.id = ""
-        self.name = ""
-        self.pieces: list[str] = []
-
-    def arguments(self) -> dict[str, Any] | None:
-        return read_arguments("".join(self.pieces))
-
-
 class CallList:
-    """The tool calls of one choice, put together from the fragments of its deltas.
+    """The tool calls of one choice, put together from the fragments of its deltas: each is put
+    behind the others of ``calls`` when it begins.
 
     A new id at an index already used is a new call: Ollama gave all parallel calls the index 0
     (ollama 15457). Not without a name, though, which no call could do without: then it is more of
@@ -134,23 +70,22 @@ class CallList:
     its id, else to the first.
     """
 
-    __slots__ = ("_current", "_held", "_ids", "calls")
+    __slots__ = ("_calls", "_current", "_held", "_ids")
 
-    def __init__(self) -> None:
-        #: In order of arrival.
-        self.calls: list[Call] = []
-        self._current: dict[int, Call] = {}
-        self._ids: dict[str, Call] = {}
+    def __init__(self, calls: list[ToolCall]) -> None:
+        self._calls = calls
+        self._current: dict[int, ToolCall] = {}
+        self._ids: dict[str, ToolCall] = {}
         self._held = 0
 
-    def add(self, fragment: Any) -> tuple[Call, str] | None:
+    def add(self, fragment: Any) -> tuple[ToolCall, str] | None:
         """Take one entry of ``delta.tool_calls``: its call, and the piece of arguments in it."""
         if not isinstance(fragment, dict):
             return None
         function = fragment.get("function")
         function = function if isinstance(function, dict) else {}
-        name = _text(function.get("name"))
-        call = self._find(fragment.get("index"), _text(fragment.get("id")), name)
+        name = text_or_blank(function.get("name"))
+        call = self._find(fragment.get("index"), text_or_blank(fragment.get("id")), name)
         call.name = call.name or name
         piece = function.get("arguments")
         if isinstance(piece, dict):  # TGI before 3: an object, whole
@@ -164,18 +99,7 @@ class CallList:
                 raise StreamBroken("the node sent a tool call without end")
         return call, piece
 
-    def ordered(self) -> list[Call]:
-        """By index, and by arrival within one: ids that occur twice are made unique (TGI's
-        are all "0"), missing ones stay empty."""
-        ordered = sorted(self.calls, key=lambda call: call.index)
-        seen: set[str] = set()
-        for call in ordered:
-            if call.id in seen:
-                call.id = ""
-            seen.add(call.id)
-        return ordered
-
-    def _find(self, index: Any, ident: str, name: str) -> Call:
+    def _find(self, index: Any, ident: str, name: str) -> ToolCall:
         if not isinstance(index, int) or isinstance(index, bool):
             known = self._ids.get(ident) if ident else None
             if known is not None:
@@ -183,8 +107,8 @@ class CallList:
             index = len(self._current) if ident else 0
         call = self._current.get(index)
         if call is None or (name and ident and call.id and ident != call.id):
-            call = self._current[index] = Call(index)
-            self.calls.append(call)
+            call = self._current[index] = ToolCall(index)
+            self._calls.append(call)
         if ident and not call.id:
             call.id = ident
             self._ids.setdefault(ident, call)
@@ -247,7 +171,3 @@ def _detail(counts: dict[str, Any], group: str, name: str) -> int | None:
 def _sum(counts: list[int | None]) -> int | None:
     told = [count for count in counts if count is not None]
     return read_count(sum(told)) if told else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -9,26 +9,12 @@ so only what is listed here finishes an answer.
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Any
 
+from casedesk_proxy.dialects.core.reply import Finish
 from casedesk_proxy.errors import StreamBroken
 
-__all__ = ["Finish", "read_finish"]
-
-
-class Finish(StrEnum):
-    """How an answer ended."""
-
-    #: The model was done. Whether it calls functions is told by the calls, not here.
-    STOP = "stop"
-    #: It met a stop string, by an engine that tells this from its own end.
-    STOP_SEQUENCE = "stop_sequence"
-    LENGTH = "length"
-    FILTER = "content_filter"
-    #: vLLM's detection, where the request asked for one, found the model to repeat itself: the
-    #: text is all that there will be, but it is not a natural end.
-    REPETITION = "repetition"
+__all__ = ["read_finish"]
 
 
 _ENDS = {

@@ -6,26 +6,30 @@ less (no format, no named function, no log probabilities).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from casedesk_proxy.dialects.anthropic.reader import MessagesReader, delta_template
 from casedesk_proxy.dialects.core.body_translator import BodyTranslator
 from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import messages_controls
 from casedesk_proxy.dialects.gemini.config import PATH as CONFIG
 from casedesk_proxy.dialects.gemini.config import Config
 from casedesk_proxy.dialects.gemini.contents import Answer, Ask, Media, Turn
 from casedesk_proxy.dialects.gemini.request import Request, read_count_request, read_request
 from casedesk_proxy.dialects.gemini.tools import Function
+from casedesk_proxy.dialects.gemini.writer import Candidate, GeminiWriter
 from casedesk_proxy.dialects.pairs.counts import COUNTED, estimate_tokens, read_count
-from casedesk_proxy.dialects.pairs.gemini_anthropic_reply import MessagesTranslator
 from casedesk_proxy.dialects.pairs.gemini_openai import node_names
 from casedesk_proxy.engines.profile import Choice, Messages, Profile, effort_of
+from casedesk_proxy.errors import Violation
 from casedesk_proxy.jsonio import dumps
-from casedesk_proxy.terms import Call, Dialect, Usage
+from casedesk_proxy.terms import Call, Dialect, Framing, Usage
 
-__all__ = ["count", "transpose"]
+__all__ = ["count", "translator", "transpose"]
 
 #: What may be written where neither client nor catalogue says: llama-server's own default.
 _MAX_TOKENS = 4096
@@ -60,7 +64,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         path="/v1/messages",
         body=dumps(made),
         streams=True,
-        translator=MessagesTranslator(
+        translator=translator(
             context,
             call.framing,
             thoughts=request.config.thoughts,
@@ -70,6 +74,20 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         dropped=findings.dropped,
         controls=messages_controls(made),
     )
+
+
+def translator(
+    context: Context,
+    framing: Framing,
+    *,
+    thoughts: bool = False,
+    names: Mapping[str, str] | None = None,
+    media: tuple[Violation, ...] = (),
+) -> StreamTranslator[Candidate]:
+    """``names`` leads from the node's function names to the client's."""
+    writer = GeminiWriter(context, framing, names)
+    reader = MessagesReader(writer, thoughts=thoughts)
+    return StreamTranslator(Dialect.GEMINI, context, reader, writer, delta_template(), media)
 
 
 def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:

@@ -12,21 +12,31 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.dialects.gemini.config import PATH as CONFIG
 from casedesk_proxy.dialects.gemini.config import Config
 from casedesk_proxy.dialects.gemini.contents import Media, Text, Turn
 from casedesk_proxy.dialects.gemini.request import Request, read_request
 from casedesk_proxy.dialects.gemini.tools import Function, Toolbox
-from casedesk_proxy.dialects.pairs.gemini_openai_reply import ChatTranslator
+from casedesk_proxy.dialects.gemini.writer import Candidate, GeminiWriter
+from casedesk_proxy.dialects.openai.reader import ChatReader, chunk_template
 from casedesk_proxy.dialects.schema.checks import is_strict
 from casedesk_proxy.dialects.schema.formats import fit_formats
 from casedesk_proxy.dialects.schema.ordering import fit_schema
 from casedesk_proxy.engines.profile import Choice, Profile, effort_of
+from casedesk_proxy.errors import Violation
 from casedesk_proxy.jsonio import dumps
-from casedesk_proxy.terms import Call
+from casedesk_proxy.terms import Call, Dialect, Framing
 
-__all__ = ["chat_messages", "chat_tools", "node_names", "template_fields", "transpose"]
+__all__ = [
+    "chat_messages",
+    "chat_tools",
+    "node_names",
+    "template_fields",
+    "translator",
+    "transpose",
+]
 
 _AUDIO = {
     "audio/wav": "wav",
@@ -64,7 +74,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         path="/v1/chat/completions",
         body=dumps(chat),
         streams=True,
-        translator=ChatTranslator(
+        translator=translator(
             context,
             call.framing,
             thoughts=request.config.thoughts,
@@ -75,6 +85,22 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         dropped=findings.dropped,
         controls=chat_controls(chat, profile.thinking),
     )
+
+
+def translator(
+    context: Context,
+    framing: Framing,
+    *,
+    thoughts: bool = False,
+    names: Mapping[str, str] | None = None,
+    wanted: int = 1,
+    media: tuple[Violation, ...] = (),
+) -> StreamTranslator[Candidate]:
+    """``names`` leads from the node's function names to the client's; ``wanted``: see
+    ChatReader."""
+    writer = GeminiWriter(context, framing, names)
+    reader = ChatReader(writer, thoughts=thoughts, wanted=wanted)
+    return StreamTranslator(Dialect.GEMINI, context, reader, writer, chunk_template(), media)
 
 
 def chat_messages(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.dialects.core.events import read_object
 from casedesk_proxy.dialects.node_errors.documents import is_error, reason_of, status_of
-from casedesk_proxy.dialects.openai.chunks import read_chunk
 from casedesk_proxy.errors import NodeError
 from casedesk_proxy.jsonio import dumps
 
@@ -45,7 +45,7 @@ def test_shapes(document: Any, status: int, reason: str) -> None:
     assert is_error(document)
     assert (status_of(document), reason_of(document)) == (status, reason)
     with pytest.raises(NodeError) as caught:
-        read_chunk(dumps(document))
+        read_object(dumps(document))
     assert (caught.value.answered, caught.value.body) == (status, dumps(document))
 
 

@@ -8,18 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.dialects.core.calls import ToolCall, in_order
+from casedesk_proxy.dialects.core.events import read_object
 from casedesk_proxy.dialects.openai import chunks as openai_chunks
-from casedesk_proxy.dialects.openai.chunks import CallList, UsageTally, read_chunk
+from casedesk_proxy.dialects.openai.chunks import CallList, UsageTally
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage
 from tests.dialects.replies import names, read_reply
 
 
 def put_together(*fragments: Any) -> list[tuple[str, str, dict[str, Any] | None]]:
-    calls = CallList()
+    begun: list[ToolCall] = []
+    calls = CallList(begun)
     for fragment in fragments:
         calls.add(fragment)
-    return [(call.id, call.name, call.arguments()) for call in calls.ordered()]
+    return [(call.id, call.name, call.arguments()) for call in in_order(begun)]
 
 
 def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = None) -> Any:
@@ -135,7 +138,7 @@ def test_where_thoughts_are_counted() -> None:
 )  # fmt: skip
 def test_what_is_no_chunk_breaks_the_stream(payload: bytes) -> None:
     with pytest.raises(StreamBroken) as caught:
-        read_chunk(payload)
+        read_object(payload)
     assert "no" not in caught.value.message.split()
 
 
@@ -163,13 +166,14 @@ def test_any_fragments_make_a_list(fragments: list[Any]) -> None:
 def test_recorded_calls(name: str) -> None:
     from casedesk_proxy.wire.sse import EventDecoder
 
-    calls = CallList()
+    begun: list[ToolCall] = []
+    calls = CallList(begun)
     for _, payload in EventDecoder().feed(read_reply(name).body):
         if payload != openai_chunks.DONE:
-            for choice in read_chunk(payload)["choices"]:
+            for choice in read_object(payload)["choices"]:
                 for fragment in choice["delta"].get("tool_calls") or ():
                     calls.add(fragment)
     if not name.startswith("transformers"):  # which leaves them in the text
-        assert [(call.name, call.arguments()) for call in calls.ordered()] == [
+        assert [(call.name, call.arguments()) for call in in_order(begun)] == [
             ("get_weather", {"city": "Paris"})
         ]

@@ -9,7 +9,7 @@ import jiter
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Translator
-from casedesk_proxy.dialects.openai.chunks import MAX_HELD
+from casedesk_proxy.dialects.core.events import MAX_HELD
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
 from casedesk_proxy.surfaces import anthropic

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.pairs import gemini_anthropic_reply
-from casedesk_proxy.dialects.pairs.gemini_anthropic_reply import MessagesTranslator
+from casedesk_proxy.dialects.anthropic import reader as anthropic_reader
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.pairs import gemini_anthropic
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from tests.dialects.asking import context
@@ -50,8 +51,8 @@ STOP = event("message_stop")
 BEGIN = start(input_tokens=5, output_tokens=1) + block(type="text", text="")
 
 
-def translator(framing: Framing = Framing.SSE, **wanted: Any) -> MessagesTranslator:
-    return MessagesTranslator(context(), framing, **wanted)
+def translator(framing: Framing = Framing.SSE, **wanted: Any) -> Translator:
+    return gemini_anthropic.translator(context(), framing, **wanted)
 
 
 def play(*stream: bytes, framing: Framing = Framing.SSE, **wanted: Any) -> bytes:
@@ -255,7 +256,7 @@ def test_a_missing_stop_is_an_error_even_with_a_reason() -> None:
 
 
 def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemini_anthropic_reply, "MAX_HELD", 10)
+    monkeypatch.setattr(anthropic_reader, "MAX_HELD", 10)
     reader = translator()
     reader.feed(block(0, type="tool_use", id="x", name="f"))
     with pytest.raises(StreamBroken):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.gemini import translator as gemini_translator
+from casedesk_proxy.dialects.core import stream_translator
 from casedesk_proxy.dialects.gemini import writer as gemini_writer
 from casedesk_proxy.dialects.openai import chunks as openai_chunks
 from casedesk_proxy.dialects.pairs.gemini_openai import transpose
@@ -517,7 +517,7 @@ def test_the_end_of_a_node_without_done() -> None:
 
 
 def test_too_much_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gemini_translator, gemini_writer, openai_chunks):
+    for module in (stream_translator, gemini_writer, openai_chunks):
         monkeypatch.setattr(module, "MAX_HELD", 1000)
     monkeypatch.setattr(gemini_writer, "_MOST_LOGS", 100)
     logged = delta(logprobs=[token("a", -1)] * 60)

@@ -1,0 +1,216 @@
+"""A Messages reply read: its stream of events, or the one body of a node that ignores it.
+
+Blocks may overlap and end late (llama-server, recorded), so everything goes by their index.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic
+
+from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
+from casedesk_proxy.dialects.core.events import MAX_HELD, read_object, text_or_blank
+from casedesk_proxy.dialects.core.reply import ChoiceT, Finish, ReplyWriter
+from casedesk_proxy.dialects.node_errors.documents import status_of
+from casedesk_proxy.errors import NodeError, StreamBroken
+from casedesk_proxy.fastpath.text_template import TextTemplate
+from casedesk_proxy.jsonio import read_count
+from casedesk_proxy.terms import Usage
+from casedesk_proxy.wire.sse import Event
+
+__all__ = ["MessagesReader", "delta_template"]
+
+_FINISH = {
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP,
+    "tool_use": Finish.STOP,
+    "max_tokens": Finish.LENGTH,
+    "model_context_window_exceeded": Finish.LENGTH,
+    "refusal": Finish.REFUSAL,
+    "pause_turn": Finish.PAUSE,
+    "compaction": Finish.PAUSE,
+}
+_COUNTS = (
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens",
+)
+
+
+def delta_template() -> TextTemplate:
+    return TextTemplate(b"text", lambda told: told["delta"]["text"])
+
+
+class MessagesReader(Generic[ChoiceT]):
+    """See ``reply.ReplyReader``. ``thoughts`` are not read where nobody is shown them."""
+
+    __slots__ = (
+        "_calls",
+        "_choice",
+        "_counts",
+        "_finish",
+        "_held",
+        "_left_out",
+        "_stopped",
+        "_thoughts",
+        "_writer",
+        "ended",
+    )
+
+    def __init__(self, writer: ReplyWriter[ChoiceT], *, thoughts: bool = False) -> None:
+        self.ended = False
+        self._writer = writer
+        self._thoughts = thoughts
+        self._choice: ChoiceT | None = None
+        self._calls: dict[int, ToolCall] = {}
+        self._held = 0
+        #: Indexes of blocks that mean nothing to the client, a server's own tool calls among them.
+        self._left_out: set[int] = set()
+        self._counts: dict[str, int] = {}
+        self._finish: Finish | None = None
+        self._stopped = False
+
+    @property
+    def usage(self) -> Usage:
+        told = self._counts
+        inputs = [told[name] for name in _COUNTS[:3] if name in told]
+        return Usage(
+            read_count(sum(inputs)) if inputs else None,
+            told.get("output_tokens"),
+            told.get("cache_read_input_tokens"),
+            told.get("thinking_tokens"),
+        )
+
+    def take(self, event: Event, learns: bool) -> ChoiceT | None:
+        name, payload = event
+        told = read_object(payload)
+        kind = told.get("type")
+        if name == b"error" or kind == "error":
+            raise NodeError(status_of(told), payload)
+        if kind == "content_block_delta":
+            delta = told.get("delta")
+            if not isinstance(delta, dict):
+                return None
+            if delta.get("type") == "text_delta":  # a token
+                return self._choice if self._say(delta.get("text")) and learns else None
+            self._take_delta(_index(told), delta)
+        elif kind == "content_block_start":
+            block = told.get("content_block")
+            if isinstance(block, dict):
+                self._take_block(_index(told), block)
+        elif kind == "message_start":
+            message = told.get("message")
+            if isinstance(message, dict):
+                self._begin(message)
+        elif kind == "message_delta":
+            self._take_counts(told.get("usage"))
+            delta = told.get("delta")
+            self._take_stop(delta.get("stop_reason") if isinstance(delta, dict) else None)
+        elif kind == "message_stop":
+            self._stopped = True
+            self.end()
+        return None
+
+    def take_body(self, document: dict[str, Any]) -> None:
+        content = document.get("content")
+        if document.get("type") != "message" or not isinstance(content, list):
+            raise StreamBroken("the node's reply is no message")
+        self._begin(document)
+        for at, block in enumerate(content):
+            if not isinstance(block, dict):
+                raise StreamBroken("the node sent a block that is no object")
+            self._take_block(at, block)
+        self._take_stop(document.get("stop_reason"))
+        self._stopped = True
+
+    def end(self) -> None:
+        if self._finish is None or not self._stopped:
+            raise StreamBroken("the node's reply ended before it was finished")
+        choice = self._speaker()
+        choice.finish = self._finish
+        self._writer.finish(choice)
+        choice.calls = list(self._calls.values())
+        self._writer.end([choice], self.usage)
+        self.ended = True
+
+    def _begin(self, message: dict[str, Any]) -> None:
+        self._take_counts(message.get("usage"))
+        ident = message.get("id")
+        self._writer.begin(message.get("model"), ident, self.usage, answers=True)
+        self._speaker()
+
+    def _take_counts(self, usage: Any) -> None:
+        """Cumulative; a later event may repeat some of them, or tell only the output."""
+        if not isinstance(usage, dict):
+            return
+        for name in _COUNTS:
+            self._put_count(name, usage.get(name))
+        details = usage.get("output_tokens_details")
+        if isinstance(details, dict):
+            self._put_count("thinking_tokens", details.get("thinking_tokens"))
+
+    def _put_count(self, name: str, value: Any) -> None:
+        count = read_count(value)
+        if count is not None:
+            self._counts[name] = count
+
+    def _take_stop(self, reason: Any) -> None:
+        """Raises StreamBroken for a reason that is not Anthropic's: the model did not finish."""
+        if not reason:
+            return
+        if not isinstance(reason, str) or reason not in _FINISH:
+            raise StreamBroken("the node gave up before its answer was finished")
+        self._finish = _FINISH[reason]
+
+    def _take_block(self, index: int, block: dict[str, Any]) -> None:
+        kind = block.get("type")
+        if kind == "tool_use":
+            ident, name = text_or_blank(block.get("id")), text_or_blank(block.get("name"))
+            call = self._calls[index] = ToolCall(index, ident, name)
+            # Whole at once; an empty one only says that pieces will follow.
+            self._add(call, write_arguments(block["input"]) if block.get("input") else "")
+        elif kind == "text":
+            self._say(block.get("text"))
+        elif kind == "thinking":
+            self._think(block.get("thinking"))
+        else:
+            self._left_out.add(index)
+
+    def _take_delta(self, index: int, delta: dict[str, Any]) -> None:
+        kind = delta.get("type")
+        if kind == "thinking_delta":
+            self._think(delta.get("thinking"))
+        elif kind == "input_json_delta" and index not in self._left_out:
+            piece = text_or_blank(delta.get("partial_json"))
+            call = self._calls.get(index)
+            if call is None:
+                raise StreamBroken("the node sent arguments of a call that it did not begin")
+            self._add(call, piece)
+
+    def _add(self, call: ToolCall, piece: str) -> None:
+        if piece:
+            call.pieces.append(piece)
+            self._held += len(piece)
+            if self._held > MAX_HELD:
+                raise StreamBroken("the node sent a tool call without end")
+        self._writer.call(self._speaker(), call, piece)
+
+    def _say(self, text: Any) -> bool:
+        if not text or not isinstance(text, str):
+            return False
+        self._writer.text(self._speaker(), text)
+        return True
+
+    def _think(self, text: Any) -> None:
+        if self._thoughts and text and isinstance(text, str):
+            self._writer.thought(self._speaker(), text)
+
+    def _speaker(self) -> ChoiceT:
+        if self._choice is None:
+            self._choice = self._writer.choice(0)
+        return self._choice
+
+
+def _index(told: dict[str, Any]) -> int:
+    index = told.get("index", 0)
+    return index if type(index) is int else -1

@@ -1,0 +1,133 @@
+"""A reply as an Anthropic client reads it.
+
+Nothing is ever ended that the node did not end: without an end there is no ``message_stop``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from casedesk_proxy.dialects.anthropic.forms import THINKING, ReplyForm, make_token
+from casedesk_proxy.dialects.anthropic.sequencer import BlockSequencer
+from casedesk_proxy.dialects.core.calls import ToolCall
+from casedesk_proxy.dialects.core.contract import Context
+from casedesk_proxy.dialects.core.reply import Finish, ReplyChoice
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.terms import Usage
+
+__all__ = ["AnthropicWriter"]
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class AnthropicWriter:
+    """See ``reply.ReplyWriter``. ``names`` leads from the node's function names to the client's;
+    ``stops`` are the client's stop strings. For a reply of one choice."""
+
+    def __init__(
+        self,
+        context: Context,
+        form: ReplyForm,
+        *,
+        names: Mapping[str, str] | None = None,
+        stops: tuple[str, ...] = (),
+    ) -> None:
+        self.content_type = form.content_type
+        self.take = form.take
+        self.close = form.close
+        self.error = form.error
+        self.more = form.more
+        self._context = context
+        self._form = form
+        self._stops = stops
+        make_id = functools.partial(_make_id, context.request_id)
+        self._blocks = BlockSequencer(form, names or {}, make_id)
+        self.text = self._blocks.text
+        self._begun = False
+
+    def expect(self, prompt_tokens: int) -> None:
+        """The prompt's size by the node's tokenizer, for the beginning of the message."""
+        self._context = replace(self._context, prompt_tokens=prompt_tokens)
+
+    def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None:
+        if self._begun:
+            return
+        self._begun = True
+        ident = _UNSAFE.sub("", ident.removeprefix("chatcmpl-")) if isinstance(ident, str) else ""
+        ident = f"msg_{ident or make_token(self._context.request_id)}"
+        counts = {"input_tokens": 0} | self._counts(usage)
+        self._form.begin(ident, self._context.asked, counts)
+
+    def choice(self, index: int) -> ReplyChoice:
+        return ReplyChoice(index)
+
+    def thought(self, choice: ReplyChoice, text: str) -> None:
+        self._blocks.words(THINKING, text)
+
+    def call(self, choice: ReplyChoice, call: ToolCall, piece: str) -> None:
+        self._blocks.call(call, piece)
+
+    def log(self, choice: ReplyChoice, tokens: list[Any]) -> None:
+        """Anthropic's API has no log probabilities."""
+
+    def finish(self, choice: ReplyChoice) -> None:
+        if choice.finish is Finish.REPETITION:
+            # Anthropic has no stop reason for it, and every other one says something else.
+            raise StreamBroken("the node stopped its model, which repeated itself")
+
+    def repeats(self, choice: ReplyChoice) -> bool:
+        return self._blocks.speaks
+
+    def end(self, choices: list[ReplyChoice], usage: Usage) -> None:
+        choice = choices[0]
+        matched = self._matched(choice)
+        cut = choice.finish is Finish.LENGTH
+        whole = self._blocks.complete(cut=cut or matched is not None, keep=cut)
+        reason = self._reason(choice, matched, whole)
+        sequence = matched if reason == "stop_sequence" else None
+        self._form.end(reason, sequence, self._counts(usage))
+
+    def keepalive(self) -> bytes:
+        """A ping, behind the beginning of the message: before it, events have no place."""
+        if not self._begun:
+            self.begin(None, None, Usage(), answers=False)
+        return self._form.ping()
+
+    def _matched(self, choice: ReplyChoice) -> str | None:
+        """The stop string that ended the answer."""
+        if isinstance(choice.matched, str) and choice.matched in self._stops:
+            return choice.matched
+        only = choice.finish is Finish.STOP_SEQUENCE and len(self._stops) == 1
+        return self._stops[0] if only else None
+
+    def _reason(self, choice: ReplyChoice, matched: str | None, whole: bool) -> str:
+        """Whether tools are used is told by the calls, never by the node's finish reason: vLLM
+        says ``stop`` after a named choice, and ``tool_calls`` without any call (vLLM 53255)."""
+        if choice.finish is Finish.LENGTH:
+            return "max_tokens"
+        if choice.refused or choice.finish in (Finish.FILTER, Finish.REFUSAL):
+            return "refusal"
+        if self._blocks.uses_tools and whole:
+            return "tool_use"
+        # A call that a stop string cut short must not be taken for one that is complete.
+        return "end_turn" if matched is None else "stop_sequence"
+
+    def _counts(self, usage: Usage) -> dict[str, Any]:
+        """Anthropic's input leaves out what came from the cache, its output includes thinking."""
+        prompt = usage.prompt if usage.prompt is not None else self._context.prompt_tokens
+        cached = usage.cached or 0
+        counts: dict[str, Any] = {} if prompt is None else {"input_tokens": max(prompt - cached, 0)}
+        counts["cache_creation_input_tokens"] = 0
+        counts["cache_read_input_tokens"] = cached
+        counts["output_tokens"] = usage.output or 0
+        if usage.thoughts:
+            counts["output_tokens_details"] = {"thinking_tokens": usage.thoughts}
+        return counts
+
+
+def _make_id(request_id: str, nth: int) -> str:
+    return make_token(f"{request_id}/call {nth}")

@@ -1,0 +1,30 @@
+"""What a node sends, one event or one body at a time: always a JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.dialects.node_errors.documents import raise_error
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import JSONError, loads_repaired
+
+__all__ = ["MAX_HELD", "read_object", "text_or_blank"]
+
+#: Most bytes of one reply that are held back: the arguments of calls, a collected body.
+MAX_HELD = 64 * 1024 * 1024
+
+
+def read_object(payload: bytes) -> dict[str, Any]:
+    """One event's object. Raises StreamBroken for what is none, NodeError for an error."""
+    try:
+        document = loads_repaired(payload)
+    except JSONError:
+        raise StreamBroken("the node sent an event that is not JSON") from None
+    if not isinstance(document, dict):
+        raise StreamBroken("the node sent an event that is not an object")
+    raise_error(document, payload)
+    return document
+
+
+def text_or_blank(value: Any) -> str:
+    return value if isinstance(value, str) else ""
