@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 
 __all__ = [
-    "MAX_PATH",
+    "MAX_PATH_CHARS",
     "MAX_VIOLATIONS",
     "BadRequest",
     "Busy",
@@ -45,20 +45,20 @@ __all__ = [
 ]
 
 #: Characters of a message that a log line shows.
-_LONGEST_REASON = 160
+_MAX_REASON_CHARS = 160
 #: Characters of a message that are read for that.
-_LONGEST_READ = 1000
+_MAX_READ_CHARS = 1000
 #: From the first opening quote to the last closing one: what is quoted may hold quotes itself.
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
 
 #: Characters of a message, as clients get it.
-MAX_MESSAGE = 8192
+MAX_MESSAGE_CHARS = 8192
 #: Places named in one error, here and in every envelope, and the characters of a path and of what
 #: is wrong there: names in a body are the client's own, and may be as long as the body.
 MAX_VIOLATIONS = 20
-MAX_PATH = 200
-_MAX_DESCRIPTION = 400
+MAX_PATH_CHARS = 200
+_MAX_DESCRIPTION_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,10 @@ def bounded(text: str, most: int) -> str:
 
 
 def _bounded(one: Violation) -> Violation:
-    path, description = bounded(one.path, MAX_PATH), bounded(one.description, _MAX_DESCRIPTION)
+    path, description = (
+        bounded(one.path, MAX_PATH_CHARS),
+        bounded(one.description, _MAX_DESCRIPTION_CHARS),
+    )
     return Violation(path, description, one.media)
 
 
@@ -103,7 +106,7 @@ class ProxyError(Exception):
         violations: tuple[Violation, ...] = (),
         retry_after: float | None = None,
     ) -> None:
-        message = bounded(message, MAX_MESSAGE)
+        message = bounded(message, MAX_MESSAGE_CHARS)
         super().__init__(message)
         self.message = message
         self.status = status or type(self).status
@@ -116,11 +119,11 @@ class ProxyError(Exception):
         """The message as a log may hold it: its first clause, short, without what it quotes, since
         that is a client's text or a node's."""
         told = self.message if not self.said else f"{self.message}: {self.said}"
-        if len(told) > _LONGEST_READ:
+        if len(told) > _MAX_READ_CHARS:
             # What is quoted there may end only behind the cut.
-            told = f"{told[:_LONGEST_READ]}'"
+            told = f"{told[:_MAX_READ_CHARS]}'"
         clause = _QUOTED.sub("…", " ".join(told.split())).partition("; ")[0]
-        return bounded(clause, _LONGEST_REASON)
+        return bounded(clause, _MAX_REASON_CHARS)
 
 
 class ClientFault(ProxyError):

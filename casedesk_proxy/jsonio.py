@@ -43,7 +43,7 @@ class TooDeep(ValueError):
 
 #: The largest whole number below which all are kept by every reader of JSON, and by Prometheus,
 #: which reads it as a float.
-_MOST_COUNTED = 2**53
+_MAX_EXACT_COUNT = 2**53
 
 _BREAKERS = (
     ("\u2028".encode(), b"\\u2028"),
@@ -183,4 +183,4 @@ def is_deeper(value: Any, than: int) -> bool:
 
 def read_count(value: Any) -> int | None:
     """A number of things that somebody else told: a whole number from 0 to 2**53, or None."""
-    return value if type(value) is int and 0 <= value <= _MOST_COUNTED else None
+    return value if type(value) is int and 0 <= value <= _MAX_EXACT_COUNT else None

@@ -38,7 +38,7 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 _TELLING = frozenset({b"origin", b"sec-fetch-site"})
 _READING = frozenset({"GET", "HEAD"})
 _MARKS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-dest"})
-_SHOWN = 100
+_MAX_SHOWN_CHARS = 100
 #: For a Host that has not the form of one.
 _NOBODY = "."
 
@@ -182,5 +182,5 @@ def _is_address(name: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    short = text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}…"
     return f"'{short}'"

@@ -14,13 +14,13 @@ __all__ = ["Refusals", "Summary", "Verdict"]
 
 #: Refusals of one address, and of all together, that have a log line each before they are summed
 #: up; the buckets leak as fast as those for the limit.
-_LOUD = 20
-_LOUD_TOGETHER = 200
-_LOUD_A_MINUTE = 60.0
+_MAX_LINES_EACH = 20
+_MAX_LINES_TOGETHER = 200
+_LINES_PER_MINUTE = 60.0
 #: Addresses that are remembered: those of the last refusals.
-_MOST = 4096
+_MAX_ADDRESSES = 4096
 #: Addresses that a summary names.
-_MOST_NAMED = 10
+_MAX_NAMED_ADDRESSES = 10
 
 
 class Verdict(Enum):
@@ -84,14 +84,18 @@ class Refusals:
         pair = self._buckets.pop(address, None)
         if pair is None:
             pair = _Bucket(now), _Bucket(now)
-            if len(self._buckets) >= _MOST:
+            if len(self._buckets) >= _MAX_ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]
         self._buckets[address] = pair
         most = self.a_minute
         limited = bool(most) and pair[0].fill(now, most / 60.0, most) > most
-        leak = _LOUD_A_MINUTE / 60.0
-        loud = not limited and pair[1].fill(now, leak, _LOUD) <= _LOUD
-        if loud and self._all.fill(now, _LOUD_TOGETHER / 60.0, _LOUD_TOGETHER) <= _LOUD_TOGETHER:
+        leak = _LINES_PER_MINUTE / 60.0
+        loud = not limited and pair[1].fill(now, leak, _MAX_LINES_EACH) <= _MAX_LINES_EACH
+        if (
+            loud
+            and self._all.fill(now, _MAX_LINES_TOGETHER / 60.0, _MAX_LINES_TOGETHER)
+            <= _MAX_LINES_TOGETHER
+        ):
             return Verdict.TOLD
         self._sum_up(address, limited)
         return Verdict.TOO_MANY if limited else Verdict.SUMMED_UP
@@ -102,7 +106,7 @@ class Refusals:
         return [Summary(address, *counts) for address, counts in summed.items()]
 
     def _sum_up(self, address: str, limited: bool) -> None:
-        if address not in self._summed and len(self._summed) >= _MOST_NAMED:
+        if address not in self._summed and len(self._summed) >= _MAX_NAMED_ADDRESSES:
             address = ""
         refused, before = self._summed.get(address, (0, 0))
         self._summed[address] = refused + 1, before + limited

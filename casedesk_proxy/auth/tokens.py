@@ -18,7 +18,7 @@ __all__ = ["Access", "TokenTable", "authorise", "bare_deployment", "find_access"
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
 #: Names of deployments in one message.
-_LISTED = 8
+_MAX_LISTED_NAMES = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -139,8 +139,8 @@ def _list(told: str, names: Sequence[str]) -> str:
     """An enclosed clause with the first of ``names``; "" where there are none."""
     if not names:
         return ""
-    others = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"; {told} {', '.join(names[:_LISTED])}{others}"
+    others = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
+    return f"; {told} {', '.join(names[:_MAX_LISTED_NAMES])}{others}"
 
 
 def _shown(name: str) -> str:

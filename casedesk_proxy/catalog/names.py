@@ -18,12 +18,12 @@ Reported = Mapping[str, tuple[ModelInfo, ...]]
 
 _LATEST = ":latest"
 #: Longer names are nobody's, and matching them against patterns would cost.
-_LONGEST = 512
+_MAX_NAME_CHARS = 512
 #: More names than these are not compared with what was asked for, nor looked at: that takes 10 µs
 #: each.
-_COMPARED = 500
+_MAX_COMPARED_NAMES = 500
 #: How many names a 404 lists where none is near to what was asked for.
-_LISTED = 5
+_MAX_LISTED_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     As in Ollama, ``name`` and ``name:latest`` are the same. Raises NotFound, code
     model_not_found, with up to three near names of what the deployment shows, else some of all.
     """
-    if len(asked) > _LONGEST:
+    if len(asked) > _MAX_NAME_CHARS:
         raise _not_found(asked, rules, reported)
     names = _readings(asked, rules.prefix)
     for name in reversed(names):
@@ -176,21 +176,24 @@ def _not_found(
 ) -> NotFound:
     """``target``: what an alias led to, in vain: its name is the one to be mended."""
     shown = visible_names(rules, reported)
-    names = [name for name, _ in islice(shown, _COMPARED + 1)]
+    names = [name for name, _ in islice(shown, _MAX_COMPARED_NAMES + 1)]
     told = f"model {_quote(asked)} is not served here"
     if target is not None:
         told = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
     wanted = target or asked
     near = []
-    if len(wanted) <= _LONGEST and len(names) <= _COMPARED:
+    if len(wanted) <= _MAX_NAME_CHARS and len(names) <= _MAX_COMPARED_NAMES:
         near = get_close_matches(wanted, names, n=3, cutoff=0.5)
     if near:
         told += f"; near names: {', '.join(near)}"
     elif names:
-        some, others = sorted(names)[:_LISTED], " and others" if len(names) > _LISTED else ""
+        some, others = (
+            sorted(names)[:_MAX_LISTED_NAMES],
+            " and others" if len(names) > _MAX_LISTED_NAMES else "",
+        )
         told += f"; served are {', '.join(some)}{others}"
     error = NotFound(told, code="model_not_found")
-    error.model = asked[:_LONGEST]
+    error.model = asked[:_MAX_NAME_CHARS]
     return error
 
 

@@ -26,7 +26,7 @@ from casedesk_proxy.upstream.inquiries import Inquirer
 __all__ = ["check"]
 
 #: Where output is no terminal, nobody wants lines broken for one.
-PLAIN_WIDTH = 160
+PLAIN_WIDTH_CHARS = 160
 #: Seconds for an answer of a node.
 _PATIENCE_S = 1.0
 
@@ -81,7 +81,7 @@ def _may_cut(engine: EngineSpec) -> bool:
 def _summarise(config: Config) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH)
+        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
     console.print(_node_table(config))
     console.print(_deployment_table(config))
     scheme = "http" if config.server.tls is None else "https"

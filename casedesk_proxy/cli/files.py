@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from casedesk_proxy.config.load import LoadedConfig, load_config
-from casedesk_proxy.config.tree import MAX_TEXT
+from casedesk_proxy.config.tree import MAX_TEXT_CHARS
 from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["read_config", "write_new"]
@@ -16,7 +16,7 @@ def read_config(path: Path) -> LoadedConfig:
     """Raises ConfigError, also for a file that cannot be read or is no text."""
     try:
         with path.open("rb") as opened:
-            data = opened.read(4 * MAX_TEXT + 1)
+            data = opened.read(4 * MAX_TEXT_CHARS + 1)
     except OSError as error:
         remedy = ""
         if isinstance(error, FileNotFoundError):

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.check import PLAIN_WIDTH
+from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail
 from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
@@ -22,7 +22,7 @@ from casedesk_proxy.errors import ConfigError
 
 __all__ = ["status"]
 
-_TIMEOUT = 5.0
+_TIMEOUT_S = 5.0
 #: For whom the configured address is nobody's.
 _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address of one with --admin"
 
@@ -66,7 +66,7 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     else:
         console = Console(highlight=False)
         if not console.is_terminal:
-            console = Console(highlight=False, width=PLAIN_WIDTH)
+            console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
         _show(console, told, time.time())
     raise click.exceptions.Exit(0 if told.get("ready") else 1)
 
@@ -80,12 +80,12 @@ def _configured(file: Path) -> str:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT)
+        super().__init__("localhost", timeout=_TIMEOUT_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT)
+        self.sock.settimeout(_TIMEOUT_S)
         self.sock.connect(self._path)
 
 
@@ -96,7 +96,7 @@ def _ask(address: str) -> dict[str, Any]:
         host, _, port = address.rpartition(":")
         # Where it listens on any address, this machine is one of them.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host.strip("[]"), host)
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT)
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/status")
         told = json.loads(connection.getresponse().read())

@@ -19,7 +19,7 @@ from casedesk_proxy.errors import Complaint
 
 __all__ = ["Mark", "Tree", "read_tree"]
 
-MAX_TEXT = 2**20
+MAX_TEXT_CHARS = 2**20
 MAX_DEPTH = 30
 #: Values in all, aliases counted each time they are used.
 MAX_VALUES = 100_000
@@ -49,7 +49,7 @@ class Tree:
 def read_tree(text: str, file: str) -> Tree:
     """Never raises: what is wrong stands in ``complaints``, and ``value`` holds what is right."""
     tree = Tree()
-    if len(text) > MAX_TEXT:
+    if len(text) > MAX_TEXT_CHARS:
         tree.complaints = [Complaint("", "is larger than 1 MiB, so it is no configuration", file)]
         return tree
     try:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-__all__ = ["LONGEST", "parse_duration", "parse_size"]
+__all__ = ["MAX_DURATION_S", "parse_duration", "parse_size"]
 
 #: Seconds in a year; longer timers overflow uvloop's milliseconds or are slips of the pen.
-LONGEST = 365 * 86400.0
+MAX_DURATION_S = 365 * 86400.0
 #: Largest size in bytes that is not a slip of the pen: 1 TiB.
-LARGEST = 2**40
+MAX_SIZE_BYTES = 2**40
 
 SIZE_UNITS = {
     "": 1, "b": 1,
@@ -34,7 +34,7 @@ def parse_size(value: object) -> int:
         value = _read_size(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("is not a size: write bytes, or for example 32MiB")
-    if not 1 <= value <= LARGEST:
+    if not 1 <= value <= MAX_SIZE_BYTES:
         raise ValueError("must be between 1 byte and 1024GiB")
     return value
 
@@ -45,7 +45,7 @@ def parse_duration(value: object) -> float:
         value = _read_duration(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("is not a duration: write seconds, or for example 500ms, 10m or 1h30m")
-    if not 0 <= value <= LONGEST:
+    if not 0 <= value <= MAX_DURATION_S:
         raise ValueError("must be between 0 and 365d")
     return float(value)
 

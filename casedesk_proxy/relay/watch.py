@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from casedesk_proxy.errors import UpstreamTimeout
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.upstream.deadlines import GRACE_S, LATE_S
+from casedesk_proxy.upstream.deadlines import LATE_TIMER_GRACE_S, LATE_TIMER_S
 
 __all__ = ["Watch"]
 
@@ -77,10 +77,10 @@ class Watch:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
-        self._late = now - self._next > LATE_S and not self._late
+        self._late = now - self._next > LATE_TIMER_S and not self._late
         if self._late:
             # See `deadlines`: what came during a stall is read after timers.
-            self._look_by(now + GRACE_S)
+            self._look_by(now + LATE_TIMER_GRACE_S)
             return
         shortest = float("inf")
         for relay, watched in list(self._watched.items()):

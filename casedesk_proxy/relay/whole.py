@@ -14,7 +14,7 @@ from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.usage.extract import find_usage
-from casedesk_proxy.usage.tap import MAX_PIECE
+from casedesk_proxy.usage.tap import MAX_PIECE_BYTES
 from casedesk_proxy.wire.bodies import content_coding
 from casedesk_proxy.wire.http1 import Body
 
@@ -62,9 +62,9 @@ def send_whole(
         outcome.terminal = Terminal.COMPLETED
         outcome.first_byte = loop.time()
         outcome.sent, outcome.events = len(body), 1
-        if is_given_up(surface, body[-MAX_PIECE:]):
+        if is_given_up(surface, body[-MAX_PIECE_BYTES:]):
             outcome.give_up()
-    outcome.usage = find_usage(surface, b"", body[-MAX_PIECE:])
+    outcome.usage = find_usage(surface, b"", body[-MAX_PIECE_BYTES:])
     broke = outcome.terminal is Terminal.NODE_BROKE
     connection.take_back()
     whole = outcome.terminal is Terminal.COMPLETED

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from casedesk_proxy.errors import (
-    MAX_PATH,
+    MAX_PATH_CHARS,
     Busy,
     ProxyError,
     StreamBroken,
@@ -246,7 +246,7 @@ class Outcome:
 
 def _listed(paths: tuple[str, ...]) -> str:
     """A body's field names are its client's own: as many as it has room for, and as long."""
-    told = [bounded(path, MAX_PATH) for path in paths[:_MOST_LISTED]]
+    told = [bounded(path, MAX_PATH_CHARS) for path in paths[:_MOST_LISTED]]
     if len(paths) > _MOST_LISTED:
         told.append(f"and {len(paths) - _MOST_LISTED} more")
     return ",".join(told)

@@ -24,7 +24,7 @@ from casedesk_proxy.replying.record import Phase, Terminal
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local, own_hosts
 from casedesk_proxy.server.listen import (
-    BACKLOG,
+    MAX_PENDING_CONNECTIONS,
     bind,
     describe,
     prepare,
@@ -270,7 +270,7 @@ class Gateway:
                     sock=sock.dup(),
                     ssl=self._tls.context if self._tls is not None else None,
                     ssl_handshake_timeout=HANDSHAKE if self._tls is not None else None,
-                    backlog=BACKLOG,
+                    backlog=MAX_PENDING_CONNECTIONS,
                 )
             )
             self.urls.append(describe(sock, secure=self._tls is not None))

@@ -21,11 +21,11 @@ from casedesk_proxy.upstream.metadata import Metadata
 __all__ = ["Remembered", "catalogue", "list_models"]
 
 #: Seconds that the first look at the nodes may keep a client, while nothing at all is known.
-FIRST_LOOK_S = 3.0
+FIRST_LOOK_WAIT_S = 3.0
 
-_MOST_LISTS = 32
+_MAX_LISTS = 32
 #: Characters; SDKs ask for a page's size and token.
-_LONGEST_QUERY = 200
+_MAX_QUERY_CHARS = 200
 
 _HEADERS = ((b"content-type", b"application/json"),)
 
@@ -43,14 +43,14 @@ class Remembered:
         self, call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
     ) -> Reply:
         """As `list_models`."""
-        if call.action is not Action.LIST_MODELS or len(call.query) > _LONGEST_QUERY:
+        if call.action is not Action.LIST_MODELS or len(call.query) > _MAX_QUERY_CHARS:
             return list_models(call, rules, reported)
         asked = call.surface, call.deployment is None, call.query, id(rules)
         told = rules, *(reported.get(name) for name in rules.nodes)
         made_of, reply = self._lists.get(asked, ((), None))
         if reply is None or len(made_of) != len(told) or any(map(operator.is_not, made_of, told)):
             reply = list_models(call, rules, reported)
-            if len(self._lists) >= _MOST_LISTS:
+            if len(self._lists) >= _MAX_LISTS:
                 del self._lists[next(iter(self._lists))]
             self._lists[asked] = told, reply
         return reply
@@ -61,7 +61,7 @@ async def catalogue(
 ) -> Reply:
     """The reply to LIST_MODELS or GET_MODEL. ``patience``: seconds for a name that is not known.
     Raises NotFound for a model that is not there."""
-    await metadata.first_look(rules.nodes, FIRST_LOOK_S)
+    await metadata.first_look(rules.nodes, FIRST_LOOK_WAIT_S)
     for name in rules.nodes:
         # Whoever looks at the list twice sees what is new.
         metadata.used(name)

@@ -23,7 +23,7 @@ __all__ = ["HalfClosed"]
 #: Seconds from one interim reply to the next; the first waits for answers that come at once.
 _PAUSES = (0.01, 0.01, 0.05, 0.2, 1.0, 10.0)
 #: Seconds after which a client that leaves is one that had waited.
-_WAITED = 2.0
+_MIN_WAIT_S = 2.0
 
 
 class _Connection(Protocol):
@@ -66,7 +66,7 @@ class HalfClosed:
     def left_at(self) -> float:
         """When a client left that is found to have gone now: with its FIN, unless it had waited."""
         now = time.perf_counter()
-        return self.since if now - self.since < _WAITED else now
+        return self.since if now - self.since < _MIN_WAIT_S else now
 
     def end(self) -> None:
         if self._timer is not None:

@@ -44,7 +44,7 @@ from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.terms import Call, Dialect, Framing
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
-from casedesk_proxy.usage.cut import SHORTEST
+from casedesk_proxy.usage.cut import MIN_LOOKED_AT_BYTES
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import glimpse_head
 from casedesk_proxy.wire.query import log_target
@@ -253,7 +253,7 @@ class Handler:
         else:
             raw = await request.read(limit, snapshot.body_timeout, snapshot.min_rate)
         outcome.received = len(raw)
-        if outcome.received >= SHORTEST:
+        if outcome.received >= MIN_LOOKED_AT_BYTES:
             outcome.text_size = text_size(raw)
         complete = time.perf_counter()
         wishes = Wishes(self._dispatcher.control_memory)

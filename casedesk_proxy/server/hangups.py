@@ -18,7 +18,7 @@ __all__ = ["HangUps"]
 
 #: Milliseconds after which what we send and nobody acknowledges counts as a hang-up: a client
 #: whose machine or firewall is silent about it.
-_SILENCE_MS = 30_000
+_UNACKNOWLEDGED_MS = 30_000
 
 
 class HangUps:
@@ -34,7 +34,7 @@ class HangUps:
     def watch(self, sock: socket.socket, hung_up: Callable[[], None]) -> int:
         """Returns what `forget` wants to know."""
         if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_MS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
         if self._epoll is None:
             self._epoll = select.epoll()
             self._loop.add_reader(self._epoll.fileno(), self._look)

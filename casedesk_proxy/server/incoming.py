@@ -6,7 +6,7 @@ import re
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.relay.request import Request
-from casedesk_proxy.wire.http1 import MAX_HEAD
+from casedesk_proxy.wire.http1 import MAX_HEAD_BYTES
 
 __all__ = ["Incoming"]
 
@@ -16,7 +16,7 @@ _TLS_HELLO = b"\x16\x03"
 #: Empty lines before a request, which are passed over (RFC 9112 section 2.2).
 _BLANK = re.compile(rb"[\r\n]*")
 #: Of the bytes, one above those.
-_FIRST_OF_A_WORD = 32
+_FIRST_WORD_BYTE = 32
 
 
 class Incoming:
@@ -42,17 +42,17 @@ class Incoming:
 
     def peek(self) -> bytes:
         """As much of what waits as a head may have."""
-        return self.data[self._at : self._at + MAX_HEAD]
+        return self.data[self._at : self._at + MAX_HEAD_BYTES]
 
     def take_head(self) -> bytes | None:
         """The next head, without the empty line that ends it; None while its end is missing.
         Raises BadRequest where it cannot become one. Something waits."""
         data = self.data
         start = self._at
-        if data[start] < _FIRST_OF_A_WORD:
+        if data[start] < _FIRST_WORD_BYTE:
             blank = _BLANK.match(data, start)
             start = blank.end() if blank is not None else start
-        end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
+        end = data.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES + 4)
         if end >= 0:
             self._at = end + 4
             return data[start:end]
@@ -61,7 +61,7 @@ class Incoming:
             self.clear()
         elif data.startswith(_TLS_HELLO, start):
             raise BadRequest("this port speaks plain HTTP; use http://", code="not_https")
-        elif len(self) > MAX_HEAD:
+        elif len(self) > MAX_HEAD_BYTES:
             raise BadRequest("the request's head is too large", status=431)
         return None
 

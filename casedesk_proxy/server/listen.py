@@ -8,10 +8,10 @@ import os
 import socket
 import stat
 
-__all__ = ["BACKLOG", "bind", "describe", "prepare", "remove_stale", "socket_path"]
+__all__ = ["MAX_PENDING_CONNECTIONS", "bind", "describe", "prepare", "remove_stale", "socket_path"]
 
 #: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
-BACKLOG = 4096
+MAX_PENDING_CONNECTIONS = 4096
 #: What is mostly behind it where TCP is concerned.
 _HINTS = {
     errno.EADDRINUSE: "another program, or a proxy that runs already, has it",
@@ -29,7 +29,7 @@ def bind(address: str) -> socket.socket:
         told = f"{error.strerror}; {hint}" if hint else error.strerror
         raise OSError(error.errno, f"cannot listen on {address}: {told}") from None
     prepare(sock)
-    sock.listen(BACKLOG)
+    sock.listen(MAX_PENDING_CONNECTIONS)
     return sock
 
 

@@ -29,7 +29,7 @@ Reject = Callable[[Client, bytes, ProxyError], None]
 
 #: Seconds for which a connection that was used a moment ago waits for one more request while the
 #: server closes: one may be on its way, and a client that pools connections cannot know better.
-_LAST_CHANCE = 1.0
+_LAST_REQUEST_WAIT_S = 1.0
 
 
 class PublicServer:
@@ -93,7 +93,7 @@ class PublicServer:
         """Close what carries no request and has not for a while; what does carry one tells its
         client that it is the last, and closes after its answer."""
         self.closing = True
-        self.idle_timeout = min(self.idle_timeout, _LAST_CHANCE)
+        self.idle_timeout = min(self.idle_timeout, _LAST_REQUEST_WAIT_S)
         for connection in list(self.connections):
             connection.finish_soon()
 

@@ -15,7 +15,7 @@ __all__ = ["RefusalLimit"]
 log = logging.getLogger(__name__)
 
 #: Seconds that one log line sums up.
-_PERIOD = 10.0
+_SUMMARY_PERIOD_S = 10.0
 
 
 class RefusalLimit:
@@ -39,7 +39,7 @@ class RefusalLimit:
             return error
         outcome.summed_up = True
         if self._timer is None:
-            self._timer = self._loop.call_later(_PERIOD, self._tell)
+            self._timer = self._loop.call_later(_SUMMARY_PERIOD_S, self._tell)
         if verdict is Verdict.SUMMED_UP:
             return error
         return ClientFault(

@@ -14,7 +14,7 @@ from casedesk_proxy.relay.parting import reset
 __all__ = ["Stalls", "Writer"]
 
 #: Looks per limit.
-_LOOKS = 4
+_LOOKS_PER_LIMIT = 4
 
 
 class Writer(Protocol):
@@ -43,7 +43,7 @@ class Stalls:
             return
         self._watched[writer] = writer.transport.get_write_buffer_size(), self._loop.time()
         if self._timer is None:
-            self._timer = self._loop.call_later(self.limit / _LOOKS, self._look)
+            self._timer = self._loop.call_later(self.limit / _LOOKS_PER_LIMIT, self._look)
 
     def forget(self, writer: Writer) -> None:
         self._watched.pop(writer, None)
@@ -67,4 +67,4 @@ class Stalls:
             else:
                 self._watched[writer] = left, now
         if self._watched:
-            self._timer = self._loop.call_later(self.limit / _LOOKS, self._look)
+            self._timer = self._loop.call_later(self.limit / _LOOKS_PER_LIMIT, self._look)

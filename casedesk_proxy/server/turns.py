@@ -15,7 +15,7 @@ from collections.abc import Callable
 __all__ = ["Turns"]
 
 #: Seconds of a round that are for what waits here.
-_ROUND = 0.002
+_ROUND_BUDGET_S = 0.002
 
 
 class Turns:
@@ -35,7 +35,7 @@ class Turns:
 
     def _run(self) -> None:
         waiting = self._waiting
-        until = time.perf_counter() + _ROUND
+        until = time.perf_counter() + _ROUND_BUDGET_S
         try:
             for _ in range(len(waiting)):
                 work = waiting[0]

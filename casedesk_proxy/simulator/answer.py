@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: Longest part of a prompt that is said back, in words.
-_ECHO = 20
+_MAX_ECHOED_WORDS = 20
 _WORD = re.compile(r"\s*\S+")
 
 
@@ -78,7 +78,7 @@ class Stream:
 def say(text: str) -> str:
     """The whole sentence that answers ``text``."""
     words = text.split()
-    echo = " ".join(words[:_ECHO]) + (" …" if len(words) > _ECHO else "")
+    echo = " ".join(words[:_MAX_ECHOED_WORDS]) + (" …" if len(words) > _MAX_ECHOED_WORDS else "")
     return f"Hello from the simulated node, where no model runs: café, 日本語, 😀. You said: {echo}"
 
 

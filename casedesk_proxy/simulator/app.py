@@ -35,9 +35,9 @@ from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo, RawHeaders
 __all__ = ["Received", "Simulator", "start"]
 
 #: Longest request line and header field that is taken, in bytes.
-_MAX_LINE = 65536
+_MAX_LINE_BYTES = 65536
 #: What every model says of its context, in tokens.
-_CONTEXT = 32768
+_CONTEXT_TOKENS = 32768
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +66,8 @@ class Simulator(web.Server):
             self._handle,
             handler_cancellation=True,
             access_log=None,
-            max_line_size=_MAX_LINE,
-            max_field_size=_MAX_LINE,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
         )
         self.url = ""
         self.port = 0
@@ -199,5 +199,5 @@ async def start(
 
 def _model(name: str) -> ModelInfo:
     return ModelInfo(
-        name, context_length=_CONTEXT, owned_by="simulator", embeds=name == "sim-embed"
+        name, context_length=_CONTEXT_TOKENS, owned_by="simulator", embeds=name == "sim-embed"
     )

@@ -15,7 +15,7 @@ __all__ = ["Body", "is_renamed", "read_body", "rename_model"]
 
 _TEXT = "a string is required"
 #: Names of models in one message.
-_LISTED = 5
+_MAX_LISTED_NAMES = 5
 _MAY_STREAM = frozenset({Action.MESSAGES, Action.CHAT, Action.COMPLETE})
 _WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
 _NAMING = _WRAPPERS | {"model", "requests"}
@@ -94,7 +94,10 @@ def _sole(offered: Sequence[str]) -> str:
         return offered[0]
     if not offered:
         raise _bad_field("model", _TEXT)
-    some, others = ", ".join(offered[:_LISTED]), " and others" if len(offered) > _LISTED else ""
+    some, others = (
+        ", ".join(offered[:_MAX_LISTED_NAMES]),
+        " and others" if len(offered) > _MAX_LISTED_NAMES else "",
+    )
     raise _bad_field("model", f"{_TEXT}; served are {some}{others}")
 
 

@@ -67,9 +67,9 @@ _PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
 _VERSION = re.compile(r"v1(?:beta1?|alpha)?$")
 #: Characters at a path's end that may be an action with its colon.
-_LONGEST_ACTION = 64
+_MAX_ACTION_CHARS = 64
 #: Segments looked at before a path that is known; nobody's base URL is deeper.
-_DEEPEST = 8
+_MAX_SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ def _tails(rest: str) -> Iterator[str]:
     """The path, then what stands behind each version in it, then behind all first segments of
     which something is served."""
     yield rest
-    segments = rest.split("/", _DEEPEST)
+    segments = rest.split("/", _MAX_SEGMENTS)
     tails = ["/".join(segments[skipped:]) for skipped in range(1, len(segments))]
     versioned = [_VERSION.match(before) is not None for before in segments]
     yield from (tail for tail, is_one in zip(tails, versioned, strict=False) if is_one)
@@ -240,5 +240,5 @@ def has_action(rest: str) -> bool:
 
 def _action(rest: str) -> str:
     """The word behind the last colon, which may be encoded."""
-    tail = rest[-_LONGEST_ACTION:]
+    tail = rest[-_MAX_ACTION_CHARS:]
     return _COLON.split(tail)[-1] if ":" in tail or "%" in tail else ""

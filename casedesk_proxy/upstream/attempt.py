@@ -21,7 +21,7 @@ from casedesk_proxy.wire.http1 import ResponseHead
 __all__ = ["Attempt", "AttemptFailed"]
 
 #: Seconds after which a client may try again that found us without file descriptors.
-_COME_AGAIN = 5.0
+_NO_DESCRIPTORS_RETRY_S = 5.0
 
 
 class AttemptFailed(Exception):
@@ -100,7 +100,7 @@ class Attempt:
                 # Nothing speaks against the node, and no other is nearer.
                 raise Busy(
                     "the proxy has no file descriptor left; try again in a moment",
-                    status=503, code="no_descriptors", retry_after=_COME_AGAIN,
+                    status=503, code="no_descriptors", retry_after=_NO_DESCRIPTORS_RETRY_S,
                 ) from None  # fmt: skip
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
             error = ConnectFailed(f"node {node} {reason}")

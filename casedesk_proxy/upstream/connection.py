@@ -13,14 +13,19 @@ from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.upstream.deadlines import Deadlines
-from casedesk_proxy.wire.http1 import MAX_HEAD, MalformedMessage, ResponseHead, parse_response_head
+from casedesk_proxy.wire.http1 import (
+    MAX_HEAD_BYTES,
+    MalformedMessage,
+    ResponseHead,
+    parse_response_head,
+)
 
 __all__ = ["ConnectionBroken", "NodeConnection"]
 
 #: Body bytes that may arrive before the relay takes over; beyond, reading pauses.
-MAX_EARLY = 262144
+MAX_EARLY_BYTES = 262144
 #: Interim replies (1xx) to one request; some proxies send 102 or 103 now and then, none so many.
-MOST_INTERIM = 64
+MAX_INTERIM_REPLIES = 64
 
 
 class ConnectionBroken(Exception):
@@ -77,7 +82,7 @@ class NodeConnection(asyncio.Protocol):
 
     def ask(self, request: bytes, within: float = float("inf")) -> Signal[ResponseHead]:
         """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
-        are passed over, up to MOST_INTERIM.
+        are passed over, up to MAX_INTERIM_REPLIES.
 
         Raises ConnectionBroken, or TimeoutError after ``within`` seconds, when awaited. A caller
         who is cancelled or in time out must `abort` the connection.
@@ -179,13 +184,13 @@ class NodeConnection(asyncio.Protocol):
 
     def _keep_early(self, data: bytes) -> None:
         self.early += data
-        if len(self.early) > MAX_EARLY and self.transport is not None:
+        if len(self.early) > MAX_EARLY_BYTES and self.transport is not None:
             self.transport.pause_reading()
 
     def _read_head(self) -> ResponseHead | None:
         """The reply's head if it has come whole; what is behind it then waits in ``early``."""
         buffer, start = self._buffer, 0
-        while (end := buffer.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)) >= 0:
+        while (end := buffer.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES + 4)) >= 0:
             head = self._heads.read(buffer[start:end])
             start = end + 4
             if head.status >= 200:
@@ -194,9 +199,9 @@ class NodeConnection(asyncio.Protocol):
             if head.status == 101:
                 raise MalformedMessage("upgrade without being asked")
             self._interim += 1
-            if self._interim > MOST_INTERIM:
+            if self._interim > MAX_INTERIM_REPLIES:
                 raise MalformedMessage("interim replies without end")
         self._buffer = buffer[start:] if start else buffer
-        if len(self._buffer) > MAX_HEAD:
+        if len(self._buffer) > MAX_HEAD_BYTES:
             raise MalformedMessage("head too large")
         return None

@@ -7,12 +7,12 @@ from typing import Any
 
 from casedesk_proxy.fastpath.fibers import Signal
 
-__all__ = ["GRACE_S", "LATE_S", "Deadlines"]
+__all__ = ["LATE_TIMER_GRACE_S", "LATE_TIMER_S", "Deadlines"]
 
 #: Seconds by which a timer comes too late after a stall of the loop, or of the machine: what is
 #: awaited may have come meanwhile and is read after timers, so that the verdict waits for a turn.
-LATE_S = 0.05
-GRACE_S = 0.02
+LATE_TIMER_S = 0.05
+LATE_TIMER_GRACE_S = 0.02
 
 
 class Deadlines:
@@ -48,9 +48,9 @@ class Deadlines:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
-        self._late = now - self._when > LATE_S and not self._late
+        self._late = now - self._when > LATE_TIMER_S and not self._late
         if self._late:
-            self._arm(now + GRACE_S)
+            self._arm(now + LATE_TIMER_GRACE_S)
             return
         for signal in [signal for signal, when in self._due.items() if when <= now]:
             if self._due.pop(signal, None) is not None and not signal.done:

@@ -18,12 +18,12 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.wire.http1 import parse_response_head
 
-__all__ = ["IDLE_SECONDS", "ConnectionPool"]
+__all__ = ["IDLE_TIMEOUT_S", "ConnectionPool"]
 
 #: How long an unused connection is kept.
-IDLE_SECONDS = 4.0
+IDLE_TIMEOUT_S = 4.0
 #: How many unused connections are kept per node.
-MAX_IDLE = 256
+MAX_IDLE_CONNECTIONS = 256
 
 
 class ConnectionPool:
@@ -71,7 +71,7 @@ class ConnectionPool:
 
     def reuse(self) -> NodeConnection | None:
         """An idle connection that looks alive, or None."""
-        oldest_allowed = self._loop.time() - IDLE_SECONDS
+        oldest_allowed = self._loop.time() - IDLE_TIMEOUT_S
         while self._idle:
             since, connection = self._idle.pop()
             if since >= oldest_allowed and connection.is_reusable():
@@ -99,12 +99,16 @@ class ConnectionPool:
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
         """The exchange is over: keep the connection if both sides agree and it is clean."""
-        if not keep_alive or not connection.is_reusable() or len(self._idle) >= MAX_IDLE:
+        if (
+            not keep_alive
+            or not connection.is_reusable()
+            or len(self._idle) >= MAX_IDLE_CONNECTIONS
+        ):
             connection.abort()
             return
         self._idle.append((self._loop.time(), connection))
         if self._timer is None:
-            self._timer = self._loop.call_later(IDLE_SECONDS, self._expire)
+            self._timer = self._loop.call_later(IDLE_TIMEOUT_S, self._expire)
 
     def close(self) -> None:
         """Close what is idle. Lent connections are closed by their exchanges."""
@@ -116,7 +120,7 @@ class ConnectionPool:
 
     def _expire(self) -> None:
         self._timer = None
-        oldest_allowed = self._loop.time() - IDLE_SECONDS
+        oldest_allowed = self._loop.time() - IDLE_TIMEOUT_S
         while self._idle and (
             self._idle[0][0] <= oldest_allowed or not self._idle[0][1].is_reusable()
         ):

@@ -11,12 +11,12 @@ from casedesk_proxy.wire.bodies import BodyReader, CloseReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["PATIENCE", "ask_beside"]
+__all__ = ["ANSWER_WAIT_S", "ask_beside"]
 
 #: Seconds that a reply which has begun waits for the answer.
-PATIENCE = 0.25
+ANSWER_WAIT_S = 0.25
 #: Answers are a number; vLLM adds the tokens themselves, some bytes each.
-LONGEST = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 async def ask_beside(pool: ConnectionPool, request: bytes, take: Callable[[bytes], None]) -> None:
@@ -61,13 +61,13 @@ class _Answer(asyncio.Protocol):
             return
         reader, used = self._reader, 0
         try:
-            while used < len(data) and not reader.ended and len(self._body) <= LONGEST:
+            while used < len(data) and not reader.ended and len(self._body) <= MAX_ANSWER_BYTES:
                 used += reader.read(data[used:])
                 self._body += b"".join(reader.payload)
         except MalformedChunk:
             self._fail()
             return
-        if used < len(data) or len(self._body) > LONGEST:
+        if used < len(data) or len(self._body) > MAX_ANSWER_BYTES:
             self._fail()
         elif reader.ended:
             if self._connection is not None:

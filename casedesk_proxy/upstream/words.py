@@ -13,14 +13,15 @@ from casedesk_proxy.wire.http1 import ResponseHead
 __all__ = ["read_words"]
 
 #: Seconds for what is still to come of it; mostly all of it came with its head.
-PATIENCE_S = 1.0
+REMAINDER_WAIT_S = 1.0
 
 
 async def read_words(
     loop: asyncio.AbstractEventLoop, connection: NodeConnection, head: ResponseHead
 ) -> bytes:
-    """What the body carries, as far as it comes within PATIENCE_S and LONGEST bytes. All that came
-    still waits in ``connection.early``. Whoever is cancelled has to abort the connection."""
+    """What the body carries, as far as it comes within REMAINDER_WAIT_S and LONGEST bytes. All
+    that came still waits in ``connection.early``. Whoever is cancelled has to abort the
+    connection."""
     words = _Words(loop, body_reader(head))
     words.data_received(connection.early)
     if words.whole.done():
@@ -28,7 +29,7 @@ async def read_words(
     connection.early = b""
     if connection.lend(words) is None:
         words.connection_lost(connection.lost_by)
-    timer = loop.call_later(PATIENCE_S, words.stop)
+    timer = loop.call_later(REMAINDER_WAIT_S, words.stop)
     try:
         await words.whole
     finally:

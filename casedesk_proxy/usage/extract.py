@@ -44,7 +44,7 @@ _BEGINNING = b'"message_start"'
 _NOTHING = Usage()
 #: Counts that are looked at, from the end backwards. The last ones hold the final,
 #: cumulative counts.
-_MOST = 4
+_MAX_COUNTS = 4
 
 
 def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
@@ -70,7 +70,7 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
     """What stands in the counts' own place, in its order."""
-    return [*_beginning(dialect, part), *outermost_values(part, _KEYS[dialect], _MOST)]
+    return [*_beginning(dialect, part), *outermost_values(part, _KEYS[dialect], _MAX_COUNTS)]
 
 
 def _beginning(dialect: Dialect, part: bytes) -> list[Any]:

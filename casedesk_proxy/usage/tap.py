@@ -1,7 +1,7 @@
 """The tap: remembers the beginning and the end of a reply's body while it goes by.
 
 Nothing is parsed while a stream runs; ``usage`` looks once, at the end. Memory is bounded by
-two pieces of MAX_PIECE bytes.
+two pieces of MAX_PIECE_BYTES bytes.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.extract import find_usage
 
-__all__ = ["MAX_PIECE", "Tap"]
+__all__ = ["MAX_PIECE_BYTES", "Tap"]
 
 #: Bytes. An event with counts is far smaller; a unary body has its counts near its end.
-MAX_PIECE = 8192
+MAX_PIECE_BYTES = 8192
 
 
 class Tap:
@@ -27,10 +27,10 @@ class Tap:
     def take(self, payload: bytes) -> None:
         """The next bytes of the body."""
         if not self.first:
-            self.first = payload[:MAX_PIECE]
-        if len(payload) < MAX_PIECE:
+            self.first = payload[:MAX_PIECE_BYTES]
+        if len(payload) < MAX_PIECE_BYTES:
             payload = self.last + payload
-        self.last = payload[-MAX_PIECE:]
+        self.last = payload[-MAX_PIECE_BYTES:]
 
     def skip(self) -> None:
         """Something went by unseen: what came before it is not the end's beginning."""

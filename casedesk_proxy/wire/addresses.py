@@ -18,7 +18,7 @@ __all__ = ["UNIX", "TrustedProxies", "is_network", "limit_key", "plain_address"]
 #: How a peer on a Unix socket is called, in the log and in server.trusted_proxies.
 UNIX = "unix"
 #: Addresses read of one request, from the right. Nobody has more proxies in a row.
-_MOST_HOPS = 32
+_MAX_HOPS = 32
 _IPV6_PREFIX_BITS = 64
 #: One element of ``Forwarded`` (RFC 7239): anything up to a comma outside quotes.
 _ELEMENT = re.compile(r'(?:[^",]++|"[^"]*+")++')
@@ -122,14 +122,14 @@ def _hops(headers: RawHeaders) -> Iterator[str]:
     told = _lines(headers, b"x-forwarded-for")
     if told:
         for line in reversed(told):
-            yield from (one.strip() for one in reversed(line.rsplit(",", _MOST_HOPS)))
+            yield from (one.strip() for one in reversed(line.rsplit(",", _MAX_HOPS)))
         return
     for line in reversed(_lines(headers, b"forwarded")):
         if line.count('"') % 2 or "\\" in line:
             # A quote that the client left open would swallow what the proxy added behind it.
             yield ""
             return
-        for element in reversed(_ELEMENT.findall(line)[-_MOST_HOPS:]):
+        for element in reversed(_ELEMENT.findall(line)[-_MAX_HOPS:]):
             match = _FOR.search(element.strip())
             yield (match[1] or match[2] or "") if match else ""
 

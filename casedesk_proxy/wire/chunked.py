@@ -11,17 +11,17 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 
-__all__ = ["HEADS", "LAST_CHUNK", "MOST_CHUNKS", "ChunkReader", "MalformedChunk", "frame_chunk"]
+__all__ = ["HEADS", "LAST_CHUNK", "MAX_CHUNKS", "ChunkReader", "MalformedChunk", "frame_chunk"]
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 #: Longest size line, extensions included, and longest trailer section, in bytes.
-MAX_LINE = 4096
-MAX_TRAILER = 8192
+MAX_LINE_BYTES = 4096
+MAX_TRAILER_BYTES = 8192
 
 #: Chunks that one ``read`` takes, so that a peer who sends a byte in each costs no round of the
 #: loop more than half a millisecond; few reads of a reply's tokens hold more than 50.
-MOST_CHUNKS = 512
+MAX_CHUNKS = 512
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -72,7 +72,7 @@ class ChunkReader:
     """Follows one chunked body through arbitrary reads.
 
     ``read`` returns how many bytes of the read belong to the message, or as many of them as hold
-    MOST_CHUNKS: the rest is to be given again, in another round of the loop. ``ended`` tells
+    MAX_CHUNKS: the rest is to be given again, in another round of the loop. ``ended`` tells
     whether the message is complete; ``between`` whether the next byte starts a size line.
     Malformed framing raises MalformedChunk, after which the reader is of no further use.
     """
@@ -102,7 +102,7 @@ class ChunkReader:
         """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
         the message's."""
         self.payload = []
-        position, end, left = start, len(data), MOST_CHUNKS
+        position, end, left = start, len(data), MAX_CHUNKS
         if self._at is _At.TRAILER:
             self.trailer_at = start
         while position < end and left > 0 and self._at is not _At.END:
@@ -124,7 +124,7 @@ class ChunkReader:
             if size_line is None:
                 return self._read_line(data, position), left
             size, begin = int(size_line[1], 16), size_line.end()
-            if begin - position > MAX_LINE:
+            if begin - position > MAX_LINE_BYTES:
                 raise MalformedChunk("line too long")
             stop = begin + size
             if not size or stop + 2 > end:
@@ -150,7 +150,7 @@ class ChunkReader:
         newline = data.find(b"\n", position)
         stop = len(data) if newline < 0 else newline + 1
         self._line += data[position:stop]
-        if len(self._line) > MAX_LINE:
+        if len(self._line) > MAX_LINE_BYTES:
             raise MalformedChunk("line too long")
         if newline < 0:
             self._check_partial()
@@ -181,5 +181,5 @@ class ChunkReader:
             self._at = _At.END
         else:
             self._trailer += len(line)
-            if self._trailer > MAX_TRAILER or not _TRAILER.fullmatch(line, 0, len(line) - 2):
+            if self._trailer > MAX_TRAILER_BYTES or not _TRAILER.fullmatch(line, 0, len(line) - 2):
                 raise MalformedChunk("bad trailer")

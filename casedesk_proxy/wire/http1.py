@@ -16,7 +16,7 @@ from enum import Enum
 from casedesk_proxy.terms import RawHeaders, record
 
 __all__ = [
-    "MAX_HEAD",
+    "MAX_HEAD_BYTES",
     "Body",
     "HeadTooLarge",
     "MalformedMessage",
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 #: Longest head accepted, in bytes. Node takes 16 KiB, nginx four times 8 KiB.
-MAX_HEAD = 32768
+MAX_HEAD_BYTES = 32768
 
 #: Most header lines of a head, which is read in one go. SDKs send up to 40.
 MAX_FIELDS = 256
@@ -141,7 +141,7 @@ def parse_request_head(block: bytes) -> RequestHead:
 def glimpse_head(data: bytes) -> tuple[str, str, RawHeaders]:
     """Method, target and headers of a head that is incomplete or refused, as far as they can be
     read: to say no in the right words. Each may be empty, the target cut. Raises nothing."""
-    request_line, *lines = data.lstrip(b"\r\n")[:MAX_HEAD].split(b"\r\n")
+    request_line, *lines = data.lstrip(b"\r\n")[:MAX_HEAD_BYTES].split(b"\r\n")
     match = _BEGINNING.match(request_line)
     if match is None:
         return "", "", ()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MAX_ELEMENT", "ArrayScanner", "ArrayTooLarge", "ArrayWriter", "NotAnArray"]
+__all__ = ["MAX_ELEMENT_BYTES", "ArrayScanner", "ArrayTooLarge", "ArrayWriter", "NotAnArray"]
 
 #: As large as an event may be.
-MAX_ELEMENT = 16 * 1024 * 1024
+MAX_ELEMENT_BYTES = 16 * 1024 * 1024
 #: Deeper nesting is no reply of any API, and no parser's business.
 MAX_DEPTH = 1000
 
@@ -50,7 +50,7 @@ class ArrayScanner:
         "ended",
     )
 
-    def __init__(self, limit: int = MAX_ELEMENT) -> None:
+    def __init__(self, limit: int = MAX_ELEMENT_BYTES) -> None:
         self._limit = limit
         self._held = bytearray()  # of the element under way
         self._depth = 0  # 0: before the array; 1: in it

@@ -28,9 +28,9 @@ _USER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 #: Of a longer target a log shows the beginning.
-_MAX_SHOWN = 2000
+_MAX_SHOWN_CHARS = 2000
 #: Times that a name is decoded; who encodes more often is not read by anybody either.
-_MOST_DECODED = 8
+_MAX_DECODED_TIMES = 8
 
 
 def find_key(query: str) -> str | None:
@@ -71,8 +71,8 @@ def scrub_target(target: str) -> str:
     ``key[]``, a second ``?``, any letter case, names that are encoded more than once, and
     ``user:password@`` before a host. A value ends at an ``&`` and at nothing else.
     """
-    if len(target) > _MAX_SHOWN:
-        target = f"{target[:_MAX_SHOWN]}…"
+    if len(target) > _MAX_SHOWN_CHARS:
+        target = f"{target[:_MAX_SHOWN_CHARS]}…"
     encoded = "%" in target
     if encoded or "@" in target:
         target = _USER.sub(r"\1***@", target)
@@ -89,7 +89,7 @@ def scrub_target(target: str) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    for _ in range(_MOST_DECODED):
+    for _ in range(_MAX_DECODED_TIMES):
         decoded = unquote(name)
         if decoded == name:
             break

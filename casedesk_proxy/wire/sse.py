@@ -1,14 +1,22 @@
 """Server-sent events (WHATWG HTML, section 9.2): an incremental decoder, and frames to send.
 
 The decoder takes any line end, byte order mark, comments and data over several lines, split
-anywhere, and holds at most MAX_EVENT bytes. ``id`` and ``retry`` mean nothing on these streams
-and are dropped, as are events whose data is empty or blank: the standard gives them to their
+anywhere, and holds at most MAX_EVENT_BYTES. ``id`` and ``retry`` mean nothing on these streams and
+are dropped, as are events whose data is empty or blank: the standard gives them to their
 reader, but no protocol here has any, and proxies send them to keep a connection open.
 """
 
 from __future__ import annotations
 
-__all__ = ["COMMENT", "MAX_EVENT", "Event", "EventDecoder", "EventTooLarge", "frame", "named_frame"]
+__all__ = [
+    "COMMENT",
+    "MAX_EVENT_BYTES",
+    "Event",
+    "EventDecoder",
+    "EventTooLarge",
+    "frame",
+    "named_frame",
+]
 
 #: (event name or b"", data). A tuple, not a class: one is made for every token that passes.
 Event = tuple[bytes, bytes]
@@ -16,7 +24,7 @@ Event = tuple[bytes, bytes]
 #: An event that every parser ignores, as llama-server's own keepalive.
 COMMENT = b":\n\n"
 #: One event may hold a whole tool call or embedding, or an image; more is a broken node.
-MAX_EVENT = 16 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -54,7 +62,7 @@ class EventDecoder:
         "between",
     )
 
-    def __init__(self, limit: int = MAX_EVENT) -> None:
+    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
         self._buffer = bytearray()  # bytes of lines that have not ended
         self._scanned = 0  # how much of the buffer holds no line end
         self._name = b""

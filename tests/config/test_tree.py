@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.config.tree import MAX_TEXT, Mark, read_tree
+from casedesk_proxy.config.tree import MAX_TEXT_CHARS, Mark, read_tree
 from tests.fixtures.effort import examples
 
 
@@ -167,7 +167,9 @@ def test_deep_nesting_is_refused(text: str) -> None:
 
 
 def test_a_huge_text_is_not_even_read() -> None:
-    assert told("#" * (MAX_TEXT + 1)) == ["f: is larger than 1 MiB, so it is no configuration"]
+    assert told("#" * (MAX_TEXT_CHARS + 1)) == [
+        "f: is larger than 1 MiB, so it is no configuration"
+    ]
 
 
 ALPHABET = "ab01 \n\t:-[]{},&*!|>'\"%@`#?~<.\\xuU\u2028\x00é😀"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.config.units import LONGEST, parse_duration, parse_size
+from casedesk_proxy.config.units import MAX_DURATION_S, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_unit_with_two_meanings_is_refused() -> None:
         ("0.1s", 0.1),
         ("7", 7.0),
         (" 7.5 ", 7.5),
-        ("365d", LONGEST),
+        ("365d", MAX_DURATION_S),
     ],
 )
 def test_durations(written: object, seconds: float) -> None:

@@ -106,7 +106,7 @@ async def test_whoever_asks_right_after_a_start_gets_the_list_and_not_an_empty_o
 
 
 async def test_a_node_that_hangs_holds_no_list_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "FIRST_LOOK_S", 0.05)
+    monkeypatch.setattr(catalogue, "FIRST_LOOK_WAIT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         nodes = {"a": f"url: 'http://127.0.0.1:{deaf.getsockname()[1]}'"}
         async with serving(nodes, ", models: [m]") as gateway:

@@ -90,7 +90,7 @@ async def test_the_log_sums_up_and_the_metrics_count_each(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(module, "_PERIOD", 0.05)
+    monkeypatch.setattr(module, "_SUMMARY_PERIOD_S", 0.05)
     caplog.set_level(logging.WARNING)
     async with proxy_here(config()) as proxy:
         async with connect(proxy.url) as client:

@@ -168,7 +168,7 @@ async def test_what_the_client_has_to_mend_is_its_own(status: int, body: bytes) 
 async def test_an_error_whose_words_come_late_or_never(
     late: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(words, "REMAINDER_WAIT_S", 0.05)
 
     async def play(side: NodeSide) -> None:
         await side.request()

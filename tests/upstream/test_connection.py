@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from casedesk_proxy.upstream.connection import (
-    MOST_INTERIM,
+    MAX_INTERIM_REPLIES,
     ConnectionBroken,
     NodeConnection,
 )
@@ -57,19 +57,19 @@ INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_interim_replies_have_an_end(at_once: bool) -> None:
     """10 000 of them in one read took 2 s, and there was no end to them."""
-    many = [INTERIM] * (MOST_INTERIM + 1)
+    many = [INTERIM] * (MAX_INTERIM_REPLIES + 1)
     with pytest.raises(ConnectionBroken, match="interim replies without end"):
         await ask(*([b"".join(many)] if at_once else many))
-    _, head = await ask(INTERIM * MOST_INTERIM + HEAD)
+    _, head = await ask(INTERIM * MAX_INTERIM_REPLIES + HEAD)
     assert head.status == 200
 
 
 async def test_interim_replies_are_counted_by_request() -> None:
-    connection, _ = await ask(INTERIM * MOST_INTERIM + b"HTTP/1.1 204 No Content\r\n\r\n")
+    connection, _ = await ask(INTERIM * MAX_INTERIM_REPLIES + b"HTTP/1.1 204 No Content\r\n\r\n")
     for _ in range(2):
         waiter = connection.ask(b"AGAIN")
         await asyncio.sleep(0)
-        connection.data_received(INTERIM * MOST_INTERIM + b"HTTP/1.1 204 No Content\r\n\r\n")
+        connection.data_received(INTERIM * MAX_INTERIM_REPLIES + b"HTTP/1.1 204 No Content\r\n\r\n")
         assert (await waiter).status == 204
 
 

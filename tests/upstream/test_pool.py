@@ -76,7 +76,7 @@ async def test_a_node_that_says_close_is_closed(peer: tuple[Peer, ConnectionPool
 async def test_idle_connections_expire(
     peer: tuple[Peer, ConnectionPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(pool_module, "IDLE_TIMEOUT_S", 0.05)
     node, pool = peer
     pool.give_back(await pool.open(), keep_alive=True)
     await node.closed.wait()

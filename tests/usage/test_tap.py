@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.terms import Dialect, Usage
-from casedesk_proxy.usage.tap import MAX_PIECE, Tap
+from casedesk_proxy.usage.tap import MAX_PIECE_BYTES, Tap
 
 COUNTS = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
 DONE = b"data: [DONE]\n\n"
@@ -23,14 +23,14 @@ def test_taken_in_any_pieces(size: int) -> None:
     assert tap.usage(Dialect.OPENAI) == Usage(3, 4)
 
 
-@given(st.lists(st.binary(max_size=3 * MAX_PIECE), max_size=5))
+@given(st.lists(st.binary(max_size=3 * MAX_PIECE_BYTES), max_size=5))
 def test_the_end_is_kept_and_memory_is_bounded(pieces: list[bytes]) -> None:
     tap = Tap()
     for piece in pieces:
         tap.take(piece)
     assert tap.last == b"".join(pieces)[-len(tap.last) :] or not tap.last
-    assert len(tap.last) == min(MAX_PIECE, len(tap.last))
-    assert len(tap.first) <= MAX_PIECE
+    assert len(tap.last) == min(MAX_PIECE_BYTES, len(tap.last))
+    assert len(tap.first) <= MAX_PIECE_BYTES
 
 
 def test_first_keeps_the_beginning() -> None:

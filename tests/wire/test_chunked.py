@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.wire.chunked import (
     HEADS,
     LAST_CHUNK,
-    MOST_CHUNKS,
+    MAX_CHUNKS,
     ChunkReader,
     MalformedChunk,
     frame_chunk,
@@ -139,15 +139,15 @@ def test_heads_match_no_read_of_several_chunks() -> None:
 def test_a_read_takes_so_many_chunks_and_no_more(size: bytes, ahead: bytes) -> None:
     """Whoever sends a byte in each chunk costs no round of the loop more than others do."""
     crumb = size + b"\r\nx\r\n"
-    wire = b"5\r\nhello\r\n" + crumb * 3 * MOST_CHUNKS + LAST_CHUNK
+    wire = b"5\r\nhello\r\n" + crumb * 3 * MAX_CHUNKS + LAST_CHUNK
     reader, body, turns = ChunkReader(), b"", 0
     position = reader.read(ahead)
     body += b"".join(reader.payload)
     while not reader.ended:
         position += reader.read(wire, position)
-        assert len(reader.payload) <= MOST_CHUNKS + 1
+        assert len(reader.payload) <= MAX_CHUNKS + 1
         body += b"".join(reader.payload)
         turns += 1
     assert position == len(wire)
-    assert body == b"hello" + b"x" * 3 * MOST_CHUNKS
+    assert body == b"hello" + b"x" * 3 * MAX_CHUNKS
     assert turns == 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from casedesk_proxy.errors import (
-    MAX_PATH,
+    MAX_PATH_CHARS,
     MAX_VIOLATIONS,
     BadRequest,
     Unsupported,
@@ -126,7 +126,10 @@ class Violations:
     def summary(self) -> str:
         told = []
         for one in self.kept[:_TOLD]:
-            path, description = bounded(one.path, MAX_PATH), bounded(one.description, _LONGEST_TOLD)
+            path, description = (
+                bounded(one.path, MAX_PATH_CHARS),
+                bounded(one.description, _LONGEST_TOLD),
+            )
             told.append(description if path in description else f"{path}: {description}")
         more = self.count - len(told)
         return "\n".join(told) + (f"\nand {more} more" if more > 0 else "")
