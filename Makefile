@@ -5,12 +5,14 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint types check fix bench bench-sweep bench-micro clean install uninstall
+.PHONY: help run test test-fast test-plain test-python lint types check fix bench bench-sweep bench-micro clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
 	@echo "make test    install what the tests need, run them all"
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
+	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
+	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
@@ -51,6 +53,18 @@ PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) tests/test
 
 test-fast: $(VENV)/.test
 	$(PYTEST) -n $(shell nproc) --hypothesis-profile fast $(PURE_TESTS) $(PYTEST_FLAGS)
+
+# Bytes, log lines and metrics are the same without them, see docs/fastpath.md.
+test-plain: $(VENV)/.test
+	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) tests/server tests/e2e $(PYTEST_FLAGS)
+
+# In an environment of its own, kept for the next time.
+OTHER = build/$(notdir $(PYTHON))
+test-python:
+	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/pip install --quiet --editable '.[test]'
+	$(OTHER)/bin/python -m pytest --dist loadfile --no-loadscope-reorder -n $(WORKERS) \
+	    --ignore tests/bench --ignore tests/systemd --ignore tests/node_sdks $(PYTEST_FLAGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

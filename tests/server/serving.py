@@ -168,6 +168,9 @@ def chunked(*chunks: bytes, extra: str = "") -> bytes:
 
 
 async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and body of the next reply; interim ones before it are passed over."""
     head = await reader.readuntil(b"\r\n\r\n")
+    while head.startswith(b"HTTP/1.1 1"):
+        head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
     return int(head.split(b" ")[1]), await reader.readexactly(length)
