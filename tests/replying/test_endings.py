@@ -1,23 +1,49 @@
-"""How a broken stream tells its client."""
+"""How a reply that broke ends for its client: the table, row by row."""
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
 
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.replying.endings import ArrayTap, broken_ending, is_between_events
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.replying.endings import (
+    ArrayTap,
+    Form,
+    Parting,
+    Position,
+    drop,
+    part,
+    place_error,
+    position_of,
+)
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.usage.tap import Tap
 
 ERROR = StreamBroken("the node closed")
+ARRAY = b'[{"a": [1, "]"]}\r\n,\r\n{"b": "[{"}]'
 
 
+def seen(form: Form, *pieces: bytes) -> Position:
+    """Where a body stands that has come in those pieces."""
+    tap = ArrayTap() if form is Form.ARRAY else Tap()
+    for piece in pieces:
+        tap.take(piece)
+    return position_of(form, tap)
+
+
+def ending(sent: bytes) -> bytes:
+    """What an array that was sent so far ends with."""
+    return place_error(Dialect.GEMINI, Form.ARRAY, seen(Form.ARRAY, sent), ERROR)
+
+
+@pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize("surface", list(Dialect))
-def test_between_events_the_error_is_told_error_first(surface: Dialect) -> None:
-    frame = broken_ending(surface, Framing.SSE, b"data: {}\n\n", ERROR)
+def test_between_events_the_error_is_told_error_first(surface: Dialect, bare: bool) -> None:
+    frame = place_error(surface, Form.EVENTS, Position.BETWEEN, ERROR, bare=bare)
     data = frame.split(b"data: ")[1]
-    assert is_between_events(frame)
+    assert seen(Form.EVENTS, frame) is Position.BETWEEN
     told = json.loads(data)
     assert told["error"]["message"] == "the node closed"
     if surface is not Dialect.ANTHROPIC:
@@ -26,16 +52,37 @@ def test_between_events_the_error_is_told_error_first(surface: Dialect) -> None:
 
 @pytest.mark.parametrize("tail", [b"data: {", b"data: {}\n", b"data: {}\r\n"])
 def test_inside_an_event_nothing_is_added(tail: bytes) -> None:
-    assert broken_ending(Dialect.GEMINI, Framing.SSE, tail, ERROR) == b""
+    assert seen(Form.EVENTS, tail) is Position.INSIDE
+    assert place_error(Dialect.GEMINI, Form.EVENTS, Position.INSIDE, ERROR) == b""
+
+
+def test_inside_an_event_a_client_without_framing_is_told_behind_its_end() -> None:
+    """The end of its connection would be the proper end of the message."""
+    frame = place_error(Dialect.OPENAI, Form.EVENTS, Position.INSIDE, ERROR, bare=True)
+    assert frame.startswith(b"\n\ndata: {")
 
 
 @pytest.mark.parametrize("tail", [b"", b"x\n\n", b"x\r\n\r\n", b"x\r\r"])
 def test_every_line_end_is_known(tail: bytes) -> None:
-    assert is_between_events(tail)
+    assert seen(Form.EVENTS, tail) is Position.BETWEEN
 
 
-def test_a_body_that_is_no_stream_is_only_cut() -> None:
-    assert broken_ending(Dialect.OPENAI, Framing.UNARY, b"", ERROR) == b""
+@pytest.mark.parametrize(
+    ("form", "position"),
+    [
+        *itertools.product([Form.UNARY], Position),
+        (Form.ARRAY, Position.INSIDE),
+        (Form.EVENTS, Position.OPENED),
+        (Form.EVENTS, Position.UNOPENED),
+    ],
+)
+@pytest.mark.parametrize("bare", [False, True])
+def test_elsewhere_nothing_can_be_told(form: Form, position: Position, bare: bool) -> None:
+    assert place_error(Dialect.GEMINI, form, position, ERROR, bare=bare) == b""
+
+
+def test_a_body_that_is_no_stream_stands_nowhere() -> None:
+    assert seen(Form.UNARY, b"") is Position.INSIDE
 
 
 @pytest.mark.parametrize(
@@ -49,16 +96,44 @@ def test_a_body_that_is_no_stream_is_only_cut() -> None:
     ],
 )
 def test_between_elements_the_error_is_one(sent: bytes, told: bytes) -> None:
-    tap = ArrayTap()
-    tap.take(sent)
-    ending = tap.ending(tap.last, ERROR)
-    assert ending.startswith(told)
-    whole = json.loads(sent + ending + b"]")
+    assert ending(sent).startswith(told)
+    whole = json.loads(sent + ending(sent) + b"]")
     assert whole[-1]["error"]["message"] == "the node closed"
 
 
 @pytest.mark.parametrize("sent", [b'[{"a', b'[{"a": 1', b"[{}]", b"<html>", b'[{"a": "}'])
 def test_elsewhere_an_array_is_only_cut(sent: bytes) -> None:
-    tap = ArrayTap()
-    tap.take(sent)
-    assert tap.ending(tap.last, ERROR) == b""
+    assert ending(sent) == b""
+
+
+@pytest.mark.parametrize("keep", range(len(ARRAY)))
+def test_a_cut_array_is_an_array_with_an_error_or_none(keep: int) -> None:
+    """Cut anywhere, byte by byte or at once: what the client has reads as an array with the error
+    as its last element, or does not read at all."""
+    sent = ARRAY[:keep]
+    position = seen(Form.ARRAY, sent)
+    assert seen(Form.ARRAY, *(sent[at : at + 1] for at in range(keep))) is position
+    told = place_error(Dialect.GEMINI, Form.ARRAY, position, ERROR)
+    if told:
+        assert json.loads(sent + told + b"]")[-1]["error"]["message"] == "the node closed"
+    else:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(sent)
+
+
+@pytest.mark.parametrize(
+    ("bare", "told", "parting"),
+    [
+        (False, True, Parting.CLOSE),
+        (False, False, Parting.CLOSE),
+        (True, True, Parting.CLOSE),
+        (True, False, Parting.RESET),
+    ],
+)
+def test_no_end_is_a_clean_one(bare: bool, told: bool, parting: Parting) -> None:
+    assert part(bare=bare, told=told) is parting
+
+
+def test_a_client_that_left_is_dropped() -> None:
+    assert drop(bare=False) is Parting.ABORT
+    assert drop(bare=True) is Parting.RESET
