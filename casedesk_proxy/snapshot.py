@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from casedesk_proxy.auth.tokens import TokenTable
@@ -17,7 +18,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.addresses import TrustedProxies
 
-__all__ = ["DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
+__all__ = ["Current", "DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,14 @@ class Snapshot:
     refusals_per_minute: int
     proxies: TrustedProxies
     open_to_all: tuple[str, ...]
+
+
+class Current(Protocol):
+    """Whoever knows the snapshot that is in force. It is read anew for each decision, never
+    kept."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
 
 
 def compile_snapshot(

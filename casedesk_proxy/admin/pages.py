@@ -33,9 +33,11 @@ class Served(Protocol):
     metadata: Metadata
     metrics: Metrics
     config_status: ConfigStatus
-    admin_hosts: Hosts
     draining: bool
     urls: list[str]
+
+    @property
+    def admin_hosts(self) -> Hosts: ...
 
     @property
     def watch(self) -> Watch: ...

@@ -64,22 +64,21 @@ class Refusals:
     """``a_minute``: refusals of an address a minute beyond which it is told to wait, and as many at
     once; 0: any number."""
 
-    __slots__ = ("_all", "_buckets", "_summed", "a_minute")
+    __slots__ = ("_all", "_buckets", "_summed")
 
-    def __init__(self, a_minute: int) -> None:
-        self.a_minute = a_minute
+    def __init__(self) -> None:
         #: By address: for the limit, and for log lines. The last refused are at the end.
         self._buckets: dict[str, tuple[_Bucket, _Bucket]] = {}
         self._all = _Bucket(0.0)
         #: Refused and limited since the last summary; "" counts for those that it cannot name.
         self._summed: dict[str, tuple[int, int]] = {}
 
-    @property
-    def pause(self) -> float:
+    @staticmethod
+    def pause(a_minute: int) -> float:
         """Seconds after which an address that was told to wait may be refused once more."""
-        return 60.0 / self.a_minute if self.a_minute else 0.0
+        return 60.0 / a_minute if a_minute else 0.0
 
-    def note(self, address: str, now: float) -> Verdict:
+    def note(self, address: str, now: float, a_minute: int) -> Verdict:
         """``address`` as limits count it."""
         pair = self._buckets.pop(address, None)
         if pair is None:
@@ -87,7 +86,7 @@ class Refusals:
             if len(self._buckets) >= _MAX_ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]
         self._buckets[address] = pair
-        most = self.a_minute
+        most = a_minute
         limited = bool(most) and pair[0].fill(now, most / 60.0, most) > most
         leak = _LINES_PER_MINUTE / 60.0
         loud = not limited and pair[1].fill(now, leak, _MAX_LINES_EACH) <= _MAX_LINES_EACH

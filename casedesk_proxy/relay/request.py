@@ -113,7 +113,7 @@ class Request:
         if length and not self._size and came >= length and self._done is None:
             # Most bodies come in one piece.
             self._reader = _ENDED
-            if self._room.held + length > self._room.most:
+            if not self._room.has(length):
                 self._keep(data[start : start + length])
                 return length
             self._room.held += length

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from casedesk_proxy.errors import Busy
 
 __all__ = ["Room"]
@@ -11,23 +13,27 @@ _COME_AGAIN = 5.0
 
 
 class Room:
-    """``held`` bytes of ``most``. Whoever takes some gives them back."""
+    """``held`` bytes of ``most``, which the configuration in force says. Whoever takes some gives
+    them back."""
 
-    __slots__ = ("held", "most")
+    __slots__ = ("_most", "held")
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._most = most
         self.held = 0
+
+    def has(self, size: int) -> bool:
+        """Whether so many more find room."""
+        return self.held + size <= self._most()
 
     def take(self, size: int) -> None:
         """Raises Busy (503), with nothing taken, where they are too many."""
-        if self.held + size > self.most:
-            raise _full()
+        self.check(size)
         self.held += size
 
     def check(self, size: int) -> None:
         """Raises Busy (503) where so many more would be too many now."""
-        if self.held + size > self.most:
+        if not self.has(size):
             raise _full()
 
     def give(self, size: int) -> None:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -22,7 +23,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Phase, Terminal
 from casedesk_proxy.server.handler import Handler
-from casedesk_proxy.server.hosts import are_local, own_hosts
+from casedesk_proxy.server.hosts import are_local
 from casedesk_proxy.server.listen import (
     MAX_PENDING_CONNECTIONS,
     bind,
@@ -32,8 +33,17 @@ from casedesk_proxy.server.listen import (
     socket_path,
 )
 from casedesk_proxy.server.public import PublicServer
-from casedesk_proxy.server.runtime import ListenerTls, Runtime, compile_runtime
-from casedesk_proxy.telemetry.accesslog import Sink, access_log
+from casedesk_proxy.server.runtime import (
+    ListenerTls,
+    Listening,
+    Runtime,
+    Serving,
+    compile_runtime,
+    first_runtime,
+    relocate,
+)
+from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
@@ -65,15 +75,15 @@ class Gateway:
         log_formatter: LogFormatter | None = None,
         public: Sequence[socket.socket] = (),
         admin: Sequence[socket.socket] = (),
+        sinks: Sequence[Sink] = (),
     ) -> None:
-        """``log_formatter``: how the access log is written, as configured where none is given.
-        Sockets that a service manager opened are served instead of the configured addresses.
+        """``log_formatter``: how the access log is written. Sockets that a service manager opened
+        are served instead of the configured addresses. ``sinks`` hear of each exchange at its
+        end, beside the metrics and the access log.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
-        self._runtime = runtime = compile_runtime(config, secrets)
-        snapshot = runtime.snapshot
-        self._log_formatter = log_formatter or LogFormatter()
+        self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
         self._inherited_public, self._inherited_admin = tuple(public), tuple(admin)
         self._listeners: list[asyncio.Server] = []
         self._admin_listeners: list[asyncio.Server] = []
@@ -82,7 +92,7 @@ class Gateway:
         self._admin_files: list[str] = []
         self._admin: web.AppRunner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tls = ListenerTls(runtime.certificate) if runtime.certificate else None
+        self._tls = ListenerTls(self.serving) if config.server.tls is not None else None
         self.draining = False
         self.config_status = ConfigStatus(loaded=time.time(), tried=time.time())
         self.metrics = Metrics()
@@ -90,26 +100,28 @@ class Gateway:
         self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
         self.dispatcher = Dispatcher(loop)
-        self.dispatcher.apply(snapshot)
-        self.metadata = Metadata(loop, self.dispatcher.slots.set_slot_count)
-        self.metadata.apply(snapshot)
+        self.metadata = Metadata(loop, self.serving, self.dispatcher.slots.set_slot_count)
         self.dispatcher.slots.on_service_lost = self.metadata.failed
-        self._prober = Prober(loop, self.dispatcher.slots, self.metadata)
-        self._prober.apply(snapshot)
-        self._handler = Handler(loop, snapshot, self.dispatcher, self.metadata, self._sinks())
+        self._prober = Prober(loop, self.serving, self.dispatcher.slots, self.metadata)
+        told = (self.metrics.count, *sinks)
+        self._handler = Handler(loop, self.serving, self.dispatcher, self.metadata, told)
+        self._apply(None)
         self._public = PublicServer(
             self._handler.handle,
             self._handler.reject,
             head_timeout=config.server.header_timeout,
             idle_timeout=config.server.keepalive_timeout,
             handshake_timeout=HANDSHAKE if config.server.tls is not None else 0.0,
+            limits=lambda: self.serving.current.limits,
         )
-        self.admin_hosts = Hosts()
-        self._is_local = self._is_admin_local = True
-        self._public.apply(config.server)
         #: Where the public side listens, as URLs.
         self.urls: list[str] = []
         self.admin_urls: list[str] = []
+
+    @property
+    def admin_hosts(self) -> Hosts:
+        """The names by which the admin listener may be called."""
+        return self.serving.current.admin_hosts
 
     @property
     def watch(self) -> Watch:
@@ -151,21 +163,20 @@ class Gateway:
     def waiting(self) -> Mapping[str, int]:
         """How many requests of each deployment wait for a slot."""
         admission = self.dispatcher.slots.admission
-        return {name: admission.waiting(name) for name in self._runtime.snapshot.deployments}
+        return {name: admission.waiting(name) for name in self.serving.snapshot.deployments}
 
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
-        settings = self._runtime.config.server
+        settings = self.serving.current.config.server
         public = self._inherited_public or (self._bind(settings.listen, self._public_files),)
-        self._is_local = are_local(public)
-        self._handler.hosts = own_hosts(settings, local=self._is_local)
+        where = Listening(public_is_local=are_local(public))
+        self._locate(where)
         for sock in public:
             await self._serve(sock)
         if self._inherited_admin or settings.admin is not None:
             address = settings.admin or ""
             admin = self._inherited_admin or (self._bind(address, self._admin_files),)
-            self._is_admin_local = are_local(admin)
-            self.admin_hosts = own_hosts(settings, local=self._is_admin_local)
+            self._locate(replace(where, admin_is_local=are_local(admin)))
             await self._start_admin(admin)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
@@ -174,29 +185,24 @@ class Gateway:
         self._loop_lag.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
-        """What `adopt` takes. Reads files, so it belongs into a thread; changes nothing.
+        """What `apply` takes. Reads files, so it belongs into a thread; changes nothing.
 
         Raises OSError where a TLS file cannot be used."""
-        return compile_runtime(config, secrets, self._runtime)
+        return compile_runtime(config, secrets, self.serving.current)
 
     def apply(self, runtime: Runtime) -> None:
         """Serve another configuration from the next request on. Exchanges that run keep theirs.
         Nothing here waits or can fail: all that could is in `compile`."""
-        config, snapshot = runtime.config, runtime.snapshot
-        if self._tls is not None and runtime.certificate is not None:
-            self._tls.certificate = runtime.certificate
-        self.dispatcher.apply(snapshot)
-        self.metadata.apply(snapshot)
-        self._prober.apply(snapshot)
-        self._runtime = runtime
-        self._log_formatter = LogFormatter(
-            config.server.log_format, self._log_formatter.destination, self._log_formatter.colours
-        )
-        self._handler.apply(snapshot, self._sinks())
-        self._handler.hosts = own_hosts(config.server, local=self._is_local)
-        self.admin_hosts = own_hosts(config.server, local=self._is_admin_local)
-        self._public.apply(config.server)
+        before, self.serving.current = self.serving.current, runtime
+        self._apply(before.snapshot)
         self._spawn(self.metadata.refresh(), "metadata after a reload")
+
+    def _apply(self, before: Snapshot | None) -> None:
+        """What is to be done where another configuration is in force than ``before``, beyond
+        reading it: slots and connections, what is known of nodes, and probes."""
+        self.dispatcher.apply(self.serving.snapshot)
+        self.metadata.apply(before)
+        self._prober.apply()
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
         """Those of the changed ``keys`` that a restart would bring: not the addresses in whose
@@ -254,9 +260,8 @@ class Gateway:
         for relay in self.watch.relays:
             relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
 
-    def _sinks(self) -> tuple[Sink, ...]:
-        log = (access_log(self._log_formatter),) if self._runtime.config.server.access_log else ()
-        return (self.metrics.count, *log)
+    def _locate(self, listening: Listening) -> None:
+        self.serving.current = relocate(self.serving.current, listening)
 
     async def _serve(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -276,7 +281,7 @@ class Gateway:
             self.urls.append(describe(sock, secure=self._tls is not None))
 
     async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:
-        settings = self._runtime.config.server
+        settings = self.serving.current.config.server
         runner = self._admin = web.AppRunner(
             admin_app(self), access_log=None, keepalive_timeout=settings.keepalive_timeout
         )

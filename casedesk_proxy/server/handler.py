@@ -9,9 +9,9 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
@@ -36,6 +36,7 @@ from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.learning import Wishes
 from casedesk_proxy.server.refusals import RefusalLimit
+from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply
@@ -59,25 +60,24 @@ PATIENCE = 1.0
 
 
 class Handler:
-    """Answers requests with the current ``snapshot``; a running exchange keeps its own."""
+    """Answers requests with what ``serving`` has in force as they come; a running exchange keeps
+    that. ``sinks`` hear of every exchange at its end."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        snapshot: Snapshot,
+        serving: Serving,
         dispatcher: Dispatcher,
         metadata: Metadata,
-        sinks: tuple[Sink, ...],
+        sinks: Sequence[Sink],
     ) -> None:
         self._loop = loop
-        self.snapshot = snapshot
-        #: The names by which the public side may be called.
-        self.hosts = Hosts()
+        self._serving = serving
         self._dispatcher = dispatcher
         self._metadata = metadata
         self._sinks = sinks
         self.watch = Watch(loop)
-        self.refusals = RefusalLimit(loop, snapshot.refusals_per_minute)
+        self.refusals = RefusalLimit(loop, serving)
         self.cuts = Cuts(metadata)
         #: The exchanges that have not ended.
         self.live: set[Outcome] = set()
@@ -85,12 +85,6 @@ class Handler:
         self._lists = Remembered()
         self._admissions = AdmissionCache()
         self._quiet: asyncio.Future[None] | None = None
-
-    def apply(self, snapshot: Snapshot, sinks: tuple[Sink, ...]) -> None:
-        """Answer with another configuration from the next request on."""
-        self.snapshot = snapshot
-        self._sinks = sinks
-        self.refusals.apply(snapshot.refusals_per_minute)
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
@@ -101,8 +95,9 @@ class Handler:
     async def handle(self, request: Request) -> bool:
         """Answer one request; tells whether its connection may carry another. Raises nothing
         but CancelledError."""
-        head = request.head
-        admitted = self._admissions.find(head, self.snapshot, self.hosts)
+        head, runtime = request.head, self._serving.current
+        snapshot = runtime.snapshot
+        admitted = self._admissions.find(head, snapshot, runtime.hosts)
         if admitted is not None:
             ident, target = admitted.request_id, admitted.log_target
         else:
@@ -112,7 +107,7 @@ class Handler:
             started=self._loop.time(),
             method=head.method,
             target=target,
-            client=self.snapshot.proxies.client(request.client.peer, head.headers),
+            client=snapshot.proxies.client(request.client.peer, head.headers),
         )
         self.live.add(outcome)
         try:
@@ -128,7 +123,7 @@ class Handler:
                 outcome.asked = error.model
             if not outcome.surface:
                 outcome.ask(read_facts(head))
-            if not outcome.token and not has_token(self.snapshot, head):
+            if not outcome.token and not has_token(self._serving.snapshot, head):
                 error = self._weigh(request, outcome, error)
             return self._refuse(request, outcome, error)
         except asyncio.CancelledError:
@@ -198,10 +193,11 @@ class Handler:
         ``data``: what came of its head."""
         now = self._loop.time()
         method, target, headers = glimpse_head(data)
+        address = self._serving.snapshot.proxies.client(client.peer, headers)
         outcome = Outcome(
             request_id=self._ids.new(), started=now, ended=now, first_byte=now,
             method=method, target=log_target(target), surface=guess_surface(target, headers),
-            client=self.snapshot.proxies.client(client.peer, headers), terminal=Terminal.REFUSED,
+            client=address, terminal=Terminal.REFUSED,
         )  # fmt: skip
         self.refusals.judge(outcome, error)
         outcome.blame(error)
@@ -219,7 +215,8 @@ class Handler:
 
     def _tell(self, outcome: Outcome) -> None:
         cuts = (self.cuts.judge,) if outcome.text_size else ()
-        for sink in (*cuts, *self._sinks):
+        log_line = self._serving.current.access_log
+        for sink in (*cuts, *self._sinks, *((log_line,) if log_line is not None else ())):
             try:
                 sink(outcome)
             except Exception:
@@ -232,9 +229,10 @@ class Handler:
         """Everything up to a reply's head, or a reply of our own. Where the client has had all
         already: whether its connection lives on."""
         began = time.perf_counter()
-        snapshot = self.snapshot
+        runtime = self._serving.current
+        snapshot = runtime.snapshot
         if admitted is None:
-            decided = self._admissions.admit(request.head, snapshot, self.hosts)
+            decided = self._admissions.admit(request.head, snapshot, runtime.hosts)
             if isinstance(decided, BaseUrl):
                 outcome.ask(CallFacts(decided.call.surface, decided.call.action))
                 outcome.terminal = Terminal.COMPLETED

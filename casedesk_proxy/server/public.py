@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from casedesk_proxy.config.schema import Server
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
@@ -16,6 +15,7 @@ from casedesk_proxy.relay.request import Client, Request
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
+from casedesk_proxy.server.limits import Limits
 from casedesk_proxy.server.stalls import Stalls
 from casedesk_proxy.server.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head
@@ -34,8 +34,9 @@ _LAST_REQUEST_WAIT_S = 1.0
 
 class PublicServer:
     """Makes a ClientConnection for every client; ``connections`` are those that are open.
-    ``handshake_timeout``: seconds that a TLS handshake may take, 0 where there is none. The
-    others are the keys of the configuration's ``server``."""
+    ``handshake_timeout``: seconds that a TLS handshake may take, 0 where there is none. The other
+    timeouts are the keys of the configuration's ``server``, ``limits`` those of them that are in
+    force now."""
 
     def __init__(
         self,
@@ -45,9 +46,7 @@ class PublicServer:
         head_timeout: float,
         idle_timeout: float,
         handshake_timeout: float = 0.0,
-        send_timeout: float = 60.0,
-        min_rate: int = 0,
-        max_bodies: int = 2**28,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.answer = answer
@@ -60,8 +59,8 @@ class PublicServer:
         self.cork = CorkedWrites(self.loop)
         self.turns = Turns(self.loop)
         self.hangups = HangUps(self.loop)
-        self.stalls = Stalls(self.loop, send_timeout, min_rate)
-        self.room = Room(max_bodies)
+        self.stalls = Stalls(self.loop, limits)
+        self.room = Room(lambda: limits().max_bodies)
         #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
         #: would have opened; a timer ends what is held even so.
         self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
@@ -77,11 +76,6 @@ class PublicServer:
                 self.handshake_timeout, self._end_handshake, shaking
             )
         return connection
-
-    def apply(self, settings: Server) -> None:
-        """Keep to what another configuration says, as far as a reload takes it."""
-        self.stalls.limit, self.stalls.rate = settings.send_timeout, settings.min_rate
-        self.room.most = max(settings.max_bodies, settings.max_body)
 
     def admit(self, connection: ClientConnection) -> None:
         """It is open."""

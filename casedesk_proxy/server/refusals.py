@@ -8,6 +8,7 @@ import logging
 from casedesk_proxy.auth.refusals import Refusals, Summary, Verdict
 from casedesk_proxy.errors import ClientFault, ProxyError
 from casedesk_proxy.replying.record import Outcome
+from casedesk_proxy.snapshot import Current
 from casedesk_proxy.wire.addresses import limit_key
 
 __all__ = ["RefusalLimit"]
@@ -21,20 +22,19 @@ _SUMMARY_PERIOD_S = 10.0
 class RefusalLimit:
     """``judge`` is asked of each refusal of somebody unknown. ``stop`` must be called."""
 
-    __slots__ = ("_loop", "_refusals", "_timer")
+    __slots__ = ("_current", "_loop", "_refusals", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, a_minute: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, current: Current) -> None:
         self._loop = loop
-        self._refusals = Refusals(a_minute)
+        self._current = current
+        self._refusals = Refusals()
         self._timer: asyncio.TimerHandle | None = None
-
-    def apply(self, a_minute: int) -> None:
-        self._refusals.a_minute = a_minute
 
     def judge(self, outcome: Outcome, error: ProxyError) -> ProxyError:
         """What to answer: ``error``, or that there were too many. Says in ``outcome`` whether it
         has a log line of its own."""
-        verdict = self._refusals.note(limit_key(outcome.client), self._loop.time())
+        limit = self._current.snapshot.refusals_per_minute
+        verdict = self._refusals.note(limit_key(outcome.client), self._loop.time(), limit)
         if verdict is Verdict.TOLD:
             return error
         outcome.summed_up = True
@@ -47,7 +47,7 @@ class RefusalLimit:
             f" and send a valid one. The last was refused because: {error.message}",
             status=429,
             code="too_many_refusals",
-            retry_after=max(self._refusals.pause, 1.0),
+            retry_after=max(self._refusals.pause(limit), 1.0),
         )
 
     def stop(self) -> None:

@@ -1,59 +1,143 @@
-"""One configuration with all that serving it takes: made whole in a thread, adopted in one step.
+"""One configuration with all that serving it takes: compiled whole in a thread, put in force by one
+assignment.
 
-What reads files or takes time happens in `compile_runtime`; nothing is left for the event loop
-that could wait or fail.
+What reads files or takes time happens in `compile_runtime`; nothing is left for the event loop that
+could wait or fail. Nobody keeps a part of a runtime for longer than a decision, or an exchange:
+whoever needs one reads ``serving.current``.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config, ServerTls
+from casedesk_proxy.server.hosts import own_hosts
+from casedesk_proxy.server.limits import Limits, read_limits
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.telemetry.accesslog import Sink, access_log
+from casedesk_proxy.telemetry.log_output import LogFormatter
 from casedesk_proxy.upstream.tls import NodeContexts, make_contexts
 
-__all__ = ["ListenerTls", "Runtime", "compile_runtime"]
+__all__ = [
+    "ListenerTls",
+    "Listening",
+    "Runtime",
+    "Serving",
+    "compile_runtime",
+    "first_runtime",
+    "relocate",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Whether only this machine reaches the listeners."""
+
+    public_is_local: bool = True
+    admin_is_local: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """``certificate``: for clients that come over https; None: they come over http."""
+    """``hosts`` and ``admin_hosts`` are the names by which the listeners may be called;
+    ``access_log`` writes an exchange's line, None: none is wanted; ``certificate`` is for clients
+    that come over https, None: they come over http."""
 
     config: Config
     snapshot: Snapshot
+    limits: Limits
+    listening: Listening
+    hosts: Hosts
+    admin_hosts: Hosts
+    log_formatter: LogFormatter
+    access_log: Sink | None
     certificate: ssl.SSLContext | None = field(default=None, repr=False)
     contexts: NodeContexts = field(default_factory=NodeContexts, repr=False)
 
 
-def compile_runtime(
-    config: Config, secrets: Mapping[str, str], before: Runtime | None = None
+class Serving:
+    """What is in force. An assignment to ``current`` is all that a reload is to whoever reads it.
+    Where the snapshot is enough, it is given as a `snapshot.Current`."""
+
+    __slots__ = ("current",)
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.current = runtime
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.current.snapshot
+
+
+def first_runtime(
+    config: Config, secrets: Mapping[str, str], log_formatter: LogFormatter
 ) -> Runtime:
+    """The one to start with, otherwise as `compile_runtime`. ``log_formatter``: for the log."""
+    contexts = make_contexts(config, NodeContexts())
+    return _compile(config, secrets, contexts, log_formatter, Listening())
+
+
+def compile_runtime(config: Config, secrets: Mapping[str, str], before: Runtime) -> Runtime:
     """Reads certificates: call it in a thread where a loop runs. TLS contexts of nodes whose
     settings and CA files are as ``before`` are kept. ``secrets``: the nodes' keys, by node name.
 
     Raises OSError for a certificate, key or CA file that cannot be used.
     """
-    contexts = make_contexts(config, before.contexts if before else NodeContexts())
+    contexts = make_contexts(config, before.contexts)
+    log_formatter = replace(before.log_formatter, form=config.server.log_format)
+    return _compile(config, secrets, contexts, log_formatter, before.listening)
+
+
+def _compile(
+    config: Config,
+    secrets: Mapping[str, str],
+    contexts: NodeContexts,
+    log_formatter: LogFormatter,
+    listening: Listening,
+) -> Runtime:
+    server = config.server
     return Runtime(
-        config,
-        compile_snapshot(config, secrets, contexts.by_node),
-        _load_certificate(config.server.tls),
-        contexts,
+        config=config,
+        snapshot=compile_snapshot(config, secrets, contexts.by_node),
+        limits=read_limits(server),
+        listening=listening,
+        hosts=own_hosts(server, local=listening.public_is_local),
+        admin_hosts=own_hosts(server, local=listening.admin_is_local),
+        log_formatter=log_formatter,
+        access_log=access_log(log_formatter) if server.access_log else None,
+        certificate=_load_certificate(server.tls),
+        contexts=contexts,
+    )
+
+
+def relocate(runtime: Runtime, listening: Listening) -> Runtime:
+    """The same configuration, now that it is known where the listeners are."""
+    server = runtime.config.server
+    return replace(
+        runtime,
+        listening=listening,
+        hosts=own_hosts(server, local=listening.public_is_local),
+        admin_hosts=own_hosts(server, local=listening.admin_is_local),
     )
 
 
 class ListenerTls:
-    """What listening sockets do handshakes with. They keep it for good; ``certificate`` is what
-    each new handshake shows, and may be replaced at any time."""
+    """What listening sockets do handshakes with, for good; each new handshake shows the
+    certificate that is in force."""
 
-    def __init__(self, certificate: ssl.SSLContext) -> None:
-        self.certificate = certificate
+    def __init__(self, serving: Serving) -> None:
+        certificate = serving.current.certificate
+        assert certificate is not None
+        self._shown: ssl.SSLContext = certificate
         self.context = _make_context()
 
         def choose(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            handshake.context = self.certificate
+            # Where a reload took server.tls away the listener goes on as it began.
+            self._shown = serving.current.certificate or self._shown
+            handshake.context = self._shown
 
         # Called for every handshake, also of clients that name no server.
         self.context.sni_callback = choose

@@ -7,9 +7,11 @@ What is unsent lies in our memory, and a transport waits for an empty buffer wit
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from casedesk_proxy.relay.parting import reset
+from casedesk_proxy.server.limits import Limits
 
 __all__ = ["Stalls", "Writer"]
 
@@ -24,15 +26,14 @@ class Writer(Protocol):
 
 
 class Stalls:
-    """Resets connections of which in ``limit`` seconds too little has been taken: less than
-    ``rate`` bytes a second, or nothing. One timer for all of them."""
+    """Resets connections of which in ``send_timeout`` too little has been taken: less than
+    ``min_rate``, or nothing. One timer for all of them. ``limits`` are those in force."""
 
-    __slots__ = ("_loop", "_timer", "_watched", "limit", "rate")
+    __slots__ = ("_limits", "_loop", "_timer", "_watched")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, rate: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Callable[[], Limits]) -> None:
         self._loop = loop
-        self.limit = limit
-        self.rate = rate
+        self._limits = limits
         #: How many bytes were unsent, and when.
         self._watched: dict[Writer, tuple[int, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -43,7 +44,7 @@ class Stalls:
             return
         self._watched[writer] = writer.transport.get_write_buffer_size(), self._loop.time()
         if self._timer is None:
-            self._timer = self._loop.call_later(self.limit / _LOOKS_PER_LIMIT, self._look)
+            self._look_later(self._limits())
 
     def forget(self, writer: Writer) -> None:
         self._watched.pop(writer, None)
@@ -55,16 +56,20 @@ class Stalls:
 
     def _look(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now, limits = self._loop.time(), self._limits()
+        least = max(limits.min_rate * limits.send_timeout, 1)
         for writer, (unsent, since) in list(self._watched.items()):
-            if now - since < self.limit:
+            if now - since < limits.send_timeout:
                 continue
             transport = writer.transport
             left = 0 if transport is None else transport.get_write_buffer_size()
-            if transport is not None and unsent - left < max(self.rate * self.limit, 1):
+            if transport is not None and unsent - left < least:
                 del self._watched[writer]
                 reset(transport)
             else:
                 self._watched[writer] = left, now
         if self._watched:
-            self._timer = self._loop.call_later(self.limit / _LOOKS_PER_LIMIT, self._look)
+            self._look_later(limits)
+
+    def _look_later(self, limits: Limits) -> None:
+        self._timer = self._loop.call_later(limits.send_timeout / _LOOKS_PER_LIMIT, self._look)

@@ -106,8 +106,8 @@ class Dispatcher:
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Take over a configuration. A node that is no longer in it finishes what it has. Files
-        are not read, see `upstream.tls`."""
+        """Do what another configuration requires of connections and slots. A node that is no
+        longer in it finishes what it has. Cannot fail: files are not read, see `upstream.tls`."""
         self._pool_of.clear()
         pools = {_address(node): self._pool(node) for node in snapshot.nodes.values()}
         for node in snapshot.nodes.values():

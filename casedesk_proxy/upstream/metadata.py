@@ -17,7 +17,7 @@ import aiohttp
 from casedesk_proxy.engines.reading import version_numbers
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import Detected
-from casedesk_proxy.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.snapshot import Current, NodeSpec, Snapshot
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.agenda import Agenda
 from casedesk_proxy.upstream.contexts import ContextAdvice
@@ -49,11 +49,12 @@ class Metadata:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        current: Current,
         set_slots: Callable[[str, int | None], None] = lambda name, slots: None,
     ) -> None:
         self._loop = loop
         self._set_slots = set_slots
-        self._snapshot: Snapshot | None = None
+        self._current = current
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._detected: dict[str, Detected] = {}
@@ -68,10 +69,11 @@ class Metadata:
         """What there is to say to operators, by node."""
         return self._contexts.advice
 
-    def apply(self, snapshot: Snapshot) -> None:
-        """Take over a configuration: models named in it count at once. What was learnt of a node
-        that has moved is forgotten."""
-        old = self._snapshot.nodes if self._snapshot else {}
+    def apply(self, before: Snapshot | None) -> None:
+        """Another configuration is in force than ``before``, None: the first. Models named in it
+        count at once; what was learnt of a node that has moved is forgotten. Cannot fail."""
+        snapshot = self._current.snapshot
+        old = before.nodes if before is not None else {}
         for name in list(self._detected):
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(old[name]):
                 del self._detected[name]
@@ -79,7 +81,6 @@ class Metadata:
         for name, node in old.items():
             if name not in snapshot.nodes or _place(snapshot.nodes[name]) != _place(node):
                 self._agenda.forget(name)
-        self._snapshot = snapshot
         known = {
             name: models
             for name, models in self.reported.items()
@@ -118,9 +119,9 @@ class Metadata:
     def used(self, name: str) -> None:
         """A request was served: whoever uses a node wants to know soon what is new there. Not at
         services that count questions."""
-        if name in self._agenda or self._snapshot is None:
+        if name in self._agenda:
             return
-        node = self._snapshot.nodes.get(name)
+        node = self._current.snapshot.nodes.get(name)
         if node is None or node.engine.is_metered:
             return
         if node.models is None and len(self.reported.get(name, ())) <= LONG_LIST:
@@ -142,15 +143,15 @@ class Metadata:
             await asyncio.sleep(PERIOD)
 
     def _begin_look(self, name: str) -> None:
-        node = self._snapshot.nodes.get(name) if self._snapshot else None
+        node = self._current.snapshot.nodes.get(name)
         if node is not None:
             look = self._loop.create_task(self._look(node), name=f"look at {name}")
             self._looks.add(look)
             look.add_done_callback(self._looks.discard)
 
     async def _ask_all(self) -> None:
-        assert self._snapshot is not None
-        await asyncio.gather(*(self._look(node) for node in self._snapshot.nodes.values()))
+        nodes = self._current.snapshot.nodes.values()
+        await asyncio.gather(*(self._look(node) for node in nodes))
 
     async def _look(self, node: NodeSpec) -> None:
         """One that we stumble over must not hide what the others tell, now and later."""
@@ -171,7 +172,7 @@ class Metadata:
             models = found.models if found is not None else None
             if not models and node.models is None:
                 models = await fetch_models(session, node)
-        current = self._snapshot.nodes.get(node.name) if self._snapshot else None
+        current = self._current.snapshot.nodes.get(node.name)
         if models is None or current is None:
             return
         if current.models is not None:
@@ -212,10 +213,9 @@ class Metadata:
 
     def _update_nodes(self) -> None:
         """The nodes as they are, for those where that was not configured."""
-        assert self._snapshot is not None
         self.nodes = {
             name: _as_found(node, self._detected[name])
-            for name, node in self._snapshot.nodes.items()
+            for name, node in self._current.snapshot.nodes.items()
             if name in self._detected
         }
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
@@ -22,7 +21,7 @@ from yarl import URL
 from casedesk_proxy.pools.circuit_breaker import FIRST_COOLDOWN_S, NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import OVERLOAD_STATUSES, RETRYABLE_STATUSES
-from casedesk_proxy.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.snapshot import Current, NodeSpec
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
@@ -43,33 +42,40 @@ _ALIVE = OVERLOAD_STATUSES | {501}
 
 
 class Prober:
-    """``run`` it as a task; ``adopt`` a configuration first and whenever it changes."""
+    """``run`` it as a task; ``apply`` first and whenever the configuration changes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, slots: Slots, metadata: Metadata) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        current: Current,
+        slots: Slots,
+        metadata: Metadata,
+    ) -> None:
         self._loop = loop
+        self._current = current
         self._slots = slots
         self._metadata = metadata
-        self._nodes: Mapping[str, NodeSpec] = {}
         self._due: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._out: set[str] = set()
         self._refreshing: asyncio.Task[None] | None = None
 
-    def apply(self, snapshot: Snapshot) -> None:
+    def apply(self) -> None:
+        """Another configuration is in force: look at its nodes soon. Cannot fail."""
+        nodes = self._current.snapshot.nodes
         for name, probe in self._asking.items():
             # It may wait for a node that has moved.
             probe.cancel()
             self._due[name] = self._loop.time()
-        self._nodes = snapshot.nodes
-        self._out &= snapshot.nodes.keys()
+        self._out &= nodes.keys()
         now = self._loop.time()
         # Of a new node nothing is known: that it does not run should not take a request to notice.
         self._due = {
             name: self._due.get(
                 name, now + random.random() * min(FIRST_COOLDOWN_S, node.config.probe_interval)
             )
-            for name, node in snapshot.nodes.items()
+            for name, node in nodes.items()
         }
 
     async def run(self) -> None:
@@ -90,7 +96,7 @@ class Prober:
 
     def _look_round(self, session: aiohttp.ClientSession) -> None:
         now = self._loop.time()
-        for name, node in self._nodes.items():
+        for name, node in self._current.snapshot.nodes.items():
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is not None:

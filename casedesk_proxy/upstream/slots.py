@@ -38,7 +38,7 @@ class Slots:
         return self.admission.states
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Take over a configuration. A node that is no longer in it finishes what it has."""
+        """Keep to another configuration. A node that is no longer in it finishes what it has."""
         states = self.admission.states
         for name, node in snapshot.nodes.items():
             state = states.setdefault(name, NodeState(name))

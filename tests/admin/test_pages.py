@@ -212,11 +212,11 @@ async def test_renewed_certificates_are_served_after_a_reload(tmp_path: Path) ->
 
 async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() -> None:
     async with serving() as gateway:
-        running = gateway._handler.snapshot
+        running = gateway.serving.snapshot
         text = CONFIG.format(admin="127.0.0.1:0").replace("d:", "other:")
         config = load_config(text.replace("max_streams: 3", "max_streams: 5"), "t").config
         state = gateway.nodes["n"]
         gateway.apply(gateway.compile(config, {}))
-        assert gateway._handler.snapshot is not running
+        assert gateway.serving.snapshot is not running
         assert gateway.nodes["n"] is state, "health and counts survive"
         assert state.limit == 5

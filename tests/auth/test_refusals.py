@@ -7,43 +7,45 @@ import pytest
 from casedesk_proxy.auth.refusals import Refusals, Summary, Verdict
 
 
-def note(refusals: Refusals, count: int, now: float = 0.0, address: str = "a") -> list[Verdict]:
-    return [refusals.note(address, now) for _ in range(count)]
+def note(
+    refusals: Refusals, count: int, now: float = 0.0, address: str = "a", limit: int = 60
+) -> list[Verdict]:
+    return [refusals.note(address, now, limit) for _ in range(count)]
 
 
 def test_few_are_told_many_summed_up_and_too_many_limited() -> None:
-    refusals = Refusals(100)
-    told = note(refusals, 150)
+    refusals = Refusals()
+    told = note(refusals, 150, limit=100)
     assert told == [Verdict.TOLD] * 20 + [Verdict.SUMMED_UP] * 80 + [Verdict.TOO_MANY] * 50
     assert refusals.summarise() == [Summary("a", 130, 50)]
     assert refusals.summarise() == []
 
 
 def test_an_address_is_forgiven_with_time() -> None:
-    refusals = Refusals(60)
+    refusals = Refusals()
     note(refusals, 1000)
     assert note(refusals, 1, now=0.5) == [Verdict.TOO_MANY]
     assert note(refusals, 2, now=1.6) == [Verdict.TOLD, Verdict.TOO_MANY]
     assert note(refusals, 1, now=120.0) == [Verdict.TOLD]
-    assert refusals.pause == 1.0
+    assert Refusals.pause(60) == 1.0
 
 
 def test_an_address_pays_for_no_other() -> None:
-    refusals = Refusals(60)
+    refusals = Refusals()
     note(refusals, 1000)
     assert note(refusals, 1, address="b") == [Verdict.TOLD]
 
 
 def test_no_limit_still_sums_up() -> None:
-    refusals = Refusals(0)
-    assert set(note(refusals, 100_000)) == {Verdict.TOLD, Verdict.SUMMED_UP}
+    refusals = Refusals()
+    assert set(note(refusals, 100_000, limit=0)) == {Verdict.TOLD, Verdict.SUMMED_UP}
     assert refusals.summarise() == [Summary("a", 100_000 - 20, 0)]
 
 
 def test_many_addresses_are_no_way_around_it() -> None:
     """Neither in memory, nor in lines, nor in what a summary names."""
-    refusals = Refusals(60)
-    told = [refusals.note(f"2001:db8:0:{n:x}::/64", 0.0) for n in range(50_000)]
+    refusals = Refusals()
+    told = [refusals.note(f"2001:db8:0:{n:x}::/64", 0.0, 60) for n in range(50_000)]
     assert told.count(Verdict.TOLD) <= 200
     summed = refusals.summarise()
     assert len(summed) <= 11
@@ -54,9 +56,9 @@ def test_many_addresses_are_no_way_around_it() -> None:
 
 @pytest.mark.parametrize("now", [0.0, 1e9])
 def test_those_that_come_on_are_remembered(now: float) -> None:
-    refusals = Refusals(60)
+    refusals = Refusals()
     note(refusals, 100, now)
     for n in range(5000):
-        refusals.note(str(n), now)
+        refusals.note(str(n), now, 60)
         if n % 1000 == 0:
-            assert refusals.note("a", now) is Verdict.TOO_MANY
+            assert refusals.note("a", now, 60) is Verdict.TOO_MANY

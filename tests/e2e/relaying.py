@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from casedesk_proxy.telemetry.accesslog import Sink
 from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.raw_client import request
 from tests.fixtures.raw_node import RawNode, Step, raw_node
@@ -34,10 +35,11 @@ async def relay(
     server: dict[str, Any] | None = None,
     deployment: dict[str, Any] | None = None,
     key: str | None = None,
+    sinks: Sequence[Sink] = (),
     **node: Any,
 ) -> AsyncIterator[tuple[RunningGateway, RawNode]]:
     """An open deployment ``d`` with one model ``m`` at a raw node, see raw_node for ``steps``; the
-    node wants ``key``."""
+    node wants ``key``. ``sinks`` hear of every exchange."""
     async with raw_node(*steps) as behind:
         settings = {
             "url": behind.url,
@@ -51,5 +53,5 @@ async def relay(
             "nodes": {"n": settings},
             "deployments": {"d": {"nodes": ["n"], "auth": "none", **(deployment or {})}},
         }
-        async with proxy_here(config, {"n": key} if key else {}) as gateway:
+        async with proxy_here(config, {"n": key} if key else {}, sinks=sinks) as gateway:
             yield gateway, behind

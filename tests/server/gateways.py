@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
+from tests.fixtures.sinks import Sinks
 
 #: Nothing probes the node: it would be one connection more.
 CONFIG = """
@@ -63,12 +64,14 @@ Play = Callable[[NodeSide], Awaitable[None]]
 
 @dataclass
 class Stage:
-    """A gateway and its node. ``sides`` are the node's connections, in order."""
+    """A gateway and its node. ``sides`` are the node's connections, in order; ``sinks`` hear of
+    the gateway's exchanges."""
 
     gateway: Gateway
     port: int
     sides: list[NodeSide]
     clients: list[asyncio.StreamWriter] = field(default_factory=list)
+    sinks: Sinks = field(default_factory=Sinks)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A client's connection, closed at the latest with the stage."""
@@ -106,9 +109,10 @@ async def staged(
         node=node,
         deployment=deployment,
     )
-    gateway = Gateway(load_config(text, "stage.yaml").config, {})
+    sinks = Sinks()
+    gateway = Gateway(load_config(text, "stage.yaml").config, {}, sinks=(sinks,))
     await gateway.start()
-    stage = Stage(gateway, int(gateway.urls[0].rsplit(":", 1)[1]), sides)
+    stage = Stage(gateway, int(gateway.urls[0].rsplit(":", 1)[1]), sides, sinks=sinks)
     try:
         yield stage
     finally:

@@ -134,12 +134,11 @@ async def pooled(
         )
         or "  []",
     )
-    gateway = Gateway(load_config(text, "pool.yaml").config, {})
+    seen: list[Outcome] = []
+    gateway = Gateway(load_config(text, "pool.yaml").config, {}, sinks=(seen.append,))
     await gateway.start()
     port = int(gateway.urls[0].rsplit(":", 1)[1])
-    stage = PoolStage(gateway, port, [], members={one.name: one for one in members})
-    handler = gateway._handler
-    handler._sinks = (*handler._sinks, stage.seen.append)
+    stage = PoolStage(gateway, port, [], seen=seen, members={one.name: one for one in members})
     try:
         yield stage
     finally:

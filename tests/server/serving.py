@@ -9,6 +9,7 @@ from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
 from casedesk_proxy.relay.request import Client, Request
+from casedesk_proxy.server.limits import Limits
 from casedesk_proxy.server.public import PublicServer
 
 LIMIT = 1000
@@ -28,6 +29,7 @@ class Served:
         self.cancelled = asyncio.Event()
         self.port = 0
         self.last = False
+        self.rate = 0
         self.server: PublicServer
         self.go_on = asyncio.Event()
 
@@ -35,7 +37,7 @@ class Served:
         transport = request.client.transport
         assert transport is not None
         try:
-            body = await request.read(LIMIT, 0.2, self.server.stalls.rate)
+            body = await request.read(LIMIT, 0.2, self.rate)
         except (BadRequest, TooLarge) as error:
             self.faults.append(error)
             transport.write(OK % (5, b"fault"))
@@ -120,13 +122,16 @@ async def serving(
     *,
     head_timeout: float = 5.0,
     idle_timeout: float = 5.0,
+    handshake_timeout: float = 0.0,
     path: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[Peer]]]]:
     served = Served()
+    served.rate = settings.get("min_rate", 0)
     factory = PublicServer(
         getattr(served, how), served.reject,
-        head_timeout=head_timeout, idle_timeout=idle_timeout, **settings,
+        head_timeout=head_timeout, idle_timeout=idle_timeout,
+        handshake_timeout=handshake_timeout, limits=lambda: Limits(**settings),
     )  # fmt: skip
     served.server = factory
     loop = asyncio.get_running_loop()

@@ -11,6 +11,7 @@ from typing import Any
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.terms import Control
+from tests.fixtures.sinks import Sinks
 from tests.server.gateways import NodeSide, read_head, read_raw_chunked, staged
 
 __all__ = ["CONFIG", "HI", "Judge", "Table", "table"]
@@ -37,10 +38,13 @@ SAID = (
 
 
 class Table:
-    """A gateway, its node, and what the node was asked."""
+    """A gateway, its node, and what the node was asked. ``sinks`` hear of the exchanges."""
 
-    def __init__(self, gateway: Gateway, port: int, asked: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, gateway: Gateway, port: int, asked: list[dict[str, Any]], sinks: Sinks
+    ) -> None:
         self.gateway = gateway
+        self.sinks = sinks
         self.port = port
         self.asked = asked
         self.clients: list[asyncio.StreamWriter] = []
@@ -146,9 +150,10 @@ async def table(
             port=port, engine=engine, node=node, speaks=speaks, models=models,
             deployment=deployment,
         )  # fmt: skip
-        gateway = Gateway(load_config(text, "x.yaml").config, {})
+        sinks = Sinks()
+        gateway = Gateway(load_config(text, "x.yaml").config, {}, sinks=(sinks,))
         await gateway.start()
-        here = Table(gateway, port, asked)
+        here = Table(gateway, port, asked, sinks)
         try:
             yield here
         finally:

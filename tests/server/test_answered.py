@@ -49,7 +49,7 @@ ASKED: dict[str, tuple[tuple[str, dict[str, Any]], tuple[bytes, ...], str, dict[
 def watch(gateway: RunningGateway) -> list[Outcome]:
     """The outcomes, as they are told."""
     seen: list[Outcome] = []
-    gateway.gateway._handler._sinks = (seen.append,)
+    gateway.sinks.append(seen.append)
     return seen
 
 

@@ -42,7 +42,7 @@ def told_by_status(here: Table) -> dict[str, object]:
 async def test_a_cut_prompt_is_named_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     outcomes = []
     async with table(engine="ollama", facts=FACTS, said=said(2048)) as here:
-        here.gateway._handler._sinks += (outcomes.append,)
+        here.sinks.append(outcomes.append)
         with caplog.at_level(logging.WARNING):
             for _ in range(2):
                 assert (await here.anthropic(messages=LONG, stream=True))[0] == 200
@@ -60,7 +60,7 @@ async def test_a_cut_prompt_is_named_and_counted(caplog: pytest.LogCaptureFixtur
 async def test_a_prompt_that_was_read_whole_is_not() -> None:
     outcomes = []
     async with table(engine="ollama", facts=FACTS, said=said(15_020)) as here:
-        here.gateway._handler._sinks += (outcomes.append,)
+        here.sinks.append(outcomes.append)
         await here.anthropic(messages=LONG)
         assert "cut_to" not in outcomes[0].facts()
 

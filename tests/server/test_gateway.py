@@ -32,8 +32,7 @@ UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 def outcomes(stage: Stage) -> list[Outcome]:
     """Outcomes from now on."""
     seen: list[Outcome] = []
-    handler = stage.gateway._handler
-    handler._sinks = (*handler._sinks, seen.append)
+    stage.sinks.append(seen.append)
     return seen
 
 
@@ -299,7 +298,7 @@ async def test_nobody_listens() -> None:
         raise AssertionError
 
     async with staged(play, node=", connect_timeout: 1s") as stage:
-        spec = stage.gateway._handler.snapshot.nodes["n"]
+        spec = stage.gateway.serving.snapshot.nodes["n"]
         pool = stage.gateway.dispatcher._pool(spec)
         pool._port = 1
         reader, writer = await stage.connect()

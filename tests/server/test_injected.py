@@ -229,9 +229,8 @@ async def test_a_sink_that_raises_holds_up_nobody(caplog: pytest.LogCaptureFixtu
     def broken(_: object) -> None:
         raise Injected("a full disk")
 
-    async with relay(*steps) as (gateway, _):
-        handler = gateway.gateway._handler
-        handler._sinks = (broken, lambda outcome: told.append(outcome.terminal))
+    sinks = (broken, lambda outcome: told.append(outcome.terminal))
+    async with relay(*steps, sinks=sinks) as (gateway, _):
         async with connect(gateway.url) as client:
             for _ in range(2):
                 reply = await asyncio.wait_for(client.ask(request), 10)

@@ -222,7 +222,7 @@ async def test_a_node_that_is_drained_finishes_what_it_has() -> None:
         first = asyncio.ensure_future(stage.ask(chat(stream=False)))
         while not a.sides or not a.sides[0].heard:
             await asyncio.sleep(0.001)
-        dispatcher, snapshot = stage.gateway.dispatcher, stage.gateway._handler.snapshot
+        dispatcher, snapshot = stage.gateway.dispatcher, stage.gateway.serving.snapshot
         nodes = {name: node for name, node in snapshot.nodes.items() if name != "a"}
         object.__setattr__(snapshot, "nodes", nodes)
         dispatcher.apply(snapshot)

@@ -129,7 +129,7 @@ async def test_a_reload_gives_a_refused_node_another_chance() -> None:
             request = chat(stream=False).replace(b"chat/completions", action.encode())
             assert (await stage.ask(request))[0] == 200
         assert not state.breaker.is_closed()
-        stage.gateway.dispatcher.slots.apply(stage.gateway._runtime.snapshot)
+        stage.gateway.dispatcher.slots.apply(stage.gateway.serving.snapshot)
         assert state.breaker.is_closed()
         assert state.is_healthy(asyncio.get_running_loop().time(), ("m", "embeddings"))
 

@@ -117,8 +117,8 @@ async def test_a_file_that_is_gone_changes_nothing(tmp_path: Path, missing: str)
     tls = write_certificate(tmp_path)
     gateway = Gateway(configuration(tmp_path, server=tls), {})
     state: Callable[[], tuple[object, ...]] = lambda: (  # noqa: E731
-        gateway._runtime, gateway._handler.snapshot, gateway.metadata._snapshot,
-        gateway._prober._nodes, dict(gateway.dispatcher._pools), gateway._tls.certificate,  # type: ignore[union-attr]
+        gateway.serving.current, gateway.metadata.reported, gateway.metadata.nodes,
+        dict(gateway.dispatcher._pools), dict(gateway.dispatcher.slots.states),
     )  # fmt: skip
     before = state()
     (tmp_path / missing).unlink()

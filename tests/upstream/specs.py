@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from casedesk_proxy.auth.tokens import TokenTable
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.wire.addresses import TrustedProxies
 
 
 def snapshot(**nodes: str) -> Snapshot:
@@ -11,3 +14,21 @@ def snapshot(**nodes: str) -> Snapshot:
     lines = "\n".join(f"  {name}: {{{keys}}}" for name, keys in nodes.items())
     text = f"nodes:\n{lines}\ndeployments:\n  d: {{auth: none, nodes: [{', '.join(nodes)}]}}\n"
     return compile_snapshot(load_config(text, "test.yaml").config, {})
+
+
+EMPTY = Snapshot({}, {}, TokenTable(()), None, 2**25, 10_000, 60.0, 0, 0, TrustedProxies(()), ())
+
+
+class InForce:
+    """The snapshot in force, as a gateway's ``serving`` is."""
+
+    def __init__(self, snapshot: Snapshot = EMPTY) -> None:
+        self.snapshot = snapshot
+
+
+def put(metadata: Metadata, snapshot: Snapshot) -> None:
+    """Another snapshot is in force."""
+    current = metadata._current
+    assert isinstance(current, InForce)
+    before, current.snapshot = current.snapshot, snapshot
+    metadata.apply(before)

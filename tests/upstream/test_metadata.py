@@ -24,7 +24,7 @@ from tests.upstream.fake_node import (
     reply,
     running,
 )
-from tests.upstream.specs import snapshot
+from tests.upstream.specs import InForce, put, snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +34,14 @@ def _always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fresh(slots: dict[str, int | None] | None = None) -> Metadata:
     told = slots if slots is not None else {}
-    return Metadata(asyncio.get_running_loop(), told.__setitem__)
+    return Metadata(asyncio.get_running_loop(), InForce(), told.__setitem__)
 
 
 async def test_a_node_whose_engine_is_not_configured_is_recognised() -> None:
     slots: dict[str, int | None] = {}
     async with running(LLAMA, LLAMA_MISSING) as llama, running(VLLM, VLLM_MISSING) as vllm:
         found = fresh(slots)
-        found.apply(snapshot(a=f"url: {llama.url}", b=f"url: {vllm.url}"))
+        put(found, snapshot(a=f"url: {llama.url}", b=f"url: {vllm.url}"))
         await found.refresh()
     assert found.nodes["a"].engine is LLAMA_SERVER
     assert found.nodes["b"].engine is VLLM_SPEC
@@ -55,11 +55,12 @@ async def test_a_node_whose_engine_is_not_configured_is_recognised() -> None:
 async def test_what_is_configured_goes_before_what_is_found() -> None:
     async with running(LLAMA, LLAMA_MISSING) as llama:
         found = fresh()
-        found.apply(
+        put(
+            found,
             snapshot(
                 a=f"url: {llama.url}, speaks: [openai], models: [mine]",
                 b=f"url: {llama.url}, engine: vllm",
-            )
+            ),
         )
         await found.refresh()
     assert found.nodes["a"].speaks == (Dialect.OPENAI,)
@@ -70,7 +71,7 @@ async def test_what_is_configured_goes_before_what_is_found() -> None:
 async def test_a_known_ollama_is_asked_two_cheap_questions_until_its_models_change() -> None:
     async with running(OLLAMA, OLLAMA_MISSING) as ollama:
         found = fresh()
-        found.apply(snapshot(a=f"url: {ollama.url}, engine: ollama"))
+        put(found, snapshot(a=f"url: {ollama.url}, engine: ollama"))
         await found.refresh()
         assert "POST /api/show" in ollama.asked
         before = {model.name: model.loaded for model in found.reported["a"]}
@@ -90,7 +91,7 @@ async def test_a_known_ollama_is_asked_two_cheap_questions_until_its_models_chan
 async def test_a_node_that_has_lost_its_last_model_has_none(empty: str) -> None:
     async with running({"GET /v1/models": reply('{"data":[{"id":"x"}]}')}) as node:
         found = fresh()
-        found.apply(snapshot(a=f"url: {node.url}"))
+        put(found, snapshot(a=f"url: {node.url}"))
         await found.refresh()
         for unclear in ("{}", '{"data":{}}', "<html>"):
             node.replies = {"GET /v1/models": reply(unclear)}
@@ -104,7 +105,7 @@ async def test_a_node_that_has_lost_its_last_model_has_none(empty: str) -> None:
 async def test_an_ollama_without_models_any_more() -> None:
     async with running(OLLAMA, OLLAMA_MISSING) as ollama:
         found = fresh()
-        found.apply(snapshot(a=f"url: {ollama.url}, engine: ollama"))
+        put(found, snapshot(a=f"url: {ollama.url}, engine: ollama"))
         await found.refresh()
         none = {"GET /api/tags": reply('{"models":[]}'), "GET /v1/models": reply('{"data":null}')}
         ollama.replies = {**OLLAMA, **none}
@@ -115,7 +116,7 @@ async def test_an_ollama_without_models_any_more() -> None:
 async def test_a_node_that_lists_nothing_from_the_first_may_have_any_model() -> None:
     async with running({"GET /v1/models": reply('{"data":[]}')}) as node:
         found = fresh()
-        found.apply(snapshot(a=f"url: {node.url}"))
+        put(found, snapshot(a=f"url: {node.url}"))
         await found.refresh()
         assert found.reported == {}
 
@@ -124,7 +125,7 @@ async def test_slots_are_known_while_a_node_loads_and_forgotten_when_it_has_move
     slots: dict[str, int | None] = {}
     async with running(LLAMA, LLAMA_MISSING) as llama:
         found = fresh(slots)
-        found.apply(snapshot(a=f"url: {llama.url}"))
+        put(found, snapshot(a=f"url: {llama.url}"))
         await found.refresh()
         loading = reply('{"error":{}}', "503 Loading").replace(
             b"\r\n", b"\r\nServer: llama.cpp\r\n", 1
@@ -132,7 +133,7 @@ async def test_slots_are_known_while_a_node_loads_and_forgotten_when_it_has_move
         llama.replies = {"GET /props": loading, "GET /v1/models": loading}
         await found.refresh()
         assert slots == {"a": 2}
-        found.apply(snapshot(a=f"url: {llama.url}, engine: openai"))
+        put(found, snapshot(a=f"url: {llama.url}, engine: openai"))
         assert slots == {"a": None}
 
 
@@ -141,7 +142,7 @@ async def test_a_node_over_which_we_stumble_hides_no_other(
 ) -> None:
     async with running(VLLM, VLLM_MISSING) as vllm:
         found = fresh()
-        found.apply(snapshot(a=f"url: {vllm.url}", b=f"url: {vllm.url}"))
+        put(found, snapshot(a=f"url: {vllm.url}", b=f"url: {vllm.url}"))
         look = found._look_at
 
         async def stumble(node: NodeSpec) -> None:
@@ -158,12 +159,12 @@ async def test_a_node_over_which_we_stumble_hides_no_other(
 async def test_a_node_that_is_gone_keeps_its_list_and_one_that_moved_does_not() -> None:
     async with running(VLLM, VLLM_MISSING) as vllm:
         found = fresh()
-        found.apply(snapshot(a=f"url: {vllm.url}"))
+        put(found, snapshot(a=f"url: {vllm.url}"))
         await found.refresh()
     assert "a" in found.reported
     await found.refresh()
     assert "a" in found.reported
-    found.apply(snapshot(a="url: http://127.0.0.1:1", b=f"url: {vllm.url}"))
+    put(found, snapshot(a="url: http://127.0.0.1:1", b=f"url: {vllm.url}"))
     assert found.reported == {}
     assert found.nodes == {}
 
@@ -172,7 +173,7 @@ async def test_only_a_remote_nodes_list_is_asked_for() -> None:
     listing = {"GET /v1/models": reply('{"data":[{"id":"x"}]}')}
     async with running(listing) as remote:
         found = fresh()
-        found.apply(snapshot(a=f"url: {remote.url}, engine: openai"))
+        put(found, snapshot(a=f"url: {remote.url}, engine: openai"))
         await found.refresh()
         assert remote.asked == ["GET /v1/models"]
     assert [model.name for model in found.reported["a"]] == ["x"]
@@ -184,7 +185,7 @@ async def test_a_llama_server_is_asked_for_embeddings_of_nothing(embeds: bool) -
     asked = {"POST /v1/embeddings": reply(told, "400 Bad Request")} if embeds else {}
     async with running({**LLAMA, **asked}, LLAMA_MISSING) as llama:
         found = fresh()
-        found.apply(snapshot(a=f"url: {llama.url}"))
+        put(found, snapshot(a=f"url: {llama.url}"))
         await found.refresh()
         assert "POST /v1/embeddings" in llama.asked
     (model,) = found.reported["a"]
@@ -200,7 +201,7 @@ async def test_a_node_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch
     port = deaf.sockets[0].getsockname()[1]
     async with running(VLLM, VLLM_MISSING) as vllm, deaf:
         found = fresh()
-        found.apply(snapshot(a=f"url: http://127.0.0.1:{port}", b=f"url: {vllm.url}"))
+        put(found, snapshot(a=f"url: http://127.0.0.1:{port}", b=f"url: {vllm.url}"))
         round_ = asyncio.ensure_future(found.refresh())
         async with asyncio.timeout(2):
             while "b" not in found.reported:
@@ -229,7 +230,7 @@ async def test_a_use_of_a_node_brings_its_new_list(
     monkeypatch.setattr(metadata_module, "IN_USE", 0.05)
     async with running({"GET /v1/models": listing("old")}) as node:
         found = fresh()
-        found.apply(snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9"))
+        put(found, snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9"))
         await found.refresh()
         node.replies = {"GET /v1/models": listing("new")}
         for _ in range(100):
@@ -244,12 +245,13 @@ async def test_a_node_in_use_is_not_asked_for_what_is_configured_or_counted() ->
     async with running({"GET /v1/models": listing("old")}) as node:
         found = fresh()
         many = ", ".join(f"m{number}" for number in range(3))
-        found.apply(
+        put(
+            found,
             snapshot(
                 a=f"url: {node.url}, engine: openai, models: [{many}]",
                 b=f"url: {node.url}, engine: gemini",
                 c=f"url: {node.url}, engine: anthropic",
-            )
+            ),
         )
         for name in ("a", "b", "c", "nobody"):
             found.used(name)
@@ -262,7 +264,7 @@ async def test_nothing_replaces_a_list_that_is_the_same() -> None:
     """Whatever was planned by it would have to be planned anew."""
     async with running(LLAMA, LLAMA_MISSING) as llama:
         found = fresh()
-        found.apply(snapshot(a=f"url: {llama.url}"))
+        put(found, snapshot(a=f"url: {llama.url}"))
         await found.refresh()
         reported, nodes = found.reported, found.nodes
         await found.refresh()
@@ -281,7 +283,7 @@ async def test_the_first_look_is_waited_for_once_and_never_for_long() -> None:
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         found = fresh()
-        found.apply(snapshot(a=f"url: {url}", b="url: http://127.0.0.1:9, models: [m]"))
+        put(found, snapshot(a=f"url: {url}", b="url: http://127.0.0.1:9, models: [m]"))
         await found.first_look(["b"], 60)
         assert found._round is None, "its models are configured"
         await asyncio.wait_for(found.first_look(["a", "b"], 0.01), 5)
@@ -299,10 +301,10 @@ async def test_the_first_look_is_waited_for_once_and_never_for_long() -> None:
 
 async def test_a_node_that_has_moved_is_waited_for_anew() -> None:
     found = fresh()
-    found.apply(snapshot(a="url: http://127.0.0.1:9"))
+    put(found, snapshot(a="url: http://127.0.0.1:9"))
     await found.first_look(["a"], 30)
     async with running({"GET /v1/models": listing("m")}) as node:
-        found.apply(snapshot(a=f"url: {node.url}"))
+        put(found, snapshot(a=f"url: {node.url}"))
         await found.first_look(["a"], 30)
         assert [model.name for model in found.reported["a"]] == ["m"]
     await found.close()

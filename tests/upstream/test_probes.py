@@ -19,7 +19,7 @@ from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
 from tests.upstream.fake_node import FakeNode, reply, running
-from tests.upstream.specs import snapshot
+from tests.upstream.specs import InForce, snapshot
 
 OK = reply("{}")
 
@@ -39,10 +39,10 @@ async def probing(
     config = snapshot(a=f"url: {url}, engine: {engine}, {keys}")
     dispatcher = Dispatcher(loop)
     dispatcher.apply(config)
-    metadata = Metadata(loop)
-    metadata.apply(config)
-    prober = Prober(loop, dispatcher.slots, metadata)
-    prober.apply(config)
+    metadata = Metadata(loop, InForce(config))
+    metadata.apply(None)
+    prober = Prober(loop, InForce(config), dispatcher.slots, metadata)
+    prober.apply()
     task = loop.create_task(prober.run())
     try:
         yield dispatcher.slots.states["a"]

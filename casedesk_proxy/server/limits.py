@@ -1,0 +1,25 @@
+"""What clients may take of the server's time and memory, as the configuration has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from casedesk_proxy.config.schema import Server
+
+__all__ = ["Limits", "read_limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Those keys of the configuration's ``server`` that a reload takes. ``send_timeout`` in
+    seconds, ``min_rate`` in bytes a second, ``max_bodies`` in bytes."""
+
+    send_timeout: float = 60.0
+    min_rate: int = 0
+    max_bodies: int = 2**28
+
+
+def read_limits(settings: Server) -> Limits:
+    """One body of the largest allowed size always fits."""
+    most = max(settings.max_bodies, settings.max_body)
+    return Limits(settings.send_timeout, settings.min_rate, most)
