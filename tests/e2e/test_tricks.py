@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import pytest
-from casedesk_proxy.telemetry.lines import flush
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.telemetry.log_output import flush
 from tests.server.gateways import SSE, chunk, read_head
 
 CONFIG = """
