@@ -1,4 +1,4 @@
-"""vLLM. Read in the source of 0.33 or measured (0.32, on a CPU and on GPUs)."""
+"""vLLM. Read in the source of 0.33 or measured (0.32)."""
 
 from __future__ import annotations
 
