@@ -11,7 +11,8 @@ from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import Request
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
-from casedesk_proxy.replying.machine import ReplyMachine, State
+from casedesk_proxy.replying.commands import State
+from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Framing
@@ -100,12 +101,15 @@ class Delivery:
             self._watch.add(self.relay, idle, deployment.client_stall_timeout, beat_after)
 
     async def begun(self) -> None:
-        """Until something of the reply has been sent to the client, or it has ended."""
-        await self.relay.begun()
+        """Until something of a translated reply has been sent to the client, or it has ended. What
+        is not translated is sent, or has failed, as it comes."""
+        if self.relay.is_unsent and self.relay.machine.body.is_translated:
+            await self.relay.progress.wait_begun()
 
     async def wait(self) -> None:
         """Until the reply has ended."""
-        await self.relay.wait()
+        if self.relay.terminal is None:
+            await self.relay.progress.wait_ended()
 
     def close(self, *, excused: bool = False) -> Delivered:
         """Let go of both connections; returns what the reply came to. They are let go of whatever

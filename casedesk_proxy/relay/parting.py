@@ -7,8 +7,12 @@ import contextlib
 import socket
 import struct
 
-__all__ = ["reset"]
+from casedesk_proxy.replying.endings import Parting
 
+__all__ = ["part_with", "reset"]
+
+#: Seconds in which a client may still read what was sent before its stream was cut.
+_FAREWELL_S = 30.0
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -20,3 +24,17 @@ def reset(transport: asyncio.Transport) -> None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     transport.abort()
+
+
+def part_with(
+    loop: asyncio.AbstractEventLoop, client: asyncio.Transport, parting: Parting, drop: Parting
+) -> None:
+    """``drop``: what becomes of a client that does not read what was sent before a CLOSE."""
+    if parting is Parting.CLOSE:
+        client.close()
+        if client.get_write_buffer_size():
+            loop.call_later(_FAREWELL_S, part_with, loop, client, drop, drop)
+    elif parting is Parting.ABORT:
+        client.abort()
+    elif parting is Parting.RESET:
+        reset(client)

@@ -5,11 +5,9 @@ While a relay runs it *is* the node transport's protocol: what the node sends ar
 between. Backpressure is the transports': a client that reads slowly pauses its node. The end of
 the message is known exactly, so both connections can be used again after it.
 
-A relay moves bytes and knows the time; what is sent and how the reply ends is its `ReplyMachine`'s
-to say. A read that is exactly one chunk of a stream under way goes by without the machine, which
-is told of it before it is asked for anything.
-
-A relay ends once, in one terminal state; ``wait`` returns it.
+What is sent and how the reply ends is its `ReplyMachine`'s to say. A read that is exactly one chunk
+of a stream under way goes by without the machine, which is told of it before the next event. A
+relay ends once, in one terminal state; ``progress`` is for who waits for that.
 """
 
 from __future__ import annotations
@@ -20,9 +18,11 @@ from collections.abc import Callable, Iterable
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.fastpath.switches import Trick, is_on
-from casedesk_proxy.relay.parting import reset
-from casedesk_proxy.replying.endings import Parting
-from casedesk_proxy.replying.machine import Command, End, Postpone, ReplyMachine
+from casedesk_proxy.relay.node_side import NodeSide
+from casedesk_proxy.relay.parting import part_with
+from casedesk_proxy.relay.progress import Progress
+from casedesk_proxy.replying.commands import Command, End, Postpone
+from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.chunked import HEADS
@@ -31,12 +31,9 @@ __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which a node may still end its message behind the protocol's last event: mostly that
-#: comes with the next packet, and the node's connection can be used again.
+#: Seconds in which a node may still end its message behind the protocol's last event: mostly the
+#: end comes with the next packet.
 _CONCLUDE_AFTER_S = 0.05
-
-#: Seconds in which a client may still read what was sent before its stream was cut.
-_FAREWELL_S = 30.0
 
 
 class Relay(asyncio.Protocol):
@@ -45,57 +42,30 @@ class Relay(asyncio.Protocol):
     connection stands at a message's end."""
 
     __slots__ = (
-        "_begun",
-        "_client",
-        "_concluding",
-        "_connection",
-        "_done",
-        "_feed",
-        "_last_but_one",
-        "_last_but_two",
-        "_latest",
-        "_loop",
-        "_node",
-        "_passed",
-        "_passed_bytes",
-        "_rest",
-        "_room",
-        "_takes_short_way",
-        "_write",
-        "clean",
-        "first_byte",
-        "machine",
-        "paused_at",
-        "terminal",
-    )
+        "_client", "_concluding", "_feed", "_last_but_one", "_last_but_two", "_latest", "_loop",
+        "_node", "_passed", "_passed_bytes", "_rest", "_room", "_takes_short_way", "_write",
+        "clean", "first_byte", "machine", "paused_at", "progress", "terminal",
+    )  # fmt: skip
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, client: asyncio.Transport, machine: ReplyMachine
     ) -> None:
-        self._loop = loop
-        self._client = client
-        self._write = client.write
+        self._loop, self._client, self._write = loop, client, client.write
         self.machine = machine
-        self._connection: NodeConnection | None = None
-        self._node: asyncio.Transport | None = None
+        self._node = NodeSide()
         #: Reads shorter than this may be exactly one chunk that goes by: see `ReplyMachine.room`.
         self._room = 0
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
-        #: What makes such a chunk's payload the client's; None: it has the very chunk.
+        #: Makes such a chunk's payload the client's; None: it has the very chunk.
         self._feed: Callable[[bytes], bytes] | None = None
-        #: The last reads that went by as they are. Token counts stand in one of the last two
-        #: events in every dialect (over the recorded replies of six engines); three slots cost
-        #: less than a deque.
+        #: The last reads that went by as they are: token counts stand in one of a stream's last two
+        #: events (over the recorded replies of six engines). Three slots cost less than a deque.
         self._latest = self._last_but_one = self._last_but_two = b""
         #: What went by since the machine was last told: reads of the node, bytes for the client.
-        self._passed = 0
-        self._passed_bytes = 0
-        #: Of the node's bytes, those that wait for the next round: see `Postpone`.
-        self._rest = b""
+        self._passed = self._passed_bytes = 0
+        self._rest = b""  # Of the node's bytes, those that wait: see `Postpone`.
         self._concluding: asyncio.TimerHandle | None = None
-        #: Whoever waits for the first bytes, and for the end.
-        self._begun: asyncio.Future[None] | None = None
-        self._done: asyncio.Future[None] | None = None
+        self.progress = Progress(loop)
         self.terminal: Terminal | None = None
         self.clean = False
         self.first_byte: float | None = None
@@ -119,8 +89,7 @@ class Relay(asyncio.Protocol):
     def begin(self, connection: NodeConnection) -> None:
         """Send the head to the client, in one piece with what has come of the body, and take over
         the node's connection for the rest."""
-        early, connection.early = connection.early, b""
-        self._connection = connection
+        early = self._node.take(connection)
         body = self.machine.body
         self._feed = body.feed
         if early and not body.reader.ended:
@@ -128,26 +97,10 @@ class Relay(asyncio.Protocol):
         else:
             self._attempt(lambda: self.machine.open(surplus=bool(early)))
         if self.terminal is None:
-            self._node = connection.lend(self)
-            if self._node is None:
+            if not self._node.lend(self):
                 self.connection_lost(connection.lost_by)
             elif self.paused_at is not None or self._rest:
-                self._node.pause_reading()
-
-    async def begun(self) -> None:
-        """Until something of a translated reply has been sent to the client, or it has ended. What
-        is not translated is sent, or has failed, as it comes."""
-        if self.is_unsent and self.machine.body.is_translated:
-            self._begun = self._loop.create_future()
-            await self._begun
-
-    async def wait(self) -> Terminal:
-        """The terminal state, once there is one."""
-        if self.terminal is None:
-            self._done = self._loop.create_future()
-            await self._done
-        assert self.terminal is not None
-        return self.terminal
+                self._node.pause()
 
     def leave(self, terminal: Terminal) -> None:
         """The client went, or reads no more: close both sides at once."""
@@ -166,21 +119,19 @@ class Relay(asyncio.Protocol):
         self._attempt(self.machine.conclude)
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
-        """Stop a stream whose client still listens: a silent node, a daemon that must stop. The
-        client is told why as far as that goes."""
+        """Stop a stream whose client still listens, which is told why as far as that goes."""
         self._prepare()
         self._carry_out(self.machine.cut(terminal, error))
 
     def keep_alive(self) -> None:
-        """A client that has heard nothing for long gets bytes that say nothing, where they have a
-        place."""
+        """Send bytes that say nothing, where they have a place."""
         if self.terminal is None and self.paused_at is None:
             self._prepare()
             self._carry_out(self.machine.tick())
 
     def fail(self) -> None:
-        """Something was raised that nobody foresaw, and is handled now: the node's reply, or we,
-        are at fault. The client is told as far as that goes, and both connections are closed."""
+        """Something was raised that nobody foresaw, and is handled now. The client is told as far
+        as that goes, and both connections are closed."""
         log.exception("a reply failed by a bug while it was delivered")
         self.clean = False
         try:
@@ -192,8 +143,8 @@ class Relay(asyncio.Protocol):
         finally:
             if self.terminal is None:
                 self._carry_out(self.machine.abandon(Terminal.FAILED))
-            elif self._connection is not None and not self.clean:
-                self._connection.abort()
+            elif not self.clean:
+                self._node.let_go(clean=False)
 
     def recall(self) -> None:
         """Tell the machine of what went by."""
@@ -207,8 +158,7 @@ class Relay(asyncio.Protocol):
     # What the node's transport calls.
 
     def data_received(self, data: bytes) -> None:
-        # The hot path: nearly every read is exactly one chunk. Most of an event's cost is the
-        # kernel's; these lines are a quarter of a microsecond of it (bench/NOTES.md).
+        # The hot path: nearly every read is exactly one chunk (bench/NOTES.md).
         size = len(data)
         if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
             if self._feed is not None:
@@ -217,8 +167,8 @@ class Relay(asyncio.Protocol):
             try:
                 self._write(data)
             except RuntimeError:
-                # uvloop's answer where the client's transport has closed and its protocol is
-                # yet to be told; asking before each write would cost every event.
+                # uvloop's answer where the client's transport has closed and nobody was told yet;
+                # asking before each write would cost every event.
                 self.leave(Terminal.CLIENT_GONE)
                 return
             self._last_but_two = self._last_but_one
@@ -236,14 +186,21 @@ class Relay(asyncio.Protocol):
             self._take(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._node = None
+        try:
+            self._lose(exc)
+        except Exception:
+            self.fail()
+
+    def _lose(self, exc: Exception | None) -> None:
+        self._node.lose()
         if self.terminal is not None:
             self.clean = False
         elif self._rest:
             # What came before goes before.
             self._loop.call_soon(self.connection_lost, exc)
         else:
-            self._attempt(lambda: self.machine.lose(reset=exc is not None))
+            self._prepare()
+            self._carry_out(self.machine.lose(reset=exc is not None))
 
     def _translate(self, feed: Callable[[bytes], bytes], data: bytes) -> None:
         try:
@@ -283,15 +240,12 @@ class Relay(asyncio.Protocol):
     def pause(self) -> None:
         """The client's buffer is full."""
         self.paused_at = self._loop.time()
-        if self._node is not None and not self._node.is_closing():
-            self._node.pause_reading()
+        self._node.pause()
 
     def resume(self) -> None:
         self.paused_at = None
-        if self._node is not None and not self._node.is_closing() and not self._rest:
-            self._node.resume_reading()
-
-    # What the machine wants.
+        if not self._rest:
+            self._node.resume()
 
     def _attempt(self, event: Callable[[], Iterable[Command]]) -> None:
         try:
@@ -310,8 +264,7 @@ class Relay(asyncio.Protocol):
         for command in commands:
             if isinstance(command, bytes):
                 self._write(command)
-                if self._begun is not None:
-                    _wake(self._begun)
+                self.progress.begin()
             elif isinstance(command, End):
                 self._end(command)
             elif isinstance(command, Postpone):
@@ -321,8 +274,7 @@ class Relay(asyncio.Protocol):
 
     def _put_off(self, rest: bytes) -> None:
         self._rest = rest
-        if self._node is not None and not self._node.is_closing():
-            self._node.pause_reading()
+        self._node.pause()
         self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -335,35 +287,13 @@ class Relay(asyncio.Protocol):
 
     def _end(self, end: End) -> None:
         self.terminal, self.clean = end.terminal, end.clean
-        # From here on the node's transport is another's: nothing that the client does reaches it.
-        self._node = None
         self._room = 0
         if self._concluding is not None:
             self._concluding.cancel()
         try:
-            if self._connection is not None:
-                if self.clean:
-                    self._connection.take_back()
-                else:
-                    self._connection.abort()
+            self._node.let_go(clean=self.clean)
         finally:
             try:
-                self._part(end.parting)
+                part_with(self._loop, self._client, end.parting, self.machine.drop)
             finally:
-                _wake(self._begun)
-                _wake(self._done)
-
-    def _part(self, parting: Parting) -> None:
-        if parting is Parting.CLOSE:
-            self._client.close()
-            if self._client.get_write_buffer_size():
-                self._loop.call_later(_FAREWELL_S, self._part, self.machine.drop)
-        elif parting is Parting.ABORT:
-            self._client.abort()
-        elif parting is Parting.RESET:
-            reset(self._client)
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
+                self.progress.end()

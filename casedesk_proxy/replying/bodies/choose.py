@@ -12,6 +12,7 @@ from casedesk_proxy.replying.bodies.content import ArrayRest, Content
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.commands import MakeHead
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
     client_framing,
@@ -21,7 +22,6 @@ from casedesk_proxy.replying.heads import (
 )
 from casedesk_proxy.replying.in_stream_errors import judge_within
 from casedesk_proxy.replying.keepalive import pulse
-from casedesk_proxy.replying.machine import MakeHead
 from casedesk_proxy.replying.node_errors import judge_refusal
 from casedesk_proxy.terms import Dialect, Framing, record
 from casedesk_proxy.wire.bodies import body_reader, content_coding, is_opaque

@@ -1,0 +1,54 @@
+"""The node's connection, for as long as a relay has it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.upstream.connection import NodeConnection
+
+__all__ = ["NodeSide"]
+
+
+class NodeSide:
+    """Borrowed by ``lend``, given back or closed by ``let_go``; before and after, nothing happens
+    to it."""
+
+    __slots__ = ("_connection", "_transport")
+
+    def __init__(self) -> None:
+        self._connection: NodeConnection | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def take(self, connection: NodeConnection) -> bytes:
+        """Returns the body bytes that have come already."""
+        self._connection = connection
+        early, connection.early = connection.early, b""
+        return early
+
+    def lend(self, relay: asyncio.Protocol) -> bool:
+        """Make ``relay`` the protocol; False where the node has gone already."""
+        assert self._connection is not None
+        self._transport = self._connection.lend(relay)
+        return self._transport is not None
+
+    def lose(self) -> None:
+        """The node has gone."""
+        self._transport = None
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def let_go(self, *, clean: bool) -> None:
+        """From here on the transport is another's: nothing that the client does reaches it.
+        ``clean``: it stands at the end of the message."""
+        self._transport = None
+        if self._connection is not None:
+            if clean:
+                self._connection.take_back()
+            else:
+                self._connection.abort()
