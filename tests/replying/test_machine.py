@@ -1,0 +1,429 @@
+"""One reply on its way to one client, without a transport: whole, byte by byte, and with every
+interleaving of ticks, pauses, cuts, losses and leavings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from casedesk_proxy.errors import NoNode, StreamBroken, UpstreamTimeout
+from casedesk_proxy.replying.bodies.base import EarlyBody, ReplyBody
+from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
+from casedesk_proxy.replying.bodies.relayed import VerbatimBody
+from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, Postpone, State
+from casedesk_proxy.replying.endings import Form, Parting, Position, place_error
+from casedesk_proxy.replying.machine import ReplyMachine
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
+from casedesk_proxy.wire.http1 import parse_response_head
+from tests.relay.test_transposing import Shouting
+
+EVENTS = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 3
+END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+ARRAY = [b'[{"a":1}', b',{"b":"]"}', b"]"]
+OVER = (State.ENDED, State.BROKEN)
+
+
+def head_of(status: str, framing: str, content_type: str) -> bytes:
+    lines = {
+        "chunked": "\r\nTransfer-Encoding: chunked",
+        "length": "\r\nContent-Length: %d",
+        "close": "\r\nConnection: close",
+    }
+    return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}{lines[framing]}".encode()
+
+
+class Played:
+    """A machine, and what its commands come to for a client: ``wire`` is what it has got."""
+
+    def __init__(
+        self,
+        head: bytes,
+        *,
+        framing: Framing = Framing.SSE,
+        translated: bool = False,
+        modern: bool = True,
+        kept_alive: bool = False,
+    ) -> None:
+        self.wire = b""
+        self.postponed = b""
+        self.concluding = False
+        self.end: End | None = None
+        self.modern = modern
+        surface = Dialect.GEMINI if framing is Framing.JSON_ARRAY else Dialect.OPENAI
+        early = EarlyBody(_signs(framing), _ending(surface, framing), bare=not modern)
+        self.machine = ReplyMachine(lambda length: b"EARLY\r\n\r\n", early)
+        if kept_alive:
+            self.do(self.machine.tick())
+        recipient = Recipient(surface, framing, "r", modern, True, b"", kept_alive)
+        translator = Shouting("at once") if translated else None
+        reply = NodeReply(parse_response_head(head), "m", b"host:1", None, translator)
+        chosen = choose_body(recipient, reply)
+        self.machine.reply(chosen.make_head, chosen.body)
+        self.do(self.machine.open(surplus=False))
+
+    def do(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            assert self.end is None, "the end is the last command"
+            if isinstance(command, bytes):
+                self.wire += command
+            elif isinstance(command, End):
+                self.end = command
+            elif isinstance(command, Postpone):
+                self.postponed = command.rest
+            else:
+                assert isinstance(command, ConcludeSoon)
+                self.concluding = True
+
+    def feed(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.do(self.machine.data(piece))
+
+    @property
+    def body(self) -> bytes:
+        return self.wire.partition(b"\r\n\r\n")[2]
+
+
+def _signs(framing: Framing):  # type: ignore[no-untyped-def]
+    signs = (
+        iter([b"[", *[b"\n"] * 1000]) if framing is Framing.JSON_ARRAY else iter([b": \n\n"] * 1000)
+    )
+    return lambda: next(signs)
+
+
+def _ending(surface: Dialect, framing: Framing):  # type: ignore[no-untyped-def]
+    array = framing is Framing.JSON_ARRAY
+    form, position = (Form.ARRAY, Position.OPENED) if array else (Form.EVENTS, Position.BETWEEN)
+    return lambda error: place_error(surface, form, position, error)
+
+
+SSE = head_of("200 OK", "chunked", "text/event-stream")
+WIRE = b"".join(map(frame_chunk, [*EVENTS, END, DONE])) + LAST_CHUNK
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 10_000])
+def test_a_whole_reply_is_the_nodes_bytes_whatever_the_pieces(size: int) -> None:
+    played = Played(SSE)
+    played.feed(*(WIRE[at : at + size] for at in range(0, len(WIRE), size)))
+    assert played.body == WIRE
+    assert played.end == End(Terminal.COMPLETED, clean=True, parting=Parting.KEEP)
+    assert played.machine.state is State.ENDED
+    assert played.machine.sent == len(WIRE)
+
+
+@pytest.mark.parametrize("keep", range(0, len(WIRE), 3))
+@pytest.mark.parametrize("modern", [True, False])
+def test_a_reply_that_is_lost_anywhere_does_not_look_whole(keep: int, modern: bool) -> None:
+    played = Played(SSE, modern=modern)
+    played.feed(*(WIRE[at : at + 1] for at in range(keep)))
+    played.do(played.machine.lose(reset=False))
+    assert played.machine.state is State.BROKEN
+    assert played.end is not None
+    told = b'"error"' in played.body
+    if modern:
+        assert not is_complete(played.body)
+        assert played.end.parting is Parting.CLOSE
+    else:
+        assert played.end.parting is (Parting.CLOSE if told else Parting.RESET)
+
+
+def test_the_states_in_order() -> None:
+    played = Played(SSE, kept_alive=True)
+    assert played.machine.state is State.KEPT_ALIVE
+    played.feed(frame_chunk(EVENTS[0]))
+    assert played.machine.state is State.BODY
+    played.do(played.machine.tick())
+    assert played.machine.state is State.BODY
+    played.do(played.machine.cut(Terminal.TIMED_OUT, UpstreamTimeout("silent")))
+    assert played.machine.state is State.BROKEN
+    assert (played.machine.code, played.machine.reason) == ("node_timeout", "silent")
+
+
+def test_the_head_goes_ahead_of_a_relayed_reply() -> None:
+    played = Played(SSE)
+    assert played.machine.state is State.HEAD_SENT
+    assert played.body == b""
+    played.do(played.machine.tick())
+    assert played.machine.state is State.KEPT_ALIVE
+
+
+@pytest.mark.parametrize("how", ["lost", "broken", "cut", "bug"])
+def test_a_translated_reply_that_fails_unsent_is_a_plain_error(how: str) -> None:
+    played = Played(SSE, translated=True)
+    assert played.machine.is_unsent
+    if how == "lost":
+        played.do(played.machine.lose(reset=True))
+    elif how == "broken":
+        played.feed(frame_chunk(b"!"))
+    elif how == "cut":
+        played.do(played.machine.cut(Terminal.SHUT_DOWN, NoNode("restarting")))
+    else:
+        played.do(played.machine.fail())
+    assert played.wire == b""
+    assert played.machine.fault is not None
+    assert played.machine.fault.__traceback__ is None
+    assert played.end is not None
+    assert played.end.parting is Parting.KEEP
+
+
+def test_a_stumble_on_the_short_way_is_told_in_the_stream() -> None:
+    played = Played(SSE, translated=True)
+    played.feed(frame_chunk(b"one "))
+    played.machine.passed(2, 100, (b"", b"", b""))
+    assert (played.machine.reads, played.machine.sent) == (3, 100 + len(frame_chunk(b"ONE ")))
+    played.do(played.machine.stumble(StreamBroken("garbled")))
+    assert b'"message":"garbled"' in played.body.replace(b": ", b":")
+    assert played.machine.terminal is Terminal.NODE_BROKE
+
+
+@pytest.mark.parametrize("event", ["tick", "data", "lose", "conclude", "stumble", "cut", "leave"])
+def test_nothing_comes_behind_the_end(event: str) -> None:
+    played = Played(SSE)
+    played.feed(WIRE)
+    machine, before = played.machine, played.wire
+    calls = {
+        "tick": machine.tick,
+        "data": lambda: machine.data(b"x"),
+        "lose": lambda: machine.lose(reset=False),
+        "conclude": machine.conclude,
+        "stumble": lambda: machine.stumble(StreamBroken("x")),
+        "cut": lambda: machine.cut(Terminal.TIMED_OUT, UpstreamTimeout("x")),
+        "leave": lambda: machine.leave(Terminal.CLIENT_GONE),
+    }
+    assert list(calls[event]()) == []
+    assert played.wire == before
+
+
+def test_a_bug_behind_the_end_drops_the_client() -> None:
+    """It had ended, but nobody knows what was done of that."""
+    machine = Played(SSE).machine
+    machine.data(WIRE)
+    assert list(machine.fail()) == [End(Terminal.FAILED, clean=False, parting=Parting.ABORT)]
+
+
+def test_what_was_due_before_a_bug_goes_before_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(_: object) -> bool:
+        raise ZeroDivisionError
+
+    played = Played(SSE)
+    monkeypatch.setattr(VerbatimBody, "is_answered", raises)
+    with pytest.raises(ZeroDivisionError):
+        played.feed(frame_chunk(EVENTS[0]))
+    played.do(played.machine.fail())
+    assert played.body.startswith(frame_chunk(EVENTS[0]))
+    assert b"internal error" in played.body
+
+
+def test_an_unreachable_client_is_sent_nothing_more() -> None:
+    played = Played(SSE)
+    played.feed(frame_chunk(EVENTS[0]))
+    before = played.wire
+    played.machine.unreachable()
+    played.do(played.machine.tick())
+    played.do(played.machine.cut(Terminal.TIMED_OUT, UpstreamTimeout("silent")))
+    assert played.wire == before
+
+
+def test_a_reply_without_a_body_has_its_head_at_once() -> None:
+    played = Played(head_of("200 OK", "length", "text/plain") % 0, framing=Framing.UNARY)
+    assert played.wire
+    assert played.end == End(Terminal.COMPLETED, clean=True, parting=Parting.KEEP)
+
+
+def test_the_head_of_an_empty_reply_reaches_a_client_without_framing() -> None:
+    head = head_of("200 OK", "chunked", "application/json")
+    played = Played(head, framing=Framing.UNARY, translated=True, modern=False)
+    played.feed(frame_chunk(b"."), LAST_CHUNK)
+    assert played.wire
+    assert played.machine.terminal is Terminal.COMPLETED
+
+
+def is_complete(wire: bytes) -> bool:
+    reader = ChunkReader()
+    reader.read(wire)
+    return reader.ended
+
+
+KINDS = {
+    "verbatim": (SSE, Framing.SSE, False, True),
+    "reframed": (head_of("200 OK", "close", "text/event-stream"), Framing.SSE, False, True),
+    "bare": (SSE, Framing.SSE, False, False),
+    "array": (head_of("200 OK", "chunked", "application/json"), Framing.JSON_ARRAY, False, True),
+    "translated": (SSE, Framing.SSE, True, True),
+    "translated bare": (SSE, Framing.SSE, True, False),
+    "translated whole": (SSE, Framing.UNARY, True, True),
+    "refused": (head_of("400 No", "chunked", "application/json"), Framing.UNARY, False, True),
+    "translated refused": (
+        head_of("503 No", "chunked", "application/json"), Framing.SSE, True, True,
+    ),
+}  # fmt: skip
+
+
+class Interleaving(RuleBasedStateMachine):
+    """One reply of any kind, and whatever may come between its bytes."""
+
+    @initialize(kind=st.sampled_from(sorted(KINDS)), kept=st.booleans(), lacks=st.booleans())
+    def begin(self, kind: str, kept: bool, lacks: bool) -> None:
+        head, framing, translated, modern = KINDS[kind]
+        kept = kept and framing is not Framing.UNARY
+        self.kind, self.framing = kind, framing
+        self.chunked = b"chunked" in head
+        if translated:
+            parts = [b"one ", b"two ", b"three" if lacks else b"three."]
+        elif framing is Framing.JSON_ARRAY:
+            parts = ARRAY
+        else:
+            parts = EVENTS if lacks else [*EVENTS, END, DONE]
+        self.text = b"".join(parts)
+        wire = [frame_chunk(part) for part in parts] + [LAST_CHUNK]
+        self.left = b"".join(wire) if self.chunked else self.text
+        self.played = Played(
+            head, framing=framing, translated=translated, modern=modern, kept_alive=kept
+        )
+        self.states = [self.played.machine.state]
+
+    def is_running(self) -> bool:
+        return hasattr(self, "played") and self.played.end is None
+
+    @precondition(is_running)
+    @rule(size=st.integers(1, 60))
+    def data(self, size: int) -> None:
+        piece, self.left = self.left[:size], self.left[size:]
+        if piece:
+            self.played.feed(piece)
+
+    @precondition(is_running)
+    @rule(reset=st.booleans())
+    def lose(self, reset: bool) -> None:
+        self.played.do(self.played.machine.lose(reset=reset))
+
+    @precondition(is_running)
+    @rule()
+    def tick(self) -> None:
+        self.played.do(self.played.machine.tick())
+
+    @precondition(is_running)
+    @rule()
+    def conclude(self) -> None:
+        self.played.do(self.played.machine.conclude())
+
+    @precondition(is_running)
+    @rule(terminal=st.sampled_from([Terminal.TIMED_OUT, Terminal.SHUT_DOWN]))
+    def cut(self, terminal: Terminal) -> None:
+        self.played.do(self.played.machine.cut(terminal, UpstreamTimeout("it was cut")))
+
+    @precondition(is_running)
+    @rule(terminal=st.sampled_from([Terminal.CLIENT_GONE, Terminal.CLIENT_STALLED]))
+    def leave(self, terminal: Terminal) -> None:
+        before = self.played.wire
+        self.played.do(self.played.machine.leave(terminal))
+        assert self.played.wire == before
+
+    @precondition(is_running)
+    @rule()
+    def fail(self) -> None:
+        self.played.do(self.played.machine.fail())
+        assert self.played.machine.state is State.BROKEN
+
+    @precondition(is_running)
+    @rule()
+    def unreachable(self) -> None:
+        self.played.machine.unreachable()
+
+    @precondition(lambda self: not self.is_running())
+    @rule(event=st.sampled_from(["tick", "conclude", "lose", "data", "cut", "leave"]))
+    def nothing_behind_the_end(self, event: str) -> None:
+        machine = self.played.machine
+        given = {
+            "lose": lambda: machine.lose(reset=True),
+            "data": lambda: machine.data(b"x"),
+            "cut": lambda: machine.cut(Terminal.SHUT_DOWN, NoNode("x")),
+            "leave": lambda: machine.leave(Terminal.CLIENT_GONE),
+        }
+        assert list(given.get(event, getattr(machine, event))()) == []
+
+    @invariant()
+    def moves_forward(self) -> None:
+        if not hasattr(self, "played"):
+            return
+        machine, states = self.played.machine, list(State)
+        assert (machine.state in OVER) == (self.played.end is not None)
+        assert (machine.terminal is not None) == (self.played.end is not None)
+        if machine.state is State.KEPT_ALIVE and self.states[-1] is State.HEAD_SENT:
+            pass  # The one step between neighbours that goes either way.
+        else:
+            assert states.index(machine.state) >= states.index(self.states[-1])
+        self.states.append(machine.state)
+
+    @invariant()
+    def sends_nothing_that_could_still_be_a_plain_error(self) -> None:
+        if hasattr(self, "played") and self.played.machine.fault is not None:
+            assert self.played.wire == b""
+            assert self.played.machine.sent == 0
+        elif hasattr(self, "played") and self.played.machine.is_unsent:
+            assert self.played.wire == b""
+
+    @invariant()
+    def counts_what_it_sends(self) -> None:
+        if hasattr(self, "played"):
+            assert self.played.machine.sent == len(self.played.body)
+
+    @invariant()
+    def ends_honestly(self) -> None:
+        if not hasattr(self, "played") or self.played.end is None:
+            return
+        end, played = self.played.end, self.played
+        if end.parting is Parting.KEEP and played.machine.fault is None and played.wire:
+            assert end.terminal is Terminal.COMPLETED
+        if played.modern and self.framing is not Framing.UNARY and played.wire:
+            # The client's last chunk comes with a complete answer alone.
+            assert not is_complete(played.body) or end.terminal is Terminal.COMPLETED
+            assert b'"error"' not in played.body or not is_complete(played.body)
+        if not played.modern and end.terminal is not Terminal.COMPLETED and played.wire:
+            assert end.parting is not Parting.KEEP
+            told = b'"error"' in played.body
+            assert end.parting is Parting.RESET or told
+
+    @invariant()
+    def tells_errors_behind_whole_events_only(self) -> None:
+        if (
+            not hasattr(self, "played")
+            or self.framing is Framing.UNARY
+            or "translated" in self.kind
+        ):
+            return
+        body = self.played.body
+        if self.played.modern:
+            reader = ChunkReader()
+            reader.read(body)
+            body = b"".join(reader.payload)
+        if b'"error"' not in body:
+            return
+        if self.framing is Framing.JSON_ARRAY:
+            assert json.loads(body + b"]")[-1]["error"]
+        else:
+            assert json.loads(body.rpartition(b"data: ")[2])["error"]
+            assert body.endswith(b"\n\n")
+
+
+Interleaving.TestCase.settings = settings(max_examples=400, stateful_step_count=25, deadline=None)
+TestInterleaving = Interleaving.TestCase
+
+
+def test_a_body_of_which_nothing_goes_out_says_so() -> None:
+    """What is not said differently by a way of passing on a reply."""
+    body = ReplyBody(ChunkReader())
+    assert body.take(b"x", 1, unsent=True) == b""
+    assert body.finish(unsent=True) == b""
+    assert (body.keep_alive(), body.tell(NoNode("x")), body.room) == (b"", b"", 0)
+    assert (body.is_answered(), body.refusal) == (False, (0, b""))
+    breach = body.judge(StreamBroken("x"), unsent=False)
+    assert breach is not None
+    assert breach.terminal is Terminal.NODE_BROKE
