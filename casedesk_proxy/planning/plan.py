@@ -24,7 +24,7 @@ from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
-from casedesk_proxy.surfaces.items import check_items
+from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 

@@ -23,7 +23,7 @@ class Failure(StrEnum):
 
     #: No connection came about.
     CONNECT = "connect"
-    #: It answered one of REFUSALS, or with an error that is its own affair (exchange.verdict).
+    #: It answered one of RETRYABLE_STATUSES, or with an error of its own (replying.verdict).
     REFUSED = "refused"
     #: The connection ended before its reply's head, or a reply of which nothing was sent on yet.
     LOST = "lost"

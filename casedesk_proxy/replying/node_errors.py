@@ -13,7 +13,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import ClientFault, KeyRefused, ModelLost, ProxyError, UpstreamFault
 from casedesk_proxy.replying.verdict import Verdict
-from casedesk_proxy.surfaces.shapes import is_error
+from casedesk_proxy.surfaces.error_shapes import is_error
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import ResponseHead
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported, Violation
-from casedesk_proxy.surfaces.anthropic_words import message_of
+from casedesk_proxy.surfaces.anthropic_messages import message_of
 from casedesk_proxy.terms import ModelInfo, RawHeaders
 from casedesk_proxy.wire.query import read_pairs
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Violation
-from casedesk_proxy.surfaces.spans import Span, elements, members, splice, value_behind
+from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, value_behind
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, openai
-from casedesk_proxy.surfaces.elsewhere import base_url
-from casedesk_proxy.surfaces.pauses import whole_seconds
+from casedesk_proxy.surfaces.retry_after import whole_seconds
+from casedesk_proxy.surfaces.unserved_paths import base_url
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
 
 __all__ = ["Reply", "base_reply", "error_reply", "list_reply", "model_reply"]

@@ -21,7 +21,7 @@ from zlib import crc32
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, ProxyError, Violation
-from casedesk_proxy.surfaces.pauses import whole_seconds
+from casedesk_proxy.surfaces.retry_after import whole_seconds
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.wire.query import read_pairs
 

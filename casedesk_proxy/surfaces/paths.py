@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 
-from casedesk_proxy.surfaces.elsewhere import (
+from casedesk_proxy.surfaces.gemini_paths import read_resource, wrong_method
+from casedesk_proxy.surfaces.request_target import decode, split_target
+from casedesk_proxy.surfaces.unserved_paths import (
     ACTIONS,
     POSTED,
     has_action,
@@ -19,8 +21,6 @@ from casedesk_proxy.surfaces.elsewhere import (
     owner_of,
     unserved,
 )
-from casedesk_proxy.surfaces.resources import read_resource, wrong_method
-from casedesk_proxy.surfaces.targets import decode, split_target
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 from casedesk_proxy.wire.query import cut_key, read_pairs
 

@@ -24,7 +24,7 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, Reply
 from casedesk_proxy.upstream.pool import ConnectionPool
-from casedesk_proxy.upstream.questions import ANSWER_WAIT_S, ask_beside
+from casedesk_proxy.upstream.side_requests import ANSWER_WAIT_S, ask_beside
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.wire.http1 import ResponseHead

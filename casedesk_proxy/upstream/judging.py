@@ -9,9 +9,9 @@ from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.replying.node_errors import nodes_affair, remedy
 from casedesk_proxy.replying.verdict import NEEDS_WORDS, Verdict, judge
+from casedesk_proxy.upstream.error_bodies import read_words
 from casedesk_proxy.upstream.lease import Reply
 from casedesk_proxy.upstream.slots import Slots
-from casedesk_proxy.upstream.words import read_words
 from casedesk_proxy.wire.http1 import retry_after_s
 
 __all__ = ["TRY_ANOTHER", "judge_reply", "own_up"]

@@ -19,11 +19,11 @@ from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.snapshot import Current, NodeSpec, Snapshot
 from casedesk_proxy.terms import ModelInfo
-from casedesk_proxy.upstream.agenda import Agenda
 from casedesk_proxy.upstream.contexts import ContextAdvice
 from casedesk_proxy.upstream.detection import complete, detect_engine, refresh
 from casedesk_proxy.upstream.inquiries import Inquirer
 from casedesk_proxy.upstream.listings import fetch_models, node_url
+from casedesk_proxy.upstream.look_schedule import Agenda
 from casedesk_proxy.upstream.tls import context_of
 
 __all__ = ["Metadata"]

@@ -10,7 +10,7 @@ import anthropic
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.upstream import words
+from casedesk_proxy.upstream import error_bodies
 from tests.server.gateways import NodeSide, Play, chat, leave
 from tests.server.pooled import Member, pooled
 from tests.server.test_failover import BODY, ORDERED, good, head
@@ -168,7 +168,7 @@ async def test_what_the_client_has_to_mend_is_its_own(status: int, body: bytes) 
 async def test_an_error_whose_words_come_late_or_never(
     late: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "REMAINDER_WAIT_S", 0.05)
+    monkeypatch.setattr(error_bodies, "REMAINDER_WAIT_S", 0.05)
 
     async def play(side: NodeSide) -> None:
         await side.request()

@@ -27,7 +27,7 @@ from casedesk_proxy.errors import (
 )
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.surfaces.envelopes import error_reply, list_reply, model_reply
-from casedesk_proxy.surfaces.pauses import whole_seconds
+from casedesk_proxy.surfaces.retry_after import whole_seconds
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
 
 G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest, ClientFault, NotFound
-from casedesk_proxy.surfaces.elsewhere import ACTIONS
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
+from casedesk_proxy.surfaces.unserved_paths import ACTIONS
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 
 G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI

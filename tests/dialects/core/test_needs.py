@@ -16,7 +16,7 @@ from casedesk_proxy.engines.ollama import SPEC as OLLAMA
 from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.errors import Unsupported
-from casedesk_proxy.surfaces.anthropic_words import message_of
+from casedesk_proxy.surfaces.anthropic_messages import message_of
 from casedesk_proxy.terms import Ability, Action, Dialect
 from tests.fixtures.effort import examples
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.surfaces.items import check_items
+from casedesk_proxy.surfaces.body_items import check_items
 
 MOST = 1000
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.errors import BadRequest, ClientFault
-from casedesk_proxy.surfaces.elsewhere import ACTIONS, no_path, unserved, unserved_action
-from casedesk_proxy.surfaces.targets import decode, shown
+from casedesk_proxy.surfaces.request_target import decode, shown
+from casedesk_proxy.surfaces.unserved_paths import ACTIONS, no_path, unserved, unserved_action
 from casedesk_proxy.terms import Action
 from casedesk_proxy.wire.model_names import plain_name
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from casedesk_proxy.errors import NotFound
-from casedesk_proxy.surfaces.targets import shown
+from casedesk_proxy.surfaces.request_target import shown
 from casedesk_proxy.terms import Action, Dialect
 
 __all__ = [

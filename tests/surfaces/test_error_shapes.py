@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.envelopes import error_reply
-from casedesk_proxy.surfaces.shapes import is_error
+from casedesk_proxy.surfaces.error_shapes import is_error
 from casedesk_proxy.terms import Dialect
 
 G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.surfaces.spans import elements, members, splice, value_behind
+from casedesk_proxy.surfaces.json_spans import elements, members, splice, value_behind
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.none()
