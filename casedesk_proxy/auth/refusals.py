@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Refusals", "Summary", "Verdict"]
+__all__ = ["RefusalVerdict", "Refusals", "Summary"]
 
 #: Refusals of one address, and of all together, that have a log line each before they are summed
 #: up; the buckets leak as fast as those for the limit.
@@ -23,11 +23,11 @@ _MAX_ADDRESSES = 4096
 _MAX_NAMED_ADDRESSES = 10
 
 
-class Verdict(Enum):
+class RefusalVerdict(Enum):
     """What becomes of a refusal."""
 
     #: Answered and logged.
-    TOLD = "told"
+    LOGGED = "told"
     #: Answered, and logged in a sum.
     SUMMED_UP = "summed up"
     #: Answered with 429, and logged in a sum.
@@ -95,9 +95,9 @@ class Refusals:
             and self._all.fill(now, _MAX_LINES_TOGETHER / 60.0, _MAX_LINES_TOGETHER)
             <= _MAX_LINES_TOGETHER
         ):
-            return Verdict.TOLD
+            return RefusalVerdict.LOGGED
         self._sum_up(address, limited)
-        return Verdict.TOO_MANY if limited else Verdict.SUMMED_UP
+        return RefusalVerdict.TOO_MANY if limited else RefusalVerdict.SUMMED_UP
 
     def summarise(self) -> list[Summary]:
         """What was summed up since it was asked last."""

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.fastpath.switches import Trick, is_on
-from casedesk_proxy.wire.http1 import Body, RequestHead, ResponseHead
+from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, ResponseHead
 
 __all__ = ["HeadCache"]
 
@@ -72,4 +72,4 @@ class HeadCache(Generic[Head]):
 def _is_sole_length(head: RequestHead | ResponseHead, block: bytes) -> bool:
     """There is one length, and the body is of that length: 304 may have the one without the
     other."""
-    return head.body is Body.LENGTH and block.lower().count(b"content-length") == 1
+    return head.body is BodyFraming.LENGTH and block.lower().count(b"content-length") == 1

@@ -23,7 +23,7 @@ from casedesk_proxy.planning.transposition import Transposition, transpose_for
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.anthropic import require_version
-from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
+from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, rename_model
 from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
@@ -107,7 +107,7 @@ def _offered(deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
 def _judge(
     snapshot: Snapshot,
     ask: PlanInput,
-    body: Body,
+    body: RequestBody,
     place: ModelPlacement,
     deployment: DeploymentSpec,
 ) -> tuple[tuple[NodeSpec, ...], Transposition]:
@@ -125,7 +125,7 @@ def _judge(
 def _translate(
     snapshot: Snapshot,
     ask: PlanInput,
-    body: Body,
+    body: RequestBody,
     place: ModelPlacement,
     native: Native,
     deployment: DeploymentSpec,
@@ -159,7 +159,7 @@ def _find_placement(
 
 
 def _native_routes(
-    ask: PlanInput, body: Body, place: ModelPlacement, nodes: Sequence[NodeSpec]
+    ask: PlanInput, body: RequestBody, place: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target

@@ -8,7 +8,7 @@ from casedesk_proxy.errors import ProxyError, UpstreamFault
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.prelude import Prelude
 from casedesk_proxy.relay.relay import Relay
-from casedesk_proxy.relay.request import Request
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.commands import State
@@ -16,7 +16,7 @@ from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Framing
-from casedesk_proxy.upstream.lease import Reply
+from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.wire.http1 import header
 
 __all__ = ["Delivery"]
@@ -46,8 +46,8 @@ class Delivery:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        request: Request,
-        reply: Reply,
+        request: ClientRequest,
+        reply: LeasedReply,
         surface: Dialect,
         framing: Framing,
         request_id: str,
@@ -191,21 +191,26 @@ class Delivery:
 
 
 def _recipient(
-    request: Request, surface: Dialect, framing: Framing, request_id: str, *, is_kept_alive: bool
+    request: ClientRequest,
+    surface: Dialect,
+    framing: Framing,
+    request_id: str,
+    *,
+    is_kept_alive: bool,
 ) -> Recipient:
     head = request.head
     return Recipient(
         surface,
         framing,
         request_id,
-        head.modern,
+        head.http11,
         head.keep_alive,
         header(head.headers, b"x-goog-api-client") or b"",
         is_kept_alive,
     )
 
 
-def _node_reply(reply: Reply) -> NodeReply:
+def _node_reply(reply: LeasedReply) -> NodeReply:
     node, route = reply.lease.node, reply.route
     return NodeReply(
         reply.head, reply.asked, node.host_header, node.key, route.translator, route.reply_headers

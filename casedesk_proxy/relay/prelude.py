@@ -16,7 +16,7 @@ from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.relay import Relay
-from casedesk_proxy.relay.request import Request
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.endings import Form, Position, envelope, place_error
 from casedesk_proxy.replying.heads import transposed_head
@@ -41,7 +41,7 @@ class Prelude:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        request: Request,
+        request: ClientRequest,
         transport: asyncio.Transport,
         machine: ReplyMachine,
         interval: float,
@@ -90,7 +90,7 @@ class Prelude:
 
 def begin_prelude(
     loop: asyncio.AbstractEventLoop,
-    request: Request,
+    request: ClientRequest,
     surface: Dialect,
     plan: Plan,
     request_id: str,
@@ -121,15 +121,15 @@ def begin_prelude(
         client = header(request.head.headers, b"x-goog-api-client") or b""
         signs = functools.partial(bytes, pulse(surface, plan.framing, client))
         ending = functools.partial(place_error, surface, Form.EVENTS, Position.BETWEEN)
-    modern = request.head.modern
+    http11 = request.head.http11
 
     def make_head(length: int | None) -> bytes:
         return transposed_head(
             content_type, headers, surface, request_id, length,
-            modern=modern, keep_alive=request.head.keep_alive and modern,
+            http11=http11, keep_alive=request.head.keep_alive and http11,
         )  # fmt: skip
 
-    machine = ReplyMachine(make_head, EarlyBody(signs, ending, bare=not modern))
+    machine = ReplyMachine(make_head, EarlyBody(signs, ending, bare=not http11))
     return Prelude(loop, request, transport, machine, wanted.heartbeat)
 
 

@@ -13,9 +13,9 @@ from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
-from casedesk_proxy.wire.http1 import Body, RequestHead, header
+from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
 
-__all__ = ["CONTINUE", "GRACE", "Client", "Request"]
+__all__ = ["CONTINUE", "GRACE", "Client", "ClientRequest"]
 
 #: Body bytes taken before anyone has asked for the body.
 _UNASKED = 65536
@@ -51,7 +51,7 @@ class Held(Protocol):
         """Let go of it, if that is yet to be done."""
 
 
-class Request:
+class ClientRequest:
     """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
     once, or never: what is not asked for is not taken. ``held`` is what its exchange has taken and
     must give back. ``complete`` tells whether the body has come whole, ``begun`` that the final
@@ -78,7 +78,7 @@ class Request:
         self.head = head
         self.client = client
         self.held: Held | None = None
-        chunked = head.body is Body.CHUNKED
+        chunked = head.body is BodyFraming.CHUNKED
         self._reader = ChunkReader() if chunked else LengthReader(head.length)
         #: Bytes where it came in one piece, which most bodies do.
         self._body: bytes | bytearray = b""
@@ -205,7 +205,7 @@ class Request:
         expect = header(self.head.headers, b"expect")
         asked = expect is not None and expect.lower() == b"100-continue"
         # A client of HTTP/1.0 would take it for the reply (RFC 9110 section 15.2).
-        if asked and self.head.modern and not self._size:
+        if asked and self.head.http11 and not self._size:
             transport.write(CONTINUE)
         self.client.listen()
 

@@ -6,26 +6,26 @@ import asyncio
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.circuit_breaker import NodeFault
-from casedesk_proxy.relay.request import Request
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.completeness import is_given_up
 from casedesk_proxy.replying.heads import is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import Outcome, Terminal
 from casedesk_proxy.terms import Dialect, Framing
-from casedesk_proxy.upstream.lease import Reply
+from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES
 from casedesk_proxy.wire.bodies import content_coding
-from casedesk_proxy.wire.http1 import Body
+from casedesk_proxy.wire.http1 import BodyFraming
 
 __all__ = ["came_whole", "send_whole"]
 
 
-def came_whole(reply: Reply, framing: Framing) -> bool:
+def came_whole(reply: LeasedReply, framing: Framing) -> bool:
     """Whether nothing of it is missing, and nothing has to be translated, judged or watched."""
-    head, body = reply.head, reply.lease.connection.early
+    head, body = reply.head, reply.lease.connection.buffered_body
     return (
-        head.body is Body.LENGTH
+        head.body is BodyFraming.LENGTH
         and head.length == len(body)
         and reply.route.translator is None
         and head.status < 400
@@ -39,15 +39,15 @@ def came_whole(reply: Reply, framing: Framing) -> bool:
 
 def send_whole(
     loop: asyncio.AbstractEventLoop,
-    request: Request,
-    reply: Reply,
+    request: ClientRequest,
+    reply: LeasedReply,
     surface: Dialect,
     outcome: Outcome,
 ) -> bool:
     """Send it, let go of the node, and note what the exchange came to; tells whether the client's
     connection lives on."""
     head, connection = reply.head, reply.lease.connection
-    body, connection.early = connection.early, b""
+    body, connection.buffered_body = connection.buffered_body, b""
     keep_alive = request.head.keep_alive
     transport = request.client.transport
     if transport is None or transport.is_closing():
@@ -55,8 +55,10 @@ def send_whole(
         outcome.status = head.status
     else:
         ident = outcome.request_id
-        modern = request.head.modern
-        mine = reply_head(head, Body.LENGTH, surface, ident, keep_alive=keep_alive, modern=modern)
+        http11 = request.head.http11
+        mine = reply_head(
+            head, BodyFraming.LENGTH, surface, ident, keep_alive=keep_alive, http11=http11
+        )
         request.client.write_soon(mine + body)
         outcome.status = head.status
         outcome.terminal = Terminal.COMPLETED
@@ -66,7 +68,7 @@ def send_whole(
             outcome.give_up()
     outcome.usage = find_usage(surface, b"", body[-MAX_PIECE_BYTES:])
     broke = outcome.terminal is Terminal.NODE_BROKE
-    connection.take_back()
+    connection.detach()
     whole = outcome.terminal is Terminal.COMPLETED
     reply.lease.end(clean=True, whole=whole, fault=NodeFault.BROKE if broke else None)
     return keep_alive

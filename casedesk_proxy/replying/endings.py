@@ -161,7 +161,7 @@ class ArrayTap(Tap):
             return Position.INSIDE
         if not scanner.begun:
             return Position.UNOPENED
-        if not scanner.between:
+        if not scanner.at_boundary:
             return Position.INSIDE
         return Position.BETWEEN if scanner.separator else Position.OPENED
 

@@ -8,19 +8,19 @@ from http import HTTPStatus
 
 from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.headers import forward_response_headers
-from casedesk_proxy.wire.http1 import Body, ResponseHead, header
+from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 
 __all__ = ["client_framing", "is_event_stream", "own_head", "reply_head", "transposed_head"]
 
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-def client_framing(body: Body, *, modern: bool) -> Body:
+def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
     """The framing towards the client. An end that the node tells by closing is told by a last
-    chunk, so that it cannot be taken for a cut; HTTP/1.0 clients (not ``modern``) know no chunks.
+    chunk, so that it cannot be taken for a cut; HTTP/1.0 clients (not ``http11``) know no chunks.
     """
-    if body is Body.CHUNKED or body is Body.CLOSE:
-        return Body.CHUNKED if modern else Body.CLOSE
+    if body is BodyFraming.CHUNKED or body is BodyFraming.CLOSE:
+        return BodyFraming.CHUNKED if http11 else BodyFraming.CLOSE
     return body
 
 
@@ -34,25 +34,25 @@ def _is_events(content_type: bytes) -> bool:
 
 def reply_head(
     head: ResponseHead,
-    body: Body,
+    body: BodyFraming,
     surface: Dialect,
     request_id: str,
     *,
     keep_alive: bool,
-    modern: bool = True,
+    http11: bool = True,
 ) -> bytes:
     """A node's head made the client's: hop-by-hop, cookie and CORS headers off, ids on.
 
-    ``body`` is the framing towards the client, which may differ from the node's; ``modern`` is
+    ``body`` is the framing towards the client, which may differ from the node's; ``http11`` is
     False for clients of HTTP/1.0.
     """
     lead, ids = _lead(head.status, head.reason, head.headers, surface)
     ident = request_id.encode("ascii")
-    line = _connection(keep_alive=keep_alive, modern=modern)
+    line = _connection(keep_alive=keep_alive, http11=http11)
     end = b"\r\n" + line + b"\r\n" if line else b"\r\n"
-    if body is Body.CHUNKED:
+    if body is BodyFraming.CHUNKED:
         end = b"\r\nTransfer-Encoding: chunked" + end
-    elif body is Body.LENGTH:
+    elif body is BodyFraming.LENGTH:
         end = b"\r\nContent-Length: %d%b" % (head.length, end)
     return lead + ids % ((ident,) * ids.count(b"%b")) + end + b"\r\n"
 
@@ -79,7 +79,7 @@ def transposed_head(
     request_id: str,
     length: int | None,
     *,
-    modern: bool,
+    http11: bool,
     keep_alive: bool,
 ) -> bytes:
     """The head of a translated reply: ``length`` body bytes, or a stream where that is None."""
@@ -93,9 +93,9 @@ def transposed_head(
         lines.append(b"Content-Length: %d" % length)
     else:
         lines += [b"Cache-Control: no-cache", b"X-Accel-Buffering: no"]
-        if modern:
+        if http11:
             lines.append(b"Transfer-Encoding: chunked")
-    if line := _connection(keep_alive=keep_alive, modern=modern):
+    if line := _connection(keep_alive=keep_alive, http11=http11):
         lines.append(line)
     return _assemble(200, b"", lines)
 
@@ -106,22 +106,22 @@ def own_head(
     length: int,
     *,
     keep_alive: bool,
-    modern: bool = True,
+    http11: bool = True,
 ) -> bytes:
     """The head of a reply that we make ourselves."""
     lines = [name + b": " + value for name, value in headers]
     lines.append(b"Content-Length: %d" % length)
-    if line := _connection(keep_alive=keep_alive, modern=modern):
+    if line := _connection(keep_alive=keep_alive, http11=http11):
         lines.append(line)
     return _assemble(status, b"", lines)
 
 
-def _connection(*, keep_alive: bool, modern: bool) -> bytes:
+def _connection(*, keep_alive: bool, http11: bool) -> bytes:
     """The line that says what becomes of the connection, where that does not go without saying: a
     client of HTTP/1.0 that asked for it to stay waits for the word (RFC 9112 appendix C.2.2)."""
     if not keep_alive:
         return b"Connection: close"
-    return b"" if modern else b"Connection: keep-alive"
+    return b"" if http11 else b"Connection: keep-alive"
 
 
 def _assemble(status: int, reason: bytes, lines: list[bytes]) -> bytes:

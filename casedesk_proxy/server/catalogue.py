@@ -14,7 +14,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.catalog.lists import describe, visible
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.errors import NotFound
-from casedesk_proxy.surfaces.envelopes import Reply, list_reply, model_reply
+from casedesk_proxy.surfaces.envelopes import OwnReply, list_reply, model_reply
 from casedesk_proxy.terms import Action, Call, ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
 
@@ -37,11 +37,11 @@ class Remembered:
     __slots__ = ("_lists",)
 
     def __init__(self) -> None:
-        self._lists: dict[tuple[object, ...], tuple[tuple[object, ...], Reply]] = {}
+        self._lists: dict[tuple[object, ...], tuple[tuple[object, ...], OwnReply]] = {}
 
     def list_models(
         self, call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
-    ) -> Reply:
+    ) -> OwnReply:
         """As `list_models`."""
         if call.action is not Action.LIST_MODELS or len(call.query) > _MAX_QUERY_CHARS:
             return list_models(call, rules, reported)
@@ -58,7 +58,7 @@ class Remembered:
 
 async def catalogue(
     call: Call, rules: ModelRules, metadata: Metadata, patience: float, lists: Remembered
-) -> Reply:
+) -> OwnReply:
     """The reply to LIST_MODELS or GET_MODEL. ``patience``: seconds for a name that is not known.
     Raises NotFound for a model that is not there."""
     await metadata.first_look(rules.nodes, FIRST_LOOK_WAIT_S)
@@ -74,10 +74,10 @@ async def catalogue(
 
 def list_models(
     call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
-) -> Reply:
+) -> OwnReply:
     """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
     models = visible(rules, reported)
     if call.action is Action.LIST_MODELS:
-        return Reply(200, _HEADERS, jsonio.dumps(list_reply(call, models)))
+        return OwnReply(200, _HEADERS, jsonio.dumps(list_reply(call, models)))
     model = describe(call.model or "", rules, reported)
-    return Reply(200, _HEADERS, jsonio.dumps(model_reply(call.surface, model)))
+    return OwnReply(200, _HEADERS, jsonio.dumps(model_reply(call.surface, model)))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import Run, make_run
 from casedesk_proxy.relay.relay import Relay
-from casedesk_proxy.relay.request import Request
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.halfclosed import HalfClosed
 from casedesk_proxy.server.incoming import Incoming
@@ -79,7 +79,7 @@ class ClientConnection(asyncio.Protocol):
         self._parting = False
         #: There once the client has said all.
         self._half: HalfClosed | None = None
-        self._request: Request | None = None
+        self._request: ClientRequest | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self.gone_at: float | None = None
         self.transport: asyncio.Transport | None = None
@@ -203,7 +203,7 @@ class ClientConnection(asyncio.Protocol):
         return (
             self.fiber is not None
             and request is not None
-            and request.head.modern
+            and request.head.http11
             and not request.begun
             and (relay is None or relay.is_unsent)
         )
@@ -309,7 +309,7 @@ class ClientConnection(asyncio.Protocol):
         if server.closing:
             head = replace(head, keep_alive=False)
         self._settle()
-        self._request = request = Request(head, self, server.room)
+        self._request = request = ClientRequest(head, self, server.room)
         self._incoming.feed(request)
         self.fiber = make_run(server.loop, server.answer(request), self._answered)
         self.fiber.start()
@@ -351,7 +351,7 @@ class ClientConnection(asyncio.Protocol):
             elif self._half is not None:
                 self.close()
 
-    def _linger(self, request: Request) -> None:
+    def _linger(self, request: ClientRequest) -> None:
         """Take no more, but let the client finish: it may not read before it has sent all."""
         self._settle()
         if self._half is not None and not self._incoming.data:

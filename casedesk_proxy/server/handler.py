@@ -27,7 +27,7 @@ from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.relay.prelude import begin_prelude
-from casedesk_proxy.relay.request import Client, Request
+from casedesk_proxy.relay.request import Client, ClientRequest
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.heads import own_head
@@ -38,7 +38,7 @@ from casedesk_proxy.server.learning import Wishes
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.snapshot import Snapshot
-from casedesk_proxy.surfaces.envelopes import Reply as OwnReply
+from casedesk_proxy.surfaces.envelopes import OwnReply as OwnReply
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
 from casedesk_proxy.telemetry.accesslog import Sink
@@ -92,7 +92,7 @@ class Handler:
             self._quiet = self._quiet or self._loop.create_future()
             await self._quiet
 
-    async def handle(self, request: Request) -> bool:
+    async def handle(self, request: ClientRequest) -> bool:
         """Answer one request; tells whether its connection may carry another. Raises nothing
         but CancelledError."""
         head, runtime = request.head, self._serving.current
@@ -150,7 +150,7 @@ class Handler:
             outcome.ended = self._loop.time()
             self._tell(outcome)
 
-    def _own_up(self, request: Request, outcome: Outcome) -> bool:
+    def _own_up(self, request: ClientRequest, outcome: Outcome) -> bool:
         """Tell the client of a bug, or, where it has got something of a reply, cut that off."""
         self._let_go(request)
         error = ProxyError("internal error")
@@ -162,7 +162,7 @@ class Handler:
             reset(request.client.transport)
         return False
 
-    def _let_go(self, request: Request) -> None:
+    def _let_go(self, request: ClientRequest) -> None:
         """Of what a bug has left taken, the slot of a node above all."""
         held, request.held = request.held, None
         if held is not None:
@@ -172,7 +172,7 @@ class Handler:
                 log.exception("a node's connection could not be let go of")
                 held.abandon()
 
-    async def _deliver(self, request: Request, outcome: Outcome, delivery: Delivery) -> bool:
+    async def _deliver(self, request: ClientRequest, outcome: Outcome, delivery: Delivery) -> bool:
         """Nothing but this waits while a stream runs: the request's body, its plan and the
         frames that made them are gone."""
         request.release()
@@ -206,7 +206,7 @@ class Handler:
             client.transport.write(self._whole(reply, outcome, keep_alive=False))
         self._tell(outcome)
 
-    def _weigh(self, request: Request, outcome: Outcome, error: ProxyError) -> ProxyError:
+    def _weigh(self, request: ClientRequest, outcome: Outcome, error: ProxyError) -> ProxyError:
         """A refusal of somebody unknown, or the word that there were too many."""
         judged = self.refusals.judge(outcome, error)
         if judged is not error:
@@ -224,7 +224,7 @@ class Handler:
                 log.exception("request %s was not told to all that count", outcome.request_id)
 
     async def _answer(
-        self, request: Request, outcome: Outcome, admitted: Admitted | None
+        self, request: ClientRequest, outcome: Outcome, admitted: Admitted | None
     ) -> OwnReply | Delivery | bool:
         """Everything up to a reply's head, or a reply of our own. Where the client has had all
         already: whether its connection lives on."""
@@ -278,7 +278,7 @@ class Handler:
                 return delivery
 
     async def _dispatch(
-        self, request: Request, call: Call, plan: Plan, outcome: Outcome
+        self, request: ClientRequest, call: Call, plan: Plan, outcome: Outcome
     ) -> Delivery | bool:
         """The reply of a node, on its way, or sent. False: the client had signs of life, then the
         error."""
@@ -354,7 +354,7 @@ class Handler:
         self,
         snapshot: Snapshot,
         admitted: Admitted,
-        request: Request,
+        request: ClientRequest,
         raw: bytes,
         request_id: str,
         wishes: Wishes,
@@ -367,23 +367,23 @@ class Handler:
         )  # fmt: skip
         return plan_request(snapshot, admitted.deployment, ask)
 
-    def _refuse(self, request: Request, outcome: Outcome, error: ProxyError) -> bool:
+    def _refuse(self, request: ClientRequest, outcome: Outcome, error: ProxyError) -> bool:
         outcome.blame(error)
         surface = Dialect(outcome.surface or Dialect.GEMINI)
         return self._send(request, outcome, error_reply(surface, error, outcome.request_id))
 
-    def _send(self, request: Request, outcome: Outcome, reply: OwnReply) -> bool:
+    def _send(self, request: ClientRequest, outcome: Outcome, reply: OwnReply) -> bool:
         # What is left unread of a body must not be taken for the next request.
         keep_alive = request.head.keep_alive and request.complete
         if request.client.transport is not None:
-            modern = request.head.modern
-            whole = self._whole(reply, outcome, keep_alive=keep_alive, modern=modern)
+            http11 = request.head.http11
+            whole = self._whole(reply, outcome, keep_alive=keep_alive, http11=http11)
             request.client.transport.write(whole)
             outcome.first_byte = self._loop.time()
         return keep_alive
 
     def _whole(
-        self, reply: OwnReply, outcome: Outcome, *, keep_alive: bool, modern: bool = True
+        self, reply: OwnReply, outcome: Outcome, *, keep_alive: bool, http11: bool = True
     ) -> bytes:
         """A reply of our own, in one piece."""
         outcome.status, outcome.sent = reply.status, len(reply.body)
@@ -393,7 +393,7 @@ class Handler:
             headers.append((b"request-id", ident))
         body = b"" if outcome.method == "HEAD" else reply.body
         size = len(reply.body)
-        return own_head(reply.status, headers, size, keep_alive=keep_alive, modern=modern) + body
+        return own_head(reply.status, headers, size, keep_alive=keep_alive, http11=http11) + body
 
 
 class _RequestIds:

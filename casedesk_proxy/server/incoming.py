@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.relay.request import Request
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.wire.http1 import MAX_HEAD_BYTES
 
 __all__ = ["Incoming"]
@@ -65,7 +65,7 @@ class Incoming:
             raise BadRequest("the request's head is too large", status=431)
         return None
 
-    def feed(self, request: Request) -> None:
+    def feed(self, request: ClientRequest) -> None:
         """Give it what is its own, as much as it takes in one turn."""
         if self.data:
             self._at += request.feed(self.data, self._at)

@@ -11,7 +11,7 @@ from typing import Any
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
-from casedesk_proxy.relay.request import Client, Request
+from casedesk_proxy.relay.request import Client, ClientRequest
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
@@ -23,7 +23,7 @@ from casedesk_proxy.wire.http1 import parse_request_head
 __all__ = ["PublicServer"]
 
 #: Answers a request, writing to its transport; tells whether the connection may live on.
-Answer = Callable[[Request], Coroutine[Any, None, bool]]
+Answer = Callable[[ClientRequest], Coroutine[Any, None, bool]]
 #: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
 Reject = Callable[[Client, bytes, ProxyError], None]
 

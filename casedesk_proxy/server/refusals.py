@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from casedesk_proxy.auth.refusals import Refusals, Summary, Verdict
+from casedesk_proxy.auth.refusals import Refusals, RefusalVerdict, Summary
 from casedesk_proxy.errors import ClientFault, ProxyError
 from casedesk_proxy.replying.record import Outcome
 from casedesk_proxy.snapshot import Current
@@ -40,7 +40,7 @@ class RefusalLimit:
         outcome.summed_up = True
         if self._timer is None:
             self._timer = self._loop.call_later(_SUMMARY_PERIOD_S, self._tell)
-        if verdict is Verdict.SUMMED_UP:
+        if verdict is RefusalVerdict.SUMMED_UP:
             return error
         return ClientFault(
             "too many requests from your address were refused (server.refusals_per_minute); wait"

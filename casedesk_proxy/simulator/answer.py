@@ -12,8 +12,8 @@ from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.simulator.script import Script
 
 __all__ = [
-    "Answer",
     "Frame",
+    "PlannedAnswer",
     "Prompt",
     "Stream",
     "Whole",
@@ -41,7 +41,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PlannedAnswer:
     """``pieces`` are one word each, with the blank before it, and can be read once.
     ``whole``: False where the client's limit ended it."""
 
@@ -82,7 +82,7 @@ def say(text: str) -> str:
     return f"Hello from the simulated node, where no model runs: café, 日本語, 😀. You said: {echo}"
 
 
-def compose(prompt: Prompt, script: Script) -> Answer:
+def compose(prompt: Prompt, script: Script) -> PlannedAnswer:
     """The answer to a prompt, cut where the client's limit wants it."""
     if script.words is None:
         spoken = _WORD.findall(say(prompt.text))
@@ -92,7 +92,7 @@ def compose(prompt: Prompt, script: Script) -> Answer:
         wanted = script.words
     tokens = wanted if prompt.limit is None else min(wanted, prompt.limit)
     pieces = spoken[:tokens] if spoken else _numbers(tokens)
-    return Answer(pieces, tokens, prompt.tokens, tokens == wanted)
+    return PlannedAnswer(pieces, tokens, prompt.tokens, tokens == wanted)
 
 
 def count_words(*texts: str) -> int:

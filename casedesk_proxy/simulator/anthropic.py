@@ -8,8 +8,8 @@ from typing import Any
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.simulator.answer import (
-    Answer,
     Frame,
+    PlannedAnswer,
     Prompt,
     Stream,
     Whole,
@@ -45,7 +45,7 @@ def answer(action: Action, body: dict[str, Any], model: str, script: Script) -> 
     return Whole(message, made.tokens)
 
 
-def _frames(made: Answer, model: str) -> Iterator[Frame]:
+def _frames(made: PlannedAnswer, model: str) -> Iterator[Frame]:
     block = {"type": "text", "text": ""}
     yield _frame({"type": "message_start", "message": _message(model, made)})
     yield _frame({"type": "content_block_start", "index": 0, "content_block": block})
@@ -68,7 +68,7 @@ def _frame(event: dict[str, Any], *, word: bool = False) -> Frame:
     return Frame(named_frame(event["type"].encode(), jsonio.dumps_stream(event)), word)
 
 
-def _message(model: str, made: Answer) -> dict[str, Any]:
+def _message(model: str, made: PlannedAnswer) -> dict[str, Any]:
     return {
         "id": "msg_simulated",
         "type": "message",
@@ -81,7 +81,7 @@ def _message(model: str, made: Answer) -> dict[str, Any]:
     }
 
 
-def _stop_reason(made: Answer) -> str:
+def _stop_reason(made: PlannedAnswer) -> str:
     return "end_turn" if made.whole else "max_tokens"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.simulator.answer import (
-    Answer,
     Frame,
+    PlannedAnswer,
     Prompt,
     Stream,
     Whole,
@@ -52,7 +52,7 @@ def answer(
     return Stream("application/json; charset=UTF-8", _elements(chunks), broken)
 
 
-def _chunks(made: Answer, model: str) -> Iterator[bytes]:
+def _chunks(made: PlannedAnswer, model: str) -> Iterator[bytes]:
     """One for each word. The last holds text, finishReason and usage together."""
     spoken = 0
     for piece in made.pieces:
@@ -76,7 +76,9 @@ def _elements(chunks: Iterator[bytes]) -> Iterator[Frame]:
     yield Frame(b"\r\n]")
 
 
-def _chunk(model: str, text: str, made: Answer, spoken: int, *, last: bool) -> dict[str, Any]:
+def _chunk(
+    model: str, text: str, made: PlannedAnswer, spoken: int, *, last: bool
+) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}}
     if last:
         candidate["finishReason"] = "STOP" if made.whole else "MAX_TOKENS"

@@ -10,8 +10,8 @@ from typing import Any
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.simulator.answer import (
-    Answer,
     Frame,
+    PlannedAnswer,
     Prompt,
     Stream,
     Whole,
@@ -50,7 +50,7 @@ def answer(action: Action, body: dict[str, Any], model: str, script: Script) -> 
     return Whole(reply, made.tokens)
 
 
-def _frames(made: Answer, model: str, *, chat: bool, counted: bool) -> Iterator[Frame]:
+def _frames(made: PlannedAnswer, model: str, *, chat: bool, counted: bool) -> Iterator[Frame]:
     """The count comes in a chunk of its own behind the finish, without choices."""
     head = _head(model, "chat.completion.chunk" if chat else "text_completion")
 
@@ -76,11 +76,11 @@ def _head(model: str, kind: str) -> dict[str, Any]:
     return {"id": "cmpl-simulated", "object": kind, "created": 0, "model": model}
 
 
-def _finish(made: Answer) -> str:
+def _finish(made: PlannedAnswer) -> str:
     return "stop" if made.whole else "length"
 
 
-def _usage(made: Answer) -> dict[str, int]:
+def _usage(made: PlannedAnswer) -> dict[str, int]:
     return {
         "prompt_tokens": made.prompt_tokens,
         "completion_tokens": made.tokens,

@@ -11,7 +11,7 @@ from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, 
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 
-__all__ = ["Body", "is_renamed", "read_body", "rename_model"]
+__all__ = ["RequestBody", "is_renamed", "read_body", "rename_model"]
 
 _TEXT = "a string is required"
 #: Names of models in one message.
@@ -22,7 +22,7 @@ _NAMING = _WRAPPERS | {"model", "requests"}
 
 
 @record
-class Body:
+class RequestBody:
     """``model`` as the body names it, None for Gemini, where the path does; ``stream``: whether
     call and body together ask for one; ``value`` the whole object (of double keys the last)."""
 
@@ -31,7 +31,7 @@ class Body:
     value: dict[str, Any]
 
 
-def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tuple) -> Body:
+def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tuple) -> RequestBody:
     """Raises BadRequest, naming the byte of a syntax error or the field of a wrong type.
 
     ``offered`` tells the models there are: a body that names none means the only one, as the users
@@ -40,7 +40,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     value = _parse(raw)
     if call.surface is Dialect.GEMINI:
         _refuse_stream_field(call, value)
-        return Body(None, call.framing is not Framing.UNARY, value)
+        return RequestBody(None, call.framing is not Framing.UNARY, value)
     model = value.get("model")
     if model is None or model == "":
         # An empty object asks for nothing, of whatever model.
@@ -50,11 +50,11 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     elif is_wrapped(model):
         model = plain_name(model)
     if call.action not in _MAY_STREAM:
-        return Body(model, False, value)
+        return RequestBody(model, False, value)
     stream = value.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise _bad_field("stream", "true or false is required")
-    return Body(model, bool(stream), value)
+    return RequestBody(model, bool(stream), value)
 
 
 def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:

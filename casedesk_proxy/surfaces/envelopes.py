@@ -12,7 +12,7 @@ from casedesk_proxy.surfaces.retry_after import whole_seconds
 from casedesk_proxy.surfaces.unserved_paths import base_url
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
 
-__all__ = ["Reply", "base_reply", "error_reply", "list_reply", "model_reply"]
+__all__ = ["OwnReply", "base_reply", "error_reply", "list_reply", "model_reply"]
 
 #: Google's spelling for its own; only its SDKs read the body without looking at the type.
 _CONTENT_TYPE = {
@@ -36,7 +36,7 @@ _NEVER_RETRY = frozenset({401, 501})
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class OwnReply:
     """A whole reply. The server adds what every reply has: x-request-id, length, connection."""
 
     status: int
@@ -44,7 +44,7 @@ class Reply:
     body: bytes
 
 
-def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> Reply:
+def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnReply:
     """An error as the surface's clients understand it, with the headers that belong to it."""
     status_of, body_of = _ERRORS[surface]
     status = status_of(error)
@@ -59,15 +59,15 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> Reply:
         headers.append((b"retry-after", b"%d" % whole_seconds(error.retry_after)))
     if status in _NEVER_RETRY or not error.repeatable:
         headers.append((b"x-should-retry", b"false"))
-    return Reply(status, tuple(headers), body_of(error, request_id))
+    return OwnReply(status, tuple(headers), body_of(error, request_id))
 
 
-def base_reply(call: Call) -> Reply:
+def base_reply(call: Call) -> OwnReply:
     """What there is at a base URL, for health checkers and people: the same whoever asks, and
     whether the deployment exists or not."""
     urls = [base_url(surface, call.deployment) for surface in Dialect]
     told = "CaseDesk Proxy; base URLs: {} (Gemini), {} (Anthropic), {} (OpenAI)\n".format(*urls)
-    return Reply(200, _PLAIN, told.encode("utf-8", "replace"))
+    return OwnReply(200, _PLAIN, told.encode("utf-8", "replace"))
 
 
 def list_reply(call: Call, models: Sequence[ModelInfo]) -> dict[str, Any]:

@@ -59,12 +59,12 @@ class Attempt:
         connection = reused or await self._connect()
         try:
             try:
-                head = await connection.ask(self.request, self.first_byte_timeout)
+                head = await connection.send_request(self.request, self.first_byte_timeout)
             except ConnectionBroken as error:
                 if reused is None or not error.silent:
                     raise
                 connection = await self._connect()
-                head = await connection.ask(self.request, self.first_byte_timeout)
+                head = await connection.send_request(self.request, self.first_byte_timeout)
         except ConnectionBroken as error:
             raise self._broken(error) from None
         except TimeoutError:

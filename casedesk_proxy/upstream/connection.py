@@ -1,7 +1,7 @@
-"""One connection to a node: sends a request, waits for the reply's head, lends itself to a relay.
+"""One connection to a node: sends a request, waits for the reply's head, hands over to a relay.
 
-A connection is idle, waits for a head, or is lent. While it is lent its transport's protocol is
-the relay, so the node's bytes reach the relay with nothing in between; `take_back` ends that.
+A connection is idle, waits for a head, or has a protocol attached. While a relay is attached, it is
+the transport's protocol, so the node's bytes reach it with nothing in between; `detach` ends that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from casedesk_proxy.wire.http1 import (
 __all__ = ["ConnectionBroken", "NodeConnection"]
 
 #: Body bytes that may arrive before the relay takes over; beyond, reading pauses.
-MAX_EARLY_BYTES = 262144
+MAX_BUFFERED_BYTES = 262144
 #: Interim replies (1xx) to one request; some proxies send 102 or 103 now and then, none so many.
 MAX_INTERIM_REPLIES = 64
 
@@ -39,7 +39,7 @@ class ConnectionBroken(Exception):
 
 
 class NodeConnection(asyncio.Protocol):
-    """See the module. ``early`` holds body bytes that came before a relay took over;
+    """See the module. ``buffered_body`` holds what came before a relay was attached;
     ``lost`` tells that the node has closed, ``lost_by`` with which error (None: a plain FIN)."""
 
     __slots__ = (
@@ -50,7 +50,7 @@ class NodeConnection(asyncio.Protocol):
         "_interim",
         "_loop",
         "_waiter",
-        "early",
+        "buffered_body",
         "lost",
         "lost_by",
         "transport",
@@ -75,12 +75,12 @@ class NodeConnection(asyncio.Protocol):
         self._interim = 0
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
-        self.early = b""
+        self.buffered_body = b""
         self.lost = False
         self.lost_by: Exception | None = None
         self.uses = 0
 
-    def ask(self, request: bytes, within: float = float("inf")) -> Signal[ResponseHead]:
+    def send_request(self, request: bytes, within: float = float("inf")) -> Signal[ResponseHead]:
         """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
         are passed over, up to MAX_INTERIM_REPLIES.
 
@@ -98,17 +98,17 @@ class NodeConnection(asyncio.Protocol):
         self._cork.write(self.transport, request)
         return waiter
 
-    def lend(self, borrower: asyncio.Protocol) -> asyncio.Transport | None:
-        """Make ``borrower`` the transport's protocol; None when the node is gone already."""
+    def attach(self, protocol: asyncio.Protocol) -> asyncio.Transport | None:
+        """Make ``protocol`` the transport's; None when the node is gone already."""
         if self.lost or self.transport is None:
             return None
-        self.transport.set_protocol(borrower)
+        self.transport.set_protocol(protocol)
         self.transport.resume_reading()
         return self.transport
 
-    def take_back(self) -> None:
-        """The borrower has read its reply to the end. Nothing of what it did to the transport
-        outlives it: its client may just have made it pause."""
+    def detach(self) -> None:
+        """The attached protocol has read its reply to the end. Nothing of what it did to the
+        transport outlives it: its client may just have made it pause."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.set_protocol(self)
             self.transport.resume_reading()
@@ -135,7 +135,7 @@ class NodeConnection(asyncio.Protocol):
             and not self._cork.holds(transport)
             and self._waiter is None
             and not self._buffer
-            and not self.early
+            and not self.buffered_body
         )
 
     # What the transport calls.
@@ -147,7 +147,7 @@ class NodeConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
         if waiter is None or waiter.done:
-            self._keep_early(data)
+            self._buffer_body(data)
             return
         if self.transport is not None and self._cork.holds(self.transport):
             # Said before the request was written, so it answers something else: an idle
@@ -182,19 +182,19 @@ class NodeConnection(asyncio.Protocol):
             self._deadlines.discard(self._waiter)
             self._waiter = None
 
-    def _keep_early(self, data: bytes) -> None:
-        self.early += data
-        if len(self.early) > MAX_EARLY_BYTES and self.transport is not None:
+    def _buffer_body(self, data: bytes) -> None:
+        self.buffered_body += data
+        if len(self.buffered_body) > MAX_BUFFERED_BYTES and self.transport is not None:
             self.transport.pause_reading()
 
     def _read_head(self) -> ResponseHead | None:
-        """The reply's head if it has come whole; what is behind it then waits in ``early``."""
+        """The reply's head if it has come whole; ``buffered_body`` is then what is behind it."""
         buffer, start = self._buffer, 0
         while (end := buffer.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES + 4)) >= 0:
             head = self._heads.read(buffer[start:end])
             start = end + 4
             if head.status >= 200:
-                self.early, self._buffer = buffer[start:], b""
+                self.buffered_body, self._buffer = buffer[start:], b""
                 return head
             if head.status == 101:
                 raise MalformedMessage("upgrade without being asked")

@@ -22,9 +22,9 @@ from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
-from casedesk_proxy.upstream.lease import Lease, Reply
+from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.pool import ConnectionPool
-from casedesk_proxy.upstream.side_requests import ANSWER_WAIT_S, ask_beside
+from casedesk_proxy.upstream.side_requests import ANSWER_WAIT_S, fetch_beside
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.wire.http1 import ResponseHead
@@ -124,7 +124,7 @@ class Dispatcher:
         for pool in self._pools.values():
             pool.close()
 
-    async def open(self, plan: Plan, outcome: Outcome) -> Reply:
+    async def open(self, plan: Plan, outcome: Outcome) -> LeasedReply:
         """The reply of the first node that gives one; not of those that were lost with the request
         before, see `lose`. Raises an UpstreamFault or Busy."""
         search = _begin_search(plan, outcome, self._loop.time())
@@ -174,7 +174,7 @@ class Dispatcher:
             self._remember(search, name)
         return search.node(name)
 
-    def _leaves(self, search: _Search, reply: Reply) -> bool:
+    def _leaves(self, search: _Search, reply: LeasedReply) -> bool:
         """Whether a node's refusal is left for another node."""
         search.leave(reply.lease.node.name, str(reply.head.status), self._loop.time())
         if not self._goes_on(search, Failure.REFUSED):
@@ -209,7 +209,7 @@ class Dispatcher:
 
     # Asking a node.
 
-    async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot) -> Reply:
+    async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot) -> LeasedReply:
         """One attempt. Raises AttemptFailed, the slot given back; whatever else is raised, that is
         left to the caller."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
@@ -233,7 +233,7 @@ class Dispatcher:
             raise
         try:
             lease = Lease(node, connection, head.keep_alive, pool, slot, self.slots)
-            return Reply(lease, head, route, plan.asked)
+            return LeasedReply(lease, head, route, plan.asked)
         except BaseException:
             connection.abort()
             raise
@@ -281,7 +281,9 @@ async def _run_and_ask(
 ) -> tuple[NodeConnection, ResponseHead]:
     """The attempt, and beside it the route's question, whose answer a reply waits for a little."""
     assert route.question is not None
-    asking = asyncio.ensure_future(ask_beside(pool, route.question_for(node), route.question.take))
+    asking = asyncio.ensure_future(
+        fetch_beside(pool, route.question_for(node), route.question.take)
+    )
     try:
         connection, head = await attempt.run()
         try:

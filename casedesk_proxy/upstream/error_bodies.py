@@ -20,22 +20,22 @@ async def read_words(
     loop: asyncio.AbstractEventLoop, connection: NodeConnection, head: ResponseHead
 ) -> bytes:
     """What the body carries, as far as it comes within REMAINDER_WAIT_S and LONGEST bytes. All
-    that came still waits in ``connection.early``. Whoever is cancelled has to abort the
+    that came still waits in ``connection.buffered_body``. Whoever is cancelled has to abort the
     connection."""
     words = _Words(loop, body_reader(head))
-    words.data_received(connection.early)
+    words.data_received(connection.buffered_body)
     if words.whole.done():
         return bytes(words.body)
-    connection.early = b""
-    if connection.lend(words) is None:
+    connection.buffered_body = b""
+    if connection.attach(words) is None:
         words.connection_lost(connection.lost_by)
     timer = loop.call_later(REMAINDER_WAIT_S, words.stop)
     try:
         await words.whole
     finally:
         timer.cancel()
-    connection.take_back()
-    connection.early = bytes(words.raw)
+    connection.detach()
+    connection.buffered_body = bytes(words.raw)
     if words.lost:
         connection.connection_lost(words.lost_by)
     return bytes(words.body)

@@ -10,7 +10,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.replying.node_errors import nodes_affair, remedy
 from casedesk_proxy.replying.verdict import NEEDS_WORDS, Verdict, judge
 from casedesk_proxy.upstream.error_bodies import read_words
-from casedesk_proxy.upstream.lease import Reply
+from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import retry_after_s
 
@@ -21,7 +21,7 @@ TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILE
 
 
 async def judge_reply(
-    loop: asyncio.AbstractEventLoop, slots: Slots, state: NodeState, reply: Reply, plan: Plan
+    loop: asyncio.AbstractEventLoop, slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan
 ) -> Verdict:
     """The verdict, noted at the node. A caller who is cancelled meanwhile holds no lease."""
     status, body = reply.head.status, b""
@@ -42,7 +42,7 @@ async def judge_reply(
     return verdict
 
 
-def own_up(reply: Reply, verdict: Verdict, plan: Plan) -> Reply:
+def own_up(reply: LeasedReply, verdict: Verdict, plan: Plan) -> LeasedReply:
     """The last node's refusal, where it is for the client. Raises an UpstreamFault in its place,
     and lets go of the node, where it is not."""
     status, node = reply.head.status, reply.lease.node.name
@@ -53,7 +53,7 @@ def own_up(reply: Reply, verdict: Verdict, plan: Plan) -> Reply:
     raise error
 
 
-def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: Reply, plan: Plan) -> None:
+def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: LeasedReply, plan: Plan) -> None:
     service, keyed = plan.demand.service, reply.lease.node.key is not None
     told = remedy(verdict, reply.head.status, state.name, plan.model, keyed=keyed)
     match verdict:

@@ -14,7 +14,7 @@ from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["Lease", "Reply"]
+__all__ = ["Lease", "LeasedReply"]
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Lease:
 
 
 @record
-class Reply:
+class LeasedReply:
     """A node's reply whose head has come. ``asked`` is the client's name of the model."""
 
     lease: Lease

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["Agenda"]
+__all__ = ["LookSchedule"]
 
 
-class Agenda:
+class LookSchedule:
     """``look`` is called with the name of a node that is due."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, look: Callable[[str], None]) -> None:

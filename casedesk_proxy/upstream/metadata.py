@@ -23,7 +23,7 @@ from casedesk_proxy.upstream.contexts import ContextAdvice
 from casedesk_proxy.upstream.detection import complete, detect_engine, refresh
 from casedesk_proxy.upstream.inquiries import Inquirer
 from casedesk_proxy.upstream.listings import fetch_models, node_url
-from casedesk_proxy.upstream.look_schedule import Agenda
+from casedesk_proxy.upstream.look_schedule import LookSchedule
 from casedesk_proxy.upstream.tls import context_of
 
 __all__ = ["Metadata"]
@@ -58,7 +58,7 @@ class Metadata:
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._detected: dict[str, Detected] = {}
-        self._agenda = Agenda(loop, self._begin_look)
+        self._agenda = LookSchedule(loop, self._begin_look)
         self._looks: set[asyncio.Task[None]] = set()
         self._contexts = ContextAdvice()
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}

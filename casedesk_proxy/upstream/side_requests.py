@@ -11,7 +11,7 @@ from casedesk_proxy.wire.bodies import BodyReader, CloseReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["ANSWER_WAIT_S", "ask_beside"]
+__all__ = ["ANSWER_WAIT_S", "fetch_beside"]
 
 #: Seconds that a reply which has begun waits for the answer.
 ANSWER_WAIT_S = 0.25
@@ -19,13 +19,13 @@ ANSWER_WAIT_S = 0.25
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
-async def ask_beside(pool: ConnectionPool, request: bytes, take: Callable[[bytes], None]) -> None:
+async def fetch_beside(pool: ConnectionPool, request: bytes, take: Callable[[bytes], None]) -> None:
     """Give ``take`` the body of a reply with status 200; any other reply, and any failure, is as
     good as none. Whoever cancels it leaves no connection behind."""
     connection, kept = None, False
     try:
         connection = pool.reuse() or await pool.open()
-        head = await connection.ask(request)
+        head = await connection.send_request(request)
         if head.status == 200:
             answer = _Answer(asyncio.get_running_loop(), head)
             take(await answer.read(connection))
@@ -49,10 +49,10 @@ class _Answer(asyncio.Protocol):
 
     async def read(self, connection: NodeConnection) -> bytes:
         """Raises ConnectionError where it does not come whole."""
-        early, connection.early = connection.early, b""
+        early, connection.buffered_body = connection.buffered_body, b""
         self._connection = connection
         self.data_received(early)
-        if not self._whole.done() and connection.lend(self) is None:
+        if not self._whole.done() and connection.attach(self) is None:
             self.connection_lost(connection.lost_by)
         return await self._whole
 
@@ -72,7 +72,7 @@ class _Answer(asyncio.Protocol):
         elif reader.ended:
             if self._connection is not None:
                 # At once: what comes from here on is surplus, and the connection's to notice.
-                self._connection.take_back()
+                self._connection.detach()
             self._whole.set_result(bytes(self._body))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,7 +11,7 @@ import zlib
 
 from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
-from casedesk_proxy.wire.http1 import Body, ResponseHead, header
+from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 
 __all__ = [
     "BodyReader",
@@ -139,10 +139,10 @@ BodyReader = ChunkReader | LengthReader | CloseReader | DecodingReader
 
 def body_reader(head: ResponseHead) -> BodyReader:
     """The reader for a reply's body."""
-    if head.body is Body.CHUNKED:
+    if head.body is BodyFraming.CHUNKED:
         reader: ChunkReader | LengthReader | CloseReader = ChunkReader()
     else:
-        reader = CloseReader() if head.body is Body.CLOSE else LengthReader(head.length)
+        reader = CloseReader() if head.body is BodyFraming.CLOSE else LengthReader(head.length)
     coding = content_coding(head.headers)
     return DecodingReader(reader, coding) if coding else reader
 

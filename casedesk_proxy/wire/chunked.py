@@ -95,7 +95,7 @@ class ChunkReader:
         return self._at is _At.END
 
     @property
-    def between(self) -> bool:
+    def at_boundary(self) -> bool:
         return self._at is _At.SIZE and not self._line
 
     def read(self, data: bytes, start: int = 0) -> int:

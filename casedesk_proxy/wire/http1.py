@@ -17,7 +17,7 @@ from casedesk_proxy.terms import RawHeaders, record
 
 __all__ = [
     "MAX_HEAD_BYTES",
-    "Body",
+    "BodyFraming",
     "HeadTooLarge",
     "MalformedMessage",
     "RequestHead",
@@ -55,7 +55,7 @@ class HeadTooLarge(MalformedMessage):
     """More of it than is read: 431."""
 
 
-class Body(Enum):
+class BodyFraming(Enum):
     """How the end of a message's body is known."""
 
     NONE = "none"
@@ -67,20 +67,20 @@ class Body(Enum):
 @record
 class RequestHead:
     """A request's head. ``target`` stands as on the wire, read as UTF-8; bytes that are none are
-    kept as surrogates (PEP 383). ``modern`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or
+    kept as surrogates (PEP 383). ``http11`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or
     CHUNKED."""
 
     method: str
     target: str = field(repr=False)
-    modern: bool
+    http11: bool
     headers: RawHeaders = field(repr=False)
-    body: Body
+    body: BodyFraming
     length: int
     keep_alive: bool
 
     def with_length(self, length: int) -> RequestHead:
         return RequestHead(
-            self.method, self.target, self.modern, self.headers, self.body, length, self.keep_alive
+            self.method, self.target, self.http11, self.headers, self.body, length, self.keep_alive
         )
 
 
@@ -94,7 +94,7 @@ class ResponseHead:
     status: int
     reason: bytes
     headers: RawHeaders = field(repr=False)
-    body: Body
+    body: BodyFraming
     length: int
     keep_alive: bool
 
@@ -125,17 +125,17 @@ def parse_request_head(block: bytes) -> RequestHead:
     if match is None:
         raise MalformedMessage("not a request line")
     headers = tuple(_field(line) for line in lines)
-    modern = match[3] == b"1"
+    http11 = match[3] == b"1"
     hosts = sum(name.lower() == b"host" for name, _ in headers)
-    if hosts > 1 or (modern and not hosts):
+    if hosts > 1 or (http11 and not hosts):
         raise MalformedMessage("a request has one Host header")
-    body, length, keep_alive = _framing(headers, modern=modern)
-    if body is Body.CHUNKED and not modern:
+    body, length, keep_alive = _framing(headers, http11=http11)
+    if body is BodyFraming.CHUNKED and not http11:
         raise MalformedMessage("chunked framing in HTTP/1.0")
-    if body is Body.CLOSE:
-        body = Body.NONE
+    if body is BodyFraming.CLOSE:
+        body = BodyFraming.NONE
     method, target = match[1].decode("ascii"), match[2].decode("utf-8", "surrogateescape")
-    return RequestHead(method, target, modern, headers, body, length, keep_alive)
+    return RequestHead(method, target, http11, headers, body, length, keep_alive)
 
 
 def glimpse_head(data: bytes) -> tuple[str, str, RawHeaders]:
@@ -158,10 +158,10 @@ def parse_response_head(block: bytes) -> ResponseHead:
         raise MalformedMessage("not a status line")
     headers = tuple(_field(line) for line in lines)
     status = int(match[2])
-    body, length, keep_alive = _framing(headers, modern=match[1] == b"1")
+    body, length, keep_alive = _framing(headers, http11=match[1] == b"1")
     if status < 200 or status in _NO_BODY:
-        body, length = Body.NONE, 0
-    keep_alive = keep_alive and body is not Body.CLOSE
+        body, length = BodyFraming.NONE, 0
+    keep_alive = keep_alive and body is not BodyFraming.CLOSE
     return ResponseHead(status, match[3] or b"", headers, body, length, keep_alive)
 
 
@@ -179,12 +179,12 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
     return match[1], match[2].rstrip(b" \t")
 
 
-def _framing(headers: RawHeaders, *, modern: bool) -> tuple[Body, int, bool]:
+def _framing(headers: RawHeaders, *, http11: bool) -> tuple[BodyFraming, int, bool]:
     """Body, its length, and whether the connection may carry another message: ``close`` anywhere
     in the Connection lines decides (RFC 9112 section 9.3)."""
     coding: bytes | None = None
     length: int | None = None
-    keep_alive, close = modern, False
+    keep_alive, close = http11, False
     for name, value in headers:
         name = name.lower()
         if name == b"content-length":
@@ -201,10 +201,10 @@ def _framing(headers: RawHeaders, *, modern: bool) -> tuple[Body, int, bool]:
             raise MalformedMessage("transfer coding other than chunked")
         if length is not None:
             raise MalformedMessage("both Content-Length and Transfer-Encoding")
-        return Body.CHUNKED, 0, keep_alive
+        return BodyFraming.CHUNKED, 0, keep_alive
     if length is not None:
-        return Body.LENGTH, length, keep_alive
-    return Body.CLOSE, 0, keep_alive
+        return BodyFraming.LENGTH, length, keep_alive
+    return BodyFraming.CLOSE, 0, keep_alive
 
 
 def _same_length(value: bytes, known: int | None) -> int:

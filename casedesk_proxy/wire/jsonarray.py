@@ -32,7 +32,7 @@ class ArrayTooLarge(ValueError):
 class ArrayScanner:
     """Bytes in, whole elements out.
 
-    ``between`` tells that an element, or the end, could follow here: nothing of an unfinished
+    ``at_boundary`` tells that an element, or the end, could follow here: nothing of an unfinished
     element has been seen. ``ended`` tells that the closing bracket has. Raises NotAnArray and
     ArrayTooLarge, after which the scanner is of no further use; nothing else.
     """
@@ -63,7 +63,7 @@ class ArrayScanner:
         self.ended = False
 
     @property
-    def between(self) -> bool:
+    def at_boundary(self) -> bool:
         return self.begun and not self.ended and not self._held
 
     @property

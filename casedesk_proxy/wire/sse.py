@@ -45,7 +45,7 @@ def named_frame(name: bytes, data: bytes) -> bytes:
 
 
 class EventDecoder:
-    """Bytes in, events out. ``between`` tells whether nothing of an unfinished event is held.
+    """Bytes in, events out. ``at_boundary`` tells whether nothing of an unfinished event is held.
 
     Raises EventTooLarge, after which the decoder is of no further use; nothing else.
     """
@@ -59,7 +59,7 @@ class EventDecoder:
         "_name",
         "_scanned",
         "_started",
-        "between",
+        "at_boundary",
     )
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
@@ -71,13 +71,13 @@ class EventDecoder:
         self._after_cr = False
         self._started = False
         self._limit = limit
-        self.between = True
+        self.at_boundary = True
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes, in order."""
         if (
             # Nearly every read is exactly one event of one line; the rest takes the long way.
-            self.between
+            self.at_boundary
             and data.startswith(b"data: ")
             and data.endswith(b"\n\n")
             and data.find(b"\n") == len(data) - 2
@@ -97,7 +97,7 @@ class EventDecoder:
             self._take_line(bytes(self._buffer), events)
             self._buffer.clear()
         self._take_line(b"", events)
-        self.between = True
+        self.at_boundary = True
         return events
 
     def _feed(self, data: bytes) -> list[Event]:
@@ -121,7 +121,7 @@ class EventDecoder:
         del buffer[:start]
         self._scanned = len(buffer)
         self._check(len(buffer))
-        self.between = not (buffer or self._has_data or self._name)
+        self.at_boundary = not (buffer or self._has_data or self._name)
         return events
 
     def _take_line(self, line: bytes, events: list[Event]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.auth.refusals import Refusals, Summary, Verdict
+from casedesk_proxy.auth.refusals import Refusals, RefusalVerdict, Summary
 
 
 def note(
@@ -33,7 +33,7 @@ def test_an_address_is_forgiven_with_time() -> None:
 def test_an_address_pays_for_no_other() -> None:
     refusals = Refusals()
     note(refusals, 1000)
-    assert note(refusals, 1, address="b") == [Verdict.TOLD]
+    assert note(refusals, 1, address="b") == [RefusalVerdict.LOGGED]
 
 
 def test_no_limit_still_sums_up() -> None:
@@ -50,7 +50,7 @@ def test_many_addresses_are_no_way_around_it() -> None:
     summed = refusals.summarise()
     assert len(summed) <= 11
     assert summed[-1].address == ""
-    assert sum(one.refused for one in summed) == 50_000 - told.count(Verdict.TOLD)
+    assert sum(one.refused for one in summed) == 50_000 - told.count(RefusalVerdict.LOGGED)
     assert len(refusals._buckets) <= 4096
 
 

@@ -20,7 +20,7 @@ from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit, has_toke
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.terms import Action, Dialect, RawHeaders
-from casedesk_proxy.wire.http1 import Body, RequestHead
+from casedesk_proxy.wire.http1 import BodyFraming, RequestHead
 from tests.planning.configs import make_snapshot
 
 
@@ -48,7 +48,7 @@ HOSTS = Hosts()
 
 def head(target: str, headers: RawHeaders = (), method: str = "POST") -> RequestHead:
     return RequestHead(
-        method, target, True, ((b"Host", b"localhost"), *headers), Body.NONE, 0, True
+        method, target, True, ((b"Host", b"localhost"), *headers), BodyFraming.NONE, 0, True
     )
 
 
@@ -166,13 +166,13 @@ def test_a_page_of_another_site_is_refused(snapshot: Snapshot) -> None:
 def test_a_name_that_may_be_rebound_needs_a_token() -> None:
     rebound = head(chat("demo"))
     rebound = RequestHead(
-        "POST", rebound.target, True, ((b"Host", b"evil.example"),), Body.NONE, 0, True
+        "POST", rebound.target, True, ((b"Host", b"evil.example"),), BodyFraming.NONE, 0, True
     )
     with pytest.raises(Forbidden):
         admit(SNAPSHOT, rebound, HOSTS)
     known = RequestHead(
         "POST", rebound.target, True,
-        ((b"Host", b"evil.example"), (b"x-api-key", b"token-of-bob")), Body.NONE, 0, True,
+        ((b"Host", b"evil.example"), (b"x-api-key", b"token-of-bob")), BodyFraming.NONE, 0, True,
     )  # fmt: skip
     assert isinstance(admit(SNAPSHOT, known, HOSTS), Admitted)
 

@@ -50,7 +50,7 @@ class Line:
         self.node = RecordingTransport()
         self.connection = NodeConnection(LOOP)
         self.connection.connection_made(self.node)
-        self.connection.early = early
+        self.connection.buffered_body = early
         if lost:
             self.connection.connection_lost(None)
         content = Brief(Dialect.OPENAI, Form.EVENTS, answers=answers)

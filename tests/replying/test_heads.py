@@ -6,12 +6,12 @@ import pytest
 
 from casedesk_proxy.replying.heads import client_framing, own_head, reply_head, transposed_head
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.wire.http1 import Body, ResponseHead, parse_response_head
+from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, parse_response_head
 
 
 def shown(*lines: str, surface: Dialect = Dialect.OPENAI, keep_alive: bool = True) -> list[str]:
     head = parse_response_head("\r\n".join(("HTTP/1.1 200 OK", *lines)).encode())
-    framing = client_framing(head.body, modern=True)
+    framing = client_framing(head.body, http11=True)
     made = reply_head(head, framing, surface, "req-1", keep_alive=keep_alive)
     assert made.endswith(b"\r\n\r\n")
     return made.decode().removesuffix("\r\n\r\n").split("\r\n")
@@ -49,18 +49,18 @@ def test_a_connection_that_ends_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "modern", "wanted"),
+    ("body", "http11", "wanted"),
     [
-        (Body.CHUNKED, True, Body.CHUNKED),
-        (Body.CHUNKED, False, Body.CLOSE),
-        (Body.CLOSE, True, Body.CHUNKED),
-        (Body.CLOSE, False, Body.CLOSE),
-        (Body.LENGTH, False, Body.LENGTH),
-        (Body.NONE, True, Body.NONE),
+        (BodyFraming.CHUNKED, True, BodyFraming.CHUNKED),
+        (BodyFraming.CHUNKED, False, BodyFraming.CLOSE),
+        (BodyFraming.CLOSE, True, BodyFraming.CHUNKED),
+        (BodyFraming.CLOSE, False, BodyFraming.CLOSE),
+        (BodyFraming.LENGTH, False, BodyFraming.LENGTH),
+        (BodyFraming.NONE, True, BodyFraming.NONE),
     ],
 )
-def test_framing_towards_the_client(body: Body, modern: bool, wanted: Body) -> None:
-    assert client_framing(body, modern=modern) is wanted
+def test_framing_towards_the_client(body: BodyFraming, http11: bool, wanted: BodyFraming) -> None:
+    assert client_framing(body, http11=http11) is wanted
 
 
 def test_a_head_of_our_own() -> None:
@@ -70,18 +70,20 @@ def test_a_head_of_our_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keep_alive", "modern", "line"),
+    ("keep_alive", "http11", "line"),
     [(True, True, b""), (True, False, b"Connection: keep-alive"),
      (False, True, b"Connection: close"), (False, False, b"Connection: close")],
 )  # fmt: skip
-def test_what_becomes_of_the_connection(keep_alive: bool, modern: bool, line: bytes) -> None:
+def test_what_becomes_of_the_connection(keep_alive: bool, http11: bool, line: bytes) -> None:
     """`ab -k` waits for ever without the word."""
-    head = ResponseHead(200, b"OK", (), Body.LENGTH, 2, True)
+    head = ResponseHead(200, b"OK", (), BodyFraming.LENGTH, 2, True)
     heads = [
-        reply_head(head, Body.LENGTH, Dialect.OPENAI, "i", keep_alive=keep_alive, modern=modern),
-        own_head(200, (), 2, keep_alive=keep_alive, modern=modern),
+        reply_head(
+            head, BodyFraming.LENGTH, Dialect.OPENAI, "i", keep_alive=keep_alive, http11=http11
+        ),
+        own_head(200, (), 2, keep_alive=keep_alive, http11=http11),
         transposed_head(
-            "application/json", (), Dialect.OPENAI, "i", 2, keep_alive=keep_alive, modern=modern
+            "application/json", (), Dialect.OPENAI, "i", 2, keep_alive=keep_alive, http11=http11
         ),
     ]
     for made in heads:

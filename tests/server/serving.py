@@ -33,7 +33,7 @@ class Served:
         self.server: PublicServer
         self.go_on = asyncio.Event()
 
-    async def echo(self, request: Request) -> bool:
+    async def echo(self, request: ClientRequest) -> bool:
         transport = request.client.transport
         assert transport is not None
         try:
@@ -49,12 +49,12 @@ class Served:
         transport.write(OK % (len(body), body))
         return request.head.keep_alive
 
-    async def refuse(self, request: Request) -> bool:
+    async def refuse(self, request: ClientRequest) -> bool:
         assert request.client.transport is not None
         request.client.transport.write(OK % (7, b"refused"))
         return request.complete
 
-    async def soon(self, request: Request) -> bool:
+    async def soon(self, request: ClientRequest) -> bool:
         """As short replies are sent, but for the target /now."""
         body = await request.read(LIMIT, 0.2)
         transport = request.client.transport
@@ -63,7 +63,7 @@ class Served:
         send(OK % (len(body), body))
         return request.head.keep_alive and not self.last
 
-    async def late(self, request: Request) -> bool:
+    async def late(self, request: ClientRequest) -> bool:
         """The body, once the test says so."""
         transport = request.client.transport
         assert transport is not None
@@ -81,7 +81,7 @@ class Served:
         transport.write(OK % (len(body), body))
         return request.head.keep_alive
 
-    async def swallow(self, request: Request) -> bool:
+    async def swallow(self, request: ClientRequest) -> bool:
         """A body of any size."""
         body = await request.read(2**30, 5.0)
         transport = request.client.transport
@@ -90,7 +90,7 @@ class Served:
         self.seen.append((request.head.target, body))
         return request.head.keep_alive
 
-    async def large(self, request: Request) -> bool:
+    async def large(self, request: ClientRequest) -> bool:
         """More than kernels hold."""
         transport = request.client.transport
         assert transport is not None
@@ -98,7 +98,7 @@ class Served:
         transport.write(OK % (SO_MUCH, bytes(SO_MUCH)))
         return request.head.keep_alive
 
-    async def hang(self, request: Request) -> bool:
+    async def hang(self, request: ClientRequest) -> bool:
         self.began.set()
         try:
             await asyncio.Event().wait()

@@ -70,7 +70,7 @@ async def test_the_last_write_pauses_the_node_of_nobody_else(kind: str, begun: s
     connection.connection_made(node)
     client.relay = relay = make(kind, loop, client)
     body = chunked(b"[1].")
-    connection.early = body if begun == "with its end" else b""
+    connection.buffered_body = body if begun == "with its end" else b""
     relay.begin(connection)
     if begun == "before it":
         relay.data_received(body)

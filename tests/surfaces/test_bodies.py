@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.surfaces.bodies import Body, is_renamed, read_body, rename_model
+from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, rename_model
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 
 CHAT = Call(Dialect.OPENAI, Action.CHAT, "d")
@@ -42,7 +42,7 @@ def gemini(action: Action = Action.GENERATE, model: str = "old") -> Call:
     ],
 )
 def test_read(call: Call, value: dict[str, Any], model: str | None, stream: bool) -> None:
-    assert read_body(call, json.dumps(value).encode()) == Body(model, stream, value)
+    assert read_body(call, json.dumps(value).encode()) == RequestBody(model, stream, value)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from casedesk_proxy.upstream.connection import (
     ConnectionBroken,
     NodeConnection,
 )
-from casedesk_proxy.wire.http1 import Body, ResponseHead
+from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
 from tests.server.transports import RecordingTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -23,7 +23,7 @@ async def ask(*pieces: bytes | Exception | None) -> tuple[NodeConnection, Respon
     transport = RecordingTransport()
     transport.set_protocol(connection)
     connection.connection_made(transport)
-    asking = asyncio.ensure_future(connection.ask(b"REQUEST"))
+    asking = asyncio.ensure_future(connection.send_request(b"REQUEST"))
     await asyncio.sleep(0)
     assert transport.written == b"REQUEST"
     for piece in pieces:
@@ -39,8 +39,8 @@ async def test_a_head_in_pieces(size: int) -> None:
     wire = HEAD + b"hello"
     pieces = [wire[start : start + size] for start in range(0, len(wire), size)]
     connection, head = await ask(*pieces)
-    assert (head.status, head.body, head.length) == (200, Body.LENGTH, 5)
-    assert connection.early == b"hello"
+    assert (head.status, head.body, head.length) == (200, BodyFraming.LENGTH, 5)
+    assert connection.buffered_body == b"hello"
     assert not connection.is_reusable()
 
 
@@ -67,7 +67,7 @@ async def test_interim_replies_have_an_end(at_once: bool) -> None:
 async def test_interim_replies_are_counted_by_request() -> None:
     connection, _ = await ask(INTERIM * MAX_INTERIM_REPLIES + b"HTTP/1.1 204 No Content\r\n\r\n")
     for _ in range(2):
-        waiter = connection.ask(b"AGAIN")
+        waiter = connection.send_request(b"AGAIN")
         await asyncio.sleep(0)
         connection.data_received(INTERIM * MAX_INTERIM_REPLIES + b"HTTP/1.1 204 No Content\r\n\r\n")
         assert (await waiter).status == 204
@@ -95,7 +95,7 @@ async def test_a_lost_connection_is_not_asked() -> None:
     connection, _ = await ask(HEAD)
     connection.connection_lost(None)
     with pytest.raises(ConnectionBroken) as broken:
-        await connection.ask(b"AGAIN")
+        await connection.send_request(b"AGAIN")
     assert broken.value.silent
     assert not connection.is_reusable()
 
@@ -105,7 +105,7 @@ async def test_much_that_comes_early_pauses_the_node() -> None:
     transport = connection.transport
     assert isinstance(transport, RecordingTransport)
     assert transport.asked == ["pause"]
-    connection.lend(asyncio.Protocol())
+    connection.attach(asyncio.Protocol())
     assert transport.asked == ["pause", "resume"]
 
 

@@ -35,7 +35,7 @@ async def used() -> AsyncIterator[tuple[ConnectionPool, NodeConnection, NodeSide
 
 
 async def exchange(connection: NodeConnection, node: RawNode) -> NodeSide:
-    waiter = connection.ask(REQUEST)
+    waiter = connection.send_request(REQUEST)
     side = await node.connection()
     await side.request()
     side.write(REPLY)
@@ -45,7 +45,7 @@ async def exchange(connection: NodeConnection, node: RawNode) -> NodeSide:
 
 async def again(connection: NodeConnection, side: NodeSide) -> None:
     """It carries another exchange."""
-    waiter = connection.ask(REQUEST)
+    waiter = connection.send_request(REQUEST)
     await asyncio.wait_for(side.request(), 5)
     side.write(REPLY)
     assert (await asyncio.wait_for(asyncio.ensure_future(_awaited(waiter)), 5)).status == 200
@@ -67,7 +67,7 @@ def state(connection: NodeConnection) -> tuple[object, ...]:
         transport.get_write_buffer_size(),
         transport.get_write_buffer_limits(),
         sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
-        connection.early,
+        connection.buffered_body,
         connection._buffer,
         connection._waiter,
         dict(connection._deadlines._due),
@@ -78,10 +78,10 @@ def state(connection: NodeConnection) -> tuple[object, ...]:
 async def test_a_paused_connection_is_handed_on_reading() -> None:
     async with used() as (pool, connection, side):
         fresh = state(connection)
-        lent = connection.lend(asyncio.Protocol())
+        lent = connection.attach(asyncio.Protocol())
         assert lent is not None
         lent.pause_reading()
-        connection.take_back()
+        connection.detach()
         pool.give_back(connection, keep_alive=True)
         reused = pool.reuse()
         assert reused is connection
@@ -100,7 +100,7 @@ async def test_a_connection_that_still_does_not_read_is_not_handed_on() -> None:
 
 async def test_a_connection_that_is_still_lent_is_not_handed_on() -> None:
     async with used() as (pool, connection, side):
-        connection.lend(asyncio.Protocol())
+        connection.attach(asyncio.Protocol())
         pool.give_back(connection, keep_alive=True)
         assert pool.reuse() is None
         await side.until_gone()
@@ -112,7 +112,7 @@ async def test_a_connection_with_bytes_unread_is_not_handed_on(when: str) -> Non
         if when == "after":
             pool.give_back(connection, keep_alive=True)
         side.write(b"surplus")
-        while not connection.early:
+        while not connection.buffered_body:
             await asyncio.sleep(0)
         if when == "before":
             pool.give_back(connection, keep_alive=True)
@@ -125,7 +125,7 @@ async def test_a_connection_with_bytes_unsent_is_not_handed_on() -> None:
     async with used() as (pool, connection, side):
         assert connection.transport is not None
         side.stop_reading()
-        waiter = connection.ask(b"x" * 20_000_000)
+        waiter = connection.send_request(b"x" * 20_000_000)
         while not connection.transport.get_write_buffer_size():
             await asyncio.sleep(0)
         side.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
@@ -147,7 +147,7 @@ async def test_a_connection_with_a_request_held_back_is_not_handed_on() -> None:
 
 async def test_a_connection_that_waits_for_a_reply_is_not_handed_on() -> None:
     async with used() as (pool, connection, side):
-        connection.ask(REQUEST, within=60)
+        connection.send_request(REQUEST, within=60)
         await side.request()
         pool.give_back(connection, keep_alive=True)
         assert pool.reuse() is None
@@ -157,7 +157,7 @@ async def test_a_connection_that_waits_for_a_reply_is_not_handed_on() -> None:
 
 async def test_no_deadline_outlives_its_exchange() -> None:
     async with used() as (_, connection, side):
-        waiter = connection.ask(REQUEST, within=60)
+        waiter = connection.send_request(REQUEST, within=60)
         await side.request()
         side.write(REPLY)
         assert (await waiter).status == 200
@@ -169,7 +169,7 @@ async def test_what_comes_before_the_request_is_written_is_no_reply_to_it() -> N
     async with used() as (pool, connection, side):
         pool.give_back(connection, keep_alive=True)
         connection = pool.reuse() or connection
-        waiter = connection.ask(REQUEST)
+        waiter = connection.send_request(REQUEST)
         connection.data_received(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
         with pytest.raises(ConnectionBroken) as broken:
             await waiter

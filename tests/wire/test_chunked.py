@@ -106,10 +106,10 @@ def test_between_only_at_a_size_line() -> None:
     reader = ChunkReader()
     seen = []
     for byte in b"1\r\nx\r\n0\r\n\r\n":
-        seen.append(reader.between)
+        seen.append(reader.at_boundary)
         reader.read(bytes([byte]))
     assert seen == [True] + [False] * 5 + [True] + [False] * 4
-    assert not reader.between
+    assert not reader.at_boundary
 
 
 @given(st.binary(min_size=1, max_size=2100))

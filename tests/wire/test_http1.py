@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.wire.http1 import (
     MAX_FIELDS,
-    Body,
+    BodyFraming,
     HeadTooLarge,
     MalformedMessage,
     header,
@@ -19,7 +19,7 @@ from casedesk_proxy.wire.http1 import (
 )
 
 
-def parse(*lines: str) -> tuple[Body, int, bool]:
+def parse(*lines: str) -> tuple[BodyFraming, int, bool]:
     head = parse_response_head("\r\n".join(lines).encode())
     return head.body, head.length, head.keep_alive
 
@@ -27,23 +27,32 @@ def parse(*lines: str) -> tuple[Body, int, bool]:
 @pytest.mark.parametrize(
     ("lines", "wanted"),
     [
-        (["HTTP/1.1 200 OK", "Content-Length: 5"], (Body.LENGTH, 5, True)),
-        (["HTTP/1.1 200 OK", "Content-Length: 0"], (Body.LENGTH, 0, True)),
-        (["HTTP/1.1 200 OK", "content-length:5", "Content-Length: 5"], (Body.LENGTH, 5, True)),
-        (["HTTP/1.1 200 OK", "Transfer-Encoding: Chunked"], (Body.CHUNKED, 0, True)),
-        (["HTTP/1.1 200 OK"], (Body.CLOSE, 0, False)),
-        (["HTTP/1.1 200", "Content-Length: 5", "Connection: close"], (Body.LENGTH, 5, False)),
-        (["HTTP/1.0 200 OK", "Content-Length: 5"], (Body.LENGTH, 5, False)),
+        (["HTTP/1.1 200 OK", "Content-Length: 5"], (BodyFraming.LENGTH, 5, True)),
+        (["HTTP/1.1 200 OK", "Content-Length: 0"], (BodyFraming.LENGTH, 0, True)),
+        (
+            ["HTTP/1.1 200 OK", "content-length:5", "Content-Length: 5"],
+            (BodyFraming.LENGTH, 5, True),
+        ),
+        (
+            ["HTTP/1.1 200 OK", "Transfer-Encoding: Chunked"],
+            (BodyFraming.CHUNKED, 0, True),
+        ),
+        (["HTTP/1.1 200 OK"], (BodyFraming.CLOSE, 0, False)),
+        (
+            ["HTTP/1.1 200", "Content-Length: 5", "Connection: close"],
+            (BodyFraming.LENGTH, 5, False),
+        ),
+        (["HTTP/1.0 200 OK", "Content-Length: 5"], (BodyFraming.LENGTH, 5, False)),
         (["HTTP/1.0 200 OK", "Content-Length: 5", "Connection: keep-alive"],
-         (Body.LENGTH, 5, True)),
+         (BodyFraming.LENGTH, 5, True)),
         (["HTTP/1.1 200 OK", "Content-Length: 5", "Connection: close", "Connection: keep-alive"],
-         (Body.LENGTH, 5, False)),
-        (["HTTP/1.1 204 No Content"], (Body.NONE, 0, True)),
-        (["HTTP/1.1 304 Not Modified", "Content-Length: 5"], (Body.NONE, 0, True)),
-        (["HTTP/1.1 100 Continue"], (Body.NONE, 0, True)),
+         (BodyFraming.LENGTH, 5, False)),
+        (["HTTP/1.1 204 No Content"], (BodyFraming.NONE, 0, True)),
+        (["HTTP/1.1 304 Not Modified", "Content-Length: 5"], (BodyFraming.NONE, 0, True)),
+        (["HTTP/1.1 100 Continue"], (BodyFraming.NONE, 0, True)),
     ],
 )  # fmt: skip
-def test_framing(lines: list[str], wanted: tuple[Body, int, bool]) -> None:
+def test_framing(lines: list[str], wanted: tuple[BodyFraming, int, bool]) -> None:
     assert parse(*lines) == wanted
 
 
@@ -111,23 +120,29 @@ def test_a_target_goes_out_as_it_came(target: bytes) -> None:
 @pytest.mark.parametrize(
     ("lines", "wanted"),
     [
-        (["POST / HTTP/1.1", "Host: h", "Content-Length: 3"], (Body.LENGTH, 3, True)),
-        (["POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked"], (Body.CHUNKED, 0, True)),
-        (["GET / HTTP/1.1", "Host: h", "Connection: close"], (Body.NONE, 0, False)),
-        (["GET / HTTP/1.0"], (Body.NONE, 0, False)),
-        (["GET / HTTP/1.0", "Connection: Keep-Alive"], (Body.NONE, 0, True)),
-        (["GET / HTTP/1.0", "Connection: close", "Connection: keep-alive"], (Body.NONE, 0, False)),
+        (["POST / HTTP/1.1", "Host: h", "Content-Length: 3"], (BodyFraming.LENGTH, 3, True)),
+        (
+            ["POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked"],
+            (BodyFraming.CHUNKED, 0, True),
+        ),
+        (["GET / HTTP/1.1", "Host: h", "Connection: close"], (BodyFraming.NONE, 0, False)),
+        (["GET / HTTP/1.0"], (BodyFraming.NONE, 0, False)),
+        (["GET / HTTP/1.0", "Connection: Keep-Alive"], (BodyFraming.NONE, 0, True)),
+        (
+            ["GET / HTTP/1.0", "Connection: close", "Connection: keep-alive"],
+            (BodyFraming.NONE, 0, False),
+        ),
         (
             ["GET / HTTP/1.1", "Host: h", "Connection: Close", "Connection: keep-alive"],
-            (Body.NONE, 0, False),
+            (BodyFraming.NONE, 0, False),
         ),
         (
             ["GET / HTTP/1.1", "Host: h", "Connection: keep-alive", "Connection: TE, close"],
-            (Body.NONE, 0, False),
+            (BodyFraming.NONE, 0, False),
         ),
     ],
 )
-def test_requests(lines: list[str], wanted: tuple[Body, int, bool]) -> None:
+def test_requests(lines: list[str], wanted: tuple[BodyFraming, int, bool]) -> None:
     head = parse_request_head("\r\n".join(lines).encode())
     assert (head.body, head.length, head.keep_alive) == wanted
 
@@ -140,7 +155,7 @@ def test_any_bytes_are_a_request_or_refused(garbage: bytes) -> None:
         except MalformedMessage:
             continue
         assert head.method
-        assert head.body is not Body.CLOSE
+        assert head.body is not BodyFraming.CLOSE
 
 
 def test_header_lines_are_counted() -> None:

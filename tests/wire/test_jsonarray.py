@@ -35,7 +35,7 @@ def test_whole_and_byte_by_byte(text: bytes, wanted: list[bytes]) -> None:
         elements, scanner = scan(pieces)
         assert elements == wanted
         assert scanner.ended
-        assert not scanner.between
+        assert not scanner.at_boundary
 
 
 @pytest.mark.parametrize("text", [case[0] for case in CASES.values()], ids=CASES)
@@ -48,7 +48,7 @@ def test_with_a_tail(text: bytes) -> None:
 def test_an_object_is_given_as_soon_as_it_is_whole() -> None:
     scanner = ArrayScanner()
     assert scanner.feed(b'[{"a":1}') == [b'{"a":1}']
-    assert scanner.between
+    assert scanner.at_boundary
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_an_object_is_given_as_soon_as_it_is_whole() -> None:
     ],
 )
 def test_between(text: bytes, between: bool) -> None:
-    assert scan([text])[1].between is between
+    assert scan([text])[1].at_boundary is between
 
 
 @pytest.mark.parametrize(

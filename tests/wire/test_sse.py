@@ -51,7 +51,7 @@ def test_whole_and_byte_by_byte(stream: bytes, wanted: list[tuple[bytes, bytes]]
     for pieces in ([stream], [bytes([byte]) for byte in stream]):
         events, decoder = decode(pieces)
         assert events == wanted
-        assert decoder.between
+        assert decoder.at_boundary
         assert decoder.finish() == []
 
 
@@ -60,15 +60,15 @@ def test_with_a_tail(stream: bytes) -> None:
     whole, _ = decode([stream])
     events, decoder = decode([stream, b"data: tail"])
     assert events == whole
-    assert not decoder.between
+    assert not decoder.at_boundary
     assert decoder.finish() == [(b"", b"tail")]
-    assert decoder.between
+    assert decoder.at_boundary
 
 
 def test_finish_gives_an_event_without_its_blank_line() -> None:
     decoder = EventDecoder()
     assert decoder.feed(b"event: x\ndata: 1\ndata: 2\n") == []
-    assert not decoder.between
+    assert not decoder.at_boundary
     assert decoder.finish() == [(b"x", b"1\n2")]
 
 
@@ -100,7 +100,7 @@ def test_every_split_gives_the_same(stream: bytes, cuts: list[int]) -> None:
     whole, one = decode([stream])
     split, two = decode(pieces)
     assert split == whole
-    assert two.between == one.between
+    assert two.at_boundary == one.at_boundary
     assert two.finish() == one.finish()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.micro.recorded import read_reply, read_requests
 from bench.micro.work import Case, Work
 from casedesk_proxy.wire.http1 import (
-    Body,
+    BodyFraming,
     RequestHead,
     ResponseHead,
     parse_request_head,
@@ -27,7 +27,7 @@ def _prepare_requests() -> Work:
         assert [(one.method, one.target, one.headers) for one in heads] == [
             (one.method, one.target, one.headers) for one in requests
         ]
-        assert all(one.body is Body.LENGTH and one.keep_alive for one in heads)
+        assert all(one.body is BodyFraming.LENGTH and one.keep_alive for one in heads)
 
     return Work(run, check, len(blocks))
 
@@ -39,7 +39,7 @@ def _prepare_replies() -> Work:
         return [parse_response_head(block) for block in blocks]
 
     def check(heads: list[ResponseHead]) -> None:
-        assert all(one.status == 200 and one.body is Body.CHUNKED for one in heads)
+        assert all(one.status == 200 and one.body is BodyFraming.CHUNKED for one in heads)
         assert [len(one.headers) for one in heads] == [block.count(b"\r\n") for block in blocks]
 
     return Work(run, check, len(blocks))

@@ -13,7 +13,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.anthropic.media import image_part, read_document
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.openai.messages import PAUSE, Piece, Turn, plain_text
+from casedesk_proxy.dialects.openai.messages import PAUSE, ChatTurn, Piece, plain_text
 from casedesk_proxy.engines.profile import Profile
 from casedesk_proxy.jsonio import dumps
 
@@ -47,7 +47,7 @@ class TurnReader:
         self._fold = fold
         self._first = first
         self._system: list[str] = []
-        self._turns: list[Turn] = []
+        self._turns: list[ChatTurn] = []
         self._results_at = 0
         self._unanswered: set[str] = set()
 
@@ -67,7 +67,7 @@ class TurnReader:
     @property
     def prefilled(self) -> bool:
         """Whether the conversation ends with words that the model is to continue."""
-        last = self._turns[-1] if self._turns else Turn("user")
+        last = self._turns[-1] if self._turns else ChatTurn("user")
         return last.role == "assistant" and bool(last.pieces) and not last.calls
 
     def _finished(self) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ class TurnReader:
         if text and self._turns and self._turns[0].role == role:
             self._turns[0].pieces.insert(0, text + PAUSE)
         elif text:
-            self._turns.insert(0, Turn(role, [text]))
+            self._turns.insert(0, ChatTurn(role, [text]))
         return [turn.message(self._profile) for turn in self._turns]
 
     def _read_system(self, system: Any) -> None:
@@ -196,7 +196,7 @@ class TurnReader:
         text = "".join(plain_text(pieces))
         if block.get("is_error") is True:
             text = f"Error: {text}"  # OpenAI has no field for it
-        self._turns.insert(self._results_at, Turn("tool", [text], answers=ident))
+        self._turns.insert(self._results_at, ChatTurn("tool", [text], answers=ident))
         self._results_at += 1
         return [piece for piece in pieces if not isinstance(piece, str)]
 
@@ -217,12 +217,12 @@ class TurnReader:
 
     def _say(self, role: str, pieces: list[Piece]) -> None:
         if not self._turns or self._turns[-1].role != role:
-            self._turns.append(Turn(role))
+            self._turns.append(ChatTurn(role))
         self._turns[-1].extend(pieces)
 
     def _begin_answer(self) -> None:
         if not self._turns or self._turns[-1].role != "assistant":
-            self._turns.append(Turn("assistant"))
+            self._turns.append(ChatTurn("assistant"))
             self._unanswered.clear()
         self._results_at = len(self._turns)
 

@@ -101,7 +101,7 @@ class StreamTranslator(Generic[ChoiceT]):
     def _read(self, data: bytes) -> bytes:
         if self._sniffs and self._is_body(data):
             return b""
-        began = self._decoder.between
+        began = self._decoder.at_boundary
         try:
             events = self._decoder.feed(data)
         except EventTooLarge:

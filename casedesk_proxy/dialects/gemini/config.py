@@ -11,7 +11,7 @@ from casedesk_proxy.dialects.schema.checks import check_json_schema
 from casedesk_proxy.dialects.schema.gemini import convert_schema
 from casedesk_proxy.dialects.schema.ordering import lower_types, put_in_order
 
-__all__ = ["Config", "read_config"]
+__all__ = ["GenerationConfig", "read_config"]
 
 PATH = "generationConfig"
 #: Field, least and greatest value.
@@ -32,7 +32,7 @@ _SCHEMAS = ("responseSchema", "responseJsonSchema", "_responseJsonSchema")
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class GenerationConfig:
     """None where the client said nothing. ``schema`` is JSON Schema, ``{}`` for any JSON;
     ``schema_path`` is what asked for it. ``budget`` -1 leaves thinking to the model."""
 
@@ -55,13 +55,13 @@ class Config:
     detail: str | None = None
 
 
-def read_config(config: dict[str, Any], findings: Findings) -> Config:
+def read_config(config: dict[str, Any], findings: Findings) -> GenerationConfig:
     _check_ranges(config, findings)
     _check_modalities(config, findings)
     schema, schema_path = _read_format(config, findings)
     thinking = config.get("thinkingConfig", {})
     _check_thinking(thinking, findings)
-    return Config(
+    return GenerationConfig(
         temperature=config.get("temperature"),
         top_p=config.get("topP"),
         top_k=config.get("topK"),

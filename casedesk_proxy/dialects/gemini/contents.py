@@ -16,7 +16,16 @@ from typing import Any
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.jsonio import dumps
 
-__all__ = ["Answer", "Ask", "Media", "Text", "Turn", "read_detail", "read_text", "read_turns"]
+__all__ = [
+    "FunctionCall",
+    "FunctionResponse",
+    "Media",
+    "Text",
+    "Turn",
+    "read_detail",
+    "read_text",
+    "read_turns",
+]
 
 _ROLES = {"user": "user", "model": "model", "function": "user"}
 _DATA = ("text", "inlineData", "functionCall", "functionResponse")
@@ -53,7 +62,7 @@ class Media:
 
 
 @dataclass(slots=True)
-class Ask:
+class FunctionCall:
     """A function call of the model. ``asked_id`` is what the client calls it."""
 
     name: str
@@ -64,7 +73,7 @@ class Ask:
 
 
 @dataclass(slots=True)
-class Answer:
+class FunctionResponse:
     """A function's result; ``id`` is that of its call."""
 
     name: str
@@ -74,7 +83,7 @@ class Answer:
     id: str = ""
 
 
-Block = Text | Media | Ask | Answer
+Block = Text | Media | FunctionCall | FunctionResponse
 
 
 @dataclass(slots=True)
@@ -87,11 +96,11 @@ class Turn:
     def texts(self) -> list[Text]:
         return [block for block in self.blocks if isinstance(block, Text)]
 
-    def asks(self) -> list[Ask]:
-        return [block for block in self.blocks if isinstance(block, Ask)]
+    def asks(self) -> list[FunctionCall]:
+        return [block for block in self.blocks if isinstance(block, FunctionCall)]
 
-    def answers(self) -> list[Answer]:
-        return [block for block in self.blocks if isinstance(block, Answer)]
+    def answers(self) -> list[FunctionResponse]:
+        return [block for block in self.blocks if isinstance(block, FunctionResponse)]
 
 
 def read_turns(
@@ -242,7 +251,7 @@ def _read_ask(part: dict[str, Any], role: str, path: str, findings: Findings) ->
         findings.fault(f"{path}.name", f"{path}.name is required")
     if call.get("willContinue"):
         findings.refuse(f"{path}.willContinue", "a call in pieces cannot be passed on")
-    return Ask(call.get("name", ""), call.get("args", {}), call.get("id", ""), path)
+    return FunctionCall(call.get("name", ""), call.get("args", {}), call.get("id", ""), path)
 
 
 def _read_answer(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
@@ -253,7 +262,9 @@ def _read_answer(part: dict[str, Any], role: str, path: str, findings: Findings)
         findings.fault(f"{path}.name", f"{path}.name is required")
     if answer.get("willContinue"):
         findings.refuse(f"{path}.willContinue", "a result in pieces cannot be passed on")
-    return Answer(answer.get("name", ""), answer.get("response", {}), answer.get("id", ""), path)
+    return FunctionResponse(
+        answer.get("name", ""), answer.get("response", {}), answer.get("id", ""), path
+    )
 
 
 _BLOCKS = {
@@ -265,7 +276,7 @@ _BLOCKS = {
 
 
 def _without_call(block: Block) -> Block:
-    if isinstance(block, Answer) and not block.id:
+    if isinstance(block, FunctionResponse) and not block.id:
         return Text(dumps(block.response).decode(), block.path)
     return block
 
@@ -273,7 +284,7 @@ def _without_call(block: Block) -> Block:
 def _pair(turns: list[Turn]) -> None:
     """Give calls and their results the same ids; a result without a call has none."""
     made = 0
-    waiting: list[Ask] = []
+    waiting: list[FunctionCall] = []
     for turn in turns:
         if turn.role == "model":
             waiting = turn.asks()
@@ -285,11 +296,11 @@ def _pair(turns: list[Turn]) -> None:
             waiting = []
 
 
-def _pair_turn(waiting: list[Ask], answers: list[Answer]) -> None:
+def _pair_turn(waiting: list[FunctionCall], answers: list[FunctionResponse]) -> None:
     """First by the client's own id, else first in first out among calls of that function. In
     one pass over each: a turn may hold as many as a body has room for."""
-    by_id: dict[str, deque[Ask]] = {}
-    by_name: dict[str, deque[Ask]] = {}
+    by_id: dict[str, deque[FunctionCall]] = {}
+    by_name: dict[str, deque[FunctionCall]] = {}
     for ask in waiting:
         by_name.setdefault(ask.name, deque()).append(ask)
         if ask.asked_id:

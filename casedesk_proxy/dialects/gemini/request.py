@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.gemini.config import Config, read_config
+from casedesk_proxy.dialects.gemini.config import GenerationConfig, read_config
 from casedesk_proxy.dialects.gemini.contents import Turn, read_text, read_turns
 from casedesk_proxy.dialects.gemini.protojson import read_message
 from casedesk_proxy.dialects.gemini.tools import Toolbox, read_tools
 
-__all__ = ["Request", "read_count_request", "read_request"]
+__all__ = ["GeminiRequest", "read_count_request", "read_request"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class GeminiRequest:
     system: str
     turns: list[Turn]
     tools: Toolbox
-    config: Config
+    config: GenerationConfig
 
 
-def read_request(body: dict[str, Any], findings: Findings) -> Request:
+def read_request(body: dict[str, Any], findings: Findings) -> GeminiRequest:
     """Raises BadRequest, or Unsupported for an invalid schema, naming every place.
 
     What a node might not serve is gathered in ``findings``, for the pair to add to and raise.
@@ -30,7 +30,7 @@ def read_request(body: dict[str, Any], findings: Findings) -> Request:
     return _read(read_message("GenerateContentRequest", body, "", findings), "", findings)
 
 
-def read_count_request(body: dict[str, Any], findings: Findings) -> Request:
+def read_count_request(body: dict[str, Any], findings: Findings) -> GeminiRequest:
     """A CountTokensRequest: contents alone, or a whole request inside. Raises as read_request."""
     wrapper = read_message("CountTokensRequest", body, "", findings)
     wrapped = wrapper.get("generateContentRequest")
@@ -44,7 +44,7 @@ def read_count_request(body: dict[str, Any], findings: Findings) -> Request:
 
 def _read(
     request: dict[str, Any], where: str, findings: Findings, *, counts: bool = False
-) -> Request:
+) -> GeminiRequest:
     """``where`` the message stands in the body, which is said of its conversation only."""
     if request.get("store"):
         findings.drop(f"{where}store")
@@ -54,7 +54,7 @@ def _read(
         "a system instruction can only be text",
         findings,
     )
-    read = Request(
+    read = GeminiRequest(
         system="\n".join(system),
         turns=read_turns(
             request.get("contents", []), f"{where}contents", findings, fragment=counts

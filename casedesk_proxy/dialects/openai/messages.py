@@ -8,7 +8,7 @@ from typing import Any
 
 from casedesk_proxy.engines.profile import Profile
 
-__all__ = ["PAUSE", "Piece", "Turn", "plain_text"]
+__all__ = ["PAUSE", "ChatTurn", "Piece", "plain_text"]
 
 #: Between the texts of different messages of one turn.
 PAUSE = "\n\n"
@@ -17,7 +17,7 @@ Piece = str | dict[str, Any]
 
 
 @dataclass(slots=True)
-class Turn:
+class ChatTurn:
     """A message in the making. ``answers`` is the id of the call that a tool's turn
     is the result of."""
 

@@ -17,9 +17,9 @@ from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import messages_controls
 from casedesk_proxy.dialects.gemini.config import PATH as CONFIG
-from casedesk_proxy.dialects.gemini.config import Config
-from casedesk_proxy.dialects.gemini.contents import Answer, Ask, Media, Turn
-from casedesk_proxy.dialects.gemini.request import Request, read_count_request, read_request
+from casedesk_proxy.dialects.gemini.config import GenerationConfig
+from casedesk_proxy.dialects.gemini.contents import FunctionCall, FunctionResponse, Media, Turn
+from casedesk_proxy.dialects.gemini.request import GeminiRequest, read_count_request, read_request
 from casedesk_proxy.dialects.gemini.tools import Function
 from casedesk_proxy.dialects.gemini.writer import Candidate, GeminiWriter
 from casedesk_proxy.dialects.pairs.counts import COUNTED, estimate_tokens, read_count
@@ -120,7 +120,7 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
 
 
 def _conversation(
-    request: Request,
+    request: GeminiRequest,
     context: Context,
     profile: Profile,
     names: dict[str, str],
@@ -156,10 +156,10 @@ def _content(
     if folded:
         rest.append({"type": "text", "text": folded})
     for block in turn.blocks:
-        if isinstance(block, Answer):
+        if isinstance(block, FunctionResponse):
             content = dumps(block.response).decode()
             results.append({"type": "tool_result", "tool_use_id": block.id, "content": content})
-        elif isinstance(block, Ask):
+        elif isinstance(block, FunctionCall):
             name = names.get(block.name, block.name)
             rest.append({"type": "tool_use", "id": block.id, "name": name, "input": block.args})
         elif isinstance(block, Media):
@@ -180,7 +180,7 @@ def _media(media: Media, profile: Profile, findings: Findings) -> dict[str, Any]
     return {"type": kind, "source": source}
 
 
-def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str, Any]:
+def _sampling(config: GenerationConfig, profile: Profile, findings: Findings) -> dict[str, Any]:
     exact = profile.messages.exact
     temperature = config.temperature
     if exact and temperature is not None and temperature > 1:
@@ -214,7 +214,7 @@ def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str,
 
 
 def _tools(
-    request: Request, route: Messages, names: dict[str, str], findings: Findings
+    request: GeminiRequest, route: Messages, names: dict[str, str], findings: Findings
 ) -> dict[str, Any]:
     box = request.tools
     if not box.functions:
@@ -230,7 +230,7 @@ def _tools(
     return made
 
 
-def _hidden_tools(request: Request, names: dict[str, str]) -> dict[str, Any]:
+def _hidden_tools(request: GeminiRequest, names: dict[str, str]) -> dict[str, Any]:
     """Anthropic wants tools defined where the history has calls, also if none may be called."""
     called = {ask.name for turn in request.turns for ask in turn.asks()}
     if not called:
@@ -250,7 +250,9 @@ def _tool(function: Function, names: dict[str, str]) -> dict[str, Any]:
     return made
 
 
-def _thinking(config: Config, limit: int, route: Messages, findings: Findings) -> dict[str, Any]:
+def _thinking(
+    config: GenerationConfig, limit: int, route: Messages, findings: Findings
+) -> dict[str, Any]:
     """A budget has to leave room for an answer."""
     path = f"{CONFIG}.thinkingConfig.thinkingBudget"
     if config.budget == 0:
@@ -275,7 +277,7 @@ def _thinking(config: Config, limit: int, route: Messages, findings: Findings) -
     return {}
 
 
-def _output(request: Request, route: Messages, findings: Findings) -> dict[str, Any]:
+def _output(request: GeminiRequest, route: Messages, findings: Findings) -> dict[str, Any]:
     config = request.config
     output: dict[str, Any] = {}
     level = config.level.lower() if config.level is not None else None

@@ -15,9 +15,9 @@ from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.dialects.gemini.config import PATH as CONFIG
-from casedesk_proxy.dialects.gemini.config import Config
+from casedesk_proxy.dialects.gemini.config import GenerationConfig
 from casedesk_proxy.dialects.gemini.contents import Media, Text, Turn
-from casedesk_proxy.dialects.gemini.request import Request, read_request
+from casedesk_proxy.dialects.gemini.request import GeminiRequest, read_request
 from casedesk_proxy.dialects.gemini.tools import Function, Toolbox
 from casedesk_proxy.dialects.gemini.writer import Candidate, GeminiWriter
 from casedesk_proxy.dialects.openai.reader import ChatReader, chunk_template
@@ -104,7 +104,7 @@ def translator(
 
 
 def chat_messages(
-    request: Request,
+    request: GeminiRequest,
     profile: Profile,
     context: Context,
     names: dict[str, str],
@@ -201,7 +201,7 @@ def _media_part(
     return []
 
 
-def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str, Any]:
+def _sampling(config: GenerationConfig, profile: Profile, findings: Findings) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "temperature": config.temperature,
         "top_p": profile.fit_top_p(config.top_p),
@@ -225,7 +225,7 @@ def _sampling(config: Config, profile: Profile, findings: Findings) -> dict[str,
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def _check_sampling(config: Config, profile: Profile, findings: Findings) -> None:
+def _check_sampling(config: GenerationConfig, profile: Profile, findings: Findings) -> None:
     if config.candidates > 1 and not profile.candidates:
         findings.refuse(f"{CONFIG}.candidateCount", "the node gives one candidate only")
     if profile.most_stops is not None and len(config.stops) > profile.most_stops:
@@ -237,7 +237,7 @@ def _check_sampling(config: Config, profile: Profile, findings: Findings) -> Non
         findings.refuse(f"{CONFIG}.logprobs", f"the node gives up to {profile.most_logprobs}")
 
 
-def _format(request: Request, profile: Profile, findings: Findings) -> dict[str, Any]:
+def _format(request: GeminiRequest, profile: Profile, findings: Findings) -> dict[str, Any]:
     schema = request.config.schema
     if schema is None:
         return {}
@@ -290,7 +290,7 @@ def _tools(
     return made
 
 
-def node_names(request: Request) -> dict[str, str]:
+def node_names(request: GeminiRequest) -> dict[str, str]:
     """New names for functions that a strict node would refuse; unique, so that they lead back."""
     used = [one.name for one in request.tools.functions]
     used += [ask.name for turn in request.turns for ask in turn.asks()]
@@ -309,7 +309,7 @@ def node_names(request: Request) -> dict[str, str]:
     return renamed
 
 
-def _thinking(config: Config, profile: Profile, findings: Findings) -> dict[str, Any]:
+def _thinking(config: GenerationConfig, profile: Profile, findings: Findings) -> dict[str, Any]:
     thinking = profile.thinking
     if config.level is not None:
         if thinking.effort:
@@ -331,19 +331,19 @@ def _thinking(config: Config, profile: Profile, findings: Findings) -> dict[str,
     return {}
 
 
-def template_fields(request: Request, profile: Profile) -> dict[str, Any]:
+def template_fields(request: GeminiRequest, profile: Profile) -> dict[str, Any]:
     """What changes the prompt that the node makes of the messages."""
     return {**_thinking(request.config, profile, Findings()), **_prefill(request, profile)}
 
 
-def _prefill(request: Request, profile: Profile) -> Mapping[str, Any]:
+def _prefill(request: GeminiRequest, profile: Profile) -> Mapping[str, Any]:
     """Gemini goes on where the last turn is the model's own."""
     last = request.turns[-1]
     goes_on = last.role == "model" and not last.asks()
     return (profile.prefill or {}) if goes_on else {}
 
 
-def _check_together(request: Request, profile: Profile, findings: Findings) -> None:
+def _check_together(request: GeminiRequest, profile: Profile, findings: Findings) -> None:
     """What the node takes one by one, but not at once."""
     box, config = request.tools, request.config
     if not box.functions:

@@ -25,7 +25,7 @@ from casedesk_proxy.replying.keepalive import pulse
 from casedesk_proxy.replying.node_errors import judge_refusal
 from casedesk_proxy.terms import Dialect, Framing, record
 from casedesk_proxy.wire.bodies import body_reader, content_coding, is_opaque
-from casedesk_proxy.wire.http1 import Body, ResponseHead
+from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
 
 __all__ = ["Chosen", "NodeReply", "Recipient", "choose_body"]
 
@@ -38,13 +38,13 @@ _FORMS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who gets the reply. ``modern`` is False for clients of HTTP/1.0. ``library`` is the value of
+    """Who gets the reply. ``http11`` is False for clients of HTTP/1.0. ``library`` is the value of
     ``x-goog-api-client``. ``is_kept_alive``: the client has had the head of a stream already."""
 
     surface: Dialect
     framing: Framing
     request_id: str
-    modern: bool
+    http11: bool
     keep_alive: bool
     library: bytes = b""
     is_kept_alive: bool = False
@@ -114,23 +114,23 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     """A reply that is in the client's protocol."""
     head = node.head
     coded = bool(content_coding(head.headers))
-    given = Body.CHUNKED if coded else head.body
+    given = BodyFraming.CHUNKED if coded else head.body
     # A client that has had keep-alives has chunks, too.
-    begun = Body.CHUNKED if client.is_kept_alive else given
-    taken = client_framing(begun, modern=client.modern)
-    keep_alive = client.keep_alive and taken is not Body.CLOSE
+    begun = BodyFraming.CHUNKED if client.is_kept_alive else given
+    taken = client_framing(begun, http11=client.http11)
+    keep_alive = client.keep_alive and taken is not BodyFraming.CLOSE
 
     def make_head(length: int | None) -> bytes:
         return reply_head(
             head, taken, client.surface, client.request_id,
-            keep_alive=keep_alive, modern=client.modern,
+            keep_alive=keep_alive, http11=client.http11,
         )  # fmt: skip
 
     content, reader = _content(client, node), body_reader(head)
     continues = client.is_kept_alive and client.framing is Framing.JSON_ARRAY
-    if taken is given and given is not Body.CLOSE and not coded and not continues:
+    if taken is given and given is not BodyFraming.CLOSE and not coded and not continues:
         return Chosen(make_head, VerbatimBody(reader, content), keep_alive)
-    body = ReframedBody(reader, content, bare=taken is Body.CLOSE)
+    body = ReframedBody(reader, content, bare=taken is BodyFraming.CLOSE)
     return Chosen(make_head, body, keep_alive)
 
 
@@ -154,10 +154,10 @@ def _node_error(client: Recipient, node: NodeReply) -> Chosen:
     head = node.head
 
     def make_head(length: int | None) -> bytes:
-        whole = dataclasses.replace(head, body=Body.LENGTH, length=length or 0)
+        whole = dataclasses.replace(head, body=BodyFraming.LENGTH, length=length or 0)
         return reply_head(
-            whole, Body.LENGTH, client.surface, client.request_id,
-            keep_alive=client.keep_alive, modern=client.modern,
+            whole, BodyFraming.LENGTH, client.surface, client.request_id,
+            keep_alive=client.keep_alive, http11=client.http11,
         )  # fmt: skip
 
     def judge(body: bytes) -> ProxyError | None:
@@ -167,11 +167,11 @@ def _node_error(client: Recipient, node: NodeReply) -> Chosen:
 
 
 def _translated(client: Recipient, node: NodeReply, translator: Translator) -> Chosen:
-    whole, bare = client.framing is Framing.UNARY, not client.modern
+    whole, bare = client.framing is Framing.UNARY, not client.http11
     keep_alive = client.keep_alive and (whole or not bare)
     make_head = functools.partial(
         transposed_head, translator.content_type, node.headers, client.surface, client.request_id,
-        modern=client.modern, keep_alive=keep_alive,
+        http11=client.http11, keep_alive=keep_alive,
     )  # fmt: skip
     reader = body_reader(node.head)
     body: ReplyBody

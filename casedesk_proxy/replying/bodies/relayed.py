@@ -83,7 +83,7 @@ class VerbatimBody(_RelayedBody):
 
     @property
     def _is_between_chunks(self) -> bool:
-        return isinstance(self.reader, ChunkReader) and self.reader.between
+        return isinstance(self.reader, ChunkReader) and self.reader.at_boundary
 
     @property
     def room(self) -> int:

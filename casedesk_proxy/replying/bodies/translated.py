@@ -50,7 +50,7 @@ class TranslatedBody(ReplyBody):
 
     @property
     def room(self) -> int:
-        short = isinstance(self.reader, ChunkReader) and self.reader.between
+        short = isinstance(self.reader, ChunkReader) and self.reader.at_boundary
         return len(HEADS) if short and not self.is_whole and not self.bare else 0
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
