@@ -27,7 +27,7 @@ class RefusalVerdict(Enum):
     """What becomes of a refusal."""
 
     #: Answered and logged.
-    LOGGED = "told"
+    LOGGED = "logged"
     #: Answered, and logged in a sum.
     SUMMED_UP = "summed up"
     #: Answered with 429, and logged in a sum.
@@ -78,7 +78,7 @@ class Refusals:
         """Seconds after which an address that was told to wait may be refused once more."""
         return 60.0 / a_minute if a_minute else 0.0
 
-    def note(self, address: str, now: float, a_minute: int) -> Verdict:
+    def note(self, address: str, now: float, a_minute: int) -> RefusalVerdict:
         """``address`` as limits count it."""
         pair = self._buckets.pop(address, None)
         if pair is None:

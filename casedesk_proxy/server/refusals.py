@@ -35,7 +35,7 @@ class RefusalLimit:
         has a log line of its own."""
         limit = self._current.snapshot.refusals_per_minute
         verdict = self._refusals.note(limit_key(outcome.client), self._loop.time(), limit)
-        if verdict is Verdict.TOLD:
+        if verdict is RefusalVerdict.LOGGED:
             return error
         outcome.summed_up = True
         if self._timer is None:

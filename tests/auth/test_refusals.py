@@ -9,14 +9,19 @@ from casedesk_proxy.auth.refusals import Refusals, RefusalVerdict, Summary
 
 def note(
     refusals: Refusals, count: int, now: float = 0.0, address: str = "a", limit: int = 60
-) -> list[Verdict]:
+) -> list[RefusalVerdict]:
     return [refusals.note(address, now, limit) for _ in range(count)]
 
 
 def test_few_are_told_many_summed_up_and_too_many_limited() -> None:
     refusals = Refusals()
-    told = note(refusals, 150, limit=100)
-    assert told == [Verdict.TOLD] * 20 + [Verdict.SUMMED_UP] * 80 + [Verdict.TOO_MANY] * 50
+    verdicts = note(refusals, 150, limit=100)
+    assert (
+        verdicts
+        == [RefusalVerdict.LOGGED] * 20
+        + [RefusalVerdict.SUMMED_UP] * 80
+        + [RefusalVerdict.TOO_MANY] * 50
+    )
     assert refusals.summarise() == [Summary("a", 130, 50)]
     assert refusals.summarise() == []
 
@@ -24,9 +29,9 @@ def test_few_are_told_many_summed_up_and_too_many_limited() -> None:
 def test_an_address_is_forgiven_with_time() -> None:
     refusals = Refusals()
     note(refusals, 1000)
-    assert note(refusals, 1, now=0.5) == [Verdict.TOO_MANY]
-    assert note(refusals, 2, now=1.6) == [Verdict.TOLD, Verdict.TOO_MANY]
-    assert note(refusals, 1, now=120.0) == [Verdict.TOLD]
+    assert note(refusals, 1, now=0.5) == [RefusalVerdict.TOO_MANY]
+    assert note(refusals, 2, now=1.6) == [RefusalVerdict.LOGGED, RefusalVerdict.TOO_MANY]
+    assert note(refusals, 1, now=120.0) == [RefusalVerdict.LOGGED]
     assert Refusals.pause(60) == 1.0
 
 
@@ -38,19 +43,22 @@ def test_an_address_pays_for_no_other() -> None:
 
 def test_no_limit_still_sums_up() -> None:
     refusals = Refusals()
-    assert set(note(refusals, 100_000, limit=0)) == {Verdict.TOLD, Verdict.SUMMED_UP}
+    assert set(note(refusals, 100_000, limit=0)) == {
+        RefusalVerdict.LOGGED,
+        RefusalVerdict.SUMMED_UP,
+    }
     assert refusals.summarise() == [Summary("a", 100_000 - 20, 0)]
 
 
 def test_many_addresses_are_no_way_around_it() -> None:
     """Neither in memory, nor in lines, nor in what a summary names."""
     refusals = Refusals()
-    told = [refusals.note(f"2001:db8:0:{n:x}::/64", 0.0, 60) for n in range(50_000)]
-    assert told.count(Verdict.TOLD) <= 200
+    verdicts = [refusals.note(f"2001:db8:0:{n:x}::/64", 0.0, 60) for n in range(50_000)]
+    assert verdicts.count(RefusalVerdict.LOGGED) <= 200
     summed = refusals.summarise()
     assert len(summed) <= 11
     assert summed[-1].address == ""
-    assert sum(one.refused for one in summed) == 50_000 - told.count(RefusalVerdict.LOGGED)
+    assert sum(one.refused for one in summed) == 50_000 - verdicts.count(RefusalVerdict.LOGGED)
     assert len(refusals._buckets) <= 4096
 
 
@@ -61,4 +69,4 @@ def test_those_that_come_on_are_remembered(now: float) -> None:
     for n in range(5000):
         refusals.note(str(n), now, 60)
         if n % 1000 == 0:
-            assert refusals.note("a", now, 60) is Verdict.TOO_MANY
+            assert refusals.note("a", now, 60) is RefusalVerdict.TOO_MANY

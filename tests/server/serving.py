@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
-from casedesk_proxy.relay.request import Client, Request
+from casedesk_proxy.relay.request import Client, ClientRequest
 from casedesk_proxy.server.limits import Limits
 from casedesk_proxy.server.public import PublicServer
 
