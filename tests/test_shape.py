@@ -17,8 +17,6 @@ TOO_LONG_YET = {
     "dialects/gemini/contents.py",
     "dialects/gemini/writer.py",
     "dialects/pairs/gemini_openai.py",
-    "relay/delivery.py",
-    "relay/relay.py",
     "server/app.py",
     "server/connection.py",
     "server/handler.py",

@@ -22,13 +22,13 @@ class NodeSide:
     def take(self, connection: NodeConnection) -> bytes:
         """Returns the body bytes that have come already."""
         self._connection = connection
-        early, connection.early = connection.early, b""
+        early, connection.buffered_body = connection.buffered_body, b""
         return early
 
     def lend(self, relay: asyncio.Protocol) -> bool:
         """Make ``relay`` the protocol; False where the node has gone already."""
         assert self._connection is not None
-        self._transport = self._connection.lend(relay)
+        self._transport = self._connection.attach(relay)
         return self._transport is not None
 
     def lose(self) -> None:
@@ -49,6 +49,6 @@ class NodeSide:
         self._transport = None
         if self._connection is not None:
             if clean:
-                self._connection.take_back()
+                self._connection.detach()
             else:
                 self._connection.abort()

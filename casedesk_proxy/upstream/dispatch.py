@@ -281,9 +281,8 @@ async def _run_and_ask(
 ) -> tuple[NodeConnection, ResponseHead]:
     """The attempt, and beside it the route's question, whose answer a reply waits for a little."""
     assert route.question is not None
-    asking = asyncio.ensure_future(
-        fetch_beside(pool, route.question_for(node), route.question.take)
-    )
+    beside = fetch_beside(pool, route.question_for(node), route.question.take)
+    asking = asyncio.ensure_future(beside)
     try:
         connection, head = await attempt.run()
         try:
