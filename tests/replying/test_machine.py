@@ -413,7 +413,7 @@ class Interleaving(RuleBasedStateMachine):
             assert body.endswith(b"\n\n")
 
 
-Interleaving.TestCase.settings = settings(max_examples=400, stateful_step_count=25, deadline=None)
+Interleaving.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 TestInterleaving = Interleaving.TestCase
 
 
