@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.engines.answers import look_at
 from tests.upstream import fake_node
 
+PACKAGE = Path(__file__).parents[2] / "casedesk_proxy"
 ALL = pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
 RECOGNISED = [one for one in ENGINES.values() if one.fingerprint is not None]
 #: What nodes were heard to answer, by engine.
@@ -90,6 +93,20 @@ def test_who_takes_any_list_looks_last() -> None:
 def test_the_unknown_is_not_looked_for() -> None:
     assert AUTO.fingerprint is None
     assert next(iter(ENGINES)) == AUTO.name
+
+
+def test_no_module_elsewhere_names_an_engine() -> None:
+    """What makes one different is a field of its spec. Names that are a protocol's, too, are
+    that protocol's there."""
+    own = {one.name for one in ENGINES.values()} - {AUTO.name, *Dialect}
+    found = [
+        f"{path.relative_to(PACKAGE)}: {node.value}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.parent.name != "engines"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in own
+    ]
+    assert found == []
 
 
 WORDS = (

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.engines.transformers import SPEC
+from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.terms import Dialect
+from tests.dialects.asking import chat, with_config, with_tools
+from tests.engines.answers import look_at
+from tests.upstream import fake_node
+from tests.upstream.fake_node import reply
+
+#: Its list of what the folder holds where there is no folder, as seen with release 5.17.
+FAILED = (
+    b"HTTP/1.1 500 Internal Server Error\r\nserver: uvicorn\r\nContent-Length: 21\r\n"
+    b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
+)
+MISSING = fake_node.TRANSFORMERS_MISSING
+
+
+@pytest.mark.parametrize("more", [{}, {"GET /v1/models": FAILED}], ids=["a folder", "none"])
+def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> None:
+    found, asked = look_at(SPEC, {**fake_node.TRANSFORMERS, **more}, MISSING)
+    assert found is not None
+    assert (found.engine, found.models, found.dialects) == (SPEC, (), (Dialect.OPENAI,))
+    assert [one.path for together in asked for one in together] == ["/openapi.json"]
+
+
+def test_only_python_s_web_server_is_asked_for_it() -> None:
+    """The description of a large application takes it a while."""
+    found, asked = look_at(SPEC, {**fake_node.TRANSFORMERS, "GET /v1/models": reply("{}")})
+    assert (found, asked) == (None, [])
+
+
+@pytest.mark.parametrize("paths", ["{}", '{"/load_model":{}}', "[]", "7"])
+def test_another_application_is_not_taken_for_it(paths: str) -> None:
+    described = {"GET /openapi.json": reply(f'{{"paths":{paths}}}')}
+    assert look_at(SPEC, {**fake_node.TRANSFORMERS, **described}, MISSING)[0] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        with_config(candidateCount=2),
+        with_config(responseLogprobs=True),
+        with_config(responseMimeType="application/json"),
+        with_tools({"name": "f"}, {"name": "g"}, mode="ANY"),
+    ],
+)
+def test_what_it_answers_200_to_and_ignores_is_refused(body: dict[str, object]) -> None:
+    with pytest.raises(Unsupported):
+        chat(body, SPEC)
