@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.engines.ollama import SPEC, advise, read_models
 from casedesk_proxy.engines.spec import Detected
-from casedesk_proxy.terms import Ability, Control, ModelInfo
+from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.engines.answers import look_at, play
 from tests.upstream import fake_node
+from tests.upstream.fake_node import reply
 
 SHORT = ModelInfo("a", 4096, trained_length=131072)
 
@@ -164,3 +166,22 @@ def test_models_of_which_it_is_not_known_share_a_sentence() -> None:
 )
 def test_nothing_to_say(model: ModelInfo) -> None:
     assert advise([model]) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "speaks"), [("0.13.5", False), ("0.14.0-rc1", True), ("1.0", True), ("?", False)]
+)
+def test_newer_ones_speak_anthropic(version: str, speaks: bool) -> None:
+    replies = {**fake_node.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
+    found, _ = look_at(SPEC, replies, fake_node.OLLAMA_MISSING)
+    assert found is not None
+    assert (Dialect.ANTHROPIC in found.dialects) is speaks
+
+
+def test_a_model_that_was_made_anew_is_looked_at_anew() -> None:
+    assert SPEC.fingerprint is not None
+    assert SPEC.fingerprint.refresh is not None
+    known, _ = look_at(SPEC, fake_node.OLLAMA, fake_node.OLLAMA_MISSING)
+    assert known is not None
+    older = replace(known, models=tuple(replace(one, created=1) for one in known.models))
+    assert play(SPEC.fingerprint.refresh(older), fake_node.OLLAMA)[0] is None

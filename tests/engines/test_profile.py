@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.engines.profile import effort_of
+from casedesk_proxy.engines.parts import Part
+from casedesk_proxy.engines.profile import Messages, Thinking, effort_of
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported
 from tests.dialects import anthropic_asking
@@ -257,3 +258,17 @@ def test_the_failure_of_each_engine(engine: EngineSpec) -> None:
 def test_finish_words_of_one_engine_alone(engine: EngineSpec, finish: str, reason: str) -> None:
     (chunk, *_) = frames(play(choice(finish, content="a"), DONE))
     assert chunk["candidates"][0]["finishReason"] == reason, engine
+
+
+def test_levels_that_are_not_known_become_the_nearest() -> None:
+    plain, all_ = Messages(levels=False), Messages()
+    assert [plain.level(one) for one in ("minimal", "low", "max")] == ["low", "low", "high"]
+    assert [all_.level(one) for one in ("minimal", "low", "max")] == ["low", "low", "max"]
+    assert [Thinking(levels=False).level(one) for one in ("xhigh", "medium")] == ["high", "medium"]
+
+
+def test_older_releases_lose_more() -> None:
+    route = Messages(loses=frozenset({Part.COUNT}), loses_more=((0, 32), frozenset({Part.BUDGET})))
+    for version in ((), (0, 32), (1, 0)):
+        assert route.lost_parts(version) == {Part.COUNT}
+    assert route.lost_parts((0, 31)) == {Part.COUNT, Part.BUDGET}

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.engines.inquiries import Inquiry, NodeAnswer
-from casedesk_proxy.engines.registry import AUTO, ENGINES, FINGERPRINTS, usual_ports
+from casedesk_proxy.engines.registry import (
+    AUTO,
+    ENGINES,
+    FINGERPRINTS,
+    context_remedy,
+    usual_ports,
+)
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.engines.answers import look_at
@@ -37,6 +43,7 @@ def test_an_engine_is_described_whole(engine: EngineSpec) -> None:
     assert re.fullmatch("[a-z][a-z0-9-]*", engine.name)
     assert engine.title
     assert str(engine) == engine.name
+    assert engine.name in repr(engine)
     assert engine.speaks
     assert len(set(engine.speaks)) == len(engine.speaks)
     assert all(0 < port < 65536 for port in engine.ports)
@@ -93,6 +100,18 @@ def test_who_takes_any_list_looks_last() -> None:
 def test_the_unknown_is_not_looked_for() -> None:
     assert AUTO.fingerprint is None
     assert next(iter(ENGINES)) == AUTO.name
+
+
+def test_who_is_asked_nothing_costs_something() -> None:
+    assert {one.name for one in ENGINES.values() if one.is_metered} == {"gemini", "anthropic"}
+
+
+def test_what_helps_against_cut_prompts() -> None:
+    """Of an engine that is not known to cut any, what helps at those that are."""
+    ollama = context_remedy(ENGINES["ollama"], 131072)
+    assert "OLLAMA_CONTEXT_LENGTH=32768" in ollama
+    assert context_remedy(AUTO, 131072) == ollama
+    assert "OLLAMA_CONTEXT_LENGTH=8192" in context_remedy(ENGINES["ollama"], 8192)
 
 
 def test_no_module_elsewhere_names_an_engine() -> None:

@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.engines.tgi import read_models
+from casedesk_proxy.engines.tgi import SPEC, read_models
+from tests.engines.answers import look_at
+from tests.upstream import fake_node
+from tests.upstream.fake_node import reply
 
 
 @pytest.mark.parametrize(
@@ -20,3 +23,19 @@ from casedesk_proxy.engines.tgi import read_models
 def test_tgi_s_limits(info: dict[str, Any], lengths: tuple[int | None, int | None]) -> None:
     (model,) = read_models({"model_id": "m", **info})
     assert (model.context_length, model.output_limit) == lengths
+
+
+def test_it_is_known_by_its_limits() -> None:
+    found, _ = look_at(SPEC, fake_node.TGI)
+    assert found is not None
+    assert (found.engine, found.version) == (SPEC, "3.3.7")
+
+
+def test_its_sister_for_embeddings_is_not_taken_for_it() -> None:
+    """It has the same page, without a limit on written tokens."""
+    assert look_at(SPEC, {"GET /info": reply('{"model_id":"m","version":"1.7"}')})[0] is None
+
+
+@pytest.mark.parametrize("info", [None, [], {}, {"model_id": 7}])
+def test_a_page_without_a_model(info: object) -> None:
+    assert read_models(info) == ()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.engines.model_lists import first_owner, is_catalogue, read_catalogue
+from casedesk_proxy.terms import Dialect, ModelInfo
+
+GEMINI, OPENAI, ANTHROPIC = Dialect.GEMINI, Dialect.OPENAI, Dialect.ANTHROPIC
+
+
+@pytest.mark.parametrize(
+    ("dialect", "entry", "wanted"),
+    [
+        (OPENAI, {"id": "a", "created": 7, "owned_by": "x"},
+         ModelInfo("a", created=7, owned_by="x")),
+        (OPENAI, {"id": "a", "max_model_len": 4096}, ModelInfo("a", 4096)),
+        (OPENAI, {"id": "a", "meta": {"n_ctx": 512}}, ModelInfo("a", 512)),
+        (OPENAI, {"id": "a", "created": True, "owned_by": 1, "meta": 2}, ModelInfo("a")),
+        (ANTHROPIC, {"id": "claude", "type": "model"}, ModelInfo("claude")),
+        (GEMINI, {"name": "models/g", "inputTokenLimit": 9, "outputTokenLimit": 3,
+                  "supportedGenerationMethods": ["generateContent"]}, ModelInfo("g", 9, 3)),
+        (GEMINI, {"name": "models/e", "supportedGenerationMethods": ["embedContent"]},
+         ModelInfo("e", embeds=True)),
+        (GEMINI, {"name": "b", "supportedGenerationMethods": ["embedContent", "generateContent"]},
+         ModelInfo("b", also_embeds=True)),
+    ],
+)  # fmt: skip
+def test_an_entry(dialect: Dialect, entry: dict[str, Any], wanted: ModelInfo) -> None:
+    key = "models" if dialect is GEMINI else "data"
+    assert read_catalogue(dialect, {key: [entry]}) == (wanted,)
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("entry", [None, 7, "a", [], {}, {"id": ""}, {"name": ""}, {"id": 7}])
+def test_what_is_not_understood_is_left_out(dialect: Dialect, entry: object) -> None:
+    assert read_catalogue(dialect, {"data": [entry], "models": [entry]}) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ({"data": []}, True),
+        ({"data": None}, True),
+        ({"data": {}}, False),
+        ({}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_what_is_a_list_at_all(value: object, is_one: bool) -> None:
+    """Ollama's without models has null."""
+    assert is_catalogue(OPENAI, value) is is_one
+    assert read_catalogue(OPENAI, value) == ()
+
+
+def test_who_owns_the_first_model() -> None:
+    assert first_owner({"data": [{"id": "a", "owned_by": "vllm"}, {"id": "b"}]}) == "vllm"
+    assert first_owner({"data": [{"id": "a"}]}) == ""
+    assert first_owner(None) == ""
