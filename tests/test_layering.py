@@ -114,3 +114,70 @@ def test_module_keeps_to_its_layer(path: Path) -> None:
 )
 def test_guard_bites(source: str, here: str, wanted: str) -> None:
     assert any(wanted in complaint for complaint in complaints(source, here))
+
+
+#: The floors of dialects/: node_errors below core below schema below the protocols below the pairs.
+#: Rooms of one floor do not know each other.
+FLOORS = {
+    "node_errors": 0, "core": 1, "schema": 2,
+    "gemini": 3, "anthropic": 3, "openai": 3, "responses": 3,
+    "pairs": 4, "registry": 5,
+}  # fmt: skip
+
+
+def dialects_room(module: str) -> str | None:
+    """A sub-package of dialects, or one pair, such as ``pairs.gemini_openai``; None elsewhere."""
+    head, _, rest = module.removeprefix("casedesk_proxy.").partition(".")
+    if head != "dialects" or not rest:
+        return None
+    floor, _, inner = rest.partition(".")
+    return f"pairs.{inner.partition('.')[0]}" if floor == "pairs" and inner else floor
+
+
+def dialects_complaints(source: str, here: str) -> list[str]:
+    """``here``: see dialects_room."""
+    floor = FLOORS[here.partition(".")[0]]
+    found = []
+    for name in imported(ast.parse(source)):
+        there = dialects_room(name)
+        if there is None or there in (here, "pairs"):
+            continue
+        if FLOORS[there.partition(".")[0]] >= floor:
+            found.append(f"imports upwards or across: {name}")
+    return found
+
+
+DIALECTS = sorted((PACKAGE / "dialects").rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "path", DIALECTS, ids=lambda path: str(path.relative_to(PACKAGE)).removesuffix(".py")
+)
+def test_dialects_keep_to_their_floor(path: Path) -> None:
+    here = dialects_room(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    if here not in ("__init__", "pairs.__init__"):
+        assert here is not None
+        assert dialects_complaints(path.read_text(), here) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "here"),
+    [
+        ("from casedesk_proxy.dialects.pairs.gemini_openai import count", "pairs.gemini_anthropic"),
+        ("import casedesk_proxy.dialects.pairs.gemini_openai.fields", "pairs.anthropic_openai"),
+        ("from casedesk_proxy.dialects.openai.reader import ChatReader", "anthropic"),
+        ("from casedesk_proxy.dialects.gemini import writer", "core"),
+        ("from casedesk_proxy.dialects.schema.checks import is_strict", "core"),
+        ("from casedesk_proxy.dialects.registry import transposers", "pairs.gemini_openai"),
+    ],
+)
+def test_dialects_guard_bites(source: str, here: str) -> None:
+    assert dialects_complaints(source, here)
+
+
+def test_pairs_are_rooms_of_their_own() -> None:
+    from_one = "casedesk_proxy.dialects.pairs.gemini_openai.fields"
+    assert dialects_complaints(f"import {from_one}", "pairs.gemini_openai") == []
+    # `from …pairs import gemini_openai` names no module: what is behind it is looked at, too.
+    across = "from casedesk_proxy.dialects.pairs import gemini_openai"
+    assert dialects_complaints(across, "pairs.gemini_anthropic")

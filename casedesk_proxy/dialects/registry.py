@@ -1,15 +1,26 @@
-"""Who makes which request over for which nodes: the only place that knows the pairs."""
+"""Who makes which request over for which nodes: the only place that knows the pairs.
+
+A new pair, say of OpenAI's Responses before nodes that speak chat completions, has to provide:
+
+* for a client protocol that is new, a package of its own beside ``gemini`` and ``anthropic``:
+  ``request``, which reads a body into a frozen value and puts all that is wrong with it into
+  ``Findings``, and ``writer``, a ``core.reply.ReplyWriter``;
+* for a node protocol that is new, in the package of that protocol, as in ``openai``: ``builder``,
+  the pieces of its requests, and ``reader``, a ``core.reply.ReplyReader``;
+* a package in ``pairs`` that only maps: the client's value to the node's request, with what
+  the node cannot take refused or dropped in ``Findings``, and a
+  ``core.stream_translator.StreamTranslator`` of the node's reader and the client's writer. What it
+  exports are ``core.contract.Transpose`` functions. It imports no other pair;
+* a line below for each action, the best node protocol first.
+
+Imports lead down: registry, pairs, protocols (which do not know each other), ``schema``, ``core``,
+``node_errors``. tests/test_layering.py holds them to it.
+"""
 
 from __future__ import annotations
 
 from casedesk_proxy.dialects.core.contract import Transpose
-from casedesk_proxy.dialects.pairs import (
-    anthropic_openai,
-    counts,
-    embeddings,
-    gemini_anthropic,
-    gemini_openai,
-)
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
 from casedesk_proxy.terms import Action, Call, Dialect
 
 __all__ = ["transposers"]
@@ -23,14 +34,14 @@ _GENERATE: tuple[tuple[Dialect, Transpose], ...] = (
 _PAIRS: dict[tuple[Dialect, Action], tuple[tuple[Dialect, Transpose], ...]] = {
     (Dialect.GEMINI, Action.GENERATE): _GENERATE,
     (Dialect.GEMINI, Action.STREAM_GENERATE): _GENERATE,
-    (Dialect.GEMINI, Action.EMBED): ((Dialect.OPENAI, embeddings.transpose_one),),
-    (Dialect.GEMINI, Action.BATCH_EMBED): ((Dialect.OPENAI, embeddings.transpose_batch),),
+    (Dialect.GEMINI, Action.EMBED): ((Dialect.OPENAI, gemini_openai.embed_one),),
+    (Dialect.GEMINI, Action.BATCH_EMBED): ((Dialect.OPENAI, gemini_openai.embed_batch),),
     (Dialect.GEMINI, Action.COUNT_TOKENS): (
-        (Dialect.OPENAI, counts.count_for_gemini),
+        (Dialect.OPENAI, gemini_openai.count),
         (Dialect.ANTHROPIC, gemini_anthropic.count),
     ),
     (Dialect.ANTHROPIC, Action.MESSAGES): ((Dialect.OPENAI, anthropic_openai.transpose),),
-    (Dialect.ANTHROPIC, Action.COUNT_MESSAGES): ((Dialect.OPENAI, counts.count_for_anthropic),),
+    (Dialect.ANTHROPIC, Action.COUNT_MESSAGES): ((Dialect.OPENAI, anthropic_openai.count),),
 }
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.core.counting import read_count
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
-from casedesk_proxy.dialects.pairs.counts import read_count
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.usage.extract import find_usage

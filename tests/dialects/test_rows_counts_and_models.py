@@ -7,29 +7,29 @@ import pytest
 from tests.dialects.ledger import Row, check, rows_of
 
 EMBEDDINGS = """
-@ dialects/pairs/test_embeddings.py::test_one
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_one
 embedContent | "input"
 encoding_format float | encoding_format
-@ dialects/pairs/test_embeddings.py::test_many
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_many
 batchEmbedContents in order | "embeddings"
-@ dialects/pairs/test_embeddings.py::test_wrong_batches
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_wrong_batches
 each model is the path's
-@ dialects/pairs/test_embeddings.py::test_parts_make_one_text
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_parts_make_one_text
 several parts are one text
-@ dialects/pairs/test_embeddings.py::test_refused
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_refused
 parts that are no text | inlineData
-@ dialects/pairs/test_embeddings.py::test_dimensions
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_dimensions
 outputDimensionality
 sizes that differ in a batch | "requests[2].outputDimensionality"
-@ dialects/pairs/test_embeddings.py::test_wrong_requests
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_wrong_requests
 autoTruncate and the rest of Vertex's | autoTruncate
-@ dialects/pairs/test_embeddings.py::test_vectors_in_base64_are_read
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_vectors_in_base64_are_read
 vectors in base64
-@ dialects/pairs/test_embeddings.py::test_vectors_are_put_in_order
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_vectors_are_put_in_order
 data by index
-@ dialects/pairs/test_embeddings.py::test_recorded
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_recorded
 vLLM, llama-server and Ollama | llama-server.embeddings
-@ dialects/pairs/test_embeddings.py::test_a_node_without_embeddings
+@ dialects/pairs/test_gemini_openai_embeddings.py::test_a_node_without_embeddings
 SGLang without embeddings | sglang-0.5.23.embeddings
 @ dialects/node_errors/test_mapping.py::test_status
 llama-server without --embeddings (501) | (501, 501, 400, 501)

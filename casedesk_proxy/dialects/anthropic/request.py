@@ -1,8 +1,7 @@
-"""An Anthropic Messages request made a chat request for a node that speaks OpenAI.
+"""An Anthropic Messages request, read whole: what every node's dialect is made from.
 
-What Anthropic's API has and a node has not is refused where leaving it out would change the
-reply. Fields that are not known here are ignored, as those that only steer Anthropic's own
-service: Claude Code sends new ones with every release, and gives up on a 400.
+Fields that are not known here are ignored, as those that only steer Anthropic's own service:
+Claude Code sends new ones with every release, and gives up on a 400.
 """
 
 from __future__ import annotations
@@ -11,235 +10,181 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from casedesk_proxy.dialects.anthropic.messages import TurnReader
-from casedesk_proxy.dialects.anthropic.tools import Names, Tools, read_tools
-from casedesk_proxy.dialects.core.contract import Context
+from casedesk_proxy.dialects.anthropic.blocks import Block, Message
+from casedesk_proxy.dialects.anthropic.messages import MessageReader
+from casedesk_proxy.dialects.anthropic.tools import ToolSet, read_tools
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.core.thinking import chat_controls
-from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
-from casedesk_proxy.dialects.schema.formats import fit_formats
-from casedesk_proxy.dialects.schema.ordering import fit_schema, lower_types
-from casedesk_proxy.engines.profile import Profile, effort_of
-from casedesk_proxy.errors import Violation
-from casedesk_proxy.terms import Control
+from casedesk_proxy.dialects.schema.checks import check_json_schema
+from casedesk_proxy.dialects.schema.ordering import lower_types
 
-__all__ = ["Chat", "read_request"]
+__all__ = ["MessagesRequest", "OutputFormat", "ThinkingMode", "read_request"]
 
 #: Beyond these a number is a slip; engines overflow or refuse it in words that name no field.
 _MOST_WHOLE = 2**31 - 1
 _MOST_TEMPERATURE = 2
-_NO_THINKING = {"type": "disabled"}
 #: Fields that say what is to be answered, or of what: without them the reply is another one.
-_KEPT_AT_ANTHROPIC = {
-    "thread": "the node keeps no conversations; send all of it",
-    "compaction": "the node makes no compaction blocks",
-}
+_KEPT_AT_ANTHROPIC = ("thread", "compaction")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
-    """``body`` is the chat request, without what makes it stream. ``names``: the client's name of
-    each function that the node knows by another. ``thinks`` tells whether the client wants to see
-    thinking. ``dropped`` names what was left out, ``controls`` those of thinking it holds,
-    ``media`` where pictures stand."""
+class OutputFormat:
+    """``schema`` is None where ``path`` wants a format that is not JSON by a schema."""
 
-    body: dict[str, Any]
-    names: Mapping[str, str]
+    path: str
+    schema: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingMode:
+    """``kind`` is enabled, disabled, adaptive or one that is not known; ``given``: the client said
+    so. Leaving it out means no thinking at Anthropic, and programs then read ``content[0].text``.
+    ``shown``: what a model thinks goes to the client."""
+
+    kind: str = "disabled"
+    given: bool = False
+    budget: int | None = None
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRequest:
+    """None where the client said nothing. ``kept`` names the fields that mean something kept at
+    Anthropic, ``last`` is the place of the last message."""
+
+    system: tuple[Block, ...]
+    messages: tuple[Message, ...]
+    last: str
+    toolset: ToolSet
+    mcp_servers: bool
+    kept: tuple[str, ...]
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: float | None
     stops: tuple[str, ...]
-    thinks: bool
-    dropped: tuple[str, ...]
-    controls: Mapping[Control, str]
-    media: tuple[Violation, ...] = ()
+    effort: str | None
+    formats: tuple[OutputFormat, ...]
+    thinking: ThinkingMode
 
 
-def read_request(body: dict[str, Any], context: Context, *, counts: bool = False) -> Chat:
-    """Raises BadRequest or Unsupported, naming every place that stands in the way.
+def read_request(
+    body: Mapping[str, Any], findings: Findings, *, counts: bool = False
+) -> MessagesRequest:
+    """What is wrong with it goes to ``findings``, for the pair to raise; with any fault the
+    result is incomplete.
 
-    ``counts``: the request only asks for its own size, so ``max_tokens`` may be missing.
+    ``counts``: the request only asks for its own size, so ``max_tokens`` may be missing, and a
+    count is of the messages as they are sent, whatever else is asked for.
     """
-    reader = _Reader(body, context)
-    if not counts:  # a count is of the messages as they are sent, whatever else is asked for
-        reader.refuse_fields()
-    reader.read_turns()
-    reader.read_tools()
-    reader.read_sampling(counts)
-    reader.read_output()
-    reader.read_thinking()
-    findings = reader.findings
-    if not counts and "thread" in reader.body:
-        # What else seems wrong may be so for want of the turns that the thread has.
-        findings.raise_refusals()
-    findings.raise_faults()
-    findings.raise_refusals()
-    return Chat(
-        body=reader.chat,
-        names=reader.names.given,
-        stops=tuple(reader.stops),
-        thinks=reader.thinks,
-        dropped=findings.dropped,
-        controls=chat_controls(reader.chat, context.profile.thinking),
-        media=findings.media.told(),
+    body = {name: value for name, value in body.items() if value is not None}
+    kept = () if counts else tuple(name for name in _KEPT_AT_ANTHROPIC if name in body)
+    reader = MessageReader(findings)
+    system = reader.read_system(body.get("system"))
+    given = body.get("messages")
+    messages = reader.read_messages(given)
+    if not any(message.blocks for message in messages) and not kept and not findings.faults:
+        findings.fault("messages", "at least one message with content is required")
+    toolset = read_tools(body, findings)
+    max_tokens = _read_limit(body, counts, findings)
+    temperature = _read_number(body, "temperature", _MOST_TEMPERATURE, findings)
+    top_p = _read_number(body, "top_p", 1, findings)
+    top_k = _read_number(body, "top_k", _MOST_WHOLE, findings)
+    stops = _read_stops(body, findings)
+    effort, formats = _read_output(body, findings)
+    return MessagesRequest(
+        system=system,
+        messages=messages,
+        last=f"messages.{len(given) - 1}" if isinstance(given, list) else "messages",
+        toolset=toolset,
+        mcp_servers=bool(body.get("mcp_servers")),
+        kept=kept,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        stops=stops,
+        effort=effort,
+        formats=formats,
+        thinking=_read_thinking(body, findings),
     )
 
 
-class _Reader:
-    """One request's fields, read in an order in which none needs a later one."""
+def _read_limit(body: Mapping[str, Any], counts: bool, findings: Findings) -> int | None:
+    limit = body.get("max_tokens")
+    if limit is None and counts:
+        return None
+    if limit is None:
+        findings.fault("max_tokens", "Field required")
+    elif type(limit) is not int or not 0 <= limit <= _MOST_WHOLE:
+        told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
+        findings.fault("max_tokens", told)
+    else:
+        return limit
+    return None
 
-    def __init__(self, body: dict[str, Any], context: Context) -> None:
-        self.body = {name: value for name, value in body.items() if value is not None}
-        self._context = context
-        self._profile: Profile = context.profile
-        self.findings = Findings(feature_code="unsupported_anthropic_feature")
-        self.names = Names(self._profile)
-        self._tools = Tools()
-        self.chat: dict[str, Any] = {"model": context.model}
-        self.stops: list[str] = []
-        self.thinks = False
 
-    def refuse_fields(self) -> None:
-        for name, why in _KEPT_AT_ANTHROPIC.items():
-            if name in self.body:
-                self.findings.refuse(name, why)
+def _read_number(body: Mapping[str, Any], name: str, most: int, findings: Findings) -> float | None:
+    value: Any = body.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        findings.fault(name, f"Input should be a number from 0 to {most}")
+        return None
+    return float(value) if isinstance(value, float) else int(value)
 
-    def read_turns(self) -> None:
-        context = self._context
-        turns = TurnReader(
-            self._profile,
-            self.findings,
-            self.names.rename,
-            fold=context.fold_system,
-            first=context.system_first,
-        )
-        system, messages = self.body.get("system"), self.body.get("messages")
-        self.chat["messages"] = turns.read(system, messages)
-        if turns.prefilled:
-            if self._profile.prefill is None:
-                self.findings.drop(f"messages.{len(messages or ()) - 1}")
-            else:
-                self.chat |= self._profile.prefill
 
-    def read_tools(self) -> None:
-        self._tools = read_tools(self.body, self._profile, self.names, self.findings)
-        self.chat |= self._tools.fields
+def _read_stops(body: Mapping[str, Any], findings: Findings) -> tuple[str, ...]:
+    stops = body.get("stop_sequences", [])
+    if not isinstance(stops, list) or not all(isinstance(stop, str) and stop for stop in stops):
+        findings.fault("stop_sequences", "Input should be a list of non-empty strings")
+        return ()
+    return tuple(stops)
 
-    def read_sampling(self, counts: bool) -> None:
-        self._read_limit(counts)
-        temperature = self._number("temperature", _MOST_TEMPERATURE)
-        top_p = self._profile.fit_top_p(self._number("top_p", 1))
-        for name, value in (("temperature", temperature), ("top_p", top_p)):
-            if value is not None:
-                self.chat[name] = value
-        top_k = self._number("top_k", _MOST_WHOLE)
-        if top_k is not None and self._profile.top_k:
-            self.chat["top_k"] = int(top_k) or self._profile.no_top_k
-        elif top_k is not None:
-            self.findings.drop("top_k")
-        self._read_stops()
 
-    def _read_limit(self, counts: bool) -> None:
-        limit = self.body.get("max_tokens")
-        if limit is None and counts:
-            return
-        if limit is None:
-            self.findings.fault("max_tokens", "Field required")
-        elif type(limit) is not int or not 0 <= limit <= _MOST_WHOLE:
-            told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
-            self.findings.fault("max_tokens", told)
-        elif limit == 0:
-            self.findings.refuse("max_tokens", "the node's cache cannot be filled without a reply")
-        else:
-            self.chat["max_tokens"] = limit
+def _read_output(
+    body: Mapping[str, Any], findings: Findings
+) -> tuple[str | None, tuple[OutputFormat, ...]]:
+    output = body.get("output_config", {})
+    if not isinstance(output, dict):
+        findings.fault("output_config", "Input should be an object")
+        return None, ()
+    effort = output.get("effort")
+    if effort is not None and effort not in _EFFORTS:
+        findings.fault("output_config.effort", f"Input should be {', '.join(_EFFORTS)}")
+        effort = None
+    wanted = (
+        (output.get("format"), "output_config.format"),
+        (body.get("output_format"), "output_format"),  # its name while it was a beta
+    )
+    formats = [_read_format(one, path, findings) for one, path in wanted if one is not None]
+    return effort, tuple(one for one in formats if one is not None)
 
-    def _number(self, name: str, most: int) -> float | None:
-        value: Any = self.body.get(name)
-        if value is None:
-            return None
-        if type(value) not in (int, float) or not 0 <= value <= most:
-            self.findings.fault(name, f"Input should be a number from 0 to {most}")
-            return None
-        return float(value) if isinstance(value, float) else int(value)
 
-    def _read_stops(self) -> None:
-        stops = self.body.get("stop_sequences", [])
-        if not isinstance(stops, list) or not all(isinstance(stop, str) and stop for stop in stops):
-            self.findings.fault("stop_sequences", "Input should be a list of non-empty strings")
-            return
-        most = self._profile.most_stops
-        if most is not None and len(stops) > most:
-            self.findings.refuse("stop_sequences", f"the node takes {most} at most")
-        elif stops:
-            self.chat["stop"] = self.stops = stops
+def _read_format(wanted: Any, path: str, findings: Findings) -> OutputFormat | None:
+    if not isinstance(wanted, dict):
+        findings.fault(path, "Input should be an object")
+        return None
+    if wanted.get("type") != "json_schema":
+        return OutputFormat(path, None)
+    schema = lower_types(wanted.get("schema"))
+    before = len(findings.schema_faults)
+    check_json_schema(schema, f"{path}.schema", findings.schema_fault)
+    return OutputFormat(path, schema if len(findings.schema_faults) == before else {})
 
-    def read_output(self) -> None:
-        output = self.body.get("output_config", {})
-        if not isinstance(output, dict):
-            self.findings.fault("output_config", "Input should be an object")
-            return
-        effort = output.get("effort")
-        if effort is not None and effort not in _EFFORTS:
-            self.findings.fault("output_config.effort", f"Input should be {', '.join(_EFFORTS)}")
-        elif effort is not None and self._profile.thinking.effort:
-            self.chat["reasoning_effort"] = self._profile.thinking.level(effort)
-        elif effort is not None:
-            self.findings.drop("output_config.effort")
-        self._read_format(output.get("format"), "output_config.format")
-        # Its name while it was a beta.
-        self._read_format(self.body.get("output_format"), "output_format")
 
-    def _read_format(self, wanted: Any, path: str) -> None:
-        if wanted is None:
-            return
-        if not isinstance(wanted, dict):
-            self.findings.fault(path, "Input should be an object")
-            return
-        if wanted.get("type") != "json_schema":
-            self.findings.refuse_format(f"{path}.type", "only json_schema is known")
-            return
-        schema = lower_types(wanted.get("schema"))
-        before = len(self.findings.schema_faults)
-        check_json_schema(schema, f"{path}.schema", self.findings.schema_fault)
-        if not self._profile.follows_format:
-            self.findings.refuse_format(path, "the node cannot be held to a format")
-        if self._tools.choice in self._profile.format_forbids:
-            self.findings.refuse_format(path, "the node takes no format together with these tools")
-        if len(self.findings.schema_faults) > before:
-            return
-        if self._profile.formats is not None:
-            schema = fit_formats(schema, self._profile.formats, f"{path}.schema", self.findings)
-        schema = fit_schema(schema, self._profile)
-        named: dict[str, Any] = {"name": "response", "schema": schema}
-        if self._profile.strict_schemas and is_strict(schema):
-            named["strict"] = True
-        self.chat["response_format"] = {"type": "json_schema", "json_schema": named}
-
-    def read_thinking(self) -> None:
-        """After ``output_config``, whose effort is more than a guess from a budget.
-
-        Leaving it out means no thinking at Anthropic, and programs then read ``content[0].text``:
-        nodes are told the same, and what a model thinks even so is kept from the client.
-        """
-        thinking = self.body.get("thinking", _NO_THINKING)
-        kind = thinking.get("type") if isinstance(thinking, dict) else None
-        if not isinstance(thinking, dict) or not isinstance(kind, str):
-            self.findings.fault("thinking.type", "Field required")
-            return
-        self.thinks = kind != "disabled" and thinking.get("display") != "omitted"
-        if kind == "enabled":
-            self._enable(thinking.get("budget_tokens"))
-        elif kind == "disabled" and self._profile.thinking.off is not None:
-            self.chat |= self._profile.thinking.off
-        elif kind == "disabled" and "thinking" in self.body:
-            self.findings.drop("thinking.type")
-
-    def _enable(self, budget: Any) -> None:
-        known = self._profile.thinking
-        if type(budget) is not int or not 1 <= budget <= _MOST_WHOLE:
-            told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
-            self.findings.fault("thinking.budget_tokens", told)
-        elif known.budget:
-            self.chat[known.budget] = budget
-        elif known.effort:
-            self.chat.setdefault("reasoning_effort", known.level(effort_of(budget)))
-        else:
-            self.findings.drop("thinking.budget_tokens")
+def _read_thinking(body: Mapping[str, Any], findings: Findings) -> ThinkingMode:
+    thinking = body.get("thinking")
+    if thinking is None:
+        return ThinkingMode()
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if not isinstance(thinking, dict) or not isinstance(kind, str):
+        findings.fault("thinking.type", "Field required")
+        return ThinkingMode()
+    shown = kind != "disabled" and thinking.get("display") != "omitted"
+    budget = thinking.get("budget_tokens") if kind == "enabled" else None
+    if kind == "enabled" and (type(budget) is not int or not 1 <= budget <= _MOST_WHOLE):
+        told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
+        findings.fault("thinking.budget_tokens", told)
+        return ThinkingMode(kind, given=True, shown=shown)
+    return ThinkingMode(kind, True, budget, shown)

@@ -8,24 +8,22 @@ letters and digits: Mistral's templates take nothing else, and everybody takes t
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any
 
+from casedesk_proxy.dialects.core.base64 import standard_base64
 from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.gemini.blocks import (
+    Block,
+    ContentTurn,
+    FunctionCall,
+    FunctionResponse,
+    Media,
+    Text,
+)
 from casedesk_proxy.jsonio import dumps
 
-__all__ = [
-    "FunctionCall",
-    "FunctionResponse",
-    "Media",
-    "Text",
-    "Turn",
-    "read_detail",
-    "read_text",
-    "read_turns",
-]
+__all__ = ["read_detail", "read_text", "read_turns"]
 
 _ROLES = {"user": "user", "model": "model", "function": "user"}
 _DATA = ("text", "inlineData", "functionCall", "functionResponse")
@@ -36,80 +34,15 @@ _TEXT_TYPES = frozenset(
 )
 #: What clients write, and Google takes, for what nodes know by another name.
 _MISSPELT = {"image/jpg": "image/jpeg"}
-_STANDARD = str.maketrans("-_", "+/")
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    text: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """``data`` is padded base64 in the standard alphabet; ``kind``: image, audio, video or
-    document."""
-
-    mime: str
-    data: str
-    detail: str | None
-    path: str
-
-    @property
-    def kind(self) -> str:
-        kind = self.mime.partition("/")[0]
-        return kind if kind in ("image", "audio", "video") else "document"
-
-
-@dataclass(slots=True)
-class FunctionCall:
-    """A function call of the model. ``asked_id`` is what the client calls it."""
-
-    name: str
-    args: dict[str, Any]
-    asked_id: str
-    path: str
-    id: str = ""
-
-
-@dataclass(slots=True)
-class FunctionResponse:
-    """A function's result; ``id`` is that of its call."""
-
-    name: str
-    response: dict[str, Any]
-    asked_id: str
-    path: str
-    id: str = ""
-
-
-Block = Text | Media | FunctionCall | FunctionResponse
-
-
-@dataclass(slots=True)
-class Turn:
-    """Everything one side says before the other does. ``role`` is user or model."""
-
-    role: str
-    blocks: list[Block] = field(default_factory=list)
-
-    def texts(self) -> list[Text]:
-        return [block for block in self.blocks if isinstance(block, Text)]
-
-    def asks(self) -> list[FunctionCall]:
-        return [block for block in self.blocks if isinstance(block, FunctionCall)]
-
-    def answers(self) -> list[FunctionResponse]:
-        return [block for block in self.blocks if isinstance(block, FunctionResponse)]
 
 
 def read_turns(
     contents: list[dict[str, Any]], path: str, findings: Findings, *, fragment: bool = False
-) -> list[Turn]:
+) -> list[ContentTurn]:
     """Neighbours of one role become one turn: many templates insist that roles alternate. In a
     ``fragment``, which is only counted, a result whose call stands elsewhere is its text:
     gemini-cli counts each result of a tool that way."""
-    turns: list[Turn] = []
+    turns: list[ContentTurn] = []
     for at, content in enumerate(contents):
         where = f"{path}[{at}]"
         role = _ROLES.get(content.get("role") or "user")
@@ -124,14 +57,14 @@ def read_turns(
         if turns and turns[-1].role == role:
             turns[-1].blocks += blocks
         else:
-            turns.append(Turn(role, blocks))
+            turns.append(ContentTurn(role, blocks))
     if not turns and not (findings.faults or findings.features):
         findings.fault(path, f"{path} must hold something to answer")
     _pair(turns)
     for turn in (turn for turn in turns if turn.role == "user"):
         if fragment:
             turn.blocks = [_without_call(block) for block in turn.blocks]
-        for answer in turn.answers():
+        for answer in turn.results():
             if not answer.id:
                 told = f"{answer.path} answers no function call of the turn before it"
                 findings.fault(answer.path, told)
@@ -195,7 +128,7 @@ def _read_media(part: dict[str, Any], role: str, path: str, findings: Findings) 
     if not blob.get("data"):
         findings.fault(f"{path}.data", f"{path}.data is required")
         return None
-    data = _standard_base64(blob["data"])
+    data = standard_base64(blob["data"])
     if data is None:
         told = f"Invalid value at '{path}.data' (TYPE_BYTES), Base64 decoding failed"
         findings.fault(f"{path}.data", told)
@@ -229,18 +162,6 @@ def read_detail(resolution: Any) -> str | None:
     if name in ("LOW", 1):
         return "low"
     return "high" if name in ("HIGH", "ULTRA_HIGH", 3, 4) else None
-
-
-def _standard_base64(data: str) -> str | None:
-    """google-genai for Python writes the URL-safe alphabet, sometimes without padding (measured);
-    nodes take neither."""
-    data = data.translate(_STANDARD).rstrip("=")
-    data += "=" * (-len(data) % 4)
-    try:
-        binascii.a2b_base64(data, strict_mode=True)
-    except ValueError:
-        return None
-    return data
 
 
 def _read_ask(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
@@ -281,18 +202,18 @@ def _without_call(block: Block) -> Block:
     return block
 
 
-def _pair(turns: list[Turn]) -> None:
+def _pair(turns: list[ContentTurn]) -> None:
     """Give calls and their results the same ids; a result without a call has none."""
     made = 0
     waiting: list[FunctionCall] = []
     for turn in turns:
         if turn.role == "model":
-            waiting = turn.asks()
+            waiting = turn.calls()
             for ask in waiting:
                 made += 1
                 ask.id = f"call{made:05d}"
         else:
-            _pair_turn(waiting, turn.answers())
+            _pair_turn(waiting, turn.results())
             waiting = []
 
 

@@ -6,20 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.function_names import portable_names
+from casedesk_proxy.dialects.gemini.blocks import ContentTurn
 from casedesk_proxy.dialects.gemini.config import GenerationConfig, read_config
-from casedesk_proxy.dialects.gemini.contents import Turn, read_text, read_turns
+from casedesk_proxy.dialects.gemini.contents import read_text, read_turns
 from casedesk_proxy.dialects.gemini.protojson import read_message
 from casedesk_proxy.dialects.gemini.tools import Toolbox, read_tools
 
-__all__ = ["GeminiRequest", "read_count_request", "read_request"]
+__all__ = ["GeminiRequest", "function_names", "read_count_request", "read_request"]
 
 
 @dataclass(frozen=True, slots=True)
 class GeminiRequest:
     system: str
-    turns: list[Turn]
+    turns: list[ContentTurn]
     tools: Toolbox
     config: GenerationConfig
+
+
+def function_names(request: GeminiRequest) -> dict[str, str]:
+    """What functions are called at a node that is strict about names, where that differs."""
+    used = [one.name for one in request.tools.functions]
+    used += [call.name for turn in request.turns for call in turn.calls()]
+    return portable_names(used)
 
 
 def read_request(body: dict[str, Any], findings: Findings) -> GeminiRequest:

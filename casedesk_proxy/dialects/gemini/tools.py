@@ -1,4 +1,4 @@
-"""Function declarations and how they may be called: ``tools`` and ``toolConfig``."""
+"""FunctionDeclaration declarations and how they may be called: ``tools`` and ``toolConfig``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from casedesk_proxy.dialects.schema.gemini import convert_schema
 from casedesk_proxy.dialects.schema.ordering import lower_types, put_in_order
 from casedesk_proxy.engines.profile import Choice
 
-__all__ = ["Function", "Toolbox", "read_tools"]
+__all__ = ["MODE", "FunctionDeclaration", "Toolbox", "read_tools"]
 
 _CONFIG = "toolConfig.functionCallingConfig"
+#: The place of the mode in a request.
+MODE = f"{_CONFIG}.mode"
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionDeclaration:
     """``parameters`` is JSON Schema, an object without properties where none was declared."""
 
     name: str
@@ -33,10 +35,10 @@ class Toolbox:
     their schema. ``declared`` are all of them, also where none may be called.
     """
 
-    functions: tuple[Function, ...] = ()
+    functions: tuple[FunctionDeclaration, ...] = ()
     choice: Choice = Choice.AUTO
     exact: bool = False
-    declared: tuple[Function, ...] = ()
+    declared: tuple[FunctionDeclaration, ...] = ()
 
 
 def read_tools(tools: list[dict[str, Any]], config: dict[str, Any], findings: Findings) -> Toolbox:
@@ -52,14 +54,17 @@ def read_tools(tools: list[dict[str, Any]], config: dict[str, Any], findings: Fi
     kept = tuple(one for one in declared if one.name in names)
     if mode == "ANY":
         if not functions:
-            findings.fault(f"{_CONFIG}.mode", "mode ANY needs function declarations")
+            findings.fault(MODE, "mode ANY needs function declarations")
         named = allowed is not None and len(kept) == 1
         return Toolbox(kept, Choice.NAMED if named else Choice.REQUIRED, declared=declared)
     return Toolbox(kept, Choice.AUTO, exact=mode == "VALIDATED", declared=declared)
 
 
 def _check_allowed(
-    mode: str, allowed: list[str] | None, functions: dict[str, Function], findings: Findings
+    mode: str,
+    allowed: list[str] | None,
+    functions: dict[str, FunctionDeclaration],
+    findings: Findings,
 ) -> None:
     path = f"{_CONFIG}.allowedFunctionNames"
     if allowed is None:
@@ -71,8 +76,10 @@ def _check_allowed(
             findings.fault(f"{path}[{at}]", f"{path}[{at}]: function {name!r} is not declared")
 
 
-def _read_functions(tools: list[dict[str, Any]], findings: Findings) -> dict[str, Function]:
-    functions: dict[str, Function] = {}
+def _read_functions(
+    tools: list[dict[str, Any]], findings: Findings
+) -> dict[str, FunctionDeclaration]:
+    functions: dict[str, FunctionDeclaration] = {}
     for at, tool in enumerate(tools):
         for which, declaration in enumerate(tool.get("functionDeclarations", ())):
             path = f"tools[{at}].functionDeclarations[{which}]"
@@ -81,7 +88,7 @@ def _read_functions(tools: list[dict[str, Any]], findings: Findings) -> dict[str
                 findings.fault(f"{path}.name", f"{path}.name is required")
             elif name in functions:
                 findings.fault(f"{path}.name", f"{path}.name: {name!r} is declared twice")
-            functions[name] = Function(
+            functions[name] = FunctionDeclaration(
                 name,
                 declaration.get("description", ""),
                 _read_parameters(declaration, path, findings),

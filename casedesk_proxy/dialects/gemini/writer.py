@@ -15,7 +15,7 @@ from typing import Any
 from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.contract import Context
 from casedesk_proxy.dialects.core.events import MAX_HELD
-from casedesk_proxy.dialects.core.reply import ReplyChoice
+from casedesk_proxy.dialects.gemini.candidate import Candidate
 from casedesk_proxy.dialects.gemini.counts import logprobs_result, usage_metadata
 from casedesk_proxy.dialects.gemini.endings import call_parts, finish_fields
 from casedesk_proxy.errors import StreamBroken
@@ -24,7 +24,7 @@ from casedesk_proxy.terms import Framing, Usage
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 from casedesk_proxy.wire.sse import frame
 
-__all__ = ["Candidate", "GeminiWriter", "holds_back"]
+__all__ = ["GeminiWriter", "holds_back"]
 
 _CONTENT_TYPES = {
     Framing.UNARY: "application/json; charset=UTF-8",
@@ -45,25 +45,6 @@ _PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\")
 def holds_back(client: str) -> bool:
     """Whether this client gets the last piece of text together with the finish reason."""
     return _HOLDS_BACK.search(client) is not None
-
-
-class Candidate(ReplyChoice):
-    """One candidate as it grows: what is held of it, and its place in the JSON."""
-
-    __slots__ = ("held", "logs", "parts", "suffix", "token_count", "token_sum")
-
-    def __init__(self, index: int) -> None:
-        super().__init__(index)
-        #: Text that waits for the finish reason, with its log probabilities.
-        self.held: tuple[str, list[dict[str, Any]]] | None = None
-        #: Log probabilities that wait for a chunk, and what they all came to.
-        self.logs: list[dict[str, Any]] = []
-        self.token_sum = 0.0
-        self.token_count = 0
-        #: Collected: (is a thought, pieces), in order.
-        self.parts: list[tuple[bool, list[str]]] = []
-        #: What closes a chunk behind the text of its only part.
-        self.suffix = b""
 
 
 class GeminiWriter:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.dialects.anthropic.blocks import Message, TextBlock
 from casedesk_proxy.dialects.anthropic.request import read_request
+from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.engines.auto import SPEC as AUTO
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.engines.transformers import SPEC as TRANSFORMERS
@@ -25,7 +27,6 @@ from tests.dialects.anthropic_asking import (
     assistant,
     bad,
     chat,
-    context,
     error,
     image,
     messages,
@@ -344,7 +345,7 @@ def test_fields_that_make_another_reply_are_refused(field: dict[str, Any]) -> No
     if "thread" in field:
         assert refused(asking(user(result("kept elsewhere")), **field)) == ["thread"]
     assert chat(asking(**dict.fromkeys(field))) == chat(asking())
-    counted = [read_request(one, context(), counts=True) for one in (asking(**field), asking())]
+    counted = [read_request(one, Findings(), counts=True) for one in (asking(**field), asking())]
     assert counted[0] == counted[1]
 
 
@@ -1035,6 +1036,8 @@ def test_refusals_are_not_repeated_by_clients() -> None:
 
 
 def test_a_count_needs_no_limit() -> None:
-    made = read_request(without(asking(), "max_tokens"), context(), counts=True)
-    assert made.body["messages"] == [{"role": "user", "content": "Hello"}]
-    assert "max_tokens" not in made.body
+    findings = Findings()
+    read = read_request(without(asking(), "max_tokens"), findings, counts=True)
+    assert read.messages == (Message("user", (TextBlock("Hello"),)),)
+    assert read.max_tokens is None
+    assert not findings.faults

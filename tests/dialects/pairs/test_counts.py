@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Answered, Transposed
-from casedesk_proxy.dialects.pairs.counts import (
-    COUNTED,
-    count_for_anthropic,
-    count_for_gemini,
-    count_question,
-    read_count,
-)
+from casedesk_proxy.dialects.core.counting import COUNTED, read_count
+from casedesk_proxy.dialects.openai.counting import count_question
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect
@@ -27,7 +23,7 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
 def count(body: dict[str, Any], engine: EngineSpec = VLLM) -> Any:
-    return count_for_gemini(CALL, body, context(engine))
+    return gemini_openai.count(CALL, body, context(engine))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +147,7 @@ def test_estimates_count_tools_and_calls() -> None:
 )
 def test_anthropic_messages(engine: EngineSpec, path: str) -> None:
     body = {"model": "m", "messages": MESSAGES, "system": "Be kind."}
-    made = count_for_anthropic(ASKED, body, context(engine))
+    made = anthropic_openai.count(ASKED, body, context(engine))
     assert isinstance(made, Transposed)
     assert made.path == path
     assert json.loads(made.body)["messages"] == [
@@ -163,12 +159,12 @@ def test_anthropic_messages(engine: EngineSpec, path: str) -> None:
 
 
 def test_anthropic_estimate_and_media() -> None:
-    answer = count_for_anthropic(ASKED, {"model": "m", "messages": MESSAGES}, context(OLLAMA))
+    answer = anthropic_openai.count(ASKED, {"model": "m", "messages": MESSAGES}, context(OLLAMA))
     assert json.loads(answer.body) == {"input_tokens": 1}
     source = {"type": "base64", "media_type": "image/png", "data": PNG}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "x"}]
     body = {"model": "m", "messages": [{"role": "user", "content": content}]}
-    made = count_for_anthropic(ASKED, body, context(VLLM))
+    made = anthropic_openai.count(ASKED, body, context(VLLM))
     assert made.headers == ((COUNTED, "text-only"),)
     assert json.loads(made.body)["messages"][0]["content"] == "x"
 
@@ -204,7 +200,7 @@ def test_what_is_no_count(document: Any) -> None:
 
 
 def test_errors_are_told_in_the_words_of_the_surface() -> None:
-    made = count_for_anthropic(ASKED, {"model": "m", "messages": MESSAGES}, context(VLLM))
+    made = anthropic_openai.count(ASKED, {"model": "m", "messages": MESSAGES}, context(VLLM))
     error: ProxyError = made.translator.refuse(503, (), b"")
     assert error.status == 529
 
@@ -229,7 +225,7 @@ def test_a_prompt_is_counted_as_it_will_be_written(
         {"generateContentRequest": {"contents": turns, "generationConfig": config}}, engine
     )
     body = {"model": "m", "messages": [*MESSAGES, begun]}
-    anthropic = count_for_anthropic(ASKED, body, context(engine))
+    anthropic = anthropic_openai.count(ASKED, body, context(engine))
     assert isinstance(anthropic, Transposed)
     for made in (gemini, anthropic):
         told = json.loads(made.body)

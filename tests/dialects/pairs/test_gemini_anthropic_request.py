@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Answered, Transposed
-from casedesk_proxy.dialects.pairs.counts import COUNTED
+from casedesk_proxy.dialects.core.counting import COUNTED
 from casedesk_proxy.dialects.pairs.gemini_anthropic import count, transpose
 from casedesk_proxy.engines.anthropic import SPEC as ANTHROPIC
 from casedesk_proxy.engines.spec import EngineSpec

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from pydantic import TypeAdapter
 
-from casedesk_proxy.dialects.pairs.counts import count_for_gemini
-from casedesk_proxy.dialects.pairs.embeddings import transpose_batch, transpose_one
+from casedesk_proxy.dialects.pairs import gemini_openai
+from casedesk_proxy.dialects.pairs.gemini_openai import embed_batch, embed_one
 from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, Unsupported
@@ -279,9 +279,9 @@ def test_any_object_is_made_over_or_refused(
     whole = {**body, "contents": body.get("contents") or [{"parts": [{"text": "x"}]}]}
     for make, given_body in (
         (lambda: transposed(whole, engine, refuse_unknown=strict), whole),
-        (lambda: count_for_gemini(call, body, asked), body),
-        (lambda: transpose_one(call, body, asked), body),
-        (lambda: transpose_batch(call, body, asked), body),
+        (lambda: gemini_openai.count(call, body, asked), body),
+        (lambda: embed_one(call, body, asked), body),
+        (lambda: embed_batch(call, body, asked), body),
     ):
         try:
             made = make()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.pairs.embeddings import transpose_batch
+from casedesk_proxy.dialects.pairs.gemini_openai import embed_batch
 from casedesk_proxy.engines.auto import SPEC as AUTO
 from casedesk_proxy.engines.openai import SPEC as OPENAI
 from casedesk_proxy.engines.spec import EngineSpec
@@ -145,10 +145,10 @@ VERTEX = "projects/p/locations/l/publishers/google/models/m"
 def test_the_model_of_an_embedding(written: str, asked: str) -> None:
     request = {"model": written, "content": {"parts": [{"text": "a"}]}}
     called = Call(Dialect.GEMINI, Action.BATCH_EMBED, "d", asked)
-    transpose_batch(called, {"requests": [request]}, context(VLLM))
+    embed_batch(called, {"requests": [request]}, context(VLLM))
     other = request | {"model": VERTEX + "2"}
     with pytest.raises(BadRequest, match="must be the model of the path"):
-        transpose_batch(called, {"requests": [other]}, context(VLLM))
+        embed_batch(called, {"requests": [other]}, context(VLLM))
 
 
 TOO_LARGE = [1e20, 2**31, 2**63, 2**64, 10**30, 10**400, -1, 1e308, "1", True, [1]]

@@ -24,12 +24,12 @@ from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
 from casedesk_proxy.wire.model_names import plain_name
 
-__all__ = ["transpose_batch", "transpose_one"]
+__all__ = ["embed_batch", "embed_one"]
 
 Vectors = list[list[float]]
 
 
-def transpose_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def embed_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     """embedContent. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_message("EmbedContentRequest", body, "", findings)
@@ -40,7 +40,7 @@ def transpose_one(call: Call, body: dict[str, Any], context: Context) -> Transpo
     )
 
 
-def transpose_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     """batchEmbedContents; google-genai uses it for one text too (measured)."""
     findings = Findings(context.refuse_unknown)
     requests = read_message("BatchEmbedContentsRequest", body, "", findings).get("requests", [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Transposed
-from casedesk_proxy.dialects.pairs.embeddings import transpose_batch, transpose_one
+from casedesk_proxy.dialects.pairs.gemini_openai import embed_batch, embed_one
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Usage
@@ -21,11 +21,11 @@ CALL = Call(Dialect.GEMINI, Action.EMBED, None, "nomic:v1", "v1beta")
 
 
 def one(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
-    return transpose_one(CALL, body, context(engine, **changes))
+    return embed_one(CALL, body, context(engine, **changes))
 
 
 def batch(*requests: Any, engine: EngineSpec = VLLM) -> Transposed:
-    return transpose_batch(CALL, {"requests": list(requests)}, context(engine))
+    return embed_batch(CALL, {"requests": list(requests)}, context(engine))
 
 
 def text(value: str, **more: Any) -> dict[str, Any]:

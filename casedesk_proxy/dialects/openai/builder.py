@@ -1,0 +1,67 @@
+"""The pieces of a chat request, in the form in which every node takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.schema.checks import is_strict
+from casedesk_proxy.dialects.schema.formats import fit_formats
+from casedesk_proxy.dialects.schema.ordering import fit_schema
+from casedesk_proxy.engines.profile import Profile
+from casedesk_proxy.jsonio import dumps
+
+__all__ = [
+    "NO_PARAMETERS",
+    "STREAMS",
+    "function_call",
+    "function_tool",
+    "image_part",
+    "named_choice",
+    "response_format",
+]
+
+#: llama-server notices a client that left only while it streams (measured), so every chat does.
+STREAMS: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+#: OpenAI nodes want an object; TGI fails without.
+NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def function_call(ident: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    function = {"name": name, "arguments": dumps(arguments).decode()}
+    return {"id": ident, "type": "function", "function": function}
+
+
+def function_tool(
+    name: str, description: str | None, parameters: dict[str, Any], *, strict: bool
+) -> dict[str, Any]:
+    """``description``: None to leave it out."""
+    function: dict[str, Any] = {"name": name}
+    if description is not None:
+        function["description"] = description
+    function["parameters"] = parameters
+    if strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def named_choice(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def image_part(mime: str, data: str, detail: str | None = None) -> dict[str, Any]:
+    url = {"url": f"data:{mime};base64,{data}"}
+    return {"type": "image_url", "image_url": url | {"detail": detail} if detail else url}
+
+
+def response_format(
+    schema: dict[str, Any], path: str, profile: Profile, findings: Findings
+) -> dict[str, Any]:
+    """What holds an answer to a schema, which stands at ``path`` in the client's request."""
+    if profile.formats is not None:
+        schema = fit_formats(schema, profile.formats, path, findings)
+    schema = fit_schema(schema, profile)
+    named: dict[str, Any] = {"name": "response", "schema": schema}
+    if profile.strict_schemas and is_strict(schema):
+        named["strict"] = True
+    return {"type": "json_schema", "json_schema": named}

@@ -1,0 +1,116 @@
+"""A Messages request made a chat request, to be answered or to be counted."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from casedesk_proxy.dialects.anthropic.request import MessagesRequest, read_request
+from casedesk_proxy.dialects.anthropic.writer import AnthropicWriter
+from casedesk_proxy.dialects.core.contract import Answered, Context, Question, Transposed
+from casedesk_proxy.dialects.core.counting import read_count
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.function_names import ToolNameMap
+from casedesk_proxy.dialects.core.thinking import chat_controls
+from casedesk_proxy.dialects.openai.builder import STREAMS
+from casedesk_proxy.dialects.openai.counting import count_chat, count_question
+from casedesk_proxy.dialects.pairs.anthropic_openai.fields import (
+    chat_formats,
+    chat_sampling,
+    chat_thinking,
+)
+from casedesk_proxy.dialects.pairs.anthropic_openai.messages import ChatConversation
+from casedesk_proxy.dialects.pairs.anthropic_openai.reply import make_writer, translator
+from casedesk_proxy.dialects.pairs.anthropic_openai.tools import chat_tools
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import JSONError, dumps, loads
+from casedesk_proxy.terms import Call, Dialect
+
+__all__ = ["count", "transpose"]
+
+_WHY_KEPT = {
+    "thread": "the node keeps no conversations; send all of it",
+    "compaction": "the node makes no compaction blocks",
+}
+
+
+def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+    """A Messages request. Raises BadRequest or Unsupported, naming every place in the way."""
+    findings = Findings(feature_code="unsupported_anthropic_feature")
+    names = ToolNameMap(strict=context.profile.strict_names)
+    request = read_request(body, findings)
+    chat = _build_chat(request, context, names, findings)
+    streams = body.get("stream") is True
+    writer = make_writer(context, streams=streams, names=names.given, stops=request.stops)
+    media = findings.media.told()
+    return Transposed(
+        path="/v1/chat/completions",
+        body=dumps(chat | STREAMS),
+        streams=True,
+        translator=translator(context, writer, thinks=request.thinking.shown, media=media),
+        dropped=findings.dropped,
+        controls=chat_controls(chat, context.profile.thinking),
+        question=_question(chat, context, writer) if streams else None,
+    )
+
+
+def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+    """messages/count_tokens. Raises as ``transpose``."""
+    findings = Findings(feature_code="unsupported_anthropic_feature")
+    names = ToolNameMap(strict=context.profile.strict_names)
+    request = read_request(body, findings, counts=True)
+    chat = _build_chat(request, context, names, findings)
+    return count_chat(chat, context, Dialect.ANTHROPIC, lambda number: {"input_tokens": number})
+
+
+def _build_chat(
+    request: MessagesRequest, context: Context, names: ToolNameMap, findings: Findings
+) -> dict[str, Any]:
+    """The chat request, without what makes it stream."""
+    profile = context.profile
+    if "thread" not in request.kept:
+        # With one, what else seems wrong may be so for want of the turns that the thread has.
+        findings.raise_faults()
+    for name in request.kept:
+        findings.refuse(name, _WHY_KEPT[name])
+    conversation = ChatConversation(context, names, findings)
+    chat: dict[str, Any] = {"model": context.model, "messages": conversation.build(request)}
+    if "thread" not in request.kept:
+        findings.raise_faults()
+    if conversation.prefilled:
+        if profile.prefill is None:
+            findings.drop(request.last)
+        else:
+            chat |= profile.prefill
+    tools = chat_tools(request, profile, names, findings)
+    chat |= tools.fields
+    chat |= chat_sampling(request, profile, findings)
+    effort = _effort(request, context, findings)
+    chat |= effort
+    chat |= chat_formats(request, tools.choice, profile, findings)
+    chat |= chat_thinking(request.thinking, bool(effort), profile, findings)
+    findings.raise_refusals()
+    return chat
+
+
+def _effort(request: MessagesRequest, context: Context, findings: Findings) -> dict[str, Any]:
+    thinking = context.profile.thinking
+    if request.effort is None:
+        return {}
+    if thinking.effort:
+        return {"reasoning_effort": thinking.level(request.effort)}
+    findings.drop("output_config.effort")
+    return {}
+
+
+def _question(chat: dict[str, Any], context: Context, writer: AnthropicWriter) -> Question | None:
+    """What tells ``message_start`` the size of the prompt; the node's own count comes last."""
+    asked = count_question(chat, context) if context.count_prompt else None
+    if asked is None:
+        return None
+
+    def take(body: bytes) -> None:
+        with suppress(JSONError, StreamBroken):
+            writer.expect(read_count(loads(body)))
+
+    return Question(*asked, take)

@@ -1,0 +1,76 @@
+"""Anthropic's tools, and how they may be chosen, as fields of a chat request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from casedesk_proxy.dialects.anthropic.request import MessagesRequest
+from casedesk_proxy.dialects.anthropic.tools import Tool
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.function_names import ToolNameMap
+from casedesk_proxy.dialects.openai.builder import NO_PARAMETERS, function_tool, named_choice
+from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
+from casedesk_proxy.dialects.schema.ordering import fit_schema
+from casedesk_proxy.engines.profile import Choice, Profile
+
+__all__ = ["ChatTools", "chat_tools"]
+
+_AT_ANTHROPIC = "tools of this type come with Anthropic's service; declare it as a custom tool"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTools:
+    """``fields`` of the chat request; ``choice`` is what they ask for, None without tools."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    choice: Choice | None = None
+
+
+def chat_tools(
+    request: MessagesRequest, profile: Profile, names: ToolNameMap, findings: Findings
+) -> ChatTools:
+    """Where an engine knows no named choice: only that tool, and the duty to use one."""
+    if request.mcp_servers:
+        findings.refuse("mcp_servers", "the node connects to no MCP servers")
+    for foreign in request.toolset.foreign:
+        findings.refuse(foreign.path, _AT_ANTHROPIC)
+    tools, choice = request.toolset.tools, request.toolset.choice
+    if choice is None or not tools or choice.kind == "none":
+        # Told to use none, a model needs no tools; old calls still show in its template.
+        return ChatTools()
+    fields: dict[str, Any] = {}
+    made = Choice.AUTO
+    if choice.kind == "tool" and Choice.NAMED in profile.choices:
+        made = Choice.NAMED
+        fields["tool_choice"] = named_choice(names.rename(choice.name))
+    elif choice.kind != "auto":
+        made = Choice.REQUIRED
+        fields["tool_choice"] = "required"
+        if choice.kind == "tool":
+            tools = tuple(tool for tool in tools if tool.name == choice.name)
+        if made not in profile.choices:
+            findings.refuse("tool_choice", "the node cannot be made to use a tool")
+    if choice.one_at_a_time:
+        if profile.parallel_switch:
+            fields["parallel_tool_calls"] = False
+        else:
+            findings.drop("tool_choice.disable_parallel_tool_use")
+    fields["tools"] = [_function(tool, profile, names) for tool in tools]
+    return ChatTools(fields, made)
+
+
+def _function(tool: Tool, profile: Profile, names: ToolNameMap) -> dict[str, Any]:
+    parameters = fit_schema(tool.schema, profile) if tool.schema else NO_PARAMETERS
+    strict = tool.strict and _may_be_strict(tool.schema, profile)
+    return function_tool(names.rename(tool.name), tool.description, parameters, strict=strict)
+
+
+def _may_be_strict(schema: dict[str, Any], profile: Profile) -> bool:
+    """OpenAI refuses ``strict`` for a schema that is not; others ignore it."""
+    if not profile.strict_schemas:
+        return True
+    faults: list[str] = []
+    check_json_schema(schema, "", lambda path, told: faults.append(path))
+    return not faults and is_strict(schema)

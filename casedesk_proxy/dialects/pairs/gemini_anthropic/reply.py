@@ -1,0 +1,29 @@
+"""A Messages reply as a Gemini client gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from casedesk_proxy.dialects.anthropic.reader import MessagesReader, delta_template
+from casedesk_proxy.dialects.core.contract import Context
+from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
+from casedesk_proxy.dialects.gemini.candidate import Candidate
+from casedesk_proxy.dialects.gemini.writer import GeminiWriter
+from casedesk_proxy.errors import Violation
+from casedesk_proxy.terms import Dialect, Framing
+
+__all__ = ["translator"]
+
+
+def translator(
+    context: Context,
+    framing: Framing,
+    *,
+    thoughts: bool = False,
+    names: Mapping[str, str] | None = None,
+    media: tuple[Violation, ...] = (),
+) -> StreamTranslator[Candidate]:
+    """``names`` leads from the node's function names to the client's."""
+    writer = GeminiWriter(context, framing, names)
+    reader = MessagesReader(writer, thoughts=thoughts)
+    return StreamTranslator(Dialect.GEMINI, context, reader, writer, delta_template(), media)

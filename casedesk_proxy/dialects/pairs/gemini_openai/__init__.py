@@ -1,0 +1,9 @@
+"""Gemini clients on nodes that speak OpenAI: generateContent becomes a chat completion."""
+
+from __future__ import annotations
+
+from casedesk_proxy.dialects.pairs.gemini_openai.embeddings import embed_batch, embed_one
+from casedesk_proxy.dialects.pairs.gemini_openai.reply import translator
+from casedesk_proxy.dialects.pairs.gemini_openai.request import count, transpose
+
+__all__ = ["count", "embed_batch", "embed_one", "translator", "transpose"]

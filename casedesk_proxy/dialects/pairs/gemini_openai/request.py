@@ -1,0 +1,89 @@
+"""A GenerateContentRequest made a chat request, to be answered or to be counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
+from casedesk_proxy.dialects.core.counting import COUNTED
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.thinking import chat_controls
+from casedesk_proxy.dialects.gemini.blocks import Media
+from casedesk_proxy.dialects.gemini.request import (
+    function_names,
+    read_count_request,
+    read_request,
+)
+from casedesk_proxy.dialects.openai.builder import STREAMS
+from casedesk_proxy.dialects.openai.counting import count_chat
+from casedesk_proxy.dialects.pairs.gemini_openai.fields import (
+    chat_format,
+    chat_sampling,
+    chat_thinking,
+    chat_tools,
+    check_together,
+    prefill_fields,
+    template_fields,
+    tool_fields,
+)
+from casedesk_proxy.dialects.pairs.gemini_openai.messages import chat_messages
+from casedesk_proxy.dialects.pairs.gemini_openai.reply import translator
+from casedesk_proxy.jsonio import dumps
+from casedesk_proxy.terms import Call, Dialect
+
+__all__ = ["count", "transpose"]
+
+
+def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+    """A generateContent or streamGenerateContent request. Raises BadRequest or Unsupported."""
+    findings = Findings(context.refuse_unknown)
+    request = read_request(body, findings)
+    profile = context.profile
+    names = function_names(request) if profile.strict_names else {}
+    chat: dict[str, Any] = {
+        "model": context.model,
+        "messages": chat_messages(request, profile, context, names, findings),
+        **STREAMS,
+        **chat_sampling(request.config, profile, findings),
+        **chat_format(request, profile, findings),
+        **tool_fields(request.tools, profile, names, findings),
+        **chat_thinking(request.config, profile, findings),
+        **prefill_fields(request, profile),
+    }
+    check_together(request, profile, findings)
+    findings.raise_refusals()
+    return Transposed(
+        path="/v1/chat/completions",
+        body=dumps(chat),
+        streams=True,
+        translator=translator(
+            context,
+            call.framing,
+            thoughts=request.config.thoughts,
+            names={new: old for old, new in names.items()},
+            wanted=request.config.candidates,
+            media=findings.media.told(),
+        ),
+        dropped=findings.dropped,
+        controls=chat_controls(chat, profile.thinking),
+    )
+
+
+def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+    """countTokens. Raises BadRequest or Unsupported."""
+    findings = Findings(context.refuse_unknown)
+    request = read_count_request(body, findings)
+    profile = context.profile
+    names = function_names(request) if profile.strict_names else {}
+    chat = {
+        "messages": chat_messages(request, profile, context, names, Findings()),
+        "tools": chat_tools(request.tools.functions, profile, names),
+        **template_fields(request, profile),
+    }
+    findings.raise_refusals()
+    counted = count_chat(chat, context, Dialect.GEMINI, lambda count: {"totalTokens": count})
+    seen = any(isinstance(block, Media) for turn in request.turns for block in turn.blocks)
+    if seen and not counted.headers:
+        return replace(counted, headers=((COUNTED, "text-only"),))
+    return counted
