@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["IMAGES", "media_block", "text_block", "tool", "tool_result", "tool_use"]
-
-#: Anthropic's API takes these, whatever the node's model may take of them.
-IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+__all__ = ["media_block", "text_block", "tool", "tool_result", "tool_use"]
 
 
 def text_block(text: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any, Protocol
 
 from casedesk_proxy.dialects.core.calls import read_arguments
+from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.wire.sse import named_frame
 
@@ -69,14 +70,14 @@ class ReplyForm(Protocol):
     def error(self, envelope: bytes) -> bytes: ...
 
 
-class EventForm:
+class EventForm(PendingBytes):
     """Server-sent events. Clients ignore those without a name (measured)."""
 
     content_type = "text/event-stream; charset=utf-8"
 
     def __init__(self, request_id: str) -> None:
+        super().__init__()
         self._signature = make_token(f"{request_id}/signature")
-        self._out: list[bytes] = []
         self._index = -1
         self._kind = ""
         self._head = b""
@@ -112,14 +113,6 @@ class EventForm:
         delta = {"stop_reason": reason, "stop_sequence": sequence}
         self._event("message_delta", {"delta": delta, "usage": counts})
         self._event("message_stop", {})
-
-    def take(self) -> bytes:
-        out = self._out
-        if not out:
-            return b""
-        due = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        return due
 
     def close(self) -> bytes:
         return self.take()

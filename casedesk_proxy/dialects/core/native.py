@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from casedesk_proxy.dialects.core.bodies import each_object
 from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported, Violation
@@ -73,7 +74,7 @@ def _parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
 
 
 def _tool_parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
-    for at, tool in _each(body.get("tools")):
+    for at, tool in each_object(body.get("tools")):
         kind = tool.get("type")
         if isinstance(kind, str) and kind != "custom":
             search = kind.startswith("web_search")
@@ -105,14 +106,7 @@ def _block_parts(messages: Any) -> Iterator[tuple[Part, str]]:
 
 
 def _result_parts(block: Mapping[str, Any], path: str) -> Iterator[tuple[Part, str]]:
-    for at, inner in _each(block.get("content")):
+    for at, inner in each_object(block.get("content")):
         kind = str(inner.get("type"))
         if kind not in ("text", "image"):
             yield _RESULT_BLOCKS.get(kind, Part.RESULT_BLOCKS), f"{path}.content.{at}"
-
-
-def _each(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    if isinstance(value, list):
-        for at, one in enumerate(value):
-            if isinstance(one, dict):
-                yield at, one

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from casedesk_proxy.dialects.core.bodies import each_object
 from casedesk_proxy.errors import Unsupported, Violation
 from casedesk_proxy.terms import Ability, Action, Dialect
 
@@ -83,7 +84,7 @@ def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], mode
 def _anthropic(body: Mapping[str, Any]) -> Found:
     for path, block in _blocks(body.get("system"), "system"):
         yield from _anthropic_block(block, path)
-    for at, message in _each(body.get("messages")):
+    for at, message in each_object(body.get("messages")):
         content = message.get("content")
         for place, block in enumerate(content if isinstance(content, list) else ()):
             # Nearly all blocks are of these kinds.
@@ -109,7 +110,7 @@ def _anthropic_block(block: Mapping[str, Any], path: str) -> Found:
 
 
 def _openai(body: Mapping[str, Any]) -> Found:
-    for at, message in _each(body.get("messages")):
+    for at, message in each_object(body.get("messages")):
         content = message.get("content")
         for place, part in enumerate(content if isinstance(content, list) else ()):
             if isinstance(part, dict) and part.get("type") not in _WORDS:
@@ -121,7 +122,7 @@ def _openai(body: Mapping[str, Any]) -> Found:
 
 
 def _gemini(body: Mapping[str, Any]) -> Found:
-    for at, content in _each(body.get("contents")):
+    for at, content in each_object(body.get("contents")):
         for path, part in _blocks(content.get("parts"), f"contents[{at}].parts", "[{}]"):
             for name in ("inlineData", "inline_data", "fileData", "file_data"):
                 data = part.get(name)
@@ -131,7 +132,7 @@ def _gemini(body: Mapping[str, Any]) -> Found:
                 kind = str(mime).strip().lower().partition("/")[0]
                 if kind in _GEMINI_MEDIA:
                     yield _GEMINI_MEDIA[kind], f"{path}.{name}"
-    for at, tool in _each(body.get("tools")):
+    for at, tool in each_object(body.get("tools")):
         for name in ("functionDeclarations", "function_declarations"):
             if tool.get(name) and not _calls_nothing(body):
                 yield Ability.TOOLS, f"tools[{at}].{name}"
@@ -145,13 +146,6 @@ def _calls_nothing(body: Mapping[str, Any]) -> bool:
     return isinstance(inner, dict) and str(inner.get("mode")).upper().endswith("NONE")
 
 
-def _each(value: Any) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    if isinstance(value, list):
-        for at, one in enumerate(value):
-            if isinstance(one, dict):
-                yield at, one
-
-
 def _blocks(content: Any, path: str, place: str = ".{}") -> Iterable[tuple[str, Mapping[str, Any]]]:
-    for at, block in _each(content):
+    for at, block in each_object(content):
         yield path + place.format(at), block

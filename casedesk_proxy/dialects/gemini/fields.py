@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-__all__ = ["MESSAGES", "Field", "Kind"]
+__all__ = ["MESSAGES", "Field", "FieldKind"]
 
 
-class Kind(Enum):
+class FieldKind(Enum):
     TEXT = auto()
     NUMBER = auto()
     INTEGER = auto()
@@ -28,19 +28,19 @@ class Kind(Enum):
 class Field:
     """``kind`` may name another message, or list an enum's values by number."""
 
-    kind: Kind | str | tuple[str, ...]
+    kind: FieldKind | str | tuple[str, ...]
     many: bool = False
     why: str = ""
 
 
-TEXT = Field(Kind.TEXT)
-TEXTS = Field(Kind.TEXT, many=True)
-NUMBER = Field(Kind.NUMBER)
-INTEGER = Field(Kind.INTEGER)
-FLAG = Field(Kind.FLAG)
-OBJECT = Field(Kind.OBJECT)
-ANY = Field(Kind.ANY)
-IGNORED = Field(Kind.IGNORED)
+TEXT = Field(FieldKind.TEXT)
+TEXTS = Field(FieldKind.TEXT, many=True)
+NUMBER = Field(FieldKind.NUMBER)
+INTEGER = Field(FieldKind.INTEGER)
+FLAG = Field(FieldKind.FLAG)
+OBJECT = Field(FieldKind.OBJECT)
+ANY = Field(FieldKind.ANY)
+IGNORED = Field(FieldKind.IGNORED)
 
 MODES = ("", "AUTO", "ANY", "NONE", "VALIDATED")
 MODALITIES = ("", "TEXT", "IMAGE", "AUDIO", "VIDEO")
@@ -60,7 +60,7 @@ TASKS = (
 
 
 def _refused(why: str, *names: str) -> dict[str, Field]:
-    return {name: Field(Kind.REFUSED, why=why) for name in names}
+    return {name: Field(FieldKind.REFUSED, why=why) for name in names}
 
 
 def _ignored(*names: str) -> dict[str, Field]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.gemini.fields import MESSAGES, Field, Kind
+from casedesk_proxy.dialects.gemini.fields import MESSAGES, Field, FieldKind
 
 __all__ = ["read_message"]
 
@@ -79,7 +79,7 @@ def _read(field: Field, value: Any, path: str, findings: Findings) -> Any:
         return read_message(kind, value, path, findings)
     if isinstance(kind, tuple):
         return _read_enum(kind, value, path, findings)
-    if kind is Kind.REFUSED:
+    if kind is FieldKind.REFUSED:
         # An empty object counts: ``{"googleSearch": {}}`` is how that tool is switched on.
         if value or isinstance(value, dict):
             findings.refuse(path, field.why)
@@ -154,12 +154,12 @@ def _ignore(value: Any, path: str, findings: Findings) -> None:
     return None
 
 
-_READERS: dict[Kind, Callable[[Any, str, Findings], Any]] = {
-    Kind.TEXT: _read_text,
-    Kind.NUMBER: _read_number,
-    Kind.INTEGER: _read_integer,
-    Kind.FLAG: _read_flag,
-    Kind.OBJECT: _read_object,
-    Kind.ANY: _read_any,
-    Kind.IGNORED: _ignore,
+_READERS: dict[FieldKind, Callable[[Any, str, Findings], Any]] = {
+    FieldKind.TEXT: _read_text,
+    FieldKind.NUMBER: _read_number,
+    FieldKind.INTEGER: _read_integer,
+    FieldKind.FLAG: _read_flag,
+    FieldKind.OBJECT: _read_object,
+    FieldKind.ANY: _read_any,
+    FieldKind.IGNORED: _ignore,
 }

@@ -15,6 +15,7 @@ from typing import Any
 from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.contract import Context
 from casedesk_proxy.dialects.core.events import MAX_HELD
+from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.dialects.gemini.candidate import Candidate
 from casedesk_proxy.dialects.gemini.counts import logprobs_result, usage_metadata
 from casedesk_proxy.dialects.gemini.endings import call_parts, finish_fields
@@ -47,7 +48,7 @@ def holds_back(client: str) -> bool:
     return _HOLDS_BACK.search(client) is not None
 
 
-class GeminiWriter:
+class GeminiWriter(PendingBytes):
     """See ``reply.ReplyWriter``. ``names`` leads from the node's function names to the client's.
 
     Only the first name of the model counts, so that all chunks agree.
@@ -63,7 +64,6 @@ class GeminiWriter:
         "_named",
         "_names",
         "_open",
-        "_out",
         "_request_id",
         "_response_id",
         "_speaking",
@@ -73,6 +73,7 @@ class GeminiWriter:
     def __init__(
         self, context: Context, framing: Framing, names: Mapping[str, str] | None = None
     ) -> None:
+        super().__init__()
         self.content_type = _CONTENT_TYPES[framing]
         self._model = context.asked
         self._request_id = self._response_id = context.request_id
@@ -85,7 +86,6 @@ class GeminiWriter:
         self._open = False  # ``data: `` has been written to keep the client waiting
         self._ended = False
         self._speaking: Candidate | None = None
-        self._out: list[bytes] = []
 
     def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None:
         """Take the node's own names, unless they were left out or tell of its file system."""
@@ -170,14 +170,6 @@ class GeminiWriter:
         for at, choice in enumerate(choices):
             final = metadata if at == len(choices) - 1 else None
             self._frame(self._reply([self._last(choice)], final))
-
-    def take(self) -> bytes:
-        out = self._out
-        if not out:
-            return b""
-        due = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        return due
 
     def close(self) -> bytes:
         due = self.take()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.anthropic.builder import (
-    IMAGES,
     media_block,
     text_block,
     tool_result,
@@ -20,7 +19,7 @@ from casedesk_proxy.dialects.gemini.blocks import (
     Media,
 )
 from casedesk_proxy.dialects.gemini.request import GeminiRequest
-from casedesk_proxy.engines.profile import Profile
+from casedesk_proxy.engines.profile import IMAGES, Profile
 from casedesk_proxy.jsonio import dumps
 
 __all__ = ["conversation_fields"]

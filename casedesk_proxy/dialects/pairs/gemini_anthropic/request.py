@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from casedesk_proxy.dialects.anthropic.builder import IMAGES
 from casedesk_proxy.dialects.core.body_translator import BodyTranslator
 from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
 from casedesk_proxy.dialects.core.counting import COUNTED, estimate_tokens, read_count
@@ -25,6 +24,7 @@ from casedesk_proxy.dialects.pairs.gemini_anthropic.fields import (
 )
 from casedesk_proxy.dialects.pairs.gemini_anthropic.messages import conversation_fields
 from casedesk_proxy.dialects.pairs.gemini_anthropic.reply import translator
+from casedesk_proxy.engines.profile import IMAGES
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
 

@@ -1,0 +1,59 @@
+"""What every pair's stream has: bytes that are due, and errors that find their place."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai
+from casedesk_proxy.errors import NodeError, StreamBroken
+from casedesk_proxy.terms import Framing
+from tests.dialects.asking import context
+from tests.dialects.reading import delta, event
+
+BROKEN = delta("one") + event(error={"message": "out of memory"})
+
+
+def anthropic() -> Translator:
+    writer = anthropic_openai.make_writer(context(), streams=True)
+    return anthropic_openai.translator(context(), writer)
+
+
+def broken(translator: Translator) -> bytes:
+    """A sign of life, then text and an error in one read, then the error for the client."""
+    got = translator.beat()
+    with pytest.raises(NodeError):
+        translator.feed(BROKEN)
+    assert not translator.complete
+    return got + translator.error(b'{"error":{}}')
+
+
+def test_text_before_an_error_in_the_same_read_is_sent_with_it() -> None:
+    array = json.loads(broken(gemini_openai.translator(context(), Framing.JSON_ARRAY)) + b"]")
+    assert array[0]["candidates"][0]["content"]["parts"] == [{"text": "one"}]
+    assert array[1] == {"error": {}}
+    stream = broken(gemini_openai.translator(context(), Framing.SSE))
+    frames = stream.decode().split("\r\n\r\n")
+    assert [frame[:7] for frame in frames] == ["data: {", "data: {", ""]
+    assert frames[1] == 'data: {"error":{}}'
+    events = broken(anthropic()).split(b"\n\n")
+    assert [one.partition(b"\n")[0] for one in events if one] == [
+        b"event: message_start",
+        b"event: ping",
+        b"event: content_block_start",
+        b"event: content_block_delta",
+        b"event: error",
+    ]
+
+
+@pytest.mark.parametrize(
+    "make", [anthropic, lambda: gemini_openai.translator(context(), Framing.SSE)]
+)
+def test_blanks_alone_are_no_reply(make: object) -> None:
+    assert callable(make)
+    translator = make()
+    assert translator.feed(b"\r\n ") == b""
+    with pytest.raises(StreamBroken, match="without any choice"):
+        translator.finish()
