@@ -24,12 +24,12 @@ from yarl import URL
 from casedesk_proxy import jsonio
 from casedesk_proxy.engines.inquiries import Asking, Inquiry, NodeAnswer
 
-__all__ = ["ANSWER_SECONDS", "Inquirer", "read_bounded"]
+__all__ = ["ANSWER_TIMEOUT_S", "Inquirer", "read_bounded"]
 
 T = TypeVar("T")
 
 #: How long one answer may take. Engines give these in milliseconds; a busy one in a second.
-ANSWER_SECONDS = 3.0
+ANSWER_TIMEOUT_S = 3.0
 _MAX_BODY_BYTES = 2 * 2**20
 
 
@@ -41,7 +41,7 @@ class Inquirer:
     session: aiohttp.ClientSession
     url: str
     api_key: str | None = field(default=None, repr=False)
-    answer_seconds: float = ANSWER_SECONDS
+    answer_timeout_s: float = ANSWER_TIMEOUT_S
 
     async def follow(self, asking: Asking[T]) -> T:
         """What it returns, once all that it asks has been asked. A node that does not answer has
@@ -62,7 +62,7 @@ class Inquirer:
                 json=inquiry.body,
                 headers=self._headers(),
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=self.answer_seconds),
+                timeout=aiohttp.ClientTimeout(total=self.answer_timeout_s),
             ) as reply:
                 body = await read_bounded(reply, _MAX_BODY_BYTES)
                 return NodeAnswer(reply.status, reply.headers.get("Server", ""), _parse(body))

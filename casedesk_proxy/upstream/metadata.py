@@ -30,16 +30,15 @@ __all__ = ["Metadata"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two rounds; least seconds between a round and one asked for out of turn, and
-#: between two looks at a node that is in use.
-PERIOD = 30.0
-LEAST = 1.0
-IN_USE = 4.0
+#: Between two rounds; at least between a round and one that is asked for out of turn, and between
+#: two looks at a node that is in use.
+_PERIOD_S = 30.0
+_MIN_PAUSE_S = 1.0
+_IN_USE_PAUSE_S = 4.0
 #: Longer lists are not read anew for each use.
-LONG_LIST = 50
+_LONG_LIST_MODELS = 50
 #: What one list may take.
-LIST_TIMEOUT_S = 5.0
-MAX_LIST = 4 * 1024 * 1024
+_LIST_TIMEOUT_S = 5.0
 
 
 class Metadata:
@@ -96,10 +95,10 @@ class Metadata:
 
     async def refresh(self, within: float | None = None) -> None:
         """One round over all nodes; joins a round that is under way. Rounds that follow within
-        LEAST seconds are skipped, so that a storm of unknown names cannot become one of ours.
+        _MIN_PAUSE_S are skipped, so that a storm of unknown names cannot become one of ours.
         ``within``: seconds after which nobody is waited for; the round goes on."""
         if self._round is None or self._round.done():
-            if self._loop.time() - self._asked_at < LEAST:
+            if self._loop.time() - self._asked_at < _MIN_PAUSE_S:
                 return
             self._asked_at = self._loop.time()
             self._round = self._loop.create_task(self._ask_all(), name="metadata round")
@@ -114,7 +113,7 @@ class Metadata:
 
     def failed(self, name: str) -> None:
         """A request found that the node does not have what it told."""
-        self._agenda.put(name, LEAST)
+        self._agenda.put(name, _MIN_PAUSE_S)
 
     def used(self, name: str) -> None:
         """A request was served: whoever uses a node wants to know soon what is new there. Not at
@@ -124,8 +123,8 @@ class Metadata:
         node = self._current.snapshot.nodes.get(name)
         if node is None or node.engine.is_metered:
             return
-        if node.models is None and len(self.reported.get(name, ())) <= LONG_LIST:
-            self._agenda.put(name, IN_USE)
+        if node.models is None and len(self.reported.get(name, ())) <= _LONG_LIST_MODELS:
+            self._agenda.put(name, _IN_USE_PAUSE_S)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -140,7 +139,7 @@ class Metadata:
         """Runs until cancelled."""
         while True:
             await self.refresh()
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(_PERIOD_S)
 
     def _begin_look(self, name: str) -> None:
         node = self._current.snapshot.nodes.get(name)
@@ -164,7 +163,7 @@ class Metadata:
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""
         connector = aiohttp.TCPConnector(ssl=context_of(node) or True)
-        timeout = aiohttp.ClientTimeout(total=LIST_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             found = await self._detect(session, node) if node.engine.tells_facts else None
             if found is not None:

@@ -29,14 +29,14 @@ from casedesk_proxy.upstream.tls import context_of
 
 __all__ = ["Prober"]
 
-#: Seconds between two looks at who is due; for one answer where no node counts as hung; that a
-#: probe goes on waiting for a hung one; and the spread of each pause.
-TICK = 0.5
-TIMEOUT = 5.0
-LINGER = 25.0
-SPREAD = 0.2
+#: Between two looks at who is due; for one answer where no node counts as hung; that a probe goes
+#: on waiting for a hung one; and the spread of each pause.
+_TICK_S = 0.5
+_TIMEOUT_S = 5.0
+_LINGER_S = 25.0
+_SPREAD_SHARE = 0.2
 #: After which part of ``hung_after`` a node is probed that has requests and sends nothing.
-_HUSH = 0.2
+_HUSH_SHARE = 0.2
 #: Of the 5xx: it does not have the address, or it is full.
 _ALIVE = OVERLOAD_STATUSES | {501}
 
@@ -85,7 +85,7 @@ class Prober:
             try:
                 while True:
                     self._look_round(session)
-                    await asyncio.sleep(TICK)
+                    await asyncio.sleep(_TICK_S)
             finally:
                 tasks = [*self._asking.values()]
                 if self._refreshing is not None:
@@ -108,7 +108,7 @@ class Prober:
             self._due[name] = min(self._due[name], now + self._pause(node, state, now))
             if now < self._due[name]:
                 continue
-            self._due[name] = now + interval * (1 + SPREAD * (2 * random.random() - 1))
+            self._due[name] = now + interval * (1 + _SPREAD_SHARE * (2 * random.random() - 1))
             if self._is_heard(state, now):
                 self._slots.probe_ok(state)
                 continue
@@ -124,7 +124,7 @@ class Prober:
             return min(FIRST_COOLDOWN_S, interval)
         if limit and state.in_flight:
             # Somebody waits there, perhaps in vain.
-            return max(state.last_heard_at + limit * _HUSH - now, 0.0)
+            return max(state.last_heard_at + limit * _HUSH_SHARE - now, 0.0)
         return interval
 
     def _ask_who_is_back(self, state: NodeState) -> None:
@@ -185,7 +185,7 @@ class Prober:
             headers=headers,
             ssl=context_of(node) or True,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=limit + LINGER if limit else TIMEOUT),
+            timeout=aiohttp.ClientTimeout(total=limit + _LINGER_S if limit else _TIMEOUT_S),
         ) as reply:
             return reply.status
 

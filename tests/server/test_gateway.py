@@ -410,7 +410,7 @@ async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(handler_module, "PATIENCE", 0.01)
-    monkeypatch.setattr(metadata_module, "LEAST", 0.0)
+    monkeypatch.setattr(metadata_module, "_MIN_PAUSE_S", 0.0)
 
     async def hang(node: object) -> None:
         await asyncio.Event().wait()

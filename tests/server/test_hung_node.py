@@ -32,7 +32,7 @@ LONG = 20
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "TICK", 0.02)
+    monkeypatch.setattr(probes, "_TICK_S", 0.02)
 
 
 class Stage:

@@ -153,7 +153,7 @@ async def test_a_model_that_is_new_is_served_at_once_and_listed() -> None:
 async def test_whoever_uses_a_node_sees_soon_what_else_is_new_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metadata_module, "IN_USE", 0.1)
+    monkeypatch.setattr(metadata_module, "_IN_USE_PAUSE_S", 0.1)
     async with (
         running({"GET /v1/models": listing("m", "old"), CHAT: ANSWER}) as node,
         serving({"a": f"url: {node.url}"}) as gateway,

@@ -270,7 +270,7 @@ async def test_a_node_that_hangs_is_given_up(session: aiohttp.ClientSession) -> 
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        assert await detect_engine(Inquirer(session, url, answer_seconds=0.05)) is None
+        assert await detect_engine(Inquirer(session, url, answer_timeout_s=0.05)) is None
     assert arrived.is_set()
 
 

@@ -29,7 +29,7 @@ from tests.upstream.specs import InForce, put, snapshot
 
 @pytest.fixture(autouse=True)
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata_module, "LEAST", 0.0)
+    monkeypatch.setattr(metadata_module, "_MIN_PAUSE_S", 0.0)
 
 
 def fresh(slots: dict[str, int | None] | None = None) -> Metadata:
@@ -227,7 +227,7 @@ async def until(claim: Callable[[], object]) -> None:
 async def test_a_use_of_a_node_brings_its_new_list(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metadata_module, "IN_USE", 0.05)
+    monkeypatch.setattr(metadata_module, "_IN_USE_PAUSE_S", 0.05)
     async with running({"GET /v1/models": listing("old")}) as node:
         found = fresh()
         put(found, snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9"))

@@ -26,7 +26,7 @@ OK = reply("{}")
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes_module, "TICK", 0.005)
+    monkeypatch.setattr(probes_module, "_TICK_S", 0.005)
     monkeypatch.setattr(probes_module, "FIRST_COOLDOWN_S", 0.01)
 
 
@@ -179,7 +179,7 @@ async def test_a_node_that_serves_is_not_asked() -> None:
 async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(probes_module, "TIMEOUT", 0.02)
+    monkeypatch.setattr(probes_module, "_TIMEOUT_S", 0.02)
     asked = 0
 
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
