@@ -16,6 +16,7 @@ import uvloop
 
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.telemetry.log_output import flush
+from tests.fixtures.blocking import find_blocking
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 
@@ -90,6 +91,13 @@ def _limited(
             raise
 
     return limited
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_loop() -> Iterator[None]:
+    with find_blocking() as found:
+        yield
+    assert not found, "blocked the loop:\n" + "\n".join(dict.fromkeys(found))
 
 
 @pytest.fixture(autouse=True)

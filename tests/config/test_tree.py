@@ -160,7 +160,7 @@ def test_a_merge_bomb_is_cheap() -> None:
     assert "grows without bound" in str(tree.complaints[-1])
 
 
-@pytest.mark.parametrize("text", ["[" * 5000, "{a: " * 5000, "- " * 5000, "? " * 5000])
+@pytest.mark.parametrize("text", ["[" * 2000, "{a: " * 5000, "- " * 5000, "? " * 5000])
 def test_deep_nesting_is_refused(text: str) -> None:
     (complaint,) = told(text)
     assert "nested too deeply" in complaint
