@@ -67,6 +67,8 @@ class Signal(Generic[T]):
     def fail(self, error: BaseException) -> None:
         assert not self.done
         self.done, self._error = True, error
+        # Its traceback will hold the frame that waits, and by that all below it: this one, too.
+        del error
         self._wake()
 
     def _wake(self) -> None:
@@ -233,7 +235,9 @@ class Fiber(Generic[T]):
             self._cancelled = False
             self.cancel()
 
-    def _go_on(self, _: object = None) -> None:
+    def _go_on(self, awaited: object = None) -> None:
+        # A task that failed has an error whose traceback will hold this frame.
+        del awaited
         if self._cancelled:
             self._cancelled, self._awaited = False, None
             self._step(asyncio.CancelledError())

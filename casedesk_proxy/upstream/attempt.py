@@ -79,7 +79,6 @@ class Attempt:
         return connection, head
 
     async def _connect(self) -> NodeConnection:
-        node = self.node
         # A task of its own: a fiber has no time-outs.
         opening = asyncio.get_running_loop().create_task(self._open())
         try:
@@ -89,25 +88,31 @@ class Attempt:
             opening.cancel()
             opening.add_done_callback(_let_go)
             raise
-        except TimeoutError:
-            error = ConnectFailed(
-                f"node {node} did not accept a connection in time", status=504, code="node_timeout"
-            )
-        except ssl.SSLError as fault:
-            error = ConnectFailed(f"node {node}: TLS: {fault.reason or 'handshake failed'}")
         except OSError as fault:
-            if are_used_up(fault):
-                # Nothing speaks against the node, and no other is nearer.
-                raise Busy(
-                    "the proxy has no file descriptor left; try again in a moment",
-                    status=503, code="no_descriptors", retry_after=_NO_DESCRIPTORS_RETRY_S,
-                ) from None  # fmt: skip
-            reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
-            error = ConnectFailed(f"node {node} {reason}")
+            raise self._unconnected(fault) from None
         finally:
             # A failed one holds its error, whose traceback holds this frame.
             del opening
-        raise AttemptFailed(Failure.CONNECT, NodeFault.UNREACHABLE, error) from None
+
+    def _unconnected(self, fault: OSError) -> Exception:
+        """What becomes of it; in no name of the frame that raises it, which its traceback holds."""
+        node = self.node
+        if are_used_up(fault):
+            # Nothing speaks against the node, and no other is nearer.
+            return Busy(
+                "the proxy has no file descriptor left; try again in a moment",
+                status=503, code="no_descriptors", retry_after=_NO_DESCRIPTORS_RETRY_S,
+            )  # fmt: skip
+        if isinstance(fault, TimeoutError):
+            error = ConnectFailed(
+                f"node {node} did not accept a connection in time", status=504, code="node_timeout"
+            )
+        elif isinstance(fault, ssl.SSLError):
+            error = ConnectFailed(f"node {node}: TLS: {fault.reason or 'handshake failed'}")
+        else:
+            reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
+            error = ConnectFailed(f"node {node} {reason}")
+        return AttemptFailed(Failure.CONNECT, NodeFault.UNREACHABLE, error)
 
     async def _open(self) -> NodeConnection:
         async with asyncio.timeout(self.connect_timeout):

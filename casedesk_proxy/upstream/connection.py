@@ -174,8 +174,10 @@ class NodeConnection(asyncio.Protocol):
         if waiter is not None and not waiter.done:
             self._stop_waiting()
             reason = "reset" if exc else "closed"
-            error = ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
-            waiter.fail(error)
+            # No name for it: see `Signal.fail`.
+            waiter.fail(
+                ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
+            )
 
     def _stop_waiting(self) -> None:
         if self._waiter is not None:

@@ -138,6 +138,8 @@ class _Exchanges:
     async def _run(self) -> None:
         for request in self._requests:
             await self._exchange(request)
+        while len(self.client.heard) < _REQUESTS:  # noqa: ASYNC110 - the round in which it is sent
+            await asyncio.sleep(0)
 
 
 def _prepare() -> Work:
