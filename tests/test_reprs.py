@@ -107,12 +107,12 @@ SUSPECT = re.compile(
 )
 #: What has such a name and is none.
 HARMLESS = {
-    "Wish.key": "the hash of a conversation's beginning",
+    "Demand.affinity_key": "the hash of a conversation's beginning",
     "Detected.needs_key": "a truth value",
     "Finding.at_key": "a truth value",
     "Tree.keys": "places in a file",
     "ModelPlacement.target": "a model",
-    "Outcome.target": "scrubbed",
+    "ExchangeRecord.target": "scrubbed",
     "NodeSpec.host_header": "a host",
     "Transposed.headers": "ours, for the node",
     "Answered.headers": "ours, for the client",

@@ -16,7 +16,6 @@ MAX_MEDIAN_FUNCTION_LINES = 10
 TOO_LONG_YET = {
     "server/app.py",
     "server/connection.py",
-    "server/handler.py",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.errors import ProxyError, UpstreamFault
+from casedesk_proxy.errors import UpstreamFault
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.prelude import Prelude
 from casedesk_proxy.relay.relay import Relay
@@ -13,9 +13,10 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.commands import State
 from casedesk_proxy.replying.machine import ReplyMachine
-from casedesk_proxy.replying.record import GAVE_UP, Delivered, Terminal
+from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.upstream.attempts import Beginning
 from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.wire.http1 import header
 
@@ -100,11 +101,19 @@ class Delivery:
             beat_after = wanted.heartbeat if beats else float("inf")
             self._watch.add(self.relay, idle, deployment.client_stall_timeout, beat_after)
 
-    async def begun(self) -> None:
-        """Until something of a translated reply has been sent to the client, or it has ended. What
-        is not translated is sent, or has failed, as it comes."""
+    async def begun(self) -> Beginning:
+        """How the reply began: of a translated one, once something of it has been sent to the
+        client, or it has ended. What is not translated is sent, or has failed, as it comes."""
         if self.relay.is_unsent and self.relay.machine.body.is_translated:
             await self.relay.progress.wait_begun()
+        return Beginning(
+            node=self._lease.node,
+            controls=self.controls,
+            is_granted=self._is_granted,
+            is_refused=self.relay.machine.fault is not None,
+            is_lost=self._is_lost,
+            refusal=self.refusal,
+        )
 
     async def wait(self) -> None:
         """Until the reply has ended."""
@@ -119,7 +128,7 @@ class Delivery:
             gone = self._client.transport is None
             relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
             delivered = self._sum_up()
-            end = delivered.terminal
+            end = delivered.facts.terminal
             return delivered
         finally:
             self._client.relay = None
@@ -147,29 +156,25 @@ class Delivery:
         end, code, reason = relay.terminal, machine.code, machine.reason
         if end is Terminal.COMPLETED and machine.body.is_given_up(self._surface):
             end, code, reason = Terminal.NODE_BROKE, GAVE_UP.code, GAVE_UP.reason
-        return Delivered(
+        facts = ReplyFacts(
+            status=self.status,
             terminal=end,
             code=code,
             reason=reason,
             first_byte=relay.first_byte,
-            sent=relay.sent - self._early_sent,
+            sent=relay.sent,
             events=relay.events,
             usage=machine.body.usage(self._surface),
-            fault=machine.fault,
-            keep_alive=self._keep_alive and relay.terminal is Terminal.COMPLETED,
         )
+        keep_alive = self._keep_alive and relay.terminal is Terminal.COMPLETED
+        return Delivered(facts, keep_alive, machine.fault)
 
     @property
     def node(self) -> NodeSpec:
         return self._lease.node
 
     @property
-    def fault(self) -> ProxyError | None:
-        """An error to answer with, where nothing of the reply has been sent."""
-        return self.relay.machine.fault
-
-    @property
-    def may_be_replayed(self) -> bool:
+    def _is_lost(self) -> bool:
         """The node was lost, and the client has nothing of its reply."""
         machine = self.relay.machine
         lost = machine.terminal is Terminal.NODE_BROKE and machine.lost
@@ -182,7 +187,7 @@ class Delivery:
         return self.relay.machine.body.refusal
 
     @property
-    def is_granted(self) -> bool:
+    def _is_granted(self) -> bool:
         """Whether the node has begun to answer what it was asked in its own protocol: a part of
         the translated reply has been sent. A keep-alive before it says nothing."""
         machine = self.relay.machine

@@ -10,7 +10,7 @@ from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.completeness import is_given_up
 from casedesk_proxy.replying.heads import is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.usage.extract import find_usage
@@ -42,33 +42,33 @@ def send_whole(
     request: ClientRequest,
     reply: LeasedReply,
     surface: Dialect,
-    outcome: Outcome,
-) -> bool:
-    """Send it, let go of the node, and note what the exchange came to; tells whether the client's
-    connection lives on."""
+    request_id: str,
+) -> Delivered:
+    """Send it and let go of the node; returns what it came to."""
     head, connection = reply.head, reply.lease.connection
     body, connection.buffered_body = connection.buffered_body, b""
+    tail = body[-MAX_PIECE_BYTES:]
+    usage = find_usage(surface, b"", tail)
     keep_alive = request.head.keep_alive
     transport = request.client.transport
     if transport is None or transport.is_closing():
-        outcome.terminal, keep_alive = Terminal.CLIENT_GONE, False
-        outcome.status = head.status
+        facts = ReplyFacts(head.status, Terminal.CLIENT_GONE, usage=usage)
+        keep_alive = False
     else:
-        ident = outcome.request_id
         http11 = request.head.http11
         mine = reply_head(
-            head, BodyFraming.LENGTH, surface, ident, keep_alive=keep_alive, http11=http11
+            head, BodyFraming.LENGTH, surface, request_id, keep_alive=keep_alive, http11=http11
         )
+        end, code, reason = Terminal.COMPLETED, "", ""
+        if is_given_up(surface, tail):
+            end, code, reason = Terminal.NODE_BROKE, GAVE_UP.code, GAVE_UP.reason
+        facts = ReplyFacts(head.status, end, code, reason, loop.time(), len(body), 1, usage)
+        request.begun = True
         request.client.write_soon(mine + body)
-        outcome.status = head.status
-        outcome.terminal = Terminal.COMPLETED
-        outcome.first_byte = loop.time()
-        outcome.sent, outcome.events = len(body), 1
-        if is_given_up(surface, body[-MAX_PIECE_BYTES:]):
-            outcome.give_up()
-    outcome.usage = find_usage(surface, b"", body[-MAX_PIECE_BYTES:])
-    broke = outcome.terminal is Terminal.NODE_BROKE
     connection.detach()
-    whole = outcome.terminal is Terminal.COMPLETED
-    reply.lease.end(clean=True, whole=whole, fault=NodeFault.BROKE if broke else None)
-    return keep_alive
+    reply.lease.end(
+        clean=True,
+        whole=facts.terminal is Terminal.COMPLETED,
+        fault=NodeFault.BROKE if facts.terminal is Terminal.NODE_BROKE else None,
+    )
+    return Delivered(facts, keep_alive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -22,8 +21,10 @@ __all__ = [
     "NAMES",
     "CallFacts",
     "Delivered",
-    "Outcome",
+    "ExchangeRecord",
     "Phase",
+    "PlanFacts",
+    "ReplyFacts",
     "Terminal",
     "terminal_of",
 ]
@@ -37,6 +38,7 @@ NAMES = ("deployment", "token", "surface", "action", "asked", "model", "node")
 _MOST_LISTED = 50
 
 
+NO_USAGE = Usage()
 #: What is said of a reply in which its node says that it did not finish it.
 GAVE_UP = StreamBroken("the node gave up before its answer was finished")
 
@@ -101,38 +103,54 @@ class CallFacts:
 
 
 @record
+class PlanFacts:
+    """What was planned first: the model that was asked for, the node's name of it, and our own
+    time up to the node's request, in seconds."""
+
+    asked: str = ""
+    model: str = ""
+    overhead: float | None = None
+
+
+@record
+class ReplyFacts:
+    """What a client got. ``status`` is 0 where nothing was sent; ``sent`` counts the body's bytes
+    as they stood on the wire (chunk framing included), ``events`` the pieces in which a node sent
+    it; ``code`` is the error's machine code, if any, ``reason`` the same for people."""
+
+    status: int = 0
+    terminal: Terminal = Terminal.FAILED
+    code: str = ""
+    reason: str = ""
+    first_byte: float | None = None
+    sent: int = 0
+    events: int = 0
+    usage: Usage = NO_USAGE
+
+
+@record
 class Delivered:
-    """What a node's reply came to. Counts and times as in `Outcome`; ``fault`` is the error to
-    answer with, where nothing of the reply has been sent; ``keep_alive`` says whether the client's
-    connection lives on."""
+    """A reply that is over. ``fault`` is the error to answer with, where nothing of it has been
+    sent; ``keep_alive`` says whether the client's connection lives on."""
 
-    terminal: Terminal
-    code: str
-    reason: str
-    first_byte: float | None
-    sent: int
-    events: int
-    usage: Usage
-    fault: ProxyError | None
+    facts: ReplyFacts
     keep_alive: bool
+    fault: ProxyError | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Outcome:
-    """What one exchange came to. Times are seconds of a monotonic clock, None where not reached.
+@record
+class ExchangeRecord:
+    """What one exchange came to: the facts that its stages returned, put together once at its end
+    and never changed. Times are seconds of a monotonic clock, None where not reached.
 
-    ``client`` is the address of whoever asked; ``received`` counts the request body's bytes,
-    ``sent`` the reply body's as they stood on the wire (chunk framing included), ``events`` the
-    pieces in which the node sent it; ``code`` is the error's machine code, if any, ``reason`` the
-    same for people; ``terminal`` is FAILED for as long as nothing better is known; ``dropped``
-    what a transposed request had to leave out.
-    ``overhead`` is our own time up to the node's request, ``cancel`` what passed from an early
-    leaving of the client to the close of its node connection, both in seconds. ``attempts``
-    counts the nodes that were asked; ``tried`` names those that failed, each with why;
-    ``queued`` are the seconds spent waiting for a slot. ``summed_up``: one log line tells of it
-    and of others like it. ``repeats`` counts the attempts that only left out a wish. ``text_size``
-    is ``received`` of a long request that is text alone, else 0; ``cut_to`` the tokens to which
-    its node cut the prompt without an error.
+    ``client`` is the address of whoever asked; ``received`` counts the request body's bytes;
+    ``dropped`` names what a transposed request had to leave out. ``cancel`` is what passed from an
+    early leaving of the client to the close of its node connection, in seconds. ``attempts`` counts
+    the nodes that were asked; ``tried`` names those that failed, each with why; ``queued`` are the
+    seconds spent waiting for a slot. ``summed_up``: one log line tells of it and of others like it.
+    ``repeats`` counts the attempts that only left out a control of thinking. ``text_size`` is
+    ``received`` of a long request that is text alone, else 0; ``cut_to`` the tokens to which its
+    node cut the prompt without an error. The others: see `CallFacts`, `PlanFacts`, `ReplyFacts`.
     """
 
     request_id: str
@@ -150,7 +168,6 @@ class Outcome:
     attempts: int = 0
     tried: tuple[tuple[str, str], ...] = ()
     queued: float = 0.0
-    phase: Phase = Phase.ARRIVING
     status: int = 0
     terminal: Terminal = Terminal.FAILED
     code: str = ""
@@ -162,36 +179,12 @@ class Outcome:
     received: int = 0
     sent: int = 0
     events: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     dropped: tuple[str, ...] = ()
     summed_up: bool = False
     repeats: int = 0
     text_size: int = 0
     cut_to: int | None = None
-
-    def ask(self, facts: CallFacts) -> None:
-        """Note who asks for what."""
-        self.surface, self.action = facts.surface, facts.action
-        self.token, self.deployment = facts.token, facts.deployment
-
-    def blame(self, error: ProxyError) -> None:
-        """Note why."""
-        self.code, self.reason = error.code, error.reason
-
-    def give_up(self) -> None:
-        """Note that the node says in a reply that it did not finish it."""
-        self.terminal = Terminal.NODE_BROKE
-        self.blame(GAVE_UP)
-
-    def deliver(self, delivered: Delivered) -> None:
-        """Note what came of the node's reply."""
-        self.terminal = delivered.terminal
-        if delivered.code:
-            self.code, self.reason = delivered.code, delivered.reason
-        self.first_byte = delivered.first_byte
-        self.sent += delivered.sent
-        self.events = delivered.events
-        self.usage = delivered.usage
 
     def facts(self) -> dict[str, Any]:
         """The log line's fields in reading order; empty ones left out. Durations in seconds."""

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import socket
 import time
-from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 
@@ -21,7 +20,7 @@ from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
-from casedesk_proxy.replying.record import Phase, Terminal
+from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
 from casedesk_proxy.server.listen import (
@@ -141,8 +140,7 @@ class Gateway:
     @property
     def phases(self) -> Mapping[str, int]:
         """How many exchanges stand where, those at zero included."""
-        counts = Counter(outcome.phase for outcome in self._handler.live)
-        return {phase.value: counts[phase] for phase in Phase}
+        return self._handler.exchanges.phases
 
     @property
     def failovers(self) -> Sequence[Failover]:
@@ -220,7 +218,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._public.wait_empty()
-                await self._handler.wait_quiet()
+                await self._handler.exchanges.wait_quiet()
         self._cut_streams()
 
     async def stop(self) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from casedesk_proxy.engines.registry import AUTO, context_remedy
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.usage.cut import MEDIA, MIN_LOOKED_AT_BYTES, cut_to
@@ -44,29 +44,30 @@ class Cuts:
         #: By node and model, in tokens: what prompts were last cut to.
         self.seen: Mapping[tuple[str, str], int] = {}
 
-    def judge(self, outcome: Outcome) -> None:
-        """Notes in the outcome what its prompt was cut to."""
+    def judge(self, outcome: ExchangeRecord) -> int | None:
+        """The tokens to which the prompt was cut, if it was."""
         usage = outcome.usage
         if not outcome.text_size or usage.prompt is None:
-            return
+            return None
         if outcome.terminal is not Terminal.COMPLETED or outcome.status != 200:
-            return
+            return None
         model = self._model(outcome)
         found = self._metadata.nodes.get(outcome.node)
         limit = model.context_length if model is not None else None
         guess = found is not None and found.engine.contexts is not None
         # Anthropic's counts leave out what came from a cache.
         for counted in (usage.prompt, usage.prompt + (usage.cached or 0)):
-            if outcome.cut_to is None:
-                outcome.cut_to = cut_to(outcome.text_size, counted, limit, guess=guess)
-        if outcome.cut_to is not None:
-            self._say(outcome, outcome.cut_to, model)
+            size = cut_to(outcome.text_size, counted, limit, guess=guess)
+            if size is not None:
+                self._say(outcome, size, model)
+                return size
+        return None
 
-    def _model(self, outcome: Outcome) -> ModelInfo | None:
+    def _model(self, outcome: ExchangeRecord) -> ModelInfo | None:
         models = self._metadata.reported.get(outcome.node, ())
         return next((one for one in models if one.name == outcome.model), None)
 
-    def _say(self, outcome: Outcome, limit: int, model: ModelInfo | None) -> None:
+    def _say(self, outcome: ExchangeRecord, limit: int, model: ModelInfo | None) -> None:
         place = outcome.node, outcome.model, limit
         if place in self._said or len(self._said) >= _MAX_REPORTED_CUTS:
             return

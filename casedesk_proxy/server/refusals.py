@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 from casedesk_proxy.auth.refusals import Refusals, RefusalVerdict, Summary
 from casedesk_proxy.errors import ClientFault, ProxyError
-from casedesk_proxy.replying.record import Outcome
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.wire.addresses import limit_key
 
-__all__ = ["RefusalLimit"]
+__all__ = ["Judged", "RefusalLimit"]
 
 log = logging.getLogger(__name__)
 
 #: Seconds that one log line sums up.
 _SUMMARY_PERIOD_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``summed_up``: it has no log line of its own."""
+
+    error: ProxyError
+    summed_up: bool
 
 
 class RefusalLimit:
@@ -30,25 +38,24 @@ class RefusalLimit:
         self._refusals = Refusals()
         self._timer: asyncio.TimerHandle | None = None
 
-    def judge(self, outcome: Outcome, error: ProxyError) -> ProxyError:
-        """What to answer: ``error``, or that there were too many. Says in ``outcome`` whether it
-        has a log line of its own."""
+    def judge(self, address: str, error: ProxyError) -> Judged:
+        """What to answer to whom: ``error``, or that there were too many."""
         limit = self._current.snapshot.refusals_per_minute
-        verdict = self._refusals.note(limit_key(outcome.client), self._loop.time(), limit)
+        verdict = self._refusals.note(limit_key(address), self._loop.time(), limit)
         if verdict is RefusalVerdict.LOGGED:
-            return error
-        outcome.summed_up = True
+            return Judged(error, summed_up=False)
         if self._timer is None:
             self._timer = self._loop.call_later(_SUMMARY_PERIOD_S, self._tell)
         if verdict is RefusalVerdict.SUMMED_UP:
-            return error
-        return ClientFault(
+            return Judged(error, summed_up=True)
+        too_many = ClientFault(
             "too many requests from your address were refused (server.refusals_per_minute); wait"
             f" and send a valid one. The last was refused because: {error.message}",
             status=429,
             code="too_many_refusals",
             retry_after=max(self._refusals.pause(limit), 1.0),
         )
+        return Judged(too_many, summed_up=True)
 
     def stop(self) -> None:
         if self._timer is not None:

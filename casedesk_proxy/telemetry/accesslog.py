@@ -10,12 +10,12 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.fastpath.switches import Trick, is_on
-from casedesk_proxy.replying.record import NAMES, Outcome, Terminal
+from casedesk_proxy.replying.record import NAMES, ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.log_output import LogFormatter, write
 
 __all__ = ["Sink", "access_log", "as_logfmt", "usual_line"]
 
-Sink = Callable[[Outcome], None]
+Sink = Callable[[ExchangeRecord], None]
 
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
 
@@ -38,7 +38,7 @@ def access_log(formatter: LogFormatter) -> Sink:
     """A sink that writes to stderr."""
     quick = usual_line if is_on(Trick.LOG_LINE) else _no_line
 
-    def write_line(outcome: Outcome) -> None:
+    def write_line(outcome: ExchangeRecord) -> None:
         if outcome.summed_up:
             return
         if formatter.form == "json":
@@ -51,11 +51,11 @@ def access_log(formatter: LogFormatter) -> Sink:
     return write_line
 
 
-def _no_line(outcome: Outcome) -> None:
+def _no_line(outcome: ExchangeRecord) -> None:
     """In place of `usual_line`."""
 
 
-def usual_line(outcome: Outcome) -> bytes | None:
+def usual_line(outcome: ExchangeRecord) -> bytes | None:
     """What `as_logfmt` makes of an exchange to which nothing out of the ordinary happened, at a
     third of the cost; None for any other."""
     usage = outcome.usage

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.metric_families import (
     CounterChild,
     CounterFamily,
@@ -128,7 +128,7 @@ class Metrics(Collector):
         self._registry.register(self)
         self._registry.register(ProcessCollector())
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: ExchangeRecord) -> None:
         kind = outcome.deployment, outcome.surface, outcome.node, outcome.status, outcome.terminal
         series = self._series.get(kind)
         if series is None:
@@ -154,7 +154,7 @@ class Metrics(Collector):
         if outcome.cancel is not None:
             self._cancel.labels().observe(outcome.cancel)
 
-    def _find_series(self, outcome: Outcome) -> _Series:
+    def _find_series(self, outcome: ExchangeRecord) -> _Series:
         whose = outcome.deployment, outcome.surface
         return _Series(
             exchanges=self._exchanges.labels(*whose, str(outcome.status), outcome.terminal.value),
@@ -168,7 +168,7 @@ class Metrics(Collector):
             else _NOWHERE,
         )
 
-    def _count_tokens(self, outcome: Outcome) -> None:
+    def _count_tokens(self, outcome: ExchangeRecord) -> None:
         deployment, node, usage = outcome.deployment, outcome.node, outcome.usage
         for kind, tokens in (
             ("prompt", usage.prompt), ("output", usage.output),
@@ -177,7 +177,7 @@ class Metrics(Collector):
             if tokens:
                 self._tokens.labels(deployment, node, kind).value += tokens
 
-    def _count_unusual(self, outcome: Outcome) -> None:
+    def _count_unusual(self, outcome: ExchangeRecord) -> None:
         deployment = outcome.deployment
         if outcome.first_byte is not None and outcome.events > 2:
             gap = (outcome.ended - outcome.first_byte) / (outcome.events - 1)

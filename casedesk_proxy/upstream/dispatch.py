@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.node import Slot
-from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.retry import Failure, may_try_another
-from casedesk_proxy.replying.record import Outcome, Phase
+from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
+from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
@@ -45,51 +45,6 @@ class Failover:
     left: str
     why: str
     taken: str
-
-
-@dataclass(slots=True)
-class _Search:
-    """One request on its way through nodes. ``left`` is the last that failed, and why."""
-
-    plan: Plan
-    outcome: Outcome
-    untried: tuple[NodeSpec, ...]
-    replays: int
-    give_up_at: float = float("inf")
-    left: tuple[str, str] | None = None
-
-    def demand(self) -> Demand:
-        demand = self.plan.demand
-        if len(self.untried) == len(demand.nodes):
-            return demand
-        return replace(demand, nodes=tuple(node.name for node in self.untried))
-
-    def node(self, name: str) -> NodeSpec:
-        for node in self.untried:
-            if node.name == name:
-                return node
-        raise KeyError(name)
-
-    def leave(self, name: str, why: str, now: float) -> None:
-        self.untried = tuple(node for node in self.untried if node.name != name)
-        self.left = name, why
-        self.outcome.tried += ((name, why),)
-        self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
-
-
-def _begin_search(plan: Plan, outcome: Outcome, now: float) -> _Search:
-    """A new one, or, for a request that lost its node, one that goes on where the last ended."""
-    if not outcome.tried:
-        return _Search(plan, outcome, plan.nodes, 0)
-    lost = _lost(outcome)
-    untried = tuple(node for node in plan.nodes if node.name not in lost)
-    give_up_at = now + plan.deployment.config.failover_timeout
-    return _Search(plan, outcome, untried, len(lost), give_up_at, outcome.tried[-1])
-
-
-def _lost(outcome: Outcome) -> frozenset[str]:
-    """The nodes that had begun the request, perhaps, when they were lost."""
-    return frozenset(name for name, why in outcome.tried if why == Failure.LOST)
 
 
 class Dispatcher:
@@ -124,10 +79,14 @@ class Dispatcher:
         for pool in self._pools.values():
             pool.close()
 
-    async def open(self, plan: Plan, outcome: Outcome) -> LeasedReply:
+    def attempts(self, token: str) -> Attempts:
+        """For a request of whoever has ``token``."""
+        return Attempts(token, self.control_memory)
+
+    async def open(self, plan: Plan, search: Attempts) -> LeasedReply:
         """The reply of the first node that gives one; not of those that were lost with the request
-        before, see `lose`. Raises an UpstreamFault or Busy."""
-        search = _begin_search(plan, outcome, self._loop.time())
+        before. Raises an UpstreamFault or Busy."""
+        search.begin(plan, self._loop.time())
         while True:
             ticket, reply = self._ticket(search), None
             try:
@@ -151,30 +110,28 @@ class Dispatcher:
                 self.slots.cancel(ticket)
                 raise
 
-    def may_replay(self, plan: Plan, outcome: Outcome) -> bool:
+    def decide(self, search: Attempts, beginning: Beginning) -> Next:
+        """What becomes of a request whose reply has begun."""
+        may_move_on = beginning.is_lost and self._may_move_on(search)
+        return search.decide(beginning, may_move_on=may_move_on)
+
+    def _may_move_on(self, search: Attempts) -> bool:
         """Whether a request whose node was lost, with its reply begun and nothing of it sent, may
         go to another one. It counts like one that was lost before its reply's head."""
-        lost = _lost(outcome)
-        others = (name for name in plan.demand.nodes if name not in {*lost, outcome.node})
+        plan, lost = search.plan, search.lost
+        others = (name for name in plan.demand.nodes if name not in {*lost, search.node})
         states = [self.slots.states.get(name) for name in others]
         usable = any(state is not None and not state.draining for state in states)
         overdue = not plan.deployment.config.failover_timeout
         return usable and may_try_another(Failure.LOST, len(lost), overdue)
 
-    def lose(self, outcome: Outcome) -> None:
-        """It goes to another one."""
-        outcome.tried += ((outcome.node, Failure.LOST),)
-
-    def _begin(self, search: _Search, name: str) -> NodeSpec:
+    def _begin(self, search: Attempts, name: str) -> NodeSpec:
         """The node is to be asked now."""
-        outcome = search.outcome
-        outcome.node, outcome.phase = name, Phase.WAITING
-        outcome.attempts += 1
         if search.left is not None:
             self._remember(search, name)
-        return search.node(name)
+        return search.ask(name)
 
-    def _leaves(self, search: _Search, reply: LeasedReply) -> bool:
+    def _leaves(self, search: Attempts, reply: LeasedReply) -> bool:
         """Whether a node's refusal is left for another node."""
         search.leave(reply.lease.node.name, str(reply.head.status), self._loop.time())
         if not self._goes_on(search, Failure.REFUSED):
@@ -184,10 +141,10 @@ class Dispatcher:
 
     # A slot.
 
-    def _ticket(self, search: _Search) -> Ticket:
+    def _ticket(self, search: Attempts) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
-        ticket = Ticket(deployment.name, search.outcome.token, search.demand())
+        ticket = Ticket(deployment.name, search.token, search.demand())
         try:
             self.slots.enqueue(ticket, deployment.config.max_waiting)
         except BaseException:
@@ -195,17 +152,17 @@ class Dispatcher:
             raise
         return ticket
 
-    async def _wait(self, search: _Search, ticket: Ticket) -> Slot:
+    async def _wait(self, search: Attempts, ticket: Ticket) -> Slot:
         """The slot that a ticket gets at last. Raises Busy or NoNode."""
-        outcome, now = search.outcome, self._loop.time()
+        now = self._loop.time()
         if ticket.is_decided:
             return await self.slots.wait(ticket, 0.0)
-        outcome.phase = Phase.QUEUED
+        search.phase = Phase.QUEUED
         limit = min(search.plan.deployment.config.queue_timeout, search.give_up_at - now)
         try:
             return await self.slots.wait(ticket, limit)
         finally:
-            outcome.queued += self._loop.time() - now
+            search.queued += self._loop.time() - now
 
     # Asking a node.
 
@@ -238,7 +195,7 @@ class Dispatcher:
             connection.abort()
             raise
 
-    def _goes_on(self, search: _Search, failure: Failure) -> bool:
+    def _goes_on(self, search: Attempts, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
         503, that is better than a node which is surely down."""
         now = self._loop.time()
@@ -251,7 +208,7 @@ class Dispatcher:
         overdue = now >= search.give_up_at
         return usable and may_try_another(failure, search.replays, overdue)
 
-    def _remember(self, search: _Search, taken: str) -> None:
+    def _remember(self, search: Attempts, taken: str) -> None:
         assert search.left is not None
         plan, now = search.plan, self._loop.time()
         left, why = search.left

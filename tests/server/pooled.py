@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.replying.record import Outcome
+from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.app import Gateway
 from tests.server.gateways import NodeSide, Play, Stage, read_head
 
@@ -86,9 +86,9 @@ class Member:
 @dataclass
 class PoolStage(Stage):
     members: dict[str, Member] = field(default_factory=dict)
-    seen: list[Outcome] = field(default_factory=list)
+    seen: list[ExchangeRecord] = field(default_factory=list)
 
-    async def outcome(self, count: int = 1) -> Outcome:
+    async def outcome(self, count: int = 1) -> ExchangeRecord:
         """The outcome that is number ``count``, as soon as it is told."""
         async with asyncio.timeout(5):
             while len(self.seen) < count:
@@ -134,7 +134,7 @@ async def pooled(
         )
         or "  []",
     )
-    seen: list[Outcome] = []
+    seen: list[ExchangeRecord] = []
     gateway = Gateway(load_config(text, "pool.yaml").config, {}, sinks=(seen.append,))
     await gateway.start()
     port = int(gateway.urls[0].rsplit(":", 1)[1])

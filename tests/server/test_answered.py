@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.replying.completeness import is_answered
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import Dialect
 from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.e2e.test_large import ASK, GEMINI
@@ -46,14 +46,14 @@ ASKED: dict[str, tuple[tuple[str, dict[str, Any]], tuple[bytes, ...], str, dict[
 }  # fmt: skip
 
 
-def watch(gateway: RunningGateway) -> list[Outcome]:
+def watch(gateway: RunningGateway) -> list[ExchangeRecord]:
     """The outcomes, as they are told."""
-    seen: list[Outcome] = []
+    seen: list[ExchangeRecord] = []
     gateway.sinks.append(seen.append)
     return seen
 
 
-async def first(seen: list[Outcome]) -> Outcome:
+async def first(seen: list[ExchangeRecord]) -> ExchangeRecord:
     async with asyncio.timeout(10):
         while not seen:
             await asyncio.sleep(0)

@@ -10,8 +10,8 @@ import re
 
 import pytest
 
-from casedesk_proxy.replying.record import Outcome, Terminal
-from casedesk_proxy.server import handler as handler_module
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
+from casedesk_proxy.server import forwarding as forwarding_module
 from casedesk_proxy.upstream import metadata as metadata_module
 from tests.server.gateways import (
     SSE,
@@ -29,14 +29,14 @@ EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n
 UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
-def outcomes(stage: Stage) -> list[Outcome]:
+def outcomes(stage: Stage) -> list[ExchangeRecord]:
     """Outcomes from now on."""
-    seen: list[Outcome] = []
+    seen: list[ExchangeRecord] = []
     stage.sinks.append(seen.append)
     return seen
 
 
-async def wait_for(seen: list[Outcome], count: int = 1) -> Outcome:
+async def wait_for(seen: list[ExchangeRecord], count: int = 1) -> ExchangeRecord:
     async with asyncio.timeout(5):
         while len(seen) < count:
             await asyncio.sleep(0.001)
@@ -409,7 +409,7 @@ async def test_what_a_node_hears() -> None:
 async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(handler_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(forwarding_module, "MODEL_REFRESH_WAIT_S", 0.01)
     monkeypatch.setattr(metadata_module, "_MIN_PAUSE_S", 0.0)
 
     async def hang(node: object) -> None:

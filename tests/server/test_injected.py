@@ -31,14 +31,15 @@ ROOT = Path(casedesk_proxy.__file__).parent
 #: Where a reply goes from its head on, and a request from its slot on.
 WAY = (
     "relay/delivery.py", "relay/relay.py", "relay/whole.py", "relay/prelude.py",
-    "relay/watch.py", "server/handler.py", "server/learning.py", "telemetry/accesslog.py",
+    "relay/watch.py", "server/handler.py", "server/forwarding.py", "server/own_replies.py",
+    "server/exchanges.py", "telemetry/accesslog.py",
     "telemetry/metrics.py", "upstream/", "planning/", "replying/", "dialects/", "usage/",
     "surfaces/envelopes.py", "surfaces/gemini.py", "surfaces/anthropic.py", "surfaces/openai.py",
     "wire/", "pools/", "jsonio.py",
 )  # fmt: skip
 #: What catches the bugs of all others, itself a line or two: behind it is nothing.
 LAST = {
-    "Handler.handle", "Handler._let_go", "NodeState.give_back", "Relay.connection_lost",
+    "Handler.handle", "_let_go", "Exchanges.end", "NodeState.give_back", "Relay.connection_lost",
     "NodeConnection.connection_made",
 }  # fmt: skip
 #: What others than this exchange call: probes, timers of idle connections.
@@ -155,7 +156,7 @@ async def settled(gateway: RunningGateway) -> None:
     """Until nothing is held of any exchange. No code of the way is called for that."""
     handler, admission = gateway.gateway._handler, gateway.gateway.dispatcher.slots.admission
     async with asyncio.timeout(10):
-        while handler.live or any(state.in_flight for state in admission.states.values()):
+        while handler.exchanges.live or any(state.in_flight for state in admission.states.values()):
             await asyncio.sleep(0)
     assert not admission._waiting
     assert not handler.watch._watched

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.terms import Usage
 from tests.systemd.machine import ROOT
@@ -104,7 +104,7 @@ def test_the_dashboard_s_queries(tmp_path: Path) -> None:
 async def test_every_metric_that_is_asked_for_is_told() -> None:
     gateway = Gateway(load_config(CONFIG, "t").config, {})
     gateway.metrics.count(
-        Outcome(
+        ExchangeRecord(
             request_id="r", started=0, surface="openai", deployment="d", node="n", attempts=2,
             status=200, terminal=Terminal.COMPLETED, first_byte=1, ended=2, received=1, sent=1,
             events=9, queued=0.1, overhead=0.1, cancel=0.1, usage=Usage(1, 1, 1, 1),

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import NotFound, ProxyError
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.accesslog import access_log, as_logfmt, usual_line
 from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 from casedesk_proxy.terms import Usage
 
 
 def test_the_line() -> None:
-    outcome = Outcome(
+    outcome = ExchangeRecord(
         request_id="r1", started=10.0, surface="openai", action="chat/completions",
         deployment="desk", token="alice", asked="gpt", model="gemma2:9b", node="gpu0", attempts=1,
         status=200, terminal=Terminal.COMPLETED, first_byte=10.25, ended=12.5, received=100,
@@ -30,15 +30,18 @@ def test_the_line() -> None:
 
 
 def test_an_unread_request_shows_its_target() -> None:
-    outcome = Outcome(request_id="r", started=0, method="GET", target="/x?key=***", status=404)
+    outcome = ExchangeRecord(
+        request_id="r", started=0, method="GET", target="/x?key=***", status=404
+    )
     assert 'method=GET target="/x?key=***"' in as_logfmt(outcome.facts()).decode()
 
 
 def test_it_says_who_and_why() -> None:
-    outcome = Outcome(
-        request_id="r", started=0, client="2001:db8::1", status=404, action="messages"
-    )
-    outcome.blame(NotFound("model 'my secret' is not served here; served are a, b"))
+    error = NotFound("model 'my secret' is not served here; served are a, b")
+    outcome = ExchangeRecord(
+        request_id="r", started=0, client="2001:db8::1", status=404, action="messages",
+        code=error.code, reason=error.reason,
+    )  # fmt: skip
     line = as_logfmt(outcome.facts()).decode()
     assert line.startswith("id=r client=2001:db8::1 action=messages status=404 ")
     assert 'code=not_found reason="model … is not served here" duration=0' in line
@@ -78,7 +81,7 @@ _COUNTS = st.none() | st.integers(0, 10**9)
 
 @given(
     st.builds(
-        Outcome,
+        ExchangeRecord,
         request_id=st.sampled_from(["r1", "a=b", 'say "x"', ""]),
         started=st.just(10.0),
         surface=st.sampled_from(["openai", ""]),
@@ -105,12 +108,12 @@ _COUNTS = st.none() | st.integers(0, 10**9)
         dropped=st.sampled_from([(), ("topK",)]),
     )
 )
-def test_the_short_way_says_the_same(outcome: Outcome) -> None:
+def test_the_short_way_says_the_same(outcome: ExchangeRecord) -> None:
     assert usual_line(outcome) in (None, as_logfmt(outcome.facts()))
 
 
 def test_the_short_way_is_taken() -> None:
-    outcome = Outcome(
+    outcome = ExchangeRecord(
         request_id="r1", started=10.0, action="messages", terminal=Terminal.COMPLETED,
         first_byte=10.0, received=1, events=1, usage=Usage(1, 2),
     )  # fmt: skip
@@ -118,7 +121,7 @@ def test_the_short_way_is_taken() -> None:
 
 
 def test_the_sink_writes_to_stderr(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    access_log(LogFormatter("logfmt"))(Outcome(request_id="r", started=0, status=200))
+    access_log(LogFormatter("logfmt"))(ExchangeRecord(request_id="r", started=0, status=200))
     flush()
     err = capfdbinary.readouterr().err
     assert err.endswith(b" info id=r status=200 end=failed duration=0 bytes_out=0\n")
@@ -126,7 +129,9 @@ def test_the_sink_writes_to_stderr(capfdbinary: pytest.CaptureFixture[bytes]) ->
 
 
 def test_json_on_request(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    access_log(LogFormatter("json"))(Outcome(request_id="r", started=0, status=200, model="a\nb"))
+    access_log(LogFormatter("json"))(
+        ExchangeRecord(request_id="r", started=0, status=200, model="a\nb")
+    )
     flush()
     line = capfdbinary.readouterr().err
     assert line.count(b"\n") == 1

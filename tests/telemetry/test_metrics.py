@@ -7,19 +7,19 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from casedesk_proxy.replying.record import Outcome, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.metrics import Metrics
 from casedesk_proxy.terms import Usage
 
 
-def outcome(**facts: object) -> Outcome:
+def outcome(**facts: object) -> ExchangeRecord:
     given: dict[str, object] = {
         "request_id": "r", "started": 10.0, "surface": "openai", "deployment": "desk",
         "node": "gpu0", "attempts": 1, "status": 200, "terminal": Terminal.COMPLETED,
         "first_byte": 10.25, "ended": 12.25, "received": 100, "sent": 2000, "events": 41,
         "usage": Usage(3, 40, 1, 2), "overhead": 0.0002,
     }  # fmt: skip
-    return Outcome(**{**given, **facts})  # type: ignore[arg-type]
+    return ExchangeRecord(**{**given, **facts})  # type: ignore[arg-type]
 
 
 def sample(metrics: Metrics, line: str) -> float:

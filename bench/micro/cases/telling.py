@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 from bench.micro.work import Case, Work
-from casedesk_proxy.replying.record import Outcome, Phase, Terminal
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.accesslog import access_log
 from casedesk_proxy.telemetry.log_output import LogFormatter
 from casedesk_proxy.terms import Usage
@@ -15,19 +15,15 @@ from casedesk_proxy.terms import Usage
 _LINES = 20
 
 
-def _make() -> Outcome:
+def _make() -> ExchangeRecord:
     """A chat as the load has it."""
-    outcome = Outcome("6f1c0e4a9b7d4c52", started=1000.0, method="POST")
-    outcome.target = "/v1/chat/completions"
-    outcome.surface, outcome.action = "openai", "chat/completions"
-    outcome.deployment, outcome.token = "bench", "bench"
-    outcome.asked = outcome.model = "bench"
-    outcome.node, outcome.attempts, outcome.status = "node", 1, 200
-    outcome.phase, outcome.terminal = Phase.STREAMING, Terminal.COMPLETED
-    outcome.overhead, outcome.first_byte, outcome.ended = 0.0003, 1000.0123, 1060.5
-    outcome.received, outcome.sent, outcome.events = 93, 912_345, 3000
-    outcome.usage = Usage(prompt=7, output=3000)
-    return outcome
+    return ExchangeRecord(
+        "6f1c0e4a9b7d4c52", started=1000.0, method="POST", target="/v1/chat/completions",
+        surface="openai", action="chat/completions", deployment="bench", token="bench",
+        asked="bench", model="bench", node="node", attempts=1, status=200,
+        terminal=Terminal.COMPLETED, overhead=0.0003, first_byte=1000.0123, ended=1060.5,
+        received=93, sent=912_345, events=3000, usage=Usage(prompt=7, output=3000),
+    )  # fmt: skip
 
 
 def _check_facts(facts: dict[str, Any]) -> None:
@@ -58,6 +54,6 @@ def _prepare_line() -> Work:
 
 CASES = (
     Case("replying/record", "facts of an exchange",
-         lambda: Work(Outcome.facts, _check_facts, make=_make)),
+         lambda: Work(ExchangeRecord.facts, _check_facts, make=_make)),
     Case("telemetry/accesslog", "log line of an exchange", _prepare_line),
 )  # fmt: skip

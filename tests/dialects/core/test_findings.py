@@ -8,7 +8,7 @@ import pytest
 
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported, Violation
-from casedesk_proxy.replying.record import Outcome
+from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.surfaces.envelopes import error_reply
 from casedesk_proxy.terms import Dialect
 from tests.dialects.asking import HELLO, error
@@ -64,6 +64,6 @@ def test_features_and_formats_share_the_bound() -> None:
 
 def test_the_log_names_some_of_what_was_dropped() -> None:
     dropped = (LONG, *(f"field{number}" for number in range(1000)))
-    told = Outcome(request_id="r", started=0.0, dropped=dropped).facts()["dropped"]
+    told = ExchangeRecord(request_id="r", started=0.0, dropped=dropped).facts()["dropped"]
     assert told.endswith("field48,and 951 more")
     assert len(told) < 1000

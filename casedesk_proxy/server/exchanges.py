@@ -1,0 +1,204 @@
+"""The exchanges that are under way, and what is told of each at its end.
+
+What is known of an exchange is appended while it runs, each fact once, as a frozen value that one
+stage made. `Exchanges.end` puts them together, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.record import (
+    CallFacts,
+    ExchangeRecord,
+    Phase,
+    PlanFacts,
+    ReplyFacts,
+)
+from casedesk_proxy.server.cuts import Cuts
+from casedesk_proxy.server.runtime import Serving
+from casedesk_proxy.telemetry.accesslog import Sink
+from casedesk_proxy.upstream.attempts import Attempts
+from casedesk_proxy.wire.headers import accept_request_id
+from casedesk_proxy.wire.query import log_target
+
+__all__ = ["Exchange", "Exchanges"]
+
+log = logging.getLogger(__name__)
+
+_NO_CALL = CallFacts("")
+_NO_PLAN = PlanFacts()
+
+
+class Exchange:
+    """One request under way. ``status`` is that of the reply which is being sent, 0: nothing of
+    one is on its way yet."""
+
+    __slots__ = (
+        "__weakref__", "attempts", "call", "client", "cut_short", "dropped", "method", "planned",
+        "received", "request_id", "started", "status", "summed_up", "target", "text_size",
+    )  # fmt: skip
+
+    def __init__(
+        self, request_id: str, started: float, method: str, target: str, client: str
+    ) -> None:
+        self.request_id = request_id
+        self.started = started
+        self.method = method
+        self.target = target
+        self.client = client
+        self.status = 0
+        self.call = _NO_CALL
+        self.planned = _NO_PLAN
+        self.attempts: Attempts | None = None
+        self.received = 0
+        self.text_size = 0
+        self.dropped: tuple[str, ...] = ()
+        self.summed_up = False
+        #: What came of a reply whose handler was cancelled, or failed by a bug.
+        self.cut_short: ReplyFacts | None = None
+
+    @property
+    def phase(self) -> Phase:
+        return self.attempts.phase if self.attempts is not None else Phase.ARRIVING
+
+    def record(
+        self, reply: ReplyFacts, ended: float, cancel: float | None = None
+    ) -> ExchangeRecord:
+        """All facts together. ``cancel``: see `ExchangeRecord`."""
+        call, planned, tried = self.call, self.planned, self.attempts
+        return ExchangeRecord(
+            request_id=self.request_id,
+            started=self.started,
+            method=self.method,
+            target=self.target,
+            client=self.client,
+            surface=call.surface,
+            action=call.action,
+            deployment=call.deployment,
+            token=call.token,
+            asked=planned.asked,
+            model=planned.model,
+            node=tried.node if tried is not None else "",
+            attempts=tried.count if tried is not None else 0,
+            tried=tried.tried if tried is not None else (),
+            queued=tried.queued if tried is not None else 0.0,
+            status=reply.status,
+            terminal=reply.terminal,
+            code=reply.code,
+            reason=reply.reason,
+            overhead=planned.overhead,
+            cancel=cancel,
+            first_byte=reply.first_byte,
+            ended=ended,
+            received=self.received,
+            sent=reply.sent,
+            events=reply.events,
+            usage=reply.usage,
+            dropped=self.dropped,
+            summed_up=self.summed_up,
+            repeats=tried.repeats if tried is not None else 0,
+            text_size=self.text_size,
+        )
+
+
+class Exchanges:
+    """``live`` are those that have not ended; ``sinks`` hear of each that has."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        serving: Serving,
+        cuts: Cuts,
+        sinks: Sequence[Sink],
+    ) -> None:
+        self._loop = loop
+        self._serving = serving
+        self._cuts = cuts
+        self._sinks = sinks
+        self._ids = _RequestIds()
+        self._quiet: asyncio.Future[None] | None = None
+        self.live: set[Exchange] = set()
+
+    @property
+    def phases(self) -> Mapping[str, int]:
+        """How many exchanges are in which phase, those at zero included."""
+        counts = Counter(exchange.phase for exchange in self.live)
+        return {phase.value: counts[phase] for phase in Phase}
+
+    def begin(self, request: ClientRequest, admitted: Admitted | None) -> Exchange:
+        """``admitted``: what is remembered of such a head, if anything."""
+        head = request.head
+        if admitted is not None:
+            ident, target = admitted.request_id, admitted.log_target
+        else:
+            ident, target = accept_request_id(head.headers), log_target(head.target)
+        client = self._serving.snapshot.proxies.client(request.client.peer, head.headers)
+        now = self._loop.time()
+        exchange = Exchange(ident or self._ids.new(), now, head.method, target, client)
+        self.live.add(exchange)
+        return exchange
+
+    def reject(self, method: str, target: str, client: str) -> Exchange:
+        """One that ends as it begins."""
+        now = self._loop.time()
+        return Exchange(self._ids.new(), now, method, log_target(target), client)
+
+    def end(self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None) -> None:
+        """Tell what it came to. Raises nothing."""
+        self.live.discard(exchange)
+        if self._quiet is not None and not self.live:
+            self._quiet.set_result(None)
+            self._quiet = None
+        record = exchange.record(reply, self._loop.time(), cancel)
+        if record.text_size:
+            record = self._look_for_cut(record)
+        for sink in self._sinks:
+            self._tell(sink, record)
+        if (access_log := self._serving.current.access_log) is not None:
+            self._tell(access_log, record)
+
+    async def wait_quiet(self) -> None:
+        """Until no request is being answered."""
+        while self.live:
+            self._quiet = self._quiet or self._loop.create_future()
+            await self._quiet
+
+    def _look_for_cut(self, record: ExchangeRecord) -> ExchangeRecord:
+        try:
+            size = self._cuts.judge(record)
+        except Exception:
+            log.exception(
+                "whether the prompt of request %s was cut is not known", record.request_id
+            )
+            return record
+        return record if size is None else replace(record, cut_to=size)
+
+    def _tell(self, sink: Sink, record: ExchangeRecord) -> None:
+        try:
+            sink(record)
+        except Exception:
+            # The client has its answer; what waits for its connection must not wait for this.
+            log.exception("request %s was not told to all that count", record.request_id)
+
+
+class _RequestIds:
+    """32 random hex digits, drawn for 256 requests in one system call."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+
+    def new(self) -> str:
+        if not self._left:
+            drawn = os.urandom(16 * 256).hex()
+            self._left = [drawn[start : start + 32] for start in range(0, len(drawn), 32)]
+        return self._left.pop()

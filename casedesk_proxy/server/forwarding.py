@@ -1,0 +1,200 @@
+"""A request's way to a node and the beginning of its reply, as often as it takes.
+
+plan → dispatch → begun? → deliver, or plan anew: without what was refused, or for another node
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from casedesk_proxy.dialects.core.contract import Answered
+from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.relay.prelude import Prelude, begin_prelude
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.relay.whole import came_whole, send_whole
+from casedesk_proxy.replying.record import (
+    Delivered,
+    Phase,
+    PlanFacts,
+    ReplyFacts,
+    Terminal,
+    terminal_of,
+)
+from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.server.results import Own, Result, Streaming
+from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.surfaces.envelopes import OwnReply
+from casedesk_proxy.terms import Call, Framing
+from casedesk_proxy.upstream.attempts import Attempts, Next
+from casedesk_proxy.upstream.dispatch import Dispatcher
+from casedesk_proxy.upstream.metadata import Metadata
+
+__all__ = ["MODEL_REFRESH_WAIT_S", "Forwarder", "Timing"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a request for an unknown model waits for the nodes' newest lists: those that live
+#: tell them within that, and one that hangs is no reason to keep a client.
+MODEL_REFRESH_WAIT_S = 1.0
+
+
+class Timing:
+    """Our own time on a request, that of waiting for its body left out: by time.perf_counter."""
+
+    __slots__ = ("_began", "_spent")
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._spent = 0.0
+
+    def pause(self) -> None:
+        self._spent += time.perf_counter() - self._began
+
+    def resume(self) -> None:
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self._spent + time.perf_counter() - self._began
+
+
+class Forwarder:
+    """``watch`` looks after the replies that flow."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dispatcher: Dispatcher, metadata: Metadata
+    ) -> None:
+        self._loop = loop
+        self._dispatcher = dispatcher
+        self._metadata = metadata
+        self.watch = Watch(loop)
+
+    async def forward(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: bytes,
+        timing: Timing,
+    ) -> Result:
+        """``raw`` is the request's body. Raises a ProxyError where nothing has been sent."""
+        attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.token)
+        while True:
+            plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts)
+            exchange.dropped = plan.dropped
+            if not attempts.count:
+                exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)
+            if plan.answer is not None:
+                return Own(_answered(plan.answer))
+            result = await self._dispatch(request, exchange, admitted.call, plan, attempts)
+            if not isinstance(result, Streaming):
+                return result
+            if not await self._begins_anew(result.delivery, exchange, attempts):
+                if plan.framing is not Framing.UNARY:
+                    request.forget()
+                return result
+
+    async def _plan(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: bytes,
+        attempts: Attempts,
+    ) -> Plan:
+        def plan() -> Plan:
+            memory = self._dispatcher.control_memory
+            given = PlanInput(
+                admitted.call, request.head.headers, raw, exchange.request_id,
+                self._metadata.reported, self._metadata.nodes, admitted.placements,
+                memory.refused, memory.taken, attempts.without,
+            )  # fmt: skip
+            return plan_request(snapshot, admitted.deployment, given)
+
+        try:
+            return plan()
+        except NotFound:
+            # Perhaps the model was pulled a moment ago.
+            await self._metadata.refresh(MODEL_REFRESH_WAIT_S)
+            return plan()
+
+    async def _dispatch(
+        self, request: ClientRequest, exchange: Exchange, call: Call, plan: Plan, attempts: Attempts
+    ) -> Delivered | Streaming:
+        """The reply of a node, sent or on its way; or keep-alives and then the error."""
+        prelude = None
+        if plan.framing is not Framing.UNARY:
+            prelude = begin_prelude(self._loop, request, call.surface, plan, exchange.request_id)
+        try:
+            reply = await self._dispatcher.open(plan, attempts)
+            request.held = reply.lease
+            self._metadata.used(attempts.node)
+            if prelude is None and came_whole(reply, plan.framing):
+                return send_whole(self._loop, request, reply, call.surface, exchange.request_id)
+            delivery = Delivery(
+                self._loop, request, reply, call.surface, plan.framing, exchange.request_id,
+                self.watch, prelude=prelude,
+            )  # fmt: skip
+            request.held = delivery
+        except ProxyError as error:
+            if prelude is None or not prelude.opened:
+                raise
+            return _fail(prelude, error, terminal_of(error))
+        except Exception:
+            if prelude is None or not prelude.opened:
+                raise
+            log.exception("request %s failed by a bug", exchange.request_id)
+            return _fail(prelude, ProxyError("internal error"), Terminal.FAILED)
+        except asyncio.CancelledError:
+            if prelude is not None and prelude.opened:
+                if request.client.gone_at is None:
+                    prelude.fail(NoNode("the service is restarting"))
+                exchange.cut_short = ReplyFacts(200, sent=prelude.sent)
+            raise
+        finally:
+            if prelude is not None:
+                prelude.stop()
+        exchange.status = delivery.status
+        attempts.phase = Phase.STREAMING
+        delivery.begin(plan.deployment)
+        return Streaming(delivery)
+
+    async def _begins_anew(
+        self, delivery: Delivery, exchange: Exchange, attempts: Attempts
+    ) -> bool:
+        """Whether the request is to be planned again: its node was lost before the client had
+        anything of its reply, and another may have it, or refused a control that is to be left
+        out. The delivery is closed then."""
+        try:
+            verdict = self._dispatcher.decide(attempts, await delivery.begun())
+        except BaseException:
+            exchange.cut_short = delivery.close().facts
+            raise
+        if verdict is Next.DELIVER:
+            return False
+        # A refused control is at fault, not the node.
+        delivery.close(excused=verdict is Next.LEAVE_OUT)
+        exchange.status = 0
+        return True
+
+
+def _fail(prelude: Prelude, error: ProxyError, terminal: Terminal) -> Delivered:
+    """The client has had keep-alives: the error goes into the stream."""
+    prelude.fail(error)
+    facts = ReplyFacts(200, terminal, error.code, error.reason, sent=prelude.sent)
+    return Delivered(facts, keep_alive=False)
+
+
+def _answered(answer: Answered) -> OwnReply:
+    """A transposed request that needs no node."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    return OwnReply(200, ((b"content-type", b"application/json"), *headers), answer.body)

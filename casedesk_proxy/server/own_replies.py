@@ -1,0 +1,159 @@
+"""Replies of our own, and what becomes of an exchange that goes wrong.
+
+Where nothing of a reply has been sent the error is the reply; else what was begun is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.planning.admission import has_token, read_facts
+from casedesk_proxy.relay.parting import reset
+from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.replying.heads import own_head
+from casedesk_proxy.replying.record import (
+    CallFacts,
+    Delivered,
+    ReplyFacts,
+    Terminal,
+    terminal_of,
+)
+from casedesk_proxy.server.exchanges import Exchange, Exchanges
+from casedesk_proxy.server.refusals import RefusalLimit
+from casedesk_proxy.server.runtime import Serving
+from casedesk_proxy.surfaces.envelopes import OwnReply, error_reply
+from casedesk_proxy.surfaces.paths import guess_surface
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.http1 import glimpse_head
+
+__all__ = ["OwnReplies", "own_message"]
+
+_NOTHING = ReplyFacts()
+
+
+class OwnReplies:
+    """``refusals`` counts those of clients without a token."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, serving: Serving) -> None:
+        self._loop = loop
+        self._serving = serving
+        self.refusals = RefusalLimit(loop, serving)
+
+    def send(
+        self, request: ClientRequest, exchange: Exchange, reply: OwnReply, facts: ReplyFacts
+    ) -> Delivered:
+        """``facts``: what is known of it but for the sending."""
+        head, transport = request.head, request.client.transport
+        # What is left unread of a body must not be taken for the next request.
+        keep_alive = head.keep_alive and request.complete
+        if transport is None:
+            return Delivered(facts, keep_alive)
+        message = own_message(
+            reply, exchange.request_id, exchange.call.surface,
+            bodiless=exchange.method == "HEAD", keep_alive=keep_alive, http11=head.http11,
+        )  # fmt: skip
+        request.begun = True
+        transport.write(message)
+        first_byte, sent = self._loop.time(), len(reply.body)
+        facts = replace(facts, status=reply.status, sent=sent, first_byte=first_byte)
+        return Delivered(facts, keep_alive)
+
+    def refuse(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        error: ProxyError,
+        facts: ReplyFacts = _NOTHING,
+    ) -> Delivered:
+        """The error is the reply."""
+        surface = Dialect(exchange.call.surface or Dialect.GEMINI)
+        reply = error_reply(surface, error, exchange.request_id)
+        facts = replace(facts, code=error.code, reason=error.reason)
+        return self.send(request, exchange, reply, facts)
+
+    def turn_down(self, request: ClientRequest, exchange: Exchange, error: ProxyError) -> Delivered:
+        """The request cannot be served, and nothing has been sent."""
+        facts = ReplyFacts(terminal=terminal_of(error))
+        if isinstance(error, NotFound):
+            exchange.planned = replace(exchange.planned, asked=error.model)
+        if not exchange.call.surface:
+            exchange.call = read_facts(request.head)
+        if not exchange.call.token and not has_token(self._serving.snapshot, request.head):
+            judged = self.refusals.judge(exchange.client, error)
+            exchange.summed_up = judged.summed_up
+            if judged.error is not error:
+                request.head = replace(request.head, keep_alive=False)
+            error = judged.error
+        return self.refuse(request, exchange, error, facts)
+
+    def break_off(
+        self, request: ClientRequest, exchange: Exchange
+    ) -> tuple[ReplyFacts, float | None]:
+        """The client has left, or the service stops: what it came to, and the seconds since the
+        client left."""
+        facts, client = exchange.cut_short or _NOTHING, request.client
+        if facts.terminal is Terminal.FAILED:
+            gone = client.transport is None
+            facts = replace(facts, terminal=Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
+        cancel = None
+        if facts.terminal is Terminal.COMPLETED:
+            pass
+        elif client.gone_at is not None:
+            cancel = time.perf_counter() - client.gone_at
+        elif not facts.status:
+            error = NoNode("the service is restarting")
+            facts = self.refuse(request, exchange, error, facts).facts
+        return replace(facts, status=facts.status or 499), cancel
+
+    def own_up(self, request: ClientRequest, exchange: Exchange) -> Delivered:
+        """Tell the client of a bug, or, where it has got something of a reply, cut that off."""
+        error = ProxyError("internal error")
+        facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
+        if not exchange.status and not request.begun:
+            return self.refuse(request, exchange, error, facts)
+        if request.client.transport is not None:
+            reset(request.client.transport)
+        status = facts.status or exchange.status
+        facts = replace(facts, status=status, code=error.code, reason=error.reason)
+        return Delivered(facts, keep_alive=False)
+
+    def reject(self, exchanges: Exchanges, client: Client, data: bytes, error: ProxyError) -> None:
+        """Answer what cannot be read as a request, in the envelope that its beginning asks for.
+        ``data``: what came of its head."""
+        method, target, headers = glimpse_head(data)
+        address = self._serving.snapshot.proxies.client(client.peer, headers)
+        exchange = exchanges.reject(method, target, address)
+        exchange.call = CallFacts(guess_surface(target, headers))
+        exchange.summed_up = self.refusals.judge(address, error).summed_up
+        reply = error_reply(Dialect(exchange.call.surface), error, exchange.request_id)
+        facts = ReplyFacts(
+            0, Terminal.REFUSED, error.code, error.reason, first_byte=exchange.started
+        )
+        if client.transport is not None:
+            surface, ident = exchange.call.surface, exchange.request_id
+            message = own_message(reply, ident, surface, bodiless=method == "HEAD")
+            client.transport.write(message)
+            facts = replace(facts, status=reply.status, sent=len(reply.body))
+        exchanges.end(exchange, facts)
+
+
+def own_message(
+    reply: OwnReply,
+    request_id: str,
+    surface: str,
+    *,
+    bodiless: bool = False,
+    keep_alive: bool = False,
+    http11: bool = True,
+) -> bytes:
+    """A reply of ours in one piece; ``bodiless``: it answers a HEAD."""
+    ident = request_id.encode("ascii")
+    headers = [*reply.headers, (b"x-request-id", ident)]
+    if surface == Dialect.ANTHROPIC and reply.status < 400:
+        headers.append((b"request-id", ident))
+    size = len(reply.body)
+    head = own_head(reply.status, headers, size, keep_alive=keep_alive, http11=http11)
+    return head if bodiless else head + reply.body
