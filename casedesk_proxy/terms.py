@@ -17,6 +17,7 @@ __all__ = [
     "Dialect",
     "Framing",
     "ModelInfo",
+    "Position",
     "Principal",
     "RawHeaders",
     "Target",
@@ -95,6 +96,26 @@ class Framing(StrEnum):
     UNARY = "unary"
     SSE = "sse"
     JSON_ARRAY = "json-array"
+
+
+class Position(StrEnum):
+    """Where a reply's body stands, as far as it has been sent."""
+
+    #: Before the bracket of an array.
+    UNOPENED = "unopened"
+    #: Where an element may stand at once: behind the bracket or a comma.
+    OPENED = "opened"
+    #: Where an event's data may stand at once: its ``data: `` was sent as a keep-alive.
+    BEGUN = "begun"
+    #: Behind a whole event or element, or before the first event.
+    BETWEEN = "between"
+    #: Inside an event or an element, in one document, behind the end, or nobody knows where.
+    INSIDE = "inside"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may stand here that says nothing."""
+        return self in (Position.OPENED, Position.BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.bodies.base import EarlyBody
-from casedesk_proxy.replying.endings import Form, Position, envelope, place_error
+from casedesk_proxy.replying.bodies.translated import end_translated
+from casedesk_proxy.replying.endings import Form, place_error
 from casedesk_proxy.replying.heads import transposed_head
 from casedesk_proxy.replying.keepalive import pulse
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.terms import Dialect, Framing, Position
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
@@ -111,7 +112,8 @@ def begin_prelude(
         route = next(iter(plan.routes.values()))
         content_type, headers = translators[0].content_type, route.reply_headers
         signs = functools.partial(_beat_all, translators)
-        ending = functools.partial(_translated_ending, translators[0], surface)
+        form = Form.OWN_ARRAY if plan.framing is Framing.JSON_ARRAY else Form.EVENTS
+        ending = functools.partial(end_translated, translators[0], surface, form)
     elif plan.framing is Framing.JSON_ARRAY:
         # The bracket is the first keep-alive; the node's is left out.
         content_type = "application/json"
@@ -144,7 +146,3 @@ def _beat_all(translators: list[Translator]) -> bytes:
     of them has been fed, they all say the same."""
     signs = [one.beat() for one in translators]
     return signs[0]
-
-
-def _translated_ending(translator: Translator, surface: Dialect, error: ProxyError) -> bytes:
-    return translator.error(envelope(surface)(error))

@@ -9,6 +9,8 @@ nothing was sent      a plain error reply  a plain error reply         stays
 between events,       error event          error element, behind a     FIN, no end of the
 between elements                           comma if one is due         message
 array not opened      –                    bracket, error element      FIN, no end
+event begun by a      the rest of an       –                           FIN, no end
+keep-alive            error event
 inside an event       nothing; bare: the   nothing                     FIN, no end; bare: RST
 or an element         event is ended, then
                       the error event
@@ -30,7 +32,7 @@ from enum import Enum
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, openai
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 
@@ -38,9 +40,7 @@ __all__ = [
     "ArrayTap",
     "Form",
     "Parting",
-    "Position",
     "drop",
-    "envelope",
     "part",
     "place_error",
     "position_of",
@@ -51,27 +51,12 @@ class Form(Enum):
     """What a body consists of."""
 
     EVENTS = "events"
+    #: Laid out by the node.
     ARRAY = "array"
+    #: Laid out by a translator, as Google does.
+    OWN_ARRAY = "own array"
     #: One document, or what is none of these.
     UNARY = "unary"
-
-
-class Position(Enum):
-    """Where a body stands."""
-
-    #: Before the bracket of an array.
-    UNOPENED = "unopened"
-    #: Where an element may stand at once: behind the bracket or a comma.
-    OPENED = "opened"
-    #: Behind a whole event or element, or before the first event.
-    BETWEEN = "between"
-    #: Inside an event or an element, or nobody knows where.
-    INSIDE = "inside"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something may stand here that says nothing."""
-        return self in (Position.OPENED, Position.BETWEEN)
 
 
 class Parting(Enum):
@@ -87,11 +72,6 @@ class Parting(Enum):
     RESET = "reset"
 
 
-_ENVELOPES: dict[Dialect, Callable[[ProxyError], bytes]] = {
-    Dialect.GEMINI: gemini.error_body,
-    Dialect.ANTHROPIC: anthropic.stream_error,
-    Dialect.OPENAI: openai.error_body,
-}
 _FRAMES: dict[Dialect, Callable[[ProxyError], bytes]] = {
     Dialect.GEMINI: gemini.error_frame,
     Dialect.ANTHROPIC: anthropic.error_frame,
@@ -103,6 +83,10 @@ _BEFORE: dict[tuple[Form, Position], bytes] = {
     (Form.ARRAY, Position.UNOPENED): b"[",
     (Form.ARRAY, Position.OPENED): b"",
     (Form.ARRAY, Position.BETWEEN): b",",
+    (Form.OWN_ARRAY, Position.UNOPENED): b"[",
+    (Form.OWN_ARRAY, Position.OPENED): b"",
+    (Form.OWN_ARRAY, Position.BETWEEN): b"\n,\r\n",
+    (Form.EVENTS, Position.BEGUN): b"",
 }
 #: The same for a client to whom the connection's end is the message's, so that the error is all
 #: that tells of the break: an event that was cut is ended first.
@@ -117,8 +101,10 @@ def place_error(
     before = (_BEFORE_BARE if bare else _BEFORE).get((form, position))
     if before is None:
         return b""
-    write = _FRAMES[surface] if form is Form.EVENTS else gemini.error_element
-    return before + write(error)
+    if form is not Form.EVENTS:
+        return before + gemini.error_element(error)
+    frame = _FRAMES[surface](error)
+    return frame.removeprefix(b"data: ") if position is Position.BEGUN else before + frame
 
 
 def part(*, bare: bool, told: bool) -> Parting:
@@ -129,11 +115,6 @@ def part(*, bare: bool, told: bool) -> Parting:
 def drop(*, bare: bool) -> Parting:
     """How a client is parted with that has left, or hears nothing any more."""
     return Parting.RESET if bare else Parting.ABORT
-
-
-def envelope(surface: Dialect) -> Callable[[ProxyError], bytes]:
-    """The surface's error envelope inside a stream, JSON on one line, to be placed there."""
-    return _ENVELOPES[surface]
 
 
 class ArrayTap(Tap):

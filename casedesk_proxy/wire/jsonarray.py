@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from casedesk_proxy.terms import Position
+
 __all__ = ["MAX_ELEMENT_BYTES", "ArrayScanner", "ArrayTooLarge", "ArrayWriter", "NotAnArray"]
 
 #: As large as an event may be.
@@ -195,6 +197,12 @@ class ArrayWriter:
         opened, started = self._opened, self._started
         self._opened, self._started = False, True
         return json if opened else (b"\n,\r\n" if started else b"[") + json
+
+    @property
+    def position(self) -> Position:
+        if not self._started:
+            return Position.UNOPENED
+        return Position.OPENED if self._opened else Position.BETWEEN
 
     def blank(self) -> bytes:
         """A sign of life that no reader sees."""

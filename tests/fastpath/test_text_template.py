@@ -150,7 +150,7 @@ def outcome(translator: Translator, reads: Iterable[bytes | None]) -> list[Any]:
         seen.append(translator.finish())
     except StreamBroken as error:
         seen.append(str(error))
-    return [*seen, translator.complete, translator.usage, translator.error(b"{}")]
+    return [*seen, translator.complete, translator.usage, translator.halt()]
 
 
 def assert_parsed(make: Callable[[], Any], reads: list[bytes | None]) -> None:

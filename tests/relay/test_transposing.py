@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -11,9 +12,10 @@ from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.node_error import TranslatedErrorBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.terms import Dialect, RawHeaders, Usage
+from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
@@ -56,8 +58,8 @@ class Shouting:
             raise StreamBroken("no full stop")
         return self.held
 
-    def error(self, envelope: bytes) -> bytes:
-        return b"<" + envelope + b">"
+    def halt(self) -> tuple[bytes, Position]:
+        return b"<", Position.BETWEEN
 
     def beat(self) -> bytes:
         return b""
@@ -79,10 +81,12 @@ class Line:
         body: ReplyBody
         if head.status == 200:
             body = TranslatedBody(
-                reader, translator, surface, whole=not streams, bare=bare, key=None
+                reader, translator, surface, Form.EVENTS, whole=not streams, bare=bare, key=None
             )
         else:
-            body = TranslatedErrorBody(reader, head, translator, surface, bare=bare, key=None)
+            body = TranslatedErrorBody(
+                reader, head, translator, surface, Form.EVENTS, bare=bare, key=None
+            )
         machine = ReplyMachine(
             lambda length: b"HEAD%d " % -1 if length is None else b"HEAD%d " % length, body
         )
@@ -138,9 +142,9 @@ def test_what_breaks_before_anything_was_sent_is_a_plain_error(streams: bool, ho
 def test_what_breaks_later_is_told_in_the_stream(chunked: bool) -> None:
     line = Line("at once", streams=True, chunked=chunked)
     line.feed(b"one ", b"!")
-    told = line.client.written.partition(b"<")[2].partition(b">")
-    assert b'"message":"it shouted by itself"' in told[0].replace(b": ", b":")
-    assert told[1:] == (b">", b"\r\n" if chunked else b"")
+    told = line.client.written.partition(b"<data: ")[2].removesuffix(b"\r\n" if chunked else b"")
+    assert told.endswith(b"\r\n\r\n")
+    assert json.loads(told)["error"]["message"] == "it shouted by itself"
     assert line.client.asked == ["close"]
     assert line.relay.machine.fault is None
 

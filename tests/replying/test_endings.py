@@ -12,13 +12,12 @@ from casedesk_proxy.replying.endings import (
     ArrayTap,
     Form,
     Parting,
-    Position,
     drop,
     part,
     place_error,
     position_of,
 )
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 
 ERROR = StreamBroken("the node closed")

@@ -16,10 +16,10 @@ from casedesk_proxy.replying.bodies.base import EarlyBody, ReplyBody
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.bodies.relayed import VerbatimBody
 from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, Postpone, State
-from casedesk_proxy.replying.endings import Form, Parting, Position, place_error
+from casedesk_proxy.replying.endings import Form, Parting, place_error
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.terms import Dialect, Framing, Position
 from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.relay.test_transposing import Shouting

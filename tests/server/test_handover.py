@@ -53,7 +53,7 @@ def make(kind: str, loop: asyncio.AbstractEventLoop, client: Overfull) -> Relay:
     else:
         whole = kind != "translated"
         body = TranslatedBody(
-            reader, Shouting("at once"), surface, whole=whole, bare=False, key=None
+            reader, Shouting("at once"), surface, Form.EVENTS, whole=whole, bare=False, key=None
         )
     return Relay(loop, client, ReplyMachine(lambda length: b"HEAD", body))
 

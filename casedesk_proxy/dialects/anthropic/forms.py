@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from casedesk_proxy.dialects.core.calls import read_arguments
 from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.jsonio import dumps_stream, loads
+from casedesk_proxy.terms import Position
 from casedesk_proxy.wire.sse import named_frame
 
 __all__ = ["TEXT", "THINKING", "TOOL_USE", "EventForm", "MessageForm", "ReplyForm", "make_token"]
@@ -67,7 +68,7 @@ class ReplyForm(Protocol):
 
     def ping(self) -> bytes: ...
 
-    def error(self, envelope: bytes) -> bytes: ...
+    def halt(self) -> tuple[bytes, Position]: ...
 
 
 class EventForm(PendingBytes):
@@ -120,8 +121,8 @@ class EventForm(PendingBytes):
     def ping(self) -> bytes:
         return self.take() + _PING
 
-    def error(self, envelope: bytes) -> bytes:
-        return self.take() + named_frame(b"error", envelope)
+    def halt(self) -> tuple[bytes, Position]:
+        return self.take(), Position.BETWEEN
 
     def _event(self, name: str, content: dict[str, Any]) -> None:
         self._out.append(named_frame(name.encode(), dumps_stream({"type": name} | content)))
@@ -181,8 +182,8 @@ class MessageForm:
         """None: a blank would settle the status, and a failure could not be told any more."""
         return b""
 
-    def error(self, envelope: bytes) -> bytes:
-        return b""
+    def halt(self) -> tuple[bytes, Position]:
+        return b"", Position.INSIDE
 
 
 def _message(

@@ -39,7 +39,7 @@ class AnthropicWriter:
         self.content_type = form.content_type
         self.take = form.take
         self.close = form.close
-        self.error = form.error
+        self.halt = form.halt
         self.more = form.more
         self._context = context
         self._form = form

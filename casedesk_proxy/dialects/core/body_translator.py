@@ -9,7 +9,7 @@ from casedesk_proxy.dialects.core.events import MAX_HELD, read_object
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
-from casedesk_proxy.terms import Dialect, RawHeaders, Usage
+from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
 
 __all__ = ["BodyTranslator"]
 
@@ -43,8 +43,8 @@ class BodyTranslator:
         self.complete = True
         return body
 
-    def error(self, envelope: bytes) -> bytes:
-        return b""
+    def halt(self) -> tuple[bytes, Position]:
+        return b"", Position.INSIDE
 
     def beat(self) -> bytes:
         return b""

@@ -18,7 +18,7 @@ from casedesk_proxy.engines.limits import ANYTHING, Limits, fit_profile
 from casedesk_proxy.engines.profile import Profile
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.terms import Call, Control, RawHeaders, Usage
+from casedesk_proxy.terms import Call, Control, Position, RawHeaders, Usage
 
 __all__ = ["Answered", "Context", "Question", "Translator", "Transpose", "Transposed"]
 
@@ -65,10 +65,10 @@ class Translator(Protocol):
     as its framing promised, and gives the rest: the last chunk, or all of a unary body. Both raise
     StreamBroken when the node's reply is not what it should be: garbled, an error inside the
     stream, ended without a finish reason. An end is never invented. After a raise only
-    ``error`` may be called.
+    ``halt`` may be called.
 
-    ``error`` takes the error envelope of the client's surface, JSON on one line, and places it:
-    b"" where the reply is one JSON body, since nothing of it has been sent. ``beat`` is a sign
+    ``halt`` is called where the reply breaks: it gives the body bytes that were due before, and
+    where the client's body stands behind them, so that an error can be placed. ``beat`` is a sign
     of life for a silent stream, b"" where none is safe; it may come before the first ``feed``.
 
     ``refuse`` judges a reply of any other status: it returns the error for the client, in our
@@ -93,7 +93,7 @@ class Translator(Protocol):
 
     def finish(self) -> bytes: ...
 
-    def error(self, envelope: bytes) -> bytes: ...
+    def halt(self) -> tuple[bytes, Position]: ...
 
     def beat(self) -> bytes: ...
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from casedesk_proxy.dialects.core.calls import ToolCall
-from casedesk_proxy.terms import Usage
+from casedesk_proxy.terms import Position, Usage
 from casedesk_proxy.wire.sse import Event
 
 __all__ = ["ChoiceT", "Finish", "ReplyChoice", "ReplyReader", "ReplyWriter"]
@@ -105,7 +105,7 @@ class ReplyWriter(Protocol[ChoiceT]):
 
     def keepalive(self) -> bytes: ...
 
-    def error(self, envelope: bytes) -> bytes: ...
+    def halt(self) -> tuple[bytes, Position]: ...
 
 
 class ReplyReader(Protocol[ReadT_co]):

@@ -10,7 +10,7 @@ from casedesk_proxy.dialects.core.reply import ChoiceT, ReplyReader, ReplyWriter
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, Violation
 from casedesk_proxy.fastpath.text_template import TextTemplate
-from casedesk_proxy.terms import Dialect, RawHeaders, Usage
+from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
 from casedesk_proxy.wire.sse import EventDecoder, EventTooLarge
 
 __all__ = ["StreamTranslator"]
@@ -84,8 +84,8 @@ class StreamTranslator(Generic[ChoiceT]):
         self.complete = True
         return self._writer.close()
 
-    def error(self, envelope: bytes) -> bytes:
-        return self._writer.error(envelope)
+    def halt(self) -> tuple[bytes, Position]:
+        return self._writer.halt()
 
     def beat(self) -> bytes:
         return b"" if self.complete else self._writer.keepalive()

@@ -21,7 +21,7 @@ from casedesk_proxy.dialects.gemini.counts import logprobs_result, usage_metadat
 from casedesk_proxy.dialects.gemini.endings import call_parts, finish_fields
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream, loads
-from casedesk_proxy.terms import Framing, Usage
+from casedesk_proxy.terms import Framing, Position, Usage
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 from casedesk_proxy.wire.sse import frame
 
@@ -175,10 +175,13 @@ class GeminiWriter(PendingBytes):
         due = self.take()
         return due + self._array.close() if self._framing is Framing.JSON_ARRAY else due
 
-    def error(self, envelope: bytes) -> bytes:
+    def halt(self) -> tuple[bytes, Position]:
         if self._framing is Framing.UNARY or self._ended:
-            return b""
-        return self.take() + self._framed(envelope)
+            return b"", Position.INSIDE
+        due = self.take()
+        if self._framing is Framing.JSON_ARRAY:
+            return due, self._array.position
+        return due, Position.BEGUN if self._open else Position.BETWEEN
 
     def keepalive(self) -> bytes:
         if self._ended or self._framing is Framing.UNARY:

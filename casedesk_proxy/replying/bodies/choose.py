@@ -34,6 +34,8 @@ _FORMS = {
     Framing.JSON_ARRAY: Form.ARRAY,
     Framing.UNARY: Form.UNARY,
 }
+#: Of what is translated.
+_OWN_FORMS = _FORMS | {Framing.JSON_ARRAY: Form.OWN_ARRAY}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,14 +175,20 @@ def _translated(client: Recipient, node: NodeReply, translator: Translator) -> C
         transposed_head, translator.content_type, node.headers, client.surface, client.request_id,
         http11=client.http11, keep_alive=keep_alive,
     )  # fmt: skip
-    reader = body_reader(node.head)
+    reader, form = body_reader(node.head), _OWN_FORMS[client.framing]
     body: ReplyBody
     if 200 <= node.head.status < 300:
         body = TranslatedBody(
-            reader, translator, client.surface, whole=whole, bare=bare, key=node.key
+            reader, translator, client.surface, form, whole=whole, bare=bare, key=node.key
         )
     else:
         body = TranslatedErrorBody(
-            reader, node.head, translator, client.surface, bare=bare and not whole, key=node.key
+            reader,
+            node.head,
+            translator,
+            client.surface,
+            form,
+            bare=bare and not whole,
+            key=node.key,
         )
     return Chosen(make_head, body, keep_alive)

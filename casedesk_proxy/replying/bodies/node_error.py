@@ -7,7 +7,8 @@ from collections.abc import Callable
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
-from casedesk_proxy.replying.endings import envelope
+from casedesk_proxy.replying.bodies.translated import end_translated
+from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.node_errors import LONGEST, without_key
 from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Usage
@@ -52,7 +53,7 @@ class TranslatedErrorBody(ReplyBody):
     had keep-alives, and is told behind them then. ``key`` is the node's, which no
     client learns."""
 
-    __slots__ = ("_body", "_head", "_key", "_surface", "_translator")
+    __slots__ = ("_body", "_form", "_head", "_key", "_surface", "_translator")
 
     is_translated = True
 
@@ -62,6 +63,7 @@ class TranslatedErrorBody(ReplyBody):
         head: ResponseHead,
         translator: Translator,
         surface: Dialect,
+        form: Form,
         *,
         bare: bool,
         key: str | None,
@@ -70,6 +72,7 @@ class TranslatedErrorBody(ReplyBody):
         self._head = head
         self._translator = translator
         self._surface = surface
+        self._form = form
         self._key = key
         self._body = b""
 
@@ -85,7 +88,7 @@ class TranslatedErrorBody(ReplyBody):
         return self._judge(unsent=unsent)
 
     def tell(self, error: ProxyError) -> bytes:
-        told = self._translator.error(envelope(self._surface)(error))
+        told = end_translated(self._translator, self._surface, self._form, error)
         return frame(told, bare=self.bare)
 
     def usage(self, dialect: Dialect) -> Usage:

@@ -6,7 +6,7 @@ from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
-from casedesk_proxy.replying.endings import envelope
+from casedesk_proxy.replying.endings import Form, place_error
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.node_errors import LONGEST, without_key
 from casedesk_proxy.replying.record import Terminal, terminal_of
@@ -14,7 +14,7 @@ from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.bodies import BodyReader
 from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader
 
-__all__ = ["TranslatedBody"]
+__all__ = ["TranslatedBody", "end_translated"]
 
 
 class TranslatedBody(ReplyBody):
@@ -22,7 +22,7 @@ class TranslatedBody(ReplyBody):
     head is held back until there is something to send, so that whatever fails before can still be
     a plain error reply. ``key`` is the node's, which no client learns."""
 
-    __slots__ = ("_early", "_key", "_surface", "_translator", "_whole", "feed", "is_whole")
+    __slots__ = ("_early", "_form", "_key", "_surface", "_translator", "_whole", "feed", "is_whole")
 
     is_translated = True
 
@@ -31,6 +31,7 @@ class TranslatedBody(ReplyBody):
         reader: BodyReader,
         translator: Translator,
         surface: Dialect,
+        form: Form,
         *,
         whole: bool,
         bare: bool,
@@ -42,6 +43,7 @@ class TranslatedBody(ReplyBody):
         self.feed = translator.feed
         self._translator = translator
         self._surface = surface
+        self._form = form
         self._key = key
         #: The beginning of the node's body.
         self._early = b""
@@ -91,7 +93,7 @@ class TranslatedBody(ReplyBody):
         return b"" if self.is_whole else frame(self._translator.beat(), bare=self.bare)
 
     def tell(self, error: ProxyError) -> bytes:
-        told = self._translator.error(envelope(self._surface)(error))
+        told = end_translated(self._translator, self._surface, self._form, error)
         return frame(told, bare=self.bare)
 
     def is_answered(self) -> bool:
@@ -103,3 +105,11 @@ class TranslatedBody(ReplyBody):
     @property
     def refusal(self) -> tuple[int, bytes]:
         return 200, self._early
+
+
+def end_translated(
+    translator: Translator, surface: Dialect, form: Form, error: ProxyError
+) -> bytes:
+    """What a translated reply ends with that breaks: what was due, and the error behind it."""
+    due, position = translator.halt()
+    return due + place_error(surface, form, position, error)

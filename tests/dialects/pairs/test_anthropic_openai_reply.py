@@ -13,8 +13,9 @@ from casedesk_proxy.dialects.core.events import MAX_HELD
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
 from casedesk_proxy.surfaces import anthropic
-from casedesk_proxy.terms import Usage
+from casedesk_proxy.terms import Dialect, Framing, Usage
 from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, transposed
+from tests.dialects.breaking import error_behind
 from tests.dialects.pairs.test_anthropic_openai_request import LONG
 
 DONE = b"data: [DONE]\n\n"
@@ -774,12 +775,12 @@ def test_broken_streams(pieces: tuple[bytes, ...]) -> None:
 
 def test_an_error_in_the_midst_of_events() -> None:
     made = translator(stream=True)
-    frame = made.error(b'{"type":"error","error":{"type":"api_error","message":"x"}}')
+    frame = error_behind(made, surface=Dialect.ANTHROPIC)
     assert events(frame) == [{"type": "error", "error": {"type": "api_error", "message": "x"}}]
 
 
 def test_an_error_instead_of_a_message() -> None:
-    assert translator().error(b'{"type":"error"}') == b""
+    assert error_behind(translator(), Framing.UNARY, Dialect.ANTHROPIC) == b""
 
 
 # Other statuses

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.terms import Dialect
 from tests.dialects.anthropic_asking import (
     LOCAL,
     OPENAI,
@@ -25,6 +26,7 @@ from tests.dialects.anthropic_asking import (
     transposed,
     user,
 )
+from tests.dialects.breaking import error_behind
 from tests.dialects.pairs.test_anthropic_openai_recorded import ANYTHING, STREAMS, wanted
 from tests.dialects.pairs.test_anthropic_openai_reply import (
     CALL,
@@ -81,8 +83,7 @@ class Proxy:
                     yield reader.feed(piece)
                 yield reader.finish()
             except StreamBroken as broken:
-                error = {"type": "api_error", "message": broken.message}
-                yield reader.error(json.dumps({"type": "error", "error": error}).encode())
+                yield error_behind(reader, surface=Dialect.ANTHROPIC, error=broken)
 
         headers = {"content-type": reader.content_type}
         return httpx2.Response(200, headers=headers, content=stream())

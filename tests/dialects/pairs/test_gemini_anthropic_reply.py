@@ -15,6 +15,7 @@ from casedesk_proxy.dialects.pairs import gemini_anthropic
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from tests.dialects.asking import context
+from tests.dialects.breaking import error_behind
 from tests.dialects.reading import frames
 from tests.dialects.replies import names, read_reply
 from tests.fixtures.effort import examples
@@ -368,7 +369,7 @@ def test_any_bytes_give_frames_or_the_one_error(pieces: list[bytes], framing: Fr
         got += reader.finish()
     except StreamBroken:
         broken = True
-        got += reader.error(b'{"error":{}}')
+        got += error_behind(reader, framing)
     if framing is Framing.SSE:
         chunks = frames(got)
     else:

@@ -13,8 +13,9 @@ from casedesk_proxy.dialects.core.contract import Transposed
 from casedesk_proxy.dialects.pairs.gemini_openai import embed_batch, embed_one
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
-from casedesk_proxy.terms import Action, Call, Dialect, Usage
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, Usage
 from tests.dialects.asking import LLAMA, OLLAMA, PNG, TGI, VLLM, context
+from tests.dialects.breaking import error_behind
 from tests.dialects.replies import read_reply
 
 CALL = Call(Dialect.GEMINI, Action.EMBED, None, "nomic:v1", "v1beta")
@@ -42,7 +43,7 @@ def answer(made: Transposed, *pieces: bytes) -> dict[str, Any]:
     for piece in pieces:
         assert made.translator.feed(piece) == b""
         assert made.translator.beat() == b""
-    assert made.translator.error(b"{}") == b""
+    assert error_behind(made.translator, Framing.UNARY) == b""
     reply = json.loads(made.translator.finish())
     assert made.translator.complete
     assert made.translator.content_type == "application/json; charset=UTF-8"

@@ -14,6 +14,7 @@ from casedesk_proxy.dialects.pairs.gemini_openai import transpose
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from tests.dialects.asking import call, context, with_config
+from tests.dialects.breaking import ENVELOPE, error_behind
 from tests.dialects.reading import (
     DONE,
     breaks,
@@ -607,36 +608,34 @@ def test_content_types(framing: Framing, kind: str) -> None:
     assert translator(framing).content_type == kind
 
 
-ENVELOPE = b'{"error":{"code":502}}'
-
-
 def test_an_error_fits_the_place_in_an_event_stream() -> None:
-    assert translator().error(ENVELOPE) == b"data: " + ENVELOPE + b"\r\n\r\n"
+    assert error_behind(translator()) == b"data: " + ENVELOPE + b"\r\n\r\n"
     reader = translator()
     assert reader.beat() == b"data: "
     assert reader.beat() == b" "
-    assert reader.error(ENVELOPE) == ENVELOPE + b"\r\n\r\n"
+    assert error_behind(reader) == ENVELOPE + b"\r\n\r\n"
     reader = translator()
     chunk = reader.feed(delta("a"))
     assert chunk.endswith(b"\r\n\r\n")
-    assert reader.error(ENVELOPE) == b"data: " + ENVELOPE + b"\r\n\r\n"
+    assert error_behind(reader) == b"data: " + ENVELOPE + b"\r\n\r\n"
 
 
 def test_an_error_fits_the_place_in_an_array() -> None:
-    assert translator(Framing.JSON_ARRAY).error(ENVELOPE) == b"[" + ENVELOPE
+    assert error_behind(translator(Framing.JSON_ARRAY), Framing.JSON_ARRAY) == b"[" + ENVELOPE
     reader = translator(Framing.JSON_ARRAY)
-    assert reader.beat() + reader.beat() + reader.error(ENVELOPE) == b"[\n" + ENVELOPE
+    assert reader.beat() + reader.beat() == b"[\n"
+    assert error_behind(reader, Framing.JSON_ARRAY) == ENVELOPE
     reader = translator(Framing.JSON_ARRAY)
     reader.feed(delta("a"))
-    assert reader.error(ENVELOPE) == b"\n,\r\n" + ENVELOPE
+    assert error_behind(reader, Framing.JSON_ARRAY) == b"\n,\r\n" + ENVELOPE
 
 
 def test_there_is_no_place_for_an_error_in_one_body_or_behind_the_end() -> None:
-    assert translator(Framing.UNARY).error(ENVELOPE) == b""
+    assert error_behind(translator(Framing.UNARY), Framing.UNARY) == b""
     reader = translator()
     for piece in [delta("a"), *END]:
         reader.feed(piece)
-    assert reader.error(ENVELOPE) == b""
+    assert error_behind(reader) == b""
 
 
 def test_beats_are_invisible() -> None:

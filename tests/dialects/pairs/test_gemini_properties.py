@@ -19,6 +19,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.dialects.asking import context, transposed
+from tests.dialects.breaking import error_behind
 from tests.dialects.reading import DONE, delta, event, frames, translator, usage
 from tests.fixtures.effort import examples
 
@@ -336,7 +337,7 @@ def test_any_bytes_give_frames_or_the_one_error(
         got += reader.finish()
     except StreamBroken:
         broken = True
-        got += reader.error(b'{"error":{}}')
+        got += error_behind(reader, framing)
         if framing is Framing.JSON_ARRAY:
             got += b"]"
     if broken and framing is Framing.UNARY:
