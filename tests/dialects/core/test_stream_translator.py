@@ -9,8 +9,9 @@ import pytest
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai
 from casedesk_proxy.errors import NodeError, StreamBroken
-from casedesk_proxy.terms import Framing
+from casedesk_proxy.terms import Dialect, Framing
 from tests.dialects.asking import context
+from tests.dialects.breaking import ENVELOPE, error_behind
 from tests.dialects.reading import delta, event
 
 BROKEN = delta("one") + event(error={"message": "out of memory"})
@@ -21,24 +22,30 @@ def anthropic() -> Translator:
     return anthropic_openai.translator(context(), writer)
 
 
-def broken(translator: Translator) -> bytes:
+def broken(
+    translator: Translator,
+    framing: Framing = Framing.SSE,
+    surface: Dialect = Dialect.GEMINI,
+) -> bytes:
     """A sign of life, then text and an error in one read, then the error for the client."""
     got = translator.beat()
     with pytest.raises(NodeError):
         translator.feed(BROKEN)
     assert not translator.complete
-    return got + translator.error(b'{"error":{}}')
+    return got + error_behind(translator, framing, surface)
 
 
 def test_text_before_an_error_in_the_same_read_is_sent_with_it() -> None:
-    array = json.loads(broken(gemini_openai.translator(context(), Framing.JSON_ARRAY)) + b"]")
+    array = json.loads(
+        broken(gemini_openai.translator(context(), Framing.JSON_ARRAY), Framing.JSON_ARRAY) + b"]"
+    )
     assert array[0]["candidates"][0]["content"]["parts"] == [{"text": "one"}]
-    assert array[1] == {"error": {}}
+    assert array[1] == json.loads(ENVELOPE)
     stream = broken(gemini_openai.translator(context(), Framing.SSE))
     frames = stream.decode().split("\r\n\r\n")
     assert [frame[:7] for frame in frames] == ["data: {", "data: {", ""]
-    assert frames[1] == 'data: {"error":{}}'
-    events = broken(anthropic()).split(b"\n\n")
+    assert frames[1] == f"data: {ENVELOPE.decode()}"
+    events = broken(anthropic(), surface=Dialect.ANTHROPIC).split(b"\n\n")
     assert [one.partition(b"\n")[0] for one in events if one] == [
         b"event: message_start",
         b"event: ping",
