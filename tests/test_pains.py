@@ -104,7 +104,7 @@ PROVED = """
 28 or at the node
 @ server/test_queue.py::test_a_token_with_many_waiting_does_not_starve_one_with_a_single_request
 29 one user starves the others
-@ pools/test_choose.py::test_a_node_that_has_the_model_loaded_is_preferred
+@ pools/test_policies.py::test_a_node_that_has_the_model_loaded_is_preferred
 30 requests for several models make a node load them in turn
 @ server/test_gateway_tls.py::test_a_stream_through_tls_on_both_sides
 31 a client refuses plain HTTP
