@@ -13,6 +13,7 @@ help:
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
 	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
+	@echo "make coverage    which of their lines no test reaches"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
@@ -65,6 +66,11 @@ test-python:
 	$(OTHER)/bin/pip install --quiet --editable '.[test]'
 	$(OTHER)/bin/python -m pytest --dist loadfile --no-loadscope-reorder -n $(WORKERS) \
 	    --ignore tests/bench --ignore tests/systemd --ignore tests/node_sdks $(PYTEST_FLAGS)
+
+# The lines of those packages that their own tests reach: pyproject.toml holds the least share.
+coverage: $(VENV)/.test
+	$(BIN)/python -m coverage run -m pytest --quiet --hypothesis-profile fast $(PURE_TESTS)
+	$(BIN)/python -m coverage report
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
