@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-plain test-python lint types check fix bench bench-sweep bench-micro clean install uninstall
+.PHONY: help run test test-fast test-plain test-python coverage lint types check fix bench bench-sweep bench-micro clean install uninstall
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
