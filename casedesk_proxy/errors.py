@@ -118,11 +118,11 @@ class ProxyError(Exception):
     def reason(self) -> str:
         """The message as a log may hold it: its first clause, short, without what it quotes, since
         that is a client's text or a node's."""
-        told = self.message if not self.said else f"{self.message}: {self.said}"
-        if len(told) > _MAX_READ_CHARS:
+        message = self.message if not self.said else f"{self.message}: {self.said}"
+        if len(message) > _MAX_READ_CHARS:
             # What is quoted there may end only behind the cut.
-            told = f"{told[:_MAX_READ_CHARS]}'"
-        clause = _QUOTED.sub("…", " ".join(told.split())).partition("; ")[0]
+            message = f"{message[:_MAX_READ_CHARS]}'"
+        clause = _QUOTED.sub("…", " ".join(message.split())).partition("; ")[0]
         return bounded(clause, _MAX_REASON_CHARS)
 
 

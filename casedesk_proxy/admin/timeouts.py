@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from casedesk_proxy.relay.parting import reset
-from casedesk_proxy.relay.request import GRACE
+from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
 
 __all__ = ["TimeoutProtocol", "with_timeouts"]
 
@@ -67,7 +67,7 @@ class TimeoutProtocol(asyncio.Protocol):
             timer.cancel()
 
     def _come_due(self, what: str) -> None:
-        self._timers[what] = self._loop.call_later(GRACE, self._end, what)
+        self._timers[what] = self._loop.call_later(TIMEOUT_GRACE_S, self._end, what)
 
     def _end(self, what: str) -> None:
         self._stop(what)

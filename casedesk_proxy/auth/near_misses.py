@@ -31,23 +31,24 @@ _PLACEHOLDER = re.compile(r"\$\{?\w+\}?|<.*>|\{.*\}|your[-_ ].*|%\w+%|none|null|
 
 def describe_sent(headers: RawHeaders, query: str) -> str:
     """What stands where no token was found; "" where nothing looks like one."""
-    told = ""
+    reason = ""
     for name, value in headers:
         low = name.lower()
         if low == b"authorization":
             return _about_authorization(value)
         if low in _READ:
-            told = told or f"{_READ[low]} was sent empty"
+            reason = reason or f"{_READ[low]} was sent empty"
         elif low in _HEADERS:
-            told = told or f"the header {low.decode()} was sent, which is not read here"
+            reason = reason or f"the header {low.decode()} was sent, which is not read here"
     for parameter, given in read_pairs(query):
         if parameter == "key" and not given:
-            told = told or "?key= was sent empty"
+            reason = reason or "?key= was sent empty"
         elif parameter.lower() in _PARAMETERS:
-            told = (
-                told or f"the query parameter {parameter.lower()} was sent, which is not read here"
+            reason = (
+                reason
+                or f"the query parameter {parameter.lower()} was sent, which is not read here"
             )
-    return told
+    return reason
 
 
 def describe_wrong(credential: str) -> str:

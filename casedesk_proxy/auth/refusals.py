@@ -14,8 +14,8 @@ __all__ = ["RefusalVerdict", "Refusals", "Summary"]
 
 #: Refusals of one address, and of all together, that have a log line each before they are summed
 #: up; the buckets leak as fast as those for the limit.
-_MAX_LINES_EACH = 20
-_MAX_LINES_TOGETHER = 200
+_MAX_LINES_PER_ADDRESS = 20
+_MAX_ALL_LINES = 200
 _LINES_PER_MINUTE = 60.0
 #: Addresses that are remembered: those of the last refusals.
 _MAX_ADDRESSES = 4096
@@ -89,12 +89,11 @@ class Refusals:
         most = a_minute
         limited = bool(most) and pair[0].fill(now, most / 60.0, most) > most
         leak = _LINES_PER_MINUTE / 60.0
-        loud = not limited and pair[1].fill(now, leak, _MAX_LINES_EACH) <= _MAX_LINES_EACH
-        if (
-            loud
-            and self._all.fill(now, _MAX_LINES_TOGETHER / 60.0, _MAX_LINES_TOGETHER)
-            <= _MAX_LINES_TOGETHER
-        ):
+        loud = (
+            not limited
+            and pair[1].fill(now, leak, _MAX_LINES_PER_ADDRESS) <= _MAX_LINES_PER_ADDRESS
+        )
+        if loud and self._all.fill(now, _MAX_ALL_LINES / 60.0, _MAX_ALL_LINES) <= _MAX_ALL_LINES:
             return RefusalVerdict.LOGGED
         self._sum_up(address, limited)
         return RefusalVerdict.TOO_MANY if limited else RefusalVerdict.SUMMED_UP

@@ -116,12 +116,12 @@ def bare_deployment(principal: Principal | None, default: str | None) -> str | N
 
 def _unauthenticated(credential: str | None, sent: str) -> Unauthenticated:
     if not credential:
-        told = f"{sent}; a token is required" if sent else "a token is required"
-        return Unauthenticated(f"{told}; send it as {ACCEPTED_FORMS}")
+        message = f"{sent}; a token is required" if sent else "a token is required"
+        return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
     looks = describe_wrong(credential)
-    told = f"the token is not known: {looks}" if looks else "the token is not known"
+    message = f"the token is not known: {looks}" if looks else "the token is not known"
     return Unauthenticated(
-        f"{told}; where several are sent, the first of {ACCEPTED_FORMS} counts, even if another "
+        f"{message}; where several are sent, the first of {ACCEPTED_FORMS} counts, even if another "
         "would be right",
         code="invalid_token",
     )
@@ -129,18 +129,18 @@ def _unauthenticated(credential: str | None, sent: str) -> Unauthenticated:
 
 def _not_found(deployment: str | None, doors: str) -> NotFound:
     if not deployment:
-        told = "no deployment is meant by default here; use /proxy/{deployment}/…"
+        message = "no deployment is meant by default here; use /proxy/{deployment}/…"
     else:
-        told = f"no deployment is named {_shown(deployment)}"
-    return NotFound(told + doors, code="deployment_not_found")
+        message = f"no deployment is named {_shown(deployment)}"
+    return NotFound(message + doors, code="deployment_not_found")
 
 
-def _list(told: str, names: Sequence[str]) -> str:
+def _list(message: str, names: Sequence[str]) -> str:
     """An enclosed clause with the first of ``names``; "" where there are none."""
     if not names:
         return ""
     others = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
-    return f"; {told} {', '.join(names[:_MAX_LISTED_NAMES])}{others}"
+    return f"; {message} {', '.join(names[:_MAX_LISTED_NAMES])}{others}"
 
 
 def _shown(name: str) -> str:

@@ -177,22 +177,22 @@ def _not_found(
     """``target``: what an alias led to, in vain: its name is the one to be mended."""
     shown = visible_names(rules, reported)
     names = [name for name, _ in islice(shown, _MAX_COMPARED_NAMES + 1)]
-    told = f"model {_quote(asked)} is not served here"
+    message = f"model {_quote(asked)} is not served here"
     if target is not None:
-        told = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
+        message = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
     wanted = target or asked
     near = []
     if len(wanted) <= _MAX_NAME_CHARS and len(names) <= _MAX_COMPARED_NAMES:
         near = get_close_matches(wanted, names, n=3, cutoff=0.5)
     if near:
-        told += f"; near names: {', '.join(near)}"
+        message += f"; near names: {', '.join(near)}"
     elif names:
         some, others = (
             sorted(names)[:_MAX_LISTED_NAMES],
             " and others" if len(names) > _MAX_LISTED_NAMES else "",
         )
-        told += f"; served are {', '.join(some)}{others}"
-    error = NotFound(told, code="model_not_found")
+        message += f"; served are {', '.join(some)}{others}"
+    error = NotFound(message, code="model_not_found")
     error.model = asked[:_MAX_NAME_CHARS]
     return error
 

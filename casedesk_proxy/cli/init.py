@@ -86,7 +86,7 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
     places = urls or tuple(f"http://{HOST}:{port}" for port, _ in PLACES)
     found = name_nodes(asyncio.run(_look(places)))
     if not found:
-        _tell_nothing(urls)
+        _fail_nothing_found(urls)
     for one in found:
         click.echo(f"{one.url}  {_describe(one.node)}")
         for sentence in advise(one.node.engine, one.node.models):
@@ -127,7 +127,7 @@ def _refuse(output: Path) -> None:
     fail(f"{output} exists already; --force replaces it, --output writes another file")
 
 
-def _tell_nothing(urls: Sequence[str]) -> None:
+def _fail_nothing_found(urls: Sequence[str]) -> None:
     """What was looked for and what to do; ends the command."""
     click.echo("error: no running node was found", err=True)
     for url in urls:
@@ -147,13 +147,13 @@ def _describe(node: Detected) -> str:
     title = node.engine.title
     names = model_names([node])
     if node.loading:
-        told = "still loading its model"
+        state = "still loading its model"
     elif names:
-        told = ", ".join(names)
+        state = ", ".join(names)
     else:
-        told = "wants a key before it tells its models" if node.needs_key else "no models yet"
+        state = "wants a key before it tells its models" if node.needs_key else "no models yet"
     version = f" {node.version}" if node.version and node.version.isprintable() else ""
-    return f"{title}{version}: {told}"
+    return f"{title}{version}: {state}"
 
 
 def _choose_port(wanted: int, found: Iterable[Found]) -> int:

@@ -41,8 +41,8 @@ def check_value(kind: Any, value: str, typed: str) -> str:
     try:
         checked: str = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        told = error.errors()[0]["ctx"]
-        raise click.BadParameter(f"{typed!r} {told['message']}; {told['remedy']}") from None
+        context = error.errors()[0]["ctx"]
+        raise click.BadParameter(f"{typed!r} {context['message']}; {context['remedy']}") from None
     return checked
 
 

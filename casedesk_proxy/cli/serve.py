@@ -63,15 +63,15 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
     # Here and not above: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon import run
 
-    told = False
+    reported = False
 
     def prepare() -> Prepared:
-        nonlocal told
+        nonlocal reported
         prepared = _prepare(file, admin)
-        if not told:
+        if not reported:
             # On the terminal of whoever starts us; those of a reload go to the log.
             warn(prepared.warnings)
-            told = True
+            reported = True
         return prepared
 
     try:

@@ -54,7 +54,7 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     try:
         # Whoever has opened it in a browser pastes a URL.
         address = (admin or _configured(file)).removeprefix("http://").rstrip("/")
-        told = _ask(address)
+        status = _ask(address)
     except ConfigError as error:
         fail(error)
     except OSError as error:
@@ -62,13 +62,13 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     except (http.client.HTTPException, ValueError):
         fail(f"{address} is no admin address of a CaseDesk Proxy")
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(status, indent=2))
     else:
         console = Console(highlight=False)
         if not console.is_terminal:
             console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
-        _show(console, told, time.time())
-    raise click.exceptions.Exit(0 if told.get("ready") else 1)
+        _show(console, status, time.time())
+    raise click.exceptions.Exit(0 if status.get("ready") else 1)
 
 
 def _configured(file: Path) -> str:
@@ -99,41 +99,41 @@ def _ask(address: str) -> dict[str, Any]:
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/status")
-        told = json.loads(connection.getresponse().read())
+        status = json.loads(connection.getresponse().read())
     except OSError as error:
         raise OSError(
             error.errno, f"nobody answers there: {error.strerror or error}", address
         ) from None
     finally:
         connection.close()
-    if not isinstance(told, dict) or "nodes" not in told:
+    if not isinstance(status, dict) or "nodes" not in status:
         raise ValueError("some other service")
-    return told
+    return status
 
 
-def _show(console: Console, told: dict[str, Any], now: float) -> None:
+def _show(console: Console, status: dict[str, Any], now: float) -> None:
     state, colour = "ready", "green"
-    if told["draining"]:
+    if status["draining"]:
         state, colour = "draining", "yellow"
-    elif not told["ready"]:
+    elif not status["ready"]:
         state, colour = "not ready", "red"
-    up = _ago(told["started"], now)
-    who = f"  CaseDesk Proxy {told['version']}, process {told['pid']}, up {up}"
+    up = _ago(status["started"], now)
+    who = f"  CaseDesk Proxy {status['version']}, process {status['pid']}, up {up}"
     console.print(Text.assemble((state, f"bold {colour}"), who))
-    console.print(Text(f"listens  {', '.join(told['listen'])}"))
-    waiting = sum(told["waiting"].values())
+    console.print(Text(f"listens  {', '.join(status['listen'])}"))
+    waiting = sum(status["waiting"].values())
     console.print(
-        Text(f"serves   {told['streams']} streams, {waiting} waiting, "
-             f"{told['connections']} connections")
+        Text(f"serves   {status['streams']} streams, {waiting} waiting, "
+             f"{status['connections']} connections")
     )  # fmt: skip
-    config = told["config"]
+    config = status["config"]
     console.print(Text(f"config   loaded {_ago(config['loaded'], now)} ago"))
     if config["refusal"]:
         reason = f"refused {_ago(config['tried'], now)} ago: {config['refusal']}"
         console.print(Text(f"         {reason}", style="bold red"))
     console.print()
-    console.print(_node_table(told["nodes"]))
-    for name, node in told["nodes"].items():
+    console.print(_node_table(status["nodes"]))
+    for name, node in status["nodes"].items():
         for sentence in node.get("advice", ()):
             console.print(Text(f"{name}: {sentence}", style="yellow"))
         for model, context in node.get("contexts", {}).items():

@@ -25,8 +25,8 @@ def _check_names(
         try:
             TypeAdapter(Name).validate_python(name)
         except ValidationError as error:
-            told = error.errors()[0]["ctx"]["message"]
-            raise click.BadParameter(f"{name!r} {told}") from None
+            message = error.errors()[0]["ctx"]["message"]
+            raise click.BadParameter(f"{name!r} {message}") from None
     return value
 
 

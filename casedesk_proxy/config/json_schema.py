@@ -21,8 +21,8 @@ def config_schema() -> dict[str, Any]:
     secret = schema["$defs"]["Secret"]
     secret["properties"].pop("inline")
     secret["minProperties"] = secret["maxProperties"] = 1
-    told = "The key itself: whoever reads the file has it. Better: env, file or credential."
-    text = {"type": "string", "minLength": 1, "deprecated": True, "description": told}
+    description = "The key itself: whoever reads the file has it. Better: env, file or credential."
+    text = {"type": "string", "minLength": 1, "deprecated": True, "description": description}
     schema["$defs"]["Secret"] = {"anyOf": [secret, text]}
     for name in ("nodes", "deployments"):
         schema["properties"][name]["minProperties"] = 1

@@ -41,8 +41,8 @@ def load_config(text: str, file: str) -> LoadedConfig:
     findings += cross_check(tree.value)
     wrong = _place(tree, file, [one for one in findings if not one.warns])
     # What the reader has complained of it has also left out: no second word about the gap.
-    told = {(one.line, one.column) for one in tree.complaints}
-    complaints = tree.complaints + [one for one in wrong if (one.line, one.column) not in told]
+    places = {(one.line, one.column) for one in tree.complaints}
+    complaints = tree.complaints + [one for one in wrong if (one.line, one.column) not in places]
     if complaints or config is None:
         raise ConfigError(sorted(complaints, key=_order))
     warnings = _place(tree, file, [one for one in findings if one.warns])

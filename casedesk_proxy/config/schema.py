@@ -95,8 +95,10 @@ class Secret(Section):
     def _check_one(self) -> Secret:
         given = [name for name in ("env", "file", "credential", "inline") if getattr(self, name)]
         if len(given) != 1:
-            told = f"names {len(given)} places: {', '.join(given)}" if given else "names no place"
-            raise complain(told, "write exactly one of env, file and credential")
+            message = (
+                f"names {len(given)} places: {', '.join(given)}" if given else "names no place"
+            )
+            raise complain(message, "write exactly one of env, file and credential")
         return self
 
 

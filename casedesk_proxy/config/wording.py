@@ -127,15 +127,15 @@ def _spell_pattern(pattern: Pattern) -> str:
 
 def _word_choice(path: Path, value: Any, context: Mapping[str, Any]) -> tuple[str, str]:
     choices = [one.strip("' ") for one in context["expected"].replace(" or ", ",").split(",")]
-    told = f"must be one of {', '.join(choices)}"
+    message = f"must be one of {', '.join(choices)}"
     if not isinstance(value, str):
-        return f"is {_name_kind(value)}; it {told}", ""
+        return f"is {_name_kind(value)}; it {message}", ""
     meant = _OTHER_NAMES.get(value.lower()) or nearest(value, choices)
     meant = meant if meant in choices else None
     remedy = f"did you mean {meant}?" if meant else ""
     if not meant and path[-1:] == ("engine",):
         remedy = _ANY_SERVER
-    return told, remedy
+    return message, remedy
 
 
 def _word_text(path: Path, value: Any) -> tuple[str, str]:

@@ -22,7 +22,7 @@ __all__ = ["LogHandler", "RepetitionFilter", "start_log"]
 python = logging.getLogger("python")
 
 #: So many lines of one kind are written within so many seconds; the rest is counted.
-_MAX_BURST = 10
+_MAX_BURST_LINES = 10
 _WINDOW_S = 10.0
 #: Kinds that are remembered. Formats are written in our source, so there are few.
 _MAX_KINDS = 256
@@ -67,7 +67,7 @@ class RepetitionFilter(logging.Filter):
     """Holds back what a broken node or client makes us say over and over. Lines are of one kind
     when they come from the same place with the same format and level."""
 
-    def __init__(self, burst: int = _MAX_BURST, window: float = _WINDOW_S) -> None:
+    def __init__(self, burst: int = _MAX_BURST_LINES, window: float = _WINDOW_S) -> None:
         super().__init__()
         self._burst = burst
         self._window = window

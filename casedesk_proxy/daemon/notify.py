@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 #: Messages that wait while the manager's queue is full (a daemon-reload keeps it busy for
 #: seconds); blocking would stall every stream.
-_MAX_UNSENT = 64
+_MAX_UNSENT_MESSAGES = 64
 
 
 class Notifier:
@@ -25,7 +25,7 @@ class Notifier:
     def __init__(self, address: str | None) -> None:
         """``address``: the value of NOTIFY_SOCKET, a path or an abstract name after ``@``."""
         self._socket: socket.socket | None = None
-        self._unsent: deque[bytes] = deque(maxlen=_MAX_UNSENT)
+        self._unsent: deque[bytes] = deque(maxlen=_MAX_UNSENT_MESSAGES)
         if not address:
             return
         address = "\0" + address[1:] if address.startswith("@") else address

@@ -35,33 +35,33 @@ _HARMONY = "<|channel|>analysis"
 def makes_embeddings(status: int, answer: Any) -> bool:
     """Whether it does, by what it answers to a request for embeddings without any text: 501 where
     it was started without ``--embeddings``, and where it makes some it misses the text."""
-    told = as_text(as_mapping(as_mapping(answer).get("error")).get("message")) or ""
-    return status == 400 and '"input"' in told
+    details = as_text(as_mapping(as_mapping(answer).get("error")).get("message")) or ""
+    return status == 400 and '"input"' in details
 
 
 def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
     """Of ``/v1/models`` and ``/props``. The context is a slot's, not the whole."""
     settings = as_mapping(as_mapping(props).get("default_generation_settings"))
-    told = {one["id"]: one for one in named_entries(listing, "data", "id")}
+    details = {one["id"]: one for one in named_entries(listing, "data", "id")}
     lookalikes = {one["name"]: one for one in named_entries(listing, "models", "name")}
     models = []
     for info in openai_models(listing):
         capabilities = as_texts(lookalikes.get(info.name, {}).get("capabilities"))
         # Only a server with several models tells which of them are loaded.
-        status = as_mapping(told[info.name].get("status")).get("value")
+        status = as_mapping(details[info.name].get("status")).get("value")
         model = replace(
             info,
             context_length=info.context_length or as_count(settings.get("n_ctx")),
             embeds="embedding" in capabilities and "completion" not in capabilities,
             also_embeds={"embedding", "completion"} <= set(capabilities),
             loaded=status == "loaded" if isinstance(status, str) else None,
-            trained_length=as_count(as_mapping(told[info.name].get("meta")).get("n_ctx_train")),
+            trained_length=as_count(as_mapping(details[info.name].get("meta")).get("n_ctx_train")),
             lacks=_lacks(as_mapping(props)),
             ignores=_template_ignores(as_mapping(props).get("chat_template")),
             heeds=_template_heeds(as_mapping(props).get("chat_template")),
         )
         # It answers to each of its aliases, and lists only the first as a model.
-        names = dict.fromkeys([info.name, *as_texts(told[info.name].get("aliases"))])
+        names = dict.fromkeys([info.name, *as_texts(details[info.name].get("aliases"))])
         models += [
             replace(model, name=name, alias_of="" if name == info.name else info.name)
             for name in names
@@ -71,9 +71,9 @@ def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
 
 def _lacks(props: Mapping[str, Any]) -> frozenset[Ability]:
     """It tells its ``modalities`` and its chat template; with several models, of none of them."""
-    told = as_mapping(props.get("modalities"))
+    details = as_mapping(props.get("modalities"))
     kinds = (("vision", Ability.VISION), ("audio", Ability.AUDIO))
-    lacks = {ability for kind, ability in kinds if told.get(kind) is False}
+    lacks = {ability for kind, ability in kinds if details.get(kind) is False}
     template = as_text(props.get("chat_template"))
     if template and not _THINKS.search(template):
         lacks.add(Ability.THINKING)

@@ -29,13 +29,13 @@ def read_models(listing: Any, native: Any) -> tuple[ModelInfo, ...]:
     The list holds what can be asked for: all models on the disk, which are loaded when they are,
     or only those that are loaded. Of the former it is not known what they will run with.
     """
-    told = {one["id"]: _read_old(one) for one in named_entries(native, "data", "id")}
+    details = {one["id"]: _read_old(one) for one in named_entries(native, "data", "id")}
     for entry in named_entries(native, "models", "key"):
-        told[entry["key"]] = _read_new(entry)
+        details[entry["key"]] = _read_new(entry)
         for instance in named_entries(entry, "loaded_instances", "id"):
             # One model may be loaded several times, under names of their own.
-            told.setdefault(instance["id"], _read_new(entry, instance))
-    return tuple(replace(info, **told.get(info.name, {})) for info in openai_models(listing))
+            details.setdefault(instance["id"], _read_new(entry, instance))
+    return tuple(replace(info, **details.get(info.name, {})) for info in openai_models(listing))
 
 
 def _read_new(entry: Mapping[str, Any], loaded: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -29,8 +29,8 @@ _EMBEDS = "embeddings"
 def read_models(listing: Any, capabilities: Any) -> tuple[ModelInfo, ...]:
     """Of ``/v1/models`` and ``/v1/models/capabilities``, which older releases lack. Contexts are
     told nowhere."""
-    told = {one["id"]: _read(one) for one in named_entries(capabilities, "data", "id")}
-    return tuple(replace(info, **told.get(info.name, {})) for info in openai_models(listing))
+    details = {one["id"]: _read(one) for one in named_entries(capabilities, "data", "id")}
+    return tuple(replace(info, **details.get(info.name, {})) for info in openai_models(listing))
 
 
 def _read(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,12 +36,12 @@ __all__ = ["SPEC", "advise", "read_models"]
 #: It serves /v1/messages from this version on (its release notes).
 _MESSAGES_SINCE = (0, 14)
 #: Models that are asked about one by one.
-_MOST_SHOWN = 100
+_MAX_SHOWN_MODELS = 100
 #: Families of embedding models, for releases too old to tell capabilities.
 _EMBEDDING_FAMILIES = {"bert", "nomic-bert", "nomic-bert-moe", "xlm-roberta", "jina-bert-v2"}
 #: Tokens: room for the first prompt of an agent and what it reads.
 _ENOUGH_TOKENS = 32768
-_MOST_NAMED = 10
+_MAX_NAMED_MODELS = 10
 
 
 def read_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
@@ -111,7 +111,7 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
     if not isinstance(version, str) or "models" not in tags:
         return None
     loaded = yield from ask_facts("/api/ps")
-    names = [info.name for info in read_models(tags, None, {})][:_MOST_SHOWN]
+    names = [info.name for info in read_models(tags, None, {})][:_MAX_SHOWN_MODELS]
     answers = yield from ask_together(Inquiry("/api/show", {"model": name}) for name in names)
     shown = {name: one.facts for name, one in zip(names, answers, strict=True)}
     dialects = SPEC.speaks
@@ -145,7 +145,7 @@ def _refresh(known: Detected) -> Asking[Detected | None]:
 def advise(models: Iterable[ModelInfo]) -> list[str]:
     """A sentence for each model that runs with less than it could, and one for all of which that
     is not known."""
-    told, unknown = [], []
+    known, unknown = [], []
     for model in models:
         trained = model.trained_length or 0
         if model.embeds or not trained:
@@ -153,20 +153,24 @@ def advise(models: Iterable[ModelInfo]) -> list[str]:
         if model.context_length is None:
             unknown.append(model)
         elif model.context_length < min(trained, _ENOUGH_TOKENS):
-            told.append(
+            known.append(
                 f"{model.name} runs with a context of {model.context_length} tokens of the "
                 f"{trained} that it was trained with: longer prompts are cut without an error; "
                 f"{_remedy(trained)}"
             )
     if unknown:
-        names = ", ".join(model.name for model in unknown[:_MOST_NAMED])
-        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        names = ", ".join(model.name for model in unknown[:_MAX_NAMED_MODELS])
+        more = (
+            f" and {len(unknown) - _MAX_NAMED_MODELS} more"
+            if len(unknown) > _MAX_NAMED_MODELS
+            else ""
+        )
         longest = max(model.trained_length or 0 for model in unknown)
-        told.append(
+        known.append(
             f"the context that {names}{more} will run with is not known; Ollama's default can be "
             f"2048 or 4096 tokens, and longer prompts are cut without an error; {_remedy(longest)}"
         )
-    return told
+    return known
 
 
 def _remedy(trained: int) -> str:

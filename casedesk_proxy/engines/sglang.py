@@ -26,18 +26,18 @@ __all__ = ["SPEC", "read_models"]
 
 def read_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
     """Of ``/v1/models`` and ``/get_model_info``."""
-    told = as_mapping(model_info)
-    embeds = told.get("is_generation") is False
+    details = as_mapping(model_info)
+    embeds = details.get("is_generation") is False
     kinds = (
         ("is_generation", Ability.COMPLETION),
         ("has_image_understanding", Ability.VISION),
         ("has_audio_understanding", Ability.AUDIO),
     )
-    lacks = frozenset(ability for kind, ability in kinds if told.get(kind) is False)
-    if told.get("is_generation") is True:
+    lacks = frozenset(ability for kind, ability in kinds if details.get(kind) is False)
+    if details.get("is_generation") is True:
         lacks |= {Ability.EMBEDDING}
     # Its Harmony path raises for an effort of ``none``.
-    ignores = frozenset({Control.OFF} if told.get("model_type") == "gpt_oss" else ())
+    ignores = frozenset({Control.OFF} if details.get("model_type") == "gpt_oss" else ())
     return tuple(
         replace(info, embeds=embeds, lacks=lacks, ignores=ignores)
         for info in openai_models(listing)

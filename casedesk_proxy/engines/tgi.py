@@ -21,12 +21,12 @@ __all__ = ["SPEC", "read_models"]
 
 def read_models(info: Any) -> tuple[ModelInfo, ...]:
     """Of ``/info``: it serves one model."""
-    told = as_mapping(info)
-    name = as_text(told.get("model_id"))
+    details = as_mapping(info)
+    name = as_text(details.get("model_id"))
     if name is None:
         return ()
-    total = as_count(told.get("max_total_tokens"))
-    read = as_count(told.get("max_input_tokens")) or as_count(told.get("max_input_length"))
+    total = as_count(details.get("max_total_tokens"))
+    read = as_count(details.get("max_input_tokens")) or as_count(details.get("max_input_length"))
     written = total - read if total and read and total > read else None
     return (ModelInfo(name=name, context_length=read or total, output_limit=written),)
 

@@ -209,7 +209,7 @@ class Fiber(Generic[T]):
             self._end(None)
         except Exception as fault:
             self._end(None)
-            _tell(self._loop, fault)
+            _report(self._loop, fault)
         else:
             self._wait_for(awaited)
         finally:
@@ -291,8 +291,8 @@ class _TaskRun(Generic[T]):
         fault = None if task.cancelled() else task.exception()
         self._finished(None if fault is not None or task.cancelled() else task.result())
         if fault is not None:
-            _tell(self._loop, fault)
+            _report(self._loop, fault)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, fault: BaseException) -> None:
+def _report(loop: asyncio.AbstractEventLoop, fault: BaseException) -> None:
     loop.call_exception_handler({"message": "a fiber failed", "exception": fault})

@@ -24,9 +24,9 @@ _PLAIN = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\bfnrt])++')
 _PROBE, _PROBED = rb"\b\f?\f\b", "\b\f?\f\b"
 #: So many reads in a row may teach nothing before no more is learnt: some nodes change a time or
 #: a count in each.
-_PATIENCE = 8
+_MAX_FAILED_READS = 8
 #: Longer than any read: nothing is recognised.
-_NOTHING = 1 << 62
+_UNREACHABLE_BYTES = 1 << 62
 
 
 class TextTemplate:
@@ -43,7 +43,7 @@ class TextTemplate:
     def __init__(self, key: bytes, find: Callable[[Any], Any]) -> None:
         self._key = b'"' + key + b'":"'
         self._find = find
-        self._patience = _PATIENCE if is_on(Trick.TEMPLATE) else 0
+        self._patience = _MAX_FAILED_READS if is_on(Trick.TEMPLATE) else 0
         self.forget()
 
     @property
@@ -61,7 +61,7 @@ class TextTemplate:
         text = data[len(self._before) - 1 : len(data) - len(self._after) + 1]
         if _PLAIN.fullmatch(text, 1, len(text) - 1) is None or not is_stream_safe(text):
             return None
-        self._patience = _PATIENCE
+        self._patience = _MAX_FAILED_READS
         return text
 
     def learn(self, data: bytes) -> None:
@@ -89,4 +89,4 @@ class TextTemplate:
 
     def forget(self) -> None:
         self._before = self._after = b""
-        self._least = _NOTHING
+        self._least = _UNREACHABLE_BYTES

@@ -27,8 +27,8 @@ _FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
 #: Header of a reply to a request of which something was left out.
 _DROPPED = "x-casedesk-dropped"
 #: Paths told there; the log has more.
-_MOST_TOLD = 10
-_MOST_OF_ONE = 100
+_MAX_LISTED_PATHS = 10
+_MAX_PATH_CHARS = 100
 _PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256))
 
 
@@ -168,10 +168,10 @@ def _warn(dropped: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     nothing but printable ASCII comes back to it."""
     if not dropped:
         return ()
-    told = [
-        path[:_MOST_OF_ONE].encode("ascii", "replace").translate(_PRINTABLE).decode()
-        for path in dropped[:_MOST_TOLD]
+    paths = [
+        path[:_MAX_PATH_CHARS].encode("ascii", "replace").translate(_PRINTABLE).decode()
+        for path in dropped[:_MAX_LISTED_PATHS]
     ]
-    if len(dropped) > _MOST_TOLD:
-        told.append(f"and {len(dropped) - _MOST_TOLD} more")
-    return ((_DROPPED, ", ".join(told)),)
+    if len(dropped) > _MAX_LISTED_PATHS:
+        paths.append(f"and {len(dropped) - _MAX_LISTED_PATHS} more")
+    return ((_DROPPED, ", ".join(paths)),)

@@ -97,9 +97,9 @@ class Delivery:
             idle = deployment.idle_timeout(self._lease.node)
             wanted = deployment.config
             translated = self.relay.machine.body.is_translated
-            beats = wanted.heartbeat and (translated or wanted.heartbeat_verbatim)
-            beat_after = wanted.heartbeat if beats else float("inf")
-            self._watch.add(self.relay, idle, deployment.client_stall_timeout, beat_after)
+            keeps_alive = wanted.heartbeat and (translated or wanted.heartbeat_verbatim)
+            keepalive_after = wanted.heartbeat if keeps_alive else float("inf")
+            self._watch.add(self.relay, idle, deployment.client_stall_timeout, keepalive_after)
 
     async def begun(self) -> Beginning:
         """How the reply began: of a translated one, once something of it has been sent to the

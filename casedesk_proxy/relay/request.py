@@ -15,16 +15,16 @@ from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
 
-__all__ = ["CONTINUE", "GRACE", "Client", "ClientRequest"]
+__all__ = ["CONTINUE", "TIMEOUT_GRACE_S", "Client", "ClientRequest"]
 
 #: Body bytes taken before anyone has asked for the body.
-_UNASKED = 65536
+_MAX_UNASKED_BYTES = 65536
 #: Stands for every body that has come whole.
 _ENDED = LengthReader(0)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: Seconds between a client's time-out and the verdict. Timers run before reads: after a stall of
 #: ours, or the machine's, what the client sent in time has yet to be read.
-GRACE = 0.1
+TIMEOUT_GRACE_S = 0.1
 
 
 class Client(Protocol):
@@ -100,7 +100,7 @@ class ClientRequest:
     @property
     def wants(self) -> bool:
         """Whether more of the body may be read now."""
-        return self._limit is not None or self._size <= _UNASKED or self._done is not None
+        return self._limit is not None or self._size <= _MAX_UNASKED_BYTES or self._done is not None
 
     def feed(self, data: bytes, start: int = 0) -> int:
         """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
@@ -137,7 +137,7 @@ class ClientRequest:
     def wake(self) -> None:
         """Let whoever reads go on, if there is news. The last thing that a caller does."""
         if self._waiter is not None and (self._reader.ended or self._fault is not None):
-            self._tell(True)
+            self._resolve(True)
 
     def take(self, limit: int) -> bytes:
         """The body, which has come whole. Raises TooLarge beyond ``limit`` bytes, BadRequest for
@@ -227,9 +227,9 @@ class ClientRequest:
 
     def _come_due(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(GRACE, self._tell, False)
+        self._timer = loop.call_later(TIMEOUT_GRACE_S, self._resolve, False)
 
-    def _tell(self, news: bool) -> None:
+    def _resolve(self, news: bool) -> None:
         if self._waiter is not None and not self._waiter.done:
             self._waiter.set(news)
 

@@ -9,7 +9,7 @@ from casedesk_proxy.errors import Busy
 __all__ = ["Room"]
 
 #: Seconds after which a client that found no room may come again.
-_COME_AGAIN = 5.0
+_FULL_RETRY_AFTER_S = 5.0
 
 
 class Room:
@@ -46,5 +46,5 @@ def _full() -> Busy:
         " (server.max_bodies); send this one again in a few seconds",
         status=503,
         code="bodies_full",
-        retry_after=_COME_AGAIN,
+        retry_after=_FULL_RETRY_AFTER_S,
     )

@@ -17,17 +17,17 @@ from casedesk_proxy.upstream.deadlines import LATE_TIMER_GRACE_S, LATE_TIMER_S
 __all__ = ["Watch"]
 
 #: Looks per limit; and the least seconds between two looks.
-_LOOKS = 4
-_LEAST = 0.02
+_LOOKS_PER_LIMIT = 4
+_MIN_LOOK_PERIOD_S = 0.02
 #: Seconds of silence after which a reply is looked at: it may be over but for the node's word.
-_QUIET = 1.0
+_QUIET_S = 1.0
 
 
 @dataclass(slots=True)
 class _Watched:
     idle_limit: float
     stall_limit: float
-    beat_after: float
+    keepalive_after: float
     events: int
     quiet_since: float
     sent: int
@@ -35,7 +35,7 @@ class _Watched:
 
     @property
     def shortest(self) -> float:
-        return min(self.idle_limit, self.stall_limit, self.beat_after)
+        return min(self.idle_limit, self.stall_limit, self.keepalive_after)
 
 
 class Watch:
@@ -53,15 +53,19 @@ class Watch:
         return list(self._watched)
 
     def add(
-        self, relay: Relay, idle_limit: float, stall_limit: float, beat_after: float = float("inf")
+        self,
+        relay: Relay,
+        idle_limit: float,
+        stall_limit: float,
+        keepalive_after: float = float("inf"),
     ) -> None:
         """Limits in seconds: the node's silence, the client's while bytes wait for it, and the
         silence towards the client after which it gets a sign of life."""
         now = self._loop.time()
         self._watched[relay] = watched = _Watched(
-            idle_limit, stall_limit, beat_after, relay.events, now, relay.sent, now
+            idle_limit, stall_limit, keepalive_after, relay.events, now, relay.sent, now
         )
-        self._look_by(now + max(watched.shortest / _LOOKS, _LEAST))
+        self._look_by(now + max(watched.shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
 
     def discard(self, relay: Relay) -> None:
         self._watched.pop(relay, None)
@@ -91,7 +95,7 @@ class Watch:
                 relay.fail()
             shortest = min(shortest, watched.shortest)
         if self._watched:
-            self._look_by(now + max(shortest / _LOOKS, _LEAST))
+            self._look_by(now + max(shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
 
     def _judge(self, relay: Relay, watched: _Watched, now: float) -> None:
         if relay.paused_at is not None:
@@ -101,11 +105,11 @@ class Watch:
         elif relay.events != watched.events:
             watched.events = relay.events
             watched.quiet_since = now
-        elif now - watched.quiet_since >= min(_QUIET, watched.idle_limit / _LOOKS):
+        elif now - watched.quiet_since >= min(_QUIET_S, watched.idle_limit / _LOOKS_PER_LIMIT):
             self._judge_silence(relay, watched, now)
         if relay.sent != watched.sent:
             watched.sent, watched.spoke_at = relay.sent, now
-        elif now - watched.spoke_at >= watched.beat_after:
+        elif now - watched.spoke_at >= watched.keepalive_after:
             relay.keep_alive()
             watched.sent, watched.spoke_at = relay.sent, now
 

@@ -47,7 +47,7 @@ _GIVEN_UP = re.compile(
     rf'"(?:{"|".join(_REASONS)})"\s*:\s*"(?:{"|".join(_FAILURES)})"'.encode("ascii")
 )
 #: Bytes.
-_LONGEST_LAST = 256
+_MAX_LAST_BYTES = 256
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
 
@@ -73,7 +73,7 @@ def is_answered(surface: Dialect, tail: bytes) -> bool:
     """Whether the last bytes are the protocol's last event: whoever reads it needs no more, and
     need not wait for the message's end."""
     word, last = _LAST.get(surface, (b"", None))
-    end = tail[-_LONGEST_LAST:]
+    end = tail[-_MAX_LAST_BYTES:]
     return last is not None and word in end and last.search(end) is not None
 
 

@@ -107,9 +107,9 @@ def place_error(
     return frame.removeprefix(b"data: ") if position is Position.BEGUN else before + frame
 
 
-def part(*, bare: bool, told: bool) -> Parting:
+def part(*, bare: bool, shown: bool) -> Parting:
     """How a client is parted with whose reply was cut; ``told``: it has been told so."""
-    return Parting.RESET if bare and not told else Parting.CLOSE
+    return Parting.RESET if bare and not shown else Parting.CLOSE
 
 
 def drop(*, bare: bool) -> Parting:

@@ -13,7 +13,7 @@ from casedesk_proxy.dialects.node_errors.documents import is_error, status_of
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import NodeError, ProxyError
 from casedesk_proxy.jsonio import TooDeep, dumps
-from casedesk_proxy.replying.node_errors import LONGEST, without_key
+from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.tails import event_around
 
@@ -36,7 +36,7 @@ def read_within(payload: bytes) -> NodeError | None:
     if not isinstance(document, dict) or not is_error(document):
         return None
     try:
-        return NodeError(status_of(document), dumps(document)[:LONGEST])
+        return NodeError(status_of(document), dumps(document)[:MAX_ERROR_BYTES])
     except TooDeep:
         return None
 

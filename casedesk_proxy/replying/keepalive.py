@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from casedesk_proxy.terms import Dialect, Framing
 
-__all__ = ["pulse"]
+__all__ = ["keepalive_bytes"]
 
 _PULSES = {
     Dialect.GEMINI: b"\n\n",
@@ -23,7 +23,7 @@ _SAYS_NOTHING = (
 )
 
 
-def pulse(surface: Dialect, framing: Framing, client: bytes) -> bytes:
+def keepalive_bytes(surface: Dialect, framing: Framing, client: bytes) -> bytes:
     """Body bytes that may stand before, between and behind events, or between the elements of an
     array; b"" where none may.
 

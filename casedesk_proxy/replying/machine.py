@@ -262,10 +262,10 @@ class ReplyMachine:
             self.fault = error.with_traceback(None)
             self._end(breach.terminal, Parting.KEEP)
             return
-        told = self.body.tell(error) if self._reachable else b""
-        if told:
-            self._send(told, self.state)
-        self._end(breach.terminal, part(bare=self.body.bare, told=bool(told)))
+        shown = self.body.error_bytes(error) if self._reachable else b""
+        if shown:
+            self._send(shown, self.state)
+        self._end(breach.terminal, part(bare=self.body.bare, shown=bool(shown)))
 
     def _send(self, wire: bytes, state: State) -> None:
         """``wire``: body bytes as they stand on the wire; behind the head, if that is due."""

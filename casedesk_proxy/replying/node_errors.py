@@ -17,17 +17,17 @@ from casedesk_proxy.surfaces.error_shapes import is_error
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["LONGEST", "judge_refusal", "nodes_affair", "remedy", "without_key"]
+__all__ = ["MAX_ERROR_BYTES", "judge_refusal", "nodes_affair", "remedy", "without_key"]
 
 #: Bytes of an error reply that are looked at; what is longer is none of a known form.
-LONGEST = 65536
+MAX_ERROR_BYTES = 65536
 
 #: How the vendor's messages begin of what is too long.
 _VENDORS = ("prompt is too long", "input length and `max_tokens` exceed context limit")
 #: Characters of a key of which a part tells something.
-_LEAST_KEY = 8
+_MIN_KEY_CHARS = 8
 #: Bytes in which such a part is looked for: servers that tell it are brief.
-_MOST_WORDS = 4096
+_MAX_BRIEF_BYTES = 4096
 _WORD = re.compile(rb"[^\s\"',<>]+")
 _MASK = re.compile(rb"\*{2,}|(?:\xe2\x80[\xa2\xa6]|\\u20(?:22|26))+|\.{3,}|[xX]{4,}")
 
@@ -50,11 +50,11 @@ def judge_refusal(
     node calls its own is none that clients should repeat.
     """
     known = without_key(body, key)
-    plain = len(body) <= LONGEST and known == body and not _tells(body, authority)
+    plain = len(body) <= MAX_ERROR_BYTES and known == body and not _tells(body, authority)
     formed = plain and is_error(surface, body)
     if formed and head.status < 500 and surface is not Dialect.ANTHROPIC:
         return None
-    fault = read_fault(surface, head.status, head.headers, known[:LONGEST], model, ())
+    fault = read_fault(surface, head.status, head.headers, known[:MAX_ERROR_BYTES], model, ())
     ours = isinstance(fault, ClientFault) and head.status >= 500
     if formed and not ours and not _reads_better(fault, body):
         return None
@@ -90,17 +90,17 @@ def nodes_affair(
 
 def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool) -> str:
     """What an operator is told of such a refusal. ``keyed``: the node has a key."""
-    told = f"it answered {status}"
+    message = f"it answered {status}"
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
         if status == 402:
-            return f"{told}: its account has no credit left"
+            return f"{message}: its account has no credit left"
         mend = f"check nodes.{node}.api_key" if keyed else f"it may want nodes.{node}.api_key"
         what = "to take its key" if keyed else "access"
         for_model = f" for {_quote(model)}" if verdict is Verdict.MODEL_DENIED else ""
-        return f"{told}, refusing {what}{for_model}: {mend} and what its account may use"
+        return f"{message}, refusing {what}{for_model}: {mend} and what its account may use"
     if verdict is Verdict.NO_MODEL:
-        return f"{told}: it does not have the model {_quote(model)}"
-    return told
+        return f"{message}: it does not have the model {_quote(model)}"
+    return message
 
 
 def _quote(name: str) -> str:
@@ -123,9 +123,9 @@ def without_key(body: bytes, key: str | None) -> bytes:
         return body
     for form in {key.encode(), jsonio.dumps(key)[1:-1]}:
         body = body.replace(form, b"...")
-    if len(key) < _LEAST_KEY:
+    if len(key) < _MIN_KEY_CHARS:
         return body
-    return _without_masked(body[:_MOST_WORDS], key) + body[_MOST_WORDS:]
+    return _without_masked(body[:_MAX_BRIEF_BYTES], key) + body[_MAX_BRIEF_BYTES:]
 
 
 def _without_masked(body: bytes, key: str) -> bytes:

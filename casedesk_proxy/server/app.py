@@ -56,11 +56,11 @@ from casedesk_proxy.upstream.probes import Prober
 __all__ = ["Gateway"]
 
 #: Seconds for which the first look at the nodes may keep start-up waiting.
-FIRST_ROUND = 2.0
+FIRST_ROUND_WAIT_S = 2.0
 #: Seconds in which streams that were told to end may do so.
-FAREWELL = 1.0
+STOP_GRACE_S = 1.0
 #: Seconds that a client's TLS handshake may take, and so hold up a drain.
-HANDSHAKE = 10.0
+HANDSHAKE_TIMEOUT_S = 10.0
 
 
 class Gateway:
@@ -102,15 +102,15 @@ class Gateway:
         self.metadata = Metadata(loop, self.serving, self.dispatcher.slots.set_slot_count)
         self.dispatcher.slots.on_service_lost = self.metadata.failed
         self._prober = Prober(loop, self.serving, self.dispatcher.slots, self.metadata)
-        told = (self.metrics.count, *sinks)
-        self._handler = Handler(loop, self.serving, self.dispatcher, self.metadata, told)
+        recipients = (self.metrics.count, *sinks)
+        self._handler = Handler(loop, self.serving, self.dispatcher, self.metadata, recipients)
         self._apply(None)
         self._public = PublicServer(
             self._handler.handle,
             self._handler.reject,
             head_timeout=config.server.header_timeout,
             idle_timeout=config.server.keepalive_timeout,
-            handshake_timeout=HANDSHAKE if config.server.tls is not None else 0.0,
+            handshake_timeout=HANDSHAKE_TIMEOUT_S if config.server.tls is not None else 0.0,
             limits=lambda: self.serving.current.limits,
         )
         #: Where the public side listens, as URLs.
@@ -177,7 +177,7 @@ class Gateway:
             self._locate(replace(where, admin_is_local=are_local(admin)))
             await self._start_admin(admin)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND)
+            await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND_WAIT_S)
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
         self._loop_lag.start()
@@ -231,7 +231,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._public.close(FAREWELL)
+        await self._public.close(STOP_GRACE_S)
         await self.metadata.close()
         if self._admin is not None:
             for listener in self._admin_listeners:
@@ -272,7 +272,7 @@ class Gateway:
                     self._public,
                     sock=sock.dup(),
                     ssl=self._tls.context if self._tls is not None else None,
-                    ssl_handshake_timeout=HANDSHAKE if self._tls is not None else None,
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self._tls is not None else None,
                     backlog=MAX_PENDING_CONNECTIONS,
                 )
             )

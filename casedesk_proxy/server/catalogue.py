@@ -46,13 +46,17 @@ class Remembered:
         if call.action is not Action.LIST_MODELS or len(call.query) > _MAX_QUERY_CHARS:
             return list_models(call, rules, reported)
         asked = call.surface, call.deployment is None, call.query, id(rules)
-        told = rules, *(reported.get(name) for name in rules.nodes)
+        sources = rules, *(reported.get(name) for name in rules.nodes)
         made_of, reply = self._lists.get(asked, ((), None))
-        if reply is None or len(made_of) != len(told) or any(map(operator.is_not, made_of, told)):
+        if (
+            reply is None
+            or len(made_of) != len(sources)
+            or any(map(operator.is_not, made_of, sources))
+        ):
             reply = list_models(call, rules, reported)
             if len(self._lists) >= _MAX_LISTS:
                 del self._lists[next(iter(self._lists))]
-            self._lists[asked] = told, reply
+            self._lists[asked] = sources, reply
         return reply
 
 

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["ClientConnection"]
 
 #: Bytes of a next request that may wait while one is answered; beyond, reading pauses.
-_MAX_PENDING = 65536
+_MAX_PENDING_BYTES = 65536
 #: Seconds in which a client may still send what nobody reads, so that it sees our answer:
 #: closing before would make its kernel discard it (RFC 9112 section 9.6).
-_LINGER = 2.0
+_LINGER_S = 2.0
 #: Bytes of a read as large as the loop makes them, of which up to 32 come in a row.
-_LARGE_READ = 131072
+_LARGE_READ_BYTES = 131072
 
 
 class ClientConnection(asyncio.Protocol):
@@ -104,7 +104,7 @@ class ClientConnection(asyncio.Protocol):
         if self._queued:
             self._regulate()
             return
-        if len(data) >= _LARGE_READ and not self._is_whole():
+        if len(data) >= _LARGE_READ_BYTES and not self._is_whole():
             # The next one is for the next round.
             self._ask_for_turn()
             self._regulate()
@@ -114,7 +114,7 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has closed, or at least will say no more. Whoever wants what was asked for
         may have it: see `halfclosed`."""
-        self._settle()
+        self._flush()
         waits = self._queued or (self._clogged and bool(self._incoming.data))
         if self._parting or not (waits or self.fiber is not None):
             self.close()
@@ -181,7 +181,7 @@ class ClientConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """When what has been written is sent, or nobody takes it."""
-        self._settle()
+        self._flush()
         if self.transport is not None:
             self._server.stalls.watch(self)
             self.transport.close()
@@ -270,7 +270,7 @@ class ClientConnection(asyncio.Protocol):
         elif request is not None and not request.complete:
             hold = self._queued or not request.wants
         else:
-            hold = self._queued or len(self._incoming) > _MAX_PENDING
+            hold = self._queued or len(self._incoming) > _MAX_PENDING_BYTES
         hold = hold or (self._clogged and request is None and bool(self._incoming.data))
         if hold is not self._held and self._is_open():
             assert self.transport is not None
@@ -292,15 +292,15 @@ class ClientConnection(asyncio.Protocol):
                 return False
             head = server.heads.read(block)
         except HeadTooLarge as error:
-            told = BadRequest(f"the request's head is too large: {error}", status=431)
+            fault = BadRequest(f"the request's head is too large: {error}", status=431)
         except MalformedMessage as error:
-            told = BadRequest(f"the request is not well-formed HTTP/1.1: {error}")
+            fault = BadRequest(f"the request is not well-formed HTTP/1.1: {error}")
         except BadRequest as error:
-            told = error.with_traceback(None)
+            fault = error.with_traceback(None)
         else:
             self._begin(head)
             return True
-        self._reject(told, block or b"")
+        self._reject(fault, block or b"")
         return False
 
     def _begin(self, head: RequestHead) -> None:
@@ -308,7 +308,7 @@ class ClientConnection(asyncio.Protocol):
         self._patience.have_head()
         if server.closing:
             head = replace(head, keep_alive=False)
-        self._settle()
+        self._flush()
         self._request = request = ClientRequest(head, self, server.room)
         self._incoming.feed(request)
         self.fiber = make_run(server.loop, server.answer(request), self._answered)
@@ -316,7 +316,7 @@ class ClientConnection(asyncio.Protocol):
 
     # A request's end, and the connection's.
 
-    def _settle(self) -> None:
+    def _flush(self) -> None:
         if self.transport is not None:
             self._server.cork.flush(self.transport)
 
@@ -353,18 +353,18 @@ class ClientConnection(asyncio.Protocol):
 
     def _linger(self, request: ClientRequest) -> None:
         """Take no more, but let the client finish: it may not read before it has sent all."""
-        self._settle()
+        self._flush()
         if self._half is not None and not self._incoming.data:
             self.close()
             return
         request.discard(self.close)
         self._go_on()
-        self._lingering = self._server.loop.call_later(_LINGER, self.close)
+        self._lingering = self._server.loop.call_later(_LINGER_S, self.close)
 
     def _part(self) -> None:
         """All is said to a client that may still send: closing now would end in a reset, which
         may overtake our answer."""
-        self._settle()
+        self._flush()
         self._stop_timers()
         if self._half is not None:
             self.close()
@@ -374,11 +374,11 @@ class ClientConnection(asyncio.Protocol):
         self._regulate()
         if self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
-        self._lingering = self._server.loop.call_later(_LINGER, self.close)
+        self._lingering = self._server.loop.call_later(_LINGER_S, self.close)
 
     def _reject(self, error: ProxyError, head: bytes = b"") -> None:
         """Answer what is no request; more of it may come."""
-        self._settle()
+        self._flush()
         # What was malformed has been taken already.
         self._server.reject(self, head or self._incoming.peek(), error)
         self._part()

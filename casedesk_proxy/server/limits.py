@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from casedesk_proxy.config.schema import Server
 
-__all__ = ["Limits", "read_limits"]
+__all__ = ["ServerLimits", "read_limits"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """Those keys of the configuration's ``server`` that a reload takes. ``send_timeout`` in
     seconds, ``min_rate`` in bytes a second, ``max_bodies`` in bytes."""
 
@@ -19,7 +19,7 @@ class Limits:
     max_bodies: int = 2**28
 
 
-def read_limits(settings: Server) -> Limits:
+def read_limits(settings: Server) -> ServerLimits:
     """One body of the largest allowed size always fits."""
     most = max(settings.max_bodies, settings.max_body)
-    return Limits(settings.send_timeout, settings.min_rate, most)
+    return ServerLimits(settings.send_timeout, settings.min_rate, most)

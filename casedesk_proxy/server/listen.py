@@ -26,8 +26,8 @@ def bind(address: str) -> socket.socket:
         sock = _bind_unix(address[5:]) if address.startswith("unix:") else _bind_tcp(address)
     except OSError as error:
         hint = None if address.startswith("unix:") else _HINTS.get(error.errno or 0)
-        told = f"{error.strerror}; {hint}" if hint else error.strerror
-        raise OSError(error.errno, f"cannot listen on {address}: {told}") from None
+        reason = f"{error.strerror}; {hint}" if hint else error.strerror
+        raise OSError(error.errno, f"cannot listen on {address}: {reason}") from None
     prepare(sock)
     sock.listen(MAX_PENDING_CONNECTIONS)
     return sock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from casedesk_proxy.relay.request import GRACE
+from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
 
 __all__ = ["Patience"]
 
@@ -33,7 +33,7 @@ class _Waited(Protocol):
 
 class Patience:
     """The timers of one connection, in which a verdict waits for what may have come in time, see
-    `GRACE`. ``end`` must be called."""
+    `TIMEOUT_GRACE_S`. ``end`` must be called."""
 
     __slots__ = ("_connection", "_head", "_idle", "_limits", "_since")
 
@@ -87,7 +87,7 @@ class Patience:
         if left > 0:
             self._idle = loop.call_later(left, self._look)
         else:
-            self._idle = loop.call_later(GRACE, self._judge, self._since)
+            self._idle = loop.call_later(TIMEOUT_GRACE_S, self._judge, self._since)
 
     def _judge(self, since: float) -> None:
         self._idle = None
@@ -97,7 +97,7 @@ class Patience:
             self._connection.close()
 
     def _doubt(self) -> None:
-        self._head = self._limits.loop.call_later(GRACE, self._give_up)
+        self._head = self._limits.loop.call_later(TIMEOUT_GRACE_S, self._give_up)
 
     def _give_up(self) -> None:
         connection = self._connection

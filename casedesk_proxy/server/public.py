@@ -15,7 +15,7 @@ from casedesk_proxy.relay.request import Client, ClientRequest
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
-from casedesk_proxy.server.limits import Limits
+from casedesk_proxy.server.limits import ServerLimits
 from casedesk_proxy.server.stalls import Stalls
 from casedesk_proxy.server.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head
@@ -46,7 +46,7 @@ class PublicServer:
         head_timeout: float,
         idle_timeout: float,
         handshake_timeout: float = 0.0,
-        limits: Callable[[], Limits] = Limits,
+        limits: Callable[[], ServerLimits] = ServerLimits,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.answer = answer
@@ -101,14 +101,14 @@ class PublicServer:
     def forget(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
         self.stalls.forget(connection)
-        self._tell_empty()
+        self._notify_empty()
 
     def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:
         if (timer := self._shaking.pop(shaking, None)) is not None:
             timer.cancel()
-            self._tell_empty()
+            self._notify_empty()
 
-    def _tell_empty(self) -> None:
+    def _notify_empty(self) -> None:
         if self.connections or self._shaking:
             return
         if self._emptied is not None and not self._emptied.done():

@@ -45,7 +45,7 @@ class RefusalLimit:
         if verdict is RefusalVerdict.LOGGED:
             return Judged(error, summed_up=False)
         if self._timer is None:
-            self._timer = self._loop.call_later(_SUMMARY_PERIOD_S, self._tell)
+            self._timer = self._loop.call_later(_SUMMARY_PERIOD_S, self._log_summaries)
         if verdict is RefusalVerdict.SUMMED_UP:
             return Judged(error, summed_up=True)
         too_many = ClientFault(
@@ -60,15 +60,15 @@ class RefusalLimit:
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._tell()
+            self._log_summaries()
 
-    def _tell(self) -> None:
+    def _log_summaries(self) -> None:
         self._timer = None
         for one in self._refusals.summarise():
-            log.warning("%s", _say(one))
+            log.warning("%s", _format(one))
 
 
-def _say(one: Summary) -> str:
+def _format(one: Summary) -> str:
     whose = one.address or "other addresses"
     said = f"refused {one.refused} more requests from {whose} without a valid token"
     return f"{said}, {one.limited} of them with 429" if one.limited else said

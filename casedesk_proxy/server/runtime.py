@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.server.hosts import own_hosts
-from casedesk_proxy.server.limits import Limits, read_limits
+from casedesk_proxy.server.limits import ServerLimits, read_limits
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.telemetry.accesslog import Sink, access_log
 from casedesk_proxy.telemetry.log_output import LogFormatter
@@ -48,7 +48,7 @@ class Runtime:
 
     config: Config
     snapshot: Snapshot
-    limits: Limits
+    limits: ServerLimits
     listening: Listening
     hosts: Hosts
     admin_hosts: Hosts

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from casedesk_proxy.relay.parting import reset
-from casedesk_proxy.server.limits import Limits
+from casedesk_proxy.server.limits import ServerLimits
 
 __all__ = ["Stalls", "Writer"]
 
@@ -31,7 +31,7 @@ class Stalls:
 
     __slots__ = ("_limits", "_loop", "_timer", "_watched")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Callable[[], Limits]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Callable[[], ServerLimits]) -> None:
         self._loop = loop
         self._limits = limits
         #: How many bytes were unsent, and when.
@@ -71,5 +71,5 @@ class Stalls:
         if self._watched:
             self._look_later(limits)
 
-    def _look_later(self, limits: Limits) -> None:
+    def _look_later(self, limits: ServerLimits) -> None:
         self._timer = self._loop.call_later(limits.send_timeout / _LOOKS_PER_LIMIT, self._look)

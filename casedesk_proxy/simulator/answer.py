@@ -124,8 +124,8 @@ def embed(text: str, size: Any = None) -> list[float]:
     return [(byte - 128) / 128 for byte in data[:size]]
 
 
-def bad_field(name: str, told: str) -> BadRequest:
-    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))
+def bad_field(name: str, message: str) -> BadRequest:
+    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))
 
 
 def _numbers(count: int) -> Iterator[str]:

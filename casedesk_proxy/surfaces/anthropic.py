@@ -46,8 +46,8 @@ _STATUS = {501: 400, 502: 529, 503: 529}
 #: By this Anthropic's tool runner, which asks for a thread unless told otherwise, knows to go on
 #: without one and to send all of the conversation (anthropic 2.14).
 _NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
-_DEFAULT_PAGE_MODELS = 20
-_MAX_PAGE_MODELS = 1000
+_DEFAULT_PAGE_SIZE = 20
+_MAX_PAGE_SIZE = 1000
 
 
 def require_version(headers: RawHeaders) -> None:
@@ -87,7 +87,7 @@ def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
     """A page of models by name. ``query`` may hold limit (1 to 1000, default 20) and one of
     after_id and before_id, which need not be in the list any more. Raises BadRequest."""
     parameters = dict(read_pairs(query))
-    limit = _limit(parameters.get("limit") or str(_DEFAULT_PAGE_MODELS))
+    limit = _limit(parameters.get("limit") or str(_DEFAULT_PAGE_SIZE))
     after, before = parameters.get("after_id"), parameters.get("before_id")
     if after and before:
         raise _bad_parameter("before_id", "only one of after_id and before_id may be given")
@@ -133,10 +133,10 @@ def _kind(status: int) -> str:
 
 def _envelope(kind: str, error: ProxyError, request_id: str) -> bytes:
     message = message_of(error).encode("utf-8", "replace").decode()
-    told: dict[str, Any] = {"type": kind, "message": message}
+    details: dict[str, Any] = {"type": kind, "message": message}
     if isinstance(error, Unsupported) and any(one.path == "thread" for one in error.violations):
-        told["details"] = _NO_THREADS
-    shown: dict[str, Any] = {"type": "error", "error": told}
+        details["details"] = _NO_THREADS
+    shown: dict[str, Any] = {"type": "error", "error": details}
     if request_id:
         shown["request_id"] = request_id
     return jsonio.dumps_stream(shown)
@@ -151,10 +151,10 @@ def _rfc3339(seconds: int) -> str:
 
 
 def _limit(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX_PAGE_MODELS:
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX_PAGE_SIZE:
         return int(text[:9])
     raise _bad_parameter("limit", "a number from 1 to 1000 is required")
 
 
-def _bad_parameter(name: str, told: str) -> BadRequest:
-    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))
+def _bad_parameter(name: str, message: str) -> BadRequest:
+    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))

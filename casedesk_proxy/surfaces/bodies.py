@@ -147,13 +147,13 @@ def _parse(raw: bytes) -> dict[str, Any]:
     try:
         value = jsonio.loads(raw)
     except jsonio.JSONError as error:
-        raise BadRequest(_told(error, raw), code="invalid_json") from None
+        raise BadRequest(_describe_syntax_error(error, raw), code="invalid_json") from None
     if not isinstance(value, dict):
         raise BadRequest("the body is not a JSON object", code="invalid_json")
     return value
 
 
-def _told(error: jsonio.JSONError, raw: bytes) -> str:
+def _describe_syntax_error(error: jsonio.JSONError, raw: bytes) -> str:
     """What is wrong and at which byte, counted from 0; nothing of the body itself."""
     try:
         raw.decode()
@@ -171,5 +171,5 @@ def _refuse_stream_field(call: Call, value: dict[str, Any]) -> None:
         )
 
 
-def _bad_field(name: str, told: str) -> BadRequest:
-    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))
+def _bad_field(name: str, message: str) -> BadRequest:
+    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))

@@ -113,10 +113,10 @@ def _name_at_end(piece: bytes) -> bytes:
 
 def _too_many(raw: bytes, end: int, most: int, each: int, what: str) -> BadRequest:
     field = _field_before(raw, end)
-    told = f"the body holds more than {each * most} JSON {what}, of which this field has most"
-    told += f" (server.body_items: {most})"
+    message = f"the body holds more than {each * most} JSON {what}, of which this field has most"
+    message += f" (server.body_items: {most})"
     return BadRequest(
-        f"{field}: {told}", code="too_many_items", violations=(Violation(field, told),)
+        f"{field}: {message}", code="too_many_items", violations=(Violation(field, message),)
     )
 
 

@@ -66,8 +66,8 @@ def base_reply(call: Call) -> OwnReply:
     """What there is at a base URL, for health checkers and people: the same whoever asks, and
     whether the deployment exists or not."""
     urls = [base_url(surface, call.deployment) for surface in Dialect]
-    told = "CaseDesk Proxy; base URLs: {} (Gemini), {} (Anthropic), {} (OpenAI)\n".format(*urls)
-    return OwnReply(200, _PLAIN, told.encode("utf-8", "replace"))
+    text = "CaseDesk Proxy; base URLs: {} (Gemini), {} (Anthropic), {} (OpenAI)\n".format(*urls)
+    return OwnReply(200, _PLAIN, text.encode("utf-8", "replace"))
 
 
 def list_reply(call: Call, models: Sequence[ModelInfo]) -> dict[str, Any]:

@@ -53,8 +53,8 @@ _STATUS = {
 _TYPE = "type.googleapis.com/google.rpc."
 _DOMAIN = "casedesk-proxy"
 _NOT_REASON = re.compile(r"[^A-Z0-9_]")
-_DEFAULT_PAGE_MODELS = 50
-_MAX_PAGE_MODELS = 1000
+_DEFAULT_PAGE_SIZE = 50
+_MAX_PAGE_SIZE = 1000
 
 
 def http_status(error: ProxyError) -> int:
@@ -150,7 +150,7 @@ def _details(error: ProxyError) -> list[dict[str, Any]]:
 def _page_size(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise _bad_parameter("pageSize", "a number from 1 to 1000 is required")
-    return min(int(text[:9]) or _DEFAULT_PAGE_MODELS, _MAX_PAGE_MODELS)
+    return min(int(text[:9]) or _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE)
 
 
 def _write_token(name: str) -> str:
@@ -169,5 +169,5 @@ def _read_token(token: str) -> str:
         raise _bad_parameter("pageToken", "not one that this proxy gave out") from None
 
 
-def _bad_parameter(name: str, told: str) -> BadRequest:
-    return BadRequest(f"{name}: {told}", violations=(Violation(name, told),))
+def _bad_parameter(name: str, message: str) -> BadRequest:
+    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))

@@ -70,10 +70,10 @@ def _no_action(rest: str, raw_action: str | None, deployment: str | None) -> Cli
     known = ", ".join(ACTIONS)
     if raw_action is not None:
         api = unserved_action(raw_action)
-        told = f"unknown action {shown(raw_action)}"
+        message = f"unknown action {shown(raw_action)}"
         if api is not None:
-            told = f"action {shown(raw_action)} is not served here: it belongs to {api}"
-        return BadRequest(f"{told}; known are {known}", code="unknown_action")
+            message = f"action {shown(raw_action)} is not served here: it belongs to {api}"
+        return BadRequest(f"{message}; known are {known}", code="unknown_action")
     if not rest.startswith(("models/", "tunedModels/")):
         return no_path(rest, _NOT_HERE, deployment)
     return BadRequest(

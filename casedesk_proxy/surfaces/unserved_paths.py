@@ -190,7 +190,7 @@ def base_url(surface: Dialect, deployment: str | None) -> str:
     return "/v1" if surface is Dialect.OPENAI else "/"
 
 
-def _told_base(surface: Dialect, deployment: str | None) -> str:
+def _base_url(surface: Dialect, deployment: str | None) -> str:
     base = base_url(surface, deployment)
     return "the host and port alone" if base == "/" else base
 
@@ -199,7 +199,7 @@ def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | Non
     """A path of ``owner`` at the base URL of ``surface``."""
     return NotFound(
         f"{shown('/' + rest)} belongs to {_NAMES[owner]}, and the base URL is that of"
-        f" {_NAMES[surface]}; set it to {_told_base(owner, deployment)}"
+        f" {_NAMES[surface]}; set it to {_base_url(owner, deployment)}"
     )
 
 
@@ -214,10 +214,10 @@ def no_path(
     for inner in _tails(rest):
         api, owner = unserved(inner), owner_of(inner)
         if api is not None:
-            told = f"{api.name} is not {'relayed' if 'own' in api.name else 'served here'}"
-            return NotFound(f"{told}; {api.remedy}" if api.remedy else told, code=api.code)
+            message = f"{api.name} is not {'relayed' if 'own' in api.name else 'served here'}"
+            return NotFound(f"{message}; {api.remedy}" if api.remedy else message, code=api.code)
         if owner is not None:
-            base = _told_base(owner, deployment)
+            base = _base_url(owner, deployment)
             return NotFound(f"{asked} is {why}; for {_NAMES[owner]} the base URL is {base}")
     return NotFound(f"{asked} is {why}; {_BASES}")
 

@@ -112,13 +112,13 @@ class LogWriter:
                 return False
         data = b"".join(lines)
         if self._put_out(data) and self._unsaid:
-            self._tell_dropped()
+            self._report_dropped()
         # They counted until here: a batch that hangs is memory, too.
         with self._lock:
             self._waiting_bytes -= len(data)
         return True
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         with self._lock:
             count, why, self._unsaid = self._unsaid, self._why, 0
         plural = "line was" if count == 1 else "lines were"

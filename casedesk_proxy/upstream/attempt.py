@@ -119,17 +119,17 @@ class Attempt:
             return await self.pool.open()
 
     def _broken(self, error: ConnectionBroken) -> AttemptFailed:
-        told = StreamBroken(f"node {self.node} gave no reply: {error}")
+        fault = StreamBroken(f"node {self.node} gave no reply: {error}")
         failure = Failure.LOST if error.lost else Failure.GARBLED
-        return AttemptFailed(failure, NodeFault.BROKE, told)
+        return AttemptFailed(failure, NodeFault.BROKE, fault)
 
     def _late(self) -> AttemptFailed:
-        told = UpstreamTimeout(f"node {self.node} sent no reply in time")
-        return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, told)
+        error = UpstreamTimeout(f"node {self.node} sent no reply in time")
+        return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, error)
 
     def _redirected(self) -> AttemptFailed:
-        told = StreamBroken(f"node {self.node} answered with a redirect, which is never followed")
-        return AttemptFailed(Failure.GARBLED, NodeFault.ERROR, told)
+        error = StreamBroken(f"node {self.node} answered with a redirect, which is never followed")
+        return AttemptFailed(Failure.GARBLED, NodeFault.ERROR, error)
 
 
 def _let_go(opening: asyncio.Task[NodeConnection]) -> None:

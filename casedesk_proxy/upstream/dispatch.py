@@ -32,7 +32,7 @@ from casedesk_proxy.wire.http1 import ResponseHead
 __all__ = ["Dispatcher", "Failover"]
 
 #: How many failovers the status page shows.
-REMEMBERED = 50
+MAX_FAILOVERS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Dispatcher:
         self._loop = loop
         self.slots = Slots(loop)
         self.control_memory = ControlMemory()
-        self.failovers: deque[Failover] = deque(maxlen=REMEMBERED)
+        self.failovers: deque[Failover] = deque(maxlen=MAX_FAILOVERS)
         self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.replying.node_errors import LONGEST
+from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.bodies import BodyReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
@@ -19,7 +19,7 @@ REMAINDER_WAIT_S = 1.0
 async def read_words(
     loop: asyncio.AbstractEventLoop, connection: NodeConnection, head: ResponseHead
 ) -> bytes:
-    """What the body carries, as far as it comes within REMAINDER_WAIT_S and LONGEST bytes. All
+    """What the body carries, as far as it comes within REMAINDER_WAIT_S and MAX_ERROR_BYTES. All
     that came still waits in ``connection.buffered_body``. Whoever is cancelled has to abort the
     connection."""
     words = _Words(loop, body_reader(head))
@@ -62,7 +62,7 @@ class _Words(asyncio.Protocol):
             self.stop()
             return
         self.body += b"".join(self._reader.payload)
-        if self._reader.ended or len(self.body) > LONGEST:
+        if self._reader.ended or len(self.body) > MAX_ERROR_BYTES:
             self.stop()
 
     def connection_lost(self, exc: Exception | None) -> None:

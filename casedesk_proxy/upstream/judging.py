@@ -55,23 +55,23 @@ def own_up(reply: LeasedReply, verdict: Verdict, plan: Plan) -> LeasedReply:
 
 def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: LeasedReply, plan: Plan) -> None:
     service, keyed = plan.demand.service, reply.lease.node.key is not None
-    told = remedy(verdict, reply.head.status, state.name, plan.model, keyed=keyed)
+    error = remedy(verdict, reply.head.status, state.name, plan.model, keyed=keyed)
     match verdict:
         case Verdict.UNAVAILABLE:
-            slots.record_failure(state, NodeFault.UNAVAILABLE, told)
+            slots.record_failure(state, NodeFault.UNAVAILABLE, error)
         case Verdict.FAILED:
-            slots.record_failure(state, NodeFault.ERROR, told)
+            slots.record_failure(state, NodeFault.ERROR, error)
         case Verdict.DENIED:
             # For one model alone, perhaps: a node that serves others in between stays.
-            slots.record_service_failure(state, service, NodeFault.ABSENT, told)
-            slots.record_failure(state, NodeFault.DENIED, told)
+            slots.record_service_failure(state, service, NodeFault.ABSENT, error)
+            slots.record_failure(state, NodeFault.DENIED, error)
         case Verdict.MODEL_DENIED | Verdict.NO_MODEL:
             slots.probe_ok(state)
-            slots.record_service_failure(state, service, NodeFault.ABSENT, told)
+            slots.record_service_failure(state, service, NodeFault.ABSENT, error)
         case Verdict.NOT_OFFERED:
             slots.probe_ok(state)
-            slots.record_service_failure(state, service, NodeFault.ERROR, told)
+            slots.record_service_failure(state, service, NodeFault.ERROR, error)
         case Verdict.FULL:
-            slots.note_full(state, told)
+            slots.note_full(state, error)
         case _:
             slots.probe_ok(state)

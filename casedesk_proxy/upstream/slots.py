@@ -105,12 +105,12 @@ class Slots:
         if state.hung:
             return
         state.hung_at = self._loop.time()
-        told = f"it has sent nothing and answered no probe for {seconds:.1f} s"
-        state.breaker.note_error(state.hung_at, told)
+        reason = f"it has sent nothing and answered no probe for {seconds:.1f} s"
+        state.breaker.note_error(state.hung_at, reason)
         log.warning(
             "node %s is hung: %s; it gets no new requests while another node can take them, "
             "and those that wait there go on",
-            state.name, told,
+            state.name, reason,
         )  # fmt: skip
 
     def mark_heard(self, state: NodeState) -> None:

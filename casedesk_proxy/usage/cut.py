@@ -16,7 +16,7 @@ MEDIA = (
 #: More bytes than a token takes, in any language or code, JSON around it included.
 _BYTES_PER_TOKEN = 8
 #: The same for a prompt whose count stands just at the limit, which seldom happens by chance.
-_BYTES_PER_TOKEN_AT_LIMIT = 6
+_AT_LIMIT_BYTES_PER_TOKEN = 6
 #: Contexts that engines run with unless they are told otherwise.
 _USUAL = tuple(1024 * 2**power for power in range(1, 9))
 
@@ -34,7 +34,7 @@ def cut_to(size: int, counted: int, limit: int | None, *, guess: bool = False) -
             return None
         return next((usual for usual in _USUAL if _is_at(counted, usual)), None)
     if _is_at(counted, limit):
-        return limit if size >= _BYTES_PER_TOKEN_AT_LIMIT * counted else None
+        return limit if size >= _AT_LIMIT_BYTES_PER_TOKEN * counted else None
     # Some drop whole turns until the rest fits.
     dropped = limit // 2 <= counted < limit and size >= _BYTES_PER_TOKEN * limit
     return limit if dropped else None

@@ -55,8 +55,8 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
     usage = _NOTHING
     for counts in (*_beginning(dialect, first), *_counts(dialect, last)):
         if isinstance(counts, dict):
-            told = read_usage(dialect, counts)
-            usage = told if usage is _NOTHING else _merge(usage, told)
+            found = read_usage(dialect, counts)
+            usage = found if usage is _NOTHING else _merge(usage, found)
     return usage
 
 

@@ -119,9 +119,9 @@ def _address(place: str) -> str | None:
 
 def _hops(headers: RawHeaders) -> Iterator[str]:
     """What proxies said about whom they serve, the nearest first."""
-    told = _lines(headers, b"x-forwarded-for")
-    if told:
-        for line in reversed(told):
+    lines = _lines(headers, b"x-forwarded-for")
+    if lines:
+        for line in reversed(lines):
             yield from (one.strip() for one in reversed(line.rsplit(",", _MAX_HOPS)))
         return
     for line in reversed(_lines(headers, b"forwarded")):

@@ -187,7 +187,7 @@ clients that lose a turn without text | genai-js
 @ server/test_heartbeat_sdks.py::test_every_sdk_reads_the_whole_answer
 signs of life that every SDK bears
 @ dialects/pairs/test_gemini_openai_reply.py::test_beats_are_invisible
-signs of life inside an open frame or array | beat()
+signs of life inside an open frame or array | keepalive()
 @ dialects/pairs/test_gemini_openai_reply.py::test_an_error_fits_the_place_in_an_event_stream
 error first, framed | ENVELOPE
 @ dialects/pairs/test_gemini_openai_reply.py::test_an_error_fits_the_place_in_an_array

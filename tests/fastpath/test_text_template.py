@@ -146,7 +146,7 @@ def outcome(translator: Translator, reads: Iterable[bytes | None]) -> list[Any]:
     seen: list[Any] = []
     try:
         for data in reads:
-            seen.append(translator.beat() if data is None else translator.feed(data))
+            seen.append(translator.keepalive() if data is None else translator.feed(data))
         seen.append(translator.finish())
     except StreamBroken as error:
         seen.append(str(error))

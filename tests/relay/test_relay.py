@@ -30,7 +30,7 @@ LOOP = asyncio.new_event_loop()
 class Brief(Content):
     """Tells errors in few words."""
 
-    def tell(self, error: ProxyError, *, bare: bool) -> bytes:
+    def error_bytes(self, error: ProxyError, *, bare: bool) -> bytes:
         return ERROR if super().tell(error, bare=False) else b""
 
 

@@ -61,7 +61,7 @@ class Shouting:
     def halt(self) -> tuple[bytes, Position]:
         return b"<", Position.BETWEEN
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         return b""
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:

@@ -130,7 +130,7 @@ def test_a_cut_array_is_an_array_with_an_error_or_none(keep: int) -> None:
     ],
 )
 def test_no_end_is_a_clean_one(bare: bool, told: bool, parting: Parting) -> None:
-    assert part(bare=bare, told=told) is parting
+    assert part(bare=bare, shown=told) is parting
 
 
 def test_a_client_that_left_is_dropped() -> None:

@@ -422,7 +422,7 @@ def test_a_body_of_which_nothing_goes_out_says_so() -> None:
     body = ReplyBody(ChunkReader())
     assert body.take(b"x", 1, unsent=True) == b""
     assert body.finish(unsent=True) == b""
-    assert (body.keep_alive(), body.tell(NoNode("x")), body.room) == (b"", b"", 0)
+    assert (body.keep_alive(), body.error_bytes(NoNode("x")), body.room) == (b"", b"", 0)
     assert (body.is_answered(), body.refusal) == (False, (0, b""))
     breach = body.judge(StreamBroken("x"), unsent=False)
     assert breach is not None

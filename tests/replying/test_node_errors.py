@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.replying.node_errors import LONGEST, judge_refusal, without_key
+from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, judge_refusal, without_key
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.dialects.replies import names, read_reply
@@ -103,7 +103,7 @@ def test_nor_a_part_of_it(told: str) -> None:
 
 
 def test_an_endless_error_is_none_of_a_known_form() -> None:
-    body = json.dumps({"error": {"message": "x" * LONGEST}}).encode()
+    body = json.dumps({"error": {"message": "x" * MAX_ERROR_BYTES}}).encode()
     assert judge(Dialect.OPENAI, 400, body) is not None
 
 

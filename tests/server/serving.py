@@ -9,7 +9,7 @@ from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
 from casedesk_proxy.relay.request import Client, ClientRequest
-from casedesk_proxy.server.limits import Limits
+from casedesk_proxy.server.limits import ServerLimits
 from casedesk_proxy.server.public import PublicServer
 
 LIMIT = 1000
@@ -131,7 +131,7 @@ async def serving(
     factory = PublicServer(
         getattr(served, how), served.reject,
         head_timeout=head_timeout, idle_timeout=idle_timeout,
-        handshake_timeout=handshake_timeout, limits=lambda: Limits(**settings),
+        handshake_timeout=handshake_timeout, limits=lambda: ServerLimits(**settings),
     )  # fmt: skip
     served.server = factory
     loop = asyncio.get_running_loop()

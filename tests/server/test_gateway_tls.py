@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.server.app import HANDSHAKE, Gateway
+from casedesk_proxy.server.app import HANDSHAKE_TIMEOUT_S, Gateway
 from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
 
 EVENT = b"data: {}\n\n"
@@ -175,7 +175,7 @@ async def test_a_handshake_that_failed_does_not_hold_up_the_end(
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     writer = await fail(port)
     try:
-        async with asyncio.timeout(HANDSHAKE / 2):
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S / 2):
             await gateway.drain(60)
     finally:
         if writer is not None:
@@ -187,7 +187,7 @@ async def test_a_handshake_that_failed_does_not_hold_up_the_end(
 async def test_nor_does_one_that_is_never_finished_for_longer_than_it_may_take(
     tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("casedesk_proxy.server.app.HANDSHAKE", 0.2)
+    monkeypatch.setattr("casedesk_proxy.server.app.HANDSHAKE_TIMEOUT_S", 0.2)
     gateway, listener = await serve(tmp_path, authority, None)
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     _, writer = await asyncio.open_connection("127.0.0.1", port)

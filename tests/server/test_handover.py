@@ -47,7 +47,7 @@ def make(kind: str, loop: asyncio.AbstractEventLoop, client: Overfull) -> Relay:
     elif kind == "reframed":
         body = ReframedBody(reader, content, bare=True)
     elif kind == "continued":
-        body = ReframedBody(reader, ArrayRest(Dialect.GEMINI, pulse=b""))
+        body = ReframedBody(reader, ArrayRest(Dialect.GEMINI, keepalive=b""))
     elif kind == "refused":
         body = NodeErrorBody(reader, lambda body: None)
     else:

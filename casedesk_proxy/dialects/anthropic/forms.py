@@ -169,8 +169,8 @@ class MessageForm:
                 block["signature"] = self._signature
 
     def end(self, reason: str, sequence: str | None, counts: dict[str, Any]) -> None:
-        told = self._message["usage"] | counts
-        self._message |= {"stop_reason": reason, "stop_sequence": sequence, "usage": told}
+        usage = self._message["usage"] | counts
+        self._message |= {"stop_reason": reason, "stop_sequence": sequence, "usage": usage}
 
     def take(self) -> bytes:
         return b""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Generic
 
 from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
-from casedesk_proxy.dialects.core.events import MAX_HELD, read_object, text_or_blank
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object, text_or_blank
 from casedesk_proxy.dialects.core.reply import ChoiceT, Finish, ReplyWriter
 from casedesk_proxy.dialects.node_errors.documents import status_of
 from casedesk_proxy.errors import NodeError, StreamBroken
@@ -38,7 +38,7 @@ _COUNTS = (
 
 
 def delta_template() -> TextTemplate:
-    return TextTemplate(b"text", lambda told: told["delta"]["text"])
+    return TextTemplate(b"text", lambda document: document["delta"]["text"])
 
 
 class MessagesReader(Generic[ChoiceT]):
@@ -72,39 +72,39 @@ class MessagesReader(Generic[ChoiceT]):
 
     @property
     def usage(self) -> Usage:
-        told = self._counts
-        inputs = [told[name] for name in _COUNTS[:3] if name in told]
+        document = self._counts
+        inputs = [document[name] for name in _COUNTS[:3] if name in document]
         return Usage(
             read_count(sum(inputs)) if inputs else None,
-            told.get("output_tokens"),
-            told.get("cache_read_input_tokens"),
-            told.get("thinking_tokens"),
+            document.get("output_tokens"),
+            document.get("cache_read_input_tokens"),
+            document.get("thinking_tokens"),
         )
 
     def take(self, event: Event, learns: bool) -> ChoiceT | None:
         name, payload = event
-        told = read_object(payload)
-        kind = told.get("type")
+        document = read_object(payload)
+        kind = document.get("type")
         if name == b"error" or kind == "error":
-            raise NodeError(status_of(told), payload)
+            raise NodeError(status_of(document), payload)
         if kind == "content_block_delta":
-            delta = told.get("delta")
+            delta = document.get("delta")
             if not isinstance(delta, dict):
                 return None
             if delta.get("type") == "text_delta":  # a token
                 return self._choice if self._say(delta.get("text")) and learns else None
-            self._take_delta(_index(told), delta)
+            self._take_delta(_index(document), delta)
         elif kind == "content_block_start":
-            block = told.get("content_block")
+            block = document.get("content_block")
             if isinstance(block, dict):
-                self._take_block(_index(told), block)
+                self._take_block(_index(document), block)
         elif kind == "message_start":
-            message = told.get("message")
+            message = document.get("message")
             if isinstance(message, dict):
                 self._begin(message)
         elif kind == "message_delta":
-            self._take_counts(told.get("usage"))
-            delta = told.get("delta")
+            self._take_counts(document.get("usage"))
+            delta = document.get("delta")
             self._take_stop(delta.get("stop_reason") if isinstance(delta, dict) else None)
         elif kind == "message_stop":
             self._stopped = True
@@ -191,7 +191,7 @@ class MessagesReader(Generic[ChoiceT]):
         if piece:
             call.pieces.append(piece)
             self._held += len(piece)
-            if self._held > MAX_HELD:
+            if self._held > MAX_HELD_BYTES:
                 raise StreamBroken("the node sent a tool call without end")
         self._writer.call(self._speaker(), call, piece)
 
@@ -211,6 +211,6 @@ class MessagesReader(Generic[ChoiceT]):
         return self._choice
 
 
-def _index(told: dict[str, Any]) -> int:
-    index = told.get("index", 0)
+def _index(document: dict[str, Any]) -> int:
+    index = document.get("index", 0)
     return index if type(index) is int else -1

@@ -20,8 +20,8 @@ from casedesk_proxy.dialects.schema.ordering import lower_types
 __all__ = ["MessagesRequest", "OutputFormat", "ThinkingMode", "read_request"]
 
 #: Beyond these a number is a slip; engines overflow or refuse it in words that name no field.
-_MOST_WHOLE = 2**31 - 1
-_MOST_TEMPERATURE = 2
+_MAX_INTEGER_SIZE = 2**31 - 1
+_MAX_TEMPERATURE_SIZE = 2
 #: Fields that say what is to be answered, or of what: without them the reply is another one.
 _KEPT_AT_ANTHROPIC = ("thread", "compaction")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -87,9 +87,9 @@ def read_request(
         findings.fault("messages", "at least one message with content is required")
     toolset = read_tools(body, findings)
     max_tokens = _read_limit(body, counts, findings)
-    temperature = _read_number(body, "temperature", _MOST_TEMPERATURE, findings)
+    temperature = _read_number(body, "temperature", _MAX_TEMPERATURE_SIZE, findings)
     top_p = _read_number(body, "top_p", 1, findings)
-    top_k = _read_number(body, "top_k", _MOST_WHOLE, findings)
+    top_k = _read_number(body, "top_k", _MAX_INTEGER_SIZE, findings)
     stops = _read_stops(body, findings)
     effort, formats = _read_output(body, findings)
     return MessagesRequest(
@@ -116,9 +116,9 @@ def _read_limit(body: Mapping[str, Any], counts: bool, findings: Findings) -> in
         return None
     if limit is None:
         findings.fault("max_tokens", "Field required")
-    elif type(limit) is not int or not 0 <= limit <= _MOST_WHOLE:
-        told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
-        findings.fault("max_tokens", told)
+    elif type(limit) is not int or not 0 <= limit <= _MAX_INTEGER_SIZE:
+        message = f"Input should be a positive integer, {_MAX_INTEGER_SIZE} at most"
+        findings.fault("max_tokens", message)
     else:
         return limit
     return None
@@ -183,8 +183,8 @@ def _read_thinking(body: Mapping[str, Any], findings: Findings) -> ThinkingMode:
         return ThinkingMode()
     shown = kind != "disabled" and thinking.get("display") != "omitted"
     budget = thinking.get("budget_tokens") if kind == "enabled" else None
-    if kind == "enabled" and (type(budget) is not int or not 1 <= budget <= _MOST_WHOLE):
-        told = f"Input should be a positive integer, {_MOST_WHOLE} at most"
-        findings.fault("thinking.budget_tokens", told)
+    if kind == "enabled" and (type(budget) is not int or not 1 <= budget <= _MAX_INTEGER_SIZE):
+        message = f"Input should be a positive integer, {_MAX_INTEGER_SIZE} at most"
+        findings.fault("thinking.budget_tokens", message)
         return ThinkingMode(kind, given=True, shown=shown)
     return ThinkingMode(kind, True, budget, shown)

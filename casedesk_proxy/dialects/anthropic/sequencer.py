@@ -17,7 +17,7 @@ from casedesk_proxy.jsonio import PieceRepair
 __all__ = ["BlockSequencer"]
 
 #: TGI's ids of calls are all "0": nothing to tell them apart by in a conversation.
-_SHORTEST_ID = 4
+_MIN_ID_CHARS = 4
 
 
 class BlockSequencer:
@@ -35,7 +35,7 @@ class BlockSequencer:
         self._make_id = make_id
         self._kind = ""
         self._open: ToolCall | None = None
-        self._told = 0  # pieces of the open call's arguments that the client has
+        self._sent_pieces = 0  # pieces of the open call's arguments that the client has
         self._repair = PieceRepair()  # Anthropic's SDK cannot read half a surrogate pair
         self._blank = ""
         self._begun: dict[ToolCall, str] = {}
@@ -66,7 +66,7 @@ class BlockSequencer:
     def call(self, call: ToolCall, piece: str) -> None:
         """More of a call: a new one, or a piece of its arguments, which it has already."""
         if call is self._open:
-            self._tell(call)
+            self._send_pieces(call)
         elif call in self._begun:
             if piece.strip():
                 raise StreamBroken("the node went on with a tool call that was complete")
@@ -131,23 +131,23 @@ class BlockSequencer:
 
     def _show(self, call: ToolCall) -> None:
         ident = call.id
-        if len(ident) < _SHORTEST_ID or ident in self._begun.values():
+        if len(ident) < _MIN_ID_CHARS or ident in self._begun.values():
             ident = self._make_id(len(self._begun))
         self._begun[call] = ident
         self._start(TOOL_USE, ident, self._names.get(call.name, call.name))
         self._open = call
         self.uses_tools = True
-        self._told, self._repair = 0, PieceRepair()
-        self._tell(call)
+        self._sent_pieces, self._repair = 0, PieceRepair()
+        self._send_pieces(call)
 
-    def _tell(self, call: ToolCall) -> None:
+    def _send_pieces(self, call: ToolCall) -> None:
         """Show what has come of the arguments; not what may turn out to be the word null, which
         some engines write for none."""
-        if not self._told and "null".startswith("".join(call.pieces).strip()):
+        if not self._sent_pieces and "null".startswith("".join(call.pieces).strip()):
             return
-        for piece in call.pieces[self._told :]:
+        for piece in call.pieces[self._sent_pieces :]:
             self._form.add(self._repair.feed(piece))
-        self._told = len(call.pieces)
+        self._sent_pieces = len(call.pieces)
 
     def _show_nothing(self) -> None:
         self._start(TEXT)
@@ -164,6 +164,6 @@ class BlockSequencer:
         call, kind = self._open, self._kind
         self._open, self._kind = None, ""
         if call is not None:
-            self._form.add(self._repair.finish() if self._told else "{}")
+            self._form.add(self._repair.finish() if self._sent_pieces else "{}")
         if kind:
             self._form.stop(keep=keep)

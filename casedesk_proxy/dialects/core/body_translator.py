@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from casedesk_proxy.dialects.core.events import MAX_HELD, read_object
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
@@ -33,7 +33,7 @@ class BodyTranslator:
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
-        if len(self._body) > MAX_HELD:
+        if len(self._body) > MAX_HELD_BYTES:
             raise StreamBroken("the node's reply is too large")
         return b""
 
@@ -46,7 +46,7 @@ class BodyTranslator:
     def halt(self) -> tuple[bytes, Position]:
         return b"", Position.INSIDE
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         return b""
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:

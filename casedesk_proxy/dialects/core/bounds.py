@@ -17,7 +17,7 @@ from casedesk_proxy.terms import Dialect
 __all__ = ["check_bounds"]
 
 #: What may be of one kind, as a share of all items.
-TURNS, PARTS, TOOLS, NODES = 10, 5, 50, 5
+TURNS_SHARE, PARTS_SHARE, TOOLS_SHARE, NODES_SHARE = 10, 5, 50, 5
 _WRAPPERS = ("generateContentRequest", "generate_content_request")
 _DECLARED = ("functionDeclarations", "function_declarations")
 _FORMATS = ("generationConfig", "generation_config", "output_config", "output_format")
@@ -36,12 +36,12 @@ def check_bounds(surface: Dialect, body: dict[str, Any], most: int) -> None:
     turns = _listed(body.get(field))
     tools = _listed(body.get("tools"))
     found = [
-        (field, len(turns), most // TURNS, "requests" if field == "requests" else "turns"),
-        (field, sum(map(_parts, turns)), most // PARTS, "parts"),
-        ("tools", sum(map(_functions, tools)), most // TOOLS, "functions"),
+        (field, len(turns), most // TURNS_SHARE, "requests" if field == "requests" else "turns"),
+        (field, sum(map(_parts, turns)), most // PARTS_SHARE, "parts"),
+        ("tools", sum(map(_functions, tools)), most // TOOLS_SHARE, "functions"),
     ]
     found += [
-        (name, _nodes(body[name], most // NODES), most // NODES, "objects in schemas")
+        (name, _nodes(body[name], most // NODES_SHARE), most // NODES_SHARE, "objects in schemas")
         for name in ("tools", *_FORMATS)
         if isinstance(body.get(name), dict | list)
     ]
@@ -51,8 +51,8 @@ def check_bounds(surface: Dialect, body: dict[str, Any], most: int) -> None:
         if count > limit
     )
     if violations:
-        told = "\n".join(f"{one.path}: {one.description}" for one in violations)
-        raise BadRequest(told, code="too_many_items", violations=violations)
+        text = "\n".join(f"{one.path}: {one.description}" for one in violations)
+        raise BadRequest(text, code="too_many_items", violations=violations)
 
 
 def _listed(value: Any) -> list[Any]:

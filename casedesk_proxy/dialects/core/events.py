@@ -8,10 +8,10 @@ from casedesk_proxy.dialects.node_errors.documents import raise_error
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, loads_repaired
 
-__all__ = ["MAX_HELD", "read_object", "text_or_blank"]
+__all__ = ["MAX_HELD_BYTES", "read_object", "text_or_blank"]
 
 #: Most bytes of one reply that are held back: the arguments of calls, a collected body.
-MAX_HELD = 64 * 1024 * 1024
+MAX_HELD_BYTES = 64 * 1024 * 1024
 
 
 def read_object(payload: bytes) -> dict[str, Any]:

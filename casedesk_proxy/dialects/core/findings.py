@@ -20,10 +20,10 @@ from casedesk_proxy.errors import (
 __all__ = ["Findings", "Violations", "shorten"]
 
 #: Violations told in the message itself; ``violations`` has MAX_VIOLATIONS of them.
-_TOLD = 5
+_MAX_SHOWN_VIOLATIONS = 5
 #: Characters of a client's own name in a path, and of one description in the message.
-_LONGEST_NAME = 64
-_LONGEST_TOLD = 600
+_MAX_NAME_CHARS = 64
+_MAX_DESCRIPTION_CHARS = 600
 
 
 @dataclass(slots=True)
@@ -60,9 +60,9 @@ class Findings:
             return
         name = shorten(name)
         place = f" at '{path}'" if path else ""
-        told = f'Unknown name "{name}"{place}: Cannot find field.'
+        message = f'Unknown name "{name}"{place}: Cannot find field.'
         where = f"{path}.{name}" if path else name
-        self.fault(where, f"Invalid JSON payload received. {told}")
+        self.fault(where, f"Invalid JSON payload received. {message}")
 
     def invalid(self, path: str, wanted: str) -> None:
         """A value of the wrong type, in Google's words. ``wanted``: TYPE_STRING and the like."""
@@ -84,7 +84,7 @@ class Findings:
     def raise_faults(self) -> None:
         """Raises BadRequest, or Unsupported for an invalid schema."""
         if self.faults:
-            raise BadRequest(self.faults.summary(), violations=self.faults.told())
+            raise BadRequest(self.faults.summary(), violations=self.faults.violations())
         if self.schema_faults:
             _raise("invalid_response_format_schema", self.schema_faults)
 
@@ -98,7 +98,7 @@ class Findings:
 
 def shorten(name: str) -> str:
     """A client's own name as a part of a path."""
-    return bounded(name, _LONGEST_NAME)
+    return bounded(name, _MAX_NAME_CHARS)
 
 
 @dataclass(slots=True)
@@ -120,21 +120,21 @@ class Violations:
         kept = [*self.kept, *others.kept][:MAX_VIOLATIONS]
         return Violations(kept, self.count + others.count)
 
-    def told(self) -> tuple[Violation, ...]:
+    def violations(self) -> tuple[Violation, ...]:
         return tuple(self.kept)
 
     def summary(self) -> str:
-        told = []
-        for one in self.kept[:_TOLD]:
+        message = []
+        for one in self.kept[:_MAX_SHOWN_VIOLATIONS]:
             path, description = (
                 bounded(one.path, MAX_PATH_CHARS),
-                bounded(one.description, _LONGEST_TOLD),
+                bounded(one.description, _MAX_DESCRIPTION_CHARS),
             )
-            told.append(description if path in description else f"{path}: {description}")
-        more = self.count - len(told)
-        return "\n".join(told) + (f"\nand {more} more" if more > 0 else "")
+            message.append(description if path in description else f"{path}: {description}")
+        more = self.count - len(message)
+        return "\n".join(message) + (f"\nand {more} more" if more > 0 else "")
 
 
 def _raise(code: str, violations: Violations) -> None:
-    told = violations.told()
-    raise Unsupported(f"{code}: {violations.summary()}", code=code, violations=told)
+    message = violations.violations()
+    raise Unsupported(f"{code}: {violations.summary()}", code=code, violations=message)

@@ -47,10 +47,10 @@ def refuse_parts(engine: EngineSpec, parts: Mapping[Part, str]) -> Unsupported:
         Violation(path, f"{engine} loses {part}", "document" if part is Part.DOCUMENTS else "")
         for part, path in parts.items()
     )
-    told = "; ".join(f"{one.path or 'the request'}: {one.description}" for one in violations)
+    message = "; ".join(f"{one.path or 'the request'}: {one.description}" for one in violations)
     code = "unsupported_anthropic_feature"
     remedy = "it would be translated if the node's `speaks` had openai, too"
-    return Unsupported(f"{code}: {told}; {remedy}", code=code, violations=violations)
+    return Unsupported(f"{code}: {message}; {remedy}", code=code, violations=violations)
 
 
 def _parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:

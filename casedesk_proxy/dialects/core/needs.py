@@ -75,10 +75,10 @@ def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], mode
         return
     code = f"unsupported_{surface}_feature"
     first, more = violations[0], len(violations) - 1
-    told = f"{code}: {first.path}: {first.description}"
+    message = f"{code}: {first.path}: {first.description}"
     if more:
-        told += f"; so for {more} more {'place' if more == 1 else 'places'}"
-    raise Unsupported(told, code=code, violations=violations)
+        message += f"; so for {more} more {'place' if more == 1 else 'places'}"
+    raise Unsupported(message, code=code, violations=violations)
 
 
 def _anthropic(body: Mapping[str, Any]) -> Found:

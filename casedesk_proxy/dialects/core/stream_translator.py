@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Generic
 
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.events import MAX_HELD, read_object
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
 from casedesk_proxy.dialects.core.reply import ChoiceT, ReplyReader, ReplyWriter
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, Violation
@@ -87,7 +87,7 @@ class StreamTranslator(Generic[ChoiceT]):
     def halt(self) -> tuple[bytes, Position]:
         return self._writer.halt()
 
-    def beat(self) -> bytes:
+    def keepalive(self) -> bytes:
         return b"" if self.complete else self._writer.keepalive()
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
@@ -129,6 +129,6 @@ class StreamTranslator(Generic[ChoiceT]):
                 return False
             self._body = bytearray()
         self._body += data
-        if len(self._body) > MAX_HELD:
+        if len(self._body) > MAX_HELD_BYTES:
             raise StreamBroken("the node's reply is too large")
         return True

@@ -16,7 +16,7 @@ from casedesk_proxy.engines.profile import Thinking
 from casedesk_proxy.jsonio import JSONError, loads
 from casedesk_proxy.terms import Control
 
-__all__ = ["blame", "blame_unproven", "chat_controls", "messages_controls", "read_refusal"]
+__all__ = ["chat_controls", "find_refused", "find_suspected", "messages_controls", "read_refusal"]
 
 _PLAIN = frozenset({"low", "medium", "high"})
 #: How refusals name the field that says a control.
@@ -38,7 +38,7 @@ _OTHER = re.compile(
     r"|messages|format|schema|grammar|model|stop|temperature|top_[pk]|seed|logprobs|auth|key"
 )
 #: Of a refusal, as much as is looked at, in characters.
-_MOST = 4096
+_MAX_LOOKED_AT_CHARS = 4096
 
 
 def chat_controls(chat: Mapping[str, Any], thinking: Thinking) -> dict[Control, str]:
@@ -83,10 +83,10 @@ def read_refusal(status: int, body: bytes) -> str:
         )
         if not wrong:
             return ""
-    return str(document)[:_MOST].lower()
+    return str(document)[:_MAX_LOOKED_AT_CHARS].lower()
 
 
-def blame(controls: Mapping[Control, str], status: int, text: str) -> frozenset[Control]:
+def find_refused(controls: Mapping[Control, str], status: int, text: str) -> frozenset[Control]:
     """Those of ``controls`` that a refusal is about, or may be: none where it gives another
     reason. ``status`` is that of the reply, 200 for an error inside it."""
     found = {control for control, name in controls.items() if _SIGNS[name].search(text)}
@@ -99,14 +99,14 @@ def blame(controls: Mapping[Control, str], status: int, text: str) -> frozenset[
     return frozenset(controls) if _THINKING.search(text) or unexplained else frozenset()
 
 
-def blame_unproven(controls: Mapping[Control, str], status: int, body: bytes) -> frozenset[Control]:
+def find_suspected(controls: Mapping[Control, str], status: int, body: bytes) -> frozenset[Control]:
     """The same where the request was not made again, so that nothing shows that it would have been
     taken: only by the node's own words, not by what it quotes, nor for want of a reason."""
     if not read_refusal(status, body):
         return frozenset()
     document = _document(body if status >= 400 else _first_event(body))
-    words = own_words(reason_of(document)[:_MOST].lower())
-    return blame(controls, 200, words) if words else frozenset()
+    words = own_words(reason_of(document)[:_MAX_LOOKED_AT_CHARS].lower())
+    return find_refused(controls, 200, words) if words else frozenset()
 
 
 def _first_event(body: bytes) -> bytes:

@@ -25,7 +25,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("frequencyPenalty", -2, 2),
     ("logprobs", 0, 20),
 )
-_MOST_STOPS = 5
+_MAX_STOP_SEQUENCES = 5
 _JSON = "application/json"
 _ENUM = "text/x.enum"
 _SCHEMAS = ("responseSchema", "responseJsonSchema", "_responseJsonSchema")
@@ -90,9 +90,9 @@ def _check_ranges(config: dict[str, Any], findings: Findings) -> None:
             limit = f"from {least} to {greatest}" if greatest < 2**31 else f"at least {least}"
             findings.fault(path, f"{path} must be {limit}")
     stops = config.get("stopSequences", ())
-    if len(stops) > _MOST_STOPS:
+    if len(stops) > _MAX_STOP_SEQUENCES:
         path = f"{PATH}.stopSequences"
-        findings.fault(path, f"{path} can hold up to {_MOST_STOPS} sequences")
+        findings.fault(path, f"{path} can hold up to {_MAX_STOP_SEQUENCES} sequences")
     for at, stop in enumerate(stops):
         if not stop:
             path = f"{PATH}.stopSequences[{at}]"
@@ -134,8 +134,8 @@ def _read_format(config: dict[str, Any], findings: Findings) -> tuple[dict[str, 
     elif mime == _JSON:
         return (schema, path) if given else ({}, f"{PATH}.responseMimeType")
     elif mime not in ("", "text/plain"):
-        told = f"{PATH}.responseMimeType must be text/plain, {_JSON} or {_ENUM}"
-        findings.fault(f"{PATH}.responseMimeType", told)
+        message = f"{PATH}.responseMimeType must be text/plain, {_JSON} or {_ENUM}"
+        findings.fault(f"{PATH}.responseMimeType", message)
     elif given:
         findings.fault(path, f"{path} needs responseMimeType {_JSON} or {_ENUM}")
     return None, ""

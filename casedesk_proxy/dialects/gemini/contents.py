@@ -66,8 +66,8 @@ def read_turns(
             turn.blocks = [_without_call(block) for block in turn.blocks]
         for answer in turn.results():
             if not answer.id:
-                told = f"{answer.path} answers no function call of the turn before it"
-                findings.fault(answer.path, told)
+                message = f"{answer.path} answers no function call of the turn before it"
+                findings.fault(answer.path, message)
     return turns
 
 
@@ -130,8 +130,8 @@ def _read_media(part: dict[str, Any], role: str, path: str, findings: Findings) 
         return None
     data = standard_base64(blob["data"])
     if data is None:
-        told = f"Invalid value at '{path}.data' (TYPE_BYTES), Base64 decoding failed"
-        findings.fault(f"{path}.data", told)
+        message = f"Invalid value at '{path}.data' (TYPE_BYTES), Base64 decoding failed"
+        findings.fault(f"{path}.data", message)
         return None
     if role == "model":
         findings.refuse(path, "nodes take no media in a turn of the model")

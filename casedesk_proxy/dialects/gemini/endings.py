@@ -46,8 +46,8 @@ def finish_fields(choice: ReplyChoice, *, broken: bool) -> dict[str, Any]:
     assert choice.finish is not None, "an answer is only ended when all choices are"
     reason = _REASONS[choice.finish]
     if broken and reason != "MAX_TOKENS":
-        told = "The model called a function with arguments that are no JSON."
-        return {"finishMessage": told, "finishReason": "MALFORMED_FUNCTION_CALL"}
+        message = "The model called a function with arguments that are no JSON."
+        return {"finishMessage": message, "finishReason": "MALFORMED_FUNCTION_CALL"}
     if choice.refused:
         return {"finishReason": "SAFETY"}
     if choice.finish is Finish.REFUSAL:

@@ -46,8 +46,8 @@ def read_count_request(body: dict[str, Any], findings: Findings) -> GeminiReques
     if wrapped is None:
         return _read(wrapper, "", findings, counts=True)
     if "contents" in wrapper:
-        told = "contents and generateContentRequest cannot both be given"
-        findings.fault("generateContentRequest", told)
+        message = "contents and generateContentRequest cannot both be given"
+        findings.fault("generateContentRequest", message)
     return _read(wrapped, "generateContentRequest.", findings, counts=True)
 
 

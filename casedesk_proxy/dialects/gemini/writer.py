@@ -14,7 +14,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.events import MAX_HELD
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.dialects.gemini.candidate import Candidate
 from casedesk_proxy.dialects.gemini.counts import logprobs_result, usage_metadata
@@ -38,7 +38,7 @@ _HOLDS_BACK = re.compile(r"(?:^|\s)(?:genai-js/|google-genai-sdk/[01]\.)")
 #: How a chunk begins whose only part is text.
 _TEXT_CHUNK = b'{"candidates":[{"content":{"parts":[{"text":'
 #: Log probabilities held back for one body.
-_MOST_LOGS = 100_000
+_MAX_LOGPROBS = 100_000
 #: Some nodes name the model by the file it came from, which is nobody's business.
 _PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\")
 
@@ -156,7 +156,7 @@ class GeminiWriter(PendingBytes):
                 choice.logs.append(token)
                 choice.token_sum += token["logprob"]
                 choice.token_count += 1
-        if len(choice.logs) > _MOST_LOGS:
+        if len(choice.logs) > _MAX_LOGPROBS:
             raise StreamBroken("the node sent more log probabilities than one body can hold")
 
     def end(self, choices: list[Candidate], usage: Usage) -> None:
@@ -238,7 +238,7 @@ class GeminiWriter(PendingBytes):
 
     def _collect(self, choice: Candidate, text: str, *, thought: bool) -> None:
         self._held_bytes += len(text)
-        if self._held_bytes > MAX_HELD:
+        if self._held_bytes > MAX_HELD_BYTES:
             raise StreamBroken("the node's reply is too large to be one body")
         if not choice.parts or choice.parts[-1][0] is not thought:
             choice.parts.append((thought, []))

@@ -17,7 +17,7 @@ from casedesk_proxy.jsonio import JSONError, loads
 __all__ = ["is_error", "own_words", "raise_error", "read_document", "reason_of", "status_of"]
 
 #: What is looked at of a body that is not an error of a known form, in bytes.
-_MAX_PLAIN = 200
+_MAX_PLAIN_BYTES = 200
 _STATUSES = ("code", "status", "status_code", "statusCode", "StatusCode", "http_code")
 _KINDS = ("type", "code", "status", "error_type")
 #: Kinds of errors, without regard to case and to what is no letter, and their status; the first
@@ -59,7 +59,7 @@ _THEIRS = re.compile(
     re.DOTALL,
 )
 _NO_LETTERS = re.compile(r"[^a-z]")
-_FAILED = 500
+_FAILED_STATUS = 500
 
 
 def raise_error(document: dict[str, Any], body: bytes) -> None:
@@ -85,13 +85,13 @@ def read_document(body: bytes) -> Any:
     try:
         document = loads(body)
     except JSONError:
-        return body[:_MAX_PLAIN].decode("utf-8", "replace")
+        return body[:_MAX_PLAIN_BYTES].decode("utf-8", "replace")
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
     return document
 
 
-def _told_by(document: Any) -> list[dict[str, Any]]:
+def _details_of(document: Any) -> list[dict[str, Any]]:
     """The objects that say something of an error, the innermost first."""
     found: list[dict[str, Any]] = []
     while isinstance(document, dict) and len(found) < 4:
@@ -104,15 +104,15 @@ def reason_of(document: Any) -> str:
     """The node's own words, wherever they stand; "" where there are none."""
     if isinstance(document, str):
         return document
-    for place in _told_by(document):
+    for place in _details_of(document):
         for name in ("message", "error", "detail", "msg"):
-            told = place.get(name)
-            if isinstance(told, list):
-                faults = [one for one in told if isinstance(one, dict)]
+            value = place.get(name)
+            if isinstance(value, list):
+                faults = [one for one in value if isinstance(one, dict)]
                 texts = [one.get("msg") or one.get("message") for one in faults]
-                told = "; ".join(text for text in texts if isinstance(text, str))
-            if isinstance(told, str) and told:
-                return told
+                value = "; ".join(text for text in texts if isinstance(text, str))
+            if isinstance(value, str) and value:
+                return value
     return ""
 
 
@@ -124,7 +124,7 @@ def own_words(reason: str) -> str:
 
 def status_of(document: Any) -> int:
     """The HTTP status that an error within a reply would have had."""
-    places = _told_by(document)
+    places = _details_of(document)
     for place in places:
         for name in _STATUSES:
             status = place.get(name)
@@ -142,4 +142,4 @@ def status_of(document: Any) -> int:
                         return status
         if isinstance(place.get("detail"), list):
             return 422
-    return _FAILED
+    return _FAILED_STATUS

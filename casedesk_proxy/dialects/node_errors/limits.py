@@ -17,7 +17,7 @@ from casedesk_proxy.jsonio import read_count
 __all__ = ["Excess", "Excessive", "read_excess"]
 
 #: Characters that are read of a text; Python reads no number of more than 4300 digits.
-_MAX_READ = 2048
+_MAX_READ_CHARS = 2048
 
 
 class Excessive(Enum):
@@ -94,13 +94,13 @@ def read_excess(document: Any, text: str) -> Excess | None:
     error = document.get("error") if isinstance(document, dict) else None
     places = [one for one in (error, document) if isinstance(one, dict)]
     kinds = " ".join(f"{one.get('type')} {one.get('code')}" for one in places)
-    text = text[:_MAX_READ]
+    text = text[:_MAX_READ_CHARS]
     if not _SIGNS.search(f"{kinds} {text}".lower()):
         return None
     for place in places:  # llama-server tells them apart
-        told = read_count(place.get("n_prompt_tokens")), read_count(place.get("n_ctx"))
-        if None not in told:
-            return Excess(Excessive.PROMPT, told[0], None, told[1])
+        counts = read_count(place.get("n_prompt_tokens")), read_count(place.get("n_ctx"))
+        if None not in counts:
+            return Excess(Excessive.PROMPT, counts[0], None, counts[1])
     return _read_text(text)
 
 

@@ -33,7 +33,7 @@ from casedesk_proxy.wire.http1 import retry_after_s
 __all__ = ["read_fault", "reason_of", "scrub"]
 
 #: Longest reason passed on, in characters.
-MAX_REASON = 2048
+MAX_REASON_CHARS = 2048
 #: Sent with 503 where the node names no time: google-generativeai hammers on (measured).
 _RETRY_AFTER_S = 3.0
 
@@ -121,11 +121,11 @@ def _judge(
     surface: Dialect, status: int, document: Any, reason: str, media: Sequence[Violation] | None
 ) -> ProxyError | None:
     """What is the request's own fault; None for anything else."""
-    text = own_words(reason[:MAX_REASON].lower())
+    text = own_words(reason[:MAX_REASON_CHARS].lower())
     if status in (400, 413, 422, 500) and (excess := read_excess(document, text)) is not None:
-        told = excess_fault(surface, excess)
-        if told is not None:
-            return told
+        kinds = excess_fault(surface, excess)
+        if kinds is not None:
+            return kinds
     if status != 500 and status not in _BAD_REQUEST:
         return None
     found = ((word, sign.search(text)) for sign, word in _REQUEST_FAULTS)
@@ -142,14 +142,14 @@ def _judge(
 
 def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadRequest:
     """Names the places of what the node named, or of all that it may have meant."""
-    told = {_KINDS.get(one, one) for one in _KIND.findall(text)}
-    places = [one for one in media or () if one.media in told] or list(media or ())
-    kinds = sorted({one.media for one in places} or told)
+    found = {_KINDS.get(one, one) for one in _KIND.findall(text)}
+    places = [one for one in media or () if one.media in found] or list(media or ())
+    kinds = sorted({one.media for one in places} or found)
     message = why
     if media is not None and kinds:
         message = f"{why} ({', '.join(kinds)})"
     if places:
-        message = f"{', '.join(one.path for one in places[:_MOST_PLACES])}: {message}"
+        message = f"{', '.join(one.path for one in places[:_MAX_PLACES])}: {message}"
     violations = [Violation(one.path, why, one.media) for one in places]
     if not violations and kinds:
         violations = [Violation("", why, kinds[0])]
@@ -159,12 +159,12 @@ def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadR
 _BAD_REQUEST = frozenset({400, 405, 406, 411, 415, 422})
 _REFUSED = "the node refused the request"
 #: Places of media that a message names.
-_MOST_PLACES = 5
+_MAX_PLACES = 5
 
 
 def scrub(reason: str) -> str:
     """The first line of a reason without places; "" where it is a trace or markup."""
-    line = reason.lstrip().split("\n", 1)[0].strip()[:MAX_REASON]
+    line = reason.lstrip().split("\n", 1)[0].strip()[:MAX_REASON_CHARS]
     if line.startswith(("<", "Traceback")) or 'File "' in line:
         return ""
     line = "".join(mark if mark.isprintable() else " " for mark in line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
-from casedesk_proxy.dialects.core.events import MAX_HELD, text_or_blank
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, text_or_blank
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import read_count
 from casedesk_proxy.terms import Usage
@@ -95,7 +95,7 @@ class CallList:
         if piece:
             call.pieces.append(piece)
             self._held += len(piece)
-            if self._held > MAX_HELD:
+            if self._held > MAX_HELD_BYTES:
                 raise StreamBroken("the node sent a tool call without end")
         return call, piece
 
@@ -169,5 +169,5 @@ def _detail(counts: dict[str, Any], group: str, name: str) -> int | None:
 
 
 def _sum(counts: list[int | None]) -> int | None:
-    told = [count for count in counts if count is not None]
-    return read_count(sum(told)) if told else None
+    known = [count for count in counts if count is not None]
+    return read_count(sum(known)) if known else None

@@ -65,11 +65,11 @@ def _question(
         question["add_generation_prompt"] = True
     if chat.get("tools"):
         question["tools"] = chat["tools"]
-    told = {name: chat[name] for name in _TEMPLATE_FIELDS if name in chat}
-    if "add_generation_prompt" not in told:
+    fields = {name: chat[name] for name in _TEMPLATE_FIELDS if name in chat}
+    if "add_generation_prompt" not in fields:
         # Alone, the chat of SGLang and TGI takes it; their counters are not known to.
-        told.pop("continue_final_message", None)
-    return question | told
+        fields.pop("continue_final_message", None)
+    return question | fields
 
 
 def _text_only(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:

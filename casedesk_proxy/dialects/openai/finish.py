@@ -36,11 +36,11 @@ _ENDS = {
 _WORD = re.compile(r"[a-z][a-z_]{0,39}", re.IGNORECASE)
 
 
-def read_finish(told: Any) -> Finish:
+def read_finish(reason: Any) -> Finish:
     """Raises StreamBroken for a reason that ends no answer."""
     # Gateways to Google pass on STOP and MAX_TOKENS.
-    finish = _ENDS.get(told.lower()) if isinstance(told, str) else None
+    finish = _ENDS.get(reason.lower()) if isinstance(reason, str) else None
     if finish is not None:
         return finish
-    word = told if isinstance(told, str) and _WORD.fullmatch(told) else "unknown"
+    word = reason if isinstance(reason, str) and _WORD.fullmatch(reason) else "unknown"
     raise StreamBroken(f"the node gave up before its answer was finished (finish reason: {word})")

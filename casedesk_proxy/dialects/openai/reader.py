@@ -23,7 +23,7 @@ from casedesk_proxy.wire.sse import Event
 __all__ = ["ChatReader", "chunk_template"]
 
 #: More choices than anybody can ask for.
-_MOST_CHOICES = 64
+_MAX_CHOICES = 64
 
 
 def chunk_template() -> TextTemplate:
@@ -132,24 +132,24 @@ class ChatReader(Generic[ChoiceT]):
         if len(choices) == 1 or self._single:
             self._take_choice(choices[0])
             return
-        for told in choices:
-            self._take_choice(told)
+        for choice in choices:
+            self._take_choice(choice)
 
-    def _take_choice(self, told: Any) -> None:
-        if not isinstance(told, dict):
+    def _take_choice(self, document: Any) -> None:
+        if not isinstance(document, dict):
             raise StreamBroken("the node sent a choice that is no object")
-        index = 0 if self._single else told.get("index", 0)
+        index = 0 if self._single else document.get("index", 0)
         if type(index) is not int:
             index = 0 if index is None else -1
         choice = self._choices.get(index) or self._open_choice(index)
-        finish = told.get("finish_reason")
+        finish = document.get("finish_reason")
         if finish:  # Some servers write "" for none, in every chunk.
             self._unfinished -= choice.finish is None
             choice.finish = read_finish(finish)
-        logprobs = told.get("logprobs")
+        logprobs = document.get("logprobs")
         if logprobs:
             self._take_logprobs(choice, logprobs)
-        delta = told.get("delta") or told.get("message")
+        delta = document.get("delta") or document.get("message")
         if isinstance(delta, dict):
             content = delta.get("content")
             if len(delta) > 1 or type(content) is not str:
@@ -161,11 +161,11 @@ class ChatReader(Generic[ChoiceT]):
                     self._writer.text(choice, content)
         if finish:
             # vLLM and SGLang tell which stop string was met; a token is told as a number.
-            choice.matched = told.get("stop_reason") or told.get("matched_stop")
+            choice.matched = document.get("stop_reason") or document.get("matched_stop")
             self._writer.finish(choice)
 
     def _open_choice(self, index: int) -> ChoiceT:
-        if not 0 <= index < _MOST_CHOICES:
+        if not 0 <= index < _MAX_CHOICES:
             raise StreamBroken("the node sent a choice of no known index")
         self._unfinished += 1
         choice = self._choices[index] = self._writer.choice(index)

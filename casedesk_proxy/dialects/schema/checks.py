@@ -16,7 +16,7 @@ from casedesk_proxy.jsonio import dumps
 __all__ = [
     "MAX_DEPTH",
     "MAX_NODES",
-    "MAX_PATTERN",
+    "MAX_PATTERN_CHARS",
     "PAIRS",
     "TOO_DEEP",
     "TOO_MANY",
@@ -34,7 +34,7 @@ _MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 5000
 #: Nodes compile patterns with engines of their own; long ones are how such an engine is stalled.
-MAX_PATTERN = 2048
+MAX_PATTERN_CHARS = 2048
 
 #: The first words are Google's, for which gemini-cli looks.
 TOO_DEEP = f"maximum schema depth exceeded: {MAX_DEPTH} levels are the most"
@@ -168,8 +168,8 @@ def _check_part(part: dict[str, Any], path: str, report: Report) -> None:
     if "enum" in part:
         check_enum(part["enum"], (str, int, float, type(None)), f"{path}.enum", report)
     pattern = part.get("pattern")
-    if pattern is not None and (not isinstance(pattern, str) or len(pattern) > MAX_PATTERN):
-        report(f"{path}.pattern", f"must be text of up to {MAX_PATTERN} characters")
+    if pattern is not None and (not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS):
+        report(f"{path}.pattern", f"must be text of up to {MAX_PATTERN_CHARS} characters")
     for word in _MAPS:
         if word in part and not isinstance(part[word], dict):
             report(f"{path}.{word}", "must be an object")

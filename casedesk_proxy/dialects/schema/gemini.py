@@ -16,7 +16,7 @@ from casedesk_proxy.dialects.core.findings import shorten
 from casedesk_proxy.dialects.schema.checks import (
     MAX_DEPTH,
     MAX_NODES,
-    MAX_PATTERN,
+    MAX_PATTERN_CHARS,
     PAIRS,
     TOO_DEEP,
     TOO_MANY,
@@ -109,12 +109,12 @@ class _Conversion:
         return words
 
     def _type(self, words: dict[str, Any], path: str) -> str:
-        told = words.get("type", "")
+        value = words.get("type", "")
         kind: str | None = None
-        if isinstance(told, str):
-            kind = "" if told.upper() == "TYPE_UNSPECIFIED" else told.lower()
-        elif type(told) is int and 0 <= told < len(_TYPES):
-            kind = _TYPES[told]
+        if isinstance(value, str):
+            kind = "" if value.upper() == "TYPE_UNSPECIFIED" else value.lower()
+        elif type(value) is int and 0 <= value < len(_TYPES):
+            kind = _TYPES[value]
         if kind not in _TYPES:
             self.report(f"{path}.type", "unknown type")
             return ""
@@ -129,8 +129,10 @@ class _Conversion:
                 made[word] = words[word]
         if "pattern" in words:
             pattern = words["pattern"]
-            if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
-                self.report(f"{path}.pattern", f"must be text of up to {MAX_PATTERN} characters")
+            if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS:
+                self.report(
+                    f"{path}.pattern", f"must be text of up to {MAX_PATTERN_CHARS} characters"
+                )
             made["pattern"] = pattern
         form = words.get("format")
         if form and self._text(form, f"{path}.format") and form not in _STORAGE:

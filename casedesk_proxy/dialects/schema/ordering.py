@@ -17,13 +17,13 @@ __all__ = ["complete_objects", "fit_schema", "in_order", "lower_types", "put_in_
 
 _WORD = "propertyOrdering"
 #: Levels of lists and objects.
-_DEEPEST = 200
-_DEEPEST_TO_COMPLETE = 150
+_MAX_DEPTH = 200
+_MAX_COMPLETED_DEPTH = 150
 
 
 def fit_schema(schema: dict[str, Any], profile: Profile) -> dict[str, Any]:
     """As the engine takes it. One that is too deep for a walk is left for it to judge."""
-    if not profile.complete_objects or is_deeper(schema, _DEEPEST_TO_COMPLETE):
+    if not profile.complete_objects or is_deeper(schema, _MAX_COMPLETED_DEPTH):
         return schema
     return complete_objects(schema)
 
@@ -71,7 +71,7 @@ def _complete(value: Any, named: bool) -> Any:
 def lower_types(schema: Any) -> Any:
     """The schema with its types in lower case; one that is too deep for a walk as it is, to be
     refused for that."""
-    return schema if is_deeper(schema, _DEEPEST) else _lower_types(schema, False)
+    return schema if is_deeper(schema, _MAX_DEPTH) else _lower_types(schema, False)
 
 
 def _lower_types(value: Any, named: bool) -> Any:

@@ -75,7 +75,7 @@ class ReplyBody:
         """Bytes for the client's wire that say nothing; empty where there is no place for them."""
         return b""
 
-    def tell(self, error: ProxyError) -> bytes:
+    def error_bytes(self, error: ProxyError) -> bytes:
         """Bytes for the client's wire that tell of ``error``; empty where there is no place."""
         return b""
 
@@ -119,7 +119,7 @@ class EarlyBody(ReplyBody):
     def keep_alive(self) -> bytes:
         return frame(self._signs(), bare=self.bare)
 
-    def tell(self, error: ProxyError) -> bytes:
+    def error_bytes(self, error: ProxyError) -> bytes:
         return frame(self._ending(error), bare=self.bare)
 
 

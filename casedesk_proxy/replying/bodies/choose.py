@@ -21,7 +21,7 @@ from casedesk_proxy.replying.heads import (
     transposed_head,
 )
 from casedesk_proxy.replying.in_stream_errors import judge_within
-from casedesk_proxy.replying.keepalive import pulse
+from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.node_errors import judge_refusal
 from casedesk_proxy.terms import Dialect, Framing, record
 from casedesk_proxy.wire.bodies import body_reader, content_coding, is_opaque
@@ -139,15 +139,15 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
 def _content(client: Recipient, node: NodeReply) -> Content:
     surface, framing, head = client.surface, client.framing, node.head
     streams = _streams_as(framing, head)
-    sign = pulse(surface, framing, client.library) if streams else b""
+    sign = keepalive_bytes(surface, framing, client.library) if streams else b""
     if client.is_kept_alive and framing is Framing.JSON_ARRAY:
-        return ArrayRest(surface, pulse=sign)
+        return ArrayRest(surface, keepalive=sign)
     within = None
     if head.status == 200:
         within = functools.partial(judge_within, surface, model=node.model, key=node.key)
     ends = streams and framing is Framing.SSE and head.status == 200
     return Content(
-        surface, _FORMS[framing], pulse=sign, answers=surface if ends else None, within=within
+        surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None, within=within
     )
 
 

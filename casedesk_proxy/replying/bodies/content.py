@@ -20,25 +20,25 @@ __all__ = ["ArrayRest", "Content"]
 
 
 class Content:
-    """``pulse`` are the bytes of a keep-alive, b"" where none is wanted. ``answers`` is the dialect
+    """``keepalive``: its bytes, b"" where none is wanted. ``answers`` is the dialect
     of a stream that has to end as answers in it do; None: any end will do. ``within`` judges an
     error that is the first of a reply of status 200; None: it goes out as it is."""
 
-    __slots__ = ("_answers", "_form", "_pulse", "_surface", "_within", "tap")
+    __slots__ = ("_answers", "_form", "_keepalive", "_surface", "_within", "tap")
 
     def __init__(
         self,
         surface: Dialect,
         form: Form,
         *,
-        pulse: bytes = b"",
+        keepalive: bytes = b"",
         answers: Dialect | None = None,
         within: Callable[[NodeError], ProxyError] | None = None,
     ) -> None:
         self.tap = ArrayTap() if form is Form.ARRAY else Tap()
         self._surface = surface
         self._form = form
-        self._pulse = pulse
+        self._keepalive = keepalive
         self._answers = answers
         self._within = within
 
@@ -69,9 +69,9 @@ class Content:
 
     def keep_alive(self) -> bytes:
         """Never inside an event or an element that the node has begun."""
-        return self._pulse if self._pulse and self.position.is_open else b""
+        return self._keepalive if self._keepalive and self.position.is_open else b""
 
-    def tell(self, error: ProxyError, *, bare: bool) -> bytes:
+    def error_bytes(self, error: ProxyError, *, bare: bool) -> bytes:
         return place_error(self._surface, self._form, self.position, error, bare=bare)
 
     def is_answered(self) -> bool:
@@ -107,8 +107,8 @@ class ArrayRest(Content):
 
     __slots__ = ("_begun",)
 
-    def __init__(self, surface: Dialect, *, pulse: bytes) -> None:
-        super().__init__(surface, Form.ARRAY, pulse=pulse)
+    def __init__(self, surface: Dialect, *, keepalive: bytes) -> None:
+        super().__init__(surface, Form.ARRAY, keepalive=keepalive)
         self._begun = False
 
     @property

@@ -35,8 +35,8 @@ class _RelayedBody(ReplyBody):
     def keep_alive(self) -> bytes:
         return self._frame(self._content.keep_alive())
 
-    def tell(self, error: ProxyError) -> bytes:
-        return self._frame(self._content.tell(error, bare=self.bare))
+    def error_bytes(self, error: ProxyError) -> bytes:
+        return self._frame(self._content.error_bytes(error, bare=self.bare))
 
     def is_answered(self) -> bool:
         return self._content.is_answered()

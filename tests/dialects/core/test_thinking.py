@@ -7,8 +7,8 @@ import json
 import pytest
 
 from casedesk_proxy.dialects.core.thinking import (
-    blame,
     chat_controls,
+    find_refused,
     messages_controls,
     read_refusal,
 )
@@ -80,17 +80,20 @@ def test_what_messages_hold(made: dict[str, object], controls: set[Control]) -> 
 def test_who_is_to_blame(told: str, blamed: set[Control]) -> None:
     for document in ({"error": {"message": told}}, {"error": told}, {"detail": told}, told):
         text = read_refusal(400, json.dumps(document).encode())
-        assert blame(ALL, 400, text) == blamed
+        assert find_refused(ALL, 400, text) == blamed
 
 
 def test_a_wish_that_was_not_sent_is_not_blamed() -> None:
-    assert blame({OFF: "reasoning_effort"}, 400, "budget is wrong, context length") == frozenset()
-    assert blame({}, 400, "thinking") == frozenset()
+    assert (
+        find_refused({OFF: "reasoning_effort"}, 400, "budget is wrong, context length")
+        == frozenset()
+    )
+    assert find_refused({}, 400, "thinking") == frozenset()
 
 
 def test_an_unexplained_error_of_the_node_is_its_own() -> None:
-    assert blame(ALL, 500, "internal server error") == frozenset()
-    assert blame(ALL, 200, "engine core died") == frozenset()
+    assert find_refused(ALL, 500, "internal server error") == frozenset()
+    assert find_refused(ALL, 200, "engine core died") == frozenset()
 
 
 @pytest.mark.parametrize(

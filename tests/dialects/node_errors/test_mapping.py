@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.node_errors.mapping import MAX_REASON, read_fault
+from casedesk_proxy.dialects.node_errors.mapping import MAX_REASON_CHARS, read_fault
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, UpstreamTimeout
 from casedesk_proxy.terms import Dialect
 from tests.dialects.replies import names, read_reply
@@ -190,7 +190,7 @@ def test_where_a_reason_stands() -> None:
 
 
 def test_a_long_reason_is_cut() -> None:
-    assert len(fault(400, b'{"error": "%b"}' % (b"x" * 9999)).message) < MAX_REASON + 40
+    assert len(fault(400, b'{"error": "%b"}' % (b"x" * 9999)).message) < MAX_REASON_CHARS + 40
 
 
 def test_retry_after() -> None:

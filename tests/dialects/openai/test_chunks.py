@@ -92,7 +92,7 @@ def test_calls(fragments: list[Any], wanted: list[tuple[str, str, Any]]) -> None
 
 
 def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_chunks, "MAX_HELD", 10)
+    monkeypatch.setattr(openai_chunks, "MAX_HELD_BYTES", 10)
     with pytest.raises(StreamBroken):
         put_together(piece(0, "a", "f", "123456"), piece(0, arguments="78901"))
 

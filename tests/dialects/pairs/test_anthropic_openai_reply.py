@@ -9,7 +9,7 @@ import jiter
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Translator
-from casedesk_proxy.dialects.core.events import MAX_HELD
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
 from casedesk_proxy.surfaces import anthropic
@@ -627,18 +627,18 @@ def test_counts_that_are_none(counts: Any) -> None:
 
 def test_pings() -> None:
     made = translator(stream=True)
-    first = events(made.beat())
+    first = events(made.keepalive())
     assert [one["type"] for one in first] == ["message_start", "ping"]
-    assert [one["type"] for one in events(made.beat())] == ["ping"]
+    assert [one["type"] for one in events(made.keepalive())] == ["ping"]
     rest = events(made.feed(HELLO[1]))
     assert [one["type"] for one in rest] == ["content_block_start", "content_block_delta"]
     made.feed(b"".join(STOP))
-    assert made.beat() == b""
+    assert made.keepalive() == b""
 
 
 def test_no_pings_in_a_message() -> None:
     made = translator()
-    assert made.beat() == b""
+    assert made.keepalive() == b""
     made.feed(b"".join((*HELLO, *STOP)))
     assert json.loads(made.finish())["content"] == [{"type": "text", "text": "Hello"}]
 
@@ -723,7 +723,7 @@ def test_a_body_without_end() -> None:
     made = translator()
     made.feed(b"{")
     with pytest.raises(StreamBroken):
-        for _ in range(MAX_HELD // 2**20 + 1):
+        for _ in range(MAX_HELD_BYTES // 2**20 + 1):
             made.feed(b" " * 2**20)
 
 

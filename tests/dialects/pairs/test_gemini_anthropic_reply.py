@@ -257,7 +257,7 @@ def test_a_missing_stop_is_an_error_even_with_a_reason() -> None:
 
 
 def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anthropic_reader, "MAX_HELD", 10)
+    monkeypatch.setattr(anthropic_reader, "MAX_HELD_BYTES", 10)
     reader = translator()
     reader.feed(block(0, type="tool_use", id="x", name="f"))
     with pytest.raises(StreamBroken):
@@ -365,7 +365,7 @@ def test_any_bytes_give_frames_or_the_one_error(pieces: list[bytes], framing: Fr
     broken = False
     try:
         for piece in pieces:
-            got += reader.feed(piece) + reader.beat()
+            got += reader.feed(piece) + reader.keepalive()
         got += reader.finish()
     except StreamBroken:
         broken = True

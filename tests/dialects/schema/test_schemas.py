@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.schema.checks import (
     MAX_DEPTH,
-    MAX_PATTERN,
+    MAX_PATTERN_CHARS,
     check_json_schema,
     is_strict,
 )
@@ -167,7 +167,7 @@ def deep(levels: int) -> dict[str, Any]:
         ({"type": "STRING", "minLength": "9" * 400}, ["s.minLength"]),
         ({"type": "STRING", "maximum": []}, ["s.maximum"]),
         ({"type": "STRING", "pattern": 7}, ["s.pattern"]),
-        ({"type": "STRING", "pattern": "x" * (MAX_PATTERN + 1)}, ["s.pattern"]),
+        ({"type": "STRING", "pattern": "x" * (MAX_PATTERN_CHARS + 1)}, ["s.pattern"]),
         ({"type": "STRING", "title": 7, "description": 8}, ["s.title", "s.description"]),
         ({"type": "STRING", "format": 7}, ["s.format"]),
         ({"type": "STRING", "nullable": 1}, ["s.nullable"]),

@@ -42,7 +42,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     chat = _build_chat(request, context, names, findings)
     streams = body.get("stream") is True
     writer = make_writer(context, streams=streams, names=names.given, stops=request.stops)
-    media = findings.media.told()
+    media = findings.media.violations()
     return Transposed(
         path="/v1/chat/completions",
         body=dumps(chat | STREAMS),

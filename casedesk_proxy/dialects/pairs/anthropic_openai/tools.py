@@ -72,5 +72,5 @@ def _may_be_strict(schema: dict[str, Any], profile: Profile) -> bool:
     if not profile.strict_schemas:
         return True
     faults: list[str] = []
-    check_json_schema(schema, "", lambda path, told: faults.append(path))
+    check_json_schema(schema, "", lambda path, message: faults.append(path))
     return not faults and is_strict(schema)

@@ -17,7 +17,7 @@ __all__ = ["MAX_TOKENS", "output_fields", "sampling_fields", "thinking_fields", 
 #: What may be written where neither client nor catalogue says: llama-server's own default.
 MAX_TOKENS = 4096
 #: Anthropic's least budget for thinking.
-_LEAST_BUDGET = 1024
+_MIN_BUDGET_TOKENS = 1024
 
 
 def sampling_fields(
@@ -41,11 +41,11 @@ def sampling_fields(
         findings.refuse(f"{CONFIG}.responseLogprobs", "the node gives no log probabilities")
     for at, stop in enumerate(config.stops):
         if exact and not stop.strip():
-            told = "the node takes no sequence of blanks"
-            findings.refuse(f"{CONFIG}.stopSequences[{at}]", told)
+            message = "the node takes no sequence of blanks"
+            findings.refuse(f"{CONFIG}.stopSequences[{at}]", message)
     if not exact and profile.most_stops is not None and len(config.stops) > profile.most_stops:
-        told = f"the node takes up to {profile.most_stops} sequences"
-        findings.refuse(f"{CONFIG}.stopSequences", told)
+        message = f"the node takes up to {profile.most_stops} sequences"
+        findings.refuse(f"{CONFIG}.stopSequences", message)
     wanted = {
         "temperature": temperature,
         "top_p": config.top_p,
@@ -106,7 +106,7 @@ def thinking_fields(
         if not route.effort:
             findings.drop(path)
         return {}
-    budget = max(config.budget, _LEAST_BUDGET)
+    budget = max(config.budget, _MIN_BUDGET_TOKENS)
     if budget < limit:
         return {"thinking": {"type": "enabled", "budget_tokens": budget}}
     if config.max_tokens is None:

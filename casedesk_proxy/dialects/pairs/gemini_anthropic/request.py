@@ -61,7 +61,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             call.framing,
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
-            media=findings.media.told(),
+            media=findings.media.violations(),
         ),
         dropped=findings.dropped,
         controls=messages_controls(made),

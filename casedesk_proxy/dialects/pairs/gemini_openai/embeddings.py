@@ -55,8 +55,8 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
         texts.append(_read_input(request, path, findings))
         sizes.append(_read_size(request, path, findings))
         if sizes[at] != sizes[0]:
-            told = "one call to the node makes vectors of one size"
-            findings.refuse(f"{path}outputDimensionality", told)
+            message = "one call to the node makes vectors of one size"
+            findings.refuse(f"{path}outputDimensionality", message)
     return _transposed(
         texts,
         sizes[0] if sizes else None,
@@ -134,18 +134,18 @@ def _place(entry: dict[str, Any], at: int) -> int:
     return index if type(index) is int else -1
 
 
-def _read_vector(told: Any) -> list[float]:
-    if isinstance(told, str):  # base64 of little-endian float32, asked for or not
+def _read_vector(message: Any) -> list[float]:
+    if isinstance(message, str):  # base64 of little-endian float32, asked for or not
         try:
-            raw = base64.b64decode(told, validate=True)
-            told = list(struct.unpack(f"<{len(raw) // 4}f", raw))
+            raw = base64.b64decode(message, validate=True)
+            message = list(struct.unpack(f"<{len(raw) // 4}f", raw))
         except (binascii.Error, struct.error, ValueError):
             raise StreamBroken("the node sent a vector that cannot be read") from None
-        if not all(map(math.isfinite, told)):  # JSON has no word for it
+        if not all(map(math.isfinite, message)):  # JSON has no word for it
             raise StreamBroken("the node sent a vector that is not finite")
-    if not isinstance(told, list) or not all(type(one) in (float, int) for one in told):
+    if not isinstance(message, list) or not all(type(one) in (float, int) for one in message):
         raise StreamBroken("the node sent a vector that is no list of numbers")
-    return told
+    return message
 
 
 def _wrap(vector: list[float]) -> dict[str, Any]:

@@ -58,8 +58,8 @@ def _check_sampling(config: GenerationConfig, profile: Profile, findings: Findin
     if config.candidates > 1 and not profile.candidates:
         findings.refuse(f"{CONFIG}.candidateCount", "the node gives one candidate only")
     if profile.most_stops is not None and len(config.stops) > profile.most_stops:
-        told = f"the node takes up to {profile.most_stops} sequences"
-        findings.refuse(f"{CONFIG}.stopSequences", told)
+        message = f"the node takes up to {profile.most_stops} sequences"
+        findings.refuse(f"{CONFIG}.stopSequences", message)
     if config.logprobs and not profile.logprobs:
         findings.refuse(f"{CONFIG}.responseLogprobs", "the node gives no log probabilities")
     if (config.top_logprobs or 0) > profile.most_logprobs:
@@ -158,8 +158,8 @@ def check_together(request: GeminiRequest, profile: Profile, findings: Findings)
     if choice is Choice.NAMED and Choice.NAMED not in profile.choices:
         choice = Choice.REQUIRED
     if config.schema is not None and choice in profile.format_forbids:
-        told = "the node cannot follow a response format and call functions at once"
-        findings.refuse_format(config.schema_path, told)
+        message = "the node cannot follow a response format and call functions at once"
+        findings.refuse_format(config.schema_path, message)
     if config.logprobs and not profile.logprobs_with_tools:
-        told = "the node gives no log probabilities while functions are declared"
-        findings.refuse(f"{CONFIG}.responseLogprobs", told)
+        message = "the node gives no log probabilities while functions are declared"
+        findings.refuse(f"{CONFIG}.responseLogprobs", message)

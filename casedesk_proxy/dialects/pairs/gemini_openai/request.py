@@ -63,7 +63,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
             wanted=request.config.candidates,
-            media=findings.media.told(),
+            media=findings.media.violations(),
         ),
         dropped=findings.dropped,
         controls=chat_controls(chat, profile.thinking),
