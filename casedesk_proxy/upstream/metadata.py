@@ -36,7 +36,7 @@ _PERIOD_S = 30.0
 _MIN_PAUSE_S = 1.0
 _IN_USE_PAUSE_S = 4.0
 #: Longer lists are not read anew for each use.
-_LONG_LIST_MODELS = 50
+_MAX_REREAD_MODELS = 50
 #: What one list may take.
 _LIST_TIMEOUT_S = 5.0
 
@@ -123,7 +123,7 @@ class Metadata:
         node = self._current.snapshot.nodes.get(name)
         if node is None or node.engine.is_metered:
             return
-        if node.models is None and len(self.reported.get(name, ())) <= _LONG_LIST_MODELS:
+        if node.models is None and len(self.reported.get(name, ())) <= _MAX_REREAD_MODELS:
             self._agenda.put(name, _IN_USE_PAUSE_S)
 
     async def close(self) -> None:
@@ -222,8 +222,8 @@ class Metadata:
 def _named(names: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tuple[ModelInfo, ...]:
     """The configured models, with what the node tells of them."""
     known = {model.name: model for model in models}
-    told = ((name, known.get(name) or known.get(f"{name}:latest")) for name in names)
-    return tuple(replace(model or ModelInfo(name), name=name) for name, model in told)
+    reported = ((name, known.get(name) or known.get(f"{name}:latest")) for name in names)
+    return tuple(replace(model or ModelInfo(name), name=name) for name, model in reported)
 
 
 def _as_found(node: NodeSpec, found: Detected) -> NodeSpec:

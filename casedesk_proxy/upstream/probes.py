@@ -162,9 +162,9 @@ class Prober:
         except (aiohttp.ClientError, OSError) as error:
             if are_used_up(error):
                 return
-            told = "was refused" if _is_refusal(error) else "could not reach it"
+            outcome = "was refused" if _is_refusal(error) else "could not reach it"
             state.hung_at = None  # It is down.
-            self._slots.record_failure(state, NodeFault.UNREACHABLE, f"a probe {told}")
+            self._slots.record_failure(state, NodeFault.UNREACHABLE, f"a probe {outcome}")
             if isinstance(error, aiohttp.ClientConnectorError):
                 # No request would get there. One that connects and then breaks off is another
                 # matter: it may dislike the probe's address alone.
@@ -200,13 +200,13 @@ class Prober:
         return limit
 
     def _judge(self, state: NodeState, status: int) -> None:
-        told = f"a probe was answered with {status}"
+        outcome = f"a probe was answered with {status}"
         self._slots.mark_heard(state)
         if status in RETRYABLE_STATUSES - OVERLOAD_STATUSES:
-            self._slots.record_failure(state, NodeFault.UNAVAILABLE, told)
+            self._slots.record_failure(state, NodeFault.UNAVAILABLE, outcome)
         elif status >= 500 and status not in _ALIVE:
             # Somebody is there who may not be well; requests will tell.
-            state.breaker.note_error(self._loop.time(), told)
+            state.breaker.note_error(self._loop.time(), outcome)
         else:
             # Locked or unknown addresses are answered by somebody who lives.
             self._slots.probe_ok(state)

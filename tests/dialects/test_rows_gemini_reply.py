@@ -134,7 +134,7 @@ end behind the finish without [DONE] | STOP
 @ dialects/pairs/test_gemini_openai_reply.py::test_text_in_the_finish_chunk_goes_out_with_the_finish
 text or call in the finish chunk | tool_calls
 @ dialects/openai/test_chunks.py::test_calls_are_bounded
-calls without end | MAX_HELD
+calls without end | MAX_HELD_BYTES
 @ dialects/pairs/test_gemini_openai_reply.py::test_usage
 usage in the finish chunk, or never | ([DONE], None)
 @ dialects/pairs/test_gemini_recorded.py::test_every_split_gives_the_same

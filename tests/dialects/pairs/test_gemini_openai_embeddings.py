@@ -200,7 +200,7 @@ def test_replies_that_are_no_vectors(reply: bytes) -> None:
 
 
 def test_too_large_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casedesk_proxy.dialects.core.body_translator.MAX_HELD", 10)
+    monkeypatch.setattr("casedesk_proxy.dialects.core.body_translator.MAX_HELD_BYTES", 10)
     with pytest.raises(StreamBroken):
         one(text("a")).translator.feed(b"x" * 11)
 
