@@ -28,7 +28,7 @@ def broken(
     surface: Dialect = Dialect.GEMINI,
 ) -> bytes:
     """A sign of life, then text and an error in one read, then the error for the client."""
-    got = translator.beat()
+    got = translator.keepalive()
     with pytest.raises(NodeError):
         translator.feed(BROKEN)
     assert not translator.complete
