@@ -21,7 +21,7 @@ from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.translated import end_translated
 from casedesk_proxy.replying.endings import Form, place_error
 from casedesk_proxy.replying.heads import transposed_head
-from casedesk_proxy.replying.keepalive import pulse
+from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Framing, Position
@@ -111,7 +111,7 @@ def begin_prelude(
     if translators:
         route = next(iter(plan.routes.values()))
         content_type, headers = translators[0].content_type, route.reply_headers
-        signs = functools.partial(_beat_all, translators)
+        signs = functools.partial(_keepalive_all, translators)
         form = Form.OWN_ARRAY if plan.framing is Framing.JSON_ARRAY else Form.EVENTS
         ending = functools.partial(end_translated, translators[0], surface, form)
     elif plan.framing is Framing.JSON_ARRAY:
@@ -121,7 +121,7 @@ def begin_prelude(
         ending = functools.partial(place_error, surface, Form.ARRAY, Position.OPENED)
     else:
         client = header(request.head.headers, b"x-goog-api-client") or b""
-        signs = functools.partial(bytes, pulse(surface, plan.framing, client))
+        signs = functools.partial(bytes, keepalive_bytes(surface, plan.framing, client))
         ending = functools.partial(place_error, surface, Form.EVENTS, Position.BETWEEN)
     http11 = request.head.http11
 
@@ -141,8 +141,8 @@ def _translators(plan: Plan) -> list[Translator]:
     return [one for one in found.values() if one is not None]
 
 
-def _beat_all(translators: list[Translator]) -> bytes:
+def _keepalive_all(translators: list[Translator]) -> bytes:
     """Whichever node will reply, its translator knows what the client has got: as long as none
     of them has been fed, they all say the same."""
-    signs = [one.beat() for one in translators]
+    signs = [one.keepalive() for one in translators]
     return signs[0]

@@ -35,7 +35,7 @@ NAMES = ("deployment", "token", "surface", "action", "asked", "model", "node")
 
 
 #: Paths of dropped fields in a log line.
-_MOST_LISTED = 50
+_MAX_LISTED_PATHS = 50
 
 
 NO_USAGE = Usage()
@@ -218,14 +218,14 @@ class ExchangeRecord:
             facts["events"] = self.events
         if self.dropped:
             facts["dropped"] = _listed(self.dropped)
-        self._tell_usage(facts)
+        self._add_usage(facts)
         if self.cut_to is not None:
             facts["cut_to"] = self.cut_to
         if not self.action:
             facts |= {n: v for n, v in (("method", self.method), ("target", self.target)) if v}
         return facts
 
-    def _tell_usage(self, facts: dict[str, Any]) -> None:
+    def _add_usage(self, facts: dict[str, Any]) -> None:
         usage = self.usage
         if usage.prompt is not None:
             facts["prompt_tokens"] = usage.prompt
@@ -239,7 +239,7 @@ class ExchangeRecord:
 
 def _listed(paths: tuple[str, ...]) -> str:
     """A body's field names are its client's own: as many as it has room for, and as long."""
-    told = [bounded(path, MAX_PATH_CHARS) for path in paths[:_MOST_LISTED]]
-    if len(paths) > _MOST_LISTED:
-        told.append(f"and {len(paths) - _MOST_LISTED} more")
-    return ",".join(told)
+    listed = [bounded(path, MAX_PATH_CHARS) for path in paths[:_MAX_LISTED_PATHS]]
+    if len(paths) > _MAX_LISTED_PATHS:
+        listed.append(f"and {len(paths) - _MAX_LISTED_PATHS} more")
+    return ",".join(listed)

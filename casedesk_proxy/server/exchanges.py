@@ -161,9 +161,9 @@ class Exchanges:
         if record.text_size:
             record = self._look_for_cut(record)
         for sink in self._sinks:
-            self._tell(sink, record)
+            self._report(sink, record)
         if (access_log := self._serving.current.access_log) is not None:
-            self._tell(access_log, record)
+            self._report(access_log, record)
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""
@@ -181,7 +181,7 @@ class Exchanges:
             return record
         return record if size is None else replace(record, cut_to=size)
 
-    def _tell(self, sink: Sink, record: ExchangeRecord) -> None:
+    def _report(self, sink: Sink, record: ExchangeRecord) -> None:
         try:
             sink(record)
         except Exception:

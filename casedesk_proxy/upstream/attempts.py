@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 
-from casedesk_proxy.dialects.core.thinking import blame, blame_unproven, read_refusal
+from casedesk_proxy.dialects.core.thinking import find_refused, find_suspected, read_refusal
 from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.pools.control_memory import ControlMemory
@@ -158,7 +158,7 @@ class Attempts:
 
     def learn_late(self, beginning: Beginning) -> None:
         """From a refusal that came too late to ask again: the client has had keep-alives."""
-        self._refused = {self._place: self._blame(beginning, proven=False)}
+        self._refused = {self._place: self._find_refused(beginning, proven=False)}
         self._learn(frozenset())
 
     @property
@@ -173,7 +173,7 @@ class Attempts:
             return False
         if not beginning.is_refused:
             return False
-        blamed = self._blame(beginning)
+        blamed = self._find_refused(beginning)
         if self.without:
             # Leaving out a part of them did not help.
             blamed = blamed and controls
@@ -183,7 +183,7 @@ class Attempts:
         self._refused[self._place] = self._refused.get(self._place, frozenset()) | blamed
         return True
 
-    def _blame(self, beginning: Beginning, *, proven: bool = True) -> frozenset[Control]:
+    def _find_refused(self, beginning: Beginning, *, proven: bool = True) -> frozenset[Control]:
         """The controls that a failed reply is a refusal of. ``proven``: it will show whether the
         request does without them."""
         controls, (status, body) = beginning.controls, beginning.refusal
@@ -192,8 +192,8 @@ class Attempts:
         if thinking_mode(beginning.node, self.plan.model) != "auto":
             return frozenset()
         if not proven:
-            return blame_unproven(controls, status, body)
-        return blame(controls, status, read_refusal(status, body))
+            return find_suspected(controls, status, body)
+        return find_refused(controls, status, read_refusal(status, body))
 
     def _learn(self, controls: frozenset[Control]) -> None:
         if controls:

@@ -31,7 +31,7 @@ class Brief(Content):
     """Tells errors in few words."""
 
     def error_bytes(self, error: ProxyError, *, bare: bool) -> bytes:
-        return ERROR if super().tell(error, bare=False) else b""
+        return ERROR if super().error_bytes(error, bare=False) else b""
 
 
 class Line:

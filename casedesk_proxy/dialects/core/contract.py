@@ -68,8 +68,9 @@ class Translator(Protocol):
     ``halt`` may be called.
 
     ``halt`` is called where the reply breaks: it gives the body bytes that were due before, and
-    where the client's body stands behind them, so that an error can be placed. ``beat`` is a sign
-    of life for a silent stream, b"" where none is safe; it may come before the first ``feed``.
+    where the client's body stands behind them, so that an error can be placed. ``keepalive`` is a
+    sign of life for a silent stream, b"" where none is safe; it may come before the first
+    ``feed``.
 
     ``refuse`` judges a reply of any other status: it returns the error for the client, in our
     words, without what the node's text may tell of its machine.
@@ -95,7 +96,7 @@ class Translator(Protocol):
 
     def halt(self) -> tuple[bytes, Position]: ...
 
-    def beat(self) -> bytes: ...
+    def keepalive(self) -> bytes: ...
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError: ...
 

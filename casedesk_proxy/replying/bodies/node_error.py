@@ -9,7 +9,7 @@ from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
 from casedesk_proxy.replying.bodies.translated import end_translated
 from casedesk_proxy.replying.endings import Form
-from casedesk_proxy.replying.node_errors import LONGEST, without_key
+from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
 from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.bodies import BodyReader
@@ -87,30 +87,30 @@ class TranslatedErrorBody(ReplyBody):
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
         return self._judge(unsent=unsent)
 
-    def tell(self, error: ProxyError) -> bytes:
-        told = end_translated(self._translator, self._surface, self._form, error)
-        return frame(told, bare=self.bare)
+    def error_bytes(self, error: ProxyError) -> bytes:
+        shown = end_translated(self._translator, self._surface, self._form, error)
+        return frame(shown, bare=self.bare)
 
     def usage(self, dialect: Dialect) -> Usage:
         return self._translator.usage
 
     @property
     def refusal(self) -> tuple[int, bytes]:
-        return self._head.status, self._body[:LONGEST]
+        return self._head.status, self._body[:MAX_ERROR_BYTES]
 
     def _judge(self, *, unsent: bool) -> Breach:
-        body = without_key(self._body[:LONGEST], self._key)
+        body = without_key(self._body[:MAX_ERROR_BYTES], self._key)
         fault = self._translator.refuse(self._head.status, self._head.headers, body)
         return _breach(fault, unsent=unsent)
 
 
 def _collect(body: bytes, reader: BodyReader) -> bytes:
     """One byte more than is looked at tells that it is too long."""
-    return (body + b"".join(reader.payload))[: LONGEST + 1]
+    return (body + b"".join(reader.payload))[: MAX_ERROR_BYTES + 1]
 
 
 def _check_length(body: bytes, reader: BodyReader) -> None:
-    if len(body) > LONGEST and not reader.ended:
+    if len(body) > MAX_ERROR_BYTES and not reader.ended:
         raise StreamBroken("the node's error is too long to be one")
 
 

@@ -8,7 +8,7 @@ from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
 from casedesk_proxy.replying.endings import Form, place_error
 from casedesk_proxy.replying.in_stream_errors import read_within
-from casedesk_proxy.replying.node_errors import LONGEST, without_key
+from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
 from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.bodies import BodyReader
@@ -57,8 +57,8 @@ class TranslatedBody(ReplyBody):
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
         payload = b"".join(self.reader.payload)
-        if len(self._early) < LONGEST and (unsent or not self._early):
-            self._early += payload[:LONGEST]
+        if len(self._early) < MAX_ERROR_BYTES and (unsent or not self._early):
+            self._early += payload[:MAX_ERROR_BYTES]
         translated = self._translator.feed(payload) if payload else b""
         if self.is_whole:
             # Complete, perhaps, but whether the node ends as it promised is yet to be seen.
@@ -78,7 +78,7 @@ class TranslatedBody(ReplyBody):
             return None
         if not isinstance(error, NodeError):
             return Breach(error, Terminal.NODE_BROKE)
-        body = without_key(error.body[:LONGEST], self._key)
+        body = without_key(error.body[:MAX_ERROR_BYTES], self._key)
         fault = self._translator.refuse(error.answered, (), body)
         if isinstance(fault, ClientFault):
             return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))
@@ -90,11 +90,11 @@ class TranslatedBody(ReplyBody):
         return Breach(fault, Terminal.NODE_BROKE, lost=error.answered in RETRYABLE_STATUSES)
 
     def keep_alive(self) -> bytes:
-        return b"" if self.is_whole else frame(self._translator.beat(), bare=self.bare)
+        return b"" if self.is_whole else frame(self._translator.keepalive(), bare=self.bare)
 
-    def tell(self, error: ProxyError) -> bytes:
-        told = end_translated(self._translator, self._surface, self._form, error)
-        return frame(told, bare=self.bare)
+    def error_bytes(self, error: ProxyError) -> bytes:
+        shown = end_translated(self._translator, self._surface, self._form, error)
+        return frame(shown, bare=self.bare)
 
     def is_answered(self) -> bool:
         return self._translator.complete

@@ -42,7 +42,7 @@ def sent(made: Transposed) -> dict[str, Any]:
 def answer(made: Transposed, *pieces: bytes) -> dict[str, Any]:
     for piece in pieces:
         assert made.translator.feed(piece) == b""
-        assert made.translator.beat() == b""
+        assert made.translator.keepalive() == b""
     assert error_behind(made.translator, Framing.UNARY) == b""
     reply = json.loads(made.translator.finish())
     assert made.translator.complete

@@ -611,8 +611,8 @@ def test_content_types(framing: Framing, kind: str) -> None:
 def test_an_error_fits_the_place_in_an_event_stream() -> None:
     assert error_behind(translator()) == b"data: " + ENVELOPE + b"\r\n\r\n"
     reader = translator()
-    assert reader.beat() == b"data: "
-    assert reader.beat() == b" "
+    assert reader.keepalive() == b"data: "
+    assert reader.keepalive() == b" "
     assert error_behind(reader) == ENVELOPE + b"\r\n\r\n"
     reader = translator()
     chunk = reader.feed(delta("a"))
@@ -623,7 +623,7 @@ def test_an_error_fits_the_place_in_an_event_stream() -> None:
 def test_an_error_fits_the_place_in_an_array() -> None:
     assert error_behind(translator(Framing.JSON_ARRAY), Framing.JSON_ARRAY) == b"[" + ENVELOPE
     reader = translator(Framing.JSON_ARRAY)
-    assert reader.beat() + reader.beat() == b"[\n"
+    assert reader.keepalive() + reader.keepalive() == b"[\n"
     assert error_behind(reader, Framing.JSON_ARRAY) == ENVELOPE
     reader = translator(Framing.JSON_ARRAY)
     reader.feed(delta("a"))
@@ -643,14 +643,16 @@ def test_beats_are_invisible() -> None:
         reader = translator(framing)
         reply = b""
         for piece in [ROLE, delta("a"), delta("b"), *END]:
-            reply += reader.beat() + reader.beat() + reader.feed(piece) + reader.beat()
-        reply += reader.beat() + reader.finish() + reader.beat()
+            reply += (
+                reader.keepalive() + reader.keepalive() + reader.feed(piece) + reader.keepalive()
+            )
+        reply += reader.keepalive() + reader.finish() + reader.keepalive()
         if framing is Framing.SSE:
             assert len(frames(reply)) == 3
         else:
             assert reply.startswith(b"[")
             assert len(json.loads(reply)) == 3
-    assert translator(Framing.UNARY).beat() == b""
+    assert translator(Framing.UNARY).keepalive() == b""
 
 
 # Clients that lose a turn whose last chunk has no text
