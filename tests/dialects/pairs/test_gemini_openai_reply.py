@@ -519,8 +519,8 @@ def test_the_end_of_a_node_without_done() -> None:
 
 def test_too_much_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (stream_translator, gemini_writer, openai_chunks):
-        monkeypatch.setattr(module, "MAX_HELD", 1000)
-    monkeypatch.setattr(gemini_writer, "_MOST_LOGS", 100)
+        monkeypatch.setattr(module, "MAX_HELD_BYTES", 1000)
+    monkeypatch.setattr(gemini_writer, "_MAX_LOGPROBS", 100)
     logged = delta(logprobs=[token("a", -1)] * 60)
     for pieces, framing, told in (
         ([delta("x" * 100)] * 20, Framing.UNARY, "too large to be one body"),
