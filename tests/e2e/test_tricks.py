@@ -16,7 +16,7 @@ import pytest
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.telemetry.log_output import flush
+from casedesk_proxy.telemetry.log_output import flushed
 from tests.server.gateways import SSE, chunk, read_head
 
 CONFIG = """
@@ -258,7 +258,7 @@ async def run_all(off: set[Trick], capture: pytest.CaptureFixture[bytes]) -> See
 async def _run(
     gateway: Gateway, node: Node, port: int, capture: pytest.CaptureFixture[bytes]
 ) -> Seen:
-    flush()
+    await flushed()
     capture.readouterr()
     public = int(gateway.urls[0].rsplit(":", 1)[1])
     replies: dict[str, bytes] = {}
@@ -275,8 +275,9 @@ async def _run(
     writer.write(b"".join(one.request() for one in wanted))
     ahead = [masked(await read_reply(reader)) for _ in wanted]
     writer.close()
-    await gateway._handler.wait_quiet()
-    flush()
+    while any(gateway.phases.values()):
+        await asyncio.sleep(0)
+    await flushed()
     log = [masked(line) for line in capture.readouterr().err.splitlines() if b" id=" in line]
     heard = [masked(text.replace(b":%d" % port, b":PORT")) for text in node.heard]
     return Seen(replies, heard, ahead, log, counted(gateway.metrics.render()))
