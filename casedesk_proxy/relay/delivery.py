@@ -76,7 +76,7 @@ class Delivery:
             self.relay = prelude.relay
             self.relay.machine.reply(chosen.make_head, chosen.body)
         else:
-            transport = request.client.transport
+            transport = request.client.lend()
             assert transport is not None, "a client that leaves cancels its handler"
             self.relay = Relay(loop, transport, ReplyMachine(chosen.make_head, chosen.body))
         self._early_sent = self.relay.sent
@@ -125,7 +125,7 @@ class Delivery:
         is raised. ``excused``: its end does not speak against the node."""
         relay, end = self.relay, Terminal.FAILED
         try:
-            gone = self._client.transport is None
+            gone = self._client.has_left
             relay.leave(Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
             delivered = self._sum_up()
             end = delivered.facts.terminal

@@ -98,7 +98,7 @@ def begin_prelude(
 ) -> Prelude | None:
     """None where no keep-alive is wanted, or none is safe: for unary replies above all."""
     wanted = plan.deployment.config
-    transport = request.client.transport
+    transport = request.client.lend()
     if not wanted.heartbeat or plan.framing is Framing.UNARY or transport is None:
         return None
     translators = _translators(plan)

@@ -28,16 +28,32 @@ TIMEOUT_GRACE_S = 0.1
 
 
 class Client(Protocol):
-    """Where a request came from: ``transport`` is None once the client has gone, at ``gone_at`` by
-    time.perf_counter, ``relay`` the relay that feels its backpressure, ``peer`` the address at the
-    other end."""
+    """Where a request came from; it left at ``gone_at`` by time.perf_counter. ``relay`` is the
+    relay that feels its backpressure, ``peer`` the address at the other end. Its transport is its
+    own: others write by its methods, and a relay is lent it for a whole reply."""
 
     peer: str
-    transport: asyncio.Transport | None
     relay: Relay | None
     gone_at: float | None
 
-    def write_soon(self, message: bytes) -> None:
+    @property
+    def has_left(self) -> bool:
+        """Whether its connection has ended."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is written now may still reach it."""
+
+    def lend(self) -> asyncio.Transport | None:
+        """What a relay writes to; None once the client has left."""
+
+    def write(self, message: bytes) -> None:
+        """Nothing where it has left."""
+
+    def reset(self) -> None:
+        """End the connection so that nothing of a reply looks whole."""
+
+    def write_whole(self, message: bytes) -> None:
         """The whole of an answer; what is said to others may go before it."""
 
     def listen(self) -> None:
@@ -199,14 +215,13 @@ class ClientRequest:
             self._fail(_too_large(self._limit))
 
     def _invite(self) -> None:
-        transport = self.client.transport
-        if transport is None:
+        if self.client.has_left:
             return
         expect = header(self.head.headers, b"expect")
         asked = expect is not None and expect.lower() == b"100-continue"
         # A client of HTTP/1.0 would take it for the reply (RFC 9110 section 15.2).
         if asked and self.head.http11 and not self._size:
-            transport.write(CONTINUE)
+            self.client.write(CONTINUE)
         self.client.listen()
 
     async def _wait(self, pause: float, least: float) -> None:

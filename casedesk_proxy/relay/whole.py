@@ -50,8 +50,7 @@ def send_whole(
     tail = body[-MAX_PIECE_BYTES:]
     usage = find_usage(surface, b"", tail)
     keep_alive = request.head.keep_alive
-    transport = request.client.transport
-    if transport is None or transport.is_closing():
+    if not request.client.is_open:
         facts = ReplyFacts(head.status, Terminal.CLIENT_GONE, usage=usage)
         keep_alive = False
     else:
@@ -64,7 +63,7 @@ def send_whole(
             end, code, reason = Terminal.NODE_BROKE, GAVE_UP.code, GAVE_UP.reason
         facts = ReplyFacts(head.status, end, code, reason, loop.time(), len(body), 1, usage)
         request.begun = True
-        request.client.write_soon(mine + body)
+        request.client.write_whole(mine + body)
     connection.detach()
     reply.lease.end(
         clean=True,

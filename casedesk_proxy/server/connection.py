@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import Run, make_run
+from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import Terminal
@@ -60,11 +61,11 @@ class ClientConnection(asyncio.Protocol):
         "_queued",
         "_request",
         "_server",
+        "_transport",
         "fiber",
         "gone_at",
         "peer",
         "relay",
-        "transport",
     )
 
     def __init__(self, server: PublicServer) -> None:
@@ -82,7 +83,7 @@ class ClientConnection(asyncio.Protocol):
         self._request: ClientRequest | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self.gone_at: float | None = None
-        self.transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None
         self.relay: Relay | None = None
         self.fiber: Run | None = None
         self.peer = ""
@@ -90,7 +91,7 @@ class ClientConnection(asyncio.Protocol):
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        self._transport = cast(asyncio.Transport, transport)
         self.peer = peer_of(transport)
         self._server.admit(self)
         # Not before: the two hold each other, and of a handshake that fails nothing may stay.
@@ -119,7 +120,8 @@ class ClientConnection(asyncio.Protocol):
         if self._parting or not (waits or self.fiber is not None):
             self.close()
             return False
-        self._half = half = HalfClosed(self)
+        assert self._transport is not None
+        self._half = half = HalfClosed(self, self._transport)
         if half.exists and self._may_stay(half):
             half.watch(self._server.hangups)
             return True
@@ -127,7 +129,7 @@ class ClientConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
+        self._transport = None
         if self.gone_at is None:
             self.gone_at = time.perf_counter()
         self._server.forget(self)
@@ -155,7 +157,7 @@ class ClientConnection(asyncio.Protocol):
         self._clogged = False
         if self.relay is not None:
             self.relay.resume()
-        if not self._is_open():
+        if not self.is_open:
             return
         self._server.stalls.forget(self)
         if self._request is None and self._incoming.data:
@@ -170,10 +172,30 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._patience.look_again()
 
-    def write_soon(self, message: bytes) -> None:
+    @property
+    def has_left(self) -> bool:
+        return self._transport is None
+
+    @property
+    def unsent(self) -> int | None:
+        """Bytes that are written and not yet sent; None once the connection has ended."""
+        return None if self._transport is None else self._transport.get_write_buffer_size()
+
+    def lend(self) -> asyncio.Transport | None:
+        """For whoever writes a whole reply to it; what was held before has been written."""
+        self._flush()
+        return self._transport
+
+    def write(self, message: bytes) -> None:
+        """Behind what is held; nothing where the client has left."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.write(message)
+
+    def write_whole(self, message: bytes) -> None:
         """A whole answer, together with those to others."""
-        if self.transport is not None:
-            self._server.cork.write(self.transport, message)
+        if self._transport is not None:
+            self._server.cork.write(self._transport, message)
 
     def listen(self) -> None:
         """More of the request is wanted."""
@@ -182,13 +204,18 @@ class ClientConnection(asyncio.Protocol):
     def close(self) -> None:
         """When what has been written is sent, or nobody takes it."""
         self._flush()
-        if self.transport is not None:
+        if self._transport is not None:
             self._server.stalls.watch(self)
-            self.transport.close()
+            self._transport.close()
+
+    def reset(self) -> None:
+        """End it so that nothing of a reply looks whole."""
+        if self._transport is not None:
+            reset(self._transport)
 
     def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     def hang_up(self) -> None:
         """The client, half of whose connection was closed, has closed the other."""
@@ -218,8 +245,10 @@ class ClientConnection(asyncio.Protocol):
     def _is_whole(self) -> bool:
         return self._request is not None and self._request.complete
 
-    def _is_open(self) -> bool:
-        return self.transport is not None and not self.transport.is_closing()
+    @property
+    def is_open(self) -> bool:
+        """Whether what is written now may still reach the client."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def _ask_for_turn(self) -> None:
         if not self._queued:
@@ -228,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _take_late_turn(self) -> None:
         self._queued = False
-        if self._is_open() and not self._parting:
+        if self.is_open and not self._parting:
             self._take_turn()
 
     def _take_turn(self) -> None:
@@ -272,13 +301,13 @@ class ClientConnection(asyncio.Protocol):
         else:
             hold = self._queued or len(self._incoming) > _MAX_PENDING_BYTES
         hold = hold or (self._clogged and request is None and bool(self._incoming.data))
-        if hold is not self._held and self._is_open():
-            assert self.transport is not None
+        if hold is not self._held and self.is_open:
+            assert self._transport is not None
             self._held = hold
             if hold:
-                self.transport.pause_reading()
+                self._transport.pause_reading()
             else:
-                self.transport.resume_reading()
+                self._transport.resume_reading()
 
     def _begin_next(self) -> bool:
         """Tells whether anything became of what waits: not if a head's end is missing."""
@@ -317,14 +346,14 @@ class ClientConnection(asyncio.Protocol):
     # A request's end, and the connection's.
 
     def _flush(self) -> None:
-        if self.transport is not None:
-            self._server.cork.flush(self.transport)
+        if self._transport is not None:
+            self._server.cork.flush(self._transport)
 
     def _answered(self, keep_alive: bool | None) -> None:
         """The fiber has ended; None: cancelled."""
         self.fiber = None
         self._server.rest()
-        transport, request = self.transport, self._request
+        transport, request = self._transport, self._request
         if request is not None:
             request.release()
         if transport is None:
@@ -372,8 +401,8 @@ class ClientConnection(asyncio.Protocol):
         self._parting = True
         self._incoming.clear()
         self._regulate()
-        if self.transport is not None and self.transport.can_write_eof():
-            self.transport.write_eof()
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
         self._lingering = self._server.loop.call_later(_LINGER_S, self.close)
 
     def _reject(self, error: ProxyError, head: bytes = b"") -> None:
@@ -393,13 +422,13 @@ class ClientConnection(asyncio.Protocol):
     # Timers.
 
     def is_idle(self) -> bool:
-        return self._request is None and self.transport is not None and not self._incoming.data
+        return self._request is None and self._transport is not None and not self._incoming.data
 
     def is_held_up(self) -> bool:
         return self._queued or self._clogged
 
     def refuse_head(self) -> None:
-        if self._is_open():
+        if self.is_open:
             self._reject(BadRequest("the request's head took too long", status=408))
 
     def _stop_timers(self) -> None:

@@ -27,7 +27,11 @@ _MIN_WAIT_S = 2.0
 
 
 class _Connection(Protocol):
-    transport: asyncio.Transport | None
+    @property
+    def is_open(self) -> bool:
+        """Whether what is written may reach the client."""
+
+    def write(self, message: bytes) -> None: ...
 
     def is_unanswered(self) -> bool:
         """Whether an interim reply is in place."""
@@ -43,15 +47,13 @@ class HalfClosed:
     __slots__ = ("_connection", "_hangups", "_number", "_sent", "_sock", "_timer",
                  "exists", "since", "tells")  # fmt: skip
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, transport: asyncio.Transport) -> None:
         self._connection = connection
         self._hangups: HangUps | None = None
         self._number = -1
         self._sent = 0
         self._timer: asyncio.TimerHandle | None = None
         self.since = time.perf_counter()
-        transport = connection.transport
-        assert transport is not None
         self.exists = not transport.get_extra_info("sslcontext")
         self._sock: socket.socket = transport.get_extra_info("socket")
         self.tells = self._sock.family == socket.AF_UNIX
@@ -82,10 +84,9 @@ class HalfClosed:
 
     def _ask(self) -> None:
         self._timer = None
-        transport = self._connection.transport
-        if transport is None or transport.is_closing():
+        if not self._connection.is_open:
             return
         if self._connection.is_unanswered():
-            transport.write(CONTINUE)
+            self._connection.write(CONTINUE)
             self._sent += 1
         self._come_back()

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import has_token, read_facts
-from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.relay.request import Client, ClientRequest
 from casedesk_proxy.replying.heads import own_head
 from casedesk_proxy.replying.record import (
@@ -46,17 +45,17 @@ class OwnReplies:
         self, request: ClientRequest, exchange: Exchange, reply: OwnReply, facts: ReplyFacts
     ) -> Delivered:
         """``facts``: what is known of it but for the sending."""
-        head, transport = request.head, request.client.transport
+        head = request.head
         # What is left unread of a body must not be taken for the next request.
         keep_alive = head.keep_alive and request.complete
-        if transport is None:
+        if request.client.has_left:
             return Delivered(facts, keep_alive)
         message = own_message(
             reply, exchange.request_id, exchange.call.surface,
             bodiless=exchange.method == "HEAD", keep_alive=keep_alive, http11=head.http11,
         )  # fmt: skip
         request.begun = True
-        transport.write(message)
+        request.client.write(message)
         first_byte, sent = self._loop.time(), len(reply.body)
         facts = replace(facts, status=reply.status, sent=sent, first_byte=first_byte)
         return Delivered(facts, keep_alive)
@@ -96,7 +95,7 @@ class OwnReplies:
         client left."""
         facts, client = exchange.cut_short or _NOTHING, request.client
         if facts.terminal is Terminal.FAILED:
-            gone = client.transport is None
+            gone = client.has_left
             facts = replace(facts, terminal=Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
         cancel = None
         if facts.terminal is Terminal.COMPLETED:
@@ -114,8 +113,7 @@ class OwnReplies:
         facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
         if not exchange.status and not request.begun:
             return self.refuse(request, exchange, error, facts)
-        if request.client.transport is not None:
-            reset(request.client.transport)
+        request.client.reset()
         status = facts.status or exchange.status
         facts = replace(facts, status=status, code=error.code, reason=error.reason)
         return Delivered(facts, keep_alive=False)
@@ -132,10 +130,10 @@ class OwnReplies:
         facts = ReplyFacts(
             0, Terminal.REFUSED, error.code, error.reason, first_byte=exchange.started
         )
-        if client.transport is not None:
+        if not client.has_left:
             surface, ident = exchange.call.surface, exchange.request_id
             message = own_message(reply, ident, surface, bodiless=method == "HEAD")
-            client.transport.write(message)
+            client.write(message)
             facts = replace(facts, status=reply.status, sent=len(reply.body))
         exchanges.end(exchange, facts)
 

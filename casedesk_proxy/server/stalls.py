@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.server.limits import ServerLimits
 
 __all__ = ["Stalls", "Writer"]
@@ -20,9 +19,13 @@ _LOOKS_PER_LIMIT = 4
 
 
 class Writer(Protocol):
-    """A connection. ``transport`` is None once it has ended."""
+    """A connection."""
 
-    transport: asyncio.Transport | None
+    @property
+    def unsent(self) -> int | None:
+        """Bytes that are written and not yet sent; None once it has ended."""
+
+    def reset(self) -> None: ...
 
 
 class Stalls:
@@ -40,9 +43,9 @@ class Stalls:
 
     def watch(self, writer: Writer) -> None:
         """From now on, until it has ended or been forgotten."""
-        if writer.transport is None or writer in self._watched:
+        if (unsent := writer.unsent) is None or writer in self._watched:
             return
-        self._watched[writer] = writer.transport.get_write_buffer_size(), self._loop.time()
+        self._watched[writer] = unsent, self._loop.time()
         if self._timer is None:
             self._look_later(self._limits())
 
@@ -61,13 +64,12 @@ class Stalls:
         for writer, (unsent, since) in list(self._watched.items()):
             if now - since < limits.send_timeout:
                 continue
-            transport = writer.transport
-            left = 0 if transport is None else transport.get_write_buffer_size()
-            if transport is not None and unsent - left < least:
+            left = writer.unsent
+            if left is not None and unsent - left < least:
                 del self._watched[writer]
-                reset(transport)
+                writer.reset()
             else:
-                self._watched[writer] = left, now
+                self._watched[writer] = left or 0, now
         if self._watched:
             self._look_later(limits)
 

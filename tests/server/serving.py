@@ -34,7 +34,7 @@ class Served:
         self.go_on = asyncio.Event()
 
     async def echo(self, request: ClientRequest) -> bool:
-        transport = request.client.transport
+        transport = request.client.lend()
         assert transport is not None
         try:
             body = await request.read(LIMIT, 0.2, self.rate)
@@ -50,22 +50,21 @@ class Served:
         return request.head.keep_alive
 
     async def refuse(self, request: ClientRequest) -> bool:
-        assert request.client.transport is not None
-        request.client.transport.write(OK % (7, b"refused"))
+        request.client.write(OK % (7, b"refused"))
         return request.complete
 
     async def soon(self, request: ClientRequest) -> bool:
         """As short replies are sent, but for the target /now."""
         body = await request.read(LIMIT, 0.2)
-        transport = request.client.transport
+        transport = request.client.lend()
         assert transport is not None
-        send = transport.write if request.head.target == "/now" else request.client.write_soon
+        send = transport.write if request.head.target == "/now" else request.client.write_whole
         send(OK % (len(body), body))
         return request.head.keep_alive and not self.last
 
     async def late(self, request: ClientRequest) -> bool:
         """The body, once the test says so."""
-        transport = request.client.transport
+        transport = request.client.lend()
         assert transport is not None
         try:
             body = await request.read(LIMIT, 0.2)
@@ -84,7 +83,7 @@ class Served:
     async def swallow(self, request: ClientRequest) -> bool:
         """A body of any size."""
         body = await request.read(2**30, 5.0)
-        transport = request.client.transport
+        transport = request.client.lend()
         assert transport is not None
         transport.write(OK % (0, b""))
         self.seen.append((request.head.target, body))
@@ -92,7 +91,7 @@ class Served:
 
     async def large(self, request: ClientRequest) -> bool:
         """More than kernels hold."""
-        transport = request.client.transport
+        transport = request.client.lend()
         assert transport is not None
         self.seen.append((request.head.target, b""))
         transport.write(OK % (SO_MUCH, bytes(SO_MUCH)))
@@ -109,8 +108,7 @@ class Served:
 
     def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
         self.rejected.append(error)
-        assert client.transport is not None
-        client.transport.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
+        client.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
 
 
 Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
