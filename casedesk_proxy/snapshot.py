@@ -49,6 +49,7 @@ class DeploymentSpec:
     auth: str
     policy: str
     refuse_unknown: bool
+    refuse_tools: bool
     client_stall_timeout: float
     rules: ModelRules
     config: Deployment = field(repr=False)
@@ -139,6 +140,7 @@ def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
         auth=deployment.auth,
         policy=deployment.policy,
         refuse_unknown=deployment.unknown_fields == "refuse",
+        refuse_tools=deployment.unknown_tools == "refuse",
         client_stall_timeout=deployment.client_stall_timeout,
         rules=ModelRules(
             aliases={a: m for a, m in deployment.aliases.items() if a not in patterns},

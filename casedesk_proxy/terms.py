@@ -45,6 +45,8 @@ class Dialect(StrEnum):
     GEMINI = "gemini"
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
+    #: OpenAI's newer API for generating, at the base URL of the other one.
+    RESPONSES = "responses"
 
 
 class Action(StrEnum):
@@ -58,6 +60,7 @@ class Action(StrEnum):
     MESSAGES = "messages"
     COUNT_MESSAGES = "messages/count_tokens"
     CHAT = "chat/completions"
+    RESPOND = "responses"
     COMPLETE = "completions"
     EMBEDDINGS = "embeddings"
     LIST_MODELS = "models.list"

@@ -265,6 +265,11 @@ class Deployment(Section):
     unknown_fields: Literal["refuse", "ignore"] = setting(
         "What becomes of a Gemini request with fields that Google does not know.", "refuse"
     )
+    unknown_tools: Literal["drop", "refuse"] = setting(
+        "What becomes of a translated Responses request with tools that no node has, such as "
+        "web_search: they are left out with x-casedesk-dropped, or it is answered 400.",
+        "drop",
+    )
     count_prompt: Switch = setting(
         "Ask the node's tokenizer beside a translated Anthropic stream, for its message_start.",
         True,

@@ -1,6 +1,6 @@
 """Who makes which request over for which nodes: the only place that knows the pairs.
 
-A new pair, say of OpenAI's Responses before nodes that speak chat completions, has to provide:
+A new pair has to provide:
 
 * for a client protocol that is new, a package of its own beside ``gemini`` and ``anthropic``:
   ``request``, which reads a body into a frozen value and puts all that is wrong with it into
@@ -20,7 +20,12 @@ Imports lead down: registry, pairs, protocols (which do not know each other), ``
 from __future__ import annotations
 
 from casedesk_proxy.dialects.core.contract import Transpose
-from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
+from casedesk_proxy.dialects.pairs import (
+    anthropic_openai,
+    gemini_anthropic,
+    gemini_openai,
+    responses_openai,
+)
 from casedesk_proxy.terms import Action, Call, Dialect
 
 __all__ = ["transposers"]
@@ -42,6 +47,7 @@ _PAIRS: dict[tuple[Dialect, Action], tuple[tuple[Dialect, Transpose], ...]] = {
     ),
     (Dialect.ANTHROPIC, Action.MESSAGES): ((Dialect.OPENAI, anthropic_openai.transpose),),
     (Dialect.ANTHROPIC, Action.COUNT_MESSAGES): ((Dialect.OPENAI, anthropic_openai.count),),
+    (Dialect.RESPONSES, Action.RESPOND): ((Dialect.OPENAI, responses_openai.transpose),),
 }
 
 

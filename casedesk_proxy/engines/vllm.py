@@ -14,10 +14,13 @@ from casedesk_proxy.engines.profile import (
     Profile,
     Thinking,
 )
+from casedesk_proxy.engines.reading import version_numbers
 from casedesk_proxy.engines.spec import Detected, EngineSpec, Fingerprint
 from casedesk_proxy.terms import Control, Dialect
 
 __all__ = ["SPEC"]
+
+_RESPONSES_SINCE = (0, 10)
 
 
 def _look(listing: NodeAnswer) -> Asking[Detected | None]:
@@ -29,10 +32,17 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
     return Detected(
         SPEC,
         openai_models(listing.json),
-        SPEC.speaks,
+        _dialects(version),
         version=version,
         needs_key=listing.is_locked,
     )
+
+
+def _dialects(version: str) -> tuple[Dialect, ...]:
+    """Its Responses API came with 0.10."""
+    numbers = version_numbers(version)
+    lacks = bool(numbers) and numbers < _RESPONSES_SINCE
+    return tuple(one for one in SPEC.speaks if one is not Dialect.RESPONSES or not lacks)
 
 
 _PROFILE = Profile(
@@ -62,7 +72,7 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="vllm",
     title="vLLM",
-    speaks=(Dialect.OPENAI, Dialect.ANTHROPIC),
+    speaks=(Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES),
     profile=_PROFILE,
     rank=11,
     ports=(8000,),

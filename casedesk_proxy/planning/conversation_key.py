@@ -29,7 +29,7 @@ def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
         first = _first(body.get("messages"))
     else:
         messages = body.get("messages", body.get("prompt", body.get("input")))
-        system = _opening(messages)
+        system = [_opening(messages), body.get("instructions")]
         first = messages if not isinstance(messages, list) else None
     try:
         said = jsonio.dumps([system, first])

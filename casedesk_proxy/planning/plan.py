@@ -36,6 +36,7 @@ _PATHS = {
     Action.CHAT: "/v1/chat/completions",
     Action.COMPLETE: "/v1/completions",
     Action.EMBEDDINGS: "/v1/embeddings",
+    Action.RESPOND: "/v1/responses",
 }
 _NOT_TRANSPOSED = Transposition()
 #: Characters of a model name that Google's own clients leave as they are in a path.

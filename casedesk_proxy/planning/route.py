@@ -53,6 +53,8 @@ class PlanInput:
     refused: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], frozenset[Control]] = field(default_factory=dict)
     without: frozenset[Control] = frozenset()
+    #: Seconds since 1970.
+    now: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

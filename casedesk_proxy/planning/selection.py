@@ -9,6 +9,7 @@ from typing import Any
 from casedesk_proxy.dialects.core.native import find_parts
 from casedesk_proxy.dialects.core.needs import find_needs, refuse_needs
 from casedesk_proxy.dialects.core.thinking import messages_controls
+from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import EngineSpec
@@ -35,6 +36,8 @@ class Native:
 
 def is_plain(ask: PlanInput, natives: tuple[NodeSpec, ...]) -> bool:
     """Whether these get every request as it is, whatever it holds."""
+    if ask.call.surface is Dialect.RESPONSES:
+        return False
     return ask.call.surface is not Dialect.ANTHROPIC or not any(
         node.engine.profile.messages.loses or node.config.thinking for node in natives
     )
@@ -60,6 +63,9 @@ def keep_able(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) ->
 
 def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> Native:
     """Of the nodes that speak the client's protocol, those on which nothing of it is lost."""
+    if ask.call.surface is Dialect.RESPONSES and has_namespaces(body):
+        # No engine knows them, and only a translated request is taken apart.
+        return Native(())
     if ask.call.surface is not Dialect.ANTHROPIC:
         return Native(place.natives)
     parts = find_parts(ask.call.action, body)

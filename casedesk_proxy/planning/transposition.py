@@ -126,6 +126,8 @@ def _context(
         request_id=ask.request_id,
         client=client.decode("latin-1"),
         refuse_unknown=deployment.refuse_unknown,
+        refuse_tools=deployment.refuse_tools,
+        now=ask.now,
         count_prompt=deployment.config.count_prompt,
         output_limit=_output_limit(ask.reported, target, node),
         fold_system=node.config.system_role == "none",

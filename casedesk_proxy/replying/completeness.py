@@ -21,11 +21,15 @@ __all__ = ["is_answered", "is_given_up", "is_unfinished"]
 #: What an answer of each dialect consists of, and what its end says; an error is an end, too.
 _ANSWERS = {
     Dialect.OPENAI: b'"choices"',
+    Dialect.RESPONSES: b'"response.',
     Dialect.GEMINI: b'"candidates"',
     Dialect.ANTHROPIC: b"content_block_",
 }
 _ENDS = {
     Dialect.OPENAI: re.compile(rb'data: ?\[DONE\]|"finish_reason"\s*:\s*"|"error"\s*:'),
+    Dialect.RESPONSES: re.compile(
+        rb'"type"\s*:\s*"(?:response\.(?:completed|incomplete|failed)|error)"'
+    ),
     Dialect.GEMINI: re.compile(rb'"finish_?[rR]eason"|"blockReason"|"error"\s*:'),
     Dialect.ANTHROPIC: re.compile(rb'message_stop|"error"|"stop_reason"\s*:\s*"'),
 }
@@ -39,6 +43,9 @@ _LAST = {
         re.compile(rb'[\r\n]data: ?\{\s*"type"\s*:\s*"message_stop"[^\r\n]*\}' + _COMMENTS),
     ),
 }
+#: OpenAI's own Responses streams end without it, vLLM's with it.
+_LAST[Dialect.RESPONSES] = _LAST[Dialect.OPENAI]
+_FAILED = re.compile(rb'"type"\s*:\s*"(?:response\.failed|error)"')
 _REASONS = ("finish_reason", "stop_reason")
 #: What engines write that stopped for a reason of their own: vLLM, SGLang, DeepSeek. Other words
 #: that are not OpenAI's may be another service's for an end.
@@ -82,6 +89,10 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
     not all there this is not known: False."""
     if surface is Dialect.GEMINI:
         return False  # Google's reasons are all the protocol's.
+    if surface is Dialect.RESPONSES:
+        said = _FAILED.search(tail)
+        event = event_around(tail, said.start()) if said is not None else None
+        return isinstance(event, dict) and event.get("type") in ("response.failed", "error")
     said = _GIVEN_UP.search(tail)
     document = event_around(tail, said.start()) if said is not None else None
     return isinstance(document, dict) and any(map(_is_failure, _endings(document)))

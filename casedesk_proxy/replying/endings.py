@@ -31,7 +31,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.surfaces import anthropic, gemini, openai
+from casedesk_proxy.surfaces import anthropic, gemini, openai, responses
 from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
@@ -95,14 +95,24 @@ _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 def place_error(
-    surface: Dialect, form: Form, position: Position, error: ProxyError, *, bare: bool = False
+    surface: Dialect,
+    form: Form,
+    position: Position,
+    error: ProxyError,
+    *,
+    bare: bool = False,
+    first: bytes = b"",
+    last: bytes = b"",
 ) -> bytes:
-    """Body bytes that tell of ``error``; empty where it has no place."""
+    """Body bytes that tell of ``error``; empty where it has no place. ``first`` and ``last``: of a
+    body that has begun, to which the last event of Responses refers."""
     before = (_BEFORE_BARE if bare else _BEFORE).get((form, position))
     if before is None:
         return b""
     if form is not Form.EVENTS:
         return before + gemini.error_element(error)
+    if surface is Dialect.RESPONSES:
+        return before + responses.error_frame(error, first, last)
     frame = _FRAMES[surface](error)
     return frame.removeprefix(b"data: ") if position is Position.BEGUN else before + frame
 

@@ -4,7 +4,8 @@ A frame of its own each, so that none is glued to the node's next one. What SDKs
 google-genai and @google/genai skip a blank frame and choke on comments; the retired
 @google/generative-ai (``genai-js/``) chokes on both. It takes a frame with a candidate that says
 nothing; were there an empty text in it, a chat would lose the turn. Anthropic's and OpenAI's skip
-pings and comments. In an array a newline may stand behind the bracket and between elements.
+pings and comments, Codex (0.171) comments, before the first event and between two. In an array a
+newline may stand behind the bracket and between elements.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _PULSES = {
     Dialect.GEMINI: b"\n\n",
     Dialect.ANTHROPIC: b'event: ping\ndata: {"type": "ping"}\n\n',
     Dialect.OPENAI: b": \n\n",
+    Dialect.RESPONSES: b": \n\n",
 }
 _SAYS_NOTHING = (
     b'data: {"candidates": [{"content": {"parts": [], "role": "model"}, "index": 0}]}\n\n'

@@ -116,7 +116,7 @@ class Forwarder:
             given = PlanInput(
                 admitted.call, request.head.headers, raw, exchange.request_id,
                 self._metadata.reported, self._metadata.nodes, admitted.placements,
-                memory.refused, memory.taken, attempts.without,
+                memory.refused, memory.taken, attempts.without, time.time(),
             )  # fmt: skip
             return plan_request(snapshot, admitted.deployment, given)
 

@@ -19,12 +19,14 @@ _CONTENT_TYPE = {
     Dialect.GEMINI: b"application/json; charset=UTF-8",
     Dialect.ANTHROPIC: b"application/json",
     Dialect.OPENAI: b"application/json",
+    Dialect.RESPONSES: b"application/json",
 }
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff"))
 _ERRORS = {
     Dialect.GEMINI: (gemini.http_status, gemini.error_body),
     Dialect.ANTHROPIC: (anthropic.http_status, anthropic.error_body),
     Dialect.OPENAI: (openai.http_status, openai.error_body),
+    Dialect.RESPONSES: (openai.http_status, openai.error_body),
 }
 #: Repeated by clients although it cannot help: 501 by every SDK of OpenAI's family, 401 by
 #: Claude Code (measured). SDKs made with Stainless obey the header, whatever the status; it is
@@ -65,7 +67,8 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnRepl
 def base_reply(call: Call) -> OwnReply:
     """What there is at a base URL, for health checkers and people: the same whoever asks, and
     whether the deployment exists or not."""
-    urls = [base_url(surface, call.deployment) for surface in Dialect]
+    mounts = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI)
+    urls = [base_url(surface, call.deployment) for surface in mounts]
     text = "CaseDesk Proxy; base URLs: {} (Gemini), {} (Anthropic), {} (OpenAI)\n".format(*urls)
     return OwnReply(200, _PLAIN, text.encode("utf-8", "replace"))
 

@@ -44,6 +44,7 @@ _CHECKS = {
     Dialect.GEMINI: _is_gemini,
     Dialect.ANTHROPIC: _is_anthropic,
     Dialect.OPENAI: _is_openai,
+    Dialect.RESPONSES: _is_openai,
 }
 
 

@@ -26,7 +26,8 @@ from casedesk_proxy.wire.query import cut_key, read_pairs
 
 __all__ = ["guess_surface", "read_call"]
 
-_SURFACES = {str(dialect): dialect for dialect in Dialect}
+#: Those that have a mount; Responses has its place on OpenAI's.
+_SURFACES = {str(dialect): dialect for dialect in Dialect if dialect is not Dialect.RESPONSES}
 #: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
 _VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
 _READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
@@ -63,6 +64,8 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     else:
         version = ""
         action, model = _read_posted(surface, rest, deployment)
+        if action is Action.RESPOND:
+            surface = Dialect.RESPONSES
     wanted = "GET" if action in _READ_ONLY else "POST"
     if method != wanted:
         raise wrong_method(wanted)
@@ -83,6 +86,8 @@ def guess_surface(target: str, headers: RawHeaders) -> Dialect:
         return Dialect.GEMINI
     if "messages" in behind:
         return Dialect.ANTHROPIC
+    if "responses" in behind:
+        return Dialect.RESPONSES
     if "completions" in behind or "embeddings" in behind or _inside_google(rest) is not None:
         return Dialect.OPENAI
     api = unserved(rest)

@@ -47,6 +47,7 @@ POSTED = {
         "chat/completions": Action.CHAT,
         "completions": Action.COMPLETE,
         "embeddings": Action.EMBEDDINGS,
+        "responses": Action.RESPOND,
     },
 }
 _OWNERS = {rest: surface for surface, table in POSTED.items() for rest in table}
@@ -54,6 +55,7 @@ _NAMES = {
     Dialect.GEMINI: "the Gemini API",
     Dialect.ANTHROPIC: "Anthropic's API",
     Dialect.OPENAI: "OpenAI's API",
+    Dialect.RESPONSES: "OpenAI's Responses API",
 }
 #: Where the three surfaces are, for whoever asked for nothing that is known.
 _BASES = (
@@ -94,7 +96,10 @@ _INLINE = "send the bytes inline, as inlineData, a base64 source or a data URL"
 _ALONE = "send each request by itself"
 #: In order; the first that fits.
 _APIS = (
-    _api("responses", _O, "OpenAI's Responses API", "use chat/completions"),
+    _api(
+        "responses/[^/]*", Dialect.RESPONSES, "The store of OpenAI's Responses API",
+        "send the whole conversation as input", "response_not_found",
+    ),
     _api("upload|files", None, "the Files API", _INLINE, "files_unsupported"),
     _api("messages/batches", _A, "Anthropic's Message Batches API", _ALONE),
     _api("batches", None, "the Batch API", _ALONE),

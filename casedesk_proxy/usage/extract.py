@@ -5,6 +5,7 @@ Only the protocol's own place counts: the same name in a call's arguments is the
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from casedesk_proxy.jsonio import read_count
@@ -17,6 +18,7 @@ _KEYS = {
     Dialect.GEMINI: b'"usageMetadata"',
     Dialect.ANTHROPIC: b'"usage"',
     Dialect.OPENAI: b'"usage"',
+    Dialect.RESPONSES: b'"usage"',
 }
 #: Per dialect: paths to (prompt, output, cached, thoughts). Sources: the vendors' API references.
 _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
@@ -38,10 +40,19 @@ _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
         ("prompt_tokens_details", "cached_tokens"),
         ("completion_tokens_details", "reasoning_tokens"),
     ),
+    Dialect.RESPONSES: (
+        ("input_tokens",),
+        ("output_tokens",),
+        ("input_tokens_details", "cached_tokens"),
+        ("output_tokens_details", "reasoning_tokens"),
+    ),
 }
 #: Of the event of Anthropic's streams that has the prompt's counts, in the message within it.
 _BEGINNING = b'"message_start"'
 _NOTHING = Usage()
+#: Responses' events hold the response with the counts, which as one body stands by itself. Of a
+#: long event only the end may be at hand.
+_EVENTS = re.compile(rb"(?:\A|\n)(?:event|data):|\n\r?\n\Z")
 #: Counts that are looked at, from the end backwards. The last ones hold the final,
 #: cumulative counts.
 _MAX_COUNTS = 4
@@ -70,7 +81,9 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
     """What stands in the counts' own place, in its order."""
-    return [*_beginning(dialect, part), *outermost_values(part, _KEYS[dialect], _MAX_COUNTS)]
+    inside = "response" if dialect is Dialect.RESPONSES and _EVENTS.search(part) else ""
+    found = outermost_values(part, _KEYS[dialect], _MAX_COUNTS, inside)
+    return [*_beginning(dialect, part), *found]
 
 
 def _beginning(dialect: Dialect, part: bytes) -> list[Any]:

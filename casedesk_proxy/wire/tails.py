@@ -27,9 +27,10 @@ _COLON = re.compile(rb"\s{0,20}:\s{0,20}")
 _DECODER = json.JSONDecoder()
 
 
-def outermost_values(tail: bytes, name: bytes, most: int) -> list[Any]:
+def outermost_values(tail: bytes, name: bytes, most: int, inside: str = "") -> list[Any]:
     """Values of a member of the last documents, in their order, where ``most`` places of its name
-    are looked at. ``name`` is in quotes, as it stands on the wire."""
+    are looked at. ``name`` is in quotes, as it stands on the wire. ``inside``: it is a member not
+    of the documents, but of their member of that name."""
     values: list[Any] = []
     place, stop, levels = len(tail), -1, 0
     for _ in range(most):
@@ -49,8 +50,9 @@ def outermost_values(tail: bytes, name: bytes, most: int) -> list[Any]:
             document = event_around(tail, place)
             if not isinstance(document, dict):
                 continue
-            value = document.get(name[1:-1].decode())
-        elif levels == (2 if tail.endswith(b"]", 0, stop) else 1):
+            holder = document.get(inside) if inside else document
+            value = holder.get(name[1:-1].decode()) if isinstance(holder, dict) else None
+        elif levels == (2 if inside or tail.endswith(b"]", 0, stop) else 1):
             value = _value(tail[colon.end() : stop])
         else:
             continue

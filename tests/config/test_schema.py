@@ -33,7 +33,7 @@ def test_addresses_are_at_hand() -> None:
     [
         ("auto", (Dialect.OPENAI,)),
         ("ollama", (Dialect.OPENAI,)),
-        ("vllm", (Dialect.OPENAI, Dialect.ANTHROPIC)),
+        ("vllm", (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)),
         ("gemini", (Dialect.GEMINI,)),
     ],
 )

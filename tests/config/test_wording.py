@@ -109,7 +109,8 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "speaks: [opnai]",
-            "nodes.a.speaks[0]: must be one of gemini, anthropic, openai; did you mean openai?",
+            "nodes.a.speaks[0]: must be one of gemini, anthropic, openai, responses; did you mean"
+            " openai?",
         ),
         (
             "nodes",
@@ -236,7 +237,7 @@ def told(section: str, line: str) -> str:
             "deployments.d.colour: unknown key; known keys here: auth, nodes, models, aliases,"
             " prefix, policy, max_waiting, queue_timeout, failover_timeout, connect_timeout,"
             " first_byte_timeout, idle_timeout, heartbeat, heartbeat_verbatim, unknown_fields,"
-            " count_prompt, client_stall_timeout",
+            " unknown_tools, count_prompt, client_stall_timeout",
         ),
     ],
 )

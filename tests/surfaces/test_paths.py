@@ -13,7 +13,7 @@ from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 
-G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
+G, A, OAI, R = Dialect
 GENERATE = Action.GENERATE
 NONE: RawHeaders = ()
 M = "gemma2:9b"
@@ -290,7 +290,7 @@ def test_unknown_action(path: str, told: str) -> None:
     "path",
     [
         "/favicon.ico", "/proxy/d/other/v1/models", "/proxy//gemini/v1/models",
-        "/proxy/d/admin:x:generateContent", "/admin:x:generateContent", "/v1/responses",
+        "/proxy/d/admin:x:generateContent", "/admin:x:generateContent",
         "/proxy/d/openai/v1/messages", "/proxy/d/anthropic/v1/chat/completions",
         "/proxy/d/openai/v1/models:generateContent", "/proxy/d/anthropic/v1/messages/batches",
         "/v1beta/cachedContents", "/v1/interactions", "/v1beta/batches/x:cancel", "/V1/messages",
@@ -385,10 +385,8 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
 @pytest.mark.parametrize(
     ("path", "name", "owner"),
     [
-        ("/v1/responses", "OpenAI's Responses API", OAI),
-        ("/proxy/d/openai/v1/responses/x", "OpenAI's Responses API", OAI),
-        ("/proxy/d/gemini/v1/responses", "OpenAI's Responses API", OAI),
-        ("/proxy/d/v1/responses", "OpenAI's Responses API", OAI),
+        ("/v1/responses/resp_1", "The store of OpenAI's Responses API", R),
+        ("/proxy/d/openai/v1/responses/x/cancel", "The store of OpenAI's Responses API", R),
         ("/v1/threads/t/runs", "OpenAI's Assistants API", OAI),
         ("/v1/assistants", "OpenAI's Assistants API", OAI),
         ("/v1/realtime/sessions", "OpenAI's Realtime API", OAI),

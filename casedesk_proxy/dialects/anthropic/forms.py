@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Protocol
 
+from casedesk_proxy.dialects.core.block_sequencer import TEXT, THINKING, TOOL_USE
 from casedesk_proxy.dialects.core.calls import read_arguments
+from casedesk_proxy.dialects.core.ids import make_token
 from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.terms import Position
 from casedesk_proxy.wire.sse import named_frame
 
-__all__ = ["TEXT", "THINKING", "TOOL_USE", "EventForm", "MessageForm", "ReplyForm", "make_token"]
+__all__ = ["TEXT", "THINKING", "TOOL_USE", "EventForm", "MessageForm", "ReplyForm"]
 
-THINKING, TEXT, TOOL_USE = "thinking", "text", "tool_use"
 
 _PING = named_frame(b"ping", b'{"type":"ping"}')
 _BLANK_BLOCKS: dict[str, dict[str, Any]] = {
@@ -31,12 +31,6 @@ _DELTA_HEADS = {
         TOOL_USE: (b"input_json_delta", b"partial_json"),
     }.items()
 }
-
-
-def make_token(seed: str) -> str:
-    """Nine letters and digits, always the same for the same seed: Mistral's templates take no
-    other ids of calls (vLLM 9019), and everybody takes those."""
-    return hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).hexdigest()[:9]
 
 
 class ReplyForm(Protocol):

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from casedesk_proxy.dialects.anthropic.forms import THINKING, ReplyForm, make_token
-from casedesk_proxy.dialects.anthropic.sequencer import BlockSequencer
+from casedesk_proxy.dialects.anthropic.forms import ReplyForm
+from casedesk_proxy.dialects.core.block_sequencer import THINKING, BlockSequencer
 from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.contract import Context
+from casedesk_proxy.dialects.core.ids import make_token
 from casedesk_proxy.dialects.core.reply import Finish, ReplyChoice
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage

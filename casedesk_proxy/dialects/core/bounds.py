@@ -18,6 +18,8 @@ __all__ = ["check_bounds"]
 
 #: What may be of one kind, as a share of all items.
 TURNS_SHARE, PARTS_SHARE, TOOLS_SHARE, NODES_SHARE = 10, 5, 50, 5
+#: Where turns stand.
+_TURNS = {Dialect.GEMINI: "contents", Dialect.RESPONSES: "input"}
 _WRAPPERS = ("generateContentRequest", "generate_content_request")
 _DECLARED = ("functionDeclarations", "function_declarations")
 _FORMATS = ("generationConfig", "generation_config", "output_config", "output_format")
@@ -29,8 +31,7 @@ def check_bounds(surface: Dialect, body: dict[str, Any], most: int) -> None:
     for name in _WRAPPERS:
         if isinstance(body.get(name), dict):
             body, where = body[name], f"{name}."
-    gemini = surface is Dialect.GEMINI
-    field = "contents" if gemini else "messages"
+    field = _TURNS.get(surface, "messages")
     if "requests" in body:
         field = "requests"
     turns = _listed(body.get(field))
@@ -68,7 +69,7 @@ def _parts(turn: Any) -> int:
         return 0
     if isinstance(turn.get("content"), dict):  # a request for an embedding
         turn = turn["content"]
-    blocks = turn.get("parts", turn.get("content"))
+    blocks = turn.get("parts", turn.get("content", turn.get("output")))
     if not isinstance(blocks, list):
         return 1
     inner = (block.get("content") for block in blocks if isinstance(block, dict))

@@ -40,6 +40,10 @@ class Context:
     request_id: str
     client: str = ""
     refuse_unknown: bool = True
+    #: Tools that no node has are refused instead of left out with a warning.
+    refuse_tools: bool = False
+    #: Seconds since 1970, for replies that say when they were made.
+    now: float = 0.0
     output_limit: int | None = None
     prompt_tokens: int | None = None
     #: Ask the node's tokenizer beside a stream whose beginning tells the prompt's size.

@@ -21,7 +21,14 @@ Found = Iterator[tuple[Ability, str]]
 
 _EMBEDS = frozenset({Action.EMBED, Action.BATCH_EMBED, Action.EMBEDDINGS})
 _ANSWERS = frozenset(
-    {Action.MESSAGES, Action.CHAT, Action.COMPLETE, Action.GENERATE, Action.STREAM_GENERATE}
+    {
+        Action.MESSAGES,
+        Action.CHAT,
+        Action.COMPLETE,
+        Action.RESPOND,
+        Action.GENERATE,
+        Action.STREAM_GENERATE,
+    }
 )
 _OPENAI_PARTS = {
     "image_url": Ability.VISION,
@@ -31,6 +38,7 @@ _OPENAI_PARTS = {
     "input_audio": Ability.AUDIO,
     "audio_url": Ability.AUDIO,
 }
+_RESPONSES_PARTS = {"input_image": Ability.VISION, "input_audio": Ability.AUDIO}
 _GEMINI_MEDIA = {
     "image": Ability.VISION,
     "video": Ability.VISION,
@@ -53,7 +61,12 @@ def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Nee
         return {Ability.EMBEDDING: ("model",)}
     if action not in _ANSWERS:
         return {}
-    read = {Dialect.ANTHROPIC: _anthropic, Dialect.OPENAI: _openai, Dialect.GEMINI: _gemini}
+    read = {
+        Dialect.ANTHROPIC: _anthropic,
+        Dialect.OPENAI: _openai,
+        Dialect.GEMINI: _gemini,
+        Dialect.RESPONSES: _responses,
+    }
     needs: dict[Ability, tuple[str, ...]] = {Ability.COMPLETION: ("model",)}
     for ability, path in read[surface](body):
         needs[ability] = (*needs.get(ability, ()), path)
@@ -119,6 +132,19 @@ def _openai(body: Mapping[str, Any]) -> Found:
                     yield ability, f"messages[{at}].content[{place}]"
     if body.get("tools") and body.get("tool_choice") != "none":
         yield Ability.TOOLS, "tools"
+
+
+def _responses(body: Mapping[str, Any]) -> Found:
+    for at, item in each_object(body.get("input")):
+        for name in ("content", "output"):
+            for path, part in _blocks(item.get(name), f"input[{at}].{name}", "[{}]"):
+                ability = _RESPONSES_PARTS.get(str(part.get("type")))
+                if ability is not None:
+                    yield ability, path
+    if body.get("tool_choice") != "none":
+        for at, tool in each_object(body.get("tools")):
+            if tool.get("type") in ("function", "namespace"):
+                yield Ability.TOOLS, f"tools[{at}]"
 
 
 def _gemini(body: Mapping[str, Any]) -> Found:

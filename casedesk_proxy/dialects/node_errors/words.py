@@ -11,13 +11,15 @@ from casedesk_proxy.terms import Dialect
 
 __all__ = ["excess_fault"]
 
+_OPENAI = (Dialect.OPENAI, Dialect.RESPONSES)
+
 
 def excess_fault(surface: Dialect, excess: Excess) -> ProxyError | None:
     """None where a surface has no words of its own: then the node's reason says it better."""
     if excess.what is Excessive.REPLY:
         return None
     words = _TOGETHER if excess.what is Excessive.TOGETHER else _PROMPT
-    code = "context_length_exceeded" if surface is Dialect.OPENAI else None
+    code = "context_length_exceeded" if surface in _OPENAI else None
     return BadRequest(words[surface](excess), code=code)
 
 
@@ -71,9 +73,11 @@ _PROMPT = {
     Dialect.ANTHROPIC: _prompt_anthropic,
     Dialect.GEMINI: _prompt_gemini,
     Dialect.OPENAI: _prompt_openai,
+    Dialect.RESPONSES: _prompt_openai,
 }
 _TOGETHER = {
     Dialect.ANTHROPIC: _together_anthropic,
     Dialect.GEMINI: _together_gemini,
     Dialect.OPENAI: _together_openai,
+    Dialect.RESPONSES: _together_openai,
 }

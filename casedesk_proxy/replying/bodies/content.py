@@ -72,7 +72,10 @@ class Content:
         return self._keepalive if self._keepalive and self.position.is_open else b""
 
     def error_bytes(self, error: ProxyError, *, bare: bool) -> bytes:
-        return place_error(self._surface, self._form, self.position, error, bare=bare)
+        first, last = self.tap.first, self.tap.last
+        return place_error(
+            self._surface, self._form, self.position, error, bare=bare, first=first, last=last
+        )
 
     def is_answered(self) -> bool:
         """Whether the protocol's last event has come."""

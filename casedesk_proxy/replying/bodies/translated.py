@@ -112,4 +112,4 @@ def end_translated(
 ) -> bytes:
     """What a translated reply ends with that breaks: what was due, and the error behind it."""
     due, position = translator.halt()
-    return due + place_error(surface, form, position, error)
+    return due + place_error(surface, form, position, error, first=due, last=due)

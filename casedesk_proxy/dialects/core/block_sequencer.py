@@ -1,23 +1,37 @@
 """Words, thoughts and calls in the order in which a node sends them, as blocks that never overlap.
 
-Anthropic's blocks follow one another; the fragments of OpenAI's parallel calls may be mixed. What
-comes while a call is not complete waits behind it, at the latest until the end.
+Anthropic's blocks and the items of OpenAI's Responses follow one another; the fragments of chat's
+parallel calls may be mixed. What comes while a call is not complete waits behind it, at the latest
+until the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from casedesk_proxy.dialects.anthropic.forms import TEXT, TOOL_USE, ReplyForm
 from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.reply import ReplyChoice
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import PieceRepair
 
-__all__ = ["BlockSequencer"]
+__all__ = ["TEXT", "THINKING", "TOOL_USE", "BlockForm", "BlockSequencer"]
+
+THINKING, TEXT, TOOL_USE = "thinking", "text", "tool_use"
 
 #: TGI's ids of calls are all "0": nothing to tell them apart by in a conversation.
 _MIN_ID_CHARS = 4
+
+
+class BlockForm(Protocol):
+    """Takes blocks one by one. ``kind`` is one of those above, or a further kind of words. ``keep``
+    is False for a call that was cut short and is not to be shown as one."""
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None: ...
+
+    def add(self, text: str) -> None: ...
+
+    def stop(self, *, keep: bool = True) -> None: ...
 
 
 class BlockSequencer:
@@ -25,7 +39,7 @@ class BlockSequencer:
     of the n-th call where the node's is no use."""
 
     def __init__(
-        self, form: ReplyForm, names: Mapping[str, str], make_id: Callable[[int], str]
+        self, form: BlockForm, names: Mapping[str, str], make_id: Callable[[int], str]
     ) -> None:
         #: Whether the client has been shown anything, and a call among it.
         self.shown = False
@@ -36,7 +50,7 @@ class BlockSequencer:
         self._kind = ""
         self._open: ToolCall | None = None
         self._sent_pieces = 0  # pieces of the open call's arguments that the client has
-        self._repair = PieceRepair()  # Anthropic's SDK cannot read half a surrogate pair
+        self._repair = PieceRepair()  # SDKs cannot read half a surrogate pair
         self._blank = ""
         self._begun: dict[ToolCall, str] = {}
         self._waiting: list[ToolCall | tuple[str, str]] = []

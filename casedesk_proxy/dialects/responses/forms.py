@@ -1,0 +1,263 @@
+"""Responses' two forms of a reply: events as they come, or one object at the end.
+
+Both build the same object. OpenAI's types demand of every event its ``sequence_number``, and of
+those about an item its ``item_id``, ``output_index`` and ``content_index``; its SDKs die of one
+that lacks them. Items never overlap, and each is done before the next begins. There is no
+``[DONE]``: ``response.completed`` is the last event, or ``response.incomplete`` where the limit of
+tokens or a filter cut the answer, or ``response.failed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from casedesk_proxy.dialects.core.block_sequencer import TEXT, THINKING, TOOL_USE
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
+from casedesk_proxy.dialects.responses.names import FlatNames, QualifiedName
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import dumps_stream, loads
+from casedesk_proxy.terms import Position, Usage
+from casedesk_proxy.wire.sse import COMMENT, named_frame
+
+__all__ = ["REFUSAL", "ResponseEventForm", "ResponseForm", "ResponseObjectForm", "usage_counts"]
+
+#: A kind of block that only this API has.
+REFUSAL = "refusal"
+
+_PART_TYPES = {"message": "output_text", "reasoning": "reasoning_text"}
+_STEMS = {"message": "response.output_text", "reasoning": "response.reasoning_text"}
+_ARGUMENTS = "response.function_call_arguments"
+
+
+class ResponseForm:
+    """Takes a reply item by item, never two at once; a refusal is a message of its own.
+
+    ``take`` gives what is due to the client by now, ``close`` the rest. ``add`` takes words,
+    thoughts or, within a call, pieces of its arguments; ``more`` takes words as the JSON of a
+    string that may stand on a stream's line, and gives what is due. ``say_logprobs``: those of the
+    words that come next. ``token`` makes the ids of items; ``repeated`` is what the object says
+    again of its request, ``names`` leads from the node's function names to the client's.
+    ``cut``: the node's limit ended the answer, so what is open is not whole.
+    """
+
+    content_type = "application/json"
+
+    def __init__(self, token: str, repeated: Mapping[str, Any], names: FlatNames) -> None:
+        self.cut = False
+        self._token = token
+        self._names = names
+        self._repeated = repeated
+        self._response: dict[str, Any] = {}
+        self._output: list[dict[str, Any]] = []
+        self._item: dict[str, Any] = {}
+        self._pieces: list[str] = []
+        self._held = 0
+        self._refuses = False
+        self._logprobs: list[dict[str, Any]] = []
+        self._all_logprobs: list[dict[str, Any]] = []
+
+    def begin(self, ident: str, model: str, created: int) -> None:
+        self._response = {
+            "id": ident,
+            "object": "response",
+            "created_at": created,
+            "status": "in_progress",
+            "background": False,
+            "error": None,
+            "incomplete_details": None,
+            **self._repeated,
+            "model": model,
+            "output": [],
+            "previous_response_id": None,
+            "store": False,
+            "usage": None,
+        }
+        for name in ("created", "in_progress"):
+            self._event(f"response.{name}", {"response": self._response})
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None:
+        self._refuses = kind is REFUSAL
+        if kind is TOOL_USE:
+            self._start_call(ident, self._names.origin(name))
+            return
+        if kind is THINKING:
+            thoughts: dict[str, Any] = {"summary": [], "content": [], "encrypted_content": None}
+            self._open("reasoning", "rs", thoughts)
+        else:
+            self._open("message", "msg", {"role": "assistant", "content": []})
+        self._about_part("response.content_part.added", {"part": self._part("")})
+
+    def _start_call(self, call_id: str, called: QualifiedName) -> None:
+        made = {"call_id": call_id, "name": called.name, "arguments": ""}
+        if called.namespace:
+            made["namespace"] = called.namespace
+        self._open("function_call", "fc", made)
+
+    def add(self, text: str) -> None:
+        if not text:
+            return
+        self._hold(text)
+        if self._item["type"] == "function_call":
+            self._about_item(f"{_ARGUMENTS}.delta", {"delta": text})
+            return
+        self._about_part(f"{self._stem()}.delta", {"delta": text, **self._told_logprobs()})
+
+    def more(self, text: bytes) -> bytes:
+        self.add(loads(text))
+        return self.take()
+
+    def say_logprobs(self, logprobs: list[dict[str, Any]]) -> None:
+        self._logprobs += logprobs
+
+    def stop(self, *, keep: bool = True) -> None:
+        text, item = "".join(self._pieces), self._item
+        if item["type"] == "function_call":
+            item["arguments"] = text
+            self._about_item(f"{_ARGUMENTS}.done", {"arguments": text})
+        else:
+            part = self._part(text)
+            item["content"] = [part]
+            name = "refusal" if self._refuses else "text"
+            more = {"logprobs": self._all_logprobs} if "logprobs" in part else {}
+            self._about_part(f"{self._stem()}.done", {name: text, **more})
+            self._about_part("response.content_part.done", {"part": part})
+        item["status"] = "completed" if keep and not self.cut else "incomplete"
+        place = len(self._output)
+        self._output.append(item)
+        self._event("response.output_item.done", {"output_index": place, "item": item})
+        self._item, self._pieces, self._all_logprobs, self._logprobs = {}, [], [], []
+
+    def end(self, reason: str, usage: Usage) -> None:
+        """``reason``: why the answer is incomplete, "" where it is not."""
+        status = "incomplete" if reason else "completed"
+        self._response |= {"status": status, "output": self._output, "usage": usage_counts(usage)}
+        if reason:
+            self._response["incomplete_details"] = {"reason": reason}
+        self._event(f"response.{status}", {"response": self._response})
+
+    def take(self) -> bytes:
+        return b""
+
+    def close(self) -> bytes:
+        return dumps_stream(self._response)
+
+    def ping(self) -> bytes:
+        """None: a blank would settle the status, and a failure could not be told any more."""
+        return b""
+
+    def halt(self) -> tuple[bytes, Position]:
+        return b"", Position.INSIDE
+
+    def _event(self, name: str, content: dict[str, Any]) -> None:
+        """Something that a stream's client is told."""
+
+    def _about_item(self, name: str, content: dict[str, Any]) -> None:
+        place = {"item_id": self._item["id"], "output_index": len(self._output)}
+        self._event(name, place | content)
+
+    def _about_part(self, name: str, content: dict[str, Any]) -> None:
+        self._about_item(name, {"content_index": 0} | content)
+
+    def _open(self, kind: str, prefix: str, made: dict[str, Any]) -> None:
+        place = len(self._output)
+        ident = f"{prefix}_{self._token}{place:x}"
+        self._item = {"id": ident, "type": kind, "status": "in_progress"} | made
+        self._event("response.output_item.added", {"output_index": place, "item": self._item})
+
+    def _hold(self, text: str) -> None:
+        """The object at the end has all of it again."""
+        self._pieces.append(text)
+        self._held += len(text)
+        if self._held > MAX_HELD_BYTES:
+            raise StreamBroken("the node sent a reply without end")
+
+    def _stem(self) -> str:
+        return "response.refusal" if self._refuses else _STEMS[self._item["type"]]
+
+    def _part(self, text: str) -> dict[str, Any]:
+        if self._refuses:
+            return {"type": "refusal", "refusal": text}
+        part: dict[str, Any] = {"type": _PART_TYPES[self._item["type"]], "text": text}
+        if self._item["type"] == "message":
+            part |= {"annotations": [], "logprobs": self._all_logprobs}
+        return part
+
+    def _told_logprobs(self) -> dict[str, Any]:
+        if self._refuses or self._item["type"] != "message":
+            return {}
+        told, self._logprobs = self._logprobs, []
+        self._all_logprobs += told
+        return {"logprobs": told}
+
+
+class ResponseObjectForm(ResponseForm):
+    """One JSON body, all of it at the end: nothing of a reply that breaks is ever sent."""
+
+
+class ResponseEventForm(ResponseForm):
+    """Server-sent events, each with its name."""
+
+    content_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, token: str, repeated: Mapping[str, Any], names: FlatNames) -> None:
+        super().__init__(token, repeated, names)
+        self._out: list[bytes] = []
+        self._number = 0
+        self._text_head = self._text_place = self._text_end = b""
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None:
+        super().start(kind, ident, name)
+        if kind is TOOL_USE:
+            return
+        event = f"{self._stem()}.delta".encode()
+        self._text_head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (event, event)
+        place = (self._item["id"].encode(), len(self._output))
+        self._text_place = b',"item_id":"%b","output_index":%d,"content_index":0,"delta":' % place
+        self._text_end = b',"logprobs":[]}\n\n' if kind is TEXT else b"}\n\n"
+
+    def more(self, text: bytes) -> bytes:
+        """Written out, since one is sent for every token."""
+        self._hold(loads(text))
+        number = b"%d" % self._number
+        self._out += (self._text_head, number, self._text_place, text, self._text_end)
+        self._number += 1
+        return self.take()
+
+    def take(self) -> bytes:
+        out = self._out
+        if not out:
+            return b""
+        due = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return due
+
+    def close(self) -> bytes:
+        return self.take()
+
+    def ping(self) -> bytes:
+        return self.take() + COMMENT
+
+    def halt(self) -> tuple[bytes, Position]:
+        """The response is shown again, so that the error behind it can refer to it."""
+        self._event("response.in_progress", {"response": self._response})
+        return self.take(), Position.BETWEEN
+
+    def _event(self, name: str, content: dict[str, Any]) -> None:
+        told = {"type": name, "sequence_number": self._number} | content
+        self._number += 1
+        self._out.append(named_frame(name.encode(), dumps_stream(told)))
+
+
+def usage_counts(usage: Usage) -> dict[str, Any] | None:
+    """OpenAI's object; None where the node told no counts. All of its fields must be there."""
+    if usage.prompt is None and usage.output is None:
+        return None
+    prompt, output = usage.prompt or 0, usage.output or 0
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": usage.cached or 0, "cache_write_tokens": 0},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": usage.thoughts or 0},
+        "total_tokens": prompt + output,
+    }

@@ -1,0 +1,78 @@
+"""Functions that stand in namespaces, as one flat list of names, and back.
+
+Codex sends the tools of an MCP server, and its own for sub-agents, as one tool of type
+``namespace`` with functions inside; a call names both. Chat has one level of names alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["FlatNames", "QualifiedName", "has_namespaces"]
+
+_PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UNPORTABLE = re.compile("[^A-Za-z0-9_-]")
+#: Characters of a flat name that is shortened, before its digest.
+_KEPT = 55
+_BETWEEN = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class QualifiedName:
+    """A function's name as a Responses client knows it; ``namespace`` is "" for most."""
+
+    name: str
+    namespace: str = ""
+
+
+@dataclass(slots=True)
+class FlatNames:
+    """Gives each function the name under which the node knows it. ``origins`` leads back.
+
+    ``strict``: the node takes only letters, digits, ``_`` and ``-``, 64 of them. A name inside a
+    namespace is always made so: it is ours, and every node can take it. The same name always
+    becomes the same other, whether it is declared or stands in the history.
+    """
+
+    strict: bool
+    origins: dict[str, QualifiedName] = field(default_factory=dict)
+
+    def flatten(self, wanted: QualifiedName) -> str:
+        """Raises ValueError where another function has got this name already."""
+        flat = self._flat(wanted)
+        known = self.origins.setdefault(flat, wanted)
+        if known != wanted:
+            raise ValueError(flat)
+        return flat
+
+    def origin(self, flat: str) -> QualifiedName:
+        """What the client calls it; a name that was never given is passed on as it is."""
+        return self.origins.get(flat) or QualifiedName(flat)
+
+    def _flat(self, wanted: QualifiedName) -> str:
+        if not wanted.namespace:
+            joined, strict = wanted.name, self.strict
+        else:
+            between = "" if wanted.namespace.endswith(_BETWEEN) else _BETWEEN
+            joined, strict = f"{wanted.namespace}{between}{wanted.name}", True
+        if not strict or _PORTABLE.fullmatch(joined):
+            return joined
+        seed = f"{wanted.namespace}\0{wanted.name}".encode("utf-8", "replace")
+        digest = hashlib.blake2b(seed, digest_size=4).hexdigest()
+        return f"{_UNPORTABLE.sub('_', joined)[:_KEPT]}_{digest}"
+
+
+def has_namespaces(body: Mapping[str, Any]) -> bool:
+    """Whether a request, of any shape, has tools or calls inside namespaces."""
+    tools, items = body.get("tools"), body.get("input")
+    return any(
+        isinstance(tool, dict) and tool.get("type") == "namespace"
+        for tool in (tools if isinstance(tools, list) else ())
+    ) or any(
+        isinstance(item, dict) and item.get("type") == "function_call" and item.get("namespace")
+        for item in (items if isinstance(items, list) else ())
+    )

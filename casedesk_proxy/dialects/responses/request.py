@@ -1,0 +1,232 @@
+"""A Responses request read into a value of its own, whatever node is to serve it.
+
+What is wrong with it, and what no node behind us could serve because it lives at OpenAI, goes to
+the findings, each with its place. Fields that only steer OpenAI's own service (caching, billing,
+abuse) mean nothing here and are left out without a word: Codex sends several with every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.responses.input_items import InputItem, read_input
+from casedesk_proxy.dialects.responses.tools import DeclaredTools, read_tools
+
+__all__ = ["ResponsesRequest", "TextFormat", "read_request"]
+
+#: Beyond this a number is a slip.
+_MOST_WHOLE = 2**31 - 1
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_FORMATS = ("text", "json_object", "json_schema")
+_LOGPROBS = "message.output_text.logprobs"
+#: What lives at OpenAI: without it the reply would be another one.
+_KEPT_AT_OPENAI = {
+    "previous_response_id": "the node keeps no responses; send the whole conversation as input",
+    "conversation": "the node keeps no conversations; send the whole conversation as input",
+    "prompt": "the node has no stored prompts; send its text as instructions or input",
+}
+#: They steer OpenAI's service, or say again what is so anyway.
+_OF_NO_MATTER = frozenset(
+    {
+        *("model", "stream", "stream_options", "metadata", "user", "client_metadata"),
+        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "service_tier"),
+        *("safety_identifier", "max_tool_calls", "store", "include"),
+    }
+)
+#: Fields of chat that OpenAI's Responses API does not have and that its SDKs can be made to send.
+_EXTRAS = ("seed", "presence_penalty", "frequency_penalty", "top_k")
+_READ = frozenset(
+    {
+        *("instructions", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning"),
+        *("max_output_tokens", "temperature", "top_p", "top_logprobs", "text", "truncation"),
+        *("background", *_EXTRAS, *_KEPT_AT_OPENAI),
+    }
+)
+#: What the objects of a reply say again, with what they say where the request was silent.
+_REPEATED: dict[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "temperature": None,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "reasoning": {"effort": None, "summary": None},
+    "text": {"format": {"type": "text"}},
+    "truncation": "disabled",
+    "top_logprobs": 0,
+    "user": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """``schema`` None: any JSON object. ``path`` is the format's place in the body."""
+
+    path: str
+    name: str = ""
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsesRequest:
+    """``repeated``: what the objects of the reply say again of the request. ``extras``: numbers
+    that are no part of OpenAI's API, by their names in chat. ``logprobs``: how many alternatives
+    for each token are wanted; None: no log probabilities at all."""
+
+    items: tuple[InputItem, ...]
+    tools: DeclaredTools
+    stream: bool
+    repeated: Mapping[str, Any]
+    instructions: str = ""
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    logprobs: int | None = None
+    effort: str | None = None
+    format: TextFormat | None = None
+    extras: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_request(
+    body: Mapping[str, Any], findings: Findings, *, refuse_tools: bool = False
+) -> ResponsesRequest:
+    """Incomplete where ``findings`` has got faults or refusals. ``refuse_tools``: tools that no
+    node has are refused instead of dropped."""
+    given = {name: value for name, value in body.items() if value is not None}
+    _look_at_names(given, findings)
+    reader = _FieldReader(given, findings)
+    return ResponsesRequest(
+        instructions=reader.text("instructions"),
+        items=read_input(given.get("input"), findings, refuse_tools=refuse_tools),
+        tools=read_tools(given, findings, refuse_tools=refuse_tools),
+        stream=given.get("stream") is True,
+        max_output_tokens=reader.limit(),
+        temperature=reader.number("temperature", 2),
+        top_p=reader.number("top_p", 1),
+        logprobs=reader.logprobs(),
+        effort=reader.effort(),
+        format=reader.format(),
+        extras=reader.extras(),
+        repeated={name: given.get(name, default) for name, default in _REPEATED.items()},
+    )
+
+
+def _look_at_names(given: Mapping[str, Any], findings: Findings) -> None:
+    for name, why in _KEPT_AT_OPENAI.items():
+        if name in given:
+            findings.refuse(name, why)
+    if given.get("background", False) is not False:
+        findings.refuse("background", "the node answers while its client waits, or not at all")
+    if given.get("truncation", "disabled") != "disabled":
+        findings.refuse("truncation", "the node drops no part of a conversation by itself")
+    if given.get("store") is True:
+        findings.drop("store")
+    for name in given:
+        if name not in _READ and name not in _OF_NO_MATTER:
+            findings.drop(name)
+
+
+class _FieldReader:
+    """The fields that are neither input nor tools."""
+
+    def __init__(self, body: Mapping[str, Any], findings: Findings) -> None:
+        self._body = body
+        self._findings = findings
+
+    def text(self, name: str) -> str:
+        value = self._body.get(name, "")
+        if isinstance(value, str):
+            return value
+        self._findings.fault(name, "a string is required")
+        return ""
+
+    def limit(self) -> int | None:
+        value = self._body.get("max_output_tokens")
+        if value is not None and (type(value) is not int or not 1 <= value <= _MOST_WHOLE):
+            self._findings.fault("max_output_tokens", "a positive integer is required")
+            return None
+        return value
+
+    def number(self, name: str, most: float) -> float | None:
+        value = self._body.get(name)
+        if value is not None and (type(value) not in (int, float) or not 0 <= value <= most):
+            self._findings.fault(name, f"a number from 0 to {most:g} is required")
+            return None
+        return value
+
+    def logprobs(self) -> int | None:
+        """They are asked for by their number, or by naming them in ``include``."""
+        include = self._body.get("include", [])
+        if not isinstance(include, list):
+            self._findings.fault("include", "a list is required")
+            include = []
+        count = self._body.get("top_logprobs")
+        if count is None:
+            return 0 if _LOGPROBS in include else None
+        if type(count) is not int or not 0 <= count <= 20:
+            self._findings.fault("top_logprobs", "an integer from 0 to 20 is required")
+            return None
+        return count if count or _LOGPROBS in include else None
+
+    def effort(self) -> str | None:
+        reasoning = self._body.get("reasoning", {})
+        if not isinstance(reasoning, dict):
+            self._findings.fault("reasoning", "an object is required")
+            return None
+        effort = reasoning.get("effort")
+        if effort is not None and effort not in _EFFORTS:
+            self._findings.fault("reasoning.effort", f"one of {', '.join(_EFFORTS)} is required")
+            return None
+        return effort
+
+    def format(self) -> TextFormat | None:
+        text = self._body.get("text", {})
+        if not isinstance(text, dict):
+            self._findings.fault("text", "an object is required")
+            return None
+        if text.get("verbosity") not in (None, "medium"):
+            self._findings.drop("text.verbosity")
+        wanted = text.get("format")
+        if wanted is None:
+            return None
+        kind = wanted.get("type") if isinstance(wanted, dict) else None
+        if kind not in _FORMATS:
+            told = f"one of {', '.join(_FORMATS)} is required"
+            self._findings.fault("text.format.type", told)
+            return None
+        return None if kind == "text" else self._format(wanted)
+
+    def _format(self, wanted: dict[str, Any]) -> TextFormat | None:
+        path = "text.format"
+        if wanted["type"] == "json_object":
+            return TextFormat(path)
+        name, schema = wanted.get("name"), wanted.get("schema")
+        described, strict = wanted.get("description"), wanted.get("strict")
+        if not isinstance(name, str) or not name:
+            self._findings.fault(f"{path}.name", "a non-empty string is required")
+        elif not isinstance(schema, dict):
+            self._findings.fault(f"{path}.schema", "an object is required")
+        else:
+            described = described if isinstance(described, str) else None
+            strict = strict if isinstance(strict, bool) else None
+            return TextFormat(path, name, described, schema, strict)
+        return None
+
+    def extras(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name in _EXTRAS:
+            value = self._body.get(name)
+            if value is None:
+                continue
+            if type(value) in (int, float) and abs(value) <= 2**63 - 1:
+                found[name] = value
+            else:
+                self._findings.fault(name, "a number is required")
+        return found
