@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from casedesk_proxy.engines import vllm
 from casedesk_proxy.engines.vllm import SPEC
 from casedesk_proxy.terms import Dialect
 from tests.engines.answers import look_at
@@ -13,7 +16,7 @@ def test_it_is_known_by_its_version_and_by_who_owns_its_models() -> None:
     found, asked = look_at(SPEC, fake_node.VLLM, fake_node.VLLM_MISSING)
     assert found is not None
     assert (found.engine, found.version, found.needs_key) == (SPEC, "0.32.0", False)
-    assert found.dialects == (Dialect.OPENAI, Dialect.ANTHROPIC)
+    assert found.dialects == (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)
     assert [one.path for together in asked for one in together] == ["/version"]
 
 
@@ -27,3 +30,10 @@ def test_its_version_is_told_to_everybody() -> None:
 def test_another_server_with_a_version_is_not_taken_for_it() -> None:
     replies = {**fake_node.VLLM, "GET /v1/models": fake_node.SGLANG["GET /v1/models"]}
     assert look_at(SPEC, replies)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("version", "responds"), [("0.9.2", False), ("0.10.0", True), ("0.32.0", True), ("dev", True)]
+)
+def test_its_responses_came_with_a_release(version: str, responds: bool) -> None:
+    assert (Dialect.RESPONSES in vllm._dialects(version)) is responds
