@@ -101,7 +101,7 @@ class ResponseForm:
         if self._item["type"] == "function_call":
             self._about_item(f"{_ARGUMENTS}.delta", {"delta": text})
             return
-        self._about_part(f"{self._stem()}.delta", {"delta": text, **self._told_logprobs()})
+        self._about_part(f"{self._stem()}.delta", {"delta": text, **self._take_logprobs()})
 
     def more(self, text: bytes) -> bytes:
         self.add(loads(text))
@@ -183,12 +183,12 @@ class ResponseForm:
             part |= {"annotations": [], "logprobs": self._all_logprobs}
         return part
 
-    def _told_logprobs(self) -> dict[str, Any]:
+    def _take_logprobs(self) -> dict[str, Any]:
         if self._refuses or self._item["type"] != "message":
             return {}
-        told, self._logprobs = self._logprobs, []
-        self._all_logprobs += told
-        return {"logprobs": told}
+        logprobs, self._logprobs = self._logprobs, []
+        self._all_logprobs += logprobs
+        return {"logprobs": logprobs}
 
 
 class ResponseObjectForm(ResponseForm):
@@ -244,9 +244,9 @@ class ResponseEventForm(ResponseForm):
         return self.take(), Position.BETWEEN
 
     def _event(self, name: str, content: dict[str, Any]) -> None:
-        told = {"type": name, "sequence_number": self._number} | content
+        event = {"type": name, "sequence_number": self._number} | content
         self._number += 1
-        self._out.append(named_frame(name.encode(), dumps_stream(told)))
+        self._out.append(named_frame(name.encode(), dumps_stream(event)))
 
 
 def usage_counts(usage: Usage) -> dict[str, Any] | None:

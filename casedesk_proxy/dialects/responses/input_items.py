@@ -107,8 +107,8 @@ def read_input(
     if isinstance(given, str):
         return (InputMessage("user", (given,)),)
     if not isinstance(given, list):
-        told = "is required" if given is None else "a string or a list is required"
-        findings.fault("input", told)
+        message = "is required" if given is None else "a string or a list is required"
+        findings.fault("input", message)
         return ()
     if not given:
         findings.fault("input", "at least one item is required")
@@ -147,8 +147,8 @@ class _ItemReader:
         if is_trace and not self._refuse_tools:
             self._findings.drop(f"{path}:{shorten(kind)}")
         else:
-            told = f"items of type {shorten(kind)!r} mean nothing to the node"
-            self._findings.refuse(path, told)
+            message = f"items of type {shorten(kind)!r} mean nothing to the node"
+            self._findings.refuse(path, message)
 
     def _message(self, item: dict[str, Any], path: str) -> InputItem | None:
         role = item.get("role")
@@ -234,8 +234,8 @@ class _ItemReader:
             elif (read := _PART_READERS.get(kind)) is not None:
                 yield from read(self, part, place)
             else:
-                told = f"content of type {shorten(kind)!r} means nothing to the node"
-                self._findings.refuse(place, told)
+                message = f"content of type {shorten(kind)!r} means nothing to the node"
+                self._findings.refuse(place, message)
 
     def _text(self, part: dict[str, Any], path: str) -> Iterator[InputPart]:
         name = "refusal" if part["type"] == "refusal" else "text"

@@ -17,7 +17,7 @@ __all__ = ["FlatNames", "QualifiedName", "has_namespaces"]
 _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNPORTABLE = re.compile("[^A-Za-z0-9_-]")
 #: Characters of a flat name that is shortened, before its digest.
-_KEPT = 55
+_MAX_KEPT_CHARS = 55
 _BETWEEN = "__"
 
 
@@ -63,7 +63,7 @@ class FlatNames:
             return joined
         seed = f"{wanted.namespace}\0{wanted.name}".encode("utf-8", "replace")
         digest = hashlib.blake2b(seed, digest_size=4).hexdigest()
-        return f"{_UNPORTABLE.sub('_', joined)[:_KEPT]}_{digest}"
+        return f"{_UNPORTABLE.sub('_', joined)[:_MAX_KEPT_CHARS]}_{digest}"
 
 
 def has_namespaces(body: Mapping[str, Any]) -> bool:

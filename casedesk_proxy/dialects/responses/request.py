@@ -18,7 +18,7 @@ from casedesk_proxy.dialects.responses.tools import DeclaredTools, read_tools
 __all__ = ["ResponsesRequest", "TextFormat", "read_request"]
 
 #: Beyond this a number is a slip.
-_MOST_WHOLE = 2**31 - 1
+_MAX_INTEGER_SIZE = 2**31 - 1
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FORMATS = ("text", "json_object", "json_schema")
 _LOGPROBS = "message.output_text.logprobs"
@@ -149,7 +149,7 @@ class _FieldReader:
 
     def limit(self) -> int | None:
         value = self._body.get("max_output_tokens")
-        if value is not None and (type(value) is not int or not 1 <= value <= _MOST_WHOLE):
+        if value is not None and (type(value) is not int or not 1 <= value <= _MAX_INTEGER_SIZE):
             self._findings.fault("max_output_tokens", "a positive integer is required")
             return None
         return value
@@ -198,8 +198,8 @@ class _FieldReader:
             return None
         kind = wanted.get("type") if isinstance(wanted, dict) else None
         if kind not in _FORMATS:
-            told = f"one of {', '.join(_FORMATS)} is required"
-            self._findings.fault("text.format.type", told)
+            message = f"one of {', '.join(_FORMATS)} is required"
+            self._findings.fault("text.format.type", message)
             return None
         return None if kind == "text" else self._format(wanted)
 

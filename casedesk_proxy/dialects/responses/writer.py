@@ -22,7 +22,7 @@ __all__ = ["ResponsesWriter"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 #: Characters of a node's own id.
-_MAX_ID = 64
+_MAX_ID_CHARS = 64
 #: Why an answer is incomplete, in OpenAI's words.
 _REASONS = {
     Finish.LENGTH: "max_output_tokens",
@@ -52,7 +52,7 @@ class ResponsesWriter:
             return
         self._begun = True
         ident = _UNSAFE.sub("", ident.removeprefix("chatcmpl-")) if isinstance(ident, str) else ""
-        ident = f"resp_{ident[:_MAX_ID] or make_token(self._context.request_id)}"
+        ident = f"resp_{ident[:_MAX_ID_CHARS] or make_token(self._context.request_id)}"
         self._form.begin(ident, self._context.asked, int(self._context.now))
 
     def choice(self, index: int) -> ReplyChoice:
@@ -68,8 +68,8 @@ class ResponsesWriter:
         self._blocks.call(call, piece)
 
     def log(self, choice: ReplyChoice, tokens: list[Any]) -> None:
-        told = [_read_logprob(one, alternatives=True) for one in tokens]
-        self._form.say_logprobs([one for one in told if one is not None])
+        logprobs = [_read_logprob(one, alternatives=True) for one in tokens]
+        self._form.say_logprobs([one for one in logprobs if one is not None])
 
     def finish(self, choice: ReplyChoice) -> None:
         if choice.finish is Finish.REPETITION:

@@ -98,8 +98,8 @@ class _ChatBuilder:
         try:
             return self.names.flatten(called)
         except ValueError as clash:
-            told = f"becomes {clash}, as another function does, when its namespace is taken off"
-            self._findings.fault(f"{path}.name", told)
+            message = f"becomes {clash}, as another function does, when its namespace is taken off"
+            self._findings.fault(f"{path}.name", message)
             return called.name
 
     def _tools(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class _ChatBuilder:
         if not self._profile.strict_schemas:
             return True
         faults: list[str] = []
-        check_json_schema(schema, "", lambda path, told: faults.append(path))
+        check_json_schema(schema, "", lambda path, message: faults.append(path))
         return not faults and is_strict(schema)
 
     def _chosen(self, name: str) -> dict[str, Any]:
@@ -176,8 +176,8 @@ class _ChatBuilder:
         if not profile.logprobs:
             self._findings.refuse("top_logprobs", "the node tells no log probabilities")
         elif self._choice is not None and not profile.logprobs_with_tools:
-            told = "the node tells no log probabilities together with tools"
-            self._findings.refuse("top_logprobs", told)
+            message = "the node tells no log probabilities together with tools"
+            self._findings.refuse("top_logprobs", message)
         elif wanted > profile.most_logprobs:
             self._findings.refuse("top_logprobs", f"the node tells {profile.most_logprobs} at most")
         else:
