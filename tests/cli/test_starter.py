@@ -13,6 +13,7 @@ from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.terms import Dialect, ModelInfo
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
+VLLM_SPEAKS = (*BOTH, Dialect.RESPONSES)
 
 
 def node(engine: EngineSpec, *models: str, **facts: object) -> Detected:
@@ -27,7 +28,7 @@ FOUND = [
         "http://127.0.0.1:11434",
         node(OLLAMA, "embed:1", "gemma2:9b", "no", version="0.14.0", dialects=BOTH),
     ),
-    Found("vllm", "http://127.0.0.1:8000", node(VLLM, needs_key=True, dialects=BOTH)),
+    Found("vllm", "http://127.0.0.1:8000", node(VLLM, needs_key=True, dialects=VLLM_SPEAKS)),
     Found(
         "llama-server",
         "http://127.0.0.1:8080",

@@ -21,6 +21,7 @@ from tests.upstream import fake_node
 from tests.upstream.fake_node import FakeNode, recorded, reply, running
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
+VLLM_SPEAKS = (*BOTH, Dialect.RESPONSES)
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
 
 
@@ -119,14 +120,14 @@ async def test_vllm(session: aiohttp.ClientSession) -> None:
         # Its log shows every question that it cannot answer, so the likely one comes first.
         assert node.asked == ["GET /v1/models", "GET /version"]
     model = ModelInfo("tiny", 4096, created=1795244023, owned_by="vllm")
-    assert found == Detected(VLLM, (model,), BOTH, version="0.32.0")
+    assert found == Detected(VLLM, (model,), VLLM_SPEAKS, version="0.32.0")
 
 
 async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
     replies = {**fake_node.VLLM, "GET /v1/models": LOCKED}
     async with running(replies, fake_node.VLLM_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
-    assert found == Detected(VLLM, (), BOTH, version="0.32.0", needs_key=True)
+    assert found == Detected(VLLM, (), VLLM_SPEAKS, version="0.32.0", needs_key=True)
 
 
 @pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])
