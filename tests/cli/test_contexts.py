@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.command import COMMAND, ENVIRONMENT
 from tests.cli.test_status import TOLD, shown
-from tests.upstream import fake_node
-from tests.upstream.fake_node import running
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import running
 
 REMEDY = "OLLAMA_CONTEXT_LENGTH=32768"
 
@@ -28,8 +28,8 @@ async def run(*arguments: str | Path) -> tuple[int, str, str]:
 
 async def test_init_says_it(tmp_path: Path) -> None:
     async with (
-        running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as ollama,
-        running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as llama,
+        running(recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING) as ollama,
+        running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING) as llama,
     ):
         nodes = ("--node", ollama.url, "--node", llama.url)
         code, out, _ = await run("init", "--output", tmp_path / "c.yaml", *nodes)
@@ -45,7 +45,7 @@ async def test_init_says_it(tmp_path: Path) -> None:
 )
 async def test_check_says_it(tmp_path: Path, options: tuple[str, ...], says: bool) -> None:
     file = tmp_path / "c.yaml"
-    async with running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as ollama:
+    async with running(recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING) as ollama:
         file.write_text(
             f'nodes: {{gpu0: {{url: "{ollama.url}", engine: ollama}},'
             ' away: {url: "http://127.0.0.1:1"}}\n'

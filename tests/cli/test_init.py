@@ -16,8 +16,8 @@ from casedesk_proxy.cli import main
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
 from tests.cli.command import COMMAND, ENVIRONMENT, run
-from tests.upstream import fake_node
-from tests.upstream.fake_node import recorded, running
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import recorded, running
 
 
 @contextmanager
@@ -55,11 +55,11 @@ def load(path: Path) -> Config:
 async def test_it_writes_what_it_finds(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     async with (
-        running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as ollama,
-        running(fake_node.VLLM, fake_node.VLLM_MISSING) as vllm,
-        running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as llama,
-        running(fake_node.SGLANG, fake_node.SGLANG_MISSING) as sglang,
-        running(fake_node.TGI) as tgi,
+        running(recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING) as ollama,
+        running(recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING) as vllm,
+        running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING) as llama,
+        running(recorded_nodes.SGLANG, recorded_nodes.SGLANG_MISSING) as sglang,
+        running(recorded_nodes.TGI) as tgi,
     ):
         nodes = [ollama, vllm, llama, sglang, tgi]
         options = [part for node in nodes for part in ("--node", node.url)]
@@ -91,10 +91,10 @@ async def test_it_writes_what_it_finds(tmp_path: Path) -> None:
 
 async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    locked = fake_node.reply("{}", "401 Unauthorized")
+    locked = recorded_nodes.reply("{}", "401 Unauthorized")
     async with (
         running({}, recorded("llama-server.loading")) as llama,
-        running({**fake_node.VLLM, "GET /v1/models": locked}) as vllm,
+        running({**recorded_nodes.VLLM, "GET /v1/models": locked}) as vllm,
     ):
         code, out, _ = await init(
             "--output",
@@ -124,7 +124,7 @@ def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["{}", "{}/", "http://{}/v1", "http://{}/v1/"])
 async def test_urls_as_people_write_them(form: str, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    async with running(fake_node.VLLM) as vllm:
+    async with running(recorded_nodes.VLLM) as vllm:
         place = vllm.url.removeprefix("http://")
         code, out, _ = await init("--output", path, "--node", form.format(place))
     assert code == 0
@@ -153,7 +153,7 @@ def test_an_existing_file_is_refused_before_anything_is_asked(tmp_path: Path) ->
 async def test_force_replaces_it(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("mine")
-    async with running(fake_node.VLLM) as vllm:
+    async with running(recorded_nodes.VLLM) as vllm:
         code, _, _ = await init("--output", path, "--force", "--node", vllm.url)
     assert code == 0
     assert "vllm" in load(path).nodes
@@ -161,7 +161,7 @@ async def test_force_replaces_it(tmp_path: Path) -> None:
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none" / "c.yaml"
-    async with running(fake_node.VLLM) as vllm:
+    async with running(recorded_nodes.VLLM) as vllm:
         code, out, err = await init("--output", path, "--node", vllm.url)
     assert (code, err) == (2, f"error: {path}: No such file or directory\n")
     assert "cdp-" not in out, "a token that opens nothing must not be shown"
@@ -171,7 +171,7 @@ def invoke_with(monkeypatch: pytest.MonkeyPatch, path: Path, port: int) -> Resul
     """Where ``port`` is both an engine's and the proxy's usual one."""
 
     async def serve_and_invoke() -> Result:
-        async with running(fake_node.LLAMA, fake_node.LLAMA_MISSING, port=port):
+        async with running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING, port=port):
             arguments = ["init", "--output", str(path)]
             return await asyncio.to_thread(CliRunner().invoke, main, arguments)
 

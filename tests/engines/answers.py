@@ -10,7 +10,7 @@ from casedesk_proxy.engines.inquiries import Asking, Inquiry, NodeAnswer
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.http1 import parse_response_head
-from tests.upstream.fake_node import NOT_FOUND
+from tests.fixtures.recorded_nodes import NOT_FOUND
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from casedesk_proxy.engines.llama_server import SPEC, makes_embeddings, read_mod
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import Ability, Control, ModelInfo
 from tests.engines.answers import play
-from tests.upstream.fake_node import reply
+from tests.fixtures.recorded_nodes import reply
 
 
 @pytest.mark.parametrize(

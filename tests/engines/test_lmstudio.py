@@ -9,7 +9,7 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.dialects.asking import chat, with_config
 from tests.engines.answers import look_at
-from tests.upstream.fake_node import reply
+from tests.fixtures.recorded_nodes import reply
 
 LISTED = reply(
     '{"data":[{"id":"google/gemma","object":"model","owned_by":"organization_owner"},'

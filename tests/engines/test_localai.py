@@ -10,7 +10,7 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Ability, Dialect, ModelInfo
 from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
-from tests.upstream.fake_node import reply
+from tests.fixtures.recorded_nodes import reply
 
 VISION, AUDIO, EMBEDDING = Ability.VISION, Ability.AUDIO, Ability.EMBEDDING
 LISTED = reply('{"object":"list","data":[{"id":"m","object":"model"}]}')

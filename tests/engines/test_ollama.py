@@ -9,8 +9,8 @@ from casedesk_proxy.engines.ollama import SPEC, advise, read_models
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.engines.answers import look_at, play
-from tests.upstream import fake_node
-from tests.upstream.fake_node import reply
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import reply
 
 SHORT = ModelInfo("a", 4096, trained_length=131072)
 
@@ -121,7 +121,7 @@ def test_a_model_may_embed_beside_text() -> None:
 
 def test_all_models_are_shown_at_once() -> None:
     """A moment's inquiries are made at the same time."""
-    found, asked = look_at(SPEC, fake_node.OLLAMA, fake_node.OLLAMA_MISSING)
+    found, asked = look_at(SPEC, recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING)
     assert found is not None
     assert (found.engine, found.version, len(found.models)) == (SPEC, "0.9.3", 2)
     assert [len(together) for together in asked] == [1, 1, 1, 2]
@@ -131,13 +131,13 @@ def test_all_models_are_shown_at_once() -> None:
 def test_a_known_one_is_asked_for_what_may_have_changed() -> None:
     assert SPEC.fingerprint is not None
     assert SPEC.fingerprint.refresh is not None
-    known, _ = look_at(SPEC, fake_node.OLLAMA, fake_node.OLLAMA_MISSING)
+    known, _ = look_at(SPEC, recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING)
     assert known is not None
-    fresh, asked = play(SPEC.fingerprint.refresh(known), fake_node.OLLAMA)
+    fresh, asked = play(SPEC.fingerprint.refresh(known), recorded_nodes.OLLAMA)
     assert fresh == known
     assert [one.path for together in asked for one in together] == ["/api/tags", "/api/ps"]
     other = Detected(SPEC, known.models[:1], known.dialects)
-    assert play(SPEC.fingerprint.refresh(other), fake_node.OLLAMA)[0] is None
+    assert play(SPEC.fingerprint.refresh(other), recorded_nodes.OLLAMA)[0] is None
 
 
 def test_a_model_that_runs_with_less_than_it_could() -> None:
@@ -172,8 +172,8 @@ def test_nothing_to_say(model: ModelInfo) -> None:
     ("version", "speaks"), [("0.13.5", False), ("0.14.0-rc1", True), ("1.0", True), ("?", False)]
 )
 def test_newer_ones_speak_anthropic(version: str, speaks: bool) -> None:
-    replies = {**fake_node.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
-    found, _ = look_at(SPEC, replies, fake_node.OLLAMA_MISSING)
+    replies = {**recorded_nodes.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
+    found, _ = look_at(SPEC, replies, recorded_nodes.OLLAMA_MISSING)
     assert found is not None
     assert (Dialect.ANTHROPIC in found.dialects) is speaks
 
@@ -181,7 +181,7 @@ def test_newer_ones_speak_anthropic(version: str, speaks: bool) -> None:
 def test_a_model_that_was_made_anew_is_looked_at_anew() -> None:
     assert SPEC.fingerprint is not None
     assert SPEC.fingerprint.refresh is not None
-    known, _ = look_at(SPEC, fake_node.OLLAMA, fake_node.OLLAMA_MISSING)
+    known, _ = look_at(SPEC, recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING)
     assert known is not None
     older = replace(known, models=tuple(replace(one, created=1) for one in known.models))
-    assert play(SPEC.fingerprint.refresh(older), fake_node.OLLAMA)[0] is None
+    assert play(SPEC.fingerprint.refresh(older), recorded_nodes.OLLAMA)[0] is None

@@ -4,7 +4,7 @@ import pytest
 
 from casedesk_proxy.engines.openai import SPEC
 from tests.engines.answers import look_at
-from tests.upstream.fake_node import recorded, reply
+from tests.fixtures.recorded_nodes import recorded, reply
 
 
 @pytest.mark.parametrize(

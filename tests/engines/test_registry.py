@@ -22,19 +22,19 @@ from casedesk_proxy.engines.registry import (
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.engines.answers import look_at
-from tests.upstream import fake_node
+from tests.fixtures import recorded_nodes
 
 PACKAGE = Path(__file__).parents[2] / "casedesk_proxy"
 ALL = pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
 RECOGNISED = [one for one in ENGINES.values() if one.fingerprint is not None]
 #: What nodes were heard to answer, by engine.
 HEARD = {
-    "ollama": (fake_node.OLLAMA, fake_node.OLLAMA_MISSING),
-    "llama-server": (fake_node.LLAMA, fake_node.LLAMA_MISSING),
-    "vllm": (fake_node.VLLM, fake_node.VLLM_MISSING),
-    "sglang": (fake_node.SGLANG, fake_node.SGLANG_MISSING),
-    "tgi": (fake_node.TGI, fake_node.NOT_FOUND),
-    "transformers": (fake_node.TRANSFORMERS, fake_node.TRANSFORMERS_MISSING),
+    "ollama": (recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING),
+    "llama-server": (recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING),
+    "vllm": (recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING),
+    "sglang": (recorded_nodes.SGLANG, recorded_nodes.SGLANG_MISSING),
+    "tgi": (recorded_nodes.TGI, recorded_nodes.NOT_FOUND),
+    "transformers": (recorded_nodes.TRANSFORMERS, recorded_nodes.TRANSFORMERS_MISSING),
 }
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from casedesk_proxy.engines.tgi import SPEC, read_models
 from tests.engines.answers import look_at
-from tests.upstream import fake_node
-from tests.upstream.fake_node import reply
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import reply
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_tgi_s_limits(info: dict[str, Any], lengths: tuple[int | None, int | Non
 
 
 def test_it_is_known_by_its_limits() -> None:
-    found, _ = look_at(SPEC, fake_node.TGI)
+    found, _ = look_at(SPEC, recorded_nodes.TGI)
     assert found is not None
     assert (found.engine, found.version) == (SPEC, "3.3.7")
 

@@ -7,20 +7,20 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Dialect
 from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
-from tests.upstream import fake_node
-from tests.upstream.fake_node import reply
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import reply
 
 #: Its list of what the folder holds where there is no folder, as seen with release 5.17.
 FAILED = (
     b"HTTP/1.1 500 Internal Server Error\r\nserver: uvicorn\r\nContent-Length: 21\r\n"
     b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
 )
-MISSING = fake_node.TRANSFORMERS_MISSING
+MISSING = recorded_nodes.TRANSFORMERS_MISSING
 
 
 @pytest.mark.parametrize("more", [{}, {"GET /v1/models": FAILED}], ids=["a folder", "none"])
 def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> None:
-    found, asked = look_at(SPEC, {**fake_node.TRANSFORMERS, **more}, MISSING)
+    found, asked = look_at(SPEC, {**recorded_nodes.TRANSFORMERS, **more}, MISSING)
     assert found is not None
     assert (found.engine, found.models, found.dialects) == (SPEC, (), (Dialect.OPENAI,))
     assert [one.path for together in asked for one in together] == ["/openapi.json"]
@@ -28,14 +28,14 @@ def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> 
 
 def test_only_python_s_web_server_is_asked_for_it() -> None:
     """The description of a large application takes it a while."""
-    found, asked = look_at(SPEC, {**fake_node.TRANSFORMERS, "GET /v1/models": reply("{}")})
+    found, asked = look_at(SPEC, {**recorded_nodes.TRANSFORMERS, "GET /v1/models": reply("{}")})
     assert (found, asked) == (None, [])
 
 
 @pytest.mark.parametrize("paths", ["{}", '{"/load_model":{}}', "[]", "7"])
 def test_another_application_is_not_taken_for_it(paths: str) -> None:
     described = {"GET /openapi.json": reply(f'{{"paths":{paths}}}')}
-    assert look_at(SPEC, {**fake_node.TRANSFORMERS, **described}, MISSING)[0] is None
+    assert look_at(SPEC, {**recorded_nodes.TRANSFORMERS, **described}, MISSING)[0] is None
 
 
 @pytest.mark.parametrize(

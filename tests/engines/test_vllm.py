@@ -6,14 +6,14 @@ from casedesk_proxy.engines import vllm
 from casedesk_proxy.engines.vllm import SPEC
 from casedesk_proxy.terms import Dialect
 from tests.engines.answers import look_at
-from tests.upstream import fake_node
-from tests.upstream.fake_node import reply
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import reply
 
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
 
 
 def test_it_is_known_by_its_version_and_by_who_owns_its_models() -> None:
-    found, asked = look_at(SPEC, fake_node.VLLM, fake_node.VLLM_MISSING)
+    found, asked = look_at(SPEC, recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING)
     assert found is not None
     assert (found.engine, found.version, found.needs_key) == (SPEC, "0.32.0", False)
     assert found.dialects == (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)
@@ -21,14 +21,14 @@ def test_it_is_known_by_its_version_and_by_who_owns_its_models() -> None:
 
 
 def test_its_version_is_told_to_everybody() -> None:
-    replies = {**fake_node.VLLM, "GET /v1/models": LOCKED}
-    found, _ = look_at(SPEC, replies, fake_node.VLLM_MISSING)
+    replies = {**recorded_nodes.VLLM, "GET /v1/models": LOCKED}
+    found, _ = look_at(SPEC, replies, recorded_nodes.VLLM_MISSING)
     assert found is not None
     assert (found.models, found.needs_key) == ((), True)
 
 
 def test_another_server_with_a_version_is_not_taken_for_it() -> None:
-    replies = {**fake_node.VLLM, "GET /v1/models": fake_node.SGLANG["GET /v1/models"]}
+    replies = {**recorded_nodes.VLLM, "GET /v1/models": recorded_nodes.SGLANG["GET /v1/models"]}
     assert look_at(SPEC, replies)[0] is None
 
 

@@ -15,8 +15,9 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server import catalogue
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.upstream import metadata as metadata_module
+from tests.fixtures.raw_node import NodeConnection
+from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 from tests.server.gateways import read_head
-from tests.upstream.fake_node import FakeNode, reply, running
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -82,27 +83,26 @@ async def test_whoever_asks_right_after_a_start_gets_the_list_and_not_an_empty_o
     """Under socket activation the first request was there before the process."""
     told = asyncio.Event()
 
-    class Slow(FakeNode):
-        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    class Slow(RecordedNode):
+        async def answer(self, connection: NodeConnection) -> None:
             await told.wait()
-            await super().serve(reader, writer)
+            await super().answer(connection)
 
     node = Slow({"GET /v1/models": listing("m")}, reply("{}", "404 X"))
-    server = await asyncio.start_server(node.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await node.begin()
     public = socket.create_server(("127.0.0.1", 0))
     port = public.getsockname()[1]
     asking = asyncio.ensure_future(names(port))
-    text = config({"a": f"url: {url}"})
+    text = config({"a": f"url: {node.url}"})
     gateway = Gateway(load_config(text, "news.yaml").config, {}, public=[public])
     starting = asyncio.ensure_future(gateway.start())
-    async with server:
-        await asyncio.wait({asking}, timeout=0.1)
-        assert not asking.done()
-        told.set()
-        assert await asking == ["m"]
-        await starting
-        await gateway.stop()
+    await asyncio.wait({asking}, timeout=0.1)
+    assert not asking.done()
+    told.set()
+    assert await asking == ["m"]
+    await starting
+    await gateway.stop()
+    await node.end()
 
 
 async def test_a_node_that_hangs_holds_no_list_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

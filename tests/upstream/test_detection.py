@@ -17,8 +17,8 @@ from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
-from tests.upstream import fake_node
-from tests.upstream.fake_node import FakeNode, recorded, reply, running
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import RecordedNode, recorded, reply, running
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
 VLLM_SPEAKS = (*BOTH, Dialect.RESPONSES)
@@ -34,13 +34,13 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 TEXT_ONLY = frozenset({Ability.VISION, Ability.AUDIO})
 
 
-def assert_harmless(node: FakeNode) -> None:
+def assert_harmless(node: RecordedNode) -> None:
     """Nothing but reports was asked for."""
     assert {one for one in node.asked if not one.startswith("GET ")} <= {"POST /api/show"}
 
 
 async def test_ollama(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.OLLAMA, fake_node.OLLAMA_MISSING) as node:
+    async with running(recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     # It does not tell what it runs with, and the trained length is another matter.
@@ -70,8 +70,8 @@ async def test_ollama(session: aiohttp.ClientSession) -> None:
 async def test_newer_ollamas_speak_anthropic(
     session: aiohttp.ClientSession, version: str, dialects: tuple[Dialect, ...]
 ) -> None:
-    replies = {**fake_node.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
-    async with running(replies, fake_node.OLLAMA_MISSING) as node:
+    replies = {**recorded_nodes.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
+    async with running(replies, recorded_nodes.OLLAMA_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
     assert found is not None
     assert (found.engine, found.dialects) == (OLLAMA, dialects)
@@ -82,14 +82,14 @@ async def test_ollama_without_models(session: aiohttp.ClientSession) -> None:
         "GET /api/tags": reply('{"models":[]}'),
         "GET /v1/models": reply('{"object":"list","data":null}'),
     }
-    async with running({**fake_node.OLLAMA, **empty}, fake_node.OLLAMA_MISSING) as node:
+    async with running({**recorded_nodes.OLLAMA, **empty}, recorded_nodes.OLLAMA_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
     assert found is not None
     assert (found.engine, found.models) == (OLLAMA, ())
 
 
 async def test_llama_server(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.LLAMA, fake_node.LLAMA_MISSING) as node:
+    async with running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
         assert node.asked == ["GET /v1/models", "GET /props"]
     model = ModelInfo(
@@ -115,7 +115,7 @@ async def test_llama_server_with_a_key(session: aiohttp.ClientSession) -> None:
 
 
 async def test_vllm(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.VLLM, fake_node.VLLM_MISSING) as node:
+    async with running(recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
         # Its log shows every question that it cannot answer, so the likely one comes first.
         assert node.asked == ["GET /v1/models", "GET /version"]
@@ -124,17 +124,17 @@ async def test_vllm(session: aiohttp.ClientSession) -> None:
 
 
 async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
-    replies = {**fake_node.VLLM, "GET /v1/models": LOCKED}
-    async with running(replies, fake_node.VLLM_MISSING) as node:
+    replies = {**recorded_nodes.VLLM, "GET /v1/models": LOCKED}
+    async with running(replies, recorded_nodes.VLLM_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
     assert found == Detected(VLLM, (), VLLM_SPEAKS, version="0.32.0", needs_key=True)
 
 
 @pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])
 async def test_sglang_is_not_taken_for_ollama(session: aiohttp.ClientSession, path: str) -> None:
-    replies = {**fake_node.SGLANG, "GET /api/version": reply('{"version":"0.9.9"}')}
+    replies = {**recorded_nodes.SGLANG, "GET /api/version": reply('{"version":"0.9.9"}')}
     replies[f"GET {path}"] = replies.pop("GET /get_model_info")
-    async with running(replies, fake_node.SGLANG_MISSING) as node:
+    async with running(replies, recorded_nodes.SGLANG_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     model = ModelInfo(
@@ -144,7 +144,7 @@ async def test_sglang_is_not_taken_for_ollama(session: aiohttp.ClientSession, pa
 
 
 async def test_tgi(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.TGI) as node:
+    async with running(recorded_nodes.TGI) as node:
         found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     model = ModelInfo("bigscience/bloom-560m", context_length=1024, output_limit=1024)
@@ -152,7 +152,7 @@ async def test_tgi(session: aiohttp.ClientSession) -> None:
 
 
 async def test_transformers(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.TRANSFORMERS, fake_node.TRANSFORMERS_MISSING) as node:
+    async with running(recorded_nodes.TRANSFORMERS, recorded_nodes.TRANSFORMERS_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
     assert found == Detected(TRANSFORMERS, (), (Dialect.OPENAI,))
@@ -164,8 +164,8 @@ async def test_transformers_without_a_folder_of_models(session: aiohttp.ClientSe
         b"HTTP/1.1 500 Internal Server Error\r\nserver: uvicorn\r\nContent-Length: 21\r\n"
         b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
     )
-    replies = {**fake_node.TRANSFORMERS, "GET /v1/models": failed}
-    async with running(replies, fake_node.TRANSFORMERS_MISSING) as node:
+    replies = {**recorded_nodes.TRANSFORMERS, "GET /v1/models": failed}
+    async with running(replies, recorded_nodes.TRANSFORMERS_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
     assert found == Detected(TRANSFORMERS, (), (Dialect.OPENAI,))
 
@@ -190,7 +190,9 @@ async def test_any_server_with_openai_s_list(
 
 
 async def test_a_path_prefix_is_kept(session: aiohttp.ClientSession) -> None:
-    replies = {key.replace(" /", " /llm/a%20b/"): value for key, value in fake_node.VLLM.items()}
+    replies = {
+        key.replace(" /", " /llm/a%20b/"): value for key, value in recorded_nodes.VLLM.items()
+    }
     async with running(replies) as node:
         found = await detect_engine(Inquirer(session, f"{node.url}/llm/a%20b/"))
     assert found is not None
@@ -198,12 +200,12 @@ async def test_a_path_prefix_is_kept(session: aiohttp.ClientSession) -> None:
 
 
 async def test_the_key_goes_along(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.VLLM) as node:
+    async with running(recorded_nodes.VLLM) as node:
         await detect_engine(Inquirer(session, node.url, "hush"))
-        assert all("Authorization: Bearer hush\r\n" in head for head in node.heads)
-        node.heads.clear()
+        assert all(one.value("authorization") == b"Bearer hush" for one in node.requests)
+        node.requests.clear()
         await detect_engine(Inquirer(session, node.url))
-        assert not any("Authorization" in head for head in node.heads)
+        assert not any(one.values("authorization") for one in node.requests)
 
 
 async def test_another_proxy_is_no_node(session: aiohttp.ClientSession) -> None:
@@ -247,7 +249,7 @@ async def test_garbage_is_nothing(session: aiohttp.ClientSession, data: bytes) -
 
 
 async def test_redirects_are_not_followed(session: aiohttp.ClientSession) -> None:
-    async with running(fake_node.VLLM) as other:
+    async with running(recorded_nodes.VLLM) as other:
         moved = reply("", "302 Found", f"Location: {other.url}/v1/models\r\n")
         async with running({}, moved) as node:
             assert await detect_engine(Inquirer(session, node.url)) is None

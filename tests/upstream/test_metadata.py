@@ -14,7 +14,7 @@ from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream import metadata as metadata_module
 from casedesk_proxy.upstream.metadata import Metadata
-from tests.upstream.fake_node import (
+from tests.fixtures.recorded_nodes import (
     LLAMA,
     LLAMA_MISSING,
     OLLAMA,
@@ -75,7 +75,7 @@ async def test_a_known_ollama_is_asked_two_cheap_questions_until_its_models_chan
         await found.refresh()
         assert "POST /api/show" in ollama.asked
         before = {model.name: model.loaded for model in found.reported["a"]}
-        ollama.asked.clear()
+        ollama.requests.clear()
         ollama.replies = {**OLLAMA, "GET /api/ps": reply('{"models":[]}')}
         await found.refresh()
         assert ollama.asked == ["GET /api/tags", "GET /api/ps"]

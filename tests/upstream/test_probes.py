@@ -18,7 +18,7 @@ from casedesk_proxy.upstream import probes as probes_module
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
-from tests.upstream.fake_node import FakeNode, reply, running
+from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 from tests.upstream.specs import InForce, snapshot
 
 OK = reply("{}")
@@ -58,7 +58,7 @@ async def until(claim: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def asked_twice(node: FakeNode) -> None:
+async def asked_twice(node: RecordedNode) -> None:
     count = len(node.asked)
     await until(lambda: len(node.asked) >= count + 2)
 
@@ -169,7 +169,7 @@ async def test_a_node_that_serves_is_not_asked() -> None:
         talk.events += 1
         state.is_sending(asyncio.get_running_loop().time())
         await asyncio.sleep(0)
-        node.asked.clear()
+        node.requests.clear()
         for _ in range(20):
             talk.events += 1
             await asyncio.sleep(0.005)
