@@ -236,7 +236,7 @@ o→a stream: the name comes late
 @ dialects/pairs/test_anthropic_openai_reply.py::test_pings
 o→a stream: ping
 @ dialects/pairs/test_anthropic_openai_reply.py::test_an_error_in_the_midst_of_events
-o→a stream: failure | made.error
+o→a stream: failure | error_behind
 @ e2e/test_transposed_prompt_counts.py::test_the_tokenizer_is_asked_beside
 o→a stream: input_tokens from the first byte | input_tokens
 @ dialects/pairs/test_anthropic_openai_sdk.py::test_recorded_replies
