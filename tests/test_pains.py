@@ -14,15 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.dialects.ledger import Row, check, rows_of
-from tests.server.gateways import (
-    SSE,
-    NodeSide,
-    chat,
-    chunk,
-    read_head,
-    read_raw_chunked,
-    staged,
-)
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked, staged
 
 DONE, END = b"data: [DONE]\n\n", b"0\r\n\r\n"
 
@@ -132,10 +125,10 @@ async def test_21_more_than_a_hundred_streams_at_one_node() -> None:
     """The default of the usual client library, at which a router chokes."""
     together = asyncio.Barrier(150)
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         await together.wait()
-        await side.say(SSE, chunk(DONE), END)
+        await connection.send(SSE, chunk(DONE), END)
 
     async with staged(play) as stage:
 
@@ -162,13 +155,13 @@ def test_35_few_packages_are_needed() -> None:
 async def test_36_an_event_does_not_wait_for_the_next() -> None:
     heard = asyncio.Semaphore(0)
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE)
         for _ in range(3):
-            await side.say(chunk(DONE))
+            await connection.send(chunk(DONE))
             await heard.acquire()
-        await side.say(END)
+        await connection.send(END)
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()

@@ -20,7 +20,8 @@ import pytest
 import casedesk_proxy
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
-from tests.server.gateways import SSE, NodeSide, chunk, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chunk, read_head, staged
 
 NODE_KEY, TOKEN = "the-key-of-the-node", "the-token-of-the-client"
 CONFIG = """
@@ -47,13 +48,13 @@ REQUESTS = [
 HELD = ("prompt", "output", "max", "cached", "thought", "count")
 
 
-async def hold(side: NodeSide) -> None:
-    await side.request()
-    await side.say(
+async def hold(connection: NodeConnection) -> None:
+    await connection.request()
+    await connection.send(
         SSE.replace(b"\r\n\r\n", b"\r\nSet-Cookie: %b\r\n\r\n" % NODE_KEY.encode(), 1),
         chunk(b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'),
     )
-    await side.wait_gone()
+    await connection.until_gone()
 
 
 def leaks() -> Iterator[str]:

@@ -20,7 +20,8 @@ from casedesk_proxy.admin.pages import summarise
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.listen import bind
-from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chat, chunk, read_head, staged
 from tests.systemd.promtool import promtool
 
 CONFIG = """
@@ -131,11 +132,11 @@ async def test_a_public_unix_socket(tmp_path: Path) -> None:
 async def test_live_streams_show_and_promtool_is_content() -> None:
     go_on = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(b"data: {}\n\n"), chunk(b"data: {}\n\n"))
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(b"data: {}\n\n"), chunk(b"data: {}\n\n"))
         await go_on.wait()
-        await side.say(b"0\r\n\r\n")
+        await connection.send(b"0\r\n\r\n")
 
     async with staged(play, node=", max_streams: 1") as stage:
         reader, writer = await stage.connect()

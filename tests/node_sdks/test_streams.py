@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.server.gateways import SSE, NodeSide, Play, chunk
+from tests.fixtures.raw_node import NodeConnection, Play
+from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, pooled
 from tests.server.test_sdk_failures import END, LATE, LIMITS, TONGUES, Tongue
 
@@ -54,13 +55,13 @@ def slow(tongue: Tongue) -> Play:
     """Silent before its head, behind it, within an event and between events."""
     middle = len(tongue.begin) // 2
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
+            await connection.request()
             first, second = tongue.begin[:middle], tongue.begin[middle:]
             for piece in (SSE, chunk(first), chunk(second), chunk(tongue.end) + END):
                 await asyncio.sleep(SILENCE)
-                await side.say(piece)
+                await connection.send(piece)
 
     return play
 

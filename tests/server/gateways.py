@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
+from tests.fixtures.raw_node import NodeConnection, Play, raw_node
 from tests.fixtures.sinks import Sinks
 
 #: Nothing probes the node: it would be one connection more.
@@ -27,49 +28,13 @@ deployments:
 
 
 @dataclass
-class NodeSide:
-    """One connection as the node sees it. ``heard`` is all that came, ``gone`` when it ended."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    heard: bytes = b""
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def request(self) -> tuple[bytes, bytes]:
-        """The next request's head and body."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        body = await self.reader.readexactly(length)
-        self.heard += head + body
-        return head, body
-
-    async def say(self, *pieces: bytes) -> None:
-        """Send pieces, each in a packet of its own as far as the kernel lets us."""
-        for piece in pieces:
-            self.writer.write(piece)
-            await self.writer.drain()
-            await asyncio.sleep(0)
-
-    async def wait_gone(self) -> None:
-        try:
-            while await self.reader.read(65536):
-                pass
-        except ConnectionResetError:
-            pass
-        self.gone.set()
-
-
-Play = Callable[[NodeSide], Awaitable[None]]
-
-
-@dataclass
 class Stage:
-    """A gateway and its node. ``sides`` are the node's connections, in order; ``sinks`` hear of
-    the gateway's exchanges."""
+    """A gateway and its node. ``connections`` are the node's, in order; ``sinks`` hear of the
+    gateway's exchanges."""
 
     gateway: Gateway
     port: int
-    sides: list[NodeSide]
+    connections: list[NodeConnection]
     clients: list[asyncio.StreamWriter] = field(default_factory=list)
     sinks: Sinks = field(default_factory=Sinks)
 
@@ -93,46 +58,25 @@ async def staged(
     speaks: str = "[gemini, anthropic, openai]",
 ) -> AsyncIterator[Stage]:
     """Each connection to the node is given to ``play``; errors there end that connection."""
-    sides: list[NodeSide] = []
-    players: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        sides.append(NodeSide(reader, writer))
-        players.add(asyncio.ensure_future(_perform(play, sides[-1])))
-
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**24, backlog=4096)
-    port = listener.sockets[0].getsockname()[1]
-    text = CONFIG.format(
-        url=f"http://127.0.0.1:{port}",
-        speaks=speaks,
-        server=server,
-        node=node,
-        deployment=deployment,
-    )
-    sinks = Sinks()
-    gateway = Gateway(load_config(text, "stage.yaml").config, {}, sinks=(sinks,))
-    await gateway.start()
-    stage = Stage(gateway, int(gateway.urls[0].rsplit(":", 1)[1]), sides, sinks=sinks)
-    try:
-        yield stage
-    finally:
-        for writer in stage.clients:
-            writer.transport.abort()
-        await gateway.stop()
-        listener.close()
-        for player in players:
-            player.cancel()
-        await asyncio.gather(*players, return_exceptions=True)
-
-
-async def _perform(play: Play, side: NodeSide) -> None:
-    try:
-        await play(side)
-    except (ConnectionError, asyncio.IncompleteReadError):
-        pass
-    finally:
-        side.writer.close()
-        side.gone.set()
+    async with raw_node(play=play) as behind:
+        text = CONFIG.format(
+            url=behind.url,
+            speaks=speaks,
+            server=server,
+            node=node,
+            deployment=deployment,
+        )
+        sinks = Sinks()
+        gateway = Gateway(load_config(text, "stage.yaml").config, {}, sinks=(sinks,))
+        await gateway.start()
+        port = int(gateway.urls[0].rsplit(":", 1)[1])
+        stage = Stage(gateway, port, behind.connections, sinks=sinks)
+        try:
+            yield stage
+        finally:
+            for writer in stage.clients:
+                writer.transport.abort()
+            await gateway.stop()
 
 
 def leave(writer: asyncio.StreamWriter, how: str) -> None:

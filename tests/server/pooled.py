@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.app import Gateway
-from tests.server.gateways import NodeSide, Play, Stage, read_head
+from tests.fixtures.raw_node import Play, RawNode
+from tests.server.gateways import Stage, read_head
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -29,58 +29,25 @@ NODE = (
 )
 
 
-@dataclass
-class Member:
-    """A node of the pool. Without ``play`` nobody listens at its address. ``sides`` are its
-    connections in order."""
+class Member(RawNode):
+    """A node of the pool. Without ``play`` nobody listens at its address."""
 
-    name: str
-    play: Play | None
-    more: str = ""
-    speaks: str = "gemini, anthropic, openai"
-    sides: list[NodeSide] = field(default_factory=list)
-    listener: asyncio.Server | None = None
-    port: int = 0
-    players: set[asyncio.Task[None]] = field(default_factory=set)
+    def __init__(
+        self,
+        name: str,
+        play: Play | None,
+        more: str = "",
+        speaks: str = "gemini, anthropic, openai",
+    ) -> None:
+        super().__init__(play)
+        self.name = name
+        self.more = more
+        self.speaks = speaks
 
     async def begin(self) -> None:
-        """Listen; again at the same port after an ``end``."""
+        await super().begin()
         if self.play is None:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
-            return
-        self.listener = await asyncio.start_server(
-            self._accept, "127.0.0.1", self.port, limit=2**24
-        )
-        self.port = self.listener.sockets[0].getsockname()[1]
-
-    async def end(self) -> None:
-        """As a process that is killed: the port is closed and every connection reset."""
-        if self.listener is not None:
-            self.listener.close()
-        for side in self.sides:
-            side.writer.transport.abort()
-        for player in self.players:
-            player.cancel()
-        await asyncio.gather(*self.players, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        side = NodeSide(reader, writer)
-        self.sides.append(side)
-        player = asyncio.ensure_future(self._perform(side))
-        self.players.add(player)
-        player.add_done_callback(self.players.discard)
-
-    async def _perform(self, side: NodeSide) -> None:
-        assert self.play is not None
-        try:
-            await self.play(side)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            side.writer.close()
-            side.gone.set()
+            await self.end()
 
 
 @dataclass
@@ -120,9 +87,7 @@ async def pooled(
         await member.begin()
     text = CONFIG.format(
         nodes="\n".join(
-            NODE.format(
-                name=one.name, url=f"http://127.0.0.1:{one.port}", speaks=one.speaks, more=one.more
-            )
+            NODE.format(name=one.name, url=one.url, speaks=one.speaks, more=one.more)
             for one in members
         ),
         names=", ".join(one.name for one in members),

@@ -11,8 +11,9 @@ from typing import Any
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.terms import Control
+from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.sinks import Sinks
-from tests.server.gateways import NodeSide, read_head, read_raw_chunked, staged
+from tests.server.gateways import read_head, read_raw_chunked, staged
 
 __all__ = ["CONFIG", "HI", "Judge", "Table", "table"]
 
@@ -114,17 +115,18 @@ async def table(
     ``gate``: nothing is answered before it is set."""
     asked: list[dict[str, Any]] = []
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            path, body = await _request(side)
+            request = await connection.request()
+            path, body = request.target, request.body
             if facts is not None and path in facts:
                 text = json.dumps(facts[path]).encode()
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                await side.say(head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
+                await connection.send(head + b"Content-Length: %d\r\n\r\n" % len(text) + text)
                 continue
             counts = count and path == "/tokenize"
             if not body or not (counts or path.startswith("/v1/")):
-                await side.say(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+                await connection.send(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
                 continue
             asked.append({"path": path, **json.loads(body)})
             if gate is not None:
@@ -137,7 +139,7 @@ async def table(
                 status, text = refusal[0], json.dumps(refusal[1]).encode()
                 text = b"data: " + text + b"\n\n" if status == 200 else text
                 kind = kind if status == 200 else "application/json"
-            await side.say(
+            await connection.send(
                 f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
                 f"Content-Length: {len(text)}\r\n\r\n".encode()
                 + text
@@ -160,13 +162,3 @@ async def table(
             for writer in here.clients:
                 writer.transport.abort()
             await gateway.stop()
-
-
-async def _request(side: NodeSide) -> tuple[str, bytes]:
-    """Path and body of the next one."""
-    head = (await side.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    length = next(
-        (int(line.partition(":")[2]) for line in head.lower().splitlines()
-         if line.startswith("content-length:")), 0,
-    )  # fmt: skip
-    return head.split(" ")[1], await side.reader.readexactly(length)

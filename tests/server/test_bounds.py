@@ -10,16 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from casedesk_proxy.server.turns import Turns
+from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.stalls import stall
-from tests.server.gateways import (
-    SSE,
-    NodeSide,
-    chat,
-    chunk,
-    read_head,
-    read_raw_chunked,
-    staged,
-)
+from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked, staged
 from tests.server.serving import SO_MUCH, chunked, post, read_reply, serving
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
@@ -294,13 +287,13 @@ async def test_no_interim_reply_for_a_client_of_http10() -> None:
 
 
 async def test_a_stall_of_ours_is_no_silence_of_the_node() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(EVENT))
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT))
         for _ in range(3):
             await asyncio.sleep(0.1)
-            await stall(0.8, lambda: send_behind_the_loop(side.writer, chunk(EVENT)))
-        await side.say(chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+            await stall(0.8, lambda: connection.send_behind_the_loop(chunk(EVENT)))
+        await connection.send(chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
     async with staged(play, node=", idle_timeout: 300ms") as stage:
         reader, writer = await stage.connect()

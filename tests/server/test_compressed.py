@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.gateways import NodeSide, Play, chunk, staged
+from tests.fixtures.raw_node import NodeConnection, Play
+from tests.server.gateways import chunk, staged
 
 ANSWER = {
     "id": "c",
@@ -42,13 +43,13 @@ ASKS = {
 
 
 def playing(status: str, kind: str, coding: str, body: bytes) -> Play:
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
+            await connection.request()
             head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Encoding: {coding}\r\n"
-            await side.say(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
+            await connection.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
             half = len(body) // 2
-            await side.say(chunk(body[:half]), chunk(body[half:]), b"0\r\n\r\n")
+            await connection.send(chunk(body[:half]), chunk(body[half:]), b"0\r\n\r\n")
 
     return play
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.gateways import NodeSide, chat, chunk, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import chat, chunk, staged
 
 MESSAGES = (
     b"POST /v1/messages HTTP/1.1\r\nHost: h\r\nanthropic-version: 2023-06-01\r\n"
@@ -15,11 +16,11 @@ MESSAGES = (
 
 @pytest.mark.parametrize("request_", [chat(stream=False), MESSAGES], ids=["relayed", "translated"])
 async def test_an_error_without_an_end_is_answered(request_: bytes) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
-            await side.say(chunk(b"x" * 8192))
+            await connection.send(chunk(b"x" * 8192))
 
     async with staged(play, speaks="[openai]") as stage:
         reader, writer = await stage.connect()
@@ -27,5 +28,5 @@ async def test_an_error_without_an_end_is_answered(request_: bytes) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400")
         # The node has noticed: nobody reads on.
-        await stage.sides[-1].gone.wait()
+        await stage.connections[-1].until_gone()
         assert stage.in_flight() == 0

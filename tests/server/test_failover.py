@@ -9,7 +9,8 @@ import pytest
 
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.replying.record import Terminal
-from tests.server.gateways import SSE, NodeSide, Play, chat, chunk, leave
+from tests.fixtures.raw_node import NodeConnection, Play
+from tests.server.gateways import SSE, chat, chunk, leave
 from tests.server.pooled import Member, pooled
 
 EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
@@ -22,48 +23,48 @@ def head(status: int, length: int, *more: str) -> bytes:
     return "\r\n".join([*lines, *more, "", ""]).encode()
 
 
-async def good(side: NodeSide) -> None:
+async def good(connection: NodeConnection) -> None:
     while True:
-        await side.request()
-        await side.say(head(200, len(BODY)) + BODY)
+        await connection.request()
+        await connection.send(head(200, len(BODY)) + BODY)
 
 
 def answering(status: int, *more: str) -> Play:
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
-            await side.say(head(status, 2, *more) + b"{}")
+            await connection.request()
+            await connection.send(head(status, 2, *more) + b"{}")
 
     return play
 
 
-async def resets(side: NodeSide) -> None:
-    await side.request()
-    side.writer.transport.abort()
+async def resets(connection: NodeConnection) -> None:
+    await connection.request()
+    connection.abort()
 
 
-async def closes(side: NodeSide) -> None:
-    await side.request()
+async def closes(connection: NodeConnection) -> None:
+    await connection.request()
 
 
-async def closes_in_the_head(side: NodeSide) -> None:
-    await side.request()
-    await side.say(b"HTTP/1.1 200 O")
+async def closes_in_the_head(connection: NodeConnection) -> None:
+    await connection.request()
+    await connection.send(b"HTTP/1.1 200 O")
 
 
-async def garbage(side: NodeSide) -> None:
-    await side.request()
-    await side.say(b"SSH-2.0-x\r\n\r\n")
+async def garbage(connection: NodeConnection) -> None:
+    await connection.request()
+    await connection.send(b"SSH-2.0-x\r\n\r\n")
 
 
-async def redirects(side: NodeSide) -> None:
-    await side.request()
-    await side.say(b"HTTP/1.1 302 F\r\nLocation: http://h/\r\nContent-Length: 0\r\n\r\n")
+async def redirects(connection: NodeConnection) -> None:
+    await connection.request()
+    await connection.send(b"HTTP/1.1 302 F\r\nLocation: http://h/\r\nContent-Length: 0\r\n\r\n")
 
 
-async def hangs(side: NodeSide) -> None:
-    await side.request()
-    await side.wait_gone()
+async def hangs(connection: NodeConnection) -> None:
+    await connection.request()
+    await connection.until_gone()
 
 
 FAILS_OVER = [
@@ -96,7 +97,7 @@ async def test_another_node_takes_the_same_bytes(play: Play | None, why: str, st
         assert (outcome.node, outcome.attempts, outcome.tried) == ("b", 2, (("a", why),))
         assert outcome.facts()["tried"] == f"a:{why}"
         if play is not None:
-            ours, theirs = (one.sides[0].heard for one in (a, b))
+            ours, theirs = (one.connections[0].received for one in (a, b))
             port = b"127.0.0.1:%d"
             assert ours.replace(port % a.port, b"") == theirs.replace(port % b.port, b"")
         (failover,) = stage.gateway.dispatcher.failovers
@@ -120,7 +121,7 @@ async def test_what_another_node_would_not_mend_is_not_tried_again(play: Play, s
     b = Member("b", good)
     async with pooled(Member("a", play), b, deployment=ORDERED) as stage:
         assert (await stage.ask(chat(stream=False)))[0] == status
-        assert b.sides == []
+        assert b.connections == []
         assert (await stage.outcome()).attempts == 1
         assert stage.in_flight() == 0
 
@@ -129,8 +130,8 @@ async def test_a_node_that_is_slow_to_reply_is_not_exchanged_for_another() -> No
     a, b = Member("a", hangs), Member("b", good)
     async with pooled(a, b, deployment=", policy: ordered, first_byte_timeout: 100ms") as stage:
         assert (await stage.ask(chat()))[0] == 504
-        assert b.sides == []
-        await a.sides[0].gone.wait()
+        assert b.connections == []
+        await a.connections[0].until_gone()
         assert (await stage.outcome()).terminal is Terminal.TIMED_OUT
         assert stage.in_flight() == 0
 
@@ -145,16 +146,16 @@ async def test_a_request_that_kills_nodes_is_led_to_two_of_them_at_most() -> Non
 
 
 async def test_nor_to_a_third_where_one_was_lost_before_its_head_and_one_behind_it() -> None:
-    async def dies(side: NodeSide) -> None:
-        await side.request()
-        await side.say(CHAT_HEAD)
+    async def dies(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(CHAT_HEAD)
 
     plays = {"a": resets, "b": dies, "c": finishes}
     members = [Member(name, play, speaks="openai") for name, play in plays.items()]
     async with pooled(*members, deployment=ORDERED) as stage:
         assert (await stage.ask(gemini("generateContent")))[0] == 502
         outcome = await stage.outcome()
-        assert [len(member.sides) for member in members] == [1, 1, 0]
+        assert [len(member.connections) for member in members] == [1, 1, 0]
         assert (outcome.node, outcome.tried) == ("b", (("a", "lost"),))
         assert outcome.terminal is Terminal.NODE_BROKE
         assert stage.in_flight() == 0
@@ -180,9 +181,9 @@ async def test_nobody_at_home() -> None:
 
 
 async def test_after_the_first_byte_nothing_is_tried_again() -> None:
-    async def dies(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE)
+    async def dies(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE)
 
     b = Member("b", good)
     async with pooled(Member("a", dies), b, deployment=ORDERED) as stage:
@@ -190,14 +191,14 @@ async def test_after_the_first_byte_nothing_is_tried_again() -> None:
         assert status == 200
         assert b'"error"' in body
         assert not body.endswith(b"0\r\n\r\n")
-        assert b.sides == []
+        assert b.connections == []
         assert (await stage.outcome()).terminal is Terminal.NODE_BROKE
 
 
 def breaks(*said: bytes) -> Play:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(CHAT_HEAD, *said)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(CHAT_HEAD, *said)
 
     return play
 
@@ -234,7 +235,7 @@ async def test_failing_over_can_be_switched_off() -> None:
         Member("a", None), b, deployment=", policy: ordered, failover_timeout: 0"
     ) as stage:
         assert (await stage.ask(chat()))[0] == 502
-        assert b.sides == []
+        assert b.connections == []
 
 
 async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again() -> None:
@@ -285,27 +286,27 @@ async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> 
     """Not only when the first of them has all of its reply, which may take minutes."""
     go_on, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    async def slow(side: NodeSide) -> None:
-        await side.request()
-        await side.say(CHAT_HEAD)
+    async def slow(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(CHAT_HEAD)
         await go_on.wait()
-        await side.say(chunk(FINISH), b"0\r\n\r\n")
+        await connection.send(chunk(FINISH), b"0\r\n\r\n")
 
     a, b = Member("a", slow, more=", max_streams: 1"), Member("b", slow)
     async with pooled(a, b, deployment=ORDERED) as stage:
         health = stage.gateway.dispatcher.slots.states["b"].breaker
         asked = [loop.create_task(stage.ask(ENDING))]
         async with asyncio.timeout(5):
-            while not a.sides:
+            while not a.connections:
                 await asyncio.sleep(0.001)
             health.record_failure(loop.time(), NodeFault.UNREACHABLE, "x")
             asked += [loop.create_task(stage.ask(ENDING)) for _ in range(3)]
             while stage.gateway.waiting["d"] < 3:
                 await asyncio.sleep(0.001)
-            assert b.sides == []
+            assert b.connections == []
             health.open_until = 0.0  # the cool-down is over
             stage.gateway.dispatcher.slots.serve_waiting()
-            while len(b.sides) < 3:
+            while len(b.connections) < 3:
                 await asyncio.sleep(0.001)
         go_on.set()
         assert {(await one)[0] for one in asked} == {200}
@@ -318,8 +319,8 @@ async def test_a_port_that_accepts_and_closes_is_never_back(
     """docker's proxy and `ssh -L` do, where nobody is behind them."""
     caplog.set_level("INFO", "casedesk_proxy.upstream")
 
-    async def gone(side: NodeSide) -> None:
-        leave(side.writer, how)
+    async def gone(connection: NodeConnection) -> None:
+        connection.reset() if how == "reset" else connection.abort()
 
     a, b = Member("a", gone), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
@@ -327,7 +328,7 @@ async def test_a_port_that_accepts_and_closes_is_never_back(
         for _ in range(8):
             assert (await stage.ask(chat()))[0] == 200
             health.open_until = 0.0  # the cool-down is over
-        assert len(a.sides) == 8
+        assert len(a.connections) == 8
         assert health.openings == 6, "three strikes, then each trial"
         assert [one.message.partition(":")[0] for one in caplog.records] == ["node a is out"]
 
@@ -349,10 +350,10 @@ async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() ->
 async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str) -> None:
     asked = asyncio.Event()
 
-    async def holds(side: NodeSide) -> None:
-        await side.request()
+    async def holds(connection: NodeConnection) -> None:
+        await connection.request()
         asked.set()
-        await side.wait_gone()
+        await connection.until_gone()
 
     b = Member("b", holds)
     async with pooled(Member("a", resets), b, deployment=ORDERED) as stage:
@@ -361,7 +362,7 @@ async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str
         await asked.wait()
         leave(writer, how)
         async with asyncio.timeout(0.1):
-            await b.sides[0].gone.wait()
+            await b.connections[0].until_gone()
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.cancel is not None
@@ -410,19 +411,18 @@ async def test_a_client_that_leaves_while_connecting_frees_its_slot(how: str) ->
 async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> None:
     go_on = asyncio.Event()
 
-    async def streams(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(EVENT), chunk(EVENT))
+    async def streams(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT), chunk(EVENT))
         await go_on.wait()
-        await side.say(chunk(EVENT), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+        await connection.send(chunk(EVENT), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
     a, b = Member("a", streams), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
         reader, writer = await stage.connect()
         writer.write(chat())
         await reader.readuntil(chunk(EVENT) * 2)
-        assert a.listener is not None
-        a.listener.close()
+        a.stop_listening()
         assert (await stage.ask(chat()))[0] == 200
         state = stage.gateway.dispatcher.slots.states["a"]
         assert state.is_healthy(asyncio.get_running_loop().time())
@@ -439,10 +439,10 @@ FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n
 ENDING = chat(extra="Connection: close\r\n")
 
 
-async def finishes(side: NodeSide) -> None:
+async def finishes(connection: NodeConnection) -> None:
     while True:
-        await side.request()
-        await side.say(CHAT_HEAD, chunk(EVENT), chunk(FINISH), b"0\r\n\r\n")
+        await connection.request()
+        await connection.send(CHAT_HEAD, chunk(EVENT), chunk(FINISH), b"0\r\n\r\n")
 
 
 def gemini(action: str) -> bytes:
@@ -455,9 +455,9 @@ def gemini(action: str) -> bytes:
 async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: bytes) -> None:
     """The node streams, the client waits for one body: it has had no byte."""
 
-    async def dies(side: NodeSide) -> None:
-        await side.request()
-        await side.say(CHAT_HEAD, said)
+    async def dies(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(CHAT_HEAD, said)
 
     a, b = Member("a", dies, speaks="openai"), Member("b", finishes, speaks="openai")
     async with pooled(a, b, deployment=ORDERED) as stage:
@@ -472,9 +472,9 @@ async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: byt
 
 async def test_a_transposed_stream_is_begun_anew_only_where_nothing_was_sent() -> None:
     def dies_behind(said: bytes) -> Play:
-        async def play(side: NodeSide) -> None:
-            await side.request()
-            await side.say(CHAT_HEAD, said)
+        async def play(connection: NodeConnection) -> None:
+            await connection.request()
+            await connection.send(CHAT_HEAD, said)
 
         return play
 
@@ -496,11 +496,11 @@ async def test_a_transposed_stream_is_begun_anew_only_where_nothing_was_sent() -
 
 
 async def test_a_collected_reply_that_is_garbage_is_not_asked_for_again() -> None:
-    async def garbles(side: NodeSide) -> None:
-        await side.request()
-        await side.say(CHAT_HEAD, chunk(b"data: <html>\n\n"), b"0\r\n\r\n")
+    async def garbles(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(CHAT_HEAD, chunk(b"data: <html>\n\n"), b"0\r\n\r\n")
 
     b = Member("b", finishes, speaks="openai")
     async with pooled(Member("a", garbles, speaks="openai"), b, deployment=ORDERED) as stage:
         assert (await stage.ask(gemini("generateContent")))[0] == 502
-        assert b.sides == []
+        assert b.connections == []

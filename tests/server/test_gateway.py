@@ -13,9 +13,9 @@ import pytest
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.server import forwarding as forwarding_module
 from casedesk_proxy.upstream import metadata as metadata_module
+from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import (
     SSE,
-    NodeSide,
     Stage,
     chat,
     chunk,
@@ -58,15 +58,15 @@ async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
     trailer = chance.choice([b"", b"X-Sum: 1\r\n"])
     wanted, wire = wire + b"0\r\n\r\n", wire + b"0\r\n" + trailer + b"\r\n"
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         for _ in range(2):
-            await side.request()
+            await connection.request()
             position, everything = 0, SSE + wire
             while position < len(everything):
                 step = chance.choice([1, 5, 333, 65_536]) if size < 10_000 else 100_000
-                await side.say(everything[position : position + step])
+                await connection.send(everything[position : position + step])
                 position += step
-        await side.wait_gone()
+        await connection.until_gone()
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -75,7 +75,7 @@ async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
             status, headers = await read_head(reader)
             assert (status, headers["transfer-encoding"]) == (200, "chunked")
             assert await read_raw_chunked(reader) == (wanted, payload), "but for the trailer"
-        assert len(stage.sides) == 1, "both connections are used again"
+        assert len(stage.connections) == 1, "both connections are used again"
         assert stage.in_flight() == 0
 
 
@@ -83,10 +83,10 @@ async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
 async def test_counted_bodies(size: int) -> None:
     body = random.Random(size).randbytes(size)
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
-            await side.say(UNARY % size, body)
+            await connection.request()
+            await connection.send(UNARY % size, body)
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -95,13 +95,15 @@ async def test_counted_bodies(size: int) -> None:
             status, headers = await read_head(reader)
             assert (status, headers["content-length"]) == (200, str(size))
             assert await reader.readexactly(size) == body
-        assert len(stage.sides) == 1
+        assert len(stage.connections) == 1
 
 
 async def test_a_reply_that_ends_with_its_connection_becomes_chunked() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", EVENT, EVENT)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(
+            b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", EVENT, EVENT
+        )
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -112,10 +114,10 @@ async def test_a_reply_that_ends_with_its_connection_becomes_chunked() -> None:
 
 
 async def test_an_http_1_0_client_gets_bare_bytes() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(EVENT), chunk(EVENT), b"0\r\n\r\n")
-        await side.wait_gone()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT), chunk(EVENT), b"0\r\n\r\n")
+        await connection.until_gone()
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -139,14 +141,14 @@ async def test_an_http_1_0_client_gets_bare_bytes() -> None:
 async def test_a_client_that_leaves_frees_the_node_within_100_ms(how: str, when: str) -> None:
     asked = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         if when == "in the stream":
-            await side.say(SSE, chunk(EVENT))
+            await connection.send(SSE, chunk(EVENT))
         elif when == "in a counted body":
-            await side.say(UNARY % 1000, b"x" * 10)
+            await connection.send(UNARY % 1000, b"x" * 10)
         asked.set()
-        await side.wait_gone()
+        await connection.until_gone()
 
     async with staged(play) as stage:
         seen = outcomes(stage)
@@ -158,7 +160,7 @@ async def test_a_client_that_leaves_frees_the_node_within_100_ms(how: str, when:
             await reader.read(1)
         leave(writer, how)
         async with asyncio.timeout(0.1):
-            await stage.sides[0].gone.wait()
+            await stage.connections[0].until_gone()
         outcome = await wait_for(seen)
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert stage.in_flight() == 0
@@ -178,12 +180,12 @@ async def test_a_client_that_leaves_frees_the_node_within_100_ms(how: str, when:
 async def test_a_node_that_dies_never_looks_finished(
     pieces: list[bytes], told: bool, reset: bool
 ) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, *pieces)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, *pieces)
         await asyncio.sleep(0.02)  # so that a reset does not overtake what was said
         if reset:
-            side.writer.transport.abort()
+            connection.abort()
 
     async with staged(play) as stage:
         seen = outcomes(stage)
@@ -213,14 +215,14 @@ async def test_a_node_that_ends_its_message_within_an_answer_does_not_look_finis
     event = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
     last = last if count else b"0\r\n\r\n"
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         said = [chunk(event)] * count
         pieces = [SSE, *said, last] if apart else [SSE + b"".join(said) + last]
         for piece in pieces:
-            await side.say(piece)
+            await connection.send(piece)
             await asyncio.sleep(0.01)
-        await side.wait_gone()
+        await connection.until_gone()
 
     async with staged(play) as stage:
         seen = outcomes(stage)
@@ -250,9 +252,9 @@ async def test_a_node_that_ends_its_message_within_an_answer_does_not_look_finis
     ],
 )
 async def test_a_node_that_gives_no_reply(reply: bytes, status: int) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(reply)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(reply)
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -264,21 +266,21 @@ async def test_a_node_that_gives_no_reply(reply: bytes, status: int) -> None:
         assert b"127.0.0.1" not in body
         assert b"10.0.0.1" not in body
         assert "location" not in headers
-        assert len(stage.sides) == 1, "a request that may have begun is not repeated"
+        assert len(stage.connections) == 1, "a request that may have begun is not repeated"
         assert stage.in_flight() == 0
 
 
 async def test_a_stale_connection_is_replaced_once() -> None:
     """The node closes the kept connection just as the next request is sent on it."""
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(UNARY % 2, b"{}")
-        if side is stages[0].sides[0]:
-            await side.request()
-            side.writer.transport.abort()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(UNARY % 2, b"{}")
+        if connection is stages[0].connections[0]:
+            await connection.request()
+            connection.abort()
         else:
-            await side.wait_gone()
+            await connection.until_gone()
 
     stages: list[Stage] = []
     async with staged(play) as stage:
@@ -288,13 +290,16 @@ async def test_a_stale_connection_is_replaced_once() -> None:
             writer.write(chat(stream=False))
             assert (await read_head(reader))[0] == 200
             assert await reader.readexactly(2) == b"{}"
-        assert len(stage.sides) == 2
-        told = [re.sub(rb"x-request-id: \w+", b"", side.heard) for side in stage.sides]
+        assert len(stage.connections) == 2
+        told = [
+            re.sub(rb"x-request-id: \w+", b"", connection.received)
+            for connection in stage.connections
+        ]
         assert told[0] == told[1] * 2, "the very same request again"
 
 
 async def test_nobody_listens() -> None:
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         raise AssertionError
 
     async with staged(play, node=", connect_timeout: 1s") as stage:
@@ -310,31 +315,31 @@ async def test_nobody_listens() -> None:
 
 
 async def test_a_node_that_never_answers_times_out() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.wait_gone()
+    async def play(connection: NodeConnection) -> None:
+        await connection.until_gone()
 
     async with staged(play, node=", first_byte_timeout: 50ms") as stage:
         seen = outcomes(stage)
         reader, writer = await stage.connect()
         writer.write(chat())
         assert (await read_head(reader))[0] == 504
-        await stage.sides[0].gone.wait()
+        await stage.connections[0].until_gone()
         assert (await wait_for(seen)).terminal is Terminal.TIMED_OUT
 
 
 async def test_a_silent_stream_is_cut_honestly_and_one_that_talks_in_time_is_not() -> None:
     talk = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(EVENT))
-        if len(stages[0].sides) == 1:
-            await side.wait_gone()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT))
+        if len(stages[0].connections) == 1:
+            await connection.until_gone()
         else:
             for _ in range(5):
                 await asyncio.sleep(0.1)
-                await side.say(chunk(EVENT))
-            await side.say(b"0\r\n\r\n")
+                await connection.send(chunk(EVENT))
+            await connection.send(b"0\r\n\r\n")
 
     stages: list[Stage] = []
     async with staged(play, node=", idle_timeout: 300ms") as stage:
@@ -359,12 +364,12 @@ async def test_a_silent_stream_is_cut_honestly_and_one_that_talks_in_time_is_not
 async def test_a_client_that_stops_reading_pauses_its_node_and_is_given_up() -> None:
     pushed = 0
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         nonlocal pushed
-        await side.request()
-        await side.say(SSE)
+        await connection.request()
+        await connection.send(SSE)
         while pushed < 500_000_000:
-            await side.say(chunk(b"x" * 60_000))
+            await connection.send(chunk(b"x" * 60_000))
             pushed += 60_000
 
     async with staged(play, deployment=", client_stall_timeout: 200ms") as stage:
@@ -376,17 +381,16 @@ async def test_a_client_that_stops_reading_pauses_its_node_and_is_given_up() -> 
         assert outcome.terminal is Terminal.CLIENT_STALLED
         assert pushed < 100_000_000
         assert stage.in_flight() == 0
-        await stage.sides[0].gone.wait()
+        await stage.connections[0].until_gone()
         writer.transport.abort()
 
 
 async def test_what_a_node_hears() -> None:
     heard: list[bytes] = []
 
-    async def play(side: NodeSide) -> None:
-        head, _ = await side.request()
-        heard.append(head)
-        await side.say(UNARY % 2, b"{}")
+    async def play(connection: NodeConnection) -> None:
+        heard.append((await connection.request()).head)
+        await connection.send(UNARY % 2, b"{}")
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -432,16 +436,16 @@ async def test_thousands_of_streams_lose_nothing() -> None:
     everyone = asyncio.Event()
     waiting = 0
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         nonlocal waiting
-        await side.request()
-        await side.say(SSE, chunk(EVENT))
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT))
         waiting += 1
         if waiting == count:
             everyone.set()
         await everyone.wait()
-        await side.say(*[chunk(EVENT)] * (events - 1), b"0\r\n\r\n")
-        await side.wait_gone()
+        await connection.send(*[chunk(EVENT)] * (events - 1), b"0\r\n\r\n")
+        await connection.until_gone()
 
     async def one(stage: Stage) -> bytes:
         reader, writer = await stage.connect()
@@ -460,13 +464,13 @@ async def test_thousands_of_streams_lose_nothing() -> None:
 async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
     go_on = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(EVENT))
-        if side is stages[0].sides[0]:
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT))
+        if connection is stages[0].connections[0]:
             await go_on.wait()
-            await side.say(chunk(EVENT), b"0\r\n\r\n")
-        await side.wait_gone()
+            await connection.send(chunk(EVENT), b"0\r\n\r\n")
+        await connection.until_gone()
 
     stages: list[Stage] = []
     async with staged(play) as stage:
@@ -492,8 +496,8 @@ async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
 
 
 async def test_a_name_that_is_not_found_stands_in_the_log() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.wait_gone()
+    async def play(connection: NodeConnection) -> None:
+        await connection.until_gone()
 
     async with staged(play) as stage:
         seen = outcomes(stage)

@@ -13,7 +13,8 @@ import trustme
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import HANDSHAKE_TIMEOUT_S, Gateway
-from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, read_raw_chunked
+from tests.fixtures.raw_node import NodeConnection, RawNode
+from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked
 
 EVENT = b"data: {}\n\n"
 
@@ -25,7 +26,7 @@ def authority() -> trustme.CA:
 
 async def serve(
     tmp_path: Path, authority: trustme.CA, ca: str | None, verify: bool = True
-) -> tuple[Gateway, asyncio.Server]:
+) -> tuple[Gateway, RawNode]:
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
     for blob in certificate.cert_chain_pems:
@@ -33,19 +34,13 @@ async def serve(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.configure_cert(context)
 
-    async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        side = NodeSide(reader, writer)
-        try:
-            await side.request()
-            await side.say(SSE, *[chunk(EVENT)] * 3, b"0\r\n\r\n")
-            await side.wait_gone()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, *[chunk(EVENT)] * 3, b"0\r\n\r\n")
+        await connection.until_gone()
 
-    listener = await asyncio.start_server(node, "127.0.0.1", 0, ssl=context)
-    port = listener.sockets[0].getsockname()[1]
+    node = RawNode(play, tls=context)
+    await node.begin()
     tls = f"{{verify: {str(verify).lower()}" + (f", ca: {ca}}}" if ca else "}")
     text = f"""
 server:
@@ -54,12 +49,12 @@ server:
   access_log: false
   tls: {{cert: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}
 default_deployment: d
-nodes: {{n: {{url: "https://localhost:{port}", models: [m], probe_interval: 0, tls: {tls}}}}}
+nodes: {{n: {{url: "https://localhost:{node.port}", models: [m], probe_interval: 0, tls: {tls}}}}}
 deployments: {{d: {{nodes: [n], auth: none}}}}
 """
     gateway = Gateway(load_config(text, "tls.yaml").config, {})
     await gateway.start()
-    return gateway, listener
+    return gateway, node
 
 
 async def ask(gateway: Gateway, authority: trustme.CA) -> tuple[int, bytes]:
@@ -79,18 +74,18 @@ async def ask(gateway: Gateway, authority: trustme.CA) -> tuple[int, bytes]:
 
 async def test_a_stream_through_tls_on_both_sides(tmp_path: Path, authority: trustme.CA) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    gateway, listener = await serve(tmp_path, authority, f"{tmp_path}/ca.pem")
+    gateway, node = await serve(tmp_path, authority, f"{tmp_path}/ca.pem")
     try:
         assert gateway.urls[0].startswith("https://")
         assert await ask(gateway, authority) == (200, EVENT * 3)
     finally:
         await gateway.stop()
-        listener.close()
+        await node.end()
 
 
 async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: trustme.CA) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    gateway, listener = await serve(tmp_path, authority, f"{tmp_path}/ca.pem")
+    gateway, node = await serve(tmp_path, authority, f"{tmp_path}/ca.pem")
     context = ssl.create_default_context()
     authority.configure_trust(context)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -133,7 +128,7 @@ async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: tr
     finally:
         writer.close()
         await gateway.stop()
-        listener.close()
+        await node.end()
 
 
 async def shake_with_trust_in_nobody(port: int) -> asyncio.StreamWriter | None:
@@ -171,7 +166,7 @@ async def test_a_handshake_that_failed_does_not_hold_up_the_end(
     authority: trustme.CA,
     fail: Callable[[int], Awaitable[asyncio.StreamWriter | None]],
 ) -> None:
-    gateway, listener = await serve(tmp_path, authority, None)
+    gateway, node = await serve(tmp_path, authority, None)
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     writer = await fail(port)
     try:
@@ -181,14 +176,14 @@ async def test_a_handshake_that_failed_does_not_hold_up_the_end(
         if writer is not None:
             writer.close()
         await gateway.stop()
-        listener.close()
+        await node.end()
 
 
 async def test_nor_does_one_that_is_never_finished_for_longer_than_it_may_take(
     tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("casedesk_proxy.server.app.HANDSHAKE_TIMEOUT_S", 0.2)
-    gateway, listener = await serve(tmp_path, authority, None)
+    gateway, node = await serve(tmp_path, authority, None)
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -197,26 +192,26 @@ async def test_nor_does_one_that_is_never_finished_for_longer_than_it_may_take(
     finally:
         writer.close()
         await gateway.stop()
-        listener.close()
+        await node.end()
 
 
 async def test_a_node_that_nobody_vouches_for_is_not_talked_to(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
-    gateway, listener = await serve(tmp_path, authority, None)
+    gateway, node = await serve(tmp_path, authority, None)
     try:
         status, body = await ask(gateway, authority)
         assert status == 502
         assert "TLS" in json.loads(body)["error"]["message"]
     finally:
         await gateway.stop()
-        listener.close()
+        await node.end()
 
 
 async def test_checking_may_be_switched_off(tmp_path: Path, authority: trustme.CA) -> None:
-    gateway, listener = await serve(tmp_path, authority, None, verify=False)
+    gateway, node = await serve(tmp_path, authority, None, verify=False)
     try:
         assert (await ask(gateway, authority))[0] == 200
     finally:
         await gateway.stop()
-        listener.close()
+        await node.end()

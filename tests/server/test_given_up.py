@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.server.gateways import SSE, NodeSide, chat, chunk, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chat, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 WORD = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
@@ -20,9 +21,9 @@ JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d
 async def test_a_relayed_stream(count: int) -> None:
     body = chunk(WORD) * count + chunk(ABORT) + chunk(DONE) + b"0\r\n\r\n"
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, body)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, body)
 
     async with staged(play) as stage:
         seen = outcomes(stage)
@@ -37,10 +38,10 @@ async def test_a_relayed_stream(count: int) -> None:
 
 @pytest.mark.parametrize("apart", [True, False])
 async def test_a_relayed_body(apart: bool) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         head = JSON % len(WHOLE)
-        await side.say(*([head, WHOLE] if apart else [head + WHOLE]))
+        await connection.send(*([head, WHOLE] if apart else [head + WHOLE]))
 
     async with staged(play) as stage:
         seen = outcomes(stage)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.gateways import SSE, NodeSide, chat, chunk, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chat, chunk, staged
 from tests.server.serving import Peer, chunked, post, read_reply, serving
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -125,13 +126,13 @@ async def test_a_unix_socket_tells_by_itself(tmp_path: Path, how: str) -> None:
 async def test_through_the_whole_proxy(stream: bool) -> None:
     go_on = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         await go_on.wait()
         if stream:
-            await side.say(SSE, chunk(EVENT), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+            await connection.send(SSE, chunk(EVENT), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
         else:
-            await side.say(UNARY % 2, b"{}")
+            await connection.send(UNARY % 2, b"{}")
 
     async with staged(play) as stage:
         reader, writer = await stage.connect()
@@ -156,8 +157,8 @@ async def test_what_needs_no_node_is_answered_at_once(target: str) -> None:
             assert data.startswith(b"HTTP/1.1 200" if "models" in target else b"HTTP/1.1 404")
 
 
-async def hang(side: NodeSide) -> None:
-    await side.wait_gone()
+async def hang(connection: NodeConnection) -> None:
+    await connection.until_gone()
 
 
 @asynccontextmanager

@@ -9,7 +9,8 @@ import re
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.server.gateways import SSE, NodeSide, chat, chunk, leave, read_head, read_raw_chunked
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chat, chunk, leave, read_head, read_raw_chunked
 from tests.server.pooled import Member, PoolStage, pooled
 
 OFTEN = ", heartbeat: 40ms"
@@ -49,12 +50,12 @@ class Slow:
         self.steps = steps
         self.go = asyncio.Semaphore(0)
 
-    async def play(self, side: NodeSide) -> None:
-        await side.request()
+    async def play(self, connection: NodeConnection) -> None:
+        await connection.request()
         for step in self.steps:
             await self.go.acquire()
-            await side.say(step)
-        await side.wait_gone()
+            await connection.send(step)
+        await connection.until_gone()
 
 
 def openai_only(slow: Slow, more: str = "") -> Member:
@@ -177,7 +178,7 @@ async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: st
         await read_head(reader)
         leave(writer, how)
         async with asyncio.timeout(0.1):
-            await member.sides[0].gone.wait()
+            await member.connections[0].until_gone()
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.cancel is not None
@@ -376,10 +377,10 @@ async def test_a_verbatim_reply_that_is_no_stream_ends_one_that_was_begun(reply:
 async def test_a_node_without_chunks_continues_a_stream_that_was_begun() -> None:
     head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         await asyncio.sleep(0.12)
-        await side.say(head, EVENT, EVENT, DONE)
+        await connection.send(head, EVENT, EVENT, DONE)
 
     async with pooled(Member("a", play), deployment=ALWAYS) as stage:
         reader, writer = await stage.connect()

@@ -10,16 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.server.gateways import NodeSide, Stage, chat, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import Stage, chat, read_head, staged
 
 BODY = b'{"contents":[]}'
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def play(side: NodeSide) -> None:
+async def play(connection: NodeConnection) -> None:
     while True:
-        await side.request()
-        await side.say(REPLY)
+        await connection.request()
+        await connection.send(REPLY)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_paths(stage: Stage, target: bytes, status: int) -> None:
     assert reply[0] == status, reply
     assert json.loads(reply[1])["error"]["message"]
     assert await works(stage)
-    assert all(b"admin" not in side.heard for side in stage.sides)
+    assert all(b"admin" not in connection.received for connection in stage.connections)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ async def test_bodies(stage: Stage, target: bytes, body: bytes, status: int, nam
     assert reply is not None
     assert reply[0] == status, reply
     assert named in json.loads(reply[1])["error"]["message"]
-    assert stage.sides == []
+    assert stage.connections == []
     assert await works(stage)
 
 

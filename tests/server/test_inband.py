@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
+from tests.fixtures.raw_node import NodeConnection
 from tests.server import gateways
-from tests.server.gateways import SSE, NodeSide, Stage, chunk, read_head, staged
+from tests.server.gateways import SSE, Stage, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 LONG = "This model's maximum context length is 8192 tokens. However, your request has 9010 input "
@@ -70,13 +71,13 @@ async def test_nothing_was_sent_yet(
     stream: bool,
     whole: bool,
 ) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         body = json.dumps(told).encode()
         if whole:
-            await side.say(PLAIN % len(body), body)
+            await connection.send(PLAIN % len(body), body)
         else:
-            await side.say(SSE, chunk(sse(told)), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+            await connection.send(SSE, chunk(sse(told)), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
     async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
@@ -90,10 +91,10 @@ async def test_nothing_was_sent_yet(
 
 
 async def test_the_log_has_the_reason_and_the_client_not() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         told = {"error": {"message": "EngineCore died of 'my own prompt'", "code": 500}}
-        await side.say(SSE, chunk(sse(told)), b"0\r\n\r\n")
+        await connection.send(SSE, chunk(sse(told)), b"0\r\n\r\n")
 
     async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
@@ -107,10 +108,10 @@ async def test_the_log_has_the_reason_and_the_client_not() -> None:
 
 @pytest.mark.parametrize("code", [400, 500])
 async def test_after_the_first_word_the_stream_breaks(code: int) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         told = {"error": {"message": LONG if code == 400 else "EngineCore died", "code": code}}
-        await side.say(SSE, chunk(WORD), chunk(sse(told)), b"0\r\n\r\n")
+        await connection.send(SSE, chunk(WORD), chunk(sse(told)), b"0\r\n\r\n")
 
     async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
@@ -126,10 +127,12 @@ async def test_after_the_first_word_the_stream_breaks(code: int) -> None:
 async def test_after_the_first_word_a_body_is_lost_like_one_that_broke() -> None:
     """Whoever repeats it has it generated anew."""
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         told = {"error": {"message": "EngineCore died", "code": 503}}
-        await side.say(SSE, chunk(b": ping\n\n"), chunk(WORD), chunk(sse(told)), b"0\r\n\r\n")
+        await connection.send(
+            SSE, chunk(b": ping\n\n"), chunk(WORD), chunk(sse(told)), b"0\r\n\r\n"
+        )
 
     async with staged(play, speaks="[openai]") as stage:
         seen = outcomes(stage)
@@ -138,10 +141,12 @@ async def test_after_the_first_word_a_body_is_lost_like_one_that_broke() -> None
 
 
 async def test_comments_are_no_part_of_an_answer() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         told = {"error": {"message": "queue full", "code": 503}}
-        await side.say(SSE, chunk(b": ping\n\n"), chunk(b":\n\n"), chunk(sse(told)), b"0\r\n\r\n")
+        await connection.send(
+            SSE, chunk(b": ping\n\n"), chunk(b":\n\n"), chunk(sse(told)), b"0\r\n\r\n"
+        )
 
     async with staged(play, speaks="[openai]") as stage:
         assert (await ask(stage, "gemini", False))[0] == 503
@@ -178,17 +183,17 @@ async def ask_own(stage: Stage, surface: str, stream: bool) -> tuple[int, bytes]
 async def test_an_error_that_comes_with_the_head_of_a_relayed_reply(
     surface: str, told: Any, wanted: int, has: str, stream: bool, version: str
 ) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         event = (b"event: error\n" if surface == "anthropic" else b"") + sse(told)
         body = json.dumps(told).encode()
         if not stream:
-            await side.say(PLAIN % len(body) + body)
+            await connection.send(PLAIN % len(body) + body)
         elif version == "close":
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
-            await side.say(head + event)
+            await connection.send(head + event)
         else:
-            await side.say(SSE + chunk(event) + b"0\r\n\r\n")
+            await connection.send(SSE + chunk(event) + b"0\r\n\r\n")
 
     async with staged(play) as stage:
         seen = outcomes(stage)
@@ -202,11 +207,11 @@ async def test_an_error_that_comes_with_the_head_of_a_relayed_reply(
 async def test_an_error_behind_the_head_goes_out_as_the_nodes_bytes() -> None:
     event = sse({"error": {"message": LONG, "code": 400}})
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE)
         await asyncio.sleep(0.05)
-        await side.say(chunk(event) + b"0\r\n\r\n")
+        await connection.send(chunk(event) + b"0\r\n\r\n")
 
     async with staged(play) as stage:
         status, body = await ask_own(stage, "openai", True)
@@ -221,9 +226,9 @@ async def test_an_error_behind_the_head_goes_out_as_the_nodes_bytes() -> None:
 async def test_an_answer_is_no_error(answer: Any) -> None:
     body = json.dumps(answer).encode()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(PLAIN % len(body) + body)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(PLAIN % len(body) + body)
 
     async with staged(play) as stage:
         assert await ask_own(stage, "openai", False) == (200, body)

@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from casedesk_proxy.admin.pages import describe_status, is_ready, summarise
-from tests.server.gateways import SSE, NodeSide, chat, chunk
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, chat, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 
 EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
@@ -26,13 +27,13 @@ async def until(stage: PoolStage, **wanted: int) -> None:
 async def test_where_exchanges_stand() -> None:
     speak, finish = asyncio.Event(), asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
+            await connection.request()
             await speak.wait()
-            await side.say(SSE, chunk(EVENT))
+            await connection.send(SSE, chunk(EVENT))
             await finish.wait()
-            await side.say(b"0\r\n\r\n")
+            await connection.send(b"0\r\n\r\n")
 
     async with pooled(Member("a", play, ", max_streams: 1")) as stage:
         assert status(stage)["exchanges"] == {
@@ -54,9 +55,9 @@ async def test_where_exchanges_stand() -> None:
 
 
 async def test_nodes_and_failovers() -> None:
-    async def good(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, chunk(EVENT), b"0\r\n\r\n")
+    async def good(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT), b"0\r\n\r\n")
 
     members = Member("a", None), Member("b", good, ", weight: 3")
     async with pooled(*members, deployment=", policy: ordered") as stage:
@@ -79,9 +80,9 @@ async def test_nodes_and_failovers() -> None:
 
 
 async def test_for_which_models_a_node_says_that_it_is_full() -> None:
-    async def full(side: NodeSide) -> None:
-        await side.request()
-        await side.say(b"HTTP/1.1 429 X\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n")
+    async def full(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 429 X\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n")
 
     async with pooled(Member("a", full)) as stage:
         assert status(stage)["nodes"]["a"]["full_for"] == []

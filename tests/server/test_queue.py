@@ -9,7 +9,8 @@ import json
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.server.gateways import NodeSide, Play, chat, leave
+from tests.fixtures.raw_node import NodeConnection, Play
+from tests.server.gateways import chat, leave
 from tests.server.pooled import Member, PoolStage, pooled
 
 BODY = b'{"ok":true}'
@@ -25,13 +26,13 @@ class Gate:
         self.permits = asyncio.Semaphore(0)
         self.now = self.most = self.asked = 0
 
-    async def play(self, side: NodeSide) -> None:
+    async def play(self, connection: NodeConnection) -> None:
         while True:
-            await side.request()
+            await connection.request()
             self.asked += 1
             self.now += 1
             self.most = max(self.most, self.now)
-            leaving = asyncio.ensure_future(side.reader.read(1))
+            leaving = asyncio.ensure_future(connection.until_gone())
             permit = asyncio.ensure_future(self.permits.acquire())
             done, _ = await asyncio.wait((leaving, permit), return_when=asyncio.FIRST_COMPLETED)
             self.now -= 1
@@ -40,7 +41,7 @@ class Gate:
                 return
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
-            await side.say(OK)
+            await connection.send(OK)
 
 
 async def waiting(stage: PoolStage, count: int) -> None:
@@ -190,15 +191,17 @@ async def test_who_fails_over_waits_for_the_other_node() -> None:
 async def test_a_node_that_is_full_by_its_own_word_is_asked_again_after_a_while() -> None:
     told = 0
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         nonlocal told
         while True:
-            await side.request()
+            await connection.request()
             told += 1
             if told == 1:
-                await side.say(b"HTTP/1.1 429 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n")
+                await connection.send(
+                    b"HTTP/1.1 429 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+                )
             else:
-                await side.say(OK)
+                await connection.send(OK)
 
     async with pooled(Member("a", play)) as stage:
         assert (await stage.ask(chat(stream=False)))[0] == 429
@@ -207,10 +210,10 @@ async def test_a_node_that_is_full_by_its_own_word_is_asked_again_after_a_while(
 
 
 def holding(hold: asyncio.Event) -> Play:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         await hold.wait()
-        await side.say(OK)
+        await connection.send(OK)
 
     return play
 
@@ -220,7 +223,7 @@ async def test_a_node_that_is_drained_finishes_what_it_has() -> None:
     a = Member("a", holding(hold))
     async with pooled(a, Member("b", holding(hold))) as stage:
         first = asyncio.ensure_future(stage.ask(chat(stream=False)))
-        while not a.sides or not a.sides[0].heard:
+        while not a.connections or not a.connections[0].received:
             await asyncio.sleep(0.001)
         dispatcher, snapshot = stage.gateway.dispatcher, stage.gateway.serving.snapshot
         nodes = {name: node for name, node in snapshot.nodes.items() if name != "a"}

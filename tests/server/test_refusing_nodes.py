@@ -11,7 +11,8 @@ import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.upstream import error_bodies
-from tests.server.gateways import NodeSide, Play, chat, leave
+from tests.fixtures.raw_node import NodeConnection, Play
+from tests.server.gateways import chat, leave
 from tests.server.pooled import Member, pooled
 from tests.server.test_failover import BODY, ORDERED, good, head
 
@@ -25,11 +26,11 @@ def saying(*replies: tuple[int, bytes]) -> Play:
     """Each reply in turn, the last one again and again."""
     left = list(replies)
 
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
+            await connection.request()
             status, body = left.pop(0) if len(left) > 1 else left[0]
-            await side.say(head(status, len(body)) + body)
+            await connection.send(head(status, len(body)) + body)
 
     return play
 
@@ -39,7 +40,7 @@ def embed() -> bytes:
 
 
 def heard(member: Member) -> int:
-    return sum(side.heard.count(b"POST ") for side in member.sides)
+    return sum(connection.received.count(b"POST ") for connection in member.connections)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -69,11 +70,11 @@ async def test_no_4xx_wipes_the_strikes_of_earlier_errors(between: tuple[int, by
 
 
 async def test_a_model_that_was_lost_is_asked_for_elsewhere_and_nothing_else_is() -> None:
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            asked, _ = await side.request()
-            body = LOST if b"/chat/" in asked else BODY
-            await side.say(head(404 if b"/chat/" in asked else 200, len(body)) + body)
+            asked = (await connection.request()).target
+            body = LOST if "/chat/" in asked else BODY
+            await connection.send(head(404 if "/chat/" in asked else 200, len(body)) + body)
 
     a, b = Member("a", play), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
@@ -170,12 +171,12 @@ async def test_an_error_whose_words_come_late_or_never(
 ) -> None:
     monkeypatch.setattr(error_bodies, "REMAINDER_WAIT_S", 0.05)
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(head(404, len(LOST)))
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(head(404, len(LOST)))
         await asyncio.sleep(0.01)
-        await side.say(late)
-        await side.wait_gone()
+        await connection.send(late)
+        await connection.until_gone()
 
     a, b = Member("a", play), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
@@ -187,8 +188,8 @@ async def test_an_error_whose_words_come_late_or_never(
 @pytest.mark.parametrize("framing", ["length", "chunks", "close"])
 @pytest.mark.parametrize("status", [400, 403])
 async def test_an_error_that_comes_in_pieces_goes_out_whole(status: int, framing: str) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         lines = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
         first, rest, end = FLAGGED[:9], FLAGGED[9:], b""
         if framing == "length":
@@ -197,9 +198,9 @@ async def test_an_error_that_comes_in_pieces_goes_out_whole(status: int, framing
             lines += "Transfer-Encoding: chunked\r\n"
             first, rest = (b"%x\r\n%b\r\n" % (len(one), one) for one in (first, rest))
             end = b"0\r\n\r\n"
-        await side.say(lines.encode() + b"\r\n" + first)
+        await connection.send(lines.encode() + b"\r\n" + first)
         await asyncio.sleep(0.01)
-        await side.say(rest, end)
+        await connection.send(rest, end)
 
     async with pooled(Member("a", play)) as stage:
         assert (await stage.ask(chat()))[::2] == (status, FLAGGED)
@@ -209,11 +210,11 @@ async def test_an_error_that_comes_in_pieces_goes_out_whole(status: int, framing
 async def test_a_client_that_leaves_before_the_words_frees_the_slot() -> None:
     said = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(head(403, 10))
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(head(403, 10))
         said.set()
-        await side.wait_gone()
+        await connection.until_gone()
 
     a = Member("a", play)
     async with pooled(a) as stage:
@@ -222,7 +223,7 @@ async def test_a_client_that_leaves_before_the_words_frees_the_slot() -> None:
         await said.wait()
         leave(writer, "reset")
         assert (await stage.outcome()).terminal is Terminal.CLIENT_GONE
-        await asyncio.wait_for(a.sides[0].gone.wait(), 5)
+        await asyncio.wait_for(a.connections[0].until_gone(), 5)
         assert stage.in_flight() == 0
 
 
@@ -234,10 +235,10 @@ async def test_a_reply_that_its_node_broke_is_not_asked_for_again_by_the_sdk(
 ) -> None:
     """anthropic's and openai's SDKs repeat every 5xx twice, and each repeat is a generation."""
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
         if begun:
-            await side.say(b"HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\n{")
+            await connection.send(b"HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\n{")
 
     a = Member("a", play, speaks=speaks)
     async with pooled(a) as stage:

@@ -14,7 +14,8 @@ from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry.log_output import flush
-from tests.server.gateways import NodeSide, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import read_head, staged
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null}}
@@ -47,12 +48,12 @@ def ask(token: str, model: str = "mine", content: str = "", more: str = "") -> b
     ).encode() + body
 
 
-async def echo(side: NodeSide) -> None:
+async def echo(connection: NodeConnection) -> None:
     """What was asked, in a reply that comes in one piece."""
     while True:
-        head, body = await side.request()
-        text = head + body
-        await side.say(
+        request = await connection.request()
+        text = request.head + request.body
+        await connection.send(
             b"HTTP/1.1 200 OK\r\nX-Node: yes\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
         )
 

@@ -12,7 +12,8 @@ import pytest
 from casedesk_proxy.replying.record import Terminal
 from tests.dialects.pairs.test_anthropic_openai_reply import HELLO, STOP
 from tests.dialects.responses_asking import MCP, asking, events, read
-from tests.server.gateways import SSE, NodeSide, Stage, chunk, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import SSE, Stage, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 SPEAKS = "[openai, responses]"
@@ -39,10 +40,10 @@ async def test_a_relayed_stream(done: bytes) -> None:
     """vLLM's ends with [DONE], OpenAI's without."""
     body = b"".join(map(chunk, FRAMES)) + done + b"0\r\n\r\n"
 
-    async def play(side: NodeSide) -> None:
-        head, _ = await side.request()
-        assert head.startswith(b"POST /v1/responses ")
-        await side.say(SSE, *map(chunk, FRAMES), done + b"0\r\n\r\n")
+    async def play(connection: NodeConnection) -> None:
+        asked = await connection.request()
+        assert asked.head.startswith(b"POST /v1/responses ")
+        await connection.send(SSE, *map(chunk, FRAMES), done + b"0\r\n\r\n")
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
@@ -59,9 +60,9 @@ async def test_a_relayed_stream(done: bytes) -> None:
 
 
 async def test_a_relayed_body() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(JSON % len(WHOLE) + WHOLE)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(JSON % len(WHOLE) + WHOLE)
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
@@ -77,13 +78,13 @@ async def test_a_relayed_body() -> None:
 async def test_a_stream_that_breaks(count: int, clean: bool) -> None:
     """The last event says why, and the message has no end: nobody takes it for complete."""
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, *map(chunk, FRAMES[:count]))
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, *map(chunk, FRAMES[:count]))
         if clean:
-            await side.say(b"0\r\n\r\n")
+            await connection.send(b"0\r\n\r\n")
         else:
-            side.writer.transport.abort()
+            connection.abort()
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
@@ -103,10 +104,10 @@ async def test_a_stream_that_breaks(count: int, clean: bool) -> None:
 
 
 async def test_the_sdk_notices_a_break() -> None:
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, *map(chunk, FRAMES[:5]))
-        side.writer.transport.abort()
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, *map(chunk, FRAMES[:5]))
+        connection.abort()
 
     async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
         kinds = []
@@ -121,9 +122,9 @@ async def test_a_node_that_failed_is_at_fault() -> None:
     failed = FRAMES[0].replace(b"response.created", b"response.failed")
     body = chunk(failed) + b"0\r\n\r\n"
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        await side.say(SSE, body)
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, body)
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
@@ -137,12 +138,12 @@ async def test_a_node_that_failed_is_at_fault() -> None:
 async def test_namespaces_are_translated_even_there() -> None:
     body = b"".join(map(chunk, (*HELLO, *STOP))) + b"0\r\n\r\n"
 
-    async def play(side: NodeSide) -> None:
-        head, asked = await side.request()
-        assert head.startswith(b"POST /v1/chat/completions ")
-        name = json.loads(asked)["tools"][0]["function"]["name"]
+    async def play(connection: NodeConnection) -> None:
+        asked = await connection.request()
+        assert asked.head.startswith(b"POST /v1/chat/completions ")
+        name = json.loads(asked.body)["tools"][0]["function"]["name"]
         assert name == "mcp__weather__get_weather"
-        await side.say(SSE, body)
+        await connection.send(SSE, body)
 
     async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
         reply = await sdk.responses.create(model="m", input="Hi", tools=[MCP])  # type: ignore[list-item]

@@ -17,7 +17,8 @@ from google import genai
 from google.genai import errors, types
 
 from casedesk_proxy.replying.record import Terminal
-from tests.server.gateways import SSE, NodeSide, Play, chunk
+from tests.fixtures.raw_node import NodeConnection, Play
+from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 
 with warnings.catch_warnings():
@@ -91,15 +92,15 @@ Make = Callable[[Tongue], Play]
 
 def saying(*pieces: Callable[[Tongue], bytes], reset: bool = False, stay: bool = False) -> Make:
     def make(tongue: Tongue) -> Play:
-        async def play(side: NodeSide) -> None:
-            await side.request()
+        async def play(connection: NodeConnection) -> None:
+            await connection.request()
             for piece in pieces:
-                await side.say(piece(tongue))
+                await connection.send(piece(tongue))
             await asyncio.sleep(0.02)  # so that a reset does not overtake what was said
             if reset:
-                side.writer.transport.abort()
+                connection.abort()
             elif stay:
-                await side.wait_gone()
+                await connection.until_gone()
 
         return play
 
@@ -150,10 +151,10 @@ LATE: dict[str, tuple[Make, Terminal]] = {
 
 
 def good(tongue: Tongue) -> Play:
-    async def play(side: NodeSide) -> None:
+    async def play(connection: NodeConnection) -> None:
         while True:
-            await side.request()
-            await side.say(SSE, chunk(tongue.begin), chunk(tongue.end), END)
+            await connection.request()
+            await connection.send(SSE, chunk(tongue.begin), chunk(tongue.end), END)
 
     return play
 
@@ -275,7 +276,7 @@ async def test_later_the_sdk_raises_and_no_other_node_is_asked(route: str, failu
         assert outcome.terminal is terminal
         code = "node_timeout" if terminal is Terminal.TIMED_OUT else "node_broke"
         assert outcome.facts()["code"] == code
-        assert fine.sides == []
+        assert fine.connections == []
         await stage.quiet()
 
 
@@ -285,10 +286,10 @@ async def test_a_node_that_ignores_that_its_client_left_holds_no_slot(route: str
     ask, speaks = ROUTES[route]
     deaf = asyncio.Event()
 
-    async def play(side: NodeSide) -> None:
-        await side.request()
-        side.writer.transport.pause_reading()
-        await side.say(SSE, chunk(TONGUES[speaks].begin))
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        connection.stop_reading()
+        await connection.send(SSE, chunk(TONGUES[speaks].begin))
         deaf.set()
         await asyncio.sleep(5)
 

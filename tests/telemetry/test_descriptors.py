@@ -10,7 +10,8 @@ import os
 import pytest
 
 from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
-from tests.server.gateways import NodeSide, chat, read_head, staged
+from tests.fixtures.raw_node import NodeConnection
+from tests.server.gateways import chat, read_head, staged
 
 
 class Shortage:
@@ -50,8 +51,8 @@ def test_it_is_told_once_a_while_and_counted_always(
 async def test_no_node_is_blamed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def play(side: NodeSide) -> None:
-        await side.wait_gone()
+    async def play(connection: NodeConnection) -> None:
+        await connection.until_gone()
 
     async def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
