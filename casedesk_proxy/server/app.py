@@ -23,14 +23,7 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
-from casedesk_proxy.server.listen import (
-    MAX_PENDING_CONNECTIONS,
-    bind,
-    describe,
-    prepare,
-    remove_stale,
-    socket_path,
-)
+from casedesk_proxy.server.listeners import Listeners
 from casedesk_proxy.server.public import PublicServer
 from casedesk_proxy.server.runtime import (
     ListenerTls,
@@ -83,12 +76,10 @@ class Gateway:
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
         self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
-        self._inherited_public, self._inherited_admin = tuple(public), tuple(admin)
-        self._listeners: list[asyncio.Server] = []
-        self._admin_listeners: list[asyncio.Server] = []
-        #: Files of unix sockets that we made; a service manager removes its own.
-        self._public_files: list[str] = []
-        self._admin_files: list[str] = []
+        self._listeners, self._admin_listeners = Listeners(public), Listeners(admin)
+        #: Where the public side listens, as URLs; filled by `start`.
+        self.urls = self._listeners.urls
+        self.admin_urls = self._admin_listeners.urls
         self._admin: web.AppRunner | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls = ListenerTls(self.serving) if config.server.tls is not None else None
@@ -113,9 +104,6 @@ class Gateway:
             handshake_timeout=HANDSHAKE_TIMEOUT_S if config.server.tls is not None else 0.0,
             limits=lambda: self.serving.current.limits,
         )
-        #: Where the public side listens, as URLs.
-        self.urls: list[str] = []
-        self.admin_urls: list[str] = []
 
     @property
     def admin_hosts(self) -> Hosts:
@@ -166,14 +154,12 @@ class Gateway:
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
         settings = self.serving.current.config.server
-        public = self._inherited_public or (self._bind(settings.listen, self._public_files),)
+        public = self._listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
         self._locate(where)
         for sock in public:
-            await self._serve(sock)
-        if self._inherited_admin or settings.admin is not None:
-            address = settings.admin or ""
-            admin = self._inherited_admin or (self._bind(address, self._admin_files),)
+            await self._serve_public(sock)
+        if admin := self._admin_listeners.open(settings.admin):
             self._locate(replace(where, admin_is_local=are_local(admin)))
             await self._start_admin(admin)
         with contextlib.suppress(TimeoutError):
@@ -205,15 +191,16 @@ class Gateway:
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
         """Those of the changed ``keys`` that a restart would bring: not the addresses in whose
         place a service manager gave us sockets."""
-        unused = {"server.listen": self._inherited_public, "server.admin": self._inherited_admin}
-        return [key for key in keys if not unused.get(key)]
+        listeners = {"server.listen": self._listeners, "server.admin": self._admin_listeners}
+        unused = {key for key, side in listeners.items() if side.inherited}
+        return [key for key in keys if key not in unused]
 
     async def drain(self, timeout: float) -> None:
         """Be not ready, accept no more, close idle connections, let streams run to their end for
         ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed
         over stay open with their owner, so new connections wait there."""
         self.draining = True
-        self._close_listeners()
+        self._listeners.close()
         self._public.close_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -225,7 +212,7 @@ class Gateway:
         """End at once what is still open, each stream with the word that the service stops.
         ``drain`` comes first for a gentle end."""
         self.draining = True
-        self._close_listeners()
+        self._listeners.close()
         self._cut_streams()
         self._loop_lag.stop()
         for task in self._tasks:
@@ -233,26 +220,12 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._public.close(STOP_GRACE_S)
         await self.metadata.close()
+        self._admin_listeners.close()
         if self._admin is not None:
-            for listener in self._admin_listeners:
-                listener.close()
             await self._admin.cleanup()
-        _remove(self._admin_files)
         self.dispatcher.close()
         self._handler.refusals.stop()
         await flushed()
-
-    @staticmethod
-    def _bind(address: str, files: list[str]) -> socket.socket:
-        sock = bind(address)
-        if (path := socket_path(sock)) is not None:
-            files.append(path)
-        return sock
-
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
-            listener.close()
-        _remove(self._public_files)
 
     def _cut_streams(self) -> None:
         for relay in self.watch.relays:
@@ -261,22 +234,13 @@ class Gateway:
     def _locate(self, listening: Listening) -> None:
         self.serving.current = relocate(self.serving.current, listening)
 
-    async def _serve(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        prepare(sock)
-        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        with contextlib.closing(sock):
-            # Either listens once more, with a backlog of its own.
-            self._listeners.append(
-                await create(
-                    self._public,
-                    sock=sock.dup(),
-                    ssl=self._tls.context if self._tls is not None else None,
-                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self._tls is not None else None,
-                    backlog=MAX_PENDING_CONNECTIONS,
-                )
-            )
-            self.urls.append(describe(sock, secure=self._tls is not None))
+    async def _serve_public(self, sock: socket.socket) -> None:
+        if self._tls is None:
+            await self._listeners.serve(sock, self._public)
+            return
+        await self._listeners.serve(
+            sock, self._public, tls=self._tls.context, handshake_timeout=HANDSHAKE_TIMEOUT_S
+        )
 
     async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:
         settings = self.serving.current.config.server
@@ -288,13 +252,8 @@ class Gateway:
         make = functools.partial(
             with_timeouts, runner.server, settings.header_timeout, settings.send_timeout
         )
-        loop = asyncio.get_running_loop()
         for sock in sockets:
-            prepare(sock)
-            self.admin_urls.append(describe(sock))
-            unix = sock.family == socket.AF_UNIX
-            create = loop.create_unix_server if unix else loop.create_server
-            self._admin_listeners.append(await create(make, sock=sock))
+            await self._admin_listeners.serve(sock, make)
 
     def _observe_lag(self, seconds: float) -> None:
         self.metrics.observe_lag(seconds)
@@ -304,11 +263,3 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _remove(files: list[str]) -> None:
-    """After their listeners have closed. What cannot be removed stays: the next start takes over
-    a file on which nobody answers."""
-    while files:
-        with contextlib.suppress(OSError):
-            remove_stale(files.pop())
