@@ -118,6 +118,12 @@ class ClientRequest:
         """Whether more of the body may be read now."""
         return self._limit is not None or self._size <= _MAX_UNASKED_BYTES or self._done is not None
 
+    @property
+    def awaits_head(self) -> bool:
+        """Whether no head of the final reply is on its way, so that an interim one is in place."""
+        relay = self.client.relay
+        return self.head.http11 and not self.begun and (relay is None or relay.is_unsent)
+
     def feed(self, data: bytes, start: int = 0) -> int:
         """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
         the body's. Where that is not all, and the body has not ended, the rest is to be given

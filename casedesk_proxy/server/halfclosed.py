@@ -16,6 +16,7 @@ import time
 from typing import Protocol
 
 from casedesk_proxy.relay.request import CONTINUE
+from casedesk_proxy.server.client import ConnectedClient
 from casedesk_proxy.server.hangups import HangUps
 
 __all__ = ["HalfClosed"]
@@ -27,17 +28,10 @@ _MIN_WAIT_S = 2.0
 
 
 class _Connection(Protocol):
-    @property
-    def is_open(self) -> bool:
-        """Whether what is written may reach the client."""
-
-    def write(self, message: bytes) -> None: ...
+    client: ConnectedClient
 
     def is_unanswered(self) -> bool:
         """Whether an interim reply is in place."""
-
-    def hang_up(self) -> None:
-        """The client has gone."""
 
 
 class HalfClosed:
@@ -59,16 +53,11 @@ class HalfClosed:
         self.tells = self._sock.family == socket.AF_UNIX
 
     def watch(self, hangups: HangUps) -> None:
-        """See whether the client is still there, and tell the connection when it is not."""
+        """See whether the client is still there, and let it go when it is not."""
         self._hangups = hangups
-        self._number = hangups.watch(self._sock, self._connection.hang_up)
+        self._number = hangups.watch(self._sock, self._hang_up)
         if not self.tells:
             self._come_back()
-
-    def left_at(self) -> float:
-        """When a client left that is found to have gone now: with its FIN, unless it had waited."""
-        now = time.perf_counter()
-        return self.since if now - self.since < _MIN_WAIT_S else now
 
     def end(self) -> None:
         if self._timer is not None:
@@ -78,15 +67,20 @@ class HalfClosed:
             self._hangups.forget(self._number)
             self._hangups = None
 
+    def _hang_up(self) -> None:
+        """The client is found to have gone now: with its FIN, unless it had waited."""
+        now = time.perf_counter()
+        self._connection.client.leave(self.since if now - self.since < _MIN_WAIT_S else now)
+
     def _come_back(self) -> None:
         pause = _PAUSES[min(self._sent, len(_PAUSES) - 1)]
         self._timer = asyncio.get_running_loop().call_later(pause, self._ask)
 
     def _ask(self) -> None:
         self._timer = None
-        if not self._connection.is_open:
+        if not self._connection.client.is_open:
             return
         if self._connection.is_unanswered():
-            self._connection.write(CONTINUE)
+            self._connection.client.write(CONTINUE)
             self._sent += 1
         self._come_back()

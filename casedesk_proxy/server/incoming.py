@@ -1,15 +1,18 @@
-"""What has come from a client and waits for its turn."""
+"""What has come from a client and waits for its turn, and what it is the beginning of."""
 
 from __future__ import annotations
 
 import re
 
 from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.wire.http1 import MAX_HEAD_BYTES
+from casedesk_proxy.wire.http1 import MAX_HEAD_BYTES, HeadTooLarge, MalformedMessage, RequestHead
 
-__all__ = ["Incoming"]
+__all__ = ["Incoming", "read_head"]
 
+#: Bytes of a next request that may wait while one is answered.
+_MAX_PENDING_BYTES = 65536
 #: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
 #: our answer, not for a timeout.
 _TLS_HELLO = b"\x16\x03"
@@ -65,9 +68,26 @@ class Incoming:
             raise BadRequest("the request's head is too large", status=431)
         return None
 
+    def may_grow(self, request: ClientRequest | None) -> bool:
+        """Whether more is to be read while ``request`` is served."""
+        if request is not None and not request.complete:
+            return request.wants
+        return len(self) <= _MAX_PENDING_BYTES
+
     def feed(self, request: ClientRequest) -> None:
         """Give it what is its own, as much as it takes in one turn."""
         if self.data:
             self._at += request.feed(self.data, self._at)
             if self._at == len(self.data):
                 self.clear()
+
+
+def read_head(heads: HeadCache[RequestHead], block: bytes) -> RequestHead:
+    """What `Incoming.take_head` took. Raises BadRequest."""
+    try:
+        return heads.read(block)
+    except HeadTooLarge as error:
+        fault = BadRequest(f"the request's head is too large: {error}", status=431)
+    except MalformedMessage as error:
+        fault = BadRequest(f"the request is not well-formed HTTP/1.1: {error}")
+    raise fault

@@ -1,4 +1,5 @@
-"""How long a client may be idle, and how long its request's head may take."""
+"""How long a client may be idle, how long its request's head may take, and how long it may still
+send once all was said."""
 
 from __future__ import annotations
 
@@ -6,8 +7,13 @@ import asyncio
 from typing import Protocol
 
 from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
+from casedesk_proxy.server.client import ConnectedClient
 
 __all__ = ["Patience"]
+
+#: Seconds in which a client may still send what nobody reads, so that it sees our answer:
+#: closing before would make its kernel discard it (RFC 9112 section 9.6).
+_LINGER_S = 2.0
 
 
 class _Limits(Protocol):
@@ -20,13 +26,13 @@ class _Limits(Protocol):
 
 
 class _Waited(Protocol):
+    client: ConnectedClient
+
     def is_idle(self) -> bool:
         """No request is answered, and nothing of one has come."""
 
     def is_held_up(self) -> bool:
         """It is we who take no more of the head."""
-
-    def close(self) -> None: ...
 
     def refuse_head(self) -> None: ...
 
@@ -35,13 +41,14 @@ class Patience:
     """The timers of one connection, in which a verdict waits for what may have come in time, see
     `TIMEOUT_GRACE_S`. ``end`` must be called."""
 
-    __slots__ = ("_connection", "_head", "_idle", "_limits", "_since")
+    __slots__ = ("_connection", "_head", "_idle", "_limits", "_lingering", "_since")
 
     def __init__(self, connection: _Waited, limits: _Limits) -> None:
         self._connection: _Waited | None = connection
         self._limits = limits
         self._head: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._lingering: asyncio.TimerHandle | None = None
         self._since = 0.0
 
     def begin_idleness(self) -> None:
@@ -70,13 +77,22 @@ class Patience:
             self._head.cancel()
             self._head = None
 
+    def linger(self) -> None:
+        """Let it finish what it sends, but not for long: the connection closes then."""
+        connection = self._connection
+        self.end()
+        if connection is not None:
+            close = connection.client.close
+            self._lingering = self._limits.loop.call_later(_LINGER_S, close)
+
     def end(self) -> None:
-        """For good. The two held each other."""
+        """For good. It and the connection held each other."""
         self._connection = None
         self.have_head()
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
+        for timer in (self._idle, self._lingering):
+            if timer is not None:
+                timer.cancel()
+        self._idle = self._lingering = None
 
     def _look(self) -> None:
         self._idle = None
@@ -94,7 +110,7 @@ class Patience:
         if self._since != since:
             self._look()
         elif self._connection is not None and self._connection.is_idle():
-            self._connection.close()
+            self._connection.client.close()
 
     def _doubt(self) -> None:
         self._head = self._limits.loop.call_later(TIMEOUT_GRACE_S, self._give_up)

@@ -100,7 +100,6 @@ class PublicServer:
 
     def forget(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
-        self.stalls.forget(connection)
         self._notify_empty()
 
     def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:
@@ -136,11 +135,11 @@ class PublicServer:
             self._rested = self.loop.create_future()
             await self._rested
         for connection in list(self.connections):
-            connection.close()
+            connection.client.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self.wait_empty()
         for connection in list(self.connections):
-            connection.abort()
+            connection.client.abort()
         self.stalls.stop()
         self.hangups.stop()

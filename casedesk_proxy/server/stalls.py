@@ -19,7 +19,7 @@ _LOOKS_PER_LIMIT = 4
 
 
 class Writer(Protocol):
-    """A connection."""
+    """A client."""
 
     @property
     def unsent(self) -> int | None:

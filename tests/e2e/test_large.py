@@ -127,7 +127,7 @@ async def test_a_client_that_reads_late_gets_the_reply_behind_a_large_one() -> N
         side = await node.connection()
         await side.request()
         side.write(KINDS["whole"][1]("x" * 10_000_000))
-        (public,) = gateway.gateway._public.connections
+        (public,) = [one.client for one in gateway.gateway._public.connections]
         async with asyncio.timeout(30):
             while public.relay is None or public.relay.paused_at is None:
                 await asyncio.sleep(0)

@@ -1,0 +1,162 @@
+"""The client at the other end of a connection: what is written to it, and how it is let go.
+
+It owns the transport. The connection reads and decides; handlers and relays know only this side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.relay.parting import reset
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.server.peers import peer_of
+from casedesk_proxy.server.stalls import Stalls
+
+__all__ = ["ConnectedClient"]
+
+
+class _Shared(Protocol):
+    """What the clients of one server have in common."""
+
+    cork: CorkedWrites
+    stalls: Stalls
+
+
+class _Reader(Protocol):
+    def listen(self) -> None:
+        """More of the request is wanted."""
+
+
+class ConnectedClient:
+    """See `relay.request.Client`. ``is_clogged``: it does not take what was written to it;
+    ``is_held``: nothing is read from it. ``end`` must be called: it and ``reader`` hold each
+    other."""
+
+    __slots__ = (
+        "_reader", "_shared", "_transport", "gone_at", "is_clogged", "is_held", "peer", "relay",
+    )  # fmt: skip
+
+    def __init__(self, transport: asyncio.Transport, reader: _Reader, shared: _Shared) -> None:
+        self._transport: asyncio.Transport | None = transport
+        self._reader: _Reader | None = reader
+        self._shared = shared
+        self.peer = peer_of(transport)
+        self.relay: Relay | None = None
+        self.gone_at: float | None = None
+        self.is_clogged = False
+        self.is_held = False
+
+    @property
+    def has_left(self) -> bool:
+        return self._transport is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is written now may still reach it."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def unsent(self) -> int | None:
+        """Bytes that are written and not yet sent; None once the connection has ended."""
+        return None if self._transport is None else self._transport.get_write_buffer_size()
+
+    # Written to it.
+
+    def lend(self) -> asyncio.Transport | None:
+        """For whoever writes a whole reply to it; what was held before has been written."""
+        self.flush()
+        return self._transport
+
+    def write(self, message: bytes) -> None:
+        """Behind what is held; nothing where the client has left."""
+        if self._transport is not None:
+            self.flush()
+            self._transport.write(message)
+
+    def write_whole(self, message: bytes) -> None:
+        """A whole answer, together with those to others."""
+        if self._transport is not None:
+            self._shared.cork.write(self._transport, message)
+
+    def flush(self) -> None:
+        if self._transport is not None:
+            self._shared.cork.flush(self._transport)
+
+    def clog(self) -> None:
+        """It takes no more for now."""
+        self.is_clogged = True
+        if self.relay is not None:
+            self.relay.pause()
+        else:
+            self._shared.stalls.watch(self)
+
+    def unclog(self) -> None:
+        self.is_clogged = False
+        if self.relay is not None:
+            self.relay.resume()
+        if self.is_open:
+            self._shared.stalls.forget(self)
+
+    def watch_stall(self) -> None:
+        """It must go on taking what was written, or is let go."""
+        self._shared.stalls.watch(self)
+
+    # Read from it.
+
+    def listen(self) -> None:
+        if self._reader is not None:
+            self._reader.listen()
+
+    def hold(self, hold: bool) -> None:
+        """Read no more from it for now, or read on."""
+        if self._transport is None or hold is self.is_held or self._transport.is_closing():
+            return
+        self.is_held = hold
+        if hold:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    # Let go.
+
+    def finish(self) -> None:
+        """All is said; it may still send."""
+        self.flush()
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def close(self) -> None:
+        """When what has been written is sent, or nobody takes it."""
+        self.flush()
+        if self._transport is not None:
+            self._shared.stalls.watch(self)
+            self._transport.close()
+
+    def reset(self) -> None:
+        """End it so that nothing of a reply looks whole."""
+        if self._transport is not None:
+            reset(self._transport)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def leave(self, since: float) -> None:
+        """It has gone, by time.perf_counter, though bytes may still wait for it."""
+        self.gone_at = since
+        if self.relay is not None:
+            self.relay.leave(Terminal.CLIENT_GONE)
+        self.abort()
+
+    def end(self) -> None:
+        """The connection has ended."""
+        self._transport = self._reader = None
+        if self.gone_at is None:
+            self.gone_at = time.perf_counter()
+        self._shared.stalls.forget(self)
+        if self.relay is not None:
+            self.relay.leave(Terminal.CLIENT_GONE)

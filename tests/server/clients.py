@@ -1,0 +1,55 @@
+"""A client in memory, for what handlers do to whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.relay.room import Room
+from casedesk_proxy.wire.http1 import parse_request_head
+from tests.server.transports import RecordingTransport
+
+
+class FakeClient:
+    """A `relay.request.Client` whose writes are in ``transport.written``."""
+
+    def __init__(self) -> None:
+        self.peer = "192.0.2.7"
+        self.relay: Relay | None = None
+        self.gone_at: float | None = None
+        self.transport = RecordingTransport()
+        self.was_reset = False
+
+    @property
+    def has_left(self) -> bool:
+        return self.gone_at is not None
+
+    @property
+    def is_open(self) -> bool:
+        return not self.has_left
+
+    def lend(self) -> asyncio.Transport | None:
+        return None if self.has_left else self.transport
+
+    def write(self, message: bytes) -> None:
+        if not self.has_left:
+            self.transport.write(message)
+
+    def write_whole(self, message: bytes) -> None:
+        self.write(message)
+
+    def reset(self) -> None:
+        self.was_reset = True
+
+    def listen(self) -> None:
+        """Nothing more comes."""
+
+
+def request_of(client: Client, wire: bytes) -> ClientRequest:
+    """What ``client`` sent, as far as it came."""
+    head, _, body = wire.partition(b"\r\n\r\n")
+    request = ClientRequest(parse_request_head(head), client, Room(lambda: 2**20))
+    if body:
+        request.feed(body)
+    return request

@@ -1,0 +1,177 @@
+"""A connection's timers, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
+from casedesk_proxy.server.patience import Patience
+
+
+class Timer:
+    def __init__(self, when: float, call: Callable[[], None]) -> None:
+        self.when = when
+        self.call = call
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class Clock:
+    """The part of a loop that timers need."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[Timer] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[..., None], *arguments: Any) -> Timer:
+        timer = Timer(self.now + delay, functools.partial(call, *arguments))
+        self.timers.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        until = self.now + seconds
+        while due := [timer for timer in self.timers if timer.when <= until]:
+            timer = min(due, key=lambda one: one.when)
+            self.timers.remove(timer)
+            self.now = timer.when
+            if not timer.is_cancelled:
+                timer.call()
+        self.now = until
+
+
+class Server:
+    head_timeout = 2.0
+    idle_timeout = 10.0
+    closing = False
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.loop = cast(asyncio.AbstractEventLoop, self.clock)
+
+
+class Connection:
+    """Its own client, of which only the close counts."""
+
+    def __init__(self) -> None:
+        self.client: Any = self
+        self.idle = True
+        self.held_up = False
+        self.closed = 0
+        self.refused = 0
+
+    def is_idle(self) -> bool:
+        return self.idle
+
+    def is_held_up(self) -> bool:
+        return self.held_up
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def refuse_head(self) -> None:
+        self.refused += 1
+
+
+Made = tuple[Patience, Connection, Server]
+
+
+@pytest.fixture
+async def made() -> Made:
+    connection, server = Connection(), Server()
+    return Patience(connection, server), connection, server
+
+
+async def test_an_idle_one_is_closed(made: Made) -> None:
+    patience, connection, server = made
+    patience.begin_idleness()
+    server.clock.advance(10.0)
+    assert not connection.closed, "what came in time has yet to be read"
+    server.clock.advance(TIMEOUT_GRACE_S)
+    assert connection.closed == 1
+
+
+async def test_one_that_was_used_meanwhile_stays_as_long_again(made: Made) -> None:
+    patience, connection, server = made
+    patience.begin_idleness()
+    server.clock.advance(9.0)
+    patience.begin_idleness()
+    server.clock.advance(9.0)
+    assert not connection.closed
+    server.clock.advance(1.0 + TIMEOUT_GRACE_S)
+    assert connection.closed == 1
+
+
+async def test_one_that_is_answered_is_not_idle(made: Made) -> None:
+    patience, connection, server = made
+    patience.begin_idleness()
+    connection.idle = False
+    server.clock.advance(100.0)
+    assert not connection.closed
+
+
+async def test_closing_shortens_the_wait(made: Made) -> None:
+    patience, connection, server = made
+    patience.begin_idleness()
+    server.closing, server.idle_timeout = True, 1.0
+    patience.look_again()
+    server.clock.advance(1.0 + TIMEOUT_GRACE_S)
+    assert connection.closed == 1
+
+
+async def test_a_head_that_takes_too_long_is_refused_from_its_first_byte_on(made: Made) -> None:
+    patience, connection, server = made
+    patience.wait_for_head()
+    server.clock.advance(1.5)
+    patience.wait_for_head()
+    server.clock.advance(0.5 + TIMEOUT_GRACE_S)
+    assert connection.refused == 1
+
+
+async def test_a_head_that_came_is_not_refused(made: Made) -> None:
+    patience, connection, server = made
+    patience.wait_for_head()
+    patience.have_head()
+    server.clock.advance(100.0)
+    assert not connection.refused
+
+
+async def test_a_head_that_we_do_not_read_is_not_late(made: Made) -> None:
+    patience, connection, server = made
+    connection.held_up = True
+    patience.wait_for_head()
+    server.clock.advance(100.0)
+    assert not connection.refused
+    connection.held_up = False
+    server.clock.advance(2 * TIMEOUT_GRACE_S)
+    assert connection.refused == 1
+
+
+async def test_a_lingering_one_is_closed_and_waits_for_nothing_else(made: Made) -> None:
+    patience, connection, server = made
+    patience.begin_idleness()
+    patience.wait_for_head()
+    patience.linger()
+    patience.look_again()
+    server.clock.advance(100.0)
+    assert (connection.closed, connection.refused) == (1, 0)
+
+
+async def test_after_the_end_nothing_comes(made: Made) -> None:
+    patience, connection, server = made
+    patience.begin_idleness()
+    patience.wait_for_head()
+    patience.linger()
+    patience.end()
+    patience.linger()
+    server.clock.advance(100.0)
+    assert (connection.closed, connection.refused) == (0, 0)
