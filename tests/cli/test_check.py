@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import run
+from tests.cli.command import invoke, run
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 MINIMAL = (EXAMPLES / "minimal.yaml").read_text()
@@ -27,14 +27,14 @@ def test_a_good_file() -> None:
 
 
 def test_quiet_is_silent_about_a_good_file() -> None:
-    done = run("check", "--quiet", EXAMPLES / "minimal.yaml")
+    done = invoke("check", "--quiet", EXAMPLES / "minimal.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_all_complaints_one_line_each(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("sever: {}\nnodes:\n  a: {url: 5}\ndeployments:\n  d: {nodes: [b]}\n")
-    done = run("check", file)
+    done = invoke("check", file)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         f"error: {file}:1:1: sever: unknown key; did you mean server?",
@@ -50,7 +50,7 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     text = MINIMAL.replace('11434"', f'11434", api_key: {{file: {key}}}')
     file.write_text(text.replace("auth: none, ", ""))
-    done = run("check", file)
+    done = invoke("check", file)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
         f"warning: {file}:7:3: deployments.desk: wants tokens, but no token opens it;"
@@ -64,11 +64,11 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
 def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(MINIMAL.replace('11434"', '11434", api_key: {env: A_KEY}'))
-    assert run("check", file).returncode == 0
-    done = run("check", "--keys", file)
+    assert invoke("check", file).returncode == 0
+    done = invoke("check", "--keys", file)
     assert done.returncode == 2
     assert "nodes.ollama.api_key: the environment variable A_KEY is not set" in done.stderr
-    assert run("check", "--keys", file, A_KEY="k").returncode == 0
+    assert invoke("check", "--keys", file, A_KEY="k").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_files_that_are_none(tmp_path: Path, data: bytes | None, words: str) -> 
     file = tmp_path / "c.yaml"
     if data is not None:
         file.write_bytes(data)
-    done = run("check", file)
+    done = invoke("check", file)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(f"error: {file}")
@@ -93,11 +93,11 @@ def test_files_that_are_none(tmp_path: Path, data: bytes | None, words: str) -> 
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    done = run("check", tmp_path)
+    done = invoke("check", tmp_path)
     assert (done.returncode, done.stderr) == (2, f"error: {tmp_path}: Is a directory\n")
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(MINIMAL.replace("nodes: [ollama]", 'nodes: [ollama], models: ["[red]m[/red]"]'))
-    assert "[red]m[/red]" in run("check", file).stdout
+    assert "[red]m[/red]" in invoke("check", file).stdout

@@ -15,7 +15,7 @@ from casedesk_proxy.cli import init as module
 from casedesk_proxy.cli import main
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
-from tests.cli.command import COMMAND, ENVIRONMENT, run
+from tests.cli.command import invoke, run
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import recorded, running
 
@@ -32,18 +32,9 @@ def unused_port() -> int:
 
 
 async def init(*arguments: str | Path) -> tuple[int, str, str]:
-    """The command in its own process, while this one runs the nodes."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        "init",
-        *map(str, arguments),
-        env=ENVIRONMENT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    """The command in a thread, while this one runs the nodes."""
+    done = await asyncio.to_thread(invoke, "init", *arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def load(path: Path) -> Config:
@@ -134,14 +125,14 @@ async def test_urls_as_people_write_them(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["no url", "ftp://host", "host:99999", "http://u:p@host"])
 def test_what_is_no_url_is_refused(url: str, tmp_path: Path) -> None:
-    done = run("init", "--node", url, cwd=tmp_path)
+    done = invoke("init", "--node", url, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Invalid value for '--node'" in done.stderr
 
 
 def test_an_existing_file_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "casedesk-proxy.yaml").write_text("mine")
-    done = run("init", cwd=tmp_path)
+    done = invoke("init", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: casedesk-proxy.yaml exists already; --force replaces it, --output writes another"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, ENVIRONMENT, run
+from tests.cli.command import COMMAND, ENVIRONMENT, invoke, run
 
 GOOD = """\
 server: {{listen: "127.0.0.1:{port}", admin: null}}
@@ -50,7 +50,7 @@ def test_the_file_may_stand_alone(tmp_path: Path) -> None:
 
 
 def test_the_usual_file_is_the_last_resort() -> None:
-    done = run("serve", "--help")
+    done = invoke("serve", "--help")
     assert "/etc/casedesk-proxy/config.yaml" in done.stdout
     assert "CASEDESK_PROXY_CONFIG" in done.stdout
 

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from casedesk_proxy.cli.status import _ago, _show
-from tests.cli.command import run
+from tests.cli.command import invoke, run
 
 TOLD: dict[str, Any] = {
     "version": "1.2.3", "pid": 77, "started": 0.0, "ready": True, "draining": False,
@@ -128,36 +128,36 @@ def test_the_command(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert "process 77" in done.stdout
         assert "\x1b[" not in done.stdout
-        assert run("status", "--admin", f"http://{address}/").stdout == done.stdout
+        assert invoke("status", "--admin", f"http://{address}/").stdout == done.stdout
         file = tmp_path / "c.yaml"
         file.write_text(
             f'server: {{admin: "{address}"}}\nnodes: {{n: {{url: "http://127.0.0.1:1"}}}}\n'
             "deployments: {d: {auth: none, nodes: [n]}}\n"
         )
-        done = run("status", "--config", file, "--json")
+        done = invoke("status", "--config", file, "--json")
         assert json.loads(done.stdout) == TOLD
     with serving(body, tmp_path / "admin.sock") as address:
-        assert "process 77" in run("status", "--admin", address).stdout
+        assert "process 77" in invoke("status", "--admin", address).stdout
 
 
 def test_not_ready_is_an_exit_code() -> None:
     with serving(json.dumps({**TOLD, "ready": False}).encode()) as address:
-        assert run("status", "--admin", address).returncode == 1
+        assert invoke("status", "--admin", address).returncode == 1
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"error": 1}'])
 def test_somebody_else(body: bytes) -> None:
     with serving(body) as address:
-        done = run("status", "--admin", address)
+        done = invoke("status", "--admin", address)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"error: {address} is no admin address of a CaseDesk Proxy\n"
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    done = run("status", "--admin", f"unix:{tmp_path}/none")
+    done = invoke("status", "--admin", f"unix:{tmp_path}/none")
     assert done.returncode == 2
     assert "nobody answers there" in done.stderr
-    done = run("status", "--admin", "127.0.0.1:1")
+    done = invoke("status", "--admin", "127.0.0.1:1")
     assert done.returncode == 2
     assert "127.0.0.1:1: nobody answers there" in done.stderr
     assert "--admin" not in done.stderr
@@ -166,4 +166,4 @@ def test_nobody_there(tmp_path: Path) -> None:
         'server: {admin: "127.0.0.1:1"}\nnodes: {n: {url: "http://127.0.0.1:2"}}\n'
         "deployments: {d: {auth: none, nodes: [n]}}\n"
     )
-    assert "name the admin address of one with --admin" in run("status", "--config", file).stderr
+    assert "name the admin address of one with --admin" in invoke("status", "--config", file).stderr
