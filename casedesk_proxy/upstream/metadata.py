@@ -50,9 +50,14 @@ class Metadata:
         loop: asyncio.AbstractEventLoop,
         current: Current,
         set_slots: Callable[[str, int | None], None] = lambda name, slots: None,
+        *,
+        min_pause_s: float = _MIN_PAUSE_S,
+        in_use_pause_s: float = _IN_USE_PAUSE_S,
     ) -> None:
         self._loop = loop
         self._set_slots = set_slots
+        self._min_pause_s = min_pause_s
+        self._in_use_pause_s = in_use_pause_s
         self._current = current
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
@@ -95,10 +100,10 @@ class Metadata:
 
     async def refresh(self, within: float | None = None) -> None:
         """One round over all nodes; joins a round that is under way. Rounds that follow within
-        _MIN_PAUSE_S are skipped, so that a storm of unknown names cannot become one of ours.
+        ``min_pause_s`` are skipped, so that a storm of unknown names cannot become one of ours.
         ``within``: seconds after which nobody is waited for; the round goes on."""
         if self._round is None or self._round.done():
-            if self._loop.time() - self._asked_at < _MIN_PAUSE_S:
+            if self._loop.time() - self._asked_at < self._min_pause_s:
                 return
             self._asked_at = self._loop.time()
             self._round = self._loop.create_task(self._ask_all(), name="metadata round")
@@ -113,7 +118,7 @@ class Metadata:
 
     def failed(self, name: str) -> None:
         """A request found that the node does not have what it told."""
-        self._agenda.put(name, _MIN_PAUSE_S)
+        self._agenda.put(name, self._min_pause_s)
 
     def used(self, name: str) -> None:
         """A request was served: whoever uses a node wants to know soon what is new there. Not at
@@ -124,7 +129,7 @@ class Metadata:
         if node is None or node.engine.is_metered:
             return
         if node.models is None and len(self.reported.get(name, ())) <= _MAX_REREAD_MODELS:
-            self._agenda.put(name, _IN_USE_PAUSE_S)
+            self._agenda.put(name, self._in_use_pause_s)
 
     async def close(self) -> None:
         """Give up what is under way."""

@@ -42,6 +42,7 @@ class ConnectionPool:
         "_heads",
         "_host",
         "_idle",
+        "_idle_timeout_s",
         "_loop",
         "_port",
         "_timer",
@@ -56,8 +57,10 @@ class ConnectionPool:
         tls: ssl.SSLContext | None,
         *,
         delayed_acks: bool = False,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         self._delayed_acks = delayed_acks
+        self._idle_timeout_s = idle_timeout_s
         self._loop = loop
         self._deadlines = Deadlines(loop)
         self._heads = HeadCache(parse_response_head)
@@ -71,7 +74,7 @@ class ConnectionPool:
 
     def reuse(self) -> NodeConnection | None:
         """An idle connection that looks alive, or None."""
-        oldest_allowed = self._loop.time() - IDLE_TIMEOUT_S
+        oldest_allowed = self._loop.time() - self._idle_timeout_s
         while self._idle:
             since, connection = self._idle.pop()
             if since >= oldest_allowed and connection.is_reusable():
@@ -108,7 +111,7 @@ class ConnectionPool:
             return
         self._idle.append((self._loop.time(), connection))
         if self._timer is None:
-            self._timer = self._loop.call_later(IDLE_TIMEOUT_S, self._expire)
+            self._timer = self._loop.call_later(self._idle_timeout_s, self._expire)
 
     def close(self) -> None:
         """Close what is idle. Lent connections are closed by their exchanges."""
@@ -120,7 +123,7 @@ class ConnectionPool:
 
     def _expire(self) -> None:
         self._timer = None
-        oldest_allowed = self._loop.time() - IDLE_TIMEOUT_S
+        oldest_allowed = self._loop.time() - self._idle_timeout_s
         while self._idle and (
             self._idle[0][0] <= oldest_allowed or not self._idle[0][1].is_reusable()
         ):

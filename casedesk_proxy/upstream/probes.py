@@ -50,11 +50,18 @@ class Prober:
         current: Current,
         slots: Slots,
         metadata: Metadata,
+        *,
+        tick_s: float = _TICK_S,
+        timeout_s: float = _TIMEOUT_S,
+        first_cooldown_s: float = FIRST_COOLDOWN_S,
     ) -> None:
         self._loop = loop
         self._current = current
         self._slots = slots
         self._metadata = metadata
+        self._tick_s = tick_s
+        self._timeout_s = timeout_s
+        self._first_cooldown_s = first_cooldown_s
         self._due: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -73,7 +80,8 @@ class Prober:
         # Of a new node nothing is known: that it does not run should not take a request to notice.
         self._due = {
             name: self._due.get(
-                name, now + random.random() * min(FIRST_COOLDOWN_S, node.config.probe_interval)
+                name,
+                now + random.random() * min(self._first_cooldown_s, node.config.probe_interval),
             )
             for name, node in nodes.items()
         }
@@ -85,7 +93,7 @@ class Prober:
             try:
                 while True:
                     self._look_round(session)
-                    await asyncio.sleep(_TICK_S)
+                    await asyncio.sleep(self._tick_s)
             finally:
                 tasks = [*self._asking.values()]
                 if self._refreshing is not None:
@@ -121,7 +129,7 @@ class Prober:
         interval, limit = node.config.probe_interval, node.config.hung_after
         if state.hung or not state.breaker.is_closed():
             # Who is down is asked more often, so that it is back soon.
-            return min(FIRST_COOLDOWN_S, interval)
+            return min(self._first_cooldown_s, interval)
         if limit and state.in_flight:
             # Somebody waits there, perhaps in vain.
             return max(state.last_heard_at + limit * _HUSH_SHARE - now, 0.0)
@@ -185,7 +193,7 @@ class Prober:
             headers=headers,
             ssl=context_of(node) or True,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=limit + _LINGER_S if limit else _TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=limit + _LINGER_S if limit else self._timeout_s),
         ) as reply:
             return reply.status
 

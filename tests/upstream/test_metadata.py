@@ -12,7 +12,6 @@ from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
 from casedesk_proxy.engines.vllm import SPEC as VLLM_SPEC
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.upstream import metadata as metadata_module
 from casedesk_proxy.upstream.metadata import Metadata
 from tests.fixtures.recorded_nodes import (
     LLAMA,
@@ -27,14 +26,10 @@ from tests.fixtures.recorded_nodes import (
 from tests.upstream.specs import InForce, put, snapshot
 
 
-@pytest.fixture(autouse=True)
-def _always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata_module, "_MIN_PAUSE_S", 0.0)
-
-
-def fresh(slots: dict[str, int | None] | None = None) -> Metadata:
+def fresh(slots: dict[str, int | None] | None = None, **pauses: float) -> Metadata:
     told = slots if slots is not None else {}
-    return Metadata(asyncio.get_running_loop(), InForce(), told.__setitem__)
+    loop = asyncio.get_running_loop()
+    return Metadata(loop, InForce(), told.__setitem__, **{"min_pause_s": 0.0, **pauses})
 
 
 async def test_a_node_whose_engine_is_not_configured_is_recognised() -> None:
@@ -192,7 +187,7 @@ async def test_a_llama_server_is_asked_for_embeddings_of_nothing(embeds: bool) -
     assert (model.also_embeds, model.embeds) == (embeds, False)
 
 
-async def test_a_node_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_node_that_hangs_delays_no_other() -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -224,12 +219,9 @@ async def until(claim: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("how", ["failed", "used"])
-async def test_a_use_of_a_node_brings_its_new_list(
-    how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metadata_module, "_IN_USE_PAUSE_S", 0.05)
+async def test_a_use_of_a_node_brings_its_new_list(how: str) -> None:
     async with running({"GET /v1/models": listing("old")}) as node:
-        found = fresh()
+        found = fresh(in_use_pause_s=0.05)
         put(found, snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9"))
         await found.refresh()
         node.replies = {"GET /v1/models": listing("new")}

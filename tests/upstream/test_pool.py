@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from casedesk_proxy.upstream import pool as pool_module
-from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.pool import IDLE_TIMEOUT_S, ConnectionPool
 
 
 class Peer:
@@ -31,11 +30,17 @@ class Peer:
 
 
 @pytest.fixture
-async def peer() -> AsyncIterator[tuple[Peer, ConnectionPool]]:
+def idle_timeout_s() -> float:
+    return IDLE_TIMEOUT_S
+
+
+@pytest.fixture
+async def peer(idle_timeout_s: float) -> AsyncIterator[tuple[Peer, ConnectionPool]]:
     peer = Peer()
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    pool = ConnectionPool(asyncio.get_running_loop(), "127.0.0.1", port, None)
+    loop = asyncio.get_running_loop()
+    pool = ConnectionPool(loop, "127.0.0.1", port, None, idle_timeout_s=idle_timeout_s)
     yield peer, pool
     pool.close()
     server.close()
@@ -73,10 +78,8 @@ async def test_a_node_that_says_close_is_closed(peer: tuple[Peer, ConnectionPool
     assert pool.reuse() is None
 
 
-async def test_idle_connections_expire(
-    peer: tuple[Peer, ConnectionPool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool_module, "IDLE_TIMEOUT_S", 0.05)
+@pytest.mark.parametrize("idle_timeout_s", [0.05])
+async def test_idle_connections_expire(peer: tuple[Peer, ConnectionPool]) -> None:
     node, pool = peer
     pool.give_back(await pool.open(), keep_alive=True)
     await node.closed.wait()

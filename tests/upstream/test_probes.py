@@ -14,7 +14,6 @@ from casedesk_proxy.engines.registry import AUTO, ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.upstream import probes as probes_module
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
@@ -24,15 +23,13 @@ from tests.upstream.specs import InForce, snapshot
 OK = reply("{}")
 
 
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes_module, "_TICK_S", 0.005)
-    monkeypatch.setattr(probes_module, "FIRST_COOLDOWN_S", 0.01)
-
-
 @asynccontextmanager
 async def probing(
-    url: str, engine: str, interval: str = "10ms", hung_after: str = "5s"
+    url: str,
+    engine: str,
+    interval: str = "10ms",
+    hung_after: str = "5s",
+    timeout_s: float = 5.0,
 ) -> AsyncIterator[NodeState]:
     loop = asyncio.get_running_loop()
     keys = f"probe_interval: {interval}, hung_after: {hung_after}"
@@ -41,7 +38,15 @@ async def probing(
     dispatcher.apply(config)
     metadata = Metadata(loop, InForce(config))
     metadata.apply(None)
-    prober = Prober(loop, InForce(config), dispatcher.slots, metadata)
+    prober = Prober(
+        loop,
+        InForce(config),
+        dispatcher.slots,
+        metadata,
+        tick_s=0.005,
+        timeout_s=timeout_s,
+        first_cooldown_s=0.01,
+    )
     prober.apply()
     task = loop.create_task(prober.run())
     try:
@@ -176,10 +181,7 @@ async def test_a_node_that_serves_is_not_asked() -> None:
         assert len(node.asked) <= 1, "one may have been under way"
 
 
-async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(probes_module, "_TIMEOUT_S", 0.02)
+async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays() -> None:
     asked = 0
 
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -190,7 +192,7 @@ async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays(
 
     server = await asyncio.start_server(deaf, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, probing(url, "sglang", hung_after="0") as state:
+    async with server, probing(url, "sglang", hung_after="0", timeout_s=0.02) as state:
         slot = state.take(0.0)
         await until(lambda: asked >= 5)
         assert state.breaker.is_closed()
