@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import resource
+import socket
 import subprocess
 import tempfile
 import time
@@ -47,7 +48,7 @@ _CLOSING = 10
 _SPARE = 200
 #: Seconds within which what clients left behind must go: a node's connection waits four for reuse,
 #: and a question to a node may take some.
-_REST = 40.0
+_REST = 25.0
 _WARM_STREAMS = 20
 
 
@@ -216,6 +217,22 @@ class Soak:
             said = (self._folder / "proxy.log").read_text(errors="replace").splitlines()[-5:]
             facts = f"statuses {told['statuses']}, errors {told['errors']}"
             raise EngineFailed("\n".join([f"the proxy does not relay: {facts}", *said]))
+
+        self._close_half()
+
+    def _close_half(self) -> None:
+        """Be a client that closes its half behind the request: what the proxy watches such clients
+        with is made for the first, and stays."""
+        target, body = self._target, self._target.body
+        headers = {
+            "Host": "127.0.0.1", "Content-Type": "application/json", **target.headers,
+            "Content-Length": str(len(body)), "Connection": "close",
+        }  # fmt: skip
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        with socket.create_connection(("127.0.0.1", target.port), timeout=30) as client:
+            client.sendall(f"POST {target.path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+            client.shutdown(socket.SHUT_WR)
+            client.recv(1)
 
     def _rest(self) -> Rest:
         # The files first: the scrape's own connection may not be closed at once.

@@ -29,7 +29,9 @@ def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
         first = _first(body.get("messages"))
     else:
         messages = body.get("messages", body.get("prompt", body.get("input")))
-        system = [_opening(messages), body.get("instructions")]
+        system = _opening(messages)
+        if surface is Dialect.RESPONSES:
+            system = [body.get("instructions"), system]
         first = messages if not isinstance(messages, list) else None
     try:
         said = jsonio.dumps([system, first])

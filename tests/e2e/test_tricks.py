@@ -275,7 +275,7 @@ async def _run(
     writer.write(b"".join(one.request() for one in wanted))
     ahead = [masked(await read_reply(reader)) for _ in wanted]
     writer.close()
-    while any(gateway.phases.values()):
+    while any(gateway.phases.values()) or gateway.connections:
         await asyncio.sleep(0)
     await flushed()
     log = [masked(line) for line in capture.readouterr().err.splitlines() if b" id=" in line]
