@@ -38,6 +38,7 @@ _OF_NO_MATTER = frozenset(
 )
 #: Fields of chat that OpenAI's Responses API does not have and that its SDKs can be made to send.
 _EXTRAS = ("seed", "presence_penalty", "frequency_penalty", "top_k")
+_INTEGERS = ("seed", "top_k")
 _READ = frozenset(
     {
         *("instructions", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning"),
@@ -225,8 +226,11 @@ class _FieldReader:
             value = self._body.get(name)
             if value is None:
                 continue
-            if type(value) in (int, float) and abs(value) <= 2**63 - 1:
+            allowed, what = (
+                ((int,), "an integer") if name in _INTEGERS else ((int, float), "a number")
+            )
+            if type(value) in allowed and abs(value) <= _MAX_INTEGER_SIZE:
                 found[name] = value
             else:
-                self._findings.fault(name, "a number is required")
+                self._findings.fault(name, f"{what} is required")
         return found
