@@ -8,12 +8,12 @@ cases of two trees belong together by what an operation is.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from bench.micro import cases
 from bench.micro.work import Case
 
-__all__ = ["MODULES", "load"]
+__all__ = ["MODULES", "load", "prefer_cases_of"]
 
 MODULES = (
     "sse", "jsonarray", "chunked", "http1", "headers", "dialects", "tap", "paths", "credentials",
@@ -21,17 +21,12 @@ MODULES = (
 )  # fmt: skip
 
 
-def load(module: str, tree: Path | None = None) -> tuple[Case, ...]:
-    """The cases of a tree, or this one's where it has none. Raises whatever the tree that is
-    measured makes of the import."""
-    own = tree / "bench" / "micro" / "cases" / f"{module}.py" if tree is not None else None
-    if own is None or not own.exists():
-        ours: tuple[Case, ...] = import_module(f"bench.micro.cases.{module}").CASES
-        return ours
-    spec = spec_from_file_location(f"bench.micro.cases.{module}", own)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    theirs: tuple[Case, ...] = loaded.CASES
-    return theirs
+def prefer_cases_of(tree: Path) -> None:
+    """From now on a tree's own cases are loaded, and this one's where it has none."""
+    cases.__path__.insert(0, str(tree / "bench" / "micro" / "cases"))
+
+
+def load(module: str) -> tuple[Case, ...]:
+    """Its cases. Raises whatever the tree that is measured makes of the import."""
+    found: tuple[Case, ...] = import_module(f"{cases.__name__}.{module}").CASES
+    return found

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.micro.catalogue import load
+from bench.micro.catalogue import load, prefer_cases_of
 from bench.micro.work import Case, Work
 
 __all__ = ["main", "prepare", "run_batch"]
@@ -27,12 +27,13 @@ def main(tree: str, core: str, *modules: str) -> None:
     # Before what an editable install may have put there. What drives the cases is always beside
     # this file: `bench` is loaded already.
     sys.path.insert(0, tree)
+    prefer_cases_of(Path(tree))
     works: dict[str, Work] = {}
     absent: dict[str, str] = {}
     operations: dict[str, str] = {}
     sizes: dict[str, int] = {}
     for module in modules:
-        for name, found in prepare(module, Path(tree)):
+        for name, found in prepare(module):
             if isinstance(found, str):
                 absent[name] = found
             else:
@@ -51,10 +52,10 @@ def main(tree: str, core: str, *modules: str) -> None:
         _tell({"ns": spent / wanted["passes"] / work.operations})
 
 
-def prepare(module: str, tree: Path | None = None) -> Iterator[tuple[str, tuple[Case, Work] | str]]:
+def prepare(module: str) -> Iterator[tuple[str, tuple[Case, Work] | str]]:
     """Each case of a module, ready and checked once; or why it cannot be run on this tree."""
     try:
-        cases = load(module, tree)
+        cases = load(module)
     except Exception as error:
         yield module, _describe(error)
         return

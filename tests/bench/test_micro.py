@@ -87,9 +87,7 @@ def test_what_cannot_be_prepared_is_told_and_not_fatal(monkeypatch: pytest.Monke
         raise TypeError("no such argument")
 
     fine = Case("fine", "x", lambda: Work(lambda _: 1, lambda _: None))
-    monkeypatch.setattr(
-        "bench.micro.worker.load", lambda module, tree: (Case("gone", "x", fail), fine)
-    )
+    monkeypatch.setattr("bench.micro.worker.load", lambda module: (Case("gone", "x", fail), fine))
     found = dict(prepare("any"))
     assert found["gone"] == "TypeError: no such argument"
     assert not isinstance(found["fine"], str)

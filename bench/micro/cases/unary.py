@@ -13,6 +13,7 @@ import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from unittest import mock
@@ -24,13 +25,14 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry import log_output
 from casedesk_proxy.telemetry.logwriter import LogWriter
+from casedesk_proxy.upstream import dispatch
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
 
 _REQUESTS = 50
 _TOKEN = "a-token-for-the-benchmark"
 _CONFIG = f"""
-server: {{listen: "127.0.0.1:0", admin: null}}
+server: {{listen: "127.0.0.1:0", admin: null, keepalive_timeout: 1h}}
 default_deployment: bench
 nodes:
   node: {{url: "http://127.0.0.1:9", engine: vllm, models: [bench]}}
@@ -111,8 +113,14 @@ class _Exchanges:
         async def open_connection(pool: ConnectionPool) -> NodeConnection:
             return connection
 
-        # Only here, as the pool keeps what it once opened.
-        with mock.patch.object(ConnectionPool, "open", open_connection), _lines_unread():
+        # Only here, as the pool keeps what it once opened. Between two batches more time may pass
+        # than connections are kept for.
+        kept = partial(ConnectionPool, idle_timeout_s=3600.0)
+        with (
+            mock.patch.object(ConnectionPool, "open", open_connection),
+            mock.patch.object(dispatch, "ConnectionPool", kept),
+            _lines_unread(),
+        ):
             self._loop.run_until_complete(self._prepare())
         assert connection.uses == _REQUESTS, "the connection is kept"
 
