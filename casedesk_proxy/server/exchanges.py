@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import (
     CallFacts,
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _NO_CALL = CallFacts("")
 _NO_PLAN = PlanFacts()
+#: Of a request that has not come to a node; never written to.
+_NO_ATTEMPTS = Attempts("", ControlMemory())
 
 
 class Exchange:
@@ -57,7 +60,7 @@ class Exchange:
         self.status = 0
         self.call = _NO_CALL
         self.planned = _NO_PLAN
-        self.attempts: Attempts | None = None
+        self.attempts = _NO_ATTEMPTS
         self.received = 0
         self.text_size = 0
         self.dropped: tuple[str, ...] = ()
@@ -67,7 +70,7 @@ class Exchange:
 
     @property
     def phase(self) -> Phase:
-        return self.attempts.phase if self.attempts is not None else Phase.ARRIVING
+        return self.attempts.phase
 
     def record(
         self, reply: ReplyFacts, ended: float, cancel: float | None = None
@@ -86,10 +89,10 @@ class Exchange:
             token=call.token,
             asked=planned.asked,
             model=planned.model,
-            node=tried.node if tried is not None else "",
-            attempts=tried.count if tried is not None else 0,
-            tried=tried.tried if tried is not None else (),
-            queued=tried.queued if tried is not None else 0.0,
+            node=tried.node,
+            attempts=tried.count,
+            tried=tried.tried,
+            queued=tried.queued,
             status=reply.status,
             terminal=reply.terminal,
             code=reply.code,
@@ -104,7 +107,7 @@ class Exchange:
             usage=reply.usage,
             dropped=self.dropped,
             summed_up=self.summed_up,
-            repeats=tried.repeats if tried is not None else 0,
+            repeats=tried.repeats,
             text_size=self.text_size,
         )
 

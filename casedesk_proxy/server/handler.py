@@ -38,7 +38,7 @@ __all__ = ["Handler"]
 
 log = logging.getLogger(__name__)
 
-_NOTHING = ReplyFacts()
+_NOTHING = Delivered(ReplyFacts(), keep_alive=False)
 _COMPLETED = ReplyFacts(terminal=Terminal.COMPLETED)
 
 
@@ -76,28 +76,24 @@ class Handler:
         runtime = self._serving.current
         admitted = self._admissions.find(request.head, runtime.snapshot, runtime.hosts)
         exchange = self.exchanges.begin(request, admitted)
-        reply, cancel = _NOTHING, None
+        delivered, cancel = _NOTHING, None
         try:
             result = await self._answer(request, exchange, runtime, admitted)
             delivered = await self._finish(request, exchange, result)
-            reply = delivered.facts
-            return delivered.keep_alive
         except ProxyError as error:
             delivered = self._own.turn_down(request, exchange, error)
-            reply = delivered.facts
-            return delivered.keep_alive
         except asyncio.CancelledError:
-            reply, cancel = self._own.break_off(request, exchange)
+            facts, cancel = self._own.break_off(request, exchange)
+            delivered = Delivered(facts, keep_alive=False)
             raise
         except Exception:
             log.exception("request %s failed by a bug", exchange.request_id)
             _let_go(request)
             delivered = self._own.own_up(request, exchange)
-            reply = delivered.facts
-            return delivered.keep_alive
         finally:
             _let_go(request)
-            self.exchanges.end(exchange, reply, cancel)
+            self.exchanges.end(exchange, delivered.facts, cancel)
+        return delivered.keep_alive
 
     async def _answer(
         self,
@@ -153,11 +149,11 @@ class Handler:
             delivered = delivery.close()
             exchange.cut_short = delivered.facts
             request.held = None
-        facts, attempts = delivered.facts, exchange.attempts
+        facts = delivered.facts
         if delivered.fault is not None:
             return self._own.refuse(request, exchange, delivered.fault, facts)
-        if delivery.controls and attempts is not None and facts.terminal is not Terminal.COMPLETED:
-            attempts.learn_late(await delivery.begun())
+        if delivery.controls and facts.terminal is not Terminal.COMPLETED:
+            exchange.attempts.learn_late(await delivery.begun())
         return delivered
 
     def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
