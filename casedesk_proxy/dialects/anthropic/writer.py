@@ -5,29 +5,21 @@ Nothing is ever ended that the node did not end: without an end there is no ``me
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from casedesk_proxy.dialects.anthropic.forms import ReplyForm
-from casedesk_proxy.dialects.core.block_sequencer import THINKING, BlockSequencer
-from casedesk_proxy.dialects.core.calls import ToolCall
+from casedesk_proxy.dialects.core.block_writer import BlockWriter
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.ids import make_token
 from casedesk_proxy.dialects.core.reply import Finish, ReplyChoice
-from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage
 
 __all__ = ["AnthropicWriter"]
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
-
-class AnthropicWriter:
-    """See ``reply.ReplyWriter``. ``names`` leads from the node's function names to the client's;
-    ``stops`` are the client's stop strings. For a reply of one choice."""
+class AnthropicWriter(BlockWriter):
+    """See ``BlockWriter``. ``stops`` are the client's stop strings."""
 
     def __init__(
         self,
@@ -37,51 +29,22 @@ class AnthropicWriter:
         names: Mapping[str, str] | None = None,
         stops: tuple[str, ...] = (),
     ) -> None:
-        self.content_type = form.content_type
-        self.take = form.take
-        self.close = form.close
+        super().__init__(context, form, names=names)
         self.halt = form.halt
-        self.more = form.more
-        self._context = context
+        self.text = self._blocks.text
         self._form = form
         self._stops = stops
-        make_id = functools.partial(_make_id, context.request_id)
-        self._blocks = BlockSequencer(form, names or {}, make_id)
-        self.text = self._blocks.text
-        self._begun = False
 
     def expect(self, prompt_tokens: int) -> None:
         """The prompt's size by the node's tokenizer, for the beginning of the message."""
         self._context = replace(self._context, prompt_tokens=prompt_tokens)
 
-    def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None:
-        if self._begun:
-            return
-        self._begun = True
-        ident = _UNSAFE.sub("", ident.removeprefix("chatcmpl-")) if isinstance(ident, str) else ""
-        ident = f"msg_{ident or make_token(self._context.request_id)}"
+    def _open(self, token: str, usage: Usage) -> None:
         counts = {"input_tokens": 0} | self._counts(usage)
-        self._form.begin(ident, self._context.asked, counts)
-
-    def choice(self, index: int) -> ReplyChoice:
-        return ReplyChoice(index)
-
-    def thought(self, choice: ReplyChoice, text: str) -> None:
-        self._blocks.words(THINKING, text)
-
-    def call(self, choice: ReplyChoice, call: ToolCall, piece: str) -> None:
-        self._blocks.call(call, piece)
+        self._form.begin(f"msg_{token}", self._context.asked, counts)
 
     def log(self, choice: ReplyChoice, tokens: list[Any]) -> None:
         """Anthropic's API has no log probabilities."""
-
-    def finish(self, choice: ReplyChoice) -> None:
-        if choice.finish is Finish.REPETITION:
-            # Anthropic has no stop reason for it, and every other one says something else.
-            raise StreamBroken("the node stopped its model, which repeated itself")
-
-    def repeats(self, choice: ReplyChoice) -> bool:
-        return self._blocks.speaks
 
     def end(self, choices: list[ReplyChoice], usage: Usage) -> None:
         choice = choices[0]
@@ -94,8 +57,7 @@ class AnthropicWriter:
 
     def keepalive(self) -> bytes:
         """A ping, behind the beginning of the message: before it, events have no place."""
-        if not self._begun:
-            self.begin(None, None, Usage(), answers=False)
+        self.begin(None, None, Usage(), answers=False)
         return self._form.ping()
 
     def _matched(self, choice: ReplyChoice) -> str | None:
@@ -128,7 +90,3 @@ class AnthropicWriter:
         if usage.thoughts:
             counts["output_tokens_details"] = {"thinking_tokens": usage.thoughts}
         return counts
-
-
-def _make_id(request_id: str, nth: int) -> str:
-    return make_token(f"{request_id}/call {nth}")

@@ -72,7 +72,8 @@ class ReplyWriter(Protocol[ChoiceT]):
     may follow until anything else does: text as the JSON of a string that may stand on a
     stream's line, for which it gives the bytes due.
 
-    ``keepalive`` and ``error`` fit the position at any time before ``end``.
+    ``keepalive`` fits the position at any time before ``end``; ``halt`` gives what is due and says
+    what the position is, for an error behind it.
     """
 
     content_type: str

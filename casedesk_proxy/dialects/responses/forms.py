@@ -14,6 +14,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.block_sequencer import TEXT, THINKING, TOOL_USE
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
+from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.dialects.responses.names import FlatNames, QualifiedName
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream, loads
@@ -195,14 +196,14 @@ class ResponseObjectForm(ResponseForm):
     """One JSON body, all of it at the end: nothing of a reply that breaks is ever sent."""
 
 
-class ResponseEventForm(ResponseForm):
+class ResponseEventForm(PendingBytes, ResponseForm):
     """Server-sent events, each with its name."""
 
     content_type = "text/event-stream; charset=utf-8"
 
     def __init__(self, token: str, repeated: Mapping[str, Any], names: FlatNames) -> None:
-        super().__init__(token, repeated, names)
-        self._out: list[bytes] = []
+        PendingBytes.__init__(self)
+        ResponseForm.__init__(self, token, repeated, names)
         self._number = 0
         self._text_head = self._text_place = self._text_end = b""
 
@@ -223,14 +224,6 @@ class ResponseEventForm(ResponseForm):
         self._out += (self._text_head, number, self._text_place, text, self._text_end)
         self._number += 1
         return self.take()
-
-    def take(self) -> bytes:
-        out = self._out
-        if not out:
-            return b""
-        due = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        return due
 
     def close(self) -> bytes:
         return self.take()

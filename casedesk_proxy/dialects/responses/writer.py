@@ -5,22 +5,17 @@ Nothing is ever ended that the node did not end: without an end there is no ``re
 
 from __future__ import annotations
 
-import functools
-import re
 from typing import Any
 
-from casedesk_proxy.dialects.core.block_sequencer import TEXT, THINKING, BlockSequencer
-from casedesk_proxy.dialects.core.calls import ToolCall
+from casedesk_proxy.dialects.core.block_sequencer import TEXT
+from casedesk_proxy.dialects.core.block_writer import BlockWriter
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.ids import make_token
 from casedesk_proxy.dialects.core.reply import Finish, ReplyChoice
 from casedesk_proxy.dialects.responses.forms import REFUSAL, ResponseForm
-from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Position, Usage
 
 __all__ = ["ResponsesWriter"]
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 #: Characters of a node's own id.
 _MAX_ID_CHARS = 64
 #: Why an answer is incomplete, in OpenAI's words.
@@ -31,53 +26,25 @@ _REASONS = {
 }
 
 
-class ResponsesWriter:
-    """See ``reply.ReplyWriter``. For a reply of one choice."""
+class ResponsesWriter(BlockWriter):
+    """See ``BlockWriter``. The names are the form's to lead back."""
 
     def __init__(self, context: Context, form: ResponseForm) -> None:
-        self.content_type = form.content_type
-        self.take = form.take
-        self.close = form.close
-        self.more = form.more
+        super().__init__(context, form, call_prefix="call_")
         #: A comment: before the first event, and between two, nothing else may stand.
         self.keepalive = form.ping
-        self._context = context
         self._form = form
-        make_id = functools.partial(_make_id, context.request_id)
-        self._blocks = BlockSequencer(form, {}, make_id)
-        self._begun = False
 
-    def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None:
-        if self._begun:
-            return
-        self._begun = True
-        ident = _UNSAFE.sub("", ident.removeprefix("chatcmpl-")) if isinstance(ident, str) else ""
-        ident = f"resp_{ident[:_MAX_ID_CHARS] or make_token(self._context.request_id)}"
+    def _open(self, token: str, usage: Usage) -> None:
+        ident = f"resp_{token[:_MAX_ID_CHARS]}"
         self._form.begin(ident, self._context.asked, int(self._context.now))
-
-    def choice(self, index: int) -> ReplyChoice:
-        return ReplyChoice(index)
 
     def text(self, choice: ReplyChoice, text: str, *, last: bool = False) -> None:
         self._blocks.words(REFUSAL if choice.refused else TEXT, text)
 
-    def thought(self, choice: ReplyChoice, text: str) -> None:
-        self._blocks.words(THINKING, text)
-
-    def call(self, choice: ReplyChoice, call: ToolCall, piece: str) -> None:
-        self._blocks.call(call, piece)
-
     def log(self, choice: ReplyChoice, tokens: list[Any]) -> None:
         logprobs = [_read_logprob(one, alternatives=True) for one in tokens]
         self._form.say_logprobs([one for one in logprobs if one is not None])
-
-    def finish(self, choice: ReplyChoice) -> None:
-        if choice.finish is Finish.REPETITION:
-            # OpenAI has no reason for it, and every other one says something else.
-            raise StreamBroken("the node stopped its model, which repeated itself")
-
-    def repeats(self, choice: ReplyChoice) -> bool:
-        return self._blocks.speaks
 
     def end(self, choices: list[ReplyChoice], usage: Usage) -> None:
         finish = choices[0].finish
@@ -86,8 +53,7 @@ class ResponsesWriter:
         self._form.end(_REASONS.get(finish, "") if finish is not None else "", usage)
 
     def halt(self) -> tuple[bytes, Position]:
-        if not self._begun:
-            self.begin(None, None, Usage(), answers=False)
+        self.begin(None, None, Usage(), answers=False)
         return self._form.halt()
 
 
@@ -109,7 +75,3 @@ def _read_logprob(one: Any, *, alternatives: bool = False) -> dict[str, Any] | N
         top = [_read_logprob(other) for other in (others if isinstance(others, list) else ())]
         read["top_logprobs"] = [other for other in top if other is not None]
     return read
-
-
-def _make_id(request_id: str, nth: int) -> str:
-    return f"call_{make_token(f'{request_id}/call {nth}')}"

@@ -18,10 +18,27 @@ from casedesk_proxy.wire.http1 import ResponseHead
 __all__ = ["NodeErrorBody", "TranslatedErrorBody"]
 
 
-class NodeErrorBody(ReplyBody):
+class _CollectedError(ReplyBody):
+    """What has come of the node's body, as far as it is looked at."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, reader: BodyReader, *, bare: bool = False) -> None:
+        super().__init__(reader, bare=bare)
+        self._body = b""
+
+    def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
+        # One byte more than is looked at tells that it is too long.
+        self._body = (self._body + b"".join(self.reader.payload))[: MAX_ERROR_BYTES + 1]
+        if len(self._body) > MAX_ERROR_BYTES and not self.reader.ended:
+            raise StreamBroken("the node's error is too long to be one")
+        return b""
+
+
+class NodeErrorBody(_CollectedError):
     """``judge_body`` gives the error to answer with, or None: then the body goes out as it came."""
 
-    __slots__ = ("_body", "_judge_body")
+    __slots__ = ("_judge_body",)
 
     is_whole = True
 
@@ -32,12 +49,6 @@ class NodeErrorBody(ReplyBody):
     ) -> None:
         super().__init__(reader)
         self._judge_body = judge_body
-        self._body = b""
-
-    def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
-        self._body = _collect(self._body, self.reader)
-        _check_length(self._body, self.reader)
-        return b""
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         fault = self._judge_body(self._body)
@@ -48,12 +59,12 @@ class NodeErrorBody(ReplyBody):
         return _breach(self._judge_body(self._body) or error, unsent=unsent)
 
 
-class TranslatedErrorBody(ReplyBody):
+class TranslatedErrorBody(_CollectedError):
     """The same of a node that speaks another protocol: no body goes out, but the client may have
     had keep-alives, and is told behind them then. ``key`` is the node's, which no
     client learns."""
 
-    __slots__ = ("_body", "_form", "_head", "_key", "_surface", "_translator")
+    __slots__ = ("_form", "_head", "_key", "_surface", "_translator")
 
     is_translated = True
 
@@ -74,12 +85,6 @@ class TranslatedErrorBody(ReplyBody):
         self._surface = surface
         self._form = form
         self._key = key
-        self._body = b""
-
-    def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
-        self._body = _collect(self._body, self.reader)
-        _check_length(self._body, self.reader)
-        return b""
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         return self._judge(unsent=unsent)
@@ -102,16 +107,6 @@ class TranslatedErrorBody(ReplyBody):
         body = without_key(self._body[:MAX_ERROR_BYTES], self._key)
         fault = self._translator.refuse(self._head.status, self._head.headers, body)
         return _breach(fault, unsent=unsent)
-
-
-def _collect(body: bytes, reader: BodyReader) -> bytes:
-    """One byte more than is looked at tells that it is too long."""
-    return (body + b"".join(reader.payload))[: MAX_ERROR_BYTES + 1]
-
-
-def _check_length(body: bytes, reader: BodyReader) -> None:
-    if len(body) > MAX_ERROR_BYTES and not reader.ended:
-        raise StreamBroken("the node's error is too long to be one")
 
 
 def _breach(fault: ProxyError, *, unsent: bool) -> Breach:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.ids import clean_id
 from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.dialects.openai.builder import STREAMS, function_tool, named_choice
@@ -31,8 +31,6 @@ from casedesk_proxy.terms import Call, Dialect
 
 __all__ = ["transpose"]
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-
 
 def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     """A Responses request. Raises BadRequest or Unsupported."""
@@ -43,7 +41,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     findings.raise_faults()
     findings.raise_refusals()
     make = ResponseEventForm if request.stream else ResponseObjectForm
-    form = make(_UNSAFE.sub("", context.request_id)[:32], request.repeated, builder.names)
+    form = make(clean_id(context.request_id)[:32], request.repeated, builder.names)
     writer = ResponsesWriter(context, form)
     reader = ChatReader(writer, thoughts=True, single=True)
     media = findings.media.violations()
