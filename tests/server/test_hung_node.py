@@ -6,14 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
 from casedesk_proxy.admin.pages import describe_status, is_ready
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.server import app as app_module
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.upstream import probes
+from casedesk_proxy.upstream.probes import Prober
 from tests.fixtures.separate_node import ANSWER, SeparateNode, separate_node
 from tests.server.gateways import read_head
 
@@ -32,7 +34,7 @@ LONG = 20
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "_TICK_S", 0.02)
+    monkeypatch.setattr(app_module, "Prober", partial(Prober, tick_s=0.02))
 
 
 class Stage:

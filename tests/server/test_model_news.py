@@ -7,13 +7,16 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server import app as app_module
 from casedesk_proxy.server import catalogue
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.upstream.metadata import Metadata
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 from tests.server.gateways import read_head
@@ -149,12 +152,14 @@ async def test_a_model_that_is_new_is_served_at_once_and_listed() -> None:
         assert (await ask(gateway, path="/v1/models/new"))[0] == 200
 
 
-async def test_whoever_uses_a_node_sees_soon_what_else_is_new_there() -> None:
+async def test_whoever_uses_a_node_sees_soon_what_else_is_new_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app_module, "Metadata", partial(Metadata, in_use_pause_s=0.1))
     async with (
         running({"GET /v1/models": listing("m", "old"), CHAT: ANSWER}) as node,
         serving({"a": f"url: {node.url}"}) as gateway,
     ):
-        gateway.metadata._in_use_pause_s = 0.1
         node.replies = {"GET /v1/models": listing("m", "new"), CHAT: ANSWER}
         assert (await ask(gateway, "m"))[0] == 200
         await until(lambda: [one.name for one in gateway.metadata.reported["a"]] == ["m", "new"])
