@@ -16,6 +16,7 @@ from casedesk_proxy.jsonio import (
     dumps,
     dumps_stream,
     is_deeper,
+    is_stream_safe,
     loads,
     loads_exact,
     loads_repaired,
@@ -64,6 +65,30 @@ def test_the_way_for_usual_numbers_is_the_fast_one() -> None:
     # A long row of digits in a text costs time, and nothing else.
     text = dumps({"digits": "1" * 40, "n": 7})
     assert loads_exact(text) == {"digits": "1" * 40, "n": 7}
+
+
+def test_a_big_number_in_too_deep_a_value_stays_inexact() -> None:
+    """What is so deep cannot be written, either."""
+    text = b"[" * 1000 + b"%d" % BIG + b"]" * 1000
+    with pytest.raises(TooDeep):
+        dumps(loads_exact(text))
+
+
+@pytest.mark.parametrize(
+    ("data", "safe"),
+    [
+        (b'"a"', True),
+        ('"é"'.encode(), True),
+        ('"\u2028"'.encode(), False),
+        ('"\u2029"'.encode(), False),
+        ('"\x85"'.encode(), False),
+        (b'"\xff"', False),
+    ],
+)
+def test_is_stream_safe(data: bytes, safe: bool) -> None:
+    assert is_stream_safe(data) is safe
+    if data != b'"\xff"':
+        assert (dumps_stream(loads(data)) == data) is safe
 
 
 HALVES = [

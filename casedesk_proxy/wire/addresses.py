@@ -118,18 +118,18 @@ def _address(place: str) -> str | None:
 
 
 def _hops(headers: RawHeaders) -> Iterator[str]:
-    """What proxies said about whom they serve, the nearest first."""
+    """What proxies said about whom they serve, the nearest first; "" where that cannot be read, so
+    that nothing behind it counts."""
     lines = _lines(headers, b"x-forwarded-for")
     if lines:
         for line in reversed(lines):
             yield from (one.strip() for one in reversed(line.rsplit(",", _MAX_HOPS)))
         return
     for line in reversed(_lines(headers, b"forwarded")):
-        if line.count('"') % 2 or "\\" in line:
-            # A quote that the client left open would swallow what the proxy added behind it.
-            yield ""
-            return
-        for element in reversed(_ELEMENT.findall(line)[-_MAX_HOPS:]):
+        # A quote that the client left open would swallow what the proxy added behind it.
+        is_unclear = line.count('"') % 2 or "\\" in line
+        elements = [""] if is_unclear else _ELEMENT.findall(line)[-_MAX_HOPS:]
+        for element in reversed(elements):
             match = _FOR.search(element.strip())
             yield (match[1] or match[2] or "") if match else ""
 

@@ -60,6 +60,10 @@ def test_a_deployment_needs_nodes_each_once() -> None:
     ]
 
 
+def test_what_is_no_name_at_all_is_left_to_the_schema() -> None:
+    assert found(deployments={"d": {"nodes": [5, "a"]}}) == []
+
+
 def test_tokens_are_unique_and_open_what_exists() -> None:
     again = {"name": "t", "sha256": HASH.upper(), "deployments": ["x"]}
     assert found(tokens=[*GOOD["tokens"], again]) == [  # type: ignore[misc]

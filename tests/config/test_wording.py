@@ -272,6 +272,13 @@ def complaints_about(tokens: str) -> list[str]:
     return [str(one).partition(": ")[2] for one in raised.value.complaints]
 
 
+def test_no_default_deployment_is_null() -> None:
+    assert complaints_about("default_deployment: no\n") == [
+        "default_deployment: is false to YAML (as no, off), but text is wanted;"
+        " write null, or leave the key out, for none"
+    ]
+
+
 def test_a_list_of_tokens_that_was_emptied() -> None:
     assert complaints_about("tokens:\n") == [
         "tokens: is empty, but a list is wanted; write [] for none, or leave the key out"

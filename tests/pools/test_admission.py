@@ -177,6 +177,26 @@ def test_where_the_last_healthy_node_goes_on_trial_nobody_waits_for_another() ->
     assert waiter.slot.state.name == "x"
 
 
+def test_a_trial_that_begins_from_the_queue_serves_those_before_it_too() -> None:
+    admission = Admission()
+    for name in ("x", "y"):
+        admission.states[name] = NodeState(name)
+        admission.states[name].record_failure(0.0, NodeFault.UNREACHABLE, "x")
+    admission.states["y"].record_overload(1.0, 9.0, "m")
+    admission.states["y"].record_overload(1.0, 2.0, "n")
+    both = ("x", "y")
+    on_x, first, second = (
+        ticket(demand=Demand("ordered", names, model=model))
+        for names, model in ((("x",), "m"), (both, "m"), (both, "n"))
+    )
+    assert admission.enqueue(on_x, 1.0, 10) == [on_x]
+    assert admission.enqueue(first, 1.0, 10) == []
+    assert admission.enqueue(second, 1.0, 10) == []
+    assert admission.serve_waiting(3.0) == [second, first], "no node is healthy, hence any"
+    assert first.slot is not None
+    assert first.slot.state.name == "x"
+
+
 def test_hints_follow_how_fast_the_queue_moves() -> None:
     admission = one_slot("x")
     assert admission.retry_after("d", 0.0) == 1.0

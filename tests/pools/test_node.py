@@ -43,6 +43,8 @@ def test_a_node_that_answers_429_is_full_for_a_while() -> None:
     state.record_overload(100.0, 7.0, "m")
     assert state.is_full(106.9, "m")
     assert not state.is_full(106.9, "another model")
+    assert state.full_for(106.9) == ["m"]
+    assert state.full_for(107.0) == []
     assert not state.is_full(106.9)
     assert state.is_healthy(106.9)
     assert state.next_change(100.0) == 107.0
@@ -111,6 +113,17 @@ def test_a_node_with_flowing_tokens_is_never_declared_dead() -> None:
     assert state.is_healthy(100.0 + SENDING_WINDOW_S / 2), "it has talked a moment ago"
     state.record_failure(100.0 + SENDING_WINDOW_S, NodeFault.UNREACHABLE, "refused")
     assert not state.is_healthy(100.0 + SENDING_WINDOW_S), "an open stream alone is no sign of life"
+
+
+def test_a_hung_node_has_resumed_once_a_stream_moves() -> None:
+    state, talk = NodeState("a"), Talk()
+    state.begin_stream(talk)
+    assert not state.has_resumed(100.0), "it does not hang"
+    state.hung_at = 100.0
+    assert not state.has_resumed(101.0)
+    assert not state.is_healthy(101.0)
+    talk.events = 1
+    assert state.has_resumed(102.0)
 
 
 def test_streams_that_ended_do_not_speak_for_a_node() -> None:

@@ -45,6 +45,9 @@ def test_one_that_leaves_is_gone_and_its_token_keeps_its_turn() -> None:
     for item in ("a1", "a2", "b1"):
         queue.add(item[0], item)
     queue.remove("a", "a1")
+    queue.remove("a", "a1")
+    queue.remove("nobody", "a1")
+    assert len(queue) == 2, "what is not here cannot leave"
     assert take_all(queue) == ["a2", "b1"]
 
 

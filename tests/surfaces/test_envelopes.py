@@ -26,7 +26,7 @@ from casedesk_proxy.errors import (
     Violation,
 )
 from casedesk_proxy.surfaces import anthropic, gemini, openai
-from casedesk_proxy.surfaces.envelopes import error_reply, list_reply, model_reply
+from casedesk_proxy.surfaces.envelopes import base_reply, error_reply, list_reply, model_reply
 from casedesk_proxy.surfaces.retry_after import whole_seconds
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
 
@@ -232,6 +232,14 @@ def test_any_error_makes_a_whole_reply(error: ProxyError, surface: Dialect, iden
     for make in (gemini.error_frame, anthropic.error_frame, openai.error_frame):
         text = make(error).decode()
         assert len(text.splitlines()) == text.count("\n"), "a line that some client would split"
+
+
+def test_a_base_url_names_all_of_them() -> None:
+    """The same whoever asks: a deployment that does not exist has them, too."""
+    reply = base_reply(Call(G, Action.BASE, "désk"))
+    assert reply.status == 200
+    assert reply.body.decode().count("/proxy/désk/") == 3
+    assert "/proxy/" not in base_reply(Call(G, Action.BASE, None)).body.decode()
 
 
 MODELS = (ModelInfo("a", 8192), ModelInfo("b:9b"))

@@ -118,6 +118,8 @@ def gemini(
         ("/v1/completions", Call(OAI, Action.COMPLETE, None)),
         ("/v1//embeddings", Call(OAI, Action.EMBEDDINGS, None)),
         ("/chat/completions", Call(OAI, Action.CHAT, None)),
+        ("/proxy/d/openai/v1/responses", Call(Dialect.RESPONSES, Action.RESPOND, "d")),
+        ("/v1/responses", Call(Dialect.RESPONSES, Action.RESPOND, None)),
         # as other services have them: Google's for OpenAI's SDKs, Groq's, DeepSeek's
         ("/v1beta/openai/chat/completions", Call(OAI, Action.CHAT, None)),
         ("/v1beta/openai/v1/chat/completions", Call(OAI, Action.CHAT, None)),

@@ -38,3 +38,13 @@ def test_first_keeps_the_beginning() -> None:
     tap.take(b"begin")
     tap.take(b"end")
     assert (tap.first, tap.last) == (b"begin", b"beginend")
+
+
+def test_what_goes_by_unseen_parts_the_beginning_from_the_end() -> None:
+    tap = Tap()
+    tap.take(b"begin")
+    tap.skip()
+    assert (tap.first, tap.last) == (b"begin", b"")
+    tap.take(COUNTS)
+    assert (tap.first, tap.last) == (b"begin", COUNTS)
+    assert tap.usage(Dialect.OPENAI) == Usage(3, 4)

@@ -54,6 +54,7 @@ def test_x_forwarded_for(lines: tuple[str, ...], client: str) -> None:
         (("for=unknown",), "127.0.0.1"),
         (("proto=https",), "127.0.0.1"),
         (('for="1.1.1.1, for=203.0.113.7',), "127.0.0.1"),
+        (("for=203.0.113.7", 'host="a'), "127.0.0.1"),
         (('for="1.1.1.1\\", for=203.0.113.7"',), "127.0.0.1"),
         (('host="a, for=1.1.1.1", for=203.0.113.7',), "203.0.113.7"),
     ],
@@ -71,6 +72,12 @@ def test_x_forwarded_for_goes_before_forwarded() -> None:
 def test_nobody_else_is_believed(peer: str) -> None:
     assert PROXIES.client(peer, forwarded("198.51.100.1")) == peer
     assert TrustedProxies().client(peer, forwarded("198.51.100.1")) == peer
+
+
+def test_nobody_is_trusted_unless_listed() -> None:
+    assert not TrustedProxies()
+    assert TrustedProxies(["unix"])
+    assert TrustedProxies(["10.0.0.0/8"])
 
 
 def test_a_unix_socket_is_believed_where_it_is_listed() -> None:

@@ -90,7 +90,7 @@ def test_any_bytes_are_followed_or_refused(garbage: bytes) -> None:
         b"\r\n", b"g\r\n", b"-1\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n", b" 5\r\nhello\r\n",
         b"5\nhello\n", b"5\r\nhelloX", b"5\r\nhello\n", b"5\r\nhello\rX", b"fffffffffffff\r\n",
         b"5;a\x00\r\n", b"0\r\nbad trailer\r\n\r\n", b"0\r\n" + b"a: b\r\n" * 3000, b"1" * 5000,
-        b"5\r\nhello5\r\nhello\r\n",
+        b"5\r\nhello5\r\nhello\r\n", b"5;" + b"a" * 5000 + b"\r\nhello\r\n",
     ],
 )  # fmt: skip
 def test_malformed_framing_is_refused_whole_and_byte_by_byte(wire: bytes) -> None:
@@ -100,6 +100,13 @@ def test_malformed_framing_is_refused_whole_and_byte_by_byte(wire: bytes) -> Non
     with pytest.raises(MalformedChunk):
         for position in range(len(wire)):
             reader.read(wire[position : position + 1])
+
+
+def test_a_line_instead_of_the_end_of_a_chunk_is_refused() -> None:
+    reader = ChunkReader()
+    reader.read(b"5\r\nhello")
+    with pytest.raises(MalformedChunk, match="no CRLF"):
+        reader.read(b"more\r\n")
 
 
 def test_between_only_at_a_size_line() -> None:

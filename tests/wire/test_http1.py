@@ -11,6 +11,7 @@ from casedesk_proxy.wire.http1 import (
     BodyFraming,
     HeadTooLarge,
     MalformedMessage,
+    glimpse_head,
     header,
     parse_request_head,
     parse_response_head,
@@ -145,6 +146,58 @@ def test_a_target_goes_out_as_it_came(target: bytes) -> None:
 def test_requests(lines: list[str], wanted: tuple[BodyFraming, int, bool]) -> None:
     head = parse_request_head("\r\n".join(lines).encode())
     assert (head.body, head.length, head.keep_alive) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (["GET /"], "not a request line"),
+        (["GET / HTTP/2"], "not a request line"),
+        (["GET / HTTP/1.1"], "one Host"),
+        (["GET / HTTP/1.1", "Host: a", "Host: a"], "one Host"),
+        (["GET / HTTP/1.0", "Host: a", "host: b"], "one Host"),
+        (["POST / HTTP/1.0", "Transfer-Encoding: chunked"], "chunked framing in HTTP/1.0"),
+    ],
+)
+def test_unclear_requests_are_refused(lines: list[str], why: str) -> None:
+    with pytest.raises(MalformedMessage, match=why):
+        parse_request_head("\r\n".join(lines).encode())
+
+
+def test_a_head_with_another_length() -> None:
+    """Heads that repeat are read once: only the length of the body differs."""
+    for read, first in (
+        (parse_request_head, b"POST / HTTP/1.1\r\nHost: h"),
+        (parse_response_head, b"HTTP/1.1 200 OK"),
+    ):
+        head = read(first + b"\r\nContent-Length: 3")
+        longer = head.with_length(70)
+        assert longer.length == 70
+        assert longer.with_length(3) == head
+
+
+@pytest.mark.parametrize(
+    ("data", "glimpse"),
+    [
+        (b"", ("", "", ())),
+        (b"\x16\x03\x01", ("", "", ())),
+        (b"\r\nGET /v1/mod", ("GET", "/v1/mod", ())),
+        (
+            b"GET /a HTTP/1.1\r\nHost: h \r\nno colon\r\nX-A: b",
+            ("GET", "/a", ((b"Host", b"h"), (b"X-A", b"b"))),
+        ),
+        (b"GET /\xff HTTP/1.1", ("GET", "/\udcff", ())),
+    ],
+)
+def test_a_refused_head_is_glimpsed_at(data: bytes, glimpse: tuple[str, str, object]) -> None:
+    assert glimpse_head(data) == glimpse
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_glimpsed_at(garbage: bytes) -> None:
+    for data in (garbage, b"GET /" + garbage):
+        method, _, headers = glimpse_head(data)
+        assert method or not headers
 
 
 @given(st.binary(max_size=300))
