@@ -22,7 +22,7 @@ from casedesk_proxy.errors import (
     [
         ("no such model", "no such model"),
         ("the model 'secret' is unknown; known: a", "the model … is unknown"),
-        ('it says "a \'b\' c" twice', "it says … twice"),
+        ("it says \"a 'b' c\" twice", "it says … twice"),
         ("the node's own, isn't it", "the node's own, isn't it"),
         ("two\n lines", "two lines"),
         ("x" * 2000, "x" * 159 + "…"),

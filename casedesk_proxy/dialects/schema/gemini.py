@@ -212,8 +212,6 @@ class _Conversion:
 
 def _number(value: str | float) -> int | float | None:
     """Whole ones as int; None for what is none, or not finite, or beyond what JSON can say."""
-    if isinstance(value, int):
-        return value
     try:
         number = float(value)
     except ValueError:

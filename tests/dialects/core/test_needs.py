@@ -23,7 +23,13 @@ from tests.fixtures.effort import examples
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 TEXT = {"type": "text", "text": "hi"}
 ANTHROPIC, OPENAI, GEMINI = Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.GEMINI
-ANSWER = {ANTHROPIC: Action.MESSAGES, OPENAI: Action.CHAT, GEMINI: Action.GENERATE}
+RESPONSES = Dialect.RESPONSES
+ANSWER = {
+    ANTHROPIC: Action.MESSAGES,
+    OPENAI: Action.CHAT,
+    GEMINI: Action.GENERATE,
+    RESPONSES: Action.RESPOND,
+}
 
 
 def messages(*blocks: Any) -> dict[str, Any]:
@@ -57,6 +63,12 @@ def parts(*blocks: Any) -> dict[str, Any]:
          "contents[0].parts[0].fileData"),
         (GEMINI, {"tools": [{"functionDeclarations": [{}]}]}, Ability.TOOLS,
          "tools[0].functionDeclarations"),
+        (RESPONSES, {"input": ["Hi", {"content": [TEXT, {"type": "input_image"}]}]}, Ability.VISION,
+         "input[1].content[1]"),
+        (RESPONSES, {"input": [{"output": [{"type": "input_image"}]}]}, Ability.VISION,
+         "input[0].output[0]"),
+        (RESPONSES, {"tools": [{"type": "web_search"}, {"type": "namespace"}]}, Ability.TOOLS,
+         "tools[1]"),
     ],
 )  # fmt: skip
 def test_what_is_needed_and_where(
@@ -78,6 +90,9 @@ def test_what_is_needed_and_where(
         (ANTHROPIC, messages(TEXT)),
         (ANTHROPIC, {"tools": [{}], "tool_choice": {"type": "none"}}),
         (ANTHROPIC, {"tools": []}),
+        (RESPONSES, {"input": "Hi"}),
+        (RESPONSES, {"tools": [{"type": "function"}], "tool_choice": "none"}),
+        (RESPONSES, {"tools": [{"type": "web_search"}]}),
         (OPENAI, {"tools": [{}], "tool_choice": "none"}),
         (OPENAI, messages(TEXT)),
         (GEMINI, {"tools": [{"functionDeclarations": [{}]}],
@@ -152,6 +167,12 @@ def test_parts_that_an_engine_may_lose(body: dict[str, Any], part: Part, path: s
     error = refuse_parts(LLAMA_SERVER, {part: path})
     assert path in error.message
     assert "openai" in error.message
+
+
+def test_counting_is_a_part_by_itself() -> None:
+    assert find_parts(Action.COUNT_MESSAGES, {"thread": "t"}) == {Part.COUNT: ""}
+    assert find_parts(Action.CHAT, {"thread": "t"}) == {}
+    assert "the request: " in refuse_parts(LLAMA_SERVER, {Part.COUNT: ""}).message
 
 
 def test_an_ordinary_request_has_none() -> None:

@@ -9,6 +9,7 @@ import pytest
 from casedesk_proxy.dialects.core.thinking import (
     chat_controls,
     find_refused,
+    find_suspected,
     messages_controls,
     read_refusal,
 )
@@ -113,6 +114,24 @@ def test_a_reply_is_a_refusal_only_where_an_error_is_its_first_event(
     body: bytes, told: bool
 ) -> None:
     assert ("thinking" in read_refusal(200, body)) is told
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "suspected"),
+    [
+        (400, {"error": {"message": "Unrecognized argument: reasoning_effort"}}, {EFFORT, LEVELS}),
+        (200, {"error": {"message": "Unrecognized argument: reasoning_effort"}}, {EFFORT, LEVELS}),
+        (200, {"choices": [{"message": {"content": "reasoning_effort is not supported"}}]}, set()),
+        (400, {"error": {"message": "Bad request"}}, set()),
+        (400, {}, set()),
+        # What it quotes is the client's.
+        (400, {"error": {"message": "cannot read 'my thinking_token_budget'"}}, set()),
+    ],
+)
+def test_without_another_try_only_the_nodes_own_words_count(
+    status: int, document: object, suspected: set[Control]
+) -> None:
+    assert find_suspected(ALL, status, json.dumps(document).encode()) == suspected
 
 
 def test_a_refusal_may_be_anything() -> None:

@@ -72,6 +72,7 @@ VLLM = "This model's maximum context length is 8192 tokens."
          Excess(REPLY, None, 128000, 64000)),
         # Something else.
         ("max_tokens must be at least 1, got 0", None),
+        ("max_tokens must fit the context window", None),
         ("the request queue is full", None),
         ("temperature must be between 0 and 2", None),
         ("", None),

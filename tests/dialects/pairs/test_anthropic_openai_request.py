@@ -1041,3 +1041,8 @@ def test_a_count_needs_no_limit() -> None:
     assert read.messages == (Message("user", (TextBlock("Hello"),)),)
     assert read.max_tokens is None
     assert not findings.faults
+
+
+def test_a_conversation_of_which_the_node_can_have_nothing() -> None:
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    assert bad(asking(assistant(thought)), TGI) == ["messages"]

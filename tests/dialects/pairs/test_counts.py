@@ -106,8 +106,33 @@ def test_wrong_requests(body: dict[str, Any], path: str) -> None:
     assert path in [violation.path for violation in caught.value.violations]
 
 
+@pytest.mark.parametrize(
+    ("body", "prompt"),
+    [
+        (b'{"count":7,"tokens":[1]}', 7),
+        (b"not JSON", 0),
+        (b'{"detail":"Not Found"}', 0),
+    ],
+)
+def test_a_streams_beginning_tells_the_size_of_the_prompt(body: bytes, prompt: int) -> None:
+    """As far as the node could be asked: its own count comes at the end."""
+    asked = {"model": "m", "max_tokens": 9, "stream": True, "messages": MESSAGES}
+    made = anthropic_openai.transpose(ASKED, asked, context(count_prompt=True))
+    assert made.question is not None
+    made.question.take(body)
+    stream = made.translator.feed(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+    begun = json.loads(stream.partition(b"data: ")[2].partition(b"\n")[0])
+    assert begun["message"]["usage"]["input_tokens"] == prompt
+
+
 def test_what_cannot_be_counted_is_refused() -> None:
     body = {"contents": [{"parts": [{"fileData": {"fileUri": "gs://x"}}, {"text": "a"}]}]}
+    with pytest.raises(Unsupported):
+        count(body)
+
+
+def test_nothing_else_to_count_is_refused() -> None:
+    body = {"contents": [{"parts": [{"fileData": {"fileUri": "gs://x"}}]}]}
     with pytest.raises(Unsupported):
         count(body)
 

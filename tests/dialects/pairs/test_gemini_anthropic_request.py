@@ -11,6 +11,8 @@ from casedesk_proxy.dialects.core.contract import Answered, Transposed
 from casedesk_proxy.dialects.core.counting import COUNTED
 from casedesk_proxy.dialects.pairs.gemini_anthropic import count, transpose
 from casedesk_proxy.engines.anthropic import SPEC as ANTHROPIC
+from casedesk_proxy.engines.limits import Limits
+from casedesk_proxy.engines.lmstudio import SPEC as LMSTUDIO
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError, StreamBroken, Unsupported
 from tests.dialects.asking import (
@@ -253,6 +255,19 @@ def test_what_has_no_equivalent_is_dropped_or_refused() -> None:
 )  # fmt: skip
 def test_thinking(thinking: dict[str, Any], config: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert sent(config_of(thinkingConfig=thinking, **config)) == {**BARE, **wanted}
+
+
+def test_a_budget_where_only_efforts_are_known() -> None:
+    asked = config_of(thinkingConfig={"thinkingBudget": 5000})
+    made_for = made(asked, limits=Limits(by_effort=True))
+    assert json.loads(made_for.body) == {**BARE, "output_config": {"effort": "medium"}}
+    assert made_for.dropped == ()
+
+
+def test_a_budget_where_nothing_is_known_is_left_out() -> None:
+    neither = made(config_of(thinkingConfig={"thinkingBudget": 5000}), LMSTUDIO)
+    assert json.loads(neither.body) == BARE
+    assert neither.dropped == ("generationConfig.thinkingConfig.thinkingBudget",)
 
 
 def test_thinking_that_cannot_be_set_is_told() -> None:

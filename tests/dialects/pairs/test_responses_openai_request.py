@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.engines.spec import EngineSpec
-from tests.dialects.anthropic_asking import LLAMA, OPENAI, SGLANG, TGI, VLLM
+from tests.dialects.anthropic_asking import LLAMA, OLLAMA, OPENAI, SGLANG, TGI, VLLM
+from tests.dialects.asking import TRANSFORMERS
 from tests.dialects.responses_asking import (
     FREEFORM,
     MCP,
@@ -173,6 +174,18 @@ def test_a_file_of_text() -> None:
     assert made[0]["content"] == "a.csv\né;\n\n\nWhat?"
 
 
+@pytest.mark.parametrize("data", ["data:text/csv;base64,a", "data:text/csv,%ff"])
+def test_a_file_of_text_that_is_none(data: str) -> None:
+    fault = refused(asking(said("user", [{"type": "input_file", "file_data": data}])))
+    assert places(fault) == ["input[0].content[0].file_data"]
+
+
+def test_sound() -> None:
+    sound = {"data": "aGk=", "format": "wav"}
+    made = messages(said("user", [{"type": "input_audio", "input_audio": sound}]))
+    assert made[0]["content"] == [{"type": "input_audio", "input_audio": sound}]
+
+
 def test_functions() -> None:
     tool = chat(asking(tools=[WEATHER]))["tools"][0]
     assert tool == {
@@ -293,6 +306,55 @@ def test_numbers() -> None:
     assert made["temperature"] == 0.5
     assert made["top_logprobs"] == 3
     assert made["seed"] == 7
+
+
+def test_one_call_at_a_time() -> None:
+    asked = asking(tools=[WEATHER], parallel_tool_calls=False)
+    assert chat(asked)["parallel_tool_calls"] is False
+    assert transposed(asked, TGI).dropped == ("parallel_tool_calls",)
+
+
+def test_a_duty_that_the_node_does_not_know_is_refused() -> None:
+    asked = asking(tools=[WEATHER], tool_choice="required")
+    assert places(refused(asked, OLLAMA)) == ["tool_choice"]
+
+
+def test_a_number_of_tokens_to_choose_from_that_the_node_does_not_know() -> None:
+    assert chat(asking(top_k=5))["top_k"] == 5
+    assert transposed(asking(top_k=5), OPENAI).dropped == ("top_k",)
+
+
+def test_log_probabilities_that_the_node_does_not_tell() -> None:
+    assert places(refused(asking(top_logprobs=1), TRANSFORMERS)) == ["top_logprobs"]
+    assert places(refused(asking(top_logprobs=9), TGI)) == ["top_logprobs"]
+    with_tools = asking(top_logprobs=1, tools=[WEATHER])
+    assert places(refused(with_tools, LLAMA)) == ["top_logprobs"]
+    assert chat(with_tools)["logprobs"] is True
+
+
+@pytest.mark.parametrize(
+    ("engine", "tools", "place"),
+    [(TRANSFORMERS, [], "text.format"), (LLAMA, [WEATHER], "text.format")],
+)
+def test_a_format_to_which_the_node_cannot_be_held(
+    engine: EngineSpec, tools: list[Any], place: str
+) -> None:
+    fault = refused(asking(tools=tools, text={"format": {"type": "json_object"}}), engine)
+    assert fault.code == "unsupported_response_format"
+    assert places(fault) == [place]
+
+
+def test_a_schema_that_is_none() -> None:
+    wrong = {"type": "json_schema", "name": "A", "schema": {"type": "object", "properties": []}}
+    fault = refused(asking(text={"format": wrong}))
+    assert fault.code == "invalid_response_format_schema"
+    assert places(fault)[0].startswith("text.format.schema")
+
+
+def test_a_format_may_be_described() -> None:
+    asked = {"type": "json_schema", "name": "A", "description": "d", "schema": SCHEMA}
+    made = chat(asking(text={"format": asked}))["response_format"]["json_schema"]
+    assert made["description"] == "d"
 
 
 def test_what_lives_at_openai_is_refused_by_name() -> None:

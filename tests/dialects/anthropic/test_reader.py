@@ -1,0 +1,26 @@
+"""A reply of a node that speaks Anthropic's protocol: what of it is an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.dialects.pairs import gemini_anthropic
+from casedesk_proxy.errors import NodeError
+from tests.dialects.asking import HELLO, call, context
+
+BEGIN = b'event: message_start\ndata: {"type":"message_start","message":{"model":"m"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"m"}}',
+        b'event: error\ndata: {"message":"no shape at all"}',
+        b'data: {"type":"error"}',
+    ],
+)
+def test_an_error_by_its_name_or_by_its_type(event: bytes) -> None:
+    reader = gemini_anthropic.transpose(call(), HELLO, context()).translator
+    reader.feed(BEGIN)
+    with pytest.raises(NodeError):
+        reader.feed(event + b"\n\n")

@@ -1,0 +1,57 @@
+"""Blocks one after another, whatever order a node has for words and calls."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.dialects.core.block_sequencer import TEXT, BlockSequencer
+from casedesk_proxy.dialects.core.calls import ToolCall
+from casedesk_proxy.errors import StreamBroken
+
+
+class Shown:
+    """The blocks as a client has them: kind, name and text; one that is not kept has "cut"."""
+
+    def __init__(self) -> None:
+        self.blocks: list[list[str]] = []
+
+    def start(self, kind: str, ident: str = "", name: str = "") -> None:
+        self.blocks.append([kind, name, ""])
+
+    def add(self, text: str) -> None:
+        self.blocks[-1][2] += text
+
+    def stop(self, *, keep: bool = True) -> None:
+        if not keep:
+            self.blocks[-1].append("cut")
+
+
+def sequencer() -> tuple[BlockSequencer, Shown]:
+    shown = Shown()
+    return BlockSequencer(shown, {"f_1": "f"}, lambda nth: f"made_{nth}"), shown
+
+
+def test_words_behind_a_call_that_is_not_whole_wait() -> None:
+    blocks, shown = sequencer()
+    call = ToolCall(0, "c1", "f_1")
+    call.pieces = ['{"a":']
+    blocks.call(call, '{"a":')
+    blocks.words(TEXT, "words")
+    assert shown.blocks == [["tool_use", "f", '{"a":']]
+    call.pieces.append("1}")
+    blocks.call(call, "1}")
+    blocks.words(TEXT, " more")
+    assert blocks.complete(cut=False, keep=False)
+    assert shown.blocks == [["tool_use", "f", '{"a":1}'], ["text", "", "words more"]]
+
+
+def test_words_behind_a_call_that_was_cut_are_shown_at_the_end() -> None:
+    blocks, shown = sequencer()
+    call = ToolCall(0, "c1", "f_1")
+    call.pieces = ['{"a":']
+    blocks.call(call, '{"a":')
+    blocks.words(TEXT, "words")
+    with pytest.raises(StreamBroken):
+        blocks.complete(cut=False, keep=False)
+    assert not blocks.complete(cut=True, keep=False)
+    assert shown.blocks == [["tool_use", "f", '{"a":', "cut"], ["text", "", "words"]]

@@ -1,0 +1,61 @@
+"""Names in namespaces, flat and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.dialects.responses.names import FlatNames, QualifiedName, has_namespaces
+
+NAMES = st.builds(QualifiedName, st.text(min_size=1, max_size=80), st.text(max_size=80))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "flat"),
+    [
+        (QualifiedName("f"), "f"),
+        (QualifiedName("f", "mcp__a"), "mcp__a__f"),
+        (QualifiedName("f", "mcp__a__"), "mcp__a__f"),
+        (QualifiedName("f.g"), "f.g"),
+    ],
+)
+def test_flat_names_lead_back(wanted: QualifiedName, flat: str) -> None:
+    names = FlatNames(strict=False)
+    assert names.flatten(wanted) == flat
+    assert names.flatten(wanted) == flat, "it may come again"
+    assert names.origin(flat) == wanted
+    assert names.origin("never given") == QualifiedName("never given")
+
+
+def test_two_functions_cannot_have_one_name() -> None:
+    names = FlatNames(strict=True)
+    names.flatten(QualifiedName("f", "a"))
+    with pytest.raises(ValueError, match="a__f"):
+        names.flatten(QualifiedName("a__f"))
+
+
+@given(NAMES)
+def test_names_for_a_strict_node_are_within_its_rules(wanted: QualifiedName) -> None:
+    flat = FlatNames(strict=True).flatten(wanted)
+    assert 1 <= len(flat) <= 64
+    assert flat.isascii()
+    assert flat.replace("_", "a").replace("-", "a").isalnum()
+    assert flat == FlatNames(strict=True).flatten(wanted)
+
+
+@pytest.mark.parametrize(
+    ("body", "has"),
+    [
+        ({}, False),
+        ({"tools": "x", "input": "x"}, False),
+        ({"tools": [7, {"type": "function"}], "input": [7, {"type": "function_call"}]}, False),
+        ({"tools": [{"type": "namespace"}]}, True),
+        ({"input": [{"type": "function_call", "namespace": "a"}]}, True),
+        ({"input": [{"type": "message", "namespace": "a"}]}, False),
+    ],
+)
+def test_has_namespaces(body: dict[str, Any], has: bool) -> None:
+    assert has_namespaces(body) is has

@@ -1,0 +1,45 @@
+"""A node's reply as a Responses client has it, where the two protocols differ."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.errors import StreamBroken
+from tests.dialects.responses_asking import asking, events, transposed
+
+DONE = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def said(text: str, **more: Any) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, **more}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
+def test_a_model_that_repeats_itself_is_an_error() -> None:
+    """OpenAI has no reason for it."""
+    reader = transposed(asking(stream=True)).translator
+    with pytest.raises(StreamBroken, match="repeated itself"):
+        reader.feed(said("ha", finish_reason="repetition"))
+        reader.finish()
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        ({"token": "é", "logprob": -1}, [195, 169]),
+        ({"token": "é", "logprob": -1, "bytes": [1]}, [1]),
+        ({"token": "é", "logprob": -1, "bytes": ["x"]}, [195, 169]),
+        ({"token": "é"}, None),
+        ({"logprob": -1}, None),
+        (7, None),
+    ],
+)
+def test_log_probabilities_have_every_field_or_are_left_out(token: Any, shown: Any) -> None:
+    reader = transposed(asking(stream=True, top_logprobs=1)).translator
+    stream = reader.feed(said("é", logprobs={"content": [token]})) + reader.feed(DONE)
+    (delta,) = [one for one in events(stream) if one["type"] == "response.output_text.delta"]
+    assert [one["bytes"] for one in delta["logprobs"]] == ([] if shown is None else [shown])
+    assert all(one["top_logprobs"] == [] for one in delta["logprobs"])
