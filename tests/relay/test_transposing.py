@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken
+from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.node_error import TranslatedErrorBody
@@ -15,57 +15,16 @@ from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
+from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.replying.shouting import Shouting
 from tests.server.transports import RecordingTransport
 
 LOOP = asyncio.new_event_loop()
 CHUNKED = "Transfer-Encoding: chunked"
-
-
-class Shouting:
-    """A translator that makes capitals; it breaks at ``!`` and needs a full stop at the end.
-    With ``late`` it gives everything at the end, with ``early`` as soon as the full stop is there.
-    """
-
-    content_type = "text/plain"
-    usage = Usage(1, 2)
-
-    def __init__(self, when: str) -> None:
-        self.when = when
-        self.held = b""
-        self.text = b""
-
-    @property
-    def complete(self) -> bool:
-        return self.text.endswith(b".")
-
-    def feed(self, data: bytes) -> bytes:
-        if b"!" in data:
-            raise StreamBroken("it shouted by itself")
-        self.text += data
-        self.held += data.upper()
-        if self.when == "at once" or (self.when == "early" and self.text.endswith(b".")):
-            given, self.held = self.held, b""
-            return given
-        return b""
-
-    def finish(self) -> bytes:
-        if not self.text.endswith(b"."):
-            raise StreamBroken("no full stop")
-        return self.held
-
-    def halt(self) -> tuple[bytes, Position]:
-        return b"<", Position.BETWEEN
-
-    def keepalive(self) -> bytes:
-        return b""
-
-    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return BadRequest(f"node said {status} {len(body)}")
 
 
 class Line:

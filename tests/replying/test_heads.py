@@ -44,6 +44,15 @@ def test_anthropic_replies_carry_a_request_id() -> None:
     assert "request-id: req-1" not in made
 
 
+def test_a_translated_reply_has_one_too() -> None:
+    for surface in Dialect:
+        made = transposed_head(
+            "application/json", (("x-a", "b"),), surface, "req-1", 2, keep_alive=True, http11=True
+        )
+        assert b"\r\nx-a: b\r\nx-request-id: req-1\r\n" in made
+        assert (b"\r\nrequest-id: req-1\r\n" in made) is (surface is Dialect.ANTHROPIC)
+
+
 def test_a_connection_that_ends_says_so() -> None:
     assert shown("Content-Length: 0", keep_alive=False)[-1] == "Connection: close"
 

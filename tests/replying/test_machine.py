@@ -4,104 +4,28 @@ interleaving of ticks, pauses, cuts, losses and leavings."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from casedesk_proxy.errors import NoNode, StreamBroken, UpstreamTimeout
-from casedesk_proxy.replying.bodies.base import EarlyBody, ReplyBody
-from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
+from casedesk_proxy.errors import NoNode, ProxyError, StreamBroken, UpstreamTimeout
+from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.relayed import VerbatimBody
-from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, Postpone, State
-from casedesk_proxy.replying.endings import Form, Parting, place_error
+from casedesk_proxy.replying.commands import End, State
+from casedesk_proxy.replying.endings import Parting
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.terms import Dialect, Framing, Position
-from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
-from casedesk_proxy.wire.http1 import parse_response_head
-from tests.relay.test_transposing import Shouting
+from casedesk_proxy.terms import Framing
+from casedesk_proxy.wire.chunked import LAST_CHUNK, MAX_CHUNKS, ChunkReader, frame_chunk
+from tests.replying.played import Played, head_of
 
 EVENTS = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 3
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 ARRAY = [b'[{"a":1}', b',{"b":"]"}', b"]"]
 OVER = (State.ENDED, State.BROKEN)
-
-
-def head_of(status: str, framing: str, content_type: str) -> bytes:
-    lines = {
-        "chunked": "\r\nTransfer-Encoding: chunked",
-        "length": "\r\nContent-Length: %d",
-        "close": "\r\nConnection: close",
-    }
-    return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}{lines[framing]}".encode()
-
-
-class Played:
-    """A machine, and what its commands come to for a client: ``wire`` is what it has got."""
-
-    def __init__(
-        self,
-        head: bytes,
-        *,
-        framing: Framing = Framing.SSE,
-        translated: bool = False,
-        modern: bool = True,
-        kept_alive: bool = False,
-    ) -> None:
-        self.wire = b""
-        self.postponed = b""
-        self.concluding = False
-        self.end: End | None = None
-        self.modern = modern
-        surface = Dialect.GEMINI if framing is Framing.JSON_ARRAY else Dialect.OPENAI
-        early = EarlyBody(_signs(framing), _ending(surface, framing), bare=not modern)
-        self.machine = ReplyMachine(lambda length: b"EARLY\r\n\r\n", early)
-        if kept_alive:
-            self.do(self.machine.tick())
-        recipient = Recipient(surface, framing, "r", modern, True, b"", kept_alive)
-        translator = Shouting("at once") if translated else None
-        reply = NodeReply(parse_response_head(head), "m", b"host:1", None, translator)
-        chosen = choose_body(recipient, reply)
-        self.machine.reply(chosen.make_head, chosen.body)
-        self.do(self.machine.open(surplus=False))
-
-    def do(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            assert self.end is None, "the end is the last command"
-            if isinstance(command, bytes):
-                self.wire += command
-            elif isinstance(command, End):
-                self.end = command
-            elif isinstance(command, Postpone):
-                self.postponed = command.rest
-            else:
-                assert isinstance(command, ConcludeSoon)
-                self.concluding = True
-
-    def feed(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self.do(self.machine.data(piece))
-
-    @property
-    def body(self) -> bytes:
-        return self.wire.partition(b"\r\n\r\n")[2]
-
-
-def _signs(framing: Framing):  # type: ignore[no-untyped-def]
-    signs = (
-        iter([b"[", *[b"\n"] * 1000]) if framing is Framing.JSON_ARRAY else iter([b": \n\n"] * 1000)
-    )
-    return lambda: next(signs)
-
-
-def _ending(surface: Dialect, framing: Framing):  # type: ignore[no-untyped-def]
-    array = framing is Framing.JSON_ARRAY
-    form, position = (Form.ARRAY, Position.OPENED) if array else (Form.EVENTS, Position.BETWEEN)
-    return lambda error: place_error(surface, form, position, error)
 
 
 SSE = head_of("200 OK", "chunked", "text/event-stream")
@@ -243,6 +167,83 @@ def test_the_head_of_an_empty_reply_reaches_a_client_without_framing() -> None:
     played.feed(frame_chunk(b"."), LAST_CHUNK)
     assert played.wire
     assert played.machine.terminal is Terminal.COMPLETED
+
+
+def test_an_answer_that_is_complete_is_concluded_without_the_node() -> None:
+    played = Played(SSE)
+    played.feed(frame_chunk(EVENTS[0]))
+    assert not played.concluding
+    played.do(played.machine.conclude())
+    assert played.end is None, "it is not complete"
+    played.feed(frame_chunk(DONE))
+    assert played.concluding
+    played.do(played.machine.conclude())
+    assert is_complete(played.body)
+    assert played.end == End(Terminal.COMPLETED, clean=False, parting=Parting.KEEP)
+
+
+def test_a_client_that_leaves_with_the_last_event_has_all_of_it() -> None:
+    for piece, terminal in ((EVENTS[0], Terminal.CLIENT_GONE), (DONE, Terminal.COMPLETED)):
+        played = Played(SSE)
+        played.feed(frame_chunk(piece))
+        played.do(played.machine.leave(Terminal.CLIENT_GONE))
+        assert played.machine.terminal is terminal
+
+
+def test_how_the_node_leaves_behind_a_complete_translation_does_not_matter() -> None:
+    played = Played(SSE, translated=True)
+    played.feed(frame_chunk(b"all."))
+    played.do(played.machine.lose(reset=True))
+    assert played.machine.terminal is Terminal.COMPLETED
+    assert is_complete(played.body)
+
+
+def test_a_read_of_very_many_chunks_is_taken_in_several_rounds() -> None:
+    played = Played(SSE)
+    many = frame_chunk(b"x") * (MAX_CHUNKS + 7)
+    played.feed(many)
+    assert played.postponed == frame_chunk(b"x") * 7
+    assert played.body == frame_chunk(b"x") * MAX_CHUNKS
+
+
+def test_a_reply_that_is_no_chunked_framing_is_malformed() -> None:
+    played = Played(SSE)
+    played.feed(b"no size\r\n")
+    assert played.machine.reason == "the node's reply is malformed"
+    assert played.machine.terminal is Terminal.NODE_BROKE
+
+
+def test_a_translated_error_behind_keep_alives_is_told_in_the_stream() -> None:
+    head = head_of("503 No", "chunked", "application/json")
+    for kept_alive in (False, True):
+        played = Played(head, translated=True, kept_alive=kept_alive)
+        played.feed(frame_chunk(b'{"error":"x"}') + LAST_CHUNK)
+        assert (b"node said 503" in played.body) is kept_alive
+        assert (played.machine.fault is not None) is not kept_alive
+
+
+def test_a_cut_behind_keep_alives_is_told_by_what_sent_them() -> None:
+    early = ReplyMachine(lambda length: b"HEAD ", EarlyBody(lambda: b": \n\n", error, bare=False))
+    assert early.tick() == [b"HEAD " + frame_chunk(b": \n\n")]
+    told, end = early.cut(Terminal.BUSY, NoNode("none is free"))
+    assert told == frame_chunk(b"none is free")
+    assert end == End(Terminal.BUSY, clean=False, parting=Parting.CLOSE)
+
+
+def error(told: ProxyError) -> bytes:
+    return told.message.encode()
+
+
+def test_the_short_way_is_open_between_chunks_alone() -> None:
+    played = Played(SSE)
+    assert played.machine.room > 0
+    played.feed(frame_chunk(EVENTS[0])[:-1])
+    assert played.machine.room == 0
+    played.feed(b"\n")
+    assert played.machine.room > 0
+    played.feed(frame_chunk(DONE) + LAST_CHUNK)
+    assert played.machine.room == 0, "it has ended"
+    assert Played(SSE, translated=True).machine.room == 0, "nothing was sent yet"
 
 
 def is_complete(wire: bytes) -> bool:
@@ -415,15 +416,3 @@ class Interleaving(RuleBasedStateMachine):
 
 Interleaving.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 TestInterleaving = Interleaving.TestCase
-
-
-def test_a_body_of_which_nothing_goes_out_says_so() -> None:
-    """What is not said differently by a way of passing on a reply."""
-    body = ReplyBody(ChunkReader())
-    assert body.take(b"x", 1, unsent=True) == b""
-    assert body.finish(unsent=True) == b""
-    assert (body.keep_alive(), body.error_bytes(NoNode("x")), body.room) == (b"", b"", 0)
-    assert (body.is_answered(), body.refusal) == (False, (0, b""))
-    breach = body.judge(StreamBroken("x"), unsent=False)
-    assert breach is not None
-    assert breach.terminal is Terminal.NODE_BROKE

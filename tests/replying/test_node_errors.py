@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, judge_refusal, without_key
+from casedesk_proxy.errors import KeyRefused, ModelLost, ProxyError
+from casedesk_proxy.replying.node_errors import (
+    MAX_ERROR_BYTES,
+    judge_refusal,
+    nodes_affair,
+    remedy,
+    without_key,
+)
+from casedesk_proxy.replying.verdict import Verdict
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.dialects.replies import names, read_reply
@@ -161,3 +168,46 @@ def test_a_picture_that_a_model_cannot_take_is_not_to_be_repeated(text: str) -> 
 def test_another_500_in_shape_goes_out_as_it_is() -> None:
     body = b'{"error":{"message":"EngineCore died","type":"server_error","code":500}}'
     assert judge(Dialect.OPENAI, 500, body) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "error", "words"),
+    [
+        (Verdict.DENIED, 401, KeyRefused, "access (status 401)"),
+        (Verdict.MODEL_DENIED, 403, KeyRefused, "access for the model 'tiny' (status 403)"),
+        (Verdict.NO_MODEL, 404, ModelLost, "model 'gpt' stands for 'tiny', which is not at node a"),
+        (Verdict.NOT_OFFERED, 404, ModelLost, "node a does not offer chat for 'tiny'"),
+        (Verdict.NOT_OFFERED, 501, None, ""),
+        (Verdict.REQUEST, 400, None, ""),
+    ],
+)
+def test_what_is_the_nodes_own_affair(
+    verdict: Verdict, status: int, error: type[ProxyError] | None, words: str
+) -> None:
+    told = nodes_affair(verdict, status, "a", "gpt", "tiny", "chat")
+    if error is None:
+        assert told is None
+    else:
+        assert type(told) is error
+        assert words in told.message
+
+
+def test_a_model_under_its_own_name_stands_for_nothing_else() -> None:
+    told = nodes_affair(Verdict.NO_MODEL, 404, "a", "models/tiny", "tiny", "chat")
+    assert told is not None
+    assert told.message == "model 'models/tiny' is not at node a, which was to have it"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "keyed", "words"),
+    [
+        (Verdict.DENIED, 402, True, "it answered 402: its account has no credit left"),
+        (Verdict.DENIED, 401, True, "refusing to take its key: check nodes.a.api_key"),
+        (Verdict.DENIED, 401, False, "refusing access: it may want nodes.a.api_key"),
+        (Verdict.MODEL_DENIED, 403, True, "refusing to take its key for 'tiny': check"),
+        (Verdict.NO_MODEL, 404, False, "it answered 404: it does not have the model 'tiny'"),
+        (Verdict.FAILED, 500, False, "it answered 500"),
+    ],
+)
+def test_what_an_operator_can_do(verdict: Verdict, status: int, keyed: bool, words: str) -> None:
+    assert words in remedy(verdict, status, "a", "tiny", keyed=keyed)

@@ -19,7 +19,7 @@ from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.chunked import ChunkReader
-from tests.relay.test_transposing import Shouting
+from tests.replying.shouting import Shouting
 from tests.server.transports import RecordingTransport
 
 

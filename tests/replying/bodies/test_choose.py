@@ -1,0 +1,100 @@
+"""Which body a node's reply becomes, and which replies are of no use for a client."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.errors import StreamBroken, UpstreamFault
+from casedesk_proxy.replying.bodies.base import ReplyBody
+from casedesk_proxy.replying.bodies.choose import Chosen, NodeReply, Recipient, choose_body
+from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
+from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
+from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.wire.http1 import parse_response_head
+from tests.replying.shouting import Shouting
+
+EVENTS = "Content-Type: text/event-stream"
+JSON = "Content-Type: application/json"
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+def choose(
+    *lines: str,
+    status: int = 200,
+    framing: Framing = Framing.SSE,
+    http11: bool = True,
+    kept_alive: bool = False,
+    translated: bool = False,
+) -> Chosen:
+    head = parse_response_head("\r\n".join((f"HTTP/1.1 {status} X", *lines)).encode())
+    client = Recipient(
+        Dialect.OPENAI, framing, "r1", http11, keep_alive=True, is_kept_alive=kept_alive
+    )
+    translator = Shouting("at once") if translated else None
+    return choose_body(client, NodeReply(head, "m", b"host:1", None, translator))
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "http11", "body"),
+    [
+        ((EVENTS, CHUNKED), 200, True, VerbatimBody),
+        ((JSON, "Content-Length: 2"), 200, True, VerbatimBody),
+        ((EVENTS, CHUNKED), 200, False, ReframedBody),
+        ((EVENTS,), 200, True, ReframedBody),
+        ((EVENTS, CHUNKED, "Content-Encoding: gzip"), 200, True, ReframedBody),
+        ((JSON, CHUNKED), 400, True, NodeErrorBody),
+        ((JSON, CHUNKED, "Content-Encoding: br"), 400, True, NodeErrorBody),
+    ],
+)
+def test_a_reply_in_the_clients_protocol(
+    lines: tuple[str, ...], status: int, http11: bool, body: type[ReplyBody]
+) -> None:
+    assert type(choose(*lines, status=status, http11=http11).body) is body
+
+
+def test_a_translated_reply() -> None:
+    assert isinstance(choose(EVENTS, CHUNKED, translated=True).body, TranslatedBody)
+    refused = choose(JSON, CHUNKED, status=400, translated=True).body
+    assert isinstance(refused, TranslatedErrorBody)
+
+
+@pytest.mark.parametrize("translated", [True, False])
+def test_a_coding_that_cannot_be_undone_is_no_reply(translated: bool) -> None:
+    with pytest.raises(StreamBroken, match=r"compressed its reply \(br\)"):
+        choose(EVENTS, CHUNKED, "Content-Encoding: br", translated=translated)
+
+
+def test_a_client_that_was_kept_alive_waits_for_a_stream() -> None:
+    kept = choose(EVENTS, CHUNKED, kept_alive=True)
+    assert isinstance(kept.body, VerbatimBody)
+    with pytest.raises(UpstreamFault, match="status 503") as refused:
+        choose(JSON, CHUNKED, status=503, kept_alive=True)
+    assert refused.value.status == 503
+    with pytest.raises(StreamBroken, match="something else"):
+        choose(JSON, CHUNKED, kept_alive=True)
+    with pytest.raises(StreamBroken, match="something else"):
+        choose(EVENTS, CHUNKED, status=201, kept_alive=True)
+
+
+def test_an_error_goes_out_with_its_length() -> None:
+    made = choose(JSON, CHUNKED, status=400).make_head(5)
+    assert made.startswith(b"HTTP/1.1 400 X\r\n")
+    assert b"\r\nContent-Length: 5\r\n" in made
+    assert b"chunked" not in made.lower()
+
+
+@pytest.mark.parametrize(
+    ("framing", "http11", "keep_alive"),
+    [
+        (Framing.SSE, True, True),
+        (Framing.SSE, False, False),
+        (Framing.UNARY, False, True),
+    ],
+)
+def test_without_framing_the_end_of_the_connection_is_that_of_a_stream(
+    framing: Framing, http11: bool, keep_alive: bool
+) -> None:
+    made = choose(EVENTS, CHUNKED, framing=framing, http11=http11, translated=True)
+    assert made.keep_alive is keep_alive
+    assert made.body.bare is (not keep_alive)

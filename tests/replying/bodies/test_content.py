@@ -1,0 +1,112 @@
+"""What is known of a reply in the client's own protocol while its bytes go by."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest, Busy, NodeError, NoNode, ProxyError, StreamBroken
+from casedesk_proxy.replying.bodies.content import ArrayRest, Content
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.terms import Dialect, Position, Usage
+
+ERROR = b'data: {"error":{"message":"no","code":503}}\n\n'
+WORDS = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
+COUNTS = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+ABORTED = b'data: {"choices":[{"finish_reason":"abort"}]}\n\n'
+
+
+def content(fault: ProxyError | None = None, **more: bytes) -> Content:
+    within = None if fault is None else lambda error: fault
+    return Content(Dialect.OPENAI, Form.EVENTS, answers=Dialect.OPENAI, within=within, **more)
+
+
+def test_an_error_that_comes_first_is_judged() -> None:
+    with pytest.raises(NodeError):
+        content(NoNode("x")).take(ERROR, unsent=True)
+    assert content(NoNode("x")).take(ERROR, unsent=False) == ERROR, "the client has its head"
+    assert content().take(ERROR, unsent=True) == ERROR, "nobody judges it"
+
+
+@pytest.mark.parametrize(
+    ("fault", "unsent", "answered", "terminal", "lost"),
+    [
+        (BadRequest("m"), True, 400, Terminal.COMPLETED, False),
+        (Busy("m"), True, 503, Terminal.NODE_BROKE, True),
+        (Busy("m"), True, 500, Terminal.NODE_BROKE, False),
+    ],
+)
+def test_whose_fault_an_error_is(
+    fault: ProxyError, unsent: bool, answered: int, terminal: Terminal, lost: bool
+) -> None:
+    breach = content(fault).judge(NodeError(answered, ERROR), unsent=unsent)
+    assert (breach.error, breach.terminal, breach.lost) == (fault, terminal, lost)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "unsent"),
+    [
+        (BadRequest("m"), StreamBroken("x"), True),
+        (BadRequest("m"), NodeError(400, ERROR), False),
+        (None, NodeError(400, ERROR), True),
+    ],
+)
+def test_what_breaks_otherwise_is_the_nodes(
+    fault: ProxyError | None, error: StreamBroken, unsent: bool
+) -> None:
+    breach = content(fault).judge(error, unsent=unsent)
+    assert (breach.error, breach.terminal, breach.lost) == (error, Terminal.NODE_BROKE, False)
+
+
+def test_what_went_by_unseen_is_recalled() -> None:
+    seen = content()
+    seen.take(WORDS, unsent=False)
+    seen.recall([WORDS, COUNTS], missed=True)
+    assert seen.tap.last == WORDS + COUNTS
+    assert seen.tap.usage(Dialect.OPENAI) == Usage(3, 4)
+    seen.recall([ABORTED], missed=False)
+    assert seen.tap.last == WORDS + COUNTS + ABORTED
+    assert seen.is_given_up(Dialect.OPENAI)
+
+
+def test_signs_of_life_stand_between_events_alone() -> None:
+    seen = content(keepalive=b": \n\n")
+    assert seen.keep_alive() == b": \n\n"
+    seen.take(WORDS[:-1], unsent=False)
+    assert seen.keep_alive() == b""
+    seen.take(b"\n", unsent=False)
+    assert seen.keep_alive() == b": \n\n"
+    assert content().keep_alive() == b""
+
+
+def test_an_answer_without_its_end_is_missed() -> None:
+    seen = content()
+    seen.take(WORDS, unsent=False)
+    assert "middle of the answer" in seen.find_missing()
+    assert not seen.is_answered()
+    seen.take(b"data: [DONE]\n\n", unsent=False)
+    assert seen.find_missing() == ""
+    assert seen.is_answered()
+
+
+def rest() -> ArrayRest:
+    return ArrayRest(Dialect.GEMINI, keepalive=b"\n")
+
+
+def test_the_rest_of_an_array_lacks_its_bracket() -> None:
+    seen = rest()
+    assert seen.is_watchful
+    assert seen.position is Position.OPENED
+    assert seen.find_missing() == "the node ended its reply before it began"
+    assert seen.keep_alive() == b"\n"
+    assert seen.take(b" \r\n", unsent=False) == b""
+    assert seen.take(b' [{"a":', unsent=False) == b'{"a":'
+    assert seen.position is Position.INSIDE
+    assert seen.take(b"1}", unsent=False) == b"1}"
+    assert seen.position is Position.BETWEEN
+    assert seen.find_missing() == ""
+
+
+def test_what_is_no_array_is_no_rest_of_one() -> None:
+    with pytest.raises(StreamBroken, match="something else than an array"):
+        rest().take(b'{"a":1}', unsent=False)

@@ -1,0 +1,33 @@
+"""Signs of life that every SDK bears, and where there are none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from casedesk_proxy.replying.keepalive import keepalive_bytes
+from casedesk_proxy.terms import Dialect, Framing
+
+RETIRED = b"genai-js/0.24.1 gl-node/22"
+
+
+@pytest.mark.parametrize("surface", list(Dialect))
+def test_in_one_document_there_is_no_place(surface: Dialect) -> None:
+    assert keepalive_bytes(surface, Framing.UNARY, b"") == b""
+
+
+@pytest.mark.parametrize("surface", list(Dialect))
+def test_a_sign_ends_as_events_do(surface: Dialect) -> None:
+    assert keepalive_bytes(surface, Framing.SSE, b"").endswith(b"\n\n")
+
+
+def test_in_an_array_it_is_a_blank() -> None:
+    assert keepalive_bytes(Dialect.GEMINI, Framing.JSON_ARRAY, RETIRED) == b"\n"
+
+
+def test_the_retired_sdk_has_a_candidate_that_says_nothing() -> None:
+    sign = keepalive_bytes(Dialect.GEMINI, Framing.SSE, RETIRED)
+    (candidate,) = json.loads(sign.removeprefix(b"data: "))["candidates"]
+    assert candidate["content"]["parts"] == []
+    assert keepalive_bytes(Dialect.OPENAI, Framing.SSE, RETIRED) == b": \n\n"
