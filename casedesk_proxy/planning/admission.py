@@ -13,7 +13,7 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.near_misses import describe_sent
 from casedesk_proxy.auth.tokens import authorise, bare_deployment, find_access
-from casedesk_proxy.errors import BadRequest, ClientFault, ProxyError
+from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.route import ModelPlacement, no_placements
 from casedesk_proxy.replying.record import CallFacts
@@ -96,10 +96,7 @@ def read_facts(head: RequestHead) -> CallFacts:
 
 def has_token(snapshot: Snapshot, head: RequestHead) -> bool:
     """Whether the caller has a valid token, whatever is refused. Raises nothing."""
-    try:
-        credential = find_credential(head.headers, head.target.partition("?")[2])
-    except ProxyError:
-        return False
+    credential = find_credential(head.headers, head.target.partition("?")[2])
     return credential is not None and snapshot.tokens.match(credential) is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -149,3 +150,43 @@ def test_a_protocol_that_no_node_speaks_is_refused() -> None:
     with pytest.raises(Unsupported, match="unsupported_dialect") as refused:
         plan("/v1/chat/completions", b'{"model":"gemini-pro"}')
     assert "gemini.example" not in refused.value.message
+
+
+PICKY = """
+nodes:
+  n: {url: "http://127.0.0.1:1", engine: ENGINE, speaks: SPEAKS}
+deployments:
+  d: {nodes: [n], auth: none}
+"""
+
+
+def plan_picky(engine: str, speaks: str, **fields: Any) -> Plan:
+    snapshot = make_snapshot(PICKY.replace("ENGINE", engine).replace("SPEAKS", speaks))
+    message = {"role": "user", "content": "Hi"}
+    body = {"model": "m", "max_tokens": 3000, "messages": [message], **fields}
+    call = read_call("POST", "/proxy/d/anthropic/v1/messages", ANTHROPIC)
+    ask = PlanInput(call, ANTHROPIC, json.dumps(body).encode(), "r", {"n": (ModelInfo("m"),)})
+    return plan_request(snapshot, snapshot.deployments["d"], ask)
+
+
+BUDGET = {"type": "enabled", "budget_tokens": 2000}
+
+
+def test_a_wish_that_the_node_may_refuse_is_translated_at_first() -> None:
+    made = plan_picky("vllm", "[openai, anthropic]", thinking=BUDGET)
+    assert made.routes["n"].translator is not None
+
+
+def test_what_translation_would_refuse_goes_as_it_is() -> None:
+    system = {"role": "system", "content": [{"type": "tool_addition", "tool": {}}]}
+    messages = [{"role": "user", "content": "Hi"}, system]
+    made = plan_picky("vllm", "[openai, anthropic]", thinking=BUDGET, messages=messages)
+    assert [node.name for node in made.nodes] == ["n"]
+    assert made.routes["n"].translator is None
+
+
+def test_what_the_only_node_would_lose_is_refused_by_name() -> None:
+    format = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    with pytest.raises(Unsupported, match="speaks") as refused:
+        plan_picky("llama-server", "[anthropic]", output_config=format)
+    assert [one.path for one in refused.value.violations] == ["output_config.format"]

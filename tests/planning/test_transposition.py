@@ -142,6 +142,16 @@ def told(body: dict[str, Any], text: str = TEXT) -> dict[str, tuple[tuple[str, s
     return {name: route.reply_headers for name, route in made.routes.items()}
 
 
+def test_a_count_that_no_node_can_be_asked_is_answered_here() -> None:
+    snapshot = make_snapshot(TEXT.replace("engine: vllm", "engine: ollama"))
+    call = read_call("POST", GENERATE.replace("streamGenerateContent", "countTokens"), ())
+    ask = PlanInput(call, (), json.dumps({"contents": CONTENTS}).encode(), "r1", {})
+    made = plan_request(snapshot, snapshot.deployments["desk"], ask)
+    assert made.answer is not None
+    assert json.loads(made.answer.body)["totalTokens"] > 0
+    assert made.routes == {}
+
+
 def test_the_client_is_told_what_was_left_out() -> None:
     assert set(told({"contents": CONTENTS}).values()) == {()}
     stored = told({"contents": CONTENTS, "store": True})

@@ -1,0 +1,81 @@
+"""What one model at one node can be asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.engines.limits import ANYTHING, Limits
+from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.paths import read_call
+from casedesk_proxy.terms import Ability, Control, ModelInfo
+from tests.planning.configs import make_snapshot
+
+TEXT = """
+nodes:
+  n: {url: "http://127.0.0.1:1", engine: vllm, thinking: THINKING}
+deployments:
+  d: {nodes: [n], auth: none}
+"""
+BLIND = ModelInfo(
+    "m",
+    lacks=frozenset({Ability.VISION, Ability.THINKING}),
+    ignores=frozenset({Control.EFFORT}),
+)
+
+
+def node(thinking: str = "{}") -> NodeSpec:
+    return make_snapshot(TEXT.replace("THINKING", thinking)).nodes["n"]
+
+
+def asked(**facts: Any) -> PlanInput:
+    call = read_call("POST", "/v1/chat/completions", ())
+    return PlanInput(call, (), b"", "r", **{"reported": {"n": (BLIND,)}, **facts})
+
+
+def test_a_node_that_says_nothing_can_be_asked_anything() -> None:
+    assert find_limits(asked(reported={}), "m", node()) == ANYTHING
+    assert find_limits(asked(), "another model", node()) == ANYTHING
+
+
+def test_what_it_says_what_it_refused_and_what_is_left_out_this_time() -> None:
+    ask = asked(refused={("n", "m"): frozenset({Control.BUDGET})}, without=frozenset({Control.OFF}))
+    deaf = frozenset({Control.EFFORT, Control.BUDGET, Control.OFF})
+    assert find_limits(ask, "m", node()) == Limits(BLIND.lacks, deaf)
+
+
+@pytest.mark.parametrize(
+    ("mode", "limits"),
+    [
+        ("none", Limits(frozenset({Ability.VISION}), frozenset(Control))),
+        ("effort", Limits(frozenset({Ability.VISION}), by_effort=True)),
+        ("all", Limits(frozenset({Ability.VISION}))),
+    ],
+)
+def test_the_operator_knows_better_how_it_thinks(mode: str, limits: Limits) -> None:
+    ask = asked(refused={("n", "m"): frozenset({Control.BUDGET})})
+    assert find_limits(ask, "m", node(mode)) == limits
+
+
+@pytest.mark.parametrize(
+    ("thinking", "model", "mode"),
+    [
+        ("{}", "m", "auto"),
+        ("all", "m", "all"),
+        ("{'qwen*': effort, '*': none}", "qwen3", "effort"),
+        ("{'qwen*': effort, '*': none}", "gemma", "none"),
+        ("{'qwen*': effort, qwen3: all}", "qwen3", "all"),
+        ("{'qwen*': effort}", "gemma", "auto"),
+    ],
+)
+def test_the_mode_of_a_model(thinking: str, model: str, mode: str) -> None:
+    assert thinking_mode(node(thinking), model) == mode
+
+
+def test_find_model() -> None:
+    assert find_model({"n": (ModelInfo("a"), BLIND)}, node(), "m") is BLIND
+    assert find_model({"n": (BLIND,)}, node(), "b") is None
+    assert find_model({}, node(), "m") is None

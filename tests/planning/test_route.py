@@ -1,0 +1,35 @@
+"""A request as it goes out to one node."""
+
+from __future__ import annotations
+
+from casedesk_proxy.dialects.core.contract import Question
+from casedesk_proxy.planning.route import Route
+from casedesk_proxy.terms import Dialect
+from tests.planning.configs import make_snapshot
+
+NODES = make_snapshot().nodes
+
+
+def route(**more: Question) -> Route:
+    return Route(Dialect.OPENAI, "/v1/x?a=b", ((b"X-A", b"b"),), "req-1", b"body", **more)
+
+
+def test_each_node_has_its_own_host_and_its_own_key() -> None:
+    made = route()
+    local, google = made.request_for(NODES["local"]), made.request_for(NODES["google"])
+    assert local.startswith(b"POST /v1/x?a=b HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nX-A: b\r\n")
+    assert google.startswith(b"POST /base/v1/x?a=b HTTP/1.1\r\nHost: gemini.example\r\n")
+    assert b"google-key" in google
+    assert b"google-key" not in local
+    assert local.endswith(b"\r\nx-request-id: req-1\r\nContent-Length: 4\r\n\r\nbody")
+    assert made.request_for(NODES["local"]) == local, "its head is kept"
+    assert "google-key" not in repr(made)
+
+
+def test_a_question_beside_the_request_is_a_request_of_its_own() -> None:
+    made = route(question=Question("/tokenize", b"counted", lambda body: None))
+    made.request_for(NODES["google"])
+    asked = made.question_for(NODES["google"])
+    assert asked.startswith(b"POST /base/tokenize HTTP/1.1\r\nHost: gemini.example\r\n")
+    assert asked.endswith(b"\r\nContent-Length: 7\r\n\r\ncounted")
+    assert b"google-key" in asked
