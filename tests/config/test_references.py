@@ -87,6 +87,10 @@ def test_clients_and_administration_have_addresses_of_their_own(
     assert [one for one, _ in found(server=server)] == [path]
 
 
+def test_what_is_no_address_is_left_to_the_schema() -> None:
+    assert found(server={"listen": "nowhere", "admin": 7}) == []
+
+
 def test_warnings_about_nodes() -> None:
     nodes = {
         "a": NODE,

@@ -279,6 +279,12 @@ def test_no_default_deployment_is_null() -> None:
     ]
 
 
+def test_a_mapping_that_is_no_name_with_a_space_in_it() -> None:
+    assert told("nodes", "models: [{a: b, c: d}]") == (
+        "nodes.a.models[0]: is a mapping, but text is wanted"
+    )
+
+
 def test_a_list_of_tokens_that_was_emptied() -> None:
     assert complaints_about("tokens:\n") == [
         "tokens: is empty, but a list is wanted; write [] for none, or leave the key out"

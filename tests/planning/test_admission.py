@@ -130,6 +130,15 @@ def test_without_any_token_a_missing_deployment_is_called_missing() -> None:
         admit(snapshot, head(chat("desk")), HOSTS)
 
 
+def test_what_is_known_of_a_request_that_is_refused() -> None:
+    asked = head(chat("nowhere"), ((b"x-api-key", b"token-of-alice"),))
+    assert has_token(SNAPSHOT, asked)
+    assert read_facts(asked) == CallFacts("openai", "chat/completions")
+    lost = head("/v1beta/models/m", method="OPTIONS")
+    assert not has_token(SNAPSHOT, lost)
+    assert read_facts(lost) == CallFacts("gemini")
+
+
 def test_what_is_decided_beside() -> None:
     mine = ((b"x-api-key", b"token-of-alice"), (b"x-request-id", b"my-id"))
     admitted = admit(SNAPSHOT, head("/v1/models?key=hidden&a=1", mine, "GET"), HOSTS)

@@ -40,6 +40,12 @@ def test_both_spellings_of_googles_field_count() -> None:
     assert beginning(Dialect.GEMINI, {"contents": []}) != one
 
 
+@pytest.mark.parametrize("surface", list(Dialect))
+def test_what_is_no_conversation_has_a_key_too(surface: Dialect) -> None:
+    odd = {"messages": "x", "contents": 7, "system": 7, "input": 7}
+    assert len(beginning(surface, odd)) == 16
+
+
 def test_claude_codes_volatile_line_moves_no_conversation() -> None:
     def key(mark: str) -> bytes:
         system = [

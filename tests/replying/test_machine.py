@@ -198,6 +198,17 @@ def test_how_the_node_leaves_behind_a_complete_translation_does_not_matter() -> 
     assert is_complete(played.body)
 
 
+@pytest.mark.parametrize(("last", "ends"), [(DONE, True), (EVENTS[0], False)])
+def test_a_node_without_framing_ends_its_reply_by_closing(last: bytes, ends: bool) -> None:
+    for reset in (False, True):
+        played = Played(head_of("200 OK", "close", "text/event-stream"))
+        played.feed(last)
+        played.do(played.machine.lose(reset=reset))
+        assert is_complete(played.body) is (ends and not reset)
+        assert (played.machine.terminal is Terminal.COMPLETED) is (ends and not reset)
+        assert played.machine.lost is reset
+
+
 def test_a_read_of_very_many_chunks_is_taken_in_several_rounds() -> None:
     played = Played(SSE)
     many = frame_chunk(b"x") * (MAX_CHUNKS + 7)

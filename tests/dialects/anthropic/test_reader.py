@@ -11,6 +11,12 @@ from tests.dialects.asking import HELLO, call, context
 BEGIN = b'event: message_start\ndata: {"type":"message_start","message":{"model":"m"}}\n\n'
 
 
+def test_a_delta_of_no_known_shape_is_passed_over() -> None:
+    reader = gemini_anthropic.transpose(call(), HELLO, context()).translator
+    reader.feed(BEGIN)
+    assert reader.feed(b'data: {"type":"content_block_delta","index":0,"delta":7}\n\n') == b""
+
+
 @pytest.mark.parametrize(
     "event",
     [

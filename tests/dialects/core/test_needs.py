@@ -51,6 +51,7 @@ def parts(*blocks: Any) -> dict[str, Any]:
         (ANTHROPIC, messages(result(PICTURE)), Ability.VISION, "messages.0.content.0.content.0"),
         (ANTHROPIC, messages({"type": "document", "source": {"content": [PICTURE]}}),
          Ability.VISION, "messages.0.content.0.source.content.0"),
+        (ANTHROPIC, {"system": [TEXT, PICTURE]}, Ability.VISION, "system.1"),
         (ANTHROPIC, {"tools": [{}]}, Ability.TOOLS, "tools"),
         (OPENAI, messages(TEXT, {"type": "image_url"}), Ability.VISION, "messages[0].content[1]"),
         (OPENAI, messages({"type": "input_audio"}), Ability.AUDIO, "messages[0].content[0]"),

@@ -136,6 +136,10 @@ def test_thoughts_that_only_openai_can_read_are_dropped() -> None:
     assert json.loads(made.body)["messages"] == [{"role": "user", "content": "Hi\n\nWell?"}]
 
 
+def test_messages_without_content() -> None:
+    assert places(refused(asking(said("user", [])))) == ["input"]
+
+
 def test_pictures() -> None:
     picture = {"type": "input_image", "image_url": PNG, "detail": "low"}
     made = messages(said("user", [picture, {"type": "input_text", "text": "What?"}]))

@@ -26,6 +26,25 @@ def test_a_model_that_repeats_itself_is_an_error() -> None:
         reader.finish()
 
 
+def test_a_reply_begins_once_whatever_the_node_says_first() -> None:
+    reader = transposed(asking(stream=True)).translator
+    first = b'data: {"id":"chatcmpl-1","choices":[]}\n\n'
+    stream = b"".join([reader.feed(piece) for piece in (first, first, said("Hi"), DONE)])
+    kinds = [one["type"] for one in events(stream)]
+    assert kinds.count("response.created") == 1
+    assert events(stream)[0]["response"]["id"].startswith("resp_")
+
+
+def test_a_call_without_an_id_is_given_one() -> None:
+    reader = transposed(asking(stream=True)).translator
+    function = {"name": "f", "arguments": "{}"}
+    call = {"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}
+    sent = b"data: " + json.dumps({"choices": [call]}).encode() + b"\n\n"
+    made = [one for one in events(reader.feed(sent) + reader.feed(DONE)) if "item" in one]
+    (ident,) = {one["item"]["call_id"] for one in made}
+    assert ident.startswith("call_")
+
+
 @pytest.mark.parametrize(
     ("token", "shown"),
     [

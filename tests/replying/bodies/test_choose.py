@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.errors import StreamBroken, UpstreamFault
-from casedesk_proxy.replying.bodies.base import ReplyBody
+from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
 from casedesk_proxy.replying.bodies.choose import Chosen, NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.replying.shouting import Shouting
 
@@ -75,6 +76,23 @@ def test_a_client_that_was_kept_alive_waits_for_a_stream() -> None:
         choose(JSON, CHUNKED, kept_alive=True)
     with pytest.raises(StreamBroken, match="something else"):
         choose(EVENTS, CHUNKED, status=201, kept_alive=True)
+
+
+def test_a_client_that_was_kept_alive_with_a_bracket_waits_for_the_rest_of_an_array() -> None:
+    kept = choose(JSON, CHUNKED, framing=Framing.JSON_ARRAY, kept_alive=True).body
+    assert isinstance(kept, ReframedBody), "not the node's very bytes"
+    wire = frame_chunk(b'[{"a":1}')
+    assert kept.take(wire, kept.reader.read(wire), unsent=False) == frame_chunk(b'{"a":1}')
+
+
+def test_an_error_is_judged_before_it_goes_out() -> None:
+    body = choose(JSON, "Content-Length: 22", status=401).body
+    told = b"no access at host:1 ok"
+    body.take(told, body.reader.read(told), unsent=True)
+    breach = body.finish(unsent=True)
+    assert isinstance(breach, Breach)
+    assert breach.error.status == 401
+    assert "host:1" not in breach.error.message
 
 
 def test_an_error_goes_out_with_its_length() -> None:
