@@ -1,0 +1,30 @@
+"""How late the event loop runs what was due."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from casedesk_proxy.telemetry.loop_lag import LoopLagMonitor
+
+
+async def test_a_loop_that_is_busy_is_late() -> None:
+    seen: list[float] = []
+    measured = asyncio.Event()
+
+    def observe(delay: float) -> None:
+        seen.append(delay)
+        measured.set()
+
+    monitor = LoopLagMonitor(asyncio.get_running_loop(), observe)
+    monitor.start()
+    asyncio.get_running_loop().call_later(0.45, _be_busy, 0.3)
+    await measured.wait()
+    monitor.stop()
+    assert seen[0] >= 0.2
+
+
+def _be_busy(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass

@@ -1,0 +1,23 @@
+"""Which failures to connect are our own affair."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from casedesk_proxy.upstream.descriptors import are_used_up
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (OSError(errno.EMFILE, "too many open files"), True),
+        (OSError(errno.ENFILE, "too many open files in system"), True),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), False),
+        (OSError("no number"), False),
+        (ValueError(errno.EMFILE), False),
+    ],
+)
+def test_no_descriptor_is_left(error: BaseException, ours: bool) -> None:
+    assert are_used_up(error) is ours
