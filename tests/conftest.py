@@ -27,6 +27,7 @@ hypothesis.settings.register_profile("fast", deadline=None, max_examples=20, dat
 hypothesis.settings.load_profile("suite")
 
 _TESTS = Path(__file__).parent
+_ROOT = _TESTS.parent
 #: The folders whose tests wait for processes that they start.
 _FIRST = ("network", "systemd", "bench", "daemon", "node_sdks", "cli")
 
@@ -43,9 +44,24 @@ class Hung(BaseException):
     """No Exception, or hypothesis would hang again and again in search of a smaller example."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "Files and folders whose tests ran under coverage: of them, run the properties alone."
+    parser.addoption("--measured", default="", help=told)
+
+
+@pytest.hookimpl(trylast=True)  # Behind the plugin that marks properties.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    measured = [_ROOT / path for path in config.getoption("--measured").split()]
+    gone = [item for item in items if _is_measured(item, measured)]
+    config.hook.pytest_deselected(items=gone)
+    items[:] = [item for item in items if not _is_measured(item, measured)]
     items.sort(key=_wave)
     _limit_coroutines(items)
+
+
+def _is_measured(item: pytest.Item, measured: list[Path]) -> bool:
+    is_property = item.get_closest_marker("hypothesis") is not None
+    return not is_property and any(item.path.is_relative_to(path) for path in measured)
 
 
 def _wave(item: pytest.Item) -> int:
