@@ -1,0 +1,76 @@
+"""A request's way to its nodes, with nodes that are played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from casedesk_proxy.auth.browsers import Hosts
+from casedesk_proxy.errors import NoNode, NotFound
+from casedesk_proxy.planning.admission import Admitted, admit
+from casedesk_proxy.pools.control_memory import ControlMemory
+from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.server.forwarding import Forwarder, Timing
+from casedesk_proxy.terms import ModelInfo
+from casedesk_proxy.upstream.attempts import Attempts
+from tests.server.clients import FakeClient, request_of
+from tests.upstream.specs import snapshot
+
+WIRE = (
+    b"POST /proxy/d/openai/v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+)
+BODY = b'{"model": "%b", "messages": [{"role": "user", "content": "hi"}]}'
+
+
+class Nodes:
+    """The dispatcher and the metadata: none of the nodes can be reached."""
+
+    def __init__(self) -> None:
+        self.control_memory = ControlMemory()
+        self.reported = {"n": (ModelInfo("m"),)}
+        self.nodes: dict[str, Any] = {}
+        self.opened = 0
+        self.refreshed = 0
+
+    def attempts(self, token: str) -> Attempts:
+        return Attempts(token, self.control_memory)
+
+    async def open(self, *_: object) -> Any:
+        self.opened += 1
+        raise NoNode("none is there")
+
+    async def refresh(self, wait: float) -> None:
+        self.refreshed += 1
+
+
+async def forward(nodes: Nodes, model: bytes) -> Exchange:
+    loop = asyncio.get_running_loop()
+    found = snapshot(n="url: 'http://127.0.0.1:9', engine: openai, models: [m]")
+    request = request_of(FakeClient(), WIRE)
+    admitted = admit(found, request.head, Hosts((), ("h",), strict=False))
+    assert isinstance(admitted, Admitted)
+    exchange = Exchange("id-1", loop.time(), "POST", "/", "192.0.2.7")
+    forwarder = Forwarder(loop, cast(Any, nodes), cast(Any, nodes))
+    error = NoNode if model == b"m" else NotFound
+    with pytest.raises(error):
+        await forwarder.forward(request, exchange, admitted, found, BODY % model, Timing())
+    return exchange
+
+
+async def test_an_error_before_a_reply_is_the_handlers() -> None:
+    nodes = Nodes()
+    exchange = await forward(nodes, b"m")
+    assert (nodes.opened, nodes.refreshed) == (1, 0)
+    assert (exchange.planned.asked, exchange.planned.model) == ("m", "m")
+    assert exchange.planned.overhead is not None
+    assert exchange.status == 0
+
+
+async def test_for_an_unknown_model_the_nodes_lists_are_read_anew_once() -> None:
+    nodes = Nodes()
+    exchange = await forward(nodes, b"unknown")
+    assert (nodes.opened, nodes.refreshed) == (0, 1)
+    assert exchange.attempts is not None
+    assert exchange.attempts.count == 0
