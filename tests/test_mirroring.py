@@ -72,8 +72,7 @@ ELSEWHERE: dict[str, str] = {
     "server/test_bounds.py": "relay/room server/turns",
     "server/test_client.py": "server/limits server/stalls",
     "server/test_gateway.py": (
-        "relay/delivery relay/whole server/app server/forwarding server/handler server/public"
-        " server/results"
+        "relay/delivery relay/whole server/app server/handler server/public server/results"
     ),
     "server/test_failover.py": "upstream/lease upstream/slots",
     "server/test_heartbeat.py": "relay/prelude",
@@ -99,7 +98,7 @@ ELSEWHERE: dict[str, str] = {
 }
 
 #: Goes down with the list.
-MOST_ELSEWHERE = 108
+MOST_ELSEWHERE = 107
 
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")
