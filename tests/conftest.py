@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import inspect
 import os
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +33,10 @@ _TESTS = Path(__file__).parent
 _ROOT = _TESTS.parent
 #: The folders whose tests wait for processes that they start.
 _FIRST = ("network", "systemd", "bench", "daemon", "node_sdks", "cli")
+
+# Nothing is kept where the developer's own proxy keeps it.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="casedesk-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 # As the daemon does: the suite runs with all tricks, and without.
 turn_off(read_plain(os.environ.get(VARIABLE, "")))

@@ -32,6 +32,7 @@ class GaugeCollector(Collector):
         yield from self._streams()
         yield from self._nodes()
         yield from self._configuration()
+        yield from self._state()
 
     def _streams(self) -> Iterator[Metric]:
         served = self._served
@@ -89,6 +90,24 @@ class GaugeCollector(Collector):
         )  # fmt: skip
         yield _gauge(
             "config_age_seconds", "Seconds since then.", max(time.time() - configured.loaded, 0.0)
+        )
+
+    def _state(self) -> Iterator[Metric]:
+        store = self._served.store
+        yield _gauge(
+            "state_writable", "1 while the state file can be written; 0: also where there is none.",
+            store is not None and not store.fault,
+        )  # fmt: skip
+        if store is None:
+            return
+        yield _gauge("state_rows_waiting", "Rows that are not in it yet.", store.waiting)
+        yield CounterMetricFamily(
+            "casedesk_state_rows_dropped",
+            "Rows lost because too many waited for the state file, or because it refused them.",
+            store.dropped,
+        )
+        yield CounterMetricFamily(
+            "casedesk_state_failures", "Batches that could not be written at once.", store.failures
         )
 
 

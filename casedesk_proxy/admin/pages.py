@@ -16,6 +16,7 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.metrics import Metrics
 from casedesk_proxy.terms import Control
@@ -35,6 +36,7 @@ class Served(Protocol):
     config_status: ConfigStatus
     draining: bool
     urls: list[str]
+    store: StoreWriter | None
 
     @property
     def admin_hosts(self) -> Hosts: ...
@@ -152,6 +154,7 @@ def describe_status(served: Served, now: float) -> dict[str, Any]:
             "tried": round(configured.tried, 3),
             "refusal": configured.refusal or None,
         },
+        "state": _describe_store(served.store),
         "streams": len(served.watch.relays),
         "exchanges": dict(served.phases),
         "waiting": dict(served.waiting),
@@ -196,6 +199,18 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
             for (node, model), controls in served.refused_controls.items()
             if node == name
         },
+    }
+
+
+def _describe_store(store: StoreWriter | None) -> dict[str, Any] | None:
+    """None: nothing is kept."""
+    if store is None:
+        return None
+    return {
+        "file": str(store.path),
+        "fault": store.fault or None,
+        "waiting": store.waiting,
+        "dropped": store.dropped,
     }
 
 

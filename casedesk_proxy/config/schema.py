@@ -1,26 +1,18 @@
 """The configuration as values: every key, its type, its default and what it is for.
 
-Frozen; unknown keys are errors. ``reload`` in a field's ``json_schema_extra`` says whether a
-running proxy takes a change of it; the editor's schema, the documented example and the reload
-all read it from here.
+What all of it has in common: see `section`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictInt,
-    StrictStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictInt, StrictStr, field_validator, model_validator
 
 from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
+from casedesk_proxy.config.ledger import Ledger
+from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import (
     AbsolutePath,
     Address,
@@ -42,11 +34,13 @@ from casedesk_proxy.terms import Dialect
 __all__ = [
     "Config",
     "Deployment",
+    "Ledger",
     "LogLevel",
     "Node",
     "NodeTls",
     "Policy",
     "Secret",
+    "Section",
     "Server",
     "ServerTls",
     "Token",
@@ -58,20 +52,6 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 Items = Annotated[StrictInt, Field(ge=1000, le=10_000_000)]
-
-
-def setting(
-    description: str, default: Any = ..., *, reload: bool = True, shown: bool = True
-) -> Any:
-    """A key of the file. ``reload``: whether a running proxy takes a change of it."""
-    extra = {"reload": reload}
-    return Field(default, description=description, json_schema_extra=extra, repr=shown)  # type: ignore[arg-type]
-
-
-class Section(BaseModel):
-    """What all sections share. Errors never repeat their input: it may be a secret."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Secret(Section):
@@ -160,6 +140,12 @@ class Server(Section):
     access_log: Switch = setting("One line for every exchange.", True)
     log_level: LogLevel = setting("Least grave lines that are written.", "info")
     watch: Switch = setting("Reload when this file is edited.", False)
+    state_directory: AbsolutePath | None = setting(
+        "Where the proxy keeps what it is to know after a restart, such as the ledger; null: "
+        "systemd's StateDirectory, else ~/.local/state/casedesk-proxy.",
+        None,
+        reload=False,
+    )
     tls: ServerTls | None = setting(
         "Serve https instead of http; renewed files are read again on reload.", None, reload=False
     )
@@ -294,6 +280,7 @@ class Config(Section):
     default_deployment: StrictStr | None = setting(
         "Deployment of the bare mounts (/v1, /v1beta, /genai) for tokens that open several.", None
     )
+    ledger: Ledger = setting("Who used what.", Ledger())
     nodes: dict[Name, Node] = setting("Inference servers by name.", {})
     deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
     tokens: tuple[Token, ...] = setting("Who may use deployments with auth: tokens.", ())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import sys
 
 import uvloop
@@ -12,11 +14,12 @@ from casedesk_proxy.daemon.reload import Prepared
 from casedesk_proxy.daemon.run import Daemon
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.simulator.app import start
+from casedesk_proxy.store.file import find_directory
 
 __all__ = ["serve_demo"]
 
 _CONFIG = """
-server: {{listen: "{listen}", admin: null}}
+server: {{listen: "{listen}", admin: null, state_directory: {state}}}
 default_deployment: desk
 nodes:
   simulated: {{url: "{url}", engine: openai, speaks: [gemini, anthropic, openai]}}
@@ -53,7 +56,11 @@ def serve_demo(listen: str, pace: float) -> None:
 async def _run(listen: str, pace: float) -> None:
     simulator = await start(pace=pace)
     try:
-        config = load_config(_CONFIG.format(listen=listen, url=simulator.url), "demo").config
+        # Beside what a proxy of the same user counts, not in it.
+        directory = find_directory(None, os.environ)
+        state = json.dumps(None if directory is None else f"{directory}-demo")
+        text = _CONFIG.format(listen=listen, url=simulator.url, state=state)
+        config = load_config(text, "demo").config
         await Daemon(Prepared(config, {})).run(_invite)
     finally:
         await simulator.stop()

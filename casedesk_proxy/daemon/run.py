@@ -22,12 +22,17 @@ from casedesk_proxy.daemon.inherited_sockets import InheritedSockets, take_inher
 from casedesk_proxy.daemon.logs import LogHandler, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
+from casedesk_proxy.daemon.state import open_store
 from casedesk_proxy.daemon.watchdog import Watchdog
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.store.writer import StoreWriter
 
 __all__ = ["Daemon", "serve"]
 
 log = logging.getLogger(__name__)
+
+#: Seconds in which the last rows of the ledger are written at the end.
+STORE_GRACE_S = 5.0
 
 
 def serve(prepare: Prepare, file: Path) -> None:
@@ -72,7 +77,8 @@ class Daemon:
         """Serve inside a running loop; ``ready`` is called once requests are taken."""
         inherited = take_inherited_sockets(os.environ)
         self._listen_to_signals()
-        gateway = self._make_gateway(inherited)
+        store = await asyncio.to_thread(open_store, self._prepared.config, os.environ)
+        gateway = self._make_gateway(inherited, store)
         loop = asyncio.get_running_loop()
         watchdog = Watchdog(
             loop, self._notifier, watchdog_timeout(os.environ),
@@ -90,13 +96,15 @@ class Daemon:
         finally:
             watch.stop()
             await gateway.stop()
+            if store is not None:
+                await asyncio.to_thread(store.close, STORE_GRACE_S)
             watchdog.stop()
             self._log.log_suppressed(float("inf"))
 
-    def _make_gateway(self, inherited: InheritedSockets) -> Gateway:
+    def _make_gateway(self, inherited: InheritedSockets, store: StoreWriter | None) -> Gateway:
         return Gateway(
             self._prepared.config, self._prepared.secrets, log_formatter=self._log.line_formatter,
-            public=inherited.public, admin=inherited.admin,
+            public=inherited.public, admin=inherited.admin, store=store,
         )  # fmt: skip
 
     def _make_reloader(self, gateway: Gateway, watchdog: Watchdog) -> tuple[Reloader, FileWatch]:
@@ -158,6 +166,8 @@ def _report(gateway: Gateway) -> None:
     log.info("serving on %s", ", ".join(gateway.urls))
     if gateway.admin_urls:
         log.info("admin on %s", ", ".join(gateway.admin_urls))
+    if gateway.store is not None:
+        log.info("state in %s", gateway.store.path)
 
 
 def _quieten_collector() -> None:

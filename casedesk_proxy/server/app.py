@@ -18,6 +18,7 @@ from casedesk_proxy.admin.timeouts import with_timeouts
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
+from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Terminal
@@ -35,6 +36,7 @@ from casedesk_proxy.server.runtime import (
     relocate,
 )
 from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
@@ -68,10 +70,12 @@ class Gateway:
         public: Sequence[socket.socket] = (),
         admin: Sequence[socket.socket] = (),
         sinks: Sequence[Sink] = (),
+        store: StoreWriter | None = None,
     ) -> None:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
-        end, beside the metrics and the access log.
+        end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
+        None: nothing is kept.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
@@ -93,7 +97,10 @@ class Gateway:
         self.metadata = Metadata(loop, self.serving, self.dispatcher.slots.set_slot_count)
         self.dispatcher.slots.on_service_lost = self.metadata.failed
         self._prober = Prober(loop, self.serving, self.dispatcher.slots, self.metadata)
-        recipients = (self.metrics.count, *sinks)
+        self.store = store
+        recipients = [self.metrics.count, *sinks]
+        if store is not None and config.ledger.enabled:
+            recipients.append(ledger(store))
         self._handler = Handler(loop, self.serving, self.dispatcher, self.metadata, recipients)
         self._apply(None)
         self._public = PublicServer(

@@ -78,3 +78,4 @@ def test_written_defaults_are_the_real_ones() -> None:
     for name in type(default).model_fields:
         if name != "tls":
             assert getattr(written, name) == getattr(default, name), name
+    assert load_config(DOCUMENTED, "").config.ledger == Config().ledger

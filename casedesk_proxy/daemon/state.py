@@ -1,0 +1,31 @@
+"""The state file of this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from casedesk_proxy.config.schema import Config
+from casedesk_proxy.store.file import FILE_NAME, find_directory
+from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.store.writer import StoreWriter
+
+__all__ = ["open_store"]
+
+log = logging.getLogger(__name__)
+
+
+def open_store(config: Config, environ: Mapping[str, str]) -> StoreWriter | None:
+    """Started. None where there is no place for it, which the log says: requests are served all
+    the same."""
+    directory = find_directory(config.server.state_directory, environ)
+    if directory is None:
+        log.error("no state file, hence no ledger: $HOME is not set; set server.state_directory")
+        return None
+    store = StoreWriter(directory / FILE_NAME)
+    try:
+        store.start()
+    except StoreError as error:
+        log.error("no state file, hence no ledger: %s: %s", store.path, error)
+        return None
+    return store

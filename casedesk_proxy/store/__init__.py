@@ -1,0 +1,1 @@
+"""Layer 5: the state file: what the proxy keeps beyond its process, in one SQLite file."""

@@ -1,0 +1,80 @@
+"""The state file: where it lies and how it is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from casedesk_proxy.store.schema import MIGRATIONS, StoreError, check_form, migrate
+
+__all__ = ["FILE_NAME", "find_directory", "open_reader", "open_writer"]
+
+FILE_NAME = "state.db"
+#: Seconds that a writer waits for another process, which holds the file for milliseconds.
+_BUSY_S = 5.0
+
+
+def find_directory(configured: str | None, environ: Mapping[str, str]) -> Path | None:
+    """Where the state file lies: as ``server.state_directory`` says, else in systemd's
+    StateDirectory, else in the user's. None: there is no such place."""
+    if configured is not None:
+        return Path(configured)
+    if given := environ.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    if base := environ.get("XDG_STATE_HOME"):
+        return Path(base) / "casedesk-proxy"
+    home = environ.get("HOME", "")
+    return Path(home, ".local/state/casedesk-proxy") if home.startswith("/") else None
+
+
+def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
+    """The file, made where it is missing, in the newest form. Transactions are the caller's.
+    ``busy_s``: how long it waits for other processes that write.
+
+    Raises StoreError, OSError and sqlite3.Error.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Who used what is nobody else's business, whatever the umask.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    try:
+        check_form(connection)
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreError("its file system cannot share it; name a local state_directory")
+        # A crash of the process loses nothing that was committed; a power cut the last batches.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> closing[sqlite3.Connection]:
+    """To read beside whoever writes: a context manager that closes it.
+
+    Raises StoreError, also where there is no such file or it is older than this program.
+    """
+    if not path.exists():
+        raise StoreError("it does not exist; the proxy makes it when it starts")
+    try:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
+        )
+    except sqlite3.Error as error:
+        raise StoreError(f"it cannot be opened: {error}") from error
+    try:
+        if check_form(connection) < len(MIGRATIONS):
+            raise StoreError("an older version of the proxy wrote it; restart the proxy")
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(f"it cannot be read: {error}") from error
+    except StoreError:
+        connection.close()
+        raise
+    return closing(connection)

@@ -1,0 +1,84 @@
+"""The tables of the state file, and how an older file gets them.
+
+A file's ``user_version`` is the number of migrations that it has been through. To change a table,
+append a migration; what is here stays as it is, for the files that have been through it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+
+__all__ = ["MIGRATIONS", "StoreError", "check_form", "migrate"]
+
+#: Marks a SQLite file as ours.
+_MARK = int.from_bytes(b"CDPx")
+
+#: One tuple of statements a migration. Times are seconds since 1970, spans seconds.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # What the file says of itself. ``origin`` names it among the files of several hosts.
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        # One row for each exchange. An id is never given twice; NULL: not known.
+        """CREATE TABLE exchanges (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            request TEXT NOT NULL, ended REAL NOT NULL,
+            key TEXT NOT NULL, deployment TEXT NOT NULL, surface TEXT NOT NULL,
+            action TEXT NOT NULL, asked TEXT NOT NULL, model TEXT NOT NULL, node TEXT NOT NULL,
+            status INTEGER NOT NULL, ending TEXT NOT NULL, code TEXT NOT NULL,
+            prompt INTEGER, output INTEGER, cached INTEGER, thoughts INTEGER,
+            estimated INTEGER NOT NULL,
+            first_byte REAL, duration REAL NOT NULL, queued REAL NOT NULL
+        )""",
+        "CREATE INDEX exchanges_by_time ON exchanges (ended)",
+        # What pruned exchanges came to. A day is UTC's, as YYYY-MM-DD.
+        """CREATE TABLE days (
+            day TEXT NOT NULL, key TEXT NOT NULL, deployment TEXT NOT NULL, model TEXT NOT NULL,
+            exchanges INTEGER NOT NULL, failed INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            prompt INTEGER NOT NULL, output INTEGER NOT NULL,
+            cached INTEGER NOT NULL, thoughts INTEGER NOT NULL, duration REAL NOT NULL,
+            PRIMARY KEY (day, key, deployment, model)
+        ) WITHOUT ROWID""",
+    ),
+)
+
+
+class StoreError(Exception):
+    """The state file cannot be used; the message says why and what to do, without its name."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest form, in one transaction; several processes may try at once.
+
+    Raises StoreError, and sqlite3.Error where the file cannot be used.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = check_form(connection)
+        for statements in MIGRATIONS[done:]:
+            for statement in statements:
+                connection.execute(statement)
+        if not done:
+            connection.execute(f"PRAGMA application_id = {_MARK}")
+            connection.execute("INSERT INTO facts VALUES ('origin', ?)", (uuid.uuid4().hex,))
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def check_form(connection: sqlite3.Connection) -> int:
+    """How many migrations the file has been through. Raises StoreError for the file of another
+    program, and for one that a newer version of this one has written."""
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if mark != _MARK and tables:
+        raise StoreError("it belongs to another program; name another state_directory")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"a newer version of the proxy wrote it (form {version}, this one knows"
+            f" {len(MIGRATIONS)}); upgrade this one, or name another state_directory"
+        )
+    return int(version)

@@ -1,0 +1,280 @@
+"""Writes the state file, without anybody waiting for its disk.
+
+A disk may be full or slow, the file locked by another program, deleted, or damaged. So one thread
+writes, in batches, and whoever has something to write hands it over and goes on. What cannot be
+written is kept, up to a bound, and written when that becomes possible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from itertools import groupby
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from casedesk_proxy.store.file import open_writer
+from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.terms import record
+
+__all__ = ["Insert", "StoreWriter"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds for which rows wait for others to share their transaction.
+_GATHER_S = 0.1
+#: Seconds until a file that could not be written is tried again.
+_RETRY_S = 1.0
+#: Rows that wait for the file; some hundred bytes each. What comes then is dropped.
+_MAX_WAITING_ROWS = 200_000
+#: Rows of one transaction, so that other processes get their turn.
+_MAX_BATCH_ROWS = 2_000
+#: What says that the file or its disk is at fault, and what of it that a row is.
+_FILE_FAULTS = (sqlite3.DatabaseError, OSError, StoreError)
+_ROW_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
+
+@record
+class Insert:
+    """Rows of one kind: ``statement`` has a place for each value of what ``row`` makes of an
+    item, in the writer's thread."""
+
+    statement: str
+    row: Callable[[Any], Sequence[Any]]
+
+
+class StoreWriter:
+    """``fault`` says why the file cannot be written now; empty while it can. ``failures`` counts
+    the batches that could not be written at once, ``written`` the rows that were."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gather_s: float = _GATHER_S,
+        retry_s: float = _RETRY_S,
+        max_waiting_rows: int = _MAX_WAITING_ROWS,
+        open_file: Callable[[Path], sqlite3.Connection] = open_writer,
+    ) -> None:
+        self.path = path
+        self.fault = ""
+        self.failures = 0
+        self.written = 0
+        self._gather_s = gather_s
+        self._retry_s = retry_s
+        self._max_waiting_rows = max_waiting_rows
+        self._open_file = open_file
+        self._overflown = self._refused = 0
+        self._items: deque[tuple[Insert, Any]] = deque()
+        #: The batch that is being written, and is tried again.
+        self._batch: list[tuple[Insert, Any]] = []
+        self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._is_called = False
+        self._is_closing = False
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] = (0, 0)
+        self._lost_before = 0
+        self._thread = threading.Thread(target=self._run, name="state file", daemon=True)
+
+    def start(self) -> None:
+        """Open the file, or make it. Raises StoreError where a file of ours can never be there;
+        one that is locked or damaged, or whose disk is full, is tried again and again."""
+        try:
+            self._open()
+        except OSError as error:
+            raise StoreError(_explain(error)) from error
+        except sqlite3.Error as error:
+            self._note_fault(error)
+        # SQLite's connections are for the thread that made them.
+        self._close_file()
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many rows are not in the file yet."""
+        return len(self._items) + len(self._batch)
+
+    @property
+    def dropped(self) -> int:
+        """How many rows were lost: too many waited, or they could not stand in a table."""
+        return self._overflown + self._refused
+
+    def write(self, insert: Insert, item: Any) -> None:
+        """Hand over a row: in the file within 0.2 s, in the order of the calls. Never waits and
+        never raises. From one thread at a time."""
+        if len(self._items) >= self._max_waiting_rows:
+            self._overflown += 1
+            return
+        self._items.append((insert, item))
+        if not self._is_called:
+            self._is_called = True
+            self._bell.put(None)
+
+    def perform(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Do ``work`` in a transaction of its own, behind all rows that were handed over before:
+        it is in the file once the future has its result. The future raises StoreError where the
+        file cannot be written, or what ``work`` raises; nothing of it is in the file then. From
+        any thread; in a coroutine, ``await asyncio.wrap_future(...)``."""
+        future: Future[T] = Future()
+        if self._is_closing:
+            future.set_exception(StoreError("the proxy is stopping"))
+            return future
+        self._jobs.append((work, future))
+        self._bell.put(None)
+        return future
+
+    def close(self, within_s: float) -> None:
+        """Write what waits, for as long as that, and close the file."""
+        self._is_closing = True
+        self._bell.put(None)
+        if self._thread.is_alive():
+            self._thread.join(within_s)
+        if lost := self.waiting:
+            log.error("%s: %d rows could not be written before the end", self.path, lost)
+
+    # What the thread does.
+
+    def _run(self) -> None:
+        while not self._is_closing or (self.waiting and not self.fault) or self._jobs:
+            with contextlib.suppress(Empty):
+                self._bell.get(timeout=self._retry_s if self.fault and self.waiting else None)
+            if not self._jobs and not self._is_closing:
+                # Nobody else rings meanwhile, but for jobs and the end.
+                with contextlib.suppress(Empty):
+                    self._bell.get(timeout=self._gather_s)
+            self._is_called = False
+            self._write_waiting()
+            self._do_jobs()
+        self._close_file()
+
+    def _write_waiting(self) -> None:
+        while self._batch or self._items:
+            room = _MAX_BATCH_ROWS - len(self._batch)
+            self._batch += [self._items.popleft() for _ in range(min(room, len(self._items)))]
+            try:
+                self._transact(self._insert_batch)
+            except Exception as error:
+                if _is_file_fault(error):
+                    self._note_fault(error)
+                    return
+                self._write_singly()
+            self.written += len(self._batch)
+            self._batch = []
+            self._note_success()
+
+    def _insert_batch(self, connection: sqlite3.Connection) -> None:
+        for insert, group in groupby(self._batch, key=lambda one: one[0]):
+            connection.executemany(insert.statement, [insert.row(item) for _, item in group])
+
+    def _write_singly(self) -> None:
+        """One of the batch cannot stand in its table. What the file refuses meanwhile is lost."""
+        batch, good = self._batch, []
+        for one in batch:
+            self._batch = [one]
+            try:
+                self._transact(self._insert_batch)
+                good.append(one)
+            except Exception:
+                self._refused += 1
+                log.exception("a row could not be written to %s", self.path)
+        self._batch = good
+
+    def _do_jobs(self) -> None:
+        while self._jobs:
+            work, future = self._jobs.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            self._write_waiting()
+            if self._batch:
+                future.set_exception(StoreError(self.fault))
+                continue
+            try:
+                future.set_result(self._transact(work))
+                self._note_success()
+            except Exception as error:
+                if _is_file_fault(error):
+                    self._drop_file()
+                    error = StoreError(_explain(error))
+                future.set_exception(error)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._usable()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _usable(self) -> sqlite3.Connection:
+        """The file, opened anew where it was replaced or deleted: what is written to a deleted
+        one is nowhere."""
+        if self._connection is not None and _identify(self.path) != self._identity:
+            self._close_file()
+        return self._connection or self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        self._connection = self._open_file(self.path)
+        self._identity = _identify(self.path)
+        return self._connection
+
+    def _drop_file(self) -> None:
+        """Open it anew the next time: whoever mends it may put another in its place."""
+        with contextlib.suppress(sqlite3.Error):
+            self._close_file()
+        self._connection = None
+
+    def _close_file(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _note_fault(self, error: Exception) -> None:
+        self._drop_file()
+        self.failures += 1
+        why = _explain(error)
+        if why != self.fault:
+            log.error(
+                "%s cannot be written: %s. Requests are served; up to %d rows wait for the file",
+                self.path, why, self._max_waiting_rows,
+            )  # fmt: skip
+        self.fault = why
+
+    def _note_success(self) -> None:
+        if not self.fault:
+            return
+        self.fault = ""
+        lost, self._lost_before = self.dropped - self._lost_before, self.dropped
+        log.warning("%s is written again; %d rows were lost meanwhile", self.path, lost)
+
+
+def _identify(path: Path) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def _is_file_fault(error: Exception) -> bool:
+    return isinstance(error, _FILE_FAULTS) and not isinstance(error, _ROW_FAULTS)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error)

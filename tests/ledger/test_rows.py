@@ -1,0 +1,63 @@
+"""What an exchange leaves in the ledger: who and how much, and nothing of what was said."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE, exchange_row, ledger
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
+from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
+from casedesk_proxy.store.writer import StoreWriter
+from casedesk_proxy.terms import Usage
+
+WHOLE = ExchangeRecord(
+    request_id="r1", started=100.0, ended=102.5, method="POST", target="/secret?q", client="::1",
+    surface="openai", action="chat/completions", deployment="desk", token="alice", asked="gpt",
+    model="m", node="gpu0", attempts=1, queued=0.25, status=200, terminal=Terminal.COMPLETED,
+    first_byte=101.0, received=10, sent=20, events=3, usage=Usage(5, 7, 2, 1),
+)  # fmt: skip
+
+
+def enter(outcome: ExchangeRecord) -> dict[str, object]:
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
+    connection.execute(EXCHANGE.statement, exchange_row((1_700_000_000.1234, outcome)))
+    row = connection.execute("SELECT * FROM exchanges").fetchone()
+    return dict(zip(COLUMNS, row, strict=True))
+
+
+def test_a_whole_exchange() -> None:
+    assert enter(WHOLE) == {
+        "request": "r1", "ended": 1_700_000_000.123, "key": "alice", "deployment": "desk",
+        "surface": "openai", "action": "chat/completions", "asked": "gpt", "model": "m",
+        "node": "gpu0", "status": 200, "ending": "completed", "code": "", "prompt": 5, "output": 7,
+        "cached": 2, "thoughts": 1, "estimated": 0, "first_byte": 1.0, "duration": 2.5,
+        "queued": 0.25,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("terminal", Terminal)
+def test_every_ending_has_a_row(terminal: Terminal) -> None:
+    bare = ExchangeRecord(request_id="r", started=1.0, ended=1.0, terminal=terminal)
+    row = enter(bare)
+    assert row["ending"] == terminal.value
+    assert (row["prompt"], row["output"], row["first_byte"]) == (None, None, None)
+
+
+def test_they_are_written_but_for_floods(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    writer = StoreWriter(path, gather_s=0.001, open_file=open_writer)
+    writer.start()
+    sink = ledger(writer, lambda: 1.5)
+    sink(WHOLE)
+    sink(replace(WHOLE, request_id="flood", summed_up=True))
+    sink(replace(WHOLE, request_id="r2"))
+    writer.close(10)
+    with open_reader(path) as reader:
+        assert list(reader.execute("SELECT request, ended FROM exchanges")) == [
+            ("r1", 1.5), ("r2", 1.5),
+        ]  # fmt: skip

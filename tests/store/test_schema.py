@@ -1,0 +1,75 @@
+"""Files of all ages come to the newest form; others are left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from casedesk_proxy.store import schema
+from casedesk_proxy.store.schema import MIGRATIONS, StoreError, check_form, migrate
+
+
+def memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def test_an_empty_file_gets_all_tables_and_a_name_of_its_own() -> None:
+    one, other = memory(), memory()
+    migrate(one)
+    migrate(other)
+    assert {"exchanges", "days"} <= tables(one)
+    origins = {c.execute("SELECT value FROM facts").fetchone() for c in (one, other)}
+    assert len(origins) == 2
+
+
+def test_once_is_enough() -> None:
+    connection = memory()
+    migrate(connection)
+    before = list(connection.execute("SELECT * FROM facts"))
+    migrate(connection)
+    assert list(connection.execute("SELECT * FROM facts")) == before
+    assert check_form(connection) == len(MIGRATIONS)
+
+
+def test_an_older_file_keeps_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = memory()
+    migrate(connection)
+    connection.execute("INSERT INTO facts VALUES ('mine', '1')")
+    more = (*MIGRATIONS, ("ALTER TABLE days ADD COLUMN later TEXT",))
+    monkeypatch.setattr(schema, "MIGRATIONS", more)
+    migrate(connection)
+    assert check_form(connection) == len(more)
+    assert connection.execute("SELECT value FROM facts WHERE name = 'mine'").fetchone() == ("1",)
+
+
+def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = memory()
+    migrate(connection)
+    broken = (*MIGRATIONS, ("CREATE TABLE later (x)", "no statement"))
+    monkeypatch.setattr(schema, "MIGRATIONS", broken)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection)
+    assert "later" not in tables(connection)
+    assert check_form(connection) == len(MIGRATIONS)
+
+
+def test_a_newer_file_is_refused() -> None:
+    connection = memory()
+    migrate(connection)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(StoreError, match=r"a newer version of the proxy wrote it .*; upgrade"):
+        migrate(connection)
+    assert not connection.in_transaction
+
+
+def test_the_file_of_another_program_is_refused() -> None:
+    connection = memory()
+    connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StoreError, match="another program"):
+        migrate(connection)
+    assert tables(connection) == {"theirs"}
