@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall
+.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -18,6 +18,7 @@ help:
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
 	@echo "make uninstall  takes them away again, but for the config"
+	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
 	@echo "make bench-micro  what each hot module costs; AGAINST=REV: compared with a commit"
@@ -100,6 +101,9 @@ install:
 
 uninstall:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/install --remove
+
+deb:
+	packaging/build-deb
 
 fix: $(VENV)/.test
 	$(BIN)/ruff check --fix .

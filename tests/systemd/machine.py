@@ -1,7 +1,7 @@
 """A real systemd as PID 1 of namespaces of its own: mounts, processes, host name, IPC, cgroups.
 
-What it changes is gone with it: /run and /tmp are its own, /etc, /usr/local and /var are overlays.
-The network is shared, so clients reach it over loopback. Distribution units are out of its sight.
+What it changes is gone with it: /run and /tmp are its own, /etc, /usr and /var are overlays.
+The network is shared, so clients reach it over loopback. Of the distribution's units none runs.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Machine", "boot"]
+__all__ = ["INSTALL", "Machine", "boot", "install_packages"]
 
 ROOT = Path(__file__).parents[2]
 MANAGER = "/lib/systemd/systemd"
 #: A Python that the service can see: not one from somebody's home.
 PYTHON = "/usr/bin/python3"
+INSTALL = f"make --silent install PYTHON={PYTHON}"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 #: What ordinary units depend on, with nothing behind it.
@@ -36,13 +37,15 @@ set -eu
 mount --make-rprivate /
 mkdir -p "$STAGE/mounts"
 mount -t tmpfs -o mode=755 tmpfs "$STAGE/mounts"
-for place in etc usr/local var; do
+for place in etc usr var; do
     mkdir -p "$STAGE/mounts/$place" "$STAGE/mounts/work/$place"
     layers=lowerdir=/$place,upperdir=$STAGE/mounts/$place,workdir=$STAGE/mounts/work/$place
     mount -t overlay -o "$layers" overlay "/$place"
 done
 cd "$SOURCE"
-make --silent install PYTHON={python} >"$STAGE/install.log" 2>&1
+{{ {install} ; }} >"$STAGE/install.log" 2>&1
+# Containers forbid packages to start services with it.
+rm -f /usr/sbin/policy-rc.d
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/units /run/source
 mount --bind "$STAGE" /run/source
@@ -56,7 +59,8 @@ umount -R /sys/fs/cgroup 2>/dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 # Among themselves, as systemd has it where it boots: credentials are mounted by a child of it.
 mount --make-rshared /
-export container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/usr/local/lib/systemd/system:/run/units
+# Targets of the same names as the distribution's come first, with nothing behind them.
+export container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/usr/local/lib/systemd/system:/run/units:/lib/systemd/system
 exec {manager} --system --unit=test.target --log-target=journal
 """
 
@@ -123,12 +127,13 @@ class Machine:
 
 
 @contextmanager
-def boot(stage: Path) -> Iterator[Machine]:
-    """A machine with the project installed; ``stage`` is an empty folder for its needs."""
+def boot(stage: Path, install: str = INSTALL) -> Iterator[Machine]:
+    """``install`` is run by a shell in the project's folder, before systemd starts. ``stage`` is an
+    empty folder for the machine's needs, inside it /run/source."""
     _install_systemd()
     _write_units(stage)
     script = stage / "boot"
-    script.write_text(_SCRIPT.format(python=PYTHON, manager=MANAGER))
+    script.write_text(_SCRIPT.format(install=install, manager=MANAGER))
     with (stage / "console.log").open("w") as console:
         unshare = subprocess.Popen(
             ["unshare", "-mpfuiC", "--kill-child", "--mount-proc", "sh", str(script)],
@@ -199,9 +204,13 @@ def _install_systemd() -> None:
         ),
         "make": shutil.which("make") is not None,
     }  # fmt: skip
-    missing = [name for name, there in wanted.items() if not there]
-    if missing:
+    install_packages(*(name for name, there in wanted.items() if not there))
+
+
+def install_packages(*names: str) -> None:
+    """Of Debian, where they are missing."""
+    if names:
         environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names]
         subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
