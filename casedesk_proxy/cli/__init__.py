@@ -5,7 +5,17 @@ from __future__ import annotations
 import click
 
 from casedesk_proxy import __version__
-from casedesk_proxy.cli import check, demo, init, report, schema, serve, status, token
+from casedesk_proxy.cli import (
+    check,
+    demo,
+    init,
+    install_service,
+    report,
+    schema,
+    serve,
+    status,
+    token,
+)
 
 __all__ = ["main"]
 
@@ -25,5 +35,6 @@ for _command in (
     init.init,
     token.token,
     demo.demo,
+    install_service.install_service,
 ):
     main.add_command(_command)

@@ -36,7 +36,7 @@ _PATIENCE_S = 1.0
 @click.option("--quiet", "-q", is_flag=True, help="Only errors and warnings, no summary.")
 @click.option("--keys", is_flag=True, help="Read the nodes' keys and the certificates, too.")
 def check(file: Path, quiet: bool, keys: bool) -> None:
-    """Check a configuration: exit code 0 if it can be used, else 2.
+    """Check a configuration; exit code 2 if it is wrong.
 
     All errors and warnings go to stderr, each with file, line and column; the summary of what
     would be served goes to stdout. Nothing is contacted, and no key is read unless --keys asks

@@ -32,7 +32,7 @@ def _check_listen(context: click.Context, parameter: click.Parameter, address: s
     help="Words per second; 0: all at once.",
 )
 def demo(listen: str, pace: float) -> None:
-    """Serve with a simulated node: no configuration, no model, no GPU.
+    """Serve with a simulated node: no model, no GPU.
 
     Exit code 2 for an address that is taken or none.
     """

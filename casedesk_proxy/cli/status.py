@@ -47,7 +47,7 @@ _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address o
 )
 @click.option("--json", "as_json", is_flag=True, help="As the proxy tells it.")
 def status(file: Path, admin: str | None, as_json: bool) -> None:
-    """Show what a running proxy is doing: nodes, streams, queues.
+    """Show nodes, streams and queues of a running proxy.
 
     Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be asked.
     """

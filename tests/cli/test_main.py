@@ -16,7 +16,16 @@ def test_version() -> None:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    for command in ("serve", "status", "check", "schema", "init", "token", "demo"):
+    for command in (
+        "serve",
+        "status",
+        "check",
+        "schema",
+        "init",
+        "token",
+        "demo",
+        "install-service",
+    ):
         assert f"\n  {command} " in result.output
     assert "...\n" not in result.output.partition("Commands:")[2], (
         "a line that is cut off tells half of it"

@@ -60,7 +60,8 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 # Among themselves, as systemd has it where it boots: credentials are mounted by a child of it.
 mount --make-rshared /
 # Targets of the same names as the distribution's come first, with nothing behind them.
-export container=test SYSTEMD_UNIT_PATH=/etc/systemd/system:/usr/local/lib/systemd/system:/run/units:/lib/systemd/system
+OURS=/etc/systemd/system:/usr/local/lib/systemd/system:/run/units
+export container=test SYSTEMD_UNIT_PATH=$OURS:/lib/systemd/system
 exec {manager} --system --unit=test.target --log-target=journal
 """
 

@@ -80,6 +80,13 @@ def test_what_goes_where(target: Target) -> None:
     assert (target.root / "etc/casedesk-proxy/keys").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_program_that_the_service_cannot_see_is_refused(target: Target) -> None:
+    done = target.make("install", PROGRAM="/root/venv/bin/casedesk-proxy")
+    assert done.returncode != 0
+    assert "the service cannot see /root/venv/bin/casedesk-proxy" in done.stderr
+    assert target.files() == set()
+
+
 def test_another_prefix_is_in_the_units(target: Target) -> None:
     assert target.make("install", PREFIX="/opt/desk").returncode == 0
     unit = (target.root / "etc/systemd/system/casedesk-proxy.service").read_text()
@@ -140,7 +147,7 @@ def test_the_service_can_read_what_a_careful_root_installs(target: Target) -> No
         ("PREFIX", "/opt/50%", "use letters, digits and"),
         ("PREFIX", "opt", "use an absolute path"),
         ("DESTDIR", "/tmp/a b", "use letters, digits and"),
-        ("DESTDIR", "build", "use an absolute path"),
+        ("DESTDIR", "made-here", "use an absolute path"),
         ("UNITDIR", "/etc/sys temd", "use letters, digits and"),
     ],
 )
@@ -152,7 +159,7 @@ def test_paths_that_units_cannot_hold(
     assert done.returncode != 0
     assert f"{setting}='{value}': {remedy}" in done.stderr
     assert target.files() == set()
-    assert not (ROOT / "build").exists() or value != "build"
+    assert not (ROOT / "made-here").exists()
 
 
 @pytest.mark.parametrize("place", ["/root/.pyenv/versions/3.11", "/home/me/python"])
