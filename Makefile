@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb
+.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -18,6 +18,7 @@ help:
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
 	@echo "make uninstall  takes them away again, but for the config"
+	@echo "make dist    sdist, wheel and SBOM in dist/"
 	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
@@ -102,8 +103,13 @@ install:
 uninstall:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/install --remove
 
+dist:
+	test -x build/dist/bin/python || $(PYTHON) -m venv build/dist
+	build/dist/bin/pip install --quiet build cyclonedx-bom
+	build/dist/bin/python packages/build_dist.py
+
 deb:
-	packaging/build-deb
+	packages/build-deb
 
 fix: $(VENV)/.test
 	$(BIN)/ruff check --fix .

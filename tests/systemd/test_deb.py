@@ -58,12 +58,12 @@ def build(folder: Path) -> Path:
     subprocess.run(["git", "clone", "--quiet", ROOT, source], check=True)
     # What is not committed yet, too.
     shutil.copytree(ROOT / "casedesk_proxy", source / "casedesk_proxy", dirs_exist_ok=True)
-    for name in ("packaging", "systemd", "config"):
+    for name in ("packages", "systemd", "config"):
         shutil.copytree(ROOT / name, source / name, dirs_exist_ok=True)
     shutil.copy(ROOT / "setup.cfg", source)
     environment = {**os.environ, "COMPRESSION": "-Znone"}
     done = subprocess.run(
-        [source / "packaging/build-deb"], capture_output=True, text=True, env=environment,
+        [source / "packages/build-deb"], capture_output=True, text=True, env=environment,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
