@@ -94,7 +94,7 @@ class ProxyError(Exception):
     status = 500
     code = "internal"
     repeatable = True
-    #: What the node said, where the message does not repeat it: for the log alone.
+    #: What the node said, or where it is, where the message does not repeat it: for the log alone.
     said = ""
 
     def __init__(

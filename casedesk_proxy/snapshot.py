@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from casedesk_proxy.auth.tokens import TokenTable
 from casedesk_proxy.catalog.names import ModelRules
+from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
@@ -25,6 +26,8 @@ __all__ = ["Current", "DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapsho
 class NodeSpec:
     """A node as requests see it. ``base`` is the path of its URL without a trailing slash;
     ``host_header`` is its own authority: some nodes refuse a foreign one (Ollama, measured).
+    ``socket`` is the path of the Unix socket on which it listens, in place of ``host`` and
+    ``port``; None for others.
     ``tls`` is an https node's TLS context (`upstream.tls` makes and uses it)."""
 
     name: str
@@ -41,6 +44,7 @@ class NodeSpec:
     tls: object = field(default=None, repr=False, compare=False)
     #: The first two numbers of its engine's release; () where it did not tell.
     version: tuple[int, ...] = ()
+    socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ def compile_snapshot(
 
 
 def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
-    url = urlsplit(node.url)
+    socket = socket_path(node.url)
+    url = urlsplit(node.url if socket is None else ON_SOCKET)
     secure = url.scheme == "https"
     host = url.hostname or ""
     port = url.port or (443 if secure else 80)
@@ -130,6 +135,7 @@ def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
         key=key,
         config=node,
         tls=tls,
+        socket=socket,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import click
 from rich.console import Console
 from rich.table import Table
@@ -17,11 +16,12 @@ from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
 from casedesk_proxy.engines.registry import AUTO, find_engine
-from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
+from casedesk_proxy.upstream.unix_sockets import open_session
 
 __all__ = ["check"]
 
@@ -59,19 +59,23 @@ async def _ask_contexts(config: Config, secrets: dict[str, str], file: str) -> l
     """What nodes would cut prompts to. Those that do not answer at once are passed over."""
     nodes = {
         name: node for name, node in config.nodes.items()
-        if _may_cut(find_engine(node.engine)) and node.url.startswith("http:")
+        if _may_cut(find_engine(node.engine)) and not node.url.startswith("https:")
     }  # fmt: skip
-    async with aiohttp.ClientSession() as session:
-        answers = await asyncio.gather(*(
-            detect_engine(Inquirer(session, node.url, secrets.get(name), _PATIENCE_S))
-            for name, node in nodes.items()
-        ))  # fmt: skip
+    answers = await asyncio.gather(
+        *(_look_at(node, secrets.get(name)) for name, node in nodes.items())
+    )
     return [
         Complaint(f"nodes.{name}", sentence, file)
         for name, found in zip(nodes, answers, strict=True)
         if found is not None
         for sentence in advise(found.engine, found.models)
     ]
+
+
+async def _look_at(node: Node, key: str | None) -> Detected | None:
+    session, url = open_session(node.url)
+    async with session:
+        return await detect_engine(Inquirer(session, url, key, _PATIENCE_S))
 
 
 def _may_cut(engine: EngineSpec) -> bool:

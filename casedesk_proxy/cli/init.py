@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import aiohttp
 import click
 
 from casedesk_proxy.cli.credential import mint
@@ -17,12 +16,13 @@ from casedesk_proxy.cli.files import write_new
 from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.config.values import NodeUrl
+from casedesk_proxy.config.node_urls import NodeUrl
 from casedesk_proxy.engines.registry import ENGINES, usual_ports
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
+from casedesk_proxy.upstream.unix_sockets import open_session
 
 __all__ = ["HOST", "PLACES", "init"]
 
@@ -57,9 +57,11 @@ def _read_urls(
 
 
 def _read_url(text: str) -> str:
-    """As a configuration wants it. Taken, too: without a scheme, and a client's base URL, which
-    ends in /v1."""
-    url = (text if "://" in text else f"http://{text}").rstrip("/")
+    """As a configuration wants it. Taken, too: without a scheme, the path of a Unix socket alone,
+    and a client's base URL, which ends in /v1."""
+    scheme = "http+unix://" if text.startswith("/") else "http://"
+    whole = "://" in text or text.startswith("unix:")
+    url = (text if whole else scheme + text).rstrip("/")
     return check_value(NodeUrl, url.removesuffix("/v1"), text)
 
 
@@ -118,9 +120,14 @@ def _program() -> str:
 
 
 async def _look(urls: Sequence[str]) -> list[tuple[str, Detected]]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        answers = await asyncio.gather(*(detect_engine(Inquirer(session, url)) for url in urls))
+    answers = await asyncio.gather(*map(_look_at, urls))
     return [(url, node) for url, node in zip(urls, answers, strict=True) if node is not None]
+
+
+async def _look_at(url: str) -> Detected | None:
+    session, base = open_session(url)
+    async with session:
+        return await detect_engine(Inquirer(session, base))
 
 
 def _refuse(output: Path) -> None:
@@ -136,7 +143,8 @@ def _fail_nothing_found(urls: Sequence[str]) -> None:
         click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
     click.echo(
         "Start one (ollama serve, vllm serve MODEL, llama-server -m FILE) and try again, or say"
-        " where one runs: casedesk-proxy init --node http://HOST:PORT.\n"
+        " where one runs: casedesk-proxy init --node http://HOST:PORT, or --node /PATH/OF/ITS.sock."
+        "\n"
         "To see the proxy at work without a model: casedesk-proxy demo",
         err=True,
     )

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from casedesk_proxy.config.keys import Path, show
+from casedesk_proxy.config.node_urls import socket_path, without_endpoint
 from casedesk_proxy.config.schema import Server
-from casedesk_proxy.config.values import Address, parse_listen, without_endpoint
+from casedesk_proxy.config.values import Address, parse_listen
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.engines.registry import ENGINES
 
@@ -79,7 +80,7 @@ def _check_nodes(data: dict[str, Any]) -> Iterator[Finding]:
 
 def _check_url(name: str, url: str, engine: Any, seen: dict[str, str]) -> Iterator[Finding]:
     path: Path = ("nodes", name, "url")
-    plain = url.rstrip("/").lower()
+    plain = url if socket_path(url) is not None else url.rstrip("/").lower()
     first = seen.setdefault(plain, name)
     if first != name:
         message = f"is the url of {first} too: its streams are counted twice"
@@ -109,13 +110,16 @@ def _check_own_address(data: dict[str, Any]) -> Iterator[Finding]:
         there = _place_of(node.get("url"))
         if listen and there and there.is_local() and listen.clashes_with(there):
             message = f"is where the proxy itself listens ({listen})"
-            remedy = "give server.listen another port, or name the node's own"
+            port = "port" if there.path is None else "path"
+            remedy = f"give server.listen another {port}, or name the node's own"
             yield Finding(("nodes", name, "url"), message, remedy, warns=True)
 
 
 def _place_of(url: Any) -> Address | None:
     if not isinstance(url, str):
         return None
+    if (socket := socket_path(url)) is not None:
+        return Address(path=socket)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 0

@@ -12,6 +12,7 @@ from pydantic import Field, StrictInt, StrictStr, field_validator, model_validat
 from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.ledger import Ledger
+from casedesk_proxy.config.node_urls import NodeUrl
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import (
     AbsolutePath,
@@ -20,7 +21,6 @@ from casedesk_proxy.config.values import (
     Listen,
     ModelName,
     Name,
-    NodeUrl,
     Pause,
     Sha256,
     Size,
@@ -169,7 +169,7 @@ class NodeTls(Section):
 class Node(Section):
     """One inference server."""
 
-    url: NodeUrl = setting("http or https, host, port and, if need be, a path prefix; not /v1.")
+    url: NodeUrl = setting("http(s)://host:port/prefix, without /v1, or http+unix:///path/to.sock.")
     engine: EngineName = setting(
         "What runs there; auto: taken for openai until it is recognised.", EngineName("auto")
     )

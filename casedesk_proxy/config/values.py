@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -26,7 +25,6 @@ __all__ = [
     "Listen",
     "ModelName",
     "Name",
-    "NodeUrl",
     "Pause",
     "Sha256",
     "Size",
@@ -34,7 +32,6 @@ __all__ = [
     "complain",
     "is_model_name",
     "parse_listen",
-    "without_endpoint",
 ]
 
 
@@ -97,67 +94,6 @@ def parse_listen(text: str) -> Address:
 def _check_listen(text: str) -> str:
     parse_listen(text)
     return text
-
-
-#: What a text processor makes of quotes.
-_CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-#: URLs without a scheme, and with an IPv6 address as it stands in other places.
-_BARE = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}/?", re.ASCII)
-_COLONS = re.compile(r"(https?://)([0-9a-fA-F.]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*):(\d{1,5})/?")
-
-
-#: How the addresses of engines' requests end, below the url that is wanted.
-_ENDPOINT = re.compile(
-    r"(?i)/(?:(?:v1[a-z0-9]*|api|openai)/)*(?:"
-    r"chat/completions|completions?|messages(?:/count_tokens)?|embeddings?|embed|responses|rerank"
-    r"|models(?:/[^?#]*)?|chat|generate(?:_stream)?|tags|show|ps|pull|version|tokenize|detokenize"
-    r"|props|slots|health|metrics|info|get_model_info|get_server_info)/?$"
-)
-
-
-def without_endpoint(url: str) -> str | None:
-    """A node's url from the address of one of its requests; None for a url that is none.
-
-    >>> without_endpoint("http://127.0.0.1:11434/api/chat")
-    'http://127.0.0.1:11434'
-    """
-    scheme, slashes, rest = url.rpartition("://")
-    short = _ENDPOINT.sub("", rest)
-    return scheme + slashes + short if short != rest else None
-
-
-def _check_url(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or any(c in text for c in ' "<>\\^`{|}'):
-        raise complain("holds characters that no URL may hold", _mend_characters(text))
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise complain("is not a URL", _mend_port(text)) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        bare = without_endpoint(text) or re.sub(r"/v1[a-z0-9]*/?$", "", text)
-        remedy = f"write http://{bare}" if _BARE.fullmatch(bare) else "write http://host:port"
-        raise complain("is not an http or https URL", remedy)
-    if "@" in parts.netloc:
-        raise complain("holds a user name or password", "put the node's key into api_key")
-    if "?" in text or "#" in text:
-        raise complain("holds a query or a fragment", "end it after the path")
-    if any(part in (".", "..") for part in parts.path.split("/")):
-        raise complain("holds . or .. in its path", "write the path out")
-    return text.rstrip("/")
-
-
-def _mend_characters(text: str) -> str:
-    if any(quote in text for quote in _CURLY):
-        return "write its quotes as \" or '"
-    return "take the spaces off" if text != text.strip() else "percent-encode them"
-
-
-def _mend_port(text: str) -> str:
-    """For what has an http URL's form but no port."""
-    if (bare := _COLONS.fullmatch(text)) is not None:
-        return f"put an IPv6 address in brackets: {bare[1]}[{bare[2]}]:{bare[3]}"
-    return "write http://host:port, the port a number up to 65535"
 
 
 def _check_path(text: str) -> str:
@@ -253,7 +189,6 @@ Listen = Annotated[
     AfterValidator(_check_listen),
     _text(r"^(unix:/.+|\[[0-9a-fA-F:.]+\]:\d+|[^:]+:\d+)$"),
 ]
-NodeUrl = Annotated[StrictStr, AfterValidator(_check_url), _text(r"^https?://[^@?#]+$")]
 AbsolutePath = Annotated[StrictStr, AfterValidator(_check_path), _text(r"^/")]
 Sha256 = Annotated[StrictStr, AfterValidator(_check_sha256), _text(r"^[0-9a-fA-F]{64}$")]
 ModelName = Annotated[StrictStr, AfterValidator(_check_model)]

@@ -16,6 +16,7 @@ from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.unix_sockets import describe
 from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Attempt", "AttemptFailed"]
@@ -26,13 +27,18 @@ _NO_DESCRIPTORS_RETRY_S = 5.0
 
 class AttemptFailed(Exception):
     """``failure`` decides about another node, ``fault`` speaks against this one, ``error`` is
-    what the client is told if there is no other."""
+    what the client is told if there is no other, ``cause`` what its message says to operators."""
 
     def __init__(self, failure: Failure, fault: NodeFault, error: UpstreamFault) -> None:
         super().__init__(error.message)
         self.failure = failure
         self.fault = fault
         self.error = error
+
+    @property
+    def cause(self) -> str:
+        said = self.error.said
+        return f"{self.error.message} ({said})" if said else self.error.message
 
     def last_word(self) -> UpstreamFault:
         """The error, to be raised while this is handled and so in its context: it is let go of
@@ -109,6 +115,9 @@ class Attempt:
             )
         elif isinstance(fault, ssl.SSLError):
             error = ConnectFailed(f"node {node}: TLS: {fault.reason or 'handshake failed'}")
+        elif self.pool.path is not None:
+            error = ConnectFailed(f"node {node} cannot be reached: its socket {describe(fault)}")
+            error.said = self.pool.path
         else:
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
             error = ConnectFailed(f"node {node} {reason}")

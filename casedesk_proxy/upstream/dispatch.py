@@ -31,6 +31,9 @@ from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Dispatcher", "Failover"]
 
+#: Of a node: TLS or not, host, port, the path of its socket, the settings of its TLS.
+_Address = tuple[bool, str, int, str | None, str]
+
 #: How many failovers the status page shows.
 MAX_FAILOVERS = 50
 
@@ -56,7 +59,7 @@ class Dispatcher:
         self.slots = Slots(loop)
         self.control_memory = ControlMemory()
         self.failovers: deque[Failover] = deque(maxlen=MAX_FAILOVERS)
-        self._pools: dict[tuple[bool, str, int, str], ConnectionPool] = {}
+        self._pools: dict[_Address, ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
@@ -184,7 +187,7 @@ class Dispatcher:
                 connection, head = await _run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
             try:
-                self.slots.record_failure(slot.state, failed.fault, failed.error.message)
+                self.slots.record_failure(slot.state, failed.fault, failed.cause)
             finally:
                 self.slots.release(slot)
             raise
@@ -227,7 +230,8 @@ class Dispatcher:
                 node.host,
                 node.port,
                 context_of(node),
-                delayed_acks=not node.secure and node.engine.sends_at_once,
+                path=node.socket,
+                delayed_acks=_sends_at_once(node),
             )
         self._pool_of[node.name] = node, known
         return known
@@ -253,5 +257,10 @@ async def _run_and_ask(
         asking.cancel()
 
 
-def _address(node: NodeSpec) -> tuple[bool, str, int, str]:
-    return node.secure, node.host, node.port, repr(node.config.tls)
+def _sends_at_once(node: NodeSpec) -> bool:
+    """Over TCP, in the clear, and without waiting for acknowledgements."""
+    return not node.secure and node.socket is None and node.engine.sends_at_once
+
+
+def _address(node: NodeSpec) -> _Address:
+    return node.secure, node.host, node.port, node.socket, repr(node.config.tls)

@@ -25,6 +25,7 @@ from casedesk_proxy.upstream.inquiries import Inquirer
 from casedesk_proxy.upstream.listings import fetch_models, node_url
 from casedesk_proxy.upstream.look_schedule import LookSchedule
 from casedesk_proxy.upstream.tls import context_of
+from casedesk_proxy.upstream.unix_sockets import make_connector
 
 __all__ = ["Metadata"]
 
@@ -167,7 +168,7 @@ class Metadata:
 
     async def _look_at(self, node: NodeSpec) -> None:
         """Each node's answer counts as soon as it is there: one that hangs delays no other."""
-        connector = aiohttp.TCPConnector(ssl=context_of(node) or True)
+        connector = make_connector(node.socket, context_of(node))
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             found = await self._detect(session, node) if node.engine.tells_facts else None
@@ -240,4 +241,4 @@ def _as_found(node: NodeSpec, found: Detected) -> NodeSpec:
 
 
 def _place(node: NodeSpec) -> tuple[object, ...]:
-    return node.secure, node.host, node.port, node.base, node.engine
+    return node.secure, node.host, node.port, node.socket, node.base, node.engine

@@ -16,6 +16,7 @@ from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.deadlines import Deadlines
+from casedesk_proxy.upstream.unix_sockets import connect
 from casedesk_proxy.wire.http1 import parse_response_head
 
 __all__ = ["IDLE_TIMEOUT_S", "ConnectionPool"]
@@ -28,6 +29,7 @@ MAX_IDLE_CONNECTIONS = 256
 
 class ConnectionPool:
     """The most recently used idle connection is reused first, so that the others can expire.
+    ``path``: of the Unix socket on which the node listens, in place of ``host`` and ``port``.
 
     ``delayed_acks``: acknowledge what the node sends when it is due, not at every read. Linux
     answers each small segment of a sender that only sends with a packet of its own, which costs
@@ -46,6 +48,7 @@ class ConnectionPool:
         "_loop",
         "_port",
         "_timer",
+        "path",
         "tls",
     )
 
@@ -56,6 +59,7 @@ class ConnectionPool:
         port: int,
         tls: ssl.SSLContext | None,
         *,
+        path: str | None = None,
         delayed_acks: bool = False,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
@@ -67,6 +71,7 @@ class ConnectionPool:
         self._cork = CorkedWrites(loop)
         self._host = host
         self._port = port
+        self.path = path
         #: For connections that are opened from now on; None: plain.
         self.tls = tls
         self._idle: deque[tuple[float, NodeConnection]] = deque()
@@ -84,8 +89,13 @@ class ConnectionPool:
 
     async def open(self) -> NodeConnection:
         """A fresh connection. Raises OSError (TLS errors included)."""
+        if self.path is not None:
+            _, connection = await self._loop.create_unix_connection(
+                self._connection, sock=await connect(self.path)
+            )
+            return connection
         transport, connection = await self._loop.create_connection(
-            lambda: NodeConnection(self._loop, self._deadlines, self._heads, self._cork),
+            self._connection,
             self._host,
             self._port,
             ssl=self.tls,
@@ -99,6 +109,9 @@ class ConnectionPool:
                 connection.abort()
                 raise
         return connection
+
+    def _connection(self) -> NodeConnection:
+        return NodeConnection(self._loop, self._deadlines, self._heads, self._cork)
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
         """The exchange is over: keep the connection if both sides agree and it is clean."""

@@ -13,6 +13,7 @@ the answer, when it comes, is noticed at once.
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 
 import aiohttp
@@ -23,9 +24,11 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import OVERLOAD_STATUSES, RETRYABLE_STATUSES
 from casedesk_proxy.snapshot import Current, NodeSpec
 from casedesk_proxy.upstream.descriptors import are_used_up
+from casedesk_proxy.upstream.listings import node_url
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
+from casedesk_proxy.upstream.unix_sockets import describe, is_full, make_connector
 
 __all__ = ["Prober"]
 
@@ -170,9 +173,12 @@ class Prober:
         except (aiohttp.ClientError, OSError) as error:
             if are_used_up(error):
                 return
-            outcome = "was refused" if _is_refusal(error) else "could not reach it"
+            if is_full(error):
+                # Somebody listens, and takes no more connections for now.
+                self._doubt(state)
+                return
             state.hung_at = None  # It is down.
-            self._slots.record_failure(state, NodeFault.UNREACHABLE, f"a probe {outcome}")
+            self._slots.record_failure(state, NodeFault.UNREACHABLE, _describe(node, error))
             if isinstance(error, aiohttp.ClientConnectorError):
                 # No request would get there. One that connects and then breaks off is another
                 # matter: it may dislike the probe's address alone.
@@ -182,14 +188,18 @@ class Prober:
             await asyncio.wait({asking})
 
     async def _fetch(self, session: aiohttp.ClientSession, node: NodeSpec, path: str) -> int:
-        scheme = "https" if node.secure else "http"
-        url = URL(f"{scheme}://{node.host_header.decode()}{node.base}{path}", encoded=True)
+        if node.socket is None:
+            return await self._get(session, node, path)
+        async with aiohttp.ClientSession(connector=make_connector(node.socket)) as own:
+            return await self._get(own, node, path)
+
+    async def _get(self, session: aiohttp.ClientSession, node: NodeSpec, path: str) -> int:
         headers = {"Accept-Encoding": "identity"}
         if node.key is not None:
             headers["Authorization"] = f"Bearer {node.key}"
         limit = node.config.hung_after
         async with session.get(
-            url,
+            URL(node_url(node) + path, encoded=True),
             headers=headers,
             ssl=context_of(node) or True,
             allow_redirects=False,
@@ -227,5 +237,11 @@ class Prober:
             self._slots.record_failure(state, NodeFault.SILENT, "a probe was not answered in time")
 
 
-def _is_refusal(error: BaseException) -> bool:
-    return isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == 111
+def _describe(node: NodeSpec, error: aiohttp.ClientError | OSError) -> str:
+    """What became of a probe that got no answer."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return "a probe could not reach it"
+    if node.socket is not None:
+        return f"a probe could not reach it: its socket {describe(error)} ({node.socket})"
+    refused = error.os_error.errno == errno.ECONNREFUSED
+    return "a probe was refused" if refused else "a probe could not reach it"

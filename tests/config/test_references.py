@@ -98,8 +98,11 @@ def test_warnings_about_nodes() -> None:
         "c": {"url": "http://h/v1", "api_key": "hush"},
         "d": {"url": "http://g", "api_key": {"inline": "hush"}},
         "e": {"url": "http://e/v1/chat/completions"},
+        "f": {"url": "http+unix:///run/llama.sock"},
+        "g": {"url": "http+unix:///run/llama.sock"},
+        "h": {"url": "http+unix:///run/Llama.sock"},
     }
-    told = warned(nodes=nodes, deployments={"d": {"nodes": ["a", "b", "c", "e"]}})
+    told = warned(nodes=nodes, deployments={"d": {"nodes": ["a", "b", "c", *"efgh"]}})
     assert told == [
         (("nodes", "b", "url"), "is the url of a too: its streams are counted twice"),
         (("nodes", "c", "url"), "ends in /v1, which the proxy adds itself"),
@@ -109,6 +112,7 @@ def test_warnings_about_nodes() -> None:
             ("nodes", "e", "url"),
             "ends in /v1/chat/completions, the path of one request; the proxy adds such paths",
         ),
+        (("nodes", "g", "url"), "is the url of f too: its streams are counted twice"),
         (("nodes", "d"), "no deployment uses this node"),
     ]
 
@@ -125,6 +129,8 @@ def test_warnings_about_nodes() -> None:
         (None, "http://127.0.0.1:8081", False),
         ("unix:/run/x", "http://127.0.0.1:8080", False),
         (None, "http://[", False),
+        ("unix:/run/x", "http+unix:///run/x", True),
+        ("unix:/run/x", "http+unix:///run/y", False),
     ],
 )
 def test_a_node_where_the_proxy_listens(listen: str | None, url: str, clash: bool) -> None:

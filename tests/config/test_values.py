@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -84,78 +82,6 @@ def test_who_can_reach_an_address(text: str, local: bool) -> None:
 
 def check(kind: object, value: object) -> object:
     return TypeAdapter(kind).validate_python(value)
-
-
-@pytest.mark.parametrize(
-    ("written", "url"),
-    [
-        ("http://127.0.0.1:11434", "http://127.0.0.1:11434"),
-        ("https://gemini.example/", "https://gemini.example"),
-        ("http://[::1]:80/llm/a/", "http://[::1]:80/llm/a"),
-        ("http://host/a%20b", "http://host/a%20b"),
-    ],
-)
-def test_urls(written: str, url: str) -> None:
-    assert check(values.NodeUrl, written) == url
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "127.0.0.1:80",
-        "ftp://host",
-        "http://",
-        "http://:80",
-        "http://host:0",
-        "http://host:port",
-        "http://host:99999",
-        "http://[::1",
-        "http://user:pw@host",
-        "http://host?key=x",
-        "http://host/#a",
-        "http://host/a/../b",
-        "http://ho st",
-        "http://host/\n",
-        "http://höst",
-        "",
-    ],
-)
-def test_what_is_no_url(written: str) -> None:
-    with pytest.raises(ValidationError):
-        check(values.NodeUrl, written)
-
-
-@pytest.mark.parametrize(
-    ("written", "remedy"),
-    [
-        ("localhost:11434", "write http://localhost:11434"),
-        ("[::1]:80/", "write http://[::1]:80/"),
-        ("localhost:11434/secret", "write http://host:port"),
-        ("http://::1:80", "put an IPv6 address in brackets: http://[::1]:80"),
-        ("http://fe80::1:2:80/", "put an IPv6 address in brackets: http://[fe80::1:2]:80"),
-        ("http://host:99999", "write http://host:port, the port a number up to 65535"),
-        ("\u201chttp://host:1\u201d", "write its quotes as \" or '"),
-        (" http://host:1", "take the spaces off"),
-        ("http://host:1/a b", "percent-encode them"),
-    ],
-)
-def test_what_would_be_a_url(written: str, remedy: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        check(values.NodeUrl, written)
-    assert caught.value.errors()[0]["ctx"]["remedy"] == remedy
-
-
-@settings(deadline=None)
-@given(st.text(max_size=60) | st.text(max_size=30).map("http://".__add__))
-def test_a_url_is_safe_for_a_request_line(written: str) -> None:
-    try:
-        url = check(values.NodeUrl, written)
-    except ValidationError:
-        return
-    assert isinstance(url, str)
-    assert url.isascii()
-    assert url.isprintable()
-    assert " " not in url
 
 
 @pytest.mark.parametrize("name", ["gpu0", "a.b_c-d", "alice@example.org", "7", "x" * 100])

@@ -31,10 +31,10 @@ class LlamaNode:
 
 
 @contextmanager
-def llama_server(model: Path, port: int = 0) -> Iterator[LlamaNode]:
-    """A node on a free port, or on the given one, ready to answer."""
+def llama_server(model: Path, port: int = 0, socket: Path | None = None) -> Iterator[LlamaNode]:
+    """A node on a free port, the given one, or a Unix socket (``.sock``), ready to answer."""
     process = subprocess.Popen(
-        [sys.executable, __file__, str(model), str(port)],
+        [sys.executable, __file__, str(model), str(port), *([str(socket)] if socket else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -44,20 +44,22 @@ def llama_server(model: Path, port: int = 0) -> Iterator[LlamaNode]:
     assert process.stdout is not None
     with process.stdin, process.stdout:
         url = process.stdout.readline().strip()
-        assert url.startswith("http://"), "llama-server did not start"
+        assert url, "llama-server did not start"
         try:
-            yield LlamaNode(url, process, model)
+            yield LlamaNode(f"http+unix://{socket}" if socket else url, process, model)
         finally:
             process.terminate()
             process.wait(10)
 
 
-def serve(model: str, port: int) -> None:
+def serve(model: str, port: int, *sockets: str) -> None:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.port = port
+    if sockets:
+        params.hostnames = list(sockets)
     params.model_alias = set(NAMES)
     params.n_parallel, params.n_ctx = SLOTS, SLOTS * 4096
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
@@ -72,4 +74,4 @@ def serve(model: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    serve(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

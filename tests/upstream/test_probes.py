@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +130,30 @@ async def test_a_node_that_is_back_is_found_without_a_request() -> None:
         assert "refused" in state.last_error
         async with running({"GET /health": OK}, port=port):
             await until(lambda: state.breaker.is_closed())
+
+
+async def test_a_node_on_a_socket_is_out_with_the_reason_until_it_listens(tmp_path: Path) -> None:
+    path = tmp_path / "vllm.sock"
+    async with probing(f"http+unix://{path}", "vllm") as state:
+        await until(lambda: not state.breaker.is_closed())
+        assert state.last_error == f"a probe could not reach it: its socket does not exist ({path})"
+        async with running({"GET /health": OK}, path=path) as node:
+            await until(lambda: state.breaker.is_closed())
+            assert node.requests[0].value("host") == b"localhost"
+
+
+async def test_a_full_backlog_takes_no_busy_node_out(tmp_path: Path) -> None:
+    path = tmp_path / "vllm.sock"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(path))
+        busy.listen(0)
+        first.connect(str(path))
+        async with probing(f"http+unix://{path}", "vllm", "1h") as state:
+            slot = state.take(0.0)
+            await until(lambda: state.last_error)
+            assert state.breaker.is_closed()
+            assert state.last_error == "a probe was not answered in time"
+            state.release(slot)
 
 
 async def test_a_node_that_never_ran_is_known_to_be_down_before_anybody_asks_for_it() -> None:
