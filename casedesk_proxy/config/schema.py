@@ -169,7 +169,10 @@ class NodeTls(Section):
 class Node(Section):
     """One inference server."""
 
-    url: NodeUrl = setting("http(s)://host:port/prefix, without /v1, or http+unix:///path/to.sock.")
+    url: NodeUrl = setting(
+        "http or https, host, port and, if need be, a path prefix, not /v1; or a Unix socket: "
+        "http+unix:///run/llama.sock."
+    )
     engine: EngineName = setting(
         "What runs there; auto: taken for openai until it is recognised.", EngineName("auto")
     )
