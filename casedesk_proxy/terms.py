@@ -63,6 +63,25 @@ class Action(StrEnum):
     RESPOND = "responses"
     COMPLETE = "completions"
     EMBEDDINGS = "embeddings"
+    # What only some engines have (`engines.paths`).
+    RERANK = "rerank"
+    SCORE = "score"
+    CLASSIFY = "classify"
+    POOL = "pooling"
+    TRANSCRIBE = "audio/transcriptions"
+    TRANSLATE = "audio/translations"
+    SPEAK = "audio/speech"
+    DRAW = "images/generations"
+    EDIT_IMAGE = "images/edits"
+    VARY_IMAGE = "images/variations"
+    TOKENIZE = "tokenize"
+    DETOKENIZE = "detokenize"
+    APPLY_TEMPLATE = "apply-template"
+    INFILL = "infill"
+    PLAIN_COMPLETION = "completion"
+    PLAIN_EMBEDDING = "embedding"
+    COUNT_CHAT = "chat/completions/input_tokens"
+    STEER_CHAT = "chat/completions/control"
     LIST_MODELS = "models.list"
     GET_MODEL = "models.get"
     #: A look at a base URL.
@@ -129,7 +148,9 @@ class Call:
     path, without a leading ``models/``; None where the body names it. ``version`` is the Gemini
     API version to ask of a node (``v1`` or ``v1beta``), ``""`` elsewhere. ``query`` is the raw
     query string without ``?`` and without the credential. ``framing`` is what the URL alone
-    asks for; OpenAI and Anthropic bodies may still ask for a stream.
+    asks for; OpenAI and Anthropic bodies may still ask for a stream. ``path`` is set where not all
+    nodes of a protocol have what is asked for: see `engines.paths`. ``names_no_model``: a body
+    without a model's name is passed on without one.
     """
 
     surface: Dialect
@@ -139,6 +160,8 @@ class Call:
     version: str = ""
     query: str = field(default="", repr=False)
     framing: Framing = Framing.UNARY
+    path: str = ""
+    names_no_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)

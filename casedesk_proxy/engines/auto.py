@@ -3,9 +3,10 @@ recognised."""
 
 from __future__ import annotations
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.terms import Dialect
 
 __all__ = ["SPEC"]
 
-SPEC = EngineSpec("auto", "not known yet", (Dialect.OPENAI,), rank=0)
+SPEC = EngineSpec("auto", "not known yet", (Dialect.OPENAI,), rank=0, paths=paths.EVERY)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask
 from casedesk_proxy.engines.model_lists import openai_models
 from casedesk_proxy.engines.parts import ALL_LOSE, MOST_LOSE, Part
@@ -176,5 +177,21 @@ SPEC = EngineSpec(
         owners=frozenset({"llamacpp"}),
         servers=frozenset({"llama.cpp"}),
         complete=_complete,
+    ),
+    paths=(
+        *paths.RERANKING,
+        *paths.TRANSCRIPTIONS,
+        *paths.TOKENIZE,
+        *paths.DETOKENIZE,
+        *paths.APPLY_TEMPLATE,
+        *paths.INFILL,
+        *paths.COMPLETION,
+        *paths.EMBEDDING,
+        *paths.COUNT_CHAT,
+        *paths.STEER_CHAT,
+    ),
+    administration=(
+        "models/load models/unload models/sse slots lora-adapters props tools cors-proxy"
+        " stream streams"
     ),
 )

@@ -127,4 +127,5 @@ SPEC = EngineSpec(
     ports=(1234,),
     other_names=frozenset({"lm-studio", "lm_studio", "lm studio"}),
     fingerprint=Fingerprint(_look, owners=frozenset({"organization_owner"})),
+    administration="api/v1/models/load api/v1/models/unload api/v1/models/download",
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
 from casedesk_proxy.engines.model_lists import openai_models
 from casedesk_proxy.engines.parts import ALL_LOSE, MOST_LOSE, Part
@@ -120,4 +121,10 @@ SPEC = EngineSpec(
     other_names=frozenset({"local-ai", "local_ai"}),
     # It imitates Ollama.
     fingerprint=Fingerprint(_look, turn=25),
+    paths=(*paths.RERANK[:1], *paths.AUDIO, *paths.IMAGES),
+    administration=(
+        "models/apply models/delete models/available models/galleries models/jobs"
+        " models/import models/edit models/reload backend/monitor backend/shutdown backends"
+        " p2p system stores browse chat-ui"
+    ),
 )

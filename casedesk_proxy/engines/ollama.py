@@ -216,4 +216,5 @@ SPEC = EngineSpec(
     url_ends=frozenset({"api"}),
     fingerprint=Fingerprint(_look, turn=30, owners=frozenset({"library"}), refresh=_refresh),
     contexts=Contexts(advise, _remedy),
+    administration="api/pull api/push api/create api/copy api/delete api/blobs api/me api/signout",
 )

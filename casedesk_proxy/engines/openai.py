@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer
 from casedesk_proxy.engines.model_lists import openai_models
 from casedesk_proxy.engines.spec import Detected, EngineSpec, Fingerprint
@@ -26,4 +27,5 @@ SPEC = EngineSpec(
     # OpenAI's list is what all engines have.
     fingerprint=Fingerprint(_look, turn=100),
     tells_facts=False,
+    paths=(*paths.RERANK, *paths.SCORE, *paths.CLASSIFY, *paths.AUDIO, *paths.IMAGES),
 )

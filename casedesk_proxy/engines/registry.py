@@ -7,16 +7,22 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 
 from casedesk_proxy import engines
+from casedesk_proxy.engines.paths import InferencePath
 from casedesk_proxy.engines.spec import EngineSpec, Fingerprint
 
 __all__ = [
     "AUTO",
     "ENGINES",
     "FINGERPRINTS",
+    "INFERENCE_PATHS",
     "context_remedy",
+    "find_administered",
     "find_engine",
     "usual_ports",
 ]
+
+#: No path that is looked for is deeper.
+_MAX_SEGMENTS = 4
 
 
 def _find_specs() -> Iterator[EngineSpec]:
@@ -41,6 +47,11 @@ FINGERPRINTS: tuple[Fingerprint, ...] = tuple(
         key=lambda one: one.turn,
     )
 )
+#: Of all engines together, by path. None differs about where a path has its model.
+INFERENCE_PATHS: Mapping[str, InferencePath] = {one.path: one for one in AUTO.paths}
+_ADMINISTERED: Mapping[str, EngineSpec] = {
+    path: engine for engine in ENGINES.values() for path in engine.administration.split()
+}
 
 
 def find_engine(name: str) -> EngineSpec:
@@ -62,3 +73,10 @@ def usual_ports() -> dict[int, list[EngineSpec]]:
         for port in engine.ports:
             ports.setdefault(port, []).append(engine)
     return ports
+
+
+def find_administered(path: str) -> EngineSpec | None:
+    """The engine that a path administers, given without a leading slash and its version."""
+    segments = path.lower().split("/", _MAX_SEGMENTS)
+    starts = ("/".join(segments[:count]) for count in range(1, len(segments) + 1))
+    return next((_ADMINISTERED[one] for one in starts if one in _ADMINISTERED), None)

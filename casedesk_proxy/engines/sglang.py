@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
 from casedesk_proxy.engines.model_lists import openai_models
 from casedesk_proxy.engines.parts import ALL_LOSE, Part
@@ -84,4 +85,23 @@ SPEC = EngineSpec(
     sends_at_once=True,
     # It imitates Ollama.
     fingerprint=Fingerprint(_look, turn=20, owners=frozenset({"sglang"})),
+    paths=(
+        *paths.RERANK[:1],
+        *paths.SCORE[1:],
+        *paths.CLASSIFY[1:],
+        *paths.TRANSCRIPTIONS,
+        *paths.TOKENIZE,
+        *paths.DETOKENIZE,
+    ),
+    administration=(
+        "flush_cache update_weights_from_disk update_weights_from_tensor"
+        " update_weights_from_distributed update_weights_from_ipc update_weight_version"
+        " init_weights_update_group destroy_weights_update_group get_weights_by_name"
+        " init_weights_send_group_for_remote_instance send_weights_to_remote_instance"
+        " weights_checker release_memory_occupation resume_memory_occupation"
+        " set_internal_state get_server_info start_expert_distribution_record"
+        " stop_expert_distribution_record dump_expert_distribution_record"
+        " clear_hicache_storage_backend hicache configure_logging freeze_gc open_session"
+        " close_session abort_request pause_generation continue_generation slow_down get_load"
+    ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer
+from casedesk_proxy.engines.paths import InferencePath
 from casedesk_proxy.engines.profile import PLAIN, Profile
 from casedesk_proxy.terms import Dialect, ModelInfo
 
@@ -86,6 +87,11 @@ class EngineSpec:
     tells_facts: bool = True
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
+    #: What it has beside the protocols that it speaks; no other path of it is ever asked for.
+    paths: tuple[InferencePath, ...] = ()
+    #: Paths that administer it, without version and leading slash, separated by blanks. Whatever is
+    #: not in ``paths`` is refused; these, and what is below them, in words that say what they are.
+    administration: str = ""
 
     def __str__(self) -> str:
         return self.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
 from casedesk_proxy.engines.profile import (
     ANY_CHOICE,
@@ -73,4 +74,5 @@ SPEC = EngineSpec(
     # (router/src/server.rs, Backend::health). This page is answered by its web server alone.
     probe="/info",
     fingerprint=Fingerprint(_look, turn=40),
+    paths=paths.TOKENIZE,
 )

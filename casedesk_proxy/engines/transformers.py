@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
 from casedesk_proxy.engines.model_lists import openai_models
 from casedesk_proxy.engines.profile import NO_TEMPLATE_THINKING, Choice, Profile, Thinking
@@ -48,4 +49,6 @@ SPEC = EngineSpec(
     probe="/health",
     sends_at_once=True,
     fingerprint=Fingerprint(_look, turn=60),
+    paths=paths.TRANSCRIPTIONS,
+    administration="load_model reset",
 )

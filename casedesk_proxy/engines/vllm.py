@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from casedesk_proxy.engines import paths
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
 from casedesk_proxy.engines.model_lists import first_owner, openai_models
 from casedesk_proxy.engines.parts import ALL_LOSE, Part
@@ -79,4 +80,21 @@ SPEC = EngineSpec(
     probe="/health",
     sends_at_once=True,
     fingerprint=Fingerprint(_look, turn=50, owners=frozenset({"vllm"})),
+    paths=(
+        *paths.RERANK,
+        *paths.SCORE,
+        *paths.CLASSIFY[:1],
+        *paths.POOLING,
+        *paths.AUDIO,
+        *paths.IMAGES,
+        *paths.TOKENIZE,
+        *paths.DETOKENIZE,
+    ),
+    administration=(
+        "sleep wake_up is_sleeping collective_rpc reset_prefix_cache reset_mm_cache"
+        " reset_encoder_cache server_info pause resume is_paused init_weight_transfer_engine"
+        " update_weights start_weight_update finish_weight_update get_world_size"
+        " scale_elastic_ep is_scaling_elastic_ep load_lora_adapter unload_lora_adapter"
+        " start_profile stop_profile abort_requests fault_tolerance"
+    ),
 )

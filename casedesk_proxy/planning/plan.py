@@ -16,6 +16,7 @@ from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.planning.conversation_key import beginning
+from casedesk_proxy.planning.inference import keep_having, node_path, refuse_path, route_paths
 from casedesk_proxy.planning.limits import find_limits
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
@@ -68,7 +69,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
     check_items(ask.raw, snapshot.body_items)
-    body = read_body(call, ask.raw, lambda: _offered(deployment, ask))
+    body = read_body(call, ask.raw, lambda: _offered(snapshot, deployment, ask))
     asked = call.model or body.model or ""
     known = ask.placements.under(ask.reported, ask.nodes)
     place = known.get(asked)
@@ -97,9 +98,13 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     )
 
 
-def _offered(deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
+def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
     """Raises NotFound while no node has told its models: they are worth a question then."""
-    names = offered(deployment.rules, ask.reported)
+    rules = deployment.rules
+    if ask.call.path:
+        # The models of nodes that have no such path are not meant.
+        rules = keep_having(rules, ask.call, lambda name: _find_node(snapshot, ask, name))
+    names = offered(rules, ask.reported)
     if not names and not ask.reported:
         raise NotFound("model: a string is required; no node has told its models yet")
     return names
@@ -151,7 +156,13 @@ def _find_placement(
 ) -> ModelPlacement:
     """Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
-    holders = tuple(ask.nodes.get(name) or snapshot.nodes[name] for name in target.nodes)
+    holders = tuple(_find_node(snapshot, ask, name) for name in target.nodes)
+    if ask.call.path:
+        having = tuple(node for node in holders if node_path(ask.call, node))
+        if not having:
+            raise refuse_path(ask.call, target, holders)
+        demand = _demand(ask, deployment, target, having)
+        return ModelPlacement(target, holders, having, demand, plain=True)
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
     demand = _demand(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
@@ -159,12 +170,19 @@ def _find_placement(
     return ModelPlacement(target, holders, natives, demand, lacks, plain)
 
 
+def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:
+    """As what it was recognised, if it was."""
+    return ask.nodes.get(name) or snapshot.nodes[name]
+
+
 def _native_routes(
     ask: PlanInput, body: RequestBody, place: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target
-    if target.model != target.asked or is_renamed(ask.call, body.value, target.model):
+    is_left = ask.call.names_no_model and "model" not in body.value
+    renamed = target.model != target.asked or is_renamed(ask.call, body.value, target.model)
+    if renamed and not is_left:
         raw = rename_model(ask.call, raw, body.value, target.model)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
@@ -182,6 +200,8 @@ def _native_routes(
         body=raw,
         head_templates=place.head_templates,
     )
+    if ask.call.path:
+        return route_paths(route, ask.call, nodes)
     return dict.fromkeys((node.name for node in nodes), route)
 
 
@@ -218,7 +238,7 @@ def _framing(call: Call, *, stream: bool) -> Framing:
 
 
 def _target(call: Call, model: str) -> str:
-    path = _PATHS.get(call.action)
+    path = call.path or _PATHS.get(call.action)
     if path is None:
         name = model if model.startswith("tunedModels/") else f"models/{model}"
         path = f"/{call.version}/{quote(name, safe=_MODEL_SAFE)}:{call.action}"

@@ -16,7 +16,18 @@ __all__ = ["RequestBody", "is_renamed", "read_body", "rename_model"]
 _TEXT = "a string is required"
 #: Names of models in one message.
 _MAX_LISTED_NAMES = 5
-_MAY_STREAM = frozenset({Action.MESSAGES, Action.CHAT, Action.COMPLETE, Action.RESPOND})
+_MAY_STREAM = frozenset(
+    {
+        Action.MESSAGES,
+        Action.CHAT,
+        Action.COMPLETE,
+        Action.RESPOND,
+        Action.PLAIN_COMPLETION,
+        Action.INFILL,
+        Action.DRAW,
+        Action.EDIT_IMAGE,
+    }
+)
 _WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
 _NAMING = _WRAPPERS | {"model", "requests"}
 

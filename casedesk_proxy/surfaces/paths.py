@@ -2,8 +2,10 @@
 
 Mounts are ``/proxy/{deployment}/gemini|anthropic|openai``, ``/gemini|anthropic|openai``,
 ``/genai`` and the bare root, which the surfaces share; behind a Gemini mount and its version
-``openai`` leads to OpenAI's, as at Google's. Behind them paths are read as leniently as SDKs and
-their users write them (measured): versions repeated, ``v1alpha``, or left out.
+``openai`` leads to OpenAI's, as at Google's. ``/proxy/{deployment}/node`` has the engines' own
+inference paths, as OpenAI's mounts do, for requests that need not name a model. Behind mounts
+paths are read as leniently as SDKs and their users write them (measured): versions repeated,
+``v1alpha``, or left out.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.surfaces.gemini_paths import read_resource, wrong_method
+from casedesk_proxy.surfaces.inference_paths import find_inference_path
 from casedesk_proxy.surfaces.request_target import decode, split_target
 from casedesk_proxy.surfaces.unserved_paths import (
     ACTIONS,
@@ -19,6 +22,7 @@ from casedesk_proxy.surfaces.unserved_paths import (
     misplaced,
     no_path,
     owner_of,
+    refuse_administration,
     unserved,
 )
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
@@ -37,6 +41,7 @@ _BASE = re.compile(
     r"(?:/v1(?:beta1?|alpha)?)*(?:/openai(?:/v1)*)?"
 )
 _BASE_METHODS = frozenset({"GET", "HEAD"})
+_NODE_MOUNT = re.compile(r"/proxy/([^/]+)/node/(.+)")
 _GEMINI_ONLY = frozenset({"genai", "upload", "v1beta", "v1alpha", "v1beta1"})
 
 
@@ -51,19 +56,24 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
         raise wrong_method("GET, POST")
     if method in _BASE_METHODS and _BASE.fullmatch(path):
         return _read_base(path, target, headers)
+    if (node := _NODE_MOUNT.fullmatch(path)) is not None:
+        return _read_node_path(method, decode(node[1]), node[2], cut_key(query))
     surface, deployment, rest = _find_mount(path)
     version, rest = _cut_versions(rest)
     if surface in (None, Dialect.GEMINI) and (inner := _inside_google(rest)) is not None:
         surface, rest = Dialect.OPENAI, inner
+    if method != "GET" and rest.startswith("models/"):
+        refuse_administration(rest)
     if surface is None:
         surface = _claim(method, version, rest, query, headers)
     _require_own(method, rest, surface, deployment)
+    node_path = ""
     if surface is Dialect.GEMINI:
         version = version or "v1beta"
         action, model = read_resource(method, rest, deployment)
     else:
+        action, model, node_path = _read_posted(surface, version, rest, deployment)
         version = ""
-        action, model = _read_posted(surface, rest, deployment)
         if action is Action.RESPOND:
             surface = Dialect.RESPONSES
     wanted = "GET" if action in _READ_ONLY else "POST"
@@ -72,7 +82,7 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     framing = Framing.UNARY
     if action is Action.STREAM_GENERATE:
         framing = Framing.SSE if _asks_for_sse(query, headers) else Framing.JSON_ARRAY
-    return Call(surface, action, deployment, model, version, cut_key(query), framing)
+    return Call(surface, action, deployment, model, version, cut_key(query), framing, node_path)
 
 
 def guess_surface(target: str, headers: RawHeaders) -> Dialect:
@@ -82,13 +92,15 @@ def guess_surface(target: str, headers: RawHeaders) -> Dialect:
     segments = [segment for segment in path.split("/", 12) if segment]
     mount, behind = _guess_mount(segments)
     rest = _cut_versions("/".join(behind))[1]
-    if owner_of(rest) is Dialect.GEMINI or any(f":{action}" in path for action in ACTIONS):
+    owner = owner_of(rest)
+    if owner is Dialect.GEMINI or any(f":{action}" in path for action in ACTIONS):
         return Dialect.GEMINI
     if "messages" in behind:
         return Dialect.ANTHROPIC
     if "responses" in behind:
         return Dialect.RESPONSES
-    if "completions" in behind or "embeddings" in behind or _inside_google(rest) is not None:
+    known = owner is Dialect.OPENAI or "completions" in behind or "embeddings" in behind
+    if known or "node" in segments[2:3] or _inside_google(rest) is not None:
         return Dialect.OPENAI
     api = unserved(rest)
     if api is not None and api.owner is not None:
@@ -114,6 +126,18 @@ def _read_base(path: str, target: str, headers: RawHeaders) -> Call:
     deployment = decode(parts[2]) if parts[1:2] == ["proxy"] and len(parts) > 2 else None
     version = "v1beta" if surface is Dialect.GEMINI else ""
     return Call(surface, Action.BASE, deployment, version=version)
+
+
+def _read_node_path(method: str, deployment: str, rest: str, query: str) -> Call:
+    found = find_inference_path("", rest)
+    if found is None:
+        raise no_path(rest, "no inference path of a node", deployment)
+    if method != "POST":
+        raise wrong_method("POST")
+    return Call(
+        Dialect.OPENAI, found.action, deployment, query=query, path=found.path,
+        names_no_model=True,
+    )  # fmt: skip
 
 
 def _find_mount(path: str) -> tuple[Dialect | None, str | None, str]:
@@ -198,15 +222,21 @@ def _surface_by_headers(query: str, headers: RawHeaders) -> Dialect:
     return Dialect.OPENAI
 
 
-def _read_posted(surface: Dialect, rest: str, deployment: str | None) -> tuple[Action, str | None]:
+def _read_posted(
+    surface: Dialect, version: str, rest: str, deployment: str | None
+) -> tuple[Action, str | None, str]:
+    """What is asked for, the model that the path names, and the path where engines differ."""
     action = POSTED[surface].get(rest)
     if action is not None:
-        return action, None
+        return action, None, ""
     if rest == "models":
-        return Action.LIST_MODELS, None
+        return Action.LIST_MODELS, None, ""
     if rest.startswith("models/"):
-        return Action.GET_MODEL, decode(rest[len("models/") :])
-    raise no_path(rest, f"not served on the {surface} surface", deployment)
+        return Action.GET_MODEL, decode(rest[len("models/") :]), ""
+    found = find_inference_path(version, rest) if surface is Dialect.OPENAI else None
+    if found is None:
+        raise no_path(rest, f"not served on the {surface} surface", deployment)
+    return found.action, None, found.path
 
 
 def _asks_for_sse(query: str, headers: RawHeaders) -> bool:

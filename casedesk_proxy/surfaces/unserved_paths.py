@@ -1,5 +1,6 @@
 """What a path is that is not served where it was asked: another surface's, an API that exists but
-is not served here, or nobody's. Whoever gets the 404 learns which, and what to do.
+is not served here, a node's administration, or nobody's. Whoever is refused learns which, and what
+to do.
 
 ``rest`` is always a path behind its mount and its versions, raw, without a slash at either end.
 """
@@ -10,8 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from casedesk_proxy.errors import NotFound
-from casedesk_proxy.surfaces.request_target import shown
+from casedesk_proxy.engines.registry import find_administered
+from casedesk_proxy.errors import ClientFault, Forbidden, NotFound
+from casedesk_proxy.surfaces.inference_paths import INFERENCE_NAMES
+from casedesk_proxy.surfaces.request_target import decode, shown
 from casedesk_proxy.terms import Action, Dialect
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "misplaced",
     "no_path",
     "owner_of",
+    "refuse_administration",
     "unserved",
     "unserved_action",
 ]
@@ -51,6 +55,7 @@ POSTED = {
     },
 }
 _OWNERS = {rest: surface for surface, table in POSTED.items() for rest in table}
+_OWNERS |= dict.fromkeys(INFERENCE_NAMES, Dialect.OPENAI)
 _NAMES = {
     Dialect.GEMINI: "the Gemini API",
     Dialect.ANTHROPIC: "Anthropic's API",
@@ -107,9 +112,9 @@ _APIS = (
     _api("assistants|threads", _O, "OpenAI's Assistants API", "use chat/completions"),
     _api("conversations", _O, "OpenAI's Conversations API", "use chat/completions"),
     _api("realtime|live", _O, "OpenAI's Realtime API"),
-    _api("images|edits", _O, "OpenAI's Images API"),
+    _api("images|edits", _O, "this part of OpenAI's Images API"),
     _api("videos", _O, "OpenAI's Videos API"),
-    _api("audio", _O, "OpenAI's Audio API"),
+    _api("audio", _O, "this part of OpenAI's Audio API"),
     _api("moderations", _O, "OpenAI's Moderations API"),
     _api("fine_tuning|fine-tunes", _O, "OpenAI's Fine-tuning API"),
     _api("vector_stores", _O, "OpenAI's Vector Stores API"),
@@ -140,12 +145,7 @@ _APIS = (
         "|blobs)",
         _O, "Ollama's own API", "its OpenAI one is, at /v1",
     ),
-    _api("rerank", _O, "the Rerank API"),
-    _api("score|classify|pooling|tokenize|detokenize|invocations", _O, "vLLM's own API"),
-    _api(
-        "completion|infill|embedding|props|slots|apply-template|lora-adapters",
-        _O, "llama-server's own API",
-    ),
+    _api("invocations", _O, "SageMaker's API", "the engine's own is, at its own path"),
     _api("generate|generate_stream", _O, "TGI's own API"),
 )  # fmt: skip
 #: The same by the word behind a Gemini path's last colon.
@@ -210,10 +210,18 @@ def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | Non
 
 def no_path(
     rest: str, why: str = "served by no surface", deployment: str | None = None
-) -> NotFound:
-    """Says what would be right: an API that exists but is not served, which no base URL mends; a
-    base URL that is wrong; else where things are."""
+) -> ClientFault:
+    """Says what would be right: nothing, for what administers a node; an API that exists but is
+    not served, which no base URL mends; a base URL that is wrong; else where things are."""
     asked = shown("/" + rest)
+    plain = decode(rest).strip("/")
+    for inner in _tails(plain):
+        if (engine := find_administered(inner)) is not None:
+            return Forbidden(
+                f"{asked} administers {engine.title}; only inference is passed on: whoever may"
+                " administer a node asks the node itself",
+                code="administration",
+            )
     if _ADMIN.match(rest):
         return NotFound(f"{asked} is {why}; the admin listener has it")
     for inner in _tails(rest):
@@ -225,6 +233,12 @@ def no_path(
             base = _base_url(owner, deployment)
             return NotFound(f"{asked} is {why}; for {_NAMES[owner]} the base URL is {base}")
     return NotFound(f"{asked} is {why}; {_BASES}")
+
+
+def refuse_administration(rest: str) -> None:
+    """Raises Forbidden for a path that administers a node."""
+    if find_administered(decode(rest)) is not None:
+        raise no_path(rest)
 
 
 def _tails(rest: str) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.engines.registry import AUTO, ENGINES
+from casedesk_proxy.engines.paths import InferencePath
+from casedesk_proxy.engines.registry import AUTO, ENGINES, INFERENCE_PATHS
 from casedesk_proxy.engines.spec import EngineSpec
 
 __all__ = ["page"]
@@ -20,8 +21,27 @@ other server with OpenAI's API is `openai`; `auto` is taken for it until it is r
 """
 
 
+_PATHS = """
+## Inference paths
+
+Beside the protocols above, these paths are relayed to nodes whose engine has them, with the
+client's key, aliases, queue and log like any other. No other path reaches a node: what administers
+one is refused. *Model*: where the request names it.
+
+| path | model | reply | engines |
+|---|---|---|---|
+"""
+
+
 def page() -> str:
-    return _HEAD + "".join(_row(one) for one in ENGINES.values() if one is not AUTO)
+    engines = "".join(_row(one) for one in ENGINES.values() if one is not AUTO)
+    return _HEAD + engines + _PATHS + "".join(map(_path_row, INFERENCE_PATHS.values()))
+
+
+def _path_row(path: InferencePath) -> str:
+    having = [one for one in ENGINES.values() if path in one.paths and one is not AUTO]
+    names = ", ".join(f"`{one.name}`" for one in having)
+    return f"| `{path.path}` | {path.model} | {path.reply} | {names} |\n"
 
 
 def _row(engine: EngineSpec) -> str:

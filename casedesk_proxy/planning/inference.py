@@ -1,0 +1,47 @@
+"""Requests for a path that not every node has: which nodes have it, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from casedesk_proxy.catalog.names import ModelRules
+from casedesk_proxy.engines.paths import nearest_path
+from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.planning.route import Route
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.terms import Call, Target
+
+__all__ = ["keep_having", "node_path", "refuse_path", "route_paths"]
+
+#: Nodes named in one message.
+_MAX_NAMED_NODES = 5
+
+
+def node_path(call: Call, node: NodeSpec) -> str:
+    """The path to ask of it: what was asked for, or what its engine calls the same; empty where it
+    has no such thing."""
+    return nearest_path(node.engine.paths, call.path, call.action)
+
+
+def keep_having(rules: ModelRules, call: Call, find: Callable[[str], NodeSpec]) -> ModelRules:
+    """The rules as if there were only the nodes that have the path."""
+    having = tuple(name for name in rules.nodes if node_path(call, find(name)))
+    return replace(rules, nodes=having)
+
+
+def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
+    """``holders`` have the model, and none of them the path."""
+    named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders[:_MAX_NAMED_NODES])
+    more = ", …" if len(holders) > _MAX_NAMED_NODES else ""
+    return Unsupported(
+        f"unsupported_path: no node that has {target.asked!r} has {call.path}: {named}{more},"
+        " which lacks it",
+        code="unsupported_path",
+    )
+
+
+def route_paths(route: Route, call: Call, nodes: Sequence[NodeSpec]) -> dict[str, Route]:
+    """A route for each node, to its own path."""
+    query = f"?{call.query}" if call.query else ""
+    return {node.name: replace(route, target=node_path(call, node) + query) for node in nodes}

@@ -1,0 +1,110 @@
+"""Requests for a path that only some engines have: whom they reach, and with which bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.engines.registry import INFERENCE_PATHS
+from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.surfaces.paths import read_call
+from casedesk_proxy.terms import Framing, ModelInfo
+from tests.planning.configs import make_snapshot
+from tests.planning.test_plan import asked
+
+TEXT = """
+default_deployment: desk
+nodes:
+  llama: {url: "http://127.0.0.1:9001", engine: llama-server, models: [tiny]}
+  vllm: {url: "http://127.0.0.1:9002/base", engine: vllm, models: [tiny, whisper]}
+  ollama: {url: "http://127.0.0.1:9003", engine: ollama, models: [tiny, gemma]}
+deployments:
+  desk: {nodes: [llama, vllm, ollama], auth: none, aliases: {ranker: tiny}}
+  alone: {nodes: [llama, ollama], auth: none}
+"""
+REPORTED = {
+    "llama": (ModelInfo("tiny"),),
+    "vllm": (ModelInfo("tiny"), ModelInfo("whisper")),
+    "ollama": (ModelInfo("tiny"), ModelInfo("gemma")),
+}
+
+
+def plan(target: str, body: bytes, deployment: str = "desk") -> Plan:
+    snapshot = make_snapshot(TEXT)
+    call = read_call("POST", target, ())
+    ask = PlanInput(call, (), body, "req-1", REPORTED)
+    return plan_request(snapshot, snapshot.deployments[deployment], ask)
+
+
+def lines(made: Plan) -> dict[str, str]:
+    """The request line that each node gets."""
+    return {
+        node.name: made.routes[node.name].request_for(node).partition(b"\r\n")[0].decode()
+        for node in made.nodes
+    }
+
+
+def test_only_nodes_that_have_the_path_are_asked_each_by_its_own_name_for_it() -> None:
+    made = plan("/v2/rerank?a=1", b'{"model":"tiny"}')
+    assert lines(made) == {
+        "llama": "POST /v1/rerank?a=1 HTTP/1.1",
+        "vllm": "POST /base/v2/rerank?a=1 HTTP/1.1",
+    }
+    assert made.demand.nodes == ("llama", "vllm")
+    assert made.demand.action == "rerank"
+
+
+def test_an_alias_changes_the_name_and_nothing_else() -> None:
+    made = plan("/v1/rerank", b'{ "query":"q", "model" : "ranker",\n "documents":[] }')
+    assert asked(made)[2] == b'{ "query":"q", "model" : "tiny",\n "documents":[] }'
+    assert (made.asked, made.model) == ("ranker", "tiny")
+
+
+def test_a_path_that_no_holder_has_is_refused_by_engine_and_path() -> None:
+    with pytest.raises(Unsupported) as caught:
+        plan("/v1/rerank", b'{"model":"gemma"}')
+    assert caught.value.code == "unsupported_path"
+    assert caught.value.message == (
+        "unsupported_path: no node that has 'gemma' has /v1/rerank: ollama runs Ollama, which"
+        " lacks it"
+    )
+
+
+def test_an_unknown_model_is_not_found_with_near_names() -> None:
+    with pytest.raises(NotFound, match="whisper") as caught:
+        plan("/pooling", b'{"model":"wisper"}')
+    assert caught.value.code == "model_not_found"
+
+
+def test_where_none_is_named_the_only_model_of_those_that_have_the_path_is_meant() -> None:
+    body = b'{"content":"Hello"}'
+    assert asked(plan("/proxy/alone/openai/tokenize", body, "alone"))[2] == (
+        b'{"model":"tiny","content":"Hello"}'
+    )
+    with pytest.raises(BadRequest, match="served are tiny, whisper"):
+        plan("/tokenize", body)
+
+
+@pytest.mark.parametrize("path", ["infill", "completion", "tokenize", "v1/rerank"])
+def test_the_node_mount_leaves_a_body_that_names_none_as_it_is(path: str) -> None:
+    body = b'{ "input_prefix" : "a", "n" : 1.0 }'
+    line, _, sent = asked(plan(f"/proxy/alone/node/{path}", body, "alone"))
+    assert (line, sent) == (f"POST /{path} HTTP/1.1", body)
+    named = asked(plan(f"/proxy/desk/node/{path}", b'{"model":"ranker"}'))[2]
+    assert named == b'{"model":"tiny"}'
+
+
+def test_completions_of_an_engine_s_own_may_stream() -> None:
+    assert plan("/infill", b'{"model":"tiny","stream":true}').framing is Framing.SSE
+    assert plan("/tokenize", b'{"model":"tiny","stream":true}').framing is Framing.UNARY
+
+
+@pytest.mark.parametrize("path", INFERENCE_PATHS)
+def test_a_node_of_which_nothing_is_known_yet_may_have_any(path: str) -> None:
+    text = "nodes: {n: {url: 'http://127.0.0.1:1'}}\ndeployments: {d: {nodes: [n], auth: none}}"
+    snapshot = make_snapshot(text)
+    call = read_call("POST", path, ())
+    ask = PlanInput(call, (), b'{"model":"m"}', "req-1", {})
+    made = plan_request(snapshot, snapshot.deployments["d"], ask)
+    assert lines(made) == {"n": f"POST {path} HTTP/1.1"}
