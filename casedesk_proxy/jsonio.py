@@ -151,6 +151,8 @@ def dumps(value: Any) -> bytes:
 def dumps_stream(value: Any) -> bytes:
     """Compact JSON on one line that no line-splitting client can break. Raises TooDeep."""
     data = dumps(value)
+    if data.isascii():
+        return data
     for raw, escaped in _BREAKERS:
         if raw in data:
             data = data.replace(raw, escaped)

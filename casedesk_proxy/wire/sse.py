@@ -83,11 +83,11 @@ class EventDecoder:
             and data.find(b"\n") == len(data) - 2
             and b"\r" not in data
             and 8 < len(data) < self._limit
-            and data[6] != 0x20
+            and data[6] > 0x20
         ):
             self._started, self._after_cr = True, False
             return [(b"", data[6:-2])]
-        return self._feed(data)
+        return self._feed_named(data) or self._feed(data)
 
     def finish(self) -> list[Event]:
         """The event that lacked only its blank line, or the end of its last line too: several
@@ -99,6 +99,23 @@ class EventDecoder:
         self._take_line(b"", events)
         self.at_boundary = True
         return events
+
+    def _feed_named(self, data: bytes) -> list[Event] | None:
+        """The same where the event has a name, on a line before its data; None: it has not."""
+        if not (self.at_boundary and data.startswith(b"event: ") and data.endswith(b"\n\n")):
+            return None
+        end = data.find(b"\n")
+        start = end + 7
+        if (
+            data.startswith(b"data: ", end + 1)
+            and data.find(b"\n", start) == len(data) - 2
+            and b"\r" not in data
+            and len(data) < self._limit
+            and data[start] > 0x20
+        ):
+            self._started, self._after_cr = True, False
+            return [(data[7:end], data[start:-2])]
+        return None
 
     def _feed(self, data: bytes) -> list[Event]:
         if self._after_cr and data:

@@ -16,6 +16,8 @@ __all__ = ["TEXT", "THINKING", "TOOL_USE", "EventForm", "MessageForm", "ReplyFor
 
 
 _PING = named_frame(b"ping", b'{"type":"ping"}')
+_BLOCK_STOP = named_frame(b"content_block_stop", b'{"type":"content_block_stop","index":%d}')
+_MESSAGE_STOP = named_frame(b"message_stop", b'{"type":"message_stop"}')
 _BLANK_BLOCKS: dict[str, dict[str, Any]] = {
     THINKING: {"type": "thinking", "thinking": "", "signature": ""},
     TEXT: {"type": "text", "text": ""},
@@ -94,20 +96,19 @@ class EventForm(PendingBytes):
             self._out.append(self._head + dumps_stream(text) + b"}}\n\n")
 
     def more(self, text: bytes) -> bytes:
-        self._out.append(self._head + text + b"}}\n\n")
-        return self.take()
+        return self._head + text + b"}}\n\n"
 
     def stop(self, *, keep: bool = True) -> None:
         if self._kind is THINKING:
             # Clients drop thinking without a signature from what they send back.
             signed = {"type": "signature_delta", "signature": self._signature}
             self._event("content_block_delta", {"index": self._index, "delta": signed})
-        self._event("content_block_stop", {"index": self._index})
+        self._out.append(_BLOCK_STOP % self._index)
 
     def end(self, reason: str, sequence: str | None, counts: dict[str, Any]) -> None:
         delta = {"stop_reason": reason, "stop_sequence": sequence}
         self._event("message_delta", {"delta": delta, "usage": counts})
-        self._event("message_stop", {})
+        self._out.append(_MESSAGE_STOP)
 
     def close(self) -> bytes:
         return self.take()

@@ -22,6 +22,7 @@ __all__ = [
 
 #: The data of the last event of most nodes; transformers has none.
 DONE = b"[DONE]"
+_NOT_COUNTED = Usage()
 
 
 def text_of_chunk(chunk: Any) -> Any:
@@ -139,7 +140,7 @@ class UsageTally:
 
     def total(self, choices: int) -> Usage:
         if not self._alone:
-            return self._running or Usage()
+            return self._running or _NOT_COUNTED
         last = self._alone[-1]
         if choices < 2 or len(self._alone) != choices:
             return last
