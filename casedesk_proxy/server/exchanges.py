@@ -195,13 +195,15 @@ class Exchanges:
 class _RequestIds:
     """32 random hex digits, drawn for 256 requests in one system call."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_at", "_drawn")
 
     def __init__(self) -> None:
-        self._left: list[str] = []
+        self._drawn = ""
+        self._at = 0
 
     def new(self) -> str:
-        if not self._left:
-            drawn = os.urandom(16 * 256).hex()
-            self._left = [drawn[start : start + 32] for start in range(0, len(drawn), 32)]
-        return self._left.pop()
+        start = self._at
+        if start == len(self._drawn):
+            self._drawn, start = os.urandom(16 * 256).hex(), 0
+        self._at = start + 32
+        return self._drawn[start : self._at]

@@ -106,11 +106,11 @@ class Attempts:
         """A new search, or, for a request that lost its node, one that goes on where the last
         ended."""
         self.plan = plan
-        lost = self.lost
-        self.replays = len(lost)
         if not self.tried:
             self.untried = plan.nodes
             return
+        lost = self.lost
+        self.replays = len(lost)
         self.untried = tuple(node for node in plan.nodes if node.name not in lost)
         self.give_up_at = now + plan.deployment.config.failover_timeout
         self.left = self.tried[-1]

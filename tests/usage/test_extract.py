@@ -57,6 +57,23 @@ def test_the_last_count_wins() -> None:
     assert find_usage(Dialect.OPENAI, b"", body) == Usage(1, 2)
 
 
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"usage":{"prompt_tokens":3,"input_tokens":4},"usageMetadata":{"promptTokenCount":5}}',
+        b'{"usage":null,"usageMetadata":7}',
+        b'{"choices":[{"usage":{"prompt_tokens":3}}],"type":"message_start"}',
+        b'{"usage":{"prompt_tokens_details":{"cached_tokens":1},"cache_read_input_tokens":2}}\n',
+        b'{"usage":{"prompt_tokens_details":7,"input_tokens_details":[]}}',
+        b"{}",
+    ],
+)
+def test_a_whole_body_is_read_as_its_end_is(dialect: Dialect, body: bytes) -> None:
+    behind_a_blank = b" " + body  # not taken for a whole one
+    assert find_usage(dialect, b"", body) == find_usage(dialect, b"", behind_a_blank)
+
+
 @given(st.binary(max_size=200), st.sampled_from(list(Dialect)))
 def test_any_bytes_give_a_usage(garbage: bytes, dialect: Dialect) -> None:
     assert isinstance(find_usage(dialect, garbage, b'"usage":{' + garbage), Usage)
