@@ -115,7 +115,7 @@ class VerbatimBody(_RelayedBody):
 
     def is_answered(self) -> bool:
         """Only where the message can be ended in the node's place."""
-        return self._is_between_chunks and super().is_answered()
+        return self._content.is_answered() and self._is_between_chunks
 
     def _withhold_end(self, data: bytes, payload: bytes) -> bytes:
         """The last read, with the message's end, is not sent as it is; but its events are, if it
