@@ -100,8 +100,8 @@ def test_azures_client_is_told_which_to_take(desk: Desk) -> None:
 
 def test_what_is_not_served_is_named(desk: Desk) -> None:
     with openai.OpenAI(api_key=KEY, base_url=f"{desk.url}/v1", max_retries=0) as ai:
-        with pytest.raises(openai.NotFoundError, match="OpenAI's Images API is not served here"):
-            ai.images.generate(prompt="x")
+        with pytest.raises(openai.NotFoundError, match="OpenAI's Moderations API is not served"):
+            ai.moderations.create(input="x")
         with pytest.raises(openai.NotFoundError, match="the Batch API is not served here"):
             ai.batches.list()
     with anthropic.Anthropic(api_key=KEY, base_url=desk.url, max_retries=0) as claude:
