@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist
+.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -20,6 +20,7 @@ help:
 	@echo "make uninstall  takes them away again, but for the config"
 	@echo "make dist    sdist, wheel and SBOM in dist/"
 	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
+	@echo "make renew-constraints  pin the newest of what the tests install"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
 	@echo "make bench-micro  what each hot module costs; AGAINST=REV: compared with a commit"
@@ -29,9 +30,9 @@ $(VENV)/.run: setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.test: setup.cfg pyproject.toml tests/node_sdks/package-lock.json
+$(VENV)/.test: setup.cfg pyproject.toml tests/constraints.txt tests/node_sdks/package-lock.json
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[test,lint,bench]'
+	$(BIN)/pip install --quiet --constraint tests/constraints.txt --editable '.[test,lint,bench]'
 	cd tests/node_sdks && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
 	@touch $@ $(VENV)/.run
 
@@ -67,7 +68,7 @@ test-plain: $(VENV)/.test
 OTHER = build/$(notdir $(PYTHON))
 test-python:
 	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
-	$(OTHER)/bin/pip install --quiet --editable '.[test]'
+	$(OTHER)/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
 	$(OTHER)/bin/python -m pytest --dist loadfile --no-loadscope-reorder -n $(WORKERS) \
 	    --ignore tests/bench --ignore tests/systemd --ignore tests/node_sdks $(PYTEST_FLAGS)
 
@@ -102,6 +103,14 @@ install:
 
 uninstall:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/install --remove
+
+# The newest of everything that the tests install, pinned anew.
+renew-constraints:
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/pip install --quiet --editable '.[test,lint,bench]'
+	echo '# What the tests install, to the version; written by `make renew-constraints`.' >tests/constraints.txt
+	build/constraints/bin/pip freeze --exclude-editable >>tests/constraints.txt
 
 dist:
 	test -x build/dist/bin/python || $(PYTHON) -m venv build/dist
