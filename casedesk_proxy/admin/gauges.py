@@ -98,16 +98,17 @@ class GaugeCollector(Collector):
             "state_writable", "1 while the state file can be written; 0: also where there is none.",
             store is not None and not store.fault,
         )  # fmt: skip
-        if store is None:
-            return
-        yield _gauge("state_rows_waiting", "Rows that are not in it yet.", store.waiting)
+        waiting, dropped, failures = 0, 0, 0
+        if store is not None:
+            waiting, dropped, failures = store.waiting, store.dropped, store.failures
+        yield _gauge("state_rows_waiting", "Rows that are not in it yet.", waiting)
         yield CounterMetricFamily(
             "casedesk_state_rows_dropped",
             "Rows lost because too many waited for the state file, or because it refused them.",
-            store.dropped,
+            dropped,
         )
         yield CounterMetricFamily(
-            "casedesk_state_failures", "Batches that could not be written at once.", store.failures
+            "casedesk_state_failures", "Batches that could not be written at once.", failures
         )
 
 

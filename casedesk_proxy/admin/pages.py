@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from casedesk_proxy import __version__, jsonio
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.errors import Forbidden
+from casedesk_proxy.ledger.key_use import KeyUse, Used
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.store.writer import StoreWriter
@@ -37,6 +38,7 @@ class Served(Protocol):
     draining: bool
     urls: list[str]
     store: StoreWriter | None
+    key_use: KeyUse
 
     @property
     def admin_hosts(self) -> Hosts: ...
@@ -155,6 +157,7 @@ def describe_status(served: Served, now: float) -> dict[str, Any]:
             "refusal": configured.refusal or None,
         },
         "state": _describe_store(served.store),
+        "keys": {name: _describe_use(used) for name, used in served.key_use.by_key.items()},
         "streams": len(served.watch.relays),
         "exchanges": dict(served.phases),
         "waiting": dict(served.waiting),
@@ -211,6 +214,16 @@ def _describe_store(store: StoreWriter | None) -> dict[str, Any] | None:
         "fault": store.fault or None,
         "waiting": store.waiting,
         "dropped": store.dropped,
+    }
+
+
+def _describe_use(used: Used) -> dict[str, int]:
+    """Since the process began."""
+    return {
+        "exchanges": used.exchanges,
+        "prompt": used.prompt,
+        "cached": used.cached,
+        "output": used.output,
     }
 
 

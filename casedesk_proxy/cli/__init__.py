@@ -15,6 +15,7 @@ from casedesk_proxy.cli import (
     serve,
     status,
     token,
+    usage,
 )
 
 __all__ = ["main"]
@@ -30,6 +31,7 @@ def main() -> None:
 for _command in (
     serve.serve,
     status.status,
+    usage.usage,
     check.check,
     schema.schema,
     init.init,

@@ -23,6 +23,8 @@ from casedesk_proxy.errors import ConfigError
 __all__ = ["status"]
 
 _TIMEOUT_S = 5.0
+#: Keys that are shown.
+_MAX_KEYS = 20
 #: For whom the configured address is nobody's.
 _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address of one with --admin"
 
@@ -131,8 +133,15 @@ def _show(console: Console, status: dict[str, Any], now: float) -> None:
     if config["refusal"]:
         reason = f"refused {_ago(config['tried'], now)} ago: {config['refusal']}"
         console.print(Text(f"         {reason}", style="bold red"))
+    kept = status.get("state")
+    if kept and kept["fault"]:
+        trouble = f"cannot be written: {kept['fault']}; {kept['waiting']} rows wait"
+        console.print(Text(f"state    {kept['file']} {trouble}", style="bold red"))
     console.print()
     console.print(_node_table(status["nodes"]))
+    if keys := status.get("keys"):
+        console.print()
+        console.print(_key_table(keys))
     for name, node in status["nodes"].items():
         for sentence in node.get("advice", ()):
             console.print(Text(f"{name}: {sentence}", style="yellow"))
@@ -159,6 +168,15 @@ def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
             Text(str(node["asked"])), Text("unknown" if models is None else ", ".join(models)),
             Text(node["last_error"] or "", style="dim"),
         )  # fmt: skip
+    return table
+
+
+def _key_table(keys: dict[str, dict[str, int]]) -> Table:
+    """Who used most since the proxy began; ``usage`` knows of before."""
+    table = Table("key", "requests", "prompt tokens", "output tokens", box=None, pad_edge=False)
+    for name, used in sorted(keys.items(), key=lambda one: -one[1]["output"])[:_MAX_KEYS]:
+        sums = (used["exchanges"], used["prompt"], used["output"])
+        table.add_row(Text(name), *(Text(f"{one:,}") for one in sums))
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.config.section import Section, setting
-from casedesk_proxy.config.values import Switch
+from casedesk_proxy.config.values import Duration, Switch
 
 __all__ = ["Ledger"]
 
@@ -12,3 +12,8 @@ class Ledger(Section):
     """The book of who used what."""
 
     enabled: Switch = setting("One row in the state file for every exchange.", True, reload=False)
+    keep: Duration = setting(
+        "How long rows stay; then only sums by day, key, deployment and model do. 0: for ever.",
+        90 * 86400.0,
+    )
+    key_metrics: Switch = setting("Metrics with the names of keys as labels.", True)

@@ -18,6 +18,8 @@ from casedesk_proxy.admin.timeouts import with_timeouts
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
+from casedesk_proxy.ledger.key_use import KeyUse
+from casedesk_proxy.ledger.retention import keep_pruned
 from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
@@ -98,7 +100,9 @@ class Gateway:
         self.dispatcher.slots.on_service_lost = self.metadata.failed
         self._prober = Prober(loop, self.serving, self.dispatcher.slots, self.metadata)
         self.store = store
-        recipients = [self.metrics.count, *sinks]
+        self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
+        self.metrics.register(self.key_use)
+        recipients = [self.metrics.count, self.key_use.count, *sinks]
         if store is not None and config.ledger.enabled:
             recipients.append(ledger(store))
         self._handler = Handler(loop, self.serving, self.dispatcher, self.metadata, recipients)
@@ -173,6 +177,9 @@ class Gateway:
             await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND_WAIT_S)
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
+        if self.store is not None:
+            keep = keep_pruned(self.store, lambda: self.serving.current.config.ledger.keep)
+            self._spawn(keep, "retention")
         self._loop_lag.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:

@@ -103,13 +103,13 @@ def test_the_dashboard_s_queries(tmp_path: Path) -> None:
 
 async def test_every_metric_that_is_asked_for_is_told() -> None:
     gateway = Gateway(load_config(CONFIG, "t").config, {})
-    gateway.metrics.count(
-        ExchangeRecord(
-            request_id="r", started=0, surface="openai", deployment="d", node="n", attempts=2,
-            status=200, terminal=Terminal.COMPLETED, first_byte=1, ended=2, received=1, sent=1,
-            events=9, queued=0.1, overhead=0.1, cancel=0.1, usage=Usage(1, 1, 1, 1),
-        )
+    outcome = ExchangeRecord(
+        request_id="r", started=0, surface="openai", deployment="d", node="n", attempts=2,
+        status=200, terminal=Terminal.COMPLETED, first_byte=1, ended=2, received=1, sent=1,
+        events=9, queued=0.1, overhead=0.1, cancel=0.1, usage=Usage(1, 1, 1, 1),
     )  # fmt: skip
+    gateway.metrics.count(outcome)
+    gateway.key_use.count(outcome)
     gateway.metrics.observe_lag(0.1)
     text = gateway.metrics.render().decode()
     told = set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))

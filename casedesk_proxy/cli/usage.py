@@ -1,0 +1,167 @@
+"""``usage``: what the ledger says, read beside a running proxy or without one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
+from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.serve import DEFAULT_FILE, ENVIRONMENT
+from casedesk_proxy.config.units import parse_duration
+from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.ledger.query import DIMENSIONS, SUMS, Query, read_usage
+from casedesk_proxy.store.file import FILE_NAME, find_directory, open_reader
+from casedesk_proxy.store.schema import StoreError
+
+__all__ = ["usage"]
+
+_BAR_CHARS = 24
+#: Of a service under systemd; whoever asks has none of its environment.
+_SERVICE_STATE = Path("/var/lib/casedesk-proxy")
+_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?")
+
+
+class _When(click.ParamType[float]):
+    """A day or month, or how long ago: seconds since 1970."""
+
+    name = "when"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            if (date := _DATE.fullmatch(value)) is not None:
+                year, month, day = (int(part or 1) for part in date.groups())
+                return datetime(year, month, day, tzinfo=UTC).timestamp()
+            return time.time() - parse_duration(value)
+        except ValueError:
+            self.fail(f"{value!r}: write 2026-11-29, 2026-11, or how long ago: 7d", param, context)
+
+
+class _Dimensions(click.ParamType[tuple[str, ...]]):
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(value.replace(",", " ").split()))
+        if not names or (unknown := [name for name in names if name not in DIMENSIONS]):
+            what = ", ".join(map(repr, unknown)) if names else "nothing"
+            self.fail(f"{what}: choose from {', '.join(DIMENSIONS)}", param, context)
+        return names
+
+
+@click.command()
+@click.option(
+    "--config", "file", envvar=ENVIRONMENT, default=DEFAULT_FILE, show_default=True,
+    show_envvar=True, type=click.Path(readable=False, path_type=Path),
+    help="The configuration that names the state directory.",
+)  # fmt: skip
+@click.option(
+    "--state", type=click.Path(readable=False, path_type=Path), metavar="FILE",
+    help="The state file itself, or its directory, instead.",
+)  # fmt: skip
+@click.option("--by", type=_Dimensions(), default="key", show_default=True, metavar="NAME,…",
+              help=f"Group by: {', '.join(DIMENSIONS)}. Times are UTC's.")  # fmt: skip
+@click.option("--since", type=_When(), default=0.0, metavar="WHEN",
+              help="From then on: 2026-11-29, 2026-11, or how long ago, such as 7d.")  # fmt: skip
+@click.option("--until", type=_When(), default=1e12, metavar="WHEN", help="Before then.")
+@click.option("--key", metavar="NAME", help="Only what this key used.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table",
+              show_default=True, help="csv and json hold the same numbers, in full.")  # fmt: skip
+def usage(
+    file: Path, state: Path | None, by: tuple[str, ...], since: float, until: float,
+    key: str | None, form: str,
+) -> None:  # fmt: skip
+    """Show who used what: requests and tokens, out of the ledger.
+
+    Whether the proxy runs makes no difference. Exit code 0 when there is something to show, 1 when
+    there is nothing, 2 when the ledger cannot be read.
+    """
+    path = _find(file, state)
+    try:
+        with open_reader(path) as connection:
+            groups = read_usage(connection, Query(by, since, until, key))
+    except (StoreError, OSError, sqlite3.Error) as error:
+        fail(f"{path}: {error}")
+    if form == "json":
+        click.echo(json.dumps(groups, indent=2))
+    elif form == "csv":
+        click.echo(_as_csv(by, groups), nl=False)
+    elif groups:
+        _show(by, groups)
+    else:
+        click.echo("nothing was used in that time")
+    raise click.exceptions.Exit(0 if groups else 1)
+
+
+def _find(file: Path, state: Path | None) -> Path:
+    if state is not None:
+        return state / FILE_NAME if state.is_dir() else state
+    configured = None
+    if file.exists() or str(file) != DEFAULT_FILE:
+        try:
+            configured = read_config(file).config.server.state_directory
+        except ConfigError as error:
+            fail(error)
+    service = _SERVICE_STATE / FILE_NAME
+    if configured is None and "STATE_DIRECTORY" not in os.environ and os.access(service, os.R_OK):
+        return service
+    directory = find_directory(configured, os.environ)
+    if directory is None:
+        fail("$HOME is not set; name the state file with --state")
+    return directory / FILE_NAME
+
+
+def _as_csv(by: tuple[str, ...], groups: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*by, *SUMS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(groups)
+    return text.getvalue()
+
+
+def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+    table = Table(box=None, pad_edge=False)
+    for name in by:
+        table.add_column(name, overflow="fold")
+    for name in ("requests", "failed", "prompt", "cached", "output"):
+        table.add_column(name, justify="right")
+    table.add_column("tokens")
+    most = max(group["prompt"] + group["output"] for group in groups)
+    for group in groups:
+        names = [Text(str(group[name] or "-")) for name in by]
+        about = "~" if group["estimated"] else ""
+        sums = [Text(f"{group[name]:,}") for name in ("requests", "failed", "prompt", "cached")]
+        table.add_row(*names, *sums, Text(f"{about}{group['output']:,}"), _bar(group, most))
+    console.print(table)
+    if estimated := sum(group["estimated"] for group in groups):
+        console.print(Text(f"~ holds estimates, of {estimated:,} requests", style="dim"))
+
+
+def _bar(group: dict[str, Any], most: int) -> Text:
+    """The prompt's tokens behind those of the output, against the greatest sum."""
+    total = max(most, 1)
+    output = round(_BAR_CHARS * group["output"] / total)
+    whole = round(_BAR_CHARS * (group["prompt"] + group["output"]) / total)
+    return Text.assemble(("█" * output, "green"), ("░" * (whole - output), "cyan"))

@@ -1,0 +1,73 @@
+"""What becomes of rows that are older than ``ledger.keep``: sums of their day, for ever.
+
+Sums are made in the transaction that deletes the rows they are made of, so that rows and sums
+together are the whole book at any moment, however often it is interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+
+from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.store.writer import StoreWriter
+
+__all__ = ["keep_pruned", "prune"]
+
+log = logging.getLogger(__name__)
+
+#: Rows of one step: milliseconds, in which nobody else writes.
+_MAX_STEP_ROWS = 1000
+#: Seconds between two looks, and between two steps of one.
+_LOOK_S = 3600.0
+_STEP_PAUSE_S = 0.2
+
+_OLD = "(SELECT id FROM exchanges WHERE ended < :before ORDER BY ended, id LIMIT :most)"
+_SUM = f"""
+    INSERT INTO days
+    SELECT strftime('%Y-%m-%d', ended, 'unixepoch'), key, deployment, model, count(*),
+        sum(ending <> 'completed'), sum(estimated), total(prompt), total(output), total(cached),
+        total(thoughts), total(duration)
+    FROM exchanges WHERE id IN {_OLD} GROUP BY 1, 2, 3, 4
+    ON CONFLICT DO UPDATE SET
+        exchanges = exchanges + excluded.exchanges, failed = failed + excluded.failed,
+        estimated = estimated + excluded.estimated, prompt = prompt + excluded.prompt,
+        output = output + excluded.output, cached = cached + excluded.cached,
+        thoughts = thoughts + excluded.thoughts, duration = duration + excluded.duration
+"""
+
+
+def prune(connection: sqlite3.Connection, before: float, most: int = _MAX_STEP_ROWS) -> int:
+    """One step, in the caller's transaction: how many rows that ended before then, in seconds
+    since 1970, were summed up and deleted."""
+    bounds = {"before": before, "most": most}
+    connection.execute(_SUM, bounds)
+    return connection.execute(f"DELETE FROM exchanges WHERE id IN {_OLD}", bounds).rowcount
+
+
+async def keep_pruned(
+    store: StoreWriter,
+    keep: Callable[[], float],
+    now: Callable[[], float] = time.time,
+    *,
+    look_s: float = _LOOK_S,
+    step_pause_s: float = _STEP_PAUSE_S,
+) -> None:
+    """For ever, until cancelled. ``keep``: for how many seconds a row stays; 0: for ever."""
+    while True:
+        pause = look_s
+        if kept := keep():
+            before = now() - kept
+
+            def step(connection: sqlite3.Connection, before: float = before) -> int:
+                return prune(connection, before)
+
+            try:
+                if await asyncio.wrap_future(store.perform(step)):
+                    pause = step_pause_s
+            except StoreError:
+                log.debug("the ledger is pruned later: its file cannot be written")
+        await asyncio.sleep(pause)

@@ -1,0 +1,38 @@
+"""A ledger in memory, and rows for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE
+from casedesk_proxy.store.schema import migrate
+
+_ROW: dict[str, Any] = {
+    **dict.fromkeys(COLUMNS, ""),
+    "status": 200, "ending": "completed", "prompt": None, "output": None, "cached": None,
+    "thoughts": None, "estimated": 0, "first_byte": None, "duration": 1.0, "queued": 0.0,
+}  # fmt: skip
+
+
+def at(text: str) -> float:
+    """``2026-01-02 03:04`` in UTC, as seconds since 1970."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@contextmanager
+def book() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def enter(connection: sqlite3.Connection, ended: float, **rest: Any) -> None:
+    row = {**_ROW, "ended": ended, **rest}
+    connection.execute(EXCHANGE.statement, [row[name] for name in COLUMNS])
