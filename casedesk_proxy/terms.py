@@ -61,6 +61,12 @@ class Action(StrEnum):
     COUNT_MESSAGES = "messages/count_tokens"
     CHAT = "chat/completions"
     RESPOND = "responses"
+    COUNT_RESPONSE = "responses/input_tokens"
+    #: What is asked of a response that a node keeps, by its id.
+    GET_RESPONSE = "responses.get"
+    DELETE_RESPONSE = "responses.delete"
+    CANCEL_RESPONSE = "responses.cancel"
+    LIST_INPUT = "responses.input_items"
     COMPLETE = "completions"
     EMBEDDINGS = "embeddings"
     # What only some engines have (`engines.paths`).
@@ -150,7 +156,8 @@ class Call:
     query string without ``?`` and without the credential. ``framing`` is what the URL alone
     asks for; OpenAI and Anthropic bodies may still ask for a stream. ``path`` is set where not all
     nodes of a protocol have what is asked for: see `engines.paths`. ``names_no_model``: a body
-    without a model's name is passed on without one.
+    without a model's name is passed on without one. ``kept`` is the id of the response that the
+    path names, "" in all others.
     """
 
     surface: Dialect
@@ -162,6 +169,7 @@ class Call:
     framing: Framing = Framing.UNARY
     path: str = ""
     names_no_model: bool = False
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

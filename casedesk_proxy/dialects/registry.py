@@ -48,6 +48,7 @@ _PAIRS: dict[tuple[Dialect, Action], tuple[tuple[Dialect, Transpose], ...]] = {
     (Dialect.ANTHROPIC, Action.MESSAGES): ((Dialect.OPENAI, anthropic_openai.transpose),),
     (Dialect.ANTHROPIC, Action.COUNT_MESSAGES): ((Dialect.OPENAI, anthropic_openai.count),),
     (Dialect.RESPONSES, Action.RESPOND): ((Dialect.OPENAI, responses_openai.transpose),),
+    (Dialect.RESPONSES, Action.COUNT_RESPONSE): ((Dialect.OPENAI, responses_openai.count),),
 }
 
 

@@ -13,7 +13,14 @@ from typing import Any
 from casedesk_proxy.engines.inquiries import Asking, NodeAnswer, ask_facts
 from casedesk_proxy.engines.model_lists import openai_models
 from casedesk_proxy.engines.parts import ALL_LOSE, MOST_LOSE, Part
-from casedesk_proxy.engines.profile import IMAGES, Choice, Messages, Profile, Thinking
+from casedesk_proxy.engines.profile import (
+    IMAGES,
+    Choice,
+    Messages,
+    Profile,
+    Responses,
+    Thinking,
+)
 from casedesk_proxy.engines.reading import as_count, as_mapping, as_text, as_texts, named_entries
 from casedesk_proxy.engines.spec import Detected, EngineSpec, Fingerprint
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
@@ -21,6 +28,8 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 __all__ = ["SPEC", "read_models"]
 
 _STATES = ("loaded", "not-loaded")
+#: What one speaks that has the newer list: OpenAI's Responses came with 0.3.29.
+_NEWER: tuple[Dialect, ...] = (Dialect.OPENAI, Dialect.RESPONSES)
 
 
 def read_models(listing: Any, native: Any) -> tuple[ModelInfo, ...]:
@@ -77,14 +86,14 @@ def _read_kind(embeds: bool, lacks: set[Ability]) -> dict[str, Any]:
 
 
 def _look(listing: NodeAnswer) -> Asking[Detected | None]:
-    native = yield from ask_facts("/api/v1/models")
+    native, dialects = (yield from ask_facts("/api/v1/models")), _NEWER
     if not any("loaded_instances" in one for one in named_entries(native, "models", "key")):
-        native = yield from ask_facts("/api/v0/models")
+        native, dialects = (yield from ask_facts("/api/v0/models")), SPEC.speaks
         states = (one.get("state") for one in named_entries(native, "data", "id"))
         if not any(as_text(state) in _STATES for state in states):
             return None
     models = read_models(listing.json if listing.status == 200 else None, native)
-    return Detected(SPEC, models, SPEC.speaks)
+    return Detected(SPEC, models, dialects)
 
 
 _PROFILE = Profile(
@@ -114,6 +123,16 @@ _PROFILE = Profile(
         | MOST_LOSE
         | {Part.FORMAT, Part.THINKING_OFF, Part.BUDGET, Part.EFFORT, Part.WEB_SEARCH}
         | {Part.NO_TOOL, Part.NAMED_TOOL, Part.ONE_TOOL, Part.COUNT},
+    ),
+    responses=Responses(
+        by_id=False,
+        loses=frozenset(
+            {
+                *("conversation", "prompt", "background", "truncation", "text.format"),
+                *("tool_choice", "parallel_tool_calls", "top_logprobs"),
+            }
+        ),
+        tools=frozenset({"function", "mcp"}),
     ),
 )
 

@@ -18,6 +18,7 @@ from casedesk_proxy.engines.profile import (
     Choice,
     Messages,
     Profile,
+    Responses,
     Thinking,
 )
 from casedesk_proxy.engines.reading import (
@@ -33,7 +34,7 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 
 __all__ = ["SPEC", "advise", "read_models"]
 
-#: It serves /v1/messages from this version on (its release notes).
+#: It serves /v1/messages from this version on (its release notes); /v1/responses came with 0.13.3.
 _MESSAGES_SINCE = (0, 14)
 #: Models that are asked about one by one.
 _MAX_SHOWN_MODELS = 100
@@ -116,7 +117,7 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
     shown = {name: one.facts for name, one in zip(names, answers, strict=True)}
     dialects = SPEC.speaks
     if version_numbers(version) >= _MESSAGES_SINCE:
-        dialects = (Dialect.OPENAI, Dialect.ANTHROPIC)
+        dialects = (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)
     return Detected(SPEC, read_models(tags, loaded, shown), dialects, version=version)
 
 
@@ -200,6 +201,19 @@ _PROFILE = Profile(
         | MOST_LOSE
         | {Part.FORMAT, Part.COUNT, Part.NO_TOOL, Part.ANY_TOOL, Part.NAMED_TOOL},
         loses_more=((0, 24), frozenset({Part.EFFORT})),
+    ),
+    # It reads ``previous_response_id`` and forgets it (ollama 15954), makes a function of every
+    # tool, and never reads the rest.
+    responses=Responses(
+        keeps=False,
+        by_id=False,
+        loses=frozenset(
+            {
+                *("previous_response_id", "conversation", "prompt", "background", "truncation"),
+                *("tool_choice", "parallel_tool_calls", "top_logprobs"),
+            }
+        ),
+        tools=frozenset({"function"}),
     ),
 )
 

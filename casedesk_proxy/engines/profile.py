@@ -1,7 +1,7 @@
 """What an engine takes beyond plain chat: the words in which each engine's module says it.
 
 The defaults are those of a plain OpenAI server (`Profile`) and of Anthropic's own API
-(`Messages`), so an engine's profile holds its differences alone.
+(`Messages`, `Responses`), so an engine's profile holds its differences alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "Counter",
     "Messages",
     "Profile",
+    "Responses",
     "Thinking",
     "effort_of",
 ]
@@ -112,6 +113,21 @@ class Messages:
         return wanted if self.levels and wanted != "minimal" else _PLAIN_LEVELS.get(wanted, wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """What an engine's ``/v1/responses`` takes of OpenAI's API. The defaults are OpenAI's own.
+
+    ``keeps``: it can go on from a response that it made; ``by_id``: it has the paths that ask for
+    one. ``loses``: fields of a request that it takes and forgets; ``tools``: the kinds of tools
+    that it knows, where the others are lost. None: it says so itself of those that it lacks.
+    """
+
+    keeps: bool = True
+    by_id: bool = True
+    loses: frozenset[str] = frozenset()
+    tools: frozenset[str] | None = None
+
+
 #: What most models take.
 IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 ANY_CHOICE = frozenset(Choice)
@@ -172,6 +188,7 @@ class Profile:
     embeds: bool = True
     dimensions: bool = True
     messages: Messages = field(default_factory=Messages)
+    responses: Responses = field(default_factory=Responses)
 
     def fit_top_p(self, value: float | None) -> float | None:
         """The nearest value that the engine takes, None to leave it out."""

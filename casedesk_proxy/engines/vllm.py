@@ -13,6 +13,7 @@ from casedesk_proxy.engines.profile import (
     Counter,
     Messages,
     Profile,
+    Responses,
     Thinking,
 )
 from casedesk_proxy.engines.reading import version_numbers
@@ -68,6 +69,9 @@ _PROFILE = Profile(
         ),
         may_refuse=frozenset({Control.EFFORT, Control.LEVELS, Control.BUDGET}),
     ),
+    # It keeps responses only where VLLM_ENABLE_RESPONSES_API_STORE is set, and says so where it
+    # is asked for one.
+    responses=Responses(loses=frozenset({"conversation"})),
 )
 
 SPEC = EngineSpec(

@@ -29,7 +29,7 @@ from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
-__all__ = ["Plan", "plan_request"]
+__all__ = ["Plan", "forwarded_headers", "plan_request"]
 
 _PATHS = {
     Action.MESSAGES: "/v1/messages",
@@ -49,7 +49,8 @@ class Plan:
     """A request that any of ``nodes`` can take, each by its route.
 
     ``framing`` is how the client wants its reply. ``answer`` is one that needs no node.
-    ``dropped`` names what a transposed request had to leave out.
+    ``dropped`` names what a transposed request had to leave out. ``makes_kept``: a node that can
+    is to keep the response that it makes.
     """
 
     deployment: DeploymentSpec
@@ -61,6 +62,7 @@ class Plan:
     demand: Demand
     answer: Answered | None = None
     dropped: tuple[str, ...] = ()
+    makes_kept: bool = False
 
 
 def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
@@ -95,6 +97,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         demand=demand,
         answer=made.answer,
         dropped=made.dropped,
+        makes_kept=call.action is Action.RESPOND and body.value.get("store") is not False,
     )
 
 
@@ -191,7 +194,7 @@ def _native_routes(
     else:
         unknown = any(node.name not in place.head_templates for node in nodes)
     if unknown:
-        path, headers = _target(ask.call, target.model), _headers(ask.headers)
+        path, headers = _target(ask.call, target.model), forwarded_headers(ask.headers)
     route = Route(
         dialect=ask.call.surface,
         target=path,
@@ -245,7 +248,7 @@ def _target(call: Call, model: str) -> str:
     return f"{path}?{call.query}" if call.query else path
 
 
-def _headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
+def forwarded_headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
     """The client's id of the request, where we accept it, is the exchange's, and goes along as
     that."""
     forwarded = forward_request_headers(headers)

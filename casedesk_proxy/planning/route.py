@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.dialects.core.contract import Question, Translator
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.pools.policies import Demand
+from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import (
     Ability,
@@ -22,11 +23,15 @@ from casedesk_proxy.terms import (
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
-__all__ = ["ModelPlacement", "PlanInput", "Route"]
+__all__ = ["ModelPlacement", "PlanInput", "Route", "find_none"]
 
 
 #: Models of which a client with one head may ask in turn.
 _MAX_PLACEMENTS = 16
+
+
+def find_none(ident: str) -> None:
+    """Nobody keeps anything."""
 
 
 def no_placements() -> Memory[str, ModelPlacement]:
@@ -55,6 +60,8 @@ class PlanInput:
     without: frozenset[Control] = frozenset()
     #: Seconds since 1970.
     now: float = 0.0
+    #: Who has the response of an id that whoever asks has had made.
+    find_keeper: Callable[[str], Keeper | None] = find_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class ModelPlacement:
 class Route:
     """How some nodes are asked: in which dialect, for what.
 
-    ``target`` has the query, but not a node's base; ``headers`` lack the request's id.
+    ``target`` has the query, but not a node's base; ``headers`` lack the request's id. A
+    ``method`` other than POST has no body.
     ``head_templates`` are heads by node, up to the value of that id: the same for all requests
     with such a target and such headers. ``translator`` makes the reply the client's, with
     ``reply_headers``; None: the node's reply is the client's already. ``question`` is asked beside
@@ -95,6 +103,7 @@ class Route:
     question: Question | None = None
     controls: Mapping[Control, str] = field(default_factory=dict)
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
+    method: str = "POST"
 
     def question_for(self, node: NodeSpec) -> bytes:
         """The question as a whole request."""
@@ -108,6 +117,8 @@ class Route:
         if lead is None:
             lead = self.head_templates[node.name] = self._head_template(node)
         ident, body = self.request_id.encode("ascii"), self.body
+        if self.method != "POST":
+            return b"%b%b\r\n\r\n" % (lead, ident)
         return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, len(body), body)
 
     def _head_template(self, node: NodeSpec) -> bytes:
@@ -116,4 +127,4 @@ class Route:
             headers.append(node_credential(self.dialect, node.key))
         headers.append((b"Accept-Encoding", b"identity"))
         headers.append((b"x-request-id", b""))
-        return request_head("POST", node.base + self.target, headers)[:-4]
+        return request_head(self.method, node.base + self.target, headers)[:-4]

@@ -14,6 +14,7 @@ from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
+from casedesk_proxy.planning.responders import choose_responders
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Action, Control, Dialect, record
@@ -66,6 +67,11 @@ def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacemen
     if ask.call.surface is Dialect.RESPONSES and has_namespaces(body):
         # No engine knows them, and only a translated request is taken apart.
         return Native(())
+    if ask.call.action is Action.COUNT_RESPONSE:
+        # No engine behind that protocol counts; of the others each has a counter of its own.
+        return Native(())
+    if ask.call.surface is Dialect.RESPONSES:
+        return Native(choose_responders(ask, body, place))
     if ask.call.surface is not Dialect.ANTHROPIC:
         return Native(place.natives)
     parts = find_parts(ask.call.action, body)

@@ -174,7 +174,8 @@ class Admission:
         turn = self._turns.get(ticket.deployment, 0)
         if len(states) == 1 and not states[0].draining:
             # Whatever the policy and its health, there is no other.
-            state = None if states[0].is_full(now, demand.model) else states[0]
+            is_full = states[0].is_full(now, demand.model) and not demand.is_about
+            state = None if is_full else states[0]
         elif is_hopeless(states):
             ticket.rejection = Rejection.NO_NODE
             return True

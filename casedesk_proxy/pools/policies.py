@@ -17,7 +17,8 @@ class Demand:
 
     ``nodes`` are the names of those that can take it, in configured order; ``unloaded`` those
     of them that would have to load its ``model`` first. ``affinity_key`` is the same for requests
-    that share the beginning of a conversation. ``action`` is the kind of request.
+    that share the beginning of a conversation. ``action`` is the kind of request. ``is_about``:
+    it is about something that one node has, costs it next to nothing and does not wait for room.
     """
 
     policy: str
@@ -26,6 +27,7 @@ class Demand:
     affinity_key: bytes = b""
     model: str = ""
     action: str = ""
+    is_about: bool = False
 
     @property
     def service(self) -> Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from casedesk_proxy.errors import UpstreamFault
 from casedesk_proxy.pools.circuit_breaker import NodeFault
@@ -55,9 +56,11 @@ class Delivery:
         watch: Watch,
         *,
         prelude: Prelude | None = None,
+        begun: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``prelude``: what the client had before, if it may have had anything. Raises
-        UpstreamFault, the node let go, where its reply does not continue that."""
+        """``prelude``: what the client had before, if it may have had anything. ``begun``: see
+        `NodeReply`. Raises UpstreamFault, the node let go, where its reply does not continue what
+        the client had."""
         self._client = request.client
         self._lease = reply.lease
         self.status = reply.head.status
@@ -67,7 +70,7 @@ class Delivery:
         opened = prelude is not None and prelude.opened
         recipient = _recipient(request, surface, framing, request_id, is_kept_alive=opened)
         try:
-            chosen = choose_body(recipient, _node_reply(reply))
+            chosen = choose_body(recipient, _node_reply(reply, begun))
         except UpstreamFault:
             reply.lease.end(clean=False)
             raise
@@ -215,8 +218,9 @@ def _recipient(
     )
 
 
-def _node_reply(reply: LeasedReply) -> NodeReply:
+def _node_reply(reply: LeasedReply, begun: Callable[[bytes], None] | None) -> NodeReply:
     node, route = reply.lease.node, reply.route
     return NodeReply(
-        reply.head, reply.asked, node.host_header, node.key, route.translator, route.reply_headers
-    )
+        reply.head, reply.asked, node.host_header, node.key,
+        route.translator, route.reply_headers, begun,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.circuit_breaker import NodeFault
@@ -43,11 +44,14 @@ def send_whole(
     reply: LeasedReply,
     surface: Dialect,
     request_id: str,
+    begun: Callable[[bytes], None] | None = None,
 ) -> Delivered:
-    """Send it and let go of the node; returns what it came to."""
+    """Send it and let go of the node; returns what it came to. ``begun``: see `NodeReply`."""
     head, connection = reply.head, reply.lease.connection
     body, connection.buffered_body = connection.buffered_body, b""
     tail = body[-MAX_PIECE_BYTES:]
+    if begun is not None and head.status == 200:
+        begun(body)
     usage = find_usage(surface, b"", tail)
     keep_alive = request.head.keep_alive
     if not request.client.is_open:

@@ -12,8 +12,9 @@ import time
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInput, find_none
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.prelude import Prelude, begin_prelude
 from casedesk_proxy.relay.request import ClientRequest
@@ -28,10 +29,11 @@ from casedesk_proxy.replying.record import (
     terminal_of,
 )
 from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.server.keeping import Keeping
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply
-from casedesk_proxy.terms import Call, Framing
+from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
@@ -74,6 +76,7 @@ class Forwarder:
         self._loop = loop
         self._dispatcher = dispatcher
         self._metadata = metadata
+        self._keeping = Keeping(loop, dispatcher.response_memory)
         self.watch = Watch(loop)
 
     async def forward(
@@ -88,13 +91,16 @@ class Forwarder:
         """``raw`` is the request's body. Raises a ProxyError where nothing has been sent."""
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.token)
         while True:
-            plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts)
+            if admitted.call.kept:
+                plan = self._plan_kept(request, exchange, admitted, snapshot)
+            else:
+                plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts)
             exchange.dropped = plan.dropped
             if not attempts.count:
                 exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)
             if plan.answer is not None:
                 return Own(_answered(plan.answer))
-            result = await self._dispatch(request, exchange, admitted.call, plan, attempts)
+            result = await self._dispatch(request, exchange, admitted, plan, attempts)
             if not isinstance(result, Streaming):
                 return result
             if not await self._begins_anew(result.delivery, exchange, attempts):
@@ -111,12 +117,15 @@ class Forwarder:
         raw: bytes,
         attempts: Attempts,
     ) -> Plan:
+        is_kept = admitted.call.surface is Dialect.RESPONSES
+        keepers = self._keeping.keepers(admitted) if is_kept else find_none
+
         def plan() -> Plan:
             memory = self._dispatcher.control_memory
             given = PlanInput(
                 admitted.call, request.head.headers, raw, exchange.request_id,
                 self._metadata.reported, self._metadata.nodes, admitted.placements,
-                memory.refused, memory.taken, attempts.without, time.time(),
+                memory.refused, memory.taken, attempts.without, time.time(), keepers,
             )  # fmt: skip
             return plan_request(snapshot, admitted.deployment, given)
 
@@ -127,22 +136,39 @@ class Forwarder:
             await self._metadata.refresh(MODEL_REFRESH_WAIT_S)
             return plan()
 
+    def _plan_kept(
+        self, request: ClientRequest, exchange: Exchange, admitted: Admitted, snapshot: Snapshot
+    ) -> Plan:
+        keepers, known = self._keeping.keepers(admitted), self._metadata
+        ask = PlanInput(
+            admitted.call, request.head.headers, b"", exchange.request_id,
+            known.reported, known.nodes, find_keeper=keepers,
+        )  # fmt: skip
+        return plan_kept(snapshot, admitted.deployment, ask)
+
     async def _dispatch(
-        self, request: ClientRequest, exchange: Exchange, call: Call, plan: Plan, attempts: Attempts
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        plan: Plan,
+        attempts: Attempts,
     ) -> Delivered | Streaming:
         """The reply of a node, sent or on its way; or keep-alives and then the error."""
-        prelude = None
+        prelude, call = None, admitted.call
         if plan.framing is not Framing.UNARY:
             prelude = begin_prelude(self._loop, request, call.surface, plan, exchange.request_id)
         try:
             reply = await self._dispatcher.open(plan, attempts)
             request.held = reply.lease
             self._metadata.used(attempts.node)
+            begun = self._keeping.learner(admitted, plan, reply)
             if prelude is None and came_whole(reply, plan.framing):
-                return send_whole(self._loop, request, reply, call.surface, exchange.request_id)
+                ident = exchange.request_id
+                return send_whole(self._loop, request, reply, call.surface, ident, begun)
             delivery = Delivery(
                 self._loop, request, reply, call.surface, plan.framing, exchange.request_id,
-                self.watch, prelude=prelude,
+                self.watch, prelude=prelude, begun=begun,
             )  # fmt: skip
             request.held = delivery
         except ProxyError as error:

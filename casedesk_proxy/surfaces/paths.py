@@ -14,6 +14,7 @@ import re
 
 from casedesk_proxy.surfaces.gemini_paths import read_resource, wrong_method
 from casedesk_proxy.surfaces.inference_paths import find_inference_path
+from casedesk_proxy.surfaces.kept_responses import asks_for_stream, read_kept
 from casedesk_proxy.surfaces.request_target import decode, split_target
 from casedesk_proxy.surfaces.unserved_paths import (
     ACTIONS,
@@ -71,11 +72,11 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     if surface is Dialect.GEMINI:
         version = version or "v1beta"
         action, model = read_resource(method, rest, deployment)
+    elif surface is Dialect.OPENAI and rest.startswith("responses"):
+        return _read_responses(method, rest, deployment, cut_key(query))
     else:
         action, model, node_path = _read_posted(surface, version, rest, deployment)
         version = ""
-        if action is Action.RESPOND:
-            surface = Dialect.RESPONSES
     wanted = "GET" if action in _READ_ONLY else "POST"
     if method != wanted:
         raise wrong_method(wanted)
@@ -83,6 +84,22 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     if action is Action.STREAM_GENERATE:
         framing = Framing.SSE if _asks_for_sse(query, headers) else Framing.JSON_ARRAY
     return Call(surface, action, deployment, model, version, cut_key(query), framing, node_path)
+
+
+def _read_responses(method: str, rest: str, deployment: str | None, query: str) -> Call:
+    """OpenAI's newer API: a response to be made, or one that a node keeps."""
+    action = POSTED[Dialect.OPENAI].get(rest)
+    if action is not None:
+        if method != "POST":
+            raise wrong_method("POST")
+        return Call(Dialect.RESPONSES, action, deployment, query=query)
+    kept = read_kept(method, rest)
+    if kept is None or unserved(rest) is not None:
+        raise no_path(rest, f"not served on the {Dialect.OPENAI} surface", deployment)
+    action, ident = kept
+    streams = action is Action.GET_RESPONSE and asks_for_stream(query)
+    framing = Framing.SSE if streams else Framing.UNARY
+    return Call(Dialect.RESPONSES, action, deployment, query=query, framing=framing, kept=ident)
 
 
 def guess_surface(target: str, headers: RawHeaders) -> Dialect:

@@ -41,7 +41,8 @@ ACTIONS = {
         Action.COUNT_TOKENS,
     )
 }
-#: The paths that the other two surfaces take a POST at.
+#: The paths that the other two surfaces take a POST at. OpenAI's has more, about responses that
+#: nodes keep: see `kept_responses`.
 POSTED = {
     Dialect.ANTHROPIC: {
         "messages": Action.MESSAGES,
@@ -52,6 +53,7 @@ POSTED = {
         "completions": Action.COMPLETE,
         "embeddings": Action.EMBEDDINGS,
         "responses": Action.RESPOND,
+        "responses/input_tokens": Action.COUNT_RESPONSE,
     },
 }
 _OWNERS = {rest: surface for surface, table in POSTED.items() for rest in table}
@@ -72,6 +74,8 @@ _ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
 #: What Vertex puts before everything.
 _PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
+#: Behind it stands the id of a response that a node keeps.
+_KEPT = re.compile(r"responses/(?!compact$)")
 _VERSION = re.compile(r"v1(?:beta1?|alpha)?$")
 #: Characters at a path's end that may be an action with its colon.
 _MAX_ACTION_CHARS = 64
@@ -102,8 +106,8 @@ _ALONE = "send each request by itself"
 #: In order; the first that fits.
 _APIS = (
     _api(
-        "responses/[^/]*", Dialect.RESPONSES, "The store of OpenAI's Responses API",
-        "send the whole conversation as input", "response_not_found",
+        "responses/compact", Dialect.RESPONSES, "OpenAI's compaction of a conversation",
+        "send the whole conversation as input",
     ),
     _api("upload|files", None, "the Files API", _INLINE, "files_unsupported"),
     _api("messages/batches", _A, "Anthropic's Message Batches API", _ALONE),
@@ -170,6 +174,8 @@ _GEMINI_APIS = {
 def owner_of(rest: str) -> Dialect | None:
     """The surface that serves such a path; None for what several have, or nobody."""
     known = _OWNERS.get(rest)
+    if known is None and _KEPT.match(rest):
+        return Dialect.OPENAI
     if known is None and _action(rest) in ACTIONS:
         return Dialect.GEMINI
     return known

@@ -15,6 +15,7 @@ from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.node import Slot
+from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.pools.retry import Failure, may_try_another
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
@@ -51,13 +52,15 @@ class Failover:
 
 
 class Dispatcher:
-    """Connections are kept by node address and survive a change of snapshot. What is in
-    ``control_memory``, what nodes have refused and taken, does not."""
+    """Connections are kept by node address and survive a change of snapshot, as does which node
+    keeps which response. What is in ``control_memory``, what nodes have refused and taken, does
+    not."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.slots = Slots(loop)
         self.control_memory = ControlMemory()
+        self.response_memory = ResponseMemory()
         self.failovers: deque[Failover] = deque(maxlen=MAX_FAILOVERS)
         self._pools: dict[_Address, ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.

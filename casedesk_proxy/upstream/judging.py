@@ -29,6 +29,10 @@ async def judge_reply(
     if status < 400:
         slots.record_head(state, plan.demand.service)
         return Verdict.FINE
+    if status == 404 and plan.demand.is_about:
+        # What is missing is what was asked about, in whatever words.
+        slots.probe_ok(state)
+        return Verdict.REQUEST
     if status in NEEDS_WORDS:
         try:
             body = await read_words(loop, reply.lease.connection, reply.head)

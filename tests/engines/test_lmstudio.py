@@ -45,7 +45,7 @@ NO_EMBEDDINGS = frozenset({Ability.EMBEDDING})
 def test_it_is_known_by_its_own_list(path: str, native: bytes) -> None:
     found, _ = look_at(SPEC, {"GET /v1/models": LISTED, f"GET {path}": native}, UNKNOWN)
     assert found is not None
-    assert (found.engine, found.dialects) == (SPEC, (Dialect.OPENAI,))
+    assert found.engine is SPEC
     gemma, deepseek, nomic = found.models
     assert (gemma.context_length, gemma.trained_length, gemma.loaded) == (4096, 262144, True)
     assert gemma.lacks == NO_EMBEDDINGS
@@ -73,6 +73,22 @@ def test_each_loaded_instance_has_a_context_of_its_own() -> None:
     models = read_models(listing, {"models": [{"key": "m", "loaded_instances": instances}]})
     assert [one.context_length for one in models] == [4096, 8192, None]
     assert models[2] == ModelInfo("other")
+
+
+NEWER = '{"models":[{"key":"m","loaded_instances":[]}]}'
+OLDER = '{"data":[{"id":"m","state":"loaded"}]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "native", "responds"),
+    [("/api/v1/models", NEWER, True), ("/api/v0/models", OLDER, False)],
+)
+def test_its_newer_list_tells_that_it_speaks_responses(
+    path: str, native: str, responds: bool
+) -> None:
+    found, _ = look_at(SPEC, {"GET /v1/models": LISTED, f"GET {path}": reply(native)})
+    assert found is not None
+    assert (Dialect.RESPONSES in found.dialects) is responds
 
 
 @pytest.mark.parametrize("native", [UNKNOWN, reply('{"models":[{"key":"m"}]}'), reply("{}")])

@@ -171,11 +171,12 @@ def test_nothing_to_say(model: ModelInfo) -> None:
 @pytest.mark.parametrize(
     ("version", "speaks"), [("0.13.5", False), ("0.14.0-rc1", True), ("1.0", True), ("?", False)]
 )
-def test_newer_ones_speak_anthropic(version: str, speaks: bool) -> None:
+def test_newer_ones_speak_anthropic_and_responses(version: str, speaks: bool) -> None:
     replies = {**recorded_nodes.OLLAMA, "GET /api/version": reply(f'{{"version":"{version}"}}')}
     found, _ = look_at(SPEC, replies, recorded_nodes.OLLAMA_MISSING)
     assert found is not None
     assert (Dialect.ANTHROPIC in found.dialects) is speaks
+    assert (Dialect.RESPONSES in found.dialects) is speaks
 
 
 def test_a_model_that_was_made_anew_is_looked_at_anew() -> None:

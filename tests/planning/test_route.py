@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from casedesk_proxy.dialects.core.contract import Question
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.terms import Dialect
@@ -10,7 +12,7 @@ from tests.planning.configs import make_snapshot
 NODES = make_snapshot().nodes
 
 
-def route(**more: Question) -> Route:
+def route(**more: Any) -> Route:
     return Route(Dialect.OPENAI, "/v1/x?a=b", ((b"X-A", b"b"),), "req-1", b"body", **more)
 
 
@@ -33,3 +35,10 @@ def test_a_question_beside_the_request_is_a_request_of_its_own() -> None:
     assert asked.startswith(b"POST /base/tokenize HTTP/1.1\r\nHost: gemini.example\r\n")
     assert asked.endswith(b"\r\nContent-Length: 7\r\n\r\ncounted")
     assert b"google-key" in asked
+
+
+def test_what_is_only_asked_for_has_no_body() -> None:
+    made = route(method="GET").request_for(NODES["local"])
+    assert made.startswith(b"GET /v1/x?a=b HTTP/1.1\r\n")
+    assert made.endswith(b"\r\nx-request-id: req-1\r\n\r\n")
+    assert b"Content-Length" not in made

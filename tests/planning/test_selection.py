@@ -177,3 +177,13 @@ def test_where_nothing_is_wished_and_in_a_count_nothing_is_unproven() -> None:
     choice = {"tool_choice": {"type": "any"}}
     assert chosen(choice, "vllm") == (["vllm"], [])
     assert chosen(BUDGET, "vllm", call=COUNT) == (["vllm"], [])
+
+
+def test_responses_are_counted_by_the_counters_of_chat() -> None:
+    call = read_call("POST", "/v1/responses/input_tokens", ())
+    assert chosen({"input": "x"}, "vllm", call=call) == ([], [])
+
+
+def test_a_response_is_for_those_that_lose_nothing_of_it() -> None:
+    assert chosen({"input": "x"}, "vllm", call=RESPOND) == (["vllm"], [])
+    assert chosen({"conversation": "c"}, "vllm", call=RESPOND) == ([], [])

@@ -52,6 +52,15 @@ def test_a_slot_that_frees_goes_to_the_first_in_line() -> None:
     assert third.slot is None
 
 
+def test_what_is_about_something_there_waits_for_no_room() -> None:
+    admission = one_slot("x")
+    admission.enqueue(ticket(), 0.0, 10)
+    about = ticket(demand=Demand("ordered", ("x",), is_about=True))
+    assert admission.enqueue(about, 0.0, 10) == [about]
+    assert about.slot is not None
+    assert admission.states["x"].in_flight == 2
+
+
 def test_one_that_leaves_the_queue_is_gone_at_once() -> None:
     admission = one_slot("x")
     holder, leaver = ticket(), ticket()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -120,6 +121,10 @@ def gemini(
         ("/chat/completions", Call(OAI, Action.CHAT, None)),
         ("/proxy/d/openai/v1/responses", Call(Dialect.RESPONSES, Action.RESPOND, "d")),
         ("/v1/responses", Call(Dialect.RESPONSES, Action.RESPOND, None)),
+        (
+            "/v1/responses/input_tokens",
+            Call(Dialect.RESPONSES, Action.COUNT_RESPONSE, None),
+        ),
         # as other services have them: Google's for OpenAI's SDKs, Groq's, DeepSeek's
         ("/v1beta/openai/chat/completions", Call(OAI, Action.CHAT, None)),
         ("/v1beta/openai/v1/chat/completions", Call(OAI, Action.CHAT, None)),
@@ -387,8 +392,7 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
 @pytest.mark.parametrize(
     ("path", "name", "owner"),
     [
-        ("/v1/responses/resp_1", "The store of OpenAI's Responses API", R),
-        ("/proxy/d/openai/v1/responses/x/cancel", "The store of OpenAI's Responses API", R),
+        ("/v1/responses/compact", "OpenAI's compaction of a conversation", R),
         ("/v1/threads/t/runs", "OpenAI's Assistants API", OAI),
         ("/v1/assistants", "OpenAI's Assistants API", OAI),
         ("/v1/realtime/sessions", "OpenAI's Realtime API", OAI),
@@ -618,3 +622,45 @@ def test_anything_is_a_call_or_a_fault(method: str, target: str, headers: RawHea
             assert ".." not in name.replace("\\", "/").split("/")
             assert not any(ord(char) < 32 for char in name)
             name.encode()
+
+
+KEPT = Call(Dialect.RESPONSES, Action.GET_RESPONSE, None, kept="resp_1")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "call"),
+    [
+        ("GET", "/v1/responses/resp_1", KEPT),
+        ("GET", "/openai/v1/responses/resp_1", KEPT),
+        ("GET", "/proxy/d/openai/v1/responses/resp_1", replace(KEPT, deployment="d")),
+        ("GET", "/v1beta/openai/responses/resp_1", KEPT),
+        ("DELETE", "/v1/responses/resp_1", replace(KEPT, action=Action.DELETE_RESPONSE)),
+        ("POST", "/v1/responses/resp_1/cancel", replace(KEPT, action=Action.CANCEL_RESPONSE)),
+        ("GET", "/v1/responses/resp_1/input_items", replace(KEPT, action=Action.LIST_INPUT)),
+        (
+            "GET",
+            "/v1/responses/resp_1?stream=true&starting_after=3",
+            replace(KEPT, query="stream=true&starting_after=3", framing=Framing.SSE),
+        ),
+    ],
+)
+def test_responses_that_a_node_keeps(method: str, target: str, call: Call) -> None:
+    assert read_call(method, target, ()) == call
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("PUT", "/v1/responses/resp_1", 405),
+        ("GET", "/v1/responses", 405),
+        ("GET", "/v1/responses/input_tokens", 405),
+        ("GET", "/v1/responses/resp_1/steps", 404),
+        ("GET", "/v1/responsesx", 404),
+        ("GET", "/openai/v1/responsesx", 404),
+        ("GET", "/anthropic/v1/responses/resp_1", 404),
+    ],
+)
+def test_what_is_no_path_of_a_response(method: str, target: str, status: int) -> None:
+    with pytest.raises(ClientFault) as refused:
+        read_call(method, target, ())
+    assert refused.value.status == status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
@@ -56,7 +57,8 @@ class Recipient:
 class NodeReply:
     """What a node has answered. ``model`` is the client's name of the model; ``authority`` is the
     node's address and ``key`` its key, which no client learns; ``headers`` are for the client's
-    head of a translated reply."""
+    head of a translated reply. ``begun`` is given the first bytes of a body of status 200 that is
+    the client's as it is."""
 
     head: ResponseHead
     model: str
@@ -64,6 +66,7 @@ class NodeReply:
     key: str | None = dataclasses.field(repr=False)
     translator: Translator | None = None
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    begun: Callable[[bytes], None] | None = None
 
 
 @record
@@ -147,8 +150,9 @@ def _content(client: Recipient, node: NodeReply) -> Content:
         within = functools.partial(judge_within, surface, model=node.model, key=node.key)
     ends = streams and framing is Framing.SSE and head.status == 200
     return Content(
-        surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None, within=within
-    )
+        surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None,
+        within=within, begun=node.begun if head.status == 200 else None,
+    )  # fmt: skip
 
 
 def _node_error(client: Recipient, node: NodeReply) -> Chosen:

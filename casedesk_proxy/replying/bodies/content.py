@@ -22,9 +22,12 @@ __all__ = ["ArrayRest", "Content"]
 class Content:
     """``keepalive``: its bytes, b"" where none is wanted. ``answers`` is the dialect
     of a stream that has to end as answers in it do; None: any end will do. ``within`` judges an
-    error that is the first of a reply of status 200; None: it goes out as it is."""
+    error that is the first of a reply of status 200; None: it goes out as it is. ``begun`` is given
+    the first bytes of an answer."""
 
-    __slots__ = ("_answers", "_form", "_keepalive", "_surface", "_within", "tap")
+    __slots__ = (
+        "_answers", "_form", "_keepalive", "_surface", "_when_begun", "_within", "tap",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Content:
         keepalive: bytes = b"",
         answers: Dialect | None = None,
         within: Callable[[NodeError], ProxyError] | None = None,
+        begun: Callable[[bytes], None] | None = None,
     ) -> None:
         self.tap = ArrayTap() if form is Form.ARRAY else Tap()
         self._surface = surface
@@ -41,6 +45,7 @@ class Content:
         self._keepalive = keepalive
         self._answers = answers
         self._within = within
+        self._when_begun = begun
 
     @property
     def is_watchful(self) -> bool:
@@ -58,6 +63,9 @@ class Content:
             raise error
         if payload:
             self.tap.take(payload)
+            if self._when_begun is not None:
+                begun, self._when_begun = self._when_begun, None
+                begun(payload)
         return payload
 
     def recall(self, payloads: Sequence[bytes], *, missed: bool) -> None:

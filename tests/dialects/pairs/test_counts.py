@@ -10,7 +10,7 @@ import pytest
 from casedesk_proxy.dialects.core.contract import Answered, Transposed
 from casedesk_proxy.dialects.core.counting import COUNTED, read_count
 from casedesk_proxy.dialects.openai.counting import count_question
-from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai
+from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai, responses_openai
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect
@@ -255,3 +255,30 @@ def test_a_prompt_is_counted_as_it_will_be_written(
     for made in (gemini, anthropic):
         told = json.loads(made.body)
         assert told == {"model": "tiny", "messages": [*MESSAGES, begun], **off, **goes_on}
+
+
+RESPONSE = Call(Dialect.RESPONSES, Action.COUNT_RESPONSE, None)
+
+
+def test_a_response_s_prompt_is_the_chat_s() -> None:
+    body = {"model": "gpt", "instructions": "Be brief.", "input": "Hello", "tools": []}
+    made = responses_openai.count(RESPONSE, body, context(LLAMA))
+    assert isinstance(made, Transposed)
+    assert made.path == "/v1/chat/completions/input_tokens"
+    assert json.loads(made.body)["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        *MESSAGES,
+    ]
+    for piece in read_reply("llama-server.chat-input-tokens").chunks:
+        made.translator.feed(piece)
+    counted = json.loads(made.translator.finish())
+    assert counted == {"object": "response.input_tokens", "input_tokens": 12}
+
+
+def test_a_response_s_prompt_is_estimated_where_nobody_counts() -> None:
+    made = responses_openai.count(RESPONSE, {"model": "gpt", "input": "Hello"}, context(OLLAMA))
+    assert isinstance(made, Answered)
+    assert made.headers == ((COUNTED, "estimate"),)
+    with pytest.raises(Unsupported):
+        kept = {"model": "gpt", "input": "Hi", "previous_response_id": "resp_1"}
+        responses_openai.count(RESPONSE, kept, context(OLLAMA))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from casedesk_proxy.errors import BadRequest, Busy, NodeError, NoNode, ProxyError, StreamBroken
@@ -16,7 +18,7 @@ COUNTS = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}
 ABORTED = b'data: {"choices":[{"finish_reason":"abort"}]}\n\n'
 
 
-def content(fault: ProxyError | None = None, **more: bytes) -> Content:
+def content(fault: ProxyError | None = None, **more: Any) -> Content:
     within = None if fault is None else lambda error: fault
     return Content(Dialect.OPENAI, Form.EVENTS, answers=Dialect.OPENAI, within=within, **more)
 
@@ -26,6 +28,16 @@ def test_an_error_that_comes_first_is_judged() -> None:
         content(NoNode("x")).take(ERROR, unsent=True)
     assert content(NoNode("x")).take(ERROR, unsent=False) == ERROR, "the client has its head"
     assert content().take(ERROR, unsent=True) == ERROR, "nobody judges it"
+
+
+def test_how_an_answer_begins_is_told_once() -> None:
+    seen: list[bytes] = []
+    reply = content(NoNode("x"), begun=seen.append)
+    with pytest.raises(NodeError):
+        reply.take(ERROR, unsent=True)
+    for piece in (b"", WORDS, COUNTS):
+        reply.take(piece, unsent=False)
+    assert seen == [WORDS]
 
 
 @pytest.mark.parametrize(

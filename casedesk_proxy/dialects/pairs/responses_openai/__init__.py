@@ -6,6 +6,6 @@ but for tools of kinds that clients send whether they are needed or not.
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.pairs.responses_openai.request import transpose
+from casedesk_proxy.dialects.pairs.responses_openai.request import count, transpose
 
-__all__ = ["transpose"]
+__all__ = ["count", "transpose"]

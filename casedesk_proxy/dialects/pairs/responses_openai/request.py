@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.ids import clean_id
 from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.dialects.openai.builder import STREAMS, function_tool, named_choice
+from casedesk_proxy.dialects.openai.counting import count_chat
 from casedesk_proxy.dialects.openai.reader import ChatReader, chunk_template
 from casedesk_proxy.dialects.pairs.responses_openai.messages import make_messages
 from casedesk_proxy.dialects.responses.forms import ResponseEventForm, ResponseObjectForm
@@ -29,17 +30,12 @@ from casedesk_proxy.engines.profile import Choice, Profile
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect
 
-__all__ = ["transpose"]
+__all__ = ["count", "transpose"]
 
 
 def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     """A Responses request. Raises BadRequest or Unsupported."""
-    findings = Findings(feature_code="unsupported_responses_feature")
-    request = read_request(body, findings, refuse_tools=context.refuse_tools)
-    builder = _ChatBuilder(request, context, findings)
-    builder.build()
-    findings.raise_faults()
-    findings.raise_refusals()
+    request, builder, findings = _build(body, context)
     make = ResponseEventForm if request.stream else ResponseObjectForm
     form = make(clean_id(context.request_id)[:32], request.repeated, builder.names)
     writer = ResponsesWriter(context, form)
@@ -56,6 +52,28 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
         dropped=findings.dropped,
         controls=chat_controls(builder.chat, context.profile.thinking),
     )
+
+
+def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+    """responses/input_tokens: the size of the prompt that such a request would have."""
+    _, builder, _ = _build(body, context)
+    return count_chat(builder.chat, context, Dialect.RESPONSES, _show_count)
+
+
+def _show_count(tokens: int) -> dict[str, Any]:
+    return {"object": "response.input_tokens", "input_tokens": tokens}
+
+
+def _build(
+    body: dict[str, Any], context: Context
+) -> tuple[ResponsesRequest, _ChatBuilder, Findings]:
+    findings = Findings(feature_code="unsupported_responses_feature")
+    request = read_request(body, findings, refuse_tools=context.refuse_tools)
+    builder = _ChatBuilder(request, context, findings)
+    builder.build()
+    findings.raise_faults()
+    findings.raise_refusals()
+    return request, builder, findings
 
 
 class _ChatBuilder:

@@ -1,0 +1,48 @@
+"""Requests about a response that a node keeps: they go to that node, or are not found.
+
+The proxy knows which node made it, see `pools.response_memory`. A response that was translated is
+kept by nobody.
+"""
+
+from __future__ import annotations
+
+from casedesk_proxy.planning.plan import Plan, forwarded_headers
+from casedesk_proxy.planning.route import PlanInput, Route
+from casedesk_proxy.pools.policies import Demand
+from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
+from casedesk_proxy.surfaces.kept_responses import METHODS, no_kept, path_of
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["plan_kept"]
+
+
+def plan_kept(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
+    """For a call that names a response. Raises NotFound in OpenAI's words."""
+    call = ask.call
+    keeper = ask.find_keeper(call.kept)
+    if keeper is None or keeper.node not in deployment.rules.nodes:
+        raise no_kept(call.kept)
+    node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
+    if not node.engine.profile.responses.by_id:
+        raise no_kept(call.kept)
+    path = path_of(call.action, call.kept)
+    route = Route(
+        dialect=Dialect.RESPONSES,
+        target=f"{path}?{call.query}" if call.query else path,
+        headers=forwarded_headers(ask.headers),
+        request_id=ask.request_id,
+        body=b"",
+        method=METHODS[call.action],
+    )
+    demand = Demand(
+        deployment.policy, (node.name,), model=keeper.model, action=call.action.value, is_about=True
+    )
+    return Plan(
+        deployment=deployment,
+        asked=keeper.asked,
+        model=keeper.model,
+        nodes=(node,),
+        routes={node.name: route},
+        framing=call.framing,
+        demand=demand,
+    )

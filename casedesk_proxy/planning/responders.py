@@ -1,0 +1,66 @@
+"""Which of the nodes that speak OpenAI's Responses get a request as it is: those that lose nothing
+of it, and of them the one that has the response it goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from casedesk_proxy.planning.route import ModelPlacement, PlanInput
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.kept_responses import no_earlier
+
+__all__ = ["choose_responders"]
+
+#: What a field says that asks for nothing but what is so anyway.
+_USUAL = {
+    "background": False,
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "top_logprobs": 0,
+    "truncation": "disabled",
+}
+#: The kinds of tools that are made a function of for every node.
+_FLATTENED = frozenset({"namespace"})
+
+
+def choose_responders(
+    ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement
+) -> tuple[NodeSpec, ...]:
+    """Raises BadRequest where nodes keep responses, and none of them the one that is meant."""
+    wanted, kinds = frozenset(_wanted(body)), frozenset(_kinds(body)) - _FLATTENED
+    fit = tuple(node for node in place.natives if _loses_nothing(node, wanted, kinds))
+    earlier = body.get("previous_response_id")
+    if not isinstance(earlier, str) or not earlier:
+        return fit
+    keeping = [node for node in fit if node.engine.profile.responses.keeps]
+    keeper = ask.find_keeper(earlier) if keeping else None
+    found = tuple(node for node in keeping if keeper is not None and node.name == keeper.node)
+    if keeping and not found:
+        raise no_earlier(earlier)
+    return found
+
+
+def _loses_nothing(node: NodeSpec, wanted: frozenset[str], kinds: frozenset[str]) -> bool:
+    known = node.engine.profile.responses
+    return wanted.isdisjoint(known.loses) and (known.tools is None or kinds <= known.tools)
+
+
+def _wanted(body: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that ask for something."""
+    for name, value in body.items():
+        if value is not None and value != _USUAL.get(name):
+            yield name
+    text = body.get("text")
+    wanted = text.get("format") if isinstance(text, dict) else None
+    if isinstance(wanted, dict) and wanted.get("type") != "text":
+        yield "text.format"
+
+
+def _kinds(body: Mapping[str, Any]) -> Iterator[str]:
+    tools = body.get("tools")
+    for tool in tools if isinstance(tools, list) else ():
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if isinstance(kind, str):
+            yield kind
