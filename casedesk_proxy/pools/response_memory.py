@@ -15,7 +15,7 @@ __all__ = ["Keeper", "Owner", "ResponseMemory"]
 Owner = tuple[str, str]
 
 #: Responses of one owner, and of all: those that were made first are forgotten.
-_MAX_OF_ONE = 1000
+_MAX_KEPT_RESPONSES = 1000
 _MAX_RESPONSES = 20_000
 #: Nodes keep them in memory; OpenAI for thirty days.
 _KEEP_S = 24 * 3600.0
@@ -38,7 +38,7 @@ class ResponseMemory:
     def __init__(
         self,
         *,
-        most_of_one: int = _MAX_OF_ONE,
+        most_of_one: int = _MAX_KEPT_RESPONSES,
         most: int = _MAX_RESPONSES,
         keep: float = _KEEP_S,
     ) -> None:

@@ -44,6 +44,15 @@ def test_what_is_made_again_is_new() -> None:
     assert memory.find(ANN, "b", 1.0) is None
 
 
+def test_the_only_one_made_again() -> None:
+    memory = ResponseMemory()
+    for node in ("gpu0", "gpu1"):
+        memory.record(ANN, "a", node, "tiny", "gpt", 0.0)
+    keeper = memory.find(ANN, "a", 1.0)
+    assert keeper is not None
+    assert (keeper.node, len(memory)) == ("gpu1", 1)
+
+
 def test_who_has_most_makes_room() -> None:
     memory = ResponseMemory(most=3)
     for owner, ident in ((BOB, "b"), (ANN, "1"), (ANN, "2"), (ANN, "3")):

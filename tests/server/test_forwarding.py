@@ -11,6 +11,7 @@ from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.errors import NoNode, NotFound
 from casedesk_proxy.planning.admission import Admitted, admit
 from casedesk_proxy.pools.control_memory import ControlMemory
+from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.forwarding import Forwarder, Timing
 from casedesk_proxy.terms import ModelInfo
@@ -29,6 +30,7 @@ class Nodes:
 
     def __init__(self) -> None:
         self.control_memory = ControlMemory()
+        self.response_memory = ResponseMemory()
         self.reported = {"n": (ModelInfo("m"),)}
         self.nodes: dict[str, Any] = {}
         self.opened = 0

@@ -21,7 +21,7 @@ from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import RecordedNode, recorded, reply, running
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
-VLLM_SPEAKS = (*BOTH, Dialect.RESPONSES)
+ALL_THREE = (*BOTH, Dialect.RESPONSES)
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
 
 
@@ -60,9 +60,9 @@ async def test_ollama(session: aiohttp.ClientSession) -> None:
     ("version", "dialects"),
     [
         ("0.13.5", (Dialect.OPENAI,)),
-        ("0.14.0-rc1", BOTH),
-        ("0.40.12", BOTH),
-        ("1.0", BOTH),
+        ("0.14.0-rc1", ALL_THREE),
+        ("0.40.12", ALL_THREE),
+        ("1.0", ALL_THREE),
         ("built from source", (Dialect.OPENAI,)),
         (f"{'9' * 5000}.1", (Dialect.OPENAI,)),
     ],
@@ -120,14 +120,14 @@ async def test_vllm(session: aiohttp.ClientSession) -> None:
         # Its log shows every question that it cannot answer, so the likely one comes first.
         assert node.asked == ["GET /v1/models", "GET /version"]
     model = ModelInfo("tiny", 4096, created=1795244023, owned_by="vllm")
-    assert found == Detected(VLLM, (model,), VLLM_SPEAKS, version="0.32.0")
+    assert found == Detected(VLLM, (model,), ALL_THREE, version="0.32.0")
 
 
 async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
     replies = {**recorded_nodes.VLLM, "GET /v1/models": LOCKED}
     async with running(replies, recorded_nodes.VLLM_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
-    assert found == Detected(VLLM, (), VLLM_SPEAKS, version="0.32.0", needs_key=True)
+    assert found == Detected(VLLM, (), ALL_THREE, version="0.32.0", needs_key=True)
 
 
 @pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])
