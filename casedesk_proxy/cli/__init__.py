@@ -8,6 +8,7 @@ from casedesk_proxy import __version__
 from casedesk_proxy.cli import (
     check,
     demo,
+    doctor,
     init,
     install_service,
     report,
@@ -33,6 +34,7 @@ for _command in (
     status.status,
     usage.usage,
     check.check,
+    doctor.doctor,
     schema.schema,
     init.init,
     token.token,

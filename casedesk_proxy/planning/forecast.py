@@ -1,0 +1,201 @@
+"""What would become of requests of each kind, found by planning one of each. Nothing is sent.
+
+So an operator can know beforehand what a model's node cannot do, in the words that a client would
+get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.catalog.lists import offered
+from casedesk_proxy.errors import ClientFault
+from casedesk_proxy.planning.plan import plan_request
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
+from casedesk_proxy.surfaces.paths import read_call
+from casedesk_proxy.terms import Call, Dialect, ModelInfo, RawHeaders, record
+
+__all__ = ["FEATURES", "SURFACES", "Forecast", "forecast", "sample_request"]
+
+#: In the order in which people ask for them.
+SURFACES = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.RESPONSES)
+#: What every surface has, and embeddings, which two have.
+FEATURES = ("text", "tools", "images", "thinking", "schema", "embeddings")
+
+#: One black point.
+_IMAGE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+_SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+_PARAMETERS = {"type": "object", "properties": {"path": {"type": "string"}}}
+_HELLO = "Hello"
+
+
+@record
+class Forecast:
+    """``outcome``: ``relayed`` as it is, ``translated`` for a node that speaks another protocol, or
+    ``refused`` with ``reason``, which begins with the place at fault where there is one.
+    ``dropped`` names what would be left out."""
+
+    model: str
+    surface: Dialect
+    feature: str
+    outcome: str
+    reason: str = ""
+    dropped: tuple[str, ...] = ()
+
+
+def forecast(
+    snapshot: Snapshot,
+    deployment: DeploymentSpec,
+    reported: Mapping[str, tuple[ModelInfo, ...]],
+    nodes: Mapping[str, NodeSpec],
+) -> Iterator[Forecast]:
+    """For each model that the deployment offers, by each surface, each feature. ``reported`` and
+    ``nodes`` as in PlanInput."""
+    for model in offered(deployment.rules, reported):
+        for surface in SURFACES:
+            for feature in FEATURES:
+                sample = sample_request(surface, feature, model)
+                if sample is not None:
+                    call, headers, body = sample
+                    ask = PlanInput(call, headers, body, "doctor", reported, nodes)
+                    yield _judge(snapshot, deployment, ask, model, feature)
+
+
+def sample_request(
+    surface: Dialect, feature: str, model: str
+) -> tuple[Call, RawHeaders, bytes] | None:
+    """A small request that wants one thing. None where the surface has no such thing."""
+    body = _SAMPLES[surface](feature)
+    if body is None:
+        return None
+    target = _TARGETS[surface]
+    headers: RawHeaders = ()
+    if surface is Dialect.GEMINI:
+        action = "embedContent" if feature == "embeddings" else "generateContent"
+        target = f"/gemini/v1beta/models/{quote(model, safe='')}:{action}"
+    elif feature == "embeddings":
+        target = "/openai/v1/embeddings"
+    if surface is Dialect.ANTHROPIC:
+        headers = ((b"anthropic-version", b"2023-06-01"),)
+    if surface is not Dialect.GEMINI:
+        body = {"model": model, **body}
+    return read_call("POST", target, headers), headers, jsonio.dumps(body)
+
+
+def _judge(
+    snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, model: str, feature: str
+) -> Forecast:
+    surface = ask.call.surface
+    try:
+        plan = plan_request(snapshot, deployment, ask)
+    except ClientFault as fault:
+        places = "; ".join(f"{one.path}: {one.description}" for one in fault.violations)
+        return Forecast(model, surface, feature, "refused", places or fault.message)
+    native = all(route.dialect is surface for route in plan.routes.values())
+    outcome = "relayed" if native else "translated"
+    return Forecast(model, surface, feature, outcome, dropped=plan.dropped)
+
+
+def _gemini(feature: str) -> dict[str, Any] | None:
+    content: dict[str, Any] = {"role": "user", "parts": [{"text": _HELLO}]}
+    if feature == "embeddings":
+        return {"content": content}
+    body: dict[str, Any] = {"contents": [content]}
+    match feature:
+        case "tools":
+            body["tools"] = [
+                {"functionDeclarations": [{"name": "read", "parameters": _PARAMETERS}]}
+            ]
+        case "images":
+            content["parts"].append({"inlineData": {"mimeType": "image/png", "data": _IMAGE}})
+        case "thinking":
+            body["generationConfig"] = {"thinkingConfig": {"thinkingBudget": 1024}}
+        case "schema":
+            config = {"responseMimeType": "application/json", "responseJsonSchema": _SCHEMA}
+            body["generationConfig"] = config
+    return body
+
+
+def _anthropic(feature: str) -> dict[str, Any] | None:
+    content: list[dict[str, Any]] = [{"type": "text", "text": _HELLO}]
+    body: dict[str, Any] = {
+        "max_tokens": 2048,
+        "messages": [{"role": "user", "content": content}],
+    }
+    match feature:
+        case "embeddings":
+            return None
+        case "tools":
+            body["tools"] = [{"name": "read", "input_schema": _PARAMETERS}]
+        case "images":
+            source = {"type": "base64", "media_type": "image/png", "data": _IMAGE}
+            content.append({"type": "image", "source": source})
+        case "thinking":
+            body["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+        case "schema":
+            body["output_config"] = {"format": {"type": "json_schema", "schema": _SCHEMA}}
+    return body
+
+
+def _openai(feature: str) -> dict[str, Any] | None:
+    if feature == "embeddings":
+        return {"input": _HELLO}
+    content: list[dict[str, Any]] = [{"type": "text", "text": _HELLO}]
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": content}]}
+    match feature:
+        case "tools":
+            function = {"name": "read", "parameters": _PARAMETERS}
+            body["tools"] = [{"type": "function", "function": function}]
+        case "images":
+            url = f"data:image/png;base64,{_IMAGE}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+        case "thinking":
+            body["reasoning_effort"] = "low"
+        case "schema":
+            named = {"name": "city", "schema": _SCHEMA, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": named}
+    return body
+
+
+def _responses(feature: str) -> dict[str, Any] | None:
+    content: list[dict[str, Any]] = [{"type": "input_text", "text": _HELLO}]
+    body: dict[str, Any] = {"input": [{"role": "user", "content": content}], "store": False}
+    match feature:
+        case "embeddings":
+            return None
+        case "tools":
+            body["tools"] = [{"type": "function", "name": "read", "parameters": _PARAMETERS}]
+        case "images":
+            url = f"data:image/png;base64,{_IMAGE}"
+            content.append({"type": "input_image", "image_url": url})
+        case "thinking":
+            body["reasoning"] = {"effort": "low"}
+        case "schema":
+            named = {"type": "json_schema", "name": "city", "schema": _SCHEMA, "strict": True}
+            body["text"] = {"format": named}
+    return body
+
+
+_TARGETS = {
+    Dialect.GEMINI: "",
+    Dialect.ANTHROPIC: "/anthropic/v1/messages",
+    Dialect.OPENAI: "/openai/v1/chat/completions",
+    Dialect.RESPONSES: "/openai/v1/responses",
+}
+_SAMPLES = {
+    Dialect.GEMINI: _gemini,
+    Dialect.ANTHROPIC: _anthropic,
+    Dialect.OPENAI: _openai,
+    Dialect.RESPONSES: _responses,
+}

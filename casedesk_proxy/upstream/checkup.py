@@ -1,0 +1,79 @@
+"""Whether a node can be reached and takes its key, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+import aiohttp
+from yarl import URL
+
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.upstream.listings import node_url
+from casedesk_proxy.upstream.tls import context_of
+from casedesk_proxy.upstream.unix_sockets import describe, make_connector
+from casedesk_proxy.wire.headers import node_credential
+
+__all__ = ["ANSWER_TIMEOUT_S", "check_node"]
+
+#: As long as a busy engine may take to list its models.
+ANSWER_TIMEOUT_S = 5.0
+_LISTS = {Dialect.GEMINI: "/v1beta/models"}
+
+
+async def check_node(node: NodeSpec, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
+    """ "" where all is well, else what is wrong. Asks for the list of models, which runs none."""
+    dialect = node.speaks[0]
+    headers = {"Accept-Encoding": "identity"}
+    if dialect is Dialect.ANTHROPIC:
+        headers["anthropic-version"] = "2023-06-01"
+    if node.key is not None:
+        name, value = node_credential(dialect, node.key)
+        headers[name.decode()] = value.decode()
+    url = URL(node_url(node) + _LISTS.get(dialect, "/v1/models"), encoded=True)
+    connector = make_connector(node.socket, context_of(node))
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            session.get(url, headers=headers, allow_redirects=False) as reply,
+        ):
+            return _judge_status(node, reply.status)
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        return _explain(node, error, timeout_s)
+
+
+def _judge_status(node: NodeSpec, status: int) -> str:
+    place = f"nodes.{node.name}"
+    match status:
+        case 401 | 403 if node.key is None:
+            return f"asks for a key ({status}); set {place}.api_key"
+        case 401 | 403:
+            return f"refuses its key ({status}); set another {place}.api_key"
+        case 503:
+            return "answers 503: it is starting, or overloaded; try again in a minute"
+        case _ if 300 <= status < 400:
+            return f"answers with a redirect ({status}), which is never followed; mend {place}.url"
+        case _ if status >= 500:
+            return f"answers {status}: look into its own log"
+    return ""
+
+
+def _explain(node: NodeSpec, error: Exception, timeout_s: float) -> str:
+    place = f"nodes.{node.name}"
+    if isinstance(error, TimeoutError):
+        return f"did not answer within {timeout_s:g} s; is it up, and does {place}.url lead there?"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = error.certificate_error
+        said = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else reason
+        return f"shows a certificate that is not trusted: {said}; set {place}.tls.ca"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"its name {node.host} is not known here; mend {place}.url"
+    if node.socket is not None and isinstance(error, OSError):
+        return f"its socket {node.socket} {describe(error)}"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ECONNREFUSED:
+        return f"refuses connections: start it, or mend {place}.url"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"speaks no TLS at that port, or none that we do; is {place}.url http://?"
+    return f"cannot be reached ({type(error).__name__}); mend {place}.url"
