@@ -13,6 +13,8 @@ from tests.cli.command import ENVIRONMENT
 from tests.systemd.machine import ROOT
 
 SOURCES = ("casedesk_proxy", "config", "systemd", "setup.cfg", "pyproject.toml", "README.md")
+#: Without a tree that a developer has put before everything: pip would find the package there.
+APART = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
 UNITS = "/usr/local/lib/systemd/system"
 
 
@@ -27,10 +29,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*pip, "wheel", "--no-deps", "--wheel-dir", tree, tree],
         [sys.executable, "-m", "venv", "--without-pip", folder],
     ):
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, env=APART)
     (wheel,) = tree.glob("*.whl")
     python = ["--python", folder / "bin/python"]
-    subprocess.run([*pip, *python, "install", "--no-deps", wheel], check=True)
+    subprocess.run([*pip, *python, "install", "--no-deps", wheel], check=True, env=APART)
     return folder
 
 
