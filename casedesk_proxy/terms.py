@@ -47,6 +47,8 @@ class Dialect(StrEnum):
     OPENAI = "openai"
     #: OpenAI's newer API for generating, at the base URL of the other one.
     RESPONSES = "responses"
+    #: Ollama's own, ``/api/…``; its OpenAI one stands beside it.
+    OLLAMA = "ollama"
 
 
 class Action(StrEnum):
@@ -90,6 +92,13 @@ class Action(StrEnum):
     STEER_CHAT = "chat/completions/control"
     LIST_MODELS = "models.list"
     GET_MODEL = "models.get"
+    OLLAMA_CHAT = "api/chat"
+    OLLAMA_GENERATE = "api/generate"
+    OLLAMA_EMBED = "api/embed"
+    OLLAMA_EMBEDDINGS = "api/embeddings"
+    SHOW_MODEL = "api/show"
+    LIST_LOADED = "api/ps"
+    VERSION = "api/version"
     #: A look at a base URL.
     BASE = "base"
 
@@ -124,6 +133,8 @@ class Framing(StrEnum):
     UNARY = "unary"
     SSE = "sse"
     JSON_ARRAY = "json-array"
+    #: A JSON document a line, as Ollama streams.
+    LINES = "lines"
 
 
 class Position(StrEnum):

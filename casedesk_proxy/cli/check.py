@@ -91,7 +91,7 @@ def _summarise(config: Config) -> None:
     scheme = "http" if config.server.tls is None else "https"
     listen = config.server.listen
     base = f"{listen} " if listen.startswith("unix:") else f"{scheme}://{listen}"
-    console.print(Text(f"clients  {base}/proxy/NAME/{{gemini,anthropic,openai}}"))
+    console.print(Text(f"clients  {base}/proxy/NAME/{{gemini,anthropic,openai,ollama}}"))
     if config.default_deployment is not None:
         console.print(Text(f"bare     {base}/v1beta, /v1, /genai: {config.default_deployment}"))
     console.print(Text(f"admin    {config.server.admin or 'none'}"))

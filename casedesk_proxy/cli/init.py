@@ -19,6 +19,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.node_urls import NodeUrl
 from casedesk_proxy.engines.registry import ENGINES, usual_ports
 from casedesk_proxy.engines.spec import Detected
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
@@ -111,6 +112,8 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
     click.echo("Then clients with this token find it at\n")
     click.echo(f"    Gemini, Anthropic   http://{HOST}:{listen}")
     click.echo(f"    OpenAI              http://{HOST}:{listen}/v1")
+    if any(Dialect.OLLAMA in one.node.dialects for one in found):
+        click.echo(f"    Ollama              http://{HOST}:{listen}, OLLAMA_API_KEY for the token")
 
 
 def _program() -> str:

@@ -20,7 +20,7 @@ def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
     ``meta.n_ctx`` (measured).
     """
     entries = value.get(_key(dialect)) if isinstance(value, dict) else None
-    read = _gemini if dialect is Dialect.GEMINI else _listed
+    read = {Dialect.GEMINI: _gemini, Dialect.OLLAMA: _tagged}.get(dialect, _listed)
     return tuple(_each(read, entries if isinstance(entries, list) else ()))
 
 
@@ -40,7 +40,7 @@ def first_owner(listing: Any) -> str:
 
 
 def _key(dialect: Dialect) -> str:
-    return "models" if dialect is Dialect.GEMINI else "data"
+    return "models" if dialect in (Dialect.GEMINI, Dialect.OLLAMA) else "data"
 
 
 def _each(read: Any, entries: Iterable[Any]) -> Iterable[ModelInfo]:
@@ -63,6 +63,11 @@ def _gemini(entry: dict[str, Any]) -> ModelInfo | None:
         embeds=embeds and not writes,
         also_embeds=embeds and writes,
     )
+
+
+def _tagged(entry: dict[str, Any]) -> ModelInfo | None:
+    name = entry.get("name")
+    return ModelInfo(name=name) if isinstance(name, str) and name else None
 
 
 def _listed(entry: dict[str, Any]) -> ModelInfo | None:

@@ -117,7 +117,7 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
     shown = {name: one.facts for name, one in zip(names, answers, strict=True)}
     dialects = SPEC.speaks
     if version_numbers(version) >= _MESSAGES_SINCE:
-        dialects = (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)
+        dialects = (*SPEC.speaks, Dialect.ANTHROPIC, Dialect.RESPONSES)
     return Detected(SPEC, read_models(tags, loaded, shown), dialects, version=version)
 
 
@@ -221,7 +221,7 @@ SPEC = EngineSpec(
     name="ollama",
     title="Ollama",
     # An older one must not be assumed to speak Anthropic's protocol, too.
-    speaks=(Dialect.OPENAI,),
+    speaks=(Dialect.OPENAI, Dialect.OLLAMA),
     profile=_PROFILE,
     rank=10,
     ports=(11434,),

@@ -27,7 +27,7 @@ from casedesk_proxy.wire.query import log_target
 __all__ = ["CATALOGUE", "Admitted", "BaseUrl", "admit", "has_token", "read_facts"]
 
 #: Actions that no node is asked for.
-CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
+CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
 
 
 @dataclass(frozen=True, slots=True)

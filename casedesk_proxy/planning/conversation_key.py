@@ -32,6 +32,8 @@ def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
         system = _opening(messages)
         if surface is Dialect.RESPONSES:
             system = [body.get("instructions"), system]
+        elif surface is Dialect.OLLAMA:
+            system = [body.get("system"), system]
         first = messages if not isinstance(messages, list) else None
     try:
         said = jsonio.dumps([system, first])

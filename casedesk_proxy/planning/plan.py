@@ -38,6 +38,11 @@ _PATHS = {
     Action.COMPLETE: "/v1/completions",
     Action.EMBEDDINGS: "/v1/embeddings",
     Action.RESPOND: "/v1/responses",
+    Action.OLLAMA_CHAT: "/api/chat",
+    Action.OLLAMA_GENERATE: "/api/generate",
+    Action.OLLAMA_EMBED: "/api/embed",
+    Action.OLLAMA_EMBEDDINGS: "/api/embeddings",
+    Action.SHOW_MODEL: "/api/show",
 }
 _NOT_TRANSPOSED = Transposition()
 #: Characters of a model name that Google's own clients leave as they are in a path.
@@ -229,15 +234,18 @@ def _unloaded(ask: PlanInput, target: Target, names: Sequence[str]) -> frozenset
 
 def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
     spoken = sorted({str(dialect) for node in holders for dialect in node.speaks})
+    remedy = "; ask for it by OpenAI's API" if call.surface is Dialect.OLLAMA else ""
     return Unsupported(
         f"unsupported_dialect: no node that has {target.asked!r} speaks {call.surface}; "
-        f"they speak {', '.join(spoken) or 'nothing known yet'}",
+        f"they speak {', '.join(spoken) or 'nothing known yet'}{remedy}",
         code="unsupported_dialect",
     )
 
 
 def _framing(call: Call, *, stream: bool) -> Framing:
-    return Framing.SSE if stream and call.surface is not Dialect.GEMINI else call.framing
+    if call.surface is Dialect.GEMINI or not stream:
+        return call.framing
+    return Framing.LINES if call.surface is Dialect.OLLAMA else Framing.SSE
 
 
 def _target(call: Call, model: str) -> str:

@@ -122,7 +122,10 @@ def begin_prelude(
     else:
         client = header(request.head.headers, b"x-goog-api-client") or b""
         signs = functools.partial(bytes, keepalive_bytes(surface, plan.framing, client))
-        ending = functools.partial(place_error, surface, Form.EVENTS, Position.BETWEEN)
+        form = Form.EVENTS
+        if plan.framing is Framing.LINES:
+            content_type, form = "application/x-ndjson", Form.LINES
+        ending = functools.partial(place_error, surface, form, Position.BETWEEN)
     http11 = request.head.http11
 
     def make_head(length: int | None) -> bytes:

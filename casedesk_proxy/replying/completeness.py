@@ -14,7 +14,7 @@ import re
 from typing import Any
 
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.wire.tails import event_around
+from casedesk_proxy.wire.tails import event_around, last_line, read_object
 
 __all__ = ["is_answered", "is_given_up", "is_unfinished"]
 
@@ -45,6 +45,12 @@ _LAST = {
 }
 #: OpenAI's own Responses streams end without it, vLLM's with it.
 _LAST[Dialect.RESPONSES] = _LAST[Dialect.OPENAI]
+#: The last line of Ollama's streams, which has texts before that and counts behind it.
+_LAST[Dialect.OLLAMA] = (
+    b'"done":true',
+    re.compile(rb'[,{]"done":true(?:,"done_reason":"\w*")?(?:,"\w+":\d+)*\}\r?\n\s*\Z'),
+)
+_DONE = re.compile(rb'[,{]\s*"done"\s*:\s*true\b')
 _FAILED = re.compile(rb'"type"\s*:\s*"(?:response\.failed|error)"')
 _REASONS = ("finish_reason", "stop_reason")
 #: What engines write that stopped for a reason of their own: vLLM, SGLang, DeepSeek. Other words
@@ -62,6 +68,8 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     """``first`` and ``tail``: the beginning of the body and its last bytes, as far as known."""
     if not tail:
         return True  # An answer of nothing: some servers say so that a prompt was too long.
+    if surface is Dialect.OLLAMA:
+        return not _is_done(tail)
     whole = tail.startswith(first)
     # Its end may stand in the last event but one, behind which only counts come. What breaks off
     # within an event is no end of any kind.
@@ -89,6 +97,9 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
     not all there this is not known: False."""
     if surface is Dialect.GEMINI:
         return False  # Google's reasons are all the protocol's.
+    if surface is Dialect.OLLAMA:
+        document = read_object(last_line(tail))
+        return document is not None and "error" in document
     if surface is Dialect.RESPONSES:
         said = _FAILED.search(tail)
         event = event_around(tail, said.start()) if said is not None else None
@@ -96,6 +107,16 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
     said = _GIVEN_UP.search(tail)
     document = event_around(tail, said.start()) if said is not None else None
     return isinstance(document, dict) and any(map(_is_failure, _endings(document)))
+
+
+def _is_done(tail: bytes) -> bool:
+    """Whether the last line of a stream is its end: the model's, or an error. Of a longer line only
+    its own mark is looked for."""
+    line = last_line(tail)
+    if not line.startswith(b"{"):
+        return _DONE.search(line) is not None
+    document = read_object(line)
+    return document is not None and (document.get("done") is True or "error" in document)
 
 
 def _endings(document: dict[str, Any]) -> list[Any]:

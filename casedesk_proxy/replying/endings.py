@@ -19,6 +19,8 @@ complete              –                    –                           stays
 the client left       nothing              nothing                     dropped; bare: RST
 ====================  ===================  ==========================  ====================
 
+Lines of JSON (Ollama's) are as events, an error a line.
+
 ``bare`` is a client without framing (HTTP/1.0), which takes a FIN for the message's proper end:
 where nothing can be told, a reset is all that tells of the break. To any other, a FIN without the
 message's end is what every SDK notices (measured), and the error says why. A reset would overtake
@@ -31,7 +33,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.surfaces import anthropic, gemini, openai, responses
+from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai, responses
 from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
@@ -51,6 +53,8 @@ class Form(Enum):
     """What a body consists of."""
 
     EVENTS = "events"
+    #: A document a line.
+    LINES = "lines"
     #: Laid out by the node.
     ARRAY = "array"
     #: Laid out by a translator, as Google does.
@@ -80,6 +84,7 @@ _FRAMES: dict[Dialect, Callable[[ProxyError], bytes]] = {
 #: What has to stand before an error there; no row: it has no place.
 _BEFORE: dict[tuple[Form, Position], bytes] = {
     (Form.EVENTS, Position.BETWEEN): b"",
+    (Form.LINES, Position.BETWEEN): b"",
     (Form.ARRAY, Position.UNOPENED): b"[",
     (Form.ARRAY, Position.OPENED): b"",
     (Form.ARRAY, Position.BETWEEN): b",",
@@ -90,7 +95,10 @@ _BEFORE: dict[tuple[Form, Position], bytes] = {
 }
 #: The same for a client to whom the connection's end is the message's, so that the error is all
 #: that tells of the break: an event that was cut is ended first.
-_BEFORE_BARE = _BEFORE | {(Form.EVENTS, Position.INSIDE): b"\n\n"}
+_BEFORE_BARE = _BEFORE | {
+    (Form.EVENTS, Position.INSIDE): b"\n\n",
+    (Form.LINES, Position.INSIDE): b"\n",
+}
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -109,6 +117,8 @@ def place_error(
     before = (_BEFORE_BARE if bare else _BEFORE).get((form, position))
     if before is None:
         return b""
+    if form is Form.LINES:
+        return before + ollama.error_frame(error)
     if form is not Form.EVENTS:
         return before + gemini.error_element(error)
     if surface is Dialect.RESPONSES:
@@ -161,5 +171,8 @@ def position_of(form: Form, tap: Tap) -> Position:
     """Where a body stands of which ``tap`` has seen the end, or, of an array, all."""
     if isinstance(tap, ArrayTap):
         return tap.position
+    if form is Form.LINES:
+        whole = not tap.last or tap.last.endswith(b"\n")
+        return Position.BETWEEN if whole else Position.INSIDE
     between = form is Form.EVENTS and (not tap.last or tap.last.endswith(_EVENT_ENDS))
     return Position.BETWEEN if between else Position.INSIDE

@@ -10,7 +10,14 @@ from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.headers import forward_response_headers
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 
-__all__ = ["client_framing", "is_event_stream", "own_head", "reply_head", "transposed_head"]
+__all__ = [
+    "client_framing",
+    "is_event_stream",
+    "is_line_stream",
+    "own_head",
+    "reply_head",
+    "transposed_head",
+]
 
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -28,8 +35,18 @@ def is_event_stream(head: ResponseHead) -> bool:
     return _is_events(header(head.headers, b"content-type") or b"")
 
 
+def is_line_stream(head: ResponseHead) -> bool:
+    """Ollama's; what it answers to a wish to load a model alone is one document, as one line."""
+    kind = (header(head.headers, b"content-type") or b"").lower()
+    return kind.startswith((b"application/x-ndjson", b"application/json"))
+
+
 def _is_events(content_type: bytes) -> bool:
     return content_type.lower().startswith(b"text/event-stream")
+
+
+def _is_stream(content_type: bytes) -> bool:
+    return _is_events(content_type) or content_type.lower().startswith(b"application/x-ndjson")
 
 
 def reply_head(
@@ -66,7 +83,7 @@ def _lead(status: int, reason: bytes, headers: RawHeaders, surface: Dialect) -> 
     if surface is Dialect.ANTHROPIC and header(headers, b"request-id") is None:
         ids += b"\r\nrequest-id: %b"
     kind = header(headers, b"content-type") or b""
-    if _is_events(kind) and header(headers, b"x-accel-buffering") is None:
+    if _is_stream(kind) and header(headers, b"x-accel-buffering") is None:
         # Another nginx in front of us would hold events back (its proxy_buffering).
         ids += b"\r\nX-Accel-Buffering: no"
     return b"\r\n".join([_first_line(status, reason), *lines]), ids

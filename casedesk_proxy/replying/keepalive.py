@@ -19,6 +19,8 @@ _PULSES = {
     Dialect.ANTHROPIC: b'event: ping\ndata: {"type": "ping"}\n\n',
     Dialect.OPENAI: b": \n\n",
     Dialect.RESPONSES: b": \n\n",
+    # Before the next line's document, as any parser takes it; a line of nothing would be a fault.
+    Dialect.OLLAMA: b" ",
 }
 _SAYS_NOTHING = (
     b'data: {"candidates": [{"content": {"parts": [], "role": "model"}, "index": 0}]}\n\n'

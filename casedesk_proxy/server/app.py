@@ -234,6 +234,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._public.close(STOP_GRACE_S)
         await self.metadata.close()
+        await self._handler.answers.close()
         self._admin_listeners.close()
         if self._admin is not None:
             await self._admin.cleanup()

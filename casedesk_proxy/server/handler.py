@@ -24,13 +24,17 @@ from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
 from casedesk_proxy.server.forwarding import MODEL_REFRESH_WAIT_S, Forwarder, Timing
+from casedesk_proxy.server.ollama_lists import merge_answers
 from casedesk_proxy.server.own_replies import OwnReplies
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.runtime import Runtime, Serving
-from casedesk_proxy.surfaces.envelopes import base_reply
+from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.surfaces.envelopes import OwnReply, base_reply
 from casedesk_proxy.telemetry.accesslog import Sink
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.dispatch import Dispatcher
+from casedesk_proxy.upstream.live_answers import LiveAnswers
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.usage.cut import MIN_LOOKED_AT_BYTES
 
@@ -60,6 +64,7 @@ class Handler:
         self._dispatcher = dispatcher
         self._admissions = AdmissionCache()
         self._lists = Remembered()
+        self.answers = LiveAnswers(loop)
         self._forwarder = Forwarder(loop, dispatcher, metadata)
         self._own = OwnReplies(loop, serving)
         self.cuts = Cuts(metadata)
@@ -112,8 +117,7 @@ class Handler:
             admitted = decided
         exchange.call = admitted.facts
         if admitted.call.action in CATALOGUE:
-            rules, wait = admitted.deployment.rules, MODEL_REFRESH_WAIT_S
-            return Own(await catalogue(admitted.call, rules, self._metadata, wait, self._lists))
+            return Own(await self._list(admitted, snapshot))
         timing.pause()
         if request.complete:
             raw = request.take(snapshot.max_body)
@@ -124,6 +128,13 @@ class Handler:
             exchange.text_size = text_size(raw)
         timing.resume()
         return await self._forwarder.forward(request, exchange, admitted, snapshot, raw, timing)
+
+    async def _list(self, admitted: Admitted, snapshot: Snapshot) -> OwnReply:
+        call, rules, metadata = admitted.call, admitted.deployment.rules, self._metadata
+        if call.surface is Dialect.OLLAMA:
+            name = admitted.deployment.name
+            return await merge_answers(call, name, rules, snapshot, metadata, self.answers)
+        return await catalogue(call, rules, metadata, MODEL_REFRESH_WAIT_S, self._lists)
 
     async def _finish(
         self, request: ClientRequest, exchange: Exchange, result: Result

@@ -28,6 +28,8 @@ _MAY_STREAM = frozenset(
         Action.EDIT_IMAGE,
     }
 )
+#: These stream unless their body says otherwise.
+_STREAM_BY_DEFAULT = frozenset({Action.OLLAMA_CHAT, Action.OLLAMA_GENERATE})
 _WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
 _NAMING = _WRAPPERS | {"model", "requests"}
 
@@ -52,7 +54,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     if call.surface is Dialect.GEMINI:
         _refuse_stream_field(call, value)
         return RequestBody(None, call.framing is not Framing.UNARY, value)
-    model = value.get("model")
+    model = value.get(_model_key(call, value))
     if model is None or model == "":
         # An empty object asks for nothing, of whatever model.
         model = _sole(offered() if value else ())
@@ -60,19 +62,20 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
         raise _bad_field("model", _TEXT)
     elif is_wrapped(model):
         model = plain_name(model)
-    if call.action not in _MAY_STREAM:
+    default = call.action in _STREAM_BY_DEFAULT
+    if call.action not in _MAY_STREAM and not default:
         return RequestBody(model, False, value)
     stream = value.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise _bad_field("stream", "true or false is required")
-    return RequestBody(model, bool(stream), value)
+    return RequestBody(model, default if stream is None else stream, value)
 
 
 def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:
     """Whether the body, which parses to ``value``, names another model than ``new`` although its
     call does not: none, or one in a form of Vertex's."""
     if call.surface is not Dialect.GEMINI:
-        return value.get("model") != new
+        return value.get(_model_key(call, value)) != new
     requests = value.get("requests")
     places = [value, *(requests if isinstance(requests, list) else (requests,))]
     places += [value.get(name) for name in _WRAPPERS]
@@ -92,7 +95,9 @@ def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> byt
         if _NAMING.isdisjoint(value):
             return raw
         return splice(raw, _gemini_changes(raw, call.model or "", new))
-    name = jsonio.dumps(new)
+    name, key = jsonio.dumps(new), _model_key(call, value)
+    if key == "name":
+        return splice(raw, ((span, name) for span in _spans_of(raw, key)))
     if "model" not in value:
         at = raw.index(b"{") + 1
         member = b'"model":' + name + (b"," if value else b"")
@@ -120,9 +125,19 @@ def _top_level_models(raw: bytes) -> Iterator[Span]:
         # prompt of megabytes is not scanned for it.
         yield value_behind(raw, at)
         return
+    yield from _spans_of(raw, "model")
+
+
+def _spans_of(raw: bytes, name: str) -> Iterator[Span]:
     for key, start, end in members(raw):
-        if jsonio.loads(key) == "model":
+        if jsonio.loads(key) == name:
             yield start, end
+
+
+def _model_key(call: Call, value: dict[str, Any]) -> str:
+    """Old clients of Ollama ask it to show a ``name``; it still takes that."""
+    old = call.action is Action.SHOW_MODEL and not value.get("model") and "name" in value
+    return "name" if old else "model"
 
 
 def _gemini_changes(raw: bytes, asked: str, new: str) -> Iterator[tuple[Span, bytes]]:

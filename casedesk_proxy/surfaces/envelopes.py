@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, ProxyError
-from casedesk_proxy.surfaces import anthropic, gemini, openai
+from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai
 from casedesk_proxy.surfaces.retry_after import whole_seconds
 from casedesk_proxy.surfaces.unserved_paths import base_url
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
@@ -20,6 +20,7 @@ _CONTENT_TYPE = {
     Dialect.ANTHROPIC: b"application/json",
     Dialect.OPENAI: b"application/json",
     Dialect.RESPONSES: b"application/json",
+    Dialect.OLLAMA: b"application/json; charset=utf-8",
 }
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff"))
 _ERRORS = {
@@ -27,6 +28,7 @@ _ERRORS = {
     Dialect.ANTHROPIC: (anthropic.http_status, anthropic.error_body),
     Dialect.OPENAI: (openai.http_status, openai.error_body),
     Dialect.RESPONSES: (openai.http_status, openai.error_body),
+    Dialect.OLLAMA: (ollama.http_status, ollama.error_body),
 }
 #: Repeated by clients although it cannot help: 501 by every SDK of OpenAI's family, 401 by
 #: Claude Code (measured). SDKs made with Stainless obey the header, whatever the status; it is
@@ -67,9 +69,10 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnRepl
 def base_reply(call: Call) -> OwnReply:
     """What there is at a base URL, for health checkers and people: the same whoever asks, and
     whether the deployment exists or not."""
-    mounts = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI)
+    mounts = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.OLLAMA)
     urls = [base_url(surface, call.deployment) for surface in mounts]
-    text = "CaseDesk Proxy; base URLs: {} (Gemini), {} (Anthropic), {} (OpenAI)\n".format(*urls)
+    names = "{} (Gemini), {} (Anthropic), {} (OpenAI), {} (Ollama)".format(*urls)
+    text = f"CaseDesk Proxy; base URLs: {names}\n"
     return OwnReply(200, _PLAIN, text.encode("utf-8", "replace"))
 
 

@@ -23,6 +23,8 @@ def is_error(surface: Dialect, body: bytes) -> bool:
         return False
     if surface is Dialect.GEMINI and isinstance(document, list) and len(document) == 1:
         document = document[0]
+    if surface is Dialect.OLLAMA:
+        return isinstance(document, dict) and isinstance(document.get("error"), str)
     if not isinstance(document, dict) or not isinstance(document.get("error"), dict):
         return False
     return _CHECKS[surface](document, document["error"])

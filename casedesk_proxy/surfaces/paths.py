@@ -1,9 +1,10 @@
 """Method and raw target of a request become a Call, or a ClientFault; never a redirect.
 
-Mounts are ``/proxy/{deployment}/gemini|anthropic|openai``, ``/gemini|anthropic|openai``,
+Mounts are ``/proxy/{deployment}/gemini|anthropic|openai|ollama``, the same without a deployment,
 ``/genai`` and the bare root, which the surfaces share; behind a Gemini mount and its version
-``openai`` leads to OpenAI's, as at Google's. ``/proxy/{deployment}/node`` has the engines' own
-inference paths, as OpenAI's mounts do, for requests that need not name a model. Behind mounts
+``openai`` leads to OpenAI's, as at Google's, and Ollama's mount has what an Ollama has: OpenAI's
+and Anthropic's paths, too. ``/proxy/{deployment}/node`` has the engines' own inference paths, as
+OpenAI's mounts do, for requests that need not name a model. Behind mounts
 paths are read as leniently as SDKs and their users write them (measured): versions repeated,
 ``v1alpha``, or left out.
 """
@@ -18,6 +19,7 @@ from casedesk_proxy.surfaces.kept_responses import asks_for_stream, read_kept
 from casedesk_proxy.surfaces.request_target import decode, split_target
 from casedesk_proxy.surfaces.unserved_paths import (
     ACTIONS,
+    FETCHED,
     POSTED,
     has_action,
     misplaced,
@@ -35,14 +37,16 @@ __all__ = ["guess_surface", "read_call"]
 _SURFACES = {str(dialect): dialect for dialect in Dialect if dialect is not Dialect.RESPONSES}
 #: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
 _VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
-_READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL})
+_READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
 #: What may be set as a client's base URL, with or without versions; health checkers ask for it.
 _BASE = re.compile(
-    r"/proxy(?:/[^/]+)?|(?:/genai|(?:/proxy/[^/]+)?/(?:gemini|anthropic|openai))?"
+    r"/proxy(?:/[^/]+)?|(?:/genai|(?:/proxy/[^/]+)?/(?:gemini|anthropic|openai|ollama))?"
     r"(?:/v1(?:beta1?|alpha)?)*(?:/openai(?:/v1)*)?"
 )
 _BASE_METHODS = frozenset({"GET", "HEAD"})
 _NODE_MOUNT = re.compile(r"/proxy/([^/]+)/node/(.+)")
+#: Ollama's paths, those that are not served among them; LM Studio's have a version behind ``api``.
+_OLLAMAS = re.compile(r"api/[a-z]+(?:/|\Z)")
 _GEMINI_ONLY = frozenset({"genai", "upload", "v1beta", "v1alpha", "v1beta1"})
 
 
@@ -67,6 +71,8 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
         refuse_administration(rest)
     if surface is None:
         surface = _claim(method, version, rest, query, headers)
+    elif surface is Dialect.OLLAMA:
+        surface = _inside_ollama(rest)
     _require_own(method, rest, surface, deployment)
     node_path = ""
     if surface is Dialect.GEMINI:
@@ -78,7 +84,7 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
         action, model, node_path = _read_posted(surface, version, rest, deployment)
         version = ""
     wanted = "GET" if action in _READ_ONLY else "POST"
-    if method != wanted:
+    if method != wanted and (method != "HEAD" or surface is not Dialect.OLLAMA or wanted == "POST"):
         raise wrong_method(wanted)
     framing = Framing.UNARY
     if action is Action.STREAM_GENERATE:
@@ -116,6 +122,8 @@ def guess_surface(target: str, headers: RawHeaders) -> Dialect:
         return Dialect.ANTHROPIC
     if "responses" in behind:
         return Dialect.RESPONSES
+    if owner is Dialect.OLLAMA or _OLLAMAS.match(rest):
+        return Dialect.OLLAMA
     known = owner is Dialect.OPENAI or "completions" in behind or "embeddings" in behind
     if known or "node" in segments[2:3] or _inside_google(rest) is not None:
         return Dialect.OPENAI
@@ -191,6 +199,13 @@ def _inside_google(rest: str) -> str | None:
     return inner if owner is Dialect.OPENAI else None
 
 
+def _inside_ollama(rest: str) -> Dialect:
+    owner = owner_of(rest)
+    if owner in (Dialect.OPENAI, Dialect.ANTHROPIC):
+        return owner
+    return Dialect.OPENAI if rest == "models" or rest.startswith("models/") else Dialect.OLLAMA
+
+
 def _cut_versions(rest: str) -> tuple[str, str]:
     """The version nearest the resource, or "". A base URL may have brought another before it:
     ``/v1beta/v1/models`` is google-genai 3 with a base that ends in /v1beta (measured)."""
@@ -243,9 +258,11 @@ def _read_posted(
     surface: Dialect, version: str, rest: str, deployment: str | None
 ) -> tuple[Action, str | None, str]:
     """What is asked for, the model that the path names, and the path where engines differ."""
-    action = POSTED[surface].get(rest)
+    action = POSTED[surface].get(rest) or FETCHED.get(surface, {}).get(rest)
     if action is not None:
         return action, None, ""
+    if surface is Dialect.OLLAMA:
+        raise no_path(rest, f"not served on the {surface} surface", deployment)
     if rest == "models":
         return Action.LIST_MODELS, None, ""
     if rest.startswith("models/"):

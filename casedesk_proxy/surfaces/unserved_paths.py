@@ -19,6 +19,7 @@ from casedesk_proxy.terms import Action, Dialect
 
 __all__ = [
     "ACTIONS",
+    "FETCHED",
     "POSTED",
     "base_url",
     "has_action",
@@ -41,7 +42,7 @@ ACTIONS = {
         Action.COUNT_TOKENS,
     )
 }
-#: The paths that the other two surfaces take a POST at. OpenAI's has more, about responses that
+#: The paths that the other surfaces take a POST at. OpenAI's has more, about responses that
 #: nodes keep: see `kept_responses`.
 POSTED = {
     Dialect.ANTHROPIC: {
@@ -55,20 +56,39 @@ POSTED = {
         "responses": Action.RESPOND,
         "responses/input_tokens": Action.COUNT_RESPONSE,
     },
+    Dialect.OLLAMA: {
+        "api/chat": Action.OLLAMA_CHAT,
+        "api/generate": Action.OLLAMA_GENERATE,
+        "api/embed": Action.OLLAMA_EMBED,
+        "api/embeddings": Action.OLLAMA_EMBEDDINGS,
+        "api/show": Action.SHOW_MODEL,
+    },
 }
-_OWNERS = {rest: surface for surface, table in POSTED.items() for rest in table}
+#: Those that they take a GET at, beside models.
+FETCHED = {
+    Dialect.OLLAMA: {
+        "api/tags": Action.LIST_MODELS,
+        "api/ps": Action.LIST_LOADED,
+        "api/version": Action.VERSION,
+    },
+}
+_OWNERS = {
+    rest: surface for tables in (POSTED, FETCHED) for surface, table in tables.items()
+    for rest in table
+}  # fmt: skip
 _OWNERS |= dict.fromkeys(INFERENCE_NAMES, Dialect.OPENAI)
 _NAMES = {
     Dialect.GEMINI: "the Gemini API",
     Dialect.ANTHROPIC: "Anthropic's API",
     Dialect.OPENAI: "OpenAI's API",
     Dialect.RESPONSES: "OpenAI's Responses API",
+    Dialect.OLLAMA: "Ollama's own API",
 }
 #: Where the three surfaces are, for whoever asked for nothing that is known.
 _BASES = (
-    "base URLs are /proxy/DEPLOYMENT/gemini, /proxy/DEPLOYMENT/anthropic and"
-    " /proxy/DEPLOYMENT/openai/v1, or without a deployment / for Gemini and Anthropic clients and"
-    " /v1 for OpenAI's"
+    "base URLs are /proxy/DEPLOYMENT/gemini, /proxy/DEPLOYMENT/anthropic,"
+    " /proxy/DEPLOYMENT/openai/v1 and /proxy/DEPLOYMENT/ollama, or without a deployment / for"
+    " Gemini, Anthropic and Ollama clients and /v1 for OpenAI's"
 )
 _ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
 #: What Vertex puts before everything.
@@ -144,11 +164,6 @@ _APIS = (
     _api(r"ws/google\.[a-z0-9.]*", _G, "Gemini's Live API", "use streamGenerateContent"),
     _api("tuningJobs|tunedModels/[^/:]+/permissions", _G, "Gemini's Tuning API"),
     _api("batchPredictionJobs", _G, "Gemini's Batch API", _ALONE),
-    _api(
-        "api/(?:generate|chat|tags|show|ps|embed|embeddings|pull|push|create|copy|delete|version"
-        "|blobs)",
-        _O, "Ollama's own API", "its OpenAI one is, at /v1",
-    ),
     _api("invocations", _O, "SageMaker's API", "the engine's own is, at its own path"),
     _api("generate|generate_stream", _O, "TGI's own API"),
 )  # fmt: skip

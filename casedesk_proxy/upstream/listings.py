@@ -22,6 +22,7 @@ _PATHS = {
     Dialect.OPENAI: "/v1/models",
     Dialect.ANTHROPIC: "/v1/models?limit=1000",
     Dialect.GEMINI: "/v1beta/models?pageSize=1000",
+    Dialect.OLLAMA: "/api/tags",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from casedesk_proxy.jsonio import JSONError, loads, read_count
 from casedesk_proxy.terms import Dialect, Usage
-from casedesk_proxy.wire.tails import event_around, outermost_values
+from casedesk_proxy.wire.tails import event_around, last_line, outermost_values, read_object
 
 __all__ = ["find_usage", "read_usage"]
 
@@ -20,6 +20,8 @@ _KEYS = {
     Dialect.OPENAI: b'"usage"',
     Dialect.RESPONSES: b'"usage"',
 }
+#: At the end of Ollama's documents stand its counts, beside times and nothing else.
+_COUNTS_AT_END = re.compile(rb'(?:[,{]"\w+":\d+)+\}\Z')
 #: Per dialect: paths to (prompt, output, cached, thoughts). Sources: the vendors' API references.
 _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
     Dialect.GEMINI: (
@@ -46,6 +48,7 @@ _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
         ("input_tokens_details", "cached_tokens"),
         ("output_tokens_details", "reasoning_tokens"),
     ),
+    Dialect.OLLAMA: (("prompt_eval_count",), ("eval_count",), (), ()),
 }
 #: Of the event of Anthropic's streams that has the prompt's counts, in the message within it.
 _BEGINNING = b'"message_start"'
@@ -81,6 +84,8 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
     """What stands in the counts' own place, in its order."""
+    if dialect is Dialect.OLLAMA:
+        return [_last_object(part)]
     if (document := _whole(part)) is not None:
         return [document.get(_KEYS[dialect][1:-1].decode())]
     inside = "response" if dialect is Dialect.RESPONSES and _EVENTS.search(part) else ""
@@ -98,6 +103,16 @@ def _whole(part: bytes) -> dict[str, Any] | None:
     except JSONError:
         return None
     return document
+
+
+def _last_object(part: bytes) -> Any:
+    """Ollama's last line, or its whole reply; of one that is longer than what is at hand, its
+    end."""
+    line = last_line(part)
+    if line.startswith(b"{") and (document := read_object(line)) is not None:
+        return document
+    end = _COUNTS_AT_END.search(line)
+    return read_object(b"{" + end[0][1:]) if end is not None else None
 
 
 def _beginning(dialect: Dialect, part: bytes) -> list[Any]:

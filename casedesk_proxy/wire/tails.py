@@ -14,7 +14,7 @@ from typing import Any
 
 from casedesk_proxy.jsonio import JSONError, loads
 
-__all__ = ["event_around", "outermost_values"]
+__all__ = ["event_around", "last_line", "outermost_values", "read_object"]
 
 #: What stands between two events.
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -69,6 +69,20 @@ def event_around(body: bytes, place: int) -> Any:
         return loads(_DATA.sub(b"", _OTHER_LINES.sub(b"", event)))
     except JSONError:
         return None
+
+
+def last_line(body: bytes) -> bytes:
+    """Of a body of a document a line; blanks behind it do not count."""
+    return body.rstrip().rpartition(b"\n")[2]
+
+
+def read_object(line: bytes) -> dict[str, Any] | None:
+    """None for what is not a whole JSON object."""
+    try:
+        document = loads(line)
+    except JSONError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _end_of_event(body: bytes, place: int) -> int:

@@ -20,7 +20,7 @@ def test_a_good_file() -> None:
         "desk-app, lab",
         "vllm0, vllm1, sglang",
         "gemini-* → Qwen/Qwen3-32B",
-        "https://0.0.0.0:8443/proxy/NAME/{gemini,anthropic,openai}",
+        "https://0.0.0.0:8443/proxy/NAME/{gemini,anthropic,openai,ollama}",
         "admin    127.0.0.1:9180",
     ):
         assert word in done.stdout, word

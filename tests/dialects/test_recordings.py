@@ -25,14 +25,16 @@ from tests.dialects.pairs.test_gemini_anthropic_reply import translator as messa
 from tests.dialects.reading import translator
 from tests.dialects.replies import kind_of, names, read_reply
 
+#: Gemini's.
+FRAMINGS = (Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY)
 READERS: dict[str, Callable[[], Translator]] = {
     **{
         f"gemini-openai-{framing}": lambda framing=framing: translator(framing, thoughts=True)
-        for framing in Framing
+        for framing in FRAMINGS
     },
     **{
         f"gemini-anthropic-{framing}": lambda framing=framing: messages_translator(framing)
-        for framing in Framing
+        for framing in FRAMINGS
     },
     **{
         f"anthropic-openai-{stream}": lambda stream=stream: (

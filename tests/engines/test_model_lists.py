@@ -25,10 +25,11 @@ GEMINI, OPENAI, ANTHROPIC = Dialect.GEMINI, Dialect.OPENAI, Dialect.ANTHROPIC
          ModelInfo("e", embeds=True)),
         (GEMINI, {"name": "b", "supportedGenerationMethods": ["embedContent", "generateContent"]},
          ModelInfo("b", also_embeds=True)),
+        (Dialect.OLLAMA, {"name": "c:1b", "size": 3}, ModelInfo("c:1b")),
     ],
 )  # fmt: skip
 def test_an_entry(dialect: Dialect, entry: dict[str, Any], wanted: ModelInfo) -> None:
-    key = "models" if dialect is GEMINI else "data"
+    key = "models" if dialect in (GEMINI, Dialect.OLLAMA) else "data"
     assert read_catalogue(dialect, {key: [entry]}) == (wanted,)
 
 

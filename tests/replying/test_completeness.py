@@ -152,7 +152,8 @@ def test_other_bodies_do_not(body: bytes) -> None:
 def test_recorded_streams_are_not_given_up(path: Path) -> None:
     message = read_message(path.read_bytes(), at_eof=True)
     assert message is not None
-    assert not any(is_given_up(surface, message.body[-8192:]) for surface in Dialect)
+    others = [surface for surface in Dialect if surface is not Dialect.OLLAMA]
+    assert not any(is_given_up(surface, message.body[-8192:]) for surface in others)
 
 
 @pytest.mark.parametrize("comment", [b": ping\n\n", b": a\n: b\n\n: c\n\n", b":\r\n\r\n"])
@@ -164,3 +165,51 @@ def test_a_comment_behind_the_last_event_takes_nothing_back(comment: bytes) -> N
     assert is_answered(Dialect.ANTHROPIC, stop + comment)
     assert not is_answered(Dialect.OPENAI, done + comment + b'data: {"choices":[]}\n\n')
     assert not is_answered(Dialect.OPENAI, done + comment + b": cut")
+
+
+OLLAMA = sorted(CORPUS.glob("*ollama*stream*.http"))
+OLLAMA = [path for path in OLLAMA if "v1-" not in path.stem]
+
+
+@pytest.mark.parametrize("path", OLLAMA, ids=lambda path: path.stem)
+def test_lines_that_end_with_the_last_one(path: Path) -> None:
+    message = read_message(path.read_bytes(), at_eof=True)
+    assert message is not None
+    body = message.body
+    assert not is_unfinished(Dialect.OLLAMA, body[:8192], body[-8192:])
+    assert is_answered(Dialect.OLLAMA, body[-8192:]) or b'"context":[' in body or b": " in body
+    assert not is_given_up(Dialect.OLLAMA, body[-8192:])
+    lines = body.splitlines(keepends=True)
+    for kept in range(len(lines)):
+        tail = b"".join(lines[:kept])[-8192:]
+        assert is_unfinished(Dialect.OLLAMA, body[:8192], tail)
+        assert not is_answered(Dialect.OLLAMA, tail)
+    for cut in range(1, len(lines[-1]) - 2):
+        assert is_unfinished(Dialect.OLLAMA, body[:8192], body[: -1 - cut][-8192:])
+
+
+@pytest.mark.parametrize(
+    ("tail", "unfinished"),
+    [
+        (b'{"done":false}\n{"error":"out of memory"}\n', False),
+        (b'{"message":{"content":"{\\"done\\":true}"},"done":false}\n', True),
+        (
+            b'{"message":{"tool_calls":[{"function":{"arguments":{"done":true}}}]},"done":false}\n',
+            True,
+        ),
+        (b'{"model":"m","done_reason":"load","done":true}', False),
+        (b'{"done": true, "eval_count": 3}\n', False),
+        (b"", True),
+        (b"7\n", True),
+        # Of a longer line.
+        (b'2,3],"done":true,"eval_count":3}\n', False),
+        (b'2,3],"done":false}\n', True),
+    ],
+)
+def test_lines(tail: bytes, unfinished: bool) -> None:
+    assert is_unfinished(Dialect.OLLAMA, b"", tail) is unfinished
+
+
+def test_an_error_s_line_gives_the_answer_up() -> None:
+    assert is_given_up(Dialect.OLLAMA, b'{"done":false}\n{"error":"out of memory"}\n')
+    assert not is_given_up(Dialect.OLLAMA, b'{"done":false}\n{"err')

@@ -38,7 +38,7 @@ def ending(sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("bare", [False, True])
-@pytest.mark.parametrize("surface", list(Dialect))
+@pytest.mark.parametrize("surface", [one for one in Dialect if one is not Dialect.OLLAMA])
 def test_between_events_the_error_is_told_error_first(surface: Dialect, bare: bool) -> None:
     frame = place_error(surface, Form.EVENTS, Position.BETWEEN, ERROR, bare=bare)
     data = frame.split(b"data: ")[1]
@@ -52,6 +52,22 @@ def test_between_events_the_error_is_told_error_first(surface: Dialect, bare: bo
     assert told["error"]["message"] == "the node closed"
     if surface is not Dialect.ANTHROPIC:
         assert next(iter(told)) == "error"
+
+
+def test_between_lines_the_error_is_one() -> None:
+    for sent in (b"", b'{"done":false}\n'):
+        position = seen(Form.LINES, sent)
+        assert position is Position.BETWEEN
+        line = place_error(Dialect.OLLAMA, Form.LINES, position, ERROR)
+        assert line == b'{"error":"the node closed"}\n'
+
+
+def test_inside_a_line_nothing_is_added_but_for_who_has_no_framing() -> None:
+    position = seen(Form.LINES, b'{"done":fal')
+    assert position is Position.INSIDE
+    assert place_error(Dialect.OLLAMA, Form.LINES, position, ERROR) == b""
+    told = place_error(Dialect.OLLAMA, Form.LINES, position, ERROR, bare=True)
+    assert told == b'\n{"error":"the node closed"}\n'
 
 
 @pytest.mark.parametrize("tail", [b"data: {", b"data: {}\n", b"data: {}\r\n"])

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.replying.heads import client_framing, own_head, reply_head, transposed_head
+from casedesk_proxy.replying.heads import (
+    client_framing,
+    is_line_stream,
+    own_head,
+    reply_head,
+    transposed_head,
+)
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, parse_response_head
 
@@ -34,6 +40,24 @@ def test_event_streams_are_not_to_be_buffered() -> None:
         "content-type: text/event-stream", "x-request-id: req-1", "X-Accel-Buffering: no",
         "Transfer-Encoding: chunked",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_one"),
+    [
+        ("application/x-ndjson", True),
+        ("application/json; charset=utf-8", True),
+        ("text/event-stream", False),
+        ("text/html", False),
+    ],
+)
+def test_a_stream_of_lines(kind: str, is_one: bool) -> None:
+    """Ollama answers a request that only loads a model by one line, whatever was asked for."""
+    lines = shown(f"Content-Type: {kind}", "Transfer-Encoding: chunked")
+    head = parse_response_head(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}".encode())
+    assert is_line_stream(head) is is_one
+    streams = kind in ("application/x-ndjson", "text/event-stream")
+    assert ("X-Accel-Buffering: no" in lines) is streams
 
 
 def test_anthropic_replies_carry_a_request_id() -> None:

@@ -17,9 +17,16 @@ def test_in_one_document_there_is_no_place(surface: Dialect) -> None:
     assert keepalive_bytes(surface, Framing.UNARY, b"") == b""
 
 
-@pytest.mark.parametrize("surface", list(Dialect))
+@pytest.mark.parametrize("surface", [one for one in Dialect if one is not Dialect.OLLAMA])
 def test_a_sign_ends_as_events_do(surface: Dialect) -> None:
     assert keepalive_bytes(surface, Framing.SSE, b"").endswith(b"\n\n")
+
+
+def test_among_lines_it_is_a_blank_before_the_next() -> None:
+    """Ollama's clients read each line as JSON: one without any would be a fault."""
+    sign = keepalive_bytes(Dialect.OLLAMA, Framing.LINES, b"")
+    assert sign == b" "
+    assert json.loads(sign + b'{"done":true}\n') == {"done": True}
 
 
 def test_in_an_array_it_is_a_blank() -> None:

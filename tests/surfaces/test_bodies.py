@@ -18,6 +18,8 @@ CHAT = Call(Dialect.OPENAI, Action.CHAT, "d")
 MESSAGES = Call(Dialect.ANTHROPIC, Action.MESSAGES, "d")
 COUNT = Call(Dialect.ANTHROPIC, Action.COUNT_MESSAGES, "d")
 EMBED = Call(Dialect.OPENAI, Action.EMBEDDINGS, "d")
+OLLAMA_CHAT = Call(Dialect.OLLAMA, Action.OLLAMA_CHAT, "d")
+SHOW = Call(Dialect.OLLAMA, Action.SHOW_MODEL, "d")
 
 
 def gemini(action: Action = Action.GENERATE, model: str = "old") -> Call:
@@ -35,6 +37,13 @@ def gemini(action: Action = Action.GENERATE, model: str = "old") -> Call:
         (MESSAGES, {"model": "m", "stream": True}, "m", True),
         (COUNT, {"model": "m", "stream": "ignored"}, "m", False),
         (EMBED, {"model": "m", "stream": 1}, "m", False),
+        (OLLAMA_CHAT, {"model": "m"}, "m", True),
+        (OLLAMA_CHAT, {"model": "m", "stream": None}, "m", True),
+        (OLLAMA_CHAT, {"model": "m", "stream": False}, "m", False),
+        (SHOW, {"model": "m", "stream": True}, "m", False),
+        (SHOW, {"name": "old"}, "old", False),
+        (SHOW, {"name": "old", "model": ""}, "old", False),
+        (SHOW, {"name": "old", "model": "m"}, "m", False),
         (gemini(), {"model": 5}, None, False),
         (gemini(), {"stream": False}, None, False),
         (gemini(Action.STREAM_GENERATE), {"stream": True}, None, True),
@@ -319,3 +328,18 @@ def test_vertex_names_in_gemini_bodies(action: Action, shape: Any) -> None:
     other = shape(f"{PROJECT}/google/models/other")
     raw = json.dumps(other).encode()
     assert json.loads(rename_model(call, raw, other, "m")) == other
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (b'{"model" : "old", "verbose":true}', b'{"model" : "new", "verbose":true}'),
+        (b'{"verbose":true, "name":"old"}', b'{"verbose":true, "name":"new"}'),
+        (b'{"name":"a","model":"old"}', b'{"name":"a","model":"new"}'),
+    ],
+)
+def test_an_old_client_of_ollama_names_the_model_otherwise(raw: bytes, wanted: bytes) -> None:
+    value = json.loads(raw)
+    assert is_renamed(SHOW, value, "new")
+    assert not is_renamed(SHOW, value, "old")
+    assert rename_model(SHOW, raw, value, "new") == wanted

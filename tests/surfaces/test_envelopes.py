@@ -211,6 +211,8 @@ def test_any_error_makes_a_whole_reply(error: ProxyError, surface: Dialect, iden
     reply = error_reply(surface, error, ident)
     shown = json.loads(reply.body)["error"]
     assert 400 <= reply.status < 600
+    if surface is Dialect.OLLAMA:
+        shown = {"message": shown}
     assert shown["message"] == error.message.encode("utf-8", "replace").decode()
     for _, value in reply.headers:
         assert b"\r" not in value
@@ -227,7 +229,7 @@ def test_a_base_url_names_all_of_them() -> None:
     """The same whoever asks: a deployment that does not exist has them, too."""
     reply = base_reply(Call(G, Action.BASE, "désk"))
     assert reply.status == 200
-    assert reply.body.decode().count("/proxy/désk/") == 3
+    assert reply.body.decode().count("/proxy/désk/") == 4
     assert "/proxy/" not in base_reply(Call(G, Action.BASE, None)).body.decode()
 
 

@@ -43,6 +43,7 @@ def test_shapes(document: Any, known_to: set[Dialect]) -> None:
     body = json.dumps(document).encode()
     assert {surface for surface in (G, A, O) if is_error(surface, body)} == known_to
     assert is_error(Dialect.RESPONSES, body) == is_error(O, body)
+    assert is_error(Dialect.OLLAMA, body) is (document == {"error": "no"})
 
 
 @pytest.mark.parametrize("surface", list(Dialect))

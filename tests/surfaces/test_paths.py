@@ -14,7 +14,7 @@ from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 
-G, A, OAI, R = Dialect
+G, A, OAI, R, OLL = Dialect
 GENERATE = Action.GENERATE
 NONE: RawHeaders = ()
 M = "gemma2:9b"
@@ -404,8 +404,6 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
         ("/v1/vector_stores", "OpenAI's Vector Stores API", OAI),
         ("/openai/deployments/gpt/chat/completions", "Azure's form", OAI),
         ("/v1beta/openai/audio/x", "this part of OpenAI's Audio API", OAI),
-        ("/api/chat", "Ollama's own API is not relayed", OAI),
-        ("/api/tags", "Ollama's own API is not relayed", OAI),
         ("/invocations", "SageMaker's API is not served here", OAI),
         ("/generate", "TGI's own API is not relayed", OAI),
         ("/proxy/d/anthropic/v1/messages/batches", "Anthropic's Message Batches API", A),
@@ -664,3 +662,56 @@ def test_what_is_no_path_of_a_response(method: str, target: str, status: int) ->
     with pytest.raises(ClientFault) as refused:
         read_call(method, target, ())
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "call"),
+    [
+        ("POST", "/api/chat", Call(OLL, Action.OLLAMA_CHAT, None)),
+        ("POST", "/proxy/d/ollama/api/chat", Call(OLL, Action.OLLAMA_CHAT, "d")),
+        ("POST", "/ollama/api/generate", Call(OLL, Action.OLLAMA_GENERATE, None)),
+        ("POST", "//api/embed/?a=b", Call(OLL, Action.OLLAMA_EMBED, None, query="a=b")),
+        ("POST", "/api/embeddings", Call(OLL, Action.OLLAMA_EMBEDDINGS, None)),
+        ("POST", "/api/show", Call(OLL, Action.SHOW_MODEL, None)),
+        ("GET", "/api/tags", Call(OLL, Action.LIST_MODELS, None)),
+        ("HEAD", "/api/tags", Call(OLL, Action.LIST_MODELS, None)),
+        ("GET", "/proxy/d/ollama/api/ps", Call(OLL, Action.LIST_LOADED, "d")),
+        ("GET", "/api/version", Call(OLL, Action.VERSION, None)),
+        ("HEAD", "/api/version", Call(OLL, Action.VERSION, None)),
+        ("HEAD", "/proxy/d/ollama", Call(OLL, Action.BASE, "d")),
+        # An Ollama has OpenAI's and Anthropic's paths at the same address.
+        ("POST", "/proxy/d/ollama/v1/chat/completions", Call(OAI, Action.CHAT, "d")),
+        ("GET", "/proxy/d/ollama/v1/models", Call(OAI, Action.LIST_MODELS, "d")),
+        ("GET", "/ollama/v1/models/a:b", Call(OAI, Action.GET_MODEL, None, "a:b")),
+        ("POST", "/proxy/d/ollama/v1/messages", Call(A, Action.MESSAGES, "d")),
+    ],
+)
+def test_ollama_s_own_paths(method: str, target: str, call: Call) -> None:
+    assert read_call(method, target, NONE) == call
+    assert guess_surface(target, NONE) in (call.surface, OLL)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allow"),
+    [
+        ("GET", "/api/chat", "POST"),
+        ("HEAD", "/api/chat", "POST"),
+        ("DELETE", "/api/tags", "GET"),
+        ("POST", "/proxy/d/ollama/api/ps", "GET"),
+    ],
+)
+def test_other_methods_on_ollama_s_paths(method: str, target: str, allow: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_call(method, target, NONE)
+    assert (caught.value.status, caught.value.allow) == (405, allow)
+
+
+@pytest.mark.parametrize("path", ["models/m", "api/nothing"])
+def test_what_ollama_s_mount_does_not_have(path: str) -> None:
+    with pytest.raises(ClientFault):
+        read_call("POST", f"/proxy/d/ollama/{path}", NONE)
+
+
+def test_ollama_s_paths_at_another_base() -> None:
+    with pytest.raises(NotFound, match="set it to /proxy/d/ollama"):
+        read_call("POST", "/proxy/d/openai/v1/api/chat", NONE)

@@ -21,7 +21,8 @@ from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import RecordedNode, recorded, reply, running
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
-ALL_THREE = (*BOTH, Dialect.RESPONSES)
+OLDER = (Dialect.OPENAI, Dialect.OLLAMA)
+NEWER = (*OLDER, Dialect.ANTHROPIC, Dialect.RESPONSES)
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
 
 
@@ -51,7 +52,7 @@ async def test_ollama(session: aiohttp.ClientSession) -> None:
             ModelInfo("tiny-thinks:latest", None, created=1795245532, loaded=False, **kept),
             ModelInfo("tiny:latest", None, created=1795245418, loaded=True, **kept),
         ),
-        (Dialect.OPENAI,),
+        OLDER,
         version="0.9.3",
     )
 
@@ -59,12 +60,12 @@ async def test_ollama(session: aiohttp.ClientSession) -> None:
 @pytest.mark.parametrize(
     ("version", "dialects"),
     [
-        ("0.13.5", (Dialect.OPENAI,)),
-        ("0.14.0-rc1", ALL_THREE),
-        ("0.40.12", ALL_THREE),
-        ("1.0", ALL_THREE),
-        ("built from source", (Dialect.OPENAI,)),
-        (f"{'9' * 5000}.1", (Dialect.OPENAI,)),
+        ("0.13.5", OLDER),
+        ("0.14.0-rc1", NEWER),
+        ("0.40.12", NEWER),
+        ("1.0", NEWER),
+        ("built from source", OLDER),
+        (f"{'9' * 5000}.1", OLDER),
     ],
 )
 async def test_newer_ollamas_speak_anthropic(
@@ -120,14 +121,14 @@ async def test_vllm(session: aiohttp.ClientSession) -> None:
         # Its log shows every question that it cannot answer, so the likely one comes first.
         assert node.asked == ["GET /v1/models", "GET /version"]
     model = ModelInfo("tiny", 4096, created=1795244023, owned_by="vllm")
-    assert found == Detected(VLLM, (model,), ALL_THREE, version="0.32.0")
+    assert found == Detected(VLLM, (model,), NEWER, version="0.32.0")
 
 
 async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
     replies = {**recorded_nodes.VLLM, "GET /v1/models": LOCKED}
     async with running(replies, recorded_nodes.VLLM_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
-    assert found == Detected(VLLM, (), ALL_THREE, version="0.32.0", needs_key=True)
+    assert found == Detected(VLLM, (), NEWER, version="0.32.0", needs_key=True)
 
 
 @pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.jsonio import dumps
-from casedesk_proxy.wire.tails import event_around, outermost_values
+from casedesk_proxy.wire.tails import (
+    event_around,
+    last_line,
+    outermost_values,
+    read_object,
+)
 
 NAME = b'"n"'
 
@@ -87,3 +92,18 @@ def test_the_event_around_a_place() -> None:
     assert event_around(body, body.index(b'"a"')) == {"a": 1}
     assert event_around(body, body.index(b'"b"')) == {"b": 2}
     assert event_around(body, body.index(b'"c"')) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [(b"", b""), (b"a", b"a"), (b"a\n", b"a"), (b"a\nb", b"b"), (b"a\r\nb\r\n \n", b"b")],
+)
+def test_the_last_line(body: bytes, line: bytes) -> None:
+    assert last_line(body) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "value"), [(b'{"a":1}', {"a": 1}), (b"[1]", None), (b'{"a', None)]
+)
+def test_a_line_that_is_an_object(line: bytes, value: object) -> None:
+    assert read_object(line) == value

@@ -19,7 +19,15 @@ __all__ = ["Needs", "find_needs", "refuse_needs"]
 Needs = Mapping[Ability, tuple[str, ...]]
 Found = Iterator[tuple[Ability, str]]
 
-_EMBEDS = frozenset({Action.EMBED, Action.BATCH_EMBED, Action.EMBEDDINGS})
+_EMBEDS = frozenset(
+    {
+        Action.EMBED,
+        Action.BATCH_EMBED,
+        Action.EMBEDDINGS,
+        Action.OLLAMA_EMBED,
+        Action.OLLAMA_EMBEDDINGS,
+    }
+)
 _ANSWERS = frozenset(
     {
         Action.MESSAGES,
@@ -28,6 +36,8 @@ _ANSWERS = frozenset(
         Action.RESPOND,
         Action.GENERATE,
         Action.STREAM_GENERATE,
+        Action.OLLAMA_CHAT,
+        Action.OLLAMA_GENERATE,
     }
 )
 _OPENAI_PARTS = {
@@ -66,8 +76,12 @@ def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Nee
         Dialect.OPENAI: _openai,
         Dialect.GEMINI: _gemini,
         Dialect.RESPONSES: _responses,
+        Dialect.OLLAMA: _ollama,
     }
-    needs: dict[Ability, tuple[str, ...]] = {Ability.COMPLETION: ("model",)}
+    needs: dict[Ability, tuple[str, ...]] = {}
+    if surface is not Dialect.OLLAMA:
+        # There a request without a prompt only loads the model, of whatever kind.
+        needs[Ability.COMPLETION] = ("model",)
     for ability, path in read[surface](body):
         needs[ability] = (*needs.get(ability, ()), path)
     return needs
@@ -92,6 +106,16 @@ def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], mode
     if more:
         message += f"; so for {more} more {'place' if more == 1 else 'places'}"
     raise Unsupported(message, code=code, violations=violations)
+
+
+def _ollama(body: Mapping[str, Any]) -> Found:
+    if body.get("images"):
+        yield Ability.VISION, "images"
+    for at, message in each_object(body.get("messages")):
+        if message.get("images"):
+            yield Ability.VISION, f"messages[{at}].images"
+    if body.get("tools"):
+        yield Ability.TOOLS, "tools"
 
 
 def _anthropic(body: Mapping[str, Any]) -> Found:

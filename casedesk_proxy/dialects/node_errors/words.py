@@ -74,10 +74,12 @@ _PROMPT = {
     Dialect.GEMINI: _prompt_gemini,
     Dialect.OPENAI: _prompt_openai,
     Dialect.RESPONSES: _prompt_openai,
+    Dialect.OLLAMA: _prompt_openai,
 }
 _TOGETHER = {
     Dialect.ANTHROPIC: _together_anthropic,
     Dialect.GEMINI: _together_gemini,
     Dialect.OPENAI: _together_openai,
     Dialect.RESPONSES: _together_openai,
+    Dialect.OLLAMA: _together_openai,
 }

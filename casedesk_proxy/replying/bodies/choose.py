@@ -18,6 +18,7 @@ from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
     client_framing,
     is_event_stream,
+    is_line_stream,
     reply_head,
     transposed_head,
 )
@@ -34,6 +35,7 @@ _FORMS = {
     Framing.SSE: Form.EVENTS,
     Framing.JSON_ARRAY: Form.ARRAY,
     Framing.UNARY: Form.UNARY,
+    Framing.LINES: Form.LINES,
 }
 #: Of what is translated.
 _OWN_FORMS = _FORMS | {Framing.JSON_ARRAY: Form.OWN_ARRAY}
@@ -112,6 +114,8 @@ def _check_continues(framing: Framing, head: ResponseHead) -> None:
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:
     """Whether a reply has the form that its client asked for; an array is told by its bytes."""
+    if framing is Framing.LINES:
+        return is_line_stream(head)
     return framing is Framing.JSON_ARRAY or (framing is Framing.SSE and is_event_stream(head))
 
 
@@ -148,7 +152,7 @@ def _content(client: Recipient, node: NodeReply) -> Content:
     within = None
     if head.status == 200:
         within = functools.partial(judge_within, surface, model=node.model, key=node.key)
-    ends = streams and framing is Framing.SSE and head.status == 200
+    ends = streams and framing is not Framing.JSON_ARRAY and head.status == 200
     return Content(
         surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None,
         within=within, begun=node.begun if head.status == 200 else None,

@@ -99,6 +99,24 @@ def test_words_are_enough(surface: Dialect, body: dict[str, Any]) -> None:
     assert find_needs(surface, ANSWER[surface], body).keys() == {Ability.COMPLETION}
 
 
+@pytest.mark.parametrize(
+    ("action", "body", "needs"),
+    [
+        (Action.OLLAMA_CHAT, {"messages": [{}, {"images": ["iVBO"]}], "tools": [{}]},
+         {Ability.VISION: ("messages[1].images",), Ability.TOOLS: ("tools",)}),
+        (Action.OLLAMA_GENERATE, {"prompt": "Hi", "images": ["iVBO"]},
+         {Ability.VISION: ("images",)}),
+        (Action.OLLAMA_GENERATE, {"keep_alive": 0}, {}),
+        (Action.OLLAMA_CHAT, {"messages": [{"images": []}], "tools": []}, {}),
+        (Action.OLLAMA_EMBED, {"input": "Hi"}, {Ability.EMBEDDING: ("model",)}),
+        (Action.SHOW_MODEL, {}, {}),
+    ],
+)  # fmt: skip
+def test_what_ollama_s_clients_need(action: Action, body: dict[str, Any], needs: Any) -> None:
+    """Without a prompt a model is only loaded, whatever it can do."""
+    assert find_needs(Dialect.OLLAMA, action, body) == needs
+
+
 def test_counting_needs_nothing() -> None:
     for action in (Action.COUNT_MESSAGES, Action.COUNT_TOKENS):
         assert find_needs(ANTHROPIC, action, messages(PICTURE)) == {}

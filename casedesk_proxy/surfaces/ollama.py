@@ -1,0 +1,73 @@
+"""Ollama's own shapes: errors, and what is said of several nodes at once.
+
+Its clients read ``error`` as a text, in a reply as in a line of a stream, and pull a model when
+they get 404 (ollama-python's documentation). A server that has too much to do answers 503.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import NotFound, ProxyError
+
+__all__ = ["error_body", "error_frame", "http_status", "least_version", "merge_models"]
+
+_BUSY_STATUSES = frozenset({429, 529})
+#: Behind all known times, in Ollama's order: the newest first.
+_NO_TIME = ""
+#: What releases are compared by, at most.
+_MAX_VERSION_NUMBERS = 4
+
+
+def http_status(error: ProxyError) -> int:
+    return 503 if error.status in _BUSY_STATUSES else error.status
+
+
+def error_body(error: ProxyError, request_id: str = "") -> bytes:
+    message = error.message.encode("utf-8", "replace").decode()
+    if isinstance(error, NotFound) and error.model:
+        name = error.model.encode("utf-8", "replace").decode()
+        message = f"model '{name}' not found: {message}"
+    return jsonio.dumps_stream({"error": message})
+
+
+def error_frame(error: ProxyError, request_id: str = "") -> bytes:
+    """A line of a stream, the last one."""
+    return error_body(error) + b"\n"
+
+
+def merge_models(
+    shown: Iterable[tuple[str, str]], entries_of: Sequence[Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """The reply to ``/api/tags`` or ``/api/ps``: each model under each of its names for clients.
+
+    ``shown``: names for clients, with the nodes' own; ``entries_of``: the entries of each node by its own
+    names, in the operator's order: the first that has a model is believed.
+    """
+    entries = []
+    for name, model in shown:
+        entry = next((node[model] for node in entries_of if model in node), None)
+        if entry is not None:
+            entries.append({**entry, "name": name, "model": name})
+    entries.sort(key=lambda entry: entry["name"])
+    entries.sort(key=_modified_at, reverse=True)
+    return {"models": entries}
+
+
+def least_version(versions: Iterable[str]) -> str:
+    """Clients look at the version for what they may ask for, and any node may get what they ask:
+    what the oldest can, all can. "" where none is known."""
+    return min(versions, key=_numbers, default="")
+
+
+def _modified_at(entry: Mapping[str, Any]) -> str:
+    value = entry.get("modified_at")
+    return value if isinstance(value, str) else _NO_TIME
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Of ``0.9.3-rc1`` 0, 9 and 3."""
+    words = version.lstrip("v").partition("-")[0].split(".")[:_MAX_VERSION_NUMBERS]
+    return tuple(int(word) if word.isdecimal() and len(word) < 10 else 0 for word in words)

@@ -1,0 +1,76 @@
+"""What nodes answer now to a short question, for several clients at once.
+
+Facts that planning needs are asked in the background (`metadata`); what a client asks for that is
+true for seconds only, such as which models are loaded, is asked of the nodes as it comes. However
+many clients ask, a node is asked the same once in a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import aiohttp
+
+from casedesk_proxy.engines.inquiries import Inquiry, NodeAnswer
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.upstream.inquiries import Inquirer
+from casedesk_proxy.upstream.listings import node_url
+from casedesk_proxy.upstream.tls import context_of
+from casedesk_proxy.upstream.unix_sockets import make_connector
+
+__all__ = ["LiveAnswers"]
+
+#: How long an answer serves those who come after, and how long a node is waited for.
+_FRESH_S = 1.0
+_PATIENCE_S = 2.0
+
+
+class LiveAnswers:
+    """Answers are kept for the nodes that were asked last: those of a configuration."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        fresh_s: float = _FRESH_S,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        self._loop = loop
+        self._fresh_s = fresh_s
+        self._patience_s = patience_s
+        self._asked: dict[tuple[str, str], tuple[float, NodeSpec, asyncio.Task[NodeAnswer]]] = {}
+
+    async def ask(self, nodes: Iterable[NodeSpec], path: str) -> dict[str, Mapping[str, Any]]:
+        """The JSON objects of the nodes that answered, by their names, in the given order."""
+        asked = {node.name: self._find(node, path) for node in nodes}
+        if asked:
+            # Whoever leaves meanwhile takes nothing from those who wait for the same answers.
+            await asyncio.wait(asked.values())
+        facts = {name: task.result().facts for name, task in asked.items()}
+        return {name: one for name, one in facts.items() if one}
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        tasks = [task for _, _, task in self._asked.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _find(self, node: NodeSpec, path: str) -> asyncio.Task[NodeAnswer]:
+        """The question under way or just answered, or a new one."""
+        now, key = self._loop.time(), (node.name, path)
+        known = self._asked.get(key)
+        if known is not None and known[1] is node and now - known[0] < self._fresh_s:
+            return known[2]
+        task = self._loop.create_task(self._ask(node, path), name=f"{path} of {node.name}")
+        self._asked[key] = now, node, task
+        return task
+
+    async def _ask(self, node: NodeSpec, path: str) -> NodeAnswer:
+        connector = make_connector(node.socket, context_of(node))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            inquirer = Inquirer(session, node_url(node), node.key, self._patience_s)
+            return await inquirer.ask(Inquiry(path))
