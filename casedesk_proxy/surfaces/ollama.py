@@ -43,8 +43,8 @@ def merge_models(
 ) -> dict[str, Any]:
     """The reply to ``/api/tags`` or ``/api/ps``: each model under each of its names for clients.
 
-    ``shown``: names for clients, with the nodes' own; ``entries_of``: the entries of each node by its own
-    names, in the operator's order: the first that has a model is believed.
+    ``shown``: names for clients, with the nodes' own; ``entries_of``: the entries of each node by
+    its own names, in the operator's order: the first that has a model is believed.
     """
     entries = []
     for name, model in shown:

@@ -21,6 +21,7 @@ from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import RecordedNode, recorded, reply, running
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
+ALL_THREE = (*BOTH, Dialect.RESPONSES)
 OLDER = (Dialect.OPENAI, Dialect.OLLAMA)
 NEWER = (*OLDER, Dialect.ANTHROPIC, Dialect.RESPONSES)
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
@@ -121,14 +122,14 @@ async def test_vllm(session: aiohttp.ClientSession) -> None:
         # Its log shows every question that it cannot answer, so the likely one comes first.
         assert node.asked == ["GET /v1/models", "GET /version"]
     model = ModelInfo("tiny", 4096, created=1795244023, owned_by="vllm")
-    assert found == Detected(VLLM, (model,), NEWER, version="0.32.0")
+    assert found == Detected(VLLM, (model,), ALL_THREE, version="0.32.0")
 
 
 async def test_vllm_with_a_key(session: aiohttp.ClientSession) -> None:
     replies = {**recorded_nodes.VLLM, "GET /v1/models": LOCKED}
     async with running(replies, recorded_nodes.VLLM_MISSING) as node:
         found = await detect_engine(Inquirer(session, node.url))
-    assert found == Detected(VLLM, (), NEWER, version="0.32.0", needs_key=True)
+    assert found == Detected(VLLM, (), ALL_THREE, version="0.32.0", needs_key=True)
 
 
 @pytest.mark.parametrize("path", ["/get_model_info", "/model_info"])
