@@ -14,10 +14,12 @@ from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.dialects.core.bounds import check_bounds
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.dialects.core.native import refuse_parts
+from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.planning.conversation_key import beginning
 from casedesk_proxy.planning.inference import keep_having, node_path, refuse_path, route_paths
 from casedesk_proxy.planning.limits import find_limits
+from casedesk_proxy.planning.namespaces import flatten_namespaces
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.planning.transposition import Transposition, transpose_for
@@ -192,6 +194,9 @@ def _native_routes(
     renamed = target.model != target.asked or is_renamed(ask.call, body.value, target.model)
     if renamed and not is_left:
         raw = rename_model(ask.call, raw, body.value, target.model)
+    translator = None
+    if ask.call.surface is Dialect.RESPONSES and has_namespaces(body.value):
+        raw, translator = flatten_namespaces(raw, body, target.asked)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
     if place.plain:
@@ -206,6 +211,7 @@ def _native_routes(
         headers=headers,
         request_id=ask.request_id,
         body=raw,
+        translator=translator,
         head_templates=place.head_templates,
     )
     if ask.call.path:

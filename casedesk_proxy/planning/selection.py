@@ -9,7 +9,7 @@ from typing import Any
 from casedesk_proxy.dialects.core.native import find_parts
 from casedesk_proxy.dialects.core.needs import find_needs, refuse_needs
 from casedesk_proxy.dialects.core.thinking import messages_controls
-from casedesk_proxy.dialects.responses.names import has_namespaces
+from casedesk_proxy.dialects.responses.names import are_flattenable
 from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import EngineSpec
@@ -64,8 +64,8 @@ def keep_able(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) ->
 
 def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> Native:
     """Of the nodes that speak the client's protocol, those on which nothing of it is lost."""
-    if ask.call.surface is Dialect.RESPONSES and has_namespaces(body):
-        # No engine knows them, and only a translated request is taken apart.
+    if ask.call.surface is Dialect.RESPONSES and not are_flattenable(body):
+        # What else may stand in a namespace only a translated request is searched for.
         return Native(())
     if ask.call.action is Action.COUNT_RESPONSE:
         # No engine behind that protocol counts; of the others each has a counter of its own.

@@ -1,5 +1,5 @@
-"""OpenAI's Responses before a node that speaks it: relayed as it is, its end and its usage seen;
-what no engine knows is translated even there."""
+"""OpenAI's Responses before a node that speaks it: relayed as it is, its end and its usage seen,
+but for the names of functions in namespaces, which no engine knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.dialects.pairs.test_anthropic_openai_reply import HELLO, STOP
+from tests.dialects.pairs.test_anthropic_openai_reply import HELLO, STOP, calls, fragment
 from tests.dialects.responses_asking import MCP, asking, events, read
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, Stage, chunk, read_head, staged
@@ -135,16 +135,83 @@ async def test_a_node_that_failed_is_at_fault() -> None:
         assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
 
 
-async def test_namespaces_are_translated_even_there() -> None:
+@pytest.mark.parametrize("stream", [False, True])
+async def test_namespaces_are_taken_off_and_put_back(stream: bool) -> None:
+    """No engine knows them: the node is asked by flat names, the client is told its own."""
+    called = [calls(fragment(0, "call_aaaa", "mcp__weather__get_weather", "{}")), *STOP]
+    plain = {"type": "function", "name": "mcp__weather__get_weather"}
+    whole = read(called, stream=False, tools=[plain]) or b""
+    pieces = (read(called, stream=True, tools=[plain]) or b"").split(b"\n\n")[:-1]
+
+    async def play(connection: NodeConnection) -> None:
+        asked = await connection.request()
+        assert asked.head.startswith(b"POST /v1/responses ")
+        (tool,) = json.loads(asked.body)["tools"]
+        assert tool["name"] == "mcp__weather__get_weather"
+        if stream:
+            await connection.send(SSE, *[chunk(one + b"\n\n") for one in pieces], b"0\r\n\r\n")
+        else:
+            await connection.send(JSON % len(whole) + whole)
+
+    async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
+        seen = outcomes(stage)
+        asking: dict[str, Any] = {"model": "m", "input": "Hi", "tools": [MCP]}
+        reply: Any
+        if stream:
+            async with sdk.responses.stream(**asking) as told:
+                kinds = [event.type async for event in told]
+                reply = await told.get_final_response()
+            assert kinds[-1] == "response.completed"
+        else:
+            reply = await sdk.responses.create(**asking)
+        (call,) = reply.output
+        assert (call.name, call.namespace) == ("get_weather", "mcp__weather")
+        assert reply.tools[0].to_dict() == MCP
+        outcome = await wait_for(seen)
+        assert outcome.terminal is Terminal.COMPLETED
+        assert outcome.usage.output == reply.usage.output_tokens
+
+
+@pytest.mark.parametrize("count", range(1, len(FRAMES)))
+async def test_a_stream_with_namespaces_that_breaks(count: int) -> None:
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, *map(chunk, FRAMES[:count]))
+        connection.abort()
+
+    async with staged(play, speaks=SPEAKS) as stage:
+        reader, writer = await stage.connect()
+        writer.write(request(stream=True, tools=[MCP]))
+        await read_head(reader)
+        body = await reader.read()
+        assert b"response.completed" not in body
+        last = body.rpartition(b"\ndata: ")[2]
+        told = json.loads(last.partition(b"\n")[0])
+        assert told["type"] == "response.failed"
+        assert told["response"]["id"] == events(STREAM)[0]["response"]["id"]
+        assert told["sequence_number"] == count + 1, "the response was shown again"
+
+
+async def test_two_functions_that_would_get_one_name() -> None:
+    async def play(connection: NodeConnection) -> None:
+        raise AssertionError("no node is asked")
+
+    tools: Any = [{"type": "function", "name": "mcp__weather__get_weather"}, MCP]
+    async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await sdk.responses.create(model="m", input="Hi", tools=tools)
+        assert refused.value.param == "tools[1].tools[0].name"
+
+
+async def test_a_namespace_of_other_things_is_translated() -> None:
     body = b"".join(map(chunk, (*HELLO, *STOP))) + b"0\r\n\r\n"
 
     async def play(connection: NodeConnection) -> None:
         asked = await connection.request()
         assert asked.head.startswith(b"POST /v1/chat/completions ")
-        name = json.loads(asked.body)["tools"][0]["function"]["name"]
-        assert name == "mcp__weather__get_weather"
         await connection.send(SSE, body)
 
+    odd: Any = [MCP | {"tools": [{"type": "custom", "name": "x"}]}]
     async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
-        reply = await sdk.responses.create(model="m", input="Hi", tools=[MCP])  # type: ignore[list-item]
-        assert reply.status == "completed"
+        raw = await sdk.responses.with_raw_response.create(model="m", input="Hi", tools=odd)
+        assert raw.headers["x-casedesk-dropped"] == "tools[0].tools[0]:custom"

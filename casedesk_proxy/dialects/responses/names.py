@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["FlatNames", "QualifiedName", "has_namespaces"]
+__all__ = ["FlatNames", "QualifiedName", "are_flattenable", "has_namespaces"]
 
 _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNPORTABLE = re.compile("[^A-Za-z0-9_-]")
@@ -64,6 +64,25 @@ class FlatNames:
         seed = f"{wanted.namespace}\0{wanted.name}".encode("utf-8", "replace")
         digest = hashlib.blake2b(seed, digest_size=4).hexdigest()
         return f"{_UNPORTABLE.sub('_', joined)[:_MAX_KEPT_CHARS]}_{digest}"
+
+
+def are_flattenable(body: Mapping[str, Any]) -> bool:
+    """Whether all that stands in a request's namespaces are functions, each with a name."""
+    tools = body.get("tools")
+    return all(
+        _is_flattenable(tool)
+        for tool in (tools if isinstance(tools, list) else ())
+        if isinstance(tool, dict) and tool.get("type") == "namespace"
+    )
+
+
+def _is_flattenable(namespace: Mapping[str, Any]) -> bool:
+    name, inner = namespace.get("name"), namespace.get("tools")
+    named = isinstance(name, str) and bool(name) and isinstance(inner, list)
+    return named and all(
+        isinstance(one, dict) and one.get("type") == "function" and isinstance(one.get("name"), str)
+        for one in inner or ()
+    )
 
 
 def has_namespaces(body: Mapping[str, Any]) -> bool:

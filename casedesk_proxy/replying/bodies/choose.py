@@ -59,8 +59,7 @@ class Recipient:
 class NodeReply:
     """What a node has answered. ``model`` is the client's name of the model; ``authority`` is the
     node's address and ``key`` its key, which no client learns; ``headers`` are for the client's
-    head of a translated reply. ``begun`` is given the first bytes of a body of status 200 that is
-    the client's as it is."""
+    head of a translated reply. ``begun`` is given the first bytes of a body of status 200."""
 
     head: ResponseHead
     model: str
@@ -187,8 +186,9 @@ def _translated(client: Recipient, node: NodeReply, translator: Translator) -> C
     body: ReplyBody
     if 200 <= node.head.status < 300:
         body = TranslatedBody(
-            reader, translator, client.surface, form, whole=whole, bare=bare, key=node.key
-        )
+            reader, translator, client.surface, form, whole=whole, bare=bare, key=node.key,
+            begun=node.begun if node.head.status == 200 else None,
+        )  # fmt: skip
     else:
         body = TranslatedErrorBody(
             reader,

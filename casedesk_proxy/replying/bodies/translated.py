@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBroken
 from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
@@ -22,7 +24,10 @@ class TranslatedBody(ReplyBody):
     head is held back until there is something to send, so that whatever fails before can still be
     a plain error reply. ``key`` is the node's, which no client learns."""
 
-    __slots__ = ("_early", "_form", "_key", "_surface", "_translator", "_whole", "feed", "is_whole")
+    __slots__ = (
+        "_begun", "_early", "_form", "_key", "_surface", "_translator", "_whole", "feed",
+        "is_whole",
+    )  # fmt: skip
 
     is_translated = True
 
@@ -36,8 +41,9 @@ class TranslatedBody(ReplyBody):
         whole: bool,
         bare: bool,
         key: str | None,
+        begun: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``bare`` concerns streams alone."""
+        """``bare`` concerns streams alone. ``begun`` is given the first bytes of the node's."""
         super().__init__(reader, bare=bare and not whole)
         self.is_whole = whole
         self.feed = translator.feed
@@ -49,6 +55,7 @@ class TranslatedBody(ReplyBody):
         self._early = b""
         #: Of a reply that goes out in one piece, what has been translated.
         self._whole = b""
+        self._begun = begun
 
     @property
     def room(self) -> int:
@@ -57,6 +64,8 @@ class TranslatedBody(ReplyBody):
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
         payload = b"".join(self.reader.payload)
+        if self._begun is not None and payload and not self._early:
+            self._begun(payload)
         if len(self._early) < MAX_ERROR_BYTES and (unsent or not self._early):
             self._early += payload[:MAX_ERROR_BYTES]
         translated = self._translator.feed(payload) if payload else b""

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.responses.names import FlatNames, QualifiedName, has_namespaces
+from casedesk_proxy.dialects.responses.names import (
+    FlatNames,
+    QualifiedName,
+    are_flattenable,
+    has_namespaces,
+)
 
 NAMES = st.builds(QualifiedName, st.text(min_size=1, max_size=80), st.text(max_size=80))
 
@@ -44,6 +49,26 @@ def test_names_for_a_strict_node_are_within_its_rules(wanted: QualifiedName) -> 
     assert flat.isascii()
     assert flat.replace("_", "a").replace("-", "a").isalnum()
     assert flat == FlatNames(strict=True).flatten(wanted)
+
+
+@pytest.mark.parametrize(
+    ("tool", "flattenable"),
+    [
+        ({"type": "namespace", "name": "a", "tools": []}, True),
+        ({"type": "namespace", "name": "a", "tools": [{"type": "function", "name": "f"}]}, True),
+        ({"type": "namespace", "name": "a", "tools": [{"type": "function"}]}, False),
+        ({"type": "namespace", "name": "a", "tools": [{"type": "custom", "name": "f"}]}, False),
+        ({"type": "namespace", "name": "a", "tools": [7]}, False),
+        ({"type": "namespace", "name": "a"}, False),
+        ({"type": "namespace", "name": "", "tools": []}, False),
+        ({"type": "namespace", "tools": []}, False),
+        ({"type": "function"}, True),
+        (7, True),
+    ],
+)
+def test_what_can_be_taken_out_of_its_namespace(tool: Any, flattenable: bool) -> None:
+    assert are_flattenable({"tools": [tool]}) is flattenable
+    assert are_flattenable({"tools": "x"})
 
 
 @pytest.mark.parametrize(

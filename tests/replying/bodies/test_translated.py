@@ -57,6 +57,14 @@ def test_a_stream_goes_out_as_it_is_translated() -> None:
     assert body.refusal == (200, b"one two.")
 
 
+def test_how_the_node_s_answer_begins_is_told_once() -> None:
+    seen: list[bytes] = []
+    body = translated(begun=seen.append)
+    for piece in (b"one ", b"two."):
+        feed(body, piece)
+    assert seen == [b"one "]
+
+
 def test_a_document_goes_out_in_one_piece() -> None:
     body = translated(whole=True)
     assert feed(body, b"one ") == b""
