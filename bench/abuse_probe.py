@@ -68,11 +68,11 @@ class Prober:
     """A new connection with one small request ten times a second, whether or not those before
     were answered."""
 
-    def __init__(self, port: int, token: str, path: str) -> None:
+    def __init__(self, port: int, key: str, path: str) -> None:
         self._port = port
         self._request = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(UNARY_BODY)}\r\n\r\n"
         ).encode() + UNARY_BODY
         self._loop = asyncio.new_event_loop()

@@ -55,7 +55,7 @@ class Scene:
 
     def __init__(self, abuse: Abuse, settings: Settings, engines: Engines, folder: Path) -> None:
         self.abuse, self.settings, self.engines, self.folder = abuse, settings, engines, folder
-        self.tokens = {name: secrets.token_urlsafe(24) for name in ("innocent", "abuser")}
+        self.keys = {name: secrets.token_urlsafe(24) for name in ("innocent", "abuser")}
         self.loads: dict[str, subprocess.Popen[str]] = {}
         self.pipe, self.log_is_read = -1, True
         self.seconds = max(settings.seconds, abuse.least_seconds)
@@ -75,7 +75,7 @@ class Scene:
         for name in LOADS:
             self.loads[name] = self._start_load(stack, name)
         self.prober = stack.enter_context(
-            Prober(self.port, self.tokens["innocent"], "/proxy/pair/openai" + PATH)
+            Prober(self.port, self.keys["innocent"], "/proxy/pair/openai" + PATH)
         )
 
     def _child(
@@ -104,9 +104,7 @@ class Scene:
         return node, read_port(node)
 
     def _configure(self) -> str:
-        hashed = {
-            name: hashlib.sha256(token.encode()).hexdigest() for name, token in self.tokens.items()
-        }
+        hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in self.keys.items()}
         local = "http://127.0.0.1"
         nodes: dict[str, dict[str, Any]] = {
             "node": {"url": f"{local}:{self.node_port}", "engine": "vllm", "models": ["bench"]},
@@ -137,8 +135,8 @@ class Scene:
             "max_bodies": MAX_BODIES,
         }  # fmt: skip
         parts = {"server": server, "nodes": nodes, "deployments": deployments}
-        # JSON is YAML; the tokens come last and in YAML's own form, so that a line adds one.
-        lines = [f"{name}: {json.dumps(part)}" for name, part in parts.items()] + ["tokens:"]
+        # JSON is YAML; the keys come last and in YAML's own form, so that a line adds one.
+        lines = [f"{name}: {json.dumps(part)}" for name, part in parts.items()] + ["keys:"]
         for name, names in opens.items():
             lines.append(
                 f'  - {{name: {name}, sha256: "{hashed[name]}", deployments: {json.dumps(names)}}}'
@@ -173,7 +171,7 @@ class Scene:
         }[name]  # fmt: skip
         headers = {"Content-Type": "application/json"}
         if name != "control":
-            headers["Authorization"] = f"Bearer {self.tokens['innocent']}"
+            headers["Authorization"] = f"Bearer {self.keys['innocent']}"
         request = Request("127.0.0.1", port, path, headers, body)
         flags = ("--control", "--streams", str(count), "--idle", _SILENCE_S)
         command = load_command(self.engines.load, request, self.folder, *flags)
@@ -187,7 +185,7 @@ class Scene:
             self.twin.send_signal(signal.SIGSTOP)
         victim = {
             "port": self.port, "admin": self.admin, "pid": self.proxy.pid,
-            "token": self.tokens["abuser"], "config": str(self.config),
+            "key": self.keys["abuser"], "config": str(self.config),
             "seconds": self.seconds, "share": settings.share,
         }  # fmt: skip
         assert self.abuser.stdin is not None

@@ -31,10 +31,10 @@ GEMINI_UNARY_PATH = "/proxy/bench/gemini/v1beta/models/bench:generateContent"
 
 
 def _make_proxy(place: Place) -> Target:
-    port, token = free_port(), secrets.token_urlsafe(24)
+    port, key = free_port(), secrets.token_urlsafe(24)
     config = fill(
         "casedesk-proxy.yaml", place, port=port, admin_port=free_port(),
-        sha256=hashlib.sha256(token.encode()).hexdigest(),
+        sha256=hashlib.sha256(key.encode()).hexdigest(),
     )  # fmt: skip
     command = place.proxy_command.format(config=config, port=port, node_port=place.node_port)
     return Target(
@@ -44,7 +44,7 @@ def _make_proxy(place: Place) -> Target:
         port=port,
         path=f"/proxy/bench/openai{PATH}",
         unary_path=f"/proxy/bench/openai{PATH}",
-        headers={"Authorization": f"Bearer {token}"},
+        headers={"Authorization": f"Bearer {key}"},
         environment={"PYTHONPATH": str(ROOT)},
     )
 

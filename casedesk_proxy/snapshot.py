@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from casedesk_proxy.auth.tokens import TokenTable
+from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
 from casedesk_proxy.config.schema import Config, Deployment, Node
@@ -73,7 +73,7 @@ class DeploymentSpec:
 class Snapshot:
     nodes: Mapping[str, NodeSpec]
     deployments: Mapping[str, DeploymentSpec]
-    tokens: TokenTable
+    keys: KeyTable
     default_deployment: str | None
     max_body: int
     body_items: int
@@ -104,7 +104,7 @@ def compile_snapshot(
             for name, node in config.nodes.items()
         },
         deployments={name: _deployment(name, one) for name, one in config.deployments.items()},
-        tokens=TokenTable((one.name, one.sha256, one.deployments) for one in config.tokens),
+        keys=KeyTable((one.name, one.sha256, one.deployments) for one in config.keys),
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
         body_items=config.server.body_items,

@@ -95,7 +95,7 @@ PROVED = """
 28 a key in the query ends up in logs
 @ e2e/test_google_genai.py::test_a_key_in_the_base_url_never_reaches_the_node
 28 or at the node
-@ server/test_queue.py::test_a_token_with_many_waiting_does_not_starve_one_with_a_single_request
+@ server/test_queue.py::test_a_key_with_many_waiting_does_not_starve_one_with_a_single_request
 29 one user starves the others
 @ pools/test_policies.py::test_a_node_that_has_the_model_loaded_is_preferred
 30 requests for several models make a node load them in turn

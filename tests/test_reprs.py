@@ -23,7 +23,7 @@ from casedesk_proxy.server.app import Gateway
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chunk, read_head, staged
 
-NODE_KEY, TOKEN = "the-key-of-the-node", "the-token-of-the-client"
+NODE_KEY, KEY = "the-key-of-the-node", "the-key-of-the-client"
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
 default_deployment: d
@@ -32,18 +32,18 @@ nodes:
     {{url: "http://127.0.0.1:{port}", engine: openai, models: [m], probe_interval: 0,
     api_key: "{key}"}}
 deployments: {{d: {{nodes: [n], aliases: {{"*": m}}}}}}
-tokens: [{{name: alice, sha256: {hash}, deployments: [d]}}]
+keys: [{{name: alice, sha256: {hash}, deployments: [d]}}]
 """
 CHAT = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}'
 MESSAGES = CHAT.replace(b"{", b'{"max_tokens":9,', 1)
 GEMINI = b'{"contents":[{"parts":[{"text":"x"}]}]}'
 STREAM = "/v1beta/models/m:streamGenerateContent?alt=sse"
 REQUESTS = [
-    ("/v1/chat/completions", f"Authorization: Bearer {TOKEN}", CHAT),
-    ("/v1/messages", f"anthropic-version: 2023-06-01\r\nx-api-key: {TOKEN}", MESSAGES),
-    (STREAM, f"x-goog-api-key: {TOKEN}", GEMINI),
-    (f"{STREAM}&key={TOKEN}", "X-Other: 1", GEMINI),
-    (f"{STREAM}&access_token={TOKEN}", f"Cookie: {TOKEN}\r\nx-goog-api-key: {TOKEN}", GEMINI),
+    ("/v1/chat/completions", f"Authorization: Bearer {KEY}", CHAT),
+    ("/v1/messages", f"anthropic-version: 2023-06-01\r\nx-api-key: {KEY}", MESSAGES),
+    (STREAM, f"x-goog-api-key: {KEY}", GEMINI),
+    (f"{STREAM}&key={KEY}", "X-Other: 1", GEMINI),
+    (f"{STREAM}&access_token={KEY}", f"Cookie: {KEY}\r\nx-goog-api-key: {KEY}", GEMINI),
 ]
 HELD = ("prompt", "output", "max", "cached", "thought", "count")
 
@@ -58,7 +58,7 @@ async def hold(connection: NodeConnection) -> None:
 
 
 def leaks() -> Iterator[str]:
-    secrets = re.compile(f"{NODE_KEY}|{TOKEN}")
+    secrets = re.compile(f"{NODE_KEY}|{KEY}")
     for one in gc.get_objects():
         ours = str(type(one).__module__).startswith("casedesk_proxy")
         if ours and secrets.search(repr(one)):
@@ -70,7 +70,7 @@ async def test_nothing_alive_shows_a_credential(request_: tuple[str, str, bytes]
     target, header, body = request_
     async with staged(hold) as stage:
         [(_, _, port, *_)] = stage.gateway.dispatcher._pools
-        text = CONFIG.format(port=port, key=NODE_KEY, hash=sha256(TOKEN.encode()).hexdigest())
+        text = CONFIG.format(port=port, key=NODE_KEY, hash=sha256(KEY.encode()).hexdigest())
         gateway = Gateway(load_config(text, "x").config, {"n": NODE_KEY})
         await gateway.start()
         public = int(gateway.urls[0].rsplit(":", 1)[1])

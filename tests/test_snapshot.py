@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.terms import Dialect
-from tests.planning.configs import TEXT, TOKEN, make_snapshot
+from tests.planning.configs import KEY, TEXT, make_snapshot
 
 
 def test_nodes_know_their_place() -> None:
@@ -31,8 +31,8 @@ def test_aliases_are_names_or_patterns() -> None:
     assert rules.patterns == (("claude-*", "gemma2:9b"),)
 
 
-def test_tokens_are_known() -> None:
-    principal = make_snapshot().tokens.match(TOKEN)
+def test_keys_are_known() -> None:
+    principal = make_snapshot().keys.match(KEY)
     assert principal is not None
     assert (principal.name, principal.deployments) == ("alice", frozenset({"desk"}))
 

@@ -31,7 +31,7 @@ _GENERATE = "/proxy/abuse/gemini/v1beta/models/bad:generateContent"
 
 def _send_tiny_chunks(victim: Victim) -> None:
     """A body of 3 million chunks of one byte."""
-    data = head(_CHAT, token=victim.token) + b"1\r\nx\r\n" * victim.scaled(_CHUNKS)
+    data = head(_CHAT, key=victim.key) + b"1\r\nx\r\n" * victim.scaled(_CHUNKS)
     with suppress(OSError), connect(victim.port) as peer:
         first = pour(peer, data + b"0\r\n\r\n", victim)
         victim.said[status_of(first or drain(peer, victim))] += 1
@@ -87,7 +87,7 @@ def _send_wide_schema(victim: Victim) -> None:
 def _hold_slow_bodies(victim: Victim) -> None:
     """20 bodies of 30 MB, all but a few bytes of each, then a byte a second."""
     most = victim.scaled(_SLOW_BODY_BYTES)
-    begun = head(_CHAT, token=victim.token, length=most + 1_000_000) + b"x" * most
+    begun = head(_CHAT, key=victim.key, length=most + 1_000_000) + b"x" * most
     with ExitStack() as stack:
         peers = []
         for _ in range(_SLOW_BODIES):

@@ -21,16 +21,16 @@ _HALF_HEADS = 400
 
 
 def _pipeline(victim: Victim) -> None:
-    """4.8 MB of requests without a token in one go; the replies are read."""
+    """4.8 MB of requests without a key in one go; the replies are read."""
     with suppress(OSError), connect(victim.port) as peer:
         first = pour(peer, _TINY * victim.scaled(_PIPELINED), victim)
         victim.said[status_of(first or drain(peer, victim))] += 1
         drain(peer, victim)
 
 
-def _pipeline_with_token(victim: Victim) -> None:
+def _pipeline_with_key(victim: Victim) -> None:
     """Answers, not refusals, which are bounded in their rate."""
-    request = head("/proxy/abuse/openai/v1/models", method="GET", token=victim.token)
+    request = head("/proxy/abuse/openai/v1/models", method="GET", key=victim.key)
     with suppress(OSError), connect(victim.port) as peer:
         first = pour(peer, request * victim.scaled(_PIPELINED), victim)
         victim.said[status_of(first or drain(peer, victim))] += 1
@@ -46,7 +46,7 @@ def _pipeline_slowly_read(victim: Victim) -> None:
 
 def _knock(victim: Victim) -> None:
     """A refusal for each connection, as fast as they come."""
-    request = head("/v1/messages", token="not-a-token", length=2) + b"{}"
+    request = head("/v1/messages", key="not-a-key", length=2) + b"{}"
     try:
         with connect(victim.port) as peer:
             peer.sendall(request)
@@ -57,7 +57,7 @@ def _knock(victim: Victim) -> None:
 
 def _knock_again(victim: Victim) -> None:
     """Refusals on a kept connection."""
-    request = head("/v1/messages", token="not-a-token", length=2) + b"{}"
+    request = head("/v1/messages", key="not-a-key", length=2) + b"{}"
     with suppress(OSError), connect(victim.port) as peer:
         while victim.left > 0:
             peer.sendall(request)
@@ -104,13 +104,13 @@ def _take_descriptors(victim: Victim) -> None:
 
 
 FLOODS = (
-    Abuse("pipeline", "100 000 pipelined GETs without a token", crowd(1, _pipeline)),
+    Abuse("pipeline", "100 000 pipelined GETs without a key", crowd(1, _pipeline)),
     Abuse("pipelines", "12 times 100 000 pipelined GETs", crowd(12, _pipeline)),
-    Abuse("pipelined-lists", "12 times as many with a token", crowd(12, _pipeline_with_token)),
+    Abuse("pipelined-lists", "12 times as many with a key", crowd(12, _pipeline_with_key)),
     Abuse("unread-refusals", "12 times as many, no reply read",
           crowd(12, _pipeline_slowly_read)),
-    Abuse("refusals", "wrong tokens, a connection each, 4 clients", crowd(4, _knock)),
-    Abuse("kept-refusals", "wrong tokens on 4 kept connections", crowd(4, _knock_again)),
+    Abuse("refusals", "wrong keys, a connection each, 4 clients", crowd(4, _knock)),
+    Abuse("kept-refusals", "wrong keys on 4 kept connections", crowd(4, _knock_again)),
     Abuse("half-heads", "400 half heads on both listeners", _hold_half_heads),
     Abuse("descriptors", "no descriptor left", _take_descriptors, new_may_wait=True),
 )  # fmt: skip

@@ -16,13 +16,13 @@ _BOUND_MB = 64.0
 
 @dataclass(slots=True)
 class Victim:
-    """The proxy as its abuser sees it. ``token`` opens the deployment ``abuse``, whose only node
+    """The proxy as its abuser sees it. ``key`` opens the deployment ``abuse``, whose only node
     is the abuser's own. ``share`` of the full size, for a try. ``config`` is the proxy's file."""
 
     port: int
     admin: int
     pid: int
-    token: str
+    key: str
     config: str
     seconds: float
     share: float = 1.0

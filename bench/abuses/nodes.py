@@ -150,18 +150,18 @@ def _hold_unread(requests: Callable[[Victim], list[bytes]]) -> Callable[[Victim]
 
 
 def _lists(victim: Victim) -> list[bytes]:
-    return [head(_MODELS, method="GET", token=victim.token)] * victim.scaled(200)
+    return [head(_MODELS, method="GET", key=victim.key)] * victim.scaled(200)
 
 
 def _errors(victim: Victim) -> list[bytes]:
     """Replies that quote what was asked for, 8 kB each."""
     body = json.dumps({**_STREAM, "model": "m" * 8000}).encode()
-    return [head(_CHAT, token=victim.token, length=len(body)) + body] * victim.scaled(2000)
+    return [head(_CHAT, key=victim.key, length=len(body)) + body] * victim.scaled(2000)
 
 
 def _streams(victim: Victim) -> list[bytes]:
     body = json.dumps(_STREAM).encode()
-    return [head(_CHAT, token=victim.token, length=len(body)) + body]
+    return [head(_CHAT, key=victim.key, length=len(body)) + body]
 
 
 NODES = (

@@ -53,7 +53,7 @@ def _log_much(victim: Victim) -> None:
 
 
 def _reload(victim: Victim) -> None:
-    """The file is written anew with another token at its end, and the proxy told."""
+    """The file is written anew with another key at its end, and the proxy told."""
     path = Path(victim.config)
     text = path.read_text()
     number = 0

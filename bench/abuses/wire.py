@@ -32,15 +32,15 @@ def connect(port: int, *, receive_buffer: int | None = None) -> socket.socket:
 
 
 def head(
-    path: str, *, method: str = "POST", token: str | None = None, length: int | None = None,
+    path: str, *, method: str = "POST", key: str | None = None, length: int | None = None,
     close: bool = False,
 ) -> bytes:  # fmt: skip
     """A request's head; without a length its body is chunked, a GET has none."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if close:
         lines.append("Connection: close")
-    if token is not None:
-        lines.append(f"Authorization: Bearer {token}")
+    if key is not None:
+        lines.append(f"Authorization: Bearer {key}")
     if method == "POST":
         lines += ["Content-Type: application/json", "anthropic-version: 2023-06-01"]
         framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
@@ -100,7 +100,7 @@ def post(victim: Victim, path: str, body: bytes | dict[str, Any]) -> None:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     try:
         with connect(victim.port) as peer:
-            asked = head(path, token=victim.token, length=len(data), close=True)
+            asked = head(path, key=victim.key, length=len(data), close=True)
             first = pour(peer, asked + data, victim)
             victim.said[status_of(first or drain(peer, victim))] += 1
             if first:

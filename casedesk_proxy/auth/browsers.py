@@ -6,7 +6,7 @@ lets it point to the user's network once the page is loaded (DNS rebinding): the
 the two for one site, and only ``Host`` tells, which is none of our names.
 
 Programs send neither header and are not concerned by the first. The second concerns what needs no
-token: a page has none. An address is safe, since rebinding needs a name, and so is a name that
+key: a page has none. An address is safe, since rebinding needs a name, and so is a name that
 nobody can register: of one label, under a private ending, or the machine's own. Any other has to be
 listed; but a listener that other machines reach refuses unlisted ones only to what may be a
 browser, so that programs on a network may call this machine what they like.
@@ -101,7 +101,7 @@ def require_own_site(method: str, headers: RawHeaders, hosts: Hosts) -> None:
 
 def require_own_host(method: str, target: str, headers: RawHeaders, hosts: Hosts) -> None:
     """Raises Forbidden where the name by which we were called may be a stranger's. For requests
-    that show no valid token. ``target`` counts where it is in absolute form."""
+    that show no valid key. ``target`` counts where it is in absolute form."""
     absolute = None if target.startswith("/") else _AUTHORITY.match(target)
     places = [value.decode("latin-1") for name, value in headers if name.lower() == b"host"]
     if absolute is not None:
@@ -110,7 +110,7 @@ def require_own_host(method: str, target: str, headers: RawHeaders, hosts: Hosts
         if not hosts.knows(_name(place)) and (hosts.strict or _may_be_browser(method, headers)):
             raise Forbidden(
                 f"the host name {_shown(place)} is not known to be this proxy's; add it to"
-                " server.hosts, or call the proxy by an IP address, by localhost or with a token",
+                " server.hosts, or call the proxy by an IP address, by localhost or with a key",
                 code="host_not_allowed",
             )
 

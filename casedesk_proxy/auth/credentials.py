@@ -1,6 +1,6 @@
 """Finding the one credential of a request among the forms that SDKs use (design section 3).
 
-Clients do send two at once (measured: a Bearer token beside ``x-api-key``, two lines of
+Clients do send two at once (measured: ``Authorization: Bearer`` beside ``x-api-key``, two lines of
 ``x-goog-api-key``). The order is fixed and the first match wins, right or wrong.
 """
 
@@ -26,9 +26,9 @@ def find_credential(headers: RawHeaders, query: str) -> str | None:
     for name, value in headers:
         low = name.lower()
         if low == b"authorization":
-            token = _bearer(value)
-            if token:
-                return _text(token)
+            key = _bearer(value)
+            if key:
+                return _text(key)
         elif low == b"x-goog-api-key":
             google = google or value.strip()
         elif low == b"x-api-key":
@@ -38,8 +38,8 @@ def find_credential(headers: RawHeaders, query: str) -> str | None:
 
 
 def _bearer(value: bytes) -> bytes:
-    scheme, _, token = value.strip().replace(b"\t", b" ").partition(b" ")
-    return token.strip() if scheme.lower() == b"bearer" else b""
+    scheme, _, key = value.strip().replace(b"\t", b" ").partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
 
 
 def _text(value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What a client sent that was meant as a token and is none: said, so that it can be mended.
+"""What a client sent that was meant as a key and is none: said, so that it can be mended.
 
 Nothing here repeats any of it: a scheme that is not well known may be half of a secret.
 """
@@ -30,7 +30,7 @@ _PLACEHOLDER = re.compile(r"\$\{?\w+\}?|<.*>|\{.*\}|your[-_ ].*|%\w+%|none|null|
 
 
 def describe_sent(headers: RawHeaders, query: str) -> str:
-    """What stands where no token was found; "" where nothing looks like one."""
+    """What stands where no key was found; "" where nothing looks like one."""
     reason = ""
     for name, value in headers:
         low = name.lower()
@@ -52,14 +52,14 @@ def describe_sent(headers: RawHeaders, query: str) -> str:
 
 
 def describe_wrong(credential: str) -> str:
-    """What a token that nobody holds looks like; "" where it looks like a token."""
+    """What a key that nobody holds looks like; "" where it looks like a key."""
     text = credential.strip()
     if text.lower().startswith("bearer "):
         return "the word Bearer stands in it twice"
     if text[:1] in ("'", '"') or text[-1:] in ("'", '"'):
         return "quotes stand around it"
     if _HASH.fullmatch(text):
-        return "it looks like the SHA-256 hash in the configuration, not like the token itself"
+        return "it looks like the SHA-256 hash in the configuration, not like the key itself"
     if _PLACEHOLDER.fullmatch(text):
         return "it looks like a placeholder that nothing was put in for"
     return ""
@@ -69,7 +69,7 @@ def _about_authorization(value: bytes) -> str:
     scheme, blank, rest = value.strip().replace(b"\t", b" ").partition(b" ")
     known = scheme.lower().decode("latin-1")
     if known == "bearer":
-        return "Authorization: Bearer was sent with no token behind it"
+        return "Authorization: Bearer was sent with no key behind it"
     if known in _SCHEMES and blank and rest.strip():
         return (
             f"Authorization was sent with the scheme {known.capitalize()}, which is not read here"
@@ -78,4 +78,4 @@ def _about_authorization(value: bytes) -> str:
         return "Authorization was sent empty"
     if known.startswith("bearer"):
         return "Authorization was sent without a space behind the word Bearer"
-    return "Authorization was sent without the word Bearer before the token"
+    return "Authorization was sent without the word Bearer before the key"

@@ -1,6 +1,6 @@
 """How often an address may be refused, and how loudly: counts with ``now``, bounded in memory.
 
-Who has no valid token can be refused for ever at no cost of his own. Each address has a bucket
+Who has no valid key can be refused for ever at no cost of his own. Each address has a bucket
 that leaks: while it is nearly empty a refusal is told like any other exchange, then only summed up,
 and once it is full the address is told to wait. What many addresses do together is summed up, too.
 """

@@ -11,11 +11,11 @@ from casedesk_proxy.cli import (
     doctor,
     init,
     install_service,
+    key,
     report,
     schema,
     serve,
     status,
-    token,
     usage,
 )
 
@@ -37,8 +37,9 @@ for _command in (
     doctor.doctor,
     schema.schema,
     init.init,
-    token.token,
+    key.key,
     demo.demo,
     install_service.install_service,
 ):
     main.add_command(_command)
+main.add_command(key.token)

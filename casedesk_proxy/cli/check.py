@@ -121,7 +121,7 @@ def _deployment_table(config: Config) -> Table:
 def _who(config: Config, name: str, deployment: Deployment) -> str:
     if deployment.auth == "none":
         return "everybody"
-    return ", ".join(token.name for token in config.tokens if name in token.deployments) or "nobody"
+    return ", ".join(key.name for key in config.keys if name in key.deployments) or "nobody"
 
 
 def _key_place(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""A client's token: made here, printed once, stored by its hash alone."""
+"""A client's key: made here, printed once, stored by its hash alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-__all__ = ["PREFIX", "Credential", "mint", "quote", "token_lines"]
+__all__ = ["PREFIX", "Credential", "key_lines", "mint", "quote"]
 
 #: Tells people and secret scanners what they have found.
 PREFIX = "cdp-"
@@ -19,11 +19,11 @@ _YAML_WORDS = {"yes", "no", "on", "off", "y", "n", "true", "false", "null", "non
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    token: str = field(repr=False)
+    key: str = field(repr=False)
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.token.encode()).hexdigest()
+        return hashlib.sha256(self.key.encode()).hexdigest()
 
 
 def mint() -> Credential:
@@ -31,8 +31,8 @@ def mint() -> Credential:
     return Credential(PREFIX + secrets.token_urlsafe(32))
 
 
-def token_lines(name: str, credential: Credential, deployments: tuple[str, ...]) -> str:
-    """The entry under ``tokens`` in a configuration."""
+def key_lines(name: str, credential: Credential, deployments: tuple[str, ...]) -> str:
+    """The entry under ``keys`` in a configuration."""
     return (
         f"  - name: {quote(name)}\n"
         f'    sha256: "{credential.sha256}"\n'

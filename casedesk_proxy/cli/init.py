@@ -105,15 +105,15 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
         _refuse(output)
     except OSError as error:
         fail(error)
-    click.echo(f"\nwrote {output}, which opens the deployment {DEPLOYMENT} to this token:\n")
-    click.echo(f"    {credential.token}\n")
+    click.echo(f"\nwrote {output}, which opens the deployment {DEPLOYMENT} to this key:\n")
+    click.echo(f"    {credential.key}\n")
     click.echo("It is shown only this once. Next:\n")
     click.echo(f"    {_program()} serve --config {output}\n")
-    click.echo("Then clients with this token find it at\n")
+    click.echo("Then clients with this key find it at\n")
     click.echo(f"    Gemini, Anthropic   http://{HOST}:{listen}")
     click.echo(f"    OpenAI              http://{HOST}:{listen}/v1")
     if any(Dialect.OLLAMA in one.node.dialects for one in found):
-        click.echo(f"    Ollama              http://{HOST}:{listen}, OLLAMA_API_KEY for the token")
+        click.echo(f"    Ollama              http://{HOST}:{listen}, OLLAMA_API_KEY for the key")
 
 
 def _program() -> str:

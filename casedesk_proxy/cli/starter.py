@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from casedesk_proxy.cli.credential import Credential, quote, token_lines
+from casedesk_proxy.cli.credential import Credential, key_lines, quote
 from casedesk_proxy.config.values import is_model_name
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import ModelInfo
@@ -46,8 +46,8 @@ def starter_config(found: Sequence[Found], listen: str, admin: str, credential: 
     """Loads as it is, without a warning."""
     return "".join(
         (
-            "# Written by `casedesk-proxy init`. `casedesk-proxy schema` lists all keys and what\n"
-            "# they do; `casedesk-proxy check FILE` checks a change before it is used.\n\n"
+            "# Written by `casedesk-proxy init`. `casedesk-proxy schema` lists all settings and\n"
+            "# what they do; `casedesk-proxy check FILE` checks a change before it is used.\n\n"
             "server:\n"
             f"  listen: {listen}  # for clients; with 0.0.0.0 the whole network can reach it\n"
             f"  admin: {admin}   # /metrics, /healthz, /readyz, /status\n\n"
@@ -56,10 +56,10 @@ def starter_config(found: Sequence[Found], listen: str, admin: str, credential: 
             "nodes:\n",
             *(_node_lines(one) for one in found),
             _deployment_lines(found),
-            "\n# Clients, known by the hashes of their tokens. Another one:\n"
-            f"# casedesk-proxy token new --name NAME --deployment {DEPLOYMENT}\n"
-            "tokens:\n",
-            token_lines(HOLDER, credential, (DEPLOYMENT,)),
+            "\n# Clients, known by the hashes of their keys. Another one:\n"
+            f"# casedesk-proxy key new --name NAME --deployment {DEPLOYMENT}\n"
+            "keys:\n",
+            key_lines(HOLDER, credential, (DEPLOYMENT,)),
         )
     )
 
@@ -87,7 +87,7 @@ def _deployment_lines(found: Sequence[Found]) -> str:
         "",
         "deployments:",
         f"  {DEPLOYMENT}:",
-        "    auth: tokens",
+        "    auth: keys",
         f"    nodes: [{', '.join(one.name for one in found)}]",
     ]
     if models:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from casedesk_proxy.config.keys import Path, spell, takes_reload
 from casedesk_proxy.config.schema import Config, Secret, Section
+from casedesk_proxy.config.settings import Path, spell, takes_reload
 
 __all__ = ["Change", "Changes", "Kind", "compare"]
 
@@ -16,9 +16,10 @@ Kind = Literal["added", "removed", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key, or a whole node, deployment or token. Values are left out: some are secrets.
+    """One setting, or a whole node, deployment or key. Values are left out: some are secrets.
 
-    ``where`` names a token by its name. ``reload``: whether a running proxy takes the change.
+    ``where`` names an entry of ``keys`` by its name. ``reload``: whether a running proxy takes
+    the change.
     """
 
     where: Path
@@ -45,7 +46,7 @@ class Changes:
         """Paths of the changes that need a restart to take effect."""
         return tuple(change.path for change in self.changes if not change.reload)
 
-    def names(self, section: Literal["nodes", "deployments", "tokens"], kind: Kind) -> set[str]:
+    def names(self, section: Literal["nodes", "deployments", "keys"], kind: Kind) -> set[str]:
         """Names in a section whose entry was added, removed, or changed in some part."""
         return {
             str(change.where[1])
@@ -60,8 +61,8 @@ def compare(old: Config, new: Config) -> Changes:
 
 
 def _compare(path: Path, old: Any, new: Any) -> Iterator[Change]:
-    if path == ("tokens",):
-        old, new = ({token.name: token for token in tokens} for tokens in (old, new))
+    if path == ("keys",):
+        old, new = ({key.name: key for key in keys} for keys in (old, new))
     if isinstance(old, Section) and type(old) is type(new) and not isinstance(old, Secret):
         for name in type(old).model_fields:
             yield from _compare((*path, name), getattr(old, name), getattr(new, name))

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from casedesk_proxy.config.keys import Path, section_at, spell
+from casedesk_proxy.config.old_names import find_old_names, spell_old, take_new_names
 from casedesk_proxy.config.references import Finding, cross_check
-from casedesk_proxy.config.schema import Config, Secret, Token
+from casedesk_proxy.config.schema import Config, Key, Secret
+from casedesk_proxy.config.settings import Path, section_at, spell
 from casedesk_proxy.config.tree import Mark, Tree, read_tree
-from casedesk_proxy.config.wording import TOKEN_NAMES, nearest, word
+from casedesk_proxy.config.wording import KEY_NAMES, nearest, word
 from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["LoadedConfig", "load_config"]
@@ -37,8 +38,9 @@ def load_config(text: str, file: str) -> LoadedConfig:
     if not isinstance(tree.value, dict):
         keyless = Complaint("", "holds no keys", file, 1, 1, "write key: value lines")
         raise ConfigError([keyless, *sorted(tree.complaints, key=_order)])
-    config, findings = _validate(tree.value)
-    findings += cross_check(tree.value)
+    data = take_new_names(tree.value)
+    config, findings = _validate(data)
+    findings += [*cross_check(data), *find_old_names(tree.value)]
     wrong = _place(tree, file, [one for one in findings if not one.warns])
     # What the reader has complained of it has also left out: no second word about the gap.
     places = {(one.line, one.column) for one in tree.complaints}
@@ -58,13 +60,13 @@ def _validate(data: dict[str, Any]) -> tuple[Config | None, list[Finding]]:
         (*one["loc"][:-1], "sha256")
         for one in errors
         if one["type"] == "extra_forbidden"
-        and section_at(one["loc"][:-1]) is Token
-        and str(one["loc"][-1]).lower() in TOKEN_NAMES
+        and section_at(one["loc"][:-1]) is Key
+        and str(one["loc"][-1]).lower() in KEY_NAMES
     }
     return None, [
         _find(one["type"], one["loc"], one.get("input"), one.get("ctx", {}))
         for one in errors
-        # Said already of the key that stands in its place.
+        # Said already of the setting that stands in its place.
         if one["type"] != "missing" or one["loc"] not in renamed
     ]
 
@@ -77,14 +79,15 @@ def _find(kind: str, where: Path, value: Any, context: dict[str, Any]) -> Findin
         and nearest(str(where[-1]), Secret.model_fields) is None
     ):
         # `api_key: {sk-123}` makes the key itself a YAML key: it must not be repeated.
-        where, message = where[:-1], "holds an unknown key"
+        where, message = where[:-1], "holds an unknown setting"
     return Finding(where, message, remedy, at_key=kind == "extra_forbidden")
 
 
 def _place(tree: Tree, file: str, findings: list[Finding]) -> list[Complaint]:
     placed = []
     for finding in findings:
-        path, mark = finding.path, _mark(tree, finding.path, finding.at_key)
+        path = spell_old(finding.path, tree.value)
+        mark = _mark(tree, path, finding.at_key)
         if path[-1:] == ("[key]",):  # pydantic's way to point at a mapping's key
             path = path[:-1]
         placed.append(

@@ -1,4 +1,4 @@
-"""What the keys of a file say about each other: names that must exist, slips that deserve a word.
+"""What the settings of a file say about each other: names that must exist, slips worth a word.
 
 Works on the plain values of a file, right or wrong, so that its findings are reported together
 with those of the schema. What has the wrong type is passed over: the schema complains of it.
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from casedesk_proxy.config.keys import Path, show
 from casedesk_proxy.config.node_urls import socket_path, without_endpoint
 from casedesk_proxy.config.schema import Server
+from casedesk_proxy.config.settings import Path, show
 from casedesk_proxy.config.values import Address, parse_listen
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.engines.registry import ENGINES
@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``warns``: the file may be used all the same. ``at_key``: the key is at fault, not its
+    """``warns``: the file may be used all the same. ``at_key``: the name is at fault, not its
     value."""
 
     path: Path
@@ -60,7 +60,7 @@ def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 ("deployments", name, "auth"),
                 f"everybody who reaches {listen} may use this deployment",
-                "write auth: tokens, or listen on 127.0.0.1",
+                "write auth: keys, or listen on 127.0.0.1",
                 warns=True,
             )
 
@@ -71,7 +71,7 @@ def _check_nodes(data: dict[str, Any]) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for name, node in _sections(data, "nodes"):
         if "speaks" in node and node["speaks"] == []:
-            yield Finding(("nodes", name, "speaks"), "names no protocol", "leave the key out")
+            yield Finding(("nodes", name, "speaks"), "names no protocol", "leave it out")
         url = node.get("url")
         if isinstance(url, str):
             yield from _check_url(name, url, node.get("engine"), seen)
@@ -187,41 +187,41 @@ def _check_default(data: dict[str, Any]) -> Iterator[Finding]:
         yield _unknown(("default_deployment",), name, deployments, "deployment")
 
 
-def _check_tokens(data: dict[str, Any]) -> Iterator[Finding]:
+def _check_keys(data: dict[str, Any]) -> Iterator[Finding]:
     deployments = _mapping(data, "deployments")
     names: dict[str, int] = {}
     hashes: dict[str, int] = {}
     opened: set[str] = set()
-    for index, token in enumerate(_list(data.get("tokens"))):
-        if not isinstance(token, dict):
+    for index, key in enumerate(_list(data.get("keys"))):
+        if not isinstance(key, dict):
             continue
-        yield from _check_unique(index, token, "name", names, lambda text: text)
-        yield from _check_unique(index, token, "sha256", hashes, str.lower)
-        path: Path = ("tokens", index, "deployments")
-        yield from _check_names(path, token.get("deployments"), deployments, "deployment")
-        if token.get("deployments") == []:
-            yield Finding(path, "the token opens nothing", "list a deployment", warns=True)
-        opened.update(one for one in _list(token.get("deployments")) if isinstance(one, str))
+        yield from _check_unique(index, key, "name", names, lambda text: text)
+        yield from _check_unique(index, key, "sha256", hashes, str.lower)
+        path: Path = ("keys", index, "deployments")
+        yield from _check_names(path, key.get("deployments"), deployments, "deployment")
+        if key.get("deployments") == []:
+            yield Finding(path, "the key opens nothing", "list a deployment", warns=True)
+        opened.update(one for one in _list(key.get("deployments")) if isinstance(one, str))
     for name, deployment in _sections(data, "deployments"):
-        if deployment.get("auth", "tokens") == "tokens" and name not in opened:
+        if deployment.get("auth", "keys") == "keys" and name not in opened:
             yield Finding(
                 ("deployments", name),
-                "wants tokens, but no token opens it",
-                f"mint one with `casedesk-proxy token new --deployment {name}`",
+                "wants keys, but no key opens it",
+                f"mint one with `casedesk-proxy key new --deployment {name}`",
                 warns=True,
             )
 
 
 def _check_unique(
-    index: int, token: dict[str, Any], key: str, seen: dict[str, int], form: Callable[[str], str]
+    index: int, entry: dict[str, Any], part: str, seen: dict[str, int], form: Callable[[str], str]
 ) -> Iterator[Finding]:
-    value = token.get(key)
+    value = entry.get(part)
     if not isinstance(value, str):
         return
     first = seen.setdefault(form(value), index)
     if first != index:
-        remedy = "give each token its own name" if key == "name" else "mint another token"
-        yield Finding(("tokens", index, key), f"is that of tokens[{first}] too", remedy)
+        remedy = "give each key its own name" if part == "name" else "mint another key"
+        yield Finding(("keys", index, part), f"is that of keys[{first}] too", remedy)
 
 
 def _check_names(path: Path, names: Any, known: dict[str, Any], what: str) -> Iterator[Finding]:
@@ -277,5 +277,5 @@ _CHECKS = (
     _check_own_address,
     _check_deployments,
     _check_default,
-    _check_tokens,
+    _check_keys,
 )

@@ -1,4 +1,4 @@
-"""The configuration as values: every key, its type, its default and what it is for.
+"""The configuration as values: every setting, its type, its default and what it is for.
 
 What all of it has in common: see `section`.
 """
@@ -34,6 +34,7 @@ from casedesk_proxy.terms import Dialect
 __all__ = [
     "Config",
     "Deployment",
+    "Key",
     "Ledger",
     "LogLevel",
     "Node",
@@ -43,7 +44,6 @@ __all__ = [
     "Section",
     "Server",
     "ServerTls",
-    "Token",
 ]
 
 Policy = Literal["least-streams", "round-robin", "ordered", "prefix-affinity"]
@@ -131,7 +131,7 @@ class Server(Section):
         "More names by which clients may call the proxy, and whose web pages may.", ()
     )
     refusals_per_minute: Count = setting(
-        "Requests without a valid token that an address may have refused; 0: any number.", 600
+        "Requests without a valid key that an address may have refused; 0: any number.", 600
     )
     trusted_proxies: tuple[TrustedProxy, ...] = setting(
         "Reverse proxies in front: what they say about a client's address is believed.", ()
@@ -223,9 +223,7 @@ class Node(Section):
 class Deployment(Section):
     """A name in the URL: which nodes, which models, and who may use them."""
 
-    auth: Literal["tokens", "none"] = setting(
-        "tokens, or none: whoever reaches it may use it.", "tokens"
-    )
+    auth: Literal["keys", "none"] = setting("keys, or none: whoever reaches it may use it.", "keys")
     nodes: tuple[StrictStr, ...] = setting("Names of its nodes; order matters to policy: ordered.")
     models: tuple[ModelName, ...] | None = setting(
         "Models that it serves, as the nodes name them; null: whatever its nodes report.", None
@@ -268,11 +266,11 @@ class Deployment(Section):
     )
 
 
-class Token(Section):
+class Key(Section):
     """A client's credential, known here by its hash alone."""
 
     name: Name = setting("Who holds it; stands in logs.")
-    sha256: Sha256 = setting("SHA-256 of the token, 64 hexadecimal digits.")
+    sha256: Sha256 = setting("SHA-256 of the key, 64 hexadecimal digits.")
     deployments: tuple[StrictStr, ...] = setting("Names of the deployments that it opens.")
 
 
@@ -281,9 +279,9 @@ class Config(Section):
 
     server: Server = setting("The process.", Server(), reload=True)
     default_deployment: StrictStr | None = setting(
-        "Deployment of the bare mounts (/v1, /v1beta, /genai) for tokens that open several.", None
+        "Deployment of the bare mounts (/v1, /v1beta, /genai) for keys that open several.", None
     )
     ledger: Ledger = setting("Who used what.", Ledger())
     nodes: dict[Name, Node] = setting("Inference servers by name.", {})
     deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
-    tokens: tuple[Token, ...] = setting("Who may use deployments with auth: tokens.", ())
+    keys: tuple[Key, ...] = setting("Who may use deployments with auth: keys.", ())

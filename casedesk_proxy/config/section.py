@@ -1,6 +1,6 @@
 """What the sections of the file share.
 
-Frozen; unknown keys are errors. ``reload`` in a field's ``json_schema_extra`` says whether a
+Frozen; unknown settings are errors. ``reload`` in a field's ``json_schema_extra`` says whether a
 running proxy takes a change of it; the editor's schema, the documented example and the reload
 all read it from here.
 """
@@ -17,7 +17,7 @@ __all__ = ["Section", "setting"]
 def setting(
     description: str, default: Any = ..., *, reload: bool = True, shown: bool = True
 ) -> Any:
-    """A key of the file. ``reload``: whether a running proxy takes a change of it."""
+    """A setting of the file. ``reload``: whether a running proxy takes a change of it."""
     extra = {"reload": reload}
     return Field(default, description=description, json_schema_extra=extra, repr=shown)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from casedesk_proxy.config.keys import Path, show, spell
+from casedesk_proxy.config.settings import Path, show, spell
 from casedesk_proxy.config.syntax import describe
 from casedesk_proxy.errors import Complaint
 

@@ -107,12 +107,12 @@ def _check_sha256(text: str) -> str:
         return text.lower()
     if text.startswith("cdp-"):
         raise complain(
-            "is a token itself, readable by whoever reads this file",
-            "mint a new one with `casedesk-proxy token new` and paste the hash it prints",
+            "is a key itself, readable by whoever reads this file",
+            "mint a new one with `casedesk-proxy key new` and paste the hash it prints",
         )
     raise complain(
         f"is not a SHA-256 hash: it has {len(text)} characters, not 64 hexadecimal digits",
-        "`casedesk-proxy token new` prints one",
+        "`casedesk-proxy key new` prints one",
     )
 
 
@@ -192,7 +192,7 @@ Listen = Annotated[
 AbsolutePath = Annotated[StrictStr, AfterValidator(_check_path), _text(r"^/")]
 Sha256 = Annotated[StrictStr, AfterValidator(_check_sha256), _text(r"^[0-9a-fA-F]{64}$")]
 ModelName = Annotated[StrictStr, AfterValidator(_check_model)]
-#: Names of nodes, deployments and tokens: they stand in URLs, logs and metrics as they are.
+#: Names of nodes, deployments and keys: they stand in URLs, logs and metrics as they are.
 Name = Annotated[
     StrictStr,
     AfterValidator(

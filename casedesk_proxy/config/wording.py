@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from casedesk_proxy.config.engines import OTHER_NAMES
-from casedesk_proxy.config.keys import (
+from casedesk_proxy.config.schema import Key, Node, Secret
+from casedesk_proxy.config.settings import (
     Path,
     Pattern,
     all_patterns,
@@ -20,13 +21,12 @@ from casedesk_proxy.config.keys import (
     section_at,
     show,
 )
-from casedesk_proxy.config.schema import Node, Secret, Token
 
-__all__ = ["TOKEN_NAMES", "is_secret", "nearest", "word"]
+__all__ = ["KEY_NAMES", "is_secret", "nearest", "word"]
 
-#: What people write for a token's ``sha256``.
-TOKEN_NAMES = frozenset({"token", "key", "api_key", "secret", "value", "hash", "sha", "password"})
-_HASH = "write sha256: HASH; `casedesk-proxy token new` mints one and prints the lines to paste"
+#: What people write for a key's ``sha256``.
+KEY_NAMES = frozenset({"token", "key", "api_key", "secret", "value", "hash", "sha", "password"})
+_HASH = "write sha256: HASH; `casedesk-proxy key new` mints one and prints the lines to paste"
 
 #: Where a value in the file may be a secret, or be mistaken for one.
 _SECRET_KEYS = ("api_key", "sha256")
@@ -83,7 +83,7 @@ def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
         return message, _PLACES
     if value is None:
         none = "[]" if listed else "{}"
-        return message, f"write {none} for none, or leave the key out" if _may_be_none(path) else ""
+        return message, f"write {none} for none, or leave it out" if _may_be_none(path) else ""
     if not isinstance(value, str) or is_secret(path):
         return message, ""
     if not listed:
@@ -110,15 +110,15 @@ def _word_unknown(path: Path) -> tuple[str, str]:
     known = list(section.model_fields) if section else []
     if section is Secret:
         known.remove("inline")  # accepted, not recommended
-    if section is Token and name.lower() in TOKEN_NAMES:
-        return "unknown key; the file holds the token's hash alone", _HASH
+    if section is Key and name.lower() in KEY_NAMES:
+        return "unknown setting; the file holds the hash of a key alone", _HASH
     meant = nearest(name, known)
     if meant is not None:
-        return "unknown key", f"did you mean {meant}?"
+        return "unknown setting", f"did you mean {meant}?"
     for pattern in all_patterns():
         if pattern[-1] == name.lower().replace("-", "_"):
-            return "unknown key here", f"it belongs at {_spell_pattern(pattern)}"
-    return "unknown key", f"known keys here: {', '.join(known)}"
+            return "unknown setting here", f"it belongs at {_spell_pattern(pattern)}"
+    return "unknown setting", f"known settings here: {', '.join(known)}"
 
 
 def _spell_pattern(pattern: Pattern) -> str:
@@ -144,7 +144,7 @@ def _word_text(path: Path, value: Any) -> tuple[str, str]:
         key = path[-1] if path else ""
         if isinstance(key, str) and ":" in key and not is_secret(path):
             return message, _SPACE
-        return message, "write a value, or leave the key out"
+        return message, "write a value, or leave it out"
     if isinstance(value, bool):
         return message, _word_truth(path, value)
     if isinstance(value, int | float):
@@ -166,7 +166,7 @@ def _show(value: float) -> str:
 def _word_truth(path: Path, value: bool) -> str:
     field = find_field(path)
     if not value and field is not None and field.default is None:
-        return "write null, or leave the key out, for none"
+        return "write null, or leave it out, for none"
     if not value and path[-1:] == ("admin",):
         return "write null for none"
     return "put it in quotes if it is a name"

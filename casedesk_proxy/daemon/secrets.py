@@ -8,8 +8,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from casedesk_proxy.config.keys import spell
 from casedesk_proxy.config.schema import Config, Secret
+from casedesk_proxy.config.settings import spell
 from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["find_exposed", "resolve_secrets"]

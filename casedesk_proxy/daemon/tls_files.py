@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
-from casedesk_proxy.config.keys import Path, spell
 from casedesk_proxy.config.schema import Config, ServerTls
+from casedesk_proxy.config.settings import Path, spell
 from casedesk_proxy.errors import Complaint
 
 __all__ = ["find_tls_faults"]

@@ -41,7 +41,7 @@ class KeyUse(Collector):
         self.by_key: dict[str, Used] = {}
 
     def count(self, outcome: ExchangeRecord) -> None:
-        used = self.by_key.get(outcome.token or NO_KEY) or self._find(outcome.token or NO_KEY)
+        used = self.by_key.get(outcome.key or NO_KEY) or self._find(outcome.key or NO_KEY)
         used.exchanges += 1
         usage = outcome.usage
         used.prompt += usage.prompt or 0

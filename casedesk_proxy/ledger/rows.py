@@ -26,7 +26,7 @@ def exchange_row(item: tuple[float, ExchangeRecord]) -> tuple[Any, ...]:
     ended, one = item
     usage, first_byte = one.usage, one.first_byte
     return (
-        one.request_id, round(ended, 3), one.token, one.deployment, one.surface, one.action,
+        one.request_id, round(ended, 3), one.key, one.deployment, one.surface, one.action,
         one.asked, one.model, one.node, one.status, one.terminal.value, one.code,
         usage.prompt, usage.output, usage.cached, usage.thoughts, 0,
         None if first_byte is None else round(first_byte - one.started, 6),

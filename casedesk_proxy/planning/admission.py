@@ -1,7 +1,7 @@
 """Who asks, what for, and whether they may have it: decided by a request's head alone, before its
 body is read.
 
-The rules are those of `surfaces` (what a path means), `auth` (whose token it is, what a browser may
+The rules are those of `surfaces` (what a path means), `auth` (whose key it is, what a browser may
 do) and the snapshot (what each deployment requires). `admit` alone puts them in order.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import find_credential
+from casedesk_proxy.auth.keys import authorise, bare_deployment, find_access
 from casedesk_proxy.auth.near_misses import describe_sent
-from casedesk_proxy.auth.tokens import authorise, bare_deployment, find_access
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.route import ModelPlacement, no_placements
@@ -24,7 +24,7 @@ from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import RequestHead, header
 from casedesk_proxy.wire.query import log_target
 
-__all__ = ["CATALOGUE", "Admitted", "BaseUrl", "admit", "has_token", "read_facts"]
+__all__ = ["CATALOGUE", "Admitted", "BaseUrl", "admit", "has_key", "read_facts"]
 
 #: Actions that no node is asked for.
 CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
@@ -49,7 +49,7 @@ class Admitted:
 
 @record
 class BaseUrl:
-    """Somebody looks at a base URL, which takes no token."""
+    """Somebody looks at a base URL, which takes no key."""
 
     call: Call
 
@@ -64,14 +64,14 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
         return BaseUrl(call)
     query = head.target.partition("?")[2]
     credential = find_credential(head.headers, query)
-    known = snapshot.tokens.match(credential) if credential else None
+    known = snapshot.keys.match(credential) if credential else None
     name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
     deployment = snapshot.deployments.get(name)
     principal = authorise(
         known,
         credential,
         name,
-        find_access(deployment.auth if deployment else None, any_tokens=bool(snapshot.tokens)),
+        find_access(deployment.auth if deployment else None, any_keys=bool(snapshot.keys)),
         sent="" if credential else describe_sent(head.headers, query),
         open_to_all=snapshot.open_to_all,
     )
@@ -94,10 +94,10 @@ def read_facts(head: RequestHead) -> CallFacts:
     return CallFacts(call.surface, call.action)
 
 
-def has_token(snapshot: Snapshot, head: RequestHead) -> bool:
-    """Whether the caller has a valid token, whatever is refused. Raises nothing."""
+def has_key(snapshot: Snapshot, head: RequestHead) -> bool:
+    """Whether the caller has a valid key, whatever is refused. Raises nothing."""
     credential = find_credential(head.headers, head.target.partition("?")[2])
-    return credential is not None and snapshot.tokens.match(credential) is not None
+    return credential is not None and snapshot.keys.match(credential) is not None
 
 
 def _require_plain(headers: RawHeaders) -> None:

@@ -36,7 +36,7 @@ class Ticket:
     """One request that wants a slot. Undecided while both ``slot`` and ``rejection`` are None."""
 
     deployment: str
-    token: str
+    key: str
     demand: Demand
     slot: Slot | None = None
     rejection: Rejection | None = None
@@ -88,14 +88,14 @@ class Admission:
             return decided + self.serve_waiting(now) if _begins_trial(ticket) else decided
         waiting = self._waiting.get(ticket.deployment) or _DeploymentQueue(now)
         if len(waiting.queue) >= max_waiting:
-            loser = waiting.queue.evict_for(ticket.token)
+            loser = waiting.queue.evict_for(ticket.key)
             if loser is None:
                 ticket.rejection = Rejection.QUEUE_FULL
                 return [*decided, ticket]
             loser.rejection = Rejection.QUEUE_FULL
             decided.append(loser)
         self._waiting[ticket.deployment] = waiting
-        waiting.queue.add(ticket.token, ticket)
+        waiting.queue.add(ticket.key, ticket)
         return decided
 
     def release(self, slot: Slot, now: float) -> list[Ticket]:
@@ -112,7 +112,7 @@ class Admission:
             return self.release(ticket.slot, now) if ticket.slot.taken else []
         waiting = self._waiting.get(ticket.deployment)
         if ticket.rejection is None and waiting is not None:
-            waiting.queue.remove(ticket.token, ticket)
+            waiting.queue.remove(ticket.key, ticket)
             self._drop_if_empty(ticket.deployment)
         return []
 

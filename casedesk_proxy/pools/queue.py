@@ -1,8 +1,8 @@
-"""Who waits for a slot, in an order that is fair between tokens.
+"""Who waits for a slot, in an order that is fair between keys.
 
-Round robin over tokens, first come first served within each. The promise: while a token has an
-item waiting that a free slot could serve, no other token gets two such slots before it does. So
-with T tokens waiting, an item that is its token's first waits for at most T - 1 others.
+Round robin over keys, first come first served within each. The promise: while a key has an
+item waiting that a free slot could serve, no other key gets two such slots before it does. So
+with T keys waiting, an item that is its key's first waits for at most T - 1 others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class FairQueue(Generic[T]):
     __slots__ = ("_lanes", "_size")
 
     def __init__(self) -> None:
-        #: In the order in which tokens are served; no lane is empty.
+        #: In the order in which keys are served; no lane is empty.
         self._lanes: dict[str, dict[T, None]] = {}
         self._size = 0
 
@@ -32,41 +32,41 @@ class FairQueue(Generic[T]):
         for lane in self._lanes.values():
             yield from lane
 
-    def add(self, token: str, item: T) -> None:
-        self._lanes.setdefault(token, {})[item] = None
+    def add(self, key: str, item: T) -> None:
+        self._lanes.setdefault(key, {})[item] = None
         self._size += 1
 
-    def remove(self, token: str, item: T) -> None:
-        """The item leaves unserved, if it is here; its token keeps its turn as long as it has
+    def remove(self, key: str, item: T) -> None:
+        """The item leaves unserved, if it is here; its key keeps its turn as long as it has
         others."""
-        lane = self._lanes.get(token)
+        lane = self._lanes.get(key)
         if lane is None or item not in lane:
             return
         del lane[item]
         self._size -= 1
         if not lane:
-            del self._lanes[token]
+            del self._lanes[key]
 
     def take(self, serves: Callable[[T], bool]) -> T | None:
-        """The first item in fair order that ``serves`` agrees to serve now, taken out. Its token
-        goes to the end; tokens that were passed over, for want of the right slot, do not."""
-        for token, lane in self._lanes.items():
+        """The first item in fair order that ``serves`` agrees to serve now, taken out. Its key
+        goes to the end; keys that were passed over, for want of the right slot, do not."""
+        for key, lane in self._lanes.items():
             for item in lane:
                 if serves(item):
-                    self.remove(token, item)
+                    self.remove(key, item)
                     if lane:
-                        self._lanes[token] = self._lanes.pop(token)
+                        self._lanes[key] = self._lanes.pop(key)
                     return item
         return None
 
-    def evict_for(self, token: str) -> T | None:
-        """Who makes room in a full queue for an item of ``token``: the latest of the token that
-        has most waiting, taken out, provided that token would still not have fewer. None: nobody,
+    def evict_for(self, key: str) -> T | None:
+        """Who makes room in a full queue for an item of ``key``: the latest of the key that
+        has most waiting, taken out, provided that key would still not have fewer. None: nobody,
         the newcomer has to go."""
         longest = max(self._lanes, key=lambda one: len(self._lanes[one]), default=None)
         if longest is None:
             return None
-        if len(self._lanes[longest]) <= len(self._lanes.get(token, ())) + 1:
+        if len(self._lanes[longest]) <= len(self._lanes.get(key, ())) + 1:
             return None
         item = next(reversed(self._lanes[longest]))
         self.remove(longest, item)

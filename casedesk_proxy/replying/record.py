@@ -31,7 +31,7 @@ __all__ = [
 
 
 #: The first fields of a log line, after the id.
-NAMES = ("deployment", "token", "surface", "action", "asked", "model", "node")
+NAMES = ("deployment", "key", "surface", "action", "asked", "model", "node")
 
 
 #: Paths of dropped fields in a log line.
@@ -98,7 +98,7 @@ class CallFacts:
 
     surface: str
     action: str = ""
-    token: str = ""
+    key: str = ""
     deployment: str = ""
 
 
@@ -161,7 +161,7 @@ class ExchangeRecord:
     surface: str = ""
     action: str = ""
     deployment: str = ""
-    token: str = ""
+    key: str = ""
     asked: str = ""
     model: str = ""
     node: str = ""

@@ -86,7 +86,7 @@ class Exchange:
             surface=call.surface,
             action=call.action,
             deployment=call.deployment,
-            token=call.token,
+            key=call.key,
             asked=planned.asked,
             model=planned.model,
             node=tried.node,

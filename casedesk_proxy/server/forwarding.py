@@ -89,7 +89,7 @@ class Forwarder:
         timing: Timing,
     ) -> Result:
         """``raw`` is the request's body. Raises a ProxyError where nothing has been sent."""
-        attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.token)
+        attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)

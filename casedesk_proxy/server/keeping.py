@@ -51,4 +51,4 @@ class Keeping:
 
 
 def _owner(admitted: Admitted) -> Owner:
-    return admitted.deployment.name, admitted.facts.token
+    return admitted.deployment.name, admitted.facts.key

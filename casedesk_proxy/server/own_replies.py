@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
-from casedesk_proxy.planning.admission import has_token, read_facts
+from casedesk_proxy.planning.admission import has_key, read_facts
 from casedesk_proxy.relay.request import Client, ClientRequest
 from casedesk_proxy.replying.heads import own_head
 from casedesk_proxy.replying.record import (
@@ -34,7 +34,7 @@ _NOTHING = ReplyFacts()
 
 
 class OwnReplies:
-    """``refusals`` counts those of clients without a token."""
+    """``refusals`` counts those of clients without a key."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, serving: Serving) -> None:
         self._loop = loop
@@ -80,7 +80,7 @@ class OwnReplies:
             exchange.planned = replace(exchange.planned, asked=error.model)
         if not exchange.call.surface:
             exchange.call = read_facts(request.head)
-        if not exchange.call.token and not has_token(self._serving.snapshot, request.head):
+        if not exchange.call.key and not has_key(self._serving.snapshot, request.head):
             judged = self.refusals.judge(exchange.client, error)
             exchange.summed_up = judged.summed_up
             if judged.error is not error:

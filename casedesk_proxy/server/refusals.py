@@ -1,4 +1,4 @@
-"""Refusals without a valid token: how many an address may have, and one log line for many."""
+"""Refusals without a valid key: how many an address may have, and one log line for many."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ class RefusalLimit:
 
 def _format(one: Summary) -> str:
     whose = one.address or "other addresses"
-    said = f"refused {one.refused} more requests from {whose} without a valid token"
+    said = f"refused {one.refused} more requests from {whose} without a valid key"
     return f"{said}, {one.limited} of them with 429" if one.limited else said

@@ -18,7 +18,7 @@ _TYPES = {
     429: "rate_limit_error",
 }
 #: What programs test for on OpenAI's own service.
-_CODES = {"unauthenticated": "invalid_api_key", "invalid_token": "invalid_api_key"}
+_CODES = {"unauthenticated": "invalid_api_key", "invalid_key": "invalid_api_key"}
 
 
 def http_status(error: ProxyError) -> int:

@@ -70,7 +70,7 @@ def usual_line(outcome: ExchangeRecord) -> bytes | None:
     ):  # fmt: skip
         return None
     names = _names(
-        outcome.deployment, outcome.token, outcome.surface, outcome.action,
+        outcome.deployment, outcome.key, outcome.surface, outcome.action,
         outcome.asked if outcome.asked != outcome.model else "", outcome.model, outcome.node,
     )  # fmt: skip
     cached = "" if usage.cached is None else f" cached_tokens={usage.cached}"

@@ -68,6 +68,7 @@ class Attempts:
         "_refused",
         "count",
         "give_up_at",
+        "key",
         "left",
         "node",
         "phase",
@@ -75,16 +76,15 @@ class Attempts:
         "queued",
         "repeats",
         "replays",
-        "token",
         "tried",
         "untried",
         "without",
     )
 
-    def __init__(self, token: str, memory: ControlMemory) -> None:
+    def __init__(self, key: str, memory: ControlMemory) -> None:
         self._memory = memory
         self._refused: dict[tuple[str, str], frozenset[Control]] = {}
-        self.token = token
+        self.key = key
         self.phase = Phase.ARRIVING
         self.node = ""
         self.count = 0

@@ -85,9 +85,9 @@ class Dispatcher:
         for pool in self._pools.values():
             pool.close()
 
-    def attempts(self, token: str) -> Attempts:
-        """For a request of whoever has ``token``."""
-        return Attempts(token, self.control_memory)
+    def attempts(self, key: str) -> Attempts:
+        """For a request of whoever has ``key``."""
+        return Attempts(key, self.control_memory)
 
     async def open(self, plan: Plan, search: Attempts) -> LeasedReply:
         """The reply of the first node that gives one; not of those that were lost with the request
@@ -150,7 +150,7 @@ class Dispatcher:
     def _ticket(self, search: Attempts) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
-        ticket = Ticket(deployment.name, search.token, search.demand())
+        ticket = Ticket(deployment.name, search.key, search.demand())
         try:
             self.slots.enqueue(ticket, deployment.config.max_waiting)
         except BaseException:

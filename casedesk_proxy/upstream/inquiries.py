@@ -35,8 +35,9 @@ _MAX_BODY_BYTES = 2 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Inquirer:
-    """``url`` as a node's in the configuration; ``api_key`` goes along as a bearer token. A reply
-    is read up to a limit, redirects are not followed, and each inquiry has its own timeout."""
+    """``url`` as a node's in the configuration; ``api_key`` goes along as
+    ``Authorization: Bearer``. A reply is read up to a limit, redirects are not followed, and each
+    inquiry has its own timeout."""
 
     session: aiohttp.ClientSession
     url: str

@@ -1,4 +1,4 @@
-"""What was meant as a token is told, and never repeated."""
+"""What was meant as a key is told, and never repeated."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from casedesk_proxy.auth.near_misses import describe_sent, describe_wrong
         (b"authorization", b"s3cret", "without the word Bearer"),
         (b"authorization", b"s3 cret", "without the word Bearer"),
         (b"authorization", b"Basic", "without the word Bearer"),
-        (b"authorization", b"Bearer", "no token behind it"),
-        (b"authorization", b"bearer  ", "no token behind it"),
+        (b"authorization", b"Bearer", "no key behind it"),
+        (b"authorization", b"bearer  ", "no key behind it"),
         (b"authorization", b"Bearers3cret", "without a space"),
         (b"authorization", b"", "sent empty"),
         (b"api-key", b"s3cret", "header api-key was sent"),
@@ -63,9 +63,9 @@ def test_authorization_is_told_before_others() -> None:
         ("Bearer cdp-x", "twice"),
         ('"cdp-x"', "quotes"),
         ("ab" * 32, "SHA-256"),
-        ("$CASEDESK_TOKEN", "placeholder"),
-        ("${TOKEN}", "placeholder"),
-        ("<your token>", "placeholder"),
+        ("$CASEDESK_KEY", "placeholder"),
+        ("${KEY}", "placeholder"),
+        ("<your key>", "placeholder"),
         ("YOUR_API_KEY", "placeholder"),
         ("undefined", "placeholder"),
         ("cdp-x", ""),
@@ -73,7 +73,7 @@ def test_authorization_is_told_before_others() -> None:
         ("", ""),
     ],
 )
-def test_wrong_tokens(credential: str, told: str) -> None:
+def test_wrong_keys(credential: str, told: str) -> None:
     said = describe_wrong(credential)
     assert told in said
     assert bool(told) is bool(said)

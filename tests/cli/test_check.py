@@ -37,7 +37,7 @@ def test_all_complaints_one_line_each(tmp_path: Path) -> None:
     done = invoke("check", file)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        f"error: {file}:1:1: sever: unknown key; did you mean server?",
+        f"error: {file}:1:1: sever: unknown setting; did you mean server?",
         f'error: {file}:3:12: nodes.a.url: is a number, but text is wanted; put it in quotes: "5"',
         f"error: {file}:5:15: deployments.d.nodes[0]: there is no node 'b'; known: a",
     ]
@@ -53,8 +53,8 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
     done = invoke("check", file)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        f"warning: {file}:7:3: deployments.desk: wants tokens, but no token opens it;"
-        " mint one with `casedesk-proxy token new --deployment desk`",
+        f"warning: {file}:7:3: deployments.desk: wants keys, but no key opens it;"
+        " mint one with `casedesk-proxy key new --deployment desk`",
         f"warning: {file}: nodes.ollama.api_key.file: everybody on this machine can read {key};"
         f" chmod o-rwx {key}",
     ]

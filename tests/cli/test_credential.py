@@ -7,29 +7,29 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.cli.credential import Credential, mint, quote, token_lines
+from casedesk_proxy.cli.credential import Credential, key_lines, mint, quote
 
 
-def test_tokens_are_long_and_never_alike() -> None:
-    tokens = {mint().token for _ in range(50)}
-    assert len(tokens) == 50
-    assert all(token.startswith("cdp-") and len(token) == 47 for token in tokens)
+def test_keys_are_long_and_never_alike() -> None:
+    keys = {mint().key for _ in range(50)}
+    assert len(keys) == 50
+    assert all(key.startswith("cdp-") and len(key) == 47 for key in keys)
 
 
 def test_the_hash_is_that_of_the_bytes_a_client_sends() -> None:
     credential = mint()
-    assert credential.sha256 == hashlib.sha256(credential.token.encode("ascii")).hexdigest()
+    assert credential.sha256 == hashlib.sha256(credential.key.encode("ascii")).hexdigest()
 
 
-def test_no_repr_shows_a_token() -> None:
+def test_no_repr_shows_a_key() -> None:
     assert "hush" not in repr(Credential("cdp-hush"))
 
 
 def test_lines_are_yaml() -> None:
     credential = mint()
-    lines = token_lines("alice", credential, ("desk", "no"))
-    assert yaml.safe_load("tokens:\n" + lines) == {
-        "tokens": [{"name": "alice", "sha256": credential.sha256, "deployments": ["desk", "no"]}]
+    lines = key_lines("alice", credential, ("desk", "no"))
+    assert yaml.safe_load("keys:\n" + lines) == {
+        "keys": [{"name": "alice", "sha256": credential.sha256, "deployments": ["desk", "no"]}]
     }
 
 

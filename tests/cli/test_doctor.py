@@ -20,7 +20,7 @@ nodes:
   n: {{url: "{url}", engine: {engine}, models: [m]}}
 deployments:
   d: {{nodes: [n]}}
-tokens:
+keys:
   - {{name: me, sha256: "{digest}", deployments: [d]}}
 """
 

@@ -67,15 +67,15 @@ async def test_it_writes_what_it_finds(tmp_path: Path) -> None:
         (tgi.url, "tgi"),
     ]
     desk = config.deployments["desk"]
-    assert (desk.auth, len(desk.nodes)) == ("tokens", 5)
+    assert (desk.auth, len(desk.nodes)) == ("keys", 5)
     assert desk.models == (
         "tiny-thinks:latest",
         "tiny:latest",
         "tiny",
         "bigscience/bloom-560m",
     )
-    (token,) = re.findall(r"cdp-[A-Za-z0-9_-]{43}", out)
-    assert config.tokens[0].sha256 == hashlib.sha256(token.encode()).hexdigest()
+    (key,) = re.findall(r"cdp-[A-Za-z0-9_-]{43}", out)
+    assert config.keys[0].sha256 == hashlib.sha256(key.encode()).hexdigest()
     assert f"{ollama.url}  Ollama 0.9.3: tiny-thinks:latest, tiny:latest" in out
     assert f"casedesk-proxy serve --config {path}" in out
 
@@ -155,7 +155,7 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     async with running(recorded_nodes.VLLM) as vllm:
         code, out, err = await init("--output", path, "--node", vllm.url)
     assert (code, err) == (2, f"error: {path}: No such file or directory\n")
-    assert "cdp-" not in out, "a token that opens nothing must not be shown"
+    assert "cdp-" not in out, "a key that opens nothing must not be shown"
 
 
 def invoke_with(monkeypatch: pytest.MonkeyPatch, path: Path, port: int) -> Result:

@@ -22,7 +22,7 @@ def test_help_names_every_command() -> None:
         "check",
         "schema",
         "init",
-        "token",
+        "key",
         "demo",
         "install-service",
     ):

@@ -53,15 +53,15 @@ def test_it_loads_without_a_warning() -> None:
     assert config.nodes["vllm"].speaks is None
     assert config.nodes["llama-server"].max_streams is None
     desk = config.deployments["desk"]
-    assert (desk.auth, desk.nodes) == ("tokens", ("ollama", "vllm", "llama-server"))
+    assert (desk.auth, desk.nodes) == ("keys", ("ollama", "vllm", "llama-server"))
     assert desk.models == ("embed:1", "gemma2:9b", "no")
-    (token,) = config.tokens
-    assert (token.sha256, token.deployments) == (credential.sha256, ("desk",))
+    (key,) = config.keys
+    assert (key.sha256, key.deployments) == (credential.sha256, ("desk",))
 
 
-def test_it_never_holds_the_token() -> None:
+def test_it_never_holds_the_key() -> None:
     credential = mint()
-    assert credential.token not in starter_config(FOUND, "a:1", "a:2", credential)
+    assert credential.key not in starter_config(FOUND, "a:1", "a:2", credential)
 
 
 def test_the_suggestions_load_too() -> None:

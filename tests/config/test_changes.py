@@ -15,7 +15,7 @@ OLD: dict[str, Any] = {
         "b.c": {"url": "http://b"},
     },
     "deployments": {"d": {"nodes": ["a"], "aliases": {"x": "y", "z": "y"}}},
-    "tokens": [
+    "keys": [
         {"name": "t", "sha256": HASH, "deployments": ["d"]},
         {"name": "u", "sha256": "00" * 32, "deployments": ["d"]},
     ],
@@ -75,10 +75,10 @@ def test_equal_configurations() -> None:
             "changed",
             True,
         ),
-        ({"tokens": OLD["tokens"][:1]}, "tokens.u", "removed", True),
+        ({"keys": OLD["keys"][:1]}, "keys.u", "removed", True),
         (
-            {"tokens": [OLD["tokens"][0], {**OLD["tokens"][1], "sha256": "11" * 32}]},
-            "tokens.u.sha256",
+            {"keys": [OLD["keys"][0], {**OLD["keys"][1], "sha256": "11" * 32}]},
+            "keys.u.sha256",
             "changed",
             True,
         ),
@@ -89,8 +89,8 @@ def test_one_change(new: dict[str, Any], path: str, kind: str, reload: bool) -> 
     assert (change.path, change.kind, change.reload) == (path, kind, reload)
 
 
-def test_the_order_of_nodes_and_tokens_means_nothing() -> None:
-    assert changes(tokens=OLD["tokens"][::-1], nodes=dict(reversed(OLD["nodes"].items()))) == []
+def test_the_order_of_nodes_and_keys_means_nothing() -> None:
+    assert changes(keys=OLD["keys"][::-1], nodes=dict(reversed(OLD["nodes"].items()))) == []
 
 
 def test_renewed_certificates_need_no_restart() -> None:

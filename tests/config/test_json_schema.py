@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from casedesk_proxy.config.json_schema import DRAFT, config_schema
-from casedesk_proxy.config.keys import all_patterns
+from casedesk_proxy.config.settings import all_patterns
 from casedesk_proxy.config.tree import read_tree
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "config").glob("*.yaml"))
@@ -49,7 +49,7 @@ def test_it_accepts_the_examples(path: Path) -> None:
         {"nodes": {"a": {"url": "http://a", "api_key": {}}}},
         {"nodes": {"a": {"url": "http://a", "weight": 0}}},
         {"deployments": {"d": {"nodes": ["a"], "auth": "maybe"}}},
-        {"tokens": [{"name": "a", "sha256": "short", "deployments": []}]},
+        {"keys": [{"name": "a", "sha256": "short", "deployments": []}]},
     ],
 )
 def test_it_refuses_what_loading_refuses(change: dict[str, Any]) -> None:

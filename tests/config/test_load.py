@@ -28,7 +28,7 @@ deployments:
   desk:
     nodes: [gpu0]
     aliases: {{b: gemma2:9b, "a*": gemma2:9b}}
-tokens:
+keys:
   - {{name: alice, sha256: {HASH}, deployments: [desk]}}
 """
 BAD = """\
@@ -45,7 +45,7 @@ deployments:
   desk:
     nodes: [gpu1]
     auth: no
-tokens:
+keys:
   - {name: a, sha256: cdp-secret-2, deployments: [disk]}
 """
 
@@ -69,23 +69,24 @@ def test_a_good_file() -> None:
     assert node.api_key.env == "KEY"
     assert node.idle_timeout == 3600.0
     assert list(config.deployments["desk"].aliases) == ["b", "a*"]
-    assert config.tokens[0].sha256 == HASH
+    assert config.keys[0].sha256 == HASH
 
 
 def test_all_complaints_come_at_once_in_file_order() -> None:
     assert complaints(BAD) == [
-        "f:1:1: sever: unknown key; did you mean server?",
+        "f:1:1: sever: unknown setting; did you mean server?",
         "f:3:11: server.listen: is a number, but text is wanted; write 127.0.0.1:8080",
-        "f:4:3: server.max_boddy: unknown key; did you mean max_body?",
+        "f:4:3: server.max_boddy: unknown setting; did you mean max_body?",
         "f:7:10: nodes.gpu0.url: is not an http or https URL; write http://localhost:11434",
-        "f:8:5: nodes.gpu0.api_key: holds an unknown key; known keys here: env, file, credential",
+        "f:8:5: nodes.gpu0.api_key: holds an unknown setting;"
+        " known settings here: env, file, credential",
         "f:9:3: nodes.gpu0: stands here a second time; the first is in line 6; keep one of them",
         "f:12:13: deployments.desk.nodes[0]: there is no node 'gpu1'; did you mean gpu0?",
         "f:13:11: deployments.desk.auth: is false to YAML (as no, off);"
-        " it must be one of tokens, none",
-        "f:15:23: tokens[0].sha256: is a token itself, readable by whoever reads this file;"
-        " mint a new one with `casedesk-proxy token new` and paste the hash it prints",
-        "f:15:51: tokens[0].deployments[0]: there is no deployment 'disk'; did you mean desk?",
+        " it must be one of keys, none",
+        "f:15:23: keys[0].sha256: is a key itself, readable by whoever reads this file;"
+        " mint a new one with `casedesk-proxy key new` and paste the hash it prints",
+        "f:15:51: keys[0].deployments[0]: there is no deployment 'disk'; did you mean desk?",
     ]
 
 
@@ -160,7 +161,7 @@ def test_a_damaged_file_is_loaded_or_refused_in_words(data: st.DataObject) -> No
 
 
 WORDS = (
-    "server nodes deployments tokens default_deployment a url listen api_key env auth aliases"
+    "server nodes deployments keys default_deployment a url listen api_key env auth aliases"
     " name sha256 tls engine models"
 )
 KEYS = st.sampled_from(WORDS.split())

@@ -10,7 +10,7 @@ HASH = "ab" * 32
 GOOD = {
     "nodes": {"a": NODE},
     "deployments": {"d": {"nodes": ["a"]}},
-    "tokens": [{"name": "t", "sha256": HASH, "deployments": ["d"]}],
+    "keys": [{"name": "t", "sha256": HASH, "deployments": ["d"]}],
 }
 
 
@@ -44,7 +44,7 @@ def test_names_of_nothing_say_where_to_define_them() -> None:
 
 
 def test_a_file_needs_nodes_and_deployments() -> None:
-    messages = [message for _, message in found(nodes=None, deployments=None, tokens=[])]
+    messages = [message for _, message in found(nodes=None, deployments=None, keys=[])]
     assert messages == [
         "names no node; `casedesk-proxy init` looks for running ones",
         "names no deployment; add one: deployments: {desk: {nodes: [a node's name]}}",
@@ -64,12 +64,12 @@ def test_what_is_no_name_at_all_is_left_to_the_schema() -> None:
     assert found(deployments={"d": {"nodes": [5, "a"]}}) == []
 
 
-def test_tokens_are_unique_and_open_what_exists() -> None:
+def test_keys_are_unique_and_open_what_exists() -> None:
     again = {"name": "t", "sha256": HASH.upper(), "deployments": ["x"]}
-    assert found(tokens=[*GOOD["tokens"], again]) == [  # type: ignore[misc]
-        (("tokens", 1, "name"), "is that of tokens[0] too; give each token its own name"),
-        (("tokens", 1, "sha256"), "is that of tokens[0] too; mint another token"),
-        (("tokens", 1, "deployments", 0), "there is no deployment 'x'; known: d"),
+    assert found(keys=[*GOOD["keys"], again]) == [  # type: ignore[misc]
+        (("keys", 1, "name"), "is that of keys[0] too; give each key its own name"),
+        (("keys", 1, "sha256"), "is that of keys[0] too; mint another key"),
+        (("keys", 1, "deployments", 0), "there is no deployment 'x'; known: d"),
     ]
 
 
@@ -167,18 +167,18 @@ def test_aliases_of_models_that_the_deployment_leaves_out() -> None:
 
 def test_a_node_that_speaks_nothing() -> None:
     assert found(nodes={"a": {**NODE, "speaks": []}}) == [
-        (("nodes", "a", "speaks"), "names no protocol; leave the key out")
+        (("nodes", "a", "speaks"), "names no protocol; leave it out")
     ]
 
 
-def test_a_deployment_that_no_token_opens() -> None:
-    assert warned(tokens=[]) == [(("deployments", "d"), "wants tokens, but no token opens it")]
-    assert warned(tokens=[], deployments={"d": {"nodes": ["a"], "auth": "none"}}) == []
+def test_a_deployment_that_no_key_opens() -> None:
+    assert warned(keys=[]) == [(("deployments", "d"), "wants keys, but no key opens it")]
+    assert warned(keys=[], deployments={"d": {"nodes": ["a"], "auth": "none"}}) == []
 
 
-def test_a_token_that_opens_nothing() -> None:
-    tokens = [*GOOD["tokens"], {"name": "u", "sha256": "00" * 32, "deployments": []}]  # type: ignore[misc]
-    assert warned(tokens=tokens) == [(("tokens", 1, "deployments"), "the token opens nothing")]
+def test_a_key_that_opens_nothing() -> None:
+    keys = [*GOOD["keys"], {"name": "u", "sha256": "00" * 32, "deployments": []}]  # type: ignore[misc]
+    assert warned(keys=keys) == [(("keys", 1, "deployments"), "the key opens nothing")]
 
 
 def test_an_open_deployment_on_the_network() -> None:
@@ -191,7 +191,7 @@ def test_an_open_deployment_on_the_network() -> None:
 
 
 @pytest.mark.parametrize("junk", [None, 5, "x", [], {}, [None], {"a": None}, [[1]], {"a": [{}]}])
-@pytest.mark.parametrize("key", ["server", "nodes", "deployments", "tokens", "default_deployment"])
+@pytest.mark.parametrize("key", ["server", "nodes", "deployments", "keys", "default_deployment"])
 def test_wrong_types_are_left_to_the_schema(key: str, junk: object) -> None:
     cross_check({**GOOD, key: junk})
 

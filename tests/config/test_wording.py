@@ -57,12 +57,12 @@ def told(section: str, line: str) -> str:
         (
             "server",
             "max_streams: 3",
-            "server.max_streams: unknown key here; it belongs at nodes.NAME.max_streams",
+            "server.max_streams: unknown setting here; it belongs at nodes.NAME.max_streams",
         ),
         (
             "server",
             "max-body: 3",
-            "server.max-body: unknown key; did you mean max_body?",
+            "server.max-body: unknown setting; did you mean max_body?",
         ),
         (
             "server",
@@ -88,7 +88,7 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "url:",
-            "nodes.a.url: is empty, but text is wanted; write a value, or leave the key out",
+            "nodes.a.url: is empty, but text is wanted; write a value, or leave it out",
         ),
         (
             "nodes",
@@ -163,7 +163,7 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "api_key: {environ: A}",
-            "nodes.a.api_key.environ: unknown key; did you mean env?",
+            "nodes.a.api_key.environ: unknown setting; did you mean env?",
         ),
         (
             "nodes",
@@ -190,7 +190,7 @@ def told(section: str, line: str) -> str:
         (
             "deployments",
             "auth: off",
-            "deployments.d.auth: is false to YAML (as no, off); it must be one of tokens, none",
+            "deployments.d.auth: is false to YAML (as no, off); it must be one of keys, none",
         ),
         (
             "deployments",
@@ -214,7 +214,7 @@ def told(section: str, line: str) -> str:
             "deployments",
             "aliases:",
             "deployments.d.aliases: is empty, but a mapping (key: value lines) is wanted;"
-            " write {} for none, or leave the key out",
+            " write {} for none, or leave it out",
         ),
         (
             "deployments",
@@ -234,10 +234,10 @@ def told(section: str, line: str) -> str:
         (
             "deployments",
             "colour: red",
-            "deployments.d.colour: unknown key; known keys here: auth, nodes, models, aliases,"
-            " prefix, policy, max_waiting, queue_timeout, failover_timeout, connect_timeout,"
-            " first_byte_timeout, idle_timeout, heartbeat, heartbeat_verbatim, unknown_fields,"
-            " unknown_tools, count_prompt, client_stall_timeout",
+            "deployments.d.colour: unknown setting; known settings here: auth, nodes, models,"
+            " aliases, prefix, policy, max_waiting, queue_timeout, failover_timeout,"
+            " connect_timeout, first_byte_timeout, idle_timeout, heartbeat, heartbeat_verbatim,"
+            " unknown_fields, unknown_tools, count_prompt, client_stall_timeout",
         ),
     ],
 )
@@ -260,22 +260,22 @@ def test_the_nearest_name(name: str, found: str | None) -> None:
 
 
 HASH = "ab" * 32
-TOKENS = """\
+KEYS = """\
 nodes: {a: {url: "http://h:1"}}
 deployments: {d: {nodes: [a]}}
 """
 
 
-def complaints_about(tokens: str) -> list[str]:
+def complaints_about(keys: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
-        load_config(TOKENS + tokens, "f")
+        load_config(KEYS + keys, "f")
     return [str(one).partition(": ")[2] for one in raised.value.complaints]
 
 
 def test_no_default_deployment_is_null() -> None:
     assert complaints_about("default_deployment: no\n") == [
         "default_deployment: is false to YAML (as no, off), but text is wanted;"
-        " write null, or leave the key out, for none"
+        " write null, or leave it out, for none"
     ]
 
 
@@ -285,18 +285,18 @@ def test_a_mapping_that_is_no_name_with_a_space_in_it() -> None:
     )
 
 
-def test_a_list_of_tokens_that_was_emptied() -> None:
-    assert complaints_about("tokens:\n") == [
-        "tokens: is empty, but a list is wanted; write [] for none, or leave the key out"
+def test_a_list_of_keys_that_was_emptied() -> None:
+    assert complaints_about("keys:\n") == [
+        "keys: is empty, but a list is wanted; write [] for none, or leave it out"
     ]
 
 
 @pytest.mark.parametrize("key", ["token", "key", "Secret", "hash", "password"])
-def test_a_token_under_another_name_is_explained_and_not_repeated(key: str) -> None:
-    (told,) = complaints_about(f"tokens:\n- {{name: n, {key}: cdp-hush, deployments: [d]}}\n")
+def test_a_key_under_another_name_is_explained_and_not_repeated(key: str) -> None:
+    (told,) = complaints_about(f"keys:\n- {{name: n, {key}: cdp-hush, deployments: [d]}}\n")
     assert told == (
-        f"tokens[0].{key}: unknown key; the file holds the token's hash alone; write sha256: HASH;"
-        " `casedesk-proxy token new` mints one and prints the lines to paste"
+        f"keys[0].{key}: unknown setting; the file holds the hash of a key alone; write"
+        " sha256: HASH; `casedesk-proxy key new` mints one and prints the lines to paste"
     )
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from casedesk_proxy.simulator.app import Received
-from tests.fixtures.proxy import ProxyProcess, proxy_process, token_entry
+from tests.fixtures.proxy import ProxyProcess, key_entry, proxy_process
 from tests.fixtures.simulated import SimulatorThread
 from tests.nodes.llama_server import LlamaNode
 
 #: What clients may send: for one deployment, for several, and for another one.
-TOKEN, WIDE_TOKEN, FOREIGN_TOKEN = "desk-token-1", "wide-token-2", "foreign-token-3"
+KEY, WIDE_KEY, FOREIGN_KEY = "desk-key-1", "wide-key-2", "foreign-key-3"
 NODE_KEY = "key-of-the-node"
 
 
@@ -36,7 +36,7 @@ class Desk:
         what the client let itself in with."""
         received = self.node.calls()[-1]
         seen = repr((received.target, received.headers, received.body))
-        assert not [token for token in (TOKEN, WIDE_TOKEN, FOREIGN_TOKEN) if token in seen]
+        assert not [key for key in (KEY, WIDE_KEY, FOREIGN_KEY) if key in seen]
         return received
 
 
@@ -63,10 +63,10 @@ def desk_process(
             "open": {"nodes": ["sim"], "auth": "none"},
             "prefixed": {"nodes": ["sim"], "prefix": "desk-"},
         },
-        "tokens": [
-            token_entry(TOKEN, "desk"),
-            token_entry(WIDE_TOKEN, "desk", "lab", "prefixed", name="bob"),
-            token_entry(FOREIGN_TOKEN, "lab", name="carol"),
+        "keys": [
+            key_entry(KEY, "desk"),
+            key_entry(WIDE_KEY, "desk", "lab", "prefixed", name="bob"),
+            key_entry(FOREIGN_KEY, "lab", name="carol"),
         ],
     }
     folder = tmp_path_factory.mktemp("desk")

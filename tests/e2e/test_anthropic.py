@@ -10,14 +10,14 @@ import pytest
 
 from casedesk_proxy.simulator.answer import say
 from casedesk_proxy.simulator.script import HEADER
-from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, WIDE_KEY, Desk
 
 ANSWER = say("good day")
 MOUNTS = ("/proxy/desk/anthropic", "/proxy/desk/anthropic/v1", "")
 ASKED: dict[str, Any] = {"max_tokens": 1000, "messages": [{"role": "user", "content": "good day"}]}
 
 
-def client(base: str, key: str | None = TOKEN, **more: Any) -> anthropic.Anthropic:
+def client(base: str, key: str | None = KEY, **more: Any) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, **more)
 
 
@@ -54,7 +54,7 @@ def test_raw_stream(desk: Desk) -> None:
 
 
 async def test_async_client(desk: Desk) -> None:
-    ai = anthropic.AsyncAnthropic(base_url=desk.mount("anthropic"), api_key=TOKEN, max_retries=0)
+    ai = anthropic.AsyncAnthropic(base_url=desk.mount("anthropic"), api_key=KEY, max_retries=0)
     async with ai:
         message = await ai.messages.create(model="sim", **ASKED)
         assert message.content[0].text == ANSWER
@@ -83,13 +83,13 @@ def test_models(desk: Desk, mount: str) -> None:
 @pytest.mark.parametrize(
     "credential",
     [
-        {"api_key": TOKEN},
-        {"auth_token": TOKEN},
-        {"api_key": "dummy", "default_headers": {"Authorization": f"Bearer {TOKEN}"}},
-        {"auth_token": TOKEN, "default_headers": {"x-api-key": "dummy"}},
+        {"api_key": KEY},
+        {"auth_token": KEY},
+        {"api_key": "dummy", "default_headers": {"Authorization": f"Bearer {KEY}"}},
+        {"auth_token": KEY, "default_headers": {"x-api-key": "dummy"}},
         {
             "api_key": "dummy",
-            "default_headers": {"Authorization": anthropic.Omit(), "X-Api-Key": TOKEN},
+            "default_headers": {"Authorization": anthropic.Omit(), "X-Api-Key": KEY},
         },
     ],
 )
@@ -126,12 +126,12 @@ def stream(ai: anthropic.Anthropic, model: str) -> Any:
     ("key", "model", "wanted"),
     [
         ("wrong", "sim", anthropic.AuthenticationError),
-        (FOREIGN_TOKEN, "sim", anthropic.PermissionDeniedError),
-        (TOKEN, "nobody", anthropic.NotFoundError),
-        (TOKEN, "sim-error-400", anthropic.BadRequestError),
-        (TOKEN, "sim-error-429", anthropic.RateLimitError),
-        (TOKEN, "sim-error-500", anthropic.InternalServerError),
-        (TOKEN, "sim-error-529", anthropic.APIStatusError),
+        (FOREIGN_KEY, "sim", anthropic.PermissionDeniedError),
+        (KEY, "nobody", anthropic.NotFoundError),
+        (KEY, "sim-error-400", anthropic.BadRequestError),
+        (KEY, "sim-error-429", anthropic.RateLimitError),
+        (KEY, "sim-error-500", anthropic.InternalServerError),
+        (KEY, "sim-error-529", anthropic.APIStatusError),
     ],
 )
 def test_errors(
@@ -175,7 +175,7 @@ def test_a_query_on_the_path(desk: Desk) -> None:
 def test_real_node(desk: Desk) -> None:
     from tests.nodes.tiny_model import REPLY
 
-    with client(desk.mount("anthropic", "lab"), WIDE_TOKEN) as ai:
+    with client(desk.mount("anthropic", "lab"), WIDE_KEY) as ai:
         message = ai.messages.create(model="tiny", **ASKED)
         with ai.messages.stream(model="gemma2:9b", **ASKED) as made:
             assert "".join(made.text_stream) == REPLY
@@ -193,7 +193,7 @@ def test_real_node_with_tools_and_limits(desk: Desk) -> None:
         "name": "get_weather",
         "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
     }
-    with client(desk.mount("anthropic", "lab"), WIDE_TOKEN) as ai:
+    with client(desk.mount("anthropic", "lab"), WIDE_KEY) as ai:
         called = ai.messages.create(model="tiny", tools=[tool], **ASKED)
         cut = ai.messages.create(model="tiny", max_tokens=5, messages=ASKED["messages"])
     assert called.stop_reason == "tool_use"

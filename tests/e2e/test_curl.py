@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.simulator.answer import say
-from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, WIDE_KEY, Desk
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, request
 
 BODY = {"contents": [{"parts": [{"text": "good day"}]}]}
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "good day"}]}
 MESSAGES = {**CHAT, "max_tokens": 1000}
-BEARER = f"Authorization: Bearer {TOKEN}"
+BEARER = f"Authorization: Bearer {KEY}"
 VERSION = "anthropic-version: 2023-06-01"
 
 
@@ -58,16 +58,16 @@ async def test_odd_paths_mean_what_their_writers_meant(
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("key=TOKEN", ""),
-        ("alt=sse&key=TOKEN", "?alt=sse"),
-        ("key=TOKEN&alt=sse", "?alt=sse"),
-        ("a=1&%6Bey=TOKEN&a=%31&&b", "?a=1&a=%31&&b"),
-        ("key=TOKEN&key=other&x=%E2%82%AC+%20", "?x=%E2%82%AC+%20"),
-        ("keys=1&monkey=2&key=TOKEN", "?keys=1&monkey=2"),
+        ("key=KEY", ""),
+        ("alt=sse&key=KEY", "?alt=sse"),
+        ("key=KEY&alt=sse", "?alt=sse"),
+        ("a=1&%6Bey=KEY&a=%31&&b", "?a=1&a=%31&&b"),
+        ("key=KEY&key=other&x=%E2%82%AC+%20", "?x=%E2%82%AC+%20"),
+        ("keys=1&monkey=2&key=KEY", "?keys=1&monkey=2"),
     ],
 )
 async def test_queries_lose_nothing_but_the_key(desk: Desk, query: str, found: str) -> None:
-    target = f"/v1beta/models/sim:streamGenerateContent?{query.replace('TOKEN', TOKEN)}"
+    target = f"/v1beta/models/sim:streamGenerateContent?{query.replace('KEY', KEY)}"
     reply = await ask(desk.url, request(target, BODY))
     assert reply.status == 200, reply.body
     assert desk.last().target == f"/v1beta/models/sim:streamGenerateContent{found}"
@@ -182,7 +182,7 @@ def kind(reply: Message) -> Any:
         (["x-api-key: wrong"], 401, ("UNAUTHENTICATED", *["authentication_error"] * 2)),
         (["Authorization: Bearer "], 401, ("UNAUTHENTICATED", *["authentication_error"] * 2)),
         (
-            [f"x-goog-api-key: {FOREIGN_TOKEN}"],
+            [f"x-goog-api-key: {FOREIGN_KEY}"],
             403,
             ("PERMISSION_DENIED", "permission_error", "permission_error"),
         ),
@@ -211,7 +211,7 @@ async def test_refusals_speak_the_clients_language(
     [
         ([BEARER], {"object", "data", "models"}),
         ([BEARER, VERSION], {"data", "has_more", "first_id", "last_id"}),
-        ([f"x-goog-api-key: {TOKEN}"], {"models"}),
+        ([f"x-goog-api-key: {KEY}"], {"models"}),
     ],
 )
 async def test_the_shared_list_speaks_to_whoever_asks(
@@ -221,11 +221,11 @@ async def test_the_shared_list_speaks_to_whoever_asks(
     assert set(json.loads(reply.body)) == shape
 
 
-async def test_the_bare_mounts_serve_the_tokens_only_deployment(desk: Desk) -> None:
-    """Carol's token opens nothing but the lab, bob's also desk, which is the default."""
-    asked = request("/v1/models", None, f"Authorization: Bearer {FOREIGN_TOKEN}")
+async def test_the_bare_mounts_serve_the_keys_only_deployment(desk: Desk) -> None:
+    """Carol's key opens nothing but the lab, bob's also desk, which is the default."""
+    asked = request("/v1/models", None, f"Authorization: Bearer {FOREIGN_KEY}")
     lab = {one["id"] for one in json.loads((await ask(desk.url, asked)).body)["data"]}
-    asked = request("/v1/models", None, f"Authorization: Bearer {WIDE_TOKEN}")
+    asked = request("/v1/models", None, f"Authorization: Bearer {WIDE_KEY}")
     both = {one["id"] for one in json.loads((await ask(desk.url, asked)).body)["data"]}
     assert "tiny" in lab
     assert "sim" not in lab
@@ -244,7 +244,7 @@ async def test_the_log_tells_of_every_exchange(
     desk: Desk, mount: str, target: str, body: dict[str, Any]
 ) -> None:
     path = mount + target.format(model="sim")
-    path += ("&" if "?" in path else "?") + f"key={TOKEN}"
+    path += ("&" if "?" in path else "?") + f"key={KEY}"
     reply = await ask(desk.url, request(path, body, VERSION))
     name = reply.value("x-request-id").decode()
     line = desk.proxy.find(rf".*{name}.*\n")[0]
@@ -253,7 +253,7 @@ async def test_the_log_tells_of_every_exchange(
         "deployment": "desk",
         "model": "sim",
         "node": "sim",
-        "token": "alice",
+        "key": "alice",
         "surface": mount.rpartition("/")[2],
         "status": "200",
         "end": "completed",
@@ -265,4 +265,4 @@ async def test_the_log_tells_of_every_exchange(
         del wanted["prompt_tokens"], wanted["output_tokens"]
     assert {key: facts.get(key) for key in wanted} == wanted
     assert int(facts["bytes_out"]) >= len(reply.body)
-    assert not [secret for secret in (TOKEN, NODE_KEY, "good day") if secret in line]
+    assert not [secret for secret in (KEY, NODE_KEY, "good day") if secret in line]

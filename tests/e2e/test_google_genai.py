@@ -12,7 +12,7 @@ from google.genai import errors, types
 
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.script import HEADER
-from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, WIDE_KEY, Desk
 
 ANSWER = say("good day")
 MOUNTS = ("/proxy/desk/gemini", "/genai", "")
@@ -22,7 +22,7 @@ VERSIONS = ("v1", "v1beta")
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
 
-def client(base: str, key: str = TOKEN, version: str | None = None, **headers: str) -> genai.Client:
+def client(base: str, key: str = KEY, version: str | None = None, **headers: str) -> genai.Client:
     options = types.HttpOptions(base_url=base, api_version=version, headers=headers or None)
     return genai.Client(api_key=key, vertexai=False, http_options=options)
 
@@ -112,7 +112,7 @@ def test_models(desk: Desk, mount: str) -> None:
 
 
 def test_a_prefix_is_shown_and_taken_off(desk: Desk) -> None:
-    with client(desk.mount("gemini", "prefixed"), WIDE_TOKEN) as ai:
+    with client(desk.mount("gemini", "prefixed"), WIDE_KEY) as ai:
         names = {model.name for model in ai.models.list()}
         reply = ai.models.generate_content(model="desk-gemma2:9b", contents="good day")
     assert "models/desk-gemma2:9b" in names
@@ -150,9 +150,9 @@ def test_goog_headers_and_body_arrive_untouched(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("key", "headers"),
     [
-        (TOKEN, {}),
-        ("dummy", {"Authorization": f"Bearer {TOKEN}"}),
-        (TOKEN, {"X-Goog-Api-Key": "another line, behind the first"}),
+        (KEY, {}),
+        ("dummy", {"Authorization": f"Bearer {KEY}"}),
+        (KEY, {"X-Goog-Api-Key": "another line, behind the first"}),
     ],
 )
 def test_every_credential_it_can_send(desk: Desk, key: str, headers: dict[str, str]) -> None:
@@ -164,7 +164,7 @@ def test_every_credential_it_can_send(desk: Desk, key: str, headers: dict[str, s
 
 @pytest.mark.parametrize(
     ("key", "headers"),
-    [(TOKEN, {"Authorization": "Bearer wrong"}), ("wrong", {"X-Goog-Api-Key": TOKEN})],
+    [(KEY, {"Authorization": "Bearer wrong"}), ("wrong", {"X-Goog-Api-Key": KEY})],
 )
 def test_a_wrong_first_credential_is_not_mended_by_a_second(
     desk: Desk, key: str, headers: dict[str, str]
@@ -190,7 +190,7 @@ def test_a_key_in_the_base_url_never_reaches_the_node(desk: Desk) -> None:
 
 def test_vertex_paths(desk: Desk) -> None:
     options = types.HttpOptions(base_url=desk.mount("gemini"))
-    with genai.Client(vertexai=True, api_key=TOKEN, http_options=options) as ai:
+    with genai.Client(vertexai=True, api_key=KEY, http_options=options) as ai:
         assert ai.models.generate_content(model="sim", contents="good day").text == ANSWER
     assert desk.last().target == "/v1beta/models/sim:generateContent"
 
@@ -208,10 +208,10 @@ def stream(ai: genai.Client, model: str) -> Any:
     ("key", "model", "code", "status"),
     [
         ("wrong", "sim", 401, "UNAUTHENTICATED"),
-        (FOREIGN_TOKEN, "sim", 403, "PERMISSION_DENIED"),
-        (TOKEN, "nobody", 404, "NOT_FOUND"),
-        (TOKEN, "sim-error-400", 400, "INVALID_ARGUMENT"),
-        (TOKEN, "sim-error-429", 429, "RESOURCE_EXHAUSTED"),
+        (FOREIGN_KEY, "sim", 403, "PERMISSION_DENIED"),
+        (KEY, "nobody", 404, "NOT_FOUND"),
+        (KEY, "sim-error-400", 400, "INVALID_ARGUMENT"),
+        (KEY, "sim-error-429", 429, "RESOURCE_EXHAUSTED"),
     ],
 )
 def test_client_errors(

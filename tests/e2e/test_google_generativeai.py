@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.simulator.answer import embed, say
-from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, Desk
 
 with warnings.catch_warnings():
     # It announces its own end, and that of this Python's support, when it is imported.
@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 ANSWER = say("good day")
 
 
-def configure(base: str, key: str = TOKEN) -> None:
+def configure(base: str, key: str = KEY) -> None:
     options = {"api_endpoint": base}
     sdk.configure(api_key=key, transport="rest", client_options=options)
 
@@ -87,8 +87,8 @@ def test_an_open_deployment_takes_the_documented_dummy(desk: Desk) -> None:
     ("key", "model", "wanted"),
     [
         ("wrong", "sim", exceptions.Unauthorized),
-        (FOREIGN_TOKEN, "sim", exceptions.Forbidden),
-        (TOKEN, "nobody", exceptions.NotFound),
+        (FOREIGN_KEY, "sim", exceptions.Forbidden),
+        (KEY, "nobody", exceptions.NotFound),
     ],
 )
 def test_errors(desk: Desk, key: str, model: str, wanted: type[Any], stream: bool) -> None:

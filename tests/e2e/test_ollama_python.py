@@ -14,11 +14,11 @@ import openai
 import pytest
 
 from casedesk_proxy.replying.record import ExchangeRecord
-from tests.fixtures.proxy import RunningGateway, proxy_here, token_entry
+from tests.fixtures.proxy import RunningGateway, key_entry, proxy_here
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.recorded_nodes import OLLAMA, OLLAMA_MISSING, RecordedNode
 
-TOKEN = "cdp-the-token"
+KEY = "cdp-the-key"
 SAID = "Hello, this is a tiny test model. It says café 😀 and stops here."
 HI = [{"role": "user", "content": "hi"}]
 REPLIES = Path(__file__).parents[1] / "corpus" / "replies"
@@ -68,7 +68,7 @@ async def proxy(node: Ollama) -> AsyncIterator[RunningGateway]:
     config = {
         "nodes": {"n": {"url": node.url}},
         "deployments": {"desk": {"nodes": ["n"], "aliases": {"fast": "tiny"}}},
-        "tokens": [token_entry(TOKEN, "desk")],
+        "keys": [key_entry(KEY, "desk")],
     }
     async with proxy_here(config) as running:
         await running.gateway.metadata.refresh()
@@ -78,9 +78,9 @@ async def proxy(node: Ollama) -> AsyncIterator[RunningGateway]:
 
 @asynccontextmanager
 async def client(
-    proxy: RunningGateway, base: str = "/proxy/desk/ollama", token: str = TOKEN
+    proxy: RunningGateway, base: str = "/proxy/desk/ollama", key: str = KEY
 ) -> AsyncIterator[Any]:
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {key}"}
     async with ollama.AsyncClient(host=proxy.url + base, headers=headers) as ai:
         yield ai
 
@@ -104,7 +104,7 @@ async def test_chat(proxy: RunningGateway, node: Ollama, base: str) -> None:
 
 
 async def test_a_client_that_blocks(proxy: RunningGateway) -> None:
-    headers = {"Authorization": f"Bearer {TOKEN}"}
+    headers = {"Authorization": f"Bearer {KEY}"}
 
     def talk() -> list[str]:
         with ollama.Client(host=f"{proxy.url}/proxy/desk/ollama", headers=headers) as ai:
@@ -132,7 +132,7 @@ async def test_the_rest_of_the_api(proxy: RunningGateway, node: Ollama) -> None:
 async def test_a_key_from_the_environment(
     proxy: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OLLAMA_API_KEY", TOKEN)
+    monkeypatch.setenv("OLLAMA_API_KEY", KEY)
     monkeypatch.setenv("OLLAMA_HOST", f"{proxy.url}/proxy/desk/ollama")
     async with ollama.AsyncClient() as ai:
         made = await ai.chat("tiny", HI)
@@ -155,8 +155,8 @@ async def test_a_stream_that_breaks_is_noticed(
 
 
 async def test_errors_are_ollama_s(proxy: RunningGateway) -> None:
-    async with client(proxy, token="cdp-wrong") as stranger, client(proxy) as ai:
-        with pytest.raises(ollama.ResponseError, match="token is not known") as wrong:
+    async with client(proxy, key="cdp-wrong") as stranger, client(proxy) as ai:
+        with pytest.raises(ollama.ResponseError, match="key is not known") as wrong:
             await stranger.chat("tiny", HI)
         assert wrong.value.status_code == 401
         with pytest.raises(ollama.ResponseError, match="model 'nope' not found") as unknown:
@@ -170,7 +170,7 @@ async def test_errors_are_ollama_s(proxy: RunningGateway) -> None:
 
 async def test_what_is_openai_s_works_beside_it(proxy: RunningGateway) -> None:
     base = f"{proxy.url}/proxy/desk/ollama/v1"
-    async with openai.AsyncOpenAI(base_url=base, api_key=TOKEN, max_retries=0) as ai:
+    async with openai.AsyncOpenAI(base_url=base, api_key=KEY, max_retries=0) as ai:
         made = await ai.chat.completions.create(model="fast", messages=HI)  # type: ignore[arg-type]
         assert made.choices[0].message.content == SAID
         assert [one.id async for one in ai.models.list()]

@@ -10,14 +10,14 @@ import pytest
 
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.script import HEADER
-from tests.e2e.conftest import FOREIGN_TOKEN, NODE_KEY, TOKEN, WIDE_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, WIDE_KEY, Desk
 
 ANSWER = say("good day")
 MOUNTS = ("/proxy/desk/openai/v1", "/proxy/desk/openai", "/v1")
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "good day"}]}
 
 
-def client(base: str, key: str = TOKEN, **more: Any) -> openai.OpenAI:
+def client(base: str, key: str = KEY, **more: Any) -> openai.OpenAI:
     return openai.OpenAI(base_url=base, api_key=key, max_retries=0, **more)
 
 
@@ -59,7 +59,7 @@ def test_stream_helper(desk: Desk) -> None:
 
 
 async def test_async_client(desk: Desk) -> None:
-    ai = openai.AsyncOpenAI(base_url=desk.mount("openai"), api_key=TOKEN, max_retries=0)
+    ai = openai.AsyncOpenAI(base_url=desk.mount("openai"), api_key=KEY, max_retries=0)
     async with ai:
         made = await ai.chat.completions.create(model="sim", **ASKED)
         assert made.choices[0].message.content == ANSWER
@@ -100,11 +100,11 @@ def test_models(desk: Desk, mount: str) -> None:
 @pytest.mark.parametrize(
     ("key", "headers"),
     [
-        (TOKEN, {}),
-        (TOKEN, {"x-api-key": "dummy"}),
-        ("dummy", {"Authorization": f"Bearer {TOKEN}"}),
-        ("dummy", {"Authorization": openai.Omit(), "x-goog-api-key": TOKEN}),
-        ("dummy", {"Authorization": openai.Omit(), "x-api-key": TOKEN}),
+        (KEY, {}),
+        (KEY, {"x-api-key": "dummy"}),
+        ("dummy", {"Authorization": f"Bearer {KEY}"}),
+        ("dummy", {"Authorization": openai.Omit(), "x-goog-api-key": KEY}),
+        ("dummy", {"Authorization": openai.Omit(), "x-api-key": KEY}),
     ],
 )
 def test_every_credential_it_can_send(desk: Desk, key: str, headers: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ def test_every_credential_it_can_send(desk: Desk, key: str, headers: dict[str, A
 
 
 def test_a_key_in_the_query_is_cut_out(desk: Desk) -> None:
-    query = {"key": TOKEN, "x": "1"}
+    query = {"key": KEY, "x": "1"}
     headers = {"Authorization": openai.Omit()}
     with client(desk.mount("openai"), default_query=query) as ai:
         assert ai.chat.completions.create(model="sim", extra_headers=headers, **ASKED).id
@@ -141,11 +141,11 @@ def vectors(ai: openai.OpenAI, model: str) -> Any:
     ("key", "model", "wanted"),
     [
         ("wrong", "sim", openai.AuthenticationError),
-        (FOREIGN_TOKEN, "sim", openai.PermissionDeniedError),
-        (TOKEN, "nobody", openai.NotFoundError),
-        (TOKEN, "sim-error-400", openai.BadRequestError),
-        (TOKEN, "sim-error-429", openai.RateLimitError),
-        (TOKEN, "sim-error-500", openai.InternalServerError),
+        (FOREIGN_KEY, "sim", openai.PermissionDeniedError),
+        (KEY, "nobody", openai.NotFoundError),
+        (KEY, "sim-error-400", openai.BadRequestError),
+        (KEY, "sim-error-429", openai.RateLimitError),
+        (KEY, "sim-error-500", openai.InternalServerError),
     ],
 )
 def test_errors(
@@ -173,7 +173,7 @@ def test_a_stream_cut_inside_an_event_is_noticed(desk: Desk) -> None:
 def test_real_node(desk: Desk) -> None:
     from tests.nodes.tiny_model import REPLY
 
-    with client(desk.mount("openai", "lab"), WIDE_TOKEN) as ai:
+    with client(desk.mount("openai", "lab"), WIDE_KEY) as ai:
         made = ai.chat.completions.create(model="tiny", **ASKED)
         chunks = stream(ai, "gemma2:9b")
         plain = ai.completions.create(model="tiny", prompt="x", max_tokens=3)
@@ -190,7 +190,7 @@ def test_real_node_streams_every_word_in_order(desk: Desk) -> None:
     from tests.nodes.tiny_model import RING
 
     asked = {"messages": [{"role": "user", "content": "endless"}], "max_tokens": 2000}
-    with client(desk.mount("openai", "lab"), WIDE_TOKEN) as ai:
+    with client(desk.mount("openai", "lab"), WIDE_KEY) as ai:
         chunks = list(ai.chat.completions.create(model="tiny", stream=True, **asked))
     words = text_of(chunks).split()
     assert words == [RING[number % len(RING)] for number in range(2000)]
@@ -200,7 +200,7 @@ def test_real_node_with_tools_and_schema(desk: Desk) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     tool = {"type": "function", "function": {"name": "get_weather", "parameters": schema}}
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    with client(desk.mount("openai", "lab"), WIDE_TOKEN) as ai:
+    with client(desk.mount("openai", "lab"), WIDE_KEY) as ai:
         called = ai.chat.completions.create(model="tiny", tools=[tool], **ASKED)
         shaped = ai.chat.completions.create(
             model="tiny", response_format=wanted, temperature=0, **ASKED

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.e2e.conftest import FOREIGN_TOKEN, Desk
+from tests.e2e.conftest import FOREIGN_KEY, Desk
 
 HELLO = "Hello, this is a tiny test model. It says café 😀 and stops here."
 MOUNTS = ("/proxy/lab/openai/v1", "/v1", "/proxy/lab/openai")
@@ -23,7 +23,7 @@ MCP: dict[str, Any] = {
 @pytest.fixture(params=MOUNTS)
 async def client(request: Any, desk: Desk) -> AsyncIterator[openai.AsyncOpenAI]:
     url = desk.url + request.param
-    async with openai.AsyncOpenAI(base_url=url, api_key=FOREIGN_TOKEN, max_retries=0) as made:
+    async with openai.AsyncOpenAI(base_url=url, api_key=FOREIGN_KEY, max_retries=0) as made:
         yield made
 
 
@@ -107,7 +107,7 @@ async def test_what_is_not_stored_is_not_found(client: openai.AsyncOpenAI) -> No
 
 async def test_the_log_has_the_usage(desk: Desk) -> None:
     url = desk.url + "/proxy/lab/openai/v1"
-    async with openai.AsyncOpenAI(base_url=url, api_key=FOREIGN_TOKEN) as client:
+    async with openai.AsyncOpenAI(base_url=url, api_key=FOREIGN_KEY) as client:
         reply = await client.responses.create(model="tiny", input="Hello")
     assert reply.usage
     wanted = rf"surface=responses .*output_tokens={reply.usage.output_tokens}"

@@ -28,9 +28,9 @@ nodes:
     probe_interval: 0, api_key: "key-of-the-node"}}
 deployments:
   d: {{nodes: [n], aliases: {{mine: m}}}}
-tokens: [{{name: alice, sha256: "{hash}", deployments: [d]}}]
+keys: [{{name: alice, sha256: "{hash}", deployments: [d]}}]
 """
-TOKEN = "token-of-alice"
+KEY = "key-of-alice"
 
 
 def whole(body: bytes, status: bytes = b"200 OK", kind: bytes = b"application/json") -> bytes:
@@ -71,7 +71,7 @@ class Exchange:
     target: str
     body: dict[str, object]
     pieces: tuple[bytes, ...] = ()
-    headers: str = f"Authorization: Bearer {TOKEN}\r\n"
+    headers: str = f"Authorization: Bearer {KEY}\r\n"
 
     def request(self) -> bytes:
         data = json.dumps(self.body).encode()
@@ -89,7 +89,7 @@ def chat(*pieces: bytes, model: str = "m", said: str = "x", **more: object) -> E
 
 def gemini(action: str, *pieces: bytes) -> Exchange:
     body: dict[str, object] = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
-    headers = f"x-goog-api-key: {TOKEN}\r\n"
+    headers = f"x-goog-api-key: {KEY}\r\n"
     return Exchange(f"/v1beta/models/m:{action}", body, pieces, headers)
 
 
@@ -105,13 +105,13 @@ EXCHANGES = {
         "/v1/messages",
         {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
         (whole(MESSAGE),),
-        f"x-api-key: {TOKEN}\r\nanthropic-version: 2023-06-01\r\n",
+        f"x-api-key: {KEY}\r\nanthropic-version: 2023-06-01\r\n",
     ),
     "an error": chat(whole(b'{"error":{"message":"too long"}}', b"400 Bad Request")),
     "an error with status 200": chat(whole(b'{"error":{"message":"bad","code":400}}')),
     "no such model": chat(model="other"),
-    "no token": Exchange("/v1/chat/completions", {"model": "m"}, headers=""),
-    "another token": Exchange("/v1/chat/completions", {"model": "m"}, headers="x-api-key: no\r\n"),
+    "no key": Exchange("/v1/chat/completions", {"model": "m"}, headers=""),
+    "another key": Exchange("/v1/chat/completions", {"model": "m"}, headers="x-api-key: no\r\n"),
     "a stream": chat(*STREAM, stream=True),
     "a stream again": chat(*STREAM, stream=True),
     "a stream in other pieces": chat(
@@ -132,8 +132,8 @@ STATUSES = {
     "an error with status 200": 400,
     "a reply that is none": 502,
     "no such model": 404,
-    "no token": 401,
-    "another token": 401,
+    "no key": 401,
+    "another key": 401,
 }
 #: Stands for the end that a stream did not have.
 CUT = b"(cut)"
@@ -244,7 +244,7 @@ async def run_all(off: set[Trick], capture: pytest.CaptureFixture[bytes]) -> See
     before = turn_off(off)
     try:
         async with serving(node) as port:
-            text = CONFIG.format(port=port, hash=sha256(TOKEN.encode()).hexdigest())
+            text = CONFIG.format(port=port, hash=sha256(KEY.encode()).hexdigest())
             gateway = Gateway(load_config(text, "x.yaml").config, {"n": "key-of-the-node"})
             await gateway.start()
             try:
@@ -271,7 +271,7 @@ async def _run(
             writer.close()
             reader, writer = await asyncio.open_connection("127.0.0.1", public)
     node.exchange = EXCHANGES["whole"]
-    wanted = [EXCHANGES[name] for name in ("whole", "no such model", "whole", "no token", "whole")]
+    wanted = [EXCHANGES[name] for name in ("whole", "no such model", "whole", "no key", "whole")]
     writer.write(b"".join(one.request() for one in wanted))
     ahead = [masked(await read_reply(reader)) for _ in wanted]
     writer.close()

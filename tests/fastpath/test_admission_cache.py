@@ -12,15 +12,15 @@ from casedesk_proxy.fastpath.admission_cache import MAX_ADMISSIONS, AdmissionCac
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 from casedesk_proxy.planning.admission import BaseUrl, admit
 from casedesk_proxy.wire.http1 import RequestHead, parse_request_head
-from tests.planning.configs import TOKEN, make_snapshot
+from tests.planning.configs import KEY, make_snapshot
 
 SNAPSHOT = make_snapshot()
 HOSTS = Hosts()
 
 
-def head(token: str = TOKEN, target: str = "/v1/chat/completions", length: int = 2) -> RequestHead:
+def head(key: str = KEY, target: str = "/v1/chat/completions", length: int = 2) -> RequestHead:
     return parse_request_head(
-        f"POST {target} HTTP/1.1\r\nHost: localhost\r\nx-api-key: {token}\r\n"
+        f"POST {target} HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}\r\n"
         f"Content-Length: {length}".encode()
     )
 
@@ -52,7 +52,7 @@ def test_shared_headers_alone_are_not_the_same_head() -> None:
         assert admissions.find(other, SNAPSHOT, HOSTS) is None
 
 
-def test_what_is_refused_or_takes_no_token_is_not_remembered() -> None:
+def test_what_is_refused_or_takes_no_key_is_not_remembered() -> None:
     admissions, wrong = AdmissionCache(), head("wrong")
     with pytest.raises(ClientFault):
         admissions.admit(wrong, SNAPSHOT, HOSTS)

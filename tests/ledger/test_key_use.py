@@ -8,7 +8,7 @@ from casedesk_proxy.terms import Usage
 
 
 def of(key: str, usage: Usage = Usage(5, 7, 2)) -> ExchangeRecord:  # noqa: B008
-    return ExchangeRecord(request_id="r", started=0.0, token=key, usage=usage)
+    return ExchangeRecord(request_id="r", started=0.0, key=key, usage=usage)
 
 
 def samples(use: KeyUse) -> dict[tuple[str, ...], float]:
@@ -19,19 +19,19 @@ def samples(use: KeyUse) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_tokens_by_key() -> None:
+def test_keys_by_key() -> None:
     use = KeyUse(lambda: True)
     for outcome in (of("alice"), of("alice"), of("", Usage())):
         use.count(outcome)
     assert samples(use) == {
         ("casedesk_key_exchanges_total", "alice"): 2,
         ("casedesk_key_exchanges_total", NO_KEY): 1,
-        ("casedesk_key_tokens_total", "alice", "prompt"): 10,
-        ("casedesk_key_tokens_total", "alice", "cached"): 4,
-        ("casedesk_key_tokens_total", "alice", "output"): 14,
-        ("casedesk_key_tokens_total", NO_KEY, "prompt"): 0,
-        ("casedesk_key_tokens_total", NO_KEY, "cached"): 0,
-        ("casedesk_key_tokens_total", NO_KEY, "output"): 0,
+        ("casedesk_key_keys_total", "alice", "prompt"): 10,
+        ("casedesk_key_keys_total", "alice", "cached"): 4,
+        ("casedesk_key_keys_total", "alice", "output"): 14,
+        ("casedesk_key_keys_total", NO_KEY, "prompt"): 0,
+        ("casedesk_key_keys_total", NO_KEY, "cached"): 0,
+        ("casedesk_key_keys_total", NO_KEY, "output"): 0,
     }
 
 

@@ -16,7 +16,7 @@ from casedesk_proxy.terms import Usage
 
 WHOLE = ExchangeRecord(
     request_id="r1", started=100.0, ended=102.5, method="POST", target="/secret?q", client="::1",
-    surface="openai", action="chat/completions", deployment="desk", token="alice", asked="gpt",
+    surface="openai", action="chat/completions", deployment="desk", key="alice", asked="gpt",
     model="m", node="gpu0", attempts=1, queued=0.25, status=200, terminal=Terminal.COMPLETED,
     first_byte=101.0, received=10, sent=20, events=3, usage=Usage(5, 7, 2, 1),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A configuration for planning: three nodes, two deployments, one token."""
+"""A configuration for planning: three nodes, two deployments, one key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 
-TOKEN = "cdp-test-token"
+KEY = "cdp-test-key"
 TEXT = f"""
 default_deployment: desk
 nodes:
@@ -19,8 +19,8 @@ deployments:
     nodes: [local, google]
     aliases: {{gpt-4: tiny, "claude-*": "gemma2:9b", flash: gemini-pro}}
   open: {{nodes: [silent], auth: none}}
-tokens:
-  - {{name: alice, sha256: "{hashlib.sha256(TOKEN.encode()).hexdigest()}", deployments: [desk]}}
+keys:
+  - {{name: alice, sha256: "{hashlib.sha256(KEY.encode()).hexdigest()}", deployments: [desk]}}
 """
 
 

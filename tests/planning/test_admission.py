@@ -16,7 +16,7 @@ from casedesk_proxy.errors import (
     NotFound,
     Unauthenticated,
 )
-from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit, has_token, read_facts
+from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit, has_key, read_facts
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.terms import Action, Dialect, RawHeaders
@@ -24,8 +24,8 @@ from casedesk_proxy.wire.http1 import BodyFraming, RequestHead
 from tests.planning.configs import make_snapshot
 
 
-def digest(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+def digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
 
 
 TEXT = f"""
@@ -36,13 +36,13 @@ deployments:
   desk: {{nodes: [n]}}
   lab: {{nodes: [n]}}
   demo: {{nodes: [n], auth: none}}
-tokens:
-  - {{name: alice, sha256: "{digest("token-of-alice")}", deployments: [desk]}}
-  - {{name: bob, sha256: "{digest("token-of-bob")}", deployments: [desk, lab]}}
+keys:
+  - {{name: alice, sha256: "{digest("key-of-alice")}", deployments: [desk]}}
+  - {{name: bob, sha256: "{digest("key-of-bob")}", deployments: [desk, lab]}}
 """
 SNAPSHOT = make_snapshot(TEXT)
-OPENS = {"token-of-alice": {"desk"}, "token-of-bob": {"desk", "lab"}}
-NAMES = {"token-of-alice": "alice", "token-of-bob": "bob"}
+OPENS = {"key-of-alice": {"desk"}, "key-of-bob": {"desk", "lab"}}
+NAMES = {"key-of-alice": "alice", "key-of-bob": "bob"}
 HOSTS = Hosts()
 
 
@@ -78,7 +78,7 @@ def sent(form: str, credential: str | None) -> tuple[RawHeaders, str]:
 
 
 FORMS = st.sampled_from(["bearer", "x-api-key", "x-goog-api-key", "key"])
-CREDENTIALS = st.sampled_from([None, "token-of-alice", "token-of-bob", "token-of-nobody"])
+CREDENTIALS = st.sampled_from([None, "key-of-alice", "key-of-bob", "key-of-nobody"])
 DEPLOYMENTS = st.sampled_from([None, "desk", "lab", "demo", "nowhere"])
 
 
@@ -89,7 +89,7 @@ def test_a_deployment_is_used_by_whom_it_is_open_to_and_nobody_else(
     headers, query = sent(form, credential)
     asked = head(chat(deployment) + query, headers)
     opened = OPENS.get(credential or "", set())
-    # A token that opens one deployment alone means it on a bare mount.
+    # A key that opens one deployment alone means it on a bare mount.
     meant = deployment or (next(iter(opened)) if len(opened) == 1 else "desk")
     admitted = decide(asked)
     assert not isinstance(admitted, BaseUrl)
@@ -104,11 +104,11 @@ def test_a_deployment_is_used_by_whom_it_is_open_to_and_nobody_else(
         assert meant not in opened
         assert type(admitted) is (Forbidden if opened else Unauthenticated)
         assert not credential or credential not in admitted.message
-    assert has_token(SNAPSHOT, asked) is bool(opened)
+    assert has_key(SNAPSHOT, asked) is bool(opened)
     assert read_facts(asked) == CallFacts("openai", "chat/completions")
 
 
-@given(FORMS, st.sampled_from([None, "token-of-alice", "token-of-nobody"]))
+@given(FORMS, st.sampled_from([None, "key-of-alice", "key-of-nobody"]))
 def test_a_foreign_and_a_missing_deployment_are_refused_alike(
     form: str, credential: str | None
 ) -> None:
@@ -121,8 +121,8 @@ def test_a_foreign_and_a_missing_deployment_are_refused_alike(
     assert refused[0] == refused[1]
 
 
-def test_without_any_token_a_missing_deployment_is_called_missing() -> None:
-    snapshot = make_snapshot(TEXT.partition("tokens:")[0] + "tokens: []\n")
+def test_without_any_key_a_missing_deployment_is_called_missing() -> None:
+    snapshot = make_snapshot(TEXT.partition("keys:")[0] + "keys: []\n")
     with pytest.raises(NotFound) as caught:
         admit(snapshot, head(chat("nowhere")), HOSTS)
     assert caught.value.code == "deployment_not_found"
@@ -131,16 +131,16 @@ def test_without_any_token_a_missing_deployment_is_called_missing() -> None:
 
 
 def test_what_is_known_of_a_request_that_is_refused() -> None:
-    asked = head(chat("nowhere"), ((b"x-api-key", b"token-of-alice"),))
-    assert has_token(SNAPSHOT, asked)
+    asked = head(chat("nowhere"), ((b"x-api-key", b"key-of-alice"),))
+    assert has_key(SNAPSHOT, asked)
     assert read_facts(asked) == CallFacts("openai", "chat/completions")
     lost = head("/v1beta/models/m", method="OPTIONS")
-    assert not has_token(SNAPSHOT, lost)
+    assert not has_key(SNAPSHOT, lost)
     assert read_facts(lost) == CallFacts("gemini")
 
 
 def test_what_is_decided_beside() -> None:
-    mine = ((b"x-api-key", b"token-of-alice"), (b"x-request-id", b"my-id"))
+    mine = ((b"x-api-key", b"key-of-alice"), (b"x-request-id", b"my-id"))
     admitted = admit(SNAPSHOT, head("/v1/models?key=hidden&a=1", mine, "GET"), HOSTS)
     assert isinstance(admitted, Admitted)
     assert admitted.request_id == "my-id"
@@ -150,15 +150,15 @@ def test_what_is_decided_beside() -> None:
 
 
 def test_a_coded_body_is_refused_where_a_body_is_read() -> None:
-    coded = ((b"x-api-key", b"token-of-alice"), (b"content-encoding", b"gzip"))
+    coded = ((b"x-api-key", b"key-of-alice"), (b"content-encoding", b"gzip"))
     with pytest.raises(BadRequest) as caught:
         admit(SNAPSHOT, head(chat("desk"), coded), HOSTS)
     assert caught.value.status == 415
     assert isinstance(admit(SNAPSHOT, head("/v1/models", coded, "GET"), HOSTS), Admitted)
 
 
-@pytest.mark.parametrize("credential", [None, "token-of-nobody"])
-def test_a_base_url_takes_no_token(credential: str | None) -> None:
+@pytest.mark.parametrize("credential", [None, "key-of-nobody"])
+def test_a_base_url_takes_no_key(credential: str | None) -> None:
     headers, _ = sent("bearer", credential)
     looked = admit(SNAPSHOT, head("/proxy/desk/openai/v1", headers, "GET"), HOSTS)
     assert isinstance(looked, BaseUrl)
@@ -167,12 +167,12 @@ def test_a_base_url_takes_no_token(credential: str | None) -> None:
 
 @pytest.mark.parametrize("snapshot", [SNAPSHOT, make_snapshot(TEXT.replace("auth: none", ""))])
 def test_a_page_of_another_site_is_refused(snapshot: Snapshot) -> None:
-    page = ((b"x-api-key", b"token-of-alice"), (b"Origin", b"https://evil.example"))
+    page = ((b"x-api-key", b"key-of-alice"), (b"Origin", b"https://evil.example"))
     with pytest.raises(Forbidden):
         admit(snapshot, head(chat("desk"), page), HOSTS)
 
 
-def test_a_name_that_may_be_rebound_needs_a_token() -> None:
+def test_a_name_that_may_be_rebound_needs_a_key() -> None:
     rebound = head(chat("demo"))
     rebound = RequestHead(
         "POST", rebound.target, True, ((b"Host", b"evil.example"),), BodyFraming.NONE, 0, True
@@ -181,7 +181,7 @@ def test_a_name_that_may_be_rebound_needs_a_token() -> None:
         admit(SNAPSHOT, rebound, HOSTS)
     known = RequestHead(
         "POST", rebound.target, True,
-        ((b"Host", b"evil.example"), (b"x-api-key", b"token-of-bob")), BodyFraming.NONE, 0, True,
+        ((b"Host", b"evil.example"), (b"x-api-key", b"key-of-bob")), BodyFraming.NONE, 0, True,
     )  # fmt: skip
     assert isinstance(admit(SNAPSHOT, known, HOSTS), Admitted)
 
@@ -194,4 +194,4 @@ def test_whatever_is_sent_is_admitted_or_a_fault_of_the_client(
     decided = decide(asked)
     assert not isinstance(decided, ClientFault) or 400 <= decided.status < 500
     assert read_facts(asked).surface in set(Dialect)
-    has_token(SNAPSHOT, asked)
+    has_key(SNAPSHOT, asked)

@@ -29,8 +29,8 @@ def one_slot(*names: str) -> Admission:
     return admission
 
 
-def ticket(token: str = "t", demand: Demand = ANY, deployment: str = "d") -> Ticket:
-    return Ticket(deployment, token, demand)
+def ticket(key: str = "t", demand: Demand = ANY, deployment: str = "d") -> Ticket:
+    return Ticket(deployment, key, demand)
 
 
 def test_a_free_slot_is_given_at_once() -> None:
@@ -246,13 +246,13 @@ class Interleaving(RuleBasedStateMachine):
             self.overtaken.pop(one, None)
             if one.slot is not None:
                 self.holding.append(one)
-                for other, tokens in self.overtaken.items():
+                for other, keys in self.overtaken.items():
                     if (
                         other.deployment == one.deployment
                         and self.could_use(other, one.slot)
                         and self.is_first(other)
                     ):
-                        tokens.append(one.token)
+                        keys.append(one.key)
 
     def could_use(self, asked: Ticket, slot: Slot) -> bool:
         """An ill node is for those that have no healthy one."""
@@ -270,11 +270,11 @@ class Interleaving(RuleBasedStateMachine):
         return asked is next(
             one
             for one in self.waiting
-            if (one.token, one.deployment) == (asked.token, asked.deployment)
+            if (one.key, one.deployment) == (asked.key, asked.deployment)
         )
 
     @rule(
-        token=st.sampled_from("abc"),
+        key=st.sampled_from("abc"),
         deployment=st.sampled_from("de"),
         names=st.sets(st.sampled_from(NODES), min_size=1),
         policy=st.sampled_from(["least-streams", "ordered", "round-robin", "prefix-affinity"]),
@@ -282,9 +282,9 @@ class Interleaving(RuleBasedStateMachine):
         model=st.sampled_from(["m", "n"]),
     )
     def arrive(
-        self, token: str, deployment: str, names: set[str], policy: str, most: int, model: str
+        self, key: str, deployment: str, names: set[str], policy: str, most: int, model: str
     ) -> None:
-        asked = Ticket(deployment, token, Demand(policy, tuple(sorted(names)), model=model))
+        asked = Ticket(deployment, key, Demand(policy, tuple(sorted(names)), model=model))
         self.waiting.append(asked)
         self.take(self.admission.enqueue(asked, self.now, most))
         if not asked.is_decided:
@@ -362,9 +362,9 @@ class Interleaving(RuleBasedStateMachine):
         assert self.admission.serve_waiting(self.now) == []
 
     @invariant()
-    def nobody_is_overtaken_twice_by_the_same_token(self) -> None:
-        for tokens in self.overtaken.values():
-            assert len(tokens) == len(set(tokens))
+    def nobody_is_overtaken_twice_by_the_same_key(self) -> None:
+        for keys in self.overtaken.values():
+            assert len(keys) == len(set(keys))
 
 
 Interleaving.TestCase.settings = settings(examples(150), stateful_step_count=40)

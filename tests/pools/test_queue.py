@@ -1,4 +1,4 @@
-"""Fair between tokens, first come first served within one."""
+"""Fair between keys, first come first served within one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def take_all(queue: FairQueue[str]) -> list[str]:
     return taken
 
 
-def test_a_hundred_of_one_token_do_not_starve_one_of_another() -> None:
+def test_a_hundred_of_one_key_do_not_starve_one_of_another() -> None:
     queue: FairQueue[str] = FairQueue()
     for number in range(100):
         queue.add("greedy", f"g{number}")
@@ -23,7 +23,7 @@ def test_a_hundred_of_one_token_do_not_starve_one_of_another() -> None:
     assert take_all(queue)[:3] == ["g0", "m", "g1"]
 
 
-def test_in_order_within_a_token() -> None:
+def test_in_order_within_a_key() -> None:
     queue: FairQueue[str] = FairQueue()
     for item in ("a1", "a2", "b1", "a3", "b2"):
         queue.add(item[0], item)
@@ -40,7 +40,7 @@ def test_who_cannot_use_a_slot_keeps_its_turn() -> None:
     assert queue.take(lambda _: True) == "a-big"
 
 
-def test_one_that_leaves_is_gone_and_its_token_keeps_its_turn() -> None:
+def test_one_that_leaves_is_gone_and_its_key_keeps_its_turn() -> None:
     queue: FairQueue[str] = FairQueue()
     for item in ("a1", "a2", "b1"):
         queue.add(item[0], item)
@@ -66,15 +66,15 @@ ARRIVALS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=40)
 
 
 @given(ARRIVALS, st.data())
-def test_between_two_turns_of_a_token_no_other_has_two(
+def test_between_two_turns_of_a_key_no_other_has_two(
     arrivals: list[str], data: st.DataObject
 ) -> None:
     """The promise itself, with arrivals and departures in between."""
     queue: FairQueue[tuple[str, int]] = FairQueue()
     served_since: dict[str, list[str]] = {}
-    for number, token in enumerate(arrivals):
-        served_since.setdefault(token, [])
-        queue.add(token, (token, number))
+    for number, key in enumerate(arrivals):
+        served_since.setdefault(key, [])
+        queue.add(key, (key, number))
         step = data.draw(st.sampled_from(["take", "leave", "wait"]))
         if step == "leave":
             item = data.draw(st.sampled_from(list(queue)))

@@ -42,13 +42,13 @@ def test_a_log_line_has_what_is_known_and_nothing_else() -> None:
 def test_a_log_line_in_reading_order() -> None:
     facts = ExchangeRecord(
         "r", 1.0, method="POST", target="/x", client="10.0.0.1", surface="openai", action="chat",
-        deployment="d", token="t", asked="gpt", model="tiny", node="a", attempts=2,
+        deployment="d", key="t", asked="gpt", model="tiny", node="a", attempts=2,
         tried=(("b", "timed_out"), ("c", "unreachable")), queued=0.25, status=200,
         terminal=Terminal.COMPLETED, code="c", reason="why", first_byte=1.5, ended=3.0,
         received=9, sent=70, events=3, usage=Usage(1, 2, 3, 4), dropped=("a", "b"), cut_to=5,
     ).facts()  # fmt: skip
     assert facts == {
-        "id": "r", "client": "10.0.0.1", "deployment": "d", "token": "t", "surface": "openai",
+        "id": "r", "client": "10.0.0.1", "deployment": "d", "key": "t", "surface": "openai",
         "action": "chat", "asked": "gpt", "model": "tiny", "node": "a", "attempts": 2,
         "tried": "b:timed_out,c:unreachable", "queued": 0.25, "status": 200, "end": "completed",
         "code": "c", "reason": "why", "ttfb": 0.5, "duration": 2.0, "bytes_in": 9,

@@ -20,8 +20,8 @@ nodes:
 {nodes}
 deployments:
   d: {{nodes: [{names}], auth: {auth}{deployment}}}
-tokens:
-{tokens}
+keys:
+{keys}
 """
 NODE = (
     '  {name}: {{url: "{url}", engine: openai, speaks: [{speaks}],'
@@ -80,9 +80,9 @@ class PoolStage(Stage):
 
 @asynccontextmanager
 async def pooled(
-    *members: Member, deployment: str = "", tokens: dict[str, str] | None = None
+    *members: Member, deployment: str = "", keys: dict[str, str] | None = None
 ) -> AsyncIterator[PoolStage]:
-    """``deployment``: more keys, after a comma. ``tokens``: hashes by name; none: open to all."""
+    """``deployment``: more settings, after a comma. ``keys``: hashes by name; none: open to all."""
     for member in members:
         await member.begin()
     text = CONFIG.format(
@@ -91,11 +91,11 @@ async def pooled(
             for one in members
         ),
         names=", ".join(one.name for one in members),
-        auth="tokens" if tokens else "none",
+        auth="keys" if keys else "none",
         deployment=deployment,
-        tokens="\n".join(
+        keys="\n".join(
             f'  - {{name: {name}, sha256: "{digest}", deployments: [d]}}'
-            for name, digest in (tokens or {}).items()
+            for name, digest in (keys or {}).items()
         )
         or "  []",
     )

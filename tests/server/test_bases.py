@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from tests.fixtures.proxy import proxy_here, token_entry
+from tests.fixtures.proxy import key_entry, proxy_here
 
 CONFIG = {
     "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
     "deployments": {"desk": {"nodes": ["n"]}},
-    "tokens": [token_entry("t0ken", "desk")],
+    "keys": [key_entry("t0ken", "desk")],
 }
 
 
@@ -40,7 +40,7 @@ async def test_a_line_that_says_what_there_is(path: str) -> None:
     assert b"content-length: %d" % len(body) in empty.lower()
 
 
-async def test_it_tells_nothing_that_needs_a_token() -> None:
+async def test_it_tells_nothing_that_needs_a_key() -> None:
     async with proxy_here(CONFIG) as proxy:
         _, known = await ask(proxy.url, "GET", "/proxy/desk/gemini")
         _, unknown = await ask(proxy.url, "GET", "/proxy/none/gemini")

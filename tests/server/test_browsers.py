@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from tests.fixtures.proxy import RunningGateway, config_text, proxy_here, token_entry
+from tests.fixtures.proxy import RunningGateway, config_text, key_entry, proxy_here
 
 CONFIG: dict[str, Any] = {
     "server": {"admin": "127.0.0.1:0"},
     "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
     "deployments": {"open": {"nodes": ["n"], "auth": "none"}, "desk": {"nodes": ["n"]}},
-    "tokens": [token_entry("t0ken", "desk")],
+    "keys": [key_entry("t0ken", "desk")],
     "default_deployment": "open",
 }
 EVIL = "Host: evil.example:8080\r\n"
 CROSS = "Host: localhost\r\nOrigin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\n"
-TOKEN = "Authorization: Bearer t0ken\r\n"
+KEY = "Authorization: Bearer t0ken\r\n"
 
 
 async def ask(url: str, line: str, headers: str) -> tuple[int, bytes, bytes]:
@@ -61,13 +61,13 @@ async def test_an_open_deployment_is_closed_to_pages(headers: str) -> None:
     assert well[0] == 200
 
 
-async def test_a_token_shows_that_no_stranger_asks_but_never_across_sites() -> None:
+async def test_a_key_shows_that_no_stranger_asks_but_never_across_sites() -> None:
     async with proxy_here(CONFIG) as proxy:
-        by_name = await ask(proxy.url, "GET /proxy/desk/openai/v1/models", EVIL + TOKEN)
-        no_token = await ask(proxy.url, "GET /proxy/desk/openai/v1/models", EVIL)
-        across = await ask(proxy.url, "GET /proxy/desk/openai/v1/models", CROSS + TOKEN)
-        on_open = await ask(proxy.url, "GET /proxy/open/openai/v1/models", EVIL + TOKEN)
-    assert [by_name[0], no_token[0], across[0], on_open[0]] == [200, 401, 403, 200]
+        by_name = await ask(proxy.url, "GET /proxy/desk/openai/v1/models", EVIL + KEY)
+        no_key = await ask(proxy.url, "GET /proxy/desk/openai/v1/models", EVIL)
+        across = await ask(proxy.url, "GET /proxy/desk/openai/v1/models", CROSS + KEY)
+        on_open = await ask(proxy.url, "GET /proxy/open/openai/v1/models", EVIL + KEY)
+    assert [by_name[0], no_key[0], across[0], on_open[0]] == [200, 401, 403, 200]
 
 
 async def test_options_gets_405_whoever_asks() -> None:

@@ -70,7 +70,7 @@ async def test_the_facts_of_all_stages_come_together() -> None:
     assert record.request_id == "mine"
     assert record.client == "198.51.100.1"
     assert "secret" not in record.target
-    assert (record.surface, record.token, record.deployment) == ("openai", "someone", "d")
+    assert (record.surface, record.key, record.deployment) == ("openai", "someone", "d")
     assert (record.attempts, record.node, record.tried) == (2, "n", (("other", "connect"),))
     assert (record.received, record.sent, record.events) == (11, 7, 3)
     assert (record.status, record.terminal, record.cancel) == (200, Terminal.COMPLETED, 0.25)

@@ -36,8 +36,8 @@ class Nodes:
         self.opened = 0
         self.refreshed = 0
 
-    def attempts(self, token: str) -> Attempts:
-        return Attempts(token, self.control_memory)
+    def attempts(self, key: str) -> Attempts:
+        return Attempts(key, self.control_memory)
 
     async def open(self, *_: object) -> Any:
         self.opened += 1

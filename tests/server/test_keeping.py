@@ -88,7 +88,7 @@ async def ask(stage: PoolStage, wanted: bytes) -> tuple[int, Any]:
 async def test_each_is_asked_for_at_its_own_node(stream: bool) -> None:
     a, b = Keeper("a"), Keeper("b")
     async with pooled(
-        member(a), member(b), deployment=", policy: round-robin", tokens=HASHES
+        member(a), member(b), deployment=", policy: round-robin", keys=HASHES
     ) as stage:
         for count in (1, 2):
             reader, writer = await stage.connect()
@@ -119,7 +119,7 @@ async def test_each_is_asked_for_at_its_own_node(stream: bool) -> None:
 
 async def test_its_events_are_relayed_again() -> None:
     keeper = Keeper("a")
-    async with pooled(member(keeper), tokens=HASHES) as stage:
+    async with pooled(member(keeper), keys=HASHES) as stage:
         await ask(stage, make())
         reader, writer = await stage.connect()
         path = f"/responses/{keeper.ident}?stream=true&starting_after=0"
@@ -132,7 +132,7 @@ async def test_its_events_are_relayed_again() -> None:
 
 async def test_nobody_reads_another_s() -> None:
     keeper = Keeper("a")
-    async with pooled(member(keeper), tokens=HASHES) as stage:
+    async with pooled(member(keeper), keys=HASHES) as stage:
         await ask(stage, make("ann"))
         status, told = await ask(stage, request("GET", f"/responses/{keeper.ident}", who="bob"))
         assert (status, told["error"]["code"]) == (404, "response_not_found")
@@ -145,7 +145,7 @@ async def test_nobody_reads_another_s() -> None:
 
 async def test_what_is_not_to_be_kept_is_not_remembered() -> None:
     keeper = Keeper("a")
-    async with pooled(member(keeper), tokens=HASHES) as stage:
+    async with pooled(member(keeper), keys=HASHES) as stage:
         await ask(stage, make(store=False))
         assert (await ask(stage, request("GET", f"/responses/{keeper.ident}")))[0] == 404
         assert len(stage.gateway.dispatcher.response_memory) == 0
@@ -154,7 +154,7 @@ async def test_what_is_not_to_be_kept_is_not_remembered() -> None:
 async def test_one_under_way_is_cancelled_though_its_node_is_full() -> None:
     keeper = Keeper("a")
     keeper.go_on.clear()
-    async with pooled(member(keeper, ", max_streams: 1"), tokens=HASHES) as stage:
+    async with pooled(member(keeper, ", max_streams: 1"), keys=HASHES) as stage:
         reader, writer = await stage.connect()
         writer.write(make(stream=True, background=True))
         await reader.readuntil(keeper.ident.encode())
@@ -166,7 +166,7 @@ async def test_one_under_way_is_cancelled_though_its_node_is_full() -> None:
 
 async def test_a_node_that_forgot_says_so_itself() -> None:
     keeper = Keeper("a")
-    async with pooled(member(keeper), tokens=HASHES) as stage:
+    async with pooled(member(keeper), keys=HASHES) as stage:
         await ask(stage, make())
         ident, keeper.ident = keeper.ident, "resp_other"
         status, told = await ask(stage, request("GET", f"/responses/{ident}"))
@@ -183,7 +183,7 @@ async def test_a_node_that_died_is_said_to_have() -> None:
         await connection.request()
         connection.abort()
 
-    async with pooled(member(keeper, play=play), tokens=HASHES) as stage:
+    async with pooled(member(keeper, play=play), keys=HASHES) as stage:
         await ask(stage, make())
         stage.members["a"].play = None
         await stage.members["a"].end()
@@ -192,6 +192,6 @@ async def test_a_node_that_died_is_said_to_have() -> None:
 
 
 async def test_whoever_has_no_key_asks_for_none() -> None:
-    async with pooled(member(Keeper("a")), tokens=HASHES) as stage:
+    async with pooled(member(Keeper("a")), keys=HASHES) as stage:
         wanted = b"GET /v1/responses/resp_of_a HTTP/1.1\r\nHost: h\r\n\r\n"
         assert (await ask(stage, wanted))[0] == 401

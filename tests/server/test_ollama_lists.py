@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
-from tests.fixtures.proxy import proxy_here, token_entry
+from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.fixtures.recorded_nodes import OLLAMA, OLLAMA_MISSING, RecordedNode, reply, running
 
-TOKEN = "cdp-the-token"
+KEY = "cdp-the-key"
 ENTRY = {"name": "b:1b", "model": "b:1b", "modified_at": "2027-01-01T00:00:00Z", "digest": "ab"}
 NEWER = {
     "GET /api/version": reply('{"version":"0.14.0"}'),
@@ -127,16 +127,16 @@ async def test_administration_is_refused(method: str, path: str) -> None:
         assert not any(path in one for one in node.asked)
 
 
-async def test_a_wrong_token_and_an_unknown_model_in_ollama_s_envelope() -> None:
+async def test_a_wrong_key_and_an_unknown_model_in_ollama_s_envelope() -> None:
     async with running(OLLAMA, OLLAMA_MISSING) as node:
-        given = config(node, auth="tokens")
-        given["tokens"] = [token_entry(TOKEN, "d")]
+        given = config(node, auth="keys")
+        given["keys"] = [key_entry(KEY, "d")]
         async with proxy_here(given) as proxy:
             for path in ("/api/tags", "/api/version"):
                 status, told = await fetch(proxy.url, path)
                 assert status == 401
                 assert isinstance(told["error"], str)
-            bearer = f"Authorization: Bearer {TOKEN}"
+            bearer = f"Authorization: Bearer {KEY}"
             asked = request("/api/generate", {"model": "nope"}, bearer)
             got = await ask(proxy.url, asked)
             assert got.status == 404

@@ -105,7 +105,7 @@ async def test_a_model_that_is_not_there_is_named_in_the_record() -> None:
     assert not case.exchange.summed_up
 
 
-async def test_who_has_no_token_has_few_refusals() -> None:
+async def test_who_has_no_key_has_few_refusals() -> None:
     case = Case()
     case.exchange.call = CallFacts("")
     statuses, error = [], Unauthenticated("who?")

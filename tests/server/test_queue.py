@@ -16,7 +16,7 @@ from tests.server.pooled import Member, PoolStage, pooled
 BODY = b'{"ok":true}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + BODY
 ONE = ", max_streams: 1"
-TOKENS = {name: hashlib.sha256(f"cdp-{name}".encode()).hexdigest() for name in ("greedy", "modest")}
+KEYS = {name: hashlib.sha256(f"cdp-{name}".encode()).hexdigest() for name in ("greedy", "modest")}
 
 
 class Gate:
@@ -50,8 +50,8 @@ async def waiting(stage: PoolStage, count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def bearer(token: str) -> str:
-    return f"Authorization: Bearer cdp-{token}\r\n"
+def bearer(key: str) -> str:
+    return f"Authorization: Bearer cdp-{key}\r\n"
 
 
 async def test_never_more_at_a_node_than_it_has_room_for() -> None:
@@ -70,9 +70,9 @@ async def test_never_more_at_a_node_than_it_has_room_for() -> None:
         assert all(one.facts()["queued"] > 0 for one in waited)
 
 
-async def test_a_token_with_many_waiting_does_not_starve_one_with_a_single_request() -> None:
+async def test_a_key_with_many_waiting_does_not_starve_one_with_a_single_request() -> None:
     gate = Gate()
-    async with pooled(Member("a", gate.play, ONE), tokens=TOKENS) as stage:
+    async with pooled(Member("a", gate.play, ONE), keys=KEYS) as stage:
         greedy = chat(stream=False, extra=bearer("greedy"))
         many = [asyncio.ensure_future(stage.ask(greedy)) for _ in range(50)]
         await waiting(stage, 49)
@@ -81,7 +81,7 @@ async def test_a_token_with_many_waiting_does_not_starve_one_with_a_single_reque
         for _ in range(3):
             gate.permits.release()
         assert (await single)[0] == 200
-        assert [one.token for one in stage.seen[:3]].count("modest") == 1
+        assert [one.key for one in stage.seen[:3]].count("modest") == 1
         for _ in many:
             gate.permits.release()
         await asyncio.gather(*many)

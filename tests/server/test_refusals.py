@@ -1,4 +1,4 @@
-"""Whoever has no valid token is refused cheaply, and with few log lines; nobody else pays."""
+"""Whoever has no valid key is refused cheaply, and with few log lines; nobody else pays."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import logging
 import pytest
 
 from casedesk_proxy.server import refusals as module
-from tests.fixtures.proxy import proxy_here, token_entry
+from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_client import RawClient, ask, connect, request
 
-TOKEN = "Authorization: Bearer right"
+KEY = "Authorization: Bearer right"
 PATHS = {
-    "no token": request("/v1/chat/completions", {"model": "m"}),
+    "no key": request("/v1/chat/completions", {"model": "m"}),
     "a wrong one": request("/v1/messages", {"model": "m"}, "x-api-key: no", "anthropic-version: x"),
     "no such path": request("/nowhere"),
     "a wrong method": request("/v1/chat/completions", None),
@@ -30,7 +30,7 @@ def config(**server: object) -> dict[str, object]:
             "d": {"nodes": ["n"]},
             "open": {"nodes": ["n"], "auth": "none"},
         },
-        "tokens": [token_entry("right", "d")],
+        "keys": [key_entry("right", "d")],
     }
 
 
@@ -55,17 +55,17 @@ async def test_too_many_are_told_to_wait(how: str) -> None:
             await client.reply()
 
 
-async def test_those_with_a_token_pay_for_nobody() -> None:
+async def test_those_with_a_key_pay_for_nobody() -> None:
     async with proxy_here(config()) as proxy:
         async with connect(proxy.url) as client:
             await fill(client, PATHS["no such path"])
-        listing = await ask(proxy.url, request("/v1/models", None, TOKEN))
+        listing = await ask(proxy.url, request("/v1/models", None, KEY))
         assert listing.status == 200
-        wrong_path = await ask(proxy.url, request("/nowhere", None, TOKEN))
+        wrong_path = await ask(proxy.url, request("/nowhere", None, KEY))
         assert wrong_path.status == 404
         open_to_all = await ask(proxy.url, request("/proxy/open/openai/v1/models"))
         assert open_to_all.status == 200
-        assert (await ask(proxy.url, PATHS["no token"])).status == 429
+        assert (await ask(proxy.url, PATHS["no key"])).status == 429
 
 
 async def test_a_listed_proxy_does_not_pay_for_its_clients() -> None:
@@ -82,7 +82,7 @@ async def test_a_listed_proxy_does_not_pay_for_its_clients() -> None:
 
 async def test_a_limit_of_0_is_none() -> None:
     async with proxy_here(config(refusals_per_minute=0)) as proxy, connect(proxy.url) as client:
-        await fill(client, PATHS["no token"], 500)
+        await fill(client, PATHS["no key"], 500)
 
 
 async def test_the_log_sums_up_and_the_metrics_count_each(
@@ -94,16 +94,16 @@ async def test_the_log_sums_up_and_the_metrics_count_each(
     caplog.set_level(logging.WARNING)
     async with proxy_here(config()) as proxy:
         async with connect(proxy.url) as client:
-            await fill(client, PATHS["no token"])
+            await fill(client, PATHS["no key"])
         for _ in range(5):
-            await ask(proxy.url, PATHS["no token"])
+            await ask(proxy.url, PATHS["no key"])
         await ask(proxy.url, b"NONSENSE\r\n\r\n")
         summed: list[str] = []
         while sum(int(line.split()[1]) for line in summed) < 16:
             await asyncio.sleep(0.01)
             summed = [one.getMessage() for one in caplog.records if "more requests" in one.message]
         counted = proxy.gateway.metrics.render().decode()
-    assert all("from 127.0.0.1 without a valid token" in line for line in summed)
+    assert all("from 127.0.0.1 without a valid key" in line for line in summed)
     lines = [line for line in capfd.readouterr().err.splitlines() if "end=refused" in line]
     assert len(lines) == 20
     total = sum(

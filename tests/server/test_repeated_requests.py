@@ -26,24 +26,24 @@ nodes:
     api_key: {{env: K}}}}
 deployments:
   d: {{nodes: [n], aliases: {{mine: {model}}}}}
-tokens: [{tokens}]
+keys: [{keys}]
 """
 
 
 def configuration(port: int, names: list[str], model: str = "m") -> str:
-    tokens = ", ".join(
+    keys = ", ".join(
         f'{{name: {name}, sha256: "{sha256(name.encode()).hexdigest()}", deployments: [d]}}'
         for name in names
     )
-    return CONFIG.format(port=port, tokens=tokens, model=model)
+    return CONFIG.format(port=port, keys=keys, model=model)
 
 
-def ask(token: str, model: str = "mine", content: str = "", more: str = "") -> bytes:
+def ask(key: str, model: str = "mine", content: str = "", more: str = "") -> bytes:
     body = b'{"model":"%b","messages":[{"role":"user","content":"%b"}]}' % (
         model.encode(), content.encode(),
     )  # fmt: skip
     return (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n{more}"
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n{more}"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 
@@ -117,9 +117,7 @@ async def test_lengths_and_ids_are_each_request_s_own(talk: Talk) -> None:
 
 
 async def test_another_credential_is_judged_anew(talk: Talk) -> None:
-    answers = [
-        (await talk.say(ask(token)))[0][0] for token in ("alice", "mallo", "alice", "bob", "")
-    ]
+    answers = [(await talk.say(ask(key)))[0][0] for key in ("alice", "mallo", "alice", "bob", "")]
     assert answers == [200, 401, 200, 200, 401]
 
 
@@ -134,10 +132,10 @@ async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(AdmissionCache, "admit", counted)
     answers = []
-    for token in ("alice", "mallo", "bob", "alice", "mallo", "bob", "alice"):
+    for key in ("alice", "mallo", "bob", "alice", "mallo", "bob", "alice"):
         other = Talk(talk.gateway, 0)
         await other.open()
-        [(status, _, body)] = await other.say(ask(token))
+        [(status, _, body)] = await other.say(ask(key))
         answers.append(status)
         assert status == 401 or b"Bearer node-key" in body
         other.close()
@@ -145,7 +143,7 @@ async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) 
     assert len(judged) == (4 if is_on(Trick.ADMISSION) else len(answers))
 
 
-async def test_a_token_that_a_reload_took_away_opens_nothing_more(talk: Talk) -> None:
+async def test_a_key_that_a_reload_took_away_opens_nothing_more(talk: Talk) -> None:
     assert (await talk.say(ask("alice")))[0][0] == 200
     talk.reload(["bob"])
     assert (await talk.say(ask("alice")))[0][0] == 401
@@ -181,7 +179,7 @@ async def test_an_id_of_the_client_s_own_is_kept_for_as_long_as_it_says_it(talk:
 async def test_hundreds_sent_ahead_are_answered_in_order(talk: Talk) -> None:
     """Many more than Python's stack is deep: some are answered on the spot."""
     wanted = [("alice", "mine"), ("nobody", "mine"), ("alice", "none such")] * 500
-    replies = await talk.say(*(ask(token, model) for token, model in wanted))
+    replies = await talk.say(*(ask(key, model) for key, model in wanted))
     assert [status for status, _, _ in replies] == [200, 401, 404] * 500
 
 
@@ -189,7 +187,7 @@ async def test_the_log_names_each(talk: Talk, capfdbinary: pytest.CaptureFixture
     await talk.say(ask("alice"), ask("bob"), ask("alice"))
     flush()
     err = capfdbinary.readouterr().err
-    assert [line.count(b"token=alice") for line in err.splitlines()[-3:]] == [1, 0, 1]
+    assert [line.count(b"key=alice") for line in err.splitlines()[-3:]] == [1, 0, 1]
     assert b"node-key" not in err
 
 

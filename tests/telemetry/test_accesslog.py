@@ -18,12 +18,12 @@ from casedesk_proxy.terms import Usage
 def test_the_line() -> None:
     outcome = ExchangeRecord(
         request_id="r1", started=10.0, surface="openai", action="chat/completions",
-        deployment="desk", token="alice", asked="gpt", model="gemma2:9b", node="gpu0", attempts=1,
+        deployment="desk", key="alice", asked="gpt", model="gemma2:9b", node="gpu0", attempts=1,
         status=200, terminal=Terminal.COMPLETED, first_byte=10.25, ended=12.5, received=100,
         sent=2000, events=40, usage=Usage(3, 40),
     )  # fmt: skip
     assert as_logfmt(outcome.facts()).decode() == (
-        "id=r1 deployment=desk token=alice surface=openai action=chat/completions asked=gpt "
+        "id=r1 deployment=desk key=alice surface=openai action=chat/completions asked=gpt "
         "model=gemma2:9b node=gpu0 status=200 end=completed ttfb=0.25 duration=2.5 bytes_in=100 "
         "bytes_out=2000 events=40 prompt_tokens=3 output_tokens=40"
     )
@@ -87,7 +87,7 @@ _COUNTS = st.none() | st.integers(0, 10**9)
         surface=st.sampled_from(["openai", ""]),
         action=st.sampled_from(["chat/completions", ""]),
         deployment=st.sampled_from(["desk", "my desk"]),
-        token=st.sampled_from(["alice", ""]),
+        key=st.sampled_from(["alice", ""]),
         asked=st.sampled_from(["gpt", "gemma2:9b"]),
         model=st.sampled_from(["gemma2:9b", "é\n", ""]),
         node=st.sampled_from(["gpu0", ""]),

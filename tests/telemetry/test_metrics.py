@@ -80,7 +80,7 @@ def test_no_label_comes_from_a_client() -> None:
     metrics = Metrics()
     for number in range(50):
         metrics.count(
-            outcome(request_id=str(number), token=f"t{number}", asked=f"m{number}",
+            outcome(request_id=str(number), key=f"t{number}", asked=f"m{number}",
                     model=f"n{number}", target=f"/{number}", method=f"M{number}",
                     code=f"c{number}")
         )  # fmt: skip

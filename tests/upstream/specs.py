@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.auth.tokens import TokenTable
+from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.upstream.metadata import Metadata
@@ -16,7 +16,7 @@ def snapshot(**nodes: str) -> Snapshot:
     return compile_snapshot(load_config(text, "test.yaml").config, {})
 
 
-EMPTY = Snapshot({}, {}, TokenTable(()), None, 2**25, 10_000, 60.0, 0, 0, TrustedProxies(()), ())
+EMPTY = Snapshot({}, {}, KeyTable(()), None, 2**25, 10_000, 60.0, 0, 0, TrustedProxies(()), ())
 
 
 class InForce:

@@ -1,4 +1,4 @@
-"""auth: the credential of recorded requests of four SDKs is found; a token is matched among 100."""
+"""auth: the credential of recorded requests of four SDKs is found; a key is matched among 100."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bench.micro.cases.http1 import SDKS
 from bench.micro.recorded import read_requests
 from bench.micro.work import Case, Work
 from casedesk_proxy.auth.credentials import find_credential
-from casedesk_proxy.auth.tokens import TokenTable
+from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.terms import Principal
 
-_TOKENS = 100
+_KEYS = 100
 
 
 def _prepare_find() -> Work:
@@ -27,12 +27,12 @@ def _prepare_find() -> Work:
 
 
 def _prepare_match() -> Work:
-    tokens = [f"cdp-{number:032}" for number in range(_TOKENS)]
-    table = TokenTable(
-        (f"t{number}", sha256(token.encode()).hexdigest(), ["desk"])
-        for number, token in enumerate(tokens)
+    keys = [f"cdp-{number:032}" for number in range(_KEYS)]
+    table = KeyTable(
+        (f"t{number}", sha256(key.encode()).hexdigest(), ["desk"])
+        for number, key in enumerate(keys)
     )
-    guesses = [*tokens[::25], "not-a-token"]
+    guesses = [*keys[::25], "not-a-key"]
 
     def run(_: None) -> list[Principal | None]:
         return [table.match(guess) for guess in guesses]
@@ -45,5 +45,5 @@ def _prepare_match() -> Work:
 
 CASES = (
     Case("auth/credentials", "credential found", _prepare_find),
-    Case("auth/tokens", "token matched", _prepare_match),
+    Case("auth/keys", "key matched", _prepare_match),
 )

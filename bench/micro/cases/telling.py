@@ -19,7 +19,7 @@ def _make() -> ExchangeRecord:
     """A chat as the load has it."""
     return ExchangeRecord(
         "6f1c0e4a9b7d4c52", started=1000.0, method="POST", target="/v1/chat/completions",
-        surface="openai", action="chat/completions", deployment="bench", token="bench",
+        surface="openai", action="chat/completions", deployment="bench", key="bench",
         asked="bench", model="bench", node="node", attempts=1, status=200,
         terminal=Terminal.COMPLETED, overhead=0.0003, first_byte=1000.0123, ended=1060.5,
         received=93, sent=912_345, events=3000, usage=Usage(prompt=7, output=3000),

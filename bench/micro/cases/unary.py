@@ -30,7 +30,7 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
 
 _REQUESTS = 50
-_TOKEN = "a-token-for-the-benchmark"
+_KEY = "a-key-for-the-benchmark"
 _CONFIG = f"""
 server: {{listen: "127.0.0.1:0", admin: null, keepalive_timeout: 1h}}
 default_deployment: bench
@@ -38,8 +38,8 @@ nodes:
   node: {{url: "http://127.0.0.1:9", engine: vllm, models: [bench]}}
 deployments:
   bench: {{nodes: [node]}}
-tokens:
-  - {{name: bench, sha256: "{sha256(_TOKEN.encode()).hexdigest()}", deployments: [bench]}}
+keys:
+  - {{name: bench, sha256: "{sha256(_KEY.encode()).hexdigest()}", deployments: [bench]}}
 """
 _BODY = (
     b'{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench",'
@@ -86,7 +86,7 @@ def _request(number: int) -> bytes:
     return (
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n"
         b"User-Agent: bench\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n%b" % (_TOKEN.encode(), len(body), body)
+        b"Content-Length: %d\r\n\r\n%b" % (_KEY.encode(), len(body), body)
     )
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.config.keys import (
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.config.schema import Config, Deployment, Key, Node, NodeTls, Secret
+from casedesk_proxy.config.settings import (
     all_patterns,
     find_field,
     looks_secret,
@@ -10,8 +12,6 @@ from casedesk_proxy.config.keys import (
     spell,
     takes_reload,
 )
-from casedesk_proxy.config.load import load_config
-from casedesk_proxy.config.schema import Config, Deployment, Node, NodeTls, Secret, Token
 from casedesk_proxy.errors import ConfigError
 
 
@@ -20,7 +20,7 @@ from casedesk_proxy.errors import ConfigError
     [
         ((), ""),
         (("nodes", "gpu0", "url"), "nodes.gpu0.url"),
-        (("tokens", 1, "sha256"), "tokens[1].sha256"),
+        (("keys", 1, "sha256"), "keys[1].sha256"),
         (("nodes", "a.b", "url"), "nodes['a.b'].url"),
         (("gemma2:9b",), "'gemma2:9b'"),
         (("nodes", "x" * 70), "nodes['" + "x" * 59 + "…']"),
@@ -38,7 +38,7 @@ def test_paths_are_spelled_for_people(path: tuple[str | int, ...], text: str) ->
         (("nodes", "any", "api_key"), Secret),
         (("nodes", "any", "tls"), NodeTls),
         (("deployments", "any"), Deployment),
-        (("tokens", 3), Token),
+        (("keys", 3), Key),
         (("nodes",), None),
         (("nodes", "any", "url"), None),
         (("nodes", "any", "url", "deeper"), None),
@@ -62,7 +62,7 @@ def test_every_key_says_what_it_is_for_and_whether_a_reload_takes_it() -> None:
 def test_patterns_reach_the_deepest_keys() -> None:
     patterns = list(all_patterns())
     assert ("nodes", "*", "api_key", "env") in patterns
-    assert ("tokens", "*", "sha256") in patterns
+    assert ("keys", "*", "sha256") in patterns
     assert ("server", "tls", "cert") in patterns
     assert ("deployments", "*", "aliases") in patterns
     assert len(patterns) == len(set(patterns))
@@ -77,7 +77,7 @@ def test_patterns_reach_the_deepest_keys() -> None:
         (("server", "log_level"), True),
         (("nodes", "a", "url"), True),
         (("deployments", "a", "aliases", "b"), True),
-        (("tokens", 0), True),
+        (("keys", 0), True),
         (("nowhere",), True),
     ],
 )
@@ -98,13 +98,13 @@ def test_what_looks_like_a_secret_is_not_repeated(secret: str) -> None:
     assert secret not in spell(("nodes", "a", secret))
     places = (
         "{{s}: 1}", "{nodes: {a: {{s}: 1}}}", "{nodes: {a: {api_key: {{s}: 1}}}}",
-        "{nodes: {a: {api_key: {{s}}}}}", "{tokens: [{s}]}", "{tokens: [{{s}}]}",
-        "{tokens: [{name: {s}, {s}: x, deployments: {s}}]}", "{deployments: {d: {nodes: {s}}}}",
+        "{nodes: {a: {api_key: {{s}}}}}", "{keys: [{s}]}", "{keys: [{{s}}]}",
+        "{keys: [{name: {s}, {s}: x, deployments: {s}}]}", "{deployments: {d: {nodes: {s}}}}",
         "{deployments: {d: {nodes: [{s}], aliases: {{s}: {a: {s}}}}}}", "{default_deployment: {s}}",
         "{server: {{s}: x, log_level: {s}, max_body: {s}}}",
         "{nodes: {a: {url: {s}, engine: {s}}}}",
         "{nodes: {a: {url: http://{s}@h, speaks: {s}, models: {{s}: {s}}, weight: {s}}}}",
-        "{nodes: {{s}: {}}}", "{tokens: [{name: x, token: {s}}]}", "{*{s}: 1}", "- {s}\nx: {s}",
+        "{nodes: {{s}: {}}}", "{keys: [{name: x, key: {s}}]}", "{*{s}: 1}", "- {s}\nx: {s}",
         "{nodes: {a: {{s}: 1, {s}: 2}}}", "nodes:{s}\nserver: {s}", 'a: "{s}\nb: c\n',
     )  # fmt: skip
     for place in places:
@@ -117,7 +117,7 @@ def test_what_looks_like_a_secret_is_not_repeated(secret: str) -> None:
     "name",
     [
         "gpu0", "claude-sonnet-4-5-20250929", "meta-llama/Llama-3.3-70B-Instruct", "key-value",
-        "gemini-2.5-flash:gemma2:9b", "max_streams", "token-a", "internationalization-node",
+        "gemini-2.5-flash:gemma2:9b", "max_streams", "key-a", "internationalization-node",
         "nomic-embed-text:v1.5", "hf.co/bartowski/Qwen2.5-Coder-32B-Instruct-GGUF:Q4_K_M",
         "first_byte_timeout", "sk-1", "keyboard_layouts",
     ],

@@ -1,6 +1,6 @@
-"""The map of all keys, drawn from the schema: what may stand where, and whether a reload takes it.
+"""The map of all settings, drawn from the schema: what may stand where, what a reload takes.
 
-A *path* is the sequence of keys and indices to a place in a file, e.g.
+A *path* is the sequence of names and indices to a place in a file, e.g.
 ``("nodes", "gpu0", "url")``; a *pattern* is the same with ``*`` for chosen names and indices.
 """
 
@@ -34,7 +34,7 @@ Pattern = tuple[str, ...]
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 
 
-#: How the keys of providers, and our own tokens, begin.
+#: How the keys of providers, and our own keys, begin.
 _PREFIXED = re.compile(
     r"(?:sk|pk|rk|r8|cdp|hf|gsk|tgp|xai|nvapi|fw|pplx|gh[a-z]|github_pat|glpat|xox[a-z]|key|token)"
     r"[-_][\w.-]{8,}|AIza[\w-]{10,}|AKIA\w{8,}|ya29\.\S+|eyJ[\w-]+\.\S+|bearer\s+\S+",
@@ -45,7 +45,7 @@ _RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20,}", re.ASCII
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text that stands in the wrong place may be a key or a token. A guess: names of
+    """Whether a text that stands in the wrong place may be a key. A guess: names of
     nodes and models do not look so."""
     return bool(_PREFIXED.search(text) or _RANDOM.search(text))
 
@@ -56,7 +56,7 @@ def show(text: str) -> str:
 
 
 def spell(path: Sequence[str | int]) -> str:
-    """The path as people read it: ``tokens[1].sha256``, ``nodes["a.b"].url``."""
+    """The path as people read it: ``keys[1].sha256``, ``nodes["a.b"].url``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -69,13 +69,13 @@ def spell(path: Sequence[str | int]) -> str:
 
 
 def section_at(path: Path) -> type[BaseModel] | None:
-    """The section (a pydantic model) whose keys stand below this path."""
+    """The section (a pydantic model) whose settings stand below this path."""
     found = _annotation_at(path)
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def find_field(path: Path) -> FieldInfo | None:
-    """The innermost key of the schema at or above this path."""
+    """The innermost setting of the schema at or above this path."""
     for end in range(len(path), 0, -1):
         section, name = section_at(path[: end - 1]), path[end - 1]
         if section is not None and isinstance(name, str) and name in section.model_fields:
@@ -91,7 +91,7 @@ def takes_reload(path: Path) -> bool:
 
 
 def all_patterns() -> Iterator[Pattern]:
-    """Every key of the schema, sections included, depth first in the schema's order."""
+    """Every setting of the schema, sections included, depth first in the schema's order."""
     yield from _patterns_below(Config, ())
 
 

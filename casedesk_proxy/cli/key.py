@@ -1,4 +1,4 @@
-"""``token new``: a credential for a client."""
+"""``key new``: a credential for a client."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import sys
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from casedesk_proxy.cli.credential import mint, token_lines
+from casedesk_proxy.cli.credential import key_lines, mint
 from casedesk_proxy.config.values import Name
 
-__all__ = ["token"]
+__all__ = ["key", "token"]
 
 
 @click.group()
-def token() -> None:
-    """Tokens for clients."""
+def key() -> None:
+    """Keys for clients."""
 
 
 def _check_names(
@@ -30,7 +30,7 @@ def _check_names(
     return value
 
 
-@token.command(short_help="Mint a token and print it, this once.")
+@key.command(short_help="Mint a key and print it, this once.")
 @click.option(
     "--name",
     default="client",
@@ -48,16 +48,22 @@ def _check_names(
     help="What it opens; may be given several times.",
 )
 def new(name: str, deployments: tuple[str, ...]) -> None:
-    """Mint a token and print it, this once, with the lines for the configuration.
+    """Mint a key and print it, this once, with the lines for the configuration.
 
-    Nothing is stored: paste the lines under `tokens:` and give the token to its holder.
+    Nothing is stored: paste the lines under `keys:` and give the key to its holder.
 
-    Where stdout is not a terminal, it gets the token alone, so that
-    `TOKEN=$(casedesk-proxy token new)` works; the lines are then on stderr.
+    Where stdout is not a terminal, it gets the key alone, so that
+    `KEY=$(casedesk-proxy key new)` works; the lines are then on stderr.
     """
     credential = mint()
-    click.echo("the token, shown only this once:", err=True)
-    click.echo(credential.token)
-    click.echo("in the configuration, under tokens:", err=True)
+    click.echo("the key, shown only this once:", err=True)
+    click.echo(credential.key)
+    click.echo("in the configuration, under keys:", err=True)
     beside = not sys.stdout.isatty()
-    click.echo(token_lines(name, credential, deployments), nl=False, err=beside)
+    click.echo(key_lines(name, credential, deployments), nl=False, err=beside)
+
+
+#: What the command was called before a token was a model's.
+token = click.Group(
+    "token", dict(key.commands), hidden=True, help=key.help, epilog="The old name of `key`."
+)

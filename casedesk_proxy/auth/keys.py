@@ -1,4 +1,4 @@
-"""Whose token it is, and what it opens. Tokens are known here by their SHA-256 only."""
+"""Whose key it is, and what it opens. Keys are known here by their SHA-256 only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from casedesk_proxy.auth.near_misses import describe_wrong
 from casedesk_proxy.errors import Forbidden, NotFound, Unauthenticated
 from casedesk_proxy.terms import Principal
 
-__all__ = ["Access", "TokenTable", "authorise", "bare_deployment", "find_access"]
+__all__ = ["Access", "KeyTable", "authorise", "bare_deployment", "find_access"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
@@ -22,8 +22,8 @@ _MAX_LISTED_NAMES = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
-class TokenTable:
-    """Tokens by digest, built from (name, SHA-256 in hex, names of deployments).
+class KeyTable:
+    """Keys by digest, built from (name, SHA-256 in hex, names of deployments).
 
     Raises ValueError for a digest that is not 64 hex digits; if one digest stands twice, the
     first entry counts.
@@ -31,24 +31,24 @@ class TokenTable:
 
     __slots__ = ("_known",)
 
-    def __init__(self, tokens: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+    def __init__(self, keys: Iterable[tuple[str, str, Iterable[str]]]) -> None:
         self._known: dict[bytes, Principal] = {}
-        for name, digest_hex, deployments in tokens:
+        for name, digest_hex, deployments in keys:
             if not _SHA256.fullmatch(digest_hex):
-                raise ValueError(f"token {name!r}: a SHA-256 has 64 hex digits")
+                raise ValueError(f"key {name!r}: a SHA-256 has 64 hex digits")
             digest = bytes.fromhex(digest_hex)
             self._known.setdefault(digest, Principal(name, frozenset(deployments)))
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def match(self, token: str) -> Principal | None:
-        """Whose token this is. Time tells nothing about any stored token.
+    def match(self, key: str) -> Principal | None:
+        """Whose key this is. Time tells nothing about any stored key.
 
         A stored digest is looked up by the whole digest of the guess, which an attacker cannot
         steer towards it, and then compared in constant time, found or not.
         """
-        digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
+        digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
         found = digest if digest in self._known else _NOBODY
         return self._known.get(digest) if hmac.compare_digest(digest, found) else None
 
@@ -58,20 +58,20 @@ class Access(Enum):
 
     #: Nothing.
     OPEN = "open"
-    #: A token that grants access to it.
-    TOKEN = "token"
+    #: A key that grants access to it.
+    KEY = "key"
     #: It does not exist, and saying so gives nothing away.
     MISSING = "missing"
 
 
-def find_access(auth: str | None, *, any_tokens: bool) -> Access:
+def find_access(auth: str | None, *, any_keys: bool) -> Access:
     """``auth`` is the deployment's setting, None where no deployment has the name. Such a name is
-    then answered like one that is not the caller's, 401 without a valid token and 403 with one,
-    so that names cannot be found out by trying. ``any_tokens``: tokens are configured; without
+    then answered like one that is not the caller's, 401 without a valid key and 403 with one,
+    so that names cannot be found out by trying. ``any_keys``: keys are configured; without
     one there is nothing to hide."""
     if auth is None:
-        return Access.TOKEN if any_tokens else Access.MISSING
-    return Access.OPEN if auth == "none" else Access.TOKEN
+        return Access.KEY if any_keys else Access.MISSING
+    return Access.OPEN if auth == "none" else Access.KEY
 
 
 def authorise(
@@ -104,11 +104,11 @@ def authorise(
     doors = _list("it opens", sorted(opened)) + _list("open to all are", open_to_all)
     if not deployment:
         raise _not_found(None, doors)
-    raise Forbidden(f"this token opens no deployment named {_shown(deployment)}{doors}")
+    raise Forbidden(f"this key opens no deployment named {_shown(deployment)}{doors}")
 
 
 def bare_deployment(principal: Principal | None, default: str | None) -> str | None:
-    """The deployment behind a mount that names none: the token's if it has exactly one."""
+    """The deployment behind a mount that names none: the key's if it has exactly one."""
     if principal is not None and principal.deployments and len(principal.deployments) == 1:
         return next(iter(principal.deployments))
     return default
@@ -116,14 +116,14 @@ def bare_deployment(principal: Principal | None, default: str | None) -> str | N
 
 def _unauthenticated(credential: str | None, sent: str) -> Unauthenticated:
     if not credential:
-        message = f"{sent}; a token is required" if sent else "a token is required"
+        message = f"{sent}; a key is required" if sent else "a key is required"
         return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
     looks = describe_wrong(credential)
-    message = f"the token is not known: {looks}" if looks else "the token is not known"
+    message = f"the key is not known: {looks}" if looks else "the key is not known"
     return Unauthenticated(
         f"{message}; where several are sent, the first of {ACCEPTED_FORMS} counts, even if another "
         "would be right",
-        code="invalid_token",
+        code="invalid_key",
     )
 
 

@@ -1,4 +1,4 @@
-"""Whose token it is, and what is told to those whose it is not."""
+"""Whose key it is, and what is told to those whose it is not."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.auth.credentials import find_credential
-from casedesk_proxy.auth.tokens import Access, TokenTable, authorise, bare_deployment, find_access
+from casedesk_proxy.auth.keys import Access, KeyTable, authorise, bare_deployment, find_access
 from casedesk_proxy.errors import Forbidden, NotFound, ProxyError, Unauthenticated
 from casedesk_proxy.terms import Principal
 
 
-def digest(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+def digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
 
 
-TABLE = TokenTable(
+TABLE = KeyTable(
     [
         ("alice", digest("cdp-alice"), ["desk"]),
         ("bob", digest("cdp-bob").upper(), ("desk", "lab")),
@@ -29,7 +29,7 @@ ALICE = Principal("alice", frozenset({"desk"}))
 
 def admit(credential: str | None, deployment: str | None, auth: str | None) -> Principal:
     principal = TABLE.match(credential) if credential else None
-    return authorise(principal, credential, deployment, find_access(auth, any_tokens=True))
+    return authorise(principal, credential, deployment, find_access(auth, any_keys=True))
 
 
 def test_match() -> None:
@@ -43,12 +43,12 @@ def test_match() -> None:
 )
 def test_no_match(wrong: str) -> None:
     assert TABLE.match(wrong) is None
-    assert TokenTable([]).match(wrong) is None
+    assert KeyTable([]).match(wrong) is None
 
 
 @given(st.binary(min_size=1, max_size=20).filter(lambda raw: raw == raw.strip()))
-def test_tokens_are_compared_as_bytes(raw: bytes) -> None:
-    table = TokenTable([("x", sha256(raw).hexdigest(), ["d"])])
+def test_keys_are_compared_as_bytes(raw: bytes) -> None:
+    table = KeyTable([("x", sha256(raw).hexdigest(), ["d"])])
     credential = find_credential(((b"x-api-key", raw),), "")
     assert credential is not None
     assert table.match(credential) is not None
@@ -58,11 +58,11 @@ def test_tokens_are_compared_as_bytes(raw: bytes) -> None:
 @pytest.mark.parametrize("bad", ["", "00", "zz" * 32, digest("x") + "00"])
 def test_bad_digest(bad: str) -> None:
     with pytest.raises(ValueError, match="64 hex digits"):
-        TokenTable([("x", bad, [])])
+        KeyTable([("x", bad, [])])
 
 
 def test_the_first_of_equal_digests_counts() -> None:
-    table = TokenTable([("a", digest("t"), ["x"]), ("b", digest("t"), ["y"])])
+    table = KeyTable([("a", digest("t"), ["x"]), ("b", digest("t"), ["y"])])
     assert table.match("t") == Principal("a", frozenset({"x"}))
 
 
@@ -72,7 +72,7 @@ def test_open_deployment_ignores_credentials(credential: str | None) -> None:
 
 
 def test_admitted() -> None:
-    assert admit("cdp-alice", "desk", "tokens") == ALICE
+    assert admit("cdp-alice", "desk", "keys") == ALICE
 
 
 @pytest.mark.parametrize(
@@ -92,58 +92,58 @@ def test_admitted() -> None:
 )
 def test_refused(credential: str | None, deployment: str | None, error: type[ProxyError]) -> None:
     with pytest.raises(error) as caught:
-        admit(credential, deployment, "tokens")
+        admit(credential, deployment, "keys")
     assert not credential or credential not in caught.value.message
 
 
-def test_no_tokens_no_secret_about_names() -> None:
+def test_no_keys_no_secret_about_names() -> None:
     with pytest.raises(NotFound) as caught:
-        authorise(None, None, "nowhere", find_access(None, any_tokens=False))
+        authorise(None, None, "nowhere", find_access(None, any_keys=False))
     assert caught.value.code == "deployment_not_found"
 
 
 def test_a_foreign_and_a_missing_deployment_look_the_same() -> None:
     told = []
-    for name, auth in (("lab", "tokens"), ("nil", None)):
+    for name, auth in (("lab", "keys"), ("nil", None)):
         with pytest.raises(Forbidden) as caught:
             admit("cdp-alice", name, auth)
         told.append(caught.value.message.replace(name, "?"))
     assert told[0] == told[1]
 
 
-def test_who_has_a_token_learns_what_it_opens() -> None:
+def test_who_has_a_key_learns_what_it_opens() -> None:
     bob = Principal("bob", frozenset({"lab", "desk"}))
     with pytest.raises(Forbidden) as denied:
-        authorise(bob, "cdp-bob", "other", Access.TOKEN, open_to_all=("demo",))
+        authorise(bob, "cdp-bob", "other", Access.KEY, open_to_all=("demo",))
     assert denied.value.message.endswith("; it opens desk, lab; open to all are demo")
     with pytest.raises(NotFound) as missing:
-        authorise(bob, "cdp-bob", None, Access.TOKEN)
+        authorise(bob, "cdp-bob", None, Access.KEY)
     assert missing.value.message.endswith("; it opens desk, lab")
     many = Principal("many", frozenset(f"d{number:02}" for number in range(20)))
     with pytest.raises(Forbidden, match=r"d07 and 12 more$"):
-        authorise(many, "cdp-many", "other", Access.TOKEN)
+        authorise(many, "cdp-many", "other", Access.KEY)
 
 
 def test_who_has_none_learns_nothing_about_names() -> None:
     with pytest.raises(Unauthenticated) as caught:
-        authorise(None, None, "other", Access.TOKEN, open_to_all=("demo",))
+        authorise(None, None, "other", Access.KEY, open_to_all=("demo",))
     assert "demo" not in caught.value.message
 
 
 def test_it_is_said_what_was_sent_instead() -> None:
     with pytest.raises(Unauthenticated) as caught:
-        authorise(None, None, "desk", Access.TOKEN, sent="the header api-key was sent")
-    assert caught.value.message.startswith("the header api-key was sent; a token is required; ")
+        authorise(None, None, "desk", Access.KEY, sent="the header api-key was sent")
+    assert caught.value.message.startswith("the header api-key was sent; a key is required; ")
 
 
 def test_messages_help() -> None:
     for credential in (None, "wrong"):
         with pytest.raises(Unauthenticated) as caught:
-            admit(credential, "desk", "tokens")
+            admit(credential, "desk", "keys")
         for form in ("Authorization: Bearer", "x-goog-api-key", "x-api-key", "?key="):
             assert form in caught.value.message
     with pytest.raises(Forbidden) as denied:
-        admit("cdp-alice", "x" * 5000, "tokens")
+        admit("cdp-alice", "x" * 5000, "keys")
     assert len(denied.value.message) < 200
 
 
