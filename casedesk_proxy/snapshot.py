@@ -76,6 +76,7 @@ class Snapshot:
     keys: KeyTable
     default_deployment: str | None
     max_body: int
+    max_upload: int
     body_items: int
     body_timeout: float
     min_rate: int
@@ -107,6 +108,7 @@ def compile_snapshot(
         keys=KeyTable((one.name, one.sha256, one.deployments) for one in config.keys),
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
+        max_upload=config.server.max_upload,
         body_items=config.server.body_items,
         body_timeout=config.server.body_timeout,
         min_rate=config.server.min_rate,

@@ -118,6 +118,7 @@ HARMLESS = {
     "Transposed.headers": "ours, for the node",
     "Answered.headers": "ours, for the client",
     "Route.reply_headers": "ours, for the client",
+    "UploadRoute.reply_headers": "ours, for the client",
     "OwnReply.headers": "ours, for the client",
 }
 

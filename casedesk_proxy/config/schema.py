@@ -106,6 +106,10 @@ class Server(Section):
     max_bodies: Size = setting(
         "Largest sum of all request bodies held at once; no less than max_body.", 256 * 2**20
     )
+    max_upload: Size = setting(
+        "Largest form with a file (audio, images), which is passed on as it comes, not held.",
+        512 * 2**20,
+    )
     body_items: Items = setting(
         "Most JSON objects in one request body; where it is translated a tenth of them turns, a "
         "fifth parts.",

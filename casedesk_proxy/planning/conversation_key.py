@@ -11,11 +11,13 @@ from typing import Any
 from casedesk_proxy import jsonio
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["beginning"]
+__all__ = ["beginning", "spread"]
 
 #: Claude Code's system text begins with a line of this name that changes with every request;
 #: llama-server and vLLM leave it out of what they cache, so it must not move a conversation.
 _VOLATILE = "x-anthropic-billing-header"
+#: Of a request that is no conversation, the bytes that are looked at.
+_LOOKED_AT_BYTES = 65536
 _INSTRUCTIONS = ("system", "developer")
 
 
@@ -40,6 +42,11 @@ def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
     except jsonio.TooDeep:  # The node has to judge it; it is no conversation to come back to.
         said = b""
     return blake2b(said, digest_size=16).digest()
+
+
+def spread(raw: bytes) -> bytes:
+    """A key for what is no conversation: the same for the same request, another for another."""
+    return blake2b(raw[:_LOOKED_AT_BYTES], digest_size=16).digest()
 
 
 def _first(turns: Any) -> Any:

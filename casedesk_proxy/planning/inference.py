@@ -8,11 +8,11 @@ from dataclasses import replace
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.engines.paths import nearest_path
 from casedesk_proxy.errors import Unsupported
-from casedesk_proxy.planning.route import Route
+from casedesk_proxy.planning.route import PlanInput, Route, UploadRoute
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Call, Target
 
-__all__ = ["keep_having", "node_path", "refuse_path", "route_paths"]
+__all__ = ["as_upload", "keep_having", "node_path", "refuse_path", "route_paths"]
 
 #: Nodes named in one message.
 _MAX_NAMED_NODES = 5
@@ -38,6 +38,17 @@ def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsu
         f"unsupported_path: no node that has {target.asked!r} has {call.path}: {named}{more},"
         " which lacks it",
         code="unsupported_path",
+    )
+
+
+def as_upload(route: Route, ask: PlanInput) -> Route:
+    """The same where ``ask`` holds all of its body."""
+    form = ask.form
+    if form is None or form.is_whole:
+        return route
+    length = None if form.length is None else form.length + len(route.body) - len(ask.raw)
+    return UploadRoute(
+        route.dialect, route.target, route.headers, route.request_id, route.body, length=length
     )
 
 

@@ -16,8 +16,14 @@ from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
-from casedesk_proxy.planning.conversation_key import beginning
-from casedesk_proxy.planning.inference import keep_having, node_path, refuse_path, route_paths
+from casedesk_proxy.planning.conversation_key import beginning, spread
+from casedesk_proxy.planning.inference import (
+    as_upload,
+    keep_having,
+    node_path,
+    refuse_path,
+    route_paths,
+)
 from casedesk_proxy.planning.limits import find_limits
 from casedesk_proxy.planning.namespaces import flatten_namespaces
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
@@ -28,6 +34,7 @@ from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, rename_model
 from casedesk_proxy.surfaces.body_items import check_items
+from casedesk_proxy.surfaces.forms import name_model, read_form
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
@@ -77,8 +84,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
-    check_items(ask.raw, snapshot.body_items)
-    body = read_body(call, ask.raw, lambda: _offered(snapshot, deployment, ask))
+    body = _read(snapshot, deployment, ask)
     asked = call.model or body.model or ""
     known = ask.placements.under(ask.reported, ask.nodes)
     place = known.get(asked)
@@ -93,7 +99,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
     if demand.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
-        demand = replace(demand, affinity_key=who + beginning(call.surface, body.value))
+        key = spread(ask.raw) if call.path else beginning(call.surface, body.value)
+        demand = replace(demand, affinity_key=who + key)
     return Plan(
         deployment=deployment,
         asked=asked,
@@ -106,6 +113,16 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         dropped=made.dropped,
         makes_kept=call.action is Action.RESPOND and body.value.get("store") is not False,
     )
+
+
+def _read(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> RequestBody:
+    def offer() -> tuple[str, ...]:
+        return _offered(snapshot, deployment, ask)
+
+    if ask.form is not None:
+        return read_form(ask.form, offer)
+    check_items(ask.raw, snapshot.body_items)
+    return read_body(ask.call, ask.raw, offer)
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
@@ -189,14 +206,10 @@ def _native_routes(
     ask: PlanInput, body: RequestBody, place: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
-    raw, target = ask.raw, place.target
-    is_left = ask.call.names_no_model and "model" not in body.value
-    renamed = target.model != target.asked or is_renamed(ask.call, body.value, target.model)
-    if renamed and not is_left:
-        raw = rename_model(ask.call, raw, body.value, target.model)
+    raw = _name(ask, body, place.target)
     translator = None
     if ask.call.surface is Dialect.RESPONSES and has_namespaces(body.value):
-        raw, translator = flatten_namespaces(raw, body, target.asked)
+        raw, translator = flatten_namespaces(raw, body, place.target.asked)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
     if place.plain:
@@ -204,7 +217,7 @@ def _native_routes(
     else:
         unknown = any(node.name not in place.head_templates for node in nodes)
     if unknown:
-        path, headers = _target(ask.call, target.model), forwarded_headers(ask.headers)
+        path, headers = _target(ask.call, place.target.model), forwarded_headers(ask.headers)
     route = Route(
         dialect=ask.call.surface,
         target=path,
@@ -215,8 +228,19 @@ def _native_routes(
         head_templates=place.head_templates,
     )
     if ask.call.path:
-        return route_paths(route, ask.call, nodes)
+        return route_paths(as_upload(route, ask), ask.call, nodes)
     return dict.fromkeys((node.name for node in nodes), route)
+
+
+def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
+    """The body with the name of the node's model."""
+    may_add = not ask.call.names_no_model
+    if ask.form is not None:
+        return name_model(ask.raw, ask.form, target.model, may_add=may_add)
+    renamed = target.model != target.asked or is_renamed(ask.call, body.value, target.model)
+    if renamed and (may_add or "model" in body.value):
+        return rename_model(ask.call, ask.raw, body.value, target.model)
+    return ask.raw
 
 
 def _demand(

@@ -10,6 +10,7 @@ from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import (
     Ability,
     Call,
@@ -20,10 +21,11 @@ from casedesk_proxy.terms import (
     Target,
     record,
 )
+from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
-__all__ = ["ModelPlacement", "PlanInput", "Route", "find_none"]
+__all__ = ["ModelPlacement", "PlanInput", "Route", "UploadRoute", "find_none"]
 
 
 #: Models of which a client with one head may ask in turn.
@@ -46,7 +48,8 @@ class PlanInput:
     ``nodes``: those that were recognised by asking them, as what they really are. ``placements``:
     what planning found out about models for earlier requests with the same head and snapshot.
     ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
-    taken; ``without``: those that this request is to do without."""
+    taken; ``without``: those that this request is to do without. ``form``: ``raw`` is the beginning
+    of one."""
 
     call: Call
     headers: RawHeaders = field(repr=False)
@@ -62,6 +65,7 @@ class PlanInput:
     now: float = 0.0
     #: Who has the response of an id that whoever asks has had made.
     find_keeper: Callable[[str], Keeper | None] = find_none
+    form: FormBeginning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +132,19 @@ class Route:
         headers.append((b"Accept-Encoding", b"identity"))
         headers.append((b"x-request-id", b""))
         return request_head(self.method, node.base + self.target, headers)[:-4]
+
+
+@record
+class UploadRoute(Route):
+    """A request whose ``body`` is only the beginning of ``length`` bytes, or, where that is None,
+    of a body in chunks."""
+
+    length: int | None = None
+
+    def request_for(self, node: NodeSpec) -> bytes:
+        """Its head, and the beginning of its body."""
+        lead, ident = self._head_template(node), self.request_id.encode("ascii")
+        if self.length is None:
+            begin = frame_chunk(self.body)
+            return b"%b%b\r\nTransfer-Encoding: chunked\r\n\r\n%b" % (lead, ident, begin)
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, self.length, self.body)

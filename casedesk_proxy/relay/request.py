@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.fastpath.fibers import Signal
-from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.parties import Client, Held, Sink
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
 
-__all__ = ["CONTINUE", "TIMEOUT_GRACE_S", "Client", "ClientRequest"]
+__all__ = ["CONTINUE", "TIMEOUT_GRACE_S", "ClientRequest", "too_slow"]
 
 #: Body bytes taken before anyone has asked for the body.
 _MAX_UNASKED_BYTES = 65536
@@ -27,59 +27,23 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 TIMEOUT_GRACE_S = 0.1
 
 
-class Client(Protocol):
-    """Where a request came from; it left at ``gone_at`` by time.perf_counter. ``relay`` is the
-    relay that feels its backpressure, ``peer`` the address at the other end. Its transport is its
-    own: others write by its methods, and a relay is lent it for a whole reply."""
-
-    peer: str
-    relay: Relay | None
-    gone_at: float | None
-
-    @property
-    def has_left(self) -> bool:
-        """Whether its connection has ended."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether what is written now may still reach it."""
-
-    def lend(self) -> asyncio.Transport | None:
-        """What a relay writes to; None once the client has left."""
-
-    def write(self, message: bytes) -> None:
-        """Nothing where it has left."""
-
-    def reset(self) -> None:
-        """End the connection so that nothing of a reply looks whole."""
-
-    def write_whole(self, message: bytes) -> None:
-        """The whole of an answer; what is said to others may go before it."""
-
-    def listen(self) -> None:
-        """More of the request is wanted."""
-
-
-class Held(Protocol):
-    """Something that an exchange must not keep, however it ends."""
-
-    def abandon(self) -> None:
-        """Let go of it, if that is yet to be done."""
-
-
 class ClientRequest:
     """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
-    once, or never: what is not asked for is not taken. ``held`` is what its exchange has taken and
+    once, or never: what is not asked for is not taken. A body that is not to be held is begun with
+    ``read_beginning`` and goes on into a ``pour``. ``held`` is what its exchange has taken and
     must give back. ``complete`` tells whether the body has come whole, ``begun`` that the final
     reply's head is on its way, ahead of any relay."""
 
     __slots__ = (
         "_body",
         "_done",
+        "_enough",
         "_fault",
+        "_is_held",
         "_limit",
         "_reader",
         "_room",
+        "_sink",
         "_size",
         "_taken",
         "_timer",
@@ -107,6 +71,9 @@ class ClientRequest:
         self._waiter: Signal[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._done: Callable[[], None] | None = None
+        self._enough: Callable[[bytes | bytearray], bool] | None = None
+        self._is_held = False
+        self._sink: Sink | None = None
         self.begun = False
 
     @property
@@ -116,6 +83,10 @@ class ClientRequest:
     @property
     def wants(self) -> bool:
         """Whether more of the body may be read now."""
+        if self._sink is not None:
+            return self._sink.wants
+        if self._is_held:
+            return False
         return self._limit is not None or self._size <= _MAX_UNASKED_BYTES or self._done is not None
 
     @property
@@ -150,7 +121,9 @@ class ClientRequest:
         except MalformedChunk:
             self._fail(BadRequest("the request's body is not well-formed"))
             return came
-        if self._done is None:
+        if self._sink is not None:
+            self._give(self._sink, b"".join(self._reader.payload))
+        elif self._done is None:
             self._keep(b"".join(self._reader.payload))
         elif self._reader.ended:
             self._done()
@@ -158,7 +131,9 @@ class ClientRequest:
 
     def wake(self) -> None:
         """Let whoever reads go on, if there is news. The last thing that a caller does."""
-        if self._waiter is not None and (self._reader.ended or self._fault is not None):
+        if self._sink is not None:
+            self._sink.wake(self._fault)
+        elif self._waiter is not None and self._is_ready():
             self._resolve(True)
 
     def take(self, limit: int) -> bytes:
@@ -183,6 +158,37 @@ class ClientRequest:
             await self._wait(pause, max(rate * pause, 1))
         return self.take(limit)
 
+    async def read_beginning(
+        self,
+        enough: Callable[[bytes | bytearray], bool],
+        pause: float,
+        rate: int = 0,
+    ) -> bytes:
+        """As much of the body as ``enough`` asks for, which is shown what has come so far and
+        sets the limit, or all of it. No more is taken until `pour`. Raises as `read` does."""
+        self._limit, self._enough = sys.maxsize, enough
+        if not self._is_ready():
+            self._invite()
+            await self._wait(pause, max(rate * pause, 1))
+        self._limit = self._enough = None
+        self._is_held = True
+        if self._fault is not None:
+            raise self._fault
+        return bytes(self._body)
+
+    def pour(self, sink: Sink, begun: int) -> None:
+        """Give ``sink`` all of the body that is behind its first ``begun`` bytes, and hold none of
+        it any more."""
+        rest = bytes(self._body[begun:])
+        self.release()
+        self._sink = sink
+        self._give(sink, rest)
+        self.client.listen()
+
+    def stop_pouring(self) -> None:
+        """What is still to come of the body is not taken, unless it is discarded."""
+        self._sink, self._is_held = None, True
+
     def forget(self) -> None:
         """Let go of what only planning needed: the headers and the body."""
         self.head = replace(self.head, headers=())
@@ -200,7 +206,20 @@ class ClientRequest:
     def discard(self, done: Callable[[], None]) -> None:
         """Drop what has come and what will; ``done`` is called at the body's end."""
         self.release()
+        self._is_held = False
         self._done = done
+
+    def _give(self, sink: Sink, payload: bytes) -> None:
+        if payload:
+            sink.take(payload)
+        if self._reader.ended:
+            sink.finish()
+
+    def _is_ready(self) -> bool:
+        """Whether whoever reads has what was asked for, or will not get it."""
+        if self._reader.ended or self._fault is not None:
+            return True
+        return self._enough is not None and self._enough(self._body)
 
     def _keep(self, payload: bytes) -> None:
         size = len(payload)
@@ -232,16 +251,13 @@ class ClientRequest:
 
     async def _wait(self, pause: float, least: float) -> None:
         loop = asyncio.get_running_loop()
-        while not self._reader.ended and self._fault is None:
+        while not self._is_ready():
             self._waiter = Signal(loop)
             size = self._size
             self._timer = loop.call_later(pause, self._come_due)
             try:
                 if not await self._waiter and self._size - size < least:
-                    raise BadRequest(
-                        "the request's body came too slowly (server.body_timeout, server.min_rate)",
-                        status=408,
-                    )
+                    raise too_slow()
             finally:
                 self._timer.cancel()
                 self._waiter = self._timer = None
@@ -263,3 +279,9 @@ class ClientRequest:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the request's body is larger than {limit} bytes (server.max_body)")
+
+
+def too_slow() -> BadRequest:
+    return BadRequest(
+        "the request's body came too slowly (server.body_timeout, server.min_rate)", status=408
+    )

@@ -27,12 +27,12 @@ class _Shared(Protocol):
 
 
 class _Reader(Protocol):
-    def listen(self) -> None:
-        """More of the request is wanted."""
+    def go_on(self) -> None:
+        """More of the request is wanted, or no more for now."""
 
 
 class ConnectedClient:
-    """See `relay.request.Client`. ``is_clogged``: it does not take what was written to it;
+    """See `relay.parties.Client`. ``is_clogged``: it does not take what was written to it;
     ``is_held``: nothing is read from it. ``end`` must be called: it and ``reader`` hold each
     other."""
 
@@ -109,7 +109,7 @@ class ConnectedClient:
 
     def listen(self) -> None:
         if self._reader is not None:
-            self._reader.listen()
+            self._reader.go_on()
 
     def hold(self, hold: bool) -> None:
         """Read no more from it for now, or read on."""

@@ -153,17 +153,17 @@ class ClientConnection(asyncio.Protocol):
                 # Whoever does not read its answers gets no more of them.
                 self.listen()
             elif self._begin_next():
-                self._go_on()
+                self.go_on()
             elif self._half is not None:
                 self.client.close()
         elif not request.complete:
             self._incoming.feed(request)
-            self._go_on()
+            self.go_on()
             request.wake()
         else:
             self.listen()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Ask for another turn if there is work for it."""
         request = self._request
         if self._incoming.data and (request is None or (request.wants and not request.complete)):
@@ -252,7 +252,7 @@ class ClientConnection(asyncio.Protocol):
             self.client.close()
             return
         request.discard(self.client.close)
-        self._go_on()
+        self.go_on()
         self._patience.linger()
 
     def _part(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
@@ -33,10 +34,12 @@ from casedesk_proxy.server.keeping import Keeping
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply
+from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["MODEL_REFRESH_WAIT_S", "Forwarder", "Timing"]
 
@@ -87,14 +90,18 @@ class Forwarder:
         snapshot: Snapshot,
         raw: bytes,
         timing: Timing,
+        form: FormBeginning | None = None,
+        upload: Upload | None = None,
     ) -> Result:
-        """``raw`` is the request's body. Raises a ProxyError where nothing has been sent."""
+        """``raw`` is the request's body, or the beginning of a ``form`` of which ``upload`` has the
+        rest. Raises a ProxyError where nothing has been sent."""
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
+        attempts.upload = upload
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)
             else:
-                plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts)
+                plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts, form)
             exchange.dropped = plan.dropped
             if not attempts.count:
                 exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)
@@ -116,6 +123,7 @@ class Forwarder:
         snapshot: Snapshot,
         raw: bytes,
         attempts: Attempts,
+        form: FormBeginning | None,
     ) -> Plan:
         is_kept = admitted.call.surface is Dialect.RESPONSES
         keepers = self._keeping.keepers(admitted) if is_kept else find_none
@@ -125,7 +133,7 @@ class Forwarder:
             given = PlanInput(
                 admitted.call, request.head.headers, raw, exchange.request_id,
                 self._metadata.reported, self._metadata.nodes, admitted.placements,
-                memory.refused, memory.taken, attempts.without, time.time(), keepers,
+                memory.refused, memory.taken, attempts.without, time.time(), keepers, form,
             )  # fmt: skip
             return plan_request(snapshot, admitted.deployment, given)
 
@@ -161,6 +169,9 @@ class Forwarder:
         try:
             reply = await self._dispatcher.open(plan, attempts)
             request.held = reply.lease
+            if not request.complete:
+                # What is left of its body must not be taken for the next request.
+                request.head = replace(request.head, keep_alive=False)
             self._metadata.used(attempts.node)
             begun = self._keeping.learner(admitted, plan, reply)
             if prelude is None and came_whole(reply, plan.framing):

@@ -13,7 +13,8 @@ from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.planning.admission import CATALOGUE, Admitted, BaseUrl
 from casedesk_proxy.relay.delivery import Delivery
-from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.relay.parties import Client
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import (
     CallFacts,
     Delivered,
@@ -29,8 +30,10 @@ from casedesk_proxy.server.own_replies import OwnReplies
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.runtime import Runtime, Serving
+from casedesk_proxy.server.uploads import forward_form
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply, base_reply
+from casedesk_proxy.surfaces.forms import begin_form
 from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.dispatch import Dispatcher
@@ -118,6 +121,11 @@ class Handler:
         exchange.call = admitted.facts
         if admitted.call.action in CATALOGUE:
             return Own(await self._list(admitted, snapshot))
+        form = begin_form(admitted.call, request.head.headers) if admitted.call.path else None
+        if form is not None:
+            return await forward_form(
+                self._forwarder, request, exchange, admitted, snapshot, form, timing
+            )
         timing.pause()
         if request.complete:
             raw = request.take(snapshot.max_body)

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import has_key, read_facts
-from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.relay.parties import Client
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import own_head
 from casedesk_proxy.replying.record import (
     CallFacts,

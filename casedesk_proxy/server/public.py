@@ -11,7 +11,8 @@ from typing import Any
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
-from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.relay.parties import Client
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps

@@ -11,7 +11,7 @@ from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, 
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 
-__all__ = ["RequestBody", "is_renamed", "read_body", "rename_model"]
+__all__ = ["RequestBody", "is_renamed", "read_body", "rename_model", "sole_model"]
 
 _TEXT = "a string is required"
 #: Names of models in one message.
@@ -57,7 +57,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     model = value.get(_model_key(call, value))
     if model is None or model == "":
         # An empty object asks for nothing, of whatever model.
-        model = _sole(offered() if value else ())
+        model = sole_model(offered() if value else ())
     elif not isinstance(model, str):
         raise _bad_field("model", _TEXT)
     elif is_wrapped(model):
@@ -105,7 +105,8 @@ def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> byt
     return splice(raw, ((span, name) for span in _top_level_models(raw)))
 
 
-def _sole(offered: Sequence[str]) -> str:
+def sole_model(offered: Sequence[str]) -> str:
+    """The only one of those that there are. Raises BadRequest, naming some, where it is not."""
     if len(offered) == 1:
         return offered[0]
     if not offered:

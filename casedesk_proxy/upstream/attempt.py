@@ -79,10 +79,13 @@ class Attempt:
         except BaseException:
             connection.abort()
             raise
+        self._check(connection, head)
+        return connection, head
+
+    def _check(self, connection: NodeConnection, head: ResponseHead) -> None:
         if 300 <= head.status < 400:
             connection.abort()
             raise self._redirected()
-        return connection, head
 
     async def _connect(self) -> NodeConnection:
         # A task of its own: a fiber has no time-outs.

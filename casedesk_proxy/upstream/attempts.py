@@ -22,6 +22,7 @@ from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Control, record
+from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["Attempts", "Beginning", "Next"]
 
@@ -60,7 +61,8 @@ class Next(Enum):
 class Attempts:
     """``count``: nodes that were asked; ``tried``: those that failed, each with why; ``repeats``:
     attempts that only left out a control; ``node``: the last that was asked; ``without``: the
-    controls of thinking that the request is to do without. Times in seconds of the loop's clock.
+    controls of thinking that the request is to do without; ``upload``: what is not held of the
+    request's body. Times in seconds of the loop's clock.
     """
 
     __slots__ = (
@@ -78,6 +80,7 @@ class Attempts:
         "replays",
         "tried",
         "untried",
+        "upload",
         "without",
     )
 
@@ -92,6 +95,7 @@ class Attempts:
         self.queued = 0.0
         self.repeats = 0
         self.without: frozenset[Control] = frozenset()
+        self.upload: Upload | None = None
         self.plan: Plan
         #: Of the search that runs: who is left, how many had perhaps begun the request when they
         #: were lost, and the last that failed, with why.
@@ -119,6 +123,11 @@ class Attempts:
     def lost(self) -> frozenset[str]:
         """The nodes that had begun the request, perhaps, when they were lost."""
         return frozenset(name for name, why in self.tried if why == Failure.LOST)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a part of the request has gone to a node and is held no more."""
+        return self.upload is not None and self.upload.is_begun
 
     def demand(self) -> Demand:
         """For the nodes that are left."""

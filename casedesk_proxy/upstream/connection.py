@@ -13,6 +13,7 @@ from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.upstream.deadlines import Deadlines
+from casedesk_proxy.upstream.uploading import Upload
 from casedesk_proxy.wire.http1 import (
     MAX_HEAD_BYTES,
     MalformedMessage,
@@ -54,6 +55,7 @@ class NodeConnection(asyncio.Protocol):
         "lost",
         "lost_by",
         "transport",
+        "upload",
         "uses",
     )
 
@@ -75,6 +77,8 @@ class NodeConnection(asyncio.Protocol):
         self._interim = 0
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
+        #: The body that is being sent, of a request that was sent without all of it.
+        self.upload: Upload | None = None
         self.buffered_body = b""
         self.lost = False
         self.lost_by: Exception | None = None
@@ -97,6 +101,24 @@ class NodeConnection(asyncio.Protocol):
         self._deadlines.add(waiter, within)
         self._cork.write(self.transport, request)
         return waiter
+
+    def send_more(self, data: bytes) -> None:
+        """More of the request's body."""
+        if self.transport is not None and not self.transport.is_closing():
+            self._cork.flush(self.transport)
+            self.transport.write(data)
+
+    def expect(self, within: float) -> None:
+        """The request has been sent whole: its reply's head is to come ``within`` seconds."""
+        if self._waiter is not None:
+            self._deadlines.add(self._waiter, within)
+
+    def fail(self, error: Exception) -> None:
+        """The request cannot be sent whole. Whoever waits for the reply gets ``error``."""
+        waiter = self._waiter
+        self.abort()
+        if waiter is not None and not waiter.done:
+            waiter.fail(error)
 
     def attach(self, protocol: asyncio.Protocol) -> asyncio.Transport | None:
         """Make ``protocol`` the transport's; None when the node is gone already."""
@@ -167,9 +189,19 @@ class NodeConnection(asyncio.Protocol):
             self._stop_waiting()
             waiter.set(head)
 
+    def pause_writing(self) -> None:
+        if self.upload is not None:
+            self.upload.pause()
+
+    def resume_writing(self) -> None:
+        if self.upload is not None:
+            self.upload.resume()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self.lost_by = exc
+        if self.upload is not None:
+            self.upload.lose()
         waiter = self._waiter
         if waiter is not None and not waiter.done:
             self._stop_waiting()

@@ -28,6 +28,8 @@ from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.side_requests import ANSWER_WAIT_S, fetch_beside
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
+from casedesk_proxy.upstream.upload_attempt import UploadAttempt
+from casedesk_proxy.upstream.uploading import Upload
 from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Dispatcher", "Failover"]
@@ -98,7 +100,7 @@ class Dispatcher:
             try:
                 slot = ticket.slot or await self._wait(search, ticket)
                 node = self._begin(search, slot.state.name)
-                reply = await self._ask(plan, node, slot)
+                reply = await self._ask(plan, node, slot, search.upload)
                 verdict = await judge_reply(self._loop, self.slots, slot.state, reply, plan)
                 if verdict not in TRY_ANOTHER:
                     return reply
@@ -118,7 +120,7 @@ class Dispatcher:
 
     def decide(self, search: Attempts, beginning: Beginning) -> Next:
         """What becomes of a request whose reply has begun."""
-        may_move_on = beginning.is_lost and self._may_move_on(search)
+        may_move_on = beginning.is_lost and not search.is_spent and self._may_move_on(search)
         return search.decide(beginning, may_move_on=may_move_on)
 
     def _may_move_on(self, search: Attempts) -> bool:
@@ -172,17 +174,20 @@ class Dispatcher:
 
     # Asking a node.
 
-    async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot) -> LeasedReply:
+    async def _ask(
+        self, plan: Plan, node: NodeSpec, slot: Slot, upload: Upload | None
+    ) -> LeasedReply:
         """One attempt. Raises AttemptFailed, the slot given back; whatever else is raised, that is
         left to the caller."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
-        attempt = Attempt(
+        asked = (
             node.name,
             pool,
             route.request_for(node),
             deployment.connect_timeout(node),
             deployment.first_byte_timeout(node),
         )
+        attempt = Attempt(*asked) if upload is None else UploadAttempt(*asked, upload)
         try:
             if route.question is None:
                 connection, head = await attempt.run()
@@ -204,6 +209,8 @@ class Dispatcher:
     def _goes_on(self, search: Attempts, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a
         503, that is better than a node which is surely down."""
+        if search.is_spent:
+            return False
         now = self._loop.time()
         names = [node.name for node in search.untried]
         states = [self.slots.states[name] for name in names if name in self.slots.states]

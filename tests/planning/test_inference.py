@@ -8,6 +8,7 @@ from casedesk_proxy.engines.registry import INFERENCE_PATHS
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.surfaces.forms import FormBeginning, begin_form
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo
 from tests.planning.configs import make_snapshot
@@ -108,3 +109,53 @@ def test_a_node_of_which_nothing_is_known_yet_may_have_any(path: str) -> None:
     ask = PlanInput(call, (), b'{"model":"m"}', "req-1", {})
     made = plan_request(snapshot, snapshot.deployments["d"], ask)
     assert lines(made) == {"n": f"POST {path} HTTP/1.1"}
+
+
+def plan_form(raw: bytes, length: int | None, *, whole: bool = False) -> bytes:
+    """What the first node gets of a form's beginning."""
+    snapshot = make_snapshot(TEXT)
+    headers = ((b"Content-Type", b"multipart/form-data; boundary=XX"),)
+    call = read_call("POST", "/v1/audio/transcriptions", headers)
+    begun = begin_form(call, headers)
+    assert begun is not None
+    begun[1].read(raw)
+    form = FormBeginning.of(*begun, is_whole=whole, length=length)
+    ask = PlanInput(call, headers, raw, "req-1", REPORTED, form=form)
+    made = plan_request(snapshot, snapshot.deployments["desk"], ask)
+    return made.routes[made.nodes[0].name].request_for(made.nodes[0])
+
+
+MODEL = b'--XX\r\nContent-Disposition: form-data; name="model"\r\n\r\nranker\r\n--XX'
+
+
+def test_the_beginning_of_a_form_goes_with_the_length_of_the_whole() -> None:
+    head, _, body = plan_form(MODEL, 5000).partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n")
+    assert head.endswith(b"\r\nx-request-id: req-1\r\nContent-Length: 4998")
+    assert body == MODEL.replace(b"ranker", b"tiny")
+
+
+def test_the_beginning_of_a_form_in_chunks_is_a_chunk() -> None:
+    head, _, body = plan_form(MODEL, None).partition(b"\r\n\r\n")
+    assert head.endswith(b"\r\nTransfer-Encoding: chunked")
+    assert body == b"%x\r\n%b\r\n" % (len(MODEL) - 2, MODEL.replace(b"ranker", b"tiny"))
+
+
+def test_a_form_that_is_held_whole_is_a_request_like_any() -> None:
+    whole = MODEL + b"--\r\n"
+    head, _, body = plan_form(whole, len(whole), whole=True).partition(b"\r\n\r\n")
+    assert head.endswith(b"Content-Length: %d" % (len(whole) - 2))
+    assert body == whole.replace(b"ranker", b"tiny")
+
+
+def test_what_is_no_conversation_is_spread_by_all_of_it() -> None:
+    text = TEXT.replace("auth: none, aliases", "auth: none, policy: prefix-affinity, aliases")
+    snapshot = make_snapshot(text)
+    call = read_call("POST", "/v1/rerank", ())
+
+    def key(body: bytes) -> bytes:
+        ask = PlanInput(call, (), body, "req-1", REPORTED)
+        return plan_request(snapshot, snapshot.deployments["desk"], ask).demand.affinity_key
+
+    assert key(b'{"model":"tiny","query":"a"}') == key(b'{"model":"tiny","query":"a"}')
+    assert key(b'{"model":"tiny","query":"a"}') != key(b'{"model":"tiny","query":"b"}')

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.relay import Relay
-from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.http1 import parse_request_head
 from tests.server.transports import RecordingTransport
 
 
 class FakeClient:
-    """A `relay.request.Client` whose writes are in ``transport.written``."""
+    """A `relay.parties.Client` whose writes are in ``transport.written``."""
 
     def __init__(self) -> None:
         self.peer = "192.0.2.7"

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
-from casedesk_proxy.relay.request import Client, ClientRequest
+from casedesk_proxy.relay.parties import Client
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.limits import ServerLimits
 from casedesk_proxy.server.public import PublicServer
 

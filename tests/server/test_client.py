@@ -24,7 +24,7 @@ class Reader:
     def __init__(self) -> None:
         self.heard = 0
 
-    def listen(self) -> None:
+    def go_on(self) -> None:
         self.heard += 1
 
 

@@ -16,7 +16,9 @@ def snapshot(**nodes: str) -> Snapshot:
     return compile_snapshot(load_config(text, "test.yaml").config, {})
 
 
-EMPTY = Snapshot({}, {}, KeyTable(()), None, 2**25, 10_000, 60.0, 0, 0, TrustedProxies(()), ())
+EMPTY = Snapshot(
+    {}, {}, KeyTable(()), None, 2**25, 2**29, 10_000, 60.0, 0, 0, TrustedProxies(()), ()
+)
 
 
 class InForce:

@@ -1,0 +1,182 @@
+"""A request's body on its way from its client's connection to a node's: the relay's counterpart.
+
+What the client sends is written to the node in the same call. Backpressure is the transports': a
+node that takes it slowly keeps its client from being read. So a body of any size costs what both
+buffers hold. A client that sends too slowly, and a node that takes nothing, are let go of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from casedesk_proxy.errors import ProxyError, TooLarge
+from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest, too_slow
+from casedesk_proxy.surfaces.forms import bad_form
+from casedesk_proxy.upstream.uploading import NodeSink
+from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
+from casedesk_proxy.wire.http1 import BodyFraming
+from casedesk_proxy.wire.multipart import FormReader, MalformedForm
+
+__all__ = ["ClientUpload", "UploadLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """``size``: most bytes of a body; ``pause``: seconds in which the client has to send ``least``
+    bytes."""
+
+    size: int
+    pause: float
+    least: float
+
+
+class ClientUpload:
+    """See `upstream.uploading.Upload`. ``held``: bytes of the beginning, which ``reader`` has read;
+    it is shown all the rest. ``received``: bytes that have come. ``stop`` must be called."""
+
+    __slots__ = (
+        "_counted", "_error", "_held", "_is_chunked", "_is_paused", "_limits", "_loop", "_node",
+        "_reader", "_request", "_signal", "_timer", "_within", "is_begun", "is_done", "received",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: ClientRequest,
+        reader: FormReader,
+        held: int,
+        limits: UploadLimits,
+    ) -> None:
+        self._loop = loop
+        self._request = request
+        self._reader = reader
+        self._held = held
+        self._limits = limits
+        self._is_chunked = request.head.body is BodyFraming.CHUNKED
+        self._node: NodeSink | None = None
+        self._within = float("inf")
+        self._is_paused = False
+        self._error: ProxyError | None = None
+        self._signal: Signal[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._counted = held
+        self.received = held
+        self.is_begun = False
+        self.is_done = False
+
+    # What the attempt calls.
+
+    def begin(self, node: NodeSink, within: float) -> None:
+        self.is_begun = True
+        self._node, self._within = node, within
+        node.upload = self
+        self._watch_client()
+        self._request.pour(self, self._held)
+        self.wake(None)
+
+    async def wait(self) -> None:
+        if not self.is_done and self._node is not None:
+            self._signal = Signal(self._loop)
+            await self._signal
+
+    def stop(self) -> None:
+        self._stop_timer()
+        node, self._node = self._node, None
+        if node is not None:
+            node.upload = None
+            self._request.stop_pouring()
+
+    # What the node's connection calls.
+
+    def pause(self) -> None:
+        self._is_paused = True
+        self._watch_node()
+        self._request.client.listen()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if not self.is_done:
+            self._watch_client()
+        self._request.client.listen()
+
+    def lose(self) -> None:
+        if self._signal is not None and not self._signal.done:
+            self._signal.set(None)
+
+    # What the request calls.
+
+    @property
+    def wants(self) -> bool:
+        return not self._is_paused and self._error is None
+
+    def take(self, payload: bytes) -> None:
+        self.received += len(payload)
+        if self._node is None or self._error is not None:
+            return
+        if self.received > self._limits.size:
+            self._error = too_large(self._limits.size)
+            return
+        try:
+            self._reader.read(payload)
+        except MalformedForm as error:
+            self._error = bad_form(error).with_traceback(None)
+            return
+        self._node.send_more(frame_chunk(payload) if self._is_chunked else payload)
+
+    def finish(self) -> None:
+        if self._node is None or self._error is not None:
+            return
+        if self._is_chunked:
+            self._node.send_more(LAST_CHUNK)
+        self.is_done = True
+        self._stop_timer()
+        self._node.expect(self._within)
+
+    def wake(self, fault: ProxyError | None) -> None:
+        error = self._error or fault
+        if error is not None:
+            self._fail(error)
+        elif self.is_done and self._signal is not None and not self._signal.done:
+            self._signal.set(None)
+
+    # Patience.
+
+    def _watch_client(self) -> None:
+        self._stop_timer()
+        self._counted = self.received
+        self._timer = self._loop.call_later(self._limits.pause, self._doubt_client)
+
+    def _doubt_client(self) -> None:
+        # What it sent in time may have yet to be read.
+        self._timer = self._loop.call_later(TIMEOUT_GRACE_S, self._judge_client)
+
+    def _judge_client(self) -> None:
+        if self.received - self._counted >= self._limits.least:
+            self._watch_client()
+        else:
+            self._fail(too_slow())
+
+    def _watch_node(self) -> None:
+        self._stop_timer()
+        if self._within != float("inf"):
+            self._timer = self._loop.call_later(self._within, self._fail, TimeoutError())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fail(self, error: Exception) -> None:
+        """The last thing that a caller does: see `Signal.fail`."""
+        node, signal = self._node, self._signal
+        self.stop()
+        if signal is not None and not signal.done:
+            signal.fail(error)
+        elif node is not None:
+            node.fail(error)
+
+
+def too_large(size: int) -> TooLarge:
+    return TooLarge(f"the form is larger than {size} bytes (server.max_upload)")

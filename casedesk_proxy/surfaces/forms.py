@@ -1,0 +1,89 @@
+"""Requests that are forms with files: what is read of them before a node is chosen, and the one
+thing that is changed there: the model's name.
+
+A form is read only as far as its model's name, and held that far; the rest goes by. It is still
+followed, as a second name behind the first would be taken for the model by some nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from casedesk_proxy.engines.paths import ModelPlace
+from casedesk_proxy.engines.registry import INFERENCE_PATHS
+from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.surfaces.bodies import RequestBody, sole_model
+from casedesk_proxy.surfaces.json_spans import splice
+from casedesk_proxy.terms import Call, RawHeaders, record
+from casedesk_proxy.wire.multipart import FormField, FormReader, MalformedForm, find_boundary
+
+__all__ = ["FormBeginning", "bad_form", "begin_form", "has_model", "name_model", "read_form"]
+
+_MODEL, _STREAM = b"model", b"stream"
+_WANTED = frozenset({_MODEL, _STREAM})
+_TRUE = frozenset({b"true", b"1", b"True"})
+
+
+@record
+class FormBeginning:
+    """A form's beginning has come. ``is_whole``: so has all of it; ``length``: that of the whole
+    form, None where only its end will tell."""
+
+    boundary: bytes
+    model: FormField | None
+    streams: bool
+    is_whole: bool
+    length: int | None
+
+    @staticmethod
+    def of(
+        boundary: bytes, reader: FormReader, *, is_whole: bool, length: int | None
+    ) -> FormBeginning:
+        """As far as ``reader`` has read it."""
+        stream = reader.fields.get(_STREAM)
+        streams = stream is not None and stream.value in _TRUE
+        return FormBeginning(boundary, reader.fields.get(_MODEL), streams, is_whole, length)
+
+
+def begin_form(call: Call, headers: RawHeaders) -> tuple[bytes, FormReader] | None:
+    """The boundary and a reader for a request's body; None where that is not a form, or may not be
+    one. Raises BadRequest."""
+    if INFERENCE_PATHS[call.path].model is not ModelPlace.FORM:
+        return None
+    try:
+        boundary = find_boundary(headers)
+    except MalformedForm as error:
+        raise bad_form(error) from None
+    return None if boundary is None else (boundary, FormReader(boundary, _WANTED))
+
+
+def has_model(reader: FormReader) -> bool:
+    return _MODEL in reader.fields
+
+
+def bad_form(error: MalformedForm) -> BadRequest:
+    return BadRequest(f"the form cannot be passed on: {error}", code="invalid_form")
+
+
+def read_form(form: FormBeginning, offered: Callable[[], Sequence[str]]) -> RequestBody:
+    """``offered``: the models there are, of which a form that names none means the only one.
+    Raises BadRequest."""
+    if form.model is None or not form.model.value:
+        return RequestBody(sole_model(offered()), form.streams, {})
+    try:
+        return RequestBody(form.model.value.decode(), form.streams, {})
+    except UnicodeDecodeError:
+        why = "it is not UTF-8"
+        raise BadRequest(f"model: {why}", violations=(Violation("model", why),)) from None
+
+
+def name_model(raw: bytes, form: FormBeginning, new: str, *, may_add: bool) -> bytes:
+    """The form's beginning with the model's name changed, or, if that may be, put in before the
+    first part; every other byte as the client sent it."""
+    name, field = new.encode(), form.model
+    if field is not None and (field.value or may_add):
+        return splice(raw, [((field.start, field.end), name)])
+    if not may_add:
+        return raw
+    lines = (b"--" + form.boundary, b'Content-Disposition: form-data; name="model"', b"", name, b"")
+    return b"\r\n".join(lines) + raw

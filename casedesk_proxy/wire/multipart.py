@@ -1,0 +1,216 @@
+"""Forms with files (multipart/form-data, RFC 7578) as they go by: which fields of text they hold,
+and where in the bytes those stand.
+
+Strict where parsers differ, so that a field that is read here is the one that a node reads: lines
+end in CRLF, a delimiter is followed by nothing, each part has one plain name, and a field that is
+looked for stands once. What is not looked for is passed over at the speed of `bytes.find`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from casedesk_proxy.terms import RawHeaders, record
+
+__all__ = ["MAX_PARTS", "FormField", "FormReader", "MalformedForm", "find_boundary"]
+
+#: Most parts of a form, and bytes of one part's headers and of a field that is looked for.
+MAX_PARTS = 1024
+MAX_PART_HEAD_BYTES = 8192
+MAX_FIELD_BYTES = 1024
+
+_FORM = re.compile(rb"\s*multipart/form-data\s*(?:;|$)", re.IGNORECASE)
+_BOUNDARY = re.compile(
+    rb";\s*boundary=(?:\"([0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-])\""
+    rb"|([!#$%&'*+.^_`|~0-9A-Za-z-]{1,70}))\s*(?=;|$)",
+    re.IGNORECASE,
+)
+_PARAMETER = re.compile(
+    rb';[ \t]*([!#$%&\'+.^_`|~0-9A-Za-z-]+\*?)=(?:"([^"\\\r\n]*)"|([^"\\;\s]+))[ \t]*'
+)
+_DISPOSITION = re.compile(rb"form-data[ \t]*", re.IGNORECASE)
+_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+
+
+class MalformedForm(ValueError):
+    """Not a form that all parsers read alike; the message says where."""
+
+
+@record
+class FormField:
+    """``start`` and ``end`` of ``value`` count from the form's first byte."""
+
+    value: bytes
+    start: int
+    end: int
+
+
+def find_boundary(headers: RawHeaders) -> bytes | None:
+    """What separates the parts; None where the body is not a form. Raises MalformedForm."""
+    types = [value for name, value in headers if name.lower() == b"content-type"]
+    if not any(_FORM.match(one) for one in types):
+        return None
+    if len(types) > 1:
+        raise MalformedForm("two content-types")
+    if types[0].lower().count(b"boundary") != 1 or not (found := _BOUNDARY.search(types[0])):
+        raise MalformedForm("the content-type has no boundary that can be read")
+    return found[1] or found[2]
+
+
+class _At(Enum):
+    FIRST = "first"
+    DELIMITED = "delimited"
+    HEAD = "head"
+    BEGINNING = "beginning"
+    VALUE = "value"
+    END = "end"
+
+
+class FormReader:
+    """Follows one form through arbitrary reads. ``fields`` are those of the ``wanted`` names that
+    have come whole, by name; ``ended``: the last part has, too. ``read`` raises MalformedForm,
+    after which the reader is of no further use."""
+
+    __slots__ = ("_at", "_delimiter", "_name", "_parts", "_place", "_rest", "_wanted", "fields")
+
+    def __init__(self, boundary: bytes, wanted: frozenset[bytes]) -> None:
+        self._delimiter = b"\r\n--" + boundary
+        self._wanted = wanted
+        self._at = _At.FIRST
+        #: The first delimiter may be the first thing, so a line's end is thought before it.
+        self._rest = b"\r\n"
+        self._place = -2
+        self._parts = 0
+        #: Of the part that is read, if it is wanted.
+        self._name: bytes | None = None
+        self.fields: dict[bytes, FormField] = {}
+
+    @property
+    def ended(self) -> bool:
+        return self._at is _At.END
+
+    def read(self, data: bytes) -> None:
+        if self._at is _At.END:
+            return
+        data = self._rest + data
+        at, done = 0, False
+        while not done:
+            at, done = self._step(data, at)
+        self._rest = data[at:]
+        self._place += at
+
+    def _step(self, data: bytes, at: int) -> tuple[int, bool]:
+        """From ``at`` on: where the next thing begins, and whether more has to come first."""
+        match self._at:
+            case _At.VALUE:
+                return self._take_value(data, at)
+            case _At.DELIMITED:
+                return self._take_delimiter_end(data, at)
+            case _At.HEAD:
+                return self._take_head(data, at)
+            case _At.BEGINNING:
+                return self._take_beginning(data, at)
+            case _At.FIRST:
+                return self._take_first(data, at)
+            case _:
+                return len(data), True
+
+    def _take_first(self, data: bytes, at: int) -> tuple[int, bool]:
+        if len(data) < len(self._delimiter) and self._delimiter.startswith(data):
+            return at, True
+        if not data.startswith(self._delimiter):
+            raise MalformedForm("it does not begin with its boundary")
+        self._at = _At.DELIMITED
+        return len(self._delimiter), False
+
+    def _take_delimiter_end(self, data: bytes, at: int) -> tuple[int, bool]:
+        end = data[at : at + 2]
+        if len(end) < 2:
+            return at, True
+        if end == b"--":
+            self._at = _At.END
+        elif end == b"\r\n":
+            self._at = _At.HEAD
+        else:
+            raise MalformedForm("a boundary is not followed by the end of its line")
+        return at + 2, False
+
+    def _take_head(self, data: bytes, at: int) -> tuple[int, bool]:
+        end = data.find(b"\r\n\r\n", at, at + MAX_PART_HEAD_BYTES)
+        if end < 0:
+            if len(data) - at >= MAX_PART_HEAD_BYTES:
+                raise MalformedForm("a part's headers are too long")
+            return at, True
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise MalformedForm(f"it has more than {MAX_PARTS} parts")
+        self._name = self._read_head(data[at:end])
+        self._at = _At.BEGINNING
+        return end + 4, False
+
+    def _read_head(self, head: bytes) -> bytes | None:
+        """The part's name, if it is wanted."""
+        lines = [_LINE.fullmatch(line) for line in head.split(b"\r\n")]
+        fields = [(line[1].lower(), line[2].strip()) for line in lines if line is not None]
+        placed = [value for name, value in fields if name == b"content-disposition"]
+        if len(fields) < len(lines) or len(placed) != 1:
+            raise MalformedForm("a part's headers cannot be read")
+        parameters = _read_parameters(placed[0])
+        name = parameters.get(b"name")
+        if name is None or b"name*" in parameters:
+            raise MalformedForm("a part has no plain name")
+        if name not in self._wanted:
+            return None
+        shown = name.decode("ascii")
+        if name in self.fields:
+            raise MalformedForm(f"it has the field {shown} twice")
+        if b"filename" in parameters or b"filename*" in parameters:
+            raise MalformedForm(f"its field {shown} is a file")
+        if any(one == b"content-transfer-encoding" for one, _ in fields):
+            raise MalformedForm(f"its field {shown} is encoded")
+        return name
+
+    def _take_beginning(self, data: bytes, at: int) -> tuple[int, bool]:
+        """Go takes a boundary here for one although no line's end stands before it."""
+        boundary = self._delimiter[2:]
+        start = data[at : at + len(boundary)]
+        if start == boundary:
+            raise MalformedForm("a boundary is not at the beginning of a line")
+        if boundary.startswith(start) and len(start) < len(boundary):
+            return at, True
+        self._at = _At.VALUE
+        return at, False
+
+    def _take_value(self, data: bytes, at: int) -> tuple[int, bool]:
+        end = data.find(self._delimiter, at)
+        if end < 0:
+            if self._name is not None:
+                if len(data) - at > MAX_FIELD_BYTES + len(self._delimiter):
+                    raise MalformedForm(f"its field {self._name.decode()} is too long")
+                return at, True
+            return max(at, len(data) - len(self._delimiter) + 1), True
+        if self._name is not None:
+            value = FormField(data[at:end], self._place + at, self._place + end)
+            if len(value.value) > MAX_FIELD_BYTES:
+                raise MalformedForm(f"its field {self._name.decode()} is too long")
+            self.fields[self._name] = value
+        self._at = _At.DELIMITED
+        return end + len(self._delimiter), False
+
+
+def _read_parameters(disposition: bytes) -> dict[bytes, bytes]:
+    """Of a form's part; by lower-case name. Raises MalformedForm for what parsers may read in two
+    ways."""
+    begin = _DISPOSITION.match(disposition)
+    at = begin.end() if begin is not None else -1
+    found: dict[bytes, bytes] = {}
+    while at >= 0 and (one := _PARAMETER.match(disposition, at)) is not None:
+        name = one[1].lower()
+        if name in found:
+            raise MalformedForm("a part has a parameter twice")
+        found[name] = one[2] if one[2] is not None else one[3]
+        at = one.end()
+    if at != len(disposition):
+        raise MalformedForm("a part's name or file name, perhaps a quote in it, can be misread")
+    return found

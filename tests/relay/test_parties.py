@@ -1,0 +1,21 @@
+"""Whoever has to do with a request has what is asked of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.relay.parties import Client, Held, Sink
+from casedesk_proxy.relay.upload import ClientUpload
+from casedesk_proxy.server.client import ConnectedClient
+from tests.server.clients import FakeClient
+
+
+@pytest.mark.parametrize(
+    ("protocol", "party"),
+    [(Client, ConnectedClient), (Client, FakeClient), (Held, Delivery), (Sink, ClientUpload)],
+)
+def test_the_real_ones_and_those_of_tests_fit(protocol: type, party: type) -> None:
+    asked = [name for name in vars(protocol) if not name.startswith("_")]
+    assert asked
+    assert [name for name in asked if not hasattr(party, name)] == []
