@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -40,3 +41,30 @@ def test_what_a_document_names_is_there(document: str) -> None:
     assert named == [], "files that are not there"
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(_TARGET.findall(text)) - targets == set(), "no such target of make"
+
+
+def codes_in(source: str) -> set[str]:
+    """The codes of errors that a module makes: ``code="…"`` and ``feature_code="…"`` of a call, and
+    what is given to ``code``."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg in ("code", "feature_code"):
+            found.append(node.value)
+        elif isinstance(node, ast.Assign):
+            if [ast.unparse(target) for target in node.targets] == ["code"]:
+                found.append(node.value)
+    return {
+        one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    }
+
+
+def test_every_code_of_an_error_is_explained_and_no_other() -> None:
+    made: set[str] = set()
+    for path in (ROOT / "casedesk_proxy").rglob("*.py"):
+        made |= codes_in(path.read_text())
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/error-codes.md").read_text(), re.MULTILINE)
+    assert listed == sorted(set(listed)), "in order, each once"
+    assert {"made, not listed": made - set(listed), "listed, not made": set(listed) - made} == {
+        "made, not listed": set(),
+        "listed, not made": set(),
+    }
