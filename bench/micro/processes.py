@@ -72,18 +72,18 @@ def worker(tree: Path, core: int | None, modules: Sequence[str], seed: int = 0) 
 
 
 @contextmanager
-def check_out(revision: str) -> Iterator[Path]:
+def check_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
     """The tree of a commit, in a temporary folder that is gone afterwards. Raises MicroFailed."""
     with tempfile.TemporaryDirectory(prefix="bench-micro-") as name:
         tree = Path(name) / "tree"
-        _git("worktree", "add", "--quiet", "--detach", str(tree), revision)
+        _git(root, "worktree", "add", "--quiet", "--detach", str(tree), revision)
         try:
             yield tree
         finally:
-            _git("worktree", "remove", "--force", str(tree))
+            _git(root, "worktree", "remove", "--force", str(tree))
 
 
-def _git(*words: str) -> None:
-    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True)
+def _git(root: Path, *words: str) -> None:
+    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
     if done.returncode:
         raise MicroFailed(done.stderr.strip() or f"git {words[0]} failed")

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
 from casedesk_proxy.upstream.unix_sockets import open_session
 
-__all__ = ["HOST", "PLACES", "init"]
+__all__ = ["HOST", "PLACES", "Ports", "init", "write_starter"]
 
 HOST = "127.0.0.1"
 
@@ -41,7 +42,24 @@ PLACES = tuple(
     (port, _enumerate([one.title for one in engines], "or"))
     for port, engines in usual_ports().items()
 )
-LISTEN_PORT, ADMIN_PORT = 8080, 9180
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The usual ones: of engines, each with its titles, and of the proxy's listeners."""
+
+    places: tuple[tuple[int, str], ...] = PLACES
+    listen: int = 8080
+    admin: int = 9180
+
+    def find_free(self, wanted: int) -> int:
+        """The first from ``wanted`` on that is free now and no engine's usual one."""
+        usual = {port for port, _ in self.places} - {wanted}
+        ports = (port for port in range(wanted, wanted + 1000) if port not in usual)
+        return next((port for port in ports if _is_free(port)), wanted)
+
+
+_PORTS = Ports()
 
 _HELP = f"""Look for running nodes and write a configuration for them.
 
@@ -84,19 +102,25 @@ def _read_url(text: str) -> str:
     help="Look here instead of the usual local ports; may be given several times.",
 )
 def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
+    write_starter(output, urls, _PORTS, force=force)
+
+
+def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: bool) -> None:
+    """Look at ``urls``, or else at the usual ``ports``, write what is there, and say what next.
+    Ends the command where that cannot be done."""
     if output.exists() and not force:
         _refuse(output)
-    places = urls or tuple(f"http://{HOST}:{port}" for port, _ in PLACES)
+    places = urls or tuple(f"http://{HOST}:{port}" for port, _ in ports.places)
     found = name_nodes(asyncio.run(_look(places)))
     if not found:
-        _fail_nothing_found(urls)
+        _fail_nothing_found(urls, ports)
     for one in found:
         click.echo(f"{one.url}  {_describe(one.node)}")
         for sentence in advise(one.node.engine, one.node.models):
             click.echo(f"  note: {sentence}")
-    listen = _choose_port(LISTEN_PORT, found)
+    listen = _choose_port(ports, found)
     credential = mint()
-    admin = f"{HOST}:{_free_port(ADMIN_PORT)}"
+    admin = f"{HOST}:{ports.find_free(ports.admin)}"
     text = starter_config(found, f"{HOST}:{listen}", admin, credential)
     load_config(text, str(output))
     try:
@@ -137,12 +161,12 @@ def _refuse(output: Path) -> None:
     fail(f"{output} exists already; --force replaces it, --output writes another file")
 
 
-def _fail_nothing_found(urls: Sequence[str]) -> None:
+def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
     """What was looked for and what to do; ends the command."""
     click.echo("error: no running node was found", err=True)
     for url in urls:
         click.echo(f"  looked at {url}", err=True)
-    for port, engines in () if urls else PLACES:
+    for port, engines in () if urls else ports.places:
         click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
     click.echo(
         "Start one (ollama serve, vllm serve MODEL, llama-server -m FILE) and try again, or say"
@@ -167,21 +191,15 @@ def _describe(node: Detected) -> str:
     return f"{title}{version}: {state}"
 
 
-def _choose_port(wanted: int, found: Iterable[Found]) -> int:
+def _choose_port(ports: Ports, found: Iterable[Found]) -> int:
     """The proxy's port; says so when it is not the usual one."""
-    port = _free_port(wanted)
+    wanted = ports.listen
+    port = ports.find_free(wanted)
     if port != wanted:
         urls = (f"http://{HOST}:{wanted}", f"http://localhost:{wanted}")
         owner = next((one.name for one in found if one.url.rstrip("/") in urls), "another program")
         click.echo(f"port {wanted} is taken by {owner}, so the proxy will listen on {port}")
     return port
-
-
-def _free_port(wanted: int) -> int:
-    """The first port from ``wanted`` on that is free now and no engine's usual one."""
-    usual = {port for port, _ in PLACES} - {wanted}
-    ports = (port for port in range(wanted, wanted + 1000) if port not in usual)
-    return next((port for port in ports if _is_free(port)), wanted)
 
 
 def _is_free(port: int) -> bool:

@@ -37,6 +37,7 @@ from casedesk_proxy.server.runtime import (
     first_runtime,
     relocate,
 )
+from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.accesslog import Sink
@@ -52,13 +53,6 @@ from casedesk_proxy.upstream.probes import Prober
 
 __all__ = ["Gateway"]
 
-#: Seconds for which the first look at the nodes may keep start-up waiting.
-FIRST_ROUND_WAIT_S = 2.0
-#: Seconds in which streams that were told to end may do so.
-STOP_GRACE_S = 1.0
-#: Seconds that a client's TLS handshake may take, and so hold up a drain.
-HANDSHAKE_TIMEOUT_S = 10.0
-
 
 class Gateway:
     """One configuration at a time, served. ``start`` first, then ``drain``, then ``stop``."""
@@ -73,6 +67,7 @@ class Gateway:
         admin: Sequence[socket.socket] = (),
         sinks: Sequence[Sink] = (),
         store: StoreWriter | None = None,
+        waits: Waits = WAITS,
     ) -> None:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
@@ -81,6 +76,7 @@ class Gateway:
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
+        self._waits = waits
         self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
         self._listeners, self._admin_listeners = Listeners(public), Listeners(admin)
         #: Where the public side listens, as URLs; filled by `start`.
@@ -95,24 +91,31 @@ class Gateway:
         self.metrics.register(GaugeCollector(self))
         self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
-        self.dispatcher = Dispatcher(loop)
-        self.metadata = Metadata(loop, self.serving, self.dispatcher.slots.set_slot_count)
+        self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s)
+        self.metadata = Metadata(
+            loop, self.serving, self.dispatcher.slots.set_slot_count,
+            min_pause_s=waits.metadata_pause_s, in_use_pause_s=waits.in_use_pause_s,
+        )  # fmt: skip
         self.dispatcher.slots.on_service_lost = self.metadata.failed
-        self._prober = Prober(loop, self.serving, self.dispatcher.slots, self.metadata)
+        self._prober = Prober(
+            loop, self.serving, self.dispatcher.slots, self.metadata, tick_s=waits.probe_tick_s
+        )
         self.store = store
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
         recipients = [self.metrics.count, self.key_use.count, *sinks]
         if store is not None and config.ledger.enabled:
             recipients.append(ledger(store))
-        self._handler = Handler(loop, self.serving, self.dispatcher, self.metadata, recipients)
+        self._handler = Handler(
+            loop, self.serving, self.dispatcher, self.metadata, recipients, waits
+        )
         self._apply(None)
         self._public = PublicServer(
             self._handler.handle,
             self._handler.reject,
             head_timeout=config.server.header_timeout,
             idle_timeout=config.server.keepalive_timeout,
-            handshake_timeout=HANDSHAKE_TIMEOUT_S if config.server.tls is not None else 0.0,
+            handshake_timeout=waits.handshake_s if config.server.tls is not None else 0.0,
             limits=lambda: self.serving.current.limits,
         )
 
@@ -174,7 +177,7 @@ class Gateway:
             self._locate(replace(where, admin_is_local=are_local(admin)))
             await self._start_admin(admin)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.metadata.refresh(), FIRST_ROUND_WAIT_S)
+            await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
         if self.store is not None:
@@ -232,7 +235,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._public.close(STOP_GRACE_S)
+        await self._public.close(self._waits.stop_grace_s)
         await self.metadata.close()
         await self._handler.answers.close()
         self._admin_listeners.close()
@@ -254,7 +257,7 @@ class Gateway:
             await self._listeners.serve(sock, self._public)
             return
         await self._listeners.serve(
-            sock, self._public, tls=self._tls.context, handshake_timeout=HANDSHAKE_TIMEOUT_S
+            sock, self._public, tls=self._tls.context, handshake_timeout=self._waits.handshake_s
         )
 
     async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:

@@ -14,14 +14,12 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.catalog.lists import describe, visible
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.errors import NotFound
+from casedesk_proxy.server.waits import Waits
 from casedesk_proxy.surfaces.envelopes import OwnReply, list_reply, model_reply
 from casedesk_proxy.terms import Action, Call, ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["Remembered", "catalogue", "list_models"]
-
-#: Seconds that the first look at the nodes may keep a client, while nothing at all is known.
-FIRST_LOOK_WAIT_S = 3.0
 
 _MAX_LISTS = 32
 #: Characters; SDKs ask for a page's size and token.
@@ -61,18 +59,17 @@ class Remembered:
 
 
 async def catalogue(
-    call: Call, rules: ModelRules, metadata: Metadata, patience: float, lists: Remembered
+    call: Call, rules: ModelRules, metadata: Metadata, lists: Remembered, waits: Waits
 ) -> OwnReply:
-    """The reply to LIST_MODELS or GET_MODEL. ``patience``: seconds for a name that is not known.
-    Raises NotFound for a model that is not there."""
-    await metadata.first_look(rules.nodes, FIRST_LOOK_WAIT_S)
+    """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
+    await metadata.first_look(rules.nodes, waits.first_look_s)
     for name in rules.nodes:
         # Whoever looks at the list twice sees what is new.
         metadata.used(name)
     try:
         return lists.list_models(call, rules, metadata.reported)
     except NotFound:
-        await metadata.refresh(patience)
+        await metadata.refresh(waits.model_refresh_s)
         return lists.list_models(call, rules, metadata.reported)
 
 

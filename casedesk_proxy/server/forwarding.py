@@ -32,6 +32,7 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.keeping import Keeping
 from casedesk_proxy.server.results import Own, Result, Streaming
+from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply
 from casedesk_proxy.surfaces.forms import FormBeginning
@@ -41,13 +42,9 @@ from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.uploading import Upload
 
-__all__ = ["MODEL_REFRESH_WAIT_S", "Forwarder", "Timing"]
+__all__ = ["Forwarder", "Timing"]
 
 log = logging.getLogger(__name__)
-
-#: Seconds that a request for an unknown model waits for the nodes' newest lists: those that live
-#: tell them within that, and one that hangs is no reason to keep a client.
-MODEL_REFRESH_WAIT_S = 1.0
 
 
 class Timing:
@@ -74,9 +71,14 @@ class Forwarder:
     """``watch`` looks after the replies that flow."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, dispatcher: Dispatcher, metadata: Metadata
+        self,
+        loop: asyncio.AbstractEventLoop,
+        dispatcher: Dispatcher,
+        metadata: Metadata,
+        waits: Waits = WAITS,
     ) -> None:
         self._loop = loop
+        self._waits = waits
         self._dispatcher = dispatcher
         self._metadata = metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
@@ -141,7 +143,7 @@ class Forwarder:
             return plan()
         except NotFound:
             # Perhaps the model was pulled a moment ago.
-            await self._metadata.refresh(MODEL_REFRESH_WAIT_S)
+            await self._metadata.refresh(self._waits.model_refresh_s)
             return plan()
 
     def _plan_kept(

@@ -24,13 +24,14 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
-from casedesk_proxy.server.forwarding import MODEL_REFRESH_WAIT_S, Forwarder, Timing
+from casedesk_proxy.server.forwarding import Forwarder, Timing
 from casedesk_proxy.server.ollama_lists import merge_answers
 from casedesk_proxy.server.own_replies import OwnReplies
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.runtime import Runtime, Serving
 from casedesk_proxy.server.uploads import forward_form
+from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply, base_reply
 from casedesk_proxy.surfaces.forms import begin_form
@@ -60,16 +61,18 @@ class Handler:
         dispatcher: Dispatcher,
         metadata: Metadata,
         sinks: Sequence[Sink],
+        waits: Waits = WAITS,
     ) -> None:
         self._loop = loop
+        self._waits = waits
         self._serving = serving
         self._metadata = metadata
         self._dispatcher = dispatcher
         self._admissions = AdmissionCache()
         self._lists = Remembered()
         self.answers = LiveAnswers(loop)
-        self._forwarder = Forwarder(loop, dispatcher, metadata)
-        self._own = OwnReplies(loop, serving)
+        self._forwarder = Forwarder(loop, dispatcher, metadata, waits)
+        self._own = OwnReplies(loop, serving, waits)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
         self.watch = self._forwarder.watch
@@ -142,7 +145,7 @@ class Handler:
         if call.surface is Dialect.OLLAMA:
             name = admitted.deployment.name
             return await merge_answers(call, name, rules, snapshot, metadata, self.answers)
-        return await catalogue(call, rules, metadata, MODEL_REFRESH_WAIT_S, self._lists)
+        return await catalogue(call, rules, metadata, self._lists, self._waits)
 
     async def _finish(
         self, request: ClientRequest, exchange: Exchange, result: Result

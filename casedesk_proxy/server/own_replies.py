@@ -24,6 +24,7 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.runtime import Serving
+from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.surfaces.envelopes import OwnReply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
 from casedesk_proxy.terms import Dialect
@@ -37,10 +38,12 @@ _NOTHING = ReplyFacts()
 class OwnReplies:
     """``refusals`` counts those of clients without a key."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, serving: Serving) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, serving: Serving, waits: Waits = WAITS
+    ) -> None:
         self._loop = loop
         self._serving = serving
-        self.refusals = RefusalLimit(loop, serving)
+        self.refusals = RefusalLimit(loop, serving, waits.refusal_summary_s)
 
     def send(
         self, request: ClientRequest, exchange: Exchange, reply: OwnReply, facts: ReplyFacts

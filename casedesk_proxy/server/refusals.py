@@ -15,9 +15,6 @@ __all__ = ["Judged", "RefusalLimit"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds that one log line sums up.
-_SUMMARY_PERIOD_S = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -28,11 +25,13 @@ class Judged:
 
 
 class RefusalLimit:
-    """``judge`` is asked of each refusal of somebody unknown. ``stop`` must be called."""
+    """``judge`` is asked of each refusal of somebody unknown. ``period_s``: what one log line sums
+    up. ``stop`` must be called."""
 
-    __slots__ = ("_current", "_loop", "_refusals", "_timer")
+    __slots__ = ("_current", "_loop", "_period_s", "_refusals", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, current: Current) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, current: Current, period_s: float) -> None:
+        self._period_s = period_s
         self._loop = loop
         self._current = current
         self._refusals = Refusals()
@@ -45,7 +44,7 @@ class RefusalLimit:
         if verdict is RefusalVerdict.LOGGED:
             return Judged(error, summed_up=False)
         if self._timer is None:
-            self._timer = self._loop.call_later(_SUMMARY_PERIOD_S, self._log_summaries)
+            self._timer = self._loop.call_later(self._period_s, self._log_summaries)
         if verdict is RefusalVerdict.SUMMED_UP:
             return Judged(error, summed_up=True)
         too_many = ClientFault(

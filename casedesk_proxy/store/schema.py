@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections.abc import Sequence
 
 __all__ = ["MIGRATIONS", "StoreError", "check_form", "migrate"]
 
@@ -47,38 +48,41 @@ class StoreError(Exception):
     """The state file cannot be used; the message says why and what to do, without its name."""
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(
+    connection: sqlite3.Connection, migrations: Sequence[tuple[str, ...]] = MIGRATIONS
+) -> None:
     """Bring the file to the newest form, in one transaction; several processes may try at once.
 
     Raises StoreError, and sqlite3.Error where the file cannot be used.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        done = check_form(connection)
-        for statements in MIGRATIONS[done:]:
+        done = check_form(connection, len(migrations))
+        for statements in migrations[done:]:
             for statement in statements:
                 connection.execute(statement)
         if not done:
             connection.execute(f"PRAGMA application_id = {_MARK}")
             connection.execute("INSERT INTO facts VALUES ('origin', ?)", (uuid.uuid4().hex,))
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
-def check_form(connection: sqlite3.Connection) -> int:
+def check_form(connection: sqlite3.Connection, known: int = len(MIGRATIONS)) -> int:
     """How many migrations the file has been through. Raises StoreError for the file of another
-    program, and for one that a newer version of this one has written."""
+    program, and for one that a newer version, with more migrations than are ``known``, has
+    written."""
     (mark,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if mark != _MARK and tables:
         raise StoreError("it belongs to another program; name another state_directory")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
+    if version > known:
         raise StoreError(
             f"a newer version of the proxy wrote it (form {version}, this one knows"
-            f" {len(MIGRATIONS)}); upgrade this one, or name another state_directory"
+            f" {known}); upgrade this one, or name another state_directory"
         )
     return int(version)

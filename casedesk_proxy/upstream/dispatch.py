@@ -22,6 +22,7 @@ from casedesk_proxy.snapshot import NodeSpec, Snapshot
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -56,10 +57,13 @@ class Failover:
 class Dispatcher:
     """Connections are kept by node address and survive a change of snapshot, as does which node
     keeps which response. What is in ``control_memory``, what nodes have refused and taken, does
-    not."""
+    not. ``error_wait_s``: see `upstream.judging.judge_reply`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S
+    ) -> None:
         self._loop = loop
+        self._error_wait_s = error_wait_s
         self.slots = Slots(loop)
         self.control_memory = ControlMemory()
         self.response_memory = ResponseMemory()
@@ -101,7 +105,9 @@ class Dispatcher:
                 slot = ticket.slot or await self._wait(search, ticket)
                 node = self._begin(search, slot.state.name)
                 reply = await self._ask(plan, node, slot, search.upload)
-                verdict = await judge_reply(self._loop, self.slots, slot.state, reply, plan)
+                verdict = await judge_reply(
+                    self._loop, self.slots, slot.state, reply, plan, self._error_wait_s
+                )
                 if verdict not in TRY_ANOTHER:
                     return reply
                 if not self._leaves(search, reply):

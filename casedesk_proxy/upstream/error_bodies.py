@@ -10,16 +10,19 @@ from casedesk_proxy.wire.bodies import BodyReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["read_words"]
+__all__ = ["REMAINDER_WAIT_S", "read_words"]
 
 #: Seconds for what is still to come of it; mostly all of it came with its head.
 REMAINDER_WAIT_S = 1.0
 
 
 async def read_words(
-    loop: asyncio.AbstractEventLoop, connection: NodeConnection, head: ResponseHead
+    loop: asyncio.AbstractEventLoop,
+    connection: NodeConnection,
+    head: ResponseHead,
+    within: float = REMAINDER_WAIT_S,
 ) -> bytes:
-    """What the body carries, as far as it comes within REMAINDER_WAIT_S and MAX_ERROR_BYTES. All
+    """What the body carries, as far as it comes ``within`` so many seconds and MAX_ERROR_BYTES. All
     that came still waits in ``connection.buffered_body``. Whoever is cancelled has to abort the
     connection."""
     words = _Words(loop, body_reader(head))
@@ -29,7 +32,7 @@ async def read_words(
     connection.buffered_body = b""
     if connection.attach(words) is None:
         words.connection_lost(connection.lost_by)
-    timer = loop.call_later(REMAINDER_WAIT_S, words.stop)
+    timer = loop.call_later(within, words.stop)
     try:
         await words.whole
     finally:

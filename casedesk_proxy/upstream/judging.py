@@ -21,9 +21,15 @@ TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILE
 
 
 async def judge_reply(
-    loop: asyncio.AbstractEventLoop, slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan
+    loop: asyncio.AbstractEventLoop,
+    slots: Slots,
+    state: NodeState,
+    reply: LeasedReply,
+    plan: Plan,
+    within: float,
 ) -> Verdict:
-    """The verdict, noted at the node. A caller who is cancelled meanwhile holds no lease."""
+    """The verdict, noted at the node. ``within``: seconds for what is still to come of an error.
+    A caller who is cancelled meanwhile holds no lease."""
     status, body = reply.head.status, b""
     slots.mark_heard(state)
     if status < 400:
@@ -35,7 +41,7 @@ async def judge_reply(
         return Verdict.REQUEST
     if status in NEEDS_WORDS:
         try:
-            body = await read_words(loop, reply.lease.connection, reply.head)
+            body = await read_words(loop, reply.lease.connection, reply.head, within)
         except BaseException:
             reply.lease.end(clean=False)
             raise

@@ -27,15 +27,15 @@ from casedesk_proxy.upstream.look_schedule import LookSchedule
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.unix_sockets import make_connector
 
-__all__ = ["Metadata"]
+__all__ = ["IN_USE_PAUSE_S", "MIN_PAUSE_S", "Metadata"]
 
 log = logging.getLogger(__name__)
 
 #: Between two rounds; at least between a round and one that is asked for out of turn, and between
 #: two looks at a node that is in use.
 _PERIOD_S = 30.0
-_MIN_PAUSE_S = 1.0
-_IN_USE_PAUSE_S = 4.0
+MIN_PAUSE_S = 1.0
+IN_USE_PAUSE_S = 4.0
 #: Longer lists are not read anew for each use.
 _MAX_REREAD_MODELS = 50
 #: What one list may take.
@@ -52,8 +52,8 @@ class Metadata:
         current: Current,
         set_slots: Callable[[str, int | None], None] = lambda name, slots: None,
         *,
-        min_pause_s: float = _MIN_PAUSE_S,
-        in_use_pause_s: float = _IN_USE_PAUSE_S,
+        min_pause_s: float = MIN_PAUSE_S,
+        in_use_pause_s: float = IN_USE_PAUSE_S,
     ) -> None:
         self._loop = loop
         self._set_slots = set_slots

@@ -30,11 +30,11 @@ from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.unix_sockets import describe, is_full, make_connector
 
-__all__ = ["Prober"]
+__all__ = ["TICK_S", "Prober"]
 
 #: Between two looks at who is due; for one answer where no node counts as hung; that a probe goes
 #: on waiting for a hung one; and the spread of each pause.
-_TICK_S = 0.5
+TICK_S = 0.5
 _TIMEOUT_S = 5.0
 _LINGER_S = 25.0
 _SPREAD_SHARE = 0.2
@@ -54,7 +54,7 @@ class Prober:
         slots: Slots,
         metadata: Metadata,
         *,
-        tick_s: float = _TICK_S,
+        tick_s: float = TICK_S,
         timeout_s: float = _TIMEOUT_S,
         first_cooldown_s: float = FIRST_COOLDOWN_S,
     ) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from bench.micro import processes
 from bench.micro.catalogue import MODULES, load
 from bench.micro.pairs import (
     ALARMS,
@@ -169,9 +168,7 @@ def test_a_worker_measures_the_tree_that_it_is_given(tmp_path: Path) -> None:
         pass
 
 
-def test_what_is_checked_out_is_gone_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_checked_out_is_gone_afterwards(tmp_path: Path) -> None:
     def git(*words: str) -> str:
         command = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example"]
         return subprocess.run(
@@ -183,13 +180,13 @@ def test_what_is_checked_out_is_gone_afterwards(
     git("add", "file")
     git("commit", "--quiet", "--message", "x")
     (tmp_path / "file").write_text("now")
-    monkeypatch.setattr(processes, "ROOT", tmp_path)
-    with pytest.raises(ZeroDivisionError), check_out("HEAD") as tree:
+    with pytest.raises(ZeroDivisionError), check_out("HEAD", tmp_path) as tree:
         assert (tree / "file").read_text() == "then"
         raise ZeroDivisionError
     assert not tree.exists()
     assert len(git("worktree", "list").splitlines()) == 1
-    with pytest.raises(MicroFailed, match="no-such-commit"), check_out("no-such-commit"):
+    missing = "no-such-commit"
+    with pytest.raises(MicroFailed, match=missing), check_out(missing, tmp_path):
         pass
 
 

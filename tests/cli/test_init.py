@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from casedesk_proxy.cli import init as module
-from casedesk_proxy.cli import main
+from casedesk_proxy.cli.init import HOST, Ports, write_starter
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
 from tests.cli.command import invoke, run
@@ -158,37 +156,27 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "cdp-" not in out, "a key that opens nothing must not be shown"
 
 
-def invoke_with(monkeypatch: pytest.MonkeyPatch, path: Path, port: int) -> Result:
-    """Where ``port`` is both an engine's and the proxy's usual one."""
-
-    async def serve_and_invoke() -> Result:
-        async with running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING, port=port):
-            arguments = ["init", "--output", str(path)]
-            return await asyncio.to_thread(CliRunner().invoke, main, arguments)
-
-    monkeypatch.setattr(module, "PLACES", ((port, "llama-server"),))
-    monkeypatch.setattr(module, "LISTEN_PORT", port)
-    return asyncio.run(serve_and_invoke())
-
-
-def test_a_node_on_the_proxy_s_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    port = unused_port()
-    result = invoke_with(monkeypatch, tmp_path / "c.yaml", port)
-    assert result.exit_code == 0, result.output
-    config = load(tmp_path / "c.yaml")
+async def test_a_node_on_the_proxy_s_port(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is both an engine's and the proxy's usual one."""
+    port, path = unused_port(), tmp_path / "c.yaml"
+    ports = Ports(((port, "llama-server"),), listen=port)
+    async with running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING, port=port):
+        await asyncio.to_thread(write_starter, path, (), ports, force=False)
+    config = load(path)
     chosen = config.server.listen_address.port
     assert chosen != port
     assert f"port {port} is taken by llama-server, so the proxy will listen on {chosen}" in (
-        result.stdout
+        capsys.readouterr().out
     )
 
 
-def test_usual_ports_are_left_to_the_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usual_ports_are_left_to_the_engines() -> None:
     with port_in_use() as port:
-        monkeypatch.setattr(module, "PLACES", ((port, "a"), (port + 1, "b")))
-        assert module._free_port(port) > port + 1
+        assert Ports(((port, "a"), (port + 1, "b"))).find_free(port) > port + 1
 
 
 def test_the_usual_places() -> None:
-    assert [port for port, _ in module.PLACES][:6] == [11434, 8000, 8080, 8081, 30000, 3000]
-    assert (module.LISTEN_PORT, module.HOST) == (8080, "127.0.0.1")
+    assert [port for port, _ in Ports().places][:6] == [11434, 8000, 8080, 8081, 30000, 3000]
+    assert (Ports().listen, HOST) == (8080, "127.0.0.1")

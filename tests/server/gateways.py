@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures.raw_node import NodeConnection, Play, raw_node
 from tests.fixtures.sinks import Sinks
 
@@ -56,6 +57,7 @@ async def staged(
     node: str = "",
     deployment: str = "",
     speaks: str = "[gemini, anthropic, openai]",
+    waits: Waits = WAITS,
 ) -> AsyncIterator[Stage]:
     """Each connection to the node is given to ``play``; errors there end that connection."""
     async with raw_node(play=play) as behind:
@@ -67,7 +69,7 @@ async def staged(
             deployment=deployment,
         )
         sinks = Sinks()
-        gateway = Gateway(load_config(text, "stage.yaml").config, {}, sinks=(sinks,))
+        gateway = Gateway(load_config(text, "stage.yaml").config, {}, sinks=(sinks,), waits=waits)
         await gateway.start()
         port = int(gateway.urls[0].rsplit(":", 1)[1])
         stage = Stage(gateway, port, behind.connections, sinks=sinks)

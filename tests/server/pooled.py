@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures.raw_node import Play, RawNode
 from tests.server.gateways import Stage, read_head
 
@@ -80,7 +81,10 @@ class PoolStage(Stage):
 
 @asynccontextmanager
 async def pooled(
-    *members: Member, deployment: str = "", keys: dict[str, str] | None = None
+    *members: Member,
+    deployment: str = "",
+    keys: dict[str, str] | None = None,
+    waits: Waits = WAITS,
 ) -> AsyncIterator[PoolStage]:
     """``deployment``: more settings, after a comma. ``keys``: hashes by name; none: open to all."""
     for member in members:
@@ -100,7 +104,7 @@ async def pooled(
         or "  []",
     )
     seen: list[ExchangeRecord] = []
-    gateway = Gateway(load_config(text, "pool.yaml").config, {}, sinks=(seen.append,))
+    gateway = Gateway(load_config(text, "pool.yaml").config, {}, sinks=(seen.append,), waits=waits)
     await gateway.start()
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     stage = PoolStage(gateway, port, [], seen=seen, members={one.name: one for one in members})

@@ -7,14 +7,11 @@ import itertools
 import json
 import random
 import re
-from functools import partial
 
 import pytest
 
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
-from casedesk_proxy.server import app as app_module
-from casedesk_proxy.server import forwarding as forwarding_module
-from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.server.waits import Waits
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import (
     SSE,
@@ -415,13 +412,10 @@ async def test_what_a_node_hears() -> None:
 async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forwarding_module, "MODEL_REFRESH_WAIT_S", 0.01)
-    monkeypatch.setattr(app_module, "Metadata", partial(Metadata, min_pause_s=0.0))
-
     async def hang(node: object) -> None:
         await asyncio.Event().wait()
 
-    async with staged(hang) as stage:
+    async with staged(hang, waits=Waits(model_refresh_s=0.01, metadata_pause_s=0.0)) as stage:
         metadata = stage.gateway.metadata
         monkeypatch.setattr(metadata, "_look_at", hang)
         reader, writer = await stage.connect()

@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.server.app import HANDSHAKE_TIMEOUT_S, Gateway
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures.raw_node import NodeConnection, RawNode
 from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked
 
@@ -25,7 +26,11 @@ def authority() -> trustme.CA:
 
 
 async def serve(
-    tmp_path: Path, authority: trustme.CA, ca: str | None, verify: bool = True
+    tmp_path: Path,
+    authority: trustme.CA,
+    ca: str | None,
+    verify: bool = True,
+    waits: Waits = WAITS,
 ) -> tuple[Gateway, RawNode]:
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -52,7 +57,7 @@ default_deployment: d
 nodes: {{n: {{url: "https://localhost:{node.port}", models: [m], probe_interval: 0, tls: {tls}}}}}
 deployments: {{d: {{nodes: [n], auth: none}}}}
 """
-    gateway = Gateway(load_config(text, "tls.yaml").config, {})
+    gateway = Gateway(load_config(text, "tls.yaml").config, {}, waits=waits)
     await gateway.start()
     return gateway, node
 
@@ -170,7 +175,7 @@ async def test_a_handshake_that_failed_does_not_hold_up_the_end(
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     writer = await fail(port)
     try:
-        async with asyncio.timeout(HANDSHAKE_TIMEOUT_S / 2):
+        async with asyncio.timeout(WAITS.handshake_s / 2):
             await gateway.drain(60)
     finally:
         if writer is not None:
@@ -180,10 +185,9 @@ async def test_a_handshake_that_failed_does_not_hold_up_the_end(
 
 
 async def test_nor_does_one_that_is_never_finished_for_longer_than_it_may_take(
-    tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, authority: trustme.CA
 ) -> None:
-    monkeypatch.setattr("casedesk_proxy.server.app.HANDSHAKE_TIMEOUT_S", 0.2)
-    gateway, node = await serve(tmp_path, authority, None)
+    gateway, node = await serve(tmp_path, authority, None, waits=Waits(handshake_s=0.2))
     port = int(gateway.urls[0].rsplit(":", 1)[1])
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

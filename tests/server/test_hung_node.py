@@ -6,16 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 
 from casedesk_proxy.admin.pages import describe_status, is_ready
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.server import app as app_module
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.upstream.probes import Prober
+from casedesk_proxy.server.waits import Waits
 from tests.fixtures.separate_node import ANSWER, SeparateNode, separate_node
 from tests.server.gateways import read_head
 
@@ -30,11 +28,6 @@ NODE = (
     " probe_interval: 100ms, hung_after: 300ms}}"
 )
 LONG = 20
-
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "Prober", partial(Prober, tick_s=0.02))
 
 
 class Stage:
@@ -66,7 +59,7 @@ async def staged(policy: str = "least-streams", **nodes: SeparateNode) -> AsyncI
         names=", ".join(nodes),
         policy=policy,
     )
-    gateway = Gateway(load_config(text, "hung.yaml").config, {})
+    gateway = Gateway(load_config(text, "hung.yaml").config, {}, waits=Waits(probe_tick_s=0.02))
     await gateway.start()
     try:
         yield Stage(gateway)

@@ -7,16 +7,11 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.server import app as app_module
-from casedesk_proxy.server import catalogue
 from casedesk_proxy.server.app import Gateway
-from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 from tests.server.gateways import read_head
@@ -44,8 +39,10 @@ def config(nodes: dict[str, str], more: str = "") -> str:
 
 
 @asynccontextmanager
-async def serving(nodes: dict[str, str], more: str = "") -> AsyncIterator[Gateway]:
-    gateway = Gateway(load_config(config(nodes, more), "news.yaml").config, {})
+async def serving(
+    nodes: dict[str, str], more: str = "", waits: Waits = WAITS
+) -> AsyncIterator[Gateway]:
+    gateway = Gateway(load_config(config(nodes, more), "news.yaml").config, {}, waits=waits)
     await gateway.start()
     try:
         yield gateway
@@ -107,11 +104,10 @@ async def test_whoever_asks_right_after_a_start_gets_the_list_and_not_an_empty_o
     await node.end()
 
 
-async def test_a_node_that_hangs_holds_no_list_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "FIRST_LOOK_WAIT_S", 0.05)
+async def test_a_node_that_hangs_holds_no_list_up_for_long() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         nodes = {"a": f"url: 'http://127.0.0.1:{deaf.getsockname()[1]}'"}
-        async with serving(nodes, ", models: [m]") as gateway:
+        async with serving(nodes, ", models: [m]", Waits(first_look_s=0.05)) as gateway:
             assert await names(gateway) == ["m"]
 
 
@@ -152,13 +148,10 @@ async def test_a_model_that_is_new_is_served_at_once_and_listed() -> None:
         assert (await ask(gateway, path="/v1/models/new"))[0] == 200
 
 
-async def test_whoever_uses_a_node_sees_soon_what_else_is_new_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(app_module, "Metadata", partial(Metadata, in_use_pause_s=0.1))
+async def test_whoever_uses_a_node_sees_soon_what_else_is_new_there() -> None:
     async with (
         running({"GET /v1/models": listing("m", "old"), CHAT: ANSWER}) as node,
-        serving({"a": f"url: {node.url}"}) as gateway,
+        serving({"a": f"url: {node.url}"}, waits=Waits(in_use_pause_s=0.1)) as gateway,
     ):
         node.replies = {"GET /v1/models": listing("m", "new"), CHAT: ANSWER}
         assert (await ask(gateway, "m"))[0] == 200

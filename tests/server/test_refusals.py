@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from casedesk_proxy.server import refusals as module
+from casedesk_proxy.server.waits import Waits
 from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_client import RawClient, ask, connect, request
 
@@ -86,13 +86,11 @@ async def test_a_limit_of_0_is_none() -> None:
 
 
 async def test_the_log_sums_up_and_the_metrics_count_each(
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(module, "_SUMMARY_PERIOD_S", 0.05)
     caplog.set_level(logging.WARNING)
-    async with proxy_here(config()) as proxy:
+    async with proxy_here(config(), waits=Waits(refusal_summary_s=0.05)) as proxy:
         async with connect(proxy.url) as client:
             await fill(client, PATHS["no key"])
         for _ in range(5):

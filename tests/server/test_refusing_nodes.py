@@ -10,7 +10,7 @@ import anthropic
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.upstream import error_bodies
+from casedesk_proxy.server.waits import Waits
 from tests.fixtures.raw_node import NodeConnection, Play
 from tests.server.gateways import chat, leave
 from tests.server.pooled import Member, pooled
@@ -166,11 +166,7 @@ async def test_what_the_client_has_to_mend_is_its_own(status: int, body: bytes) 
 
 
 @pytest.mark.parametrize("late", [LOST, LOST[:20], b""])
-async def test_an_error_whose_words_come_late_or_never(
-    late: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(error_bodies, "REMAINDER_WAIT_S", 0.05)
-
+async def test_an_error_whose_words_come_late_or_never(late: bytes) -> None:
     async def play(connection: NodeConnection) -> None:
         await connection.request()
         await connection.send(head(404, len(LOST)))
@@ -179,7 +175,7 @@ async def test_an_error_whose_words_come_late_or_never(
         await connection.until_gone()
 
     a, b = Member("a", play), Member("b", good)
-    async with pooled(a, b, deployment=ORDERED) as stage:
+    async with pooled(a, b, deployment=ORDERED, waits=Waits(error_remainder_s=0.05)) as stage:
         assert (await stage.ask(chat()))[0] == 200
         assert (await stage.outcome()).tried == (("a", "404"),)
         assert stage.in_flight() == 0

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.core.calls import ToolCall, in_order
-from casedesk_proxy.dialects.core.events import read_object
-from casedesk_proxy.dialects.openai import chunks as openai_chunks
-from casedesk_proxy.dialects.openai.chunks import CallList, UsageTally
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
+from casedesk_proxy.dialects.openai.chunks import DONE, CallList, UsageTally, read_usage
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage
 from tests.dialects.replies import names, read_reply
@@ -91,10 +90,11 @@ def test_calls(fragments: list[Any], wanted: list[tuple[str, str, Any]]) -> None
     assert put_together(*fragments) == wanted
 
 
-def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_chunks, "MAX_HELD_BYTES", 10)
+def test_calls_are_bounded() -> None:
+    half = "x" * (MAX_HELD_BYTES // 2)
+    put_together(piece(0, "a", "f", half), piece(0, arguments=half))
     with pytest.raises(StreamBroken):
-        put_together(piece(0, "a", "f", "123456"), piece(0, arguments="78901"))
+        put_together(piece(0, "a", "f", half), piece(0, arguments=half + "x"))
 
 
 def test_usage_beside_choices_is_a_running_total() -> None:
@@ -124,7 +124,7 @@ def test_usage_alone_is_summed_when_each_choice_has_its_own(choices: int, wanted
 
 
 def test_where_thoughts_are_counted() -> None:
-    take = openai_chunks.read_usage
+    take = read_usage
     assert take({"completion_tokens_details": {"reasoning_tokens": 6}}).thoughts == 6
     assert take({"reasoning_tokens": 6, "completion_tokens_details": None}).thoughts == 6
     assert take({"reasoning_tokens": 0}).thoughts is None
@@ -169,7 +169,7 @@ def test_recorded_calls(name: str) -> None:
     begun: list[ToolCall] = []
     calls = CallList(begun)
     for _, payload in EventDecoder().feed(read_reply(name).body):
-        if payload != openai_chunks.DONE:
+        if payload != DONE:
             for choice in read_object(payload)["choices"]:
                 for fragment in choice["delta"].get("tool_calls") or ():
                     calls.add(fragment)

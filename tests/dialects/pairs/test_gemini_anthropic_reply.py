@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.anthropic import reader as anthropic_reader
 from casedesk_proxy.dialects.core.contract import Translator
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.dialects.pairs import gemini_anthropic
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
@@ -256,12 +256,14 @@ def test_a_missing_stop_is_an_error_even_with_a_reason() -> None:
         reader.finish()
 
 
-def test_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anthropic_reader, "MAX_HELD_BYTES", 10)
+def test_calls_are_bounded() -> None:
     reader = translator()
     reader.feed(block(0, type="tool_use", id="x", name="f"))
+    much = delta("input_json_delta", partial_json="x" * 2**23)
+    for _ in range(MAX_HELD_BYTES // 2**23):
+        reader.feed(much)
     with pytest.raises(StreamBroken):
-        reader.feed(delta("input_json_delta", partial_json="x" * 11))
+        reader.feed(much)
 
 
 STREAMS = names("*.messages-stream*")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.contract import Transposed
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.dialects.pairs.gemini_openai import embed_batch, embed_one
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
@@ -199,10 +200,9 @@ def test_replies_that_are_no_vectors(reply: bytes) -> None:
         made.translator.finish()
 
 
-def test_too_large_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casedesk_proxy.dialects.core.body_translator.MAX_HELD_BYTES", 10)
+def test_too_large_a_reply() -> None:
     with pytest.raises(StreamBroken):
-        one(text("a")).translator.feed(b"x" * 11)
+        one(text("a")).translator.feed(bytes(MAX_HELD_BYTES + 1))
 
 
 @pytest.mark.parametrize(

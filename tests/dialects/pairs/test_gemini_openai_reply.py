@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core import stream_translator
-from casedesk_proxy.dialects.gemini import writer as gemini_writer
-from casedesk_proxy.dialects.openai import chunks as openai_chunks
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.dialects.pairs.gemini_openai import transpose
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
@@ -517,21 +515,20 @@ def test_the_end_of_a_node_without_done() -> None:
     assert frames(play(delta("a"), unterminated))[-1]["candidates"][0]["finishReason"] == "STOP"
 
 
-def test_too_much_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (stream_translator, gemini_writer, openai_chunks):
-        monkeypatch.setattr(module, "MAX_HELD_BYTES", 1000)
-    monkeypatch.setattr(gemini_writer, "_MAX_LOGPROBS", 100)
-    logged = delta(logprobs=[token("a", -1)] * 60)
+def test_too_much_is_broken() -> None:
+    much = "x" * 2**23
+    times = MAX_HELD_BYTES // len(much) + 1
+    logged = delta(logprobs=[token("a", -1)] * 60_000)
     for pieces, framing, told in (
-        ([delta("x" * 100)] * 20, Framing.UNARY, "too large to be one body"),
-        ([b"{", b" " * 2000], Framing.SSE, "reply is too large"),
+        ([delta(much)] * times, Framing.UNARY, "too large to be one body"),
+        ([b"{", *[b" " * 2**23] * times], Framing.SSE, "reply is too large"),
         ([logged, logged], Framing.SSE, "more log probabilities"),
         (
             [b"data: " + b"x" * 1024 * 1024] + [b"x" * 1024 * 1024] * 20,
             Framing.SSE,
             "event without end",
         ),
-        ([tool(0, name="f", arguments="x" * 600)] * 2, Framing.SSE, "tool call without end"),
+        ([tool(0, name="f", arguments=much)] * times, Framing.SSE, "tool call without end"),
     ):
         reader = translator(framing)
         with pytest.raises(StreamBroken, match=told):

@@ -1,0 +1,34 @@
+"""What a test wants otherwise is an argument of what it tests: no constant is patched."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+#: ``setattr(module, "NAME", …)``, ``setattr("package.module.NAME", …)`` and mock's `patch` alike.
+_PATCHED = re.compile(
+    r'(?:setattr|patch|patch\.object)\(\s*(?:[\w.]+\s*,\s*)?"(?:[\w.]+\.)?(_?[A-Z][A-Z0-9_]+)"'
+)
+
+
+def find_patched(text: str) -> list[str]:
+    return _PATCHED.findall(text)
+
+
+def test_no_constant_is_patched() -> None:
+    found = {
+        f"{path.relative_to(TESTS)}: {name}"
+        for path in TESTS.rglob("*.py")
+        if "node_modules" not in path.parts and path != Path(__file__)
+        for name in find_patched(path.read_text(encoding="utf-8"))
+    }
+    assert found == set(), "make it an argument; see `server.waits` for a gateway's"
+
+
+def test_each_way_to_patch_one_is_found() -> None:
+    assert find_patched('monkeypatch.setattr(module, "_LIMIT_S", 0.1)') == ["_LIMIT_S"]
+    assert find_patched('monkeypatch.setattr("a.b.LIMIT", 1)') == ["LIMIT"]
+    assert find_patched('mock.patch.object(\n    module, "LIMIT", 1\n)') == ["LIMIT"]
+    assert find_patched('mock.patch("a.b.LIMIT", 1)') == ["LIMIT"]
+    assert find_patched('monkeypatch.setattr(Path, "open", refuse)') == []
