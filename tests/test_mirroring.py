@@ -73,7 +73,6 @@ ELSEWHERE: dict[str, str] = {
     "server/test_client.py": "server/limits server/stalls",
     "server/test_gateway.py": (
         "relay/delivery relay/whole server/app server/handler server/public server/results"
-        " server/waits"
     ),
     "server/test_failover.py": "upstream/lease upstream/slots",
     "server/test_heartbeat.py": "relay/prelude",
