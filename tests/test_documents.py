@@ -50,9 +50,8 @@ def codes_in(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg in ("code", "feature_code"):
             found.append(node.value)
-        elif isinstance(node, ast.Assign):
-            if [ast.unparse(target) for target in node.targets] == ["code"]:
-                found.append(node.value)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
+            found += [node.value, *ast.iter_child_nodes(node.value)]
     return {
         one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)
     }
