@@ -51,7 +51,8 @@ def codes_in(source: str) -> set[str]:
         if isinstance(node, ast.keyword) and node.arg in ("code", "feature_code"):
             found.append(node.value)
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
-            found += [node.value, *ast.iter_child_nodes(node.value)]
+            either = isinstance(node.value, ast.IfExp)
+            found += [node.value.body, node.value.orelse] if either else [node.value]
     return {
         one.value for one in found if isinstance(one, ast.Constant) and isinstance(one.value, str)
     }
