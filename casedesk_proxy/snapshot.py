@@ -16,6 +16,7 @@ from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.surfaces.parameters import Parameters, compile_parameters
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.addresses import TrustedProxies
 
@@ -57,6 +58,8 @@ class DeploymentSpec:
     client_stall_timeout: float
     rules: ModelRules
     config: Deployment = field(repr=False)
+    #: Of the aliases that have some, by name or pattern.
+    parameters: Mapping[str, Parameters] = field(default_factory=dict, repr=False)
 
     def connect_timeout(self, node: NodeSpec) -> float:
         """Seconds; as the two below: the deployment's word goes before the node's."""
@@ -142,7 +145,9 @@ def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
 
 
 def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
-    patterns = {asked for asked in deployment.aliases if any(mark in asked for mark in "*?[")}
+    aliases = {asked: one.model for asked, one in deployment.aliases.items()}
+    patterns = {asked for asked in aliases if any(mark in asked for mark in "*?[")}
+    compiled = {asked: compile_parameters(one) for asked, one in deployment.aliases.items()}
     return DeploymentSpec(
         name=name,
         auth=deployment.auth,
@@ -151,11 +156,13 @@ def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
         refuse_tools=deployment.unknown_tools == "refuse",
         client_stall_timeout=deployment.client_stall_timeout,
         rules=ModelRules(
-            aliases={a: m for a, m in deployment.aliases.items() if a not in patterns},
-            patterns=tuple((a, m) for a, m in deployment.aliases.items() if a in patterns),
+            aliases={a: m for a, m in aliases.items() if a not in patterns},
+            patterns=tuple((a, m) for a, m in aliases.items() if a in patterns),
             prefix=deployment.prefix,
             models=deployment.models,
             nodes=deployment.nodes,
+            descriptions={a: one.description for a, one in deployment.aliases.items()},
         ),
+        parameters={asked: one for asked, one in compiled.items() if one is not None},
         config=deployment,
     )

@@ -198,6 +198,7 @@ class ModelInfo:
     ``embeds``: it makes embeddings and nothing else, ``also_embeds``: beside text. ``alias_of``:
     the same model's first name, where its node tells that.
     ``context_length`` is what the model runs with, ``trained_length`` what it could run with.
+    ``description`` is an alias's, as the operator wrote it.
     ``lacks``, ``ignores`` and ``heeds`` hold only what the node says for sure: what the model
     cannot do, and which controls of thinking it or its chat template does not know, or knows.
     """
@@ -216,15 +217,18 @@ class ModelInfo:
     heeds: frozenset[Control] = frozenset()
     also_embeds: bool = False
     alias_of: str = field(default="", compare=False)
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resolved model: the name the client used, the node's name for it, and who has it."""
+    """A resolved model: the name the client used, the node's name for it, and who has it.
+    ``alias``: by which alias or pattern, as the configuration writes it; empty: by none."""
 
     asked: str
     model: str
     nodes: tuple[str, ...]
+    alias: str = field(default="", compare=False)
 
 
 @record

@@ -31,6 +31,14 @@ def test_aliases_are_names_or_patterns() -> None:
     assert rules.patterns == (("claude-*", "gemma2:9b"),)
 
 
+def test_an_alias_has_its_parameters_and_its_description() -> None:
+    alias = "{model: tiny, description: quick, set: {seed: 1}}"
+    desk = make_snapshot(TEXT.replace("gpt-4: tiny", f"gpt-4: {alias}")).deployments["desk"]
+    assert desk.rules.aliases["gpt-4"] == "tiny"
+    assert desk.rules.descriptions["gpt-4"] == "quick"
+    assert list(desk.parameters) == ["gpt-4"]
+
+
 def test_keys_are_known() -> None:
     principal = make_snapshot().keys.match(KEY)
     assert principal is not None

@@ -21,7 +21,7 @@ def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
     """
     known = _by_name(rules, reported)
     shown = [
-        _named(known.get(model) or ModelInfo(model), name)
+        _named(known.get(model) or ModelInfo(model), name, rules.descriptions.get(name, ""))
         for name, model in visible_names(rules, reported)
     ]
     return tuple(sorted(shown, key=lambda info: info.name))
@@ -29,8 +29,9 @@ def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
 
 def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
     """The one model that ``asked`` means, under that name. Raises NotFound as resolve does."""
-    model = resolve(asked, rules, reported).model
-    return replace(_by_name(rules, reported).get(model, ModelInfo(model)), name=asked)
+    target = resolve(asked, rules, reported)
+    known = _by_name(rules, reported).get(target.model) or ModelInfo(target.model)
+    return _named(known, asked, rules.descriptions.get(target.alias, ""))
 
 
 def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
@@ -52,8 +53,10 @@ def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
     return tuple(sorted(set(names.values())))
 
 
-def _named(info: ModelInfo, name: str) -> ModelInfo:
-    return info if info.name == name else replace(info, name=name)
+def _named(info: ModelInfo, name: str, description: str) -> ModelInfo:
+    if info.name == name and not description:
+        return info
+    return replace(info, name=name, description=description)
 
 
 def _by_name(rules: ModelRules, reported: Reported) -> dict[str, ModelInfo]:

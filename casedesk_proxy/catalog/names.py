@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -29,13 +29,15 @@ _MAX_LISTED_NAMES = 5
 @dataclass(frozen=True, slots=True)
 class ModelRules:
     """What a deployment says about names. ``models`` limits, by the nodes' own names, what may be
-    asked for; None: whatever its nodes report. ``nodes`` are names, in the operator's order."""
+    asked for; None: whatever its nodes report. ``nodes`` are names, in the operator's order.
+    ``descriptions`` are those of aliases."""
 
     aliases: Mapping[str, str]
     patterns: tuple[tuple[str, str], ...]
     prefix: str
     models: tuple[str, ...] | None
     nodes: tuple[str, ...]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
@@ -51,14 +53,14 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     names = _readings(asked, rules.prefix)
     for name in reversed(names):
         if name in rules.aliases:
-            return _behind_alias(asked, rules.aliases[name], rules, reported)
+            return _behind_alias(asked, name, rules.aliases[name], rules, reported)
     for name in names:
         found = _reporters(name, rules, reported)
         if found is not None:
             return Target(asked, *found)
-    behind = _behind_pattern(names, rules)
-    if behind is not None:
-        return _behind_alias(asked, behind, rules, reported)
+    pattern = _fitting_pattern(names, rules)
+    if pattern is not None:
+        return _behind_alias(asked, *pattern, rules, reported)
     for name in names:
         found = _silent(name, rules, reported)
         if found is not None:
@@ -104,17 +106,17 @@ def _models(rules: ModelRules, reported: Reported) -> Iterator[str]:
                 yield info.name
     for model in rules.models or ():
         if _reporters(model, rules, reported) is None and _silent(model, rules, reported):
-            behind = _behind_pattern(_readings(rules.prefix + model, rules.prefix), rules)
-            if behind is None or locate(behind, rules, reported) is not None:
+            pattern = _fitting_pattern(_readings(rules.prefix + model, rules.prefix), rules)
+            if pattern is None or locate(pattern[1], rules, reported) is not None:
                 yield model
 
 
-def _behind_pattern(names: tuple[str, ...], rules: ModelRules) -> str | None:
-    """What the first pattern that fits leads to."""
+def _fitting_pattern(names: tuple[str, ...], rules: ModelRules) -> tuple[str, str] | None:
+    """The first pattern that fits, and what it leads to."""
     for name in names:
-        for pattern, model in rules.patterns:
-            if fnmatchcase(name, pattern):
-                return model
+        for pattern in rules.patterns:
+            if fnmatchcase(name, pattern[0]):
+                return pattern
     return None
 
 
@@ -130,11 +132,13 @@ def _without(name: str, prefix: str) -> str:
     return name.removeprefix(prefix) or name
 
 
-def _behind_alias(asked: str, model: str, rules: ModelRules, reported: Reported) -> Target:
+def _behind_alias(
+    asked: str, alias: str, model: str, rules: ModelRules, reported: Reported
+) -> Target:
     found = locate(model, rules, reported)
     if found is None:
         raise _not_found(asked, rules, reported, model)
-    return Target(asked, *found)
+    return Target(asked, *found, alias)
 
 
 def _reporters(

@@ -112,7 +112,7 @@ def _deployment_table(config: Config) -> Table:
     )
     for name, deployment in config.deployments.items():
         models = "as reported" if deployment.models is None else ", ".join(deployment.models)
-        aliases = ", ".join(f"{asked} → {model}" for asked, model in deployment.aliases.items())
+        aliases = ", ".join(f"{asked} → {one.model}" for asked, one in deployment.aliases.items())
         nodes = ", ".join(deployment.nodes)
         _add(table, name, _who(config, name, deployment), nodes, models, aliases, deployment.policy)
     return table

@@ -24,6 +24,9 @@ def config_schema() -> dict[str, Any]:
     description = "The key itself: whoever reads the file has it. Better: env, file or credential."
     text = {"type": "string", "minLength": 1, "deprecated": True, "description": description}
     schema["$defs"]["Secret"] = {"anyOf": [secret, text]}
+    alias = {"$ref": "#/$defs/Alias"}
+    aliases = schema["$defs"]["Deployment"]["properties"]["aliases"]
+    aliases["additionalProperties"] = {"anyOf": [{"type": "string", "minLength": 1}, alias]}
     for name in ("nodes", "deployments"):
         schema["properties"][name]["minProperties"] = 1
     return {

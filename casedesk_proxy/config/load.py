@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.old_names import find_old_names, spell_old, take_new_names
-from casedesk_proxy.config.references import Finding, cross_check
+from casedesk_proxy.config.references import cross_check
 from casedesk_proxy.config.schema import Config, Key, Secret
 from casedesk_proxy.config.settings import Path, section_at, spell
 from casedesk_proxy.config.tree import Mark, Tree, read_tree

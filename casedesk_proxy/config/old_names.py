@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.config.references import Finding
+from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.settings import Path
 
 __all__ = ["find_old_names", "spell_old", "take_new_names"]

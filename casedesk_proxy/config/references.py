@@ -8,34 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.node_urls import socket_path, without_endpoint
+from casedesk_proxy.config.parameter_checks import check_parameters
 from casedesk_proxy.config.schema import Server
 from casedesk_proxy.config.settings import Path, show
 from casedesk_proxy.config.values import Address, parse_listen
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.engines.registry import ENGINES
 
-__all__ = ["Finding", "cross_check"]
+__all__ = ["cross_check"]
 
 _LISTEN = Server.model_fields["listen"].default
 #: ``$NAME`` and ``${NAME}``.
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``warns``: the file may be used all the same. ``at_key``: the name is at fault, not its
-    value."""
-
-    path: Path
-    message: str
-    remedy: str = ""
-    warns: bool = False
-    at_key: bool = False
 
 
 def cross_check(data: dict[str, Any]) -> list[Finding]:
@@ -169,7 +158,8 @@ def _check_aliases(name: str, deployment: dict[str, Any]) -> Iterator[Finding]:
     if not isinstance(models, list) or not isinstance(aliases, dict):
         return
     known = {_without_latest(one) for one in models if isinstance(one, str)}
-    for alias, model in aliases.items():
+    for alias, value in aliases.items():
+        model = value.get("model") if isinstance(value, dict) else value
         if isinstance(model, str) and _without_latest(model) not in known:
             meant = nearest(model, (one for one in models if isinstance(one, str)))
             remedy = f"did you mean {meant}?" if meant else f"add {model} to models"
@@ -276,6 +266,7 @@ _CHECKS = (
     _check_nodes,
     _check_own_address,
     _check_deployments,
+    check_parameters,
     _check_default,
     _check_keys,
 )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr, field_validator, model_validator
 
+from casedesk_proxy.config.alias import Alias, AliasOrName
 from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.ledger import Ledger
@@ -32,6 +33,7 @@ from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.terms import Dialect
 
 __all__ = [
+    "Alias",
     "Config",
     "Deployment",
     "Key",
@@ -232,8 +234,9 @@ class Deployment(Section):
     models: tuple[ModelName, ...] | None = setting(
         "Models that it serves, as the nodes name them; null: whatever its nodes report.", None
     )
-    aliases: dict[ModelName, ModelName] = setting(
-        "Other names for models: exact ones are tried first, then patterns with * in order.",
+    aliases: dict[ModelName, AliasOrName] = setting(
+        "Other names for models, with parameters or without: exact ones are tried first, then "
+        "patterns with * in order.",
         {},
     )
     prefix: StrictStr = setting("Put before model names in the catalogue, taken off requests.", "")

@@ -35,6 +35,7 @@ from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, rename_model
 from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.surfaces.forms import name_model, read_form
+from casedesk_proxy.surfaces.parameters import change_body
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
@@ -91,6 +92,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     if place is None:
         place = _find_placement(snapshot, deployment, ask, asked)
         known.remember(asked, place)
+    if place.parameters is not None and (steps := place.parameters.for_client(call)):
+        ask = ask.with_body(change_body(steps, ask.raw, body.value))
     target, nodes, demand, made = place.target, place.natives, place.demand, _NOT_TRANSPOSED
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)
@@ -184,17 +187,18 @@ def _find_placement(
     """Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(_find_node(snapshot, ask, name) for name in target.nodes)
+    parameters = deployment.parameters.get(target.alias)
     if ask.call.path:
         having = tuple(node for node in holders if node_path(ask.call, node))
         if not having:
             raise refuse_path(ask.call, target, holders)
         demand = _demand(ask, deployment, target, having)
-        return ModelPlacement(target, holders, having, demand, plain=True)
+        return ModelPlacement(target, holders, having, demand, plain=True, parameters=parameters)
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
     demand = _demand(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
-    return ModelPlacement(target, holders, natives, demand, lacks, plain)
+    return ModelPlacement(target, holders, natives, demand, lacks, plain, parameters=parameters)
 
 
 def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:

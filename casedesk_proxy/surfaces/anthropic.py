@@ -119,6 +119,8 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
         # What a node serves now is in use; it tells of no plans.
         "lifecycle": "active",
     }
+    if model.description:
+        shown["description"] = model.description
     if model.context_length is not None:
         shown["max_input_tokens"] = model.context_length
     limit = model.output_limit or model.context_length

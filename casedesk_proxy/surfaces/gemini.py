@@ -106,6 +106,8 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
         "version": tag or "001",
         "displayName": model.name,
     }
+    if model.description:
+        shown["description"] = model.description
     if model.context_length is not None:
         shown["inputTokenLimit"] = model.context_length
     limit = model.output_limit or model.context_length

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["Span", "elements", "members", "splice", "value_behind"]
+__all__ = ["Span", "elements", "entries", "members", "splice", "value_behind"]
 
 #: Start and end of a value in the bytes around it.
 Span = tuple[int, int]
@@ -32,6 +32,15 @@ def members(raw: bytes, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
         start = key.end()
         at = _end(raw, start)
         yield key[1], start, at
+
+
+def entries(raw: bytes, at: int = 0) -> Iterator[tuple[bytes, int, int, int]]:
+    """As `members`, with the place of the key's first quote before those of the value."""
+    at = raw.index(b"{", at) + 1
+    while (key := _MEMBER.match(raw, at)) is not None:
+        start = key.end()
+        at = _end(raw, start)
+        yield key[1], key.start(1), start, at
 
 
 def elements(raw: bytes, at: int = 0) -> Iterator[Span]:

@@ -58,6 +58,8 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
         "created": model.created or 0,
         "owned_by": model.owned_by or "casedesk-proxy",
     }
+    if model.description:
+        shown["description"] = model.description
     if model.context_length is not None:
         shown["max_model_len"] = model.context_length
     return shown

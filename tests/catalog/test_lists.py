@@ -62,6 +62,20 @@ def test_a_model_behind_an_alias_in_any_reading_is_not_shown() -> None:
     assert visible(rules(nodes=("a",), aliases={"m": "m"}), reported) == ()
 
 
+def test_an_aliass_description() -> None:
+    given = rules(
+        aliases={"fast": "gemma2:9b"},
+        patterns=(("g-*", "gemma2:9b"),),
+        descriptions={"fast": "short", "g-*": "any"},
+    )
+    found = {info.name: info.description for info in visible(given, REPORTED)}
+    assert found == {"embed": "", "fast": "short", "gemma2:9b": "", "llama3:latest": ""}
+    assert describe("fast", given, REPORTED).description == "short"
+    assert describe("g-1", given, REPORTED) == ModelInfo(
+        "g-1", 8192, owned_by="library", description="any"
+    )
+
+
 def test_metadata() -> None:
     aliases = {"fast": "gemma2:9b", "short": "llama3", "later": "unheard", "embed": "gemma2:9b"}
     found = {info.name: info for info in visible(rules(aliases=aliases, prefix="d-"), REPORTED)}

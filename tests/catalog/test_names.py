@@ -223,3 +223,10 @@ def test_configured_models_are_shown_while_their_nodes_have_told_nothing() -> No
     assert names(reports(a=["m"])) == ["fast", "p-m", "p-n"]
     assert names(reports(a=["m", "x"], b=[])) == ["fast", "p-m"]
     assert names(reports(a=["m:latest"], b=["n"])) == ["fast", "p-m:latest", "p-n"]
+
+
+def test_a_target_knows_by_which_alias_it_was_found() -> None:
+    given = rules(**ALIASED)
+    assert resolve("fast", rules(aliases={"fast": "qwen"}), BOTH).alias == "fast"
+    assert resolve("gemini-9", given, BOTH).alias == "gemini-*"
+    assert resolve("qwen", rules(), BOTH).alias == ""

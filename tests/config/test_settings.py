@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.config.schema import Config, Deployment, Key, Node, NodeTls, Secret
+from casedesk_proxy.config.schema import Alias, Config, Deployment, Key, Node, NodeTls, Secret
 from casedesk_proxy.config.settings import (
     all_patterns,
     find_field,
@@ -43,7 +43,8 @@ def test_paths_are_spelled_for_people(path: tuple[str | int, ...], text: str) ->
         (("nodes", "any", "url"), None),
         (("nodes", "any", "url", "deeper"), None),
         (("unknown",), None),
-        (("deployments", "any", "aliases", "a"), None),
+        (("deployments", "any", "aliases", "a"), Alias),
+        (("deployments", "any", "aliases", "a", "set"), None),
     ],
 )
 def test_sections(path: tuple[str | int, ...], section: type | None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from casedesk_proxy.dialects.core.contract import Question
-from casedesk_proxy.planning.route import Route
+from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.terms import Dialect
 from tests.planning.configs import make_snapshot
 
@@ -42,3 +43,13 @@ def test_what_is_only_asked_for_has_no_body() -> None:
     assert made.startswith(b"GET /v1/x?a=b HTTP/1.1\r\n")
     assert made.endswith(b"\r\nx-request-id: req-1\r\n\r\n")
     assert b"Content-Length" not in made
+
+
+def test_another_body_changes_nothing_else() -> None:
+    given: Any = {one.name: object() for one in fields(PlanInput)}
+    ask = PlanInput(**given)
+    other = ask.with_body(b"other")
+    for one in fields(PlanInput):
+        wanted = b"other" if one.name == "raw" else given[one.name]
+        assert getattr(other, one.name) is wanted, one.name
+    assert ask.with_body(ask.raw) is ask

@@ -160,6 +160,18 @@ async def test_an_alias_that_a_reload_moved_has_moved(talk: Talk) -> None:
     assert models == ["m", "other", "m"]
 
 
+async def test_parameters_that_a_reload_changed_have_changed(talk: Talk) -> None:
+    bodies = []
+    for model in ("m", "{model: m, set: {seed: 1}}", "{model: m, set: {seed: 2}}", "m"):
+        talk.reload(["alice"], model)
+        [(_, _, body)] = await talk.say(ask("alice"))
+        bodies.append(body.partition(b"\r\n\r\n")[2])
+    plain, first, second, again = bodies
+    assert plain == again == ask("", "m").partition(b"\r\n\r\n")[2]
+    assert first == b'{"seed":1,' + plain[1:]
+    assert second == b'{"seed":2,' + plain[1:]
+
+
 async def test_a_model_that_its_node_no_longer_reports_is_not_found(talk: Talk) -> None:
     assert (await talk.say(ask("alice", "other")))[0][0] == 200
     talk.gateway.metadata.reported = {"n": talk.gateway.metadata.reported["n"][:1]}

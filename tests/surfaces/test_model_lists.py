@@ -258,3 +258,9 @@ def test_version_missing(headers: tuple[tuple[bytes, bytes], ...]) -> None:
     with pytest.raises(BadRequest, match="anthropic-version: header is required") as caught:
         anthropic.require_version(headers)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("surface", [gemini, anthropic, openai])
+def test_a_description_is_shown(surface: Any) -> None:
+    assert "description" not in surface.show_model(ModelInfo("m"))
+    assert surface.show_model(ModelInfo("m", description="short"))["description"] == "short"

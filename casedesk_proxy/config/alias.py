@@ -1,0 +1,79 @@
+"""Another name for a model, with what is changed in the requests that ask for it by that name.
+
+Written as the model's name alone, or as a section. What its rules may say is checked in
+`parameter_checks`, which knows the fields of every protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, StrictStr, WithJsonSchema
+from pydantic_core import PydanticKnownError
+
+from casedesk_proxy.config.section import Section, setting
+from casedesk_proxy.config.values import ModelName, complain, is_model_name
+
+__all__ = ["RULES", "SECTIONS", "Alias", "AliasOrName"]
+
+#: The rules, in the order in which they are applied.
+RULES = ("remove", "default", "map", "cap", "set")
+#: The protocols that may have rules of their own.
+SECTIONS = ("gemini", "anthropic", "openai", "responses", "ollama")
+
+_OWN_RULES = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        **{rule: {"type": "object"} for rule in RULES},
+        "remove": {"type": "array", "items": {"type": "string"}},
+    },
+}
+Fields = dict[StrictStr, Any]
+OwnRules = Annotated[dict[StrictStr, Any], WithJsonSchema(_OWN_RULES)]
+
+
+class Alias(Section):
+    """A name for a model, and the parameters that go with it."""
+
+    model: ModelName = setting("The model, as its nodes name it.")
+    description: StrictStr = setting("Shown in the catalogue.", "")
+    set: Fields = setting("Values that every request gets, whatever its client says.", {})
+    default: Fields = setting("Values where the client gives none.", {})
+    remove: tuple[StrictStr, ...] = setting("Fields that are left out.", ())
+    cap: Fields = setting("Greatest values; a request without max_tokens gets it.", {})
+    map: dict[StrictStr, Fields] = setting(
+        "For a field's values other ones, or other fields instead.", {}
+    )
+    gemini: OwnRules = setting("Such rules for Gemini requests, by their own fields.", {})
+    anthropic: OwnRules = setting("Such rules for Anthropic requests, by their own fields.", {})
+    openai: OwnRules = setting("Such rules for OpenAI requests, by their own fields.", {})
+    responses: OwnRules = setting("Such rules for Responses requests, by their own fields.", {})
+
+    ollama: OwnRules = setting("Such rules for Ollama's own API, by its own fields.", {})
+
+    def rules(self, section: str = "") -> dict[str, Any]:
+        """What is written of `RULES`: for a protocol, or in the names that all of them share."""
+        if section:
+            return dict(getattr(self, section))
+        return {name: value for name in RULES if (value := getattr(self, name))}
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, str):
+        if not is_model_name(value):
+            raise complain("is not a model name", "write it as the node lists it, without spaces")
+        return {"model": value}
+    # A name with a space behind its colon becomes a mapping of one key that nobody knows.
+    slip = len(value) == 1 and next(iter(value)) not in Alias.model_fields if _is_map(value) else 1
+    if slip and not isinstance(value, Alias):
+        raise PydanticKnownError("string_type")
+    return value
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+AliasOrName = Annotated[Alias, BeforeValidator(_read)]

@@ -1,0 +1,160 @@
+"""Whether the rules of an alias can be kept: names of fields, types of values, what excludes what.
+
+Works on the plain values of a file, as `references` does. A name that no protocol shares is an
+error, as nobody knew where to put it; an unknown field of one protocol is a warning, since engines
+have fields of their own, and the node gets it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from casedesk_proxy.config.alias import RULES, SECTIONS
+from casedesk_proxy.config.findings import Finding
+from casedesk_proxy.config.parameter_fields import OWN, PROTECTED, Kind, kind_of
+from casedesk_proxy.config.settings import Path, show
+from casedesk_proxy.config.wording import nearest
+
+__all__ = ["RANGE", "check_parameters"]
+
+#: Numbers of a map's case: ``..1024``, ``1025..``, ``0..0``, or one number.
+RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?|-?\d+(?:\.\d+)?", re.ASCII)
+_TITLES = {"gemini": "Gemini's", "anthropic": "Anthropic's", "openai": "OpenAI's"}
+_TITLES |= {"responses": "Responses'", "ollama": "Ollama's"}
+
+
+def check_parameters(data: dict[str, Any]) -> Iterator[Finding]:
+    for path, alias in _aliases(data):
+        yield from _check_rules(path, "", {name: alias.get(name) for name in RULES})
+        for section in SECTIONS:
+            rules = alias.get(section)
+            if isinstance(rules, dict):
+                yield from _check_names(path, section, rules)
+                yield from _check_rules((*path, section), section, rules)
+
+
+def _aliases(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    deployments = data.get("deployments")
+    for name, deployment in (deployments if isinstance(deployments, dict) else {}).items():
+        aliases = deployment.get("aliases") if isinstance(deployment, dict) else None
+        for alias, value in (aliases if isinstance(aliases, dict) else {}).items():
+            if isinstance(value, dict):
+                yield ("deployments", name, "aliases", alias), value
+
+
+def _check_names(path: Path, section: str, rules: dict[str, Any]) -> Iterator[Finding]:
+    for name in rules:
+        if name in RULES:
+            continue
+        remedy = f"known settings here: {', '.join(RULES)}"
+        if meant := nearest(name, RULES):
+            remedy = f"did you mean {meant}?"
+        elif kind_of(section, name):
+            remedy = f"write it as set: {{{name}: …}}, or below default"
+        yield Finding((*path, section, name), "unknown setting", remedy, at_key=True)
+
+
+def _check_rules(path: Path, section: str, rules: dict[str, Any]) -> Iterator[Finding]:
+    for rule in RULES:
+        given = rules.get(rule)
+        if given is None:
+            continue
+        here = (*path, rule)
+        if rule == "remove":
+            if not isinstance(given, list):
+                if section:
+                    yield Finding(here, "is not a list", "write [field, …]")
+                continue
+            for index, name in enumerate(given):
+                if isinstance(name, str):
+                    yield from _check_field((*here, index), section, name)
+                elif section:
+                    yield Finding((*here, index), "is not the name of a field")
+        elif not isinstance(given, dict):
+            if section:
+                yield Finding(here, "is not a mapping", "write {field: value}")
+        else:
+            for name, value in given.items():
+                yield from _check_field((*here, name), section, name)
+                yield from _check_value((*here, name), rule, section, name, value)
+    yield from _check_forced(path, rules)
+
+
+def _check_field(path: Path, section: str, name: str) -> Iterator[Finding]:
+    top = name.partition(".")[0]
+    if not all(name.split(".")):
+        yield Finding(path, "is not the name of a field", "write it as outer.inner", at_key=True)
+    elif top in PROTECTED.get(section, ()) or (not section and top in ("model", "stream")):
+        remedy = "write the alias's model" if top == "model" else ""
+        yield Finding(path, "no alias may change it", remedy, at_key=True)
+    elif kind_of(section, name) is None:
+        yield _unknown(path, section, name)
+
+
+def _unknown(path: Path, section: str, name: str) -> Finding:
+    known = OWN[section]
+    meant = nearest(name, known) or _same_end(name, known)
+    if section:
+        message = f"is not among {_TITLES[section]} fields that are known; it is used all the same"
+        return Finding(path, message, f"did you mean {meant}?" if meant else "", True, at_key=True)
+    message = "is not a name that all protocols share"
+    places = [one for one in SECTIONS if kind_of(one, name)]
+    if places:
+        remedy = f"as a field of its own, it belongs below {' or '.join(places)}"
+    elif meant:
+        remedy = f"did you mean {meant}?"
+    else:
+        remedy = f"shared are {', '.join(known)}; others go below {', '.join(SECTIONS)}"
+    return Finding(path, message, remedy, at_key=True)
+
+
+def _same_end(name: str, known: Iterable[str]) -> str | None:
+    """``topK`` for ``generationConfig.topK``."""
+    return next((one for one in known if one.rpartition(".")[2].lower() == name.lower()), None)
+
+
+def _check_value(path: Path, rule: str, section: str, name: str, value: Any) -> Iterator[Finding]:
+    kind = kind_of(section, name)
+    if rule == "map":
+        yield from _check_map(path, section, kind, value)
+    elif rule == "cap":
+        if kind is not None and not kind.number and not kind.fits(object()):
+            yield Finding(path, "has no greatest value, as it is not a number", "use map")
+        elif type(value) not in (int, float):
+            wanted = kind.wanted if kind is not None and kind.number else "a number"
+            yield Finding(path, f"must be {wanted}")
+        elif kind is not None and not kind.fits(value):
+            yield Finding(path, f"must be {kind.wanted}")
+    elif value is None:
+        yield Finding(path, "is empty", "to leave the field out, list it below remove")
+    elif kind is not None and not kind.fits(value):
+        yield Finding(path, f"must be {kind.wanted}")
+
+
+def _check_map(path: Path, section: str, kind: Kind | None, cases: Any) -> Iterator[Finding]:
+    if not isinstance(cases, dict):
+        if section:
+            yield Finding(path, "is not a mapping", "write {value: other value}")
+        return
+    for case, result in cases.items():
+        here = (*path, case)
+        if kind is not None and kind.number and case != "*" and not RANGE.fullmatch(case):
+            yield Finding(here, "is not a number or range", "write 1024, ..1024, 1025.. or *")
+        if isinstance(result, dict):
+            for name, value in result.items():
+                yield from _check_field((*here, name), section, name)
+                yield from _check_value((*here, name), "set", section, name, value)
+        elif result is not None and kind is not None and not kind.fits(result):
+            yield Finding(here, f"must be {kind.wanted}, or a mapping of other fields")
+
+
+def _check_forced(path: Path, rules: dict[str, Any]) -> Iterator[Finding]:
+    forced = rules.get("set")
+    for name in forced if isinstance(forced, dict) else ():
+        for rule in ("default", "map", "cap"):
+            others = rules.get(rule)
+            if isinstance(others, dict) and name in others:
+                message = f"has no effect, as set gives {show(name)} a value in every request"
+                yield Finding((*path, rule, name), message, "keep one of the two", warns=True)

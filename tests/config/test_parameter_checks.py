@@ -1,0 +1,171 @@
+"""Each way to get an alias's rules wrong, and the words that a person reads then."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.config.parameter_checks import check_parameters
+from casedesk_proxy.errors import ConfigError
+
+START = 'nodes: {a: {url: "http://127.0.0.1:1"}}\ndeployments: {d: {auth: none, nodes: [a], '
+
+
+def told(alias: str) -> list[str]:
+    """The complaints, else the warnings, about an alias of this text."""
+    try:
+        found = load_config(f"{START}aliases: {{x: {alias}}}}}}}", "f").warnings
+    except ConfigError as error:
+        found = list(error.complaints)
+    start = "deployments.d.aliases.x"
+    return [
+        f"{one.path.removeprefix(start)}: {one.message}" + f"; {one.remedy}" * bool(one.remedy)
+        for one in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alias", "wanted"),
+    [
+        ("m", []),
+        ("{model: m}", []),
+        ("{model: m, description: d, set: {temperature: 0, seed: 3, stop: [a]}}", []),
+        ("{model: m, cap: {max_tokens: 5}, remove: [top_k], default: {effort: none}}", []),
+        ('{model: m, map: {effort: {high: low, none: null, "*": {top_k: 1}}}}', []),
+        ('{model: m, map: {thinking_budget: {"..9": {effort: low}, "10..": {effort: max}}}}', []),
+        ("{model: m, openai: {set: {chat_template_kwargs.enable_thinking: false}}}", []),
+        ("{model: m, openai: {cap: {repeat_penalty: 1.1}, remove: [stop]}}", []),
+        ("{model: m, gemini: {default: {generationConfig.topK: 5}}}", []),
+        # names
+        ("{model: m, set: {temprature: 1}}", [
+            ".set.temprature: is not a name that all protocols share; did you mean temperature?",
+        ]),
+        ("{model: m, set: {repeat_penalty: 1}}", [
+            ".set.repeat_penalty: is not a name that all protocols share; as a field of its own,"
+            " it belongs below openai",
+        ]),
+        ("{model: m, remove: [thinking]}", [
+            ".remove[0]: is not a name that all protocols share; as a field of its own, it belongs"
+            " below anthropic or openai",
+        ]),
+        ("{model: m, set: {zzz: 1}}", [
+            ".set.zzz: is not a name that all protocols share; shared are max_tokens, temperature,"
+            " top_p, top_k, min_p, stop, seed, presence_penalty, frequency_penalty, effort,"
+            " thinking_budget; others go below gemini, anthropic, openai, responses, ollama",
+        ]),
+        ("{model: m, gemini: {set: {topK: 1}}}", [
+            ".gemini.set.topK: is not among Gemini's fields that are known; it is used all the"
+            " same; did you mean generationConfig.topK?",
+        ]),
+        ("{model: m, anthropic: {set: {zzz: 1}}}", [
+            ".anthropic.set.zzz: is not among Anthropic's fields that are known; it is used all"
+            " the same",
+        ]),
+        ("{model: m, openai: {temperature: 1}}", [
+            ".openai.temperature: unknown setting; write it as set: {temperature: …}, or below"
+            " default",
+        ]),
+        ("{model: m, openai: {sett: {}}}", [".openai.sett: unknown setting; did you mean set?"]),
+        ("{model: m, openai: {zzz: {}}}", [
+            ".openai.zzz: unknown setting; known settings here: remove, default, map, cap, set",
+        ]),
+        ("{model: m, sett: {}}", [".sett: unknown setting; did you mean set?"]),
+        ("{model: m, set: {model: n}}", [
+            ".set.model: no alias may change it; write the alias's model",
+        ]),
+        ("{model: m, openai: {remove: [messages.x]}}", [
+            ".openai.remove[0]: no alias may change it",
+        ]),
+        ("{model: m, openai: {set: {a..b: 1}}}", [
+            ".openai.set['a..b']: is not the name of a field; write it as outer.inner",
+        ]),
+        # values
+        ("{model: m, set: {temperature: hot}}", [
+            ".set.temperature: must be a number from 0 to 2",
+        ]),
+        ("{model: m, default: {max_tokens: 0}}", [
+            ".default.max_tokens: must be a whole number, at least 1",
+        ]),
+        ("{model: m, set: {stop: x}}", [".set.stop: must be a list of texts"]),
+        ("{model: m, set: {effort: much}}", [
+            ".set.effort: must be one of none, minimal, low, medium, high, xhigh, max",
+        ]),
+        ("{model: m, set: {seed: null}}", [
+            ".set.seed: is empty; to leave the field out, list it below remove",
+        ]),
+        ("{model: m, cap: {effort: high}}", [
+            ".cap.effort: has no greatest value, as it is not a number; use map",
+        ]),
+        ("{model: m, cap: {max_tokens: many}}", [
+            ".cap.max_tokens: must be a whole number, at least 1",
+        ]),
+        ("{model: m, cap: {temperature: 3}}", [".cap.temperature: must be a number from 0 to 2"]),
+        ("{model: m, openai: {cap: {options.x: y}}}", [
+            ".openai.cap['options.x']: must be a number",
+        ]),
+        ("{model: m, map: {effort: {high: much}}}", [
+            ".map.effort.high: must be one of none, minimal, low, medium, high, xhigh, max, or a"
+            " mapping of other fields",
+        ]),
+        ("{model: m, map: {effort: {high: {top_p: 3}}}}", [
+            ".map.effort.high.top_p: must be a number from 0 to 1",
+        ]),
+        ("{model: m, map: {thinking_budget: {low: 3}}}", [
+            ".map.thinking_budget.low: is not a number or range; write 1024, ..1024, 1025.. or *",
+        ]),
+        ("{model: m, openai: {map: {stop: 3}}}", [
+            ".openai.map.stop: is not a mapping; write {value: other value}",
+        ]),
+        ("{model: m, openai: {set: 3}}", [".openai.set: is not a mapping; write {field: value}"]),
+        ("{model: m, openai: {remove: 3}}", [".openai.remove: is not a list; write [field, …]"]),
+        ("{model: m, openai: {remove: [3]}}", [
+            ".openai.remove[0]: is not the name of a field",
+        ]),
+        ("{model: m, set: 3}", [
+            ".set: is a number, but a mapping (key: value lines) is wanted",
+        ]),
+        ("{model: m, remove: 3}", [".remove: is a number, but a list is wanted"]),
+        ("{model: m, map: {effort: 3}}", [
+            ".map.effort: is a number, but a mapping (key: value lines) is wanted",
+        ]),
+        # what excludes what
+        ("{model: m, set: {top_p: 1}, cap: {top_p: 1}}", [
+            ".cap.top_p: has no effect, as set gives top_p a value in every request; keep one of"
+            " the two",
+        ]),
+        # the section itself
+        ("{model: m, remove: [3]}", [
+            ".remove[0]: is a number, but text is wanted; put it in quotes: \"3\"",
+        ]),
+        ("{set: {top_p: 1}, cap: {seed: 1}}", [
+            ".model: is missing; add it: The model, as its nodes name it",
+        ]),
+        ("3", [': is a number, but text is wanted; put it in quotes: "3"']),
+        ("{gemma2: 9b}", [
+            ": is a mapping, but text is wanted; no space may follow the colon of a name:"
+            ' "gemma2:9b"',
+        ]),
+        ("' '", [": is not a model name; write it as the node lists it, without spaces"]),
+    ],
+)  # fmt: skip
+def test_words(alias: str, wanted: list[str]) -> None:
+    assert told(alias) == wanted
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"deployments": 3},
+        {"deployments": {"d": 3}},
+        {"deployments": {"d": {"aliases": 3}}},
+        {"deployments": {"d": {"aliases": {"x": 3}}}},
+        {"deployments": {"d": {"aliases": {"x": {"openai": 3, "set": 3, "map": []}}}}},
+    ],
+    ids=json.dumps,
+)
+def test_wrong_types_are_left_to_the_schema(data: dict[str, Any]) -> None:
+    assert list(check_parameters(data)) == []
