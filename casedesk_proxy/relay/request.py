@@ -174,7 +174,8 @@ class ClientRequest:
         self._is_held = True
         if self._fault is not None:
             raise self._fault
-        return bytes(self._body)
+        self._body = body = bytes(self._body)
+        return body
 
     def pour(self, sink: Sink, begun: int) -> None:
         """Give ``sink`` all of the body that is behind its first ``begun`` bytes, and hold none of
