@@ -10,9 +10,9 @@ from casedesk_proxy.engines.paths import nearest_path
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.planning.route import PlanInput, Route, UploadRoute
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Call, Target
+from casedesk_proxy.terms import Action, Call, Target
 
-__all__ = ["as_upload", "keep_having", "node_path", "refuse_path", "route_paths"]
+__all__ = ["as_upload", "can_steer", "keep_having", "node_path", "refuse_path", "route_paths"]
 
 #: Nodes named in one message.
 _MAX_NAMED_NODES = 5
@@ -22,6 +22,11 @@ def node_path(call: Call, node: NodeSpec) -> str:
     """The path to ask of it: what was asked for, or what its engine calls the same; empty where it
     has no such thing."""
     return nearest_path(node.engine.paths, call.path, call.action)
+
+
+def can_steer(node: NodeSpec) -> bool:
+    """Whether a chat that it runs can be steered."""
+    return any(one.action is Action.STEER_CHAT for one in node.engine.paths)
 
 
 def keep_having(rules: ModelRules, call: Call, find: Callable[[str], NodeSpec]) -> ModelRules:

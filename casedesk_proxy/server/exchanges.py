@@ -45,8 +45,9 @@ class Exchange:
     one is on its way yet."""
 
     __slots__ = (
-        "__weakref__", "attempts", "call", "client", "cut_short", "dropped", "method", "planned",
-        "received", "request_id", "started", "status", "summed_up", "target", "text_size",
+        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "method",
+        "planned", "received", "request_id", "started", "status", "summed_up", "target",
+        "text_size",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,8 @@ class Exchange:
         self.text_size = 0
         self.dropped: tuple[str, ...] = ()
         self.summed_up = False
+        #: Of a chat that streams and may be steered: its id, once that has been told.
+        self.chat_id = ""
         #: What came of a reply whose handler was cancelled, or failed by a bug.
         self.cut_short: ReplyFacts | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 from casedesk_proxy.dialects.core.contract import Answered
@@ -16,6 +17,7 @@ from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput, find_none
+from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.prelude import Prelude, begin_prelude
 from casedesk_proxy.relay.request import ClientRequest
@@ -32,11 +34,12 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.keeping import Keeping
 from casedesk_proxy.server.results import Own, Result, Streaming
+from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply
 from casedesk_proxy.surfaces.forms import FormBeginning
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.terms import Action, Dialect, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
@@ -76,12 +79,15 @@ class Forwarder:
         dispatcher: Dispatcher,
         metadata: Metadata,
         waits: Waits = WAITS,
+        live: Collection[Exchange] = (),
     ) -> None:
+        """``live``: the exchanges that are under way."""
         self._loop = loop
         self._waits = waits
         self._dispatcher = dispatcher
         self._metadata = metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
+        self._steering = Steering(live)
         self.watch = Watch(loop)
 
     async def forward(
@@ -102,6 +108,8 @@ class Forwarder:
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)
+            elif admitted.call.action is Action.STEER_CHAT:
+                plan = self._plan_steering(request, exchange, admitted, snapshot, raw)
             else:
                 plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts, form)
             exchange.dropped = plan.dropped
@@ -156,6 +164,21 @@ class Forwarder:
         )  # fmt: skip
         return plan_kept(snapshot, admitted.deployment, ask)
 
+    def _plan_steering(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: bytes,
+    ) -> Plan:
+        finder, known = self._steering.finder(admitted), self._metadata
+        ask = PlanInput(
+            admitted.call, request.head.headers, raw, exchange.request_id,
+            known.reported, known.nodes, find_keeper=finder,
+        )  # fmt: skip
+        return plan_steering(snapshot, admitted.deployment, ask)
+
     async def _dispatch(
         self,
         request: ClientRequest,
@@ -176,6 +199,8 @@ class Forwarder:
                 request.head = replace(request.head, keep_alive=False)
             self._metadata.used(attempts.node)
             begun = self._keeping.learner(admitted, plan, reply)
+            if begun is None and plan.framing is Framing.SSE:
+                begun = self._steering.learner(admitted, plan, reply, exchange)
             if prelude is None and came_whole(reply, plan.framing):
                 ident = exchange.request_id
                 return send_whole(self._loop, request, reply, call.surface, ident, begun)

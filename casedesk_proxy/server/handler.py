@@ -71,10 +71,10 @@ class Handler:
         self._admissions = AdmissionCache()
         self._lists = Remembered()
         self.answers = LiveAnswers(loop)
-        self._forwarder = Forwarder(loop, dispatcher, metadata, waits)
         self._own = OwnReplies(loop, serving, waits)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
+        self._forwarder = Forwarder(loop, dispatcher, metadata, waits, self.exchanges.live)
         self.watch = self._forwarder.watch
 
     @property

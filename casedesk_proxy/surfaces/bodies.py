@@ -11,7 +11,7 @@ from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, 
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 
-__all__ = ["RequestBody", "is_renamed", "read_body", "rename_model", "sole_model"]
+__all__ = ["RequestBody", "is_renamed", "parse_body", "read_body", "rename_model", "sole_model"]
 
 _TEXT = "a string is required"
 #: Names of models in one message.
@@ -50,7 +50,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     ``offered`` tells the models there are: a body that names none means the only one, as the users
     of servers with a single model are used to.
     """
-    value = _parse(raw)
+    value = parse_body(raw)
     if call.surface is Dialect.GEMINI:
         _refuse_stream_field(call, value)
         return RequestBody(None, call.framing is not Framing.UNARY, value)
@@ -168,7 +168,8 @@ def _changed_name(raw: bytes, span: Span, asked: str, new: str) -> Iterator[tupl
         yield span, jsonio.dumps(named)
 
 
-def _parse(raw: bytes) -> dict[str, Any]:
+def parse_body(raw: bytes) -> dict[str, Any]:
+    """Raises BadRequest, naming the byte of a syntax error."""
     if not raw.strip():
         raise BadRequest("the body is empty; a JSON object is required", code="invalid_json")
     try:

@@ -25,7 +25,7 @@ keys:
 {keys}
 """
 NODE = (
-    '  {name}: {{url: "{url}", engine: openai, speaks: [{speaks}],'
+    '  {name}: {{url: "{url}", engine: {engine}, speaks: [{speaks}],'
     " models: [m], probe_interval: 0{more}}}"
 )
 
@@ -39,8 +39,10 @@ class Member(RawNode):
         play: Play | None,
         more: str = "",
         speaks: str = "gemini, anthropic, openai",
+        engine: str = "openai",
     ) -> None:
         super().__init__(play)
+        self.engine = engine
         self.name = name
         self.more = more
         self.speaks = speaks
@@ -91,7 +93,9 @@ async def pooled(
         await member.begin()
     text = CONFIG.format(
         nodes="\n".join(
-            NODE.format(name=one.name, url=one.url, speaks=one.speaks, more=one.more)
+            NODE.format(
+                name=one.name, url=one.url, engine=one.engine, speaks=one.speaks, more=one.more
+            )
             for one in members
         ),
         names=", ".join(one.name for one in members),

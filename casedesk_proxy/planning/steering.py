@@ -1,0 +1,53 @@
+"""Requests that steer a chat which runs, such as llama-server's end of thinking: they go to the
+node that runs it, by the id that its stream has told. Slots do not matter: it has one.
+"""
+
+from __future__ import annotations
+
+from casedesk_proxy.errors import BadRequest, NotFound, Violation
+from casedesk_proxy.planning.inference import node_path
+from casedesk_proxy.planning.plan import Plan, forwarded_headers
+from casedesk_proxy.planning.route import PlanInput, Route
+from casedesk_proxy.pools.policies import Demand
+from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
+from casedesk_proxy.surfaces.bodies import parse_body, rename_model
+from casedesk_proxy.terms import Framing
+
+__all__ = ["plan_steering"]
+
+
+def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
+    """``ask.find_keeper`` tells who runs the chat of an id. Raises BadRequest or NotFound."""
+    call = ask.call
+    value = parse_body(ask.raw)
+    ident = value.get("id")
+    if not isinstance(ident, str) or not ident:
+        why = "the id of the chat, as its stream tells it, is required"
+        raise BadRequest(f"id: {why}", violations=(Violation("id", why),))
+    keeper = ask.find_keeper(ident)
+    if keeper is None:
+        raise NotFound("id: no chat of yours with this id runs here", code="chat_not_found")
+    node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
+    raw = ask.raw
+    if value.get("model", keeper.model) != keeper.model:
+        raw = rename_model(call, raw, value, keeper.model)
+    path = node_path(call, node)
+    route = Route(
+        dialect=call.surface,
+        target=f"{path}?{call.query}" if call.query else path,
+        headers=forwarded_headers(ask.headers),
+        request_id=ask.request_id,
+        body=raw,
+    )
+    demand = Demand(
+        deployment.policy, (node.name,), model=keeper.model, action=call.action.value, is_about=True
+    )
+    return Plan(
+        deployment=deployment,
+        asked=keeper.asked,
+        model=keeper.model,
+        nodes=(node,),
+        routes={node.name: route},
+        framing=Framing.UNARY,
+        demand=demand,
+    )
