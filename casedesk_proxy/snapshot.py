@@ -55,6 +55,7 @@ class DeploymentSpec:
     policy: str
     refuse_unknown: bool
     refuse_tools: bool
+    asks_usage: bool
     client_stall_timeout: float
     rules: ModelRules
     config: Deployment = field(repr=False)
@@ -154,6 +155,7 @@ def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
         policy=deployment.policy,
         refuse_unknown=deployment.unknown_fields == "refuse",
         refuse_tools=deployment.unknown_tools == "refuse",
+        asks_usage=deployment.usage == "ask",
         client_stall_timeout=deployment.client_stall_timeout,
         rules=ModelRules(
             aliases={a: m for a, m in aliases.items() if a not in patterns},

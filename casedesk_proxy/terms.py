@@ -233,9 +233,11 @@ class Target:
 
 @record
 class Usage:
-    """Token counts as the node told them; None where it told nothing."""
+    """Token counts as the node told them; None where it told nothing. ``estimated``: some are
+    ours."""
 
     prompt: int | None = None
     output: int | None = None
     cached: int | None = None
     thoughts: int | None = None
+    estimated: bool = False

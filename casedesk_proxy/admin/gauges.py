@@ -101,6 +101,11 @@ class GaugeCollector(Collector):
         waiting, dropped, failures = 0, 0, 0
         if store is not None:
             waiting, dropped, failures = store.waiting, store.dropped, store.failures
+        forwarder = self._served.forwarder
+        yield _gauge(
+            "ledger_rows_behind", "Rows of the state file that the ledger's database lacks.",
+            0 if forwarder is None else forwarder.behind,
+        )  # fmt: skip
         yield _gauge("state_rows_waiting", "Rows that are not in it yet.", waiting)
         yield CounterMetricFamily(
             "casedesk_state_rows_dropped",

@@ -15,6 +15,7 @@ from casedesk_proxy import __version__, jsonio
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.ledger.key_use import KeyUse, Used
+from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.store.writer import StoreWriter
@@ -38,6 +39,7 @@ class Served(Protocol):
     draining: bool
     urls: list[str]
     store: StoreWriter | None
+    forwarder: RowForwarder | None
     key_use: KeyUse
 
     @property
@@ -157,6 +159,7 @@ def describe_status(served: Served, now: float) -> dict[str, Any]:
             "refusal": configured.refusal or None,
         },
         "state": _describe_store(served.store),
+        "database": _describe_database(served.forwarder),
         "keys": {name: _describe_use(used) for name, used in served.key_use.by_key.items()},
         "streams": len(served.watch.relays),
         "exchanges": dict(served.phases),
@@ -215,6 +218,13 @@ def _describe_store(store: StoreWriter | None) -> dict[str, Any] | None:
         "waiting": store.waiting,
         "dropped": store.dropped,
     }
+
+
+def _describe_database(forwarder: RowForwarder | None) -> dict[str, Any] | None:
+    """None: the ledger has none but its file."""
+    if forwarder is None:
+        return None
+    return {"fault": forwarder.fault or None, "behind": forwarder.behind}
 
 
 def _describe_use(used: Used) -> dict[str, int]:

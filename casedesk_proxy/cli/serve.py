@@ -13,7 +13,7 @@ from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.daemon.secrets import find_exposed, resolve_secrets
+from casedesk_proxy.daemon.secrets import find_exposed, read_secret, resolve_secrets
 from casedesk_proxy.daemon.tls_files import find_tls_faults
 from casedesk_proxy.errors import Complaint, ConfigError
 
@@ -87,7 +87,16 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
     loaded = read_config(file)
     config = _with_admin(loaded.config, admin)
     warnings = [*loaded.warnings, *find_exposed(config, file=str(file))]
-    return Prepared(config, read_keys(config, file), tuple(warnings))
+    keys = read_keys(config, file)
+    return Prepared(config, keys, tuple(warnings), _read_database(config, file))
+
+
+def _read_database(config: Config, file: Path) -> str | None:
+    """The URL of the ledger's database. Raises ConfigError."""
+    if config.ledger.url is None:
+        return None
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return read_secret(config.ledger.url, "ledger.url", os.environ, directory, file=str(file))
 
 
 def read_keys(config: Config, file: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from casedesk_proxy.config.secret import Secret
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import Duration, Switch
 
@@ -12,6 +13,12 @@ class Ledger(Section):
     """The book of who used what."""
 
     enabled: Switch = setting("One row in the state file for every exchange.", True, reload=False)
+    url: Secret | None = setting(
+        "A PostgreSQL database that gets every row, too: {env: …}, {file: …} or {credential: …} "
+        "with its URL, postgresql://user:password@host/name.",
+        None,
+        reload=False,
+    )
     keep: Duration = setting(
         "How long rows stay; then only sums by day, key, deployment and model do. 0: for ever.",
         90 * 86400.0,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import Field, StrictInt, StrictStr, field_validator
 
 from casedesk_proxy.config.alias import Alias, AliasOrName
 from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.ledger import Ledger
 from casedesk_proxy.config.node_urls import NodeUrl
+from casedesk_proxy.config.secret import Secret
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import (
     AbsolutePath,
@@ -26,7 +27,6 @@ from casedesk_proxy.config.values import (
     Sha256,
     Size,
     Switch,
-    complain,
     parse_listen,
 )
 from casedesk_proxy.engines.registry import find_engine
@@ -54,34 +54,6 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 Items = Annotated[StrictInt, Field(ge=1000, le=10_000_000)]
-
-
-class Secret(Section):
-    """Where a node's key lies: one of env, file and credential, or, with a warning, itself."""
-
-    env: StrictStr | None = setting("Name of the environment variable that holds it.", None)
-    file: AbsolutePath | None = setting("Absolute path of a file that holds nothing else.", None)
-    credential: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$")] | None = (
-        setting("Name of a systemd credential (LoadCredential=, LoadCredentialEncrypted=).", None)
-    )
-    inline: StrictStr | None = setting(
-        "The key itself; whoever reads the file has it, so loading warns.", None, shown=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_text(cls, value: Any) -> Any:
-        return {"inline": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _check_one(self) -> Secret:
-        given = [name for name in ("env", "file", "credential", "inline") if getattr(self, name)]
-        if len(given) != 1:
-            message = (
-                f"names {len(given)} places: {', '.join(given)}" if given else "names no place"
-            )
-            raise complain(message, "write exactly one of env, file and credential")
-        return self
 
 
 class ServerTls(Section):
@@ -263,6 +235,11 @@ class Deployment(Section):
         "What becomes of a translated Responses request with tools that no node has, such as "
         "web_search: they are left out with x-casedesk-dropped, or it is answered 400.",
         "drop",
+    )
+    usage: Literal["ask", "verbatim"] = setting(
+        "Whether nodes are asked for the counts of OpenAI streams whose clients do not ask: the "
+        "event with them is taken out again. verbatim: not; counts are estimates then.",
+        "ask",
     )
     count_prompt: Switch = setting(
         "Ask the node's tokenizer beside a translated Anthropic stream, for its message_start.",

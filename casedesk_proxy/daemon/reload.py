@@ -32,6 +32,8 @@ class Prepared:
     config: Config
     secrets: dict[str, str] = field(repr=False)
     warnings: tuple[Complaint, ...] = ()
+    #: The URL of the ledger's database; None: it has none.
+    database: str | None = field(default=None, repr=False)
 
 
 #: Reads and checks the file; raises ConfigError or OSError.

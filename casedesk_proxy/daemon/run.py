@@ -22,8 +22,9 @@ from casedesk_proxy.daemon.inherited_sockets import InheritedSockets, take_inher
 from casedesk_proxy.daemon.logs import LogHandler, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
-from casedesk_proxy.daemon.state import open_store
+from casedesk_proxy.daemon.state import open_store, start_forwarder
 from casedesk_proxy.daemon.watchdog import Watchdog
+from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.store.writer import StoreWriter
 
@@ -78,7 +79,10 @@ class Daemon:
         inherited = take_inherited_sockets(os.environ)
         self._listen_to_signals()
         store = await asyncio.to_thread(open_store, self._prepared.config, os.environ)
-        gateway = self._make_gateway(inherited, store)
+        forwarder = None
+        if store is not None:
+            forwarder = start_forwarder(self._prepared.database, store)
+        gateway = self._make_gateway(inherited, store, forwarder)
         loop = asyncio.get_running_loop()
         watchdog = Watchdog(
             loop, self._notifier, watchdog_timeout(os.environ),
@@ -96,15 +100,23 @@ class Daemon:
         finally:
             watch.stop()
             await gateway.stop()
+            if forwarder is not None:
+                await asyncio.to_thread(forwarder.close, STORE_GRACE_S)
             if store is not None:
                 await asyncio.to_thread(store.close, STORE_GRACE_S)
             watchdog.stop()
             self._log.log_suppressed(float("inf"))
 
-    def _make_gateway(self, inherited: InheritedSockets, store: StoreWriter | None) -> Gateway:
+    def _make_gateway(
+        self,
+        inherited: InheritedSockets,
+        store: StoreWriter | None,
+        forwarder: RowForwarder | None,
+    ) -> Gateway:
         return Gateway(
             self._prepared.config, self._prepared.secrets, log_formatter=self._log.line_formatter,
             public=inherited.public, admin=inherited.admin, store=store,
+            forwarder=forwarder,
         )  # fmt: skip
 
     def _make_reloader(self, gateway: Gateway, watchdog: Watchdog) -> tuple[Reloader, FileWatch]:

@@ -12,7 +12,7 @@ from casedesk_proxy.config.schema import Config, Secret
 from casedesk_proxy.config.settings import spell
 from casedesk_proxy.errors import Complaint, ConfigError
 
-__all__ = ["find_exposed", "resolve_secrets"]
+__all__ = ["find_exposed", "read_secret", "resolve_secrets"]
 
 #: No provider's key is longer; a larger file is another one.
 MAX_SECRET_BYTES = 16384
@@ -46,6 +46,21 @@ def resolve_secrets(
     if complaints:
         raise ConfigError(complaints)
     return found
+
+
+def read_secret(
+    secret: Secret,
+    path: str,
+    environ: Mapping[str, str],
+    directory: str | None,
+    *,
+    file: str = "config",
+) -> str:
+    """Another secret, the value of the key ``path``. Raises ConfigError."""
+    try:
+        return _read(secret, environ, directory).strip()
+    except _UnusableError as error:
+        raise ConfigError([Complaint(path, error.message, file, remedy=error.remedy)]) from error
 
 
 def find_exposed(config: Config, *, file: str = "config") -> list[Complaint]:

@@ -1,16 +1,18 @@
-"""The state file of this process."""
+"""The state file of this process, and the database behind it."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Mapping
 
 from casedesk_proxy.config.schema import Config
+from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.store.file import FILE_NAME, find_directory
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "start_forwarder"]
 
 log = logging.getLogger(__name__)
 
@@ -29,3 +31,21 @@ def open_store(config: Config, environ: Mapping[str, str]) -> StoreWriter | None
         log.error("no state file, hence no ledger: %s: %s", store.path, error)
         return None
     return store
+
+
+def start_forwarder(url: str | None, store: StoreWriter) -> RowForwarder | None:
+    """What sends the ledger's rows to the database at ``url``; None where there is none, or no
+    driver for it, which the log says."""
+    if url is None:
+        return None
+    try:
+        driver = importlib.import_module("asyncpg")
+    except ImportError:
+        log.error(
+            "ledger.url is not used: the package asyncpg is missing;"
+            " pip install 'casedesk-proxy[postgres]'"
+        )
+        return None
+    forwarder = RowForwarder(store, url, driver)
+    forwarder.start()
+    return forwarder

@@ -170,6 +170,7 @@ SPEC = EngineSpec(
     probe="/health",
     # By system call trace.
     sends_at_once=True,
+    counts_streams=True,
     other_names=frozenset({"llama.cpp", "llamacpp"}),
     fingerprint=Fingerprint(
         _look,

@@ -85,6 +85,8 @@ class EngineSpec:
     fingerprint: Fingerprint | None = None
     #: Whether a node that is configured as this is asked for more than its list of models.
     tells_facts: bool = True
+    #: Its chat streams end with counts though nobody asks for them (``timings``).
+    counts_streams: bool = False
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
     #: What it has beside the protocols that it speaks; no other path of it is ever asked for.

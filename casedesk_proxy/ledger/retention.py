@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
+from casedesk_proxy.ledger.postgres import read_forwarded
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
 
@@ -21,11 +22,13 @@ log = logging.getLogger(__name__)
 
 #: Rows of one step: milliseconds, in which nobody else writes.
 _MAX_STEP_ROWS = 1000
+_MAX_IDS = 2**62
 #: Seconds between two looks, and between two steps of one.
 _LOOK_S = 3600.0
 _STEP_PAUSE_S = 0.2
 
-_OLD = "(SELECT id FROM exchanges WHERE ended < :before ORDER BY ended, id LIMIT :most)"
+_OLD = """(SELECT id FROM exchanges WHERE ended < :before AND id <= :last
+    ORDER BY ended, id LIMIT :most)"""
 _SUM = f"""
     INSERT INTO days
     SELECT strftime('%Y-%m-%d', ended, 'unixepoch'), key, deployment, model, count(*),
@@ -40,10 +43,15 @@ _SUM = f"""
 """
 
 
-def prune(connection: sqlite3.Connection, before: float, most: int = _MAX_STEP_ROWS) -> int:
+def prune(
+    connection: sqlite3.Connection,
+    before: float,
+    most: int = _MAX_STEP_ROWS,
+    last: int = _MAX_IDS,
+) -> int:
     """One step, in the caller's transaction: how many rows that ended before then, in seconds
-    since 1970, were summed up and deleted."""
-    bounds = {"before": before, "most": most}
+    since 1970, and whose id is at most ``last``, were summed up and deleted."""
+    bounds = {"before": before, "most": most, "last": last}
     connection.execute(_SUM, bounds)
     return connection.execute(f"DELETE FROM exchanges WHERE id IN {_OLD}", bounds).rowcount
 
@@ -53,17 +61,20 @@ async def keep_pruned(
     keep: Callable[[], float],
     now: Callable[[], float] = time.time,
     *,
+    is_forwarded: bool = False,
     look_s: float = _LOOK_S,
     step_pause_s: float = _STEP_PAUSE_S,
 ) -> None:
-    """For ever, until cancelled. ``keep``: for how many seconds a row stays; 0: for ever."""
+    """For ever, until cancelled. ``keep``: for how many seconds a row stays; 0: for ever.
+    ``is_forwarded``: rows stay until they have reached the database, too."""
     while True:
         pause = look_s
         if kept := keep():
             before = now() - kept
 
             def step(connection: sqlite3.Connection, before: float = before) -> int:
-                return prune(connection, before)
+                last = read_forwarded(connection) if is_forwarded else _MAX_IDS
+                return prune(connection, before, last=last)
 
             try:
                 if await asyncio.wrap_future(store.perform(step)):

@@ -28,7 +28,7 @@ def exchange_row(item: tuple[float, ExchangeRecord]) -> tuple[Any, ...]:
     return (
         one.request_id, round(ended, 3), one.key, one.deployment, one.surface, one.action,
         one.asked, one.model, one.node, one.status, one.terminal.value, one.code,
-        usage.prompt, usage.output, usage.cached, usage.thoughts, 0,
+        usage.prompt, usage.output, usage.cached, usage.thoughts, int(usage.estimated),
         None if first_byte is None else round(first_byte - one.started, 6),
         round(one.ended - one.started, 6), round(one.queued, 6),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
+from casedesk_proxy.planning.asked_counts import ask_nodes
 from casedesk_proxy.planning.conversation_key import beginning, spread
 from casedesk_proxy.planning.inference import (
     as_upload,
@@ -100,6 +101,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         if demand.nodes != tuple(node.name for node in nodes):
             demand = _demand(ask, deployment, target, nodes)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
+    if body.stream and deployment.asks_usage and not made.routes:
+        routes = ask_nodes(ask, body, nodes, routes)
     if demand.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
         key = spread(ask.raw) if call.path else beginning(call.surface, body.value)

@@ -108,7 +108,8 @@ class Route:
     ``head_templates`` are heads by node, up to the value of that id: the same for all requests
     with such a target and such headers. ``translator`` makes the reply the client's, with
     ``reply_headers``; None: the node's reply is the client's already. ``question`` is asked beside
-    it. ``controls``: those of thinking that the request holds, each with the field that says it."""
+    it. ``controls``: those of thinking that the request holds, each with the field that says it.
+    ``has_more_counts``: it asks for counts for which the client did not."""
 
     dialect: Dialect
     target: str = field(repr=False)
@@ -121,6 +122,7 @@ class Route:
     controls: Mapping[Control, str] = field(default_factory=dict)
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
     method: str = "POST"
+    has_more_counts: bool = False
 
     def question_for(self, node: NodeSpec) -> bytes:
         """The question as a whole request."""

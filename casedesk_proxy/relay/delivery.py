@@ -223,4 +223,5 @@ def _node_reply(reply: LeasedReply, begun: Callable[[bytes], None] | None) -> No
     return NodeReply(
         reply.head, reply.asked, node.host_header, node.key,
         route.translator, route.reply_headers, begun,
+        route.has_more_counts,
     )  # fmt: skip

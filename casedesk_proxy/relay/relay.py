@@ -1,13 +1,12 @@
 """The relay: a reply's body on its way from a node's connection to a client's transport.
 
 While a relay runs it *is* the node transport's protocol: what the node sends arrives in
-``data_received`` and leaves in the same call, without a task, a stream reader or a queue in
-between. Backpressure is the transports': a client that reads slowly pauses its node. The end of
-the message is known exactly, so both connections can be used again after it.
+``data_received`` and leaves in the same call, without a task, a stream reader or a queue. A client
+that reads slowly pauses its node. Both connections can be used again after the message's end.
 
 What is sent and how the reply ends is its `ReplyMachine`'s to say. A read that is exactly one chunk
-of a stream under way goes by without the machine, which is told of it before the next event. A
-relay ends once, in one terminal state; ``progress`` is for who waits for that.
+of a stream under way goes by without it; it is told of that before the next event. A relay ends
+once, in one terminal state; ``progress`` is for who waits for that.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.relay.node_side import NodeSide
 from casedesk_proxy.relay.parting import part_with
 from casedesk_proxy.relay.progress import Progress
+from casedesk_proxy.replying.bodies.trimmed import may_hold_counts
 from casedesk_proxy.replying.commands import Command, End, Postpone
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
@@ -42,7 +42,8 @@ class Relay(asyncio.Protocol):
     connection stands at a message's end."""
 
     __slots__ = (
-        "_client", "_concluding", "_feed", "_last_but_one", "_last_but_two", "_latest", "_loop",
+        "_client", "_concluding", "_feed", "_is_changed", "_last_but_one", "_last_but_two",
+        "_latest", "_loop",
         "_node", "_passed", "_passed_bytes", "_rest", "_room", "_takes_short_way", "_write",
         "clean", "first_byte", "machine", "paused_at", "progress", "terminal",
     )  # fmt: skip
@@ -56,7 +57,7 @@ class Relay(asyncio.Protocol):
         #: Reads shorter than this may be exactly one chunk that goes by: see `ReplyMachine.room`.
         self._room = 0
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
-        #: Makes such a chunk's payload the client's; None: it has the very chunk.
+        #: Makes its payload the client's; None: it has the very chunk.
         self._feed: Callable[[bytes], bytes] | None = None
         #: The last reads that went by as they are: token counts stand in one of a stream's last two
         #: events (over the recorded replies of six engines). Three slots cost less than a deque.
@@ -83,15 +84,15 @@ class Relay(asyncio.Protocol):
 
     @property
     def sent(self) -> int:
-        """Body bytes that went out, as they stand on the wire."""
+        """Body bytes that went out."""
         return self.machine.sent + self._passed_bytes
 
     def begin(self, connection: NodeConnection) -> None:
-        """Send the head to the client, in one piece with what has come of the body, and take over
-        the node's connection for the rest."""
+        """Send the head, with what has come of the body, and take over the node's connection."""
         early = self._node.take(connection)
         body = self.machine.body
         self._feed = body.feed
+        self._is_changed = body.is_trimmed or body.feed is not None
         if early and not body.reader.ended:
             self.data_received(early)
         else:
@@ -130,8 +131,7 @@ class Relay(asyncio.Protocol):
             self._carry_out(self.machine.tick())
 
     def fail(self) -> None:
-        """Something was raised that nobody foresaw, and is handled now. The client is told as far
-        as that goes, and both connections are closed."""
+        """Something was raised that nobody foresaw. The client is told as far as that goes."""
         log.exception("a reply failed by a bug while it was delivered")
         self.clean = False
         try:
@@ -155,20 +155,21 @@ class Relay(asyncio.Protocol):
             self._latest = self._last_but_one = self._last_but_two = b""
             self.machine.passed(passed, sent, pieces)
 
-    # What the node's transport calls.
-
     def data_received(self, data: bytes) -> None:
         # The hot path: nearly every read is exactly one chunk (bench/NOTES.md).
         size = len(data)
         if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
-            if self._feed is not None:
-                self._translate(self._feed, data)
-                return
+            if self._is_changed:
+                if self._feed is not None:
+                    self._translate(self._feed, data)
+                    return
+                if may_hold_counts(data):
+                    self._consider(data)
+                    return
             try:
                 self._write(data)
             except RuntimeError:
-                # uvloop's answer where the client's transport has closed and nobody was told yet;
-                # asking before each write would cost every event.
+                # uvloop's answer where the client has closed; asking before would cost every event.
                 self.leave(Terminal.CLIENT_GONE)
                 return
             self._last_but_two = self._last_but_one
@@ -177,6 +178,9 @@ class Relay(asyncio.Protocol):
             self._passed_bytes += size
             self._passed += 1
             return
+        self._consider(data)
+
+    def _consider(self, data: bytes) -> None:
         self._room = 0
         if self.terminal is not None:
             self.clean = False
@@ -235,8 +239,6 @@ class Relay(asyncio.Protocol):
         except Exception:
             self.fail()
 
-    # What the client's connection calls.
-
     def pause(self) -> None:
         """The client's buffer is full."""
         self.paused_at = self._loop.time()
@@ -279,11 +281,10 @@ class Relay(asyncio.Protocol):
 
     def _go_on(self) -> None:
         rest, self._rest = self._rest, b""
-        if self.terminal is not None:
-            return
-        if self.paused_at is None:
-            self.resume()
-        self.data_received(rest)
+        if self.terminal is None:
+            if self.paused_at is None:
+                self.resume()
+            self.data_received(rest)
 
     def _end(self, end: End) -> None:
         self.terminal, self.clean = end.terminal, end.clean

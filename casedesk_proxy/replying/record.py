@@ -235,6 +235,8 @@ class ExchangeRecord:
             facts["cached_tokens"] = usage.cached
         if usage.thoughts is not None:
             facts["thought_tokens"] = usage.thoughts
+        if usage.estimated:
+            facts["estimated"] = "true"
 
 
 def _listed(paths: tuple[str, ...]) -> str:

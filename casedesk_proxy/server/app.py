@@ -19,6 +19,7 @@ from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.ledger.key_use import KeyUse
+from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.ledger.retention import keep_pruned
 from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.pools.node import NodeState
@@ -67,12 +68,13 @@ class Gateway:
         admin: Sequence[socket.socket] = (),
         sinks: Sequence[Sink] = (),
         store: StoreWriter | None = None,
+        forwarder: RowForwarder | None = None,
         waits: Waits = WAITS,
     ) -> None:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
         end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
-        None: nothing is kept.
+        None: nothing is kept. ``forwarder``: what sends rows to a database, started.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
@@ -100,7 +102,7 @@ class Gateway:
         self._prober = Prober(
             loop, self.serving, self.dispatcher.slots, self.metadata, tick_s=waits.probe_tick_s
         )
-        self.store = store
+        self.store, self.forwarder = store, forwarder
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
         recipients = [self.metrics.count, self.key_use.count, *sinks]
@@ -181,7 +183,10 @@ class Gateway:
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
         if self.store is not None:
-            keep = keep_pruned(self.store, lambda: self.serving.current.config.ledger.keep)
+            keep = keep_pruned(
+                self.store, lambda: self.serving.current.config.ledger.keep,
+                is_forwarded=self.forwarder is not None,
+            )  # fmt: skip
             self._spawn(keep, "retention")
         self._loop_lag.start()
 

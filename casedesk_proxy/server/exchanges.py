@@ -16,6 +16,7 @@ from dataclasses import replace
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.estimates import Estimates
 from casedesk_proxy.replying.record import (
     CallFacts,
     ExchangeRecord,
@@ -130,6 +131,7 @@ class Exchanges:
         self._cuts = cuts
         self._sinks = sinks
         self._ids = _RequestIds()
+        self._estimates = Estimates()
         self._quiet: asyncio.Future[None] | None = None
         self.live: set[Exchange] = set()
 
@@ -166,6 +168,7 @@ class Exchanges:
         record = exchange.record(reply, self._loop.time(), cancel)
         if record.text_size:
             record = self._look_for_cut(record)
+        record = self._estimates.fill(record)
         for sink in self._sinks:
             self._report(sink, record)
         if (access_log := self._serving.current.access_log) is not None:

@@ -11,7 +11,15 @@ from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, 
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 
-__all__ = ["RequestBody", "is_renamed", "parse_body", "read_body", "rename_model", "sole_model"]
+__all__ = [
+    "RequestBody",
+    "ask_for_counts",
+    "is_renamed",
+    "parse_body",
+    "read_body",
+    "rename_model",
+    "sole_model",
+]
 
 _TEXT = "a string is required"
 #: Names of models in one message.
@@ -30,6 +38,8 @@ _MAY_STREAM = frozenset(
 )
 #: These stream unless their body says otherwise.
 _STREAM_BY_DEFAULT = frozenset({Action.OLLAMA_CHAT, Action.OLLAMA_GENERATE})
+_MAY_COUNT = frozenset({Action.CHAT, Action.COMPLETE})
+_COUNTED = b'{"include_usage":true}'
 _WRAPPERS = frozenset({"generateContentRequest", "generate_content_request"})
 _NAMING = _WRAPPERS | {"model", "requests"}
 
@@ -103,6 +113,31 @@ def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> byt
         member = b'"model":' + name + (b"," if value else b"")
         return raw[:at] + member + raw[at:]
     return splice(raw, ((span, name) for span in _top_level_models(raw)))
+
+
+def ask_for_counts(call: Call, raw: bytes, value: dict[str, Any]) -> bytes | None:
+    """The body of an OpenAI chat or completion, a stream, such that the node tells its counts;
+    every other byte as the client sent it. None: the client wants them itself, or has written what
+    the node is to refuse."""
+    if call.action not in _MAY_COUNT:
+        return None
+    if "stream_options" not in value:
+        at = raw.index(b"{") + 1
+        return raw[:at] + b'"stream_options":' + _COUNTED + b"," + raw[at:]
+    options = value["stream_options"]
+    if options is not None and not isinstance(options, dict):
+        return None
+    if options and options.get("include_usage") not in (None, False):
+        return None
+    counted = jsonio.dumps({**(options or {}), "include_usage": True})
+    return splice(
+        raw,
+        (
+            ((start, end), counted)
+            for key, start, end in members(raw)
+            if jsonio.loads(key) == "stream_options"
+        ),
+    )
 
 
 def sole_model(offered: Sequence[str]) -> str:

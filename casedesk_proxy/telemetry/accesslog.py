@@ -65,7 +65,7 @@ def usual_line(outcome: ExchangeRecord) -> bytes | None:
         or not (outcome.action and outcome.received and outcome.events)
         or outcome.code or outcome.tried or outcome.queued or outcome.dropped
         or outcome.attempts > 1 or outcome.cut_to is not None
-        or usage.prompt is None or usage.output is None
+        or usage.prompt is None or usage.output is None or usage.estimated
         or not outcome.request_id.isalnum()
     ):  # fmt: skip
         return None

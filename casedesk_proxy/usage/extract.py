@@ -50,6 +50,8 @@ _PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
     ),
     Dialect.OLLAMA: (("prompt_eval_count",), ("eval_count",), (), ()),
 }
+#: Where llama-server counts in chat streams without being asked.
+_TIMINGS = b'"timings"'
 #: Of the event of Anthropic's streams that has the prompt's counts, in the message within it.
 _BEGINNING = b'"message_start"'
 _NOTHING = Usage()
@@ -71,7 +73,18 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
         if isinstance(counts, dict):
             found = read_usage(dialect, counts)
             usage = found if usage is _NOTHING else _merge(usage, found)
+    if usage is _NOTHING and dialect is Dialect.OPENAI and _TIMINGS in last:
+        return _read_timings(last)
     return usage
+
+
+def _read_timings(last: bytes) -> Usage:
+    """Its ``prompt_n`` lacks the tokens that its cache had."""
+    for timings in outermost_values(last, _TIMINGS, 1):
+        if isinstance(timings, dict) and (read := read_count(timings.get("prompt_n"))) is not None:
+            cached = read_count(timings.get("cache_n")) or 0
+            return Usage(read + cached, read_count(timings.get("predicted_n")), cached)
+    return _NOTHING
 
 
 def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:

@@ -18,7 +18,13 @@ LINES = DOCUMENTED.splitlines()
 TREE = read_tree(DOCUMENTED, "casedesk-proxy.yaml")
 #: A key that must not stand in any file, and is explained beside its siblings.
 UNRECOMMENDED = ("nodes", "*", "api_key", "inline")
-PATTERNS = [pattern for pattern in all_patterns() if pattern != UNRECOMMENDED]
+#: Of these one stands there, and its comment names all.
+CHOICES = ("ledger", "url")
+PATTERNS = [
+    pattern
+    for pattern in all_patterns()
+    if pattern != UNRECOMMENDED and (pattern[:2] != CHOICES or pattern == CHOICES)
+]
 
 
 def lines_of(pattern: tuple[str, ...]) -> list[int]:

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.daemon.secrets import MAX_SECRET_BYTES, find_exposed, resolve_secrets
+from casedesk_proxy.config.secret import Secret
+from casedesk_proxy.daemon.secrets import (
+    MAX_SECRET_BYTES,
+    find_exposed,
+    read_secret,
+    resolve_secrets,
+)
 from casedesk_proxy.errors import ConfigError
 
 
@@ -103,3 +109,13 @@ def test_files_that_everybody_can_read(tmp_path: Path) -> None:
         f"f: nodes.n-open.api_key.file: everybody on this machine can read {path};"
         f" chmod o-rwx {path}"
     ]
+
+
+def test_another_secret(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql:///x\n")
+    secret = Secret(file=str(tmp_path / "url"))
+    assert read_secret(secret, "ledger.url", {}, None) == "postgresql:///x"
+    with pytest.raises(ConfigError) as caught:
+        read_secret(Secret(env="LEDGER"), "ledger.url", {}, None, file="c.yaml")
+    (complaint,) = caught.value.complaints
+    assert (complaint.path, complaint.file) == ("ledger.url", "c.yaml")

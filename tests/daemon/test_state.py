@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.daemon.state import open_store
+from casedesk_proxy.daemon.state import open_store, start_forwarder
 from casedesk_proxy.store.file import FILE_NAME
 
 
@@ -36,3 +37,18 @@ def test_a_place_where_nothing_can_be_written(
     (tmp_path / "file").write_text("")
     assert open_store(config(), {"STATE_DIRECTORY": f"{tmp_path}/file"}) is None
     assert f"no ledger: {tmp_path}/file/{FILE_NAME}: File exists" in caplog.text
+
+
+def test_rows_go_to_a_database_where_there_is_one_and_a_driver(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(config(f"state_directory: {tmp_path}"), {})
+    assert store is not None
+    assert start_forwarder(None, store) is None
+    forwarder = start_forwarder("postgresql:///x?host=/nowhere&sslmode=disable", store)
+    assert forwarder is not None
+    forwarder.close(10)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    assert start_forwarder("postgresql:///x", store) is None
+    assert "pip install 'casedesk-proxy[postgres]'" in caplog.text
+    store.close(10)

@@ -16,7 +16,11 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
     "gemini": ("/proxy/d/gemini/v1beta/models/m:streamGenerateContent?alt=sse", {"contents": []}),
     "array": ("/proxy/d/gemini/v1beta/models/m:streamGenerateContent", {"contents": []}),
     "anthropic": ("/proxy/d/anthropic/v1/messages", {"model": "m", "stream": True}),
-    "openai": ("/proxy/d/openai/v1/chat/completions", {"model": "m", "stream": True}),
+    # It asks for its counts, and so has every byte as the node wrote it.
+    "openai": (
+        "/proxy/d/openai/v1/chat/completions",
+        {"model": "m", "stream": True, "stream_options": {"include_usage": True}},
+    ),
 }
 UNARY: dict[str, tuple[str, dict[str, Any]]] = {
     "gemini": ("/proxy/d/gemini/v1beta/models/m:generateContent", {"contents": []}),

@@ -19,19 +19,19 @@ def samples(use: KeyUse) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_keys_by_key() -> None:
+def test_tokens_by_key() -> None:
     use = KeyUse(lambda: True)
     for outcome in (of("alice"), of("alice"), of("", Usage())):
         use.count(outcome)
     assert samples(use) == {
         ("casedesk_key_exchanges_total", "alice"): 2,
         ("casedesk_key_exchanges_total", NO_KEY): 1,
-        ("casedesk_key_keys_total", "alice", "prompt"): 10,
-        ("casedesk_key_keys_total", "alice", "cached"): 4,
-        ("casedesk_key_keys_total", "alice", "output"): 14,
-        ("casedesk_key_keys_total", NO_KEY, "prompt"): 0,
-        ("casedesk_key_keys_total", NO_KEY, "cached"): 0,
-        ("casedesk_key_keys_total", NO_KEY, "output"): 0,
+        ("casedesk_key_tokens_total", "alice", "prompt"): 10,
+        ("casedesk_key_tokens_total", "alice", "cached"): 4,
+        ("casedesk_key_tokens_total", "alice", "output"): 14,
+        ("casedesk_key_tokens_total", NO_KEY, "prompt"): 0,
+        ("casedesk_key_tokens_total", NO_KEY, "cached"): 0,
+        ("casedesk_key_tokens_total", NO_KEY, "output"): 0,
     }
 
 

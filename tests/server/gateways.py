@@ -93,8 +93,12 @@ def leave(writer: asyncio.StreamWriter, how: str) -> None:
     writer.transport.abort()
 
 
+_STREAMS = b',"stream":true,"stream_options":{"include_usage":true}'
+
+
 def chat(*, stream: bool = True, extra: str = "", version: str = "1.1") -> bytes:
-    body = b'{"model":"m","stream":true}' if stream else b'{"model":"m"}'
+    # A client that asks for its counts has every byte of its stream, chunks included.
+    body = b'{"model":"m"%b}' % (_STREAMS if stream else b"")
     return (
         f"POST /v1/chat/completions HTTP/{version}\r\nHost: h\r\n{extra}"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, rename_model
+from casedesk_proxy.surfaces.bodies import (
+    RequestBody,
+    ask_for_counts,
+    is_renamed,
+    read_body,
+    rename_model,
+)
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 
 CHAT = Call(Dialect.OPENAI, Action.CHAT, "d")
@@ -343,3 +349,35 @@ def test_an_old_client_of_ollama_names_the_model_otherwise(raw: bytes, wanted: b
     assert is_renamed(SHOW, value, "new")
     assert not is_renamed(SHOW, value, "old")
     assert rename_model(SHOW, raw, value, "new") == wanted
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (b'{ "stream":true }', b'{"stream_options":{"include_usage":true}, "stream":true }'),
+        (b'{"stream_options": null,"a":1}', b'{"stream_options": {"include_usage":true},"a":1}'),
+        (
+            b'{"a":1,"stream_options" :{"include_usage":false,"x":[1]} }',
+            b'{"a":1,"stream_options" :{"include_usage":true,"x":[1]} }',
+        ),
+        (
+            b'{"stream_options":{},"b":"stream_options","stream_options":{"y":1}}',
+            b'{"stream_options":{"y":1,"include_usage":true},"b":"stream_options",'
+            b'"stream_options":{"y":1,"include_usage":true}}',
+        ),
+        # The client asks, or has written what its node is to judge.
+        (b'{"stream_options":{"include_usage":true}}', None),
+        (b'{"stream_options":{"include_usage":"yes"}}', None),
+        (b'{"stream_options":3}', None),
+    ],
+)
+def test_nodes_are_asked_for_counts(raw: bytes, wanted: bytes | None) -> None:
+    assert ask_for_counts(CHAT, raw, json.loads(raw)) == wanted
+    completion = Call(Dialect.OPENAI, Action.COMPLETE, "d")
+    assert ask_for_counts(completion, raw, json.loads(raw)) == wanted
+
+
+def test_other_streams_have_counts_anyway() -> None:
+    responses = Call(Dialect.RESPONSES, Action.RESPOND, "d")
+    assert ask_for_counts(responses, b"{}", {}) is None
+    assert ask_for_counts(MESSAGES, b"{}", {}) is None

@@ -46,6 +46,17 @@ ANTHROPIC_END = (
         (Dialect.OLLAMA, b"", b"0.5,0.25]]}", Usage()),
         (Dialect.OLLAMA, b"", b'{"message":{"tool_calls":[{"arguments":{"eval_count":9}}]}}',
          Usage()),
+        # llama-server counts without being asked; its counts proper go before that.
+        (Dialect.OPENAI, b"",
+         b'data: {"choices":[{}],"timings":{"cache_n":11,"prompt_n":1,"predicted_n":3}}\n\n'
+         b"data: [DONE]\n\n", Usage(12, 3, 11)),
+        (Dialect.OPENAI, b"", b'data: {"timings":{"prompt_n":1,"predicted_n":3}}\n\n',
+         Usage(1, 3, 0)),
+        (Dialect.OPENAI, b"", b'data: {"usage":{"prompt_tokens":5},"timings":{"prompt_n":1}}\n\n',
+         Usage(5)),
+        (Dialect.OPENAI, b"", b'data: {"timings":{"predicted_n":3}}\n\n', Usage()),
+        (Dialect.OPENAI, b"", b'data: {"timings":[]}\n\n', Usage()),
+        (Dialect.GEMINI, b"", b'data: {"timings":{"prompt_n":1,"predicted_n":3}}\n\n', Usage()),
         (Dialect.OPENAI, b"", b'{"usage":{"prompt_tokens":"3","completion_tokens":true}}', Usage()),
         (Dialect.OPENAI, b"", b'{"usage":{"prompt_tokens":3', Usage()),
         (Dialect.OPENAI, b"", b'"usage":' + b'{"a":' * 5000, Usage()),

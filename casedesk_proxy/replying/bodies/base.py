@@ -33,8 +33,9 @@ class ReplyBody:
     ``reader`` follows the node's framing. ``bare``: the client has no framing, so that the end of
     its connection is the end of the message (HTTP/1.0). ``is_whole``: the body goes out in one
     piece at its end, with its length. ``goes_ahead``: the head goes out as soon as the node's has
-    come. ``is_translated``: the reply is made by a translator. ``feed`` makes a chunk's payload the
-    client's on the short way; None: the client gets the very chunk.
+    come. ``is_translated``: the reply is made by a translator; ``is_trimmed``: an event is taken
+    out of it. ``feed`` makes a chunk's payload the client's on the short way; None: the client gets
+    the very chunk.
     """
 
     __slots__ = ("bare", "reader")
@@ -42,6 +43,7 @@ class ReplyBody:
     is_whole = False
     goes_ahead = False
     is_translated = False
+    is_trimmed = False
     feed: Callable[[bytes], bytes] | None = None
 
     def __init__(self, reader: BodyReader, *, bare: bool = False) -> None:

@@ -13,6 +13,7 @@ from casedesk_proxy.replying.bodies.content import ArrayRest, Content
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.replying.commands import MakeHead
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
@@ -59,7 +60,8 @@ class Recipient:
 class NodeReply:
     """What a node has answered. ``model`` is the client's name of the model; ``authority`` is the
     node's address and ``key`` its key, which no client learns; ``headers`` are for the client's
-    head of a translated reply. ``begun`` is given the first bytes of a body of status 200."""
+    head of a translated reply. ``begun`` is given the first bytes of a body of status 200.
+    ``has_more_counts``: a stream of it tells counts that its client did not ask for."""
 
     head: ResponseHead
     model: str
@@ -68,6 +70,7 @@ class NodeReply:
     translator: Translator | None = None
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     begun: Callable[[bytes], None] | None = None
+    has_more_counts: bool = False
 
 
 @record
@@ -123,8 +126,9 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     head = node.head
     coded = bool(content_coding(head.headers))
     given = BodyFraming.CHUNKED if coded else head.body
+    trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head)
     # A client that has had keep-alives has chunks, too.
-    begun = BodyFraming.CHUNKED if client.is_kept_alive else given
+    begun = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
     taken = client_framing(begun, http11=client.http11)
     keep_alive = client.keep_alive and taken is not BodyFraming.CLOSE
 
@@ -135,6 +139,9 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
         )  # fmt: skip
 
     content, reader = _content(client, node), body_reader(head)
+    if trimmed:
+        body: ReplyBody = TrimmedBody(reader, content, bare=taken is BodyFraming.CLOSE)
+        return Chosen(make_head, body, keep_alive)
     continues = client.is_kept_alive and client.framing is Framing.JSON_ARRAY
     if taken is given and given is not BodyFraming.CLOSE and not coded and not continues:
         return Chosen(make_head, VerbatimBody(reader, content), keep_alive)

@@ -10,6 +10,7 @@ from casedesk_proxy.replying.bodies.choose import Chosen, NodeReply, Recipient, 
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
@@ -27,13 +28,15 @@ def choose(
     http11: bool = True,
     kept_alive: bool = False,
     translated: bool = False,
+    counted: bool = False,
 ) -> Chosen:
     head = parse_response_head("\r\n".join((f"HTTP/1.1 {status} X", *lines)).encode())
     client = Recipient(
         Dialect.OPENAI, framing, "r1", http11, keep_alive=True, is_kept_alive=kept_alive
     )
     translator = Shouting("at once") if translated else None
-    return choose_body(client, NodeReply(head, "m", b"host:1", None, translator))
+    reply = NodeReply(head, "m", b"host:1", None, translator, has_more_counts=counted)
+    return choose_body(client, reply)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,15 @@ def test_a_reply_in_the_clients_protocol(
     lines: tuple[str, ...], status: int, http11: bool, body: type[ReplyBody]
 ) -> None:
     assert type(choose(*lines, status=status, http11=http11).body) is body
+
+
+def test_counts_that_nobody_asked_for_are_taken_out_of_streams_alone() -> None:
+    assert isinstance(choose(EVENTS, CHUNKED, counted=True).body, TrimmedBody)
+    assert isinstance(choose(JSON, CHUNKED, counted=True).body, VerbatimBody)
+    assert isinstance(choose(EVENTS, CHUNKED, counted=True, status=400).body, NodeErrorBody)
+    framed = choose(EVENTS, "Content-Length: 9", counted=True)
+    assert b"chunked" in framed.make_head(None).lower(), "its length changes"
+    assert choose(EVENTS, CHUNKED, counted=True, http11=False).body.bare
 
 
 def test_a_translated_reply() -> None:

@@ -1,0 +1,28 @@
+"""Counts of streams for which nodes are asked though the client has not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from casedesk_proxy.planning.route import PlanInput, Route
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.bodies import RequestBody, ask_for_counts
+
+__all__ = ["ask_nodes"]
+
+
+def ask_nodes(
+    ask: PlanInput, body: RequestBody, nodes: Sequence[NodeSpec], routes: Mapping[str, Route]
+) -> Mapping[str, Route]:
+    """Where a client has not asked for the counts of its stream, the nodes are asked that tell
+    them to nobody else."""
+    silent = [node.name for node in nodes if not node.engine.counts_streams]
+    if not silent:
+        return routes
+    route = routes[silent[0]]
+    counted = ask_for_counts(ask.call, route.body, body.value)
+    if counted is None:
+        return routes
+    asking = replace(route, body=counted, has_more_counts=True)
+    return {**routes, **dict.fromkeys(silent, asking)}

@@ -1,0 +1,129 @@
+"""Counts of exchanges whose node told none, or not all: of streams that were cut, above all.
+
+A node sends about one piece a token, and its clients' requests hold about so many tokens a byte.
+How many exactly is learned for each node and model from the exchanges of which it told its counts;
+before the first of them, a piece is a token and four bytes are one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
+from casedesk_proxy.terms import Action, Usage
+
+__all__ = ["Estimates"]
+
+#: Pieces of a stream without a token, at most: its beginning; and, where it is whole, its end, too.
+_MAX_FIRST_PIECES = 1
+_MAX_EDGE_PIECES = 3
+#: Where nothing is known.
+_TOKENS_PER_BYTE = 0.25
+_MAX_PROMPT_TOKENS = 32_768
+#: More than the longest prompt of a model that a node has told: pictures are bytes, too.
+_LONGEST_FACTOR = 2
+#: Pieces and bytes behind which what was learned counts half.
+_MAX_LEARNED_PIECES = 100_000
+_MAX_LEARNED_BYTES = 10_000_000
+#: Nodes with models; with more of them all is learned anew.
+_MAX_MODELS = 1000
+
+#: What makes a model work.
+_WORK = frozenset(
+    one.value
+    for one in (
+        *(Action.GENERATE, Action.STREAM_GENERATE, Action.MESSAGES, Action.CHAT, Action.COMPLETE),
+        *(Action.RESPOND, Action.EMBED, Action.BATCH_EMBED, Action.EMBEDDINGS),
+    )
+)
+#: The ends at which a node may have worked though nothing of a reply came.
+_STOPPED = frozenset(
+    {Terminal.CLIENT_GONE, Terminal.CLIENT_STALLED, Terminal.TIMED_OUT, Terminal.SHUT_DOWN}
+)
+
+
+class _Learned:
+    """Of one model at one node."""
+
+    __slots__ = ("longest", "output", "pieces", "prompt", "received")
+
+    def __init__(self) -> None:
+        self.output = self.pieces = self.prompt = self.received = self.longest = 0
+
+    def add(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
+        self.prompt += prompt
+        self.received += outcome.received
+        self.longest = max(self.longest, prompt)
+        if outcome.events > _MAX_EDGE_PIECES:
+            self.output += output
+            self.pieces += outcome.events - _MAX_EDGE_PIECES
+        if self.pieces > _MAX_LEARNED_PIECES:
+            self.output, self.pieces = self.output // 2, self.pieces // 2
+        if self.received > _MAX_LEARNED_BYTES:
+            self.prompt, self.received = self.prompt // 2, self.received // 2
+
+    def tokens(self, pieces: int) -> int:
+        return round(pieces * (self.output / self.pieces if self.pieces else 1.0))
+
+    def prompt_tokens(self, size: int) -> int:
+        per_byte = self.prompt / self.received if self.received else _TOKENS_PER_BYTE
+        most = _LONGEST_FACTOR * self.longest if self.longest else _MAX_PROMPT_TOKENS
+        return min(round(size * per_byte), most)
+
+
+_NOTHING_LEARNED = _Learned()
+
+
+class Estimates:
+    """``fill`` sees every exchange at its end."""
+
+    def __init__(self) -> None:
+        self._learned: dict[tuple[str, str], _Learned] = {}
+
+    def fill(self, outcome: ExchangeRecord) -> ExchangeRecord:
+        """The same, with estimates for what a node has worked and not told, which its usage says
+        then."""
+        usage = outcome.usage
+        if outcome.terminal is Terminal.COMPLETED and usage.prompt is not None:
+            if usage.output is not None or outcome.events <= _MAX_EDGE_PIECES:
+                if outcome.node and outcome.received:
+                    self._learn(outcome, usage.prompt, usage.output or 0)
+                return outcome
+        elif not outcome.node:
+            return outcome
+        return replace(outcome, usage=self._estimate(outcome)) if _has_worked(outcome) else outcome
+
+    def _learn(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
+        where = outcome.node, outcome.model
+        learned = self._learned.get(where)
+        if learned is None:
+            if len(self._learned) >= _MAX_MODELS:
+                self._learned.clear()
+            learned = self._learned[where] = _Learned()
+        learned.add(outcome, prompt, output)
+
+    def _estimate(self, outcome: ExchangeRecord) -> Usage:
+        usage = outcome.usage
+        learned = self._learned.get((outcome.node, outcome.model), _NOTHING_LEARNED)
+        prompt = usage.prompt
+        if prompt is None:
+            prompt = learned.prompt_tokens(outcome.received)
+        output = usage.output
+        if outcome.terminal is not Terminal.COMPLETED:
+            # It may have told its first count alone, with its beginning.
+            if output is None or output <= 1:
+                output = learned.tokens(max(outcome.events - _MAX_FIRST_PIECES, 0))
+        elif output is None and outcome.events > _MAX_EDGE_PIECES:
+            output = learned.tokens(outcome.events - _MAX_EDGE_PIECES)
+        if (prompt, output) == (usage.prompt, usage.output):
+            return usage
+        return Usage(prompt, output, usage.cached, usage.thoughts, estimated=True)
+
+
+def _has_worked(outcome: ExchangeRecord) -> bool:
+    """Whether its node has generated, or may have read a prompt at least."""
+    if outcome.action not in _WORK:
+        return False
+    if outcome.events:
+        return 200 <= outcome.status < 300
+    return outcome.terminal in _STOPPED

@@ -1,0 +1,173 @@
+"""Rows in a real PostgreSQL, which goes away and comes back: none is lost, none comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from casedesk_proxy.ledger.postgres import RowForwarder, read_forwarded
+from casedesk_proxy.ledger.retention import prune
+from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
+from casedesk_proxy.store.writer import StoreWriter
+from tests.fixtures.postgres import Postgres, postgres
+from tests.ledger.book import enter
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server
+
+
+class Host:
+    """A state file and what sends its rows."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.store = StoreWriter(folder / FILE_NAME, gather_s=0.001)
+        self.store.start()
+        self._url = url
+        self.forwarders: list[RowForwarder] = []
+        self.begin()
+
+    def begin(self) -> RowForwarder:
+        forwarder = RowForwarder(self.store, self._url, asyncpg, look_s=0.01, retry_s=0.01)
+        forwarder.start()
+        self.forwarders.append(forwarder)
+        return forwarder
+
+    def add(self, count: int, key: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for number in range(count):
+                enter(connection, 1.5, request=f"{key}{number}", key=key, prompt=number, output=1)
+
+        self.store.perform(work).result(20)
+
+    def forwarded(self) -> int:
+        with open_reader(self.store.path) as reader:
+            return read_forwarded(reader)
+
+    def close(self) -> None:
+        for forwarder in self.forwarders:
+            forwarder.close(20)
+        self.store.close(20)
+
+
+@pytest.fixture
+def make(tmp_path: Path, server: Postgres) -> Iterator[Callable[[str], Host]]:
+    made: list[Host] = []
+
+    def make(name: str) -> Host:
+        host = Host(tmp_path / name, server.url)
+        made.append(host)
+        return host
+
+    yield make
+    for host in made:
+        host.close()
+
+
+def ask(server: Postgres, question: str) -> list[tuple[object, ...]]:
+    async def fetch() -> list[tuple[object, ...]]:
+        connection = await asyncpg.connect(server.url)
+        rows = await connection.fetch(question)
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    return asyncio.run(fetch())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    tick = threading.Event()
+    while not condition():
+        tick.wait(0.01)
+
+
+def test_the_server_goes_away_and_comes_back(
+    make: Callable[[str], Host], server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = make("one"), make("other")
+    question = "SELECT count(*), count(DISTINCT (origin, id)), sum(prompt) FROM exchanges"
+    with caplog.at_level(logging.WARNING):
+        one.add(700, "a")
+        other.add(30, "b")
+        until(lambda: one.forwarded() == 700 and other.forwarded() == 30)
+        server.kill()
+        one.add(600, "c")
+        other.add(20, "d")
+        until(lambda: bool(one.forwarders[0].fault and other.forwarders[0].fault))
+        assert one.forwarded() == 700
+        server.start()
+        until(lambda: one.forwarded() == 1300 and other.forwarded() == 50)
+    count, distinct, prompts = ask(server, question)[0]
+    assert (count, distinct) == (1350, 1350)
+    assert prompts == sum(sum(range(n)) for n in (700, 30, 600, 20))
+    until(lambda: one.forwarders[0].behind == 0)
+    assert "very-secret" not in caplog.text
+    assert caplog.text.count("the ledger's database gets no rows") == 2, "once for each"
+    assert caplog.text.count("gets rows again") == 2
+
+
+def test_what_was_sent_but_not_noted_is_the_same_row(
+    make: Callable[[str], Host], server: Postgres
+) -> None:
+    host = make("forgetful")
+    host.add(40, "e")
+    until(lambda: host.forwarded() == 40)
+    host.forwarders[0].close(20)
+
+    def forget(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM facts WHERE name = 'forwarded'")
+
+    host.store.perform(forget).result(20)
+    host.begin()
+    until(lambda: host.forwarded() == 40)
+    assert ask(server, "SELECT count(*) FROM exchanges WHERE key = 'e'") == [(40,)]
+
+
+def test_of_several_processes_one_sends(make: Callable[[str], Host], server: Postgres) -> None:
+    host = make("shared")
+    host.add(5, "f")
+    until(lambda: host.forwarded() == 5)
+    second = host.begin()
+    host.add(5, "f")
+    until(lambda: host.forwarded() == 10)
+    assert (host.forwarders[0].sent, second.sent) == (10, 0)
+    host.forwarders[0].close(20)
+    host.add(5, "f")
+    until(lambda: second.sent == 5)
+    assert host.forwarded() == 15
+
+
+def test_rows_stay_until_they_are_sent(tmp_path: Path) -> None:
+    connection = open_writer(tmp_path / FILE_NAME)
+    for _ in range(3):
+        enter(connection, 1.0)
+    assert read_forwarded(connection) == 0
+    assert prune(connection, 2.0, last=read_forwarded(connection)) == 0
+    assert prune(connection, 2.0, last=2) == 2
+    connection.close()
+
+
+def test_what_is_wrong_is_said_without_the_password(
+    tmp_path: Path, server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, (url, words) in enumerate((
+        (server.url.replace("/postgres?", "/none?"), 'database "none" does not exist'),
+        ("postgresql://u:very-secret@127.0.0.1:1/x?sslmode=disable", "Connection refused"),
+        ("not a url very-secret", "ledger.url is no URL of PostgreSQL"),
+    )):  # fmt: skip
+        host = Host(tmp_path / str(number), url)
+        host.add(1, "g")
+        until(lambda host=host, words=words: words in host.forwarders[0].fault)  # type: ignore[misc]
+        host.close()
+    assert "very-secret" not in caplog.text

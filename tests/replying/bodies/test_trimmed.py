@@ -1,0 +1,125 @@
+"""All of a stream but the event with the counts that its client did not ask for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.replying.bodies.content import Content
+from casedesk_proxy.replying.bodies.trimmed import TrimmedBody, may_hold_counts
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.wire.chunked import HEADS, ChunkReader, frame_chunk
+
+ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+WORD = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}],"usage":null}\n\n'
+#: Its model's own words look like what is looked for.
+WILES = (
+    b'data: {"choices":[{"delta":{"content":"\\"choices\\":[],\\"usage\\":{}"}}]}\n\n',
+    b'data: {"choices":[{"delta":{"tool_calls":[],"content":"[]"}}],"usage":{"n":1}}\n\n',
+    b'data: {"choices":[],"usage":null}\n\n',
+    b'data: {"choices":[], "usage"\n\n',
+    b'data: [[],"usage"]\n\n',
+)
+FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+COUNTS = (
+    b'data: {"id":"x","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}\n\n',
+    b'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}, "o": ""}'
+    b"\r\n\r\n",
+)
+DONE = b"data: [DONE]\n\n"
+
+
+def body() -> TrimmedBody:
+    content = Content(Dialect.OPENAI, Form.EVENTS, answers=Dialect.OPENAI)
+    return TrimmedBody(ChunkReader(), content)
+
+
+def play(body: TrimmedBody, wire: bytes, cuts: list[int]) -> bytes:
+    """What the client has of the stream, its framing taken off; the short way as the relay takes
+    it."""
+    out = b""
+    last = 0
+    for cut in [*sorted({one for one in cuts if one < len(wire)}), len(wire)]:
+        data, last = wire[last:cut], cut
+        short = len(data) < body.room and data.startswith(HEADS[len(data)])
+        if short and data.endswith(b"\r\n") and not may_hold_counts(data):
+            out += data
+            body.recall(1, (b"", b"", data))
+            continue
+        used = body.reader.read(data)
+        out += body.take(data, used, unsent=False)
+    rest = body.finish(unsent=False)
+    assert isinstance(rest, bytes)
+    reader = ChunkReader()
+    assert reader.read(out + rest) == len(out + rest)
+    assert reader.ended
+    return b"".join(reader.payload)
+
+
+@pytest.mark.parametrize("counts", COUNTS)
+def test_the_event_alone_is_gone(counts: bytes) -> None:
+    events = [ROLE, WORD, *WILES, WORD, FINISH, counts, DONE]
+    wire = b"".join(map(frame_chunk, events)) + b"0\r\n\r\n"
+    starts = [len(b"".join(map(frame_chunk, events[:n]))) for n in range(len(events) + 1)]
+    for cuts in (starts, list(range(len(wire))), [], starts[::2]):
+        trimmed = body()
+        assert play(trimmed, wire, cuts) == b"".join([ROLE, WORD, *WILES, WORD, FINISH, DONE])
+        assert trimmed.usage(Dialect.OPENAI) == Usage(9, 3)
+
+
+@given(
+    events=st.lists(st.sampled_from([WORD, *WILES]), max_size=8),
+    data=st.data(),
+    counts=st.sampled_from(COUNTS),
+)
+def test_however_it_is_cut(events: list[bytes], counts: bytes, data: st.DataObject) -> None:
+    text = b"".join([ROLE, *events, FINISH, counts, DONE])
+    places = st.integers(0, len(text))
+    bounds = sorted({0, len(text), *data.draw(st.lists(places, max_size=6))})
+    chunks = [text[a:b] for a, b in pairwise(bounds)]
+    wire = b"".join(map(frame_chunk, chunks)) + b"0\r\n\r\n"
+    cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=8))
+    starts = [len(b"".join(map(frame_chunk, chunks[:n]))) for n in range(len(chunks))]
+    wanted = b"".join([ROLE, *events, FINISH, DONE])
+    assert play(body(), wire, [*cuts, *starts]) == wanted
+    assert play(body(), wire, cuts) == wanted
+
+
+def test_nothing_is_held_back_for_good() -> None:
+    trimmed = body()
+    wire = frame_chunk(WORD + COUNTS[0][:20])
+    trimmed.reader.read(wire)
+    assert trimmed.take(wire, len(wire), unsent=False) == frame_chunk(WORD)
+    assert trimmed.room == 0, "the rest of the event is to be looked at with its beginning"
+    with pytest.raises(StreamBroken):
+        trimmed.finish(unsent=False)
+    unended = ROLE + FINISH + DONE.rstrip() + b"\n"
+    assert play(body(), frame_chunk(unended) + b"0\r\n\r\n", []) == unended
+    no_boundary = COUNTS[0].rstrip()
+    assert play(body(), frame_chunk(ROLE + FINISH + DONE + no_boundary) + b"0\r\n\r\n", []) == (
+        ROLE + FINISH + DONE
+    )
+
+
+def test_what_is_another_event_goes_by_as_it_comes() -> None:
+    for beginning in (WORD[:25], b"data: " + b"x" * 5000):
+        trimmed = body()
+        wire = frame_chunk(beginning)
+        trimmed.reader.read(wire)
+        assert trimmed.take(wire, len(wire), unsent=False) == wire
+        assert trimmed.room == 0
+        wire = frame_chunk(b"y\n") + frame_chunk(b"\n")
+        trimmed.reader.read(wire)
+        assert trimmed.take(wire, len(wire), unsent=False) == frame_chunk(b"y\n\n")
+        assert trimmed.room > 0
+
+
+def test_a_chunk_that_need_not_be_looked_at() -> None:
+    assert not may_hold_counts(frame_chunk(WORD))
+    assert may_hold_counts(frame_chunk(COUNTS[0]))
+    assert may_hold_counts(frame_chunk(WORD[:-1]))
