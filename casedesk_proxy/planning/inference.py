@@ -53,8 +53,9 @@ def as_upload(route: Route, ask: PlanInput) -> Route:
         return route
     length = None if form.length is None else form.length + len(route.body) - len(ask.raw)
     return UploadRoute(
-        route.dialect, route.target, route.headers, route.request_id, route.body, length=length
-    )
+        route.dialect, route.target, route.headers, route.request_id, route.body, length=length,
+        head_templates=route.head_templates,
+    )  # fmt: skip
 
 
 def route_paths(route: Route, call: Call, nodes: Sequence[NodeSpec]) -> dict[str, Route]:

@@ -158,7 +158,9 @@ class UploadRoute(Route):
 
     def request_for(self, node: NodeSpec) -> bytes:
         """Its head, and the beginning of its body."""
-        lead, ident = self._head_template(node), self.request_id.encode("ascii")
+        lead, ident = self.head_templates.get(node.name), self.request_id.encode("ascii")
+        if lead is None:
+            lead = self.head_templates[node.name] = self._head_template(node)
         if self.length is None:
             begin = frame_chunk(self.body)
             return b"%b%b\r\nTransfer-Encoding: chunked\r\n\r\n%b" % (lead, ident, begin)

@@ -6,6 +6,7 @@ import pytest
 
 from casedesk_proxy.engines.registry import INFERENCE_PATHS
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
+from casedesk_proxy.planning.inference import can_steer
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.forms import FormBeginning, begin_form
@@ -146,6 +147,15 @@ def test_a_form_that_is_held_whole_is_a_request_like_any() -> None:
     head, _, body = plan_form(whole, len(whole), whole=True).partition(b"\r\n\r\n")
     assert head.endswith(b"Content-Length: %d" % (len(whole) - 2))
     assert body == whole.replace(b"ranker", b"tiny")
+
+
+def test_only_nodes_that_can_be_steered_are_told_so() -> None:
+    nodes = make_snapshot(TEXT).nodes
+    assert {name: can_steer(node) for name, node in nodes.items()} == {
+        "llama": True,
+        "vllm": False,
+        "ollama": False,
+    }
 
 
 def test_what_is_no_conversation_is_spread_by_all_of_it() -> None:

@@ -17,7 +17,7 @@ from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from tests.fixtures.messages import read_message
 from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.raw_client import connect
-from tests.fixtures.raw_node import NodeConnection, RawNode, Step, raw_node
+from tests.fixtures.raw_node import NodeConnection, Play, RawNode, Step, playing, raw_node
 
 PATH = "/v1/audio/transcriptions"
 ANSWER = (
@@ -67,12 +67,16 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    count: int = 1, *, server: dict[str, Any] | None = None, node: dict[str, Any] | None = None
+    count: int = 1,
+    *,
+    server: dict[str, Any] | None = None,
+    node: dict[str, Any] | None = None,
+    play: Play | None = None,
 ) -> AsyncIterator[Stage]:
     """A gateway before as many nodes with the models m and whisper-large, asked in their order;
     ``loud`` is an alias of the second."""
     async with contextlib.AsyncExitStack() as stack:
-        nodes = [await stack.enter_async_context(raw_node()) for _ in range(count)]
+        nodes = [await stack.enter_async_context(raw_node(play=play)) for _ in range(count)]
         known = {"engine": "openai", "models": ["m", "whisper-large"], **(node or {})}
         names = [f"n{at}" for at in range(count)]
         config = {
@@ -369,6 +373,19 @@ async def test_the_only_model_is_put_in_where_none_is_named() -> None:
                 assert (await connection.request()).body == sent
                 await connection.send(ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
                 assert (await client.reply()).status == 200
+
+
+async def test_a_short_form_and_a_long_one_with_the_same_head_go_with_the_same_headers() -> None:
+    short = field("model", b"m") + FILE + b"x" + END
+    long = field("model", b"m") + FILE + b"x" * 2 * MIB + END
+    async with staged(play=playing(ANSWER)) as stage, connect(stage.proxy.url) as client:
+        for form in (short, long, short, long):
+            await client.send(head(len(form)), form)
+            assert (await client.reply()).status == 200
+        requests = stage.nodes[0].requests
+        assert [one.body for one in requests] == [short, long, short, long]
+        assert len({tuple(name for name, _ in one.headers) for one in requests}) == 1
+        assert requests[1].value("content-type") == b"multipart/form-data; boundary=XX"
 
 
 async def test_a_client_that_asks_first_is_invited() -> None:
