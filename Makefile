@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
+.PHONY: help run test check-codex test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
 	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
+	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make fix     let ruff mend what it can"
@@ -71,6 +72,11 @@ test-python:
 	$(OTHER)/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
 	$(OTHER)/bin/python -m pytest --dist loadfile --no-loadscope-reorder -n $(WORKERS) \
 	    --ignore tests/bench --ignore tests/systemd --ignore tests/node_sdks $(PYTEST_FLAGS)
+
+# No part of `make check`: it is as large as all the rest. Its tests never go beyond this machine.
+check-codex: $(VENV)/.test
+	cd tests/codex && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
+	$(BIN)/python -m pytest --quiet tests/codex/check_codex.py $(PYTEST_FLAGS)
 
 # Every line of those packages is reached by an example in their own tests: what only a property
 # reaches, it reaches by luck.

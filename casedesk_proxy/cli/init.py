@@ -135,7 +135,7 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
     click.echo(f"    {_program()} serve --config {output}\n")
     click.echo("Then clients with this key find it at\n")
     click.echo(f"    Gemini, Anthropic   http://{HOST}:{listen}")
-    click.echo(f"    OpenAI              http://{HOST}:{listen}/v1")
+    click.echo(f"    OpenAI, Codex       http://{HOST}:{listen}/v1")
     if any(Dialect.OLLAMA in one.node.dialects for one in found):
         click.echo(f"    Ollama              http://{HOST}:{listen}, OLLAMA_API_KEY for the key")
 

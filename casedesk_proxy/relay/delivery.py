@@ -13,6 +13,7 @@ from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.commands import State
+from casedesk_proxy.replying.endings import end_behind
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
@@ -81,7 +82,9 @@ class Delivery:
         else:
             transport = request.client.lend()
             assert transport is not None, "a client that leaves cancels its handler"
-            self.relay = Relay(loop, transport, ReplyMachine(chosen.make_head, chosen.body))
+            behind = end_behind(surface, request.head.headers)
+            machine = ReplyMachine(chosen.make_head, chosen.body, end_behind=behind)
+            self.relay = Relay(loop, transport, machine)
         self._early_sent = self.relay.sent
 
     def begin(self, deployment: DeploymentSpec) -> None:

@@ -19,7 +19,7 @@ from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.translated import end_translated
-from casedesk_proxy.replying.endings import Form, place_error
+from casedesk_proxy.replying.endings import Form, end_behind, place_error
 from casedesk_proxy.replying.heads import transposed_head
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
@@ -134,7 +134,9 @@ def begin_prelude(
             http11=http11, keep_alive=request.head.keep_alive and http11,
         )  # fmt: skip
 
-    machine = ReplyMachine(make_head, EarlyBody(signs, ending, bare=not http11))
+    early = EarlyBody(signs, ending, bare=not http11)
+    behind = end_behind(surface, request.head.headers)
+    machine = ReplyMachine(make_head, early, end_behind=behind)
     return Prelude(loop, request, transport, machine, wanted.heartbeat)
 
 

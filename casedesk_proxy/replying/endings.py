@@ -24,7 +24,9 @@ Lines of JSON (Ollama's) are as events, an error a line.
 ``bare`` is a client without framing (HTTP/1.0), which takes a FIN for the message's proper end:
 where nothing can be told, a reset is all that tells of the break. To any other, a FIN without the
 message's end is what every SDK notices (measured), and the error says why. A reset would overtake
-that error on its way. An error never stands inside an event or an element.
+that error on its way. An error never stands inside an event or an element. Codex alone shows the
+error only of a message that has its end (see ``end_behind``), and takes none for complete without
+the protocol's own last event.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ from enum import Enum
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai, responses
-from casedesk_proxy.terms import Dialect, Position
+from casedesk_proxy.terms import Dialect, Position, RawHeaders
 from casedesk_proxy.usage.tap import Tap
+from casedesk_proxy.wire.chunked import LAST_CHUNK
+from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 
 __all__ = [
@@ -43,6 +47,7 @@ __all__ = [
     "Form",
     "Parting",
     "drop",
+    "end_behind",
     "part",
     "place_error",
     "position_of",
@@ -125,6 +130,16 @@ def place_error(
         return before + responses.error_frame(error, first, last)
     frame = _FRAMES[surface](error)
     return frame.removeprefix(b"data: ") if position is Position.BEGUN else before + frame
+
+
+def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
+    """What ends the message behind an error that it tells, mostly nothing. ``headers`` are the
+    client's. Of a message without its end Codex (0.171, measured) shows that alone; of one
+    with it, why it failed, since its last event is ``response.failed``."""
+    if surface is not Dialect.RESPONSES:
+        return b""
+    client = header(headers, b"user-agent") or b""
+    return LAST_CHUNK if client.startswith(b"codex") else b""
 
 
 def part(*, bare: bool, shown: bool) -> Parting:

@@ -21,7 +21,7 @@ What the machine promises:
 * In NOTHING_SENT a failure is an error to answer with (``fault``), and nothing was sent. In every
   other state `endings` says what can be told inside the reply, and how the client is parted with.
 * No reply looks complete that is not: LAST_CHUNK, or the last byte of a length, goes out only when
-  the body says that the answer is whole.
+  the body says that the answer is whole, or behind an error as ``end_behind``.
 * Nothing is sent twice, and nothing behind an error.
 
 What becomes of the node's bytes is its `ReplyBody`'s affair (see `bodies`).
@@ -63,7 +63,7 @@ class ReplyMachine:
     which the node sent its body. ``terminal`` is None until the end. ``fault`` is the error to
     answer with where nothing has been sent; ``code`` and ``reason`` are those of the error which
     ended the reply. ``lost``: the node's connection ended too early, or the node says that it has
-    not begun to work.
+    not begun to work. ``end_behind``: what follows an error that is told inside the reply.
     """
 
     __slots__ = (
@@ -73,6 +73,7 @@ class ReplyMachine:
         "body",
         "clean",
         "code",
+        "end_behind",
         "fault",
         "lost",
         "reads",
@@ -82,8 +83,9 @@ class ReplyMachine:
         "terminal",
     )
 
-    def __init__(self, make_head: MakeHead, body: ReplyBody) -> None:
+    def __init__(self, make_head: MakeHead, body: ReplyBody, *, end_behind: bytes = b"") -> None:
         self.body = body
+        self.end_behind = end_behind
         self._make_head: MakeHead | None = make_head
         self._due: list[Command] = []
         self._reachable = True
@@ -264,7 +266,7 @@ class ReplyMachine:
             return
         shown = self.body.error_bytes(error) if self._reachable else b""
         if shown:
-            self._send(shown, self.state)
+            self._send(shown if self.body.bare else shown + self.end_behind, self.state)
         self._end(breach.terminal, part(bare=self.body.bare, shown=bool(shown)))
 
     def _send(self, wire: bytes, state: State) -> None:

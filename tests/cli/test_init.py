@@ -118,7 +118,7 @@ async def test_urls_as_people_write_them(form: str, tmp_path: Path) -> None:
         code, out, _ = await init("--output", path, "--node", form.format(place))
     assert code == 0
     assert load(path).nodes["vllm"].url == vllm.url
-    assert re.search(r"OpenAI +http://127\.0\.0\.1:\d+/v1\n", out)
+    assert re.search(r"OpenAI, Codex +http://127\.0\.0\.1:\d+/v1\n", out)
 
 
 @pytest.mark.parametrize("url", ["no url", "ftp://host", "host:99999", "http://u:p@host"])

@@ -13,6 +13,7 @@ from casedesk_proxy.replying.endings import (
     Form,
     Parting,
     drop,
+    end_behind,
     part,
     place_error,
     position_of,
@@ -157,3 +158,19 @@ def test_no_end_is_a_clean_one(bare: bool, told: bool, parting: Parting) -> None
 def test_a_client_that_left_is_dropped() -> None:
     assert drop(bare=False) is Parting.ABORT
     assert drop(bare=True) is Parting.RESET
+
+
+@pytest.mark.parametrize(
+    ("surface", "client", "ends"),
+    [
+        (Dialect.RESPONSES, b"codex_exec/0.171.0 (Linux)", b"0\r\n\r\n"),
+        (Dialect.RESPONSES, b"OpenAI/Python 3.57.0", b""),
+        (Dialect.RESPONSES, None, b""),
+        (Dialect.OPENAI, b"codex_exec/0.171.0", b""),
+    ],
+)
+def test_who_shows_an_error_only_of_a_message_that_ends(
+    surface: Dialect, client: bytes | None, ends: bytes
+) -> None:
+    headers = () if client is None else ((b"User-Agent", client),)
+    assert end_behind(surface, headers) == ends

@@ -103,6 +103,29 @@ async def test_a_stream_that_breaks(count: int, clean: bool) -> None:
         assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
 
 
+@pytest.mark.parametrize("speaks", [SPEAKS, "[openai]"])
+async def test_codex_gets_an_end_behind_the_reason(speaks: str) -> None:
+    """It shows the reason then, and takes no stream for complete without its last event."""
+
+    async def play(connection: NodeConnection) -> None:
+        asked = await connection.request()
+        relayed = asked.target == "/v1/responses"
+        await connection.send(SSE, chunk(FRAMES[0] if relayed else HELLO[0]))
+        connection.abort()
+
+    async with staged(play, speaks=speaks) as stage:
+        seen = outcomes(stage)
+        reader, writer = await stage.connect()
+        wanted = request(stream=True)
+        writer.write(wanted.replace(b"Host: h", b"Host: h\r\nUser-Agent: codex_exec/0.171.0"))
+        await read_head(reader)
+        body = await reader.read()
+        assert body.endswith(b"\r\n0\r\n\r\n")
+        assert b'"type":"response.failed"' in body
+        assert b"response.completed" not in body
+        assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
+
+
 async def test_the_sdk_notices_a_break() -> None:
     async def play(connection: NodeConnection) -> None:
         await connection.request()
