@@ -99,6 +99,7 @@ class Action(StrEnum):
     SHOW_MODEL = "api/show"
     LIST_LOADED = "api/ps"
     VERSION = "api/version"
+    REALTIME = "realtime"
     #: A look at a base URL.
     BASE = "base"
 

@@ -7,6 +7,7 @@ Clients do send two at once (measured: ``Authorization: Bearer`` beside ``x-api-
 from __future__ import annotations
 
 from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wire.headers import SUBPROTOCOL_KEY
 from casedesk_proxy.wire.query import cut_key, find_key
 
 __all__ = ["ACCEPTED_FORMS", "cut_key", "find_credential"]
@@ -22,7 +23,7 @@ def find_credential(headers: RawHeaders, query: str) -> str | None:
     scheme than Bearer is no credential form: it is passed over. Bytes that are not UTF-8 become
     lone surrogates, so that every credential can be compared byte for byte.
     """
-    google = anthropic = b""
+    google = anthropic = subprotocol = b""
     for name, value in headers:
         low = name.lower()
         if low == b"authorization":
@@ -33,13 +34,23 @@ def find_credential(headers: RawHeaders, query: str) -> str | None:
             google = google or value.strip()
         elif low == b"x-api-key":
             anthropic = anthropic or value.strip()
-    winner = google or anthropic
+        elif low == b"sec-websocket-protocol":
+            subprotocol = subprotocol or _among(value)
+    winner = google or anthropic or subprotocol
     return _text(winner) if winner else find_key(query)
 
 
 def _bearer(value: bytes) -> bytes:
     scheme, _, key = value.strip().replace(b"\t", b" ").partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _among(subprotocols: bytes) -> bytes:
+    """The key that a browser's WebSocket shows as a subprotocol."""
+    for one in subprotocols.split(b","):
+        if (name := one.strip()).startswith(SUBPROTOCOL_KEY):
+            return name[len(SUBPROTOCOL_KEY) :]
+    return b""
 
 
 def _text(value: bytes) -> str:

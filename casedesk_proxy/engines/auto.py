@@ -9,4 +9,11 @@ from casedesk_proxy.terms import Dialect
 
 __all__ = ["SPEC"]
 
-SPEC = EngineSpec("auto", "not known yet", (Dialect.OPENAI,), rank=0, paths=paths.EVERY)
+SPEC = EngineSpec(
+    name="auto",
+    title="not known yet",
+    speaks=(Dialect.OPENAI,),
+    rank=0,
+    paths=paths.EVERY,
+    has_realtime=True,
+)

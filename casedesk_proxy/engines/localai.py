@@ -121,6 +121,7 @@ SPEC = EngineSpec(
     other_names=frozenset({"local-ai", "local_ai"}),
     # It imitates Ollama.
     fingerprint=Fingerprint(_look, turn=25),
+    has_realtime=True,
     paths=(*paths.RERANK[:1], *paths.AUDIO, *paths.IMAGES),
     administration=(
         "models/apply models/delete models/available models/galleries models/jobs"

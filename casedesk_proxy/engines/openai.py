@@ -27,5 +27,6 @@ SPEC = EngineSpec(
     # OpenAI's list is what all engines have.
     fingerprint=Fingerprint(_look, turn=100),
     tells_facts=False,
+    has_realtime=True,
     paths=(*paths.RERANK, *paths.SCORE, *paths.CLASSIFY, *paths.AUDIO, *paths.IMAGES),
 )

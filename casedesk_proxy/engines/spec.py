@@ -87,6 +87,8 @@ class EngineSpec:
     tells_facts: bool = True
     #: Its chat streams end with counts though nobody asks for them (``timings``).
     counts_streams: bool = False
+    #: It serves OpenAI's Realtime API, a WebSocket at /v1/realtime.
+    has_realtime: bool = False
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
     #: What it has beside the protocols that it speaks; no other path of it is ever asked for.

@@ -84,6 +84,7 @@ SPEC = EngineSpec(
     probe="/health",
     sends_at_once=True,
     fingerprint=Fingerprint(_look, turn=50, owners=frozenset({"vllm"})),
+    has_realtime=True,
     paths=(
         *paths.RERANK,
         *paths.SCORE,

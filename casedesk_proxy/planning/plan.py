@@ -79,6 +79,7 @@ class Plan:
     answer: Answered | None = None
     dropped: tuple[str, ...] = ()
     makes_kept: bool = False
+    upgrades: bool = False
 
 
 def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.flow import Flow
 
 __all__ = ["Client", "Held", "Sink"]
 
@@ -17,7 +17,7 @@ class Client(Protocol):
     own: others write by its methods, and a relay is lent it for a whole reply."""
 
     peer: str
-    relay: Relay | None
+    relay: Flow | None
     gone_at: float | None
 
     @property
@@ -42,6 +42,16 @@ class Client(Protocol):
 
     def listen(self) -> None:
         """More of the request is wanted."""
+
+    def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
+        """Let ``reader`` have what it says from now on; returns what to write to, None once the
+        client has left."""
+
+    def give_back(self) -> None:
+        """Nobody else reads it any more."""
+
+    def hold(self, hold: bool) -> None:
+        """Read no more from it for now, or read on."""
 
 
 class Held(Protocol):

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from casedesk_proxy.errors import UpstreamTimeout
-from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.upstream.deadlines import LATE_TIMER_GRACE_S, LATE_TIMER_S
 
@@ -43,18 +43,18 @@ class Watch:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._watched: dict[Relay, _Watched] = {}
+        self._watched: dict[Flow, _Watched] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
         self._late = False
 
     @property
-    def relays(self) -> list[Relay]:
+    def relays(self) -> list[Flow]:
         return list(self._watched)
 
     def add(
         self,
-        relay: Relay,
+        relay: Flow,
         idle_limit: float,
         stall_limit: float,
         keepalive_after: float = float("inf"),
@@ -67,7 +67,7 @@ class Watch:
         )
         self._look_by(now + max(watched.shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
 
-    def discard(self, relay: Relay) -> None:
+    def discard(self, relay: Flow) -> None:
         self._watched.pop(relay, None)
 
     def _look_by(self, when: float) -> None:
@@ -97,7 +97,7 @@ class Watch:
         if self._watched:
             self._look_by(now + max(shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
 
-    def _judge(self, relay: Relay, watched: _Watched, now: float) -> None:
+    def _judge(self, relay: Flow, watched: _Watched, now: float) -> None:
         if relay.paused_at is not None:
             watched.quiet_since = now
             if now - relay.paused_at >= watched.stall_limit:
@@ -113,7 +113,7 @@ class Watch:
             relay.keep_alive()
             watched.sent, watched.spoke_at = relay.sent, now
 
-    def _judge_silence(self, relay: Relay, watched: _Watched, now: float) -> None:
+    def _judge_silence(self, relay: Flow, watched: _Watched, now: float) -> None:
         # An answer that is complete needs no more of its node.
         relay.conclude()
         if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Protocol, cast
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.parting import reset
-from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.peers import peer_of
 from casedesk_proxy.server.stalls import Stalls
@@ -30,6 +30,30 @@ class _Reader(Protocol):
     def go_on(self) -> None:
         """More of the request is wanted, or no more for now."""
 
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+
+
+class _Lent(asyncio.Protocol):
+    """What a client says goes to ``reader``; the rest is its connection's affair as before."""
+
+    __slots__ = ("_owner", "data_received", "eof_received")
+
+    def __init__(self, reader: asyncio.Protocol, owner: _Reader) -> None:
+        self.data_received = reader.data_received  # type: ignore[method-assign]
+        self.eof_received = reader.eof_received  # type: ignore[method-assign]
+        self._owner = owner
+
+    def pause_writing(self) -> None:
+        self._owner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._owner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.connection_lost(exc)
+
 
 class ConnectedClient:
     """See `relay.parties.Client`. ``is_clogged``: it does not take what was written to it;
@@ -45,7 +69,7 @@ class ConnectedClient:
         self._reader: _Reader | None = reader
         self._shared = shared
         self.peer = peer_of(transport)
-        self.relay: Relay | None = None
+        self.relay: Flow | None = None
         self.gone_at: float | None = None
         self.is_clogged = False
         self.is_held = False
@@ -120,6 +144,19 @@ class ConnectedClient:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+    def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
+        self.flush()
+        if self._transport is None or self._reader is None:
+            return None
+        self._transport.set_protocol(_Lent(reader, self._reader))
+        return self._transport
+
+    def give_back(self) -> None:
+        """Held, so that what it still says is known to be dropped: see `ClientConnection`."""
+        if self._transport is not None and self._reader is not None:
+            self._transport.set_protocol(cast(asyncio.Protocol, self._reader))
+            self.hold(True)
 
     # Let go.
 

@@ -10,17 +10,20 @@ import logging
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from http import HTTPStatus
 
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.realtime import plan_realtime
 from casedesk_proxy.planning.route import PlanInput, find_none
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.prelude import Prelude, begin_prelude
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.upgrade import Upgrade
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.record import (
@@ -42,6 +45,7 @@ from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Action, Dialect, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
+from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.uploading import Upload
 
@@ -145,7 +149,8 @@ class Forwarder:
                 self._metadata.reported, self._metadata.nodes, admitted.placements,
                 memory.refused, memory.taken, attempts.without, time.time(), keepers, form,
             )  # fmt: skip
-            return plan_request(snapshot, admitted.deployment, given)
+            make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
+            return make(snapshot, admitted.deployment, given)
 
         try:
             return plan()
@@ -198,6 +203,8 @@ class Forwarder:
                 # What is left of its body must not be taken for the next request.
                 request.head = replace(request.head, keep_alive=False)
             self._metadata.used(attempts.node)
+            if reply.head.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                return self._upgrade(request, exchange, plan, reply)
             begun = self._keeping.learner(admitted, plan, reply)
             if begun is None and plan.framing is Framing.SSE:
                 begun = self._steering.learner(admitted, plan, reply, exchange)
@@ -232,8 +239,20 @@ class Forwarder:
         delivery.begin(plan.deployment)
         return Streaming(delivery)
 
+    def _upgrade(
+        self, request: ClientRequest, exchange: Exchange, plan: Plan, reply: LeasedReply
+    ) -> Streaming:
+        """The connection is no more HTTP's."""
+        upgrade = Upgrade(self._loop, request, reply, exchange.request_id, self.watch)
+        request.held = upgrade
+        request.begun = True
+        exchange.status = upgrade.status
+        exchange.attempts.phase = Phase.STREAMING
+        upgrade.begin(plan.deployment)
+        return Streaming(upgrade)
+
     async def _begins_anew(
-        self, delivery: Delivery, exchange: Exchange, attempts: Attempts
+        self, delivery: Delivery | Upgrade, exchange: Exchange, attempts: Attempts
     ) -> bool:
         """Whether the request is to be planned again: its node was lost before the client had
         anything of its reply, and another may have it, or refused a control that is to be left

@@ -15,6 +15,7 @@ from casedesk_proxy.planning.admission import CATALOGUE, Admitted, BaseUrl
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.upgrade import Upgrade
 from casedesk_proxy.replying.record import (
     CallFacts,
     Delivered,
@@ -160,7 +161,7 @@ class Handler:
                 return result
 
     async def _deliver(
-        self, request: ClientRequest, exchange: Exchange, delivery: Delivery
+        self, request: ClientRequest, exchange: Exchange, delivery: Delivery | Upgrade
     ) -> Delivered:
         """Nothing but this waits while a stream runs: the request's body, its plan and the
         frames that made them are gone."""
@@ -170,6 +171,8 @@ class Handler:
         finally:
             delivered = delivery.close()
             exchange.cut_short = delivered.facts
+            if isinstance(delivery, Upgrade):
+                exchange.received = delivery.tunnel.received
             request.held = None
         facts = delivered.facts
         if delivered.fault is not None:

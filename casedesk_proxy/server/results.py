@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.relay.upgrade import Upgrade
 from casedesk_proxy.replying.record import Delivered
 from casedesk_proxy.surfaces.envelopes import OwnReply
 from casedesk_proxy.terms import record
@@ -24,7 +25,7 @@ class Own:
 class Streaming:
     """A node's reply, on its way."""
 
-    delivery: Delivery
+    delivery: Delivery | Upgrade
 
 
 Result: TypeAlias = Delivered | Own | Streaming

@@ -78,6 +78,10 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     if surface is Dialect.GEMINI:
         version = version or "v1beta"
         action, model = read_resource(method, rest, deployment)
+    elif surface is Dialect.OPENAI and rest == "realtime":
+        if method != "GET":
+            raise wrong_method("GET")
+        return Call(surface, Action.REALTIME, deployment, query=cut_key(query))
     elif surface is Dialect.OPENAI and rest.startswith("responses"):
         return _read_responses(method, rest, deployment, cut_key(query))
     else:

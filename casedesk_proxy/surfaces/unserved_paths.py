@@ -76,7 +76,7 @@ _OWNERS = {
     rest: surface for tables in (POSTED, FETCHED) for surface, table in tables.items()
     for rest in table
 }  # fmt: skip
-_OWNERS |= dict.fromkeys(INFERENCE_NAMES, Dialect.OPENAI)
+_OWNERS |= dict.fromkeys((*INFERENCE_NAMES, "realtime"), Dialect.OPENAI)
 _NAMES = {
     Dialect.GEMINI: "the Gemini API",
     Dialect.ANTHROPIC: "Anthropic's API",
@@ -135,7 +135,10 @@ _APIS = (
     _api("complete", _A, "Anthropic's Text Completions API", "use messages"),
     _api("assistants|threads", _O, "OpenAI's Assistants API", "use chat/completions"),
     _api("conversations", _O, "OpenAI's Conversations API", "use chat/completions"),
-    _api("realtime|live", _O, "OpenAI's Realtime API"),
+    _api(
+        "realtime|live", _O, "this part of OpenAI's Realtime API",
+        "the WebSocket at /v1/realtime is",
+    ),
     _api("images|edits", _O, "this part of OpenAI's Images API"),
     _api("videos", _O, "OpenAI's Videos API"),
     _api("audio", _O, "this part of OpenAI's Audio API"),

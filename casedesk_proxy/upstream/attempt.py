@@ -10,6 +10,7 @@ import asyncio
 import ssl
 
 from casedesk_proxy.errors import Busy, ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
+from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
@@ -51,13 +52,15 @@ class AttemptFailed(Exception):
 
 @record
 class Attempt:
-    """Timeouts in seconds. An attempt that is cancelled, or fails, leaves no connection behind."""
+    """Timeouts in seconds. An attempt that is cancelled, or fails, leaves no connection behind.
+    ``upgrades``: it asks for another protocol."""
 
     node: str
     pool: ConnectionPool
     request: bytes
     connect_timeout: float
     first_byte_timeout: float
+    upgrades: bool
 
     async def run(self) -> tuple[NodeConnection, ResponseHead]:
         """Raises AttemptFailed, or Busy where the fault is ours."""
@@ -65,12 +68,12 @@ class Attempt:
         connection = reused or await self._connect()
         try:
             try:
-                head = await connection.send_request(self.request, self.first_byte_timeout)
+                head = await self._send(connection)
             except ConnectionBroken as error:
                 if reused is None or not error.silent:
                     raise
                 connection = await self._connect()
-                head = await connection.send_request(self.request, self.first_byte_timeout)
+                head = await self._send(connection)
         except ConnectionBroken as error:
             raise self._broken(error) from None
         except TimeoutError:
@@ -86,6 +89,11 @@ class Attempt:
         if 300 <= head.status < 400:
             connection.abort()
             raise self._redirected()
+
+    def _send(self, connection: NodeConnection) -> Signal[ResponseHead]:
+        return connection.send_request(
+            self.request, self.first_byte_timeout, upgrades=self.upgrades
+        )
 
     async def _connect(self) -> NodeConnection:
         # A task of its own: a fiber has no time-outs.

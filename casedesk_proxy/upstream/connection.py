@@ -50,6 +50,7 @@ class NodeConnection(asyncio.Protocol):
         "_heads",
         "_interim",
         "_loop",
+        "_upgrades",
         "_waiter",
         "buffered_body",
         "lost",
@@ -75,6 +76,8 @@ class NodeConnection(asyncio.Protocol):
         self._buffer = b""
         #: How many interim replies the request has got.
         self._interim = 0
+        #: Whether the request asks for another protocol.
+        self._upgrades = False
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
         #: The body that is being sent, of a request that was sent without all of it.
@@ -84,9 +87,12 @@ class NodeConnection(asyncio.Protocol):
         self.lost_by: Exception | None = None
         self.uses = 0
 
-    def send_request(self, request: bytes, within: float = float("inf")) -> Signal[ResponseHead]:
+    def send_request(
+        self, request: bytes, within: float = float("inf"), *, upgrades: bool = False
+    ) -> Signal[ResponseHead]:
         """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
-        are passed over, up to MAX_INTERIM_REPLIES.
+        are passed over, up to MAX_INTERIM_REPLIES. ``upgrades``: it asks for another protocol, so
+        that 101 is a reply to it.
 
         Raises ConnectionBroken, or TimeoutError after ``within`` seconds, when awaited. A caller
         who is cancelled or in time out must `abort` the connection.
@@ -97,6 +103,7 @@ class NodeConnection(asyncio.Protocol):
             return waiter
         self.uses += 1
         self._interim = 0
+        self._upgrades = upgrades
         self._waiter = waiter
         self._deadlines.add(waiter, within)
         self._cork.write(self.transport, request)
@@ -141,6 +148,13 @@ class NodeConnection(asyncio.Protocol):
         self._stop_waiting()
         if self.transport is not None:
             self.transport.abort()
+
+    def part(self) -> None:
+        """Close behind what was written."""
+        self.lost = True
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.close()
 
     def is_reusable(self) -> bool:
         """Whether another request may be sent: open, ours, reading, with nothing awaited, nothing
@@ -231,7 +245,10 @@ class NodeConnection(asyncio.Protocol):
                 self.buffered_body, self._buffer = buffer[start:], b""
                 return head
             if head.status == 101:
-                raise MalformedMessage("upgrade without being asked")
+                if not self._upgrades:
+                    raise MalformedMessage("upgrade without being asked")
+                self.buffered_body, self._buffer = buffer[start:], b""
+                return head
             self._interim += 1
             if self._interim > MAX_INTERIM_REPLIES:
                 raise MalformedMessage("interim replies without end")

@@ -192,6 +192,7 @@ class Dispatcher:
             route.request_for(node),
             deployment.connect_timeout(node),
             deployment.first_byte_timeout(node),
+            plan.upgrades,
         )
         attempt = Attempt(*asked) if upload is None else UploadAttempt(*asked, upload)
         try:

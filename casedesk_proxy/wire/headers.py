@@ -106,6 +106,11 @@ def forward_response_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     ]
 
 
+#: How a subprotocol of a WebSocket begins that is a credential: browsers can send no header, and
+#: OpenAI's own clients do so.
+SUBPROTOCOL_KEY = b"openai-insecure-api-key."
+
+
 def node_credential(dialect: Dialect, key: str) -> tuple[bytes, bytes]:
     """The node's own key in the form that its protocol uses.
 

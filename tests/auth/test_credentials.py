@@ -46,6 +46,9 @@ def test_precedence_whatever_the_order(order: tuple[tuple[bytes, bytes], ...]) -
         ([(b"x-goog-api-key", b"")], None),
         ([(b"x-api-key", b"\xff")], "\udcff"),
         ([(b"x-api-key", b"\xc3\xa4")], "ä"),
+        ([(b"Sec-WebSocket-Protocol", b"realtime, openai-insecure-api-key.k")], "k"),
+        ([(b"sec-websocket-protocol", b"realtime,openai-beta.realtime-v1")], None),
+        ([(b"sec-websocket-protocol", b"openai-insecure-api-key.a"), (b"x-api-key", b"k")], "k"),
         ([(b"cookie", b"k"), (b"proxy-authorization", b"Bearer x")], None),
     ],
 )

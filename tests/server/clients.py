@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.parties import Client
-from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.http1 import parse_request_head
@@ -17,7 +17,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.peer = "192.0.2.7"
-        self.relay: Relay | None = None
+        self.relay: Flow | None = None
         self.gone_at: float | None = None
         self.transport = RecordingTransport()
         self.was_reset = False
@@ -45,6 +45,15 @@ class FakeClient:
 
     def listen(self) -> None:
         """Nothing more comes."""
+
+    def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
+        return self.lend()
+
+    def give_back(self) -> None:
+        """Nobody reads it."""
+
+    def hold(self, hold: bool) -> None:
+        """Nothing comes anyway."""
 
 
 def request_of(client: Client, wire: bytes) -> ClientRequest:

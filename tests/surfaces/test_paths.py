@@ -395,7 +395,7 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
         ("/v1/responses/compact", "OpenAI's compaction of a conversation", R),
         ("/v1/threads/t/runs", "OpenAI's Assistants API", OAI),
         ("/v1/assistants", "OpenAI's Assistants API", OAI),
-        ("/v1/realtime/sessions", "OpenAI's Realtime API", OAI),
+        ("/v1/realtime/sessions", "this part of OpenAI's Realtime API", OAI),
         ("/v1/images/x", "this part of OpenAI's Images API", OAI),
         ("/v1/audio/voices", "this part of OpenAI's Audio API", OAI),
         ("/v1/batches", "the Batch API", OAI),
@@ -715,3 +715,13 @@ def test_what_ollama_s_mount_does_not_have(path: str) -> None:
 def test_ollama_s_paths_at_another_base() -> None:
     with pytest.raises(NotFound, match="set it to /proxy/d/ollama"):
         read_call("POST", "/proxy/d/openai/v1/api/chat", NONE)
+
+
+@pytest.mark.parametrize("base", ["/v1", "/proxy/d/openai/v1", "/v1beta/openai", "/ollama/v1"])
+def test_a_conversation_is_opened_by_get(base: str) -> None:
+    deployment = "d" if "/d/" in base else None
+    call = read_call("GET", f"{base}/realtime?model=m&key=k", NONE)
+    assert call == Call(OAI, Action.REALTIME, deployment, query="model=m")
+    with pytest.raises(BadRequest) as caught:
+        read_call("POST", f"{base}/realtime", NONE)
+    assert (caught.value.status, caught.value.allow) == (405, "GET")

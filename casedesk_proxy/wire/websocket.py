@@ -1,0 +1,103 @@
+"""WebSocket frames (RFC 6455 section 5), as far as a relay has to know them: where each ends, so
+that a frame of ours can stand between two, and whether one of them closes the conversation."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ["CloseCode", "FrameFollower", "close_frame"]
+
+
+class CloseCode(IntEnum):
+    """RFC 6455 section 7.4.1; RESTART is of IANA's registry."""
+
+    GOING_AWAY = 1001
+    ERROR = 1011
+    RESTART = 1012
+
+
+class _Bits(IntEnum):
+    """Of a frame's first byte, and of its second."""
+
+    OPCODE = 0xF
+    CLOSE = 0x8
+    FINAL = 0x80
+    MASKED = 0x80
+    LENGTH = 0x7F
+
+
+#: What stands in place of a length that does not fit into 7 bits, and the bytes that it has then.
+_LENGTH_BYTES = {126: 2, 127: 8}
+_MASK_BYTES = 4
+#: A control frame's payload is no longer, and a close has its code in front of the reason.
+_MAX_REASON_BYTES = 123
+
+
+class FrameFollower:
+    """One direction's bytes. ``closed``: a close frame has begun."""
+
+    __slots__ = ("_head", "_left", "closed")
+
+    def __init__(self) -> None:
+        #: Of a frame's head, what has come; and how much of a payload is yet to come.
+        self._head = b""
+        self._left = 0
+        self.closed = False
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether another frame may stand here. Between the fragments of a message a control frame
+        may."""
+        return not self._left and not self._head
+
+    def follow(self, data: bytes) -> None:
+        """The next bytes of any number of frames."""
+        size = len(data)
+        if not self._left and size > 3 and not self._head:
+            # Nearly all reads are one frame of a server, which masks nothing, and no close: the hot
+            # path, in plain numbers.
+            length = data[1]
+            if length == 126:
+                length = (data[2] << 8 | data[3]) + 2
+            if length + 2 == size and data[0] & 0xF != 8:
+                return
+        self._walk(data)
+
+    def _walk(self, data: bytes) -> None:
+        at, size = 0, len(data)
+        while at < size:
+            if self._left:
+                used = min(self._left, size - at)
+                self._left -= used
+                at += used
+                continue
+            self._head += data[at : at + 1]
+            at += 1
+            self._read_head()
+
+    def _read_head(self) -> None:
+        head = self._head
+        if len(head) < 2:
+            return
+        length = head[1] & _Bits.LENGTH
+        more = _LENGTH_BYTES.get(length, 0)
+        if len(head) < 2 + more:
+            return
+        if more:
+            length = int.from_bytes(head[2 : 2 + more], "big")
+        self._left = length + (_MASK_BYTES if head[1] & _Bits.MASKED else 0)
+        self.closed = self.closed or head[0] & _Bits.OPCODE == _Bits.CLOSE
+        self._head = b""
+
+
+def close_frame(code: int, reason: str, mask: bytes = b"") -> bytes:
+    """``mask``: four random bytes for a frame to a server, none for one to a client."""
+    payload = code.to_bytes(2, "big") + _cut(reason)
+    head = bytes([_Bits.FINAL | _Bits.CLOSE, len(payload) | (_Bits.MASKED if mask else 0)])
+    if mask:
+        payload = bytes(byte ^ mask[at % _MASK_BYTES] for at, byte in enumerate(payload))
+    return head + mask + payload
+
+
+def _cut(reason: str) -> bytes:
+    return reason.encode("utf-8", "replace")[:_MAX_REASON_BYTES].decode("utf-8", "ignore").encode()

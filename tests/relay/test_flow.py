@@ -1,0 +1,17 @@
+"""A relay and a tunnel are the same to whoever watches them."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.relay.flow import Flow
+from casedesk_proxy.relay.relay import Relay
+from casedesk_proxy.relay.tunnel import Tunnel
+
+NAMES = [name for name in dir(Flow) if not name.startswith("_")] + list(Flow.__annotations__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_have_it(name: str) -> None:
+    assert hasattr(Relay, name)
+    assert hasattr(Tunnel, name)
