@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from casedesk_proxy.catalog.index import by_name
 from casedesk_proxy.catalog.names import ModelRules, Reported, resolve, visible_names
 from casedesk_proxy.terms import ModelInfo
 
@@ -30,8 +31,9 @@ def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
 def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
     """The one model that ``asked`` means, under that name. Raises NotFound as resolve does."""
     target = resolve(asked, rules, reported)
-    known = _by_name(rules, reported).get(target.model) or ModelInfo(target.model)
-    return _named(known, asked, rules.descriptions.get(target.alias, ""))
+    lists = (by_name(reported.get(node, ())) for node in rules.nodes)
+    found = next((known[target.model] for known in lists if target.model in known), None)
+    return _named(found or ModelInfo(target.model), asked, rules.descriptions.get(target.alias, ""))
 
 
 def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
@@ -61,7 +63,6 @@ def _named(info: ModelInfo, name: str, description: str) -> ModelInfo:
 
 def _by_name(rules: ModelRules, reported: Reported) -> dict[str, ModelInfo]:
     known: dict[str, ModelInfo] = {}
-    for node in rules.nodes:
-        for info in reported.get(node, ()):
-            known.setdefault(info.name, info)
+    for node in reversed(rules.nodes):
+        known.update(by_name(reported.get(node, ())))
     return known

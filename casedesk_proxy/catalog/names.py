@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from itertools import islice
 
+from casedesk_proxy.catalog.index import PatternIndex, by_name, find_near
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo, Target
 
@@ -19,8 +19,7 @@ Reported = Mapping[str, tuple[ModelInfo, ...]]
 _LATEST = ":latest"
 #: Longer names are nobody's, and matching them against patterns would cost.
 _MAX_NAME_CHARS = 512
-#: More names than these are not compared with what was asked for, nor looked at: that takes 10 µs
-#: each.
+#: More names than these are not compared with what was asked for, nor looked at.
 _MAX_COMPARED_NAMES = 500
 #: How many names a 404 lists where none is near to what was asked for.
 _MAX_LISTED_NAMES = 5
@@ -38,6 +37,14 @@ class ModelRules:
     models: tuple[str, ...] | None
     nodes: tuple[str, ...]
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    #: Made of the rest.
+    pattern_index: PatternIndex = field(init=False, compare=False, repr=False)
+    allowed: frozenset[str] | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern_index", PatternIndex(self.patterns))
+        allowed = None if self.models is None else frozenset(self.models)
+        object.__setattr__(self, "allowed", allowed)
 
 
 def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
@@ -74,7 +81,7 @@ def locate(model: str, rules: ModelRules, reported: Reported) -> tuple[str, tupl
 
 
 def is_allowed(model: str, rules: ModelRules) -> bool:
-    return rules.models is None or any(same in rules.models for same in _spellings(model))
+    return rules.allowed is None or any(same in rules.allowed for same in _spellings(model))
 
 
 def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, str]]:
@@ -85,38 +92,47 @@ def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, 
     shown unless each of its nodes has told that it does not have them: those that are down may.
     """
     for alias, model in rules.aliases.items():
-        found = locate(model, rules, reported)
-        if found is not None:
-            yield alias, found[0]
-    shown, aliases = set(), rules.aliases.keys()
+        name = _name_there(model, rules, reported)
+        if name is not None:
+            yield alias, name
+    aliases = rules.aliases.keys()
     for model in _models(rules, reported):
         name = rules.prefix + model
-        if name in shown:
-            continue
         if not aliases or aliases.isdisjoint(_readings(name, rules.prefix)):
-            shown.add(name)
             yield name, model
 
 
 def _models(rules: ModelRules, reported: Reported) -> Iterator[str]:
-    """What nodes report, as far as it is allowed, and what is configured and may be there."""
-    for node in rules.nodes:
-        for info in reported.get(node, ()):
-            if is_allowed(info.name, rules):
-                yield info.name
-    for model in rules.models or ():
-        if _reporters(model, rules, reported) is None and _silent(model, rules, reported):
+    """What nodes report, as far as it is allowed, and what is configured and may be there; each
+    once."""
+    if rules.models is None:
+        yield from _reported_names(rules, reported)
+        return
+    known = dict.fromkeys(
+        name for model in rules.models for name in _spellings(model) if is_allowed(name, rules)
+    )
+    yield from (name for name in known if _is_reported(name, rules, reported))
+    for model in dict.fromkeys(rules.models):
+        if _name_reported(model, rules, reported) is None and _silent(model, rules, reported):
             pattern = _fitting_pattern(_readings(rules.prefix + model, rules.prefix), rules)
-            if pattern is None or locate(pattern[1], rules, reported) is not None:
+            if pattern is None or _name_there(pattern[1], rules, reported) is not None:
                 yield model
+
+
+def _reported_names(rules: ModelRules, reported: Reported) -> Iterator[str]:
+    """Node by node, so that who wants a few does not pay for all."""
+    known: set[str] = set()
+    for node in rules.nodes:
+        names = by_name(reported.get(node, ()))
+        yield from [name for name in names if name not in known]
+        known.update(names)
 
 
 def _fitting_pattern(names: tuple[str, ...], rules: ModelRules) -> tuple[str, str] | None:
     """The first pattern that fits, and what it leads to."""
     for name in names:
-        for pattern in rules.patterns:
-            if fnmatchcase(name, pattern[0]):
-                return pattern
+        if (found := rules.pattern_index.find(name)) is not None:
+            return found
     return None
 
 
@@ -148,14 +164,29 @@ def _reporters(
     if not is_allowed(model, rules):
         return None
     for name in _spellings(model):
-        nodes = tuple(node for node in rules.nodes if _has(name, reported.get(node, ())))
+        nodes = tuple(node for node in rules.nodes if name in by_name(reported.get(node, ())))
         if nodes:
             return name, nodes
     return None
 
 
-def _has(name: str, models: tuple[ModelInfo, ...]) -> bool:
-    return any(model.name == name for model in models)
+def _name_there(model: str, rules: ModelRules, reported: Reported) -> str | None:
+    """A node's name for it, where a node has it or may have it."""
+    if (name := _name_reported(model, rules, reported)) is not None:
+        return name
+    silent = _silent(model, rules, reported)
+    return silent[0] if silent is not None else None
+
+
+def _name_reported(model: str, rules: ModelRules, reported: Reported) -> str | None:
+    if not is_allowed(model, rules):
+        return None
+    names = (name for name in _spellings(model) if _is_reported(name, rules, reported))
+    return next(names, None)
+
+
+def _is_reported(name: str, rules: ModelRules, reported: Reported) -> bool:
+    return any(name in by_name(reported.get(node, ())) for node in rules.nodes)
 
 
 def _silent(
@@ -187,7 +218,7 @@ def _not_found(
     wanted = target or asked
     near = []
     if len(wanted) <= _MAX_NAME_CHARS and len(names) <= _MAX_COMPARED_NAMES:
-        near = get_close_matches(wanted, names, n=3, cutoff=0.5)
+        near = get_close_matches(wanted, find_near(wanted, names), n=3, cutoff=0.5)
     if near:
         message += f"; near names: {', '.join(near)}"
     elif names:

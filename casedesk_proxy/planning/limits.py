@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
+from casedesk_proxy.catalog.index import by_name
 from casedesk_proxy.engines.limits import Limits
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import NodeSpec
@@ -44,7 +45,4 @@ def find_model(
     reported: Mapping[str, tuple[ModelInfo, ...]], node: NodeSpec, model: str
 ) -> ModelInfo | None:
     """What the node tells of it."""
-    for one in reported.get(node.name, ()):
-        if one.name == model:
-            return one
-    return None
+    return by_name(reported.get(node.name, ())).get(model)

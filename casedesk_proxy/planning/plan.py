@@ -18,6 +18,7 @@ from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.planning.asked_counts import ask_nodes
 from casedesk_proxy.planning.conversation_key import beginning, spread
+from casedesk_proxy.planning.demand import make_demand
 from casedesk_proxy.planning.inference import (
     as_upload,
     keep_having,
@@ -100,7 +101,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)
         if demand.nodes != tuple(node.name for node in nodes):
-            demand = _demand(ask, deployment, target, nodes)
+            demand = make_demand(ask, deployment, target, nodes)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
     if body.stream and deployment.asks_usage and not made.routes:
         routes = ask_nodes(ask, body, nodes, routes)
@@ -196,10 +197,10 @@ def _find_placement(
         having = tuple(node for node in holders if node_path(ask.call, node))
         if not having:
             raise refuse_path(ask.call, target, holders)
-        demand = _demand(ask, deployment, target, having)
+        demand = make_demand(ask, deployment, target, having)
         return ModelPlacement(target, holders, having, demand, plain=True, parameters=parameters)
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
-    demand = _demand(ask, deployment, target, natives)
+    demand = make_demand(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
     return ModelPlacement(target, holders, natives, demand, lacks, plain, parameters=parameters)
@@ -249,25 +250,6 @@ def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
     if renamed and (may_add or "model" in body.value):
         return rename_model(ask.call, ask.raw, body.value, target.model)
     return ask.raw
-
-
-def _demand(
-    ask: PlanInput, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]
-) -> Demand:
-    """Without the key of a conversation."""
-    names = tuple(node.name for node in nodes)
-    unloaded, action = _unloaded(ask, target, names), ask.call.action.value
-    return Demand(deployment.policy, names, unloaded, b"", target.model, action)
-
-
-def _unloaded(ask: PlanInput, target: Target, names: Sequence[str]) -> frozenset[str]:
-    """The nodes that say that the model is not loaded there now."""
-    return frozenset(
-        name
-        for name in names
-        for model in ask.reported.get(name, ())
-        if model.loaded is False and model.name == target.model
-    )
 
 
 def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:

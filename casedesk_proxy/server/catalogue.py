@@ -69,7 +69,10 @@ async def catalogue(
     try:
         return lists.list_models(call, rules, metadata.reported)
     except NotFound:
+        before = metadata.reported
         await metadata.refresh(waits.model_refresh_s)
+        if metadata.reported is before:
+            raise
         return lists.list_models(call, rules, metadata.reported)
 
 
@@ -77,8 +80,8 @@ def list_models(
     call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
 ) -> OwnReply:
     """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
-    models = visible(rules, reported)
     if call.action is Action.LIST_MODELS:
+        models = visible(rules, reported)
         return OwnReply(200, _HEADERS, jsonio.dumps(list_reply(call, models)))
     model = describe(call.model or "", rules, reported)
     return OwnReply(200, _HEADERS, jsonio.dumps(model_reply(call.surface, model)))

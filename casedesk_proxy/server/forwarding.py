@@ -156,7 +156,10 @@ class Forwarder:
             return plan()
         except NotFound:
             # Perhaps the model was pulled a moment ago.
+            reported, nodes = self._metadata.reported, self._metadata.nodes
             await self._metadata.refresh(self._waits.model_refresh_s)
+            if self._metadata.reported is reported and self._metadata.nodes is nodes:
+                raise  # It would be refused again.
             return plan()
 
     def _plan_kept(

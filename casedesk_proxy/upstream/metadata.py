@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import aiohttp
 
+from casedesk_proxy.catalog.index import ModelList
 from casedesk_proxy.engines.reading import version_numbers
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import Detected
@@ -95,7 +96,8 @@ class Metadata:
         for name, node in snapshot.nodes.items():
             if node.models is not None:
                 found = self._detected.get(name)
-                known[name] = _named(node.models, found.models if found is not None else ())
+                models = _named(node.models, found.models if found is not None else ())
+                known[name] = ModelList(models)
         self.reported = known
         self._update_nodes()
 
@@ -187,7 +189,7 @@ class Metadata:
         # Some servers list nothing and serve something; who listed models before has lost them.
         before = self.reported.get(node.name)
         if models != before and (models or before is not None):
-            self.reported = {**self.reported, node.name: models}
+            self.reported = {**self.reported, node.name: ModelList(models)}
 
     async def _detect(self, session: aiohttp.ClientSession, node: NodeSpec) -> Detected | None:
         inquirer = Inquirer(session, node_url(node), node.key)

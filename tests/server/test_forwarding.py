@@ -10,8 +10,10 @@ import pytest
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.errors import NoNode, NotFound
 from casedesk_proxy.planning.admission import Admitted, admit
+from casedesk_proxy.planning.plan import plan_request
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import ResponseMemory
+from casedesk_proxy.server import forwarding
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.forwarding import Forwarder, Timing
 from casedesk_proxy.terms import ModelInfo
@@ -55,7 +57,7 @@ async def forward(nodes: Nodes, model: bytes) -> Exchange:
     assert isinstance(admitted, Admitted)
     exchange = Exchange("id-1", loop.time(), "POST", "/", "192.0.2.7")
     forwarder = Forwarder(loop, cast(Any, nodes), cast(Any, nodes))
-    error = NoNode if model == b"m" else NotFound
+    error = NotFound if model == b"unknown" else NoNode
     with pytest.raises(error):
         await forwarder.forward(request, exchange, admitted, found, BODY % model, Timing())
     return exchange
@@ -76,3 +78,29 @@ async def test_for_an_unknown_model_the_nodes_lists_are_read_anew_once() -> None
     assert (nodes.opened, nodes.refreshed) == (0, 1)
     assert exchange.attempts is not None
     assert exchange.attempts.count == 0
+
+
+async def test_a_model_that_is_new_since_is_planned_anew() -> None:
+    class Pulling(Nodes):
+        async def refresh(self, wait: float) -> None:
+            await super().refresh(wait)
+            self.reported = {"n": (ModelInfo("m"), ModelInfo("pulled"))}
+
+    nodes = Pulling()
+    exchange = await forward(nodes, b"pulled")
+    assert (nodes.opened, nodes.refreshed) == (1, 1)
+    assert exchange.planned.model == "pulled"
+
+
+async def test_who_is_not_served_by_the_same_lists_is_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned = []
+
+    def count(*given: Any) -> Any:
+        planned.append(given)
+        return plan_request(*given)
+
+    monkeypatch.setattr(forwarding, "plan_request", count)
+    await forward(Nodes(), b"unknown")
+    assert len(planned) == 1
