@@ -13,14 +13,21 @@ from urllib.parse import urlsplit
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
-from casedesk_proxy.config.schema import Config, Deployment, Node
+from casedesk_proxy.config.schema import Config, Deployment, Key, Node
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.surfaces.parameters import Parameters, compile_parameters
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Dialect, Principal
 from casedesk_proxy.wire.addresses import TrustedProxies
 
-__all__ = ["Current", "DeploymentSpec", "NodeSpec", "Snapshot", "compile_snapshot"]
+__all__ = [
+    "Current",
+    "DeploymentSpec",
+    "NodeSpec",
+    "Snapshot",
+    "compile_principal",
+    "compile_snapshot",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,8 @@ class DeploymentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
+    """``keys`` are those of the file, ``stored_keys`` those of the state file."""
+
     nodes: Mapping[str, NodeSpec]
     deployments: Mapping[str, DeploymentSpec]
     keys: KeyTable
@@ -87,6 +96,18 @@ class Snapshot:
     refusals_per_minute: int
     proxies: TrustedProxies
     open_to_all: tuple[str, ...]
+    stored_keys: KeyTable = field(default_factory=KeyTable)
+
+    @property
+    def any_keys(self) -> bool:
+        return bool(self.keys or self.stored_keys)
+
+    def find_principal(self, key: str) -> Principal | None:
+        """Whose key it is. Where both files have a name, the configuration's key counts."""
+        if (found := self.keys.match(key)) is not None:
+            return found
+        found = self.stored_keys.match(key)
+        return None if found is None or found.name in self.keys.names else found
 
 
 class Current(Protocol):
@@ -109,7 +130,7 @@ def compile_snapshot(
             for name, node in config.nodes.items()
         },
         deployments={name: _deployment(name, one) for name, one in config.deployments.items()},
-        keys=KeyTable((one.name, one.sha256, one.deployments) for one in config.keys),
+        keys=KeyTable((one.sha256, compile_principal(one)) for one in config.keys),
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
         max_upload=config.server.max_upload,
@@ -120,6 +141,11 @@ def compile_snapshot(
         proxies=TrustedProxies(config.server.trusted_proxies),
         open_to_all=tuple(name for name, one in config.deployments.items() if one.auth == "none"),
     )
+
+
+def compile_principal(key: Key) -> Principal:
+    """Who holds a key of the file, with what it may use."""
+    return Principal(key.name, frozenset(key.deployments), admin=key.admin)
 
 
 def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:

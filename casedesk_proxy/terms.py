@@ -186,10 +186,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking. ``deployments`` is None for the anonymous user of an open deployment."""
+    """Who is asking. ``deployments`` is None for the anonymous user of an open deployment.
+    ``admin``: may use the administration's API."""
 
     name: str
     deployments: frozenset[str] | None
+    admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

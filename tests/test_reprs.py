@@ -108,6 +108,12 @@ SUSPECT = re.compile(
 )
 #: What has such a name and is none.
 HARMLESS = {
+    "CallFacts.key": "a name",
+    "ExchangeRecord.key": "a name",
+    "Query.key": "a name",
+    "Ticket.key": "a name",
+    "Snapshot.keys": "by hashes, and without a repr",
+    "Snapshot.stored_keys": "by hashes, and without a repr",
     "Demand.affinity_key": "the hash of a conversation's beginning",
     "Detected.needs_key": "a truth value",
     "Finding.at_key": "a truth value",

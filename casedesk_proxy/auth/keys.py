@@ -23,24 +23,38 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class KeyTable:
-    """Keys by digest, built from (name, SHA-256 in hex, names of deployments).
+    """Principals by the digests of their keys, built from (SHA-256 in hex, principal). ``ended``:
+    digests of keys that opened something once, each with a sentence about its end.
 
     Raises ValueError for a digest that is not 64 hex digits; if one digest stands twice, the
     first entry counts.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_ended", "_known", "names")
 
-    def __init__(self, keys: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+    def __init__(
+        self,
+        keys: Iterable[tuple[str, Principal]] = (),
+        ended: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self._known: dict[bytes, Principal] = {}
-        for name, digest_hex, deployments in keys:
+        for digest_hex, principal in keys:
             if not _SHA256.fullmatch(digest_hex):
-                raise ValueError(f"key {name!r}: a SHA-256 has 64 hex digits")
-            digest = bytes.fromhex(digest_hex)
-            self._known.setdefault(digest, Principal(name, frozenset(deployments)))
+                raise ValueError(f"key {principal.name!r}: a SHA-256 has 64 hex digits")
+            self._known.setdefault(bytes.fromhex(digest_hex), principal)
+        self._ended = {bytes.fromhex(digest_hex): sentence for digest_hex, sentence in ended}
+        self.names = frozenset(principal.name for principal in self._known.values())
 
     def __len__(self) -> int:
         return len(self._known)
+
+    @property
+    def principals(self) -> Iterable[Principal]:
+        return self._known.values()
+
+    def explain(self, key: str) -> str:
+        """Why a key that nobody has any more opens nothing; "" for one that nobody ever had."""
+        return self._ended.get(_digest(key), "")
 
     def match(self, key: str) -> Principal | None:
         """Whose key this is. Time tells nothing about any stored key.
@@ -48,9 +62,13 @@ class KeyTable:
         A stored digest is looked up by the whole digest of the guess, which an attacker cannot
         steer towards it, and then compared in constant time, found or not.
         """
-        digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
+        digest = _digest(key)
         found = digest if digest in self._known else _NOBODY
         return self._known.get(digest) if hmac.compare_digest(digest, found) else None
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 class Access(Enum):
@@ -81,14 +99,15 @@ def authorise(
     access: Access,
     *,
     sent: str = "",
+    ended: str = "",
     open_to_all: Sequence[str] = (),
 ) -> Principal:
     """Who may use ``deployment``: the principal that ``credential`` matched, or the anonymous one.
 
     An open deployment ignores whatever is sent: SDKs send dummies such as ``not-needed``.
     ``deployment`` is None or empty where a bare mount has no default. ``sent``: what a client
-    without a credential sent in its place; ``open_to_all``: the deployments that need none. Both
-    are for messages.
+    without a credential sent in its place; ``ended``: why a key that was valid once is not any
+    more; ``open_to_all``: the deployments that need none. All are for messages.
 
     Raises Unauthenticated, Forbidden or NotFound; no message holds the credential.
     """
@@ -97,7 +116,7 @@ def authorise(
     if access is Access.MISSING:
         raise _not_found(deployment, _list("open to all are", open_to_all))
     if principal is None:
-        raise _unauthenticated(credential, sent)
+        raise _unauthenticated(credential, sent, ended)
     opened = principal.deployments
     if opened is None or (deployment and deployment in opened):
         return principal
@@ -114,12 +133,12 @@ def bare_deployment(principal: Principal | None, default: str | None) -> str | N
     return default
 
 
-def _unauthenticated(credential: str | None, sent: str) -> Unauthenticated:
+def _unauthenticated(credential: str | None, sent: str, ended: str) -> Unauthenticated:
     if not credential:
         message = f"{sent}; a key is required" if sent else "a key is required"
         return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
     looks = describe_wrong(credential)
-    message = f"the key is not known: {looks}" if looks else "the key is not known"
+    message = ended or (f"the key is not known: {looks}" if looks else "the key is not known")
     return Unauthenticated(
         f"{message}; where several are sent, the first of {ACCEPTED_FORMS} counts, even if another "
         "would be right",

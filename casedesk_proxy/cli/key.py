@@ -1,69 +1,202 @@
-"""``key new``: a credential for a client."""
+"""``key``: keys for clients, made and withdrawn in the state file, at once and without a reload."""
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+import time
+from pathlib import Path
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from casedesk_proxy.cli.credential import key_lines, mint
+from casedesk_proxy.cli.credential import Credential, key_lines, mint
+from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.key_lists import audit, list_keys
+from casedesk_proxy.cli.key_store import change_keys
+from casedesk_proxy.cli.report import check_value, fail
+from casedesk_proxy.cli.serve import DEFAULT_FILE
+from casedesk_proxy.cli.state_file import find_state_file, state_options
+from casedesk_proxy.config.schema import Config
+from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.config.values import Name
+from casedesk_proxy.config.wording import nearest
+from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.keystore.changes import Author, KeyFault, expire, issue, revoke, rotate
+from casedesk_proxy.keystore.draft import draft_key, parse_when
 
 __all__ = ["key", "token"]
 
 
 @click.group()
 def key() -> None:
-    """Keys for clients."""
+    """Keys for clients.
+
+    They live in the state file, by their hashes. A running proxy takes a change within a second,
+    on all instances, without a reload. Keys may also be in the configuration, which wins where
+    both have a name.
+    """
 
 
 def _check_names(
-    context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...]
-) -> str | tuple[str, ...]:
-    for name in (value,) if isinstance(value, str) else value:
-        try:
-            TypeAdapter(Name).validate_python(name)
-        except ValidationError as error:
-            message = error.errors()[0]["ctx"]["message"]
-            raise click.BadParameter(f"{name!r} {message}") from None
+    context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...] | None
+) -> str | tuple[str, ...] | None:
+    for name in (value,) if isinstance(value, str) else value or ():
+        check_value(Name, name, name)
     return value
 
 
-@key.command(short_help="Mint a key and print it, this once.")
-@click.option(
-    "--name",
-    default="client",
-    show_default=True,
-    callback=_check_names,
-    help="Who holds it; stands in logs.",
+_NAME = click.option(
+    "--name", callback=_check_names, metavar="NAME", help="Who holds it; stands in logs."
 )
-@click.option(
-    "--deployment",
-    "deployments",
-    multiple=True,
-    default=("desk",),
-    show_default=True,
-    callback=_check_names,
+_DEPLOYMENTS = click.option(
+    "--deployment", "deployments", multiple=True, callback=_check_names, metavar="NAME",
     help="What it opens; may be given several times.",
-)
-def new(name: str, deployments: tuple[str, ...]) -> None:
-    """Mint a key and print it, this once, with the lines for the configuration.
+)  # fmt: skip
 
-    Nothing is stored: paste the lines under `keys:` and give the key to its holder.
 
-    Where stdout is not a terminal, it gets the key alone, so that
-    `KEY=$(casedesk-proxy key new)` works; the lines are then on stderr.
+@key.command(short_help="Mint a key and print it, this once.")
+@_NAME
+@_DEPLOYMENTS
+@click.option("--note", default="", help="What people should know.")
+@click.option("--expires", metavar="WHEN", help="30d, 2027-01-31 or 2027-01-31T18:00 (UTC).")
+@click.option("--admin", is_flag=True, help="It may use the administration's API.")
+@click.option("--yaml", is_flag=True, help="Store nothing; print lines for the configuration.")
+@state_options
+def new(
+    name: str | None, deployments: tuple[str, ...], note: str, expires: str | None, admin: bool,
+    yaml: bool, file: Path, state: Path | None,
+) -> None:  # fmt: skip
+    """Mint a key and print it, this once: only its hash is stored.
+
+    Without --deployment it opens the deployment that the configuration has, if that is one, or its
+    default one. Where stdout is not a terminal, it gets the key alone, so that
+    `KEY=$(casedesk-proxy key new --name me)` works.
     """
     credential = mint()
-    click.echo("the key, shown only this once:", err=True)
-    click.echo(credential.key)
-    click.echo("in the configuration, under keys:", err=True)
+    if yaml:
+        _print_lines(name or "client", deployments or ("desk",), credential)
+        return
+    if name is None:
+        fail("--name is missing: it stands in logs, and revokes the key one day")
+    config = _read(file)
+    if not deployments and not admin:
+        deployments = _choose(config)
+    _check_deployments(config, deployments)
+    if config is not None and any(one.name == name for one in config.keys):
+        fail(f"name: the configuration has a key {name}, which would win; choose another name")
+    path = find_state_file(file, state)
+    fields = {
+        "name": name, "sha256": credential.sha256, "deployments": list(deployments),
+        "note": note, "admin": admin, "expires": expires,
+    }  # fmt: skip
+    change_keys(path, lambda file, by: issue(file, draft_key(fields, by.now), by))
+    _show(credential, f"{name} opens {', '.join(deployments) or 'no deployment'}")
+
+
+@key.command("revoke", short_help="Make keys open nothing any more.")
+@click.argument("names", nargs=-1, required=True)
+@state_options
+def revoke_keys(names: tuple[str, ...], file: Path, state: Path | None) -> None:
+    """Make keys open nothing any more, from the next request on. Streams that run end as usual.
+
+    All of NAMES or none.
+    """
+
+    def revoke_all(connection: sqlite3.Connection, by: Author) -> None:
+        for name in names:
+            revoke(connection, name, by)
+
+    change_keys(find_state_file(file, state), revoke_all)
+    click.echo(f"revoked: {', '.join(names)}")
+
+
+@key.command("expire", short_help="Set or lift a key's end.")
+@click.argument("name")
+@click.argument("when")
+@state_options
+def expire_key(name: str, when: str, file: Path, state: Path | None) -> None:
+    """Set a key's end: WHEN is 30d (from now), 2027-01-31, 2027-01-31T18:00 (UTC), now or never."""
+    try:
+        until = parse_when(when, time.time())
+    except KeyFault as fault:
+        fail(f"WHEN: {fault.message}")
+    path = find_state_file(file, state)
+    change_keys(path, lambda connection, by: expire(connection, name, until, by))
+    click.echo(f"{name} " + ("does not expire" if until is None else f"expires: {when}"))
+
+
+@key.command("rotate", short_help="Mint another key in place of one.")
+@click.argument("name")
+@click.option("--grace", default="0s", show_default=True, metavar="TIME",
+              help="How long the old one is still valid: 1d.")  # fmt: skip
+@state_options
+def rotate_key(name: str, grace: str, file: Path, state: Path | None) -> None:
+    """Mint another key in place of the one named NAME, with all that it has, and print it."""
+    try:
+        grace_s = parse_duration(grace)
+    except ValueError as error:
+        raise click.BadParameter(f"{grace!r} {error}") from None
+    credential = mint()
+    change_keys(
+        find_state_file(file, state),
+        lambda connection, by: rotate(connection, name, credential.sha256, grace_s, by),
+    )
+    _show(credential, f"the old key of {name} is valid for {grace} more" if grace_s
+          else f"the old key of {name} opens nothing any more")  # fmt: skip
+
+
+@click.command("new")
+@click.option("--name", default="client", show_default=True, callback=_check_names,
+              help="Who holds it; stands in logs.")  # fmt: skip
+@click.option("--deployment", "deployments", multiple=True, default=("desk",), show_default=True,
+              callback=_check_names, help="What it opens; may be given several times.")  # fmt: skip
+def _mint_lines(name: str, deployments: tuple[str, ...]) -> None:
+    """Mint a key and print it with lines for the configuration: `key new --yaml`."""
+    _print_lines(name, deployments, mint())
+
+
+#: What the command was called before a token was a model's; it stored nothing.
+token = click.Group("token", {"new": _mint_lines}, hidden=True, help="The old name of `key`.")
+
+key.add_command(list_keys)
+key.add_command(audit)
+
+
+def _print_lines(name: str, deployments: tuple[str, ...], credential: Credential) -> None:
+    _show(credential, "in the configuration, under keys:")
     beside = not sys.stdout.isatty()
     click.echo(key_lines(name, credential, deployments), nl=False, err=beside)
 
 
-#: What the command was called before a token was a model's.
-token = click.Group(
-    "token", dict(key.commands), hidden=True, help=key.help, epilog="The old name of `key`."
-)
+def _show(credential: Credential, more: str) -> None:
+    click.echo("the key, shown only this once:", err=True)
+    click.echo(credential.key)
+    click.echo(more, err=True)
+
+
+def _read(file: Path) -> Config | None:
+    """None where there is none and none was asked for."""
+    if not file.exists() and str(file) == DEFAULT_FILE:
+        return None
+    try:
+        return read_config(file).config
+    except ConfigError as error:
+        fail(error)
+
+
+def _choose(config: Config | None) -> tuple[str, ...]:
+    names = list(config.deployments) if config is not None else []
+    if config is not None and config.default_deployment is not None:
+        names = [config.default_deployment]
+    if len(names) == 1:
+        return tuple(names)
+    known = f"; choose from {', '.join(names[:10])}" if names else ""
+    return fail(f"--deployment is missing: which one is it to open?{known}")
+
+
+def _check_deployments(config: Config | None, names: tuple[str, ...]) -> None:
+    for name in names if config is not None else ():
+        if config is not None and name not in config.deployments:
+            meant = nearest(name, config.deployments)
+            remedy = f"did you mean {meant}?" if meant else ", ".join(list(config.deployments)[:10])
+            fail(f"--deployment: the configuration has no deployment {name}; {remedy}")

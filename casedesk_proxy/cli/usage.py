@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import sqlite3
 import time
@@ -19,20 +18,16 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
-from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail
-from casedesk_proxy.cli.serve import DEFAULT_FILE, ENVIRONMENT
+from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.units import parse_duration
-from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.ledger.query import DIMENSIONS, SUMS, Query, read_usage
-from casedesk_proxy.store.file import FILE_NAME, find_directory, open_reader
+from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.schema import StoreError
 
 __all__ = ["usage"]
 
 _BAR_CHARS = 24
-#: Of a service under systemd; whoever asks has none of its environment.
-_SERVICE_STATE = Path("/var/lib/casedesk-proxy")
 _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?")
 
 
@@ -69,15 +64,7 @@ class _Dimensions(click.ParamType[tuple[str, ...]]):
 
 
 @click.command()
-@click.option(
-    "--config", "file", envvar=ENVIRONMENT, default=DEFAULT_FILE, show_default=True,
-    show_envvar=True, type=click.Path(readable=False, path_type=Path),
-    help="The configuration that names the state directory.",
-)  # fmt: skip
-@click.option(
-    "--state", type=click.Path(readable=False, path_type=Path), metavar="FILE",
-    help="The state file itself, or its directory, instead.",
-)  # fmt: skip
+@state_options
 @click.option("--by", type=_Dimensions(), default="key", show_default=True, metavar="NAME,…",
               help=f"Group by: {', '.join(DIMENSIONS)}. Times are UTC's.")  # fmt: skip
 @click.option("--since", type=_When(), default=0.0, metavar="WHEN",
@@ -95,7 +82,7 @@ def usage(
     Whether the proxy runs makes no difference. Exit code 0 when there is something to show, 1 when
     there is nothing, 2 when the ledger cannot be read.
     """
-    path = _find(file, state)
+    path = find_state_file(file, state)
     try:
         with open_reader(path) as connection:
             groups = read_usage(connection, Query(by, since, until, key))
@@ -110,24 +97,6 @@ def usage(
     else:
         click.echo("nothing was used in that time")
     raise click.exceptions.Exit(0 if groups else 1)
-
-
-def _find(file: Path, state: Path | None) -> Path:
-    if state is not None:
-        return state / FILE_NAME if state.is_dir() else state
-    configured = None
-    if file.exists() or str(file) != DEFAULT_FILE:
-        try:
-            configured = read_config(file).config.server.state_directory
-        except ConfigError as error:
-            fail(error)
-    service = _SERVICE_STATE / FILE_NAME
-    if configured is None and "STATE_DIRECTORY" not in os.environ and os.access(service, os.R_OK):
-        return service
-    directory = find_directory(configured, os.environ)
-    if directory is None:
-        fail("$HOME is not set; name the state file with --state")
-    return directory / FILE_NAME
 
 
 def _as_csv(by: tuple[str, ...], groups: list[dict[str, Any]]) -> str:

@@ -256,6 +256,8 @@ class Key(Section):
     name: Name = setting("Who holds it; stands in logs.")
     sha256: Sha256 = setting("SHA-256 of the key, 64 hexadecimal digits.")
     deployments: tuple[StrictStr, ...] = setting("Names of the deployments that it opens.")
+    admin: Switch = setting("It may use the administration's API, which manages keys.", False)
+    note: Annotated[StrictStr, Field(max_length=200)] = setting("What people should know.", "")
 
 
 class Config(Section):

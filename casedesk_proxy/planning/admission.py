@@ -64,15 +64,16 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
         return BaseUrl(call)
     query = head.target.partition("?")[2]
     credential = find_credential(head.headers, query)
-    known = snapshot.keys.match(credential) if credential else None
+    known = snapshot.find_principal(credential) if credential else None
     name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
     deployment = snapshot.deployments.get(name)
     principal = authorise(
         known,
         credential,
         name,
-        find_access(deployment.auth if deployment else None, any_keys=bool(snapshot.keys)),
+        find_access(deployment.auth if deployment else None, any_keys=snapshot.any_keys),
         sent="" if credential else describe_sent(head.headers, query),
+        ended=snapshot.stored_keys.explain(credential) if credential and known is None else "",
         open_to_all=snapshot.open_to_all,
     )
     assert deployment is not None, "authorise refuses names that no deployment has"
@@ -97,7 +98,7 @@ def read_facts(head: RequestHead) -> CallFacts:
 def has_key(snapshot: Snapshot, head: RequestHead) -> bool:
     """Whether the caller has a valid key, whatever is refused. Raises nothing."""
     credential = find_credential(head.headers, head.target.partition("?")[2])
-    return credential is not None and snapshot.keys.match(credential) is not None
+    return credential is not None and snapshot.find_principal(credential) is not None
 
 
 def _require_plain(headers: RawHeaders) -> None:

@@ -37,7 +37,9 @@ from casedesk_proxy.server.runtime import (
     compile_runtime,
     first_runtime,
     relocate,
+    with_stored_keys,
 )
+from casedesk_proxy.server.stored_keys import StoredKeys
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.store.writer import StoreWriter
@@ -106,6 +108,9 @@ class Gateway:
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
         recipients = [self.metrics.count, self.key_use.count, *sinks]
+        self.stored_keys = StoredKeys(loop, self.serving, store) if store is not None else None
+        if self.stored_keys is not None:
+            recipients.append(self.stored_keys.last_use.count)
         if store is not None and config.ledger.enabled:
             recipients.append(ledger(store))
         self._handler = Handler(
@@ -169,6 +174,8 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
+        if self.stored_keys is not None:
+            await self.stored_keys.start()
         settings = self.serving.current.config.server
         public = self._listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
@@ -188,6 +195,8 @@ class Gateway:
                 is_forwarded=self.forwarder is not None,
             )  # fmt: skip
             self._spawn(keep, "retention")
+        if self.stored_keys is not None:
+            self._spawn(self.stored_keys.last_use.keep_written(), "last use of keys")
         self._loop_lag.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
@@ -199,7 +208,8 @@ class Gateway:
     def apply(self, runtime: Runtime) -> None:
         """Serve another configuration from the next request on. Exchanges that run keep theirs.
         Nothing here waits or can fail: all that could is in `compile`."""
-        before, self.serving.current = self.serving.current, runtime
+        before = self.serving.current
+        self.serving.current = with_stored_keys(runtime, before.snapshot.stored_keys)
         self._apply(before.snapshot)
         self._spawn(self.metadata.refresh(), "metadata after a reload")
 
@@ -237,6 +247,8 @@ class Gateway:
         self._listeners.close()
         self._cut_streams()
         self._loop_lag.stop()
+        if self.stored_keys is not None:
+            self.stored_keys.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.auth.browsers import Hosts
+from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.server.hosts import own_hosts
 from casedesk_proxy.server.limits import ServerLimits, read_limits
@@ -29,6 +30,7 @@ __all__ = [
     "compile_runtime",
     "first_runtime",
     "relocate",
+    "with_stored_keys",
 ]
 
 
@@ -122,6 +124,11 @@ def relocate(runtime: Runtime, listening: Listening) -> Runtime:
         hosts=own_hosts(server, local=listening.public_is_local),
         admin_hosts=own_hosts(server, local=listening.admin_is_local),
     )
+
+
+def with_stored_keys(runtime: Runtime, keys: KeyTable) -> Runtime:
+    """The same with these keys of the state file."""
+    return replace(runtime, snapshot=replace(runtime.snapshot, stored_keys=keys))
 
 
 class ListenerTls:

@@ -40,6 +40,9 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Who used what is nobody else's business, whatever the umask.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if os.geteuid() == 0:
+        # Made by root for a service that has the directory.
+        os.chown(path, *_owners(path.parent))
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     try:
         check_form(connection)
@@ -53,6 +56,11 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _owners(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid
 
 
 def open_reader(path: Path) -> closing[sqlite3.Connection]:

@@ -41,6 +41,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (day, key, deployment, model)
         ) WITHOUT ROWID""",
     ),
+    (
+        # Keys by their SHA-256 in hex. ``deployments`` is a JSON list, ``limits`` the section of
+        # that name as JSON. Revoked ones (``ended``) stay: the ledger has their names.
+        """CREATE TABLE keys (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, deployments TEXT NOT NULL,
+            note TEXT NOT NULL, admin INTEGER NOT NULL, limits TEXT NOT NULL,
+            created REAL NOT NULL, used REAL, expires REAL, ended REAL,
+            replaced INTEGER NOT NULL DEFAULT 0
+        )""",
+        """CREATE UNIQUE INDEX keys_by_name ON keys (name) WHERE ended IS NULL AND NOT replaced""",
+        # Who did what to which key.
+        """CREATE TABLE key_audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, name TEXT NOT NULL,
+            detail TEXT NOT NULL
+        )""",
+    ),
 )
 
 

@@ -18,13 +18,14 @@ def digest(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
+ALICE = Principal("alice", frozenset({"desk"}))
 TABLE = KeyTable(
     [
-        ("alice", digest("cdp-alice"), ["desk"]),
-        ("bob", digest("cdp-bob").upper(), ("desk", "lab")),
-    ]
+        (digest("cdp-alice"), ALICE),
+        (digest("cdp-bob").upper(), Principal("bob", frozenset({"desk", "lab"}))),
+    ],
+    [(digest("cdp-carol"), "the key was revoked on a Sunday")],
 )
-ALICE = Principal("alice", frozenset({"desk"}))
 
 
 def admit(credential: str | None, deployment: str | None, auth: str | None) -> Principal:
@@ -48,7 +49,7 @@ def test_no_match(wrong: str) -> None:
 
 @given(st.binary(min_size=1, max_size=20).filter(lambda raw: raw == raw.strip()))
 def test_keys_are_compared_as_bytes(raw: bytes) -> None:
-    table = KeyTable([("x", sha256(raw).hexdigest(), ["d"])])
+    table = KeyTable([(sha256(raw).hexdigest(), ALICE)])
     credential = find_credential(((b"x-api-key", raw),), "")
     assert credential is not None
     assert table.match(credential) is not None
@@ -58,12 +59,26 @@ def test_keys_are_compared_as_bytes(raw: bytes) -> None:
 @pytest.mark.parametrize("bad", ["", "00", "zz" * 32, digest("x") + "00"])
 def test_bad_digest(bad: str) -> None:
     with pytest.raises(ValueError, match="64 hex digits"):
-        KeyTable([("x", bad, [])])
+        KeyTable([(bad, ALICE)])
 
 
 def test_the_first_of_equal_digests_counts() -> None:
-    table = KeyTable([("a", digest("t"), ["x"]), ("b", digest("t"), ["y"])])
-    assert table.match("t") == Principal("a", frozenset({"x"}))
+    table = KeyTable([(digest("t"), ALICE), (digest("t"), Principal("b", frozenset({"y"})))])
+    assert table.match("t") == ALICE
+
+
+def test_a_table_tells_who_is_in_it_and_what_became_of_others() -> None:
+    assert TABLE.names == {"alice", "bob"}
+    assert [one.name for one in TABLE.principals] == ["alice", "bob"]
+    assert TABLE.match("cdp-carol") is None
+    assert TABLE.explain("cdp-carol") == "the key was revoked on a Sunday"
+    assert TABLE.explain("cdp-alice") == TABLE.explain("cdp-dave") == ""
+
+
+def test_who_has_an_old_key_is_told_of_its_end() -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        authorise(None, "cdp-carol", "desk", Access.KEY, ended=TABLE.explain("cdp-carol"))
+    assert caught.value.message.startswith("the key was revoked on a Sunday; ")
 
 
 @pytest.mark.parametrize("credential", [None, "", "not-needed", "cdp-alice"])

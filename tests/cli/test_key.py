@@ -5,17 +5,32 @@ import os
 import pty
 import re
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from casedesk_proxy.cli import main
-from tests.cli.command import COMMAND
+from casedesk_proxy.keystore.rows import read_audit, read_keys
+from casedesk_proxy.keystore.table import make_table
+from casedesk_proxy.store.file import FILE_NAME, open_reader
+from tests.cli.command import COMMAND, invoke
 
 
 def test_it_prints_a_key_and_the_lines_to_paste() -> None:
-    arguments = ["key", "new", "--name", "alice", "--deployment", "a", "--deployment", "b"]
+    arguments = [
+        "key",
+        "new",
+        "--yaml",
+        "--name",
+        "alice",
+        "--deployment",
+        "a",
+        "--deployment",
+        "b",
+    ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
     # Into a pipe or a file: the key and nothing else, as `KEY=$(…)` needs it.
@@ -37,7 +52,7 @@ def test_a_terminal_gets_both_on_stdout() -> None:
     ours, theirs = pty.openpty()
     try:
         done = subprocess.run(
-            [*COMMAND, "key", "new"],
+            [*COMMAND, "key", "new", "--yaml"],
             stdout=theirs,
             stderr=subprocess.PIPE,
             check=True,
@@ -61,7 +76,100 @@ def test_names_that_no_configuration_takes(option: str) -> None:
     assert result.stdout == ""
 
 
-def test_the_old_command_still_mints() -> None:
-    result = CliRunner().invoke(main, ["token", "new", "--name", "alice"])
-    assert (result.exit_code, result.stdout[:4]) == (0, "cdp-")
-    assert "token" not in CliRunner().invoke(main, ["--help"]).stdout
+def test_the_old_command_still_mints_and_stores_nothing(tmp_path: Path) -> None:
+    shown = invoke("token", "new", "--name", "alice", cwd=tmp_path, HOME=str(tmp_path))
+    assert (shown.returncode, shown.stdout[:4]) == (0, "cdp-")
+    assert "name: alice" in shown.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert "\n  token" not in CliRunner().invoke(main, ["--help"]).stdout
+
+
+CONFIG = """
+server: {state_directory: STATE}
+default_deployment: desk
+nodes: {a: {url: "http://a"}}
+deployments: {desk: {nodes: [a]}, lab: {nodes: [a]}}
+keys: [{name: alice, sha256: "HASH", deployments: [desk]}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "c.yaml"
+    text = CONFIG.replace("STATE", str(tmp_path / "state")).replace("HASH", "ab" * 32)
+    file.write_text(text)
+    return file
+
+
+def opened(config: Path, secret: str) -> set[str] | None:
+    """What a key opens now; None: it is not valid."""
+    with open_reader(config.parent / "state" / FILE_NAME) as connection:
+        found = make_table(read_keys(connection), time.time()).match(secret.strip())
+    return None if found is None or found.deployments is None else set(found.deployments)
+
+
+def test_a_key_from_its_making_to_its_end(config: Path) -> None:
+    where = ("--config", config)
+    made = invoke("key", "new", "--name", "bob", *where)
+    assert (made.returncode, opened(config, made.stdout)) == (0, {"desk"}), made.stderr
+    assert made.stdout.strip() not in made.stderr
+    rotated = invoke("key", "rotate", "bob", "--grace", "1d", *where)
+    assert opened(config, made.stdout) == opened(config, rotated.stdout) == {"desk"}
+    assert "the old key of bob is valid for 1d more" in rotated.stderr
+    assert invoke("key", "expire", "bob", "now", *where).stdout == "bob expires: now\n"
+    assert (opened(config, made.stdout), opened(config, rotated.stdout)) == ({"desk"}, None)
+    assert invoke("key", "expire", "bob", "never", *where).stdout == "bob does not expire\n"
+    assert opened(config, rotated.stdout) == {"desk"}
+    assert invoke("key", "revoke", "bob", *where).stdout == "revoked: bob\n"
+    assert (opened(config, made.stdout), opened(config, rotated.stdout)) == (None, None)
+    with open_reader(config.parent / "state" / FILE_NAME) as connection:
+        done = [(one.action, one.actor.split(",")[0]) for one in read_audit(connection, 9)]
+    order = ("revoke", "expire", "expire", "rotate", "new")
+    assert done == [(action, "command line") for action in order]
+
+
+def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
+    made = invoke("key", "new", "--name", "root", "--admin", "--config", config)
+    assert (made.returncode, opened(config, made.stdout)) == (0, set())
+    assert "root opens no deployment" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("new",), "--name is missing"),
+        (("new", "--name", "alice"), "the configuration has a key alice, which would win"),
+        (("new", "--name", "b", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
+        (("new", "--name", "b", "--deployment", "x1"), "no deployment x1; desk, lab"),
+        (("new", "--name", "b", "--expires", "soon"), "expires: is no time; write 30d"),
+        (("revoke", "nobody"), "name: the state file has no such key"),
+        (("rotate", "nobody"), "name: the state file has no such key"),
+        (("expire", "nobody", "soon"), "WHEN: is no time; write 30d"),
+        (("rotate", "nobody", "--grace", "x"), "'x' "),
+    ],
+)
+def test_what_goes_wrong(config: Path, arguments: tuple[str, ...], told: str) -> None:
+    shown = invoke("key", *arguments, "--config", config)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert told in " ".join(shown.stderr.split())
+
+
+def test_all_of_several_names_or_none(config: Path) -> None:
+    made = invoke("key", "new", "--name", "bob", "--config", config)
+    assert invoke("key", "revoke", "bob", "nobody", "--config", config).returncode == 2
+    assert opened(config, made.stdout) == {"desk"}
+
+
+def test_without_a_configuration_the_deployment_has_to_be_named(tmp_path: Path) -> None:
+    shown = invoke("key", "new", "--name", "bob", "--state", tmp_path, cwd=tmp_path)
+    assert "--deployment is missing: which one is it to open?" in shown.stderr
+    named = ("--deployment", "desk", "--state", tmp_path)
+    assert invoke("key", "new", "--name", "bob", *named, cwd=tmp_path).returncode == 0
+
+
+def test_a_choice_of_deployments_is_told(config: Path) -> None:
+    config.write_text(config.read_text().replace("default_deployment: desk\n", ""))
+    shown = invoke("key", "new", "--name", "bob", "--config", config)
+    assert "which one is it to open?; choose from desk, lab" in shown.stderr
+    config.write_text("nodes: 3")
+    assert invoke("key", "new", "--name", "bob", "--config", config).returncode == 2

@@ -29,7 +29,7 @@ def _prepare_find() -> Work:
 def _prepare_match() -> Work:
     keys = [f"cdp-{number:032}" for number in range(_KEYS)]
     table = KeyTable(
-        (f"t{number}", sha256(key.encode()).hexdigest(), ["desk"])
+        (sha256(key.encode()).hexdigest(), Principal(f"t{number}", frozenset({"desk"})))
         for number, key in enumerate(keys)
     )
     guesses = [*keys[::25], "not-a-key"]

@@ -1,0 +1,91 @@
+"""``key list`` and ``key audit``: which keys there are, and who did what to them."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
+from casedesk_proxy.cli.key_store import look_at_keys
+from casedesk_proxy.cli.state_file import find_state_file, state_options
+from casedesk_proxy.keystore.rows import StoredKey, read_audit, read_keys
+
+__all__ = ["audit", "list_keys"]
+
+_FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table",
+                     show_default=True)  # fmt: skip
+
+
+@click.command("list", short_help="Show the keys of the state file.")
+@click.option("--all", "everything", is_flag=True, help="Revoked ones, too.")
+@_FORM
+@state_options
+def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> None:
+    """Show the keys of the state file; those of the configuration are in `check`."""
+    found = look_at_keys(find_state_file(file, state), read_keys)
+    keys = [one for one in found if everything or one.ended is None]
+    if form == "json":
+        click.echo(json.dumps([describe_key(one) for one in keys], indent=2))
+        return
+    now = time.time()
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "opens", "is", "created", "last used", "expires", "note"):
+        table.add_column(title, overflow="fold")
+    for one in keys:
+        opens = ", ".join([*one.deployments, *(["(admin)"] * one.admin)])
+        cells = (_when(one.created), _when(one.used), _when(one.expires), one.note)
+        table.add_row(*map(Text, (one.name, opens, _state(one, now), *cells)))
+    _print(table if keys else Text("no keys; `casedesk-proxy key new` mints one"))
+
+
+@click.command(short_help="Show who did what to which key.")
+@click.option("--most", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@_FORM
+@state_options
+def audit(most: int, form: str, file: Path, state: Path | None) -> None:
+    """Show who did what to which key, the latest first."""
+    path = find_state_file(file, state)
+    entries = look_at_keys(path, lambda connection: read_audit(connection, most))
+    if form == "json":
+        click.echo(json.dumps([asdict(one) for one in entries], indent=2))
+        return
+    table = Table("when", "who", "did", "to", "more", box=None, pad_edge=False)
+    for one in entries:
+        table.add_row(*map(Text, (_when(one.at), one.actor, one.action, one.name, one.detail)))
+    _print(table)
+
+
+def describe_key(key: StoredKey) -> dict[str, object]:
+    """For programs. The hash is none of their business."""
+    shown = asdict(key)
+    del shown["sha256"]
+    return {**shown, "limits": json.loads(key.limits)}
+
+
+def _state(key: StoredKey, now: float) -> str:
+    if key.ended is not None:
+        return "revoked"
+    if not key.opens(now):
+        return "expired"
+    return "being replaced" if key.replaced else "valid"
+
+
+def _when(time_s: float | None) -> str:
+    if time_s is None:
+        return "-"
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _print(shown: Table | Text) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+    console.print(shown)

@@ -1,0 +1,53 @@
+"""The options by which commands find the state file of a proxy, running or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.serve import DEFAULT_FILE, ENVIRONMENT
+from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.store.file import FILE_NAME, find_directory
+
+__all__ = ["find_state_file", "state_options"]
+
+#: Of a service under systemd; whoever asks has none of its environment.
+_SERVICE_STATE = Path("/var/lib/casedesk-proxy")
+
+
+def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config`` and ``--state``, which the command gets as ``file`` and ``state``."""
+    command = click.option(
+        "--state", type=click.Path(readable=False, path_type=Path), metavar="FILE",
+        help="The state file itself, or its directory, instead.",
+    )(command)  # fmt: skip
+    return click.option(
+        "--config", "file", envvar=ENVIRONMENT, default=DEFAULT_FILE, show_default=True,
+        show_envvar=True, type=click.Path(readable=False, path_type=Path),
+        help="The configuration that names the state directory.",
+    )(command)  # fmt: skip
+
+
+def find_state_file(file: Path, state: Path | None) -> Path:
+    """Where a running proxy with that configuration has it. Ends the command where nobody knows."""
+    if state is not None:
+        return state / FILE_NAME if state.is_dir() else state
+    configured = None
+    if file.exists() or str(file) != DEFAULT_FILE:
+        try:
+            configured = read_config(file).config.server.state_directory
+        except ConfigError as error:
+            fail(error)
+    service = _SERVICE_STATE / FILE_NAME
+    if configured is None and "STATE_DIRECTORY" not in os.environ and os.access(service, os.R_OK):
+        return service
+    directory = find_directory(configured, os.environ)
+    if directory is None:
+        fail("$HOME is not set; name the state file with --state")
+    return directory / FILE_NAME

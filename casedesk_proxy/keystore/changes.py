@@ -1,0 +1,146 @@
+"""What can be done to keys in the state file: each function one step of the caller's transaction.
+
+Every change has a line in the audit table, and raises the version that all instances look at.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+
+from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, make_key
+from casedesk_proxy.terms import record
+
+__all__ = ["MAX_KEYS", "Author", "KeyFault", "expire", "issue", "note_use", "revoke", "rotate"]
+
+#: Keys that were not revoked. Reading as many takes a tenth of a second, in a thread.
+MAX_KEYS = 20_000
+
+
+class KeyFault(Exception):
+    """What is wrong with a change: ``field`` is at fault. ``status`` as HTTP has it: 400 it cannot
+    be, 404 there is no such key, 409 there is one already."""
+
+    def __init__(self, field: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+        self.message = message
+        self.status = status
+
+
+@record
+class Author:
+    """Who makes a change, and when in seconds since 1970."""
+
+    name: str
+    now: float
+
+
+def issue(
+    connection: sqlite3.Connection, key: StoredKey, author: Author, most: int = MAX_KEYS
+) -> None:
+    """A new key, from now on. Raises KeyFault."""
+    (count,) = connection.execute("SELECT count(*) FROM keys WHERE ended IS NULL").fetchone()
+    if count >= most:
+        raise KeyFault("", f"there are {most} keys; revoke some first", 409)
+    if _find(connection, key.name) is not None:
+        raise KeyFault("name", f"there is a key {key.name} already; revoke or rotate it", 409)
+    _insert(connection, replace(key, created=key.created or author.now))
+    _note(connection, author, "new", key.name, _describe(key))
+
+
+def revoke(connection: sqlite3.Connection, name: str, author: Author) -> None:
+    """It opens nothing any more, nor does what it replaced. Raises KeyFault."""
+    _require(connection, name)
+    connection.execute(
+        "UPDATE keys SET ended = ? WHERE name = ? AND ended IS NULL", (author.now, name)
+    )
+    _note(connection, author, "revoke", name, "")
+
+
+def expire(connection: sqlite3.Connection, name: str, when: float | None, author: Author) -> None:
+    """It opens nothing from then on, None: for as long as it is not revoked. Raises KeyFault."""
+    _require(connection, name)
+    connection.execute(
+        "UPDATE keys SET expires = ? WHERE name = ? AND ended IS NULL AND NOT replaced",
+        (when, name),
+    )
+    _note(connection, author, "expire", name, "never" if when is None else f"at {when:.0f}")
+
+
+def rotate(
+    connection: sqlite3.Connection, name: str, sha256: str, grace_s: float, author: Author
+) -> None:
+    """Another key in place of the one of that name, with all that it had. The old one is valid for
+    ``grace_s`` more, but no longer than it would have been; 0: it is revoked. Raises KeyFault."""
+    old = _require(connection, name)
+    until = author.now + grace_s
+    if old.expires is not None:
+        until = min(until, old.expires)
+    # One that was replaced before, and has its own end, is not given more time.
+    if grace_s > 0:
+        change, values = "replaced = 1, expires = ?", (until, name)
+    else:
+        change, values = "ended = ?", (author.now, name)
+    connection.execute(
+        f"UPDATE keys SET {change} WHERE name = ? AND ended IS NULL AND NOT replaced", values
+    )
+    _insert(connection, replace(old, sha256=sha256, created=author.now, used=None))
+    _note(connection, author, "rotate", name, f"the old one is valid for {grace_s:g} s more")
+
+
+def note_use(connection: sqlite3.Connection, used: dict[str, float]) -> None:
+    """When keys were last used, by name. Names of no key here are passed over."""
+    connection.executemany(
+        "UPDATE keys SET used = max(coalesce(used, 0), ?)"
+        " WHERE name = ? AND ended IS NULL AND NOT replaced",
+        [(when, name) for name, when in used.items()],
+    )
+
+
+def _require(connection: sqlite3.Connection, name: str) -> StoredKey:
+    found = _find(connection, name)
+    if found is None:
+        raise KeyFault("name", "the state file has no such key", 404)
+    return found
+
+
+def _find(connection: sqlite3.Connection, name: str) -> StoredKey | None:
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM keys WHERE name = ? AND ended IS NULL AND NOT replaced", (name,)
+    ).fetchone()
+    return None if row is None else make_key(row)
+
+
+def _insert(connection: sqlite3.Connection, key: StoredKey) -> None:
+    values = (
+        key.name, key.sha256, json.dumps(key.deployments), key.note, key.admin, key.limits,
+        key.created, key.used, key.expires,
+    )  # fmt: skip
+    try:
+        connection.execute(
+            "INSERT INTO keys (name, sha256, deployments, note, admin, limits, created, used,"
+            " expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+    except sqlite3.IntegrityError as error:
+        raise KeyFault("sha256", "is that of another key, maybe a revoked one", 409) from error
+
+
+def _describe(key: StoredKey) -> str:
+    parts = [f"deployments {', '.join(key.deployments) or 'none'}", *(["admin"] * key.admin)]
+    return "; ".join(parts)
+
+
+def _note(
+    connection: sqlite3.Connection, author: Author, action: str, name: str, detail: str
+) -> None:
+    connection.execute(
+        "INSERT INTO key_audit (at, actor, action, name, detail) VALUES (?, ?, ?, ?, ?)",
+        (author.now, author.name, action, name, detail),
+    )
+    connection.execute(
+        "INSERT INTO facts VALUES ('keys', '1')"
+        " ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+    )

@@ -1,0 +1,145 @@
+"""Looks at the keys in the state file, so that a change counts on all instances within a second.
+
+In a thread of its own: the loop never waits for the file. A change of the file is found by a number
+in it, and told by one call. What cannot be read leaves the keys as they were.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from casedesk_proxy.auth.keys import KeyTable
+from casedesk_proxy.keystore.rows import StoredKey, read_keys, read_version
+from casedesk_proxy.keystore.table import NO_CHANGE, make_table, next_expiry
+from casedesk_proxy.store.file import open_reader
+from casedesk_proxy.store.schema import StoreError
+
+__all__ = ["KeyWatch"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks. Each is one row of a file that is in memory.
+_LOOK_S = 0.25
+#: Names that one log line has.
+_MAX_LISTED_NAMES = 10
+
+
+class KeyWatch:
+    """``fault``: why the file cannot be read now; empty while it can."""
+
+    def __init__(
+        self,
+        path: Path,
+        publish: Callable[[KeyTable], None],
+        *,
+        now: Callable[[], float] = time.time,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        """``publish`` is called in the thread that looks, with each new table. ``now``: seconds
+        since 1970."""
+        self.fault = ""
+        self._path = path
+        self._publish = publish
+        self._now = now
+        self._look_s = look_s
+        self._file = ExitStack()
+        self._connection: sqlite3.Connection | None = None
+        #: The file's identity, and the version of its keys; none at first.
+        self._seen: tuple[object, int] | None = None
+        self._keys: list[StoredKey] = []
+        self._last, self._expiry = 0.0, NO_CHANGE
+        self._stop = threading.Event()
+        #: Set once there was a first look, whatever it found.
+        self.looked = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
+
+    def start(self) -> None:
+        """Look from then on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Does not wait for the thread, which may hang in a file."""
+        self._stop.set()
+
+    def look(self) -> bool:
+        """Once, and tells whether a table was published. From one thread."""
+        try:
+            found = self._read()
+        except (StoreError, sqlite3.Error, OSError, ValueError) as error:
+            self._close()
+            if str(error) != self.fault:
+                log.error("keys in %s cannot be read: %s; those known stay", self._path, error)
+            self.fault = str(error)
+            found = None
+        now = self._now()
+        if found is None and self._last <= now < self._expiry:
+            self._last = now
+            return False
+        if found is not None:
+            self._log_names(found)
+            self._keys = found
+        self._last, self._expiry = now, next_expiry(self._keys, now)
+        self._publish(make_table(self._keys, now))
+        return True
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.look()
+            self.looked.set()
+            self._stop.wait(self._look_s)
+        self._close()
+
+    def _read(self) -> list[StoredKey] | None:
+        """None: nothing has changed."""
+        found = os.stat(self._path)
+        identity = found.st_dev, found.st_ino
+        if self._connection is None or self._seen is None or self._seen[0] != identity:
+            self._close()
+            self._connection = self._file.enter_context(open_reader(self._path))
+        connection = self._connection
+        version = read_version(connection)
+        self.fault = ""
+        if self._seen == (identity, version):
+            return None
+        # One transaction, so that version and keys belong together.
+        connection.execute("BEGIN")
+        try:
+            version, keys = read_version(connection), read_keys(connection)
+        finally:
+            connection.execute("ROLLBACK")
+        self._seen = identity, version
+        return keys
+
+    def _log_names(self, found: list[StoredKey]) -> None:
+        """Names only, and not those of the first look."""
+        if not self._last:
+            return
+        old, new = ({one.sha256: one for one in keys} for keys in (self._keys, found))
+        changed = sorted(
+            {one.name for digest, one in new.items() if _differs(one, old.get(digest))}
+            | {one.name for digest, one in old.items() if digest not in new}
+        )
+        more = (
+            f" and {len(changed) - _MAX_LISTED_NAMES} more"
+            if len(changed) > _MAX_LISTED_NAMES
+            else ""
+        )
+        if changed:
+            log.info(
+                "keys changed in the state file: %s%s", ", ".join(changed[:_MAX_LISTED_NAMES]), more
+            )
+
+    def _close(self) -> None:
+        self._file.close()
+        self._connection = None
+
+
+def _differs(one: StoredKey, other: StoredKey | None) -> bool:
+    return other is None or (one.expires, one.ended) != (other.expires, other.ended)

@@ -1,0 +1,81 @@
+"""Keys that people describe, and what they are told of slips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.keystore.changes import KeyFault
+from casedesk_proxy.keystore.draft import draft_key, parse_when
+from tests.keystore.keys import NOON, digest, made
+
+GOOD: dict[str, Any] = {"name": "alice", "sha256": digest("alice"), "deployments": ["d"]}
+
+
+def test_a_whole_key() -> None:
+    fields = {**GOOD, "note": "n", "admin": True, "expires": "1d", "deployments": ["d", "e", "d"]}
+    wanted = made("alice", deployments=("d", "e"), note="n", admin=True, expires=NOON + 86400)
+    assert draft_key(fields, NOON) == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "a b"}, "name: is not a name: "),
+        ({"name": None}, "name: is empty, but text is wanted; "),
+        ({"name": "x" * 200}, "name: "),
+        ({"sha256": "cdp-hush"}, "sha256: is a key itself"),
+        ({"deployments": "d"}, "deployments: is text, but a list is wanted; write [d]"),
+        ({"deployments": ["d", 3]}, "deployments[1]: is a number, but text is wanted; "),
+        ({"admin": "yes"}, "admin: is neither true nor false"),
+        ({"note": "x" * 201}, "note: "),
+        ({"nam": "x"}, "nam: unknown setting; did you mean name?"),
+        ({"expires": True}, "expires: is no time; write 30d, "),
+        ({"expires": [1]}, "expires: is no time; "),
+    ],
+)
+def test_slips(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(KeyFault) as caught:
+        draft_key({**GOOD, **change}, NOON)
+    assert str(caught.value).startswith(told)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "when"),
+    [
+        (None, None), ("never", None), ("now", NOON), ("30s", NOON + 30), (NOON + 1, NOON + 1),
+        ("2026-11-29", NOON - 43200), ("2026-11-29T12:00:10", NOON + 10),
+        ("2026-11-29T13:00+01:00", NOON),
+    ],
+)  # fmt: skip
+def test_times(value: object, when: float | None) -> None:
+    assert parse_when(value, NOON) == when
+
+
+@pytest.mark.parametrize("value", ["", "soon", "9999-99-99", float("nan"), float("inf"), -1, 0])
+def test_what_is_no_time(value: object) -> None:
+    with pytest.raises(KeyFault):
+        parse_when(value, NOON)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "sha256", "deployments", "note", "admin", "expires", "x"]),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=5,
+        ),
+    )
+)
+def test_whatever_is_sent_is_a_key_or_a_fault(fields: dict[str, Any]) -> None:
+    faults = []
+    try:
+        assert draft_key(fields, NOON).name == fields["name"]
+    except KeyFault as fault:
+        faults.append(fault)
+    assert all(one.field and len(one.message) < 500 for one in faults)
