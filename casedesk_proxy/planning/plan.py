@@ -38,6 +38,7 @@ from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, r
 from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.surfaces.forms import name_model, read_form
 from casedesk_proxy.surfaces.parameters import change_body
+from casedesk_proxy.surfaces.unserved_paths import POSTED
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
@@ -50,12 +51,7 @@ _PATHS = {
     Action.COMPLETE: "/v1/completions",
     Action.EMBEDDINGS: "/v1/embeddings",
     Action.RESPOND: "/v1/responses",
-    Action.OLLAMA_CHAT: "/api/chat",
-    Action.OLLAMA_GENERATE: "/api/generate",
-    Action.OLLAMA_EMBED: "/api/embed",
-    Action.OLLAMA_EMBEDDINGS: "/api/embeddings",
-    Action.SHOW_MODEL: "/api/show",
-}
+} | {action: f"/{path}" for path, action in POSTED[Dialect.OLLAMA].items()}
 _NOT_TRANSPOSED = Transposition()
 #: Characters of a model name that Google's own clients leave as they are in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
