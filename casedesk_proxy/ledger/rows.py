@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from casedesk_proxy.replying.record import ExchangeRecord
@@ -12,30 +13,33 @@ from casedesk_proxy.telemetry.accesslog import Sink
 
 __all__ = ["COLUMNS", "EXCHANGE", "exchange_row", "ledger"]
 
-#: In the order of a row.
-COLUMNS = (
-    *("request", "ended", "key", "deployment", "surface", "action", "asked", "model", "node"),
-    *("status", "ending", "code", "prompt", "output", "cached", "thoughts", "estimated"),
-    *("first_byte", "duration", "queued"),
+#: In the order of a row: first what an exchange has as it is, then what is made of it.
+_TAKEN = {
+    "request": "request_id", "key": "key", "deployment": "deployment", "surface": "surface",
+    "action": "action", "asked": "asked", "model": "model", "node": "node", "status": "status",
+    "ending": "terminal._value_", "code": "code", "prompt": "usage.prompt",
+    "output": "usage.output", "cached": "usage.cached", "thoughts": "usage.thoughts",
+    "queued": "queued", "duration": "ended", "first_byte": "first_byte",
+}  # fmt: skip
+COLUMNS = (*_TAKEN, "ended", "estimated")
+#: An exchange's times are a monotonic clock's; spans are made by SQLite. All of it in C: a row is
+#: made for each exchange.
+_take = attrgetter(*_TAKEN.values(), "started")
+_PLACES = ", ".join(
+    f"?{number} - ?{len(_TAKEN) + 1}" if name in ("duration", "first_byte") else f"?{number}"
+    for number, name in enumerate(_TAKEN, 1)
 )
 
 
 def exchange_row(item: tuple[float, ExchangeRecord]) -> tuple[Any, ...]:
-    """``item`` is when the exchange ended, in seconds since 1970, and what it came to. Spans are
-    seconds, counts of tokens None where they are not known."""
-    ended, one = item
-    usage, first_byte = one.usage, one.first_byte
-    return (
-        one.request_id, round(ended, 3), one.key, one.deployment, one.surface, one.action,
-        one.asked, one.model, one.node, one.status, one.terminal.value, one.code,
-        usage.prompt, usage.output, usage.cached, usage.thoughts, int(usage.estimated),
-        None if first_byte is None else round(first_byte - one.started, 6),
-        round(one.ended - one.started, 6), round(one.queued, 6),
-    )  # fmt: skip
+    """What `EXCHANGE` has places for. ``item`` is when the exchange ended, in seconds since 1970,
+    and what it came to."""
+    return (*_take(item[1]), item[0], 1 if item[1].usage.estimated else 0)
 
 
 EXCHANGE = Insert(
-    f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})",
+    f"INSERT INTO exchanges ({', '.join(COLUMNS)})"
+    f" VALUES ({_PLACES}, ?{len(_TAKEN) + 2}, ?{len(_TAKEN) + 3})",
     exchange_row,
 )
 

@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds for which rows wait for others to share their transaction.
-_GATHER_S = 0.1
+#: Seconds for which rows wait for others to share their transaction: what is lost where the process
+#: is killed. On a busy server hundreds come in that time, on any other nobody needs the CPU.
+_GATHER_S = 0.02
 #: Seconds until a file that could not be written is tried again.
 _RETRY_S = 1.0
 #: Rows that wait for the file; some hundred bytes each. What comes then is dropped.

@@ -84,13 +84,14 @@ async def test_without_alt_a_stream_is_an_array(desk: Desk) -> None:
     assert "".join(texts) == say("good day")
 
 
+COUNTED = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
 STREAMS = [
     ("/proxy/desk/gemini", "/v1beta/models/{model}:streamGenerateContent?alt=sse", BODY),
     ("/proxy/desk/gemini", "/v1beta/models/{model}:streamGenerateContent", BODY),
     ("/proxy/desk/gemini", "/v1beta/models/{model}:generateContent", BODY),
     ("/proxy/desk/anthropic", "/v1/messages", {**MESSAGES, "stream": True}),
     ("/proxy/desk/anthropic", "/v1/messages", MESSAGES),
-    ("/proxy/desk/openai", "/v1/chat/completions", {**CHAT, "stream": True}),
+    ("/proxy/desk/openai", "/v1/chat/completions", COUNTED),
     ("/proxy/desk/openai", "/v1/chat/completions", CHAT),
 ]
 
@@ -112,6 +113,16 @@ async def test_a_nodes_body_arrives_as_it_was_sent(
     assert relayed.value("x-request-id")
     assert not [name for name, _ in relayed.headers if name.lower().startswith(b"access-control")]
     assert desk.last().body == json.dumps(asked).encode()
+
+
+@pytest.mark.parametrize("model", ["sim", "sim-crumbs", "sim-lumps"])
+async def test_that_a_node_is_asked_for_counts_does_not_show(desk: Desk, model: str) -> None:
+    asked = {**CHAT, "stream": True, "model": model}
+    direct = await ask(desk.node.url, request("/v1/chat/completions", asked))
+    path = "/proxy/desk/openai/v1/chat/completions"
+    relayed = await ask(desk.url, request(path, asked, BEARER))
+    assert relayed.body == direct.body
+    assert json.loads(desk.last().body)["stream_options"] == {"include_usage": True}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE
+from casedesk_proxy.ledger.rows import COLUMNS
 from casedesk_proxy.store.schema import migrate
 
 _ROW: dict[str, Any] = {
@@ -35,4 +35,6 @@ def book() -> Iterator[sqlite3.Connection]:
 
 def enter(connection: sqlite3.Connection, ended: float, **rest: Any) -> None:
     row = {**_ROW, "ended": ended, **rest}
-    connection.execute(EXCHANGE.statement, [row[name] for name in COLUMNS])
+    names, places = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
+    values = [row[name] for name in COLUMNS]
+    connection.execute(f"INSERT INTO exchanges ({names}) VALUES ({places})", values)

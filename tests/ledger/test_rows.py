@@ -25,14 +25,14 @@ WHOLE = ExchangeRecord(
 def enter(outcome: ExchangeRecord) -> dict[str, object]:
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
-    connection.execute(EXCHANGE.statement, exchange_row((1_700_000_000.1234, outcome)))
+    connection.execute(EXCHANGE.statement, exchange_row((1_700_000_000.125, outcome)))
     row = connection.execute("SELECT * FROM exchanges").fetchone()
     return dict(zip(COLUMNS, row, strict=True))
 
 
 def test_a_whole_exchange() -> None:
     assert enter(WHOLE) == {
-        "request": "r1", "ended": 1_700_000_000.123, "key": "alice", "deployment": "desk",
+        "request": "r1", "ended": 1_700_000_000.125, "key": "alice", "deployment": "desk",
         "surface": "openai", "action": "chat/completions", "asked": "gpt", "model": "m",
         "node": "gpu0", "status": 200, "ending": "completed", "code": "", "prompt": 5, "output": 7,
         "cached": 2, "thoughts": 1, "estimated": 0, "first_byte": 1.0, "duration": 2.5,
