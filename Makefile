@@ -5,13 +5,14 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-plain test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
+.PHONY: help run test check-codex test-fast test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
 	@echo "make test    install what the tests need, run them all"
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
 	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
+	@echo "make test-tricks those of them that a trick could break, in a minute, as a part of make check"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
@@ -65,6 +66,17 @@ test-fast: $(VENV)/.test
 test-plain: $(VENV)/.test
 	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) tests/server tests/e2e $(PYTEST_FLAGS)
 
+# Those of them that each trick could break: bytes as they stand on the wire, connections that are
+# kept, left or cut, repeated requests, translated streams. For each change; the others now and then.
+TRICKED := tests/e2e/test_tricks.py tests/e2e/test_bytes.py tests/e2e/test_http10.py \
+           tests/e2e/test_leaving.py tests/e2e/test_transposed_examples.py \
+           tests/e2e/test_transposed_broken.py tests/server/test_connection.py \
+           tests/server/test_gateway.py tests/server/test_handover.py \
+           tests/server/test_repeated_requests.py
+
+test-tricks: $(VENV)/.test
+	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) $(TRICKED) $(PYTEST_FLAGS)
+
 # In an environment of its own, kept for the next time.
 OTHER = build/$(notdir $(PYTHON))
 test-python:
@@ -101,8 +113,8 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Every test once.
-check: lint types coverage test-rest
+# Every test once, and those of the tricks without them.
+check: lint types coverage test-rest test-tricks
 
 install:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' systemd/install

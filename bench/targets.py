@@ -62,6 +62,13 @@ def _make_transposed(place: Place) -> Target:
     )
 
 
+def _make_uncorked(place: Place) -> Target:
+    """The proxy with each message written at once: see docs/fastpath.md."""
+    proxy = _make_proxy(place)
+    plain = {**proxy.environment, "CASEDESK_PLAIN": "cork"}
+    return replace(proxy, name="uncorked", environment=plain)
+
+
 def _make_floor(place: Place) -> Target:
     port = free_port()
     return Target(
@@ -76,6 +83,7 @@ def _make_floor(place: Place) -> Target:
 TARGETS: dict[str, Callable[[Place], Target]] = {
     "proxy": _make_proxy,
     "transposed": _make_transposed,
+    "uncorked": _make_uncorked,
     "litellm": make_litellm,
     "portkey": make_portkey,
     "nginx": make_nginx,
