@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["REPLIES", "Recorded", "kind_of", "names", "read_reply"]
+__all__ = ["REPLIES", "Recorded", "cuts", "kind_of", "names", "read_reply"]
 
 REPLIES = Path(__file__).parent.parent / "corpus" / "replies"
 
@@ -70,6 +70,14 @@ def read_reply(name: str) -> Recorded:
     )
     chunks = list(_chunks(rest)) if chunked else [rest]
     return Recorded(int(first.split()[1]), headers, chunks)
+
+
+def cuts(body: bytes, end: int) -> list[int]:
+    """Where a stream may break off: behind each event, at every byte from ``end``, where its finish
+    is told, and at so many places between, inside of lines, that a long one takes no longer."""
+    step = 1 + len(body) // 100
+    events = (found.end() for found in re.finditer(rb"\n\n", body))
+    return sorted({*range(0, len(body), step), *events, *range(end, len(body) + 1)})
 
 
 def _chunks(rest: bytes) -> list[bytes]:

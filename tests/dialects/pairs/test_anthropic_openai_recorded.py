@@ -12,7 +12,7 @@ from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import StreamBroken
 from tests.dialects.anthropic_asking import WEATHER, asking, transposed
 from tests.dialects.pairs.test_anthropic_openai_reply import collected, ending, streamed, told
-from tests.dialects.replies import names, read_reply
+from tests.dialects.replies import cuts, names, read_reply
 
 HELLO = "Hello, this is a tiny test model. It says café 😀 and stops here."
 CALL = ("get_weather", {"city": "Paris"})
@@ -89,8 +89,7 @@ def test_no_cut_looks_finished(name: str) -> None:
     assert finish
     finished = finish.end() - 1
     blocks, reason = wanted(name)
-    step = 1 + len(body) // 500
-    for at in {*range(0, len(body), step), *range(finished - 40, len(body) + 1)}:
+    for at in cuts(body, finished - 40):
         made = [
             transposed(asking(**ANYTHING, stream=stream)).translator for stream in (True, False)
         ]

@@ -27,7 +27,7 @@ from tests.dialects.pairs.test_anthropic_openai_properties import (
 from tests.dialects.pairs.test_anthropic_openai_recorded import STREAMS as RECORDED
 from tests.dialects.pairs.test_anthropic_openai_reply import DONE, chunk, event
 from tests.dialects.pairs.test_anthropic_openai_sdk import check_request
-from tests.dialects.replies import read_reply
+from tests.dialects.replies import cuts, read_reply
 from tests.dialects.responses_asking import (
     FREEFORM,
     MCP,
@@ -238,7 +238,7 @@ def test_no_cut_of_recorded_replies_looks_finished(name: str) -> None:
     body = read_reply(name).body
     finish = max(body.rfind(b'"finish_reason":"'), body.rfind(b'"finish_reason": "'))
     assert finish > 0
-    for at in {*range(0, len(body), 7), *range(finish - 20, len(body))}:
+    for at in cuts(body, finish - 20):
         made = transposed(asking(stream=True)).translator
         out = b""
         try:
