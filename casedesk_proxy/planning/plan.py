@@ -84,7 +84,11 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
-    body = _read(snapshot, deployment, ask)
+    if ask.form is None:
+        check_items(ask.raw, snapshot.body_items)
+        body = read_body(call, ask.raw, lambda: _offered(snapshot, deployment, ask))
+    else:
+        body = read_form(ask.form, lambda: _offered(snapshot, deployment, ask))
     asked = call.model or body.model or ""
     known = ask.placements.under(ask.reported, ask.nodes)
     place = known.get(asked)
@@ -117,16 +121,6 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         dropped=made.dropped,
         makes_kept=call.action is Action.RESPOND and body.value.get("store") is not False,
     )
-
-
-def _read(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> RequestBody:
-    def offer() -> tuple[str, ...]:
-        return _offered(snapshot, deployment, ask)
-
-    if ask.form is not None:
-        return read_form(ask.form, offer)
-    check_items(ask.raw, snapshot.body_items)
-    return read_body(ask.call, ask.raw, offer)
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
@@ -211,10 +205,16 @@ def _native_routes(
     ask: PlanInput, body: RequestBody, place: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
     """The nodes that speak the client's own protocol get the client's own request."""
-    raw = _name(ask, body, place.target)
+    raw, target = ask.raw, place.target
+    if (
+        target.model != target.asked
+        or ask.form is not None
+        or is_renamed(ask.call, body.value, target.model)
+    ):
+        raw = _name(ask, body, target)
     translator = None
     if ask.call.surface is Dialect.RESPONSES and has_namespaces(body.value):
-        raw, translator = flatten_namespaces(raw, body, place.target.asked)
+        raw, translator = flatten_namespaces(raw, body, target.asked)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     path = ""
     if place.plain:
@@ -222,7 +222,7 @@ def _native_routes(
     else:
         unknown = any(node.name not in place.head_templates for node in nodes)
     if unknown:
-        path, headers = _target(ask.call, place.target.model), forwarded_headers(ask.headers)
+        path, headers = _target(ask.call, target.model), forwarded_headers(ask.headers)
     route = Route(
         dialect=ask.call.surface,
         target=path,
@@ -238,12 +238,11 @@ def _native_routes(
 
 
 def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
-    """The body with the name of the node's model."""
+    """The body, which has another name or none, with that of the node's model."""
     may_add = not ask.call.names_no_model
     if ask.form is not None:
         return name_model(ask.raw, ask.form, target.model, may_add=may_add)
-    renamed = target.model != target.asked or is_renamed(ask.call, body.value, target.model)
-    if renamed and (may_add or "model" in body.value):
+    if may_add or "model" in body.value:
         return rename_model(ask.call, ask.raw, body.value, target.model)
     return ask.raw
 
