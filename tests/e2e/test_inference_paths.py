@@ -82,6 +82,22 @@ async def test_a_real_llama_server_answers_as_it_does_directly(
         assert named.status_code == direct.status_code
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_real_llama_server_s_own_completions_are_counted(
+    llama: tuple[RunningGateway, LlamaNode], stream: bool
+) -> None:
+    proxy, _ = llama
+    ended: list[Any] = []
+    proxy.sinks.append(ended.append)
+    async with httpx.AsyncClient(timeout=30) as client:
+        reply = await client.post(f"{proxy.url}/completion", json={**COMPLETION, "stream": stream})
+    assert reply.status_code == 200
+    while not ended:
+        await asyncio.sleep(0)
+    assert ended[0].usage.prompt > 0
+    assert ended[0].usage.output == 4
+
+
 @pytest.mark.parametrize("path", ["/slots/0?action=erase", "/props", "/lora-adapters", "/sleep"])
 async def test_a_real_llama_server_is_not_administered(
     llama: tuple[RunningGateway, LlamaNode], path: str

@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -82,7 +84,7 @@ async def staged(
         config = {
             "server": {"access_log": False, **(server or {})},
             "default_deployment": "d",
-            "nodes": {n: {"url": one.url, **known} for n, one in zip(names, nodes, strict=True)},
+            "nodes": {n: {"url": one.url} | known for n, one in zip(names, nodes, strict=True)},
             "deployments": {
                 "d": {
                     "nodes": names, "auth": "none", "policy": "ordered",
@@ -437,3 +439,45 @@ async def test_the_service_s_end_breaks_an_upload_off() -> None:
         await stage.proxy.gateway.stop()
         assert (await client.reply()).status == 503
         await connection.until_gone()
+
+
+class Counting(asyncio.Protocol):
+    """A node that counts what it takes and keeps nothing of it."""
+
+    def __init__(self, total: int) -> None:
+        self._left = total
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        body = data.partition(b"\r\n\r\n")[2] if data.startswith(b"POST ") else data
+        self._left -= len(body)
+        if self._left == 0:
+            self._transport.write(ANSWER)
+
+
+async def test_two_hundred_megabytes_take_no_memory() -> None:
+    begin = field("model", b"m") + FILE
+    total = len(begin) + 200 * MIB + len(END)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Counting(total), "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    piece = b"x" * MIB
+    async with staged(node={"url": url}) as stage, connect(stage.proxy.url) as client:
+        await client.send(head(total), begin, *[piece] * 4)
+        room, before, most = stage.proxy.gateway._public.room, resident(), 0
+        for _ in range(196):
+            await client.send(piece)
+            most = max(most, resident())
+            assert room.held <= 2 * MIB
+        await client.send(END)
+        assert (await client.reply()).status == 200
+        assert stage.ended[0].received == total
+    server.close()
+    assert most - before < 40 * MIB
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
