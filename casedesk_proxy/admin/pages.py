@@ -1,4 +1,4 @@
-"""The admin listener: /healthz, /readyz, /status and /metrics. Never on the public port."""
+"""The admin listener: /healthz, /readyz, /status, /metrics and /keys. Never on the public port."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from casedesk_proxy import __version__, jsonio
+from casedesk_proxy.admin.key_api import key_routes
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.ledger.key_use import KeyUse, Used
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.snapshot import Current
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.metrics import Metrics
@@ -41,6 +43,9 @@ class Served(Protocol):
     store: StoreWriter | None
     forwarder: RowForwarder | None
     key_use: KeyUse
+
+    @property
+    def serving(self) -> Current: ...
 
     @property
     def admin_hosts(self) -> Hosts: ...
@@ -83,7 +88,7 @@ def admin_app(served: Served) -> web.Application:
         return await handler(request)
 
     async def index(request: web.Request) -> web.Response:
-        return web.Response(text="/healthz\n/readyz\n/status\n/metrics\n")
+        return web.Response(text="/healthz\n/readyz\n/status\n/metrics\n/keys\n/key-audit\n")
 
     async def healthz(request: web.Request) -> web.Response:
         return web.Response(text="alive\n")
@@ -108,6 +113,7 @@ def admin_app(served: Served) -> web.Application:
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/status", status)
     app.router.add_get("/metrics", metrics)
+    app.add_routes(key_routes(served))
     return app
 
 

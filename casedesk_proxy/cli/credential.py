@@ -1,34 +1,16 @@
-"""A client's key: made here, printed once, stored by its hash alone."""
+"""A client's key as a configuration has it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import secrets
-from dataclasses import dataclass, field
 
-__all__ = ["PREFIX", "Credential", "key_lines", "mint", "quote"]
+from casedesk_proxy.keystore.credential import Credential
 
-#: Tells people and secret scanners what they have found.
-PREFIX = "cdp-"
+__all__ = ["key_lines", "quote"]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
 _YAML_WORDS = {"yes", "no", "on", "off", "y", "n", "true", "false", "null", "none"}
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    key: str = field(repr=False)
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.key.encode()).hexdigest()
-
-
-def mint() -> Credential:
-    """256 bits from the system's generator: nothing that could be guessed or searched."""
-    return Credential(PREFIX + secrets.token_urlsafe(32))
 
 
 def key_lines(name: str, credential: Credential, deployments: tuple[str, ...]) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.files import write_new
 from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
@@ -20,6 +19,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.node_urls import NodeUrl
 from casedesk_proxy.engines.registry import ENGINES, usual_ports
 from casedesk_proxy.engines.spec import Detected
+from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.detection import detect_engine

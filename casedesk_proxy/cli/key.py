@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from casedesk_proxy.cli.credential import Credential, key_lines, mint
+from casedesk_proxy.cli.credential import key_lines
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.key_lists import audit, list_keys
 from casedesk_proxy.cli.key_store import change_keys
@@ -22,6 +22,7 @@ from casedesk_proxy.config.values import Name
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.keystore.changes import Author, KeyFault, expire, issue, revoke, rotate
+from casedesk_proxy.keystore.credential import Credential, mint
 from casedesk_proxy.keystore.draft import draft_key, parse_when
 
 __all__ = ["key", "token"]

@@ -16,7 +16,7 @@ from rich.text import Text
 from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
 from casedesk_proxy.cli.key_store import look_at_keys
 from casedesk_proxy.cli.state_file import find_state_file, state_options
-from casedesk_proxy.keystore.rows import StoredKey, read_audit, read_keys
+from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
 
 __all__ = ["audit", "list_keys"]
 
@@ -61,13 +61,6 @@ def audit(most: int, form: str, file: Path, state: Path | None) -> None:
     for one in entries:
         table.add_row(*map(Text, (_when(one.at), one.actor, one.action, one.name, one.detail)))
     _print(table)
-
-
-def describe_key(key: StoredKey) -> dict[str, object]:
-    """For programs. The hash is none of their business."""
-    shown = asdict(key)
-    del shown["sha256"]
-    return {**shown, "limits": json.loads(key.limits)}
 
 
 def _state(key: StoredKey, now: float) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from casedesk_proxy.cli.credential import Credential, key_lines, quote
+from casedesk_proxy.cli.credential import key_lines, quote
 from casedesk_proxy.config.values import is_model_name
 from casedesk_proxy.engines.spec import Detected
+from casedesk_proxy.keystore.credential import Credential
 from casedesk_proxy.terms import ModelInfo
 
 __all__ = ["DEPLOYMENT", "HOLDER", "Found", "model_names", "name_nodes", "starter_config"]

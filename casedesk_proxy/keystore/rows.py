@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from casedesk_proxy.terms import record
@@ -13,6 +14,7 @@ __all__ = [
     "COLUMNS",
     "AuditEntry",
     "StoredKey",
+    "describe_key",
     "make_key",
     "read_audit",
     "read_keys",
@@ -89,6 +91,13 @@ def make_key(row: tuple[Any, ...]) -> StoredKey:
         name, digest, tuple(json.loads(deployments)), note, bool(admin), limits, created, used,
         expires, ended, bool(replaced),
     )  # fmt: skip
+
+
+def describe_key(key: StoredKey) -> dict[str, object]:
+    """For programs. The hash is none of their business."""
+    shown = asdict(key)
+    del shown["sha256"]
+    return {**shown, "limits": json.loads(key.limits)}
 
 
 def _read(connection: sqlite3.Connection, which: str) -> Iterator[StoredKey]:

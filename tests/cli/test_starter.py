@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.starter import Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
@@ -10,6 +9,7 @@ from casedesk_proxy.engines.ollama import SPEC as OLLAMA
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.engines.tgi import SPEC as TGI
 from casedesk_proxy.engines.vllm import SPEC as VLLM
+from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.terms import Dialect, ModelInfo
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)

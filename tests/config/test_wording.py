@@ -109,8 +109,8 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "speaks: [opnai]",
-            "nodes.a.speaks[0]: must be one of gemini, anthropic, openai, responses; did you mean"
-            " openai?",
+            "nodes.a.speaks[0]: must be one of gemini, anthropic, openai, responses, ollama;"
+            " did you mean openai?",
         ),
         (
             "nodes",

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.keystore.changes import Author, revoke
-from casedesk_proxy.keystore.rows import StoredKey, make_key, read_audit, read_keys, read_version
+from casedesk_proxy.keystore.rows import (
+    StoredKey,
+    describe_key,
+    make_key,
+    read_audit,
+    read_keys,
+    read_version,
+)
 from casedesk_proxy.store.file import FILE_NAME
 from tests.keystore.keys import NOON, changing, digest, enter, made
 
@@ -16,6 +23,12 @@ def test_a_file_without_keys(tmp_path: Path) -> None:
     with changing(tmp_path / FILE_NAME) as connection:
         assert (read_version(connection), read_keys(connection)) == (0, [])
         assert read_audit(connection, 9) == []
+
+
+def test_for_programs_a_key_has_no_hash() -> None:
+    shown = describe_key(made("alice", limits='{"parallel": 2}'))
+    assert (shown["name"], shown["limits"]) == ("alice", {"parallel": 2})
+    assert "sha256" not in shown
 
 
 def test_a_row_holds_all_of_a_key() -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from casedesk_proxy.cli.credential import mint
 from casedesk_proxy.cli.starter import name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
+from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer

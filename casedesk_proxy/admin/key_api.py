@@ -1,0 +1,220 @@
+"""Keys over HTTP, for whoever shows an admin key, on the admin listener alone.
+
+    GET    /keys                    all keys of the state file
+    POST   /keys                    {"name", "deployments", "note", "admin", "expires"}: a new one
+    GET    /keys/NAME               one of them
+    DELETE /keys/NAME               revoke it
+    POST   /keys/NAME/expire        {"at"}: 30d, 2027-01-31, now, never or seconds since 1970
+    POST   /keys/NAME/rotate        {"grace"}: another key; the old one is valid for so long
+    GET    /key-audit               who did what, the latest first
+
+A new key is in the reply to its making, and nowhere else. What is wrong is said in JSON,
+``{"error": {"field", "message"}}``. A change is in the file when its reply comes, and counts on all
+instances within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
+from typing import Any, Protocol, TypeVar
+
+from aiohttp import web
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
+from casedesk_proxy.config.units import parse_duration
+from casedesk_proxy.keystore.changes import Author, KeyFault, expire, issue, revoke, rotate
+from casedesk_proxy.keystore.credential import mint
+from casedesk_proxy.keystore.draft import draft_key, parse_when
+from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
+from casedesk_proxy.snapshot import Current, Snapshot
+from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.store.writer import StoreWriter
+
+__all__ = ["Administered", "key_routes"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MAX_BODY_BYTES = 65536
+_MAX_AUDIT_ENTRIES = 1000
+#: Seconds for which a request waits for the state file, whose disk may hang.
+_FILE_WAIT_S = 10.0
+
+Answer = Callable[["_Call"], Awaitable[object]]
+
+
+class Administered(Protocol):
+    """What the API looks at and changes."""
+
+    store: StoreWriter | None
+
+    @property
+    def serving(self) -> Current: ...
+
+
+class _Call:
+    """One request of somebody who may make it."""
+
+    def __init__(self, served: Administered, request: web.Request, author: Author) -> None:
+        self._store = served.store
+        self.snapshot: Snapshot = served.serving.snapshot
+        self.author = author
+        self.name: str = request.match_info.get("name", "")
+        self._request = request
+
+    async def fields(self) -> dict[str, Any]:
+        """The body's. Raises KeyFault."""
+        body = await self._request.content.read(_MAX_BODY_BYTES + 1)
+        while len(body) <= _MAX_BODY_BYTES and not self._request.content.at_eof():
+            body += await self._request.content.read(_MAX_BODY_BYTES)
+        if len(body) > _MAX_BODY_BYTES:
+            raise KeyFault("", f"the body is longer than {_MAX_BODY_BYTES} bytes", 413)
+        try:
+            found = jsonio.loads(body or b"{}")
+        except ValueError as error:
+            raise KeyFault("", f"the body is no JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise KeyFault("", "the body is no JSON object")
+        return found
+
+    async def work(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """In the writer's thread, as one transaction. Raises what ``step`` does, StoreError and
+        TimeoutError."""
+        if self._store is None:
+            raise StoreError("there is no state file; the log says why")
+        return await asyncio.wait_for(asyncio.wrap_future(self._store.perform(step)), _FILE_WAIT_S)
+
+    def note(self, action: str, name: str) -> None:
+        log.info("key %s: %s, by %s", name, action, self.author.name)
+
+
+def key_routes(served: Administered) -> list[web.RouteDef]:
+    def served_by(answer: Answer, status: int = 200) -> Callable[..., Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            return await _handle(served, request, answer, status)
+
+        return handle
+
+    return [
+        web.get("/keys", served_by(_list)),
+        web.post("/keys", served_by(_new, 201)),
+        web.get("/keys/{name}", served_by(_show)),
+        web.delete("/keys/{name}", served_by(_revoke)),
+        web.post("/keys/{name}/expire", served_by(_expire)),
+        web.post("/keys/{name}/rotate", served_by(_rotate, 201)),
+        web.get("/key-audit", served_by(_audit)),
+    ]
+
+
+async def _handle(
+    served: Administered, request: web.Request, answer: Answer, status: int
+) -> web.Response:
+    try:
+        call = _Call(served, request, _find_author(served, request))
+        return _reply(await answer(call), status)
+    except KeyFault as fault:
+        return _refuse(fault.status, fault.message, fault.field)
+    except TimeoutError:
+        return _refuse(503, "the state file does not answer; the change may still be made")
+    except StoreError as error:
+        return _refuse(503, str(error))
+
+
+def _find_author(served: Administered, request: web.Request) -> Author:
+    """Raises KeyFault for whoever shows no admin key."""
+    key = find_credential(request.raw_headers, request.rel_url.raw_query_string)
+    principal = served.serving.snapshot.find_principal(key) if key else None
+    if principal is None:
+        known = "the key is not known" if key else "an admin key is required"
+        raise KeyFault("", f"{known}; send it as {ACCEPTED_FORMS}", 401)
+    if not principal.admin:
+        raise KeyFault("", "this is no admin key", 403)
+    return Author(f"key {principal.name}", time.time())
+
+
+async def _list(call: _Call) -> object:
+    keys = await call.work(read_keys)
+    return {"keys": [describe_key(one) for one in keys if one.ended is None]}
+
+
+async def _show(call: _Call) -> object:
+    for one in await call.work(read_keys):
+        if one.name == call.name and one.ended is None and not one.replaced:
+            return describe_key(one)
+    raise KeyFault("name", "the state file has no such key", 404)
+
+
+async def _new(call: _Call) -> object:
+    fields, credential = await call.fields(), mint()
+    if "sha256" in fields:
+        raise KeyFault("sha256", "the key is made here; `casedesk-proxy key import` takes hashes")
+    given = {"deployments": [], **fields, "sha256": credential.sha256}
+    key = draft_key(given, call.author.now)
+    _check(key, call.snapshot)
+    await call.work(lambda file: issue(file, key, call.author))
+    call.note("new", key.name)
+    made = describe_key(replace(key, created=call.author.now))
+    return {"key": credential.key, **made}
+
+
+async def _revoke(call: _Call) -> object:
+    await call.work(lambda file: revoke(file, call.name, call.author))
+    call.note("revoked", call.name)
+    return {"revoked": call.name}
+
+
+async def _expire(call: _Call) -> object:
+    fields = await call.fields()
+    if set(fields) != {"at"}:
+        raise KeyFault("at", 'is missing, or not alone; write {"at": "30d"}')
+    try:
+        when = parse_when(fields["at"], call.author.now)
+    except KeyFault as fault:
+        raise KeyFault("at", fault.message) from None
+    await call.work(lambda file: expire(file, call.name, when, call.author))
+    call.note("another expiry", call.name)
+    return {"name": call.name, "expires": when}
+
+
+async def _rotate(call: _Call) -> object:
+    fields = await call.fields()
+    if not set(fields) <= {"grace"}:
+        raise KeyFault(sorted(set(fields) - {"grace"})[0], "unknown; only grace may be given")
+    try:
+        grace_s = parse_duration(fields.get("grace", "0s"))
+    except ValueError as error:
+        raise KeyFault("grace", str(error)) from None
+    credential = mint()
+    await call.work(lambda file: rotate(file, call.name, credential.sha256, grace_s, call.author))
+    call.note("rotated", call.name)
+    return {"key": credential.key, "name": call.name, "grace": grace_s}
+
+
+async def _audit(call: _Call) -> object:
+    entries = await call.work(lambda file: read_audit(file, _MAX_AUDIT_ENTRIES))
+    return {"entries": [asdict(one) for one in entries]}
+
+
+def _check(key: StoredKey, snapshot: Snapshot) -> None:
+    for index, name in enumerate(key.deployments):
+        if name not in snapshot.deployments:
+            raise KeyFault(f"deployments[{index}]", "there is no such deployment")
+    if key.name in snapshot.keys.names:
+        raise KeyFault("name", "the configuration has a key of this name, which would win", 409)
+
+
+def _reply(content: object, status: int) -> web.Response:
+    headers = {"Cache-Control": "no-store"}
+    body = jsonio.dumps(content)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+def _refuse(status: int, message: str, field: str = "") -> web.Response:
+    return _reply({"error": {"field": field or None, "message": message}}, status)
