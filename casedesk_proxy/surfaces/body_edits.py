@@ -1,0 +1,191 @@
+"""Changed fields put into the bytes of a JSON body, each in its place.
+
+Where each name stands once in the body, it is found by a search and nothing else is read; else the
+objects that hold the fields are gone through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.surfaces.json_spans import Span, entries, splice, value_behind
+
+__all__ = ["REMOVED", "Changes", "Names", "has_once", "is_same", "write_changes"]
+
+#: Of a field, from the outermost object inwards.
+Names = tuple[str, ...]
+#: New value or REMOVED, and whether the bytes have the field.
+Changes = Mapping[Names, tuple[Any, bool]]
+_Edit = tuple[Span, bytes]
+
+REMOVED = object()
+_ABSENT = object()
+_BLANKS = b" \t\r\n"
+_COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
+
+
+def write_changes(raw: bytes, changes: Changes) -> bytes:
+    """``raw`` with the fields as they are to be."""
+    edits = _quick_edits(raw, changes)
+    if edits is None:
+        edits = []
+        _edit_object(raw, 0, _as_tree(changes), edits)
+    if len(edits) == 1:
+        [((start, end), text)] = edits
+        return raw[:start] + text + raw[end:]
+    edits.sort()
+    return splice(raw, edits)
+
+
+def has_once(raw: bytes, name: str) -> bool:
+    """Whether the name surely stands in the body once, and so the field, too, if it is there."""
+    quoted = _quote(name)
+    at = raw.find(quoted)
+    return at >= 0 and raw.find(quoted, at + 1) < 0 and not _may_hide_names(raw)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """As JSON has it: 1, 1.0 and true are three values."""
+    return type(one) is type(other) and one == other
+
+
+def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
+    """Without a look at anything but the fields themselves; None where one cannot be found so."""
+    if _may_hide_names(raw):
+        return None
+    edits: list[_Edit] = []
+    put_in: dict[int, list[bytes]] = {}
+    for names, (value, present) in changes.items():
+        at = 0
+        for name in names if present else names[:-1]:
+            quoted = _quote(name)
+            at = raw.find(quoted)
+            if at < 0 or raw.find(quoted, at + 1) >= 0:
+                return None
+        if not present:
+            start = value_behind(raw, at)[0] if len(names) > 1 else raw.index(b"{")
+            field = _quote(names[-1]) + b":" + jsonio.dumps(value)
+            put_in.setdefault(start + 1, []).append(field)
+            continue
+        span = value_behind(raw, at)
+        if value is not REMOVED:
+            edits.append((span, jsonio.dumps(value)))
+            continue
+        comma = _COMMA.match(raw, span[1])
+        if comma is None:
+            return None  # The last one takes the comma before it along.
+        edits.append(((at, comma.end()), b""))
+    for start, fields in put_in.items():
+        edits.append(((start, start), b",".join(fields) + _comma_before(raw, start)))
+    return edits
+
+
+def _may_hide_names(raw: bytes) -> bool:
+    """Whether a letter of a name may be written as an escape. One letter alone is found at once."""
+    return b"\\" in raw and b"\\u00" in raw
+
+
+@lru_cache(1024)
+def _quote(name: str) -> bytes:
+    """As it usually stands in a body. Names come from the configuration."""
+    return jsonio.dumps(name)
+
+
+def _comma_before(raw: bytes, at: int) -> bytes:
+    """What has to stand between a new first field and what is at ``at``."""
+    while raw[at] in _BLANKS:
+        at += 1
+    return b"" if raw[at : at + 1] == b"}" else b","
+
+
+def _as_tree(changes: Changes) -> _Tree:
+    tree = _Tree()
+    for names, (value, _) in changes.items():
+        here = tree
+        for name in names[:-1]:
+            here = here.below.setdefault(name, _Tree())
+        here.below[names[-1]] = _Tree(value)
+    return tree
+
+
+class _Tree:
+    """What becomes of a field, and of the fields in it."""
+
+    __slots__ = ("below", "value")
+
+    def __init__(self, value: Any = _ABSENT) -> None:
+        self.below: dict[str, _Tree] = {}
+        self.value = value
+
+    def built(self) -> Any:
+        """The value where the field is missing; REMOVED for none."""
+        if self.value is not _ABSENT:
+            return self.value
+        inner = {name: one.built() for name, one in self.below.items()}
+        kept = {name: value for name, value in inner.items() if value is not REMOVED}
+        return kept or REMOVED
+
+
+class _Field(NamedTuple):
+    """Where a field is: the quote ``before`` its name, and its value's ``start`` and ``end``."""
+
+    name: str
+    before: int
+    start: int
+    end: int
+
+
+def _edit_object(raw: bytes, at: int, tree: _Tree, edits: list[_Edit]) -> None:
+    """For the object that opens at or after ``at``, every field of a name alike."""
+    found = [
+        _Field(_read_name(key), before, start, end) for key, before, start, end in entries(raw, at)
+    ]
+    gone = [_is_removed(tree, one.name) for one in found]
+    missing = dict.fromkeys(tree.below)
+    for name, _, start, end in found:
+        missing.pop(name, None)
+        one = tree.below.get(name)
+        if one is None or one.value is REMOVED:
+            continue
+        if one.value is _ABSENT and raw[start : start + 1] == b"{":
+            _edit_object(raw, start, one, edits)
+            continue
+        new = one.built()
+        if new is not REMOVED and not is_same(jsonio.loads(raw[start:end]), new):
+            edits.append(((start, end), jsonio.dumps(new)))
+    _take_out(found, gone, edits)
+    new_fields = [
+        jsonio.dumps(name) + b":" + jsonio.dumps(value)
+        for name in missing
+        if (value := tree.below[name].built()) is not REMOVED
+    ]
+    if new_fields:
+        start = raw.index(b"{", at) + 1
+        text = b",".join(new_fields) + (b"" if all(gone) else b",")
+        edits.append(((start, start), text))
+
+
+def _read_name(key: bytes) -> str:
+    text: str = jsonio.loads(key) if b"\\" in key else key[1:-1].decode()
+    return text
+
+
+def _is_removed(tree: _Tree, name: str) -> bool:
+    one = tree.below.get(name)
+    return one is not None and one.value is REMOVED
+
+
+def _take_out(found: list[_Field], gone: list[bool], edits: list[_Edit]) -> None:
+    """Each field that is gone, with the comma behind it; behind the last that stays, the comma
+    before it."""
+    last = max((index for index, out in enumerate(gone) if not out), default=-1)
+    for index in range(last):
+        if gone[index]:
+            edits.append(((found[index].before, found[index + 1].before), b""))
+    if found and last < len(found) - 1:
+        start = found[last].end if last >= 0 else found[0].before
+        edits.append(((start, found[-1].end), b""))

@@ -1,0 +1,44 @@
+"""Changes in the bytes alone; with what they were made of, see `test_body_changes`."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.surfaces.body_edits import REMOVED, Changes, has_once, is_same, write_changes
+
+
+@pytest.mark.parametrize(
+    ("raw", "changes", "wanted"),
+    [
+        (b'{"t": 1 , "a":2}', {("t",): (REMOVED, True)}, b'{"a":2}'),
+        (b'{"a":2, "t": 1}', {("t",): (REMOVED, True)}, b'{"a":2}'),
+        (b'{"t":1,"u":2,"a":3}', {("t",): (REMOVED, True), ("u",): (REMOVED, True)}, b'{"a":3}'),
+        (b'{"t":1,"a":3}', {("t",): (REMOVED, True), ("u",): (0, False)}, b'{"u":0,"a":3}'),
+        (b'{"c":{"t":1,"a":3}}', {("c", "t"): (REMOVED, True)}, b'{"c":{"a":3}}'),
+        (b'{"t":1,"a":"t"}', {("t",): (2, True)}, b'{"t":2,"a":"t"}'),
+        (b'{"t":1,"a":{"t":1}}', {("t",): (2, True)}, b'{"t":2,"a":{"t":1}}'),
+        (b'{"c":{},"a":1}', {("c", "t"): (2, False)}, b'{"c":{"t":2},"a":1}'),
+    ],
+)
+def test_written(raw: bytes, changes: Changes, wanted: bytes) -> None:
+    assert write_changes(raw, changes) == wanted
+
+
+@pytest.mark.parametrize(
+    ("raw", "once"),
+    [
+        (b'{"t":1}', True),
+        (b'{"a":1}', False),
+        (b'{"t":1,"t":2}', False),
+        (b'{"t":"\\u0041"}', False),
+        (b'{"t":"\\n"}', True),
+    ],
+)
+def test_a_name_that_stands_once(raw: bytes, once: bool) -> None:
+    assert has_once(raw, "t") is once
+
+
+def test_same() -> None:
+    assert is_same(1, 1)
+    assert not is_same(1, 1.0)
+    assert not is_same(1, True)
