@@ -38,6 +38,19 @@ def test_boundaries(kinds: list[tuple[Opcode, int]], masked: bool, cuts: list[in
 
 
 @pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("size", [0, 5, 125, 126, 70_000])
+def test_one_frame_whole_and_in_two(size: int, masked: bool) -> None:
+    data = frame(Opcode.TEXT, size, masked=masked)
+    for cut in (0, 1, 2, 3, 5, len(data) // 2):
+        follower = FrameFollower()
+        follower.follow(data[:cut])
+        assert follower.at_boundary is (cut == 0 or cut >= len(data))
+        follower.follow(data[cut:])
+        assert follower.at_boundary
+        assert not follower.closed
+
+
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("before", [b"", frame(Opcode.TEXT, 5, masked=False)])
 def test_a_close_is_seen_byte_by_byte_and_whole(before: bytes, masked: bool) -> None:
     data = before + frame(Opcode.CLOSE, 2, masked=masked)
