@@ -32,10 +32,11 @@ def pick_by_affinity(
     key: bytes, open_to: Sequence[NodeState], all_of: Sequence[NodeState]
 ) -> NodeState:
     """One of ``open_to``, which is not empty. Shares are reckoned over ``all_of``."""
-    ranked = sorted(open_to, key=lambda state: score(key, state.name, state.weight), reverse=True)
     weight = sum(state.weight for state in all_of)
     load = sum(state.in_flight for state in all_of) + 1
-    for state in ranked:
-        if state.in_flight + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight):
-            return state
-    return ranked[0]
+    fitting = [
+        state
+        for state in open_to
+        if state.in_flight + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight)
+    ]
+    return max(fitting or open_to, key=lambda state: score(key, state.name, state.weight))
