@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -18,6 +17,7 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
 from tests.fixtures import recorded_nodes
+from tests.fixtures.raw_node import Step, raw_node
 from tests.fixtures.recorded_nodes import RecordedNode, recorded, reply, running
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
@@ -265,18 +265,9 @@ async def test_a_huge_reply_is_not_read(session: aiohttp.ClientSession) -> None:
 
 
 async def test_a_node_that_hangs_is_given_up(session: aiohttp.ClientSession) -> None:
-    arrived = asyncio.Event()
-
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        arrived.set()
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        assert await detect_engine(Inquirer(session, url, answer_timeout_s=0.05)) is None
-    assert arrived.is_set()
+    async with raw_node(Step.WAIT_FOR_CLOSE) as node:
+        assert await detect_engine(Inquirer(session, node.url, answer_timeout_s=0.05)) is None
+        assert node.requests
 
 
 def test_no_repr_shows_the_key() -> None:

@@ -13,6 +13,7 @@ from casedesk_proxy.engines.vllm import SPEC as VLLM_SPEC
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.metadata import Metadata
+from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.fixtures.recorded_nodes import (
     LLAMA,
     LLAMA_MISSING,
@@ -188,15 +189,9 @@ async def test_a_llama_server_is_asked_for_embeddings_of_nothing(embeds: bool) -
 
 
 async def test_a_node_that_hangs_delays_no_other() -> None:
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    deaf = await asyncio.start_server(hang, "127.0.0.1", 0)
-    port = deaf.sockets[0].getsockname()[1]
-    async with running(VLLM, VLLM_MISSING) as vllm, deaf:
+    async with running(VLLM, VLLM_MISSING) as vllm, raw_node() as deaf:
         found = fresh()
-        put(found, snapshot(a=f"url: http://127.0.0.1:{port}", b=f"url: {vllm.url}"))
+        put(found, snapshot(a=f"url: {deaf.url}", b=f"url: {vllm.url}"))
         round_ = asyncio.ensure_future(found.refresh())
         async with asyncio.timeout(2):
             while "b" not in found.reported:
@@ -267,15 +262,12 @@ async def test_nothing_replaces_a_list_that_is_the_same() -> None:
 async def test_the_first_look_is_waited_for_once_and_never_for_long() -> None:
     go_on = asyncio.Event()
 
-    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def slow(connection: NodeConnection) -> None:
         await go_on.wait()
-        writer.close()
 
-    server = await asyncio.start_server(slow, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
+    async with raw_node(play=slow) as node:
         found = fresh()
-        put(found, snapshot(a=f"url: {url}", b="url: http://127.0.0.1:9, models: [m]"))
+        put(found, snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9, models: [m]"))
         await found.first_look(["b"], 60)
         assert found._round is None, "its models are configured"
         await asyncio.wait_for(found.first_look(["a", "b"], 0.01), 5)

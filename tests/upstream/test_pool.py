@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
 from casedesk_proxy.upstream.pool import IDLE_TIMEOUT_S, ConnectionPool
-
-
-class Peer:
-    """A listening node: counts its connections and tells when one closes."""
-
-    def __init__(self) -> None:
-        self.opened = 0
-        self.closed = asyncio.Event()
-        self.writers: list[asyncio.StreamWriter] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.opened += 1
-        self.writers.append(writer)
-        with contextlib.suppress(ConnectionResetError):
-            await reader.read()
-        writer.close()
-        self.closed.set()
+from tests.fixtures.raw_node import RawNode, raw_node
 
 
 @pytest.fixture
@@ -35,19 +18,15 @@ def idle_timeout_s() -> float:
 
 
 @pytest.fixture
-async def peer(idle_timeout_s: float) -> AsyncIterator[tuple[Peer, ConnectionPool]]:
-    peer = Peer()
-    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+async def peer(idle_timeout_s: float) -> AsyncIterator[tuple[RawNode, ConnectionPool]]:
     loop = asyncio.get_running_loop()
-    pool = ConnectionPool(loop, "127.0.0.1", port, None, idle_timeout_s=idle_timeout_s)
-    yield peer, pool
-    pool.close()
-    server.close()
-    await server.wait_closed()
+    async with raw_node() as node:
+        pool = ConnectionPool(loop, "127.0.0.1", node.port, None, idle_timeout_s=idle_timeout_s)
+        yield node, pool
+        pool.close()
 
 
-async def test_the_last_given_back_is_reused_first(peer: tuple[Peer, ConnectionPool]) -> None:
+async def test_the_last_given_back_is_reused_first(peer: tuple[RawNode, ConnectionPool]) -> None:
     _, pool = peer
     first, second = await pool.open(), await pool.open()
     pool.give_back(first, keep_alive=True)
@@ -59,30 +38,28 @@ async def test_the_last_given_back_is_reused_first(peer: tuple[Peer, ConnectionP
     second.abort()
 
 
-async def test_a_node_that_closes_is_not_reused(peer: tuple[Peer, ConnectionPool]) -> None:
+async def test_a_node_that_closes_is_not_reused(peer: tuple[RawNode, ConnectionPool]) -> None:
     node, pool = peer
     connection = await pool.open()
     pool.give_back(connection, keep_alive=True)
-    while not node.writers:
-        await asyncio.sleep(0)
-    node.writers[0].close()
+    (await node.connection()).close()
     while not connection.lost:
         await asyncio.sleep(0)
     assert pool.reuse() is None
 
 
-async def test_a_node_that_says_close_is_closed(peer: tuple[Peer, ConnectionPool]) -> None:
+async def test_a_node_that_says_close_is_closed(peer: tuple[RawNode, ConnectionPool]) -> None:
     node, pool = peer
     pool.give_back(await pool.open(), keep_alive=False)
-    await node.closed.wait()
+    await (await node.connection()).until_gone()
     assert pool.reuse() is None
 
 
 @pytest.mark.parametrize("idle_timeout_s", [0.05])
-async def test_idle_connections_expire(peer: tuple[Peer, ConnectionPool]) -> None:
+async def test_idle_connections_expire(peer: tuple[RawNode, ConnectionPool]) -> None:
     node, pool = peer
     pool.give_back(await pool.open(), keep_alive=True)
-    await node.closed.wait()
+    await (await node.connection()).until_gone()
     assert pool.reuse() is None
 
 
@@ -94,7 +71,7 @@ async def test_nobody_listens() -> None:
 
 @pytest.mark.parametrize("delayed", [True, False])
 async def test_acknowledgements_are_delayed_where_the_node_does_not_wait(
-    peer: tuple[Peer, ConnectionPool], delayed: bool
+    peer: tuple[RawNode, ConnectionPool], delayed: bool
 ) -> None:
     _, pool = peer
     pool._delayed_acks = delayed

@@ -18,6 +18,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
+from tests.fixtures.raw_node import Step, raw_node
 from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 from tests.upstream.specs import InForce, snapshot
 
@@ -207,19 +208,12 @@ async def test_a_node_that_serves_is_not_asked() -> None:
 
 
 async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays() -> None:
-    asked = 0
-
-    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, probing(url, "sglang", hung_after="0", timeout_s=0.02) as state:
+    async with (
+        raw_node() as node,
+        probing(node.url, "sglang", hung_after="0", timeout_s=0.02) as state,
+    ):
         slot = state.take(0.0)
-        await until(lambda: asked >= 5)
+        await until(lambda: len(node.connections) >= 5)
         assert state.breaker.is_closed()
         assert "not answered in time" in state.last_error
         state.release(slot)
@@ -244,26 +238,17 @@ async def test_a_node_that_answers_no_probe_is_hung_until_it_does(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    asked, awake = 0, asyncio.Event()
-
-    async def sleepy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
-        await reader.readuntil(b"\r\n\r\n")
-        await awake.wait()
-        writer.write(OK)
-        writer.close()
-
-    server = await asyncio.start_server(sleepy, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, probing(url, "vllm", hung_after="30ms") as state:
+    async with (
+        raw_node(Step.PAUSE, OK, Step.CLOSE) as node,
+        probing(node.url, "vllm", hung_after="30ms") as state,
+    ):
         await until(lambda: state.hung)
         assert not state.is_healthy(asyncio.get_running_loop().time())
         assert state.breaker.is_closed(), "no request is to try it"
-        assert asked == 1
-        awake.set()
+        (probe,) = node.connections
+        probe.release()
         await until(lambda: not state.hung)
-        assert asked == 1, "the probe that waits is the one that is answered"
+        assert len(node.connections) == 1, "the probe that waits is the one that is answered"
         assert state.is_healthy(asyncio.get_running_loop().time())
     assert [one.partition(":")[0] for one in caplog.messages] == [
         "node a is hung",
@@ -298,14 +283,7 @@ async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
 
 async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
     """It takes connections, so a request may do better: the cool-down is not drawn out."""
-
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, probing(f"http://127.0.0.1:{port}", "vllm") as state:
+    async with raw_node(Step.CLOSE) as node, probing(node.url, "vllm") as state:
         await until(lambda: state.last_error)
         assert "could not reach it" in state.last_error
         assert not state.breaker.is_closed()
