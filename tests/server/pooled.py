@@ -11,8 +11,9 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import WAITS, Waits
+from tests.fixtures import raw_client
 from tests.fixtures.raw_node import Play, RawNode
-from tests.server.gateways import Stage, read_head
+from tests.server.gateways import Stage
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -66,13 +67,16 @@ class PoolStage(Stage):
         return self.seen[count - 1]
 
     async def ask(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        """One request on a connection of its own; the whole reply, as far as it comes."""
-        reader, writer = await self.connect()
-        writer.write(request)
-        status, headers = await read_head(reader)
-        length = headers.get("content-length")
-        body = await (reader.read() if length is None else reader.readexactly(int(length)))
-        return status, headers, body
+        """One request on a connection of its own; the whole reply, as far as it comes. A body
+        without a length is given as it stood on the wire, up to the connection's end."""
+        async with raw_client.connect(self.gateway.urls[0]) as client:
+            client.write(request)
+            head = await client.head()
+            headers = {name.decode().lower(): value.decode() for name, value in head.headers}
+            if head.value("content-length") is not None:
+                return head.status, headers, (await client.reply()).body
+            await client.until_gone()
+            return head.status, headers, bytes(client.received[head.end :])
 
     async def quiet(self) -> None:
         """Until every slot is given back."""

@@ -11,9 +11,10 @@ from typing import Any
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.terms import Control
+from tests.fixtures import raw_client
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.sinks import Sinks
-from tests.server.gateways import read_head, read_raw_chunked, staged
+from tests.server.gateways import staged
 
 __all__ = ["CONFIG", "HI", "Judge", "Table", "table"]
 
@@ -59,24 +60,14 @@ class Table:
         public = int(self.gateway.urls[0].rsplit(":", 1)[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", public)
         self.clients.append(writer)
-        data = json.dumps(body).encode()
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nanthropic-version: 2023-06-01\r\n"
-            f"Content-Length: {len(data)}\r\n\r\n"
-        )
-        writer.write(head.encode() + data)
+        writer.write(_request(path, body))
         return reader
 
     async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
         """Status, what is told to be left out, body."""
-        reader = await self.open(path, body)
-        status, fields = await read_head(reader)
-        if "content-length" in fields:
-            answer = await reader.readexactly(int(fields["content-length"]))
-        else:
-            _, answer = await read_raw_chunked(reader)
-        self.clients[-1].transport.abort()
-        return status, fields.get("x-casedesk-dropped", ""), answer
+        reply = await raw_client.ask(self.gateway.urls[0], _request(path, body))
+        dropped = reply.value("x-casedesk-dropped") or b""
+        return reply.status, dropped.decode("latin-1"), reply.body
 
     async def anthropic(self, **more: Any) -> tuple[int, str, bytes]:
         return await self.ask("/v1/messages", HI | more)
@@ -94,6 +85,10 @@ class Table:
     @property
     def refused(self) -> frozenset[Control]:
         return self.gateway.dispatcher.control_memory.refused.get(("n", "m"), frozenset())
+
+
+def _request(path: str, body: dict[str, Any]) -> bytes:
+    return raw_client.request(path, body, "anthropic-version: 2023-06-01")
 
 
 @asynccontextmanager
