@@ -11,6 +11,7 @@ import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.waits import Waits
+from tests.fixtures import raw_client
 from tests.fixtures.raw_node import NodeConnection, Play
 from tests.server.gateways import chat, leave
 from tests.server.pooled import Member, pooled
@@ -138,9 +139,7 @@ async def test_a_reload_gives_a_refused_node_another_chance() -> None:
 async def test_the_404_names_the_model_that_is_missing_and_is_no_success() -> None:
     a = Member("a", saying((404, LOST)))
     async with pooled(a, deployment=", aliases: {fast: m}") as stage:
-        request = (
-            chat().replace(b'"m"', b'"fast"').replace(b": 26", b": 29").replace(b": 27", b": 30")
-        )
+        request = raw_client.request("/v1/chat/completions", {"model": "fast", "stream": True})
         status, _, body = await stage.ask(request)
         assert status == 404
         error = json.loads(body)["error"]
