@@ -126,6 +126,7 @@ _PROFILE = Profile(
     ),
     responses=Responses(
         by_id=False,
+        counts=False,
         loses=frozenset(
             {
                 *("conversation", "prompt", "background", "truncation", "text.format"),

@@ -207,6 +207,7 @@ _PROFILE = Profile(
     responses=Responses(
         keeps=False,
         by_id=False,
+        counts=False,
         loses=frozenset(
             {
                 *("previous_response_id", "conversation", "prompt", "background", "truncation"),

@@ -118,12 +118,14 @@ class Responses:
     """What an engine's ``/v1/responses`` takes of OpenAI's API. The defaults are OpenAI's own.
 
     ``keeps``: it can go on from a response that it made; ``by_id``: it has the paths that ask for
-    one. ``loses``: fields of a request that it takes and forgets; ``tools``: the kinds of tools
-    that it knows, where the others are lost. None: it says so itself of those that it lacks.
+    one; ``counts``: it has the one that counts a prompt's tokens. ``loses``: fields of a request
+    that it takes and forgets; ``tools``: the kinds of tools that it knows, where the others are
+    lost. None: it says so itself of those that it lacks.
     """
 
     keeps: bool = True
     by_id: bool = True
+    counts: bool = True
     loses: frozenset[str] = frozenset()
     tools: frozenset[str] | None = None
 

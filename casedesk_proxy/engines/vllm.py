@@ -71,7 +71,7 @@ _PROFILE = Profile(
     ),
     # It keeps responses only where VLLM_ENABLE_RESPONSES_API_STORE is set, and says so where it
     # is asked for one.
-    responses=Responses(loses=frozenset({"conversation"})),
+    responses=Responses(counts=False, loses=frozenset({"conversation"})),
 )
 
 SPEC = EngineSpec(

@@ -51,6 +51,7 @@ _PATHS = {
     Action.COMPLETE: "/v1/completions",
     Action.EMBEDDINGS: "/v1/embeddings",
     Action.RESPOND: "/v1/responses",
+    Action.COUNT_RESPONSE: "/v1/responses/input_tokens",
 } | {action: f"/{path}" for path, action in POSTED[Dialect.OLLAMA].items()}
 _NOT_TRANSPOSED = Transposition()
 #: Characters of a model name that Google's own clients leave as they are in a path.

@@ -10,6 +10,7 @@ from typing import Any
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.kept_responses import no_earlier
+from casedesk_proxy.terms import Action
 
 __all__ = ["choose_responders"]
 
@@ -31,6 +32,8 @@ def choose_responders(
     """Raises BadRequest where nodes keep responses, and none of them the one that is meant."""
     wanted, kinds = frozenset(_wanted(body)), frozenset(_kinds(body)) - _FLATTENED
     fit = tuple(node for node in place.natives if _loses_nothing(node, wanted, kinds))
+    if ask.call.action is Action.COUNT_RESPONSE:
+        fit = tuple(node for node in fit if node.engine.profile.responses.counts)
     earlier = body.get("previous_response_id")
     if not isinstance(earlier, str) or not earlier:
         return fit

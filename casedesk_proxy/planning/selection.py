@@ -67,9 +67,6 @@ def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacemen
     if ask.call.surface is Dialect.RESPONSES and not are_flattenable(body):
         # What else may stand in a namespace only a translated request is searched for.
         return Native(())
-    if ask.call.action is Action.COUNT_RESPONSE:
-        # No engine behind that protocol counts; of the others each has a counter of its own.
-        return Native(())
     if ask.call.surface is Dialect.RESPONSES:
         return Native(choose_responders(ask, body, place))
     if ask.call.surface is not Dialect.ANTHROPIC:

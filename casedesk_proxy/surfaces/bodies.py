@@ -66,8 +66,8 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
         return RequestBody(None, call.framing is not Framing.UNARY, value)
     model = value.get(_model_key(call, value))
     if model is None or model == "":
-        # An empty object asks for nothing, of whatever model.
-        model = sole_model(offered() if value else ())
+        # An empty object asks for nothing, of whatever model; but it can be counted.
+        model = sole_model(offered() if value or call.action is Action.COUNT_RESPONSE else ())
     elif not isinstance(model, str):
         raise _bad_field("model", _TEXT)
     elif is_wrapped(model):

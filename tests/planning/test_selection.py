@@ -179,9 +179,10 @@ def test_where_nothing_is_wished_and_in_a_count_nothing_is_unproven() -> None:
     assert chosen(BUDGET, "vllm", call=COUNT) == (["vllm"], [])
 
 
-def test_responses_are_counted_by_the_counters_of_chat() -> None:
+def test_responses_are_counted_by_who_counts_them() -> None:
     call = read_call("POST", "/v1/responses/input_tokens", ())
     assert chosen({"input": "x"}, "vllm", call=call) == ([], [])
+    assert chosen({"input": "x"}, "vllm", "chat", call=call) == (["chat"], []), "as OpenAI's own"
 
 
 def test_a_response_is_for_those_that_lose_nothing_of_it() -> None:

@@ -381,3 +381,8 @@ def test_other_streams_have_counts_anyway() -> None:
     responses = Call(Dialect.RESPONSES, Action.RESPOND, "d")
     assert ask_for_counts(responses, b"{}", {}) is None
     assert ask_for_counts(MESSAGES, b"{}", {}) is None
+
+
+def test_of_nothing_the_tokens_can_be_counted() -> None:
+    call = Call(Dialect.RESPONSES, Action.COUNT_RESPONSE, None)
+    assert read_body(call, b"{}", lambda: ["m"]).model == "m"

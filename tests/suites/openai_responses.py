@@ -1,0 +1,159 @@
+"""openai-python's own tests of Responses, run against a scripted node and through the proxy to it:
+``python -m tests.suites.openai_responses``. Nothing that passes directly may fail here.
+
+The tests are not in the wheel: the source distribution of the installed version is downloaded. The
+node answers whatever is asked with a response in vLLM's form, as the mock server does for which the
+tests were made; through the proxy the responses that they ask for by id are made before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.fixtures.proxy import key_entry, proxy_process
+from tests.fixtures.responders import VLLM, answer, frames, response
+
+#: What the tests' clients have for a key, and the ids that they ask for.
+KEY = "My API Key"
+IDS = ("resp_677efb5139a88190b512bc3fef8e535d", "response_id", "resp_123", "previous_response_id")
+TESTS = ("tests/api_resources/test_responses.py", "tests/api_resources/responses")
+_RESULT = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
+
+
+class Node(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if "/input_items" in self.path:
+            self._send({"object": "list", "data": [], "has_more": False})
+        elif "stream=true" in self.path:
+            self._stream({})
+        else:
+            self._send(response(VLLM, {}, [], "completed"))
+
+    def do_DELETE(self) -> None:
+        self._send({})
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
+        if self.path.endswith(("/input_tokens", "/tokenize")):
+            self._send({"object": "response.input_tokens", "input_tokens": 5, "count": 5})
+        elif asked.get("stream"):
+            self._stream(asked)
+        else:
+            made = response(VLLM, asked, [answer({})], "completed")
+            self._send(made | {"id": (asked.get("metadata") or {}).get("id", made["id"])})
+
+    def handle(self) -> None:
+        with suppress(ConnectionResetError):
+            super().handle()
+
+    def _send(self, value: object) -> None:
+        body = json.dumps(value).encode()
+        self._head("application/json", len(body))
+        self.wfile.write(body)
+
+    def _stream(self, asked: dict[str, object]) -> None:
+        body = b"".join(frames(VLLM, {**asked, "tools": []}))
+        self._head("text/event-stream", len(body))
+        self.wfile.write(body)
+
+    def _head(self, kind: str, length: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Node)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+def fetch(folder: Path) -> None:
+    """The tests, as they were released."""
+    wanted = f"openai=={version('openai')}"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
+         wanted, "--dest", folder],
+        check=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    (archive,) = folder.glob("openai-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(folder, filter="data")
+
+
+def run(folder: Path, base: str) -> dict[str, str]:
+    """What came of each test."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *TESTS]
+    environment = os.environ | {"TEST_API_BASE_URL": base}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [*command, "-o", "addopts=", "-o", "filterwarnings="],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = {name: result for result, name in _RESULT.findall(done.stdout)}
+    assert found, done.stdout[-3000:] + done.stderr[-1000:]
+    return found
+
+
+def make_responses(base: str) -> None:
+    """Those that the tests ask for."""
+    for ident in IDS:
+        body = json.dumps(
+            {"model": "gpt-6-astra", "input": "x", "metadata": {"id": ident}}
+        ).encode()
+        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        made = urllib.request.Request(f"{base}/responses", body, headers)
+        with urllib.request.urlopen(made) as reply:
+            assert json.load(reply)["id"] == ident
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name, serving() as node:
+        folder = Path(name)
+        fetch(folder)
+        (source,) = (one for one in folder.iterdir() if one.is_dir())
+        alone = run(source, f"{node}/v1")
+        # Some name no model: there is only one, and the other name for it is listed nowhere.
+        models = {"models": ["gpt-6-astra"], "speaks": ["openai", "responses"]}
+        config = {
+            "default_deployment": "d",
+            "nodes": {"n": {"url": node, "engine": "openai", **models}},
+            "deployments": {"d": {"nodes": ["n"], "aliases": {"mod[e]l": "gpt-6-astra"}}},
+            "keys": [key_entry(KEY, "d")],
+        }
+        with proxy_process(folder, config) as proxy:
+            make_responses(f"{proxy.url}/v1")
+            through = run(source, f"{proxy.url}/v1")
+    worse = [one for one in alone if alone[one] == "PASSED" and through.get(one) != "PASSED"]
+    for told, results in (("directly", alone), ("through the proxy", through)):
+        passed = sum(result == "PASSED" for result in results.values())
+        print(f"{told}: {passed} of {len(results)} passed")
+    print("\n".join(["worse:", *worse]) if worse else "nothing that passes directly fails")
+    sys.exit(bool(worse))
+
+
+if __name__ == "__main__":
+    main()
