@@ -2,7 +2,8 @@
 
     ProxyError                      status, code, message: safe to show to the client
     ├── ClientFault                 BadRequest · Unauthenticated · Forbidden · NotFound · TooLarge
-    │   └── Unsupported             what transposition would lose (always 400)
+    │   ├── Unsupported             what transposition would lose (always 400)
+    │   └── LimitReached            a key, or a deployment, has used what it may (always 429)
     ├── UpstreamFault               NoNode · ConnectFailed · UpstreamTimeout · StreamBroken ·
     │   │                           KeyRefused · ModelLost
     │   └── NodeError               of StreamBroken: told by the node in a reply of status 200
@@ -18,6 +19,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from casedesk_proxy.terms import Limit, Standing
+
 __all__ = [
     "MAX_PATH_CHARS",
     "MAX_VIOLATIONS",
@@ -29,6 +32,7 @@ __all__ = [
     "ConnectFailed",
     "Forbidden",
     "KeyRefused",
+    "LimitReached",
     "ModelLost",
     "NoNode",
     "NodeError",
@@ -52,6 +56,8 @@ _MAX_READ_CHARS = 1000
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
 
+#: Limits whose end no program waits for.
+_LASTING = frozenset({Limit.TOKENS_PER_DAY, Limit.TOKENS_PER_MONTH})
 #: Characters of a message, as clients get it.
 MAX_MESSAGE_CHARS = 8192
 #: Places named in one error, here and in every envelope, and the characters of a path and of what
@@ -168,6 +174,22 @@ class Unsupported(ClientFault):
 
     status = 400
     code = "unsupported_gemini_feature"
+
+
+class LimitReached(ClientFault):
+    """``standing`` says which limit, and how it stands ``at`` a time, in seconds since 1970.
+    Whoever can come back soon may repeat the request by itself, after ``retry_after`` seconds; with
+    a day or a month to wait it may not."""
+
+    status = 429
+
+    def __init__(self, message: str, standing: Standing, *, at: float, retry_after: float) -> None:
+        self.standing = standing
+        self.at = at
+        self.repeatable = standing.limit not in _LASTING
+        # OpenAI's words, which programs of all kinds know.
+        code = "rate_limit_exceeded" if self.repeatable else "insufficient_quota"
+        super().__init__(message, code=code, retry_after=retry_after)
 
 
 class UpstreamFault(ProxyError):

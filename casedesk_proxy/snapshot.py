@@ -5,19 +5,22 @@ A running exchange holds the snapshot it began with; a reload never touches it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.catalog.names import ModelRules
+from casedesk_proxy.config.limits import KeyLimits, LimitDefaults, parse_zone
 from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
 from casedesk_proxy.config.schema import Config, Deployment, Key, Node
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.limits.rules import compile_rules, expiry_of
 from casedesk_proxy.surfaces.parameters import Parameters, compile_parameters
-from casedesk_proxy.terms import Dialect, Principal
+from casedesk_proxy.terms import Dialect, Principal, UseRules
 from casedesk_proxy.wire.addresses import TrustedProxies
 
 __all__ = [
@@ -68,6 +71,7 @@ class DeploymentSpec:
     config: Deployment = field(repr=False)
     #: Of the aliases that have some, by name or pattern.
     parameters: Mapping[str, Parameters] = field(default_factory=dict, repr=False)
+    limits: UseRules | None = None
 
     def connect_timeout(self, node: NodeSpec) -> float:
         """Seconds; as the two below: the deployment's word goes before the node's."""
@@ -97,6 +101,7 @@ class Snapshot:
     proxies: TrustedProxies
     open_to_all: tuple[str, ...]
     stored_keys: KeyTable = field(default_factory=KeyTable)
+    time_zone: tzinfo = UTC
 
     @property
     def any_keys(self) -> bool:
@@ -108,6 +113,16 @@ class Snapshot:
             return found
         found = self.stored_keys.match(key)
         return None if found is None or found.name in self.keys.names else found
+
+    @property
+    def all_limits(self) -> Iterator[UseRules]:
+        """Of every key and every deployment that has some."""
+        for deployment in self.deployments.values():
+            if deployment.limits is not None:
+                yield deployment.limits
+        for principal in (*self.keys.principals, *self.stored_keys.principals):
+            if principal.limits is not None:
+                yield principal.limits
 
 
 class Current(Protocol):
@@ -130,7 +145,7 @@ def compile_snapshot(
             for name, node in config.nodes.items()
         },
         deployments={name: _deployment(name, one) for name, one in config.deployments.items()},
-        keys=KeyTable((one.sha256, compile_principal(one)) for one in config.keys),
+        keys=KeyTable((one.sha256, _principal(one, config.limits)) for one in config.keys),
         default_deployment=config.default_deployment,
         max_body=config.server.max_body,
         max_upload=config.server.max_upload,
@@ -140,12 +155,27 @@ def compile_snapshot(
         refusals_per_minute=config.server.refusals_per_minute,
         proxies=TrustedProxies(config.server.trusted_proxies),
         open_to_all=tuple(name for name, one in config.deployments.items() if one.auth == "none"),
+        time_zone=parse_zone(config.limits.time_zone),
     )
 
 
-def compile_principal(key: Key) -> Principal:
-    """Who holds a key of the file, with what it may use."""
-    return Principal(key.name, frozenset(key.deployments), admin=key.admin)
+def compile_principal(
+    name: str, deployments: Iterable[str], admin: bool, own: KeyLimits, defaults: LimitDefaults
+) -> Principal:
+    """Who holds a key, with what it may use: ``own``, and where that says nothing ``defaults``."""
+    limits = own.within(defaults.keys)
+    return Principal(
+        name=name,
+        deployments=frozenset(deployments),
+        admin=admin,
+        limits=compile_rules("key", name, limits),
+        models=limits.models,
+        expires=expiry_of(limits, parse_zone(defaults.time_zone)),
+    )
+
+
+def _principal(key: Key, defaults: LimitDefaults) -> Principal:
+    return compile_principal(key.name, key.deployments, key.admin, key.limits, defaults)
 
 
 def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
@@ -193,4 +223,5 @@ def _deployment(name: str, deployment: Deployment) -> DeploymentSpec:
         ),
         parameters={asked: one for asked, one in compiled.items() if one is not None},
         config=deployment,
+        limits=compile_rules("deployment", name, deployment.limits),
     )

@@ -16,12 +16,15 @@ __all__ = [
     "Control",
     "Dialect",
     "Framing",
+    "Limit",
     "ModelInfo",
     "Position",
     "Principal",
     "RawHeaders",
+    "Standing",
     "Target",
     "Usage",
+    "UseRules",
     "record",
 ]
 
@@ -100,6 +103,8 @@ class Action(StrEnum):
     LIST_LOADED = "api/ps"
     VERSION = "api/version"
     REALTIME = "realtime"
+    #: What a key has used and has left.
+    USAGE = "usage"
     #: A look at a base URL.
     BASE = "base"
 
@@ -136,6 +141,16 @@ class Framing(StrEnum):
     JSON_ARRAY = "json-array"
     #: A JSON document a line, as Ollama streams.
     LINES = "lines"
+
+
+class Limit(StrEnum):
+    """What a limit bounds, by the names of the configuration."""
+
+    REQUESTS_PER_MINUTE = "requests_per_minute"
+    TOKENS_PER_MINUTE = "tokens_per_minute"
+    TOKENS_PER_DAY = "tokens_per_day"
+    TOKENS_PER_MONTH = "tokens_per_month"
+    PARALLEL = "parallel"
 
 
 class Position(StrEnum):
@@ -185,13 +200,44 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class UseRules:
+    """How much a key, or a deployment (``kind``), may use. ``bounds`` are limits with the use at
+    which requests are refused and the one at which they are warned of; ``parallel`` is how many may
+    run at once, beyond which one ``waits`` or is refused. None: no limit."""
+
+    kind: str
+    name: str
+    bounds: tuple[tuple[Limit, int | None, int | None], ...]
+    parallel: int | None = None
+    waits: bool = True
+
+
+@record
+class Standing:
+    """How a limit of a key or a deployment (``kind``) stands: what is refused and warned of from
+    when on, what is used, and when nothing will be, in seconds since 1970."""
+
+    limit: Limit
+    kind: str
+    name: str
+    hard: int | None
+    soft: int | None
+    used: int
+    resets: float
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who is asking. ``deployments`` is None for the anonymous user of an open deployment.
-    ``admin``: may use the administration's API."""
+    ``admin``: may use the administration's API. ``limits``: how much it may use; ``models``: which
+    models, by name or pattern; ``expires``: until when, in seconds since 1970. None: no limit."""
 
     name: str
     deployments: frozenset[str] | None
     admin: bool = False
+    limits: UseRules | None = None
+    models: tuple[str, ...] | None = None
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

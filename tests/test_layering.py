@@ -13,6 +13,7 @@ LAYERS = {
     "terms": 0, "errors": 0, "jsonio": 0,
     "engines": 1, "config": 1, "wire": 1,
     "fastpath": 2, "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
+    "limits": 2,
     "snapshot": 3, "planning": 4, "replying": 4, "fastpath.admission_cache": 4,
     "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5, "store": 5,
     "relay": 6, "telemetry": 6, "ledger": 6, "keystore": 6,
@@ -20,7 +21,7 @@ LAYERS = {
     "daemon": 9, "cli": 9, "__main__": 10,
 }  # fmt: skip
 PURE = {name for name, layer in LAYERS.items() if layer <= 4}
-SIBLINGS = {"surfaces", "auth", "catalog", "dialects", "usage", "pools"}
+SIBLINGS = {"surfaces", "auth", "catalog", "dialects", "usage", "pools", "limits"}
 IMPURE = {
     "aiohttp", "asyncio", "concurrent", "http.client", "http.server", "io", "logging",
     "multiprocessing", "os",

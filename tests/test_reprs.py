@@ -118,6 +118,8 @@ HARMLESS = {
     "Detected.needs_key": "a truth value",
     "Finding.at_key": "a truth value",
     "Tree.keys": "places in a file",
+    "Spent.key": "a name",
+    "PastSum.key": "a name",
     "ModelPlacement.target": "a model",
     "ExchangeRecord.target": "scrubbed",
     "NodeSpec.host_header": "a host",

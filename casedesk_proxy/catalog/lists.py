@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from casedesk_proxy.catalog.index import by_name
-from casedesk_proxy.catalog.names import ModelRules, Reported, resolve, visible_names
+from casedesk_proxy.catalog.names import ModelRules, Reported, may_use, resolve, visible_names
 from casedesk_proxy.terms import ModelInfo
 
 __all__ = ["describe", "offered", "visible"]
@@ -51,7 +51,8 @@ def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
             names.setdefault(same, name)
     if any(node not in reported for node in rules.nodes):
         for model in rules.models or ():
-            names.setdefault(model.removesuffix(_LATEST), rules.prefix + model)
+            if may_use(rules.prefix + model, model, rules):
+                names.setdefault(model.removesuffix(_LATEST), rules.prefix + model)
     return tuple(sorted(set(names.values())))
 
 

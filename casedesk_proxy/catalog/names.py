@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from itertools import islice
 
 from casedesk_proxy.catalog.index import PatternIndex, by_name, find_near
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo, Target
 
-__all__ = ["ModelRules", "Reported", "resolve"]
+__all__ = ["ModelRules", "Reported", "may_use", "resolve"]
 
 #: The models of each node that has told its list. A node that is missing may have any model.
 Reported = Mapping[str, tuple[ModelInfo, ...]]
@@ -29,7 +30,9 @@ _MAX_LISTED_NAMES = 5
 class ModelRules:
     """What a deployment says about names. ``models`` limits, by the nodes' own names, what may be
     asked for; None: whatever its nodes report. ``nodes`` are names, in the operator's order.
-    ``descriptions`` are those of aliases."""
+    ``descriptions`` are those of aliases.
+    ``only`` are the names and patterns that a key is limited to, be they clients' names or nodes';
+    None: it may use all. To whom a model is not open it is not there."""
 
     aliases: Mapping[str, str]
     patterns: tuple[tuple[str, str], ...]
@@ -37,6 +40,7 @@ class ModelRules:
     models: tuple[str, ...] | None
     nodes: tuple[str, ...]
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
     #: Made of the rest.
     pattern_index: PatternIndex = field(init=False, compare=False, repr=False)
     allowed: frozenset[str] | None = field(init=False, compare=False, repr=False)
@@ -57,6 +61,24 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     """
     if len(asked) > _MAX_NAME_CHARS:
         raise _not_found(asked, rules, reported)
+    target = _resolve(asked, rules, reported)
+    if not may_use(asked, target.model, rules):
+        raise _not_found(asked, rules, reported)
+    return target
+
+
+def may_use(name: str, model: str, rules: ModelRules) -> bool:
+    """Whether a key may use what clients call ``name`` and nodes ``model``."""
+    if rules.only is None:
+        return True
+    names = {*_readings(name, rules.prefix), *_spellings(name), *_spellings(model)}
+    return any(
+        allowed in names or any(fnmatchcase(one, allowed) for one in names)
+        for allowed in rules.only
+    )
+
+
+def _resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     names = _readings(asked, rules.prefix)
     for name in reversed(names):
         if name in rules.aliases:
@@ -91,6 +113,12 @@ def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, 
     too, is not shown: who asks for it gets the alias' target. Models that the deployment names are
     shown unless each of its nodes has told that it does not have them: those that are down may.
     """
+    for name, model in _all_names(rules, reported):
+        if may_use(name, model, rules):
+            yield name, model
+
+
+def _all_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, str]]:
     for alias, model in rules.aliases.items():
         name = _name_there(model, rules, reported)
         if name is not None:
@@ -213,6 +241,8 @@ def _not_found(
     shown = visible_names(rules, reported)
     names = [name for name, _ in islice(shown, _MAX_COMPARED_NAMES + 1)]
     message = f"model {_quote(asked)} is not served here"
+    if rules.only is not None:
+        message += ", or not to your key"
     if target is not None:
         message = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
     wanted = target or asked

@@ -13,6 +13,7 @@ from casedesk_proxy.config.alias import Alias, AliasOrName
 from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.ledger import Ledger
+from casedesk_proxy.config.limits import DeploymentLimits, KeyLimits, LimitDefaults
 from casedesk_proxy.config.node_urls import NodeUrl
 from casedesk_proxy.config.secret import Secret
 from casedesk_proxy.config.section import Section, setting
@@ -248,6 +249,9 @@ class Deployment(Section):
     client_stall_timeout: Pause = setting(
         "How long a client may read nothing of its stream.", 300.0
     )
+    limits: DeploymentLimits = setting(
+        "How much all its clients together may use.", DeploymentLimits()
+    )
 
 
 class Key(Section):
@@ -258,6 +262,7 @@ class Key(Section):
     deployments: tuple[StrictStr, ...] = setting("Names of the deployments that it opens.")
     admin: Switch = setting("It may use the administration's API, which manages keys.", False)
     note: Annotated[StrictStr, Field(max_length=200)] = setting("What people should know.", "")
+    limits: KeyLimits = setting("How much it may use.", KeyLimits())
 
 
 class Config(Section):
@@ -268,6 +273,7 @@ class Config(Section):
         "Deployment of the bare mounts (/v1, /v1beta, /genai) for keys that open several.", None
     )
     ledger: Ledger = setting("Who used what.", Ledger())
+    limits: LimitDefaults = setting("How much anybody may use.", LimitDefaults())
     nodes: dict[Name, Node] = setting("Inference servers by name.", {})
     deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
     keys: tuple[Key, ...] = setting("Who may use deployments with auth: keys.", ())

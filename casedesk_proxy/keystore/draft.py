@@ -39,6 +39,7 @@ def draft_key(fields: Mapping[str, Any], now: float) -> StoredKey:
     return StoredKey(
         name=key.name, sha256=key.sha256, deployments=tuple(dict.fromkeys(key.deployments)),
         note=key.note, admin=key.admin, expires=parse_when(expires, now),
+        limits=key.limits.model_dump_json(exclude_unset=True),
     )  # fmt: skip
 
 

@@ -6,24 +6,31 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from casedesk_proxy.auth.keys import KeyTable
+from casedesk_proxy.config.limits import KeyLimits, LimitDefaults
 from casedesk_proxy.keystore.rows import StoredKey
+from casedesk_proxy.snapshot import compile_principal
 from casedesk_proxy.terms import Principal
 
 __all__ = ["NO_CHANGE", "make_table", "next_expiry"]
 
 #: A time that never comes.
 NO_CHANGE = float("inf")
+_NO_DEFAULTS = LimitDefaults()
 
 
-def make_table(keys: Iterable[StoredKey], now: float) -> KeyTable:
+def make_table(
+    keys: Iterable[StoredKey], now: float, defaults: LimitDefaults = _NO_DEFAULTS
+) -> KeyTable:
     """What opens something at ``now``, and why the others do not. ``keys``: the revoked last, so
-    that they never hide one that is valid."""
+    that they never hide one that is valid. ``defaults``: the limits of keys that have none. Raises
+    ValueError for limits that cannot be read."""
     valid: list[tuple[str, Principal]] = []
     ended: list[tuple[str, str]] = []
     for key in keys:
         if key.opens(now):
-            principal = Principal(key.name, frozenset(key.deployments), admin=key.admin)
-            valid.append((key.sha256, principal))
+            own = KeyLimits.model_validate_json(key.limits)
+            made = compile_principal(key.name, key.deployments, key.admin, own, defaults)
+            valid.append((key.sha256, made))
         else:
             ended.append((key.sha256, _explain(key)))
     return KeyTable(valid, ended)

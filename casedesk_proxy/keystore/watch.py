@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from casedesk_proxy.auth.keys import KeyTable
+from casedesk_proxy.config.limits import LimitDefaults
 from casedesk_proxy.keystore.rows import StoredKey, read_keys, read_version
 from casedesk_proxy.keystore.table import NO_CHANGE, make_table, next_expiry
 from casedesk_proxy.store.file import open_reader
@@ -39,15 +40,19 @@ class KeyWatch:
         path: Path,
         publish: Callable[[KeyTable], None],
         *,
+        defaults: Callable[[], LimitDefaults] = LimitDefaults,
         now: Callable[[], float] = time.time,
         look_s: float = _LOOK_S,
     ) -> None:
-        """``publish`` is called in the thread that looks, with each new table. ``now``: seconds
+        """``publish`` is called in the thread that looks, with each new table. ``defaults``: the
+        limits of keys that have none, as the configuration in force has them. ``now``: seconds
         since 1970."""
         self.fault = ""
         self._path = path
         self._publish = publish
         self._now = now
+        self._defaults = defaults
+        self._had = defaults()
         self._look_s = look_s
         self._file = ExitStack()
         self._connection: sqlite3.Connection | None = None
@@ -78,15 +83,17 @@ class KeyWatch:
                 log.error("keys in %s cannot be read: %s; those known stay", self._path, error)
             self.fault = str(error)
             found = None
-        now = self._now()
-        if found is None and self._last <= now < self._expiry:
+        now, defaults = self._now(), self._defaults()
+        same = found is None and defaults == self._had
+        if same and self._last <= now < self._expiry:
             self._last = now
             return False
         if found is not None:
             self._log_names(found)
             self._keys = found
         self._last, self._expiry = now, next_expiry(self._keys, now)
-        self._publish(make_table(self._keys, now))
+        self._had = defaults
+        self._publish(make_table(self._keys, now, defaults))
         return True
 
     def _run(self) -> None:

@@ -7,7 +7,7 @@ do) and the snapshot (what each deployment requires). `admit` alone puts them in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import find_credential
@@ -19,7 +19,7 @@ from casedesk_proxy.planning.route import ModelPlacement, no_placements
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
-from casedesk_proxy.terms import Action, Call, RawHeaders, record
+from casedesk_proxy.terms import Action, Call, RawHeaders, UseRules, record
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import RequestHead, header
 from casedesk_proxy.wire.query import log_target
@@ -27,21 +27,26 @@ from casedesk_proxy.wire.query import log_target
 __all__ = ["CATALOGUE", "Admitted", "BaseUrl", "admit", "has_key", "read_facts"]
 
 #: Actions that no node is asked for.
-CATALOGUE = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
+CATALOGUE = frozenset(
+    {Action.USAGE, Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A request that may go on. ``request_id`` is the client's own, if the head has one that we
     accept; ``log_target`` is the target without its secrets; ``facts`` are for the exchange's
-    record. ``placements`` is what planning remembers of models for requests with the same head:
-    see `fastpath.admission_cache`."""
+    record. ``limits`` are those of the key and of the deployment, ``expires`` is when the key does,
+    in seconds since 1970. ``placements`` is what planning remembers of models for requests with the
+    same head: see `fastpath.admission_cache`."""
 
     call: Call
     deployment: DeploymentSpec
     request_id: str | None
     log_target: str
     facts: CallFacts
+    limits: tuple[UseRules, ...] = ()
+    expires: float | None = None
     placements: Memory[str, ModelPlacement] = field(
         default_factory=no_placements, compare=False, repr=False
     )
@@ -83,7 +88,13 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
         _require_plain(head.headers)
     facts = CallFacts(call.surface, call.action, principal.name, deployment.name)
     ident = accept_request_id(head.headers)
-    return Admitted(call, deployment, ident, log_target(head.target), facts)
+    if principal.models is not None:
+        rules = replace(deployment.rules, only=principal.models)
+        deployment = replace(deployment, rules=rules)
+    limits = tuple(one for one in (principal.limits, deployment.limits) if one is not None)
+    return Admitted(
+        call, deployment, ident, log_target(head.target), facts, limits, principal.expires
+    )
 
 
 def read_facts(head: RequestHead) -> CallFacts:

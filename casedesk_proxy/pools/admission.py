@@ -8,6 +8,7 @@ node must be reported by a verb, and what time alone does, by ``serve_waiting`` 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ from enum import StrEnum
 from casedesk_proxy.pools.node import NodeState, Service, Slot
 from casedesk_proxy.pools.policies import Demand, choose, is_hopeless
 from casedesk_proxy.pools.queue import FairQueue
+from casedesk_proxy.terms import UseRules
 
 __all__ = ["Admission", "Rejection", "Ticket"]
 
@@ -29,17 +31,23 @@ class Rejection(StrEnum):
     QUEUE_FULL = "queue_full"
     #: Every node that could take it is going away.
     NO_NODE = "no_node"
+    #: As many requests of its key or its deployment are at nodes as may be.
+    PARALLEL = "parallel"
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One request that wants a slot. Undecided while both ``slot`` and ``rejection`` are None."""
+    """One request that wants a slot. Undecided while both ``slot`` and ``rejection`` are None.
+    ``caps``: limits on how many may have one at once; ``reached``: the one for which it was
+    rejected."""
 
     deployment: str
     key: str
     demand: Demand
     slot: Slot | None = None
     rejection: Rejection | None = None
+    caps: tuple[UseRules, ...] = ()
+    reached: UseRules | None = None
 
     @property
     def is_decided(self) -> bool:
@@ -68,6 +76,8 @@ class Admission:
     def __init__(self) -> None:
         self.states: dict[str, NodeState] = {}
         self._turns: dict[str, int] = {}
+        #: Requests that have a slot, by the kind and the name of who has a limit on them.
+        self._running: Counter[tuple[str, str]] = Counter()
         #: Deployments with somebody waiting, in the order in which they are served next.
         self._waiting: dict[str, _DeploymentQueue] = {}
 
@@ -83,6 +93,10 @@ class Admission:
         """Give the ticket a slot, or a place in the queue, or neither. Nobody is overtaken:
         whoever waits could not use the slot, or would have it."""
         decided = self.serve_waiting(now) if self._waiting else []
+        reached = self.find_reached(ticket) if ticket.caps else None
+        if reached is not None and not reached.waits:
+            ticket.rejection, ticket.reached = Rejection.PARALLEL, reached
+            return [*decided, ticket]
         if self._decide(ticket, now):
             decided.append(ticket)
             return decided + self.serve_waiting(now) if _begins_trial(ticket) else decided
@@ -102,6 +116,8 @@ class Admission:
         """An exchange has ended."""
         state = slot.state
         state.release(slot)
+        if slot.caps:
+            self._running.subtract((cap.kind, cap.name) for cap in slot.caps)
         if state.gone and not state.in_flight and self.states.get(state.name) is state:
             del self.states[state.name]
         return self.serve_waiting(now) if self._waiting else []
@@ -141,6 +157,8 @@ class Admission:
         stuck: set[tuple[tuple[str, ...], Service]] = set()
 
         def serves(ticket: Ticket) -> bool:
+            if ticket.caps and self.find_reached(ticket):
+                return False
             # Where one found no slot, the next one for the same nodes finds none, either.
             which = ticket.demand.nodes, ticket.demand.service
             if which in stuck:
@@ -168,7 +186,20 @@ class Admission:
                     self._waiting[name] = waiting
                 yield ticket
 
+    def running(self, kind: str, name: str) -> int:
+        """How many requests with a limit have a slot."""
+        return self._running[kind, name]
+
+    def find_reached(self, ticket: Ticket) -> UseRules | None:
+        """The limit on parallel requests that keeps it from a slot."""
+        for cap in ticket.caps:
+            if cap.parallel is not None and self._running[cap.kind, cap.name] >= cap.parallel:
+                return cap
+        return None
+
     def _decide(self, ticket: Ticket, now: float) -> bool:
+        if ticket.caps and self.find_reached(ticket):
+            return False
         demand = ticket.demand
         states = [self.states[name] for name in demand.nodes if name in self.states]
         turn = self._turns.get(ticket.deployment, 0)
@@ -185,6 +216,9 @@ class Admission:
             return False
         self._turns[ticket.deployment] = turn + 1
         ticket.slot = state.take(now)
+        if ticket.caps:
+            ticket.slot.caps = ticket.caps
+            self._running.update((cap.kind, cap.name) for cap in ticket.caps)
         return True
 
     def _drop_if_empty(self, deployment: str) -> None:

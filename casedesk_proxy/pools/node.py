@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from casedesk_proxy.pools.circuit_breaker import FAILURE_WINDOW_S, CircuitBreaker, NodeFault
+from casedesk_proxy.terms import UseRules
 
 __all__ = ["LiveReply", "NodeState", "Service", "Slot"]
 
@@ -39,11 +40,13 @@ class LiveReply(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A place at a node, taken by one exchange. Given back exactly once, by ``Admission``."""
+    """A place at a node, taken by one exchange. Given back exactly once, by ``Admission``.
+    ``caps``: the limits on parallel requests that it counts for."""
 
     state: NodeState
     is_trial: bool
     taken: bool = True
+    caps: tuple[UseRules, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -14,6 +14,7 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.commands import State
 from casedesk_proxy.replying.endings import end_behind
+from casedesk_proxy.replying.heads import annotated
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
@@ -31,7 +32,7 @@ _FAULTS = {Terminal.NODE_BROKE: NodeFault.BROKE, Terminal.TIMED_OUT: NodeFault.S
 class Delivery:
     """Made when a reply's head has come. ``begin`` sends it on, ``close`` must be called once,
     however the exchange ends, and returns what it came to. ``controls`` are those of thinking that
-    the node was asked for.
+    the node was asked for. ``generates``: its pieces are tokens, or about that.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Delivery:
         "_surface",
         "_watch",
         "controls",
+        "generates",
         "relay",
         "status",
     )
@@ -66,6 +68,7 @@ class Delivery:
         self._lease = reply.lease
         self.status = reply.head.status
         self.controls = reply.route.controls
+        self.generates = framing is not Framing.UNARY or reply.route.translator is not None
         self._surface = surface
         self._watch = watch
         opened = prelude is not None and prelude.opened
@@ -76,14 +79,15 @@ class Delivery:
             reply.lease.end(clean=False)
             raise
         self._keep_alive = chosen.keep_alive
+        make_head = annotated(chosen.make_head, request.notes)
         if prelude is not None:
             self.relay = prelude.relay
-            self.relay.machine.reply(chosen.make_head, chosen.body)
+            self.relay.machine.reply(make_head, chosen.body)
         else:
             transport = request.client.lend()
             assert transport is not None, "a client that leaves cancels its handler"
             behind = end_behind(surface, request.head.headers)
-            machine = ReplyMachine(chosen.make_head, chosen.body, end_behind=behind)
+            machine = ReplyMachine(make_head, chosen.body, end_behind=behind)
             self.relay = Relay(loop, transport, machine)
         self._early_sent = self.relay.sent
 

@@ -20,7 +20,7 @@ from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.translated import end_translated
 from casedesk_proxy.replying.endings import Form, end_behind, place_error
-from casedesk_proxy.replying.heads import transposed_head
+from casedesk_proxy.replying.heads import annotated, transposed_head
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
@@ -136,7 +136,7 @@ def begin_prelude(
 
     early = EarlyBody(signs, ending, bare=not http11)
     behind = end_behind(surface, request.head.headers)
-    machine = ReplyMachine(make_head, early, end_behind=behind)
+    machine = ReplyMachine(annotated(make_head, request.notes), early, end_behind=behind)
     return Prelude(loop, request, transport, machine, wanted.heartbeat)
 
 

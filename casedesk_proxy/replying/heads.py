@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 
+from casedesk_proxy.replying.commands import MakeHead
 from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.headers import forward_response_headers
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 
 __all__ = [
+    "annotate",
+    "annotated",
     "client_framing",
     "is_event_stream",
     "is_line_stream",
@@ -131,6 +134,21 @@ def own_head(
     if line := _connection(keep_alive=keep_alive, http11=http11):
         lines.append(line)
     return _assemble(status, b"", lines)
+
+
+def annotate(head: bytes, notes: RawHeaders) -> bytes:
+    """A head with more headers, which say what is left of limits. What a node says of its own
+    limits is no business of a client with some of ours."""
+    if b"ratelimit-" in head.lower():
+        lines = head[:-4].split(b"\r\n")
+        kept = [line for line in lines if b"ratelimit-" not in line.lower().partition(b":")[0]]
+        head = b"\r\n".join(kept) + b"\r\n\r\n"
+    return head[:-2] + b"".join([b"%b: %b\r\n" % one for one in notes]) + b"\r\n"
+
+
+def annotated(make_head: MakeHead, notes: RawHeaders) -> MakeHead:
+    """What makes a head, with ``notes`` if there are any."""
+    return (lambda length: annotate(make_head(length), notes)) if notes else make_head
 
 
 def _connection(*, keep_alive: bool, http11: bool) -> bytes:

@@ -19,6 +19,7 @@ from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.ledger.key_use import KeyUse
+from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.ledger.retention import keep_pruned
 from casedesk_proxy.ledger.rows import ledger
@@ -113,9 +114,11 @@ class Gateway:
             recipients.append(self.stored_keys.last_use.count)
         if store is not None and config.ledger.enabled:
             recipients.append(ledger(store))
+        past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata, recipients, waits
+            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past
         )
+        self.limiter = self._handler.limiter
         self._apply(None)
         self._public = PublicServer(
             self._handler.handle,
@@ -142,8 +145,7 @@ class Gateway:
 
     @property
     def nodes(self) -> Mapping[str, NodeState]:
-        """The states of the nodes, those that left the configuration included for as long as
-        they still have requests."""
+        """The states of the nodes, those that left the configuration with requests included."""
         return self.dispatcher.slots.states
 
     @property
@@ -176,6 +178,7 @@ class Gateway:
         """Listen and serve. Raises OSError where an address cannot be used."""
         if self.stored_keys is not None:
             await self.stored_keys.start()
+        await self.limiter.follower.start()
         settings = self.serving.current.config.server
         public = self._listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
@@ -189,6 +192,7 @@ class Gateway:
             await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
+        self._spawn(self.limiter.follower.follow(), "limits")
         if self.store is not None:
             keep = keep_pruned(
                 self.store, lambda: self.serving.current.config.ledger.keep,
@@ -219,10 +223,10 @@ class Gateway:
         self.dispatcher.apply(self.serving.snapshot)
         self.metadata.apply(before)
         self._prober.apply()
+        self.limiter.apply()
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
-        """Those of the changed ``keys`` that a restart would bring: not the addresses in whose
-        place a service manager gave us sockets."""
+        """Those of ``keys`` that a restart would bring: not the addresses of inherited sockets."""
         listeners = {"server.listen": self._listeners, "server.admin": self._admin_listeners}
         unused = {key for key, side in listeners.items() if side.inherited}
         return [key for key in keys if key not in unused]
@@ -241,8 +245,7 @@ class Gateway:
         self._cut_streams()
 
     async def stop(self) -> None:
-        """End at once what is still open, each stream with the word that the service stops.
-        ``drain`` comes first for a gentle end."""
+        """End at once what is still open; ``drain`` comes first for a gentle end."""
         self.draining = True
         self._listeners.close()
         self._cut_streams()
@@ -270,12 +273,9 @@ class Gateway:
         self.serving.current = relocate(self.serving.current, listening)
 
     async def _serve_public(self, sock: socket.socket) -> None:
-        if self._tls is None:
-            await self._listeners.serve(sock, self._public)
-            return
-        await self._listeners.serve(
-            sock, self._public, tls=self._tls.context, handshake_timeout=self._waits.handshake_s
-        )
+        tls = None if self._tls is None else self._tls.context
+        wait_s = None if tls is None else self._waits.handshake_s
+        await self._listeners.serve(sock, self._public, tls=tls, handshake_timeout=wait_s)
 
     async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:
         settings = self.serving.current.config.server

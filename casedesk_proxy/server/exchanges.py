@@ -25,6 +25,7 @@ from casedesk_proxy.replying.record import (
     ReplyFacts,
 )
 from casedesk_proxy.server.cuts import Cuts
+from casedesk_proxy.server.metering import Metered
 from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.upstream.attempts import Attempts
@@ -46,8 +47,8 @@ class Exchange:
     one is on its way yet."""
 
     __slots__ = (
-        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "method",
-        "planned", "received", "request_id", "started", "status", "summed_up", "target",
+        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "metered",
+        "method", "planned", "received", "request_id", "started", "status", "summed_up", "target",
         "text_size",
     )  # fmt: skip
 
@@ -69,6 +70,7 @@ class Exchange:
         self.summed_up = False
         #: Of a chat that streams and may be steered: its id, once that has been told.
         self.chat_id = ""
+        self.metered: Metered | None = None
         #: What came of a reply whose handler was cancelled, or failed by a bug.
         self.cut_short: ReplyFacts | None = None
 
@@ -159,8 +161,10 @@ class Exchanges:
         now = self._loop.time()
         return Exchange(self._ids.new(), now, method, log_target(target), client)
 
-    def end(self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None) -> None:
-        """Tell what it came to. Raises nothing."""
+    def end(
+        self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None
+    ) -> ExchangeRecord:
+        """Tell what it came to, and return that. Raises nothing."""
         self.live.discard(exchange)
         if self._quiet is not None and not self.live:
             self._quiet.set_result(None)
@@ -173,6 +177,7 @@ class Exchanges:
             self._report(sink, record)
         if (access_log := self._serving.current.access_log) is not None:
             self._report(access_log, record)
+        return record
 
     async def wait_quiet(self) -> None:
         """Until no request is being answered."""

@@ -109,6 +109,8 @@ class Forwarder:
         rest. Raises a ProxyError where nothing has been sent."""
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
         attempts.upload = upload
+        if (metered := exchange.metered) is not None:
+            attempts.caps, attempts.recheck = metered.caps, metered.recheck
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)

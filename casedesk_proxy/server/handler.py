@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.errors import LimitReached, ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.planning.admission import CATALOGUE, Admitted, BaseUrl
 from casedesk_proxy.relay.delivery import Delivery
@@ -25,19 +25,22 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
+from casedesk_proxy.server.following import PastReader
 from casedesk_proxy.server.forwarding import Forwarder, Timing
+from casedesk_proxy.server.limiting import Limiter
 from casedesk_proxy.server.ollama_lists import merge_answers
 from casedesk_proxy.server.own_replies import OwnReplies
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.runtime import Runtime, Serving
 from casedesk_proxy.server.uploads import forward_form
+from casedesk_proxy.server.usage_page import show_usage
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply, base_reply
 from casedesk_proxy.surfaces.forms import begin_form
 from casedesk_proxy.telemetry.accesslog import Sink
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Action, Dialect
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.live_answers import LiveAnswers
 from casedesk_proxy.upstream.metadata import Metadata
@@ -63,6 +66,7 @@ class Handler:
         metadata: Metadata,
         sinks: Sequence[Sink],
         waits: Waits = WAITS,
+        past: PastReader | None = None,
     ) -> None:
         self._loop = loop
         self._waits = waits
@@ -73,6 +77,7 @@ class Handler:
         self._lists = Remembered()
         self.answers = LiveAnswers(loop)
         self._own = OwnReplies(loop, serving, waits)
+        self.limiter = Limiter(loop, serving, past)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
         self._forwarder = Forwarder(loop, dispatcher, metadata, waits, self.exchanges.live)
@@ -93,6 +98,8 @@ class Handler:
             result = await self._answer(request, exchange, runtime, admitted)
             delivered = await self._finish(request, exchange, result)
         except ProxyError as error:
+            if isinstance(error, LimitReached):
+                self.limiter.count_refusal(error.standing)
             delivered = self._own.turn_down(request, exchange, error)
         except asyncio.CancelledError:
             facts, cancel = self._own.break_off(request, exchange)
@@ -104,7 +111,9 @@ class Handler:
             delivered = self._own.own_up(request, exchange)
         finally:
             _let_go(request)
-            self.exchanges.end(exchange, delivered.facts, cancel)
+            record = self.exchanges.end(exchange, delivered.facts, cancel)
+            if exchange.metered is not None:
+                self.limiter.end(exchange.metered, record)
         return delivered.keep_alive
 
     async def _answer(
@@ -123,6 +132,8 @@ class Handler:
                 return Own(base_reply(decided.call))
             admitted = decided
         exchange.call = admitted.facts
+        if admitted.limits or admitted.expires is not None:
+            exchange.metered = self.limiter.admit(request, exchange.request_id, admitted)
         if admitted.call.action in CATALOGUE:
             return Own(await self._list(admitted, snapshot))
         form = begin_form(admitted.call, request.head.headers) if admitted.call.path else None
@@ -143,6 +154,8 @@ class Handler:
 
     async def _list(self, admitted: Admitted, snapshot: Snapshot) -> OwnReply:
         call, rules, metadata = admitted.call, admitted.deployment.rules, self._metadata
+        if call.action is Action.USAGE:
+            return await show_usage(self.limiter, admitted)
         if call.surface is Dialect.OLLAMA:
             name = admitted.deployment.name
             return await merge_answers(call, name, rules, snapshot, metadata, self.answers)

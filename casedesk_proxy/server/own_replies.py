@@ -9,7 +9,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.errors import LimitReached, NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import has_key, read_facts
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
@@ -27,7 +27,7 @@ from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.surfaces.envelopes import OwnReply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.http1 import glimpse_head
 
 __all__ = ["OwnReplies", "own_message"]
@@ -55,7 +55,7 @@ class OwnReplies:
         if request.client.has_left:
             return Delivered(facts, keep_alive)
         message = own_message(
-            reply, exchange.request_id, exchange.call.surface,
+            reply, exchange.request_id, exchange.call.surface, request.notes,
             bodiless=exchange.method == "HEAD", keep_alive=keep_alive, http11=head.http11,
         )  # fmt: skip
         request.begun = True
@@ -73,6 +73,9 @@ class OwnReplies:
     ) -> Delivered:
         """The error is the reply."""
         surface = Dialect(exchange.call.surface or Dialect.GEMINI)
+        if isinstance(error, LimitReached):
+            # The error says it for now, they for when the request came.
+            request.notes = ()
         reply = error_reply(surface, error, exchange.request_id)
         facts = replace(facts, code=error.code, reason=error.reason)
         return self.send(request, exchange, reply, facts)
@@ -146,6 +149,7 @@ def own_message(
     reply: OwnReply,
     request_id: str,
     surface: str,
+    notes: RawHeaders = (),
     *,
     bodiless: bool = False,
     keep_alive: bool = False,
@@ -153,7 +157,7 @@ def own_message(
 ) -> bytes:
     """A reply of ours in one piece; ``bodiless``: it answers a HEAD."""
     ident = request_id.encode("ascii")
-    headers = [*reply.headers, (b"x-request-id", ident)]
+    headers = [*reply.headers, *notes, (b"x-request-id", ident)]
     if surface == Dialect.ANTHROPIC and reply.status < 400:
         headers.append((b"request-id", ident))
     size = len(reply.body)

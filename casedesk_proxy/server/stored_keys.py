@@ -25,7 +25,9 @@ class StoredKeys:
     ) -> None:
         self._loop = loop
         self._serving = serving
-        self.watch = KeyWatch(store.path, self._take_soon)
+        self.watch = KeyWatch(
+            store.path, self._take_soon, defaults=lambda: serving.current.config.limits
+        )
         self.last_use = LastUse(store)
 
     async def start(self) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from casedesk_proxy.errors import BadRequest, ProxyError
+from casedesk_proxy.errors import BadRequest, LimitReached, ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai
-from casedesk_proxy.surfaces.retry_after import whole_seconds
+from casedesk_proxy.surfaces.limits import limit_headers
+from casedesk_proxy.surfaces.retry_after import error_pause
 from casedesk_proxy.surfaces.unserved_paths import base_url
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
 
@@ -60,7 +61,9 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnRepl
     if isinstance(error, BadRequest) and error.allow:
         headers.append((b"allow", error.allow.encode()))
     if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % whole_seconds(error.retry_after)))
+        headers.append((b"retry-after", b"%d" % error_pause(error)))
+    if isinstance(error, LimitReached):
+        headers += limit_headers(surface, (error.standing,), error.at)
     if status in _NEVER_RETRY or not error.repeatable:
         headers.append((b"x-should-retry", b"false"))
     return OwnReply(status, tuple(headers), body_of(error, request_id))

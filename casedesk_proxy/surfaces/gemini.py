@@ -20,8 +20,9 @@ from typing import Any
 from zlib import crc32
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, ProxyError, Violation
-from casedesk_proxy.surfaces.retry_after import whole_seconds
+from casedesk_proxy.errors import BadRequest, LimitReached, ProxyError, Violation
+from casedesk_proxy.surfaces.limits import describe_failure
+from casedesk_proxy.surfaces.retry_after import error_pause
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.wire.query import read_pairs
 
@@ -143,8 +144,11 @@ def _details(error: ProxyError) -> list[dict[str, Any]]:
             {"field": one.path, "description": one.description} for one in error.violations
         ]
         details.append({"@type": f"{_TYPE}BadRequest", "fieldViolations": violations})
+    if isinstance(error, LimitReached):
+        failure = describe_failure(error.standing, error.message)
+        details.append({"@type": f"{_TYPE}QuotaFailure", **failure})
     if error.retry_after is not None:
-        pause = f"{whole_seconds(error.retry_after)}s"
+        pause = f"{error_pause(error)}s"
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": pause})
     return details
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import NotFound, ProxyError
+from casedesk_proxy.errors import LimitReached, NotFound, ProxyError
 
 __all__ = ["error_body", "error_frame", "http_status", "least_version", "merge_models"]
 
@@ -22,7 +22,8 @@ _MAX_VERSION_NUMBERS = 4
 
 
 def http_status(error: ProxyError) -> int:
-    return 503 if error.status in _BUSY_STATUSES else error.status
+    is_busy = error.status in _BUSY_STATUSES and not isinstance(error, LimitReached)
+    return 503 if is_busy else error.status
 
 
 def error_body(error: ProxyError, request_id: str = "") -> bytes:

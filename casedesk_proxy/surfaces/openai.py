@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.terms import ModelInfo
+from casedesk_proxy.errors import LimitReached, ProxyError
+from casedesk_proxy.terms import Limit, ModelInfo
 
 __all__ = ["error_body", "error_frame", "http_status", "list_models", "show_model"]
 
@@ -27,17 +27,27 @@ def http_status(error: ProxyError) -> int:
 
 def error_body(error: ProxyError, request_id: str = "") -> bytes:
     """The envelope; ``param`` is the first offending place, where one is known."""
-    fallback = "invalid_request_error" if error.status < 500 else "server_error"
     return jsonio.dumps_stream(
         {
             "error": {
                 "message": error.message.encode("utf-8", "replace").decode(),
-                "type": _TYPES.get(error.status, fallback),
+                "type": _type(error),
                 "param": error.violations[0].path if error.violations else None,
                 "code": _CODES.get(error.code, error.code),
             }
         }
     )
+
+
+def _type(error: ProxyError) -> str:
+    """Of a limit OpenAI says what it bounds, or that there is no credit left."""
+    if isinstance(error, LimitReached):
+        if not error.repeatable:
+            return error.code
+        is_of_tokens = error.standing.limit is Limit.TOKENS_PER_MINUTE
+        return "tokens" if is_of_tokens else "requests"
+    fallback = "invalid_request_error" if error.status < 500 else "server_error"
+    return _TYPES.get(error.status, fallback)
 
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:

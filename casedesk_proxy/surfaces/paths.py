@@ -37,6 +37,8 @@ __all__ = ["guess_surface", "read_call"]
 _SURFACES = {str(dialect): dialect for dialect in Dialect if dialect is not Dialect.RESPONSES}
 #: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
 _VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
+#: Ours, behind the mounts of all surfaces.
+USAGE_PATH = "usage"
 _READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
 #: What may be set as a client's base URL, with or without versions; health checkers ask for it.
 _BASE = re.compile(
@@ -75,6 +77,10 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
         surface = _inside_ollama(rest)
     _require_own(method, rest, surface, deployment)
     node_path = ""
+    if rest == USAGE_PATH and surface is not Dialect.OLLAMA:
+        if method != "GET":
+            raise wrong_method("GET")
+        return Call(surface, Action.USAGE, deployment, query=cut_key(query))
     if surface is Dialect.GEMINI:
         version = version or "v1beta"
         action, model = read_resource(method, rest, deployment)
@@ -227,6 +233,8 @@ def _claim(method: str, version: str, rest: str, query: str, headers: RawHeaders
     if version == "v1beta":
         return Dialect.GEMINI
     owner = owner_of(rest)
+    if rest == USAGE_PATH and version:
+        return _surface_by_headers(query, headers)
     if rest == "models" or rest.startswith("models/"):
         is_shared = method == "GET" and owner is None
         return _surface_by_headers(query, headers) if is_shared else Dialect.GEMINI

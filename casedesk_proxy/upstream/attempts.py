@@ -9,7 +9,7 @@ What was refused is remembered once the request does without it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
 
@@ -21,7 +21,7 @@ from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Control, record
+from casedesk_proxy.terms import Control, UseRules, record
 from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["Attempts", "Beginning", "Next"]
@@ -62,12 +62,14 @@ class Attempts:
     """``count``: nodes that were asked; ``tried``: those that failed, each with why; ``repeats``:
     attempts that only left out a control; ``node``: the last that was asked; ``without``: the
     controls of thinking that the request is to do without; ``upload``: what is not held of the
-    request's body. Times in seconds of the loop's clock.
+    request's body; ``caps``: the limits on parallel requests that it counts for; ``recheck`` raises
+    where it may not go on after it has waited. Times in seconds of the loop's clock.
     """
 
     __slots__ = (
         "_memory",
         "_refused",
+        "caps",
         "count",
         "give_up_at",
         "key",
@@ -76,6 +78,7 @@ class Attempts:
         "phase",
         "plan",
         "queued",
+        "recheck",
         "repeats",
         "replays",
         "tried",
@@ -96,6 +99,8 @@ class Attempts:
         self.repeats = 0
         self.without: frozenset[Control] = frozenset()
         self.upload: Upload | None = None
+        self.caps: tuple[UseRules, ...] = ()
+        self.recheck: Callable[[], None] | None = None
         self.plan: Plan
         #: Of the search that runs: who is left, how many had perhaps begun the request when they
         #: were lost, and the last that failed, with why.

@@ -158,7 +158,7 @@ class Dispatcher:
     def _ticket(self, search: Attempts) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
-        ticket = Ticket(deployment.name, search.key, search.demand())
+        ticket = Ticket(deployment.name, search.key, search.demand(), caps=search.caps)
         try:
             self.slots.enqueue(ticket, deployment.config.max_waiting)
         except BaseException:
@@ -167,16 +167,19 @@ class Dispatcher:
         return ticket
 
     async def _wait(self, search: Attempts, ticket: Ticket) -> Slot:
-        """The slot that a ticket gets at last. Raises Busy or NoNode."""
+        """The slot that a ticket gets at last. Raises Busy, LimitReached or NoNode."""
         now = self._loop.time()
         if ticket.is_decided:
             return await self.slots.wait(ticket, 0.0)
         search.phase = Phase.QUEUED
         limit = min(search.plan.deployment.config.queue_timeout, search.give_up_at - now)
         try:
-            return await self.slots.wait(ticket, limit)
+            slot = await self.slots.wait(ticket, limit)
         finally:
             search.queued += self._loop.time() - now
+        if search.recheck is not None:
+            search.recheck()
+        return slot
 
     # Asking a node.
 

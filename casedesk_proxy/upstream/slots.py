@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 
-from casedesk_proxy.errors import Busy, NoNode
+from casedesk_proxy.errors import Busy, LimitReached, NoNode
+from casedesk_proxy.limits.judging import refuse_parallel
 from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Service, Slot
@@ -60,14 +62,15 @@ class Slots:
         self._wake(self.admission.enqueue(ticket, self._loop.time(), max_waiting))
 
     async def wait(self, ticket: Ticket, limit: float) -> Slot:
-        """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy or NoNode."""
+        """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy,
+        LimitReached or NoNode."""
         if not ticket.is_decided:
             await self._wait(ticket, limit)
         if ticket.slot is not None:
             return ticket.slot
         if ticket.rejection is Rejection.NO_NODE:
             raise self._no_node(ticket.demand)
-        raise self._busy(ticket.deployment)
+        raise self._too_many(ticket)
 
     def release(self, slot: Slot) -> None:
         """An exchange has left its node."""
@@ -175,7 +178,8 @@ class Slots:
             del self._waiters[ticket]
         if not decided:
             self.cancel(ticket)
-            raise self._busy(ticket.deployment)
+            ticket.reached = self.admission.find_reached(ticket)
+            raise self._too_many(ticket)
 
     def _no_node(self, demand: Demand) -> NoNode:
         """All that have the model are being emptied, or have left the configuration."""
@@ -186,8 +190,10 @@ class Slots:
             f"the model '{demand.model[:200]}' is {where}", retry_after=_DRAINED_RETRY_AFTER_S
         )
 
-    def _busy(self, deployment: str) -> Busy:
-        hint = self.admission.retry_after(deployment, self._loop.time())
+    def _too_many(self, ticket: Ticket) -> LimitReached | Busy:
+        if ticket.reached is not None:
+            return refuse_parallel(ticket.reached, time.time())
+        hint = self.admission.retry_after(ticket.deployment, self._loop.time())
         return Busy("all nodes of this deployment are busy", retry_after=hint)
 
     def _wake(self, decided: list[Ticket]) -> None:

@@ -1,0 +1,89 @@
+"""What one key, or one deployment, has used: counted up, and asked for by window."""
+
+from __future__ import annotations
+
+from casedesk_proxy.limits.windows import Moment, Period, SlidingMinute, Today
+from casedesk_proxy.terms import Dialect, Limit, Usage
+
+__all__ = ["Use", "count_tokens"]
+
+#: Days and months that are remembered: those of this month and the one before, and some more for a
+#: clock that was set wrong for a while.
+_MAX_DAYS = 70
+_MAX_MONTHS = 4
+
+
+def count_tokens(surface: str, usage: Usage) -> int:
+    """Prompt and output. Google alone counts thoughts apart from the output; what Anthropic's
+    count of a prompt leaves out, what was read from a cache, is not counted."""
+    tokens = (usage.prompt or 0) + (usage.output or 0)
+    return tokens + (usage.thoughts or 0) if surface == Dialect.GEMINI else tokens
+
+
+class Use:
+    """Requests and tokens of one scope. Sums of days and months are kept by their names, so that a
+    clock that is set forward, and back again, gives nobody a new month."""
+
+    __slots__ = ("_days", "_minute_requests", "_minute_tokens", "_months")
+
+    def __init__(self) -> None:
+        self._minute_requests = SlidingMinute()
+        self._minute_tokens = SlidingMinute()
+        self._days: dict[int, int] = {}
+        self._months: dict[int, int] = {}
+
+    def add_request(self, steady: float, at: float | None = None) -> None:
+        """``at``: when it was admitted, where that was before; both by the steady clock."""
+        self._minute_requests.add(steady, 1, at)
+
+    def add_tokens(self, now: Moment, tokens: int) -> None:
+        """Tokens of an exchange that has just ended."""
+        self.add_recent(now.steady, tokens)
+        self.add_past(now.today, tokens)
+
+    def add_recent(self, steady: float, tokens: int, at: float | None = None) -> None:
+        """Tokens for the minute alone; ``at``: as in `add_request`."""
+        self._minute_tokens.add(steady, tokens, at)
+
+    def add_past(self, today: Today, tokens: int) -> None:
+        """Tokens for a day and its month alone."""
+        _add(self._days, today.day.name, tokens, _MAX_DAYS)
+        _add(self._months, today.month.name, tokens, _MAX_MONTHS)
+
+    def used(self, limit: Limit, now: Moment) -> int:
+        if limit is Limit.REQUESTS_PER_MINUTE:
+            return self._minute_requests.total(now.steady)
+        if limit is Limit.TOKENS_PER_MINUTE:
+            return self._minute_tokens.total(now.steady)
+        if limit is Limit.TOKENS_PER_DAY:
+            return self._days.get(now.today.day.name, 0)
+        return self._months.get(now.today.month.name, 0)
+
+    def pause_until_below(self, limit: Limit, now: Moment, most: int) -> float:
+        """Seconds until less than ``most`` is used, if nothing is added."""
+        if (period := _period(limit, now)) is not None:
+            return period.end - now.wall
+        return self._minute(limit).pause_until_below(now.steady, most)
+
+    def pause_until_reset(self, limit: Limit, now: Moment) -> float:
+        """Seconds until nothing is used, if nothing is added."""
+        if (period := _period(limit, now)) is not None:
+            return period.end - now.wall
+        return self._minute(limit).pause_until_empty(now.steady)
+
+    def _minute(self, limit: Limit) -> SlidingMinute:
+        is_requests = limit is Limit.REQUESTS_PER_MINUTE
+        return self._minute_requests if is_requests else self._minute_tokens
+
+
+def _period(limit: Limit, now: Moment) -> Period | None:
+    """None: the minute, which has no end of its own."""
+    if limit is Limit.TOKENS_PER_DAY:
+        return now.today.day
+    return now.today.month if limit is Limit.TOKENS_PER_MONTH else None
+
+
+def _add(sums: dict[int, int], name: int, amount: int, most: int) -> None:
+    if name not in sums and len(sums) >= most:
+        del sums[min(sums)]
+    sums[name] = sums.get(name, 0) + amount

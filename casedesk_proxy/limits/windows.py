@@ -1,0 +1,135 @@
+"""Spans of time over which use is counted: the last minute, the day and the month of a calendar.
+
+The minute slides and is measured by a clock that nobody sets; days and months begin at midnight in
+a time zone, and follow the wall clock wherever it is set to.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+__all__ = ["Calendar", "Moment", "Period", "SlidingMinute", "Today"]
+
+_MINUTE_S = 60
+
+
+class SlidingMinute:
+    """What came to pass within the last 60 seconds, in steps of one: each amount counts for 59 to
+    60 s, and never for longer, so that nobody is refused for what is over.
+
+    ``now`` is in seconds of one clock. Should that go back, what it has counted is as of now.
+    """
+
+    __slots__ = ("_steps", "_total")
+
+    def __init__(self) -> None:
+        #: Second and amount, in the order of seconds, none of them twice.
+        self._steps: deque[tuple[int, int]] = deque()
+        self._total = 0
+
+    def add(self, now: float, amount: int, at: float | None = None) -> None:
+        """``at``: when it came to pass, where that was before ``now``."""
+        self._forget(now)
+        step = int(now if at is None else min(at, now))
+        if step <= int(now) - _MINUTE_S or not amount:
+            return
+        later = []
+        while self._steps and self._steps[-1][0] > step:
+            later.append(self._steps.pop())
+        if self._steps and self._steps[-1][0] == step:
+            self._steps.append((step, self._steps.pop()[1] + amount))
+        else:
+            self._steps.append((step, amount))
+        self._steps.extend(reversed(later))
+        self._total += amount
+
+    def total(self, now: float) -> int:
+        self._forget(now)
+        return self._total
+
+    def pause_until_below(self, now: float, most: int) -> float:
+        """Seconds until the total is less than ``most``, if nothing is added; 60 where even
+        nothing would be too much."""
+        total = self.total(now)
+        if total < most:
+            return 0.0
+        for step, amount in self._steps:
+            total -= amount
+            if total < most:
+                return step + _MINUTE_S - now
+        return float(_MINUTE_S)
+
+    def pause_until_empty(self, now: float) -> float:
+        self._forget(now)
+        return self._steps[-1][0] + _MINUTE_S - now if self._steps else 0.0
+
+    def _forget(self, now: float) -> None:
+        steps, last = self._steps, int(now)
+        if not steps:
+            return
+        if steps[-1][0] > last:
+            back = steps[-1][0] - last
+            self._steps = steps = deque((step - back, amount) for step, amount in steps)
+        while steps and steps[0][0] <= last - _MINUTE_S:
+            self._total -= steps.popleft()[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From ``start`` to before ``end``, in seconds since 1970. ``name`` is the same for no other:
+    the number of a day, or that of a month."""
+
+    name: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """A day of a calendar, and its month."""
+
+    day: Period
+    month: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """``steady``: seconds of a clock that nobody sets; ``wall``: seconds since 1970; ``today``: the
+    latter's."""
+
+    steady: float
+    wall: float
+    today: Today
+
+
+class Calendar:
+    """Days and months in ``zone``. A day begins with its first moment, be that 01:00 where clocks
+    go forward at midnight, and has 23 to 25 hours; a day that was skipped is none."""
+
+    __slots__ = ("_last", "_zone")
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._last: Today | None = None
+
+    def today(self, wall: float) -> Today:
+        last = self._last
+        if last is None or not last.day.start <= wall < last.day.end:
+            last = self._last = self._find(wall)
+        return last
+
+    def _find(self, wall: float) -> Today:
+        local = datetime.fromtimestamp(wall, self._zone).date()
+        first = local.replace(day=1)
+        next_month = (first + timedelta(days=31)).replace(day=1)
+        day = Period(local.toordinal(), self._begin(local), self._begin(local + timedelta(days=1)))
+        month = Period(first.year * 12 + first.month, self._begin(first), self._begin(next_month))
+        return Today(day, month)
+
+    def _begin(self, day: date) -> float:
+        """Midnight; the earlier one where there are two, and the moment at which clocks go forward
+        where there is none: to both of which ``fold=0`` leads."""
+        local = datetime(day.year, day.month, day.day, tzinfo=self._zone)
+        return (local - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()

@@ -1,0 +1,121 @@
+"""The ledger as limits see it: what was used before, and what others use now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from casedesk_proxy.limits.book import Book, Past, Spent
+from casedesk_proxy.limits.windows import Moment
+from casedesk_proxy.store.schema import StoreError
+
+__all__ = ["Follower", "PastReader"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds between two looks at what others have written to the ledger, which takes 0.2 s to get
+#: there: so what they use is known within a second.
+_LOOK_S = 0.5
+#: Seconds for which the ledger's past may keep a start.
+_PAST_WAIT_S = 10.0
+#: Seconds before this month's beginning from which on the ledger is read: the longest day.
+_MARGIN_S = 26 * 3600.0
+
+
+class PastReader(Protocol):
+    """The ledger, as `ledger.past.LedgerReader` reads it: in a thread, one call at a time."""
+
+    def read_past(self, since: float, now: float) -> Past: ...
+
+    def read_new(self) -> Sequence[Spent]: ...
+
+
+class Follower:
+    """Keeps ``book`` up to date from ``past``; None: there is no ledger. ``running`` lists the
+    requests of this process that have not ended."""
+
+    def __init__(
+        self,
+        book: Book,
+        past: PastReader | None,
+        now: Callable[[], Moment],
+        running: Callable[[], Sequence[Spent]],
+        *,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self._book = book
+        self._past = past
+        self._now = now
+        self._running = running
+        self._look_s = look_s
+        self._lock = asyncio.Lock()
+        self._is_wanted = asyncio.Event()
+        self._fault = ""
+
+    def begin_anew(self) -> None:
+        """More is counted than before, or in another way: the ledger is to be read from the
+        month's beginning on."""
+        self._is_wanted.set()
+
+    async def start(self) -> None:
+        """Learn what was used before, if that is to be known, and within some seconds."""
+        if self._is_wanted.is_set():
+            try:
+                await asyncio.wait_for(self.read_past(), _PAST_WAIT_S)
+            except TimeoutError:
+                log.warning("what was used before is not known yet: the ledger is slow to read")
+
+    async def follow(self) -> None:
+        """For ever, until cancelled; nothing is read before there is something to count."""
+        if self._book.is_empty:
+            await self._is_wanted.wait()
+        while self._past is not None:
+            if self._is_wanted.is_set() and await self.read_past():
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_wanted.wait(), self._look_s)
+                continue
+            await self._read_new()
+
+    async def read_past(self) -> bool:
+        """Whether the book has been put together anew."""
+        if (past := self._past) is None:
+            self._is_wanted.clear()
+            return False
+        async with self._lock:
+            self._is_wanted.clear()
+            now = self._now()
+            since = now.today.month.start - _MARGIN_S
+            found = await self._read(lambda: past.read_past(since, now.wall))
+            if found is not None:
+                self._book.replace(found, self._running(), self._now())
+        if found is None:
+            await asyncio.sleep(self._look_s)
+            self._is_wanted.set()
+        return found is not None
+
+    async def _read_new(self) -> None:
+        assert self._past is not None
+        async with self._lock:
+            if rows := await self._read(self._past.read_new):
+                self._book.take(rows, self._now())
+
+    async def _read(self, read: Callable[[], T]) -> T | None:
+        """None where the ledger cannot be read, which is said once."""
+        try:
+            found = await asyncio.to_thread(read)
+        except (StoreError, OSError, sqlite3.Error) as error:
+            if str(error) != self._fault:
+                self._fault = str(error)
+                log.warning(
+                    "the ledger cannot be read: %s. Limits count what this process sees", error
+                )
+            return None
+        self._fault = ""
+        return found

@@ -1,0 +1,176 @@
+"""Limits in force: who may go on, and what those use who did.
+
+Nothing here is done for an event of a stream. A request whose key and deployment have no limits
+costs one look at its admission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from casedesk_proxy.errors import Unauthenticated
+from casedesk_proxy.limits.book import Book, Spent
+from casedesk_proxy.limits.judging import find_reached, find_warned, list_standings, refuse
+from casedesk_proxy.limits.use import Use, count_tokens
+from casedesk_proxy.limits.windows import Calendar, Moment
+from casedesk_proxy.planning.admission import CATALOGUE, Admitted
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.record import ExchangeRecord
+from casedesk_proxy.server.following import Follower, PastReader
+from casedesk_proxy.server.metering import Metered, Scope
+from casedesk_proxy.snapshot import Current
+from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
+from casedesk_proxy.terms import Dialect, Limit, Standing, UseRules
+
+__all__ = ["Limiter"]
+
+log = logging.getLogger(__name__)
+
+
+class Limiter:
+    """``admit`` is asked of each request with limits, ``end`` is called for each of those that
+    were admitted. ``past``: the ledger; None: what was used before is not known, nor what others
+    use. ``refused`` and ``warned`` count by kind, name and limit."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        current: Current,
+        past: PastReader | None = None,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._loop = loop
+        self._current = current
+        self._wall = wall
+        self._book = Book(Calendar(current.snapshot.time_zone))
+        self._scopes: dict[tuple[str, str], Scope] = {}
+        self._is_entered = past is not None
+        self.follower = Follower(self._book, past, self.now, self._list_running)
+        self.refused: Counter[tuple[str, str, str]] = Counter()
+        self.warned: Counter[tuple[str, str, str]] = Counter()
+
+    def now(self) -> Moment:
+        wall = self._wall()
+        return Moment(self._loop.time(), wall, self._book.calendar.today(wall))
+
+    def apply(self) -> None:
+        """Another configuration is in force, or the first one."""
+        snapshot = self._current.snapshot
+        self._book.calendar = Calendar(snapshot.time_zone)
+        for rules in snapshot.all_limits:
+            self._find(rules)
+        if self._scopes:
+            self.follower.begin_anew()
+
+    def admit(self, request: ClientRequest, request_id: str, admitted: Admitted) -> Metered | None:
+        """None where nothing has to be counted. Raises LimitReached, and Unauthenticated for a key
+        that has expired."""
+        if admitted.expires is not None and self._wall() >= admitted.expires:
+            raise Unauthenticated("the key has expired; ask for a new one", code="key_expired")
+        limits, call = admitted.limits, admitted.facts
+        if not limits or admitted.call.action in CATALOGUE:
+            return None
+        now = self.now()
+        standings = self._judge(limits, now)
+        request.notes = limit_headers(Dialect(call.surface), standings, now.wall)
+        if warned := find_warned(standings):
+            self._warn(warned, now)
+            request.notes += warning_headers(warned)
+        found = [self._find(rules) for rules in limits]
+        recheck = functools.partial(self._recheck, limits)
+        scopes = [scope for scope, _ in found]
+        one = Metered(request, request_id, call, limits, scopes, now.wall, recheck)
+        for scope, use in found:
+            use.add_request(now.steady)
+            scope.running.add(one)
+        return one
+
+    def end(self, one: Metered, outcome: ExchangeRecord) -> None:
+        """What it has used counts, whatever it came to."""
+        for scope in one.scopes:
+            scope.running.discard(one)
+        now, tokens = self.now(), count_tokens(outcome.surface, outcome.usage)
+        spent = Spent(
+            one.request_id, outcome.key, outcome.deployment, tokens, one.started, now.wall,
+            asked=bool(outcome.node),
+        )  # fmt: skip
+        is_entered = self._is_entered and not outcome.summed_up
+        self._book.end(spent, now, is_entered=is_entered)
+
+    def list_standings(self, limits: Sequence[UseRules]) -> list[Standing]:
+        """How limits stand now, those on parallel requests included."""
+        now, found = self.now(), []
+        for rules in limits:
+            scope, use = self._find(rules)
+            found += list_standings(rules, use, scope.produced(now.steady), now)
+            if (most := rules.parallel) is not None:
+                running = len(scope.running)
+                found.append(
+                    Standing(Limit.PARALLEL, rules.kind, rules.name, most, None, running, now.wall)
+                )
+        return found
+
+    def count_refusal(self, standing: Standing) -> None:
+        self.refused[standing.kind, standing.name, standing.limit] += 1
+
+    async def find_use(self, kind: str, name: str) -> Use | None:
+        """What a key or a deployment has used, be it limited or not; None where nobody knows."""
+        use = self._book.find(kind, name)
+        if use is None and self._is_entered:
+            self._book.open(kind, name)
+            await self.follower.read_past()
+            use = self._book.find(kind, name)
+        return use
+
+    def _judge(
+        self, limits: Sequence[UseRules], now: Moment, *, waited: bool = False
+    ) -> list[Standing]:
+        found: list[Standing] = []
+        for rules in limits:
+            scope, use = self._find(rules)
+            running = scope.produced(now.steady) if scope.running else 0
+            standings = list_standings(rules, use, running, now)
+            reached = find_reached(standings)
+            # Whoever has waited is one of the requests of this minute already.
+            if reached and not (waited and reached.limit is Limit.REQUESTS_PER_MINUTE):
+                raise refuse(reached, use, now)
+            found += standings
+        return found
+
+    def _recheck(self, limits: Sequence[UseRules]) -> None:
+        self._judge(limits, self.now(), waited=True)
+
+    def _warn(self, warned: Sequence[Standing], now: Moment) -> None:
+        for one in warned:
+            self.warned[one.kind, one.name, one.limit] += 1
+            scope, day = self._scopes[one.kind, one.name], now.today.day.name
+            if scope.warned_on.get(one.limit) != day:
+                scope.warned_on[one.limit] = day
+                log.warning(
+                    "%s %s is beyond its soft limit %s: %d of %s",
+                    one.kind, one.name, one.limit, one.used, one.soft,
+                )  # fmt: skip
+
+    def _find(self, rules: UseRules) -> tuple[Scope, Use]:
+        which = rules.kind, rules.name
+        scope = self._scopes.get(which)
+        if scope is None:
+            scope = self._scopes[which] = Scope(*which)
+            # What it used before is in the ledger.
+            self.follower.begin_anew()
+        return scope, self._book.open(*which)
+
+    def _list_running(self) -> list[Spent]:
+        return [
+            Spent(
+                one.request_id, one.call.key, one.call.deployment, 0, one.started, one.started,
+                asked=True,
+            )
+            for one in {one for scope in self._scopes.values() for one in scope.running}
+        ]  # fmt: skip

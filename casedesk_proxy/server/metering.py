@@ -1,0 +1,71 @@
+"""Requests within limits while they run: whose they are, and how far they have come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.record import CallFacts
+from casedesk_proxy.terms import Limit, UseRules
+
+__all__ = ["Metered", "Scope"]
+
+#: Of more running requests than these the sum is good for so many seconds.
+_MAX_SUMMED_REQUESTS = 32
+_SUM_FRESH_S = 0.05
+
+
+class Metered:
+    """A request that was admitted. ``caps`` are its limits on parallel requests; ``recheck`` raises
+    LimitReached where it may not go on after it has waited. ``started`` in seconds since 1970."""
+
+    __slots__ = ("_request", "call", "caps", "recheck", "request_id", "scopes", "started")
+
+    def __init__(
+        self,
+        request: ClientRequest,
+        request_id: str,
+        call: CallFacts,
+        limits: Sequence[UseRules],
+        scopes: Sequence[Scope],
+        started: float,
+        recheck: Callable[[], None],
+    ) -> None:
+        self._request = request
+        self.request_id = request_id
+        self.call = call
+        self.caps = tuple(one for one in limits if one.parallel is not None)
+        self.scopes = scopes
+        self.started = started
+        self.recheck = recheck
+
+    @property
+    def produced(self) -> int:
+        """Pieces of its reply that have come: engines send one for each token, or for a few."""
+        held = self._request.held
+        return held.relay.events if isinstance(held, Delivery) and held.generates else 0
+
+
+class Scope:
+    """A key or a deployment with limits, and its requests that run."""
+
+    __slots__ = ("_produced", "_summed_at", "kind", "name", "running", "warned_on")
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.running: set[Metered] = set()
+        #: By soft limit, the number of the day on which a log line named it.
+        self.warned_on: dict[Limit, int] = {}
+        self._produced = 0
+        self._summed_at = 0.0
+
+    def produced(self, steady: float) -> int:
+        """Tokens of what runs, as far as it has come."""
+        if not self.running:
+            return 0
+        if len(self.running) <= _MAX_SUMMED_REQUESTS or steady - self._summed_at > _SUM_FRESH_S:
+            self._produced = sum([one.produced for one in self.running])
+            self._summed_at = steady
+        return self._produced

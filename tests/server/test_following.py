@@ -1,0 +1,119 @@
+"""The ledger as limits follow it, played without a file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC
+
+import pytest
+
+from casedesk_proxy.limits.book import Book, Past, PastSum, Spent
+from casedesk_proxy.limits.windows import Calendar, Moment
+from casedesk_proxy.server.following import Follower
+from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.terms import Limit
+
+CALENDAR = Calendar(UTC)
+
+
+def now() -> Moment:
+    wall = time.time()
+    return Moment(time.monotonic(), wall, CALENDAR.today(wall))
+
+
+class Ledger:
+    """``fault``: why it cannot be read."""
+
+    def __init__(self, tokens: int = 0) -> None:
+        self.tokens = tokens
+        self.rows: list[Spent] = []
+        self.fault = ""
+        self.asked = 0
+
+    def read_past(self, since: float, now: float) -> Past:
+        self.asked += 1
+        if self.fault:
+            raise StoreError(self.fault)
+        return Past([PastSum("alice", "desk", now, self.tokens)], [])
+
+    def read_new(self) -> Sequence[Spent]:
+        if self.fault:
+            raise StoreError(self.fault)
+        rows, self.rows = self.rows, []
+        return rows
+
+
+def used(book: Book) -> int:
+    use = book.find("key", "alice")
+    assert use is not None
+    return use.used(Limit.TOKENS_PER_DAY, now())
+
+
+def follower(book: Book, ledger: Ledger | None) -> Follower:
+    return Follower(book, ledger, now, list, look_s=0.001)
+
+
+async def until(book: Book, tokens: int) -> None:
+    async with asyncio.timeout(5):
+        while used(book) != tokens:
+            await asyncio.sleep(0.001)
+
+
+async def test_nothing_is_read_before_there_is_something_to_count() -> None:
+    book, ledger = Book(CALENDAR), Ledger()
+    one = follower(book, ledger)
+    await one.start()
+    following = asyncio.ensure_future(one.follow())
+    await asyncio.sleep(0)
+    assert ledger.asked == 0
+    ledger.tokens = 7
+    book.open("key", "alice")
+    one.begin_anew()
+    await until(book, 7)
+    following.cancel()
+
+
+async def test_what_others_write_is_added() -> None:
+    book, ledger = Book(CALENDAR), Ledger(5)
+    book.open("key", "alice")
+    one = follower(book, ledger)
+    one.begin_anew()
+    await one.start()
+    assert used(book) == 5
+    following = asyncio.ensure_future(one.follow())
+    wall = time.time()
+    ledger.rows = [Spent("r", "alice", "desk", 3, wall, wall, asked=True)]
+    await until(book, 8)
+    following.cancel()
+
+
+async def test_a_ledger_that_cannot_be_read_is_said_once_and_read_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    book, ledger = Book(CALENDAR), Ledger(5)
+    ledger.fault = "it is damaged"
+    book.open("key", "alice")
+    one = follower(book, ledger)
+    one.begin_anew()
+    await one.start()
+    following = asyncio.ensure_future(one.follow())
+    async with asyncio.timeout(5):
+        while ledger.asked < 4:
+            await asyncio.sleep(0.001)
+    assert used(book) == 0
+    ledger.fault = ""
+    await until(book, 5)
+    following.cancel()
+    assert caplog.text.count("it is damaged") == 1
+
+
+async def test_without_a_ledger_there_is_nothing_to_follow() -> None:
+    book = Book(CALENDAR)
+    book.open("key", "alice")
+    one = follower(book, None)
+    one.begin_anew()
+    await one.start()
+    await asyncio.wait_for(one.follow(), 5)
+    assert used(book) == 0

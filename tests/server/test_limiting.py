@@ -1,0 +1,236 @@
+"""Limits as clients meet them: who is refused, in which words, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.simulator.script import Script
+from tests.server.limited import Asker, limited, state_file
+
+DAY = {"tokens_per_day": 1}
+MINUTE = {"requests_per_minute": 1}
+
+
+async def refused(asker: Asker, surface: str) -> tuple[Any, Any]:
+    """The second request; the first one was admitted."""
+    assert (await asker.chat())[0] == 200
+    status, headers, body = await getattr(asker, surface)()
+    assert status == 429
+    return headers, body
+
+
+@pytest.mark.parametrize("surface", ["chat", "respond"])
+async def test_openai_is_told_of_a_rate_and_of_a_quota(surface: str) -> None:
+    async with limited(MINUTE) as (asker, _):
+        headers, body = await refused(asker, surface)
+        assert body["error"]["code"] == "rate_limit_exceeded"
+        assert body["error"]["type"] == "requests"
+        assert 50 <= int(headers["retry-after"]) <= 60
+        assert headers["x-ratelimit-limit-requests"] == "1"
+        assert headers["x-ratelimit-remaining-requests"] == "0"
+        assert "x-should-retry" not in headers
+    async with limited(DAY) as (asker, _):
+        headers, body = await refused(asker, surface)
+        assert body["error"]["code"] == body["error"]["type"] == "insufficient_quota"
+        assert "tokens_per_day" in body["error"]["message"]
+        assert headers["x-should-retry"] == "false"
+        assert headers["x-ratelimit-remaining-tokens"] == "0"
+
+
+async def test_anthropic_is_told_of_its_rate_limits() -> None:
+    async with limited(MINUTE | DAY) as (asker, _):
+        headers, body = await refused(asker, "messages")
+        assert body["error"]["type"] == "rate_limit_error"
+        assert headers["anthropic-ratelimit-tokens-remaining"] == "0"
+        assert headers["anthropic-ratelimit-tokens-reset"].endswith("T00:00:00Z")
+        assert headers["x-should-retry"] == "false"
+
+
+async def test_google_is_told_of_a_quota_failure() -> None:
+    async with limited(DAY) as (asker, _):
+        headers, body = await refused(asker, "generate")
+        error = body["error"]
+        assert (error["code"], error["status"]) == (429, "RESOURCE_EXHAUSTED")
+        details = {one["@type"].rpartition(".")[2]: one for one in error["details"]}
+        (violation,) = details["QuotaFailure"]["violations"]
+        assert violation["quotaId"] == "TokensPerDayPerKey"
+        assert violation["subject"] == "key:alice"
+        assert violation["quotaValue"] == "1"
+        assert details["RetryInfo"]["retryDelay"] == f"{headers['retry-after']}s"
+
+
+async def test_ollama_has_an_error_and_nothing_else() -> None:
+    async with limited(MINUTE) as (asker, _):
+        headers, body = await refused(asker, "ollama")
+        assert body["error"].startswith("the limit of 1 requests a minute")
+        assert "retry-after" in headers
+
+
+async def test_heads_say_what_is_left() -> None:
+    limits = {"requests_per_minute": 5, "tokens_per_day": 1000}
+    async with limited(limits, {"requests_per_minute": 3}) as (asker, _):
+        for left in ("3", "2"):
+            _, headers, _ = await asker.chat()
+            assert headers["x-ratelimit-remaining-requests"] == left
+        _, headers, _ = await asker.messages()
+        assert headers["anthropic-ratelimit-requests-remaining"] == "1"
+        assert int(headers["anthropic-ratelimit-tokens-remaining"]) < 1000
+        _, headers, _ = await Asker(asker.session, asker.url, "bob").chat()
+        assert headers["x-ratelimit-limit-requests"] == "3"
+        assert "x-ratelimit-limit-tokens" not in headers
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_streams_too_say_what_is_left(stream: bool) -> None:
+    async with limited({"tokens_per_day": 1000}) as (asker, _):
+        body = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+        async with asker.session.post(
+            f"{asker.url}/v1/chat/completions", json=body, headers=asker.headers
+        ) as reply:
+            assert reply.headers["x-ratelimit-remaining-tokens"] == "1000"
+            await reply.read()
+
+
+async def test_nobody_is_bothered_without_limits() -> None:
+    async with limited() as (asker, proxy):
+        _, headers, _ = await asker.chat()
+        assert not [name for name in headers if "ratelimit" in name.lower()]
+        assert proxy.gateway.limiter.list_standings(()) == []
+
+
+async def test_a_soft_limit_warns_and_refuses_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async with limited({"tokens_per_day": {"soft": 1}}) as (asker, proxy):
+        _, headers, _ = await asker.chat()
+        assert "x-casedesk-limit-warning" not in headers
+        for _ in range(2):
+            status, headers, _ = await asker.chat()
+            assert status == 200
+            assert headers["x-casedesk-limit-warning"].startswith("tokens_per_day of key alice:")
+        assert proxy.gateway.limiter.warned == {("key", "alice", "tokens_per_day"): 2}
+    assert caplog.text.count("key alice is beyond its soft limit tokens_per_day") == 1
+
+
+async def test_the_other_keys_are_not_meant_but_the_deployment_is_everybodys() -> None:
+    async with limited(MINUTE) as (asker, _):
+        bob = Asker(asker.session, asker.url, "bob")
+        assert [(await asker.chat())[0], (await asker.chat())[0]] == [200, 429]
+        assert (await bob.chat())[0] == 200
+    async with limited({}, MINUTE) as (asker, _):
+        bob = Asker(asker.session, asker.url, "bob")
+        assert [(await asker.chat())[0], (await bob.chat())[0]] == [200, 429]
+
+
+async def test_keys_without_limits_have_those_of_all_keys() -> None:
+    async with limited({"requests_per_minute": None}, keys=MINUTE) as (asker, _):
+        bob = Asker(asker.session, asker.url, "bob")
+        assert [(await bob.chat())[0], (await bob.chat())[0]] == [200, 429]
+        assert [(await asker.chat())[0], (await asker.chat())[0]] == [200, 200]
+
+
+async def test_who_is_refused_has_used_nothing() -> None:
+    async with limited({"tokens_per_day": 1000}, MINUTE) as (asker, proxy):
+        await asker.chat()
+        (before,) = proxy.gateway.limiter.list_standings(
+            [one for one in proxy.gateway.serving.snapshot.all_limits if one.kind == "key"]
+        )
+        for _ in range(5):
+            assert (await asker.chat())[0] == 429
+        (after,) = proxy.gateway.limiter.list_standings(
+            [one for one in proxy.gateway.serving.snapshot.all_limits if one.kind == "key"]
+        )
+        assert before.used == after.used > 0
+        assert proxy.gateway.limiter.refused == {("deployment", "desk", "requests_per_minute"): 5}
+
+
+async def test_an_expired_key_is_refused() -> None:
+    async with limited({"expires": "2020-01-31"}) as (asker, _):
+        status, _, body = await asker.chat()
+        assert (status, body["error"]["code"]) == (401, "key_expired")
+        assert (await asker.get("/v1/models"))[0] == 401
+    async with limited({"expires": "2999-01-31"}) as (asker, _):
+        assert (await asker.chat())[0] == 200
+
+
+async def test_a_model_that_is_not_the_keys_is_not_there() -> None:
+    async with limited({"models": ["gemma2*"]}) as (asker, _):
+        status, _, body = await asker.get("/v1/models")
+        assert [one["id"] for one in body["data"]] == ["gemma2:9b"]
+        status, _, body = await asker.chat("m")
+        assert (status, body["error"]["code"]) == (404, "model_not_found")
+        assert "or not to your key" in body["error"]["message"]
+        assert (await asker.chat("gemma2:9b"))[0] == 200
+        bob = Asker(asker.session, asker.url, "bob")
+        assert len((await bob.get("/v1/models"))[2]["data"]) > 1
+
+
+async def test_more_at_once_are_refused_or_wait() -> None:
+    slow = Script(words=3, head_delay=0.2)
+    async with limited({"parallel": 2, "over_parallel": "refuse"}, script=slow) as (asker, _):
+        replies = await asyncio.gather(*(asker.chat() for _ in range(5)))
+        assert sorted(status for status, _, _ in replies) == [200, 200, 429, 429, 429]
+        (body, *_) = [body for status, _, body in replies if status == 429]
+        assert "requests at once (parallel)" in body["error"]["message"]
+        assert (await asker.chat())[0] == 200
+    async with limited({"parallel": 2}, script=slow) as (asker, proxy):
+        replies = await asyncio.gather(*(asker.chat() for _ in range(5)))
+        assert [status for status, _, _ in replies] == [200] * 5
+        assert proxy.gateway.dispatcher.slots.admission.running("key", "alice") == 0
+
+
+async def test_who_has_waited_is_judged_again() -> None:
+    slow = Script(words=3, head_delay=0.2)
+    async with limited({"parallel": 1, "tokens_per_day": 1}, script=slow) as (asker, _):
+        replies = await asyncio.gather(*(asker.chat() for _ in range(4)))
+        assert sorted(status for status, _, _ in replies) == [200, 429, 429, 429]
+
+
+async def test_no_more_than_what_runs_goes_beyond_a_limit() -> None:
+    """Parallel requests times what one may use is the most that goes beyond."""
+    slow = Script(words=10, head_delay=0.05)
+    limits = {"parallel": 3, "tokens_per_day": 60}
+    async with limited(limits, script=slow) as (asker, proxy):
+        replies = await asyncio.gather(*(asker.chat() for _ in range(30)))
+        passed = [body for status, _, body in replies if status == 200]
+        one = passed[0]["usage"]["total_tokens"]
+        assert 60 <= one * len(passed) < 60 + 3 * one
+        (standing,) = proxy.gateway.limiter.list_standings(
+            list(proxy.gateway.serving.snapshot.all_limits)
+        )[:1]
+        assert standing.used == one * len(passed)
+
+
+async def test_what_a_running_stream_has_produced_counts() -> None:
+    slow = Script(words=1000, words_per_second=200)
+    async with limited({"tokens_per_day": 20}, script=slow) as (asker, _):
+        body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+        async with asker.session.post(
+            f"{asker.url}/v1/chat/completions", json=body, headers=asker.headers
+        ) as reply:
+            await reply.content.readexactly(9000)
+            status, _, refusal = await asker.chat()
+            assert (status, refusal["error"]["code"]) == (429, "insufficient_quota")
+
+
+async def test_a_restart_gives_nobody_a_new_day(tmp_path: Path) -> None:
+    async with state_file(tmp_path) as store, limited(store=store) as (asker, _):
+        await asker.chat()
+    async with state_file(tmp_path) as store, limited(DAY, store=store) as (asker, _):
+        assert (await asker.chat())[0] == 429
+
+
+async def test_two_instances_see_each_others_use(tmp_path: Path) -> None:
+    async with (
+        state_file(tmp_path) as one,
+        state_file(tmp_path) as two,
+        limited(DAY, store=one) as (first, _),
+        limited(DAY, store=two) as (second, _),
+    ):
+        assert (await first.chat())[0] == 200
+        async with asyncio.timeout(2):
+            while (await second.get("/v1/usage"))[2]["limits"][0]["left"]:
+                await asyncio.sleep(0.02)
+        assert (await second.chat())[0] == 429
