@@ -38,11 +38,7 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
     Raises StoreError, OSError and sqlite3.Error.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Who used what is nobody else's business, whatever the umask.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    if os.geteuid() == 0:
-        # Made by root for a service that has the directory.
-        os.chown(path, *_owners(path.parent))
+    _make(path)
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
     try:
         check_form(connection)
@@ -56,6 +52,21 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """The file, where there is none. One that is there is not opened: to close it again would drop
+    all locks that this process has on it (fcntl(2)), and with them what tells other processes that
+    it is in use; the last of those would then delete the write-ahead log under our feet."""
+    try:
+        # Who used what is nobody else's business, whatever the umask.
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    os.close(made)
+    if os.geteuid() == 0:
+        # Made by root for a service that has the directory.
+        os.chown(path, *_owners(path.parent))
 
 
 def _owners(path: Path) -> tuple[int, int]:

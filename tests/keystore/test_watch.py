@@ -160,3 +160,22 @@ def test_a_process_that_is_killed_within_a_change_has_changed_nothing(
     with changing(path) as connection:
         revoke(connection, "alice", BY)
     assert watched.look() == set()
+
+
+def _enter(path: Path, name: str) -> None:
+    enter(path, made(name))
+
+
+def test_other_processes_are_seen_beside_a_writer_of_this_one(path: Path, watched: Watched) -> None:
+    """Whoever closes the file last deletes its log: not while it is open here."""
+    assert watched.look() == {"alice"}
+    ours = open_writer(path)
+    context = multiprocessing.get_context("spawn")
+    seen = []
+    for name in ("bob", "carol"):
+        process = context.Process(target=_enter, args=(path, name))
+        process.start()
+        process.join(30)
+        seen.append(watched.look())
+    ours.close()
+    assert seen == [{"alice", "bob"}, {"alice", "bob", "carol"}]
