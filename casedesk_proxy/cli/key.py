@@ -11,6 +11,7 @@ import click
 
 from casedesk_proxy.cli.credential import key_lines
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.key_csv import export_keys, import_keys
 from casedesk_proxy.cli.key_lists import audit, list_keys
 from casedesk_proxy.cli.key_store import change_keys
 from casedesk_proxy.cli.report import check_value, fail
@@ -161,6 +162,8 @@ token = click.Group("token", {"new": _mint_lines}, hidden=True, help="The old na
 
 key.add_command(list_keys)
 key.add_command(audit)
+key.add_command(export_keys)
+key.add_command(import_keys)
 
 
 def _print_lines(name: str, deployments: tuple[str, ...], credential: Credential) -> None:

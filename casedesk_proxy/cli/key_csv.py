@@ -1,0 +1,61 @@
+"""``key export`` and ``key import``: hashes of keys, to and from a CSV file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from casedesk_proxy.cli.key_store import change_keys, look_at_keys
+from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.state_file import find_state_file, state_options
+from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.keystore.changes import Author, KeyFault, issue
+from casedesk_proxy.keystore.csv_form import read_csv, write_csv
+from casedesk_proxy.keystore.rows import read_keys
+
+__all__ = ["export_keys", "import_keys"]
+
+_MAX_FILE_BYTES = 16 * 2**20
+
+
+@click.command("export", short_help="Write the keys' hashes as CSV.")
+@state_options
+def export_keys(file: Path, state: Path | None) -> None:
+    """Write the keys that were not revoked to stdout as CSV, by their hashes."""
+    click.echo(write_csv(look_at_keys(find_state_file(file, state), read_keys)), nl=False)
+
+
+@click.command("import", short_help="Take keys over by their hashes from CSV.")
+@click.argument("source", metavar="FILE", type=click.File("rb"))
+@state_options
+def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
+    """Take over keys from a CSV file, - for stdin: all of them or, with a word for each line that
+    is wrong, none.
+
+    Its first line names the columns: name, sha256 and, if need be, deployments (separated by
+    spaces), note, admin (true or false) and expires.
+    """
+    raw: bytes = source.read(_MAX_FILE_BYTES + 1)
+    if len(raw) > _MAX_FILE_BYTES:
+        fail("the file is larger than 16 MiB")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fail(f"line {raw[: error.start].count(10) + 1}: is no UTF-8")
+    keys, faults = read_csv(text, time.time())
+    if faults:
+        fail(ConfigError([Complaint("", one, source.name) for one in faults]))
+
+    def take(connection: sqlite3.Connection, by: Author) -> None:
+        for key in keys:
+            try:
+                issue(connection, key, by)
+            except KeyFault as fault:
+                raise KeyFault("", f"key {key.name}: {fault}", fault.status) from None
+
+    change_keys(find_state_file(file, state), take)
+    click.echo(f"keys taken over: {len(keys)}")
