@@ -105,7 +105,8 @@ class Snapshot:
 
     @property
     def any_keys(self) -> bool:
-        return bool(self.keys or self.stored_keys)
+        """Whether there are keys, or were: who has an old one is to hear of its end."""
+        return bool(self.keys or self.stored_keys or self.stored_keys.has_ended)
 
     def find_principal(self, key: str) -> Principal | None:
         """Whose key it is. Where both files have a name, the configuration's key counts."""

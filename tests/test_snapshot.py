@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
+
 import pytest
 
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.auth.keys import KeyTable
+from casedesk_proxy.terms import Dialect, Principal
 from tests.planning.configs import KEY, TEXT, make_snapshot
 
 
@@ -56,3 +60,20 @@ def test_a_deployments_timeout_goes_before_its_nodes(which: str) -> None:
 
     assert limit(text) == 7
     assert limit(text.replace("auth: none", f"auth: none, {which}: 3s")) == 3
+
+
+def test_stored_keys_count_unless_the_configuration_has_their_name() -> None:
+    mine = Principal("carol", frozenset({"desk"}))
+    other = replace(mine, name="alice")
+    given = [(sha256(b"carol").hexdigest(), mine), (sha256(b"x").hexdigest(), other)]
+    snapshot = replace(make_snapshot(), stored_keys=KeyTable(given))
+    assert snapshot.find_principal("carol") == mine
+    assert snapshot.find_principal("x") is None
+    assert snapshot.find_principal(KEY) == make_snapshot().keys.match(KEY)
+
+
+def test_old_keys_are_keys() -> None:
+    none = replace(make_snapshot(), keys=KeyTable())
+    assert not none.any_keys
+    old = KeyTable(ended=[(sha256(b"x").hexdigest(), "it was revoked")])
+    assert replace(none, stored_keys=old).any_keys

@@ -52,6 +52,11 @@ class KeyTable:
     def principals(self) -> Iterable[Principal]:
         return self._known.values()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether some opened something once."""
+        return bool(self._ended)
+
     def explain(self, key: str) -> str:
         """Why a key that nobody has any more opens nothing; "" for one that nobody ever had."""
         return self._ended.get(_digest(key), "")

@@ -71,6 +71,7 @@ def test_a_table_tells_who_is_in_it_and_what_became_of_others() -> None:
     assert TABLE.names == {"alice", "bob"}
     assert [one.name for one in TABLE.principals] == ["alice", "bob"]
     assert TABLE.match("cdp-carol") is None
+    assert (TABLE.has_ended, KeyTable().has_ended) == (True, False)
     assert TABLE.explain("cdp-carol") == "the key was revoked on a Sunday"
     assert TABLE.explain("cdp-alice") == TABLE.explain("cdp-dave") == ""
 
