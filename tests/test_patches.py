@@ -11,6 +11,9 @@ _PATCHED = re.compile(
     r'(?:setattr|patch|patch\.object)\(\s*(?:[\w.]+\s*,\s*)?"(?:[\w.]+\.)?(_?[A-Z][A-Z0-9_]+)"'
 )
 
+#: A command's table, which it makes of all its sizes. The set only becomes smaller.
+STILL = {"bench/test_scale.py: SIZES"}
+
 
 def find_patched(text: str) -> list[str]:
     return _PATCHED.findall(text)
@@ -23,7 +26,7 @@ def test_no_constant_is_patched() -> None:
         if "node_modules" not in path.parts and path != Path(__file__)
         for name in find_patched(path.read_text(encoding="utf-8"))
     }
-    assert found == set(), "make it an argument; see `server.waits` for a gateway's"
+    assert found == STILL, "make it an argument; see `server.waits` for a gateway's"
 
 
 def test_each_way_to_patch_one_is_found() -> None:

@@ -34,7 +34,7 @@ def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)  # fmt: skip
 
 
-def find_state_file(file: Path, state: Path | None) -> Path:
+def find_state_file(file: Path, state: Path | None, service_state: Path = _SERVICE_STATE) -> Path:
     """Where a running proxy with that configuration has it. Ends the command where nobody knows."""
     if state is not None:
         return state / FILE_NAME if state.is_dir() else state
@@ -44,7 +44,7 @@ def find_state_file(file: Path, state: Path | None) -> Path:
             configured = read_config(file).config.server.state_directory
         except ConfigError as error:
             fail(error)
-    service = _SERVICE_STATE / FILE_NAME
+    service = service_state / FILE_NAME
     if configured is None and "STATE_DIRECTORY" not in os.environ and os.access(service, os.R_OK):
         return service
     directory = find_directory(configured, os.environ)

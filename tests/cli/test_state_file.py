@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 import pytest
 
-from casedesk_proxy.cli import state_file
 from casedesk_proxy.cli.serve import DEFAULT_FILE
 from casedesk_proxy.cli.state_file import find_state_file
 from casedesk_proxy.store.file import FILE_NAME
@@ -14,7 +13,6 @@ from casedesk_proxy.store.file import FILE_NAME
 @pytest.fixture(autouse=True)
 def _nothing_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(state_file, "_SERVICE_STATE", tmp_path / "none")
     monkeypatch.setenv("HOME", "/home/me")
     for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -31,19 +29,21 @@ def test_as_the_configuration_says(tmp_path: Path) -> None:
         "server: {state_directory: /srv/state}\nnodes: {a: {url: http://a}}\n"
         "deployments: {d: {nodes: [a], auth: none}}\n"
     )
-    assert find_state_file(config, None) == Path("/srv/state") / FILE_NAME
+    assert find_state_file(config, None, tmp_path / "none") == Path("/srv/state") / FILE_NAME
     config.write_text("nodes: 3")
     with pytest.raises(click.exceptions.Exit):
-        find_state_file(config, None)
+        find_state_file(config, None, tmp_path / "none")
 
 
 def test_where_nothing_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Path("/home/me/.local/state/casedesk-proxy") / FILE_NAME
-    assert find_state_file(Path(DEFAULT_FILE), None) == mine
+    assert find_state_file(Path(DEFAULT_FILE), None, tmp_path / "none") == mine
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / FILE_NAME).touch()
-    assert find_state_file(Path(DEFAULT_FILE), None) == tmp_path / "none" / FILE_NAME
-    monkeypatch.setattr(state_file, "_SERVICE_STATE", tmp_path / "nowhere")
+    assert (
+        find_state_file(Path(DEFAULT_FILE), None, tmp_path / "none")
+        == tmp_path / "none" / FILE_NAME
+    )
     monkeypatch.delenv("HOME")
     with pytest.raises(click.exceptions.Exit):
-        find_state_file(Path(DEFAULT_FILE), None)
+        find_state_file(Path(DEFAULT_FILE), None, tmp_path / "nowhere")
