@@ -75,7 +75,8 @@ class Draft:
             holder[name] = value
             self._note(names, value, True)
         elif not all(has_once(self._raw, one) for one in names):
-            self._note(names, value, True)
+            # The object that is there, not its like: what is put into it later has to be in both.
+            self._note(names, holder[name], True)
 
     def remove(self, path: FieldPath) -> None:
         for names in self._find_even_null(path):

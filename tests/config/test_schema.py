@@ -32,7 +32,7 @@ def test_addresses_are_at_hand() -> None:
     ("engine", "dialects"),
     [
         ("auto", (Dialect.OPENAI,)),
-        ("ollama", (Dialect.OPENAI,)),
+        ("ollama", (Dialect.OPENAI, Dialect.OLLAMA)),
         ("vllm", (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)),
         ("gemini", (Dialect.GEMINI,)),
     ],

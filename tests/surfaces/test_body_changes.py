@@ -120,6 +120,14 @@ def test_a_field_that_stands_once_is_left_alone(noted: Callable[[Draft], None]) 
     assert draft.write() == raw
 
 
+def test_what_is_put_into_a_value_that_was_there_already() -> None:
+    raw = rb'{"\u0063": {}}'
+    draft = Draft(raw, json.loads(raw))
+    draft.put((("c",),), {})
+    draft.put((("c",), ("t",)), 1)
+    assert json.loads(draft.write()) == draft.value == {"c": {"t": 1}}
+
+
 NAMES = st.sampled_from(["t", "u", "c", "C", "d", "a", "\n", "é"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["t", '"t":', "\x01", "é"]),
