@@ -25,6 +25,9 @@ _LONGEST_FACTOR = 2
 #: Pieces and bytes behind which what was learned counts half.
 _MAX_LEARNED_PIECES = 100_000
 _MAX_LEARNED_BYTES = 10_000_000
+#: Requests from which a line is drawn; a share of few tells more.
+_MIN_LINE_REQUESTS = 8
+_MAX_PIECE_TOKENS = 1000
 #: Nodes with models; with more of them all is learned anew.
 _MAX_MODELS = 1000
 
@@ -42,33 +45,62 @@ _STOPPED = frozenset(
 )
 
 
+class _Line:
+    """The line through what was seen of two quantities. What is fixed of the second, such as what
+    stands around each prompt, and the pieces without a token at a stream's ends, is its start."""
+
+    __slots__ = ("_both", "_count", "_squares", "_x", "_y")
+
+    def __init__(self) -> None:
+        self._count = self._x = self._y = self._squares = self._both = 0.0
+
+    def add(self, x: int, y: int, most: float) -> None:
+        """What was seen counts half each time that more than ``most`` of the first has come."""
+        self._count += 1
+        self._x += x
+        self._y += y
+        self._squares += x * x
+        self._both += x * y
+        if self._x > most:
+            self._count, self._x, self._y = self._count / 2, self._x / 2, self._y / 2
+            self._squares, self._both = self._squares / 2, self._both / 2
+
+    def draw(self, steepest: float) -> tuple[float, float] | None:
+        """Its start and slope; a share where too little was seen, or no such line goes through it;
+        None: nothing was seen."""
+        if not self._x:
+            return None
+        spread = self._count * self._squares - self._x * self._x
+        if self._count >= _MIN_LINE_REQUESTS and spread > 0:
+            slope = (self._count * self._both - self._x * self._y) / spread
+            if 0 <= slope <= steepest:
+                return (self._y - slope * self._x) / self._count, slope
+        return 0.0, self._y / self._x
+
+
 class _Learned:
     """Of one model at one node."""
 
-    __slots__ = ("longest", "output", "pieces", "prompt", "received")
+    __slots__ = ("longest", "outputs", "prompts")
 
     def __init__(self) -> None:
-        self.output = self.pieces = self.prompt = self.received = self.longest = 0
+        self.longest = 0
+        self.outputs, self.prompts = _Line(), _Line()
 
     def add(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
-        self.prompt += prompt
-        self.received += outcome.received
         self.longest = max(self.longest, prompt)
+        self.prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
         if outcome.events > _MAX_EDGE_PIECES:
-            self.output += output
-            self.pieces += outcome.events - _MAX_EDGE_PIECES
-        if self.pieces > _MAX_LEARNED_PIECES:
-            self.output, self.pieces = self.output // 2, self.pieces // 2
-        if self.received > _MAX_LEARNED_BYTES:
-            self.prompt, self.received = self.prompt // 2, self.received // 2
+            self.outputs.add(outcome.events - _MAX_EDGE_PIECES, output, _MAX_LEARNED_PIECES)
 
     def tokens(self, pieces: int) -> int:
-        return round(pieces * (self.output / self.pieces if self.pieces else 1.0))
+        _, per_piece = self.outputs.draw(_MAX_PIECE_TOKENS) or (0.0, 1.0)
+        return round(pieces * per_piece)
 
     def prompt_tokens(self, size: int) -> int:
-        per_byte = self.prompt / self.received if self.received else _TOKENS_PER_BYTE
+        start, per_byte = self.prompts.draw(1.0) or (0.0, _TOKENS_PER_BYTE)
         most = _LONGEST_FACTOR * self.longest if self.longest else _MAX_PROMPT_TOKENS
-        return min(round(size * per_byte), most)
+        return min(max(round(start + size * per_byte), 0), most)
 
 
 _NOTHING_LEARNED = _Learned()

@@ -37,6 +37,26 @@ def test_it_learns_from_what_was_told() -> None:
     assert other.usage == Usage(100, 50, estimated=True)
 
 
+def test_a_prompt_has_a_fixed_part() -> None:
+    estimates = Estimates()
+    for size in range(100, 1100, 100):
+        estimates.fill(replace(WHOLE, received=size, usage=Usage(10 + size // 5, 1)))
+    assert estimates.fill(replace(CUT, received=2000)).usage.prompt == 410
+    assert estimates.fill(replace(CUT, received=0)).usage.prompt == 10
+    # What makes no sense as a line is a share.
+    for size in range(100, 1100, 100):
+        estimates.fill(replace(WHOLE, model="o", received=size, usage=Usage(1000 - size // 2, 1)))
+    assert estimates.fill(replace(CUT, model="o", received=550)).usage.prompt == 725
+
+
+@pytest.mark.parametrize("edges", [2, 3, 4])
+def test_the_ends_of_a_stream_have_no_tokens_however_they_come(edges: int) -> None:
+    estimates = Estimates()
+    for words in range(10, 60, 5):
+        estimates.fill(replace(WHOLE, events=words + edges, usage=Usage(50, words)))
+    assert estimates.fill(replace(CUT, events=31)).usage.output == 30
+
+
 def test_the_latest_counts_most() -> None:
     estimates = Estimates()
     for _ in range(3):
