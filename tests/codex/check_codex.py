@@ -22,7 +22,7 @@ import pytest
 
 from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_node import NodeConnection, Play, raw_node
-from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, frames, play_chat
+from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, asked_of, frames, play_chat
 
 HERE = Path(__file__).parent
 CODEX = HERE / "node_modules" / ".bin" / "codex"
@@ -139,7 +139,7 @@ async def test_a_conversation_is_resumed(tmp_path: Path) -> None:
 
 async def test_a_node_that_dies_in_mid_stream(tmp_path: Path) -> None:
     async def play(connection: NodeConnection) -> None:
-        asked = json.loads((await connection.request()).body)
+        asked = json.loads((await asked_of(connection)).body)
         begun = b"".join(frames(VLLM, asked | {"tools": []})[:-3])
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
         await connection.send(head + b"Transfer-Encoding: chunked\r\n\r\n")

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from tests.fixtures.raw_node import NodeConnection, raw_node
-from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, frames, play_chat
+from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, asked_of, frames, play_chat
 from tests.node_sdks.test_streams import NODE
 from tests.nodes.llama_server import LlamaNode
 
@@ -105,7 +105,7 @@ async def test_node_clients_notice_a_break(client: str) -> None:
     """Its node dies in the midst of each answer, relayed or translated."""
 
     async def play(connection: NodeConnection) -> None:
-        asked = json.loads((await connection.request()).body)
+        asked = json.loads((await asked_of(connection)).body)
         if "messages" in asked:
             begun = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"half"}}]}\n\n'
         else:
