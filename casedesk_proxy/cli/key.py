@@ -61,11 +61,19 @@ _DEPLOYMENTS = click.option(
 @_DEPLOYMENTS
 @click.option("--note", default="", help="What people should know.")
 @click.option("--expires", metavar="WHEN", help="30d, 2027-01-31 or 2027-01-31T18:00 (UTC).")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="Of its use: tokens_per_day=100000, parallel=2, …; may be given several times.",
+)
 @click.option("--admin", is_flag=True, help="It may use the administration's API.")
 @click.option("--yaml", is_flag=True, help="Store nothing; print lines for the configuration.")
 @state_options
 def new(
-    name: str | None, deployments: tuple[str, ...], note: str, expires: str | None, admin: bool,
+    name: str | None, deployments: tuple[str, ...], note: str, expires: str | None,
+    limits: tuple[str, ...], admin: bool,
     yaml: bool, file: Path, state: Path | None,
 ) -> None:  # fmt: skip
     """Mint a key and print it, this once: only its hash is stored.
@@ -89,7 +97,7 @@ def new(
     path = find_state_file(file, state)
     fields = {
         "name": name, "sha256": credential.sha256, "deployments": list(deployments),
-        "note": note, "admin": admin, "expires": expires,
+        "note": note, "admin": admin, "expires": expires, "limits": _read_limits(limits),
     }  # fmt: skip
     change_keys(path, lambda file, by: issue(file, draft_key(fields, by.now), by))
     _show(credential, f"{name} opens {', '.join(deployments) or 'no deployment'}")
@@ -164,6 +172,11 @@ key.add_command(list_keys)
 key.add_command(audit)
 key.add_command(export_keys)
 key.add_command(import_keys)
+
+
+def _read_limits(given: tuple[str, ...]) -> dict[str, int | str]:
+    pairs = (one.partition("=") for one in given)
+    return {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
 
 
 def _print_lines(name: str, deployments: tuple[str, ...], credential: Credential) -> None:

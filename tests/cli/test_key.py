@@ -142,6 +142,7 @@ def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
         (("new", "--name", "b", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
         (("new", "--name", "b", "--deployment", "x1"), "no deployment x1; desk, lab"),
         (("new", "--name", "b", "--expires", "soon"), "expires: is no time; write 30d"),
+        (("new", "--name", "b", "--limit", "parallel=many"), "limits.parallel: is text, but"),
         (("revoke", "nobody"), "name: the state file has no such key"),
         (("rotate", "nobody"), "name: the state file has no such key"),
         (("expire", "nobody", "soon"), "WHEN: is no time; write 30d"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.keystore.changes import KeyFault
 from casedesk_proxy.keystore.draft import draft_key, parse_when
+from casedesk_proxy.keystore.table import make_table
 from tests.keystore.keys import NOON, digest, made
 
 GOOD: dict[str, Any] = {"name": "alice", "sha256": digest("alice"), "deployments": ["d"]}
@@ -19,6 +20,18 @@ def test_a_whole_key() -> None:
     fields = {**GOOD, "note": "n", "admin": True, "expires": "1d", "deployments": ["d", "e", "d"]}
     wanted = made("alice", deployments=("d", "e"), note="n", admin=True, expires=NOON + 86400)
     assert draft_key(fields, NOON) == wanted
+
+
+def test_limits_come_to_the_table_as_they_are_said() -> None:
+    limits = {"tokens_per_day": {"soft": 5, "hard": 9}, "parallel": 2, "models": ["m*"]}
+    key = draft_key({**GOOD, "limits": limits}, NOON)
+    principal = make_table([key], NOON).match("alice")
+    assert principal is not None
+    assert principal.limits is not None
+    assert (principal.limits.parallel, principal.models) == (2, ("m*",))
+    assert [(str(one), hard, soft) for one, hard, soft in principal.limits.bounds] == [
+        ("tokens_per_day", 9, 5)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +46,8 @@ def test_a_whole_key() -> None:
         ({"admin": "yes"}, "admin: is neither true nor false"),
         ({"note": "x" * 201}, "note: "),
         ({"nam": "x"}, "nam: unknown setting; did you mean name?"),
+        ({"limits": {"tokens_per_day": 0}}, "limits.tokens_per_day: is out of range"),
+        ({"limits": {"tokens_per_dya": 1}}, "limits.tokens_per_dya: unknown setting; did you"),
         ({"expires": True}, "expires: is no time; write 30d, "),
         ({"expires": [1]}, "expires: is no time; "),
     ],
