@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["GaugeCollector"]
 
 
+#: Keys and deployments whose limits are shown.
+_MAX_LIMITED_NAMES = 200
+
+
 class GaugeCollector(Collector):
     """Registered once; everything is read from ``served`` when it is asked for."""
 
@@ -33,6 +37,7 @@ class GaugeCollector(Collector):
         yield from self._nodes()
         yield from self._configuration()
         yield from self._state()
+        yield from self._limits()
 
     def _streams(self) -> Iterator[Metric]:
         served = self._served
@@ -115,6 +120,26 @@ class GaugeCollector(Collector):
         yield CounterMetricFamily(
             "casedesk_state_failures", "Batches that could not be written at once.", failures
         )
+
+    def _limits(self) -> Iterator[Metric]:
+        limiter, labels = self._served.limiter, ["kind", "name", "limit"]
+        refused = CounterMetricFamily(
+            "casedesk_limit_refusals", "Requests refused by a limit of a key or a deployment.",
+            labels=labels,
+        )  # fmt: skip
+        warned = CounterMetricFamily(
+            "casedesk_limit_warnings", "Requests admitted beyond a soft limit.", labels=labels
+        )
+        for family, counts in ((refused, limiter.refused), (warned, limiter.warned)):
+            for which, count in counts.items():
+                family.add_metric(which, count)
+        used = GaugeMetricFamily(
+            "casedesk_limit_used_ratio", "What is used of a hard limit; 1: all.", labels=labels
+        )
+        for one in limiter.list_all(_MAX_LIMITED_NAMES):
+            if one.hard:
+                used.add_metric([one.kind, one.name, one.limit.value], one.used / one.hard)
+        yield from (refused, warned, used)
 
 
 def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -23,13 +24,23 @@ from casedesk_proxy.snapshot import Current
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.metrics import Metrics
-from casedesk_proxy.terms import Control
+from casedesk_proxy.terms import Control, Standing
 from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["Served", "admin_app", "describe_status", "format_stream_count", "summarise"]
 
 _STARTED = time.time()
+
+
+class Limiting(Protocol):
+    """Counts by kind (key or deployment), name and limit; ``list_all`` tells how the limits of the
+    first so many keys and deployments stand."""
+
+    refused: Counter[tuple[str, str, str]]
+    warned: Counter[tuple[str, str, str]]
+
+    def list_all(self, most: int) -> list[Standing]: ...
 
 
 class Served(Protocol):
@@ -41,6 +52,10 @@ class Served(Protocol):
     draining: bool
     urls: list[str]
     store: StoreWriter | None
+
+    @property
+    def limiter(self) -> Limiting: ...
+
     forwarder: RowForwarder | None
     key_use: KeyUse
 

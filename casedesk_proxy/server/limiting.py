@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from casedesk_proxy.errors import Unauthenticated
 from casedesk_proxy.limits.book import Book, Spent
@@ -115,6 +116,10 @@ class Limiter:
                     Standing(Limit.PARALLEL, rules.kind, rules.name, most, None, running, now.wall)
                 )
         return found
+
+    def list_all(self, most: int) -> list[Standing]:
+        """Of the first ``most`` keys and deployments with limits."""
+        return self.list_standings(tuple(islice(self._current.snapshot.all_limits, most)))
 
     def count_refusal(self, standing: Standing) -> None:
         self.refused[standing.kind, standing.name, standing.limit] += 1

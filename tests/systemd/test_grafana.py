@@ -23,7 +23,7 @@ QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["
 CONFIG = """
 server: {admin: null}
 nodes: {n: {url: "http://127.0.0.1:1", models: [m], max_streams: 1}}
-deployments: {d: {nodes: [n], auth: none}}
+deployments: {d: {nodes: [n], auth: none, limits: {tokens_per_day: 5}}}
 """
 
 
@@ -110,6 +110,8 @@ async def test_every_metric_that_is_asked_for_is_told() -> None:
     )  # fmt: skip
     gateway.metrics.count(outcome)
     gateway.key_use.count(outcome)
+    for counts in (gateway.limiter.refused, gateway.limiter.warned):
+        counts["deployment", "d", "tokens_per_day"] += 1
     gateway.metrics.observe_lag(0.1)
     text = gateway.metrics.render().decode()
     told = set(re.findall(r"^(\w+)[{ ]", text, re.MULTILINE))
