@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.limits.use import count_tokens
+from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.simulator.script import Script
 from tests.server.limited import Asker, limited, state_file
 
@@ -213,6 +215,35 @@ async def test_what_a_running_stream_has_produced_counts() -> None:
             await reply.content.readexactly(9000)
             status, _, refusal = await asker.chat()
             assert (status, refusal["error"]["code"]) == (429, "insufficient_quota")
+
+
+async def test_streams_that_are_left_block_nobody_and_count_what_they_produced() -> None:
+    """What gateways that reserve are reported for: refusals of keys whose streams were left."""
+    slow = Script(words=300, words_per_second=2000)
+    limits = {"tokens_per_day": 10**6, "parallel": 8, "over_parallel": "refuse"}
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    async with limited(limits, script=slow) as (asker, proxy):
+        slots, ended = proxy.gateway.dispatcher.slots.admission, proxy.sinks
+
+        async def leave(size: int) -> int:
+            reply = await asker.session.post(
+                f"{asker.url}/v1/chat/completions", json=body, headers=asker.headers
+            )
+            await reply.content.read(size)
+            reply.close()
+            return reply.status
+
+        records: list[ExchangeRecord] = []
+        ended.append(records.append)
+        for turn in range(6):
+            statuses = await asyncio.gather(*(leave(100 + 500 * turn) for _ in range(8)))
+            assert statuses == [200] * 8
+            async with asyncio.timeout(5):
+                while len(records) < 8 * (turn + 1) or slots.running("key", "alice"):
+                    await asyncio.sleep(0.001)
+        used, parallel = proxy.gateway.limiter.list_all(1)
+        assert used.used == sum(count_tokens(one.surface, one.usage) for one in records) > 0
+        assert parallel.used == 0
 
 
 async def test_a_restart_gives_nobody_a_new_day(tmp_path: Path) -> None:
