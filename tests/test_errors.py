@@ -11,10 +11,12 @@ from casedesk_proxy.errors import (
     MAX_PATH_CHARS,
     MAX_VIOLATIONS,
     BadRequest,
+    LimitReached,
     ProxyError,
     Violation,
     bounded,
 )
+from casedesk_proxy.terms import Limit, Standing
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,19 @@ def test_bounded(text: str, most: int) -> None:
     short = bounded(text, most)
     assert len(short) <= most
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "repeatable"),
+    [
+        (Limit.TOKENS_PER_MINUTE, "rate_limit_exceeded", True),
+        (Limit.PARALLEL, "rate_limit_exceeded", True),
+        (Limit.TOKENS_PER_DAY, "insufficient_quota", False),
+        (Limit.TOKENS_PER_MONTH, "insufficient_quota", False),
+    ],
+)
+def test_only_a_short_wait_is_worth_a_repeat(limit: Limit, code: str, repeatable: bool) -> None:
+    standing = Standing(limit, "key", "alice", 10, None, 12, 100.0)
+    error = LimitReached("m", standing, at=40.0, retry_after=60.0)
+    assert (error.status, error.code, error.repeatable) == (429, code, repeatable)
+    assert (error.standing, error.at, error.retry_after) == (standing, 40.0, 60.0)

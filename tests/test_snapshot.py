@@ -77,3 +77,11 @@ def test_old_keys_are_keys() -> None:
     assert not none.any_keys
     old = KeyTable(ended=[(sha256(b"x").hexdigest(), "it was revoked")])
     assert replace(none, stored_keys=old).any_keys
+
+
+def test_all_limits_are_those_of_deployments_and_keys_that_have_some() -> None:
+    assert list(make_snapshot().all_limits) == []
+    text = TEXT.replace("auth: none}", "auth: none, limits: {parallel: 3}}")
+    text = text.replace("deployments: [desk]}", "deployments: [desk], limits: {tokens_per_day: 9}}")
+    found = [(one.kind, one.name, one.parallel) for one in make_snapshot(text).all_limits]
+    assert found == [("deployment", "open", 3), ("key", "alice", None)]

@@ -71,10 +71,7 @@ def _read_bound(value: object) -> Bound:
         if bound.hard is not None and bound.soft is not None and bound.soft > bound.hard:
             raise complain("warns only where it refuses already", "make soft less than hard")
         return bound
-    amount = _read_amount(value)
-    if amount is None:
-        raise complain("is not a limit", _FORMS)
-    return Bound(amount)
+    return Bound(_read_amount(value))
 
 
 def _read_amount(value: object) -> int | None:

@@ -230,3 +230,25 @@ def test_a_target_knows_by_which_alias_it_was_found() -> None:
     assert resolve("fast", rules(aliases={"fast": "qwen"}), BOTH).alias == "fast"
     assert resolve("gemini-9", given, BOTH).alias == "gemini-*"
     assert resolve("qwen", rules(), BOTH).alias == ""
+
+
+@pytest.mark.parametrize(
+    ("only", "asked", "model"),
+    [
+        (("fast",), "fast", "gemma2:9b"),
+        # By the node's name, by a pattern, without Ollama's tag.
+        (("gemma2:9b",), "fast", "gemma2:9b"),
+        (("gemini-*",), "gemini-2.5-flash", "llama3:latest"),
+        (("llama3",), "llama3:latest", "llama3:latest"),
+    ],
+)
+def test_a_key_that_is_limited_to_models_gets_these(
+    only: tuple[str, ...], asked: str, model: str
+) -> None:
+    assert resolve(asked, rules(**ALIASED, only=only), BOTH).model == model
+
+
+def test_any_other_model_is_not_there_for_it() -> None:
+    with pytest.raises(NotFound, match="is not served here, or not to your key") as caught:
+        resolve("qwen2", rules(only=("gemma*",)), reports(a=["gemma2:9b", "qwen2"]))
+    assert "qwen2" not in caught.value.message.partition("your key")[2]

@@ -58,3 +58,7 @@ def test_a_section_goes_through_json() -> None:
     limits = KeyLimits.model_validate({"tokens_per_day": {"soft": 3}, "models": ["a"]})
     text = json.dumps(limits.model_dump(mode="json", exclude_unset=True))
     assert KeyLimits.model_validate_json(text) == limits
+
+
+def test_a_bound_that_was_read_is_taken_as_it_is() -> None:
+    assert KeyLimits(tokens_per_day=Bound(5)).tokens_per_day == Bound(5)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.limits.judging import (
     find_reached,
+    find_warned,
     list_standings,
     refuse,
     refuse_parallel,
@@ -137,3 +138,11 @@ def test_no_more_than_what_runs_goes_beyond_a_limit_and_nobody_is_refused_below(
     for cost in running:
         use.add_tokens(now, cost)
     assert use.used(Limit.TOKENS_PER_DAY, now) < limit + parallel * 30
+
+
+def test_a_soft_limit_that_is_passed_is_warned_of() -> None:
+    use = Use()
+    use.add_tokens(moment(), 8)
+    both = rules((Limit.TOKENS_PER_DAY, 10, 8), (Limit.TOKENS_PER_MONTH, None, 9))
+    (warned,) = find_warned(list_standings(both, use, 0, moment()))
+    assert (warned.limit, warned.soft, warned.used) == (Limit.TOKENS_PER_DAY, 8, 8)

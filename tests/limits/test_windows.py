@@ -174,3 +174,11 @@ def test_midnight_is_that_of_the_zone() -> None:
     found = today("2026-12-31T23:30", "Asia/Kathmandu")
     assert datetime.fromtimestamp(found.month.end, UTC).isoformat() == "2026-12-31T18:15:00+00:00"
     assert found.day == Period(found.day.name, found.month.end - 86400, found.month.end)
+
+
+def test_a_minute_ends_a_minute_later_though_its_clock_went_back() -> None:
+    minute = SlidingMinute()
+    minute.add(1000.0, 5)
+    assert minute.total(900.0) == 5
+    assert minute.total(959.0) == 5
+    assert minute.total(960.0) == 0

@@ -195,3 +195,19 @@ def test_whatever_is_sent_is_admitted_or_a_fault_of_the_client(
     assert not isinstance(decided, ClientFault) or 400 <= decided.status < 500
     assert read_facts(asked).surface in set(Dialect)
     has_key(SNAPSHOT, asked)
+
+
+def test_a_key_that_is_limited_brings_its_limits_and_sees_its_models_alone() -> None:
+    limits = "limits: {models: [tiny], tokens_per_day: 10}"
+    text = TEXT.replace("deployments: [desk]}", f"deployments: [desk], {limits}}}")
+    text = text.replace("lab: {nodes: [n]}", "lab: {nodes: [n], limits: {parallel: 2}}")
+    text = text.replace("deployments: [desk, lab]}", f"deployments: [desk, lab], {limits}}}")
+    snapshot = make_snapshot(text)
+    bearer = ((b"Authorization", b"Bearer key-of-bob"),)
+    admitted = admit(snapshot, head("/proxy/lab/openai/v1/chat/completions", bearer), HOSTS)
+    assert isinstance(admitted, Admitted)
+    assert admitted.deployment.rules.only == ("tiny",)
+    assert snapshot.deployments["lab"].rules.only is None
+    assert [(one.kind, one.name) for one in admitted.limits] == [
+        ("key", "bob"), ("deployment", "lab"),
+    ]  # fmt: skip

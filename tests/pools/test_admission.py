@@ -16,6 +16,7 @@ from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Slot
 from casedesk_proxy.pools.policies import Demand
+from casedesk_proxy.terms import UseRules
 from tests.fixtures.effort import examples
 
 NODES = ("x", "y", "z")
@@ -218,6 +219,41 @@ def test_hints_follow_how_fast_the_queue_moves() -> None:
     admission.release(holder.slot, 10.0)
     assert admission.retry_after("d", 10.0) == 50.0
     assert admission.retry_after("d", 1e6) == 60.0
+
+
+def capped(key: str, parallel: int, *, waits: bool) -> Ticket:
+    rules = UseRules("key", key, (), parallel, waits)
+    return Ticket("d", key, ANY, caps=(rules, UseRules("deployment", "d", ())))
+
+
+def test_beyond_its_parallel_requests_a_key_is_refused_though_slots_are_free() -> None:
+    admission = one_slot("x", "y")
+    first, second = (capped("a", 1, waits=False) for _ in range(2))
+    admission.enqueue(first, 0.0, 10)
+    assert admission.running("key", "a") == 1
+    assert admission.enqueue(second, 0.0, 10) == [second]
+    assert second.rejection is Rejection.PARALLEL
+    assert second.reached == second.caps[0]
+    assert first.slot is not None
+    admission.release(first.slot, 1.0)
+    assert admission.running("key", "a") == 0
+    third = capped("a", 1, waits=False)
+    admission.enqueue(third, 1.0, 10)
+    assert third.slot is not None
+
+
+def test_or_it_waits_for_its_own_and_holds_up_nobody_else() -> None:
+    admission = one_slot("x", "y", "z")
+    first, second = (capped("a", 1, waits=True) for _ in range(2))
+    admission.enqueue(first, 0.0, 10)
+    assert admission.enqueue(second, 0.0, 10) == []
+    other = ticket("b")
+    assert admission.enqueue(other, 0.0, 10) == [other]
+    assert other.slot is not None
+    assert admission.release(other.slot, 1.0) == [], "it is not a slot that is missing"
+    assert first.slot is not None
+    assert admission.release(first.slot, 2.0) == [second]
+    assert second.slot is not None
 
 
 class Interleaving(RuleBasedStateMachine):

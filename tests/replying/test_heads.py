@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.replying.heads import (
+    annotate,
+    annotated,
     client_framing,
     is_line_stream,
     own_head,
@@ -122,3 +124,21 @@ def test_what_becomes_of_the_connection(keep_alive: bool, http11: bool, line: by
     for made in heads:
         lines = made.removesuffix(b"\r\n\r\n").split(b"\r\n")
         assert [one for one in lines if one.startswith(b"Connection:")] == ([line] if line else [])
+
+
+NOTES = ((b"x-ratelimit-remaining-tokens", b"7"),)
+
+
+def test_what_is_left_stands_in_place_of_what_the_node_says_of_its_own_limits() -> None:
+    head = b"HTTP/1.1 200 OK\r\nX-RateLimit-Remaining-Tokens: 1\r\nA: ratelimit-\r\n\r\n"
+    assert annotate(head, NOTES) == (
+        b"HTTP/1.1 200 OK\r\nA: ratelimit-\r\nx-ratelimit-remaining-tokens: 7\r\n\r\n"
+    )
+
+
+def test_without_limits_a_head_is_made_as_ever() -> None:
+    def make_head(length: int | None) -> bytes:
+        return b"HTTP/1.1 200 OK\r\nl: %d\r\n\r\n" % (length or 0)
+
+    assert annotated(make_head, ()) is make_head
+    assert annotated(make_head, NOTES)(3) == annotate(make_head(3), NOTES)

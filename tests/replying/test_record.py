@@ -68,3 +68,8 @@ def test_names_of_a_body_do_not_make_a_line_long() -> None:
     facts = ExchangeRecord("r", 0.0, dropped=("x" * 9999,) * 60).facts()
     assert len(facts["dropped"]) < 51 * 201
     assert facts["dropped"].endswith(",and 10 more")
+
+
+def test_counts_that_were_estimated_say_so() -> None:
+    record = ExchangeRecord("r", 1.0, ended=1.5, usage=Usage(1, 2, estimated=True))
+    assert record.facts()["estimated"] == "true"

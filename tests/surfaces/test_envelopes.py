@@ -14,6 +14,7 @@ from casedesk_proxy.errors import (
     ConnectFailed,
     Forbidden,
     KeyRefused,
+    LimitReached,
     NoNode,
     NotFound,
     ProxyError,
@@ -26,7 +27,7 @@ from casedesk_proxy.errors import (
 )
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply, list_reply, model_reply
-from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
+from casedesk_proxy.terms import Action, Call, Dialect, Limit, ModelInfo, Standing
 
 G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
 
@@ -257,3 +258,44 @@ def test_model_reply() -> None:
     assert model_reply(G, MODELS[1])["name"] == "models/b:9b"
     assert model_reply(A, MODELS[1])["id"] == "b:9b"
     assert model_reply(OAI, MODELS[1])["object"] == "model"
+
+
+def reached(limit: Limit) -> LimitReached:
+    standing = Standing(limit, "key", "alice", 10, None, 12, 100.0)
+    return LimitReached("used up", standing, at=40.0, retry_after=60.0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "code", "repeated"),
+    [
+        (Limit.TOKENS_PER_MINUTE, "tokens", "rate_limit_exceeded", True),
+        (Limit.REQUESTS_PER_MINUTE, "requests", "rate_limit_exceeded", True),
+        (Limit.TOKENS_PER_DAY, "insufficient_quota", "insufficient_quota", False),
+    ],
+)
+def test_a_limit_in_openais_words(limit: Limit, kind: str, code: str, repeated: bool) -> None:
+    reply = error_reply(OAI, reached(limit), "r")
+    error = json.loads(reply.body)["error"]
+    assert (reply.status, error["type"], error["code"]) == (429, kind, code)
+    headers = dict(reply.headers)
+    assert headers[b"retry-after"] == b"60"
+    assert (headers.get(b"x-should-retry") == b"false") is not repeated
+    what = b"requests" if limit is Limit.REQUESTS_PER_MINUTE else b"tokens"
+    assert headers[b"x-ratelimit-remaining-" + what] == b"0"
+
+
+def test_a_limit_in_googles_words() -> None:
+    reply = error_reply(G, reached(Limit.TOKENS_PER_DAY), "r")
+    details = {
+        one["@type"].rpartition(".")[2]: one for one in json.loads(reply.body)["error"]["details"]
+    }
+    (violation,) = details["QuotaFailure"]["violations"]
+    assert (violation["subject"], violation["quotaValue"]) == ("key:alice", "10")
+    assert violation["description"] == "used up"
+    assert details["RetryInfo"]["retryDelay"] == "60s"
+
+
+def test_a_limit_in_anthropics_words() -> None:
+    reply = error_reply(A, reached(Limit.TOKENS_PER_MINUTE), "r")
+    assert json.loads(reply.body)["error"]["type"] == "rate_limit_error"
+    assert dict(reply.headers)[b"anthropic-ratelimit-tokens-remaining"] == b"0"

@@ -725,3 +725,23 @@ def test_a_conversation_is_opened_by_get(base: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read_call("POST", f"{base}/realtime", NONE)
     assert (caught.value.status, caught.value.allow) == (405, "GET")
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "surface", "deployment"),
+    [
+        ("/v1/usage", (), OAI, None),
+        ("/v1/usage", ((b"anthropic-version", b"2023-06-01"),), A, None),
+        ("/proxy/d/openai/v1/usage", (), OAI, "d"),
+        ("/proxy/d/anthropic/v1/usage", (), A, "d"),
+        ("/proxy/d/gemini/v1beta/usage", (), G, "d"),
+    ],
+)
+def test_what_a_key_has_used(
+    target: str, headers: RawHeaders, surface: Dialect, deployment: str | None
+) -> None:
+    call = read_call("GET", target, headers)
+    assert (call.surface, call.action, call.deployment) == (surface, Action.USAGE, deployment)
+    with pytest.raises(BadRequest) as caught:
+        read_call("POST", target, headers)
+    assert (caught.value.status, caught.value.allow) == (405, "GET")

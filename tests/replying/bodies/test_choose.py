@@ -128,3 +128,10 @@ def test_without_framing_the_end_of_the_connection_is_that_of_a_stream(
     made = choose(EVENTS, CHUNKED, framing=framing, http11=http11, translated=True)
     assert made.keep_alive is keep_alive
     assert made.body.bare is (not keep_alive)
+
+
+def test_lines_are_a_stream_where_the_client_waits_for_the_rest_of_some() -> None:
+    lines = "Content-Type: application/x-ndjson"
+    choose(lines, CHUNKED, framing=Framing.LINES, kept_alive=True)
+    with pytest.raises(StreamBroken):
+        choose(EVENTS, CHUNKED, framing=Framing.LINES, kept_alive=True)
