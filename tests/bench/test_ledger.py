@@ -13,4 +13,4 @@ async def test_whole_exchanges_are_in_the_ledger_as_their_nodes_counted_them() -
     assert verdict.wrong == verdict.twice == 0
     assert verdict.whole > 20
     assert verdict.cut > 5
-    assert verdict.lost <= 8, "no more than were under way"
+    assert verdict.lost < verdict.whole, "of one kill: what was under way, and not written yet"

@@ -74,7 +74,7 @@ async def initialised(node: LlamaNode) -> AsyncIterator[Proxy]:
     gateway = Gateway(load_config(text, "init.yaml").config, {})
     await gateway.start()
     try:
-        yield Proxy(gateway.urls[0], credential.token)
+        yield Proxy(gateway.urls[0], credential.key)
     finally:
         await gateway.stop()
 

@@ -35,6 +35,8 @@ nodes:
 deployments:
   d: {{auth: none, nodes: [n]}}
 """
+#: The fourth request is the last that is taken.
+LIMITS = "limits: {requests_per_minute: {soft: 1, hard: 4}}"
 #: A node that is asked first and is not there.
 DEAD = "url: 'http://127.0.0.1:1', engine: openai, models: [m], probe_interval: 0s"
 
@@ -234,11 +236,15 @@ async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
 
 
 async def test_every_series_of_dashboard_and_alerts_exists(place: Place) -> None:
-    """After a failover, a wait for a slot, a stream and a client that left."""
+    """After a failover, a wait for a slot, a stream, a client that left and a limit that was
+    reached."""
     text = (
         CONFIG.format(admin=place.admin, url=place.node.url, node=", max_streams: 1")
         .replace("nodes:\n", f"nodes:\n  dead: {{{DEAD}}}\n", 1)
-        .replace("nodes: [n]", "nodes: [dead, n], policy: ordered")
+        .replace("nodes: [n]", f"nodes: [dead, n], policy: ordered, {LIMITS}")
+        # What the tests before it used is in the ledger, and counts for this minute.
+        .replace("default_deployment: d", "default_deployment: limited")
+        .replace("\n  d: {", "\n  limited: {")
     )
     place.machine.write(CONFIG_FILE, text)
     place.machine.systemctl("start", SERVICE)
@@ -251,6 +257,7 @@ async def test_every_series_of_dashboard_and_alerts_exists(place: Place) -> None
     await first.wait()
     leaving.cancel()
     assert (await ask(place.port)).status == 200, "its slot is free"
+    assert (await ask(place.port)).status == 429
     told = set(re.findall(r"^(\w+)[{ ]", place.metrics(), re.MULTILINE))
     asked = set(re.findall(r"\b(?:casedesk|process)_\w+", " ".join([ALERTS, *QUERIES])))
     assert {"process_open_fds", "process_resident_memory_bytes"} <= asked
