@@ -42,10 +42,27 @@ class Relay(asyncio.Protocol):
     connection stands at a message's end."""
 
     __slots__ = (
-        "_client", "_concluding", "_feed", "_is_changed", "_last_but_one", "_last_but_two",
-        "_latest", "_loop", "_node", "_passed", "_passed_bytes", "_rest", "_room",
-        "_takes_short_way", "_write",
-        "clean", "first_byte", "machine", "paused_at", "progress", "terminal",
+        "_client",
+        "_concluding",
+        "_feed",
+        "_is_changed",
+        "_last_but_one",
+        "_last_but_two",
+        "_latest",
+        "_loop",
+        "_node",
+        "_passed",
+        "_passed_bytes",
+        "_rest",
+        "_room",
+        "_takes_short_way",
+        "_write",
+        "clean",
+        "first_byte",
+        "machine",
+        "paused_at",
+        "progress",
+        "terminal",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +76,7 @@ class Relay(asyncio.Protocol):
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
         #: Makes its payload the client's; None: it has the very chunk.
         self._feed: Callable[[bytes], bytes] | None = None
-        #: Whether a chunk that goes by has to be looked at or made another.
-        self._is_changed = False
+        self._is_changed = False  # Whether a chunk has to be looked at, or made another.
         #: The last reads that went by as they are: token counts stand in one of a stream's last two
         #: events (over the recorded replies of six engines). Three slots cost less than a deque.
         self._latest = self._last_but_one = self._last_but_two = b""
