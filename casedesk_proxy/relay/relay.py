@@ -42,26 +42,9 @@ class Relay(asyncio.Protocol):
     connection stands at a message's end."""
 
     __slots__ = (
-        "_client",
-        "_concluding",
-        "_feed",
-        "_is_changed",
-        "_last_but_one",
-        "_last_but_two",
-        "_latest",
-        "_loop",
-        "_node",
-        "_passed",
-        "_passed_bytes",
-        "_rest",
-        "_room",
-        "_takes_short_way",
-        "_write",
-        "clean",
-        "first_byte",
-        "machine",
-        "paused_at",
-        "progress",
+        "_client", "_concluding", "_feed", "_is_changed", "_last_but_one", "_last_but_two",
+        "_latest", "_loop", "_node", "_passed", "_passed_bytes", "_rest", "_room",
+        "_takes_short_way", "_write", "clean", "first_byte", "machine", "paused_at", "progress",
         "terminal",
     )  # fmt: skip
 
@@ -69,8 +52,7 @@ class Relay(asyncio.Protocol):
         self, loop: asyncio.AbstractEventLoop, client: asyncio.Transport, machine: ReplyMachine
     ) -> None:
         self._loop, self._client, self._write = loop, client, client.write
-        self.machine = machine
-        self._node = NodeSide()
+        self.machine, self._node = machine, NodeSide()
         #: Reads shorter than this may be exactly one chunk that goes by: see `ReplyMachine.room`.
         self._room = 0
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
