@@ -9,11 +9,11 @@ from __future__ import annotations
 from casedesk_proxy.planning.plan import Plan, forwarded_headers
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.pools.policies import Demand
-from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
+from casedesk_proxy.pools.response_memory import Keeper
+from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.kept_responses import METHODS, no_kept, path_of
-from casedesk_proxy.terms import Dialect
 
-__all__ = ["plan_kept"]
+__all__ = ["plan_at_keeper", "plan_kept"]
 
 
 def plan_kept(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
@@ -26,13 +26,27 @@ def plan_kept(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) ->
     if not node.engine.profile.responses.by_id:
         raise no_kept(call.kept)
     path = path_of(call.action, call.kept)
+    return plan_at_keeper(deployment, ask, keeper, node, path, b"", METHODS[call.action])
+
+
+def plan_at_keeper(
+    deployment: DeploymentSpec,
+    ask: PlanInput,
+    keeper: Keeper,
+    node: NodeSpec,
+    path: str,
+    body: bytes,
+    method: str = "POST",
+) -> Plan:
+    """For what is about something at that node, and at no other."""
+    call = ask.call
     route = Route(
-        dialect=Dialect.RESPONSES,
+        dialect=call.surface,
         target=f"{path}?{call.query}" if call.query else path,
         headers=forwarded_headers(ask.headers),
         request_id=ask.request_id,
-        body=b"",
-        method=METHODS[call.action],
+        body=body,
+        method=method,
     )
     demand = Demand(
         deployment.policy, (node.name,), model=keeper.model, action=call.action.value, is_about=True

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from casedesk_proxy.errors import BadRequest, NotFound, Violation
 from casedesk_proxy.planning.inference import node_path
-from casedesk_proxy.planning.plan import Plan, forwarded_headers
-from casedesk_proxy.planning.route import PlanInput, Route
-from casedesk_proxy.pools.policies import Demand
+from casedesk_proxy.planning.kept import plan_at_keeper
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.surfaces.bodies import parse_body, rename_model
-from casedesk_proxy.terms import Framing
 
 __all__ = ["plan_steering"]
 
@@ -32,22 +31,4 @@ def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput
     if value.get("model", keeper.model) != keeper.model:
         raw = rename_model(call, raw, value, keeper.model)
     path = node_path(call, node)
-    route = Route(
-        dialect=call.surface,
-        target=f"{path}?{call.query}" if call.query else path,
-        headers=forwarded_headers(ask.headers),
-        request_id=ask.request_id,
-        body=raw,
-    )
-    demand = Demand(
-        deployment.policy, (node.name,), model=keeper.model, action=call.action.value, is_about=True
-    )
-    return Plan(
-        deployment=deployment,
-        asked=keeper.asked,
-        model=keeper.model,
-        nodes=(node,),
-        routes={node.name: route},
-        framing=Framing.UNARY,
-        demand=demand,
-    )
+    return plan_at_keeper(deployment, ask, keeper, node, path, raw)
