@@ -6,12 +6,11 @@ import asyncio
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
-from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
@@ -25,8 +24,6 @@ from casedesk_proxy.upstream.unix_sockets import open_session
 
 __all__ = ["check"]
 
-#: Where output is no terminal, nobody wants lines broken for one.
-PLAIN_WIDTH_CHARS = 160
 #: Seconds for an answer of a node.
 _PATIENCE_S = 1.0
 
@@ -83,9 +80,7 @@ def _may_cut(engine: EngineSpec) -> bool:
 
 
 def _summarise(config: Config) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+    console = open_console()
     console.print(_node_table(config))
     console.print(_deployment_table(config))
     scheme = "http" if config.server.tls is None else "https"

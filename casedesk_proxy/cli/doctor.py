@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
 from casedesk_proxy.cli.files import read_config
-from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import ConfigError
@@ -58,9 +57,7 @@ def doctor(file: Path, tries: bool) -> None:
     warn(loaded.warnings)
     snapshot = compile_snapshot(loaded.config, secrets, contexts.by_node)
     findings = asyncio.run(_examine(snapshot))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+    console = open_console()
     troubled = _report_nodes(console, findings)
     for name in snapshot.deployments:
         troubled |= _report_deployment(console, findings, name)

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
 from casedesk_proxy.cli.key_store import look_at_keys
+from casedesk_proxy.cli.report import open_console
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
 
@@ -78,7 +77,5 @@ def _when(time_s: float | None) -> str:
 
 
 def _print(shown: Table | Text) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+    console = open_console()
     console.print(shown)

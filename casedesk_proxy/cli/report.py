@@ -10,13 +10,22 @@ from typing import Any, NoReturn
 
 import click
 from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
 
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
-__all__ = ["check_value", "fail", "open_streams", "warn"]
+__all__ = ["check_value", "fail", "open_console", "open_streams", "warn"]
 
+#: Where output is no terminal, nobody wants lines broken for one.
+_PLAIN_WIDTH_CHARS = 160
 _LEVELS = {"warning": "<4>", "error": "<3>"}
+
+
+def open_console() -> Console:
+    """For tables on stdout."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH_CHARS)
 
 
 def warn(complaints: Iterable[Complaint]) -> None:

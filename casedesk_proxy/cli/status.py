@@ -14,9 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
 from casedesk_proxy.cli.files import read_config
-from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.errors import ConfigError
 
@@ -66,9 +65,7 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(status, indent=2))
     else:
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+        console = open_console()
         _show(console, status, time.time())
     raise click.exceptions.Exit(0 if status.get("ready") else 1)
 

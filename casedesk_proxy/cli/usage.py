@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.check import PLAIN_WIDTH_CHARS
-from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.ledger.query import DIMENSIONS, SUMS, Query, read_usage
@@ -108,9 +106,7 @@ def _as_csv(by: tuple[str, ...], groups: list[dict[str, Any]]) -> str:
 
 
 def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH_CHARS)
+    console = open_console()
     table = Table(box=None, pad_edge=False)
     for name in by:
         table.add_column(name, overflow="fold")
