@@ -9,35 +9,25 @@ import aiohttp
 from yarl import URL
 
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Dialect
-from casedesk_proxy.upstream.listings import node_url
+from casedesk_proxy.upstream.listings import list_headers, list_url
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.unix_sockets import describe, make_connector
-from casedesk_proxy.wire.headers import node_credential
 
 __all__ = ["ANSWER_TIMEOUT_S", "check_node"]
 
 #: As long as a busy engine may take to list its models.
 ANSWER_TIMEOUT_S = 5.0
-_LISTS = {Dialect.GEMINI: "/v1beta/models"}
 
 
 async def check_node(node: NodeSpec, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
     """ "" where all is well, else what is wrong. Asks for the list of models, which runs none."""
-    dialect = node.speaks[0]
-    headers = {"Accept-Encoding": "identity"}
-    if dialect is Dialect.ANTHROPIC:
-        headers["anthropic-version"] = "2023-06-01"
-    if node.key is not None:
-        name, value = node_credential(dialect, node.key)
-        headers[name.decode()] = value.decode()
-    url = URL(node_url(node) + _LISTS.get(dialect, "/v1/models"), encoded=True)
+    url = URL(list_url(node), encoded=True)
     connector = make_connector(node.socket, context_of(node))
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            session.get(url, headers=headers, allow_redirects=False) as reply,
+            session.get(url, headers=list_headers(node), allow_redirects=False) as reply,
         ):
             return _judge_status(node, reply.status)
     except (TimeoutError, aiohttp.ClientError, OSError) as error:

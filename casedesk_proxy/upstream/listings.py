@@ -13,7 +13,7 @@ from casedesk_proxy.terms import Dialect, ModelInfo
 from casedesk_proxy.upstream.inquiries import read_bounded
 from casedesk_proxy.wire.headers import node_credential
 
-__all__ = ["fetch_models", "node_url"]
+__all__ = ["fetch_models", "list_headers", "list_url", "node_url"]
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ async def fetch_models(
     dialect = node.speaks[0]
     try:
         async with session.get(
-            node_url(node) + _PATHS[dialect],
-            headers=_headers(node, dialect),
+            list_url(node),
+            headers=list_headers(node),
             allow_redirects=False,
         ) as reply:
             if reply.status != 200:
@@ -46,12 +46,18 @@ async def fetch_models(
         return None
 
 
+def list_url(node: NodeSpec) -> str:
+    return node_url(node) + _PATHS[node.speaks[0]]
+
+
 def node_url(node: NodeSpec) -> str:
     scheme = "https" if node.secure else "http"
     return f"{scheme}://{node.host_header.decode()}{node.base}"
 
 
-def _headers(node: NodeSpec, dialect: Dialect) -> dict[str, str]:
+def list_headers(node: NodeSpec) -> dict[str, str]:
+    """With the node's key, in the form of its protocol."""
+    dialect = node.speaks[0]
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if dialect is Dialect.ANTHROPIC:
         headers["anthropic-version"] = "2023-06-01"

@@ -18,16 +18,21 @@ from tests.fixtures.raw_node import NodeConnection, Step, raw_node
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
-def node(url: str, key: str | None = None) -> NodeSpec:
+def compile_node(url: str, key: str | None = None) -> NodeSpec:
     text = f'nodes: {{n: {{url: "{url}", engine: openai}}}}\ndeployments: {{d: {{nodes: [n]}}}}'
     config = load_config(text, "test").config
     contexts = make_contexts(config, NodeContexts())
     return compile_snapshot(config, {"n": key} if key else {}, contexts.by_node).nodes["n"]
 
 
+async def node(url: str, key: str | None = None) -> NodeSpec:
+    """In a thread, as wherever a configuration is read beside a loop."""
+    return await asyncio.to_thread(compile_node, url, key)
+
+
 async def test_all_is_well_and_the_key_is_shown() -> None:
     async with raw_node(OK) as there:
-        assert await check_node(node(there.url, "secret")) == ""
+        assert await check_node(await node(there.url, "secret")) == ""
         (request,) = there.requests
     assert request.value("authorization") == b"Bearer secret"
     assert request.target == "/v1/models"
@@ -48,34 +53,34 @@ async def test_all_is_well_and_the_key_is_shown() -> None:
 async def test_statuses(status: int, key: str | None, said: str) -> None:
     reply = b"HTTP/1.1 %d X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n" % status
     async with raw_node(reply) as there:
-        assert await check_node(node(there.url, key)) == said
+        assert await check_node(await node(there.url, key)) == said
 
 
 async def test_nobody_listens() -> None:
     async with raw_node() as there:
         url = there.url
-    assert await check_node(node(url)) == "refuses connections: start it, or mend nodes.n.url"
+    assert await check_node(await node(url)) == "refuses connections: start it, or mend nodes.n.url"
 
 
 async def test_a_name_that_nobody_has() -> None:
-    said = await check_node(node("http://nobody.invalid"))
+    said = await check_node(await node("http://nobody.invalid"))
     assert said == "its name nobody.invalid is not known here; mend nodes.n.url"
 
 
 async def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
-    said = await check_node(node(f"http+unix://{tmp_path}/none.sock"))
+    said = await check_node(await node(f"http+unix://{tmp_path}/none.sock"))
     assert said == f"its socket {tmp_path}/none.sock does not exist"
 
 
 async def test_no_answer() -> None:
     async with raw_node(Step.WAIT_FOR_CLOSE) as there:
-        said = await check_node(node(there.url), timeout_s=0.05)
+        said = await check_node(await node(there.url), timeout_s=0.05)
     assert said == "did not answer within 0.05 s; is it up, and does nodes.n.url lead there?"
 
 
 async def test_an_answer_that_breaks_off() -> None:
     async with raw_node(Step.CLOSE) as there:
-        said = await check_node(node(there.url))
+        said = await check_node(await node(there.url))
     assert said.startswith("cannot be reached (")
     assert said.endswith("); mend nodes.n.url")
 
@@ -85,7 +90,7 @@ async def test_https_where_http_is_spoken() -> None:
         await connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with raw_node(play=complain) as there:
-        secure = await asyncio.to_thread(node, there.url.replace("http:", "https:"))
+        secure = await node(there.url.replace("http:", "https:"))
         said = await check_node(secure)
     assert said == "speaks no TLS at that port, or none that we do; is nodes.n.url http://?"
 
@@ -94,6 +99,6 @@ async def test_a_certificate_that_is_not_trusted() -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     async with raw_node(OK, tls=tls) as there:
-        said = await check_node(await asyncio.to_thread(node, there.url))
+        said = await check_node(await node(there.url))
     assert said.startswith("shows a certificate that is not trusted: ")
     assert said.endswith("; set nodes.n.tls.ca")
