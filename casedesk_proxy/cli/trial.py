@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.catalog.lists import offered
@@ -22,12 +23,6 @@ __all__ = ["try_models"]
 #: Seconds; a cold model is read from its disk first.
 _PATIENCE_S = 120.0
 _MAX_TOKENS = 16
-_MOUNTS = {
-    Dialect.GEMINI: "gemini/v1beta/models/{model}:generateContent",
-    Dialect.ANTHROPIC: "anthropic/v1/messages",
-    Dialect.OPENAI: "openai/v1/chat/completions",
-    Dialect.RESPONSES: "openai/v1/responses",
-}
 
 
 def try_models(
@@ -82,14 +77,12 @@ async def _try_one(
 ) -> tuple[str, bool]:
     sample = sample_request(surface, "text", model)
     assert sample is not None, "every surface has text"
-    _, headers, body = sample
-    path = _MOUNTS[surface].format(model=model)
-    named = {key.decode(): value.decode() for key, value in headers}
+    headers = {name.decode(): value.decode() for name, value in sample.headers}
     began = time.perf_counter()
     try:
         async with session.post(
-            f"{base}/{path}", data=jsonio.dumps(_shorten(surface, jsonio.loads(body))),
-            headers={**named, "content-type": "application/json"},
+            URL(base + sample.target, encoded=True), headers=headers,
+            json=_shorten(surface, sample.body),
         ) as reply:  # fmt: skip
             text = await reply.read()
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -17,9 +17,9 @@ from casedesk_proxy.planning.plan import plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.paths import read_call
-from casedesk_proxy.terms import Call, Dialect, ModelInfo, RawHeaders, record
+from casedesk_proxy.terms import Dialect, ModelInfo, RawHeaders, record
 
-__all__ = ["FEATURES", "SURFACES", "Forecast", "forecast", "sample_request"]
+__all__ = ["FEATURES", "SURFACES", "Forecast", "Sample", "forecast", "sample_request"]
 
 #: In the order in which people ask for them.
 SURFACES = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.RESPONSES)
@@ -54,6 +54,15 @@ class Forecast:
     dropped: tuple[str, ...] = ()
 
 
+@record
+class Sample:
+    """``target`` is what stands behind ``/proxy/{deployment}``."""
+
+    target: str
+    headers: RawHeaders
+    body: dict[str, Any]
+
+
 def forecast(
     snapshot: Snapshot,
     deployment: DeploymentSpec,
@@ -67,14 +76,13 @@ def forecast(
             for feature in FEATURES:
                 sample = sample_request(surface, feature, model)
                 if sample is not None:
-                    call, headers, body = sample
-                    ask = PlanInput(call, headers, body, "doctor", reported, nodes)
+                    call = read_call("POST", sample.target, sample.headers)
+                    raw = jsonio.dumps(sample.body)
+                    ask = PlanInput(call, sample.headers, raw, "doctor", reported, nodes)
                     yield _judge(snapshot, deployment, ask, model, feature)
 
 
-def sample_request(
-    surface: Dialect, feature: str, model: str
-) -> tuple[Call, RawHeaders, bytes] | None:
+def sample_request(surface: Dialect, feature: str, model: str) -> Sample | None:
     """A small request that wants one thing. None where the surface has no such thing."""
     body = _SAMPLES[surface](feature)
     if body is None:
@@ -90,7 +98,7 @@ def sample_request(
         headers = ((b"anthropic-version", b"2023-06-01"),)
     if surface is not Dialect.GEMINI:
         body = {"model": model, **body}
-    return read_call("POST", target, headers), headers, jsonio.dumps(body)
+    return Sample(target, headers, body)
 
 
 def _judge(

@@ -11,6 +11,7 @@ from casedesk_proxy.planning.forecast import (
     forecast,
     sample_request,
 )
+from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Ability, Action, Dialect, ModelInfo
 from tests.planning.configs import make_snapshot
 
@@ -76,7 +77,6 @@ def test_a_refusal_without_a_place_has_its_message() -> None:
 def test_a_name_with_a_slash_and_a_colon(surface: Dialect) -> None:
     sample = sample_request(surface, "text", "a/b:c")
     assert sample is not None
-    call, _, body = sample
-    named = call.model if surface is Dialect.GEMINI else body.decode().split('"model":"')[1][:5]
-    assert named == "a/b:c"
+    call = read_call("POST", sample.target, sample.headers)
+    assert (call.model if surface is Dialect.GEMINI else sample.body["model"]) == "a/b:c"
     assert call.action is not Action.BASE
