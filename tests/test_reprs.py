@@ -122,6 +122,8 @@ HARMLESS = {
     "PastSum.key": "a name",
     "ModelPlacement.target": "a model",
     "ExchangeRecord.target": "scrubbed",
+    "Sample.target": "the doctor's own path",
+    "Sample.headers": "the doctor's own, without a credential",
     "NodeSpec.host_header": "a host",
     "Transposed.headers": "ours, for the node",
     "Answered.headers": "ours, for the client",

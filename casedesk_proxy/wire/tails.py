@@ -33,17 +33,20 @@ def outermost_values(tail: bytes, name: bytes, most: int, inside: str = "") -> l
     of the documents, but of their member of that name."""
     values: list[Any] = []
     place, stop, levels = len(tail), -1, 0
+    known = place
     for _ in range(most):
-        known = place
-        place = tail.rfind(name, 0, known)
+        place = tail.rfind(name, 0, place)
         if place < 0:
             break
+        if tail[place - 1 : place] == b"\\":  # The end of a text: no level can be counted from it.
+            continue
         if (end := _end_of_event(tail, place)) != stop:
             known = stop = end
             levels = 0
         levels += _levels(tail, place, known)
+        known = place
         colon = _COLON.match(tail, place + len(name), stop)
-        if colon is None or tail[place - 1 : place] == b"\\":  # a text, or the end of one
+        if colon is None:  # A text.
             continue
         if stop == len(tail) and b"data:" in tail:
             # Nothing says that the event is whole, so that its end says nothing of its levels.

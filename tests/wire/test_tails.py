@@ -30,6 +30,10 @@ NAME = b'"n"'
         (b'data: {"n":1}\r\n\r\ndata: {"a":"\\"n\\":7"}\r\n\r\n', [1]),
         (b'{"a":"n","n":1}', [1]),
         (b'{"n":1,"a":["n"]}', [1]),
+        # Texts that end in the name, with brackets in them.
+        (b'{"n":"[\\"n"}', ['["n']),
+        (b'{"n":1,"a":"}]\\"n"}', [1]),
+        (b'{"a":"{\\"n","n":1}', [1]),
         (b'cut off","n":1}', [1]),
         # The end is no whole event: only what can be parsed is believed.
         (b'data: {"n":1}', [1]),
