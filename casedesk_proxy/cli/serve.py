@@ -88,10 +88,10 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
     config = _with_admin(loaded.config, admin)
     warnings = [*loaded.warnings, *find_exposed(config, file=str(file))]
     keys = read_keys(config, file)
-    return Prepared(config, keys, tuple(warnings), _read_database(config, file))
+    return Prepared(config, keys, tuple(warnings), read_database(config, file))
 
 
-def _read_database(config: Config, file: Path) -> str | None:
+def read_database(config: Config, file: Path) -> str | None:
     """The URL of the ledger's database. Raises ConfigError."""
     if config.ledger.url is None:
         return None

@@ -16,6 +16,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from casedesk_proxy.cli.all_hosts import read_all_hosts
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.units import parse_duration
@@ -69,23 +70,21 @@ class _Dimensions(click.ParamType[tuple[str, ...]]):
               help="From then on: 2026-11-29, 2026-11, or how long ago, such as 7d.")  # fmt: skip
 @click.option("--until", type=_When(), default=1e12, metavar="WHEN", help="Before then.")
 @click.option("--key", metavar="NAME", help="Only what this key used.")
+@click.option("--all-hosts", is_flag=True,
+              help="Read the database of ledger.url, which several hosts share.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table",
               show_default=True, help="csv and json hold the same numbers, in full.")  # fmt: skip
 def usage(
     file: Path, state: Path | None, by: tuple[str, ...], since: float, until: float,
-    key: str | None, form: str,
+    key: str | None, all_hosts: bool, form: str,
 ) -> None:  # fmt: skip
     """Show who used what: requests and tokens, out of the ledger.
 
     Whether the proxy runs makes no difference. Exit code 0 when there is something to show, 1 when
     there is nothing, 2 when the ledger cannot be read.
     """
-    path = find_state_file(file, state)
-    try:
-        with open_reader(path) as connection:
-            groups = read_usage(connection, Query(by, since, until, key))
-    except (StoreError, OSError, sqlite3.Error) as error:
-        fail(f"{path}: {error}")
+    query = Query(by, since, until, key)
+    groups = read_all_hosts(file, query) if all_hosts else _read_file(file, state, query)
     if form == "json":
         click.echo(json.dumps(groups, indent=2))
     elif form == "csv":
@@ -95,6 +94,15 @@ def usage(
     else:
         click.echo("nothing was used in that time")
     raise click.exceptions.Exit(0 if groups else 1)
+
+
+def _read_file(file: Path, state: Path | None, query: Query) -> list[dict[str, Any]]:
+    path = find_state_file(file, state)
+    try:
+        with open_reader(path) as connection:
+            return read_usage(connection, query)
+    except (StoreError, OSError, sqlite3.Error) as error:
+        fail(f"{path}: {error}")
 
 
 def _as_csv(by: tuple[str, ...], groups: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ _RECENT_S = 120.0
 #: Seconds of which they are summed up. Every time zone's midnight is a multiple of it.
 _STEP_S = 900
 
+#: What other hosts used has no id in the order of this host's.
 _ROWS = """
     SELECT id, request, key, deployment, surface, prompt, output, thoughts, ended, duration, node
-    FROM exchanges
+    FROM {table} WHERE {which} ORDER BY id
 """
-#: Days that were pruned are UTC's: of their surface nothing is known, and noon stands for them.
-_SUMS = f"""
+_TABLES = ("exchanges", "elsewhere")
+_STEP_SUMS = f"""
     SELECT key, deployment, surface, CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S} AS step,
         total(prompt), total(output), total(thoughts)
-    FROM exchanges WHERE ended >= :since AND id <= :last GROUP BY 1, 2, 3, 4
-    UNION ALL
+    FROM {{table}} WHERE ended >= :since AND id <= :{{table}} GROUP BY 1, 2, 3, 4
+"""
+#: Days that were pruned are UTC's: of their surface nothing is known, and noon stands for them.
+_DAY_SUMS = """
     SELECT key, deployment, '', CAST(strftime('%s', day) AS INTEGER) + 43200, prompt, output, 0
     FROM days WHERE CAST(strftime('%s', day) AS INTEGER) >= :since
 """
@@ -37,27 +41,40 @@ class LedgerReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._last = 0
+        #: The newest id that was read, by table.
+        self._last = dict.fromkeys(_TABLES, 0)
 
     def read_past(self, since: float, now: float) -> Past:
         """``since`` and ``now`` in seconds since 1970. Raises StoreError and sqlite3.Error."""
+        sums: list[PastSum] = []
+        recent: list[Spent] = []
         with open_reader(self._path) as connection:
             connection.execute("BEGIN")
-            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM exchanges").fetchone()
-            bounds = {"since": since, "last": last, "recent": now - _RECENT_S}
-            sums = [_sum(row) for row in connection.execute(_SUMS, bounds)]
-            recent = connection.execute(f"{_ROWS} WHERE ended >= :recent AND id <= :last", bounds)
-            past = Past(sums, [_spent(row) for row in recent])
+            last = {table: _find_last(connection, table) for table in _TABLES}
+            bounds = {**last, "since": since, "recent": now - _RECENT_S}
+            sums += map(_sum, connection.execute(_DAY_SUMS, bounds))
+            for table in _TABLES:
+                sums += map(_sum, connection.execute(_STEP_SUMS.format(table=table), bounds))
+                rows = _ROWS.format(table=table, which=f"ended >= :recent AND id <= :{table}")
+                recent += map(_spent, connection.execute(rows, bounds))
         self._last = last
-        return past
+        return Past(sums, recent)
 
     def read_new(self) -> list[Spent]:
         """What was written since it was read last. Raises StoreError and sqlite3.Error."""
+        found: list[Spent] = []
         with open_reader(self._path) as connection:
-            rows = connection.execute(f"{_ROWS} WHERE id > ? ORDER BY id", (self._last,)).fetchall()
-        if rows:
-            self._last = rows[-1][0]
-        return [_spent(row) for row in rows]
+            for table, last in self._last.items():
+                statement = _ROWS.format(table=table, which="id > ?")
+                if rows := connection.execute(statement, (last,)).fetchall():
+                    self._last[table] = rows[-1][0]
+                found += map(_spent, rows)
+        return found
+
+
+def _find_last(connection: sqlite3.Connection, table: str) -> int:
+    (last,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
+    return int(last)
 
 
 def _sum(row: tuple[Any, ...]) -> PastSum:

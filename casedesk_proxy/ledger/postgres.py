@@ -1,9 +1,13 @@
-"""Every row of the ledger into a PostgreSQL database, which several hosts may share.
+"""The ledger of several hosts in one PostgreSQL database: what a host sends there, and receives.
 
 The state file stays the book of this host and is the spool: rows are read from it in the order of
 their ids, inserted, and only then is it noted in the file how far it went. So nothing is lost while
 the server is away, for as long as the file keeps its rows, and a row that comes twice, since the
 note was lost, is the same row: it has its file's name and its id there for a key.
+
+What other hosts have sent comes into the file for the limits. What one host uses, others know
+within a second: its row is in its file after 20 ms, two looks of 0.2 s bring it to the database and
+into another file, and the limits there look each 0.3 s.
 
 A thread does it, on a loop of its own. Of several processes with one file, one does.
 """
@@ -16,46 +20,37 @@ import logging
 import os
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from casedesk_proxy.ledger.database import (
+    BATCH_TIMEOUT_S,
+    connect,
+    explain,
+    insert_rows,
+    prune_database,
+)
+from casedesk_proxy.ledger.elsewhere import enter_elsewhere, fetch_elsewhere, read_received
 from casedesk_proxy.ledger.rows import COLUMNS
 from casedesk_proxy.store.file import open_reader
-from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
 
 __all__ = ["RowForwarder", "read_forwarded"]
 
 log = logging.getLogger(__name__)
 
-#: Rows of one transaction of the server's.
+#: Rows of one transaction of the server's, and of one read.
 _MAX_BATCH_ROWS = 500
-#: Seconds between two looks at the file, and before the server is tried again: first and at most.
-_LOOK_S = 0.5
+_MAX_READ_ROWS = 5000
+#: Seconds between two looks at the file and at the server, and before the server is tried again:
+#: first and at most.
+_LOOK_S = 0.2
 _RETRY_S = 1.0
 _MAX_RETRY_S = 30.0
-#: Seconds for a connection, and for a batch.
-_CONNECT_TIMEOUT_S = 10.0
-_BATCH_TIMEOUT_S = 30.0
 
-_TABLE = """
-    CREATE TABLE IF NOT EXISTS exchanges (
-        origin text, id bigint, request text, ended double precision, key text, deployment text,
-        surface text, action text, asked text, model text, node text, status integer, ending text,
-        code text, prompt bigint, output bigint, cached bigint, thoughts bigint,
-        estimated integer, first_byte double precision, duration double precision,
-        queued double precision, PRIMARY KEY (origin, id)
-    );
-    CREATE INDEX IF NOT EXISTS exchanges_by_time ON exchanges (ended)
-"""
-#: Two that make the same table at the same time are an error for one of them.
-_LOCK = "SELECT pg_advisory_xact_lock(4919131752989213)"
-_PLACES = ", ".join(f"${number + 1}" for number in range(len(COLUMNS) + 2))
-_INSERT = (
-    f"INSERT INTO exchanges (origin, id, {', '.join(COLUMNS)}) VALUES ({_PLACES})"
-    " ON CONFLICT DO NOTHING"
-)
 _NEXT = f"SELECT id, {', '.join(COLUMNS)} FROM exchanges WHERE id > ? ORDER BY id LIMIT ?"
 _NOTE = (
     "INSERT INTO facts VALUES ('forwarded', ?) ON CONFLICT DO UPDATE"
@@ -72,7 +67,7 @@ def read_forwarded(connection: sqlite3.Connection) -> int:
 class RowForwarder:
     """``fault`` says why rows do not reach the server now; empty while they do. ``behind`` counts
     those of the file that have not reached it, as of the last look; ``sent`` those that this
-    process has sent."""
+    process has sent, ``received`` those of other hosts that it has entered."""
 
     def __init__(
         self,
@@ -82,22 +77,32 @@ class RowForwarder:
         *,
         look_s: float = _LOOK_S,
         retry_s: float = _RETRY_S,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """``driver``: the package asyncpg, which is an optional dependency."""
+        """``driver``: the package asyncpg, which is an optional dependency. ``now``: seconds since
+        1970."""
         self.fault = ""
         self.behind = 0
         self.sent = 0
+        self.received = 0
         self._store = store
         self._url = url
         self._driver = driver
         self._look_s = look_s
         self._retry_s = retry_s
+        self._now = now
+        self._pruned_before = 0.0
         self._stopping = threading.Event()
         self._connection: Any = None
         self._thread = threading.Thread(target=self._run, name="ledger's database", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def prune(self, before: float) -> None:
+        """Make rows of the database that ended before then, in seconds since 1970, sums of their
+        day, in steps between others. From any thread."""
+        self._pruned_before = before
 
     def close(self, within_s: float) -> None:
         """Send no more; what is left is sent by the next process."""
@@ -118,50 +123,60 @@ class RowForwarder:
         retry_s = self._retry_s
         while not self._stopping.is_set():
             try:
-                moved = await self._forward_batch()
+                sent = await self._send()
+                is_idle = not (sent or await self._receive() or await self._prune())
             except Exception as error:
                 await self._note_fault(error)
                 self._stopping.wait(retry_s)
                 retry_s = min(2 * retry_s, _MAX_RETRY_S)
                 continue
+            self._note_success()
             retry_s = self._retry_s
-            if not moved:
+            if is_idle:
                 self._stopping.wait(self._look_s)
         await self._disconnect()
 
-    async def _forward_batch(self) -> int:
+    async def _send(self) -> int:
         with open_reader(self._store.path) as reader:
-            (origin,) = reader.execute("SELECT value FROM facts WHERE name = 'origin'").fetchone()
+            origin = _read_origin(reader)
             done = read_forwarded(reader)
             rows = reader.execute(_NEXT, (done, _MAX_BATCH_ROWS)).fetchall()
             (newest,) = reader.execute("SELECT coalesce(max(id), 0) FROM exchanges").fetchone()
         self.behind = max(newest - done, 0)
         if not rows:
-            self._note_success()
             return 0
-        connection = await self._connect()
-        async with asyncio.timeout(_BATCH_TIMEOUT_S), connection.transaction():
-            await connection.executemany(_INSERT, [(origin, *row) for row in rows])
-        self._note(str(rows[-1][0]))
+        await insert_rows(await self._connect(), [(origin, *row) for row in rows])
+        self._write(lambda file: file.execute(_NOTE, (str(rows[-1][0]),)))
         self.sent += len(rows)
         self.behind = max(newest - rows[-1][0], 0)
-        self._note_success()
         return len(rows)
 
-    def _note(self, forwarded: str) -> None:
-        """Raises StoreError where the file cannot be written: the rows are sent again then."""
+    async def _receive(self) -> int:
+        """How many rows of the database were looked at."""
+        with open_reader(self._store.path) as reader:
+            origin, done = _read_origin(reader), read_received(reader)
+        now = self._now()
+        last, rows = await fetch_elsewhere(await self._connect(), done, origin, now, _MAX_READ_ROWS)
+        if last > done:
+            self._write(lambda file: enter_elsewhere(file, done, last, rows, now))
+            self.received += len(rows)
+        return last - done
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(_NOTE, (forwarded,))
+    async def _prune(self) -> int:
+        if not self._pruned_before:
+            return 0
+        pruned = await prune_database(await self._connect(), self._pruned_before, _MAX_BATCH_ROWS)
+        if not pruned:
+            self._pruned_before = 0.0
+        return pruned
 
-        self._store.perform(write).result(_BATCH_TIMEOUT_S)
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Raises StoreError where the file cannot be written: the work is done again then."""
+        self._store.perform(work).result(BATCH_TIMEOUT_S)
 
     async def _connect(self) -> Any:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._driver.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
-            async with asyncio.timeout(_BATCH_TIMEOUT_S), self._connection.transaction():
-                await self._connection.execute(_LOCK)
-                await self._connection.execute(_TABLE)
+            self._connection = await connect(self._driver, self._url)
         return self._connection
 
     async def _disconnect(self) -> None:
@@ -171,7 +186,7 @@ class RowForwarder:
 
     async def _note_fault(self, error: Exception) -> None:
         await self._disconnect()
-        why = _explain(error)
+        why = explain(error)
         if not self.fault:
             log.error("the ledger's database gets no rows: %s; they wait in the state file", why)
         self.fault = why
@@ -180,6 +195,12 @@ class RowForwarder:
         if self.fault:
             log.warning("the ledger's database gets rows again")
         self.fault = ""
+
+
+def _read_origin(reader: sqlite3.Connection) -> str:
+    """The file's name among those of several hosts."""
+    (origin,) = reader.execute("SELECT value FROM facts WHERE name = 'origin'").fetchone()
+    return str(origin)
 
 
 def _lock_for(path: Path) -> int:
@@ -193,17 +214,3 @@ def _take(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _explain(error: Exception) -> str:
-    """Nothing of the URL, which may hold a password."""
-    if isinstance(error, StoreError):
-        return f"the state file: {error}"
-    if isinstance(error, TimeoutError):
-        return "it does not answer in time"
-    if isinstance(error, OSError):
-        return os.strerror(error.errno) if error.errno else "it cannot be reached"
-    name = type(error).__name__
-    if name == "ClientConfigurationError" or isinstance(error, ValueError):
-        return "ledger.url is no URL of PostgreSQL, postgresql://user:password@host/name"
-    return f"{name}: {str(error).splitlines()[0] if str(error) else ''}"

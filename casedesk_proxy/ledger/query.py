@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DIMENSIONS", "SUMS", "Query", "read_usage"]
+__all__ = ["DIMENSIONS", "SUMS", "Query", "read_shared_usage", "read_usage"]
 
 #: What can be asked by, with how a row says it. Days and months are UTC's.
 DIMENSIONS = {
@@ -27,18 +27,30 @@ _ROWS_ALONE = frozenset({"hour", "node", "surface", "action", "ending"})
 #: What is told of each group. ``estimated``: exchanges whose tokens were counted by us.
 SUMS = ("requests", "failed", "estimated", "prompt", "cached", "output", "thoughts")
 
+#: {day}, {hour} and {begin} are made by each kind of database in its own way.
 _ROWS = """
-    SELECT key, deployment, model, strftime('%Y-%m-%d', ended, 'unixepoch') AS day,
-        strftime('%Y-%m-%dT%H', ended, 'unixepoch') AS hour, node, surface, action, ending,
-        1 AS requests, ending <> 'completed' AS failed, estimated, prompt, cached, output, thoughts
-    FROM exchanges WHERE ended >= :since AND ended < :until
+    SELECT key, deployment, model, {day} AS day, {hour} AS hour, node, surface, action, ending,
+        1 AS requests, CASE WHEN ending <> 'completed' THEN 1 ELSE 0 END AS failed, estimated,
+        prompt, cached, output, thoughts
+    FROM exchanges WHERE ended >= {since} AND ended < {until}
 """
 _DAYS = """
     SELECT key, deployment, model, day, '', '', '', '', '',
         exchanges, failed, estimated, prompt, cached, output, thoughts
-    FROM days WHERE CAST(strftime('%s', day) AS INTEGER) >= :since
-        AND CAST(strftime('%s', day) AS INTEGER) < :until
+    FROM days WHERE {begin} >= {since} AND {begin} < {until}
 """
+_SQLITE = {
+    "day": "strftime('%Y-%m-%d', ended, 'unixepoch')",
+    "hour": "strftime('%Y-%m-%dT%H', ended, 'unixepoch')",
+    "begin": "CAST(strftime('%s', day) AS INTEGER)",
+    "since": "?1", "until": "?2", "key": "?3",
+}  # fmt: skip
+_POSTGRES = {
+    "day": "to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "hour": "to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
+    "begin": "extract(epoch FROM CAST(day || 'T00:00Z' AS timestamptz))",
+    "since": "$1::double precision", "until": "$2::double precision", "key": "$3::text",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +68,34 @@ class Query:
 def read_usage(connection: sqlite3.Connection, query: Query) -> list[dict[str, Any]]:
     """One dict for each group, with its dimensions and SUMS: groups of time in their order, others
     with the greatest use first."""
+    rows = connection.execute(_compose(query, _SQLITE), _values(query))
+    return _name(query, rows)
+
+
+async def read_shared_usage(connection: Any, query: Query) -> list[dict[str, Any]]:
+    """As `read_usage`, of all hosts that share a database; ``connection`` is asyncpg's."""
+    return _name(query, await connection.fetch(_compose(query, _POSTGRES), *_values(query)))
+
+
+def _compose(query: Query, words: Mapping[str, str]) -> str:
     source = _ROWS if _ROWS_ALONE & set(query.by) else f"{_ROWS} UNION ALL {_DAYS}"
     groups = ", ".join(f'{DIMENSIONS[name]} AS "by {name}"' for name in query.by)
-    sums = ", ".join(f"CAST(total({name}) AS INTEGER)" for name in SUMS)
+    sums = ", ".join(f"CAST(coalesce(sum({name}), 0) AS bigint)" for name in SUMS)
     places = ", ".join(str(number + 1) for number in range(len(query.by)))
     times = [str(n + 1) for n, name in enumerate(query.by) if name in ("hour", "day", "month")]
-    order = ", ".join([*times, "total(prompt) + total(output) DESC", "count(*) DESC", places])
-    where = "" if query.key is None else "WHERE key = :key"
-    statement = (
-        f"SELECT {groups}, {sums} FROM ({source}) {where} GROUP BY {places} ORDER BY {order}"
+    most = "coalesce(sum(prompt), 0) + coalesce(sum(output), 0) DESC"
+    order = ", ".join([*times, most, "count(*) DESC", places])
+    where = f"WHERE {words['key']} IS NULL OR key = {words['key']}"
+    return (
+        f"SELECT {groups}, {sums} FROM ({source.format_map(words)}) AS book {where}"
+        f" GROUP BY {places} ORDER BY {order}"
     )
-    bounds = {"since": query.since, "until": query.until, "key": query.key}
+
+
+def _values(query: Query) -> tuple[float, float, str | None]:
+    return query.since, query.until, query.key
+
+
+def _name(query: Query, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
     names = (*query.by, *SUMS)
-    return [dict(zip(names, row, strict=True)) for row in connection.execute(statement, bounds)]
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from casedesk_proxy.ledger.postgres import read_forwarded
+from casedesk_proxy.ledger.postgres import RowForwarder, read_forwarded
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
 
@@ -61,19 +61,22 @@ async def keep_pruned(
     keep: Callable[[], float],
     now: Callable[[], float] = time.time,
     *,
-    is_forwarded: bool = False,
+    forwarder: RowForwarder | None = None,
     look_s: float = _LOOK_S,
     step_pause_s: float = _STEP_PAUSE_S,
 ) -> None:
     """For ever, until cancelled. ``keep``: for how many seconds a row stays; 0: for ever.
-    ``is_forwarded``: rows stay until they have reached the database, too."""
+    With a ``forwarder`` rows stay until they have reached the database, and those of the database
+    are made sums, too."""
     while True:
         pause = look_s
         if kept := keep():
             before = now() - kept
+            if forwarder is not None:
+                forwarder.prune(before)
 
             def step(connection: sqlite3.Connection, before: float = before) -> int:
-                last = read_forwarded(connection) if is_forwarded else _MAX_IDS
+                last = read_forwarded(connection) if forwarder is not None else _MAX_IDS
                 return prune(connection, before, last=last)
 
             try:

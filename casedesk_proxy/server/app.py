@@ -196,7 +196,7 @@ class Gateway:
         if self.store is not None:
             keep = keep_pruned(
                 self.store, lambda: self.serving.current.config.ledger.keep,
-                is_forwarded=self.forwarder is not None,
+                forwarder=self.forwarder,
             )  # fmt: skip
             self._spawn(keep, "retention")
         if self.stored_keys is not None:

@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds between two looks at what others have written to the ledger, which takes 0.2 s to get
-#: there: so what they use is known within a second.
-_LOOK_S = 0.5
+#: Seconds between two looks at what others have written to the ledger. What processes of this host
+#: use gets there within 0.2 s, what other hosts use within half a second.
+_LOOK_S = 0.3
 #: Seconds for which the ledger's past may keep a start.
 _PAST_WAIT_S = 10.0
 #: Seconds before this month's beginning from which on the ledger is read: the longest day.

@@ -59,6 +59,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             detail TEXT NOT NULL
         )""",
     ),
+    (
+        # What other hosts used of late, out of the database that they share with this one.
+        """CREATE TABLE elsewhere (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            request TEXT NOT NULL, key TEXT NOT NULL, deployment TEXT NOT NULL,
+            surface TEXT NOT NULL, prompt INTEGER, output INTEGER, thoughts INTEGER,
+            ended REAL NOT NULL, duration REAL NOT NULL, node TEXT NOT NULL
+        )""",
+        "CREATE INDEX elsewhere_by_time ON elsewhere (ended)",
+    ),
 )
 
 

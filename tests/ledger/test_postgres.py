@@ -6,18 +6,23 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from casedesk_proxy.ledger.database import connect
+from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder, read_forwarded
+from casedesk_proxy.ledger.query import DIMENSIONS, Query, read_shared_usage, read_usage
 from casedesk_proxy.ledger.retention import prune
+from casedesk_proxy.limits.book import Spent
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
 from tests.fixtures.postgres import Postgres, postgres
-from tests.ledger.book import enter
+from tests.ledger.book import at, enter
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -45,10 +50,10 @@ class Host:
         self.forwarders.append(forwarder)
         return forwarder
 
-    def add(self, count: int, key: str) -> None:
+    def add(self, count: int, key: str, ended: float = 1.5) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for number in range(count):
-                enter(connection, 1.5, request=f"{key}{number}", key=key, prompt=number, output=1)
+                enter(connection, ended, request=f"{key}{number}", key=key, prompt=number, output=1)
 
         self.store.perform(work).result(20)
 
@@ -76,12 +81,28 @@ def make(tmp_path: Path, server: Postgres) -> Iterator[Callable[[str], Host]]:
         host.close()
 
 
-def ask(server: Postgres, question: str) -> list[tuple[object, ...]]:
+def ask(server: Postgres, question: str, url: str = "") -> list[tuple[object, ...]]:
     async def fetch() -> list[tuple[object, ...]]:
-        connection = await asyncpg.connect(server.url)
+        connection = await asyncpg.connect(url or server.url)
         rows = await connection.fetch(question)
         await connection.close()
         return [tuple(row) for row in rows]
+
+    return asyncio.run(fetch())
+
+
+def make_database(server: Postgres, name: str) -> str:
+    """The URL of a new one."""
+    ask(server, f"CREATE DATABASE {name}")
+    return server.url.replace("/postgres?", f"/{name}?")
+
+
+def ask_usage(url: str, query: Query) -> list[dict[str, object]]:
+    async def fetch() -> list[dict[str, object]]:
+        connection = await connect(asyncpg, url)
+        groups = await read_shared_usage(connection, query)
+        await connection.close()
+        return groups
 
     return asyncio.run(fetch())
 
@@ -173,3 +194,81 @@ def test_what_is_wrong_is_said_without_the_password(
         until(lambda host=host, words=words: words in host.forwarders[0].fault)  # type: ignore[misc]
         host.close()
     assert "very-secret" not in caplog.text
+
+
+def test_hosts_see_what_others_use(tmp_path: Path, server: Postgres) -> None:
+    now = time.time()
+    url = make_database(server, "seen")
+    one, other = Host(tmp_path / "one", url), Host(tmp_path / "other", url)
+    try:
+        one.add(3, "h", now)
+        other.add(2, "i", now)
+        # What is older than any limit counts is not received.
+        other.add(1, "old", now - 40 * 86400)
+        until(lambda: one.forwarders[0].received == 2 and other.forwarders[0].received == 3)
+        reader = LedgerReader(one.store.path)
+        past = reader.read_past(now - 86400, now)
+        assert sorted((row.key, row.tokens) for row in past.sums) == [("h", 6), ("i", 3)]
+        assert sorted(row.request for row in past.recent) == ["h0", "h1", "h2", "i0", "i1"]
+        assert reader.read_new() == []
+        other.add(1, "j", now)
+        until(lambda: one.forwarders[0].received == 3)
+        assert reader.read_new() == [Spent("j0", "j", "", 1, now - 1, now, asked=False)]
+        assert reader.read_new() == []
+        # The next process of the host goes on where this one was.
+        one.forwarders[0].close(20)
+        following = one.begin()
+        other.add(1, "k", now)
+        until(lambda: following.received == 1)
+        assert [row.request for row in reader.read_new()] == ["k0"]
+    finally:
+        one.close()
+        other.close()
+
+
+def test_usage_of_all_hosts_is_asked_for_as_that_of_one(tmp_path: Path, server: Postgres) -> None:
+    url = make_database(server, "asked")
+    host = Host(tmp_path / "host", url)
+    try:
+        host.add(20, "alice", at("2026-01-01 23:59"))
+        host.add(5, "bob", at("2026-01-02 00:00"))
+        host.add(1, "", at("2026-02-03 13:00"))
+        until(lambda: host.forwarded() == 26)
+        queries = [
+            *(Query([name]) for name in DIMENSIONS),
+            Query(["month", "key"]),
+            Query(["key"], at("2026-01-02 00:00"), at("2026-02-03 13:00")),
+            Query(["model"], key="bob"),
+        ]
+        with open_reader(host.store.path) as reader:
+            wanted = [read_usage(reader, query) for query in queries]
+        assert [ask_usage(url, query) for query in queries] == wanted
+        # What is old becomes sums there, too, and is not sent again.
+        host.forwarders[0].prune(at("2026-01-02 00:00"))
+        until(lambda: ask(server, "SELECT count(*) FROM exchanges", url) == [(6,)])
+        day = ask(server, "SELECT day, key, exchanges, failed, prompt, output FROM days", url)
+        assert day == [("2026-01-01", "alice", 20, 0, 190, 20)]
+        for query in (Query(["key"]), Query(["day", "model"])):
+            assert ask_usage(url, query) == wanted_now(host, query)
+    finally:
+        host.close()
+
+
+def wanted_now(host: Host, query: Query) -> list[dict[str, object]]:
+    with open_reader(host.store.path) as reader:
+        return read_usage(reader, query)
+
+
+def test_a_database_of_before_gets_its_places(tmp_path: Path, server: Postgres) -> None:
+    url = make_database(server, "before")
+    host = Host(tmp_path / "host", url)
+    host.add(3, "l", time.time())
+    until(lambda: host.forwarded() == 3)
+    host.close()
+    ask(server, "ALTER TABLE exchanges DROP COLUMN place", url)
+    ask(server, "DROP TABLE days", url)
+    other = Host(tmp_path / "other", url)
+    try:
+        until(lambda: other.forwarders[0].received == 3)
+    finally:
+        other.close()

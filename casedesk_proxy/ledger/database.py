@@ -1,0 +1,132 @@
+"""The PostgreSQL database that hosts share: its tables, a connection to it, and its faults.
+
+A host's state file is its own book; the database is that of all hosts together. A row has a place
+besides, in the order in which rows were committed: whoever has read up to a place has read all that
+there will ever be before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from types import ModuleType
+from typing import Any
+
+from casedesk_proxy.ledger.rows import COLUMNS
+from casedesk_proxy.store.schema import StoreError
+
+__all__ = ["BATCH_TIMEOUT_S", "connect", "explain", "insert_rows", "prune_database"]
+
+#: Seconds for a connection, and for a batch.
+_CONNECT_TIMEOUT_S = 10.0
+BATCH_TIMEOUT_S = 30.0
+
+#: Of the numbers of PostgreSQL's advisory locks, which are for whoever takes them: one for those
+#: that make tables or enter rows, one for those that prune.
+_WRITE_LOCK = "SELECT pg_advisory_xact_lock(4919131752989213)"
+_PRUNE_LOCK = "SELECT pg_try_advisory_xact_lock(4919131752989214)"
+#: A host that falls silent while it holds a lock keeps others waiting no longer than that.
+_SETTINGS = """
+    SET idle_in_transaction_session_timeout = '20s'; SET lock_timeout = '25s';
+    SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2
+"""
+#: A database of before has no places: its rows get theirs.
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS exchanges (
+        origin text, id bigint, request text, ended double precision, key text, deployment text,
+        surface text, action text, asked text, model text, node text, status integer, ending text,
+        code text, prompt bigint, output bigint, cached bigint, thoughts bigint,
+        estimated integer, first_byte double precision, duration double precision,
+        queued double precision, PRIMARY KEY (origin, id)
+    );
+    ALTER TABLE exchanges ADD COLUMN IF NOT EXISTS place bigserial;
+    CREATE INDEX IF NOT EXISTS exchanges_by_time ON exchanges (ended);
+    CREATE INDEX IF NOT EXISTS exchanges_by_place ON exchanges (place);
+    CREATE TABLE IF NOT EXISTS days (
+        day text, key text, deployment text, model text, exchanges bigint, failed bigint,
+        estimated bigint, prompt bigint, output bigint, cached bigint, thoughts bigint,
+        duration double precision, PRIMARY KEY (day, key, deployment, model)
+    )
+"""
+_HAS_TABLES = """
+    SELECT to_regclass('days') IS NOT NULL AND EXISTS (
+        SELECT FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name = 'exchanges' AND column_name = 'place'
+    )
+"""
+_PLACES = ", ".join(f"${number + 1}" for number in range(len(COLUMNS) + 2))
+_INSERT = (
+    f"INSERT INTO exchanges (origin, id, {', '.join(COLUMNS)}) VALUES ({_PLACES})"
+    " ON CONFLICT DO NOTHING"
+)
+_PRUNE = """
+    WITH old AS (
+        DELETE FROM exchanges WHERE (origin, id) IN (
+            SELECT origin, id FROM exchanges WHERE ended < $1 ORDER BY ended LIMIT $2
+        ) RETURNING *
+    ), summed AS (
+        INSERT INTO days
+        SELECT to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), key, deployment,
+            model, count(*), count(*) FILTER (WHERE ending <> 'completed'), sum(estimated),
+            coalesce(sum(prompt), 0), coalesce(sum(output), 0), coalesce(sum(cached), 0),
+            coalesce(sum(thoughts), 0), sum(duration)
+        FROM old GROUP BY 1, 2, 3, 4
+        ON CONFLICT (day, key, deployment, model) DO UPDATE SET
+            exchanges = days.exchanges + excluded.exchanges, failed = days.failed + excluded.failed,
+            estimated = days.estimated + excluded.estimated,
+            prompt = days.prompt + excluded.prompt, output = days.output + excluded.output,
+            cached = days.cached + excluded.cached, thoughts = days.thoughts + excluded.thoughts,
+            duration = days.duration + excluded.duration
+    )
+    SELECT count(*) FROM old
+"""
+
+
+async def connect(driver: ModuleType, url: str) -> Any:
+    """A connection of ``driver``, the package asyncpg, to a database that has the tables. Raises
+    what `explain` puts into words."""
+    connection = await driver.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    try:
+        async with asyncio.timeout(BATCH_TIMEOUT_S):
+            await connection.execute(_SETTINGS)
+            if not await connection.fetchval(_HAS_TABLES):
+                # Two that make the same table at the same time are an error for one of them.
+                async with connection.transaction():
+                    await connection.execute(_WRITE_LOCK)
+                    await connection.execute(_TABLES)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def insert_rows(connection: Any, rows: list[tuple[Any, ...]]) -> None:
+    """Rows of `COLUMNS` behind their origin and id. Those that are there already stay as they
+    are."""
+    async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
+        # So that places are given in the order of commits.
+        await connection.execute(_WRITE_LOCK)
+        await connection.executemany(_INSERT, rows)
+
+
+async def prune_database(connection: Any, before: float, most: int) -> int:
+    """One step: how many of all hosts' rows that ended before then, in seconds since 1970, were
+    made sums of their day. 0, too, where another host is at it."""
+    async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
+        if not await connection.fetchval(_PRUNE_LOCK):
+            return 0
+        return int(await connection.fetchval(_PRUNE, before, most))
+
+
+def explain(error: Exception) -> str:
+    """Nothing of the URL, which may hold a password."""
+    if isinstance(error, StoreError):
+        return f"the state file: {error}"
+    if isinstance(error, TimeoutError):
+        return "it does not answer in time"
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else "it cannot be reached"
+    name = type(error).__name__
+    if name == "ClientConfigurationError" or isinstance(error, ValueError):
+        return "ledger.url is no URL of PostgreSQL, postgresql://user:password@host/name"
+    return f"{name}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -1,0 +1,71 @@
+"""What other hosts have used, out of the database into the state file, for the limits of this one.
+
+The file holds what limits count, of this month and the one before: so a start needs no database,
+and every process of this host knows. How far the database was read is noted in the transaction
+that enters the rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import Any
+
+from casedesk_proxy.ledger.database import BATCH_TIMEOUT_S
+
+__all__ = ["enter_elsewhere", "fetch_elsewhere", "read_received"]
+
+#: Seconds for which what others used is of use: the longest month, and a day of another time zone.
+_KEPT_S = 33 * 86400.0
+#: Rows that are deleted at once.
+_MAX_STEP_ROWS = 1000
+
+_USED = "request, key, deployment, surface, prompt, output, thoughts, ended, duration, node"
+_SPAN = """
+    SELECT max(place) FROM (
+        SELECT place FROM exchanges WHERE place > $1 ORDER BY place LIMIT $2
+    ) AS span
+"""
+_FETCH = f"""
+    SELECT {_USED} FROM exchanges
+    WHERE place > $1 AND place <= $2 AND origin <> $3 AND ended >= $4 ORDER BY place
+"""
+_ENTER = f"INSERT INTO elsewhere ({_USED}) VALUES ({', '.join('?' * 10)})"
+_NOTE = "INSERT INTO facts VALUES ('received', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_FORGET = """DELETE FROM elsewhere WHERE id IN
+    (SELECT id FROM elsewhere WHERE ended < ? ORDER BY id LIMIT ?)"""
+
+
+def read_received(connection: sqlite3.Connection) -> int:
+    """The place up to which the database was read; 0: nothing was."""
+    found = connection.execute("SELECT value FROM facts WHERE name = 'received'").fetchone()
+    return int(found[0]) if found else 0
+
+
+async def fetch_elsewhere(
+    connection: Any, received: int, origin: str, now: float, most: int
+) -> tuple[int, list[tuple[Any, ...]]]:
+    """Of the ``most`` rows behind a place the last one's place, and those of them that others than
+    ``origin`` entered. ``now`` in seconds since 1970."""
+    async with asyncio.timeout(BATCH_TIMEOUT_S):
+        last = await connection.fetchval(_SPAN, received, most)
+        if last is None:
+            return received, []
+        rows = await connection.fetch(_FETCH, received, last, origin, now - _KEPT_S)
+    return last, [tuple(row) for row in rows]
+
+
+def enter_elsewhere(
+    connection: sqlite3.Connection,
+    received: int,
+    last: int,
+    rows: list[tuple[Any, ...]],
+    now: float,
+) -> None:
+    """In the caller's transaction. Where the file has the rows behind ``received`` already, by
+    another process, nothing is entered."""
+    if read_received(connection) != received:
+        return
+    connection.executemany(_ENTER, rows)
+    connection.execute(_NOTE, (str(last),))
+    connection.execute(_FORGET, (now - _KEPT_S, _MAX_STEP_ROWS))

@@ -1,0 +1,35 @@
+"""What is wrong with the database, in words, and never with its URL."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import asyncpg
+import pytest
+
+from casedesk_proxy.ledger.database import connect, explain
+from casedesk_proxy.store.schema import StoreError
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (StoreError("its disk is full"), "the state file: its disk is full"),
+        (TimeoutError(), "it does not answer in time"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "Connection refused"),
+        (OSError("several addresses"), "it cannot be reached"),
+        (ValueError("very-secret"), "ledger.url is no URL of PostgreSQL"),
+        (asyncpg.InvalidPasswordError("no\nDETAIL"), "InvalidPasswordError: no"),
+        (asyncpg.InterfaceError(""), "InterfaceError"),
+    ],
+)
+def test_faults_in_words(error: Exception, words: str) -> None:
+    assert explain(error).startswith(words)
+    assert "very-secret" not in explain(error)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(OSError, match="refused|Connect") as found:
+        asyncio.run(connect(asyncpg, "postgresql://u:very-secret@127.0.0.1:1/x?sslmode=disable"))
+    assert "very-secret" not in explain(found.value)
