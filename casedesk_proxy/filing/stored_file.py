@@ -1,0 +1,74 @@
+"""A file that a client has uploaded: what is known of it, and the names by which it goes.
+
+One file has one id, which every surface writes in its own way; so a file that came through one
+surface can be named on another. Gemini's clients may choose a name as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+from casedesk_proxy.terms import Dialect, record
+
+__all__ = ["ID_CHARS", "StoredFile", "may_be_chosen", "name_file", "read_id"]
+
+#: Characters of an id: 124 bits of chance, and no more than Google's ids may have.
+ID_CHARS = 24
+#: Of a name, longer than any URI of ours, all that is looked at.
+_MAX_NAME_CHARS = 2048
+
+_ID = f"[0-9a-z]{{{ID_CHARS}}}"
+#: What Google lets a client choose.
+_CHOSEN = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,38}[0-9a-z])?")
+#: ``files/ID`` at Google's, ``file_ID`` at Anthropic's, ``file-ID`` at OpenAI's. A URI has it in
+#: its last segment, whatever its host and its query.
+_NAME = re.compile(
+    rf"(?:[^?#]*/)?(?:file[_-](?P<id>{_ID})|(?P<chosen>{_CHOSEN.pattern}))(?::download)?"
+    r"(?:[?#].*)?",
+    re.DOTALL,
+)
+_FORMS = {
+    Dialect.GEMINI: "files/{}",
+    Dialect.ANTHROPIC: "file_{}",
+    Dialect.OPENAI: "file-{}",
+    Dialect.RESPONSES: "file-{}",
+    Dialect.OLLAMA: "file-{}",
+}
+
+
+@record
+class StoredFile:
+    """``owner``: the name of the key that uploaded it. ``name``: what the client calls it, for
+    people alone. ``sha256`` in hex. ``made`` and ``expires`` in seconds since 1970; None: never.
+    ``chosen``: the id that a Gemini client chose, by which its owner may name it, too; "" for most.
+    ``purpose``: OpenAI's word for what it is for, "" where it came another way. ``surface``: the
+    one that it came through."""
+
+    id: str
+    owner: str
+    name: str
+    mime_type: str
+    size: int
+    sha256: str
+    made: float
+    expires: float | None
+    chosen: str = ""
+    purpose: str = ""
+    surface: str = Dialect.GEMINI
+
+
+def name_file(surface: Dialect, ident: str) -> str:
+    """A file's id as the surface writes it."""
+    return _FORMS[surface].format(ident)
+
+
+def read_id(text: str) -> str | None:
+    """The id, made or chosen, in a file's name or URI, in any surface's form and on any host.
+    None: it cannot be one of ours, so that nobody need be asked."""
+    found = _NAME.fullmatch(text) if len(text) <= _MAX_NAME_CHARS else None
+    return None if found is None else found["id"] or found["chosen"]
+
+
+def may_be_chosen(ident: str) -> bool:
+    """Whether a client may call a file so."""
+    return _CHOSEN.fullmatch(ident) is not None

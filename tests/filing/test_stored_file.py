@@ -1,0 +1,71 @@
+"""A file's names: one id, in the words of each surface."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casedesk_proxy.filing.stored_file import may_be_chosen, name_file, read_id
+from casedesk_proxy.terms import Dialect
+
+IDENT = "abcdefghijkl0123456789mn"
+
+
+@pytest.mark.parametrize(
+    ("surface", "name"),
+    [
+        (Dialect.GEMINI, f"files/{IDENT}"),
+        (Dialect.ANTHROPIC, f"file_{IDENT}"),
+        (Dialect.OPENAI, f"file-{IDENT}"),
+        (Dialect.RESPONSES, f"file-{IDENT}"),
+    ],
+)
+def test_each_surface_has_its_form(surface: Dialect, name: str) -> None:
+    assert name_file(surface, IDENT) == name
+    assert read_id(name) == IDENT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IDENT,
+        f"https://generativelanguage.googleapis.com/v1beta/files/{IDENT}",
+        f"http://127.0.0.1:8080/proxy/d/gemini/v1beta/files/{IDENT}:download?alt=media",
+        f"http://other/{IDENT}",
+        f"x/file-{IDENT}#here",
+    ],
+)
+def test_an_id_is_found_in_a_uri(text: str) -> None:
+    assert read_id(text) == IDENT
+
+
+@pytest.mark.parametrize("name", ["files/my-name", "http://host/v1/files/my-name", "my-name"])
+def test_a_chosen_id_is_found(name: str) -> None:
+    assert read_id(name) == "my-name"
+    assert read_id("files/file-a") == "file-a"
+
+
+@pytest.mark.parametrize("ident", ["-a", "a-", "a_b", "A", "", "a" * 41, "a.b", "a\n"])
+def test_what_may_not_be_chosen(ident: str) -> None:
+    assert not may_be_chosen(ident)
+    assert may_be_chosen("a")
+    assert may_be_chosen("a-" * 19 + "ab")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "files/", "files/" + "a" * 41, f"files/{IDENT.upper()}", "http://host/?file=a/B",
+        f"file_{IDENT}0", "gs://bucket/Object.png", "files/..", f"{IDENT}\n", "x/" * 2048 + "a",
+    ],
+)  # fmt: skip
+def test_what_is_none_of_ours(text: str) -> None:
+    assert read_id(text) is None
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=50)
+def test_any_text_is_read(text: str) -> None:
+    found = read_id(text)
+    assert found is None or found in text
