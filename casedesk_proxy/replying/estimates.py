@@ -81,24 +81,29 @@ class _Line:
 class _Learned:
     """Of one model at one node."""
 
-    __slots__ = ("longest", "outputs", "prompts")
+    __slots__ = ("longest", "outputs", "prompts", "whole_prompts")
 
     def __init__(self) -> None:
         self.longest = 0
-        self.outputs, self.prompts = _Line(), _Line()
+        #: Who wants a whole reply asks for other things, in other words, than who wants a stream.
+        self.outputs, self.prompts, self.whole_prompts = _Line(), _Line(), _Line()
 
     def add(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
         self.longest = max(self.longest, prompt)
-        self.prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
         if outcome.events > _MAX_EDGE_PIECES:
+            self.prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
             self.outputs.add(outcome.events - _MAX_EDGE_PIECES, output, _MAX_LEARNED_PIECES)
+        else:
+            self.whole_prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
 
     def tokens(self, pieces: int) -> int:
         _, per_piece = self.outputs.draw(_MAX_PIECE_TOKENS) or (0.0, 1.0)
         return round(pieces * per_piece)
 
     def prompt_tokens(self, size: int) -> int:
-        start, per_byte = self.prompts.draw(1.0) or (0.0, _TOKENS_PER_BYTE)
+        """What is cut is mostly a stream."""
+        line = self.prompts.draw(1.0) or self.whole_prompts.draw(1.0)
+        start, per_byte = line or (0.0, _TOKENS_PER_BYTE)
         most = _LONGEST_FACTOR * self.longest if self.longest else _MAX_PROMPT_TOKENS
         return min(max(round(start + size * per_byte), 0), most)
 

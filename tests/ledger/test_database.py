@@ -30,6 +30,6 @@ def test_faults_in_words(error: Exception, words: str) -> None:
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(OSError, match="refused|Connect") as found:
+    with pytest.raises(OSError, match="Errno") as found:
         asyncio.run(connect(asyncpg, "postgresql://u:very-secret@127.0.0.1:1/x?sslmode=disable"))
     assert "very-secret" not in explain(found.value)

@@ -49,6 +49,14 @@ def test_a_prompt_has_a_fixed_part() -> None:
     assert estimates.fill(replace(CUT, model="o", received=550)).usage.prompt == 725
 
 
+def test_streams_are_estimated_by_streams() -> None:
+    estimates = Estimates()
+    estimates.fill(replace(WHOLE, events=0, usage=Usage(4, 1)))
+    assert estimates.fill(CUT).usage.prompt == 4, "nothing better is known"
+    estimates.fill(WHOLE)
+    assert estimates.fill(CUT).usage.prompt == 50
+
+
 @pytest.mark.parametrize("edges", [2, 3, 4])
 def test_the_ends_of_a_stream_have_no_tokens_however_they_come(edges: int) -> None:
     estimates = Estimates()
