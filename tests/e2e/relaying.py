@@ -21,6 +21,8 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
         "/proxy/d/openai/v1/chat/completions",
         {"model": "m", "stream": True, "stream_options": {"include_usage": True}},
     ),
+    # The node is asked for counts all the same, and what it tells of them is taken out again.
+    "unasked": ("/proxy/d/openai/v1/chat/completions", {"model": "m", "stream": True}),
 }
 UNARY: dict[str, tuple[str, dict[str, Any]]] = {
     "gemini": ("/proxy/d/gemini/v1beta/models/m:generateContent", {"contents": []}),

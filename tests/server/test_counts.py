@@ -116,6 +116,28 @@ async def endless(connection: NodeConnection) -> None:
         await asyncio.sleep(0.001)
 
 
+async def flooding(connection: NodeConnection) -> None:
+    await connection.request()
+    await connection.send(SSE, chunk(ROLE))
+    while True:
+        await connection.send(chunk(WORD * 500))
+
+
+async def closing(connection: NodeConnection) -> None:
+    await connection.request()
+    connection.close()
+
+
+async def _fail(*_: Any) -> None:
+    raise ZeroDivisionError
+
+
+def messages() -> bytes:
+    body = b'{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
+    head = "POST /v1/messages HTTP/1.1\r\nHost: h\r\nanthropic-version: 1\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 async def _taken(stage: Stage) -> None:
     """A node has the request."""
     async with asyncio.timeout(5):
@@ -145,19 +167,37 @@ async def _leave(stage: Stage, waits_for: bytes) -> None:
         (endless, "", "stop", Terminal.SHUT_DOWN, True),
         (silent, "", "wait in vain", Terminal.BUSY, False),
         (node, "", "ask for nothing", Terminal.REFUSED, False),
+        (closing, "", "ask", Terminal.NODE_UNAVAILABLE, False),
+        (flooding, "", "stop reading", Terminal.CLIENT_STALLED, True),
+        (dying, "", "have it translated", Terminal.NODE_BROKE, True),
+        (endless, "", "leave a translated one", Terminal.CLIENT_GONE, True),
+        (node, "", "meet a bug", Terminal.FAILED, False),
     ],
 )
 async def test_every_ending_is_counted(
     play: Any, server: str, way: str, ending: Terminal, is_counted: bool
 ) -> None:
     queue = ", max_waiting: 0" if way == "wait in vain" else ""
+    patience = ", client_stall_timeout: 100ms" if way == "stop reading" else ""
     node = server + (", max_streams: 1" if queue else "")
-    async with staged(play, node=node, deployment=queue) as stage:
+    async with staged(play, node=node, deployment=queue + patience, speaks="[openai]") as stage:
         seen = outcomes(stage)
         if way == "ask":
             await ask(stage)
         elif way == "ask for nothing":
             await ask(stage, model="unknown", messages=3)
+        elif way == "meet a bug":
+            stage.gateway._handler._forwarder.forward = _fail  # type: ignore[assignment]
+            await ask(stage)
+        elif way == "stop reading":
+            _, writer = await stage.connect()
+            writer.transport.pause_reading()
+            writer.write(request())
+        elif "translated" in way:
+            reader, writer = await stage.connect()
+            writer.write(messages())
+            await (reader.read() if way == "have it translated" else reader.readuntil(b"delta"))
+            writer.close()
         elif way.startswith("leave"):
             await _leave(stage, WORD if way == "leave" else b"")
         elif way == "stop":
