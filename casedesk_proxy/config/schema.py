@@ -11,6 +11,7 @@ from pydantic import Field, StrictInt, StrictStr, field_validator
 
 from casedesk_proxy.config.alias import Alias, AliasOrName
 from casedesk_proxy.config.engines import EngineName
+from casedesk_proxy.config.files import Files
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.ledger import Ledger
 from casedesk_proxy.config.limits import DeploymentLimits, KeyLimits, LimitDefaults
@@ -37,6 +38,7 @@ __all__ = [
     "Alias",
     "Config",
     "Deployment",
+    "Files",
     "Key",
     "Ledger",
     "LogLevel",
@@ -274,6 +276,7 @@ class Config(Section):
     )
     ledger: Ledger = setting("Who used what.", Ledger())
     limits: LimitDefaults = setting("How much anybody may use.", LimitDefaults())
+    files: Files = setting("What clients upload.", Files())
     nodes: dict[Name, Node] = setting("Inference servers by name.", {})
     deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
     keys: tuple[Key, ...] = setting("Who may use deployments with auth: keys.", ())

@@ -1,32 +1,113 @@
 """Contents of files on disk: one file each in one directory, by id, readable by nobody else.
 
-All of it blocks, so it belongs into a thread.
+All of it blocks, so it belongs into a thread. What writes to a content has a lock on it (flock(2)),
+which ends with the process, so that several processes, and several requests, take turns.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import threading
+from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["ContentReader", "Contents"]
+from casedesk_proxy.filing.draft import FileFault, Why
+
+__all__ = ["ContentReader", "ContentWriter", "Contents", "Digest"]
+
+#: Bytes of one read where a content is hashed anew.
+_HASHED_BYTES = 2**20
+#: Uploads between two pieces whose SHA-256 so far is remembered; the others' is made anew.
+_MAX_DIGESTS = 1000
+
+
+class Digest:
+    """The SHA-256 of a content's first ``size`` bytes."""
+
+    __slots__ = ("_hash", "size")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def add(self, data: bytes | memoryview) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+
+    def hex(self) -> str:
+        return self._hash.hexdigest()
 
 
 class Contents:
-    """``directory`` is made where it is missing. Ids are ours, never a client's."""
+    """``directory`` is made where it is missing. Ids are ours, never a client's. From any
+    thread."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._lock = threading.Lock()
+        #: Of uploads that no request writes to now.
+        self._digests: OrderedDict[str, Digest] = OrderedDict()
 
     def open(self, ident: str) -> ContentReader:
         """Raises OSError, FileNotFoundError where it has been deleted meanwhile."""
         return ContentReader(os.open(self._path(ident), os.O_RDONLY | os.O_CLOEXEC))
 
+    def measure(self, ident: str) -> int:
+        """How many bytes of an upload there are. Raises OSError."""
+        try:
+            return os.stat(self._path(ident)).st_size
+        except FileNotFoundError:
+            return 0
+
+    def write(self, ident: str) -> ContentWriter:
+        """Where its content goes on, made where it is missing. Raises FileFault where another
+        writes to it, and OSError."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._path(ident), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._lock:
+                digest = self._digests.pop(ident, None)
+            size = os.fstat(descriptor).st_size
+            if digest is None or digest.size > size:
+                digest = Digest()
+            _catch_up(descriptor, digest, size)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise FileFault(Why.UPLOAD_BUSY) from None
+            raise
+        return ContentWriter(descriptor, digest)
+
+    def put_by(self, ident: str, writer: ContentWriter) -> None:
+        """The request that wrote has ended; another may go on."""
+        writer.close()
+        with self._lock:
+            self._digests[ident] = writer.digest
+            if len(self._digests) > _MAX_DIGESTS:
+                self._digests.popitem(last=False)
+
     def remove(self, ident: str) -> None:
         """Nothing where there is none. Who reads it reads on. Raises OSError."""
+        with self._lock:
+            self._digests.pop(ident, None)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path(ident))
+
+    def remove_all(self, idents: Iterable[str]) -> None:
+        for ident in idents:
+            self.remove(ident)
+
+    def list_ids(self) -> list[str]:
+        """Of all contents there are. Raises OSError."""
+        try:
+            return [name for name in os.listdir(self.directory) if name.isalnum()]
+        except FileNotFoundError:
+            return []
 
     def _path(self, ident: str) -> Path:
         assert ident.isalnum(), "no path from a client"
@@ -44,15 +125,60 @@ class ContentReader:
     def read(self, most: int, start: int) -> bytes:
         """So many bytes from ``start`` on, fewer at the end. Raises OSError, also once it is
         closed."""
-        parts, at = [], start
         with self._lock:
-            while at < start + most and (data := os.pread(self._descriptor, start + most - at, at)):
-                parts.append(data)
-                at += len(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            return _read(self._descriptor, most, start)
 
     def close(self) -> None:
         with self._lock:
             descriptor, self._descriptor = self._descriptor, -1
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+class ContentWriter:
+    """Writes behind what there is. ``close`` must be called; a write that runs ends first."""
+
+    def __init__(self, descriptor: int, digest: Digest) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self.digest = digest
+
+    @property
+    def size(self) -> int:
+        return self.digest.size
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Raises OSError, also once it is closed; what of them is written then is not known."""
+        with self._lock:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    written = os.pwrite(self._descriptor, view, self.digest.size)
+                    self.digest.add(view[:written])
+                    view = view[written:]
+
+    def keep(self) -> str:
+        """Make it last, and give its SHA-256 in hex. Raises OSError."""
+        with self._lock:
+            os.fdatasync(self._descriptor)
+            return self.digest.hex()
+
+    def close(self) -> None:
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _catch_up(descriptor: int, digest: Digest, size: int) -> None:
+    """What was written by a process that has been killed, or by another one."""
+    while digest.size < size and (data := _read(descriptor, _HASHED_BYTES, digest.size)):
+        digest.add(data)
+
+
+def _read(descriptor: int, most: int, start: int) -> bytes:
+    parts, at = [], start
+    while at < start + most and (data := os.pread(descriptor, start + most - at, at)):
+        parts.append(data)
+        at += len(data)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

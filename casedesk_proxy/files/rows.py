@@ -1,20 +1,55 @@
-"""Files as they stand in the state file: each function reads, in the caller's transaction."""
+"""Files as they stand in the state file, and what can be done to them: each function reads, or is
+one step of the caller's transaction.
+
+A row is there before its content's file and goes before it, so a content without a row is rubbish
+at any moment, however often the process is killed. What makes a file of an upload is one UPDATE.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
+from casedesk_proxy.config.files import Files
+from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
 from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.terms import record
 
-__all__ = ["find_file"]
+__all__ = [
+    "UPLOAD_S", "Page", "UploadRow", "begin", "drop_expired", "find_file", "find_upload", "finish",
+    "list_files", "list_ids", "remove", "reserve",
+]  # fmt: skip
 
+#: Seconds for which an upload that nobody goes on with is kept.
+UPLOAD_S = 3600.0
 _COLUMNS = (
     "id, owner, name, mime_type, size, sha256, made, expires, coalesce(chosen, ''), purpose,"
     " surface"
 )
 #: Of what an owner has: whole, and not expired.
 _USABLE = "owner = :owner AND sha256 IS NOT NULL AND (expires IS NULL OR expires > :now)"
+
+
+@record
+class UploadRow:
+    """An upload. ``file``: what it has become; None: it goes on."""
+
+    id: str
+    owner: str
+    draft: FileDraft
+    file: StoredFile | None
+
+
+@record
+class Page:
+    """Which files of an owner's are wanted: at most ``most``, the newest first unless ``oldest``
+    ones are, only those behind the id ``after``; of one purpose, where one is given."""
+
+    most: int
+    after: str = ""
+    oldest: bool = False
+    purpose: str = ""
 
 
 def find_file(
@@ -27,6 +62,145 @@ def find_file(
         {"owner": owner, "id": ident, "now": now},
     ).fetchone()
     return None if row is None else _make_file(row)
+
+
+def list_files(
+    connection: sqlite3.Connection, owner: str, page: Page, now: float
+) -> list[StoredFile]:
+    """One more than the page holds, where there are more."""
+    which, order = ("id > :after", "id") if page.oldest else ("id < :after", "id DESC")
+    conditions = [_USABLE, *([which] if page.after else [])]
+    conditions += ["purpose = :purpose"] if page.purpose else []
+    values = {"owner": owner, "now": now, "after": page.after, "purpose": page.purpose}
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM files WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {order} LIMIT {page.most + 1:d}",
+        values,
+    )
+    return [_make_file(row) for row in rows]
+
+
+def find_upload(connection: sqlite3.Connection, ticket: str, now: float) -> UploadRow | None:
+    """``ticket``: the SHA-256 of what the client has."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS}, declared FROM files WHERE ticket = ?"
+        " AND (expires IS NULL OR expires > ?)",
+        (ticket, now),
+    ).fetchone()
+    if row is None:
+        return None
+    ident, owner, name, mime_type, _, sha256, _, _, chosen, purpose, surface, declared = row
+    draft = FileDraft(name, mime_type, chosen, purpose, surface, declared)
+    return UploadRow(ident, owner, draft, None if sha256 is None else _make_file(row[:-1]))
+
+
+def begin(
+    connection: sqlite3.Connection,
+    ident: str,
+    owner: str,
+    draft: FileDraft,
+    settings: Files,
+    now: float,
+    ticket: str | None = None,
+) -> None:
+    """An upload. Raises FileFault."""
+    size = draft.declared or 0
+    if draft.chosen and find_file(connection, owner, draft.chosen, now) is not None:
+        raise FileFault(Why.NAME_TAKEN)
+    _check_room(connection, owner, size, settings)
+    connection.execute(
+        "INSERT INTO files (id, owner, name, mime_type, size, made, expires, chosen, purpose,"
+        " surface, declared, ticket) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            ident, owner, draft.name, draft.mime_type, size, now, now + UPLOAD_S,
+            draft.chosen or None, draft.purpose, draft.surface, draft.declared, ticket,
+        ),
+    )  # fmt: skip
+
+
+def reserve(
+    connection: sqlite3.Connection, ident: str, size: int, settings: Files, now: float
+) -> None:
+    """The upload goes on, and may come to ``size`` bytes. Raises FileFault."""
+    found = connection.execute(
+        "SELECT owner, size FROM files WHERE id = ? AND sha256 IS NULL", (ident,)
+    ).fetchone()
+    if found is None:
+        raise FileFault(Why.UPLOAD_GONE)
+    owner, before = found
+    if size > before:
+        _check_room(connection, owner, size - before, settings)
+    connection.execute(
+        "UPDATE files SET size = max(size, ?), expires = ? WHERE id = ?",
+        (size, now + UPLOAD_S, ident),
+    )
+
+
+def finish(
+    connection: sqlite3.Connection,
+    ident: str,
+    draft: FileDraft,
+    content: tuple[int, str],
+    settings: Files,
+    now: float,
+) -> StoredFile:
+    """A file from now on. ``content``: its size and SHA-256. Raises FileFault."""
+    keep = min(settings.keep or float("inf"), draft.keep or float("inf"))
+    expires = None if keep == float("inf") else now + keep
+    if draft.chosen:
+        # What has expired is no longer in the way.
+        connection.execute(
+            "DELETE FROM files WHERE chosen = ? AND expires <= ?"
+            " AND owner = (SELECT owner FROM files WHERE id = ?)",
+            (draft.chosen, now, ident),
+        )
+    try:
+        done = connection.execute(
+            "UPDATE files SET name = ?, mime_type = ?, chosen = ?, purpose = ?, size = ?,"
+            f" sha256 = ?, expires = ? WHERE id = ? AND sha256 IS NULL RETURNING {_COLUMNS}",
+            (
+                draft.name, draft.mime_type, draft.chosen or None, draft.purpose, *content,
+                expires, ident,
+            ),
+        ).fetchone()  # fmt: skip
+    except sqlite3.IntegrityError:
+        raise FileFault(Why.NAME_TAKEN) from None
+    if done is None:
+        raise FileFault(Why.UPLOAD_GONE)
+    return _make_file(done)
+
+
+def remove(connection: sqlite3.Connection, ident: str) -> bool:
+    """A file or an upload; tells whether it was there."""
+    return connection.execute("DELETE FROM files WHERE id = ?", (ident,)).rowcount > 0
+
+
+def drop_expired(connection: sqlite3.Connection, now: float, most: int) -> list[str]:
+    """Remove ``most`` of what has expired, and tell the ids."""
+    rows = connection.execute(
+        "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE expires <= ? LIMIT ?)"
+        " RETURNING id",
+        (now, most),
+    )
+    return [ident for (ident,) in rows]
+
+
+def list_ids(connection: sqlite3.Connection, among: Sequence[str]) -> set[str]:
+    """Those that have a row."""
+    places = ", ".join("?" * len(among))
+    rows = connection.execute(f"SELECT id FROM files WHERE id IN ({places})", tuple(among))
+    return {ident for (ident,) in rows}
+
+
+def _check_room(connection: sqlite3.Connection, owner: str, more: int, settings: Files) -> None:
+    (own,) = connection.execute(
+        "SELECT coalesce(sum(size), 0) FROM files WHERE owner = ?", (owner,)
+    ).fetchone()
+    if own + more > settings.per_key:
+        raise FileFault(Why.KEY_FULL, settings.per_key)
+    (all_,) = connection.execute("SELECT coalesce(sum(size), 0) FROM files").fetchone()
+    if all_ + more > settings.total:
+        raise FileFault(Why.STORE_FULL, settings.total)
 
 
 def _make_file(row: tuple[Any, ...]) -> StoredFile:

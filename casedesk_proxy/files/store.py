@@ -1,94 +1,245 @@
-"""The file store as the event loop uses it: nothing here waits for a disk but in a thread."""
+"""The file store as the event loop uses it: nothing here waits for a disk but in a thread.
+
+What is known of files is in the state file, which several processes of a host share, and contents
+lie beside it; so any of them serves any file, and goes on with any upload.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import hashlib
+import os
+import secrets
 import sqlite3
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
 
-from casedesk_proxy.errors import Busy, NotFound
-from casedesk_proxy.files.contents import ContentReader, Contents
-from casedesk_proxy.files.rows import find_file
-from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.config.files import Files
+from casedesk_proxy.files import rows
+from casedesk_proxy.files.contents import ContentReader, Contents, ContentWriter
+from casedesk_proxy.files.disk import Disk
+from casedesk_proxy.files.uploads import OpenUpload
+from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
+from casedesk_proxy.filing.stored_file import StoredFile, make_id
 from casedesk_proxy.store.file import open_reader
-from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
+from casedesk_proxy.terms import record
 
-__all__ = ["FileStore", "OpenFile"]
+__all__ = ["Begun", "FileStore", "FoundUpload", "OpenFile"]
 
-log = logging.getLogger(__name__)
+#: Bytes that a disk keeps free: others write to it, too.
+_MIN_FREE_BYTES = 256 * 2**20
+#: Between tries to write to an upload to which another request still does.
+_BUSY_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+_TICKET_BYTES = 24
+#: Ids that one question names.
+_MAX_ASKED_IDS = 500
 
-T = TypeVar("T")
 
-#: Threads that read and write contents; more of them make one disk no faster.
-_MAX_THREADS = 4
+@record
+class Begun:
+    """A new upload. ``ticket`` is the permission to go on with it, for its client alone."""
+
+    ident: str
+    ticket: str
+
+
+@record
+class FoundUpload:
+    """``received``: bytes that are on the disk."""
+
+    row: rows.UploadRow
+    received: int
 
 
 class FileStore:
-    """``state``: the state file, started; ``directory``: where contents lie. ``now``: seconds since
-    1970. ``close`` must be called."""
+    """``state``: the state file, started; ``directory``: where contents lie. ``settings`` are read
+    anew for each decision. ``now``: seconds since 1970. ``close`` must be called.
+
+    What cannot be done raises FileFault, and Busy (503) where the disk or the state file cannot be
+    used, which the log explains.
+    """
 
     def __init__(
-        self, state: StoreWriter, directory: Path, *, now: Callable[[], float] = time.time
+        self,
+        state: StoreWriter,
+        directory: Path,
+        settings: Callable[[], Files] = Files,
+        *,
+        now: Callable[[], float] = time.time,
+        min_free_bytes: int = _MIN_FREE_BYTES,
+        busy_pauses_s: Sequence[float] = _BUSY_PAUSES_S,
     ) -> None:
-        self.directory = directory
-        self._state = state
-        self._contents = Contents(directory)
-        self._now = now
-        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="files")
+        self.contents = Contents(directory)
+        self.now = now
+        self._settings = settings
+        self._busy_pauses_s = busy_pauses_s
+        self._min_free_bytes = min_free_bytes
+        self.disk = Disk(state)
 
     def close(self) -> None:
         """Waits for no thread, which may hang in a disk."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.disk.close()
+
+    # What there is.
 
     async def find(self, owner: str, ident: str) -> StoredFile | None:
         """A file that ``owner``, the name of a key, may use now, by what `read_id` found. None: it
-        does not exist, has expired, is being uploaded, or belongs to another. Raises Busy (503)
-        where the store cannot be read."""
-        now = self._now()
-        return await self._read(lambda connection: find_file(connection, owner, ident, now))
+        does not exist, has expired, is being uploaded, or belongs to another."""
+        now = self.now()
+        return await self.disk.read(
+            lambda connection: rows.find_file(connection, owner, ident, now)
+        )
+
+    async def list_files(self, owner: str, page: rows.Page) -> list[StoredFile]:
+        """One more than the page holds, where there are more."""
+        now = self.now()
+        return await self.disk.read(
+            lambda connection: rows.list_files(connection, owner, page, now)
+        )
 
     async def open(self, file: StoredFile) -> OpenFile:
-        """To read its content. Raises NotFound where it has been deleted meanwhile, and Busy (503)
-        where the disk cannot be read."""
-        return OpenFile(self, file, await self.run(lambda: self._contents.open(file.id)))
+        """To read its content. Raises NotFound where it has been deleted meanwhile."""
+        return OpenFile(self.disk, file, await self.disk.run(lambda: self.contents.open(file.id)))
 
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def read() -> T:
-            with open_reader(self._state.path) as connection:
-                return work(connection)
+    async def remove(self, file: StoredFile) -> bool:
+        """Tells whether it was there. Who reads it reads on."""
+        return await self._remove(file.id)
 
-        return await self.run(read)
+    # Uploads.
 
-    def perform(self, work: Callable[[], None]) -> None:
-        """In a thread, and nobody waits for it; at once where the store has been closed."""
+    async def begin(self, owner: str, draft: FileDraft) -> Begun:
+        """There is room for what it announces."""
+        settings, now = self._settings(), self.now()
+        if (draft.declared or 0) > settings.max_file:
+            raise FileFault(Why.TOO_LARGE, settings.max_file)
+        await self.disk.run(lambda: self._check_disk(draft.declared or 0))
+        ident = make_id(now, secrets.randbits(128))
+        ticket = secrets.token_urlsafe(_TICKET_BYTES)
+
+        def work(connection: sqlite3.Connection) -> None:
+            rows.begin(connection, ident, owner, draft, settings, now, _hash(ticket))
+
+        await self.disk.perform(work)
+        return Begun(ident, ticket)
+
+    async def find_upload(self, ticket: str) -> FoundUpload | None:
+        """What its client goes on with; None: nobody has such a ticket."""
+        hashed, now = _hash(ticket), self.now()
+
+        def work(connection: sqlite3.Connection) -> FoundUpload | None:
+            row = rows.find_upload(connection, hashed, now)
+            return None if row is None else FoundUpload(row, self.contents.measure(row.id))
+
+        return await self.disk.read(work)
+
+    async def write(self, ident: str, declared: int | None = None) -> OpenUpload:
+        """To go on with an upload, which nobody else does until it is put by or finished."""
+        settings = self._settings()
+        writer = await self._lock(ident)
+        upload = OpenUpload(ident, writer, declared, settings, self._reserve, self.now)
         try:
-            self._threads.submit(work)
-        except RuntimeError:
-            work()
+            await self.disk.wait(self._reserve(ident, declared or 0))
+        except BaseException:
+            self.let_go(upload)
+            raise
+        return upload
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """In a thread. A disk's fault becomes an error that tells a client nothing of paths."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except FileNotFoundError:
-            raise NotFound("the file has been deleted", code="file_not_found") from None
-        except (OSError, StoreError, sqlite3.Error) as error:
-            log.error("the file store cannot be used: %s", error)
-            raise _unusable() from None
+    def append(self, upload: OpenUpload, pieces: list[bytes]) -> asyncio.Future[None]:
+        """Write what has come. One call at a time. Raises what `Disk.explain` takes."""
+        return asyncio.wrap_future(self.disk.submit(lambda: upload.write(pieces)))
+
+    async def finish(self, upload: OpenUpload, draft: FileDraft) -> StoredFile:
+        """A file of what was written."""
+        settings = self._settings()
+        content = await self.disk.run(lambda: (upload.size, upload.writer.keep()))
+
+        def work(connection: sqlite3.Connection) -> StoredFile:
+            return rows.finish(connection, upload.ident, draft, content, settings, self.now())
+
+        return await self.disk.perform(work)
+
+    async def put_by(self, upload: OpenUpload) -> None:
+        """The request has ended; from then on another may write."""
+        await self.disk.run(lambda: self.contents.put_by(upload.ident, upload.writer))
+
+    def let_go(self, upload: OpenUpload) -> None:
+        """As `put_by`; nobody waits for it."""
+        self.disk.submit(lambda: self.contents.put_by(upload.ident, upload.writer))
+
+    async def cancel(self, ident: str) -> bool:
+        """An upload; tells whether it was there."""
+        return await self._remove(ident)
+
+    def drop(self, ident: str) -> None:
+        """As `cancel`, of an upload that nobody can go on with; nobody waits for it."""
+        self.disk.state.perform(lambda connection: rows.remove(connection, ident))
+        self.disk.submit(lambda: self.contents.remove(ident))
+
+    # What is over.
+
+    async def sweep(self, most: int) -> int:
+        """Remove ``most`` of what has expired, and tell how many there were."""
+        now = self.now()
+        gone = await self.disk.perform(lambda connection: rows.drop_expired(connection, now, most))
+        await self.disk.run(lambda: self.contents.remove_all(gone))
+        return len(gone)
+
+    async def clear(self) -> int:
+        """Remove contents without a row: see `rows`. Tells how many."""
+
+        def work() -> int:
+            # Listed before the rows are read: each had its row then, or has lost it.
+            listed, cleared = self.contents.list_ids(), 0
+            with open_reader(self.disk.state.path) as connection:
+                for at in range(0, len(listed), _MAX_ASKED_IDS):
+                    some = listed[at : at + _MAX_ASKED_IDS]
+                    gone = set(some) - rows.list_ids(connection, some)
+                    self.contents.remove_all(gone)
+                    cleared += len(gone)
+            return cleared
+
+        return await self.disk.run(work)
+
+    async def _remove(self, ident: str) -> bool:
+        was_there = await self.disk.perform(lambda connection: rows.remove(connection, ident))
+        await self.disk.run(lambda: self.contents.remove(ident))
+        return was_there
+
+    async def _lock(self, ident: str) -> ContentWriter:
+        """Whoever writes to it may be about to end."""
+        for pause in self._busy_pauses_s:
+            try:
+                return await self.disk.run(lambda: self.contents.write(ident))
+            except FileFault as fault:
+                if fault.why is not Why.UPLOAD_BUSY:
+                    raise
+            await asyncio.sleep(pause)
+        return await self.disk.run(lambda: self.contents.write(ident))
+
+    def _reserve(self, ident: str, size: int) -> Future[None]:
+        settings, now = self._settings(), self.now()
+        return self.disk.state.perform(
+            lambda connection: rows.reserve(connection, ident, size, settings, now)
+        )
+
+    def _check_disk(self, size: int) -> None:
+        """Raises FileFault."""
+        directory = self.contents.directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = os.statvfs(directory)
+        if found.f_bavail * found.f_frsize < size + self._min_free_bytes:
+            raise FileFault(Why.STORE_FULL)
 
 
 class OpenFile:
     """The content of ``file``, read piece by piece. ``close`` must be called, from wherever."""
 
-    def __init__(self, store: FileStore, file: StoredFile, reader: ContentReader) -> None:
+    def __init__(self, disk: Disk, file: StoredFile, reader: ContentReader) -> None:
         self.file = file
-        self._store = store
+        self._disk = disk
         self._reader = reader
         self._at = 0
 
@@ -96,17 +247,13 @@ class OpenFile:
         """The next ``most`` bytes, fewer only at the end, b"" behind it. One call at a time. Raises
         Busy (503) where the disk cannot be read."""
         at = self._at
-        data = await self._store.run(lambda: self._reader.read(most, at))
+        data = await self._disk.run(lambda: self._reader.read(most, at))
         self._at += len(data)
         return data
 
     def close(self) -> None:
-        self._store.perform(self._reader.close)
+        self._disk.submit(self._reader.close)
 
 
-def _unusable() -> Busy:
-    return Busy(
-        "the file store cannot be used now; the proxy's log says why",
-        status=503,
-        code="file_store_unavailable",
-    )
+def _hash(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode("utf-8", "surrogateescape")).hexdigest()

@@ -10,10 +10,13 @@ import re
 
 from casedesk_proxy.terms import Dialect, record
 
-__all__ = ["ID_CHARS", "StoredFile", "may_be_chosen", "name_file", "read_id"]
+__all__ = ["ID_CHARS", "StoredFile", "make_id", "may_be_chosen", "name_file", "read_id"]
 
-#: Characters of an id: 124 bits of chance, and no more than Google's ids may have.
+#: Characters of an id, no more than Google's ids may have. The first say when it was made, in
+#: milliseconds, so that ids are in the order of time; the rest are 77 bits of chance.
 ID_CHARS = 24
+_TIME_CHARS = 9
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Of a name, longer than any URI of ours, all that is looked at.
 _MAX_NAME_CHARS = 2048
 
@@ -55,6 +58,20 @@ class StoredFile:
     chosen: str = ""
     purpose: str = ""
     surface: str = Dialect.GEMINI
+
+
+def make_id(now: float, chance: int) -> str:
+    """``chance``: a random number of at least 80 bits."""
+    return _digits(int(now * 1000), _TIME_CHARS) + _digits(chance, ID_CHARS - _TIME_CHARS)
+
+
+def _digits(number: int, most: int) -> str:
+    """Its last digits, the highest first."""
+    found = []
+    for _ in range(most):
+        number, digit = divmod(number, len(_DIGITS))
+        found.append(_DIGITS[digit])
+    return "".join(reversed(found))
 
 
 def name_file(surface: Dialect, ident: str) -> str:

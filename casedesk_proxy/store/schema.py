@@ -80,8 +80,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             made REAL NOT NULL, expires REAL, chosen TEXT, purpose TEXT NOT NULL,
             surface TEXT NOT NULL, declared INTEGER, ticket TEXT UNIQUE
         ) WITHOUT ROWID""",
-        "CREATE INDEX files_by_owner ON files (owner, made, id)",
-        "CREATE UNIQUE INDEX files_by_choice ON files (owner, chosen) WHERE chosen IS NOT NULL",
+        "CREATE INDEX files_by_owner ON files (owner, id)",
+        """CREATE UNIQUE INDEX files_by_choice ON files (owner, chosen)
+            WHERE chosen IS NOT NULL AND sha256 IS NOT NULL""",
         "CREATE INDEX files_by_expiry ON files (expires) WHERE expires IS NOT NULL",
     ),
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.filing.stored_file import may_be_chosen, name_file, read_id
+from casedesk_proxy.filing.stored_file import ID_CHARS, make_id, may_be_chosen, name_file, read_id
 from casedesk_proxy.terms import Dialect
 
 IDENT = "abcdefghijkl0123456789mn"
@@ -62,6 +62,14 @@ def test_what_may_not_be_chosen(ident: str) -> None:
 )  # fmt: skip
 def test_what_is_none_of_ours(text: str) -> None:
     assert read_id(text) is None
+
+
+def test_ids_are_in_the_order_of_time() -> None:
+    early, late = make_id(1_700_000_000.0, 2**80 - 1), make_id(1_700_000_000.001, 0)
+    assert early < late
+    assert [len(one) for one in (early, late)] == [ID_CHARS] * 2
+    assert read_id(f"file_{early}") == early
+    assert make_id(1.0, 5) != make_id(1.0, 6)
 
 
 @given(st.text(max_size=80))

@@ -1,0 +1,23 @@
+"""The section about files that clients upload."""
+
+from __future__ import annotations
+
+from casedesk_proxy.config.section import Section, setting
+from casedesk_proxy.config.values import AbsolutePath, Duration, Size, Switch
+
+__all__ = ["Files"]
+
+
+class Files(Section):
+    """The file store: what clients upload once and name in requests."""
+
+    enabled: Switch = setting("false: uploads and files are refused.", True)
+    directory: AbsolutePath | None = setting(
+        "Where contents lie; null: files, beside the state file. Instances of one host share it.",
+        None,
+        reload=False,
+    )
+    max_file: Size = setting("Largest file.", 2 * 2**30)
+    per_key: Size = setting("Largest sum of the files of one key.", 20 * 2**30)
+    total: Size = setting("Largest sum of all files.", 50 * 2**30)
+    keep: Duration = setting("How long a file is kept; 0: until it is deleted.", 48 * 3600.0)

@@ -1,0 +1,37 @@
+"""Takes away what nobody can have any more: files that expired, uploads that nobody went on with,
+and contents that a killed process left behind. Each instance of a host does it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.files.store import FileStore
+
+__all__ = ["keep_swept"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks, and looks between two at contents without a row.
+_LOOK_S = 60.0
+_CLEARED_TIMES = 30
+#: Files of one transaction.
+_MAX_STEP_FILES = 200
+
+
+async def keep_swept(
+    store: FileStore, *, look_s: float = _LOOK_S, cleared_times: int = _CLEARED_TIMES
+) -> None:
+    """For ever, until cancelled."""
+    looks = 0
+    while True:
+        try:
+            if looks % cleared_times == 0 and (cleared := await store.clear()):
+                log.info("removed %d contents of files that are gone", cleared)
+            while await store.sweep(_MAX_STEP_FILES) >= _MAX_STEP_FILES:
+                pass
+        except ProxyError:
+            log.debug("files are swept later: the store cannot be used")
+        looks += 1
+        await asyncio.sleep(look_s)
