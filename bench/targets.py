@@ -30,11 +30,18 @@ GEMINI_PATH = "/proxy/bench/gemini/v1beta/models/bench:streamGenerateContent?alt
 GEMINI_UNARY_PATH = "/proxy/bench/gemini/v1beta/models/bench:generateContent"
 
 
-def _make_proxy(place: Place) -> Target:
+#: All that a key may have, none of which a measurement reaches.
+_LIMITS = (
+    "{requests_per_minute: 10000000, tokens_per_minute: 100000000, tokens_per_day: 10000000000,"
+    " tokens_per_month: 100000000000, parallel: 10000}"
+)
+
+
+def _make_proxy(place: Place, *, ledger: bool = True, limits: str = "{}") -> Target:
     port, key = free_port(), secrets.token_urlsafe(24)
     config = fill(
         "casedesk-proxy.yaml", place, port=port, admin_port=free_port(),
-        sha256=hashlib.sha256(key.encode()).hexdigest(),
+        sha256=hashlib.sha256(key.encode()).hexdigest(), ledger=str(ledger).lower(), limits=limits,
     )  # fmt: skip
     command = place.proxy_command.format(config=config, port=port, node_port=place.node_port)
     return Target(
@@ -69,6 +76,16 @@ def _make_uncorked(place: Place) -> Target:
     return replace(proxy, name="uncorked", environment=plain)
 
 
+def _make_unbooked(place: Place) -> Target:
+    """The proxy without its ledger."""
+    return replace(_make_proxy(place, ledger=False), name="unbooked")
+
+
+def _make_limited(place: Place) -> Target:
+    """The proxy with a key that has every limit there is."""
+    return replace(_make_proxy(place, limits=_LIMITS), name="limited")
+
+
 def _make_floor(place: Place) -> Target:
     port = free_port()
     return Target(
@@ -84,6 +101,8 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
     "proxy": _make_proxy,
     "transposed": _make_transposed,
     "uncorked": _make_uncorked,
+    "unbooked": _make_unbooked,
+    "limited": _make_limited,
     "litellm": make_litellm,
     "portkey": make_portkey,
     "nginx": make_nginx,

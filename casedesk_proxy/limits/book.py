@@ -72,12 +72,14 @@ class Book:
         return self._uses.get((kind, name))
 
     def open(self, kind: str, name: str) -> Use:
-        """The use of a scope from now on, which `replace` completes by the past."""
+        """The use of a scope from now on, which `replace` completes by the past: always the same
+        one."""
         return self._uses.setdefault((kind, name), Use())
 
-    def end(self, spent: Spent, now: Moment, *, is_entered: bool) -> None:
-        """An exchange of this process has ended. ``is_entered``: its row goes to the ledger."""
-        for use in self._uses_of(spent):
+    def end(self, spent: Spent, uses: Iterable[Use], now: Moment, *, is_entered: bool) -> None:
+        """An exchange of this process has ended, and counts in ``uses``. ``is_entered``: its row
+        goes to the ledger."""
+        for use in uses:
             use.add_tokens(now, spent.tokens)
         if not is_entered:
             return
@@ -93,7 +95,8 @@ class Book:
 
     def replace(self, past: Past, running: Iterable[Spent], now: Moment) -> None:
         """Begin anew from the ledger. ``running``: this process's requests that have not ended."""
-        self._uses = {scope: Use() for scope in self._uses}
+        for use in self._uses.values():
+            use.clear()
         for one in past.sums:
             today = self.calendar.today(one.when)
             for use in self._uses_of(one):

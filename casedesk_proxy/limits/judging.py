@@ -7,14 +7,22 @@ nothing else does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from casedesk_proxy.errors import LimitReached
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Moment
 from casedesk_proxy.terms import Limit, Standing, UseRules
 
-__all__ = ["find_reached", "find_warned", "list_standings", "refuse", "refuse_parallel"]
+__all__ = [
+    "count_used",
+    "find_reached",
+    "find_tightest",
+    "find_warned",
+    "list_standings",
+    "refuse",
+    "refuse_parallel",
+]
 
 #: For people.
 _PERIODS = {
@@ -28,21 +36,49 @@ _PERIODS = {
 _PARALLEL_RETRY_AFTER_S = 2.0
 
 
-def list_standings(rules: UseRules, use: Use, running: int, now: Moment) -> list[Standing]:
-    """How each limit on a window stands. ``running``: tokens that requests which run have produced
-    so far."""
-    return [
-        Standing(
-            limit=limit,
-            kind=rules.kind,
-            name=rules.name,
-            hard=hard,
-            soft=soft,
-            used=use.used(limit, now) + (0 if limit is Limit.REQUESTS_PER_MINUTE else running),
-            resets=now.wall + use.pause_until_reset(limit, now),
-        )
-        for limit, hard, soft in rules.bounds
-    ]
+def count_used(rules: UseRules, use: Use, running: int, now: Moment) -> tuple[list[int], bool]:
+    """What is used of each limit on a window, in the order of ``rules.bounds``; and whether all is
+    calm: none is reached, nor one passed that only warns. ``running``: tokens that requests which
+    run have produced so far."""
+    counts, calm = [], True
+    for limit, hard, soft in rules.bounds:
+        count = use.used(limit, now)
+        if limit is not Limit.REQUESTS_PER_MINUTE:
+            count += running
+        if (hard is not None and count >= hard) or (soft is not None and count >= soft):
+            calm = False
+        counts.append(count)
+    return counts, calm
+
+
+def list_standings(rules: UseRules, use: Use, used: Sequence[int], now: Moment) -> list[Standing]:
+    """How each limit on a window stands; ``used`` as counted."""
+    return [_stand(rules, use, number, count, now) for number, count in enumerate(used)]
+
+
+def find_tightest(
+    counted: Iterable[tuple[UseRules, Use, Sequence[int], bool]], now: Moment
+) -> list[Standing]:
+    """Of all limits that refuse, that on requests and that on tokens with the least left;
+    ``counted``
+    holds for each scope what `count_used` says."""
+    least: list[int | None] = [None, None]
+    found: list[tuple[UseRules, Use, int, int] | None] = [None, None]
+    for rules, use, used, _ in counted:
+        for number, (limit, hard, _) in enumerate(rules.bounds):
+            if hard is None:
+                continue
+            what = 0 if limit is Limit.REQUESTS_PER_MINUTE else 1
+            left, known = hard - used[number], least[what]
+            if known is None or left < known:
+                least[what], found[what] = left, (rules, use, number, used[number])
+    return [_stand(*one, now) for one in found if one is not None]
+
+
+def _stand(rules: UseRules, use: Use, number: int, used: int, now: Moment) -> Standing:
+    limit, hard, soft = rules.bounds[number]
+    resets = now.wall + use.pause_until_reset(limit, now)
+    return Standing(limit, rules.kind, rules.name, hard, soft, used, resets)
 
 
 def find_reached(standings: Sequence[Standing]) -> Standing | None:

@@ -27,6 +27,10 @@ class Use:
     __slots__ = ("_days", "_minute_requests", "_minute_tokens", "_months")
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing was used."""
         self._minute_requests = SlidingMinute()
         self._minute_tokens = SlidingMinute()
         self._days: dict[int, int] = {}

@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
+from casedesk_proxy.terms import record
+
 __all__ = ["Calendar", "Moment", "Period", "SlidingMinute", "Today"]
 
 _MINUTE_S = 60
@@ -26,23 +28,24 @@ class SlidingMinute:
 
     def __init__(self) -> None:
         #: Second and amount, in the order of seconds, none of them twice.
-        self._steps: deque[tuple[int, int]] = deque()
+        self._steps: deque[list[int]] = deque()
         self._total = 0
 
     def add(self, now: float, amount: int, at: float | None = None) -> None:
         """``at``: when it came to pass, where that was before ``now``."""
         self._forget(now)
-        step = int(now if at is None else min(at, now))
+        step, steps = int(now if at is None else min(at, now)), self._steps
         if step <= int(now) - _MINUTE_S or not amount:
             return
         later = []
-        while self._steps and self._steps[-1][0] > step:
-            later.append(self._steps.pop())
-        if self._steps and self._steps[-1][0] == step:
-            self._steps.append((step, self._steps.pop()[1] + amount))
+        while steps and steps[-1][0] > step:
+            later.append(steps.pop())
+        if steps and steps[-1][0] == step:
+            steps[-1][1] += amount
         else:
-            self._steps.append((step, amount))
-        self._steps.extend(reversed(later))
+            steps.append([step, amount])
+        if later:
+            steps.extend(reversed(later))
         self._total += amount
 
     def total(self, now: float) -> int:
@@ -71,7 +74,7 @@ class SlidingMinute:
             return
         if steps[-1][0] > last:
             back = steps[-1][0] - last
-            self._steps = steps = deque((step - back, amount) for step, amount in steps)
+            self._steps = steps = deque([step - back, amount] for step, amount in steps)
         while steps and steps[0][0] <= last - _MINUTE_S:
             self._total -= steps.popleft()[1]
 
@@ -94,7 +97,7 @@ class Today:
     month: Period
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Moment:
     """``steady``: seconds of a clock that nobody sets; ``wall``: seconds since 1970; ``today``: the
     latter's."""

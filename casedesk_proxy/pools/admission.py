@@ -117,7 +117,8 @@ class Admission:
         state = slot.state
         state.release(slot)
         if slot.caps:
-            self._running.subtract((cap.kind, cap.name) for cap in slot.caps)
+            for cap in slot.caps:
+                self._running[cap.kind, cap.name] -= 1
         if state.gone and not state.in_flight and self.states.get(state.name) is state:
             del self.states[state.name]
         return self.serve_waiting(now) if self._waiting else []
@@ -218,7 +219,8 @@ class Admission:
         ticket.slot = state.take(now)
         if ticket.caps:
             ticket.slot.caps = ticket.caps
-            self._running.update((cap.kind, cap.name) for cap in ticket.caps)
+            for cap in ticket.caps:
+                self._running[cap.kind, cap.name] += 1
         return True
 
     def _drop_if_empty(self, deployment: str) -> None:

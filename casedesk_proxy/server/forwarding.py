@@ -110,7 +110,7 @@ class Forwarder:
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
         attempts.upload = upload
         if (metered := exchange.metered) is not None:
-            attempts.caps, attempts.recheck = metered.caps, metered.recheck
+            attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)

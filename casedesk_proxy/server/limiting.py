@@ -7,7 +7,6 @@ costs one look at its admission.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import time
 from collections import Counter
@@ -16,21 +15,33 @@ from itertools import islice
 
 from casedesk_proxy.errors import Unauthenticated
 from casedesk_proxy.limits.book import Book, Spent
-from casedesk_proxy.limits.judging import find_reached, find_warned, list_standings, refuse
+from casedesk_proxy.limits.judging import (
+    count_used,
+    find_reached,
+    find_tightest,
+    find_warned,
+    list_standings,
+    refuse,
+)
 from casedesk_proxy.limits.use import Use, count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.planning.admission import CATALOGUE, Admitted
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.following import Follower, PastReader
-from casedesk_proxy.server.metering import Metered, Scope
+from casedesk_proxy.server.metering import Meter, Metered, Scope
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
-from casedesk_proxy.terms import Dialect, Limit, Standing, UseRules
+from casedesk_proxy.terms import Limit, Standing, UseRules
 
 __all__ = ["Limiter"]
 
 log = logging.getLogger(__name__)
+
+#: Limits of a scope, its use, what of that each limit counts, and whether none of them is passed.
+_Counted = tuple[UseRules, Use, Sequence[int], bool]
+#: Pairs of key and deployment; with more of them all are put together anew.
+_MAX_METERS = 10_000
 
 
 class Limiter:
@@ -51,6 +62,8 @@ class Limiter:
         self._wall = wall
         self._book = Book(Calendar(current.snapshot.time_zone))
         self._scopes: dict[tuple[str, str], Scope] = {}
+        #: By the names of key and deployment.
+        self._meters: dict[tuple[str, str], Meter] = {}
         self._is_entered = past is not None
         self.follower = Follower(self._book, past, self.now, self._list_running)
         self.refused: Counter[tuple[str, str, str]] = Counter()
@@ -77,39 +90,39 @@ class Limiter:
         limits, call = admitted.limits, admitted.facts
         if not limits or admitted.call.action in CATALOGUE:
             return None
-        now = self.now()
-        standings = self._judge(limits, now)
-        request.notes = limit_headers(Dialect(call.surface), standings, now.wall)
-        if warned := find_warned(standings):
+        now, meter = self.now(), self._meters.get((call.key, call.deployment))
+        if meter is None or meter.limits is not limits:
+            meter = self._meters[call.key, call.deployment] = self._make_meter(limits)
+        counted = self._judge(meter, now)
+        request.notes = limit_headers(call.surface, find_tightest(counted, now), now.wall)
+        if warned := self._list_warned(counted, now):
             self._warn(warned, now)
             request.notes += warning_headers(warned)
-        found = [self._find(rules) for rules in limits]
-        recheck = functools.partial(self._recheck, limits)
-        scopes = [scope for scope, _ in found]
-        one = Metered(request, request_id, call, limits, scopes, now.wall, recheck)
-        for scope, use in found:
+        one = Metered(request, request_id, call, meter, now.wall)
+        for _, scope, use in meter.parts:
             use.add_request(now.steady)
             scope.running.add(one)
         return one
 
     def end(self, one: Metered, outcome: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
-        for scope in one.scopes:
-            scope.running.discard(one)
         now, tokens = self.now(), count_tokens(outcome.surface, outcome.usage)
+        for _, scope, _ in one.meter.parts:
+            scope.running.discard(one)
         spent = Spent(
             one.request_id, outcome.key, outcome.deployment, tokens, one.started, now.wall,
             asked=bool(outcome.node),
         )  # fmt: skip
         is_entered = self._is_entered and not outcome.summed_up
-        self._book.end(spent, now, is_entered=is_entered)
+        self._book.end(spent, one.meter.uses, now, is_entered=is_entered)
 
     def list_standings(self, limits: Sequence[UseRules]) -> list[Standing]:
         """How limits stand now, those on parallel requests included."""
         now, found = self.now(), []
         for rules in limits:
             scope, use = self._find(rules)
-            found += list_standings(rules, use, scope.produced(now.steady), now)
+            used, _ = count_used(rules, use, scope.produced(now.steady), now)
+            found += list_standings(rules, use, used, now)
             if (most := rules.parallel) is not None:
                 running = len(scope.running)
                 found.append(
@@ -133,23 +146,30 @@ class Limiter:
             use = self._book.find(kind, name)
         return use
 
-    def _judge(
-        self, limits: Sequence[UseRules], now: Moment, *, waited: bool = False
-    ) -> list[Standing]:
-        found: list[Standing] = []
-        for rules in limits:
-            scope, use = self._find(rules)
+    def _judge(self, meter: Meter, now: Moment, *, waited: bool = False) -> list[_Counted]:
+        """What is used in each scope. Raises LimitReached."""
+        found: list[_Counted] = []
+        for rules, scope, use in meter.parts:
             running = scope.produced(now.steady) if scope.running else 0
-            standings = list_standings(rules, use, running, now)
-            reached = find_reached(standings)
-            # Whoever has waited is one of the requests of this minute already.
-            if reached and not (waited and reached.limit is Limit.REQUESTS_PER_MINUTE):
-                raise refuse(reached, use, now)
-            found += standings
+            used, calm = count_used(rules, use, running, now)
+            if not calm:
+                reached = find_reached(list_standings(rules, use, used, now))
+                # Whoever has waited is one of the requests of this minute already.
+                if reached and not (waited and reached.limit is Limit.REQUESTS_PER_MINUTE):
+                    raise refuse(reached, use, now)
+            found.append((rules, use, used, calm))
         return found
 
-    def _recheck(self, limits: Sequence[UseRules]) -> None:
-        self._judge(limits, self.now(), waited=True)
+    def _list_warned(self, counted: Sequence[_Counted], now: Moment) -> list[Standing]:
+        return [
+            standing
+            for rules, use, used, calm in counted
+            if not calm
+            for standing in find_warned(list_standings(rules, use, used, now))
+        ]
+
+    def _recheck(self, meter: Meter) -> None:
+        self._judge(meter, self.now(), waited=True)
 
     def _warn(self, warned: Sequence[Standing], now: Moment) -> None:
         for one in warned:
@@ -161,6 +181,12 @@ class Limiter:
                     "%s %s is beyond its soft limit %s: %d of %s",
                     one.kind, one.name, one.limit, one.used, one.soft,
                 )  # fmt: skip
+
+    def _make_meter(self, limits: Sequence[UseRules]) -> Meter:
+        if len(self._meters) >= _MAX_METERS:
+            self._meters.clear()
+        parts = [(rules, *self._find(rules)) for rules in limits]
+        return Meter(limits, parts, self._recheck)
 
     def _find(self, rules: UseRules) -> tuple[Scope, Use]:
         which = rules.kind, rules.name

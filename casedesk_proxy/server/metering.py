@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from casedesk_proxy.limits.use import Use
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.terms import Limit, UseRules
 
-__all__ = ["Metered", "Scope"]
+__all__ = ["Meter", "Metered", "Scope"]
 
 #: Of more running requests than these the sum is good for so many seconds.
 _MAX_SUMMED_REQUESTS = 32
 _SUM_FRESH_S = 0.05
 
 
-class Metered:
-    """A request that was admitted. ``caps`` are its limits on parallel requests; ``recheck`` raises
-    LimitReached where it may not go on after it has waited. ``started`` in seconds since 1970."""
+class Meter:
+    """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
+    with what is counted there, ``caps`` those on parallel requests; ``recheck`` raises LimitReached
+    where a request that has waited may not go on."""
 
-    __slots__ = ("_request", "call", "caps", "recheck", "request_id", "scopes", "started")
+    __slots__ = ("caps", "limits", "parts", "recheck", "uses")
 
     def __init__(
         self,
-        request: ClientRequest,
-        request_id: str,
-        call: CallFacts,
         limits: Sequence[UseRules],
-        scopes: Sequence[Scope],
-        started: float,
-        recheck: Callable[[], None],
+        parts: Sequence[tuple[UseRules, Scope, Use]],
+        recheck: Callable[[Meter], None],
+    ) -> None:
+        self.limits = limits
+        self.parts = parts
+        self.uses = [use for _, _, use in parts]
+        self.caps = tuple(one for one in limits if one.parallel is not None)
+        self.recheck = partial(recheck, self)
+
+
+class Metered:
+    """A request that was admitted. ``started`` in seconds since 1970."""
+
+    __slots__ = ("_request", "call", "meter", "request_id", "started")
+
+    def __init__(
+        self, request: ClientRequest, request_id: str, call: CallFacts, meter: Meter, started: float
     ) -> None:
         self._request = request
         self.request_id = request_id
         self.call = call
-        self.caps = tuple(one for one in limits if one.parallel is not None)
-        self.scopes = scopes
+        self.meter = meter
         self.started = started
-        self.recheck = recheck
 
     @property
     def produced(self) -> int:

@@ -1,14 +1,13 @@
 """How limits are told: what is left, in the headers that each vendor's clients read, and a limit
 that is reached, in Google's details.
 
-Of several limits on requests, or on tokens, the one with the least left is told: there is one place
-for each.
+There is one place for a limit on requests, and one for a limit on tokens.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -27,18 +26,26 @@ _QUOTA_IDS = {
     Limit.TOKENS_PER_MONTH: "TokensPerMonth",
     Limit.PARALLEL: "ParallelRequests",
 }
+#: OpenAI's headers.
+_NAMES = {
+    what: tuple(f"x-ratelimit-{name}-{what}".encode() for name in ("limit", "remaining", "reset"))
+    for what in ("requests", "tokens")
+}
 
 
 def limit_headers(
-    surface: Dialect, standings: Sequence[Standing], wall: float
+    surface: str, standings: Sequence[Standing], wall: float
 ) -> tuple[tuple[bytes, bytes], ...]:
-    """``wall``: now, in seconds since 1970. Google's own API has no such headers; its clients get
-    those that are the most known."""
+    """``standings``: of each kind one at most; those without a place are left out. ``wall``: now,
+    in seconds since 1970. Google's own API has no such headers; its clients get those that are the
+    most known."""
     lines: list[tuple[bytes, bytes]] = []
-    for what, one in _tightest(standings):
-        assert one.hard is not None
+    for one in standings:
+        if one.hard is None or one.limit is Limit.PARALLEL:
+            continue
+        what = "requests" if one.limit is Limit.REQUESTS_PER_MINUTE else "tokens"
         most, left = one.hard, max(one.hard - one.used, 0)
-        if surface is Dialect.ANTHROPIC:
+        if surface == Dialect.ANTHROPIC:
             start, reset = f"anthropic-ratelimit-{what}-", _rfc3339(math.ceil(one.resets))
             names = ("limit", "remaining", "reset")
             lines += [
@@ -46,10 +53,11 @@ def limit_headers(
                 for name, value in zip(names, (b"%d" % most, b"%d" % left, reset), strict=True)
             ]
         else:
+            limit, remaining, reset = _NAMES[what]
             lines += [
-                (b"x-ratelimit-limit-" + what.encode(), b"%d" % most),
-                (b"x-ratelimit-remaining-" + what.encode(), b"%d" % left),
-                (b"x-ratelimit-reset-" + what.encode(), _span(one.resets - wall)),
+                (limit, b"%d" % most),
+                (remaining, b"%d" % left),
+                (reset, _span(one.resets - wall)),
             ]
     return tuple(lines)
 
@@ -79,19 +87,6 @@ def describe_failure(standing: Standing, message: str) -> dict[str, Any]:
             }
         ]
     }
-
-
-def _tightest(standings: Sequence[Standing]) -> Iterator[tuple[str, Standing]]:
-    found: dict[str, tuple[int, Standing]] = {}
-    for one in standings:
-        if one.hard is None or one.limit is Limit.PARALLEL:
-            continue
-        what = "requests" if one.limit is Limit.REQUESTS_PER_MINUTE else "tokens"
-        left = one.hard - one.used
-        if what not in found or left < found[what][0]:
-            found[what] = left, one
-    for what, (_, one) in found.items():
-        yield what, one
 
 
 def _span(seconds: float) -> bytes:

@@ -34,9 +34,15 @@ def used(made: Book, now: Moment, kind: str = "key", name: str = "alice") -> tup
     return tuple(use.used(limit, now) for limit in Limit if limit is not Limit.PARALLEL)
 
 
+def end(made: Book, one: Spent, now: Moment, *, is_entered: bool = True) -> None:
+    """Of alice and desk, which are counted."""
+    uses = made.find("key", "alice"), made.find("deployment", "desk")
+    made.end(one, [use for use in uses if use is not None], now, is_entered=is_entered)
+
+
 def test_what_ends_here_counts_once_though_it_comes_back_as_a_row() -> None:
     made, now = book(), moment()
-    made.end(spent("r1", 10), now, is_entered=True)
+    end(made, spent("r1", 10), now)
     made.take([spent("r1", 10), spent("r2", 5)], now)
     made.take([spent("r3", 1, key="bob")], now)
     assert used(made, now) == (1, 15, 15, 15)
@@ -46,22 +52,22 @@ def test_what_ends_here_counts_once_though_it_comes_back_as_a_row() -> None:
 
 def test_an_id_that_two_processes_use_counts_for_both() -> None:
     made, now = book(), moment()
-    made.end(spent("same", 10), now, is_entered=True)
+    end(made, spent("same", 10), now)
     made.take([spent("same", 10), spent("same", 3)], now)
     assert used(made, now)[1:] == (13, 13, 13)
 
 
 def test_without_a_ledger_no_row_is_waited_for() -> None:
     made, now = book(), moment()
-    made.end(spent("r1", 10), now, is_entered=False)
+    end(made, spent("r1", 10), now, is_entered=False)
     made.take([spent("r1", 10)], now)
     assert used(made, now)[1:] == (20, 20, 20)
 
 
 def test_the_past_is_the_truth_and_what_is_not_in_it_yet_comes_on_top() -> None:
     made, now = book(), moment()
-    made.end(spent("written", 10), now, is_entered=True)
-    made.end(spent("unwritten", 20), now, is_entered=True)
+    end(made, spent("written", 10), now)
+    end(made, spent("unwritten", 20), now)
     past = Past(
         [
             PastSum("alice", "desk", NOON - 86400, 1000),
@@ -80,6 +86,6 @@ def test_the_past_is_the_truth_and_what_is_not_in_it_yet_comes_on_top() -> None:
 def test_rows_that_nobody_waits_for_any_more_are_bounded() -> None:
     made, now = book(), moment()
     for number in range(200_001):
-        made.end(spent(str(number), 0), now, is_entered=True)
+        end(made, spent(str(number), 0), now)
     made.take([spent("0", 5), spent("1", 5)], now)
     assert used(made, now)[2] == 5

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.limits.judging import (
+    count_used,
     find_reached,
+    find_tightest,
     find_warned,
     list_standings,
     refuse,
@@ -15,7 +17,7 @@ from casedesk_proxy.limits.judging import (
 )
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Calendar, Moment
-from casedesk_proxy.terms import Limit, UseRules
+from casedesk_proxy.terms import Limit, Standing, UseRules
 from tests.fixtures.effort import examples
 
 CALENDAR = Calendar(UTC)
@@ -30,12 +32,19 @@ def rules(*bounds: tuple[Limit, int | None, int | None], parallel: int | None = 
     return UseRules("key", "alice", bounds, parallel)
 
 
+def list_all(given: UseRules, use: Use, running: int, now: Moment) -> list[Standing]:
+    used, calm = count_used(given, use, running, now)
+    standings = list_standings(given, use, used, now)
+    assert calm is not bool(find_reached(standings) or find_warned(standings))
+    return standings
+
+
 def test_nothing_is_reached_below_the_limit_and_all_at_it() -> None:
     use, now, given = Use(), moment(), rules((Limit.TOKENS_PER_DAY, 10, None))
     use.add_tokens(now, 9)
-    assert find_reached(list_standings(given, use, 0, now)) is None
+    assert find_reached(list_all(given, use, 0, now)) is None
     use.add_tokens(now, 1)
-    reached = find_reached(list_standings(given, use, 0, now))
+    reached = find_reached(list_all(given, use, 0, now))
     assert reached is not None
     assert (reached.used, reached.hard) == (10, 10)
 
@@ -43,7 +52,7 @@ def test_nothing_is_reached_below_the_limit_and_all_at_it() -> None:
 def test_what_runs_counts_as_far_as_it_has_come_but_not_as_a_request() -> None:
     now = moment()
     given = rules((Limit.REQUESTS_PER_MINUTE, 5, None), (Limit.TOKENS_PER_MINUTE, 5, None))
-    requests, tokens = list_standings(given, Use(), 5, now)
+    requests, tokens = list_all(given, Use(), 5, now)
     assert (requests.used, tokens.used) == (0, 5)
     assert find_reached([requests, tokens]) is tokens
 
@@ -51,7 +60,7 @@ def test_what_runs_counts_as_far_as_it_has_come_but_not_as_a_request() -> None:
 def test_a_soft_limit_refuses_nobody() -> None:
     use, now = Use(), moment()
     use.add_tokens(now, 100)
-    (standing,) = list_standings(rules((Limit.TOKENS_PER_DAY, None, 10)), use, 0, now)
+    (standing,) = list_all(rules((Limit.TOKENS_PER_DAY, None, 10)), use, 0, now)
     assert find_reached([standing]) is None
     assert (standing.soft, standing.used) == (10, 100)
 
@@ -60,7 +69,7 @@ def test_of_several_the_limit_that_lasts_longest_is_named() -> None:
     use, now = Use(), moment()
     use.add_tokens(now, 100)
     given = rules((Limit.TOKENS_PER_MINUTE, 10, None), (Limit.TOKENS_PER_DAY, 10, None))
-    reached = find_reached(list_standings(given, use, 0, now))
+    reached = find_reached(list_all(given, use, 0, now))
     assert reached is not None
     assert reached.limit is Limit.TOKENS_PER_DAY
 
@@ -80,7 +89,7 @@ def test_a_refusal_says_which_limit_and_when_it_ends(
     use, now = Use(), moment()
     use.add_request(now.steady)
     use.add_tokens(now, 1)
-    reached = find_reached(list_standings(rules((limit, 1, None)), use, 0, now))
+    reached = find_reached(list_all(rules((limit, 1, None)), use, 0, now))
     assert reached is not None
     error = refuse(reached, use, now)
     assert (error.status, error.retry_after, error.repeatable) == (429, pause, repeatable)
@@ -92,10 +101,10 @@ def test_a_refusal_says_which_limit_and_when_it_ends(
 def test_who_waits_for_a_minute_waits_for_what_runs_too() -> None:
     use, now = Use(), moment()
     use.add_recent(now.steady, 6, now.steady - 30)
-    reached = find_reached(list_standings(rules((Limit.TOKENS_PER_MINUTE, 10, None)), use, 5, now))
+    reached = find_reached(list_all(rules((Limit.TOKENS_PER_MINUTE, 10, None)), use, 5, now))
     assert reached is not None
     assert refuse(reached, use, now).retry_after == 30
-    reached = find_reached(list_standings(rules((Limit.TOKENS_PER_MINUTE, 10, None)), use, 20, now))
+    reached = find_reached(list_all(rules((Limit.TOKENS_PER_MINUTE, 10, None)), use, 20, now))
     assert reached is not None
     assert refuse(reached, use, now).retry_after == 60
 
@@ -103,7 +112,7 @@ def test_who_waits_for_a_minute_waits_for_what_runs_too() -> None:
 def test_a_second_is_the_shortest_wait() -> None:
     use, now = Use(), moment(NEW_YEAR - 0.25)
     use.add_tokens(now, 1)
-    reached = find_reached(list_standings(rules((Limit.TOKENS_PER_DAY, 1, None)), use, 0, now))
+    reached = find_reached(list_all(rules((Limit.TOKENS_PER_DAY, 1, None)), use, 0, now))
     assert reached is not None
     assert refuse(reached, use, now).retry_after == 1.0
 
@@ -131,7 +140,7 @@ def test_no_more_than_what_runs_goes_beyond_a_limit_and_nobody_is_refused_below(
         if len(running) == parallel:
             use.add_tokens(now, running.pop(0))
         used = use.used(Limit.TOKENS_PER_DAY, now)
-        reached = find_reached(list_standings(given, use, 0, now))
+        reached = find_reached(list_all(given, use, 0, now))
         assert (reached is not None) == (used >= limit)
         if reached is None:
             running.append(cost)
@@ -144,5 +153,27 @@ def test_a_soft_limit_that_is_passed_is_warned_of() -> None:
     use = Use()
     use.add_tokens(moment(), 8)
     both = rules((Limit.TOKENS_PER_DAY, 10, 8), (Limit.TOKENS_PER_MONTH, None, 9))
-    (warned,) = find_warned(list_standings(both, use, 0, moment()))
+    (warned,) = find_warned(list_all(both, use, 0, moment()))
     assert (warned.limit, warned.soft, warned.used) == (Limit.TOKENS_PER_DAY, 8, 8)
+
+
+def test_of_requests_and_of_tokens_the_limit_with_the_least_left_is_found() -> None:
+    now, key, desk = moment(), Use(), Use()
+    key.add_tokens(now, 10)
+    desk.add_tokens(now, 400)
+    desk.add_request(now.steady)
+    of_key = rules(
+        (Limit.TOKENS_PER_MONTH, 1000, None), (Limit.TOKENS_PER_DAY, 100, None),
+        (Limit.REQUESTS_PER_MINUTE, None, 1),
+    )  # fmt: skip
+    of_desk = rules((Limit.TOKENS_PER_DAY, 450, None), (Limit.REQUESTS_PER_MINUTE, 7, None))
+
+    def tightest(*scopes: tuple[UseRules, Use]) -> list[tuple[Limit, int | None, int]]:
+        counted = [(given, use, *count_used(given, use, 0, now)) for given, use in scopes]
+        return [(one.limit, one.hard, one.used) for one in find_tightest(counted, now)]
+
+    assert tightest((of_key, key)) == [(Limit.TOKENS_PER_DAY, 100, 10)]
+    assert tightest((of_key, key), (of_desk, desk)) == [
+        (Limit.REQUESTS_PER_MINUTE, 7, 1), (Limit.TOKENS_PER_DAY, 450, 400),
+    ]  # fmt: skip
+    assert tightest() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from casedesk_proxy.replying.record import CallFacts
-from casedesk_proxy.server.metering import Metered, Scope
+from casedesk_proxy.server.metering import Meter, Metered, Scope
 from casedesk_proxy.terms import Limit, UseRules
 
 CAPPED = UseRules("key", "alice", (), 2)
@@ -18,11 +18,14 @@ class Request:
     held = None
 
 
+UNLIMITED = Meter((), (), lambda _: None)
+
+
 class Producing(Metered):
     """As many pieces as it is made with."""
 
     def __init__(self, pieces: int) -> None:
-        super().__init__(cast(Any, Request()), "r", CallFacts("openai"), (), (), 0.0, lambda: None)
+        super().__init__(cast(Any, Request()), "r", CallFacts("openai"), UNLIMITED, 0.0)
         self.pieces = pieces
 
     @property
@@ -31,11 +34,15 @@ class Producing(Metered):
 
 
 def test_before_a_reply_nothing_is_produced() -> None:
-    rules = CAPPED, BOUNDED
-    request = cast(Any, Request())
-    one = Metered(request, "r", CallFacts("openai"), rules, (), 0.0, lambda: None)
-    assert one.produced == 0
-    assert one.caps == (CAPPED,)
+    assert Metered(cast(Any, Request()), "r", CallFacts("openai"), UNLIMITED, 0.0).produced == 0
+
+
+def test_a_meter_knows_the_limits_on_parallel_requests() -> None:
+    asked: list[Meter] = []
+    meter = Meter((CAPPED, BOUNDED), (), asked.append)
+    assert meter.caps == (CAPPED,)
+    meter.recheck()
+    assert asked == [meter]
 
 
 def test_what_runs_is_summed_up() -> None:

@@ -42,12 +42,10 @@ def test_anthropic_reads_its_own_headers() -> None:
     }
 
 
-def test_of_several_the_one_with_the_least_left_is_shown() -> None:
+def test_what_has_no_place_is_left_out() -> None:
     headers = shown(
         Dialect.GEMINI,
-        standing(Limit.TOKENS_PER_MONTH, 1000, 10),
         standing(Limit.TOKENS_PER_DAY, 100, 10),
-        standing(Limit.TOKENS_PER_MINUTE, 500, 10),
         standing(Limit.REQUESTS_PER_MINUTE, None, 10, soft=1),
         standing(Limit.PARALLEL, 1, 1),
     )
