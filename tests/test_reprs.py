@@ -129,6 +129,7 @@ HARMLESS = {
     "Answered.headers": "ours, for the client",
     "Route.reply_headers": "ours, for the client",
     "UploadRoute.reply_headers": "ours, for the client",
+    "FilledRoute.reply_headers": "ours, for the client",
     "OwnReply.headers": "ours, for the client",
 }
 

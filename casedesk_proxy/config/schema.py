@@ -239,6 +239,11 @@ class Deployment(Section):
         "web_search: they are left out with x-casedesk-dropped, or it is answered 400.",
         "drop",
     )
+    documents: Literal["as-they-are", "text"] = setting(
+        "What becomes of a stored PDF that a request names: text: its text is passed on; "
+        "as-they-are: the file is, where the node takes such files, else it is refused.",
+        "as-they-are",
+    )
     usage: Literal["ask", "verbatim"] = setting(
         "Whether nodes are asked for the counts of OpenAI streams whose clients do not ask: the "
         "event with them is taken out again. verbatim: not; counts are estimates then.",

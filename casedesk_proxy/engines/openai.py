@@ -28,5 +28,6 @@ SPEC = EngineSpec(
     fingerprint=Fingerprint(_look, turn=100),
     tells_facts=False,
     has_realtime=True,
+    takes_documents=True,
     paths=(*paths.RERANK, *paths.SCORE, *paths.CLASSIFY, *paths.AUDIO, *paths.IMAGES),
 )

@@ -89,6 +89,8 @@ class EngineSpec:
     counts_streams: bool = False
     #: It serves OpenAI's Realtime API, a WebSocket at /v1/realtime.
     has_realtime: bool = False
+    #: It reads documents such as PDF itself, in chats and Responses requests.
+    takes_documents: bool = False
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
     #: What it has beside the protocols that it speaks; no other path of it is ever asked for.

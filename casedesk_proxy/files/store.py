@@ -243,13 +243,17 @@ class OpenFile:
         self._reader = reader
         self._at = 0
 
-    async def read(self, most: int) -> bytes:
-        """The next ``most`` bytes, fewer only at the end, b"" behind it. One call at a time. Raises
-        Busy (503) where the disk cannot be read."""
+    async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
+        """The next ``most`` bytes as ``encode`` makes them, in a thread; fewer only at the end, b""
+        behind it. One call at a time. Raises Busy (503) where the disk cannot be read."""
         at = self._at
-        data = await self._disk.run(lambda: self._reader.read(most, at))
-        self._at += len(data)
-        return data
+
+        def read() -> bytes:
+            data = self._reader.read(most, at)
+            self._at += len(data)
+            return encode(data)
+
+        return await self._disk.run(read)
 
     def close(self) -> None:
         self._disk.submit(self._reader.close)

@@ -18,6 +18,7 @@ from casedesk_proxy.admin.timeouts import with_timeouts
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
+from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
@@ -73,11 +74,12 @@ class Gateway:
         store: StoreWriter | None = None,
         forwarder: RowForwarder | None = None,
         waits: Waits = WAITS,
+        files: FileStore | None = None,
     ) -> None:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
         end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
-        None: nothing is kept. ``forwarder``: what sends rows to a database, started.
+        None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: of clients.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
@@ -116,7 +118,7 @@ class Gateway:
             recipients.append(ledger(store))
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past
+            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, files
         )
         self.limiter = self._handler.limiter
         self._apply(None)
@@ -182,11 +184,12 @@ class Gateway:
         settings = self.serving.current.config.server
         public = self._listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
-        self._locate(where)
+        self.serving.current = relocate(self.serving.current, where)
         for sock in public:
             await self._serve_public(sock)
         if admin := self._admin_listeners.open(settings.admin):
-            self._locate(replace(where, admin_is_local=are_local(admin)))
+            where = replace(where, admin_is_local=are_local(admin))
+            self.serving.current = relocate(self.serving.current, where)
             await self._start_admin(admin)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
@@ -268,9 +271,6 @@ class Gateway:
     def _cut_streams(self) -> None:
         for relay in self.watch.relays:
             relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
-
-    def _locate(self, listening: Listening) -> None:
-        self.serving.current = relocate(self.serving.current, listening)
 
     async def _serve_public(self, sock: socket.socket) -> None:
         tls = None if self._tls is None else self._tls.context

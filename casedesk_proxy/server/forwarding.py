@@ -12,9 +12,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from http import HTTPStatus
 
-from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.planning.filling import fill_plan
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.realtime import plan_realtime
@@ -35,12 +36,13 @@ from casedesk_proxy.replying.record import (
     terminal_of,
 )
 from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.server.file_uses import FileUses, FilledBody
 from casedesk_proxy.server.keeping import Keeping
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
-from casedesk_proxy.surfaces.envelopes import OwnReply
+from casedesk_proxy.surfaces.file_references import find_references
 from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Action, Dialect, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
@@ -84,14 +86,16 @@ class Forwarder:
         metadata: Metadata,
         waits: Waits = WAITS,
         live: Collection[Exchange] = (),
+        files: FileStore | None = None,
     ) -> None:
-        """``live``: the exchanges that are under way."""
+        """``live``: the exchanges that are under way. ``files``: what requests may name."""
         self._loop = loop
         self._waits = waits
         self._dispatcher = dispatcher
         self._metadata = metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
         self._steering = Steering(live)
+        self._files = FileUses(files)
         self.watch = Watch(loop)
 
     async def forward(
@@ -111,6 +115,10 @@ class Forwarder:
         attempts.upload = upload
         if (metered := exchange.metered) is not None:
             attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
+        files = FilledBody(raw)
+        if form is None and (named := find_references(admitted.call, raw)):
+            files = await self._files.fill(named, admitted, snapshot, raw)
+            raw, attempts.contents = files.raw, self._files.store
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)
@@ -118,11 +126,13 @@ class Forwarder:
                 plan = self._plan_steering(request, exchange, admitted, snapshot, raw)
             else:
                 plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts, form)
+            if files.uses:
+                plan = fill_plan(plan, files.uses)
             exchange.dropped = plan.dropped
             if not attempts.count:
                 exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)
             if plan.answer is not None:
-                return Own(_answered(plan.answer))
+                return Own.of(plan.answer)
             result = await self._dispatch(request, exchange, admitted, plan, attempts)
             if not isinstance(result, Streaming):
                 return result
@@ -280,9 +290,3 @@ def _fail(prelude: Prelude, error: ProxyError, terminal: Terminal) -> Delivered:
     prelude.fail(error)
     facts = ReplyFacts(200, terminal, error.code, error.reason, sent=prelude.sent)
     return Delivered(facts, keep_alive=False)
-
-
-def _answered(answer: Answered) -> OwnReply:
-    """A transposed request that needs no node."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    return OwnReply(200, ((b"content-type", b"application/json"), *headers), answer.body)

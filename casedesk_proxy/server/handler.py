@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from casedesk_proxy.errors import LimitReached, ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
+from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planning.admission import CATALOGUE, Admitted, BaseUrl
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parties import Client
@@ -67,6 +68,7 @@ class Handler:
         sinks: Sequence[Sink],
         waits: Waits = WAITS,
         past: PastReader | None = None,
+        files: FileStore | None = None,
     ) -> None:
         self._loop = loop
         self._waits = waits
@@ -80,7 +82,7 @@ class Handler:
         self.limiter = Limiter(loop, serving, past)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
-        self._forwarder = Forwarder(loop, dispatcher, metadata, waits, self.exchanges.live)
+        self._forwarder = Forwarder(loop, dispatcher, metadata, waits, self.exchanges.live, files)
         self.watch = self._forwarder.watch
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.upgrade import Upgrade
 from casedesk_proxy.replying.record import Delivered
@@ -19,6 +20,14 @@ class Own:
     """A whole reply of ours to a request that no node was asked for."""
 
     reply: OwnReply
+
+    @classmethod
+    def of(cls, answer: Answered) -> Own:
+        """A transposed request that needs no node."""
+        headers = (
+            (name.encode("latin-1"), text.encode("latin-1")) for name, text in answer.headers
+        )
+        return cls(OwnReply(200, ((b"content-type", b"application/json"), *headers), answer.body))
 
 
 @record

@@ -22,6 +22,7 @@ from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Control, UseRules, record
+from casedesk_proxy.upstream.file_upload import FileContents
 from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["Attempts", "Beginning", "Next"]
@@ -62,14 +63,16 @@ class Attempts:
     """``count``: nodes that were asked; ``tried``: those that failed, each with why; ``repeats``:
     attempts that only left out a control; ``node``: the last that was asked; ``without``: the
     controls of thinking that the request is to do without; ``upload``: what is not held of the
-    request's body; ``caps``: the limits on parallel requests that it counts for; ``recheck`` raises
-    where it may not go on after it has waited. Times in seconds of the loop's clock.
+    request's body; ``contents``: of the files in it; ``caps``: the limits on parallel requests that
+    it counts for; ``recheck`` raises where it may not go on after it has waited. Times in seconds
+    of the loop's clock.
     """
 
     __slots__ = (
         "_memory",
         "_refused",
         "caps",
+        "contents",
         "count",
         "give_up_at",
         "key",
@@ -99,6 +102,7 @@ class Attempts:
         self.repeats = 0
         self.without: frozenset[Control] = frozenset()
         self.upload: Upload | None = None
+        self.contents: FileContents | None = None
         self.caps: tuple[UseRules, ...] = ()
         self.recheck: Callable[[], None] | None = None
         self.plan: Plan

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+from casedesk_proxy.planning.filling import FilledRoute
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
@@ -23,6 +24,7 @@ from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
+from casedesk_proxy.upstream.file_upload import FileUpload
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -104,7 +106,7 @@ class Dispatcher:
             try:
                 slot = ticket.slot or await self._wait(search, ticket)
                 node = self._begin(search, slot.state.name)
-                reply = await self._ask(plan, node, slot, search.upload)
+                reply = await self._ask(plan, node, slot, search)
                 verdict = await judge_reply(
                     self._loop, self.slots, slot.state, reply, plan, self._error_wait_s
                 )
@@ -183,9 +185,7 @@ class Dispatcher:
 
     # Asking a node.
 
-    async def _ask(
-        self, plan: Plan, node: NodeSpec, slot: Slot, upload: Upload | None
-    ) -> LeasedReply:
+    async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot, search: Attempts) -> LeasedReply:
         """One attempt. Raises AttemptFailed, the slot given back; whatever else is raised, that is
         left to the caller."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
@@ -197,6 +197,7 @@ class Dispatcher:
             deployment.first_byte_timeout(node),
             plan.upgrades,
         )
+        upload = self._upload(route, search)
         attempt = Attempt(*asked) if upload is None else UploadAttempt(*asked, upload)
         try:
             if route.question is None:
@@ -215,6 +216,12 @@ class Dispatcher:
         except BaseException:
             connection.abort()
             raise
+
+    def _upload(self, route: Route, search: Attempts) -> Upload | None:
+        """What sends the part of the request that is not held; None where all of it is."""
+        if isinstance(route, FilledRoute) and search.contents is not None:
+            return FileUpload(self._loop, route.parts[1:], search.contents)
+        return search.upload
 
     def _goes_on(self, search: Attempts, failure: Failure) -> bool:
         """Whether another node is to be asked. Where a reply could still be passed on, be it a

@@ -1,0 +1,143 @@
+"""The text of PDF files. A process of its own reads each: what is wrong with a PDF, or with who
+made it, costs that process at most its time and its memory, and delays nobody's stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+
+from casedesk_proxy.errors import BadRequest, Busy
+from casedesk_proxy.files.store import FileStore, OpenFile
+from casedesk_proxy.filing.stored_file import StoredFile
+
+__all__ = ["PdfTexts"]
+
+#: Seconds and bytes of text that one PDF may take; what its process may need is in `pdf_child`.
+_MAX_S = 60.0
+_MAX_TEXT_BYTES = 16 * 2**20
+#: Processes at once.
+_MAX_PROCESSES = 2
+#: Characters of all texts that are remembered: a conversation names its files at every turn.
+_MAX_KEPT_CHARS = 16 * 2**20
+_PIECE_BYTES = 2**20
+
+
+class PdfTexts:
+    """``max_s``: seconds that one PDF may take."""
+
+    def __init__(self, store: FileStore, *, max_s: float = _MAX_S) -> None:
+        self._store = store
+        self._max_s = max_s
+        self._kept: OrderedDict[str, str] = OrderedDict()
+        self._kept_chars = 0
+        self._turns = asyncio.Semaphore(_MAX_PROCESSES)
+
+    async def read(self, file: StoredFile) -> str:
+        """Raises BadRequest for what is no PDF that can be read, Busy (503) where no process can
+        be started."""
+        known = self._kept.get(file.sha256)
+        if known is not None:
+            self._kept.move_to_end(file.sha256)
+            return known
+        # A task of its own: the caller may be a fiber.
+        text = await asyncio.get_running_loop().create_task(self._read(file))
+        self._keep(file.sha256, text)
+        return text
+
+    def _keep(self, name: str, text: str) -> None:
+        if name in self._kept or len(text) > _MAX_KEPT_CHARS:
+            return
+        self._kept[name] = text
+        self._kept_chars += len(text)
+        while self._kept_chars > _MAX_KEPT_CHARS:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_chars -= len(oldest)
+
+    async def _read(self, file: StoredFile) -> str:
+        async with self._turns:
+            opened = await self._store.open(file)
+            try:
+                child = _Child(asyncio.get_running_loop(), opened, self._max_s)
+                output = await child.run()
+            finally:
+                opened.close()
+        return output.decode("utf-8", "replace")
+
+
+class _Child:
+    """One process, and the thread that starts it, feeds it and hears it: starting one takes a large
+    process milliseconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, opened: OpenFile, max_s: float) -> None:
+        self._loop = loop
+        self._opened = opened
+        self._max_s = max_s
+
+    async def run(self) -> bytes:
+        """What it wrote. Raises BadRequest or Busy."""
+        done: Future[bytes] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(self._work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=work, name="pdf", daemon=True).start()
+        return await asyncio.wrap_future(done)
+
+    def _work(self) -> bytes:
+        command = [sys.executable, "-I", "-S", "-c", _BEGIN, os.pathsep.join(sys.path)]
+        pipe, none = subprocess.PIPE, subprocess.DEVNULL
+        try:
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=none, env={})
+        except OSError:
+            raise Busy("no process can be started to read the PDF", status=503) from None
+        end = threading.Timer(self._max_s, process.kill)
+        end.start()
+        try:
+            with process:
+                self._feed(process)
+                output = process.stdout.read(_MAX_TEXT_BYTES + 1) if process.stdout else b""
+                if len(output) > _MAX_TEXT_BYTES:
+                    process.kill()
+        finally:
+            end.cancel()
+        if len(output) > _MAX_TEXT_BYTES:
+            raise _unreadable(f"holds more than {_MAX_TEXT_BYTES} bytes of text")
+        if process.returncode == -signal.SIGKILL:
+            raise _unreadable("took too long to read")
+        if process.returncode != 0:
+            raise _unreadable("cannot be read: it is damaged or encrypted, or takes too much")
+        return output
+
+    def _feed(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        # It has ended where it takes no more, and its exit status says how.
+        with contextlib.suppress(BrokenPipeError):
+            while data := self._next_piece():
+                process.stdin.write(data)
+            process.stdin.close()
+
+    def _next_piece(self) -> bytes:
+        reading = asyncio.run_coroutine_threadsafe(self._opened.read(_PIECE_BYTES), self._loop)
+        return reading.result(self._max_s)
+
+
+#: The child gets our path, for nothing else of our environment is for it.
+_BEGIN = (
+    "import sys; sys.path[:] = sys.argv[1].split(':');"
+    "from casedesk_proxy.files.pdf_child import main; main()"
+)
+
+
+def _unreadable(why: str) -> BadRequest:
+    return BadRequest(f"the PDF {why}", code="unreadable_file")

@@ -1,0 +1,154 @@
+"""Stored files put into what nodes are sent: a body in parts, some of them literal, some the
+content of a file, which is read and encoded while it is sent.
+
+A request is planned with a *mark* wherever the content of a file belongs, and so a plan's routes
+have marks in their bodies, too, wherever a translation has put them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+
+from casedesk_proxy.errors import Unsupported, Violation
+from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import Route
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.file_forms import find_kind
+from casedesk_proxy.terms import Dialect, record
+
+__all__ = ["MARK_BEGIN", "MARK_CHARS", "ContentPart", "FileUse", "FilledRoute", "Part", "fill_plan"]
+
+#: A mark is good base64, so that it passes for content, and nothing that JSON would escape.
+MARK_BEGIN, MARK_CHARS = "casedeskfile", 52
+_MARK = re.compile(rb"casedeskfile[0-9a-f]{52}")
+
+
+@record
+class FileUse:
+    """``file`` is used in a request as ``mime_type``, ``mark`` stands for its content, ``inline``
+    is what was put into the client's body, and ``path`` where."""
+
+    file: StoredFile
+    mime_type: str
+    mark: str
+    inline: bytes
+    path: str
+
+
+@record
+class ContentPart:
+    """The content of ``file``, in base64 or as it is."""
+
+    file: StoredFile
+    in_base64: bool = True
+
+    @property
+    def length(self) -> int:
+        """Bytes that it takes in the body."""
+        return (self.file.size + 2) // 3 * 4 if self.in_base64 else self.file.size
+
+
+Part = bytes | ContentPart
+
+
+@record
+class FilledRoute(Route):
+    """A request whose body is ``parts``, the first and the last of which are bytes. ``body`` is
+    what it was made from, with the marks in it."""
+
+    parts: tuple[Part, ...] = (b"",)
+
+    @property
+    def length(self) -> int:
+        return sum(len(part) if isinstance(part, bytes) else part.length for part in self.parts)
+
+    def question_for(self, node: NodeSpec) -> bytes:
+        return _plain(self).question_for(node)
+
+    def request_for(self, node: NodeSpec) -> bytes:
+        """Its head, and what of its body is before the first file."""
+        lead, ident = self.head_templates.get(node.name), self.request_id.encode("ascii")
+        if lead is None:
+            lead = self.head_templates[node.name] = self._head_template(node)
+        first = self.parts[0]
+        assert isinstance(first, bytes), "see the class"
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, self.length, first)
+
+
+def _plain(route: Route) -> Route:
+    return Route(**{field.name: getattr(route, field.name) for field in fields(Route)})
+
+
+def fill_plan(plan: Plan, uses: Mapping[str, tuple[FileUse, ...]]) -> Plan:
+    """``uses`` by their marks. Nodes that take no such file are left out; raises Unsupported,
+    naming its place, where none is left."""
+    routes, refused = {}, None
+    for name, route in plan.routes.items():
+        node = next(node for node in plan.nodes if node.name == name)
+        refused = _find_refused(node, route, uses)
+        if refused is None:
+            routes[name] = _fill_route(route, node, uses)
+    if refused is not None and not routes:
+        raise _refuse(refused)
+    if len(routes) == len(plan.routes):
+        return replace(plan, routes=routes)
+    nodes = tuple(node for node in plan.nodes if node.name in routes)
+    demand = replace(plan.demand, nodes=tuple(node.name for node in nodes))
+    return replace(plan, routes=routes, nodes=nodes, demand=demand)
+
+
+def _find_refused(
+    node: NodeSpec, route: Route, uses: Mapping[str, tuple[FileUse, ...]]
+) -> FileUse | None:
+    """The first document that an engine would not read, of a request that it gets as it is. What is
+    translated has been judged already."""
+    if route.dialect not in (Dialect.OPENAI, Dialect.RESPONSES) or node.engine.takes_documents:
+        return None
+    for use in (one for several in uses.values() for one in several):
+        if find_kind(use.mime_type) == "document" and use.inline in route.body:
+            return use
+    return None
+
+
+def _fill_route(route: Route, node: NodeSpec, uses: Mapping[str, tuple[FileUse, ...]]) -> Route:
+    body = _fit_videos(route.body, node, uses)
+    parts = tuple(_split(body, uses))
+    if len(parts) == 1:
+        return route
+    filled = {field.name: getattr(route, field.name) for field in fields(Route)} | {"body": body}
+    if route.question is not None and _MARK.search(route.question.body):
+        filled["question"] = None  # Nothing that it asks about would be there.
+    return FilledRoute(**filled, parts=parts)
+
+
+def _fit_videos(body: bytes, node: NodeSpec, uses: Mapping[str, tuple[FileUse, ...]]) -> bytes:
+    """A chat's part with a video in the engine's own form."""
+    if node.engine.profile.video != "input_video":
+        return body
+    for use in (one for several in uses.values() for one in several):
+        if use.inline.startswith(b'{"type":"video_url"'):
+            part = b'{"type":"input_video","input_video":{"data":"%b"}}' % use.mark.encode()
+            body = body.replace(use.inline, part)
+    return body
+
+
+def _split(body: bytes, uses: Mapping[str, tuple[FileUse, ...]]) -> Iterator[Part]:
+    done = 0
+    for mark in _MARK.finditer(body):
+        if (several := uses.get(mark[0].decode())) is not None:
+            yield body[done : mark.start()]
+            yield ContentPart(several[0].file)
+            done = mark.end()
+    yield body[done:]
+
+
+def _refuse(use: FileUse) -> Unsupported:
+    why = f"the node takes no {use.mime_type}"
+    if use.mime_type == "application/pdf":
+        why += "; the deployment's setting documents: text has its text passed on"
+    violation = Violation(use.path, why, "document")
+    code = "unsupported_openai_feature"
+    return Unsupported(f"{code}: {use.path}: {why}", code=code, violations=(violation,))

@@ -1,0 +1,132 @@
+"""A stored file inside a request, in the words of the client's protocol: as if it had been sent
+inline.
+
+So what is known of inline media, of who takes them and how they are translated, holds for stored
+files, too. Where the content would be, in base64, a *mark* is: the bytes are put there on the way
+to the node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from casedesk_proxy.errors import BadRequest, Forbidden, NotFound, ProxyError, Violation
+from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.jsonio import dumps
+from casedesk_proxy.surfaces.file_references import FilePlace, FileReference
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["PDF", "find_kind", "is_text", "no_file", "write_media", "write_text"]
+
+PDF = "application/pdf"
+_TEXTS = frozenset(
+    f"application/{kind}"
+    for kind in (
+        *("json", "xml", "csv", "yaml", "x-yaml", "markdown", "x-ndjson", "jsonl", "toml", "sql"),
+        *("javascript", "x-javascript", "typescript", "x-python", "x-sh", "rtf"),
+    )
+)
+_SOUNDS = {
+    f"audio/{kind}": name
+    for name, kinds in {"wav": ("wav", "x-wav", "wave"), "mp3": ("mp3", "mpeg")}.items()
+    for kind in kinds
+}
+
+
+def find_kind(mime_type: str) -> str:
+    """image, audio, video or document."""
+    kind = mime_type.partition("/")[0]
+    return kind if kind in ("image", "audio", "video") else "document"
+
+
+def is_text(mime_type: str) -> bool:
+    """Whether a file of this type is given to nodes as text."""
+    return mime_type.startswith("text/") or mime_type in _TEXTS or mime_type.endswith("+json")
+
+
+def write_text(reference: FileReference, text: str) -> bytes:
+    """What stands in the reference's place where the file is ``text``."""
+    match reference.place:
+        case FilePlace.PART:
+            return b'"text":' + dumps(text)
+        case FilePlace.DOCUMENT_SOURCE:
+            return dumps({"type": "text", "media_type": "text/plain", "data": text})
+        case FilePlace.CHAT_PART:
+            return dumps({"type": "text", "text": text})
+        case FilePlace.INPUT_FILE:
+            return dumps({"type": "input_text", "text": text})
+        case _:
+            raise _wrong_kind(reference)
+
+
+def write_media(reference: FileReference, file: StoredFile, mime_type: str, mark: str) -> bytes:
+    """What stands there with ``mark`` for the content. Raises BadRequest where the protocol has
+    nothing for such a file in such a place."""
+    kind = find_kind(mime_type)
+    match reference.place:
+        case FilePlace.PART | FilePlace.RESULT_PART:
+            return b'"inlineData":' + dumps({"mimeType": mime_type, "data": mark})
+        case FilePlace.IMAGE_SOURCE | FilePlace.DOCUMENT_SOURCE as place:
+            if (place is FilePlace.IMAGE_SOURCE) != (kind == "image"):
+                raise _wrong_kind(reference)
+            return dumps({"type": "base64", "media_type": mime_type, "data": mark})
+        case FilePlace.INPUT_IMAGE:
+            if kind != "image":
+                raise _wrong_kind(reference)
+            return b'"image_url":' + dumps(_data_url(mime_type, mark))
+        case FilePlace.INPUT_FILE:
+            return dumps(_responses_part(kind, file, mime_type, mark))
+        case _:
+            return dumps(_chat_part(kind, file, mime_type, mark))
+
+
+def _chat_part(kind: str, file: StoredFile, mime_type: str, mark: str) -> dict[str, Any]:
+    url = _data_url(mime_type, mark)
+    if kind == "audio":
+        return _sound(mime_type, mark)
+    if kind in ("image", "video"):
+        return {"type": f"{kind}_url", f"{kind}_url": {"url": url}}
+    return {"type": "file", "file": {"filename": file.name, "file_data": url}}
+
+
+def _responses_part(kind: str, file: StoredFile, mime_type: str, mark: str) -> dict[str, Any]:
+    url = _data_url(mime_type, mark)
+    if kind == "audio":
+        return _sound(mime_type, mark)
+    if kind == "image":
+        return {"type": "input_image", "detail": "auto", "image_url": url}
+    return {"type": "input_file", "filename": file.name, "file_data": url}
+
+
+def _sound(mime_type: str, mark: str) -> dict[str, Any]:
+    form = _SOUNDS.get(mime_type, mime_type.partition("/")[2])
+    return {"type": "input_audio", "input_audio": {"data": mark, "format": form}}
+
+
+def _data_url(mime_type: str, mark: str) -> str:
+    return f"data:{mime_type};base64,{mark}"
+
+
+def _wrong_kind(reference: FileReference) -> BadRequest:
+    wanted = (
+        "an image"
+        if reference.place in (FilePlace.IMAGE_SOURCE, FilePlace.INPUT_IMAGE)
+        else "a document"
+    )
+    why = f"the file that it names is not {wanted}"
+    violation = Violation(reference.path, why)
+    return BadRequest(f"{reference.path}: {why}", code="wrong_file_type", violations=(violation,))
+
+
+def no_file(surface: Dialect, path: str, named: str) -> ProxyError:
+    """In the words of the surface's own vendor, whether the file was never there, has expired or is
+    another's."""
+    shown = named.rpartition("/")[2][:200]
+    error: type[NotFound] | type[Forbidden] = NotFound
+    message = f"No such File object: {shown}"
+    if surface is Dialect.GEMINI:
+        error = Forbidden
+        message = f"You do not have permission to access the File {shown} or it may not exist."
+    elif surface is Dialect.ANTHROPIC:
+        message = f"File not found: {shown}"
+    return error(message, code="file_not_found", violations=(Violation(path, message),))

@@ -1,0 +1,206 @@
+"""Where a request names files that are stored: Gemini's ``fileData``, Anthropic's sources of type
+``file``, OpenAI's ``file_id``.
+
+Only what stands in a conversation's contents is looked at: what a tool was called with, or gave,
+may have fields of the same names. A body that is no JSON has none, and is refused where it is
+planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any
+
+from casedesk_proxy.jsonio import JSONError, loads
+from casedesk_proxy.surfaces.json_spans import Span, elements, entries, members
+from casedesk_proxy.terms import Action, Call, record
+
+__all__ = ["FilePlace", "FileReference", "find_references"]
+
+#: What names a file is short; a longer value is content.
+_MAX_REFERENCE_BYTES = 16 * 1024
+#: Bodies without these name none.
+_HINTS = (b'"file_id"', b'"fileData"', b'"file_data"')
+
+
+class FilePlace(Enum):
+    """What a reference stands in, and so what can take its place."""
+
+    #: ``fileData`` of a part, and of a function's response, which takes no text.
+    PART = "part"
+    RESULT_PART = "part of a function's response"
+    #: ``source`` of an image or of a document.
+    IMAGE_SOURCE = "image"
+    DOCUMENT_SOURCE = "document"
+    #: A part of type ``file`` in a chat.
+    CHAT_PART = "chat part"
+    #: ``file_id`` of an ``input_image``; a part of type ``input_file``.
+    INPUT_IMAGE = "input_image"
+    INPUT_FILE = "input_file"
+
+
+@record
+class FileReference:
+    """``span``: the bytes of the body in whose place the file's content can be put, in the words
+    of the client's protocol. ``path`` is for errors, in the protocol's own writing. ``named``: the
+    id or URI as the client wrote it; ``mime_type``: what the client says it is, "" mostly."""
+
+    place: FilePlace
+    span: Span
+    path: str
+    named: str
+    mime_type: str = ""
+
+
+def find_references(call: Call, raw: bytes) -> tuple[FileReference, ...]:
+    """In the order of the body."""
+    find = _FINDERS.get(call.action)
+    if find is None or not any(hint in raw for hint in _HINTS):
+        return ()
+    try:
+        value = loads(raw)
+    except JSONError:
+        return ()
+    return tuple(find(raw, 0, "")) if isinstance(value, dict) else ()
+
+
+def _each(raw: bytes, span: Span) -> Iterator[tuple[int, int]]:
+    """The objects of a list with their index, or the one that stands for a list of one."""
+    start, _ = span
+    if raw[start : start + 1] == b"{":
+        yield 0, start
+    elif raw[start : start + 1] == b"[":
+        for index, (at, _) in enumerate(elements(raw, start)):
+            if raw[at : at + 1] == b"{":
+                yield index, at
+
+
+def _below(raw: bytes, at: int, *names: bytes) -> Iterator[tuple[int, int]]:
+    """As `_each`, of the values of the fields so called of the object at ``at``."""
+    for key, start, end in members(raw, at):
+        if key in names:
+            yield from _each(raw, (start, end))
+
+
+def _read(raw: bytes, span: Span) -> dict[str, Any]:
+    """A short object; empty for anything else."""
+    start, end = span
+    if not 0 < end - start <= _MAX_REFERENCE_BYTES or raw[start : start + 1] != b"{":
+        return {}
+    value: dict[str, Any] = loads(raw[start:end])
+    return value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+# Gemini.
+
+
+def _find_gemini(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
+    for index, content in _below(raw, at, b'"contents"'):
+        yield from _find_parts(raw, content, f"{path}contents[{index}]", FilePlace.PART)
+    if path:
+        return  # One request in another, and no more: each would be gone through again.
+    for _, wrapped in _below(raw, at, b'"generateContentRequest"', b'"generate_content_request"'):
+        yield from _find_gemini(raw, wrapped, "generateContentRequest.")
+
+
+def _find_parts(raw: bytes, content: int, path: str, place: FilePlace) -> Iterator[FileReference]:
+    for index, part in _below(raw, content, b'"parts"'):
+        where = f"{path}.parts[{index}]"
+        for key, before, start, end in entries(raw, part):
+            if key in (b'"fileData"', b'"file_data"'):
+                data = _read(raw, (start, end))
+                named = _text(data.get("fileUri", data.get("file_uri")))
+                mime = _text(data.get("mimeType", data.get("mime_type")))
+                yield FileReference(place, (before, end), f"{where}.fileData", named, mime)
+            elif key in (b'"functionResponse"', b'"function_response"') and place is FilePlace.PART:
+                for _, answer in _each(raw, (start, end)):
+                    below = f"{where}.functionResponse"
+                    yield from _find_parts(raw, answer, below, FilePlace.RESULT_PART)
+
+
+# Anthropic.
+
+
+def _find_anthropic(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
+    for index, message in _below(raw, at, b'"messages"'):
+        yield from _find_blocks(raw, message, f"{path}messages.{index}.content")
+
+
+def _find_blocks(
+    raw: bytes, holder: int, path: str, *, in_result: bool = False
+) -> Iterator[FileReference]:
+    """``holder``: a message, or a tool's result, which has such blocks, too."""
+    for index, block in _below(raw, holder, b'"content"'):
+        where, kind, source = f"{path}.{index}", b"", (0, 0)
+        for key, start, end in members(raw, block):
+            if key == b'"type"':
+                kind = raw[start:end]
+            elif key == b'"source"':
+                source = start, end
+        if kind == b'"tool_result"' and not in_result:
+            yield from _find_blocks(raw, block, f"{where}.content", in_result=True)
+        elif kind in _SOURCES and (data := _read(raw, source)).get("type") == "file":
+            place = f"{where}.source.file_id"
+            yield FileReference(_SOURCES[kind], source, place, _text(data.get("file_id")))
+
+
+_SOURCES = {b'"image"': FilePlace.IMAGE_SOURCE, b'"document"': FilePlace.DOCUMENT_SOURCE}
+
+
+# OpenAI.
+
+
+def _find_chat(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
+    for index, message in _below(raw, at, b'"messages"'):
+        for place, part in _below(raw, message, b'"content"'):
+            where = f"{path}messages[{index}].content[{place}].file.file_id"
+            data, end = dict[str, Any](), part
+            for key, start, end in members(raw, part):
+                if key == b'"file"':
+                    data = _read(raw, (start, end))
+            if "file_id" in data:
+                span = part, raw.index(b"}", end) + 1
+                named = _text(data["file_id"])
+                yield FileReference(FilePlace.CHAT_PART, span, where, named)
+
+
+def _find_responses(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
+    for index, item in _below(raw, at, b'"input"'):
+        for field in ("content", "output"):
+            for place, part in _below(raw, item, b'"%b"' % field.encode()):
+                where = f"{path}input[{index}].{field}[{place}].file_id"
+                yield from _find_input_part(raw, part, where)
+
+
+def _find_input_part(raw: bytes, part: int, path: str) -> Iterator[FileReference]:
+    kind, named, field, end = b"", b"", (0, 0), part
+    for key, before, start, end in entries(raw, part):
+        if key == b'"type"':
+            kind = raw[start:end]
+        elif key == b'"file_id"':
+            named, field = raw[start:end], (before, end)
+    if not named or named == b"null":
+        return
+    ident = _text(loads(named)) if len(named) <= _MAX_REFERENCE_BYTES else ""
+    if kind == b'"input_image"':
+        yield FileReference(FilePlace.INPUT_IMAGE, field, path, ident)
+    elif kind == b'"input_file"':
+        yield FileReference(FilePlace.INPUT_FILE, (part, raw.index(b"}", end) + 1), path, ident)
+
+
+_Finder = Callable[[bytes, int, str], Iterator[FileReference]]
+_FINDERS: dict[Action, _Finder] = {
+    Action.GENERATE: _find_gemini,
+    Action.STREAM_GENERATE: _find_gemini,
+    Action.COUNT_TOKENS: _find_gemini,
+    Action.MESSAGES: _find_anthropic,
+    Action.COUNT_MESSAGES: _find_anthropic,
+    Action.CHAT: _find_chat,
+    Action.RESPOND: _find_responses,
+    Action.COUNT_RESPONSE: _find_responses,
+}

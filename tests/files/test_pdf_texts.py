@@ -1,0 +1,75 @@
+"""The text of PDF files, read by a process of its own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.files.pdf_texts import PdfTexts
+from casedesk_proxy.files.store import FileStore
+from casedesk_proxy.filing.draft import FileDraft
+from casedesk_proxy.filing.stored_file import StoredFile
+from tests.files.stores import Clock, opened
+
+
+def make_pdf(*pages: str) -> bytes:
+    """A PDF with a line on each page."""
+    from pypdf import PdfWriter
+    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+    writer = PdfWriter()
+    for text in pages:
+        page = writer.add_blank_page(200, 200)
+        content = DecodedStreamObject()
+        content.set_data(f"BT /F1 12 Tf 10 100 Td ({text}) Tj ET".encode())
+        font = DictionaryObject({
+            NameObject("/Type"): NameObject("/Font"),
+            NameObject("/Subtype"): NameObject("/Type1"),
+            NameObject("/BaseFont"): NameObject("/Helvetica"),
+        })  # fmt: skip
+        fonts = DictionaryObject({NameObject("/F1"): font})
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+        page[NameObject("/Contents")] = writer._add_object(content)
+    target = io.BytesIO()
+    writer.write(target)
+    return target.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FileStore]:
+    with opened(tmp_path, Clock()) as store:
+        yield store
+
+
+async def put(store: FileStore, content: bytes) -> StoredFile:
+    draft = FileDraft("a.pdf", "application/pdf")
+    upload = await store.write((await store.begin("alice", draft)).ident)
+    await store.append(upload, [content])
+    try:
+        return await store.finish(upload, draft)
+    finally:
+        await store.put_by(upload)
+
+
+async def test_pages_become_text_once(store: FileStore) -> None:
+    file = await put(store, make_pdf("First page", "Second page"))
+    texts = PdfTexts(store)
+    assert await texts.read(file) == "First page\n\nSecond page\n\n"
+    await store.remove(file)
+    assert "First page" in await texts.read(file)
+
+
+async def test_what_is_no_pdf_is_refused(store: FileStore) -> None:
+    file = await put(store, b"%PDF-1.7\n" + b"nothing" * 100)
+    with pytest.raises(BadRequest, match="cannot be read"):
+        await PdfTexts(store).read(file)
+
+
+async def test_what_takes_too_long_is_refused(store: FileStore) -> None:
+    file = await put(store, make_pdf("x"))
+    with pytest.raises(BadRequest, match="too long"):
+        await PdfTexts(store, max_s=0.001).read(file)

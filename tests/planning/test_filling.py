@@ -1,0 +1,110 @@
+"""Marks in planned requests become the contents of files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.errors import Unsupported
+from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.planning.filling import (
+    MARK_BEGIN,
+    MARK_CHARS,
+    ContentPart,
+    FileUse,
+    FilledRoute,
+    fill_plan,
+)
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.terms import Action, Call, Dialect
+from tests.planning.configs import make_snapshot
+
+FILE = StoredFile("a" * 24, "alice", "n.bin", "image/png", 4, "00", 0.0, None)
+MARK = MARK_BEGIN + "0" * MARK_CHARS
+TEXT = """
+nodes:
+  local: {url: "http://127.0.0.1:9001", engine: llama-server, models: [m]}
+  plain: {url: "http://127.0.0.1:9002", engine: openai, models: [m]}
+deployments:
+  d: {nodes: [local, plain], auth: none}
+  only: {nodes: [local], auth: none}
+"""
+
+
+def plan_chat(part: Any, deployment: str = "d") -> tuple[Plan, dict[str, tuple[FileUse, ...]]]:
+    """A chat with ``part``, in which the mark stands for the file."""
+    inline = json.dumps(part, separators=(",", ":")).encode()
+    raw = b'{"model":"m","messages":[{"role":"user","content":[%b]}]}' % inline
+    call = Call(Dialect.OPENAI, Action.CHAT, deployment)
+    snapshot = make_snapshot(TEXT)
+    ask = PlanInput(call, (), raw, "r1", {})
+    plan = plan_request(snapshot, snapshot.deployments[deployment], ask)
+    mime = "application/pdf" if "file" in part else "image/png"
+    return plan, {MARK: (FileUse(FILE, mime, MARK, inline, "there"),)}
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{MARK}"}}
+VIDEO = {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{MARK}"}}
+PDF = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{MARK}"}}
+
+
+def test_a_body_is_sent_in_parts() -> None:
+    plan, uses = plan_chat(IMAGE)
+    filled = fill_plan(plan, uses)
+    route = filled.routes["plain"]
+    assert isinstance(route, FilledRoute)
+    before, file, behind = route.parts
+    assert file == ContentPart(FILE)
+    assert isinstance(before, bytes)
+    assert isinstance(behind, bytes)
+    assert before + MARK.encode() + behind == plan.routes["plain"].body
+    assert route.length == len(before) + 8 + len(behind)
+    request = route.request_for(filled.nodes[-1])
+    assert request == route.request_for(filled.nodes[-1])
+    assert b"Content-Length: %d\r\n" % route.length in request
+    assert request.endswith(before)
+    assert ContentPart(FILE, in_base64=False).length == 4
+
+
+def test_a_mark_of_nobody_s_stays() -> None:
+    plan, _ = plan_chat(IMAGE)
+    assert fill_plan(plan, {}).routes == plan.routes
+
+
+def test_a_video_is_in_the_engine_s_own_form() -> None:
+    plan, uses = plan_chat(VIDEO)
+    routes = fill_plan(plan, uses).routes
+    assert b'{"type":"input_video","input_video":{"data":"%b"}}' % MARK.encode() in (
+        routes["local"].body
+    )
+    assert b"video_url" in routes["plain"].body
+
+
+def test_documents_go_to_nodes_that_read_them() -> None:
+    plan, uses = plan_chat(PDF)
+    filled = fill_plan(plan, uses)
+    assert list(filled.routes) == ["plain"]
+    assert [node.name for node in filled.nodes] == ["plain"]
+    assert filled.demand.nodes == ("plain",)
+    with pytest.raises(Unsupported, match="there: the node takes no application/pdf"):
+        fill_plan(*plan_chat(PDF, "only"))
+    other = {MARK: (replace(uses[MARK][0], mime_type="application/zip"),)}
+    with pytest.raises(Unsupported, match=r"takes no application/zip$"):
+        fill_plan(plan_chat(PDF, "only")[0], other)
+
+
+def test_a_question_about_what_would_not_be_there_is_not_asked() -> None:
+    from casedesk_proxy.dialects.core.contract import Question
+
+    plan, uses = plan_chat(IMAGE)
+    for text, stays in (("count", True), (MARK, False)):
+        question = Question("/tokenize", text.encode(), lambda body: None)
+        routes = {name: replace(one, question=question) for name, one in plan.routes.items()}
+        route = fill_plan(replace(plan, routes=routes), uses).routes["plain"]
+        assert (route.question is not None) is stays
+        if stays:
+            assert route.question_for(plan.nodes[0]).endswith(b"\r\n\r\ncount")

@@ -1,0 +1,206 @@
+"""Requests that name stored files: what nodes are sent, and what clients hear instead."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.files.store import FileStore
+from casedesk_proxy.filing.draft import FileDraft
+from casedesk_proxy.filing.stored_file import StoredFile, name_file
+from casedesk_proxy.terms import Dialect
+from tests.files.stores import Clock, opened
+from tests.files.test_pdf_texts import make_pdf
+from tests.fixtures.messages import Message
+from tests.fixtures.proxy import proxy_here
+from tests.fixtures.raw_client import ask
+from tests.fixtures.raw_node import RawNode, raw_node
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
+CHAT = json.dumps(
+    {
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{
+            "index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"},
+        }],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+).encode()  # fmt: skip
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(CHAT), CHAT,
+)  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FileStore]:
+    with opened(tmp_path, Clock()) as store:
+        yield store
+
+
+async def put(store: FileStore, content: bytes, mime: str, owner: str = "anonymous") -> StoredFile:
+    draft = FileDraft("a.bin", mime)
+    begun = await store.begin(owner, draft)
+    upload = await store.write(begun.ident)
+    await store.append(upload, [content])
+    try:
+        return await store.finish(upload, draft)
+    finally:
+        await store.put_by(upload)
+
+
+class Stage:
+    def __init__(self, url: str, nodes: list[RawNode]) -> None:
+        self.url = url
+        self.nodes = nodes
+
+    async def post(self, path: str, body: Any, *headers: str) -> Message:
+        lines = (f"Host: h\r\nContent-Type: application/json\r\n{''.join(headers)}").encode()
+        data = json.dumps(body).encode()
+        head = b"POST %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (
+            path.encode(),
+            lines,
+            len(data),
+        )
+        return await ask(self.url, head + data)
+
+    def posted(self) -> list[bytes]:
+        """What the nodes were asked, beside who they are."""
+        requests = [one for node in self.nodes for one in node.requests]
+        return [one.body for one in requests if one.start.startswith(b"POST")]
+
+    def sent(self) -> Any:
+        return json.loads(self.posted()[-1])
+
+
+@asynccontextmanager
+async def staged(
+    store: FileStore | None, *, engine: str = "llama-server", count: int = 1, **deployment: Any
+) -> AsyncIterator[Stage]:
+    async with raw_node(OK) as node:
+        config = {
+            "server": {"access_log": False},
+            "default_deployment": "d",
+            "nodes": {"n": {"url": node.url, "engine": engine, "models": ["m"]}},
+            "deployments": {"d": {"nodes": ["n"], "auth": "none", **deployment}},
+        }
+        async with proxy_here(config, files=store) as proxy:
+            yield Stage(proxy.url, [node])
+
+
+def gemini(uri: str, mime: str = "") -> dict[str, Any]:
+    data = {"fileUri": uri} | ({"mimeType": mime} if mime else {})
+    return {"contents": [{"parts": [{"text": "What is it?"}, {"fileData": data}]}]}
+
+
+async def test_an_image_of_a_gemini_request_reaches_a_chat_node(store: FileStore) -> None:
+    file = await put(store, PNG, "image/png")
+    async with staged(store) as stage:
+        uri = f"https://elsewhere.example/v1beta/files/{file.id}"
+        reply = await stage.post("/v1beta/models/m:generateContent", gemini(uri))
+        assert reply.status == 200, reply.body
+        [text, image] = stage.sent()["messages"][0]["content"]
+    assert text["text"] == "What is it?"
+    url = image["image_url"]["url"]
+    assert url == "data:image/png;base64," + base64.b64encode(PNG).decode()
+
+
+async def test_only_the_named_bytes_of_a_relayed_chat_change(store: FileStore) -> None:
+    file = await put(store, PNG, "image/png")
+    ident = name_file(Dialect.OPENAI, file.id)
+    async with staged(store) as stage:
+        body = b'{"model" : "m","messages":[{"role":"user","content":[%b]}], "x":1.0}'
+        part = b'{"type":"file", "file":{"file_id":"%b"}}' % ident.encode()
+        asked = body % part
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+        reply = await ask(stage.url, head % len(asked) + asked)
+        assert reply.status == 200
+        url = b"data:image/png;base64," + base64.b64encode(PNG)
+        wanted = b'{"type":"image_url","image_url":{"url":"%b"}}' % url
+        assert stage.posted()[-1] == body % wanted
+
+
+async def test_text_becomes_a_part_of_the_prompt(store: FileStore) -> None:
+    file = await put(store, "Grüße\n".encode(), "text/plain")
+    source = {"type": "file", "file_id": name_file(Dialect.ANTHROPIC, file.id)}
+    body = {
+        "model": "m", "max_tokens": 5,
+        "messages": [{"role": "user", "content": [{"type": "document", "source": source}]}],
+    }  # fmt: skip
+    async with staged(store, engine="vllm") as stage:
+        reply = await stage.post("/v1/messages", body, "anthropic-version: 2023-06-01\r\n")
+        assert reply.status == 200, reply.body
+        assert "Grüße" in json.dumps(stage.sent(), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        (
+            "/v1beta/models/m:generateContent", gemini("files/abcdef"), 403,
+            "You do not have permission to access the File abcdef or it may not exist.",
+        ),
+        (
+            "/v1/messages",
+            {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [
+                {"type": "image", "source": {"type": "file", "file_id": "file_" + "0" * 24}}]}]},
+            404, f"File not found: file_{'0' * 24}",
+        ),
+        (
+            "/v1/responses",
+            {"model": "m", "input": [{"role": "user", "content": [
+                {"type": "input_image", "file_id": "file-" + "0" * 24}]}]},
+            404, f"No such File object: file-{'0' * 24}",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_file_that_is_not_there_is_the_vendor_s_error(
+    store: FileStore, path: str, body: Any, status: int, words: str
+) -> None:
+    async with staged(store) as stage:
+        reply = await stage.post(path, body, "anthropic-version: 2023-06-01\r\n")
+        assert reply.status == status
+        assert words in reply.body.decode()
+        assert stage.posted() == []
+
+
+async def test_another_key_s_file_is_not_there(store: FileStore) -> None:
+    file = await put(store, PNG, "image/png", owner="bob")
+    async with staged(store) as stage:
+        reply = await stage.post("/v1beta/models/m:generateContent", gemini(f"files/{file.id}"))
+    assert reply.status == 403
+
+
+@pytest.mark.parametrize("documents", ["text", "as-they-are"])
+async def test_a_pdf_is_text_where_the_deployment_says_so(store: FileStore, documents: str) -> None:
+    file = await put(store, make_pdf("Hello pages"), "application/pdf")
+    part = {"type": "input_file", "file_id": name_file(Dialect.OPENAI, file.id)}
+    body = {"model": "m", "input": [{"role": "user", "content": [part]}]}
+    async with staged(store, documents=documents) as stage:
+        reply = await stage.post("/v1/responses", body)
+        if documents == "text":
+            assert reply.status == 200, reply.body
+            assert "Hello pages" in json.dumps(stage.sent())
+        else:
+            assert reply.status == 400
+            assert "input[0].content[0].file" in json.loads(reply.body)["error"]["param"]
+            assert stage.posted() == []
+
+
+async def test_a_pdf_of_a_relayed_chat_is_refused_by_place(store: FileStore) -> None:
+    file = await put(store, make_pdf("x"), "application/pdf")
+    part = {"type": "file", "file": {"file_id": name_file(Dialect.OPENAI, file.id)}}
+    body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
+    async with staged(store) as stage:
+        reply = await stage.post("/v1/chat/completions", body)
+        assert reply.status == 400
+        assert json.loads(reply.body)["error"]["param"] == "messages[0].content[0].file.file_id"
+        assert "documents: text" in reply.body.decode()
+    async with staged(store, engine="openai") as stage:
+        assert (await stage.post("/v1/chat/completions", body)).status == 200
+        assert "base64," in stage.sent()["messages"][0]["content"][0]["file"]["file_data"]

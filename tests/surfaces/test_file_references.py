@@ -1,0 +1,122 @@
+"""Which files a request names, and where: by hand, and as a whole for each surface."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.surfaces.file_references import FilePlace, FileReference, find_references
+from casedesk_proxy.terms import Action, Call, Dialect
+
+SURFACES = {
+    Action.GENERATE: Dialect.GEMINI,
+    Action.COUNT_TOKENS: Dialect.GEMINI,
+    Action.MESSAGES: Dialect.ANTHROPIC,
+    Action.CHAT: Dialect.OPENAI,
+    Action.RESPOND: Dialect.RESPONSES,
+    Action.OLLAMA_CHAT: Dialect.OLLAMA,
+}
+
+
+def find(action: Action, body: Any, *, spaced: bool = False) -> list[FileReference]:
+    raw = json.dumps(body, indent=2 if spaced else None).encode()
+    return list(find_references(Call(SURFACES[action], action, None), raw))
+
+
+def span_of(action: Action, body: Any, *, spaced: bool = False) -> Any:
+    raw = json.dumps(body, indent=2 if spaced else None).encode()
+    [one] = find(action, body, spaced=spaced)
+    return raw[slice(*one.span)]
+
+
+FILE = {"fileUri": "https://h/v1beta/files/abc", "mimeType": "image/png"}
+SOURCE = {"type": "file", "file_id": "file_abc"}
+
+
+def said(*blocks: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(blocks)}]}
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_gemini(spaced: bool) -> None:
+    body = {"contents": [{"parts": [{"text": "x"}, {"fileData": FILE, "videoMetadata": {}}]}]}
+    [found] = find(Action.GENERATE, body, spaced=spaced)
+    assert (found.place, found.path) == (FilePlace.PART, "contents[0].parts[1].fileData")
+    assert (found.named, found.mime_type) == (FILE["fileUri"], "image/png")
+    span = span_of(Action.GENERATE, body, spaced=spaced)
+    assert json.loads(b"{" + span + b"}") == {"fileData": FILE}
+
+
+def test_gemini_in_other_words() -> None:
+    file = {"file_uri": "files/abc", "mime_type": "image/png"}
+    single = {"contents": {"parts": {"file_data": file}}}
+    [found] = find(Action.COUNT_TOKENS, {"generateContentRequest": single})
+    assert found.path == "generateContentRequest.contents[0].parts[0].fileData"
+    assert (found.named, found.mime_type) == ("files/abc", "image/png")
+    answer = {"functionResponse": {"name": "f", "response": {}, "parts": [{"fileData": FILE}]}}
+    [found] = find(Action.GENERATE, {"contents": [{"parts": [answer]}]})
+    assert found.place is FilePlace.RESULT_PART
+    assert found.path == "contents[0].parts[0].functionResponse.parts[0].fileData"
+
+
+def test_what_a_function_was_given_names_no_file() -> None:
+    for field in ("args", "response"):
+        call = {"functionCall": {"name": "f", field: {"fileData": FILE, "parts": [FILE]}}}
+        assert (
+            find(Action.GENERATE, {"contents": [{"parts": [call, {"text": '"fileData"'}]}]}) == []
+        )
+
+
+def test_anthropic() -> None:
+    image, document = {"type": "image", "source": SOURCE}, {"type": "document", "source": SOURCE}
+    [found] = find(Action.MESSAGES, said({"type": "text", "text": "x"}, image))
+    assert (found.place, found.named) == (FilePlace.IMAGE_SOURCE, "file_abc")
+    assert found.path == "messages.0.content.1.source.file_id"
+    assert json.loads(span_of(Action.MESSAGES, said(image))) == SOURCE
+    [found] = find(Action.MESSAGES, said({"type": "tool_result", "content": [document]}))
+    assert found.place is FilePlace.DOCUMENT_SOURCE
+    assert found.path == "messages.0.content.0.content.0.source.file_id"
+
+
+def test_anthropic_s_other_sources_name_no_file() -> None:
+    inline = {"type": "image", "source": {"type": "base64", "data": "x" * 20_000, "file_id": "f"}}
+    upload = {"type": "container_upload", "file_id": "file_abc"}
+    assert find(Action.MESSAGES, said(inline, upload, {"type": "image"}, "text")) == []
+    assert find(Action.MESSAGES, said({"type": "image", "source": "file_id"})) == []
+
+
+def test_chat() -> None:
+    part = {"type": "file", "file": {"file_id": "file-abc"}}
+    [found] = find(Action.CHAT, said({"type": "text", "text": "x"}, part))
+    assert (found.place, found.named) == (FilePlace.CHAT_PART, "file-abc")
+    assert found.path == "messages[0].content[1].file.file_id"
+    assert json.loads(span_of(Action.CHAT, said(part), spaced=True)) == part
+    assert find(Action.CHAT, said({"type": "file", "file": {"file_data": "file_id"}})) == []
+
+
+def test_responses() -> None:
+    image = {"type": "input_image", "file_id": "file-abc", "detail": "low"}
+    file = {"type": "input_file", "file_id": "file-abc"}
+    body = {"input": [{"role": "user", "content": [image]}]}
+    [found] = find(Action.RESPOND, body)
+    assert (found.place, found.path) == (FilePlace.INPUT_IMAGE, "input[0].content[0].file_id")
+    assert span_of(Action.RESPOND, body) == b'"file_id": "file-abc"'
+    output = {"input": [{"type": "function_call_output", "output": [file]}]}
+    [found] = find(Action.RESPOND, output)
+    assert (found.place, found.path) == (FilePlace.INPUT_FILE, "input[0].output[0].file_id")
+    assert json.loads(span_of(Action.RESPOND, output)) == file
+    for part in ({"type": "input_text", "file_id": "f"}, {"type": "input_file", "file_id": None}):
+        assert find(Action.RESPOND, {"input": [{"content": [part]}]}) == []
+
+
+@pytest.mark.parametrize(
+    "raw", [b'"file_id"', b'["file_id"]', b'{"file_id":', b'{"messages": 1, "file_id": 2}']
+)
+def test_what_is_no_request_names_none(raw: bytes) -> None:
+    assert find_references(Call(Dialect.OPENAI, Action.CHAT, None), raw) == ()
+
+
+def test_other_calls_name_none() -> None:
+    assert find(Action.OLLAMA_CHAT, said({"type": "file", "file": {"file_id": "file-abc"}})) == []
