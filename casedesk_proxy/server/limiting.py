@@ -99,7 +99,7 @@ class Limiter:
             self._warn(warned, now)
             request.notes += warning_headers(warned)
         one = Metered(request, request_id, call, meter, now.wall)
-        for _, scope, use in meter.parts:
+        for _, scope, use, _ in meter.parts:
             use.add_request(now.steady)
             scope.running.add(one)
         return one
@@ -107,7 +107,7 @@ class Limiter:
     def end(self, one: Metered, outcome: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
         now, tokens = self.now(), count_tokens(outcome.surface, outcome.usage)
-        for _, scope, _ in one.meter.parts:
+        for _, scope, _, _ in one.meter.parts:
             scope.running.discard(one)
         spent = Spent(
             one.request_id, outcome.key, outcome.deployment, tokens, one.started, now.wall,
@@ -149,8 +149,8 @@ class Limiter:
     def _judge(self, meter: Meter, now: Moment, *, waited: bool = False) -> list[_Counted]:
         """What is used in each scope. Raises LimitReached."""
         found: list[_Counted] = []
-        for rules, scope, use in meter.parts:
-            running = scope.produced(now.steady) if scope.running else 0
+        for rules, scope, use, are_tokens in meter.parts:
+            running = scope.produced(now.steady) if are_tokens and scope.running else 0
             used, calm = count_used(rules, use, running, now)
             if not calm:
                 reached = find_reached(list_standings(rules, use, used, now))

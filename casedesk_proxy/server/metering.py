@@ -13,15 +13,16 @@ from casedesk_proxy.terms import Limit, UseRules
 
 __all__ = ["Meter", "Metered", "Scope"]
 
-#: Of more running requests than these the sum is good for so many seconds.
-_MAX_SUMMED_REQUESTS = 32
-_SUM_FRESH_S = 0.05
+#: Of more running requests than these the sum is good for so many seconds: in which an engine makes
+#: one or two tokens for each.
+_MAX_SUMMED_REQUESTS = 4
+_SUM_FRESH_S = 0.02
 
 
 class Meter:
     """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
-    with what is counted there, ``caps`` those on parallel requests; ``recheck`` raises LimitReached
-    where a request that has waited may not go on."""
+    with what is counted there, and whether that is tokens; ``caps`` those on parallel requests;
+    ``recheck`` raises LimitReached where a request that has waited may not go on."""
 
     __slots__ = ("caps", "limits", "parts", "recheck", "uses")
 
@@ -32,7 +33,7 @@ class Meter:
         recheck: Callable[[Meter], None],
     ) -> None:
         self.limits = limits
-        self.parts = parts
+        self.parts = [(rules, scope, use, _are_tokens(rules)) for rules, scope, use in parts]
         self.uses = [use for _, _, use in parts]
         self.caps = tuple(one for one in limits if one.parallel is not None)
         self.recheck = partial(recheck, self)
@@ -81,3 +82,7 @@ class Scope:
             self._produced = sum([one.produced for one in self.running])
             self._summed_at = steady
         return self._produced
+
+
+def _are_tokens(rules: UseRules) -> bool:
+    return any(limit is not Limit.REQUESTS_PER_MINUTE for limit, _, _ in rules.bounds)
