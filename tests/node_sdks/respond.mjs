@@ -1,11 +1,12 @@
-// OpenAI's Responses by one of the clients that speak it: node respond.mjs CLIENT BASE_URL MODEL…
-// Prints one line of JSON: for each model what it made of the answers, {"error": …} where it failed.
-const [client, baseURL, ...models] = process.argv.slice(2);
+// OpenAI's Responses by one of the clients that speak it; words: CLIENT BASE_URL MODEL…
+// Told: for each model what it made of the answers, {"error": …} where it failed.
+import { answer } from './answer.mjs';
+
 const question = 'Which city?';
 const whether = (model) => !model.startsWith('tiny'); // The tiny model neither calls nor keeps to a schema.
 
 const asks = {
-  async openai(model) {
+  async openai(baseURL, model) {
     const { default: OpenAI } = await import('openai');
     const { zodTextFormat } = await import('openai/helpers/zod');
     const { z } = await import('zod');
@@ -18,7 +19,7 @@ const asks = {
     const parsed = await responses.parse({ model, input: question, text: { format } });
     return { ...told, parsed: parsed.output_parsed };
   },
-  async agents(model) {
+  async agents(baseURL, model) {
     const { Agent, OpenAIProvider, Runner, setTracingDisabled, tool } = await import('@openai/agents');
     const { z } = await import('zod');
     setTracingDisabled(true);
@@ -36,7 +37,7 @@ const asks = {
     await stream.completed;
     return { whole: whole.finalOutput, streamed, ...(whether(model) && { called: seen }) };
   },
-  async vercel(model) {
+  async vercel(baseURL, model) {
     const { createOpenAI } = await import('@ai-sdk/openai');
     const { generateText, stepCountIs, streamText, tool } = await import('ai');
     const { z } = await import('zod');
@@ -59,12 +60,14 @@ const asks = {
   },
 };
 
-const told = {};
-for (const model of models) {
-  try {
-    told[model] = await asks[client](model);
-  } catch (error) {
-    told[model] = { error: `${error.constructor.name}: ${error.message}` };
+answer(async (client, baseURL, ...models) => {
+  const told = {};
+  for (const model of models) {
+    try {
+      told[model] = await asks[client](baseURL, model);
+    } catch (error) {
+      told[model] = { error: `${error.constructor.name}: ${error.message}` };
+    }
   }
-}
-console.log(JSON.stringify(told));
+  return told;
+});

@@ -3,12 +3,10 @@ and a chat node, for which they are translated, and on nodes that answer as vLLM
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -19,10 +17,9 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, asked_of, frames, play_chat
-from tests.node_sdks.test_streams import NODE
+from tests.node_sdks.scripts import Script, script
 from tests.nodes.llama_server import LlamaNode
 
-SCRIPT = Path(__file__).parent / "respond.mjs"
 HELLO = "Hello, this is a tiny test model. It says café 😀 and stops here."
 SCRIPTED = ("chat", "vllm", "ollama")
 CONFIG = """
@@ -67,17 +64,11 @@ async def desk(llama: LlamaNode) -> AsyncIterator[Desk]:
             await gateway.stop()
 
 
-async def respond(client: str, base: str, *models: str) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        NODE, SCRIPT, client, base, *models, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return dict(json.loads(out))
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Script]:
+    """Asked for a client, a base URL and models."""
+    with script("respond.mjs") as running:
+        yield running
 
 
 def relayed(desk: Desk) -> None:
@@ -88,9 +79,9 @@ def relayed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("client", ["openai", "agents", "vercel"])
-async def test_node_clients(client: str, llama_node: LlamaNode) -> None:
+async def test_node_clients(client: str, llama_node: LlamaNode, clients: Script) -> None:
     async with desk(llama_node) as here:
-        told = await respond(client, here.base, "tiny", *SCRIPTED)
+        told = await clients.ask(client, here.base, "tiny", *SCRIPTED)
         assert told["tiny"] == {"whole": HELLO, "streamed": HELLO}
         more: dict[str, Any] = {"called": ["Rome", "Rome"]}
         if client == "openai":
@@ -101,7 +92,7 @@ async def test_node_clients(client: str, llama_node: LlamaNode) -> None:
 
 
 @pytest.mark.parametrize("client", ["openai", "agents", "vercel"])
-async def test_node_clients_notice_a_break(client: str) -> None:
+async def test_node_clients_notice_a_break(client: str, clients: Script) -> None:
     """Its node dies in the midst of each answer, relayed or translated."""
 
     async def play(connection: NodeConnection) -> None:
@@ -120,7 +111,7 @@ async def test_node_clients_notice_a_break(client: str) -> None:
         gateway = Gateway(load_config(text, "desk.yaml").config, {})
         await gateway.start()
         try:
-            told = await respond(client, f"{gateway.urls[0]}/v1", "chat", "vllm")
+            told = await clients.ask(client, f"{gateway.urls[0]}/v1", "chat", "vllm")
         finally:
             await gateway.stop()
     assert all("error" in told[model] for model in ("chat", "vllm")), told

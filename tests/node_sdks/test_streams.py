@@ -1,26 +1,23 @@
 """The vendors' Node SDKs survive the signs of life, and notice every stream that breaks.
 
-The Makefile installs Node and the SDKs; ``ask.mjs`` asks one question.
+The Makefile installs Node and the SDKs; ``ask.mjs`` asks its questions.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection, Play
+from tests.node_sdks.scripts import Script, script
 from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, pooled
 from tests.server.test_sdk_failures import END, LATE, LIMITS, TONGUES, Tongue
 
-HERE = Path(__file__).parent
-NODE = Path(sys.executable).parent / "node"
 OFTEN = ", heartbeat: 30ms, heartbeat_verbatim: true"
 #: Long enough for several signs of life.
 SILENCE = 0.15
@@ -37,18 +34,11 @@ ROUTES = {
 CHATS = ("google-genai", "generative-ai")
 
 
-async def ask(sdk: str, url: str) -> dict[str, Any]:
-    """What the SDK made of the answer."""
-    process = await asyncio.create_subprocess_exec(
-        NODE, HERE / "ask.mjs", sdk, url, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return json.loads(out)
+@pytest.fixture(scope="module")
+def sdks() -> Iterator[Script]:
+    """Asked for an SDK and a URL."""
+    with script("ask.mjs") as running:
+        yield running
 
 
 def slow(tongue: Tongue) -> Play:
@@ -67,13 +57,13 @@ def slow(tongue: Tongue) -> Play:
 
 
 @pytest.mark.parametrize("route", list(ROUTES))
-async def test_the_whole_answer_is_read_through_signs_of_life(route: str) -> None:
+async def test_the_whole_answer_is_read_through_signs_of_life(route: str, sdks: Script) -> None:
     """In the queue, before the node's head, within and between its events."""
     sdk, speaks = ROUTES[route]
     member = Member("a", slow(TONGUES[speaks]), ", max_streams: 1", speaks=speaks)
     async with pooled(member, deployment=OFTEN) as stage:
         url = stage.gateway.urls[0]
-        answers = await asyncio.gather(ask(sdk, url), ask(sdk, url), ask(sdk, url))
+        answers = await asyncio.gather(*(sdks.ask(sdk, url) for _ in range(3)))
         whole: dict[str, Any] = {"text": "half whole"}
         if sdk in CHATS:
             whole["remembers"] = True
@@ -87,12 +77,14 @@ async def test_the_whole_answer_is_read_through_signs_of_life(route: str) -> Non
 @pytest.mark.parametrize("heartbeat", ["", OFTEN])
 @pytest.mark.parametrize("failure", list(LATE))
 @pytest.mark.parametrize("route", list(ROUTES))
-async def test_a_stream_that_breaks_is_noticed(route: str, failure: str, heartbeat: str) -> None:
+async def test_a_stream_that_breaks_is_noticed(
+    route: str, failure: str, heartbeat: str, sdks: Script
+) -> None:
     sdk, speaks = ROUTES[route]
     make, terminal = LATE[failure]
     member = Member("a", make(TONGUES[speaks]), speaks=speaks)
     async with pooled(member, deployment=LIMITS + heartbeat) as stage:
-        told = await ask(sdk, stage.gateway.urls[0])
+        told = await sdks.ask(sdk, stage.gateway.urls[0])
         assert "error" in told, told
         ends = {terminal}
         if sdk == "anthropic" and speaks == "anthropic":
