@@ -5,12 +5,13 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
+.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
 	@echo "make test    install what the tests need, run them all"
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
+	@echo "make test-properties   those that hypothesis makes up, with many examples"
 	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
 	@echo "make test-tricks those of them that a trick could break, in a minute, as a part of make check"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
@@ -61,6 +62,10 @@ PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) \
 
 test-fast: $(VENV)/.test
 	$(PYTEST) -n $(shell nproc) --hypothesis-profile fast $(PURE_TESTS) $(PYTEST_FLAGS)
+
+# Properties alone, with twenty times the examples that `make test` gives them.
+test-properties: $(VENV)/.test
+	$(PYTEST) -n $(shell nproc) -m hypothesis --hypothesis-profile thorough --timeout 1200 $(PYTEST_FLAGS)
 
 # Bytes, log lines and metrics are the same without them, see docs/fastpath.md.
 test-plain: $(VENV)/.test

@@ -25,7 +25,9 @@ from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 
 #: How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
+#: For `make test-properties`, now and then.
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 #: For `make test-fast`: few examples, none remembered.
 hypothesis.settings.register_profile("fast", deadline=None, max_examples=20, database=None)
 hypothesis.settings.load_profile("suite")

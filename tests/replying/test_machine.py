@@ -19,6 +19,7 @@ from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Framing
 from casedesk_proxy.wire.chunked import LAST_CHUNK, MAX_CHUNKS, ChunkReader, frame_chunk
+from tests.fixtures.effort import examples
 from tests.replying.played import Played, head_of
 
 EVENTS = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 3
@@ -425,5 +426,5 @@ class Interleaving(RuleBasedStateMachine):
             assert body.endswith(b"\n\n")
 
 
-Interleaving.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+Interleaving.TestCase.settings = settings(examples(100), stateful_step_count=20)
 TestInterleaving = Interleaving.TestCase

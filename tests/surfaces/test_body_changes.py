@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
+from tests.fixtures.effort import examples
 
 T: FieldPath = (("t",),)
 U: FieldPath = (("u",),)
@@ -197,7 +198,7 @@ def naive(value: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
     return value
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.dictionaries(NAMES, VALUES, max_size=5), CHANGES, st.data())
 def test_any_body_and_any_changes(
     value: dict[str, Any], changes: list[Any], data: st.DataObject
