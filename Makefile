@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints
+.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints compatibility
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -23,6 +23,7 @@ help:
 	@echo "make uninstall  takes them away again, but for the config"
 	@echo "make dist    sdist, wheel and SBOM in dist/"
 	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
+	@echo "make compatibility  write docs/compatibility.md anew"
 	@echo "make renew-constraints  pin the newest of what the tests install"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
@@ -55,7 +56,7 @@ test: $(VENV)/.test
 
 # The packages that do no I/O, with few examples of each property.
 PURE := terms errors jsonio wire config engines surfaces auth catalog dialects usage pools limits \
-        snapshot planning replying
+        openapi snapshot planning replying
 PURE_TRICKS := admission_cache head_cache memory switches text_template
 PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) \
               $(PURE_TRICKS:%=tests/fastpath/test_%.py) tests/test_layering.py
@@ -126,6 +127,11 @@ install:
 
 uninstall:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/install --remove
+
+# From the tables that the code reads.
+compatibility: $(VENV)/.run
+	$(BIN)/python -c 'from casedesk_proxy.openapi.reference import *; print(end=write_reference())' \
+	    >docs/compatibility.md
 
 # The newest of everything that the tests install, pinned anew.
 renew-constraints:

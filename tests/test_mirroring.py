@@ -57,7 +57,7 @@ ELSEWHERE: dict[str, str] = {
         " dialects/gemini/request dialects/gemini/tools dialects/pairs/gemini_openai/fields"
         " dialects/pairs/gemini_openai/messages dialects/pairs/gemini_openai/request"
     ),
-    "dialects/pairs/test_lenient_requests.py": "dialects/gemini/fields dialects/gemini/protojson",
+    "dialects/pairs/test_lenient_requests.py": "dialects/gemini/protojson",
     "dialects/pairs/test_responses_openai_request.py": (
         "dialects/pairs/responses_openai/messages dialects/pairs/responses_openai/request"
     ),
@@ -98,7 +98,7 @@ ELSEWHERE: dict[str, str] = {
 }
 
 #: Goes down with the list.
-MOST_ELSEWHERE = 107
+MOST_ELSEWHERE = 106
 
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")

@@ -19,7 +19,9 @@ from casedesk_proxy.terms import Action, Dialect
 
 __all__ = [
     "ACTIONS",
+    "APIS",
     "FETCHED",
+    "GEMINI_APIS",
     "POSTED",
     "base_url",
     "has_action",
@@ -105,26 +107,29 @@ _MAX_SEGMENTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API that exists and is not served here. ``owner`` None: two vendors call theirs so."""
+    """An API that exists and is not served here. ``owner`` None: two vendors call theirs so.
+    ``paths``: how its paths begin, as an expression; ``pattern`` is made of it."""
 
-    pattern: re.Pattern[str]
+    paths: str
     owner: Dialect | None
     name: str
     remedy: str
     code: str
+    pattern: re.Pattern[str]
 
 
 def _api(
     words: str, owner: Dialect | None, name: str, remedy: str = "", code: str = "not_found"
 ) -> Api:
-    return Api(re.compile(f"(?:{words})(?:[/:]|$)", re.IGNORECASE), owner, name, remedy, code)
+    pattern = re.compile(f"(?:{words})(?:[/:]|$)", re.IGNORECASE)
+    return Api(words, owner, name, remedy, code, pattern)
 
 
 _O, _A, _G = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
 _INLINE = "send the bytes inline, as inlineData, a base64 source or a data URL"
 _ALONE = "send each request by itself"
 #: In order; the first that fits.
-_APIS = (
+APIS = (
     _api(
         "responses/compact", Dialect.RESPONSES, "OpenAI's compaction of a conversation",
         "send the whole conversation as input",
@@ -171,7 +176,7 @@ _APIS = (
     _api("generate|generate_stream", _O, "TGI's own API"),
 )  # fmt: skip
 #: The same by the word behind a Gemini path's last colon.
-_GEMINI_APIS = {
+GEMINI_APIS = {
     "predict": "Google's prediction API (Imagen)",
     "predictLongRunning": "Google's prediction API (Veo)",
     "fetchPredictOperation": "Google's prediction API (Veo)",
@@ -204,12 +209,12 @@ def unserved(rest: str) -> Api | None:
     if owner_of(rest) is not None:
         return None
     bare = _PROJECT.sub("", rest, count=1)
-    return next((api for api in _APIS if api.pattern.match(bare)), None)
+    return next((api for api in APIS if api.pattern.match(bare)), None)
 
 
 def unserved_action(action: str) -> str | None:
     """The API to which what is asked of a Gemini model belongs."""
-    return _GEMINI_APIS.get(action)
+    return GEMINI_APIS.get(action)
 
 
 def base_url(surface: Dialect, deployment: str | None) -> str:

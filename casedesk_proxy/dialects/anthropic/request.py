@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.dialects.anthropic.blocks import Block, Message
+from casedesk_proxy.dialects.anthropic.fields import KEPT_AT_ANTHROPIC
 from casedesk_proxy.dialects.anthropic.messages import MessageReader
 from casedesk_proxy.dialects.anthropic.tools import ToolSet, read_tools
 from casedesk_proxy.dialects.core.findings import Findings
@@ -22,8 +23,6 @@ __all__ = ["MessagesRequest", "OutputFormat", "ThinkingMode", "read_request"]
 #: Beyond these a number is a slip; engines overflow or refuse it in words that name no field.
 _MAX_INTEGER_SIZE = 2**31 - 1
 _MAX_TEMPERATURE_SIZE = 2
-#: Fields that say what is to be answered, or of what: without them the reply is another one.
-_KEPT_AT_ANTHROPIC = ("thread", "compaction")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -78,7 +77,7 @@ def read_request(
     count is of the messages as they are sent, whatever else is asked for.
     """
     body = {name: value for name, value in body.items() if value is not None}
-    kept = () if counts else tuple(name for name in _KEPT_AT_ANTHROPIC if name in body)
+    kept = () if counts else tuple(name for name in KEPT_AT_ANTHROPIC if name in body)
     reader = MessageReader(findings)
     system = reader.read_system(body.get("system"))
     given = body.get("messages")

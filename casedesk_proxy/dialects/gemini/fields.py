@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from casedesk_proxy.dialects.core.known_fields import Fate
+
 __all__ = ["MESSAGES", "Field", "FieldKind"]
 
 
@@ -26,11 +28,13 @@ class FieldKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``kind`` may name another message, or list an enum's values by number."""
+    """``kind`` may name another message, or list an enum's values by number. ``fate`` is for
+    documents: that of a field which is read, and then not given to the node."""
 
     kind: FieldKind | str | tuple[str, ...]
     many: bool = False
     why: str = ""
+    fate: Fate = Fate.MAPPED
 
 
 TEXT = Field(FieldKind.TEXT)
@@ -63,6 +67,10 @@ def _refused(why: str, *names: str) -> dict[str, Field]:
     return {name: Field(FieldKind.REFUSED, why=why) for name in names}
 
 
+def _read_and(fate: Fate, kind: FieldKind | tuple[str, ...], why: str = "") -> Field:
+    return Field(kind, why=why, fate=fate)
+
+
 def _ignored(*names: str) -> dict[str, Field]:
     return dict.fromkeys(names, IGNORED)
 
@@ -70,6 +78,10 @@ def _ignored(*names: str) -> dict[str, Field]:
 _GOOGLE_TOOL = "this tool runs at Google; a local node has nothing like it"
 _GOOGLE_STORE = "this lives in Google's store; a local node cannot read it"
 _CODE = "parts of Google's code execution mean nothing to a local node"
+_NO_TASK = "a model that wants a prefix for its task gets it from the application"
+_PIECES = "calls and results in pieces cannot be passed on"
+#: Refused where it stands alone in its part.
+_BESIDE = "means nothing beside text or media, and is refused alone"
 
 MESSAGES: dict[str, dict[str, Field]] = {
     "GenerateContentRequest": {
@@ -78,7 +90,7 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "tools": Field("Tool", many=True),
         "toolConfig": Field("ToolConfig"),
         "generationConfig": Field("GenerationConfig"),
-        "store": FLAG,
+        "store": _read_and(Fate.LEFT_OUT, FieldKind.FLAG, "local nodes keep nothing"),
         # The path names the model. A local node has no safety filter to set, and every SDK
         # example sets one. Labels and tier are for billing.
         **_ignored("model", "safetySettings", "labels", "serviceTier"),
@@ -87,14 +99,16 @@ MESSAGES: dict[str, dict[str, Field]] = {
     "Content": {"role": TEXT, "parts": Field("Part", many=True)},
     "Part": {
         "text": TEXT,
-        "thought": FLAG,
+        "thought": Field(FieldKind.FLAG, why="an earlier thought is left out with a warning"),
         "inlineData": Field("Blob"),
         "functionCall": Field("FunctionCall"),
         "functionResponse": Field("FunctionResponse"),
-        "videoMetadata": OBJECT,
+        "videoMetadata": _read_and(
+            Fate.REFUSED, FieldKind.OBJECT, "the node would see the whole video at its own rate"
+        ),
         "mediaResolution": ANY,
-        "audioTranscription": ANY,
-        "mediaProcessing": ANY,
+        "audioTranscription": _read_and(Fate.IGNORED, FieldKind.ANY, _BESIDE),
+        "mediaProcessing": _read_and(Fate.IGNORED, FieldKind.ANY, _BESIDE),
         **_ignored(
             "thoughtSignature",
             "partMetadata",
@@ -113,13 +127,13 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "name": TEXT,
         "args": OBJECT,
         "partialArgs": IGNORED,
-        "willContinue": FLAG,
+        "willContinue": _read_and(Fate.REFUSED, FieldKind.FLAG, _PIECES),
     },
     "FunctionResponse": {
         "id": TEXT,
         "name": TEXT,
         "response": OBJECT,
-        "willContinue": FLAG,
+        "willContinue": _read_and(Fate.REFUSED, FieldKind.FLAG, _PIECES),
         "scheduling": IGNORED,
         **_refused("nodes take text only as the result of a function", "parts"),
     },
@@ -177,7 +191,7 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "responseModalities": Field(MODALITIES, many=True),
         "thinkingConfig": Field("ThinkingConfig"),
         "mediaResolution": Field(RESOLUTIONS),
-        "imageConfig": OBJECT,
+        "imageConfig": _read_and(Fate.REFUSED, FieldKind.OBJECT, "the node makes no images"),
         "enableEnhancedCivicAnswers": IGNORED,
         **_refused("the node does not speak", "speechConfig"),
         **_refused("the node does not transcribe", "audioTranscriptionConfig"),
@@ -191,8 +205,8 @@ MESSAGES: dict[str, dict[str, Field]] = {
     "EmbedContentRequest": {
         "model": TEXT,
         "content": Field("Content"),
-        "title": TEXT,
-        "taskType": Field(TASKS),
+        "title": _read_and(Fate.IGNORED, FieldKind.TEXT, _NO_TASK),
+        "taskType": _read_and(Fate.IGNORED, TASKS, _NO_TASK),
         "outputDimensionality": INTEGER,
     },
     "BatchEmbedContentsRequest": {

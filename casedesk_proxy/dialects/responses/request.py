@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.responses.fields import EXTRAS, KEPT_AT_OPENAI, MESSAGES
 from casedesk_proxy.dialects.responses.input_items import InputItem, read_input
 from casedesk_proxy.dialects.responses.tools import DeclaredTools, read_tools
 
@@ -21,31 +22,10 @@ __all__ = ["ResponsesRequest", "TextFormat", "read_request"]
 _MAX_INTEGER_SIZE = 2**31 - 1
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FORMATS = ("text", "json_object", "json_schema")
+#: Others are left out with a warning.
+_KNOWN = MESSAGES["ResponsesRequest"].keys()
 _LOGPROBS = "message.output_text.logprobs"
-#: What lives at OpenAI: without it the reply would be another one.
-_KEPT_AT_OPENAI = {
-    "previous_response_id": "the node keeps no responses; send the whole conversation as input",
-    "conversation": "the node keeps no conversations; send the whole conversation as input",
-    "prompt": "the node has no stored prompts; send its text as instructions or input",
-}
-#: They steer OpenAI's service, or say again what is so anyway.
-_OF_NO_MATTER = frozenset(
-    {
-        *("model", "stream", "stream_options", "metadata", "user", "client_metadata"),
-        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "service_tier"),
-        *("safety_identifier", "max_tool_calls", "store", "include"),
-    }
-)
-#: Fields of chat that OpenAI's Responses API does not have and that its SDKs can be made to send.
-_EXTRAS = ("seed", "presence_penalty", "frequency_penalty", "top_k")
 _INTEGERS = ("seed", "top_k")
-_READ = frozenset(
-    {
-        *("instructions", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning"),
-        *("max_output_tokens", "temperature", "top_p", "top_logprobs", "text", "truncation"),
-        *("background", *_EXTRAS, *_KEPT_AT_OPENAI),
-    }
-)
 #: What the objects of a reply say again, with what they say where the request was silent.
 _REPEATED: dict[str, Any] = {
     "instructions": None,
@@ -120,7 +100,7 @@ def read_request(
 
 
 def _look_at_names(given: Mapping[str, Any], findings: Findings) -> None:
-    for name, why in _KEPT_AT_OPENAI.items():
+    for name, why in KEPT_AT_OPENAI.items():
         if name in given:
             findings.refuse(name, why)
     if given.get("background", False) is not False:
@@ -130,7 +110,7 @@ def _look_at_names(given: Mapping[str, Any], findings: Findings) -> None:
     if given.get("store") is True:
         findings.drop("store")
     for name in given:
-        if name not in _READ and name not in _OF_NO_MATTER:
+        if name not in _KNOWN:
             findings.drop(name)
 
 
@@ -222,7 +202,7 @@ class _FieldReader:
 
     def extras(self) -> dict[str, float]:
         found: dict[str, float] = {}
-        for name in _EXTRAS:
+        for name in EXTRAS:
             value = self._body.get(name)
             if value is None:
                 continue

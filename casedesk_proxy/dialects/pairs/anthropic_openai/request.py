@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from casedesk_proxy.dialects.anthropic.fields import KEPT_AT_ANTHROPIC
 from casedesk_proxy.dialects.anthropic.request import MessagesRequest, read_request
 from casedesk_proxy.dialects.anthropic.writer import AnthropicWriter
 from casedesk_proxy.dialects.core.contract import Answered, Context, Question, Transposed
@@ -27,11 +28,6 @@ from casedesk_proxy.jsonio import JSONError, dumps, loads
 from casedesk_proxy.terms import Call, Dialect
 
 __all__ = ["count", "transpose"]
-
-_WHY_KEPT = {
-    "thread": "the node keeps no conversations; send all of it",
-    "compaction": "the node makes no compaction blocks",
-}
 
 
 def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
@@ -72,7 +68,7 @@ def _build_chat(
         # With one, what else seems wrong may be so for want of the turns that the thread has.
         findings.raise_faults()
     for name in request.kept:
-        findings.refuse(name, _WHY_KEPT[name])
+        findings.refuse(name, KEPT_AT_ANTHROPIC[name])
     conversation = ChatConversation(context, names, findings)
     chat: dict[str, Any] = {"model": context.model, "messages": conversation.build(request)}
     if "thread" not in request.kept:

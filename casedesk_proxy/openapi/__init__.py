@@ -1,0 +1,1 @@
+"""The HTTP APIs as OpenAPI documents and as a reference, made of the tables that the code reads."""

@@ -1,0 +1,58 @@
+"""The operations of the admin listener; a test holds them and its routes together."""
+
+from __future__ import annotations
+
+from casedesk_proxy.dialects.core.known_fields import Fate, KnownField, Messages
+from casedesk_proxy.openapi.operations import JSON, TEXT, Operation, Parameter
+
+__all__ = ["ADMIN_MESSAGES", "ADMIN_OPERATIONS"]
+
+_NAME = Parameter("name", "path", "The name of a key.", required=True)
+_STATE, _KEYS = "State", "Keys"
+
+ADMIN_OPERATIONS = (
+    Operation("GET", "/", "index", "List the pages", _STATE, sends=(TEXT,)),
+    Operation("GET", "/healthz", "healthz", "Whether the process lives", _STATE, sends=(TEXT,)),
+    Operation(
+        "GET", "/readyz", "readyz", "Whether a node can be used; 503 where none can", _STATE,
+        sends=(TEXT,),
+    ),
+    Operation("GET", "/status", "status", "Show nodes, streams, queues and keys", _STATE),
+    Operation("GET", "/metrics", "metrics", "Metrics for Prometheus", _STATE, sends=(TEXT,)),
+    Operation("GET", "/keys", "keys.list", "List the keys of the state file", _KEYS),
+    Operation(
+        "POST", "/keys", "keys.new", "Make a key, which only this reply shows", _KEYS,
+        body="NewKey", status=201,
+    ),
+    Operation("GET", "/keys/{name}", "keys.get", "Show a key", _KEYS, (_NAME,)),
+    Operation("DELETE", "/keys/{name}", "keys.revoke", "Revoke a key", _KEYS, (_NAME,)),
+    Operation(
+        "POST", "/keys/{name}/expire", "keys.expire", "Say how long a key is valid", _KEYS,
+        (_NAME,), "Expiry",
+    ),
+    Operation(
+        "POST", "/keys/{name}/rotate", "keys.rotate", "Make a key anew", _KEYS, (_NAME,),
+        "Rotation", (JSON,), status=201,
+    ),
+    Operation("GET", "/key-audit", "keys.audit", "List who changed keys, the latest first", _KEYS),
+)  # fmt: skip
+
+_WHEN = "30d, 2027-01-31, now, never or seconds since 1970"
+
+ADMIN_MESSAGES: Messages = {
+    "NewKey": {
+        "name": KnownField("string", required=True),
+        "deployments": KnownField("string[]"),
+        "note": KnownField("string"),
+        "admin": KnownField("boolean", why="may use this API"),
+        "limits": KnownField("object", why="as `limits` of a key in the configuration"),
+        "expires": KnownField("string|number", why=_WHEN),
+        "sha256": KnownField(
+            "string", Fate.REFUSED, "the key is made here; `casedesk-proxy key import` takes hashes"
+        ),
+    },
+    "Expiry": {"at": KnownField("string|number", why=_WHEN, required=True)},
+    "Rotation": {
+        "grace": KnownField("string|number", why="for how long the old key stays valid: 1h"),
+    },
+}

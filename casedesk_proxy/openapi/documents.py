@@ -1,0 +1,192 @@
+"""The OpenAPI 3.1 documents: one for each surface, and the admin listener's.
+
+``openapi-NAME.json`` holds every operation that such a base URL serves and every field that is
+mapped, ignored or refused there. Made anew from the tables each time; nothing is kept in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from casedesk_proxy.dialects.core.known_fields import Messages
+from casedesk_proxy.openapi.admin_operations import ADMIN_MESSAGES, ADMIN_OPERATIONS
+from casedesk_proxy.openapi.examples import EXAMPLES
+from casedesk_proxy.openapi.field_tables import FIELDS
+from casedesk_proxy.openapi.operations import JSON, Operation, Parameter
+from casedesk_proxy.openapi.schemas import make_schemas
+from casedesk_proxy.openapi.surface_operations import list_operations
+from casedesk_proxy.surfaces.unserved_paths import APIS, GEMINI_APIS, Api
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["NAMES", "list_unserved", "make_document"]
+
+_ADMIN = "admin"
+#: What can be asked for.
+NAMES = ("gemini", "anthropic", "openai", "ollama", _ADMIN)
+_TITLES = {
+    "gemini": "CaseDesk Proxy: Gemini API",
+    "anthropic": "CaseDesk Proxy: Anthropic API",
+    "openai": "CaseDesk Proxy: OpenAI API, chat and Responses",
+    "ollama": "CaseDesk Proxy: Ollama API",
+    _ADMIN: "CaseDesk Proxy: administration",
+}
+_FATES = (
+    "What becomes of a field of a request says its `x-fate`: **mapped** fields reach the node in "
+    "its own words, **ignored** ones mean nothing to a node, those **left out** are named in the "
+    "header `x-casedesk-dropped` of the reply, **refused** ones are answered with 400, and fields "
+    "that are **passed on** reach the node as they are. This is so where the node speaks another "
+    "protocol than its client; a node that speaks the same gets the very bytes."
+)
+_ADMIN_WORDS = (
+    "State, metrics and keys. This listener is for the host's own programs; whatever concerns keys "
+    "wants a key that has `admin: true`."
+)
+_PREFIX = {"openai": "/v1"}
+#: How each surface's clients send a key; all of them are taken everywhere.
+_SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "x-goog-api-key": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
+}
+_FIRST = {"gemini": "x-goog-api-key", "anthropic": "x-api-key"}
+
+
+def make_document(name: str, version: str) -> dict[str, Any]:
+    """``version``: the program's. Raises KeyError for a name that is not in NAMES."""
+    title = _TITLES[name]
+    operations, messages = _contents(name)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": title,
+            "version": version,
+            "description": _ADMIN_WORDS if name == _ADMIN else _FATES,
+        },
+        "servers": _servers(name),
+        "security": [{}, *({scheme: []} for scheme in _in_order(name))],
+        "tags": [{"name": tag} for tag in dict.fromkeys(one.tag for one in operations)],
+        "paths": _paths(operations),
+        "components": {
+            "schemas": {**make_schemas(messages), "Error": _error(name)},
+            "securitySchemes": {scheme: _SCHEMES[scheme] for scheme in _in_order(name)},
+        },
+        **({} if name == _ADMIN else {"x-unserved": _unserved(name)}),
+    }
+
+
+def _contents(name: str) -> tuple[Sequence[Operation], Messages]:
+    if name == _ADMIN:
+        return ADMIN_OPERATIONS, ADMIN_MESSAGES
+    surface = Dialect(name)
+    messages = FIELDS[surface]
+    if surface is Dialect.OPENAI:
+        messages = {**messages, **FIELDS[Dialect.RESPONSES]}
+    return list_operations(surface), messages
+
+
+def _servers(name: str) -> list[dict[str, Any]]:
+    bare = {"url": "/", "description": "the deployment that is meant by default"}
+    if name == _ADMIN:
+        return [{"url": "/"}]
+    named = {
+        "url": f"/proxy/{{deployment}}/{name}",
+        "description": "a deployment by its name",
+        "variables": {"deployment": {"default": "default"}},
+    }
+    return [bare, named]
+
+
+def _in_order(name: str) -> list[str]:
+    first = _FIRST.get(name, "bearer")
+    return [first, *(scheme for scheme in _SCHEMES if scheme != first)]
+
+
+def _paths(operations: Sequence[Operation]) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for one in operations:
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
+    return paths
+
+
+def _operation(one: Operation) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": one.action,
+        "summary": one.summary,
+        "tags": [one.tag],
+        "responses": {
+            str(one.status): _reply(one),
+            "default": {
+                "description": "An error, in the envelope of the API.",
+                "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        },
+    }
+    if one.parameters:
+        made["parameters"] = [_parameter(parameter) for parameter in one.parameters]
+    if one.body is not None:
+        made["requestBody"] = _body(one)
+    return made
+
+
+def _reply(one: Operation) -> dict[str, Any]:
+    if not one.sends:
+        return {"description": "The connection becomes a WebSocket."}
+    return {"description": "The reply.", "content": {kind: {} for kind in one.sends}}
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": one.kind}
+    if one.values:
+        schema["enum"] = list(one.values)
+    made: dict[str, Any] = {
+        "name": one.name, "in": one.where, "description": one.summary,
+        "required": one.required, "schema": schema,
+    }  # fmt: skip
+    return made
+
+
+def _body(one: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{one.body}"}}
+    if (example := EXAMPLES.get(one.action)) is not None:
+        described["example"] = example
+    return {"required": True, "content": dict.fromkeys(one.takes, described)}
+
+
+def _error(name: str) -> dict[str, Any]:
+    """As programs may rely on it: the envelopes hold more."""
+    text = {"type": "string"}
+    inner: dict[str, Any] = {"type": "object", "properties": {"message": text}}
+    if name == "ollama":
+        return {"type": "object", "properties": {"error": text}, "required": ["error"]}
+    if name == "gemini":
+        inner["properties"] |= {"code": {"type": "integer"}, "status": text}
+    elif name == "anthropic":
+        inner["properties"] |= {"type": text}
+    elif name == "openai":
+        inner["properties"] |= {"type": text, "code": {"type": ["string", "integer", "null"]}}
+    else:
+        inner["properties"] |= {"field": text}
+    return {"type": "object", "properties": {"error": inner}, "required": ["error"]}
+
+
+def _unserved(name: str) -> list[dict[str, str]]:
+    """What the vendor's API has besides, and what to do instead."""
+    found = [
+        {"paths": api.paths, "api": api.name, "instead": api.remedy, "code": api.code}
+        for api in list_unserved(Dialect(name))
+    ]
+    if name == Dialect.GEMINI:
+        found += [
+            {"paths": f"models/[^/]+:{word}", "api": api, "instead": "", "code": "unknown_action"}
+            for word, api in GEMINI_APIS.items()
+        ]
+    return found
+
+
+def list_unserved(surface: Dialect) -> list[Api]:
+    """The APIs that clients of a surface may look for, those that two vendors have among them."""
+    owners = {None, surface}
+    if surface is Dialect.OPENAI:
+        owners.add(Dialect.RESPONSES)
+    return [api for api in APIS if api.owner in owners]

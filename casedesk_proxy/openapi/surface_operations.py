@@ -1,0 +1,212 @@
+"""The operations of each surface, from the tables by which its paths are read.
+
+What stands in `surfaces.unserved_paths`, `surfaces.kept_responses` or `engines.paths` is here by
+itself; its words are in ``_SUMMARIES``, and an action without any is an error of whoever added it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from casedesk_proxy.engines.paths import InferencePath, ModelPlace, ReplyKind
+from casedesk_proxy.engines.registry import INFERENCE_PATHS
+from casedesk_proxy.openapi.operations import FORM, JSON, LINES, SSE, TEXT, Operation, Parameter
+from casedesk_proxy.surfaces.kept_responses import METHODS, path_of
+from casedesk_proxy.surfaces.unserved_paths import ACTIONS, FETCHED, POSTED
+from casedesk_proxy.terms import Action, Dialect
+
+__all__ = ["NOT_LISTED", "list_operations"]
+
+#: A look at a base URL is for people and health checkers.
+NOT_LISTED = frozenset({Action.BASE})
+_BINARY = "application/octet-stream"
+
+_SUMMARIES = {
+    Action.GENERATE: "Generate a reply",
+    Action.STREAM_GENERATE: "Generate a reply as a stream",
+    Action.EMBED: "Make an embedding",
+    Action.BATCH_EMBED: "Make several embeddings",
+    Action.COUNT_TOKENS: "Count the tokens of a request",
+    Action.MESSAGES: "Create a message; a stream with `stream: true`",
+    Action.COUNT_MESSAGES: "Count the tokens of a message",
+    Action.CHAT: "Create a chat completion; a stream with `stream: true`",
+    Action.RESPOND: "Create a response; a stream with `stream: true`",
+    Action.COUNT_RESPONSE: "Count the input tokens of a response",
+    Action.GET_RESPONSE: "Get a response that its node keeps",
+    Action.DELETE_RESPONSE: "Delete a response that its node keeps",
+    Action.CANCEL_RESPONSE: "Cancel a response that its node makes in the background",
+    Action.LIST_INPUT: "List the input items of a response that its node keeps",
+    Action.COMPLETE: "Create a completion; a stream with `stream: true`",
+    Action.EMBEDDINGS: "Create embeddings",
+    Action.RERANK: "Order documents by what they have to do with a query",
+    Action.SCORE: "Score pairs of texts",
+    Action.CLASSIFY: "Classify texts",
+    Action.POOL: "Pool the hidden states of texts",
+    Action.TRANSCRIBE: "Transcribe speech",
+    Action.TRANSLATE: "Translate speech into English text",
+    Action.SPEAK: "Make speech of text",
+    Action.DRAW: "Make images",
+    Action.EDIT_IMAGE: "Edit an image",
+    Action.VARY_IMAGE: "Vary an image",
+    Action.TOKENIZE: "Make tokens of text",
+    Action.DETOKENIZE: "Make text of tokens",
+    Action.APPLY_TEMPLATE: "Show the prompt that a chat template makes of messages",
+    Action.INFILL: "Fill the gap between two texts",
+    Action.PLAIN_COMPLETION: "Complete a prompt, by llama-server's own API",
+    Action.PLAIN_EMBEDDING: "Make an embedding, by llama-server's own API",
+    Action.COUNT_CHAT: "Count the tokens of a chat",
+    Action.STEER_CHAT: "Steer a chat that runs",
+    Action.LIST_MODELS: "List the models that the key may use",
+    Action.GET_MODEL: "Show a model",
+    Action.OLLAMA_CHAT: "Chat; a stream unless `stream: false`",
+    Action.OLLAMA_GENERATE: "Complete a prompt; a stream unless `stream: false`",
+    Action.OLLAMA_EMBED: "Make embeddings",
+    Action.OLLAMA_EMBEDDINGS: "Make an embedding, the older way",
+    Action.SHOW_MODEL: "Show a model",
+    Action.LIST_LOADED: "List the models that are loaded",
+    Action.VERSION: "Show the least version of Ollama that a node runs",
+    Action.REALTIME: "Open a realtime session, a WebSocket",
+    Action.USAGE: "Show what the key has used and what is left to it",
+}
+#: The message that a request holds; of all others that of its action.
+_BODIES = {
+    Action.GENERATE: "GenerateContentRequest",
+    Action.STREAM_GENERATE: "GenerateContentRequest",
+    Action.EMBED: "EmbedContentRequest",
+    Action.BATCH_EMBED: "BatchEmbedContentsRequest",
+    Action.COUNT_TOKENS: "CountTokensRequest",
+    Action.MESSAGES: "MessagesRequest",
+    Action.COUNT_MESSAGES: "CountTokensRequest",
+    Action.CHAT: "ChatRequest",
+    Action.COMPLETE: "CompletionRequest",
+    Action.EMBEDDINGS: "EmbeddingsRequest",
+    Action.RESPOND: "ResponsesRequest",
+    Action.COUNT_RESPONSE: "ResponsesRequest",
+    Action.OLLAMA_CHAT: "OllamaChatRequest",
+    Action.OLLAMA_GENERATE: "OllamaGenerateRequest",
+    Action.CANCEL_RESPONSE: None,
+}
+#: Of a path that only some engines have: any object, with its model.
+_ENGINE_BODY = "EngineRequest"
+_STREAMS = frozenset({Action.MESSAGES, Action.CHAT, Action.COMPLETE, Action.RESPOND})
+_LINES = frozenset({Action.OLLAMA_CHAT, Action.OLLAMA_GENERATE})
+_TAGS = {
+    Dialect.GEMINI: "Gemini",
+    Dialect.ANTHROPIC: "Anthropic",
+    Dialect.OPENAI: "OpenAI",
+    Dialect.OLLAMA: "Ollama",
+}
+_MODEL = Parameter("model", "path", "The name of a model or an alias.", required=True)
+_VERSION = Parameter(
+    "anthropic-version", "header", "The version of the API.", required=True, values=("2023-06-01",)
+)
+_RESPONSE = Parameter("response_id", "path", "The id of a response.", required=True)
+_PAGES = {
+    Dialect.GEMINI: (
+        Parameter("pageSize", "query", "Models on a page.", "integer"),
+        Parameter("pageToken", "query", "`nextPageToken` of the page before."),
+    ),
+    Dialect.ANTHROPIC: (
+        Parameter("limit", "query", "Models on a page.", "integer"),
+        Parameter("after_id", "query", "The last model of the page before."),
+        Parameter("before_id", "query", "The first model of the page behind."),
+    ),
+}
+
+
+def list_operations(surface: Dialect) -> tuple[Operation, ...]:
+    """Those of Responses are among OpenAI's, behind whose base URL they are."""
+    found = [*_posted(surface), *_fetched(surface)]
+    if surface is Dialect.OPENAI:
+        found += [*_kept(), *_of_engines()]
+        found.append(_operation("GET", "/v1/realtime", Action.REALTIME, surface))
+    if surface is not Dialect.OLLAMA:
+        version = "v1beta" if surface is Dialect.GEMINI else "v1"
+        models, pages = f"/{version}/models", _PAGES.get(surface, ())
+        found += [
+            _operation("GET", models, Action.LIST_MODELS, surface, pages),
+            _operation("GET", f"{models}/{{model}}", Action.GET_MODEL, surface, (_MODEL,)),
+            _operation("GET", f"/{version}/usage", Action.USAGE, surface),
+        ]
+    return tuple(found)
+
+
+def _posted(surface: Dialect) -> Iterator[Operation]:
+    if surface is Dialect.GEMINI:
+        for word, action in ACTIONS.items():
+            path = f"/v1beta/models/{{model}}:{word}"
+            yield _operation("POST", path, action, surface, _asked(action))
+        return
+    version = "" if surface is Dialect.OLLAMA else "/v1"
+    for rest, action in POSTED[surface].items():
+        yield _operation("POST", f"{version}/{rest}", action, surface)
+
+
+def _asked(action: Action) -> tuple[Parameter, ...]:
+    if action is not Action.STREAM_GENERATE:
+        return (_MODEL,)
+    summary = "`sse` for events, which every SDK asks for; else one array of JSON."
+    return (_MODEL, Parameter("alt", "query", summary, values=("sse", "json")))
+
+
+def _fetched(surface: Dialect) -> Iterator[Operation]:
+    for rest, action in FETCHED.get(surface, {}).items():
+        yield _operation("GET", f"/{rest}", action, surface)
+
+
+def _kept() -> Iterator[Operation]:
+    for action, method in METHODS.items():
+        parameters: tuple[Parameter, ...] = (_RESPONSE,)
+        if action is Action.GET_RESPONSE:
+            again = Parameter("stream", "query", "Whether its events are wanted again.", "boolean")
+            parameters = (_RESPONSE, again)
+        path = path_of(action, "{response_id}")
+        yield _operation(method, path, action, Dialect.OPENAI, parameters)
+
+
+def _of_engines() -> Iterator[Operation]:
+    seen: set[Action] = set()
+    for path in INFERENCE_PATHS.values():
+        name = path.action.value if path.action not in seen else f"{path.action.value} {path.path}"
+        seen.add(path.action)
+        is_form = path.model is ModelPlace.FORM
+        yield Operation(
+            "POST", path.path, name, f"{_SUMMARIES[path.action]}, where the engine has it",
+            "Engines", body=_ENGINE_BODY, takes=(FORM,) if is_form else (JSON,),
+            sends=_sent_by(path),
+        )  # fmt: skip
+
+
+def _sent_by(path: InferencePath) -> tuple[str, ...]:
+    return {
+        ReplyKind.JSON: (JSON,),
+        ReplyKind.STREAM: (JSON, SSE),
+        ReplyKind.BINARY: (_BINARY, JSON, SSE),
+        ReplyKind.TEXT: (JSON, TEXT, SSE),
+    }[path.reply]
+
+
+def _operation(
+    method: str,
+    path: str,
+    action: Action,
+    surface: Dialect,
+    parameters: tuple[Parameter, ...] = (),
+) -> Operation:
+    if surface is Dialect.ANTHROPIC and action is not Action.USAGE:
+        parameters = (*parameters, _VERSION)
+    body = _BODIES.get(action, _ENGINE_BODY) if method == "POST" else None
+    return Operation(
+        method, path, action.value, _SUMMARIES[action], _TAGS[surface], parameters, body,
+        sends=_sent_for(action), status=101 if action is Action.REALTIME else 200,
+    )  # fmt: skip
+
+
+def _sent_for(action: Action) -> tuple[str, ...]:
+    if action is Action.REALTIME:
+        return ()
+    if action is Action.STREAM_GENERATE:
+        return (SSE, JSON)
+    if action in _STREAMS or action is Action.GET_RESPONSE:
+        return (JSON, SSE)
+    return (LINES, JSON) if action in _LINES else (JSON,)
