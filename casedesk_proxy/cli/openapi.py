@@ -15,7 +15,7 @@ __all__ = ["openapi"]
 @click.command()
 @click.argument("api", type=click.Choice(NAMES))
 def openapi(api: str) -> None:
-    """Print the OpenAPI 3.1 document of an API, for code generators and API tools.
+    """Print the OpenAPI 3.1 document of an API, for API tools.
 
     It holds every route, and for every known field of a request whether it is mapped, ignored,
     left out or refused (x-fate).

@@ -21,6 +21,7 @@ def test_help_names_every_command() -> None:
         "status",
         "check",
         "schema",
+        "openapi",
         "init",
         "key",
         "demo",

@@ -98,7 +98,7 @@ MESSAGES: Messages = {
     "Source": {
         "type": KnownField(
             "string",
-            why="an image is base64, a document text or content; url and file are refused",
+            why="an image is base64, a document text or content, either a file uploaded here",
             values=("base64", "text", "content", "url", "file"),
             required=True,
         ),
@@ -106,7 +106,7 @@ MESSAGES: Messages = {
         "data": _text(),
         "content": KnownField("string|TextBlock[]|ImageBlock[]"),
         "url": _refused(f"the node would have to fetch it; {_INLINE}", "string"),
-        "file_id": _refused(f"files stored at Anthropic cannot be read; {_INLINE}", "string"),
+        "file_id": _refused("files stored at Anthropic cannot be read; upload it here", "string"),
     },
     "ToolUseBlock": {
         "type": _kind("tool_use"),

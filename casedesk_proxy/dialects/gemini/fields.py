@@ -117,7 +117,10 @@ MESSAGES: dict[str, dict[str, Field]] = {
             "spreadsheetMetadata",
             "audioMetadata",
         ),
-        **_refused("the node cannot fetch files from Google or elsewhere", "fileData"),
+        **_refused(
+            "the node cannot fetch files from Google or elsewhere; upload them here",
+            "fileData",
+        ),
         **_refused(_CODE, "executableCode", "codeExecutionResult"),
         **_refused(_GOOGLE_TOOL, "toolCall", "toolResponse"),
     },
