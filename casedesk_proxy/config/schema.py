@@ -11,6 +11,7 @@ from pydantic import Field, StrictInt, StrictStr, field_validator
 
 from casedesk_proxy.config.alias import Alias, AliasOrName
 from casedesk_proxy.config.engines import EngineName
+from casedesk_proxy.config.fetching import FetchUrls
 from casedesk_proxy.config.files import Files
 from casedesk_proxy.config.hosts import HostName, TrustedProxy
 from casedesk_proxy.config.ledger import Ledger
@@ -243,6 +244,11 @@ class Deployment(Section):
         "What becomes of a stored PDF that a request names: text: its text is passed on; "
         "as-they-are: the file is, where the node takes such files, else it is refused.",
         "as-they-are",
+    )
+    fetch_urls: FetchUrls | None = setting(
+        "Contents that requests name by an address are fetched by the proxy; null: never; "
+        "translated requests with one are refused, relayed ones left to the node.",
+        None,
     )
     usage: Literal["ask", "verbatim"] = setting(
         "Whether nodes are asked for the counts of OpenAI streams whose clients do not ask: the "

@@ -15,8 +15,8 @@ from collections import OrderedDict
 from concurrent.futures import Future
 
 from casedesk_proxy.errors import BadRequest, Busy
-from casedesk_proxy.files.store import FileStore, OpenFile
 from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.upstream.file_upload import FileContents, FileReader
 
 __all__ = ["PdfTexts"]
 
@@ -33,14 +33,13 @@ _PIECE_BYTES = 2**20
 class PdfTexts:
     """``max_s``: seconds that one PDF may take."""
 
-    def __init__(self, store: FileStore, *, max_s: float = _MAX_S) -> None:
-        self._store = store
+    def __init__(self, *, max_s: float = _MAX_S) -> None:
         self._max_s = max_s
         self._kept: OrderedDict[str, str] = OrderedDict()
         self._kept_chars = 0
         self._turns = asyncio.Semaphore(_MAX_PROCESSES)
 
-    async def read(self, file: StoredFile) -> str:
+    async def read(self, file: StoredFile, contents: FileContents) -> str:
         """Raises BadRequest for what is no PDF that can be read, Busy (503) where no process can
         be started."""
         known = self._kept.get(file.sha256)
@@ -48,7 +47,7 @@ class PdfTexts:
             self._kept.move_to_end(file.sha256)
             return known
         # A task of its own: the caller may be a fiber.
-        text = await asyncio.get_running_loop().create_task(self._read(file))
+        text = await asyncio.get_running_loop().create_task(self._read(file, contents))
         self._keep(file.sha256, text)
         return text
 
@@ -61,9 +60,9 @@ class PdfTexts:
             _, oldest = self._kept.popitem(last=False)
             self._kept_chars -= len(oldest)
 
-    async def _read(self, file: StoredFile) -> str:
+    async def _read(self, file: StoredFile, contents: FileContents) -> str:
         async with self._turns:
-            opened = await self._store.open(file)
+            opened = await contents.open(file)
             try:
                 child = _Child(asyncio.get_running_loop(), opened, self._max_s)
                 output = await child.run()
@@ -76,7 +75,7 @@ class _Child:
     """One process, and the thread that starts it, feeds it and hears it: starting one takes a large
     process milliseconds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, opened: OpenFile, max_s: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, opened: FileReader, max_s: float) -> None:
         self._loop = loop
         self._opened = opened
         self._max_s = max_s
@@ -109,6 +108,8 @@ class _Child:
                 output = process.stdout.read(_MAX_TEXT_BYTES + 1) if process.stdout else b""
                 if len(output) > _MAX_TEXT_BYTES:
                     process.kill()
+        except TimeoutError:
+            raise _unreadable("took too long to read") from None
         finally:
             end.cancel()
         if len(output) > _MAX_TEXT_BYTES:

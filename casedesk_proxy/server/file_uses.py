@@ -6,23 +6,30 @@ its body. Everything else gets a mark, and its bytes go into what the node is se
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from casedesk_proxy.config.fetching import FetchUrls
 from casedesk_proxy.errors import BadRequest, TooLarge, Violation
+from casedesk_proxy.files.fetching import Fetched, FetchFault, fetch
 from casedesk_proxy.files.pdf_texts import PdfTexts
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.stored_file import StoredFile, read_id
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.filling import MARK_BEGIN, MARK_CHARS, FileUse
+from casedesk_proxy.server.file_contents import RequestContents
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.file_forms import PDF, is_text, no_file, write_media, write_text
-from casedesk_proxy.surfaces.file_references import FileReference
+from casedesk_proxy.surfaces.file_references import FileReference, find_references
 from casedesk_proxy.surfaces.json_spans import Span, splice
+from casedesk_proxy.wire.web_addresses import WebAddress, is_web, read_web_address
 
 __all__ = ["FileUses", "FilledBody"]
+
+Fetch = Callable[[WebAddress, FetchUrls, int], Coroutine[None, None, Fetched]]
 
 #: References to files in one request.
 _MAX_REFERENCES = 500
@@ -32,20 +39,28 @@ _UNTOLD = frozenset({"", "application/octet-stream"})
 
 @dataclass(slots=True)
 class FilledBody:
-    """A body with the files that it named in it, as text or as marks; ``uses`` by their marks."""
+    """A body with the files that it named in it, as text or as marks; ``uses`` by their marks,
+    ``contents`` what they are read from."""
 
     raw: bytes = field(repr=False)
     uses: Mapping[str, tuple[FileUse, ...]] = field(default_factory=dict)
+    contents: RequestContents | None = None
 
 
 class FileUses:
     """``store``: None where there is no state file, and so no file."""
 
-    def __init__(self, store: FileStore | None) -> None:
+    def __init__(self, store: FileStore | None, fetch: Fetch = fetch) -> None:
         self.store = store
-        self._texts = PdfTexts(store) if store is not None else None
+        self._fetch = fetch
+        self._texts = PdfTexts()
         # The same for a file in each of its requests, so that conversations keep to their nodes.
         self._secret = secrets.token_bytes(32)
+
+    def find(self, admitted: Admitted, raw: bytes) -> Sequence[FileReference]:
+        """What there is to be filled in."""
+        of_web = admitted.deployment.config.fetch_urls is not None
+        return find_references(admitted.call, raw, of_web=of_web)
 
     async def fill(
         self,
@@ -55,22 +70,21 @@ class FileUses:
         raw: bytes,
     ) -> FilledBody:
         """Raises a ClientFault, or Busy (503) where the store cannot be read."""
-        if self.store is None:
-            return FilledBody(raw)
+        settings = admitted.deployment.config
         if len(references) > _MAX_REFERENCES:
             raise _too_many(references[_MAX_REFERENCES])
-        found = await self._find(references, admitted)
+        contents = RequestContents(self.store)
+        found = await self._find(references, admitted, contents)
         changes: list[tuple[Span, bytes]] = []
         uses: dict[str, tuple[FileUse, ...]] = {}
         room = snapshot.max_body - len(raw)
-        reads_pdf = admitted.deployment.config.documents == "text"
         for reference in references:
             file = found.get(reference.named)
             if file is None:
                 continue
             mime = _mime_of(reference, file)
-            if is_text(mime) or (mime == PDF and reads_pdf):
-                text = await self._read_text(file, reference, is_pdf=mime == PDF, most=room)
+            if is_text(mime) or (mime == PDF and settings.documents == "text"):
+                text = await self._read_text(file, reference, contents, mime, room)
                 change = write_text(reference, text)
                 room -= len(change)
             else:
@@ -79,39 +93,62 @@ class FileUses:
                 use = FileUse(file, mime, mark, change, reference.path)
                 uses[mark] = (*uses.get(mark, ()), use)
             changes.append((reference.span, change))
-        return FilledBody(splice(raw, changes), uses)
+        return FilledBody(splice(raw, changes), uses, contents)
 
     async def _find(
-        self, references: Sequence[FileReference], admitted: Admitted
+        self, references: Sequence[FileReference], admitted: Admitted, contents: RequestContents
     ) -> dict[str, StoredFile]:
         """By what the client named. Raises the vendor's own error for one that is not there."""
-        assert self.store is not None
         found: dict[str, StoredFile] = {}
+        settings = admitted.deployment.config.fetch_urls
         for reference in references:
             named = reference.named
             if named in found:
                 continue
+            if settings is not None and (where := _find_host(reference, settings)) is not None:
+                found[named] = await self._get(reference, where, settings, contents)
+                continue
             ident = read_id(named) if _may_be_ours(named) else None
-            file = await self.store.find(admitted.facts.key, ident) if ident is not None else None
-            if file is not None:
-                found[named] = file
-            elif ident is not None:
+            if ident is None or self.store is None:
+                continue
+            file = await self.store.find(admitted.facts.key, ident)
+            if file is None:
                 raise no_file(admitted.call.surface, reference.path, named)
+            found[named] = file
         return found
 
+    async def _get(
+        self,
+        reference: FileReference,
+        where: WebAddress,
+        settings: FetchUrls,
+        contents: RequestContents,
+    ) -> StoredFile:
+        """A content of the web."""
+        fetching = self._fetch(where, settings, settings.max_size - contents.size)
+        try:
+            # A task of its own: this may be a fiber.
+            fetched = await asyncio.get_running_loop().create_task(fetching)
+        except FetchFault as fault:
+            raise _unfetched(reference, str(fault)) from None
+        return contents.add(fetched, where.url.rpartition("/")[2][:100])
+
     async def _read_text(
-        self, file: StoredFile, reference: FileReference, *, is_pdf: bool, most: int
+        self,
+        file: StoredFile,
+        reference: FileReference,
+        contents: RequestContents,
+        mime: str,
+        most: int,
     ) -> str:
-        assert self.store is not None
-        assert self._texts is not None
-        if is_pdf:
-            text = await self._texts.read(file)
+        if mime == PDF:
+            text = await self._texts.read(file, contents)
             if not text.strip():
                 raise _bad(reference, "no text was found in the PDF; it may hold pictures of pages")
         else:
             if file.size > most:
                 raise _too_long(reference, file.size)
-            opened = await self.store.open(file)
+            opened = await contents.open(file)
             try:
                 data = await opened.read(file.size)
             finally:
@@ -133,6 +170,25 @@ def _may_be_ours(named: str) -> bool:
     """A URI of Google's or ours has ``files/`` before the id; of an address elsewhere nothing is
     asked."""
     return "://" not in named or "/files/" in named
+
+
+def _find_host(reference: FileReference, settings: FetchUrls) -> WebAddress | None:
+    """Where its content is to be fetched; None: it is no content of the web. Raises BadRequest
+    where it may not be fetched."""
+    if not is_web(reference.named):
+        return None
+    where = read_web_address(reference.named)
+    if where is not None and where.is_among(settings.allow):
+        return where
+    if not reference.of_web and _may_be_ours(reference.named):
+        return None
+    raise _unfetched(reference, "its host is not one that the deployment allows (fetch_urls.allow)")
+
+
+def _unfetched(reference: FileReference, why: str) -> BadRequest:
+    why = f"the address is not fetched: {why}"
+    violation = Violation(reference.path, why)
+    return BadRequest(f"{reference.path}: {why}", code="url_not_fetched", violations=(violation,))
 
 
 def _mime_of(reference: FileReference, file: StoredFile) -> str:

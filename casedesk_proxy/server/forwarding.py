@@ -42,7 +42,6 @@ from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
-from casedesk_proxy.surfaces.file_references import find_references
 from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Action, Dialect, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
@@ -95,7 +94,7 @@ class Forwarder:
         self._metadata = metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
         self._steering = Steering(live)
-        self._files = FileUses(files)
+        self.files = FileUses(files)
         self.watch = Watch(loop)
 
     async def forward(
@@ -116,9 +115,9 @@ class Forwarder:
         if (metered := exchange.metered) is not None:
             attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
         files = FilledBody(raw)
-        if form is None and (named := find_references(admitted.call, raw)):
-            files = await self._files.fill(named, admitted, snapshot, raw)
-            raw, attempts.contents = files.raw, self._files.store
+        if form is None and (named := self.files.find(admitted, raw)):
+            files = await self.files.fill(named, admitted, snapshot, raw)
+            raw, attempts.contents = files.raw, files.contents
         while True:
             if admitted.call.kept:
                 plan = self._plan_kept(request, exchange, admitted, snapshot)

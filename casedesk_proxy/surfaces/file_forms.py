@@ -26,6 +26,7 @@ _TEXTS = frozenset(
         *("javascript", "x-javascript", "typescript", "x-python", "x-sh", "rtf"),
     )
 )
+_IMAGES = frozenset({FilePlace.IMAGE_SOURCE, FilePlace.INPUT_IMAGE, FilePlace.IMAGE_URL})
 _SOUNDS = {
     f"audio/{kind}": name
     for name, kinds in {"wav": ("wav", "x-wav", "wave"), "mp3": ("mp3", "mpeg")}.items()
@@ -70,6 +71,10 @@ def write_media(reference: FileReference, file: StoredFile, mime_type: str, mark
             if (place is FilePlace.IMAGE_SOURCE) != (kind == "image"):
                 raise _wrong_kind(reference)
             return dumps({"type": "base64", "media_type": mime_type, "data": mark})
+        case FilePlace.IMAGE_URL:
+            if kind != "image":
+                raise _wrong_kind(reference)
+            return dumps(_data_url(mime_type, mark))
         case FilePlace.INPUT_IMAGE:
             if kind != "image":
                 raise _wrong_kind(reference)
@@ -108,11 +113,7 @@ def _data_url(mime_type: str, mark: str) -> str:
 
 
 def _wrong_kind(reference: FileReference) -> BadRequest:
-    wanted = (
-        "an image"
-        if reference.place in (FilePlace.IMAGE_SOURCE, FilePlace.INPUT_IMAGE)
-        else "a document"
-    )
+    wanted = "an image" if reference.place in _IMAGES else "a document"
     why = f"the file that it names is not {wanted}"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="wrong_file_type", violations=(violation,))

@@ -15,6 +15,7 @@ from typing import Any
 from casedesk_proxy.jsonio import JSONError, loads
 from casedesk_proxy.surfaces.json_spans import Span, elements, entries, members
 from casedesk_proxy.terms import Action, Call, record
+from casedesk_proxy.wire.web_addresses import is_web
 
 __all__ = ["FilePlace", "FileReference", "find_references"]
 
@@ -22,6 +23,8 @@ __all__ = ["FilePlace", "FileReference", "find_references"]
 _MAX_REFERENCE_BYTES = 16 * 1024
 #: Bodies without these name none.
 _HINTS = (b'"file_id"', b'"fileData"', b'"file_data"')
+#: And these no content of the web.
+_WEB_HINTS = (b'"url"', b'"image_url"', b'"file_url"', b'"fileData"', b'"file_data"')
 
 
 class FilePlace(Enum):
@@ -35,6 +38,8 @@ class FilePlace(Enum):
     DOCUMENT_SOURCE = "document"
     #: A part of type ``file`` in a chat.
     CHAT_PART = "chat part"
+    #: ``url`` of an ``image_url``, and ``image_url`` of an ``input_image``: the text alone.
+    IMAGE_URL = "image_url"
     #: ``file_id`` of an ``input_image``; a part of type ``input_file``.
     INPUT_IMAGE = "input_image"
     INPUT_FILE = "input_file"
@@ -44,25 +49,29 @@ class FilePlace(Enum):
 class FileReference:
     """``span``: the bytes of the body in whose place the file's content can be put, in the words
     of the client's protocol. ``path`` is for errors, in the protocol's own writing. ``named``: the
-    id or URI as the client wrote it; ``mime_type``: what the client says it is, "" mostly."""
+    id or URI as the client wrote it; ``mime_type``: what the client says it is, "" mostly.
+    ``of_web``: it is named by its address, and not stored."""
 
     place: FilePlace
     span: Span
     path: str
     named: str
     mime_type: str = ""
+    of_web: bool = False
 
 
-def find_references(call: Call, raw: bytes) -> tuple[FileReference, ...]:
-    """In the order of the body."""
+def find_references(call: Call, raw: bytes, *, of_web: bool = False) -> tuple[FileReference, ...]:
+    """In the order of the body. ``of_web``: those that name a content by its address, too."""
     find = _FINDERS.get(call.action)
-    if find is None or not any(hint in raw for hint in _HINTS):
+    if find is None or not any(hint in raw for hint in _HINTS + _WEB_HINTS * of_web):
         return ()
     try:
         value = loads(raw)
     except JSONError:
         return ()
-    return tuple(find(raw, 0, "")) if isinstance(value, dict) else ()
+    if not isinstance(value, dict):
+        return ()
+    return tuple(one for one in find(raw, 0, "") if of_web or not one.of_web)
 
 
 def _each(raw: bytes, span: Span) -> Iterator[tuple[int, int]]:
@@ -144,9 +153,13 @@ def _find_blocks(
                 source = start, end
         if kind == b'"tool_result"' and not in_result:
             yield from _find_blocks(raw, block, f"{where}.content", in_result=True)
-        elif kind in _SOURCES and (data := _read(raw, source)).get("type") == "file":
-            place = f"{where}.source.file_id"
-            yield FileReference(_SOURCES[kind], source, place, _text(data.get("file_id")))
+        elif kind in _SOURCES:
+            data = _read(raw, source)
+            field = {"file": "file_id", "url": "url"}.get(_text(data.get("type")))
+            if field is not None:
+                place, named = f"{where}.source.{field}", _text(data.get(field))
+                of_web = field == "url"
+                yield FileReference(_SOURCES[kind], source, place, named, of_web=of_web)
 
 
 _SOURCES = {b'"image"': FilePlace.IMAGE_SOURCE, b'"document"': FilePlace.DOCUMENT_SOURCE}
@@ -158,39 +171,59 @@ _SOURCES = {b'"image"': FilePlace.IMAGE_SOURCE, b'"document"': FilePlace.DOCUMEN
 def _find_chat(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
     for index, message in _below(raw, at, b'"messages"'):
         for place, part in _below(raw, message, b'"content"'):
-            where = f"{path}messages[{index}].content[{place}].file.file_id"
+            where = f"{path}messages[{index}].content[{place}]"
             data, end = dict[str, Any](), part
             for key, start, end in members(raw, part):
                 if key == b'"file"':
                     data = _read(raw, (start, end))
+                elif key == b'"image_url"' and raw[start : start + 1] == b"{":
+                    yield from _find_url(raw, start, b'"url"', f"{where}.image_url.url")
             if "file_id" in data:
                 span = part, raw.index(b"}", end) + 1
                 named = _text(data["file_id"])
-                yield FileReference(FilePlace.CHAT_PART, span, where, named)
+                yield FileReference(FilePlace.CHAT_PART, span, f"{where}.file.file_id", named)
+
+
+def _find_url(raw: bytes, at: int, field: bytes, path: str) -> Iterator[FileReference]:
+    """The address of an image in a field of the object at ``at``, if it has one."""
+    for key, start, end in members(raw, at):
+        if key == field and is_web(url := _short_text(raw, (start, end))):
+            yield FileReference(FilePlace.IMAGE_URL, (start, end), path, url, of_web=True)
 
 
 def _find_responses(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
     for index, item in _below(raw, at, b'"input"'):
         for field in ("content", "output"):
             for place, part in _below(raw, item, b'"%b"' % field.encode()):
-                where = f"{path}input[{index}].{field}[{place}].file_id"
+                where = f"{path}input[{index}].{field}[{place}]"
                 yield from _find_input_part(raw, part, where)
 
 
 def _find_input_part(raw: bytes, part: int, path: str) -> Iterator[FileReference]:
-    kind, named, field, end = b"", b"", (0, 0), part
+    kind, named, field, end, url = b"", "", (0, 0), part, ""
     for key, before, start, end in entries(raw, part):
         if key == b'"type"':
             kind = raw[start:end]
         elif key == b'"file_id"':
-            named, field = raw[start:end], (before, end)
-    if not named or named == b"null":
-        return
-    ident = _text(loads(named)) if len(named) <= _MAX_REFERENCE_BYTES else ""
+            named, field = _short_text(raw, (start, end)), (before, end)
+        elif key == b'"file_url"':
+            url = _short_text(raw, (start, end))
+    whole = part, raw.index(b"}", end) + 1
     if kind == b'"input_image"':
-        yield FileReference(FilePlace.INPUT_IMAGE, field, path, ident)
-    elif kind == b'"input_file"':
-        yield FileReference(FilePlace.INPUT_FILE, (part, raw.index(b"}", end) + 1), path, ident)
+        yield from _find_url(raw, part, b'"image_url"', f"{path}.image_url")
+        if named:
+            yield FileReference(FilePlace.INPUT_IMAGE, field, f"{path}.file_id", named)
+    elif kind == b'"input_file"' and named:
+        yield FileReference(FilePlace.INPUT_FILE, whole, f"{path}.file_id", named)
+    elif kind == b'"input_file"' and url:
+        yield FileReference(FilePlace.INPUT_FILE, whole, f"{path}.file_url", url, of_web=True)
+
+
+def _short_text(raw: bytes, span: Span) -> str:
+    start, end = span
+    if end - start > _MAX_REFERENCE_BYTES or raw[start : start + 1] != b'"':
+        return ""
+    return _text(loads(raw[start:end]))
 
 
 _Finder = Callable[[bytes, int, str], Iterator[FileReference]]

@@ -27,7 +27,7 @@ _PIECE_BYTES = 3 * 64 * 1024
 class FileReader(Protocol):
     """One content, from its beginning."""
 
-    async def read(self, most: int, encode: Callable[[bytes], bytes]) -> bytes:
+    async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
         """The next ``most`` bytes as ``encode`` makes them, fewer only at the end, b"" behind it.
         Raises a ProxyError."""
 

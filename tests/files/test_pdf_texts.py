@@ -57,19 +57,19 @@ async def put(store: FileStore, content: bytes) -> StoredFile:
 
 async def test_pages_become_text_once(store: FileStore) -> None:
     file = await put(store, make_pdf("First page", "Second page"))
-    texts = PdfTexts(store)
-    assert await texts.read(file) == "First page\n\nSecond page\n\n"
+    texts = PdfTexts()
+    assert await texts.read(file, store) == "First page\n\nSecond page\n\n"
     await store.remove(file)
-    assert "First page" in await texts.read(file)
+    assert "First page" in await texts.read(file, store)
 
 
 async def test_what_is_no_pdf_is_refused(store: FileStore) -> None:
     file = await put(store, b"%PDF-1.7\n" + b"nothing" * 100)
     with pytest.raises(BadRequest, match="cannot be read"):
-        await PdfTexts(store).read(file)
+        await PdfTexts().read(file, store)
 
 
 async def test_what_takes_too_long_is_refused(store: FileStore) -> None:
     file = await put(store, make_pdf("x"))
     with pytest.raises(BadRequest, match="too long"):
-        await PdfTexts(store, max_s=0.001).read(file)
+        await PdfTexts(max_s=0.001).read(file, store)

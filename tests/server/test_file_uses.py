@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.config.fetching import FetchUrls
+from casedesk_proxy.files.fetching import Fetched, FetchFault
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.filing.stored_file import StoredFile, name_file
 from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.web_addresses import WebAddress
 from tests.files.stores import Clock, opened
 from tests.files.test_pdf_texts import make_pdf
 from tests.fixtures.messages import Message
-from tests.fixtures.proxy import proxy_here
+from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.raw_client import ask
 from tests.fixtures.raw_node import RawNode, raw_node
 
@@ -55,8 +58,9 @@ async def put(store: FileStore, content: bytes, mime: str, owner: str = "anonymo
 
 
 class Stage:
-    def __init__(self, url: str, nodes: list[RawNode]) -> None:
-        self.url = url
+    def __init__(self, proxy: RunningGateway, nodes: list[RawNode]) -> None:
+        self.url = proxy.url
+        self.uses = proxy.gateway._handler._forwarder.files
         self.nodes = nodes
 
     async def post(self, path: str, body: Any, *headers: str) -> Message:
@@ -90,7 +94,7 @@ async def staged(
             "deployments": {"d": {"nodes": ["n"], "auth": "none", **deployment}},
         }
         async with proxy_here(config, files=store) as proxy:
-            yield Stage(proxy.url, [node])
+            yield Stage(proxy, [node])
 
 
 def gemini(uri: str, mime: str = "") -> dict[str, Any]:
@@ -204,3 +208,72 @@ async def test_a_pdf_of_a_relayed_chat_is_refused_by_place(store: FileStore) -> 
     async with staged(store, engine="openai") as stage:
         assert (await stage.post("/v1/chat/completions", body)).status == 200
         assert "base64," in stage.sent()["messages"][0]["content"][0]["file"]["file_data"]
+
+
+IMAGE = "https://img.test/a.png"
+WEB = {
+    "/v1/chat/completions": {"type": "image_url", "image_url": {"url": IMAGE, "detail": "low"}},
+    "/v1/messages": {"type": "image", "source": {"type": "url", "url": IMAGE}},
+    "/v1/responses": {"type": "input_image", "image_url": IMAGE},
+}
+
+
+def asking(path: str) -> Any:
+    messages = [{"role": "user", "content": [WEB[path]]}]
+    if path == "/v1/responses":
+        return {"model": "m", "input": messages}
+    return {"model": "m", "max_tokens": 5, "messages": messages}
+
+
+async def fetch_here(where: WebAddress, settings: FetchUrls, most: int) -> Fetched:
+    assert where == WebAddress(IMAGE, "img.test")
+    return Fetched("image/png", PNG)
+
+
+@pytest.mark.parametrize("path", WEB)
+async def test_an_address_of_an_allowed_host_is_fetched(path: str) -> None:
+    async with staged(None, fetch_urls={"allow": ["*.test"]}) as stage:
+        stage.uses._fetch = fetch_here
+        reply = await stage.post(path, asking(path), "anthropic-version: 2023-06-01\r\n")
+        assert reply.status == 200, reply.body
+        sent = stage.posted()[-1]
+    assert base64.b64encode(PNG) in sent
+    assert b"img.test" not in sent
+
+
+async def test_what_gemini_names_by_an_address_is_fetched(store: FileStore) -> None:
+    body = gemini(IMAGE, "image/png")
+    async with staged(store, fetch_urls={"allow": ["img.test"]}) as stage:
+        stage.uses._fetch = fetch_here
+        reply = await stage.post("/v1beta/models/m:generateContent", body)
+        assert reply.status == 200, reply.body
+        assert base64.b64encode(PNG) in stage.posted()[-1]
+
+
+@pytest.mark.parametrize("path", WEB)
+async def test_an_address_of_another_host_is_refused_by_place(path: str) -> None:
+    async with staged(None, fetch_urls={"allow": ["other.test"]}) as stage:
+        reply = await stage.post(path, asking(path), "anthropic-version: 2023-06-01\r\n")
+        assert reply.status == 400
+        assert "fetch_urls.allow" in reply.body.decode()
+        assert stage.posted() == []
+
+
+async def test_an_address_that_cannot_be_fetched_is_refused_by_place() -> None:
+    async def fail(where: WebAddress, settings: FetchUrls, most: int) -> Fetched:
+        raise FetchFault("its host answered with status 404")
+
+    path = "/v1/chat/completions"
+    async with staged(None, fetch_urls={"allow": ["img.test"]}) as stage:
+        stage.uses._fetch = fail
+        error = json.loads((await stage.post(path, asking(path))).body)["error"]
+    assert error["param"] == "messages[0].content[0].image_url.url"
+    assert error["code"] == "url_not_fetched"
+    assert "status 404" in error["message"]
+
+
+async def test_a_relayed_address_is_the_node_s_where_nothing_is_fetched() -> None:
+    path = "/v1/chat/completions"
+    async with staged(None) as stage:
+        assert (await stage.post(path, asking(path))).status == 200
+        assert stage.sent() == asking(path)

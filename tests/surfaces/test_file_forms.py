@@ -71,6 +71,7 @@ def test_text_has_no_place_there(place: FilePlace) -> None:
         (P.DOCUMENT_SOURCE, "application/pdf",
          {"type": "base64", "media_type": "application/pdf", "data": "MARK"}),
         (P.INPUT_IMAGE, "image/png", {"image_url": URL.format("image/png")}),
+        (P.IMAGE_URL, "image/png", URL.format("image/png")),
         (P.INPUT_FILE, "image/png",
          {"type": "input_image", "detail": "auto", "image_url": URL.format("image/png")}),
         (P.INPUT_FILE, "application/pdf",
@@ -100,6 +101,7 @@ def test_media(place: FilePlace, mime: str, wanted: Any) -> None:
         (P.IMAGE_SOURCE, "application/pdf"),
         (P.DOCUMENT_SOURCE, "image/png"),
         (P.INPUT_IMAGE, "audio/wav"),
+        (P.IMAGE_URL, "application/pdf"),
     ],
 )
 def test_media_in_the_wrong_place(place: FilePlace, mime: str) -> None:

@@ -120,3 +120,33 @@ def test_what_is_no_request_names_none(raw: bytes) -> None:
 
 def test_other_calls_name_none() -> None:
     assert find(Action.OLLAMA_CHAT, said({"type": "file", "file": {"file_id": "file-abc"}})) == []
+
+
+URL = "https://h/a.png"
+
+
+def find_web(action: Action, body: Any) -> list[FileReference]:
+    assert find(action, body) == []
+    raw = json.dumps(body).encode()
+    return list(find_references(Call(SURFACES[action], action, None), raw, of_web=True))
+
+
+def test_contents_of_the_web() -> None:
+    chat = {"type": "image_url", "image_url": {"url": URL}}
+    [found] = find_web(Action.CHAT, said(chat))
+    assert (found.place, found.named, found.of_web) == (FilePlace.IMAGE_URL, URL, True)
+    assert found.path == "messages[0].content[0].image_url.url"
+    image = {"type": "image", "source": {"type": "url", "url": URL}}
+    [found] = find_web(Action.MESSAGES, said(image))
+    assert (found.place, found.named) == (FilePlace.IMAGE_SOURCE, URL)
+    parts = [{"type": "input_image", "image_url": URL}, {"type": "input_file", "file_url": URL}]
+    found, file = find_web(Action.RESPOND, {"input": [{"content": parts}]})
+    assert (found.place, found.path) == (FilePlace.IMAGE_URL, "input[0].content[0].image_url")
+    assert (file.place, file.path) == (FilePlace.INPUT_FILE, "input[0].content[1].file_url")
+
+
+def test_what_is_inline_is_no_content_of_the_web() -> None:
+    inline = "data:image/png;base64," + "A" * 20_000
+    for url in (inline, "data:image/png;base64,AA", 1):
+        assert find_web(Action.CHAT, said({"type": "image_url", "image_url": {"url": url}})) == []
+    assert find_web(Action.CHAT, said({"type": "image_url", "image_url": URL})) == []

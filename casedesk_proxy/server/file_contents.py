@@ -1,0 +1,53 @@
+"""The contents of files in one request: those of the store, and those fetched for it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from casedesk_proxy.errors import NotFound
+from casedesk_proxy.files.fetching import Fetched
+from casedesk_proxy.files.store import FileStore
+from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.upstream.file_upload import FileReader
+
+__all__ = ["RequestContents"]
+
+
+class RequestContents:
+    """See `upstream.file_upload.FileContents`. ``size``: bytes that are held of what was
+    fetched."""
+
+    def __init__(self, store: FileStore | None) -> None:
+        self.store = store
+        self.size = 0
+        self._fetched: dict[str, bytes] = {}
+
+    def add(self, fetched: Fetched, name: str) -> StoredFile:
+        """As if it were stored."""
+        digest = sha256(fetched.content).hexdigest()
+        self._fetched[digest] = fetched.content
+        self.size += len(fetched.content)
+        size = len(fetched.content)
+        return StoredFile(digest, "", name, fetched.mime_type, size, digest, 0.0, None)
+
+    async def open(self, file: StoredFile) -> FileReader:
+        if (content := self._fetched.get(file.id)) is not None:
+            return _Reader(content)
+        if self.store is None:
+            raise NotFound("the file has been deleted", code="file_not_found")
+        return await self.store.open(file)
+
+
+class _Reader:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
+        piece = self._content[self._at : self._at + most]
+        self._at += len(piece)
+        return encode(piece)
+
+    def close(self) -> None:
+        self._content = b""
