@@ -78,7 +78,9 @@ def take_common(options: dict[str, Any]) -> Common:
     load, target = (cores[place] if core is None else core for place, core in enumerate(given))
     extra, without = (_split(options.pop(name)) for name in ("extra", "without"))
     if "all" in extra:
-        extra = (extra - {"all"}) | (TARGETS.keys() - {"transposed", "uncorked", "unbooked", "limited"})
+        extra = (extra - {"all"}) | (
+            TARGETS.keys() - {"transposed", "uncorked", "unbooked", "limited"}
+        )
     wanted = ({*ALWAYS} | extra) - without
     return Common(
         targets=tuple(name for name in TARGETS if name in wanted),

@@ -1,4 +1,4 @@
-"""The admin listener: /healthz, /readyz, /status, /metrics and /keys. Never on the public port."""
+"""The admin listener: /healthz, /readyz, /status, /metrics and /keys, never on the public port."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.store.writer import StoreWriter
+from casedesk_proxy.swagger.routes import ON_ADMIN, swagger_routes
 from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.metrics import Metrics
 from casedesk_proxy.terms import Control, Standing
@@ -103,7 +104,8 @@ def admin_app(served: Served) -> web.Application:
         return await handler(request)
 
     async def index(request: web.Request) -> web.Response:
-        return web.Response(text="/healthz\n/readyz\n/status\n/metrics\n/keys\n/key-audit\n")
+        pages = "/healthz\n/readyz\n/status\n/metrics\n/keys\n/key-audit\n/swagger-ui\n"
+        return web.Response(text=f"{pages}/api-docs/openapi-admin.json\n")
 
     async def healthz(request: web.Request) -> web.Response:
         return web.Response(text="alive\n")
@@ -129,6 +131,7 @@ def admin_app(served: Served) -> web.Application:
     app.router.add_get("/status", status)
     app.router.add_get("/metrics", metrics)
     app.add_routes(key_routes(served))
+    app.add_routes(swagger_routes(ON_ADMIN))
     return app
 
 

@@ -19,12 +19,13 @@ from casedesk_proxy.openapi.surface_operations import list_operations
 from casedesk_proxy.surfaces.unserved_paths import APIS, GEMINI_APIS, Api
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["NAMES", "list_unserved", "make_document"]
+__all__ = ["NAMES", "TITLES", "list_unserved", "make_document"]
 
 _ADMIN = "admin"
 #: What can be asked for.
 NAMES = ("gemini", "anthropic", "openai", "ollama", _ADMIN)
-_TITLES = {
+#: By name.
+TITLES = {
     "gemini": "CaseDesk Proxy: Gemini API",
     "anthropic": "CaseDesk Proxy: Anthropic API",
     "openai": "CaseDesk Proxy: OpenAI API, chat and Responses",
@@ -54,7 +55,7 @@ _FIRST = {"gemini": "x-goog-api-key", "anthropic": "x-api-key"}
 
 def make_document(name: str, version: str) -> dict[str, Any]:
     """``version``: the program's. Raises KeyError for a name that is not in NAMES."""
-    title = _TITLES[name]
+    title = TITLES[name]
     operations, messages = _contents(name)
     return {
         "openapi": "3.1.0",

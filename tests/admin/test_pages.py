@@ -16,8 +16,9 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from casedesk_proxy.admin.pages import summarise
+from casedesk_proxy.admin.pages import admin_app, summarise
 from casedesk_proxy.config.load import load_config
+from casedesk_proxy.openapi.admin_operations import ADMIN_OPERATIONS
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.listen import bind
 from tests.fixtures.raw_node import NodeConnection
@@ -221,3 +222,24 @@ async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() 
         assert gateway.serving.snapshot is not running
         assert gateway.nodes["n"] is state, "health and counts survive"
         assert state.limit == 5
+
+
+async def test_every_route_is_in_its_document_and_no_other() -> None:
+    """Pages for people, and the documents themselves, are not among them."""
+    async with serving() as gateway:
+        routes = {
+            (route.method, route.resource.canonical)
+            for route in admin_app(gateway).router.routes()
+            if route.resource is not None and route.method != "HEAD"
+        }
+    shown = {(one.method, one.path) for one in ADMIN_OPERATIONS}
+    for_people = ("/swagger-ui", "/api-docs", "/console")
+    assert {one for one in routes if not one[1].startswith(for_people)} == shown
+
+
+async def test_swagger_ui_offers_what_is_served_here() -> None:
+    async with serving() as gateway:
+        assert "openapi-admin.json" in (await get(gateway, "/swagger-ui/start.js"))[2]
+        status, kind, _ = await get(gateway, "/swagger-ui")
+        assert (status, kind) == (200, "text/html; charset=utf-8")
+        assert "/swagger-ui" in (await get(gateway, "/"))[2]

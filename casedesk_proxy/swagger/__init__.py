@@ -1,0 +1,1 @@
+"""The OpenAPI documents over HTTP, and Swagger UI to try them."""
