@@ -37,7 +37,8 @@ _FATES = (
     "its own words, **ignored** ones mean nothing to a node, those **left out** are named in the "
     "header `x-casedesk-dropped` of the reply, **refused** ones are answered with 400, and fields "
     "that are **passed on** reach the node as they are. This is so where the node speaks another "
-    "protocol than its client; a node that speaks the same gets the very bytes."
+    "protocol than its client; a node that speaks the same gets the very bytes. A field that names "
+    "a file uploaded here, or an address that the deployment fetches, is mapped on every node."
 )
 _ADMIN_WORDS = (
     "State, metrics and keys. This listener is for the host's own programs; whatever concerns keys "

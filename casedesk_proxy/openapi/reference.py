@@ -32,6 +32,10 @@ model. Where it speaks another one, a field is
 
 What an engine can take of what is mapped is in [engines.md](engines.md): what this one node cannot
 do is refused or left out by name, too.
+
+A field that names a file which was uploaded here is mapped, on every node: the file's contents take
+its place before the request is translated. So is one that names an address, where the deployment
+fetches it (`fetch_urls`). Below stands what becomes of all others.
 """
 _TITLES = {
     Dialect.GEMINI: "Gemini",
