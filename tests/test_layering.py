@@ -18,7 +18,7 @@ LAYERS = {
     "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5, "store": 5,
     "relay": 6, "telemetry": 6, "ledger": 6, "keystore": 6, "files": 6,
     "swagger": 6,
-    "admin": 7, "server": 8, "simulator": 8,
+    "admin": 7, "console": 7, "server": 8, "simulator": 8,
     "daemon": 9, "cli": 9, "__main__": 10,
 }  # fmt: skip
 PURE = {name for name, layer in LAYERS.items() if layer <= 4}

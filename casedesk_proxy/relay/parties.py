@@ -53,6 +53,9 @@ class Client(Protocol):
     def hold(self, hold: bool) -> None:
         """Read no more from it for now, or read on."""
 
+    def watch_stall(self) -> None:
+        """It must go on taking what was written, or is let go."""
+
 
 class Held(Protocol):
     """Something that an exchange must not keep, however it ends."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import socket
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 
-from aiohttp import web
-
 from casedesk_proxy.admin.gauges import GaugeCollector
 from casedesk_proxy.admin.pages import admin_app
-from casedesk_proxy.admin.timeouts import with_timeouts
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
+from casedesk_proxy.console.app import add_console, console_app
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.ledger.key_use import KeyUse
@@ -27,9 +24,11 @@ from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.server.admin_side import AdminSide
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
 from casedesk_proxy.server.listeners import Listeners
+from casedesk_proxy.server.pages import Pages
 from casedesk_proxy.server.public import PublicServer
 from casedesk_proxy.server.runtime import (
     ListenerTls,
@@ -85,11 +84,10 @@ class Gateway:
         loop = asyncio.get_running_loop()
         self._waits = waits
         self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
-        self._listeners, self._admin_listeners = Listeners(public), Listeners(admin)
+        self._listeners, self._admin = Listeners(public), AdminSide(admin)
         #: Where the public side listens, as URLs; filled by `start`.
         self.urls = self._listeners.urls
-        self.admin_urls = self._admin_listeners.urls
-        self._admin: web.AppRunner | None = None
+        self.admin_urls = self._admin.urls
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls = ListenerTls(self.serving) if config.server.tls is not None else None
         self.draining = False
@@ -122,8 +120,9 @@ class Gateway:
         )
         self.limiter = self._handler.limiter
         self._apply(None)
+        self._pages = Pages(console_app())
         self._public = PublicServer(
-            self._handler.handle,
+            self._pages.before(self._handler),
             self._handler.reject,
             head_timeout=config.server.header_timeout,
             idle_timeout=config.server.keepalive_timeout,
@@ -182,15 +181,18 @@ class Gateway:
             await self.stored_keys.start()
         await self.limiter.follower.start()
         settings = self.serving.current.config.server
+        await self._pages.start()
         public = self._listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
         self.serving.current = relocate(self.serving.current, where)
         for sock in public:
             await self._serve_public(sock)
-        if admin := self._admin_listeners.open(settings.admin):
+        if admin := self._admin.listeners.open(settings.admin):
             where = replace(where, admin_is_local=are_local(admin))
             self.serving.current = relocate(self.serving.current, where)
-            await self._start_admin(admin)
+            app = admin_app(self)
+            add_console(app)
+            await self._admin.start(app, admin, settings)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
         self._spawn(self.metadata.keep_fresh(), "metadata")
@@ -230,7 +232,7 @@ class Gateway:
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
         """Those of ``keys`` that a restart would bring: not the addresses of inherited sockets."""
-        listeners = {"server.listen": self._listeners, "server.admin": self._admin_listeners}
+        listeners = {"server.listen": self._listeners, "server.admin": self._admin.listeners}
         unused = {key for key, side in listeners.items() if side.inherited}
         return [key for key in keys if key not in unused]
 
@@ -261,9 +263,8 @@ class Gateway:
         await self._public.close(self._waits.stop_grace_s)
         await self.metadata.close()
         await self._handler.answers.close()
-        self._admin_listeners.close()
-        if self._admin is not None:
-            await self._admin.cleanup()
+        await self._admin.stop()
+        await self._pages.stop()
         self.dispatcher.close()
         self._handler.refusals.stop()
         await flushed()
@@ -276,19 +277,6 @@ class Gateway:
         tls = None if self._tls is None else self._tls.context
         wait_s = None if tls is None else self._waits.handshake_s
         await self._listeners.serve(sock, self._public, tls=tls, handshake_timeout=wait_s)
-
-    async def _start_admin(self, sockets: Sequence[socket.socket]) -> None:
-        settings = self.serving.current.config.server
-        runner = self._admin = web.AppRunner(
-            admin_app(self), access_log=None, keepalive_timeout=settings.keepalive_timeout
-        )
-        await runner.setup()
-        assert runner.server is not None
-        make = functools.partial(
-            with_timeouts, runner.server, settings.header_timeout, settings.send_timeout
-        )
-        for sock in sockets:
-            await self._admin_listeners.serve(sock, make)
 
     def _observe_lag(self, seconds: float) -> None:
         self.metrics.observe_lag(seconds)

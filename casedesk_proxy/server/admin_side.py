@@ -1,0 +1,47 @@
+"""The admin listener's server, from its start to its end."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from casedesk_proxy.admin.timeouts import with_timeouts
+from casedesk_proxy.config.schema import Server
+from casedesk_proxy.server.listeners import Listeners
+
+__all__ = ["AdminSide"]
+
+#: Seconds that open pages have at the end; each shows what goes on, and nothing else waits.
+_SHUTDOWN_S = 1.0
+
+
+class AdminSide:
+    """``urls``: where it listens."""
+
+    def __init__(self, inherited: Sequence[socket.socket]) -> None:
+        self.listeners = Listeners(inherited)
+        self.urls = self.listeners.urls
+        self._runner: web.AppRunner | None = None
+
+    async def start(
+        self, app: web.Application, sockets: Sequence[socket.socket], settings: Server
+    ) -> None:
+        runner = self._runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=settings.keepalive_timeout,
+            handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S,
+        )  # fmt: skip
+        await runner.setup()
+        assert runner.server is not None
+        make = functools.partial(
+            with_timeouts, runner.server, settings.header_timeout, settings.send_timeout
+        )
+        for sock in sockets:
+            await self.listeners.serve(sock, make)
+
+    async def stop(self) -> None:
+        self.listeners.close()
+        if self._runner is not None:
+            await self._runner.cleanup()

@@ -1,0 +1,253 @@
+"""Requests for pages: each is handed over to aiohttp, and its connection taken back after it.
+
+A browser asks for a page, then for the API, then for the page's events, on whichever connection is
+free. So not the connection is handed over but one request of it: read here as any other, given to
+a protocol of aiohttp's in one piece, and answered through a transport that passes on what is
+written. Order, time-outs, stalls and the end of the connection are the connection's as ever, and
+the API's requests pay one comparison of their path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.relay.parties import Client
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.wire.http1 import RequestHead, header
+
+if TYPE_CHECKING:
+    from casedesk_proxy.server.handler import Handler
+
+__all__ = ["PageTransport", "Pages", "is_page"]
+
+_PREFIXES = ("/console", "/swagger-ui", "/api-docs")
+_MAX_BODY_BYTES = 65536
+#: Seconds of silence inside a body; forms are short.
+_BODY_PAUSE_S = 10.0
+#: About the connection between us and the client, which is not aiohttp's.
+_OWN_HEADERS = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade",
+     b"te", b"trailer", b"proxy-connection"}
+)  # fmt: skip
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,18})\r\n", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
+_BODILESS = (b" 204 ", b" 304 ")
+#: Seconds that open pages have at the end.
+_SHUTDOWN_S = 1.0
+
+
+def is_page(head: RequestHead) -> bool:
+    """Whether it is for a page. ``/`` is, for whoever says what form is wanted."""
+    target = head.target
+    if target.startswith(_PREFIXES):
+        return _names_page(target)
+    return target == "/" and head.method in ("GET", "HEAD") and _has_accept(head)
+
+
+def _names_page(target: str) -> bool:
+    """Not ``/consoles``."""
+    name = target.partition("?")[0]
+    return any(name == one or name.startswith(f"{one}/") for one in _PREFIXES)
+
+
+def _has_accept(head: RequestHead) -> bool:
+    return header(head.headers, b"accept") is not None
+
+
+class Pages:
+    """The application's protocols, one for each request. ``start`` first, ``stop`` at the end."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S
+        )
+
+    async def start(self) -> None:
+        await self._runner.setup()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    def before(self, handler: Handler) -> Callable[[ClientRequest], Coroutine[Any, Any, bool]]:
+        """Whoever answers a request. No coroutine of ours lies around the handler's: there is one
+        for each stream."""
+
+        def answer(request: ClientRequest) -> Coroutine[Any, Any, bool]:
+            if is_page(request.head):
+                return self._answer(request, handler)
+            return handler.handle(request)
+
+        return answer
+
+    async def _answer(self, request: ClientRequest, handler: Handler) -> bool:
+        try:
+            body = await request.read(_MAX_BODY_BYTES, _BODY_PAUSE_S)
+        except ProxyError as error:
+            handler.reject(request.client, b"", error)
+            return False
+        request.release()
+        assert self._runner.server is not None
+        page = PageTransport(request.client, request.head)
+        inner = self._runner.server()
+        page.begin(inner)
+        try:
+            inner.data_received(write_request(request.head, body))
+            await page.ended
+        finally:
+            page.end()
+        return page.is_whole and request.head.keep_alive
+
+
+def write_request(head: RequestHead, body: bytes) -> bytes:
+    """The same as one piece, the last on its connection."""
+    lines: Iterable[bytes] = (
+        b"%b: %b\r\n" % line for line in head.headers if line[0].lower() not in _OWN_HEADERS
+    )
+    first = f"{head.method} {head.target} HTTP/1.{int(head.http11)}\r\n"
+    end = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return b"".join([first.encode("utf-8", "surrogateescape"), *lines, end, body])
+
+
+class PageTransport(asyncio.Transport):
+    """What aiohttp writes to, and the flow that the client's connection sees. ``ended`` is done
+    once aiohttp has said all, or the client has left."""
+
+    def __init__(self, client: Client, head: RequestHead) -> None:
+        super().__init__()
+        self._client = client
+        self._is_head = head.method == "HEAD"
+        self._keep_alive = head.keep_alive and head.http11
+        self._inner: asyncio.Protocol | None = None
+        self._left: int | None = None
+        self._has_begun = False
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # As `relay.flow.Flow` has it.
+        self.paused_at: float | None = None
+        self.terminal: Terminal | None = None
+        self.events = self.sent = 0
+
+    def begin(self, inner: asyncio.Protocol) -> None:
+        self._inner = inner
+        self._client.relay = self
+        inner.connection_made(self)
+
+    def end(self) -> None:
+        """However it ended; the client may have another request."""
+        self.close()
+        self._client.relay = None
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.connection_lost(None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the client knows where the reply ends, and has got it to there."""
+        return self._left == 0 and self._keep_alive
+
+    # What aiohttp does.
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        if self.ended.done() or not data:
+            return
+        piece = bytes(data)
+        if not self._has_begun:
+            self._has_begun = True
+            piece = self._begin_reply(piece)
+        elif self._left:
+            self._left = max(self._left - len(piece), 0)
+        self.events += 1
+        self.sent += len(piece)
+        self._client.write(piece)
+
+    def _begin_reply(self, piece: bytes) -> bytes:
+        """The first piece, which has the whole head: where its length is known the connection
+        lives on, whatever aiohttp was told of it."""
+        head, mark, body = piece.partition(b"\r\n\r\n")
+        lines = head + b"\r\n"
+        length = _LENGTH.search(lines)
+        if self._is_head or any(word in lines[:20] for word in _BODILESS):
+            self._left = 0
+        elif length is not None:
+            self._left = max(int(length[1]) - len(body), 0)
+        if self._left is None or not self._keep_alive:
+            self._keep_alive = False
+            return piece
+        return _CLOSE.sub(b"\r\n", lines)[:-2] + mark + body
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def write_eof(self) -> None:
+        """Others end the connection."""
+
+    def close(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.ended.done()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "peername":
+            return self._client.peer, 0
+        if name == "socket":
+            return default
+        transport = self._client.lend()
+        return default if transport is None else transport.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        """Nothing more comes."""
+
+    def resume_reading(self) -> None:
+        """Nothing more comes."""
+
+    def is_reading(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        transport = self._client.lend()
+        return 0 if transport is None else transport.get_write_buffer_size()
+
+    # What the client's connection says: see `relay.flow.Flow`.
+
+    @property
+    def is_unsent(self) -> bool:
+        return not self._has_begun
+
+    def pause(self) -> None:
+        self._client.watch_stall()
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume(self) -> None:
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+    def leave(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self._left = None
+        self.close()
+
+    def cut(self, terminal: Terminal, error: ProxyError) -> None:
+        self.leave(terminal)
+
+    def conclude(self) -> None:
+        """Nothing is known of its end."""
+
+    def keep_alive(self) -> None:
+        """Pages say themselves what keeps them alive."""
+
+    def fail(self) -> None:
+        self.leave(Terminal.FAILED)

@@ -1,0 +1,22 @@
+"""The console's application as its two listeners have it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from casedesk_proxy.console.app import add_console, console_app
+from tests.console.applications import AiohttpClient
+
+
+async def test_the_public_listener_s_has_an_index(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(console_app())
+    assert (await (await client.get("/")).json())["console"] == "/console/"
+    assert (await client.get("/console/")).status == 200
+
+
+async def test_another_application_takes_its_routes(aiohttp_client: AiohttpClient) -> None:
+    app = web.Application()
+    add_console(app)
+    client = await aiohttp_client(app)
+    assert (await client.get("/console/")).headers["X-Frame-Options"] == "DENY"
+    assert (await client.get("/")).status == 404
