@@ -103,6 +103,13 @@ class Action(StrEnum):
     LIST_LOADED = "api/ps"
     VERSION = "api/version"
     REALTIME = "realtime"
+    UPLOAD_FILE = "files.upload"
+    RESUME_UPLOAD = "files.resume"
+    CREATE_FILE = "files.create"
+    LIST_FILES = "files.list"
+    GET_FILE = "files.get"
+    FILE_CONTENT = "files.content"
+    DELETE_FILE = "files.delete"
     #: What a key has used and has left.
     USAGE = "usage"
     #: A look at a base URL.
@@ -184,7 +191,7 @@ class Call:
     asks for; OpenAI and Anthropic bodies may still ask for a stream. ``path`` is set where not all
     nodes of a protocol have what is asked for: see `engines.paths`. ``names_no_model``: a body
     without a model's name is passed on without one. ``kept`` is the id of the response that the
-    path names, "" in all others.
+    path names, "" in all others; ``file`` is what the path calls a file, or an upload's permit.
     """
 
     surface: Dialect
@@ -197,6 +204,7 @@ class Call:
     path: str = ""
     names_no_model: bool = False
     kept: str = ""
+    file: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,11 @@ PROVED = """
 31 a client refuses plain HTTP
 @ e2e/test_google_genai.py::test_embed_one_and_many
 33 one text comes as a batch
+@ server/test_files.py::test_a_file_in_pieces
+34 uploads go past the base URL
 """
 NOT_OURS = {
     32: "users want local models: what the project is for, and no defect",
-    34: "uploads go past the base URL: the Files API is not built yet; its paths are refused",
 }
 
 

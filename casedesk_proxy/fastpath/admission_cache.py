@@ -9,7 +9,7 @@ from __future__ import annotations
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.fastpath.switches import Trick, is_on
-from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit
+from casedesk_proxy.planning.admission import Admitted, BaseUrl, UploadUrl, admit
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.http1 import RequestHead
@@ -36,7 +36,9 @@ class AdmissionCache:
         """What was decided before, if it was."""
         return self._known.under(snapshot, hosts).get((head.headers, head.target, head.method))
 
-    def admit(self, head: RequestHead, snapshot: Snapshot, hosts: Hosts) -> Admitted | BaseUrl:
+    def admit(
+        self, head: RequestHead, snapshot: Snapshot, hosts: Hosts
+    ) -> Admitted | BaseUrl | UploadUrl:
         """`planning.admission.admit`, remembered. Raises a ClientFault, which is not."""
         admitted = admit(snapshot, head, hosts)
         if isinstance(admitted, Admitted):

@@ -13,11 +13,12 @@ from typing import Any
 
 from casedesk_proxy.config.files import Files
 from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
+from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.terms import record
 
 __all__ = [
-    "UPLOAD_S", "Page", "UploadRow", "begin", "drop_expired", "find_file", "find_upload", "finish",
+    "UPLOAD_S", "UploadRow", "begin", "drop_expired", "find_file", "find_upload", "finish",
     "list_files", "list_ids", "remove", "reserve",
 ]  # fmt: skip
 
@@ -39,17 +40,6 @@ class UploadRow:
     owner: str
     draft: FileDraft
     file: StoredFile | None
-
-
-@record
-class Page:
-    """Which files of an owner's are wanted: at most ``most``, the newest first unless ``oldest``
-    ones are, only those behind the id ``after``; of one purpose, where one is given."""
-
-    most: int
-    after: str = ""
-    oldest: bool = False
-    purpose: str = ""
 
 
 def find_file(
@@ -80,12 +70,12 @@ def list_files(
     return [_make_file(row) for row in rows]
 
 
-def find_upload(connection: sqlite3.Connection, ticket: str, now: float) -> UploadRow | None:
-    """``ticket``: the SHA-256 of what the client has."""
+def find_upload(connection: sqlite3.Connection, permit: str, now: float) -> UploadRow | None:
+    """``permit``: the SHA-256 of what the client has."""
     row = connection.execute(
-        f"SELECT {_COLUMNS}, declared FROM files WHERE ticket = ?"
+        f"SELECT {_COLUMNS}, declared FROM files WHERE permit = ?"
         " AND (expires IS NULL OR expires > ?)",
-        (ticket, now),
+        (permit, now),
     ).fetchone()
     if row is None:
         return None
@@ -101,7 +91,7 @@ def begin(
     draft: FileDraft,
     settings: Files,
     now: float,
-    ticket: str | None = None,
+    permit: str | None = None,
 ) -> None:
     """An upload. Raises FileFault."""
     size = draft.declared or 0
@@ -110,10 +100,10 @@ def begin(
     _check_room(connection, owner, size, settings)
     connection.execute(
         "INSERT INTO files (id, owner, name, mime_type, size, made, expires, chosen, purpose,"
-        " surface, declared, ticket) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " surface, declared, permit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             ident, owner, draft.name, draft.mime_type, size, now, now + UPLOAD_S,
-            draft.chosen or None, draft.purpose, draft.surface, draft.declared, ticket,
+            draft.chosen or None, draft.purpose, draft.surface, draft.declared, permit,
         ),
     )  # fmt: skip
 

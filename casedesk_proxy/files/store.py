@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import field
 from pathlib import Path
 
 from casedesk_proxy.config.files import Files
@@ -22,6 +23,7 @@ from casedesk_proxy.files.contents import ContentReader, Contents, ContentWriter
 from casedesk_proxy.files.disk import Disk
 from casedesk_proxy.files.uploads import OpenUpload
 from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
+from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile, make_id
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.writer import StoreWriter
@@ -33,17 +35,17 @@ __all__ = ["Begun", "FileStore", "FoundUpload", "OpenFile"]
 _MIN_FREE_BYTES = 256 * 2**20
 #: Between tries to write to an upload to which another request still does.
 _BUSY_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-_TICKET_BYTES = 24
+_PERMIT_BYTES = 24
 #: Ids that one question names.
 _MAX_ASKED_IDS = 500
 
 
 @record
 class Begun:
-    """A new upload. ``ticket`` is the permission to go on with it, for its client alone."""
+    """A new upload. ``permit`` is the permission to go on with it, for its client alone."""
 
     ident: str
-    ticket: str
+    permit: str = field(repr=False)
 
 
 @record
@@ -93,7 +95,7 @@ class FileStore:
             lambda connection: rows.find_file(connection, owner, ident, now)
         )
 
-    async def list_files(self, owner: str, page: rows.Page) -> list[StoredFile]:
+    async def list_files(self, owner: str, page: Page) -> list[StoredFile]:
         """One more than the page holds, where there are more."""
         now = self.now()
         return await self.disk.read(
@@ -117,17 +119,17 @@ class FileStore:
             raise FileFault(Why.TOO_LARGE, settings.max_file)
         await self.disk.run(lambda: self._check_disk(draft.declared or 0))
         ident = make_id(now, secrets.randbits(128))
-        ticket = secrets.token_urlsafe(_TICKET_BYTES)
+        permit = secrets.token_urlsafe(_PERMIT_BYTES)
 
         def work(connection: sqlite3.Connection) -> None:
-            rows.begin(connection, ident, owner, draft, settings, now, _hash(ticket))
+            rows.begin(connection, ident, owner, draft, settings, now, _hash(permit))
 
         await self.disk.perform(work)
-        return Begun(ident, ticket)
+        return Begun(ident, permit)
 
-    async def find_upload(self, ticket: str) -> FoundUpload | None:
-        """What its client goes on with; None: nobody has such a ticket."""
-        hashed, now = _hash(ticket), self.now()
+    async def find_upload(self, permit: str) -> FoundUpload | None:
+        """What its client goes on with; None: nobody has such a permit."""
+        hashed, now = _hash(permit), self.now()
 
         def work(connection: sqlite3.Connection) -> FoundUpload | None:
             row = rows.find_upload(connection, hashed, now)
@@ -259,5 +261,5 @@ class OpenFile:
         self._disk.submit(self._reader.close)
 
 
-def _hash(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8", "surrogateescape")).hexdigest()
+def _hash(permit: str) -> str:
+    return hashlib.sha256(permit.encode("utf-8", "surrogateescape")).hexdigest()

@@ -20,34 +20,31 @@ _MAX_THREADS = 4
 
 
 class DiskThreads:
-    """``close`` must be called. Started as there is work for them."""
+    """Started as there is work for them. ``close`` must be called."""
 
     def __init__(self, most: int = _MAX_THREADS) -> None:
         self._most = most
         self._lock = threading.Lock()
         self._started = 0
-        self._is_closed = False
         self._work: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """What it returns or raises. Once they are closed it is done at once, by the caller."""
+        """What it returns or raises. Also once they are closed: what is let go of last has to be
+        done, too, and not by a loop."""
         future: Future[T] = Future()
         with self._lock:
-            if not self._is_closed:
-                if self._started < self._most:
-                    self._started += 1
-                    threading.Thread(target=self._run, name="files", daemon=True).start()
-                self._work.put((work, future))
-                return future
-        _do(work, future)
+            if self._started < self._most:
+                self._started += 1
+                threading.Thread(target=self._run, name="files", daemon=True).start()
+        self._work.put((work, future))
         return future
 
     def close(self) -> None:
-        """What was handed over before is done; nobody waits for it."""
+        """Those that have nothing to do end; nobody waits for the others."""
         with self._lock:
-            self._is_closed = True
             for _ in range(self._started):
                 self._work.put(None)
+            self._started = 0
 
     def _run(self) -> None:
         while (item := self._work.get()) is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from casedesk_proxy.engines.paths import InferencePath, ModelPlace, ReplyKind
 from casedesk_proxy.engines.registry import INFERENCE_PATHS
+from casedesk_proxy.openapi.file_operations import list_file_operations
 from casedesk_proxy.openapi.operations import FORM, JSON, LINES, SSE, TEXT, Operation, Parameter
 from casedesk_proxy.surfaces.kept_responses import METHODS, path_of
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS, FETCHED, POSTED
@@ -18,7 +19,7 @@ from casedesk_proxy.terms import Action, Dialect
 __all__ = ["NOT_LISTED", "list_operations"]
 
 #: A look at a base URL is for people and health checkers.
-NOT_LISTED = frozenset({Action.BASE})
+NOT_LISTED = frozenset({Action.BASE, Action.RESUME_UPLOAD})
 _BINARY = "application/octet-stream"
 
 _SUMMARIES = {
@@ -117,6 +118,7 @@ _PAGES = {
 def list_operations(surface: Dialect) -> tuple[Operation, ...]:
     """Those of Responses are among OpenAI's, behind whose base URL they are."""
     found = [*_posted(surface), *_fetched(surface)]
+    found += list_file_operations(surface, _TAGS[surface])
     if surface is Dialect.OPENAI:
         found += [*_kept(), *_of_engines()]
         found.append(_operation("GET", "/v1/realtime", Action.REALTIME, surface))

@@ -24,12 +24,30 @@ from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.http1 import RequestHead, header
 from casedesk_proxy.wire.query import log_target
 
-__all__ = ["CATALOGUE", "Admitted", "BaseUrl", "admit", "has_key", "read_facts"]
+__all__ = [
+    "CATALOGUE",
+    "FILES",
+    "Admitted",
+    "BaseUrl",
+    "UploadUrl",
+    "admit",
+    "has_key",
+    "read_facts",
+]
 
 #: Actions that no node is asked for.
 CATALOGUE = frozenset(
     {Action.USAGE, Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION}
 )
+
+
+#: Those that the file store answers.
+FILES = frozenset(
+    {
+        Action.UPLOAD_FILE, Action.CREATE_FILE, Action.LIST_FILES, Action.GET_FILE,
+        Action.FILE_CONTENT, Action.DELETE_FILE,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,14 @@ class BaseUrl:
     call: Call
 
 
-def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | BaseUrl:
+@record
+class UploadUrl:
+    """An upload goes on at its own URL, which is the permission: no key is looked at."""
+
+    call: Call
+
+
+def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | BaseUrl | UploadUrl:
     """``hosts``: the names by which the listener may be called. Raises a ClientFault."""
     call = read_call(head.method, head.target, head.headers)
     require_own_site(head.method, head.headers, hosts)
@@ -67,6 +92,9 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
         if snapshot.open_to_all:
             require_own_host(head.method, head.target, head.headers, hosts)
         return BaseUrl(call)
+    if call.action is Action.RESUME_UPLOAD:
+        _require_plain(head.headers)
+        return UploadUrl(call)
     query = head.target.partition("?")[2]
     credential = find_credential(head.headers, query)
     known = snapshot.find_principal(credential) if credential else None

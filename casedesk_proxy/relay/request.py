@@ -183,6 +183,8 @@ class ClientRequest:
     def pour(self, sink: Sink, begun: int) -> None:
         """Give ``sink`` all of the body that is behind its first ``begun`` bytes, and hold none of
         it any more."""
+        if not begun and not self._reader.ended:
+            self._invite()
         rest = bytes(self._body[begun:])
         self.release()
         self._sink = sink

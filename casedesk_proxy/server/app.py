@@ -19,12 +19,13 @@ from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
-from casedesk_proxy.ledger.retention import keep_pruned
 from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.admin_side import AdminSide
+from casedesk_proxy.server.chores import list_chores
+from casedesk_proxy.server.file_store import open_files
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
 from casedesk_proxy.server.listeners import Listeners
@@ -78,7 +79,7 @@ class Gateway:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
         end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
-        None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: of clients.
+        None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: for tests.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
@@ -115,8 +116,9 @@ class Gateway:
         if store is not None and config.ledger.enabled:
             recipients.append(ledger(store))
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
+        self.files = files or open_files(self.serving, store)
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, files
+            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files
         )
         self.limiter = self._handler.limiter
         self._apply(None)
@@ -198,14 +200,10 @@ class Gateway:
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
         self._spawn(self.limiter.follower.follow(), "limits")
-        if self.store is not None:
-            keep = keep_pruned(
-                self.store, lambda: self.serving.current.config.ledger.keep,
-                forwarder=self.forwarder,
-            )  # fmt: skip
-            self._spawn(keep, "retention")
-        if self.stored_keys is not None:
-            self._spawn(self.stored_keys.last_use.keep_written(), "last use of keys")
+        for chore, name in list_chores(
+            self.serving, self.store, self.forwarder, self.stored_keys, self.files
+        ):
+            self._spawn(chore, name)
         self._loop_lag.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
@@ -266,6 +264,8 @@ class Gateway:
         await self._admin.stop()
         await self._pages.stop()
         self.dispatcher.close()
+        if self.files is not None:
+            self.files.close()
         self._handler.refusals.stop()
         await flushed()
 

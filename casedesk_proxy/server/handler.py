@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from casedesk_proxy.errors import LimitReached, ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.files.store import FileStore
-from casedesk_proxy.planning.admission import CATALOGUE, Admitted, BaseUrl
+from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted, BaseUrl, UploadUrl
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
@@ -26,6 +26,7 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.catalogue import Remembered, catalogue
 from casedesk_proxy.server.cuts import Cuts, text_size
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
+from casedesk_proxy.server.files import FileRoutes
 from casedesk_proxy.server.following import PastReader
 from casedesk_proxy.server.forwarding import Forwarder, Timing
 from casedesk_proxy.server.limiting import Limiter
@@ -80,6 +81,7 @@ class Handler:
         self.answers = LiveAnswers(loop)
         self._own = OwnReplies(loop, serving, waits)
         self.limiter = Limiter(loop, serving, past)
+        self._files = FileRoutes(loop, serving, files)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
         self._forwarder = Forwarder(loop, dispatcher, metadata, waits, self.exchanges.live, files)
@@ -132,12 +134,17 @@ class Handler:
             if isinstance(decided, BaseUrl):
                 exchange.call = CallFacts(decided.call.surface, decided.call.action)
                 return Own(base_reply(decided.call))
+            if isinstance(decided, UploadUrl):
+                exchange.call = CallFacts(decided.call.surface, decided.call.action)
+                return await self._files.resume(request, exchange, decided.call)
             admitted = decided
         exchange.call = admitted.facts
         if admitted.limits or admitted.expires is not None:
             exchange.metered = self.limiter.admit(request, exchange.request_id, admitted)
         if admitted.call.action in CATALOGUE:
             return Own(await self._list(admitted, snapshot))
+        if admitted.call.action in FILES:
+            return await self._files.answer(request, exchange, admitted)
         form = begin_form(admitted.call, request.head.headers) if admitted.call.path else None
         if form is not None:
             return await forward_form(

@@ -25,7 +25,7 @@ from casedesk_proxy.limits.judging import (
 )
 from casedesk_proxy.limits.use import Use, count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment
-from casedesk_proxy.planning.admission import CATALOGUE, Admitted
+from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.following import Follower, PastReader
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 _Counted = tuple[UseRules, Use, Sequence[int], bool]
 #: Pairs of key and deployment; with more of them all are put together anew.
 _MAX_METERS = 10_000
+#: What nobody's limits are about.
+_UNCOUNTED = CATALOGUE | FILES
 
 
 class Limiter:
@@ -88,7 +90,7 @@ class Limiter:
         if admitted.expires is not None and self._wall() >= admitted.expires:
             raise Unauthenticated("the key has expired; ask for a new one", code="key_expired")
         limits, call = admitted.limits, admitted.facts
-        if not limits or admitted.call.action in CATALOGUE:
+        if not limits or admitted.call.action in _UNCOUNTED:
             return None
         now, meter = self.now(), self._meters.get((call.key, call.deployment))
         if meter is None or meter.limits is not limits:

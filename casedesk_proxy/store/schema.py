@@ -72,13 +72,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # What clients uploaded; contents lie in a directory, by id. ``owner`` is a key's name,
         # ``chosen`` the id that a client chose. Before ``sha256`` there is only an upload: ``size``
-        # is what it may come to, ``declared`` what its client said it would, ``ticket`` the
+        # is what it may come to, ``declared`` what its client said it would, ``permit`` the
         # SHA-256 of what permits it to go on.
         """CREATE TABLE files (
             id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL,
             mime_type TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT,
             made REAL NOT NULL, expires REAL, chosen TEXT, purpose TEXT NOT NULL,
-            surface TEXT NOT NULL, declared INTEGER, ticket TEXT UNIQUE
+            surface TEXT NOT NULL, declared INTEGER, permit TEXT UNIQUE
         ) WITHOUT ROWID""",
         "CREATE INDEX files_by_owner ON files (owner, id)",
         """CREATE UNIQUE INDEX files_by_choice ON files (owner, chosen)

@@ -11,9 +11,9 @@ from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai
 from casedesk_proxy.surfaces.limits import limit_headers
 from casedesk_proxy.surfaces.retry_after import error_pause
 from casedesk_proxy.surfaces.unserved_paths import base_url
-from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
+from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo, RawHeaders
 
-__all__ = ["OwnReply", "base_reply", "error_reply", "list_reply", "model_reply"]
+__all__ = ["OwnReply", "base_reply", "error_reply", "json_reply", "list_reply", "model_reply"]
 
 #: Google's spelling for its own; only its SDKs read the body without looking at the type.
 _CONTENT_TYPE = {
@@ -67,6 +67,11 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnRepl
     if status in _NEVER_RETRY or not error.repeatable:
         headers.append((b"x-should-retry", b"false"))
     return OwnReply(status, tuple(headers), body_of(error, request_id))
+
+
+def json_reply(surface: Dialect, body: bytes, headers: RawHeaders = ()) -> OwnReply:
+    """A document of ours as the surface's clients expect it."""
+    return OwnReply(200, ((b"content-type", _CONTENT_TYPE[surface]), *headers), body)
 
 
 def base_reply(call: Call) -> OwnReply:

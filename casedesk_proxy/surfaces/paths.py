@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from casedesk_proxy.surfaces.file_paths import find_upload_mount, is_file_path, read_file_call
 from casedesk_proxy.surfaces.gemini_paths import read_resource, wrong_method
 from casedesk_proxy.surfaces.inference_paths import find_inference_path
 from casedesk_proxy.surfaces.kept_responses import asks_for_stream, read_kept
@@ -45,7 +46,6 @@ _BASE = re.compile(
     r"/proxy(?:/[^/]+)?|(?:/genai|(?:/proxy/[^/]+)?/(?:gemini|anthropic|openai|ollama))?"
     r"(?:/v1(?:beta1?|alpha)?)*(?:/openai(?:/v1)*)?"
 )
-_BASE_METHODS = frozenset({"GET", "HEAD"})
 _NODE_MOUNT = re.compile(r"/proxy/([^/]+)/node/(.+)")
 #: Ollama's paths, those that are not served among them; LM Studio's have a version behind ``api``.
 _OLLAMAS = re.compile(r"api/[a-z]+(?:/|\Z)")
@@ -61,11 +61,11 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     path, query = split_target(target)
     if method == "OPTIONS":
         raise wrong_method("GET, POST")
-    if method in _BASE_METHODS and _BASE.fullmatch(path):
+    if method in ("GET", "HEAD") and _BASE.fullmatch(path):
         return _read_base(path, target, headers)
     if (node := _NODE_MOUNT.fullmatch(path)) is not None:
         return _read_node_path(method, decode(node[1]), node[2], cut_key(query))
-    surface, deployment, rest = _find_mount(path)
+    surface, deployment, rest = _find_mount(find_upload_mount(path))
     version, rest = _cut_versions(rest)
     if surface in (None, Dialect.GEMINI) and (inner := _inside_google(rest)) is not None:
         surface, rest = Dialect.OPENAI, inner
@@ -76,6 +76,8 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     elif surface is Dialect.OLLAMA:
         surface = _inside_ollama(rest)
     _require_own(method, rest, surface, deployment)
+    if is_file_path(rest):
+        return read_file_call(method, surface, deployment, version, rest, query)
     node_path = ""
     if rest == USAGE_PATH and surface is not Dialect.OLLAMA:
         if method != "GET":
@@ -202,7 +204,7 @@ def _inside_google(rest: str) -> str | None:
         return None
     inner = _cut_versions(inner)[1]
     owner, api = owner_of(inner), unserved(inner)
-    if owner is None and (inner in ("", "models") or inner.startswith("models/")):
+    if owner is None and (inner in ("", "models") or inner.startswith(("models/", "files"))):
         owner = Dialect.OPENAI
     elif owner is None and api is not None:
         owner = api.owner
@@ -213,7 +215,8 @@ def _inside_ollama(rest: str) -> Dialect:
     owner = owner_of(rest)
     if owner in (Dialect.OPENAI, Dialect.ANTHROPIC):
         return owner
-    return Dialect.OPENAI if rest == "models" or rest.startswith("models/") else Dialect.OLLAMA
+    is_shared = rest == "models" or rest.startswith(("models/", "files"))
+    return Dialect.OPENAI if is_shared else Dialect.OLLAMA
 
 
 def _cut_versions(rest: str) -> tuple[str, str]:
@@ -233,7 +236,7 @@ def _claim(method: str, version: str, rest: str, query: str, headers: RawHeaders
     if version == "v1beta":
         return Dialect.GEMINI
     owner = owner_of(rest)
-    if rest == USAGE_PATH and version:
+    if version and (rest == USAGE_PATH or is_file_path(rest)):
         return _surface_by_headers(query, headers)
     if rest == "models" or rest.startswith("models/"):
         is_shared = method == "GET" and owner is None

@@ -126,7 +126,6 @@ def _api(
 
 
 _O, _A, _G = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
-_INLINE = "send the bytes inline, as inlineData, a base64 source or a data URL"
 _ALONE = "send each request by itself"
 #: In order; the first that fits.
 APIS = (
@@ -134,7 +133,6 @@ APIS = (
         "responses/compact", Dialect.RESPONSES, "OpenAI's compaction of a conversation",
         "send the whole conversation as input",
     ),
-    _api("upload|files", None, "the Files API", _INLINE, "files_unsupported"),
     _api("messages/batches", _A, "Anthropic's Message Batches API", _ALONE),
     _api("batches", None, "the Batch API", _ALONE),
     _api("complete", _A, "Anthropic's Text Completions API", "use messages"),

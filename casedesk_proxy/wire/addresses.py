@@ -48,7 +48,7 @@ class TrustedProxies:
         ``X-Forwarded-For`` goes before ``Forwarded``: nearly every proxy writes the former, and
         passes the latter on as the client sent it.
         """
-        if not (self._unix or self._networks) or not self._trusts(peer):
+        if not (self._unix or self._networks) or not self.trusts(peer):
             return peer
         known = peer
         for place in _hops(headers):
@@ -56,11 +56,12 @@ class TrustedProxies:
             if address is None:
                 break
             known = address
-            if not self._trusts(known):
+            if not self.trusts(known):
                 break
         return known
 
-    def _trusts(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """Whether that is one of them."""
         if address == UNIX:
             return self._unix
         try:

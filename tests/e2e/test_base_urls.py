@@ -104,14 +104,14 @@ def test_what_is_not_served_is_named(desk: Desk) -> None:
             ai.moderations.create(input="x")
         with pytest.raises(openai.NotFoundError, match="the Batch API is not served here"):
             ai.batches.list()
-    with anthropic.Anthropic(api_key=KEY, base_url=desk.url, max_retries=0) as claude:
-        with pytest.raises(anthropic.NotFoundError, match="Anthropic's Message Batches API"):
-            claude.messages.batches.list()
-        with pytest.raises(anthropic.NotFoundError, match="the Files API is not served here"):
-            claude.beta.files.list()
+    with (
+        anthropic.Anthropic(api_key=KEY, base_url=desk.url, max_retries=0) as claude,
+        pytest.raises(anthropic.NotFoundError, match="Anthropic's Message Batches API"),
+    ):
+        claude.messages.batches.list()
     options: Any = {"base_url": desk.url}
-    with genai.Client(api_key=KEY, vertexai=False, http_options=options) as ai:
-        with pytest.raises(errors.ClientError, match="the Files API is not served here"):
-            list(ai.files.list())
-        with pytest.raises(errors.ClientError, match="Gemini's Caching API is not served here"):
-            list(ai.caches.list())
+    with (
+        genai.Client(api_key=KEY, vertexai=False, http_options=options) as ai,
+        pytest.raises(errors.ClientError, match="Gemini's Caching API is not served here"),
+    ):
+        list(ai.caches.list())

@@ -18,7 +18,7 @@ NOW = 1_700_000_000.0
 _FILE: dict[str, Any] = {
     "id": "a1", "owner": "alice", "name": "n.txt", "mime_type": "text/plain", "size": 3,
     "sha256": "00", "made": NOW - 10, "expires": NOW + 10, "chosen": None, "purpose": "",
-    "surface": "gemini", "declared": None, "ticket": None,
+    "surface": "gemini", "declared": None, "permit": None,
 }  # fmt: skip
 
 

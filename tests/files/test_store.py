@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.errors import Busy, NotFound
-from casedesk_proxy.files.rows import UPLOAD_S, Page
+from casedesk_proxy.files.rows import UPLOAD_S
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
+from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.store.file import FILE_NAME
 from tests.files.stores import Clock, opened
@@ -84,7 +85,7 @@ async def test_an_upload_goes_on_in_another_process(store: FileStore, other: Fil
     first = await store.write(begun.ident, 6)
     await store.append(first, [b"abc"])
     await store.put_by(first)
-    found = await other.find_upload(begun.ticket)
+    found = await other.find_upload(begun.permit)
     assert found is not None
     assert (found.received, found.row.file) == (3, None)
     second = await other.write(begun.ident, 6)
@@ -92,7 +93,7 @@ async def test_an_upload_goes_on_in_another_process(store: FileStore, other: Fil
     file = await other.finish(second, found.row.draft)
     await other.put_by(second)
     assert file.sha256 == sha256(b"abcdef").hexdigest()
-    done = await store.find_upload(begun.ticket)
+    done = await store.find_upload(begun.permit)
     assert done is not None
     assert done.row.file == file
 
@@ -175,7 +176,7 @@ async def test_what_expires_is_swept(store: FileStore, clock: Clock) -> None:
     assert await store.find("alice", file.id) is None
     assert await store.sweep(9) == 1
     clock.now += UPLOAD_S
-    assert await store.find_upload(begun.ticket) is None
+    assert await store.find_upload(begun.permit) is None
     assert await store.sweep(9) == 1
     # Its last request may still have made a file.
     assert await store.clear() in (0, 1)

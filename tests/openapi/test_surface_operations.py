@@ -19,6 +19,7 @@ OPERATIONS = [(surface, one) for surface in SURFACES for one in list_operations(
 )
 def test_a_route_is_read_as_what_the_document_says(surface: Dialect, operation: Operation) -> None:
     path = operation.path.replace("{model}", "m").replace("{response_id}", "resp_1")
+    path = path.replace("{file_id}", "f1")
     for target in (f"/{surface}{path}", f"/proxy/d/{surface}{path}"):
         call = read_call(operation.method, target, ((b"anthropic-version", b"2023-06-01"),))
         assert call.action.value == operation.action.partition(" ")[0]

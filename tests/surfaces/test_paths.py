@@ -409,7 +409,6 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
         ("/proxy/d/anthropic/v1/messages/batches", "Anthropic's Message Batches API", A),
         ("/v1/messages/batches/x/results", "Anthropic's Message Batches API", A),
         ("/v1/complete", "Anthropic's Text Completions API", A),
-        ("/proxy/d/anthropic/v1/files", "the Files API", A),
         ("/v1/organizations/me", "Anthropic's Admin API", A),
         ("/v1beta/cachedContents", "Gemini's Caching API", G),
         ("/v1beta/batches/x:cancel", "the Batch API", G),
@@ -452,21 +451,6 @@ def test_post_to_neither_model_nor_action(path: str) -> None:
     with pytest.raises(NotFound) as caught:
         read_call("POST", path, NONE)
     assert caught.value.code == "not_found"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/upload/v1beta/files", "/upload/genai/v1/files", "/upload/proxy/d/gemini/v1beta/files",
-        "/proxy/d/gemini/upload/v1/files?upload_id=1", "/v1beta/files", "/v1beta/files/x",
-        "/genai/files", "/v1/files", "/proxy/d/gemini/v1/files/f1:download",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_files(path: str, method: str) -> None:
-    with pytest.raises(NotFound) as caught:
-        read_call(method, path, NONE)
-    assert caught.value.code == "files_unsupported"
 
 
 @pytest.mark.parametrize(

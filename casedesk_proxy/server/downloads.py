@@ -1,0 +1,114 @@
+"""The content of a file on its way to a client: read in a thread, no faster than it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.files.store import OpenFile
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.record import Delivered, ReplyFacts, Terminal
+
+__all__ = ["Download"]
+
+#: Bytes of one read; twice as much is in memory at most.
+_READ_BYTES = 2**18
+
+
+class Download:
+    """See `relay.flow.Flow`: the client's backpressure holds it. ``head``: the reply's;
+    ``stall_s``: how long the client may take nothing."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: ClientRequest,
+        content: OpenFile,
+        head: bytes,
+        stall_s: float,
+    ) -> None:
+        self._loop = loop
+        self._request = request
+        self._content = content
+        self._head = head
+        self._stall_s = stall_s
+        self._resumed: Signal[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.paused_at: float | None = None
+        self.terminal: Terminal | None = None
+        self.is_unsent = True
+        self.events = 0
+        self.sent = 0
+
+    async def run(self, *, keep_alive: bool) -> Delivered:
+        """Until all is written, or the client takes no more. Raises ProxyError only where nothing
+        has been sent."""
+        client, size = self._request.client, self._content.file.size
+        first, left = await self._content.read(_READ_BYTES), size
+        transport = client.lend()
+        begun = self._loop.time()
+        client.relay = self
+        self._request.begun, self.is_unsent = True, False
+        try:
+            if transport is not None:
+                transport.write(self._head)
+            while transport is not None and self.terminal is None and first:
+                transport.write(first)
+                self.events += 1
+                self.sent += len(first)
+                left -= len(first)
+                if self.paused_at is not None and not await self._wait():
+                    self.terminal = Terminal.CLIENT_STALLED
+                    break
+                first = await self._content.read(min(_READ_BYTES, left))
+        except ProxyError:
+            self.terminal = Terminal.FAILED
+        finally:
+            client.relay = None
+            self._content.close()
+        end = self.terminal or (Terminal.FAILED if left else Terminal.COMPLETED)
+        if end is not Terminal.COMPLETED:
+            client.reset()
+        facts = ReplyFacts(200, end, first_byte=begun, sent=self.sent, events=self.events)
+        return Delivered(facts, keep_alive and end is Terminal.COMPLETED)
+
+    async def _wait(self) -> bool:
+        """Until the client takes more; whether it does."""
+        self._resumed = signal = Signal[bool](self._loop)
+        self._timer = self._loop.call_later(self._stall_s, self._give_up)
+        try:
+            return await signal
+        finally:
+            self._timer.cancel()
+            self._resumed = self._timer = None
+
+    def _give_up(self) -> None:
+        self._resolve(is_resumed=False)
+
+    def _resolve(self, *, is_resumed: bool) -> None:
+        if self._resumed is not None and not self._resumed.done:
+            self._resumed.set(is_resumed)
+
+    # What the client's connection calls.
+
+    def pause(self) -> None:
+        self.paused_at = self._loop.time()
+
+    def resume(self) -> None:
+        self.paused_at = None
+        self._resolve(is_resumed=True)
+
+    def leave(self, terminal: Terminal) -> None:
+        self.terminal = self.terminal or terminal
+        self._resolve(is_resumed=True)
+
+    def cut(self, terminal: Terminal, error: ProxyError) -> None:
+        self.leave(terminal)
+
+    def conclude(self) -> None: ...
+
+    def keep_alive(self) -> None: ...
+
+    def fail(self) -> None:
+        self.leave(Terminal.FAILED)

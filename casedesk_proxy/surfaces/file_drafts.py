@@ -1,0 +1,45 @@
+"""What all surfaces ask of a file's name and type, and of how long it is kept."""
+
+from __future__ import annotations
+
+import re
+
+from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.filing.draft import DEFAULT_TYPE
+
+__all__ = ["bad_field", "clean_name", "read_type"]
+
+#: As RFC 9110 has it, with parameters that may stand in a header.
+_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:\s*;[ -~]{0,100})?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: Of files that come without one, or with one that says nothing.
+_BY_ENDING = {
+    "txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "html": "text/html",
+    "xml": "text/xml", "json": "application/json", "jsonl": "application/jsonl",
+    "pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg",
+    "gif": "image/gif", "webp": "image/webp", "bmp": "image/bmp", "heic": "image/heic",
+    "wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "ogg": "audio/ogg",
+    "m4a": "audio/mp4", "mp4": "video/mp4", "webm": "video/webm", "mov": "video/quicktime",
+}  # fmt: skip
+_MAX_NAME_CHARS = 512
+
+
+def bad_field(name: str, why: str) -> BadRequest:
+    return BadRequest(f"{name}: {why}", violations=(Violation(name, why),))
+
+
+def clean_name(text: str) -> str:
+    """A file's name without what some clients put before it, and without control characters."""
+    plain = text.replace("\\", "/").rpartition("/")[2]
+    return _CONTROL.sub("", plain).encode("utf-8", "replace").decode()[:_MAX_NAME_CHARS]
+
+
+def read_type(field: str, text: str, name: str) -> str:
+    """A file's type as the client says it in ``field``, or as the ending of its name does. Raises
+    BadRequest for what is none."""
+    given = text.strip()
+    if not given or given.lower() == DEFAULT_TYPE:
+        return _BY_ENDING.get(name.rpartition(".")[2].lower(), DEFAULT_TYPE)
+    if not _TYPE.fullmatch(given):
+        raise bad_field(field, "a MIME type such as text/plain is required")
+    return given

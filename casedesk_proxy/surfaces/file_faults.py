@@ -1,0 +1,99 @@
+"""What each surface says of a file that there is not, or that cannot be stored."""
+
+from __future__ import annotations
+
+from casedesk_proxy.errors import (
+    MAX_PATH_CHARS,
+    Busy,
+    ClientFault,
+    Forbidden,
+    NotFound,
+    ProxyError,
+    TooLarge,
+    bounded,
+)
+from casedesk_proxy.filing.draft import FileFault, Why
+from casedesk_proxy.terms import Dialect
+
+__all__ = ["explain_fault", "missing_file", "no_store"]
+
+_BUSY_RETRY_AFTER_S = 1.0
+#: Google and Anthropic say that a quota is used, OpenAI that the request is wrong.
+_FULL_STATUS = {Dialect.GEMINI: 429, Dialect.ANTHROPIC: 403}
+
+
+def missing_file(surface: Dialect, asked: str) -> ProxyError:
+    """``asked``: what the client calls it. Whoever asks does not learn whether another has it."""
+    name = bounded(asked, MAX_PATH_CHARS)
+    if surface is Dialect.GEMINI:
+        plain = name.removeprefix("files/")
+        return Forbidden(
+            f"You do not have permission to access the File {plain} or it may not exist.",
+            code="file_not_found",
+        )
+    if surface is Dialect.ANTHROPIC:
+        return NotFound(f"File not found: {name}", code="file_not_found")
+    return NotFound(f"No such File object: {name}", code="file_not_found")
+
+
+def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:
+    """Of an upload."""
+    match fault.why:
+        case Why.TOO_LARGE:
+            return TooLarge(
+                f"the file is larger than {fault.most} bytes (files.max_file), or than was"
+                " announced",
+                code="file_too_large",
+            )
+        case Why.KEY_FULL:
+            return _full(
+                surface,
+                f"the files of your key would have more than {fault.most} bytes (files.per_key);"
+                " delete some, or wait until they expire",
+            )
+        case Why.STORE_FULL:
+            return _lasting(
+                Busy(
+                    "the file store is full (files.total, or its disk); delete files, or wait"
+                    " until some expire",
+                    status=503,
+                    code="file_store_full",
+                )
+            )
+        case Why.NAME_TAKEN:
+            return ClientFault(
+                "file.name: you have a file of that name; delete it, or choose another",
+                status=409,
+                code="file_exists",
+            )
+        case Why.UPLOAD_BUSY:
+            return ClientFault(
+                "another request writes to this upload; ask with query how far it has come",
+                status=409,
+                code="upload_busy",
+                retry_after=_BUSY_RETRY_AFTER_S,
+            )
+        case _:
+            return NotFound(
+                "there is no such upload: it was cancelled, has ended, or nobody went on with it"
+                " for an hour; start another",
+                code="upload_not_found",
+            )
+
+
+def no_store(*, is_enabled: bool) -> ProxyError:
+    why = "the proxy has no state file" if is_enabled else "files.enabled is false"
+    return NotFound(
+        f"files are not served here: {why}; send the bytes inline", code="files_unsupported"
+    )
+
+
+def _full(surface: Dialect, message: str) -> ProxyError:
+    status = _FULL_STATUS.get(surface, 400)
+    return _lasting(ClientFault(message, status=status, code="file_quota_reached"))
+
+
+def _lasting(error: ProxyError) -> ProxyError:
+    """A repetition would not help."""
+    error.repeatable = False
+    return error

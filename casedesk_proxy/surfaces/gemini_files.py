@@ -1,0 +1,137 @@
+"""Google's shapes of files: the resource, a new one's metadata, pages of a list."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.filing.draft import FileDraft
+from casedesk_proxy.filing.page import Page
+from casedesk_proxy.filing.resumable import read_size
+from casedesk_proxy.filing.stored_file import StoredFile, may_be_chosen, name_file, read_id
+from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
+from casedesk_proxy.terms import Dialect, RawHeaders
+from casedesk_proxy.wire.query import read_pairs
+
+__all__ = ["list_reply", "read_draft", "read_page", "show_file", "with_metadata"]
+
+_MAX_DISPLAY_NAME_CHARS = 512
+_DEFAULT_PAGE_SIZE = 10
+_MAX_PAGE_SIZE = 100
+_LENGTH, _TYPE = "X-Goog-Upload-Header-Content-Length", "X-Goog-Upload-Header-Content-Type"
+
+
+def read_draft(headers: RawHeaders, body: bytes) -> FileDraft:
+    """Of an upload that is started, or of a file without content. Raises BadRequest."""
+    fields = {name.lower(): value for name, value in headers}
+    texts = {name: value.decode("latin-1") for name, value in fields.items()}
+    name = clean_name(_read_header(fields.get(b"x-goog-upload-file-name", b"")))
+    mime_type = texts.get(_TYPE.lower().encode("ascii"), "")
+    draft = FileDraft(name, mime_type, declared=read_size(texts, _LENGTH))
+    return with_metadata(draft, body)
+
+
+def with_metadata(draft: FileDraft, body: bytes) -> FileDraft:
+    """``body``: ``{"file": {…}}``, in either spelling, or nothing. Raises BadRequest."""
+    given = _read_metadata(body)
+    name = _read_text(given, "displayName", "display_name")
+    if len(name) > _MAX_DISPLAY_NAME_CHARS:
+        raise bad_field(
+            "file.displayName", f"at most {_MAX_DISPLAY_NAME_CHARS} characters are allowed"
+        )
+    name = name.encode("utf-8", "replace").decode() or draft.name
+    chosen = _read_text(given, "name", "name")
+    if chosen:
+        chosen = chosen.removeprefix("files/")
+        if not may_be_chosen(chosen):
+            raise bad_field(
+                "file.name",
+                "files/ and 1 to 40 characters of a-z, 0-9 and dashes, the first and the last no"
+                " dash, are required",
+            )
+    said = draft.mime_type or _read_text(given, "mimeType", "mime_type")
+    mime_type = read_type("file.mimeType", said, name)
+    return FileDraft(name, mime_type, chosen, surface=Dialect.GEMINI, declared=draft.declared)
+
+
+def show_file(file: StoredFile, base: str) -> dict[str, Any]:
+    """The resource. ``base``: the URL of its version's mount, without a slash at the end."""
+    name = name_file(Dialect.GEMINI, file.chosen or file.id)
+    shown: dict[str, Any] = {"name": name}
+    if file.name:
+        shown["displayName"] = file.name
+    shown |= {
+        "mimeType": file.mime_type,
+        "sizeBytes": str(file.size),
+        "createTime": _rfc3339(file.made),
+        "updateTime": _rfc3339(file.made),
+    }
+    if file.expires is not None:
+        shown["expirationTime"] = _rfc3339(file.expires)
+    # Google's is the base64 of the hexadecimal digits.
+    shown |= {
+        "sha256Hash": base64.b64encode(file.sha256.encode("ascii")).decode("ascii"),
+        "uri": f"{base}/{name}",
+        "downloadUri": f"{base}/{name}:download?alt=media",
+        "state": "ACTIVE",
+        "source": "UPLOADED",
+    }
+    return shown
+
+
+def read_page(query: str) -> Page:
+    """Raises BadRequest."""
+    given = dict(read_pairs(query))
+    size = given.get("pageSize") or given.get("page_size") or "0"
+    token = given.get("pageToken") or given.get("page_token") or ""
+    if not (size.isascii() and size.isdigit()):
+        raise bad_field("pageSize", "a number is required")
+    if token and read_id(token) != token:
+        raise bad_field("pageToken", "it is not one of this list's")
+    most = min(int(size[:9]), _MAX_PAGE_SIZE) or _DEFAULT_PAGE_SIZE
+    return Page(most, after=token)
+
+
+def list_reply(files: Sequence[StoredFile], page: Page, base: str) -> dict[str, Any]:
+    """``files``: one more than the page holds, where there are more."""
+    shown = files[: page.most]
+    reply: dict[str, Any] = {"files": [show_file(file, base) for file in shown]} if shown else {}
+    if len(files) > page.most:
+        reply["nextPageToken"] = shown[-1].id
+    return reply
+
+
+def _read_header(value: bytes) -> str:
+    """Node sends Latin-1, Python UTF-8 (measured)."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _read_metadata(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    try:
+        document = jsonio.loads(body)
+    except jsonio.JSONError:
+        raise BadRequest("the metadata are no JSON", code="invalid_json") from None
+    file = document.get("file", {}) if isinstance(document, dict) else None
+    if not isinstance(file, dict):
+        raise bad_field("file", "an object is required")
+    return file
+
+
+def _read_text(given: dict[str, Any], name: str, other: str) -> str:
+    value = given.get(name, given.get(other)) or ""
+    if not isinstance(value, str):
+        raise bad_field(f"file.{name}", "a string is required")
+    return value
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

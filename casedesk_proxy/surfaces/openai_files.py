@@ -1,0 +1,89 @@
+"""OpenAI's shapes of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from casedesk_proxy.filing.page import Page
+from casedesk_proxy.filing.stored_file import StoredFile, name_file, read_id
+from casedesk_proxy.surfaces.file_drafts import bad_field
+from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wire.query import read_pairs
+
+__all__ = ["deleted_reply", "list_reply", "read_keep", "read_page", "read_purpose", "show_file"]
+
+_MAX_PAGE_SIZE = 10_000
+_MAX_PURPOSE_CHARS = 64
+#: What OpenAI's file says where it came another way.
+_NO_PURPOSE = "user_data"
+#: Seconds, as OpenAI bounds them.
+_MIN_KEEP_S = 3600
+_MAX_KEEP_S = 2_592_000
+_ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
+
+
+def show_file(file: StoredFile) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": name_file(Dialect.OPENAI, file.id),
+        "object": "file",
+        "bytes": file.size,
+        "created_at": int(file.made),
+        "filename": file.name,
+        "purpose": file.purpose or _NO_PURPOSE,
+        "status": "processed",
+    }
+    if file.expires is not None:
+        shown["expires_at"] = int(file.expires)
+    return shown
+
+
+def read_purpose(fields: Mapping[str, str]) -> str:
+    """Raises BadRequest."""
+    purpose = fields.get("purpose", "")
+    if not purpose or len(purpose) > _MAX_PURPOSE_CHARS or not purpose.isprintable():
+        raise bad_field("purpose", "what the file is for is required, such as user_data")
+    return purpose
+
+
+def read_keep(fields: Mapping[str, str]) -> float | None:
+    """For how many seconds the client wants it. Raises BadRequest."""
+    if _ANCHOR not in fields and _SECONDS not in fields:
+        return None
+    if fields.get(_ANCHOR, "created_at") != "created_at":
+        raise bad_field(_ANCHOR, "created_at is required")
+    text = fields.get(_SECONDS, "")
+    if not (text.isascii() and text.isdigit() and _MIN_KEEP_S <= int(text[:9]) <= _MAX_KEEP_S):
+        raise bad_field(_SECONDS, f"a number from {_MIN_KEEP_S} to {_MAX_KEEP_S} is required")
+    return float(text)
+
+
+def read_page(query: str) -> Page:
+    """Raises BadRequest."""
+    given = dict(read_pairs(query))
+    limit, order = given.get("limit") or str(_MAX_PAGE_SIZE), given.get("order") or "desc"
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE_SIZE):
+        raise bad_field("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
+    if order not in ("asc", "desc"):
+        raise bad_field("order", "asc or desc is required")
+    after = given.get("after") or ""
+    ident = read_id(after) if after else ""
+    if ident is None:
+        raise bad_field("after", "the id of a file is required")
+    return Page(int(limit[:9]), ident, oldest=order == "asc", purpose=given.get("purpose") or "")
+
+
+def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
+    """``files``: one more than the page holds, where there are more."""
+    shown = [show_file(file) for file in files[: page.most]]
+    return {
+        "object": "list",
+        "data": shown,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": len(files) > page.most,
+    }
+
+
+def deleted_reply(file: StoredFile) -> dict[str, Any]:
+    return {"id": name_file(Dialect.OPENAI, file.id), "object": "file", "deleted": True}

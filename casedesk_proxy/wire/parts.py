@@ -1,0 +1,192 @@
+"""Bodies of several parts (multipart, RFC 2046) as they go by: the head of each part, then its
+content in pieces, which nobody has to hold.
+
+We are the only reader of what is read here, so that a name may be written as clients write it; of
+what is passed on to others see `multipart`, which is strict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import field
+from enum import Enum
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from casedesk_proxy.terms import RawHeaders, record
+from casedesk_proxy.wire.multipart import MAX_PART_HEAD_BYTES, MAX_PARTS, MalformedForm
+
+__all__ = ["PartEnd", "PartHead", "PartReader", "find_part_boundary"]
+
+_MULTIPART = re.compile(rb"\s*multipart/(form-data|related|mixed)\s*(?:;|$)", re.IGNORECASE)
+_BOUNDARY = re.compile(
+    rb";\s*boundary=(?:\"([^\"\r\n]{1,200})\"|([^\s\";,]{1,200}))\s*(?=;|$)", re.IGNORECASE
+)
+_PARAMETER = re.compile(
+    rb';\s*(name|filename)(\*?)=(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))', re.IGNORECASE | re.DOTALL
+)
+_EXTENDED = re.compile(rb"utf-8'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
+_ESCAPED = re.compile(rb'\\(["\\])')
+
+
+@record
+class PartHead:
+    """A part begins. ``headers`` by lower-case name; ``name`` and ``filename`` are those of its
+    disposition, "" where it has none."""
+
+    headers: Mapping[bytes, bytes] = field(repr=False)
+    name: str
+    filename: str
+
+
+class PartEnd:
+    """A part has ended."""
+
+
+_PART_END = PartEnd()
+#: What a reader gives: of a part its head, pieces of its content, its end.
+PartEvent: TypeAlias = PartHead | bytes | PartEnd
+
+
+def find_part_boundary(headers: RawHeaders) -> tuple[str, bytes] | None:
+    """Which kind of multipart it is, and what separates the parts; None where the body is none.
+    Raises MalformedForm."""
+    types = [value for name, value in headers if name.lower() == b"content-type"]
+    kind = _MULTIPART.match(types[0]) if types else None
+    if kind is None:
+        return None
+    found = _BOUNDARY.search(types[0])
+    if found is None or len(types) > 1:
+        raise MalformedForm("the content-type has no boundary that can be read")
+    return kind[1].decode().lower(), found[1] or found[2]
+
+
+class _At(Enum):
+    FIRST = "first"
+    DELIMITED = "delimited"
+    HEAD = "head"
+    CONTENT = "content"
+    END = "end"
+
+
+class PartReader:
+    """Follows one body through arbitrary reads. ``ended``: its last part has come. ``read`` raises
+    MalformedForm, after which the reader is of no further use."""
+
+    __slots__ = ("_at", "_delimiter", "_parts", "_rest")
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\r\n--" + boundary
+        self._at = _At.FIRST
+        #: The first delimiter may be the first thing, so a line's end is thought before it.
+        self._rest = b"\r\n"
+        self._parts = 0
+
+    @property
+    def ended(self) -> bool:
+        return self._at is _At.END
+
+    def read(self, data: bytes) -> list[PartEvent]:
+        """What came with ``data``. What is behind the last part is passed over."""
+        events: list[PartEvent] = []
+        if self._at is _At.END:
+            return events
+        data = self._rest + data
+        at, waits = 0, False
+        while not waits:
+            at, waits = self._step(data, at, events)
+        self._rest = data[at:]
+        return events
+
+    def _step(self, data: bytes, at: int, events: list[PartEvent]) -> tuple[int, bool]:
+        """From ``at`` on: where the next thing begins, and whether more has to come first."""
+        match self._at:
+            case _At.CONTENT:
+                return self._take_content(data, at, events)
+            case _At.DELIMITED:
+                return self._take_delimiter_end(data, at)
+            case _At.HEAD:
+                return self._take_head(data, at, events)
+            case _At.FIRST:
+                return self._take_first(data, at)
+            case _:
+                return len(data), True
+
+    def _take_first(self, data: bytes, at: int) -> tuple[int, bool]:
+        if data.startswith(b"\r\n\r\n", at):
+            at += 2
+        if len(data) - at < len(self._delimiter) and self._delimiter.startswith(data[at:]):
+            return at, True
+        if not data.startswith(self._delimiter, at):
+            raise MalformedForm("it does not begin with its boundary")
+        self._at = _At.DELIMITED
+        return at + len(self._delimiter), False
+
+    def _take_delimiter_end(self, data: bytes, at: int) -> tuple[int, bool]:
+        end = data[at : at + 2]
+        if len(end) < 2:
+            return at, True
+        if end == b"--":
+            self._at = _At.END
+            return at + 2, False
+        if end != b"\r\n":
+            raise MalformedForm("a boundary is not followed by the end of its line")
+        # A part may have no headers at all: this line's end is then half of the empty line.
+        self._at = _At.HEAD
+        return at, False
+
+    def _take_head(self, data: bytes, at: int, events: list[PartEvent]) -> tuple[int, bool]:
+        end = data.find(b"\r\n\r\n", at, at + MAX_PART_HEAD_BYTES)
+        if end < 0:
+            if len(data) - at >= MAX_PART_HEAD_BYTES:
+                raise MalformedForm("a part's headers are too long")
+            return at, True
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise MalformedForm(f"it has more than {MAX_PARTS} parts")
+        events.append(_read_head(data[at + 2 : end]))
+        self._at = _At.CONTENT
+        return end + 4, False
+
+    def _take_content(self, data: bytes, at: int, events: list[PartEvent]) -> tuple[int, bool]:
+        end = data.find(self._delimiter, at)
+        if end < 0:
+            known = max(at, len(data) - len(self._delimiter) + 1)
+            if known > at:
+                events.append(data[at:known])
+            return known, True
+        if end > at:
+            events.append(data[at:end])
+        events.append(_PART_END)
+        self._at = _At.DELIMITED
+        return end + len(self._delimiter), False
+
+
+def _read_head(head: bytes) -> PartHead:
+    headers: dict[bytes, bytes] = {}
+    for line in head.split(b"\r\n") if head else ():
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise MalformedForm("a part's headers cannot be read")
+        headers[name.strip().lower()] = value.strip()
+    coding = headers.get(b"content-transfer-encoding", b"binary").lower()
+    if coding not in (b"binary", b"8bit", b"7bit"):
+        raise MalformedForm("a part has a content-transfer-encoding; send its bytes as they are")
+    texts = {b"name": "", b"filename": ""}
+    for name, extended, quoted, plain in _PARAMETER.findall(
+        headers.get(b"content-disposition", b"")
+    ):
+        text = _read_text(quoted or plain, is_extended=bool(extended))
+        if text is not None and (extended or not texts[name.lower()]):
+            texts[name.lower()] = text
+    return PartHead(headers, texts[b"name"], texts[b"filename"])
+
+
+def _read_text(value: bytes, *, is_extended: bool) -> str | None:
+    """As browsers write it, or as RFC 5987 does; None: in a charset that nobody uses."""
+    if not is_extended:
+        plain = _ESCAPED.sub(rb"\1", value)
+        return plain.decode("utf-8", "replace").replace("%22", '"')
+    found = _EXTENDED.fullmatch(value)
+    return None if found is None else unquote_to_bytes(found[1]).decode("utf-8", "replace")

@@ -1,0 +1,54 @@
+"""Anthropic's file object and pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.filing.page import Page
+from casedesk_proxy.surfaces.anthropic_files import deleted_reply, list_reply, read_page, show_file
+from tests.surfaces.stored import FILE, OTHER
+
+
+def test_the_object() -> None:
+    assert show_file(FILE) == {
+        "type": "file", "id": f"file_{FILE.id}", "filename": "n.txt", "mime_type": "text/plain",
+        "size_bytes": 3, "created_at": "2023-11-14T22:13:20.500000Z", "downloadable": True,
+    }  # fmt: skip
+    assert deleted_reply(FILE) == {"id": f"file_{FILE.id}", "type": "file_deleted"}
+
+
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("", Page(20)), ("beta=true&limit=1000", Page(1000)),
+        (f"after_id=file_{FILE.id}", Page(20, FILE.id)),
+        (f"before_id=file_{FILE.id}&limit=1", Page(1, FILE.id, oldest=True)),
+    ],
+)  # fmt: skip
+def test_a_page_is_read(query: str, page: Page) -> None:
+    assert read_page(query) == page
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"),
+        ("after_id=A_", "after_id"), ("before_id=A_", "before_id"),
+        ("after_id=a&before_id=b", "only one of"),
+    ],
+)  # fmt: skip
+def test_what_is_no_page(query: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        read_page(query)
+
+
+def test_a_list() -> None:
+    one, two = show_file(FILE), show_file(OTHER)
+    assert list_reply([FILE, OTHER], Page(1)) == {
+        "data": [one], "has_more": True, "first_id": one["id"], "last_id": one["id"],
+    }  # fmt: skip
+    assert list_reply([FILE, OTHER], Page(2, oldest=True))["data"] == [two, one]
+    assert list_reply([], Page(2)) == {
+        "data": [], "has_more": False, "first_id": None, "last_id": None,
+    }  # fmt: skip

@@ -1,0 +1,43 @@
+"""Names and types of files as clients give them."""
+
+from __future__ import annotations
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("a.txt", "a.txt"), ("/etc/passwd", "passwd"), ("C:\\dir\\a.txt", "a.txt"),
+        ("a\r\nb\x00", "ab"), ("x" * 600, "x" * 512), ("\ud800", "?"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_name_is_a_name_alone(given: str, name: str) -> None:
+    assert clean_name(given) == name
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "mime_type"),
+    [
+        ("text/html; charset=utf-8", "x", "text/html; charset=utf-8"),
+        (" image/png ", "a.jpg", "image/png"),
+        ("", "A.PDF", "application/pdf"),
+        ("application/octet-stream", "a.jpeg", "image/jpeg"),
+        ("", "unknown", "application/octet-stream"),
+    ],
+)
+def test_a_type_is_the_client_s_or_the_ending_s(given: str, name: str, mime_type: str) -> None:
+    assert read_type("f", given, name) == mime_type
+
+
+@pytest.mark.parametrize("given", ["text", "a/b/c", "text/plain\r\nx: y", "/", "text/pl\u00e4in"])
+def test_what_is_no_type(given: str) -> None:
+    with pytest.raises(BadRequest, match="f: a MIME type"):
+        read_type("f", given, "")
+
+
+def test_a_field_is_named() -> None:
+    assert bad_field("a.b", "is wrong").violations[0].path == "a.b"
