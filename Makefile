@@ -62,7 +62,7 @@ PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) \
               $(PURE_TRICKS:%=tests/fastpath/test_%.py) tests/test_layering.py
 
 test-fast: $(VENV)/.test
-	$(PYTEST) -n $(shell nproc) --hypothesis-profile fast $(PURE_TESTS) $(PYTEST_FLAGS)
+	$(PYTEST) -n $(shell nproc) -m "not long" --hypothesis-profile fast $(PURE_TESTS) $(PYTEST_FLAGS)
 
 # Properties alone, with twenty times the examples that `make test` gives them.
 test-properties: $(VENV)/.test

@@ -10,7 +10,7 @@ import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,6 @@ _FIRST = ("network", "systemd", "bench", "daemon", "node_sdks", "cli")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="casedesk-state-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
-# Modules and SDKs that tests import are here to the end: to look for garbage among them takes a
-# third of the time that it takes to import them, and as much in each `gc.collect()` of a test.
-gc.disable()
-
 # As the daemon does: the suite runs with all tricks, and without.
 turn_off(read_plain(os.environ.get(VARIABLE, "")))
 
@@ -73,9 +69,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _limit_coroutines(items)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules and SDKs that tests import are there to the end: to look for garbage among them takes
+    a third of the time that it takes to import them, and as much in each `gc.collect()` of a test.
+    """
+    gc.disable()
+    result = yield
     gc.freeze()
     gc.enable()
+    return result
 
 
 def _is_measured(item: pytest.Item, measured: list[Path]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +16,10 @@ from casedesk_proxy.errors import (
     bounded,
 )
 from casedesk_proxy.terms import Limit, Standing
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("message", "reason"),
     [
         ("no such model", "no such model"),
@@ -58,7 +58,7 @@ def test_bounded(text: str, most: int) -> None:
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
 
 
-@pytest.mark.parametrize(
+@table(
     ("limit", "code", "repeatable"),
     [
         (Limit.TOKENS_PER_MINUTE, "rate_limit_exceeded", True),

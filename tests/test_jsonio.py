@@ -22,13 +22,14 @@ from casedesk_proxy.jsonio import (
     loads_repaired,
     with_exact_numbers,
 )
+from tests.fixtures.table import table
 
 
 def nested(levels: int) -> Any:
     return loads('{"a":' * levels + "[]" + "}" * levels)
 
 
-@pytest.mark.parametrize("write", [dumps, dumps_stream])
+@table("write", [dumps, dumps_stream])
 def test_what_can_be_read_but_not_written(write: Any) -> None:
     assert loads(write(nested(200))) == nested(200)
     with pytest.raises(TooDeep):
@@ -52,7 +53,7 @@ def test_is_deeper() -> None:
 BIG = 123456789012345678901234567890
 
 
-@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**64, BIG, -BIG, 10**300])
+@table("number", [2**63, -(2**63) - 1, 2**64, BIG, -BIG, 10**300])
 def test_whole_numbers_of_any_size_come_and_go_as_they_are(number: int) -> None:
     text = b'{"a":[%d,1.5,"\xc3\xa9"]}' % number
     assert dumps(loads_exact(text)) == text
@@ -74,7 +75,7 @@ def test_a_big_number_in_too_deep_a_value_stays_inexact() -> None:
         dumps(loads_exact(text))
 
 
-@pytest.mark.parametrize(
+@table(
     ("data", "safe"),
     [
         (b'"a"', True),
@@ -101,13 +102,13 @@ HALVES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "wanted"), HALVES)
+@table(("text", "wanted"), HALVES)
 def test_half_a_surrogate_pair_is_replaced(text: bytes, wanted: str) -> None:
     assert loads_repaired(text) == loads_exact(text) == wanted
     assert json.loads(dumps(loads_repaired(text))) == wanted
 
 
-@pytest.mark.parametrize("text", [b"{", rb'"\ud83d', rb'"\ud83d\q"', b'"\xff"', b"NaN"])
+@table("text", [b"{", rb'"\ud83d', rb'"\ud83d\q"', b'"\xff"', b"NaN"])
 def test_what_is_not_json_stays_none(text: bytes) -> None:
     for read in (loads, loads_repaired, loads_exact):
         with pytest.raises(JSONError):
@@ -119,7 +120,7 @@ def repaired_in(pieces: list[str]) -> str:
     return "".join([repair.feed(piece) for piece in pieces]) + repair.finish()
 
 
-@pytest.mark.parametrize(("text", "wanted"), HALVES)
+@table(("text", "wanted"), HALVES)
 def test_pieces_of_any_size_are_repaired(text: bytes, wanted: str) -> None:
     for size in range(1, len(text) + 1):
         words = text.decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
+from tests.fixtures.table import table
 
 PACKAGE = Path(__file__).parent.parent / "casedesk_proxy"
 
@@ -89,9 +89,7 @@ def complaints(source: str, here: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)).removesuffix(".py")
-)
+@table("path", MODULES)
 def test_module_keeps_to_its_layer(path: Path) -> None:
     here = place(path)
     if here == "__init__":
@@ -100,7 +98,7 @@ def test_module_keeps_to_its_layer(path: Path) -> None:
     assert complaints(path.read_text(), here) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "here", "wanted"),
     [
         ("import casedesk_proxy.server.app", "upstream", "imports upwards"),
@@ -152,9 +150,7 @@ def dialects_complaints(source: str, here: str) -> list[str]:
 DIALECTS = sorted((PACKAGE / "dialects").rglob("*.py"))
 
 
-@pytest.mark.parametrize(
-    "path", DIALECTS, ids=lambda path: str(path.relative_to(PACKAGE)).removesuffix(".py")
-)
+@table("path", DIALECTS)
 def test_dialects_keep_to_their_floor(path: Path) -> None:
     here = dialects_room(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
     if here not in ("__init__", "pairs.__init__"):
@@ -162,7 +158,7 @@ def test_dialects_keep_to_their_floor(path: Path) -> None:
         assert dialects_complaints(path.read_text(), here) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "here"),
     [
         ("from casedesk_proxy.dialects.pairs.gemini_openai import count", "pairs.gemini_anthropic"),

@@ -10,7 +10,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.fixtures.table import table
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "casedesk_proxy"
@@ -159,7 +159,7 @@ def test_each_module_has_its_test_file() -> None:
     assert without == [], "write tests/<its folder>/test_<its name>.py"
 
 
-@pytest.mark.parametrize(("module", "test"), PLACED, ids=lambda value: value)
+@table(("module", "test"), PLACED, ids=lambda value: value)
 def test_the_others_are_tested_elsewhere(module: str, test: str) -> None:
     assert module in MODULES, "it is gone: take it off the list"
     assert not mirror(module).exists(), "it has a file of its own: take it off the list"

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.fixtures.table import table
 
 PACKAGE = Path(__file__).parent.parent / "casedesk_proxy"
 GLOSSARY = PACKAGE.parent / "docs" / "glossary.md"
@@ -98,14 +98,14 @@ def test_a_class_name_stands_for_one_thing() -> None:
     assert double == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@table("module", MODULES)
 def test_names(module: str) -> None:
     assert module.removesuffix(".py").rsplit("/", 1)[-1] not in EMPTY_NAMES
     assert [name for name in numbers(MODULES[module]) if not WELL_NAMED.fullmatch(name)] == []
     assert our_words(MODULES[module]) == set()
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "good"),
     [
         ("_TIMEOUT_S", True),

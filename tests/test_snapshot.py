@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 
-import pytest
-
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.terms import Dialect, Principal
+from tests.fixtures.table import table
 from tests.planning.configs import KEY, TEXT, make_snapshot
 
 
@@ -49,7 +48,7 @@ def test_keys_are_known() -> None:
     assert (principal.name, principal.deployments) == ("alice", frozenset({"desk"}))
 
 
-@pytest.mark.parametrize("which", ["connect_timeout", "first_byte_timeout", "idle_timeout"])
+@table("which", ["connect_timeout", "first_byte_timeout", "idle_timeout"])
 def test_a_deployments_timeout_goes_before_its_nodes(which: str) -> None:
     text = TEXT.replace("engine: openai", f"engine: openai, {which}: 7s")
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.terms import RawHeaders
+from tests.fixtures.table import table
 
 OURS = Hosts(["llm.example.com", "*.lab.example.com"], ["box.corp.example"])
 OPEN = Hosts(["llm.example.com"], ["box.corp.example"], strict=False)
@@ -34,7 +35,7 @@ def is_foreign(host: str, hosts: Hosts = OURS, method: str = "POST", **more: str
     return False
 
 
-@pytest.mark.parametrize(
+@table(
     "headers",
     [
         lines(Host="h"),
@@ -60,13 +61,13 @@ def is_foreign(host: str, hosts: Hosts = OURS, method: str = "POST", **more: str
         lines(Host="h", Origin="file://", Sec_Fetch_Site="cross-site"),
     ],
 )
-@pytest.mark.parametrize("hosts", [OURS, Hosts(["llm.example.com", "*.lab.example.com"])])
+@table("hosts", [OURS, Hosts(["llm.example.com", "*.lab.example.com"])])
 def test_welcome(headers: RawHeaders, hosts: Hosts) -> None:
     for method in ("GET", "POST"):
         assert not is_refused(method, headers, hosts)
 
 
-@pytest.mark.parametrize(
+@table(
     "headers",
     [
         lines(Host="h", Sec_Fetch_Site="cross-site"),
@@ -126,7 +127,7 @@ FOREIGN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("host", SAFE)
+@table("host", SAFE)
 def test_our_names(host: str) -> None:
     for hosts in (OURS, OPEN) if "lab" not in host else (OURS,):
         for method in ("GET", "POST"):
@@ -134,14 +135,14 @@ def test_our_names(host: str) -> None:
             assert not is_foreign(host, hosts, method, Origin=f"http://{host}")
 
 
-@pytest.mark.parametrize("host", FOREIGN)
+@table("host", FOREIGN)
 def test_foreign_names(host: str) -> None:
     for method in ("GET", "POST"):
         assert is_foreign(host, method=method)
     assert not is_foreign(host, Hosts(["*"]))
 
 
-@pytest.mark.parametrize("host", FOREIGN)
+@table("host", FOREIGN)
 def test_foreign_names_where_others_reach_us(host: str) -> None:
     """Programs may call a machine on their network what they like; browsers may not."""
     assert not is_foreign(host, OPEN)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from itertools import permutations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.terms import RawHeaders
+from tests.fixtures.table import table
 
 BEARER = (b"Authorization", b"Bearer bearer")
 GOOGLE = (b"x-goog-api-key", b"google")
 ANTHROPIC = (b"X-Api-Key", b"anthropic")
 
 
-@pytest.mark.parametrize("order", list(permutations([BEARER, GOOGLE, ANTHROPIC])))
+@table("order", list(permutations([BEARER, GOOGLE, ANTHROPIC])))
 def test_precedence_whatever_the_order(order: tuple[tuple[bytes, bytes], ...]) -> None:
     sent = order
     for winner in ("bearer", "google", "anthropic"):
@@ -26,7 +26,7 @@ def test_precedence_whatever_the_order(order: tuple[tuple[bytes, bytes], ...]) -
     assert find_credential(sent, "a=1") is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("headers", "winner"),
     [
         ([(b"authorization", b"bearer  tok ")], "tok"),

@@ -12,6 +12,7 @@ from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.keys import Access, KeyTable, authorise, bare_deployment, find_access
 from casedesk_proxy.errors import Forbidden, NotFound, ProxyError, Unauthenticated
 from casedesk_proxy.terms import Principal
+from tests.fixtures.table import table
 
 
 def digest(key: str) -> str:
@@ -39,7 +40,7 @@ def test_match() -> None:
     assert len(TABLE) == 2
 
 
-@pytest.mark.parametrize(
+@table(
     "wrong", ["", "cdp-alic", "cdp-alice ", "CDP-ALICE", digest("cdp-alice"), "\udcff", "ä", "\0"]
 )
 def test_no_match(wrong: str) -> None:
@@ -56,7 +57,7 @@ def test_keys_are_compared_as_bytes(raw: bytes) -> None:
     assert table.match(credential + "x") is None
 
 
-@pytest.mark.parametrize("bad", ["", "00", "zz" * 32, digest("x") + "00"])
+@table("bad", ["", "00", "zz" * 32, digest("x") + "00"])
 def test_bad_digest(bad: str) -> None:
     with pytest.raises(ValueError, match="64 hex digits"):
         KeyTable([(bad, ALICE)])
@@ -82,7 +83,7 @@ def test_who_has_an_old_key_is_told_of_its_end() -> None:
     assert caught.value.message.startswith("the key was revoked on a Sunday; ")
 
 
-@pytest.mark.parametrize("credential", [None, "", "not-needed", "cdp-alice"])
+@table("credential", [None, "", "not-needed", "cdp-alice"])
 def test_open_deployment_ignores_credentials(credential: str | None) -> None:
     assert admit(credential, "open", "none") == Principal("anonymous", None)
 
@@ -91,7 +92,7 @@ def test_admitted() -> None:
     assert admit("cdp-alice", "desk", "keys") == ALICE
 
 
-@pytest.mark.parametrize(
+@table(
     ("credential", "deployment", "error"),
     [
         (None, "desk", Unauthenticated),
@@ -163,7 +164,7 @@ def test_messages_help() -> None:
     assert len(denied.value.message) < 200
 
 
-@pytest.mark.parametrize(
+@table(
     ("principal", "default", "wanted"),
     [
         (ALICE, "lab", "desk"),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.near_misses import describe_sent, describe_wrong
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "value", "told"),
     [
         (b"Authorization", b"Basic dXNlcjpwYXNz", "with the scheme Basic"),
@@ -36,7 +36,7 @@ def test_headers(name: bytes, value: bytes, told: str) -> None:
     assert find_credential(((name, value),), "") is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "told"),
     [
         ("key=", "?key= was sent empty"),
@@ -57,7 +57,7 @@ def test_authorization_is_told_before_others() -> None:
     assert "Basic" in describe_sent(both, "key=")
 
 
-@pytest.mark.parametrize(
+@table(
     ("credential", "told"),
     [
         ("Bearer cdp-x", "twice"),

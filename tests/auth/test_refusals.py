@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.auth.refusals import Refusals, RefusalVerdict, Summary
+from tests.fixtures.table import table
 
 
 def note(
@@ -62,7 +61,7 @@ def test_many_addresses_are_no_way_around_it() -> None:
     assert len(refusals._buckets) <= 4096
 
 
-@pytest.mark.parametrize("now", [0.0, 1e9])
+@table("now", [0.0, 1e9])
 def test_those_that_come_on_are_remembered(now: float) -> None:
     refusals = Refusals()
     note(refusals, 100, now)

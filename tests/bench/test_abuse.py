@@ -18,6 +18,7 @@ from bench.abuse_report import Bounds, find_gaps, find_misses
 from bench.abuse_run import Outcome, Sample
 from bench.abuses import ABUSES
 from casedesk_proxy.daemon.notify import Notifier
+from tests.fixtures.table import table
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "abuse.py"
 CORES = sorted(os.sched_getaffinity(0))
@@ -100,7 +101,7 @@ def test_nothing_is_wrong_with_a_fine_run() -> None:
     assert find_misses(FINE, Bounds()) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("changed", "said"),
     [
         ({"samples": [sample(0.1, pause=130.0)]}, "gap 130 ms"),

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from bench.requests import UnusableUrl, make_request
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "key", "header"),
     [
         ("http://h/v1/chat/completions", "messages", ("Authorization", "Bearer k")),
@@ -53,7 +54,7 @@ def test_streams_unless_whole_replies_are_wanted(stream: bool) -> None:
     assert ("stream_options" in body) is stream
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "told"),
     [
         ("https://h/v1/messages", "https is not supported"),

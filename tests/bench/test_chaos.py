@@ -9,10 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-import pytest
-
 from bench.chaos import Client, Left, Proxy, Samples, Tally, faults, request, said
 from casedesk_proxy.simulator.script import Script
+from tests.fixtures.table import table
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "chaos.py"
 SCRIPTS = {"m": Script(words=3)}
@@ -35,7 +34,7 @@ def judged(reply: tuple[int, bytes, bool]) -> Tally:
     return tally
 
 
-@pytest.mark.parametrize(
+@table(
     ("reply", "seen"),
     [
         ((200, WHOLE, True), "whole"),
@@ -50,7 +49,7 @@ def test_what_clients_see_is_counted(reply: tuple[int, bytes, bool], seen: str) 
     assert judged(reply) == Tally(Counter({seen: 1}), [])
 
 
-@pytest.mark.parametrize("body", [b"{}", WHOLE[:48], WHOLE + WHOLE])
+@table("body", [b"{}", WHOLE[:48], WHOLE + WHOLE])
 def test_a_proper_end_without_the_whole_answer_is_a_lie(body: bytes) -> None:
     assert judged((200, body, True)).lies
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.leaving import LIMIT_MS, report
+from tests.fixtures.table import table
 
 BENCH = Path(__file__).parent.parent.parent / "bench"
 LEFT = {0: ("FIN", 10.0), 3: ("RST", 10.5), 6: ("FIN", 11.0)}
@@ -46,7 +47,7 @@ def test_all_in_time_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     assert "9 streams  RST  1 of 1 freed  ms p50 1.00" in told
 
 
-@pytest.mark.parametrize(
+@table(
     "freed",
     [
         {**SOON, 6: 11.0 + LIMIT_MS / 1e3 + 0.001},

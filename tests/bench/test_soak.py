@@ -17,6 +17,7 @@ from bench.flatness import Trend
 from bench.soak_report import Bounds, Result, find_faults, find_trends
 from bench.soak_run import Rest, Sample, _lag, most_streams, read_metrics
 from casedesk_proxy.telemetry.metrics import Metrics
+from tests.fixtures.table import table
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "soak.py"
 CORES = sorted(os.sched_getaffinity(0))
@@ -92,13 +93,13 @@ def test_nothing_is_wrong_with_a_fine_run() -> None:
     assert find_faults(FINE, UNKNOWN, BOUNDS) == []
 
 
-@pytest.mark.parametrize("name", ["lost", "duplicated", "disordered", "errors"])
+@table("name", ["lost", "duplicated", "disordered", "errors"])
 def test_each_broken_event_or_stream_is_a_fault(name: str) -> None:
     result = replace(FINE, samples=[sample(), sample(**{name: 1})])
     assert len(find_faults(result, UNKNOWN, BOUNDS)) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     "changed",
     [
         {"failure": "the proxy ended in the middle"},

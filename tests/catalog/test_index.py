@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.catalog.index import ModelList, PatternIndex, by_name, find_near
 from casedesk_proxy.terms import ModelInfo
+from tests.fixtures.table import table
 
 TWICE = (ModelInfo("a", 1), ModelInfo("b"), ModelInfo("a", 2))
 
 
-@pytest.mark.parametrize("models", [TWICE, ModelList(TWICE)])
+@table("models", [TWICE, ModelList(TWICE)])
 def test_the_first_of_a_name_counts(models: tuple[ModelInfo, ...]) -> None:
     assert by_name(models) == {"a": ModelInfo("a", 1), "b": ModelInfo("b")}
 
@@ -35,9 +35,7 @@ def test_the_first_pattern_that_fits(patterns: list[str], name: str) -> None:
     assert PatternIndex(pairs).find(name) == wanted
 
 
-@pytest.mark.parametrize(
-    ("name", "wanted"), [("gemini-2", "1"), ("gemini", "2"), ("gpt", "3"), ("x", None)]
-)
+@table(("name", "wanted"), [("gemini-2", "1"), ("gemini", "2"), ("gpt", "3"), ("x", None)])
 def test_order_is_as_written(name: str, wanted: str | None) -> None:
     index = PatternIndex([("gemini-*", "1"), ("gem*", "2"), ("g?t", "3"), ("*mini-2", "4")])
     found = index.find(name)

@@ -10,6 +10,7 @@ from casedesk_proxy.catalog.lists import describe, offered, visible
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo
+from tests.fixtures.table import table
 
 REPORTED = {
     "a": (ModelInfo("gemma2:9b", 8192, owned_by="library"), ModelInfo("llama3:latest", 4096)),
@@ -32,7 +33,7 @@ def shown(**given: Any) -> list[str]:
     return [info.name for info in visible(rules(**given), REPORTED)]
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "wanted"),
     [
         ({}, ["embed", "gemma2:9b", "llama3:latest"]),
@@ -88,7 +89,7 @@ def test_metadata() -> None:
     assert first["gemma2:9b"].context_length == 2048
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "given", "wanted"),
     [
         ("gemma2:9b", {}, ModelInfo("gemma2:9b", 8192, owned_by="library")),
@@ -108,7 +109,7 @@ def test_describe_nothing() -> None:
         describe("unheard", rules(nodes=("a", "b")), REPORTED)
 
 
-@pytest.mark.parametrize(
+@table(
     ("changes", "reported", "names"),
     [
         ({}, {"a": (ModelInfo("x"),)}, ("x",)),

@@ -12,6 +12,7 @@ from casedesk_proxy.catalog.lists import visible
 from casedesk_proxy.catalog.names import ModelRules, resolve
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo, Target
+from tests.fixtures.table import table
 
 
 def rules(**given: Any) -> ModelRules:
@@ -36,7 +37,7 @@ ALIASED = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "given", "model", "nodes"),
     [
         ("gemma2:9b", {}, "gemma2:9b", "ab"),
@@ -94,7 +95,7 @@ def test_a_name_that_a_node_reports_with_models_before_it() -> None:
     assert resolve("models/x", rules(), reported).model == "models/x"
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "given"),
     [
         ("nowhere", {}),
@@ -144,9 +145,7 @@ def test_without_a_near_name_some_of_all_are_told() -> None:
     assert caught.value.message.endswith("is not served here")
 
 
-@pytest.mark.parametrize(
-    "given", [{"aliases": {"flash": "gemma2:9"}}, {"patterns": (("fl*", "gemma2:9"),)}]
-)
+@table("given", [{"aliases": {"flash": "gemma2:9"}}, {"patterns": (("fl*", "gemma2:9"),)}])
 def test_an_alias_that_leads_nowhere_names_what_it_leads_to(given: dict[str, Any]) -> None:
     with pytest.raises(NotFound) as caught:
         resolve("flash", rules(**given), BOTH)
@@ -232,7 +231,7 @@ def test_a_target_knows_by_which_alias_it_was_found() -> None:
     assert resolve("qwen", rules(), BOTH).alias == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("only", "asked", "model"),
     [
         (("fast",), "fast", "gemma2:9b"),

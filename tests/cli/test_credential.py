@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casedesk_proxy.cli.credential import key_lines, quote
 from casedesk_proxy.keystore.credential import mint
+from tests.fixtures.table import table
 
 
 def test_lines_are_yaml() -> None:
@@ -17,7 +17,7 @@ def test_lines_are_yaml() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["desk", "gemma2:9b", "Qwen/Qwen3-32B", "a@b.c"])
+@table("text", ["desk", "gemma2:9b", "Qwen/Qwen3-32B", "a@b.c"])
 def test_what_needs_no_quotes(text: str) -> None:
     assert quote(text) == text
 

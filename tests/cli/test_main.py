@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import pytest
 from click.testing import CliRunner
 
 from casedesk_proxy import __version__
 from casedesk_proxy.cli import main
 from tests.cli.command import run
+from tests.fixtures.table import table
 
 
 def test_version() -> None:
@@ -33,7 +33,7 @@ def test_help_names_every_command() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     "arguments",
     [
         ["chekc"],

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.cli.starter import Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
@@ -11,6 +9,7 @@ from casedesk_proxy.engines.tgi import SPEC as TGI
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.terms import Dialect, ModelInfo
+from tests.fixtures.table import table
 
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
 VLLM_SPEAKS = (*BOTH, Dialect.RESPONSES)
@@ -93,6 +92,6 @@ def test_names_tell_nodes_of_one_engine_apart() -> None:
     assert [one.name for one in name_nodes(found)] == ["vllm", "tgi", "vllm-2", "vllm-3"]
 
 
-@pytest.mark.parametrize("name", ["", " a", "a\n", "a\x1b[2J", "x" * 600])
+@table("name", ["", " a", "a\n", "a\x1b[2J", "x" * 600])
 def test_what_no_configuration_may_hold_is_left_out(name: str) -> None:
     assert model_names([node(VLLM, name, "good", "good")]) == ["good"]

@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 from casedesk_proxy.cli.status import _ago, _show
 from tests.cli.command import invoke, run
+from tests.fixtures.table import table
 
 TOLD: dict[str, Any] = {
     "version": "1.2.3", "pid": 77, "started": 0.0, "ready": True, "draining": False,
@@ -55,7 +55,7 @@ def test_for_people() -> None:
     assert gpu1 == ["gpu1", "down", "0", "0", "unknown", "refused"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("change", "word"),
     [
         ({}, "up"),
@@ -72,7 +72,7 @@ def test_how_a_node_is(change: dict[str, Any], word: str) -> None:
     assert re.search(rf"^gpu0 +{re.escape(word)} +3 of 16", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
+@table(
     ("change", "word"),
     [
         ({"ready": False}, "not ready"),
@@ -84,7 +84,7 @@ def test_trouble_is_named(change: dict[str, Any], word: str) -> None:
     assert word in shown({**TOLD, **change})
 
 
-@pytest.mark.parametrize(
+@table(
     ("seconds", "wanted"),
     [(-1, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3700, "1 h 1 min"), (90000, "1 d 1 h")],
 )
@@ -145,7 +145,7 @@ def test_not_ready_is_an_exit_code() -> None:
         assert invoke("status", "--admin", address).returncode == 1
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"error": 1}'])
+@table("body", [b"<html>", b"[]", b'{"error": 1}'])
 def test_somebody_else(body: bytes) -> None:
     with serving(body) as address:
         done = invoke("status", "--admin", address)

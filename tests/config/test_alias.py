@@ -6,6 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.config.alias import Alias, AliasOrName
+from tests.fixtures.table import table
 
 READER: TypeAdapter[Alias] = TypeAdapter(AliasOrName)
 
@@ -22,7 +23,7 @@ def test_a_section() -> None:
     assert READER.validate_python(alias) == alias
 
 
-@pytest.mark.parametrize("value", [None, 3, [], {"gemma2": "9b"}, "", " a"])
+@table("value", [None, 3, [], {"gemma2": "9b"}, "", " a"])
 def test_neither(value: object) -> None:
     with pytest.raises(ValidationError):
         READER.validate_python(value)

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.config.changes import Change, compare
 from casedesk_proxy.config.schema import Config
+from tests.fixtures.table import table
 
 HASH = "ab" * 32
 OLD: dict[str, Any] = {
@@ -33,7 +32,7 @@ def test_equal_configurations() -> None:
     assert same.restart_keys == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("new", "path", "kind", "reload"),
     [
         ({"server": {}}, "server.listen", "changed", False),

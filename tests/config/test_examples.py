@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.config.settings import all_patterns, takes_reload
 from casedesk_proxy.config.tree import read_tree
+from tests.fixtures.table import table
 
 FOLDER = Path(__file__).parents[2] / "config"
 DOCUMENTED = (FOLDER / "casedesk-proxy.yaml").read_text()
@@ -47,18 +46,18 @@ def comment_above(line: int) -> str:
     return " ".join(reversed(taken))
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
+@table("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
 def test_it_loads_without_a_warning(path: Path) -> None:
     loaded = load_config(path.read_text(), path.name)
     assert [str(one) for one in loaded.warnings] == []
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=".".join)
+@table("pattern", PATTERNS, ids=".".join)
 def test_every_key_stands_in_the_documented_file(pattern: tuple[str, ...]) -> None:
     assert lines_of(pattern)
 
 
-@pytest.mark.parametrize(
+@table(
     "pattern",
     [one for one in PATTERNS if one[0] != "keys" and one != ("server",)],
     ids=".".join,

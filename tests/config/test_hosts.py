@@ -8,20 +8,19 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.config import hosts
+from tests.fixtures.table import table
 
 
 def check(kind: Any, value: object) -> Any:
     return TypeAdapter(kind).validate_python(value)
 
 
-@pytest.mark.parametrize(
-    "name", ["llm.example.com", "*.example.com", "*", "gpu_1", "10.0.0.5", "a."]
-)
+@table("name", ["llm.example.com", "*.example.com", "*", "gpu_1", "10.0.0.5", "a."])
 def test_host_names(name: str) -> None:
     assert check(hosts.HostName, name) == name
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "remedy"),
     [
         ("https://llm.example.com/v1", "write llm.example.com, without scheme, port and path"),
@@ -40,7 +39,7 @@ def test_what_is_no_host_name(text: str, remedy: str) -> None:
     assert caught.value.errors()[0]["ctx"]["remedy"] == remedy
 
 
-@pytest.mark.parametrize("text", ["proxy.lan", "10.0.0.0/33", "10.0.0.1:80", "*", ""])
+@table("text", ["proxy.lan", "10.0.0.0/33", "10.0.0.1:80", "*", ""])
 def test_what_is_no_trusted_proxy(text: str) -> None:
     for good in ("10.0.0.5", "10.0.0.0/8", "fd00::/8", "unix"):
         assert check(hosts.TrustedProxy, good) == good

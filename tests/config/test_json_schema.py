@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 
 from casedesk_proxy.config.json_schema import DRAFT, config_schema
 from casedesk_proxy.config.settings import all_patterns
 from casedesk_proxy.config.tree import read_tree
+from tests.fixtures.table import table
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "config").glob("*.yaml"))
 VALIDATOR = Draft202012Validator(config_schema())
@@ -25,14 +25,14 @@ def test_it_is_a_schema_of_its_draft() -> None:
     json.dumps(config_schema())
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@table("path", EXAMPLES, ids=lambda path: path.name)
 def test_it_accepts_the_examples(path: Path) -> None:
     assert [
         error.message for error in VALIDATOR.iter_errors(read_tree(path.read_text(), "").value)
     ] == []
 
 
-@pytest.mark.parametrize(
+@table(
     "change",
     [
         {"nodes": {}},

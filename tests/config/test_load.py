@@ -11,6 +11,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "gpu-host.yaml").read_text()
 HASH = "ab" * 32
@@ -103,7 +104,7 @@ def test_no_complaint_repeats_a_secret() -> None:
     assert "secret" not in "\n".join(complaints(BAD))
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "complaint"),
     [
         ("", "f:1:1: is empty; `casedesk-proxy init` writes a first one"),

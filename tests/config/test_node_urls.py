@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from casedesk_proxy.config.node_urls import NodeUrl, socket_path
+from tests.fixtures.table import table
 
 
 def check(kind: object, value: object) -> object:
     return TypeAdapter(kind).validate_python(value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "url"),
     [
         ("http://127.0.0.1:11434", "http://127.0.0.1:11434"),
@@ -27,7 +28,7 @@ def test_urls(written: str, url: str) -> None:
     assert check(NodeUrl, written) == url
 
 
-@pytest.mark.parametrize(
+@table(
     "written",
     [
         "127.0.0.1:80",
@@ -53,7 +54,7 @@ def test_what_is_no_url(written: str) -> None:
         check(NodeUrl, written)
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "remedy"),
     [
         ("localhost:11434", "write http://localhost:11434"),
@@ -89,7 +90,7 @@ def test_a_url_is_safe_for_a_request_line(written: str) -> None:
 LONGEST = "/" + "s" * 106
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "path"),
     [
         ("http+unix:///run/llama.sock", "/run/llama.sock"),
@@ -117,7 +118,7 @@ NO_URL = "is not the URL of a Unix socket"
 MENDED = "write http+unix:///run/a.sock"
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "message", "remedy"),
     [
         ("http+unix://run/a.sock", *ABSOLUTE),

@@ -4,6 +4,7 @@ import pytest
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import ConfigError
+from tests.fixtures.table import table
 
 HASH = "ab" * 32
 NEW = f"""\
@@ -39,7 +40,7 @@ def test_both_names_at_once_are_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("deployments", ["[d]", "{d: 1}", "{d: {auth: 1}}"])
+@table("deployments", ["[d]", "{d: 1}", "{d: {auth: 1}}"])
 def test_what_has_the_wrong_type_is_left_to_the_schema(deployments: str) -> None:
     text = f"nodes: {{a: {{url: http://a}}}}\ndeployments: {deployments}\ntokens: 3\n"
     assert "f:3:9: tokens: is a number, but a list is wanted" in complaints(text)

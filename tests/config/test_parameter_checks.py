@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.parameter_checks import check_parameters
 from casedesk_proxy.errors import ConfigError
+from tests.fixtures.table import table
 
 START = 'nodes: {a: {url: "http://127.0.0.1:1"}}\ndeployments: {d: {auth: none, nodes: [a], '
 
@@ -27,7 +26,7 @@ def told(alias: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("alias", "wanted"),
     [
         ("m", []),
@@ -155,7 +154,7 @@ def test_words(alias: str, wanted: list[str]) -> None:
     assert told(alias) == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     "data",
     [
         {},

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.config.alias import SECTIONS
 from casedesk_proxy.config.parameter_fields import OPEN_OBJECTS, OWN, PROTECTED, SHARED, kind_of
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@table("section", SECTIONS)
 def test_tables_agree(section: str) -> None:
     assert SHARED[section].keys() <= OWN[""].keys()
     assert set(SHARED[section].values()) <= OWN[section].keys()
@@ -17,7 +16,7 @@ def test_tables_agree(section: str) -> None:
     assert OPEN_OBJECTS[section]
 
 
-@pytest.mark.parametrize(
+@table(
     ("section", "name", "value", "fits"),
     [
         ("", "temperature", 1, True),

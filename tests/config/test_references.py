@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.references import cross_check
+from tests.fixtures.table import table
 
 NODE = {"url": "http://127.0.0.1:1"}
 HASH = "ab" * 32
@@ -73,7 +72,7 @@ def test_keys_are_unique_and_open_what_exists() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("server", "path"),
     [
         ({"listen": "127.0.0.1:9180"}, ("server", "listen")),
@@ -117,7 +116,7 @@ def test_warnings_about_nodes() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("listen", "url", "clash"),
     [
         (None, "http://127.0.0.1:8080", True),
@@ -139,7 +138,7 @@ def test_a_node_where_the_proxy_listens(listen: str | None, url: str, clash: boo
     assert paths == ([("nodes", "a", "url")] if clash else [])
 
 
-@pytest.mark.parametrize("key", ["$KEY_1", "${KEY_1}", {"env": "$KEY_1"}])
+@table("key", ["$KEY_1", "${KEY_1}", {"env": "$KEY_1"}])
 def test_variables_are_not_filled_in(key: object) -> None:
     assert found(nodes={"a": {**NODE, "api_key": key}}) == [
         (
@@ -190,13 +189,13 @@ def test_an_open_deployment_on_the_network() -> None:
     assert warned(deployments=deployments, server={"listen": "[::1]:80"}) == []
 
 
-@pytest.mark.parametrize("junk", [None, 5, "x", [], {}, [None], {"a": None}, [[1]], {"a": [{}]}])
-@pytest.mark.parametrize("key", ["server", "nodes", "deployments", "keys", "default_deployment"])
+@table("junk", [None, 5, "x", [], {}, [None], {"a": None}, [[1]], {"a": [{}]}])
+@table("key", ["server", "nodes", "deployments", "keys", "default_deployment"])
 def test_wrong_types_are_left_to_the_schema(key: str, junk: object) -> None:
     cross_check({**GOOD, key: junk})
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "url", "remedy"),
     [
         ("ollama", "http://h:1/api/chat", "write http://h:1"),

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from casedesk_proxy.config.schema import Config, Node, Secret, Server
 from casedesk_proxy.config.values import Address
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.table import table
 
 
 def test_defaults() -> None:
@@ -28,7 +29,7 @@ def test_addresses_are_at_hand() -> None:
     assert Server(admin=None).admin_address is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "dialects"),
     [
         ("auto", (Dialect.OPENAI,)),
@@ -61,7 +62,7 @@ def test_no_error_shows_a_key() -> None:
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("where", [{}, {"env": ""}, {"env": "A", "file": "/b"}])
+@table("where", [{}, {"env": ""}, {"env": "A", "file": "/b"}])
 def test_a_key_lies_in_exactly_one_place(where: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         Secret.model_validate(where)

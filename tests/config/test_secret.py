@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from casedesk_proxy.config.secret import Secret
+from tests.fixtures.table import table
 
 
 def test_one_place() -> None:
@@ -14,7 +15,7 @@ def test_one_place() -> None:
     assert "mine" not in repr(Secret.model_validate("mine"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "words"),
     [({}, "names no place"), ({"env": "A", "file": "/b"}, "names 2 places: env, file")],
 )

@@ -13,9 +13,10 @@ from casedesk_proxy.config.settings import (
     takes_reload,
 )
 from casedesk_proxy.errors import ConfigError
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "text"),
     [
         ((), ""),
@@ -30,7 +31,7 @@ def test_paths_are_spelled_for_people(path: tuple[str | int, ...], text: str) ->
     assert spell(path) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "section"),
     [
         ((), Config),
@@ -69,7 +70,7 @@ def test_patterns_reach_the_deepest_keys() -> None:
     assert len(patterns) == len(set(patterns))
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "taken"),
     [
         (("server", "listen"), False),
@@ -93,7 +94,7 @@ SECRETS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("secret", SECRETS)
+@table("secret", SECRETS)
 def test_what_looks_like_a_secret_is_not_repeated(secret: str) -> None:
     """Wherever it was put: as a key, as a name, as a value of the wrong type."""
     assert secret not in spell(("nodes", "a", secret))
@@ -114,7 +115,7 @@ def test_what_looks_like_a_secret_is_not_repeated(secret: str) -> None:
         assert secret not in str(caught.value), place
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         "gpu0", "claude-sonnet-4-5-20250929", "meta-llama/Llama-3.3-70B-Instruct", "key-value",

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.config.tree import read_tree
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "complaint"),
     [
         ("a:\n\t- b", "f:2:1: a tab stands where YAML wants spaces; indent with spaces"),
@@ -67,7 +66,7 @@ GLUED = (
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "place"),
     [
         ("a:\n  x-1:b:c\n  y: b\n", "f:2:3"),
@@ -83,14 +82,14 @@ def test_a_name_glued_to_its_value_is_blamed_and_not_the_next_line(text: str, pl
     assert [str(one) for one in read_tree(text, "f").complaints] == [f"{place}: {GLUED}"]
 
 
-@pytest.mark.parametrize("quoted", ['"gemini-*":gemma2:9b', "'a b':c", '- "a":b'])
+@table("quoted", ['"gemini-*":gemma2:9b', "'a b':c", '- "a":b'])
 def test_a_name_in_quotes_glued_to_its_value(quoted: str) -> None:
     (told,) = (str(one) for one in read_tree(f"a:\n  {quoted}\n  b: c\n", "f").complaints)
     assert told.startswith("f:2:")
     assert told.endswith("no space follows the colon;" + GLUED.partition(";")[2])
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "complaint"),
     [
         ("n:\n  url: 'http://h\n  e: o\n", "f:2:8: a quoted text is not closed"),

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.config.tree import MAX_TEXT_CHARS, Mark, read_tree
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 
 def told(text: str) -> list[str]:
@@ -25,7 +25,7 @@ def test_values_and_their_places() -> None:
     assert tree.values[("a", "b", 1, "c")] == Mark(2, 14)
 
 
-@pytest.mark.parametrize(
+@table(
     ("scalar", "value"),
     [
         ("yes", True),
@@ -80,7 +80,7 @@ def test_merged_mappings_give_what_is_not_there() -> None:
     assert tree.keys[("c", "x")] == Mark(3, 11)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "complaint"),
     [
         (
@@ -160,7 +160,7 @@ def test_a_merge_bomb_is_cheap() -> None:
     assert "grows without bound" in str(tree.complaints[-1])
 
 
-@pytest.mark.parametrize("text", ["[" * 2000, "{a: " * 5000, "- " * 5000, "? " * 5000])
+@table("text", ["[" * 2000, "{a: " * 5000, "- " * 5000, "? " * 5000])
 def test_deep_nesting_is_refused(text: str) -> None:
     (complaint,) = told(text)
     assert "nested too deeply" in complaint

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casedesk_proxy.config.units import MAX_DURATION_S, parse_duration, parse_size
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "size"),
     [
         (1, 1),
@@ -26,7 +27,7 @@ def test_sizes(written: object, size: int) -> None:
     assert parse_size(written) == size
 
 
-@pytest.mark.parametrize(
+@table(
     "written",
     [0, -1, 1.5, True, None, [], "", "MiB", "-1", "1e3", "0", "0.5B", "32 M iB", "2000GiB", "٣MB"],
 )
@@ -40,7 +41,7 @@ def test_a_unit_with_two_meanings_is_refused() -> None:
         parse_size("32m")
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "seconds"),
     [
         (0, 0.0),
@@ -61,7 +62,7 @@ def test_durations(written: object, seconds: float) -> None:
     assert parse_duration(written) == seconds
 
 
-@pytest.mark.parametrize(
+@table(
     "written",
     [
         -1,

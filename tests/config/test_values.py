@@ -6,9 +6,10 @@ from pydantic_core import PydanticCustomError
 
 from casedesk_proxy.config import values
 from casedesk_proxy.config.values import Address, parse_listen
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "address"),
     [
         ("127.0.0.1:8080", Address("127.0.0.1", 8080)),
@@ -23,7 +24,7 @@ def test_addresses(text: str, address: Address) -> None:
     assert str(address) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "remedy"),
     [
         ("8080", "write 127.0.0.1:8080"),
@@ -45,7 +46,7 @@ def test_what_is_no_address(text: str, remedy: str) -> None:
     assert caught.value.context["remedy"] == remedy
 
 
-@pytest.mark.parametrize(
+@table(
     ("one", "other", "clash"),
     [
         ("127.0.0.1:80", "127.0.0.1:80", True),
@@ -63,7 +64,7 @@ def test_addresses_that_cannot_both_be_bound(one: str, other: str, clash: bool) 
     assert parse_listen(other).clashes_with(parse_listen(one)) is clash
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "local"),
     [
         ("127.0.0.1:1", True),
@@ -84,23 +85,23 @@ def check(kind: object, value: object) -> object:
     return TypeAdapter(kind).validate_python(value)
 
 
-@pytest.mark.parametrize("name", ["gpu0", "a.b_c-d", "alice@example.org", "7", "x" * 100])
+@table("name", ["gpu0", "a.b_c-d", "alice@example.org", "7", "x" * 100])
 def test_names(name: str) -> None:
     assert check(values.Name, name) == name
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "ä", "a:b", "a\n", "x" * 101, 'a"', ".."])
+@table("name", ["", "-a", "a b", "a/b", "ä", "a:b", "a\n", "x" * 101, 'a"', ".."])
 def test_what_is_no_name(name: str) -> None:
     with pytest.raises(ValidationError):
         check(values.Name, name)
 
 
-@pytest.mark.parametrize("name", ["gemma2:9b", "Qwen/Qwen3-32B", "gemini-*", "modèle"])
+@table("name", ["gemma2:9b", "Qwen/Qwen3-32B", "gemini-*", "modèle"])
 def test_model_names(name: str) -> None:
     assert check(values.ModelName, name) == name
 
 
-@pytest.mark.parametrize("name", ["", " a", "a ", "a\tb", "a\x00", "x" * 513])
+@table("name", ["", " a", "a ", "a\tb", "a\x00", "x" * 513])
 def test_what_is_no_model_name(name: str) -> None:
     with pytest.raises(ValidationError):
         check(values.ModelName, name)
@@ -110,13 +111,13 @@ def test_hashes_compare_in_lower_case() -> None:
     assert check(values.Sha256, "AB" * 32) == "ab" * 32
 
 
-@pytest.mark.parametrize("text", ["ab" * 31, "zz" * 32, "", "ab" * 32 + "\n"])
+@table("text", ["ab" * 31, "zz" * 32, "", "ab" * 32 + "\n"])
 def test_what_is_no_hash(text: str) -> None:
     with pytest.raises(ValidationError):
         check(values.Sha256, text)
 
 
-@pytest.mark.parametrize("path", ["tls/cert.pem", "~/key", "", "/a\0"])
+@table("path", ["tls/cert.pem", "~/key", "", "/a\0"])
 def test_paths_are_absolute(path: str) -> None:
     assert check(values.AbsolutePath, "/etc/key") == "/etc/key"
     with pytest.raises(ValidationError):
@@ -130,7 +131,7 @@ def test_a_pause_is_not_empty() -> None:
         check(values.Pause, "0s")
 
 
-@pytest.mark.parametrize("value", ["true", 1, 0, None, "yes"])
+@table("value", ["true", 1, 0, None, "yes"])
 def test_a_switch_is_a_truth_value(value: object) -> None:
     assert check(values.Switch, False) is False
     with pytest.raises(ValidationError):

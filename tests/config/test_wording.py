@@ -8,6 +8,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.errors import ConfigError
+from tests.fixtures.table import table
 
 
 def told(section: str, line: str) -> str:
@@ -36,7 +37,7 @@ def told(section: str, line: str) -> str:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("section", "line", "words"),
     [
         (
@@ -246,7 +247,7 @@ def test_words(section: str, line: str, words: str) -> None:
     assert told(section, line) == words
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "found"),
     [
         ("max-body", "max_body"),
@@ -292,7 +293,7 @@ def test_a_list_of_keys_that_was_emptied() -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["token", "key", "Secret", "hash", "password"])
+@table("key", ["token", "key", "Secret", "hash", "password"])
 def test_a_key_under_another_name_is_explained_and_not_repeated(key: str) -> None:
     (told,) = complaints_about(f"keys:\n- {{name: n, {key}: cdp-hush, deployments: [d]}}\n")
     assert told == (
@@ -311,7 +312,7 @@ def test_a_section_that_is_not_indented() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("node", "remedy"),
     [
         ("\n    url:http://h:1", "put a space after the colon between name and value"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.dialects.ledger import Row, check, rows_of
+from tests.fixtures.table import table
 
 CASES = {"a": 1}
 
@@ -20,12 +21,12 @@ def test_something() -> None:
 ME = "dialects/test_ledger.py::test_something"
 
 
-@pytest.mark.parametrize("piece", ["", "use_cases()", "return CASES", '"a": 1'])
+@table("piece", ["", "use_cases()", "return CASES", '"a": 1'])
 def test_a_piece_in_a_test_or_in_what_it_uses(piece: str) -> None:
     check(Row("x", ME, piece))
 
 
-@pytest.mark.parametrize(
+@table(
     ("test", "piece"),
     [
         (ME, "never there"),

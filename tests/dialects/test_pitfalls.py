@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.dialects.asking import (
@@ -23,6 +21,7 @@ from tests.dialects.asking import (
 )
 from tests.dialects.ledger import Row, check, rows_of
 from tests.dialects.reading import DONE, breaks, delta, event, frames, parts, play, usage
+from tests.fixtures.table import table
 
 #: More than one test may keep a pitfall away; each has a line of its own.
 PITFALLS = """
@@ -144,7 +143,7 @@ HERE = {29, 45}
 LEFT_OUT = {48: "tells of another project: it has no translator of that kind to learn from"}
 
 
-@pytest.mark.parametrize("row", rows_of(PITFALLS))
+@table("row", rows_of(PITFALLS))
 def test_a_pitfall_is_kept_away(row: Row) -> None:
     check(row)
 
@@ -171,7 +170,7 @@ def test_45_ollama() -> None:
 # The ones that cost a client most, once more and together
 
 
-@pytest.mark.parametrize("engine", LOCAL)
+@table("engine", LOCAL)
 def test_a_request_with_half_of_them(engine: object) -> None:
     body = {
         **with_tools({"name": "f", "parametersJsonSchema": {"type": "object"}}, mode="AUTO"),

@@ -24,6 +24,7 @@ from tests.dialects.anthropic_asking import asking, transposed
 from tests.dialects.pairs.test_gemini_anthropic_reply import translator as messages_translator
 from tests.dialects.reading import translator
 from tests.dialects.replies import kind_of, names, read_reply
+from tests.fixtures.table import table
 
 #: Gemini's.
 FRAMINGS = (Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY)
@@ -67,7 +68,7 @@ def test_every_recording_is_of_a_kind() -> None:
     assert [name for name in names("*") if not kind_of(name)] == []
 
 
-@pytest.mark.parametrize("name", BODIES)
+@table("name", BODIES)
 def test_a_body_instead_of_a_stream_at_every_split(name: str) -> None:
     faults = []
     for reader in READERS:
@@ -94,8 +95,8 @@ def _faults_of_body(name: str, make: Callable[[], Translator]) -> Iterator[str]:
     yield from (f"lacks {one!r}: {whole!r}" for one in wanted if one not in whole)
 
 
-@pytest.mark.parametrize("name", ["llama-server.chat-tools", "vllm-0.32.0.chat-logprobs"])
-@pytest.mark.parametrize("reader", [one for one in READERS if "-openai-" in one])
+@table("name", ["llama-server.chat-tools", "vllm-0.32.0.chat-logprobs"])
+@table("reader", [one for one in READERS if "-openai-" in one])
 def test_a_body_cut_anywhere_is_no_reply(name: str, reader: str) -> None:
     body = read_reply(name).body.rstrip()
     for cut in range(len(body)):
@@ -105,7 +106,7 @@ def test_a_body_cut_anywhere_is_no_reply(name: str, reader: str) -> None:
             made.finish()
 
 
-@pytest.mark.parametrize("name", names("*"))
+@table("name", names("*"))
 def test_a_stranger_is_never_a_whole_reply(name: str) -> None:
     """Whatever a node sends with status 200: the client's frames, or the one error."""
     faults = [
@@ -132,7 +133,7 @@ def _fault_of_stranger(name: str, reader: str) -> str | None:
     return f"read as a whole reply: {got!r}"
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+@table("name", REFUSALS)
 def test_every_recorded_refusal_is_an_error_of_each_surface(name: str) -> None:
     reply = read_reply(name)
     for surface in Dialect:
@@ -141,12 +142,12 @@ def test_every_recorded_refusal_is_an_error_of_each_surface(name: str) -> None:
         assert "127.0.0.1" not in found.message, surface
 
 
-@pytest.mark.parametrize("name", names("*", kind="count"))
+@table("name", names("*", kind="count"))
 def test_every_recorded_count_is_a_number(name: str) -> None:
     assert read_count(json.loads(read_reply(name).body)) > 0
 
 
-@pytest.mark.parametrize("name", names("*", kind="gemini stream") + names("*", kind="gemini body"))
+@table("name", names("*", kind="gemini stream") + names("*", kind="gemini body"))
 def test_usage_of_a_node_that_speaks_gemini(name: str) -> None:
     body = read_reply(name).body
     found = find_usage(Dialect.GEMINI, body[:8192], body[-8192:])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.terms import Action, Call, Dialect
+from tests.fixtures.table import table
 
 G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "action", "dialects"),
     [
         (G, Action.GENERATE, [O, A]),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects.ledger import Row, check, rows_of
+from tests.fixtures.table import table
 
 SURFACE = """
 @ surfaces/test_paths.py::test_post
@@ -286,7 +285,7 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     "row",
     rows_of(SURFACE, GEMINI_REQUEST, GEMINI_REPLY, OPENAI_REQUEST, OPENAI_REPLY, ROUTES),
 )
@@ -294,12 +293,12 @@ def test_a_row_has_its_test(row: Row) -> None:
     check(row)
 
 
-@pytest.mark.parametrize("row", LEFT_OUT)
+@table("row", LEFT_OUT)
 def test_a_row_without_a_test_says_why(row: str) -> None:
     assert LEFT_OUT[row].strip()
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "action"),
     [(Dialect.OPENAI, Action.CHAT), (Dialect.OPENAI, Action.EMBEDDINGS),
      (Dialect.OPENAI, Action.COMPLETE)],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.dialects.ledger import Row, check, rows_of
+from tests.fixtures.table import table
 
 GOOGLE = """
 @ surfaces/test_envelopes.py::test_status_and_type
@@ -188,11 +187,11 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize("row", rows_of(GOOGLE, NODES, STATUSES, CONVERSION))
+@table("row", rows_of(GOOGLE, NODES, STATUSES, CONVERSION))
 def test_a_row_has_its_test(row: Row) -> None:
     check(row)
 
 
-@pytest.mark.parametrize("row", LEFT_OUT)
+@table("row", LEFT_OUT)
 def test_a_row_without_a_test_says_why(row: str) -> None:
     assert LEFT_OUT[row].strip()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.dialects.ledger import Row, check, rows_of
+from tests.fixtures.table import table
 
 FIELDS = """
 @ dialects/pairs/test_gemini_openai_reply.py::test_text_with_thoughts
@@ -241,13 +240,11 @@ LEFT_OUT = {
 }
 
 
-@pytest.mark.parametrize(
-    "row", rows_of(FIELDS, UNARY, FINISH, USAGE, STREAM, ENGINES, WIRE, WORKED)
-)
+@table("row", rows_of(FIELDS, UNARY, FINISH, USAGE, STREAM, ENGINES, WIRE, WORKED))
 def test_a_row_has_its_test(row: Row) -> None:
     check(row)
 
 
-@pytest.mark.parametrize("row", LEFT_OUT)
+@table("row", LEFT_OUT)
 def test_a_row_without_a_test_says_why(row: str) -> None:
     assert LEFT_OUT[row].strip()

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.engines.llama_server import SPEC, makes_embeddings, read_models
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import Ability, Control, ModelInfo
 from tests.engines.answers import play
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("template", "lacks", "ignores"),
     [
         ("{% if enable_thinking %}<think>{% endif %}", set(), {Control.EFFORT}),
@@ -27,7 +26,7 @@ def test_what_llama_server_s_template_tells(
     assert (model.lacks, model.ignores) == (lacks, ignores)
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "message", "embeds"),
     [
         (400, '"input" or "content" must be provided', True),
@@ -69,7 +68,7 @@ def test_llama_server_answers_to_each_of_its_aliases() -> None:
     assert {model.context_length for model in models} == {7}
 
 
-@pytest.mark.parametrize("can", [True, False, None, "no"])
+@table("can", [True, False, None, "no"])
 def test_media_that_it_takes(can: object) -> None:
     listing = {"data": [{"id": "a"}]}
     (model,) = read_models(listing, {"modalities": {"vision": can, "audio": can}})
@@ -89,7 +88,7 @@ def test_a_model_may_embed_beside_text() -> None:
     assert (model.embeds, model.also_embeds) == (False, True)
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "message", "embeds", "lacks"),
     [
         ("400 Bad Request", '\\"input\\" must be provided', True, set()),
@@ -110,7 +109,7 @@ def test_what_only_requests_need_to_know(
     assert (model.also_embeds, model.lacks) == (embeds, lacks)
 
 
-@pytest.mark.parametrize("known", [Detected(SPEC), Detected(SPEC, (ModelInfo("a"),), loading=True)])
+@table("known", [Detected(SPEC), Detected(SPEC, (ModelInfo("a"),), loading=True)])
 def test_who_has_no_model_yet_is_not_asked_for_more(known: Detected) -> None:
     assert SPEC.fingerprint is not None
     assert SPEC.fingerprint.complete is not None

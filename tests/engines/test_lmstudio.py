@@ -10,6 +10,7 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.dialects.asking import chat, with_config
 from tests.engines.answers import look_at
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 LISTED = reply(
     '{"data":[{"id":"google/gemma","object":"model","owned_by":"organization_owner"},'
@@ -39,9 +40,7 @@ ONLY_EMBEDS = frozenset(Ability) - {Ability.EMBEDDING}
 NO_EMBEDDINGS = frozenset({Ability.EMBEDDING})
 
 
-@pytest.mark.parametrize(
-    ("path", "native"), [("/api/v1/models", NEW), ("/api/v0/models", OLD)], ids=["new", "old"]
-)
+@table(("path", "native"), [("/api/v1/models", NEW), ("/api/v0/models", OLD)], ids=["new", "old"])
 def test_it_is_known_by_its_own_list(path: str, native: bytes) -> None:
     found, _ = look_at(SPEC, {"GET /v1/models": LISTED, f"GET {path}": native}, UNKNOWN)
     assert found is not None
@@ -79,7 +78,7 @@ NEWER = '{"models":[{"key":"m","loaded_instances":[]}]}'
 OLDER = '{"data":[{"id":"m","state":"loaded"}]}'
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "native", "responds"),
     [("/api/v1/models", NEWER, True), ("/api/v0/models", OLDER, False)],
 )
@@ -91,7 +90,7 @@ def test_its_newer_list_tells_that_it_speaks_responses(
     assert (Dialect.RESPONSES in found.dialects) is responds
 
 
-@pytest.mark.parametrize("native", [UNKNOWN, reply('{"models":[{"key":"m"}]}'), reply("{}")])
+@table("native", [UNKNOWN, reply('{"models":[{"key":"m"}]}'), reply("{}")])
 def test_another_server_is_not_taken_for_it(native: bytes) -> None:
     replies = {"GET /v1/models": LISTED, "GET /api/v1/models": native, "GET /api/v0/models": native}
     assert look_at(SPEC, replies)[0] is None
@@ -102,7 +101,7 @@ def test_json_without_a_schema_is_asked_for_by_one() -> None:
     assert sent["response_format"]["type"] == "json_schema"
 
 
-@pytest.mark.parametrize("wish", [{"candidateCount": 2}, {"responseLogprobs": True}])
+@table("wish", [{"candidateCount": 2}, {"responseLogprobs": True}])
 def test_what_its_documentation_does_not_name_is_refused(wish: dict[str, object]) -> None:
     with pytest.raises(Unsupported):
         chat(with_config(**wish), SPEC)

@@ -11,6 +11,7 @@ from casedesk_proxy.terms import Ability, Dialect, ModelInfo
 from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 VISION, AUDIO, EMBEDDING = Ability.VISION, Ability.AUDIO, Ability.EMBEDDING
 LISTED = reply('{"object":"list","data":[{"id":"m","object":"model"}]}')
@@ -45,7 +46,7 @@ def test_it_is_known_by_its_description_of_itself() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("version", "dialects"),
     [
         ("v3.9.0 (x)", (Dialect.OPENAI,)),
@@ -88,14 +89,14 @@ def test_it_imitates_ollama_and_looks_before_it() -> None:
     assert SPEC.fingerprint.turn < ollama.fingerprint.turn
 
 
-@pytest.mark.parametrize(
+@table(
     "description", [reply("{}"), reply('{"version":"1"}'), reply('{"version":1,"endpoints":{}}')]
 )
 def test_another_server_is_not_taken_for_it(description: bytes) -> None:
     assert look_at(SPEC, {**REPLIES, "GET /.well-known/localai.json": description})[0] is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("able", "takes", "embeds", "also", "lacks"),
     [
         (["chat", "vision"], ["text", "image"], False, False, {AUDIO, EMBEDDING}),
@@ -114,7 +115,7 @@ def test_what_models_can_do(
     assert (model.embeds, model.also_embeds, model.lacks) == (embeds, also, lacks)
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         with_config(candidateCount=2),

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.engines.model_lists import first_owner, is_catalogue, read_catalogue
 from casedesk_proxy.terms import Dialect, ModelInfo
+from tests.fixtures.table import table
 
 GEMINI, OPENAI, ANTHROPIC = Dialect.GEMINI, Dialect.OPENAI, Dialect.ANTHROPIC
 
 
-@pytest.mark.parametrize(
+@table(
     ("dialect", "entry", "wanted"),
     [
         (OPENAI, {"id": "a", "created": 7, "owned_by": "x"},
@@ -33,13 +32,13 @@ def test_an_entry(dialect: Dialect, entry: dict[str, Any], wanted: ModelInfo) ->
     assert read_catalogue(dialect, {key: [entry]}) == (wanted,)
 
 
-@pytest.mark.parametrize("dialect", Dialect)
-@pytest.mark.parametrize("entry", [None, 7, "a", [], {}, {"id": ""}, {"name": ""}, {"id": 7}])
+@table("dialect", Dialect)
+@table("entry", [None, 7, "a", [], {}, {"id": ""}, {"name": ""}, {"id": 7}])
 def test_what_is_not_understood_is_left_out(dialect: Dialect, entry: object) -> None:
     assert read_catalogue(dialect, {"data": [entry], "models": [entry]}) == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "is_one"),
     [
         ({"data": []}, True),

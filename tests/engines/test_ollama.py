@@ -3,14 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.engines.ollama import SPEC, advise, read_models
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.engines.answers import look_at, play
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 SHORT = ModelInfo("a", 4096, trained_length=131072)
 
@@ -24,7 +23,7 @@ def test_a_loaded_model_runs_with_the_context_it_was_loaded_with() -> None:
     assert {one.trained_length for one in models} == {131072}
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "length"),
     [
         ("temperature                    0\nnum_ctx                        16384", 16384),
@@ -44,7 +43,7 @@ def test_a_model_that_is_not_loaded_will_run_with_its_own_parameter(
     assert model.context_length == length
 
 
-@pytest.mark.parametrize(
+@table(
     ("capabilities", "lacks"),
     [
         (["completion", "tools"], {Ability.VISION, Ability.AUDIO, Ability.THINKING}),
@@ -67,7 +66,7 @@ def test_a_projector_of_its_own_may_read_pictures() -> None:
     assert model.lacks == {Ability.TOOLS, Ability.THINKING}
 
 
-@pytest.mark.parametrize(
+@table(
     ("show", "details", "embeds"),
     [
         ({"capabilities": ["embedding"]}, {}, True),
@@ -85,14 +84,14 @@ def test_which_of_ollama_s_models_embed(
     assert model.embeds is embeds
 
 
-@pytest.mark.parametrize("capabilities", [["completion", "thinking"], ["completion"], None])
+@table("capabilities", [["completion", "thinking"], ["completion"], None])
 def test_which_of_ollama_s_models_think(capabilities: list[str] | None) -> None:
     show = {"a": {"capabilities": capabilities}}
     (model,) = read_models({"models": [{"name": "a"}]}, {}, show)
     assert model.thinks is ("thinking" in (capabilities or ()))
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "created"),
     [
         ("2026-11-21T07:16:58.114126618Z", 1795245418),
@@ -154,7 +153,7 @@ def test_models_of_which_it_is_not_known_share_a_sentence() -> None:
     assert "OLLAMA_CONTEXT_LENGTH=8192" in told
 
 
-@pytest.mark.parametrize(
+@table(
     "model",
     [
         ModelInfo("a", 32768, trained_length=131072),
@@ -168,7 +167,7 @@ def test_nothing_to_say(model: ModelInfo) -> None:
     assert advise([model]) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("version", "speaks"), [("0.13.5", False), ("0.14.0-rc1", True), ("1.0", True), ("?", False)]
 )
 def test_newer_ones_speak_anthropic_and_responses(version: str, speaks: bool) -> None:

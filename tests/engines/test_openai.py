@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.engines.openai import SPEC
 from tests.engines.answers import look_at
 from tests.fixtures.recorded_nodes import recorded, reply
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     "listing",
     [recorded("litellm.models"), recorded("llama-cpp-python-0.3.36.models")],
     ids=["LiteLLM", "llama-cpp-python"],
@@ -18,7 +17,7 @@ def test_any_server_with_its_list_is_taken_for_it(listing: bytes) -> None:
     assert ([one.name for one in found.models], asked) == (["tiny"], [])
 
 
-@pytest.mark.parametrize(
+@table(
     "listing",
     [reply("[1, 2]"), reply('{"data": {"a": 1}}'), reply('{"data": []}', "500 Oops"), b""],
 )

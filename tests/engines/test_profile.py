@@ -25,6 +25,7 @@ from tests.dialects.asking import (
     with_tools,
 )
 from tests.dialects.reading import breaks, delta, event, frames, play
+from tests.fixtures.table import table
 
 JSON = {"responseMimeType": "application/json"}
 SCHEMA = {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}
@@ -103,8 +104,8 @@ MATRIX: dict[str, tuple[dict[str, Any], str, dict[EngineSpec, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ALL)
-@pytest.mark.parametrize("row", MATRIX)
+@table("engine", ALL)
+@table("row", MATRIX)
 def test_what_is_sent_to_whom(row: str, engine: EngineSpec) -> None:
     body, field, wanted = MATRIX[row]
     if wanted[engine] == REFUSED:
@@ -114,7 +115,7 @@ def test_what_is_sent_to_whom(row: str, engine: EngineSpec) -> None:
         assert chat(body, engine).get(field) == wanted[engine]
 
 
-@pytest.mark.parametrize("engine", ALL)
+@table("engine", ALL)
 def test_what_is_never_sent(engine: EngineSpec) -> None:
     """Old ways to a grammar, which vLLM ignores without a word, and ways to hide reasoning: it is
     wanted for its count, and kept from the client here."""
@@ -126,7 +127,7 @@ def test_what_is_never_sent(engine: EngineSpec) -> None:
                        "logit_bias", "format", "grammar", "structured_outputs"}  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ALL)
+@table("engine", ALL)
 def test_one_call_at_a_time(engine: EngineSpec) -> None:
     choice = {"type": "auto", "disable_parallel_tool_use": True}
     asked = anthropic_asking.asking(tools=[anthropic_asking.WEATHER], tool_choice=choice)
@@ -136,7 +137,7 @@ def test_one_call_at_a_time(engine: EngineSpec) -> None:
     assert bool(made.dropped) is not switched
 
 
-@pytest.mark.parametrize(
+@table(
     ("budget", "effort"),
     [(1, "minimal"), (512, "minimal"), (513, "low"), (1024, "low"), (8192, "medium"),
      (8193, "high"), (24576, "high")],
@@ -228,7 +229,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("engine", LOCAL)
+@table("engine", LOCAL)
 def test_the_stream_of_each_engine(engine: EngineSpec) -> None:
     chunks = frames(play(*STREAMS[engine], thoughts=True))
     found = [part for one in chunks for part in one["candidates"][0]["content"]["parts"]]
@@ -240,13 +241,13 @@ def test_the_stream_of_each_engine(engine: EngineSpec) -> None:
     assert {(one["modelVersion"], one["responseId"]) for one in chunks} == {("tiny", "x")}
 
 
-@pytest.mark.parametrize("engine", LOCAL)
+@table("engine", LOCAL)
 def test_the_failure_of_each_engine(engine: EngineSpec) -> None:
     assert "finishReason" not in breaks(delta("a"), *FAILURES[engine])
     assert breaks(*FAILURES[engine]) == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "finish", "reason"),
     [
         (VLLM, "repetition", "OTHER"),

@@ -23,6 +23,7 @@ from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.engines.answers import look_at
 from tests.fixtures import recorded_nodes
+from tests.fixtures.table import table
 
 PACKAGE = Path(__file__).parents[2] / "casedesk_proxy"
 ALL = pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
@@ -78,7 +79,7 @@ def test_ports_name_all_who_listen_there() -> None:
     assert {"llama-server", "tgi"} <= told[8080]
 
 
-@pytest.mark.parametrize("name", HEARD)
+@table("name", HEARD)
 def test_none_is_taken_for_another(name: str) -> None:
     """By those who look before it, and by those who look after it, but for the one that takes any
     list: a hint may put either first."""

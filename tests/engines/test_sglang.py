@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.engines.sglang import read_models
 from casedesk_proxy.terms import Ability, Control
+from tests.fixtures.table import table
 
 
 def test_sglang_with_an_embedding_model() -> None:
@@ -12,7 +11,7 @@ def test_sglang_with_an_embedding_model() -> None:
     assert model.lacks == {Ability.COMPLETION}
 
 
-@pytest.mark.parametrize("can", [True, False, None, "no"])
+@table("can", [True, False, None, "no"])
 def test_media_that_it_takes(can: object) -> None:
     told = {"has_image_understanding": can, "has_audio_understanding": can}
     (model,) = read_models({"data": [{"id": "a"}]}, told)

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.engines.tgi import SPEC, read_models
 from tests.engines.answers import look_at
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("info", "lengths"),
     [
         ({"max_input_tokens": 100, "max_total_tokens": 150}, (100, 50)),
@@ -36,6 +35,6 @@ def test_its_sister_for_embeddings_is_not_taken_for_it() -> None:
     assert look_at(SPEC, {"GET /info": reply('{"model_id":"m","version":"1.7"}')})[0] is None
 
 
-@pytest.mark.parametrize("info", [None, [], {}, {"model_id": 7}])
+@table("info", [None, [], {}, {"model_id": 7}])
 def test_a_page_without_a_model(info: object) -> None:
     assert read_models(info) == ()

@@ -9,6 +9,7 @@ from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 #: Its list of what the folder holds where there is no folder, as seen with release 5.17.
 FAILED = (
@@ -18,7 +19,7 @@ FAILED = (
 MISSING = recorded_nodes.TRANSFORMERS_MISSING
 
 
-@pytest.mark.parametrize("more", [{}, {"GET /v1/models": FAILED}], ids=["a folder", "none"])
+@table("more", [{}, {"GET /v1/models": FAILED}], ids=["a folder", "none"])
 def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> None:
     found, asked = look_at(SPEC, {**recorded_nodes.TRANSFORMERS, **more}, MISSING)
     assert found is not None
@@ -32,13 +33,13 @@ def test_only_python_s_web_server_is_asked_for_it() -> None:
     assert (found, asked) == (None, [])
 
 
-@pytest.mark.parametrize("paths", ["{}", '{"/load_model":{}}', "[]", "7"])
+@table("paths", ["{}", '{"/load_model":{}}', "[]", "7"])
 def test_another_application_is_not_taken_for_it(paths: str) -> None:
     described = {"GET /openapi.json": reply(f'{{"paths":{paths}}}')}
     assert look_at(SPEC, {**recorded_nodes.TRANSFORMERS, **described}, MISSING)[0] is None
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         with_config(candidateCount=2),

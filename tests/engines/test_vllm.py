@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.engines import vllm
 from casedesk_proxy.engines.vllm import SPEC
 from casedesk_proxy.terms import Dialect
 from tests.engines.answers import look_at
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.table import table
 
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
 
@@ -32,7 +31,7 @@ def test_another_server_with_a_version_is_not_taken_for_it() -> None:
     assert look_at(SPEC, replies)[0] is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("version", "responds"), [("0.9.2", False), ("0.10.0", True), ("0.32.0", True), ("dev", True)]
 )
 def test_its_responses_came_with_a_release(version: str, responds: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from casedesk_proxy.wire.http1 import (
     parse_request_head,
     parse_response_head,
 )
+from tests.fixtures.table import table
 
 ASKED = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nAccept: */*"
 TOLD = b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\ncontent-length: 7"
@@ -43,7 +43,7 @@ def either(read, block: bytes) -> RequestHead | ResponseHead | str:
         return str(error)
 
 
-@pytest.mark.parametrize("length", [0, 5, 12, 999_999_999])
+@table("length", [0, 5, 12, 999_999_999])
 def test_another_length_shares_everything_else(length: int) -> None:
     heads = HeadCache(parse_request_head)
     first = heads.read(ASKED)
@@ -84,14 +84,14 @@ def test_so_many_are_remembered_and_no_long_ones() -> None:
     assert heads.read(long).headers is not known.headers
 
 
-@pytest.mark.parametrize("block", HOSTILE)
+@table("block", HOSTILE)
 def test_what_only_resembles_it_is_parsed(block: bytes) -> None:
     heads = HeadCache(parse_request_head)
     heads.read(ASKED)
     assert either(heads.read, block) == either(parse_request_head, block)
 
 
-@pytest.mark.parametrize("status_line", [b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 204 No Content"])
+@table("status_line", [b"HTTP/1.1 304 Not Modified", b"HTTP/1.1 204 No Content"])
 def test_a_length_that_is_no_body_s(status_line: bytes) -> None:
     heads = HeadCache(parse_response_head)
     for length in (b"7", b"8"):

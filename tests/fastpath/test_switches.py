@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from casedesk_proxy.fastpath.switches import Trick, is_on, read_plain, turn_off
+from tests.fixtures.table import table
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ def _as_before() -> Iterator[None]:
     turn_off(before)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "off"),
     [
         ("", set()),
@@ -30,7 +31,7 @@ def test_names_turn_off_what_they_name(text: str, off: set[Trick]) -> None:
     assert read_plain(text) == off
 
 
-@pytest.mark.parametrize("text", ["2", "corks", "cork,", "all"])
+@table("text", ["2", "corks", "cork,", "all"])
 def test_another_name_is_an_error_that_lists_the_right_ones(text: str) -> None:
     with pytest.raises(ValueError, match=r"CASEDESK_PLAIN: .* use 1, or some of fibers, cork"):
         read_plain(text)

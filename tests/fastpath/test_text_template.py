@@ -18,6 +18,7 @@ from casedesk_proxy.terms import Framing
 from tests.dialects.asking import context
 from tests.dialects.replies import REPLIES, kind_of, read_reply
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 BEFORE, AFTER = b'data: {"id":1,"a":{"content":"', b'"},"b":null}\n\n'
 
@@ -32,7 +33,7 @@ def learnt(data: bytes = BEFORE + b"word" + AFTER) -> TextTemplate:
     return repeated
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [b"x", b" the", rb"\n\n", rb"say \"so\" \\ \b\f\r\t", "café 😀".encode(), b"\x7f", b"data: "],
 )
@@ -40,7 +41,7 @@ def test_a_text_is_found_where_one_was_learnt(text: bytes) -> None:
     assert learnt().read(BEFORE + text + AFTER) == b'"' + text + b'"'
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         b"",  # says nothing
@@ -75,7 +76,7 @@ def test_nothing_else_may_differ() -> None:
     assert repeated.read(BEFORE + b"x" + AFTER) is None
 
 
-@pytest.mark.parametrize(
+@table(
     "data",
     [
         b'data: {"a":{"content":"x"},"content":"y"}\n\n'.replace(b'"a":', b'"b":', 1),
@@ -241,7 +242,7 @@ MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "makers"),
     [*((one, MAKERS) for one in CHATS), *((one, MESSAGES_MAKERS) for one in MESSAGES)],
 )
@@ -251,7 +252,7 @@ def test_recorded_streams(name: str, makers: dict[str, Callable[[], Any]]) -> No
         assert_parsed(make, reads)
 
 
-@pytest.mark.parametrize("engine", ["llama-server", "ollama-0.9.3", "sglang-0.5.23", "vllm-0.32.0"])
+@table("engine", ["llama-server", "ollama-0.9.3", "sglang-0.5.23", "vllm-0.32.0"])
 def test_engines_repeat_themselves(engine: str) -> None:
     """Or all this would be for nothing."""
     (name,) = [one for one in CHATS if one in (f"{engine}.chat-stream", f"{engine}.v1-chat-stream")]

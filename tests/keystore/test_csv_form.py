@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.keystore.csv_form import read_csv, write_csv
+from tests.fixtures.table import table
 from tests.keystore.keys import NOON, digest, made
 
 KEYS = [
@@ -23,7 +23,7 @@ def test_only_names_and_hashes() -> None:
     assert read_csv(text, NOON) == ([made("alice", deployments=(), created=NOON)], [])
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "fault"),
     [
         ("", "line 1: there is no column name, sha256"),

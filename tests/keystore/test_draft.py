@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.keystore.changes import KeyFault
 from casedesk_proxy.keystore.draft import draft_key, parse_when
 from casedesk_proxy.keystore.table import make_table
+from tests.fixtures.table import table
 from tests.keystore.keys import NOON, digest, made
 
 GOOD: dict[str, Any] = {"name": "alice", "sha256": digest("alice"), "deployments": ["d"]}
@@ -34,7 +35,7 @@ def test_limits_come_to_the_table_as_they_are_said() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("change", "told"),
     [
         ({"name": "a b"}, "name: is not a name: "),
@@ -59,7 +60,7 @@ def test_slips(change: dict[str, Any], told: str) -> None:
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "when"),
     [
         (None, None), ("never", None), ("now", NOON), ("30s", NOON + 30), (NOON + 1, NOON + 1),
@@ -71,7 +72,7 @@ def test_times(value: object, when: float | None) -> None:
     assert parse_when(value, NOON) == when
 
 
-@pytest.mark.parametrize("value", ["", "soon", "9999-99-99", float("nan"), float("inf"), -1, 0])
+@table("value", ["", "soon", "9999-99-99", float("nan"), float("inf"), -1, 0])
 def test_what_is_no_time(value: object) -> None:
     with pytest.raises(KeyFault):
         parse_when(value, NOON)

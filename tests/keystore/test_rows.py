@@ -16,6 +16,7 @@ from casedesk_proxy.keystore.rows import (
     read_version,
 )
 from casedesk_proxy.store.file import FILE_NAME
+from tests.fixtures.table import table
 from tests.keystore.keys import NOON, changing, digest, enter, made
 
 
@@ -57,7 +58,7 @@ def test_of_revoked_keys_the_latest_are_read(tmp_path: Path) -> None:
         assert [one.name for one in read_keys(connection, most_ended=2)] == ["d", "c", "b"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("ends", "opens"),
     [
         ({}, True), ({"ended": 1.0}, False), ({"expires": NOON}, False),

@@ -10,9 +10,10 @@ import pytest
 
 from casedesk_proxy.ledger.database import connect, explain
 from casedesk_proxy.store.schema import StoreError
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "words"),
     [
         (StoreError("its disk is full"), "the state file: its disk is full"),

@@ -6,13 +6,12 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE, exchange_row, ledger
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.terms import Usage
+from tests.fixtures.table import table
 
 WHOLE = ExchangeRecord(
     request_id="r1", started=100.0, ended=102.5, method="POST", target="/secret?q", client="::1",
@@ -40,7 +39,7 @@ def test_a_whole_exchange() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("terminal", Terminal)
+@table("terminal", Terminal)
 def test_every_ending_has_a_row(terminal: Terminal) -> None:
     bare = ExchangeRecord(request_id="r", started=1.0, ended=1.0, terminal=terminal)
     row = enter(bare)

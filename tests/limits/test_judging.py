@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import UTC
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.terms import Limit, Standing, UseRules
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 CALENDAR = Calendar(UTC)
 NEW_YEAR = 1798761600.0
@@ -74,7 +74,7 @@ def test_of_several_the_limit_that_lasts_longest_is_named() -> None:
     assert reached.limit is Limit.TOKENS_PER_DAY
 
 
-@pytest.mark.parametrize(
+@table(
     ("limit", "pause", "repeatable"),
     [
         (Limit.REQUESTS_PER_MINUTE, 60.0, True),

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from casedesk_proxy.config.limits import DeploymentLimits, KeyLimits
 from casedesk_proxy.limits.rules import compile_rules, expiry_of
 from casedesk_proxy.terms import Limit, UseRules
+from tests.fixtures.table import table
 
 
 def test_nothing_limited_is_no_rule() -> None:
@@ -38,7 +37,7 @@ def test_parallel_alone_is_a_rule() -> None:
     assert (rules.bounds, rules.parallel, rules.waits) == ((), 1, True)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "seconds"),
     [
         ("2027-01-01", 1798761600.0 - 3600),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.limits.windows import Calendar, Period, SlidingMinute, Today
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 #: Clocks change at midnight, by half an hour, or not at all; Apia skipped a whole day.
 ZONES = (
@@ -134,7 +134,7 @@ def test_a_clock_that_jumps_leads_to_the_day_that_it_shows(walls: list[float], z
         assert calendar.today(wall) == Calendar(ZoneInfo(zone)).today(wall)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "zone", "hours"),
     [
         ("2026-03-29T12:00", "Europe/Berlin", 23),
@@ -161,7 +161,7 @@ def test_a_day_that_was_skipped_is_none() -> None:
     assert saturday.day.name == thursday.day.name + 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "days"),
     [("2024-02-10", 29), ("2026-02-28", 28), ("2026-12-31T23:59", 31), ("2026-11-01", 30)],
 )

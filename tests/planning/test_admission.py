@@ -21,6 +21,7 @@ from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.terms import Action, Dialect, RawHeaders
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 
@@ -157,7 +158,7 @@ def test_a_coded_body_is_refused_where_a_body_is_read() -> None:
     assert isinstance(admit(SNAPSHOT, head("/v1/models", coded, "GET"), HOSTS), Admitted)
 
 
-@pytest.mark.parametrize("credential", [None, "key-of-nobody"])
+@table("credential", [None, "key-of-nobody"])
 def test_a_base_url_takes_no_key(credential: str | None) -> None:
     headers, _ = sent("bearer", credential)
     looked = admit(SNAPSHOT, head("/proxy/desk/openai/v1", headers, "GET"), HOSTS)
@@ -165,7 +166,7 @@ def test_a_base_url_takes_no_key(credential: str | None) -> None:
     assert looked.call.surface is Dialect.OPENAI
 
 
-@pytest.mark.parametrize("snapshot", [SNAPSHOT, make_snapshot(TEXT.replace("auth: none", ""))])
+@table("snapshot", [SNAPSHOT, make_snapshot(TEXT.replace("auth: none", ""))])
 def test_a_page_of_another_site_is_refused(snapshot: Snapshot) -> None:
     page = ((b"x-api-key", b"key-of-alice"), (b"Origin", b"https://evil.example"))
     with pytest.raises(Forbidden):

@@ -14,6 +14,7 @@ from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 #: A node of each protocol, and one whose model is reached by translation.
@@ -147,10 +148,8 @@ WISHES: list[tuple[str, dict[str, Any], dict[str, str], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("surface", PATHS)
-@pytest.mark.parametrize(
-    ("wish", "alias", "said", "wanted"), WISHES, ids=[one[0] for one in WISHES]
-)
+@table("surface", PATHS)
+@table(("wish", "alias", "said", "wanted"), WISHES, ids=[one[0] for one in WISHES])
 def test_a_wish_is_kept_where_a_request_is_made_over(
     surface: str, wish: str, alias: dict[str, Any], said: dict[str, str], wanted: dict[str, Any]
 ) -> None:
@@ -198,28 +197,28 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("surface", PATHS)
-@pytest.mark.parametrize("rule", RULES)
+@table("surface", PATHS)
+@table("rule", RULES)
 def test_the_bytes_of_a_relayed_body_stay_but_for_the_fields(surface: str, rule: str) -> None:
     raw = body(surface, FULL[surface])
     got = sent(surface, RELAYING[surface], RULES[rule], raw)
     assert got == body(surface, RELAYED[surface][rule]).replace('"fast"', '"m"')
 
 
-@pytest.mark.parametrize("surface", PATHS)
+@table("surface", PATHS)
 def test_an_alias_without_parameters_changes_the_name_alone(surface: str) -> None:
     raw = body(surface, FULL[surface])
     assert sent(surface, RELAYING[surface], {}, raw) == raw.replace('"fast"', '"m"')
 
 
-@pytest.mark.parametrize("surface", PATHS)
+@table("surface", PATHS)
 def test_rules_of_other_protocols_are_not_for_a_relayed_body(surface: str) -> None:
     alias = {one: {"set": {"zzz": 1}} for one in PATHS if one != surface}
     raw = body(surface, FULL[surface])
     assert sent(surface, RELAYING[surface], alias, raw) == raw.replace('"fast"', '"m"')
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "fields", "wanted"),
     [
         ("gemini", '"generationConfig": 5', "generationConfig: an object is required"),

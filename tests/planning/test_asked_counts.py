@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 from tests.planning.test_plan import PICKY
 
@@ -29,7 +28,7 @@ def test_a_node_is_asked_for_the_counts_of_a_stream() -> None:
     assert route.has_more_counts
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "usage", "body", "action"),
     [
         ("vllm", "verbatim", STREAM, "chat/completions"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.planning.conversation_key import beginning
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.table import table
 
 
 def turn(text: str, role: str = "user") -> dict[str, Any]:
@@ -26,7 +26,7 @@ def body(surface: Dialect, system: str, *turns: str) -> dict[str, Any]:
     return {"messages": [turn(system, "system"), *said]}
 
 
-@pytest.mark.parametrize("surface", list(Dialect))
+@table("surface", list(Dialect))
 def test_a_conversation_keeps_its_key_as_it_grows(surface: Dialect) -> None:
     first = beginning(surface, body(surface, "be kind", "hello"))
     assert beginning(surface, body(surface, "be kind", "hello", "hi", "more")) == first
@@ -40,7 +40,7 @@ def test_both_spellings_of_googles_field_count() -> None:
     assert beginning(Dialect.GEMINI, {"contents": []}) != one
 
 
-@pytest.mark.parametrize("surface", list(Dialect))
+@table("surface", list(Dialect))
 def test_what_is_no_conversation_has_a_key_too(surface: Dialect) -> None:
     odd = {"messages": "x", "contents": 7, "system": 7, "input": 7}
     assert len(beginning(surface, odd)) == 16
@@ -72,7 +72,7 @@ def test_nothing_that_is_json_is_too_odd_for_a_key(surface: Dialect, value: dict
     assert len(beginning(surface, value)) == 16
 
 
-@pytest.mark.parametrize("surface", [Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI])
+@table("surface", [Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI])
 def test_what_is_nested_too_deeply_for_a_key_has_one(surface: Dialect) -> None:
     deep = json.loads('{"a":' * 400 + "1" + "}" * 400)
     turns = "contents" if surface is Dialect.GEMINI else "messages"

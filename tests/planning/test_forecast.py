@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.planning.forecast import (
     FEATURES,
     SURFACES,
@@ -13,6 +11,7 @@ from casedesk_proxy.planning.forecast import (
 )
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Ability, Action, Dialect, ModelInfo
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -73,7 +72,7 @@ def test_a_refusal_without_a_place_has_its_message() -> None:
     assert "no node that has 'm' speaks anthropic" in one.reason
 
 
-@pytest.mark.parametrize("surface", SURFACES)
+@table("surface", SURFACES)
 def test_a_name_with_a_slash_and_a_colon(surface: Dialect) -> None:
     sample = sample_request(surface, "text", "a/b:c")
     assert sample is not None

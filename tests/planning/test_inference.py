@@ -12,6 +12,7 @@ from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.forms import FormBeginning, begin_form
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 from tests.planning.test_plan import asked
 
@@ -88,7 +89,7 @@ def test_where_none_is_named_the_only_model_of_those_that_have_the_path_is_meant
         plan("/tokenize", body)
 
 
-@pytest.mark.parametrize("path", ["infill", "completion", "tokenize", "v1/rerank"])
+@table("path", ["infill", "completion", "tokenize", "v1/rerank"])
 def test_the_node_mount_leaves_a_body_that_names_none_as_it_is(path: str) -> None:
     body = b'{ "input_prefix" : "a", "n" : 1.0 }'
     line, _, sent = asked(plan(f"/proxy/alone/node/{path}", body, "alone"))
@@ -102,7 +103,7 @@ def test_completions_of_an_engine_s_own_may_stream() -> None:
     assert plan("/tokenize", b'{"model":"tiny","stream":true}').framing is Framing.UNARY
 
 
-@pytest.mark.parametrize("path", INFERENCE_PATHS)
+@table("path", INFERENCE_PATHS)
 def test_a_node_of_which_nothing_is_known_yet_may_have_any(path: str) -> None:
     text = "nodes: {n: {url: 'http://127.0.0.1:1'}}\ndeployments: {d: {nodes: [n], auth: none}}"
     snapshot = make_snapshot(text)

@@ -13,6 +13,7 @@ from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -60,7 +61,7 @@ def test_it_waits_for_no_room() -> None:
     assert plan("DELETE", "resp_1").demand.is_about
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "path"),
     [("GET", "resp_1"), ("DELETE", "resp_1"), ("GET", "resp_1/input_items")],
 )
@@ -81,7 +82,7 @@ def test_its_events_may_be_wanted_again() -> None:
     assert plan("GET", "resp_1").framing is Framing.UNARY
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "node"),
     [("resp_2", "a"), ("resp_1", "b"), ("resp_1", "c"), ("resp_1", "gone")],
     ids=["unknown", "an engine without such paths", "not of the deployment", "a node that left"],

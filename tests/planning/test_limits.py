@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.engines.limits import ANYTHING, Limits
 from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Ability, Control, ModelInfo
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -47,7 +46,7 @@ def test_what_it_says_what_it_refused_and_what_is_left_out_this_time() -> None:
     assert find_limits(ask, "m", node()) == Limits(BLIND.lacks, deaf)
 
 
-@pytest.mark.parametrize(
+@table(
     ("mode", "limits"),
     [
         ("none", Limits(frozenset({Ability.VISION}), frozenset(Control))),
@@ -60,7 +59,7 @@ def test_the_operator_knows_better_how_it_thinks(mode: str, limits: Limits) -> N
     assert find_limits(ask, "m", node(mode)) == limits
 
 
-@pytest.mark.parametrize(
+@table(
     ("thinking", "model", "mode"),
     [
         ("{}", "m", "auto"),

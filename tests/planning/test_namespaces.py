@@ -16,6 +16,7 @@ from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.replying.namespaces import NamespacedBody, NamespacedStream
 from casedesk_proxy.surfaces.bodies import RequestBody
 from casedesk_proxy.surfaces.paths import read_call
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 FLAT = "mcp__weather__get_weather"
@@ -63,7 +64,7 @@ def test_calls_in_the_history_have_the_same_names() -> None:
     assert flat(input=[CALL])["input"][0]["name"] == FLAT, "declared or not"
 
 
-@pytest.mark.parametrize(
+@table(
     ("choice", "flat_choice"),
     [
         ("auto", "auto"),
@@ -117,7 +118,7 @@ def test_of_double_keys_both_are_made_so() -> None:
     assert json.loads(flatten(raw))["tools"] == [{"type": "function", "name": "a__f"}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("tools", "path"),
     [
         ([{"type": "function", "name": "a__f"}, ("a", "f")], "tools[1].tools[0].name"),
@@ -138,7 +139,7 @@ def test_two_functions_that_would_get_one_name(tools: list[Any], path: str) -> N
     assert [one.path for one in refused.value.violations] == [path]
 
 
-@pytest.mark.parametrize(("stream", "kind"), [(True, NamespacedStream), (False, NamespacedBody)])
+@table(("stream", "kind"), [(True, NamespacedStream), (False, NamespacedBody)])
 def test_the_way_back(stream: bool, kind: type) -> None:
     value: dict[str, Any] = {"model": "m", "stream": stream, "tools": [MCP]}
     body = RequestBody("m", stream, value)

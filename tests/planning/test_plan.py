@@ -12,6 +12,7 @@ from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo, RawHeaders
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 REPORTED = {
@@ -74,8 +75,8 @@ def plan_alone(body: bytes, target: str = "/v1/chat/completions", only: str = "t
     return plan_request(snapshot, snapshot.deployments["desk"], ask)
 
 
-@pytest.mark.parametrize("target", ["/v1/chat/completions", "/v1/messages", "/v1/completions"])
-@pytest.mark.parametrize(
+@table("target", ["/v1/chat/completions", "/v1/messages", "/v1/completions"])
+@table(
     ("body", "sent"),
     [
         (b'{ "n": 1.0 }', b'{"model":"tiny", "n": 1.0 }'),

@@ -13,6 +13,7 @@ from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Target
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -43,7 +44,7 @@ def test_a_plain_request_is_anybody_s() -> None:
     assert chosen("a", "ollama", "studio", **usual) == ["a", "ollama", "studio"]
 
 
-@pytest.mark.parametrize(
+@table(
     "wanted",
     [
         {"conversation": "conv_1"},
@@ -77,7 +78,7 @@ def test_who_has_the_earlier_response_gets_the_next() -> None:
     assert chosen("a", "b", previous_response_id="at b") == ["b"]
 
 
-@pytest.mark.parametrize("earlier", ["unknown", "at ollama", "at nowhere"])
+@table("earlier", ["unknown", "at ollama", "at nowhere"])
 def test_an_earlier_response_that_nobody_has(earlier: str) -> None:
     with pytest.raises(BadRequest) as refused:
         chosen("a", "b", "ollama", previous_response_id=earlier)
@@ -88,6 +89,6 @@ def test_where_none_keeps_responses_the_request_is_for_the_translator_to_refuse(
     assert chosen("ollama", previous_response_id="at ollama") == []
 
 
-@pytest.mark.parametrize("earlier", [None, "", 7])
+@table("earlier", [None, "", 7])
 def test_no_earlier_response(earlier: Any) -> None:
     assert chosen("a", previous_response_id=earlier) == ["a"]

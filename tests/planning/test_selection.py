@@ -14,6 +14,7 @@ from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, 
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Ability, Call, Control, Dialect, ModelInfo, Target
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -85,7 +86,7 @@ def test_where_nobody_is_able_the_request_is_refused() -> None:
 # Who gets it as it is.
 
 
-@pytest.mark.parametrize(
+@table(
     ("call", "name", "plain"),
     [
         (CHAT, "chat", True),
@@ -158,9 +159,7 @@ def test_a_wish_that_is_left_out_this_time_or_ignored_is_unproven() -> None:
     assert chosen(BUDGET, "vllm", taken=taken, reported=ignored) == ([], ["vllm"])
 
 
-@pytest.mark.parametrize(
-    ("name", "unsure"), [("told", True), ("sure", False), ("alone", False), ("cloud", False)]
-)
+@table(("name", "unsure"), [("told", True), ("sure", False), ("alone", False), ("cloud", False)])
 def test_what_is_known_of_a_node_without_asking(name: str, unsure: bool) -> None:
     """By the operator's word, because nothing can be learnt from a translated request, or because
     its engine refuses none."""

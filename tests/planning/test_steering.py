@@ -10,6 +10,7 @@ from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.surfaces.paths import read_call
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 from tests.planning.test_plan import asked
 
@@ -25,8 +26,8 @@ def steer(body: bytes, mount: str = "") -> Plan:
     return plan_steering(snapshot, snapshot.deployments["desk"], ask)
 
 
-@pytest.mark.parametrize("mount", ["", "/proxy/desk/node"])
-@pytest.mark.parametrize(
+@table("mount", ["", "/proxy/desk/node"])
+@table(
     ("body", "sent"),
     [
         (b'{"id": "c1", "x":1.0}', b'{"id": "c1", "x":1.0}'),
@@ -42,7 +43,7 @@ def test_the_node_gets_the_clients_bytes_but_for_the_model(
     assert (made.asked, made.model, made.demand.is_about) == ("gpt-4", "tiny", True)
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"id":7}', b'{"id":""}'])
+@table("body", [b"{}", b'{"id":7}', b'{"id":""}'])
 def test_an_id_is_required(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
         steer(body)

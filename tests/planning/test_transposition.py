@@ -12,6 +12,7 @@ from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import RawHeaders
+from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
 TEXT = """
@@ -88,7 +89,7 @@ def test_an_anthropic_node_is_told_a_version() -> None:
     assert head["anthropic-version"] == "2023-06-01"
 
 
-@pytest.mark.parametrize("surface", ["gemini", "anthropic"])
+@table("surface", ["gemini", "anthropic"])
 def test_a_system_message_stands_where_the_template_takes_one(surface: str) -> None:
     if surface == "gemini":
         body = {"contents": CONTENTS, "systemInstruction": {"parts": [{"text": "Be kind."}]}}
@@ -116,7 +117,7 @@ DECLARED = {"functionDeclarations": [{"name": "f", "parameters": DEEP}]}
 TURN = {"role": "user", "content": "Hi"}
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         {"contents": [*CONTENTS, {"role": "model", "parts": [CALL]}]},
@@ -170,7 +171,7 @@ CALLED = {"functionCall": {"name": "f", "args": {"n": BIG}}}
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": BIG}}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "body"),
     [
         (

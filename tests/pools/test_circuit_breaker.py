@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,12 +12,13 @@ from casedesk_proxy.pools.circuit_breaker import (
     CircuitBreaker,
     NodeFault,
 )
+from tests.fixtures.table import table
 
 SURE = [NodeFault.UNREACHABLE, NodeFault.UNAVAILABLE, NodeFault.ABSENT]
 DOUBTFUL = [NodeFault.ERROR, NodeFault.BROKE, NodeFault.SILENT, NodeFault.DENIED]
 
 
-@pytest.mark.parametrize("fault", SURE)
+@table("fault", SURE)
 def test_what_is_surely_the_nodes_fault_takes_it_out_at_once(fault: NodeFault) -> None:
     breaker = CircuitBreaker()
     breaker.record_failure(10.0, fault, "x")
@@ -27,7 +27,7 @@ def test_what_is_surely_the_nodes_fault_takes_it_out_at_once(fault: NodeFault) -
     assert breaker.allows_request(10.0 + FIRST_COOLDOWN_S)
 
 
-@pytest.mark.parametrize("fault", DOUBTFUL)
+@table("fault", DOUBTFUL)
 def test_what_may_be_the_requests_fault_has_to_come_three_times(fault: NodeFault) -> None:
     breaker = CircuitBreaker()
     breaker.record_failure(1.0, fault, "x")

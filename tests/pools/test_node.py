@@ -8,6 +8,7 @@ import pytest
 
 from casedesk_proxy.pools.circuit_breaker import FIRST_COOLDOWN_S, NodeFault
 from casedesk_proxy.pools.node import MAX_FULL_S, MAX_SERVICES, SENDING_WINDOW_S, NodeState
+from tests.fixtures.table import table
 
 
 @dataclass(eq=False)
@@ -29,9 +30,7 @@ def test_full_is_not_unhealthy() -> None:
     assert state.is_available(0.0)
 
 
-@pytest.mark.parametrize(
-    ("limit", "slots", "room"), [(None, None, None), (3, None, 3), (None, 4, 4), (3, 4, 3)]
-)
+@table(("limit", "slots", "room"), [(None, None, None), (3, None, 3), (None, 4, 4), (3, 4, 3)])
 def test_what_the_configuration_allows_goes_before_what_the_engine_tells(
     limit: int | None, slots: int | None, room: int | None
 ) -> None:

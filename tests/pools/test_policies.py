@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.pools.circuit_breaker import CircuitBreaker, NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.policies import Demand, choose, is_hopeless
+from tests.fixtures.table import table
 
 NOW = 1000.0
 POLICY_NAMES = ["least-streams", "round-robin", "ordered", "prefix-affinity"]
@@ -62,7 +62,7 @@ def test_never_a_full_or_draining_node_nor_an_ill_one_while_one_is_healthy(
         assert not chosen.is_full(NOW)
 
 
-@pytest.mark.parametrize("policy", [name for name in POLICY_NAMES if name != "ordered"])
+@table("policy", [name for name in POLICY_NAMES if name != "ordered"])
 def test_a_node_that_has_the_model_loaded_is_preferred(policy: str) -> None:
     assert pick(policy, three(c={"in_flight": 3}), cold="ab") == "c"
     assert pick(policy, three(a={"in_flight": 3}), cold="bc") == "a"
@@ -102,7 +102,7 @@ def test_round_robin() -> None:
     assert [pick("round-robin", three(), turn) for turn in range(4)] == ["a", "b", "c", "a"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("changes", "wanted"),
     [
         ({}, "a"),
@@ -137,7 +137,7 @@ def test_nobody() -> None:
     assert not is_hopeless(three(a={"draining": True}))
 
 
-@pytest.mark.parametrize("policy", POLICY_NAMES)
+@table("policy", POLICY_NAMES)
 def test_a_hung_node_comes_behind_every_other(policy: str) -> None:
     states = three(a={"hung_at": 1.0}, b={"in_flight": 9}, c={"draining": True})
     assert pick(policy, states) == "b"
@@ -147,7 +147,7 @@ def test_a_hung_node_comes_behind_every_other(policy: str) -> None:
     assert pick(policy, states) == "a"
 
 
-@pytest.mark.parametrize("policy", POLICY_NAMES)
+@table("policy", POLICY_NAMES)
 def test_a_node_that_lacks_the_model_comes_behind_those_that_have_it(policy: str) -> None:
     states = three(a={"draining": True})
     states[1].record_service_failure(NOW, ("m", "chat"), NodeFault.ABSENT, "x")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.pools.retry import Failure, may_try_another
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("failure", "first", "after_a_replay"),
     [
         (Failure.CONNECT, True, True),

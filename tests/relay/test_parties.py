@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parties import Client, Held, Sink
 from casedesk_proxy.relay.upload import ClientUpload
 from casedesk_proxy.server.client import ConnectedClient
+from tests.fixtures.table import table
 from tests.server.clients import FakeClient
 
 
-@pytest.mark.parametrize(
+@table(
     ("protocol", "party"),
     [(Client, ConnectedClient), (Client, FakeClient), (Held, Delivery), (Sink, ClientUpload)],
 )

@@ -21,6 +21,7 @@ from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.bodies import BodyReader, CloseReader, LengthReader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
+from tests.fixtures.table import table
 from tests.server.transports import RecordingTransport
 
 ERROR = b"data: error\n\n"
@@ -135,7 +136,7 @@ def test_malformed_framing_is_not_passed_on() -> None:
     assert line.node.asked[-1] == "abort"
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "told"),
     [
         ([], True),
@@ -267,7 +268,7 @@ def test_usage_is_found_whatever_the_pieces(whole_chunks: bool) -> None:
         assert line.relay.events == len(chunks)
 
 
-@pytest.mark.parametrize("piece", [frame_chunk(b"data: 2\n\n"), b"3\r\nab", LAST_CHUNK])
+@table("piece", [frame_chunk(b"data: 2\n\n"), b"3\r\nab", LAST_CHUNK])
 def test_a_client_whose_transport_closed_before_its_protocol_was_told(piece: bytes) -> None:
     line = Line(ChunkReader())
     line.feed(frame_chunk(b"data: 1\n\n"), frame_chunk(b"data: 1\n\n"))
@@ -277,7 +278,7 @@ def test_a_client_whose_transport_closed_before_its_protocol_was_told(piece: byt
     assert line.node.asked[-1] == "abort"
 
 
-@pytest.mark.parametrize("size", [1, 7, 40, 200])
+@table("size", [1, 7, 40, 200])
 def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
     """Each crumb is a chunk and a read of its own: the tap sees the last three only, and must not
     take what it saw before them for their beginning."""
@@ -292,8 +293,8 @@ def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
     assert line.body.endswith(LAST_CHUNK)
 
 
-@pytest.mark.parametrize("reframe", [None, True, False])
-@pytest.mark.parametrize("early", [True, False])
+@table("reframe", [None, True, False])
+@table("early", [True, False])
 def test_a_byte_in_each_chunk_costs_a_round_no_more(reframe: bool | None, early: bool) -> None:
     """The rest of such a read waits for the next round, and the node with it."""
     crumbs = frame_chunk(b"x") * 2000
@@ -358,8 +359,8 @@ def run_a_round() -> None:
 TRAILERS = b"Set-Cookie: s=1\r\nAccess-Control-Allow-Origin: *\r\nx-checksum: 7\r\n"
 
 
-@pytest.mark.parametrize("last", [b"0\r\n", b"000;ext=1\r\n"])
-@pytest.mark.parametrize("trailers", [b"", TRAILERS])
+@table("last", [b"0\r\n", b"000;ext=1\r\n"])
+@table("trailers", [b"", TRAILERS])
 def test_no_trailer_of_a_node_reaches_a_client(last: bytes, trailers: bytes) -> None:
     body = frame_chunk(b"data: 1\n\n") + frame_chunk(b"data: [DONE]\n\n")
     message = body + last + trailers + b"\r\n"

@@ -20,6 +20,7 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.bodies import body_reader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.fixtures.table import table
 from tests.replying.shouting import Shouting
 from tests.server.transports import RecordingTransport
 
@@ -70,7 +71,7 @@ def test_a_stream_goes_out_as_it_is_translated() -> None:
     assert line.relay.machine.body.usage(Dialect.GEMINI) == Usage(1, 2)
 
 
-@pytest.mark.parametrize("when", ["late", "early", "at once"])
+@table("when", ["late", "early", "at once"])
 def test_a_unary_reply_goes_out_whole_at_the_nodes_end(when: str) -> None:
     line = Line(when, streams=False)
     line.feed(b"one ", b"two.")
@@ -80,8 +81,8 @@ def test_a_unary_reply_goes_out_whole_at_the_nodes_end(when: str) -> None:
     assert line.relay.terminal is Terminal.COMPLETED
 
 
-@pytest.mark.parametrize("streams", [True, False])
-@pytest.mark.parametrize("how", ["shout", "cut", "unfinished"])
+@table("streams", [True, False])
+@table("how", ["shout", "cut", "unfinished"])
 def test_what_breaks_before_anything_was_sent_is_a_plain_error(streams: bool, how: str) -> None:
     line = Line("late", streams=streams)
     if how == "shout":
@@ -150,7 +151,7 @@ def test_a_client_that_closed_before_anybody_was_told(piece: bytes) -> None:
     assert line.client.written.endswith(frame_chunk(b"TWO "))
 
 
-@pytest.mark.parametrize("cut", range(1, 12))
+@table("cut", range(1, 12))
 def test_reads_that_are_not_one_chunk_are_read_all_the_same(cut: int) -> None:
     """Whole chunks, halves, and several at once take turns between the short way and the long."""
     line = Line("at once", streams=True)

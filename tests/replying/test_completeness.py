@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from casedesk_proxy.replying.completeness import is_answered, is_given_up, is_unfinished
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.messages import read_message
+from tests.fixtures.table import table
 
 OPENAI = b'data: {"choices":[{"index":0,"delta":{"content":"w"},"finish_reason":null}]}\n\n'
 GEMINI = b'data: {"candidates":[{"content":{"parts":[{"text":"w"}]}}]}\r\n\r\n'
@@ -18,7 +17,7 @@ ANTHROPIC = (
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "piece", "ends"),
     [
         (
@@ -89,7 +88,7 @@ CORPUS = Path(__file__).parents[1] / "corpus" / "replies"
 RECORDED = sorted(set(CORPUS.glob("*stream*.http")) - set(CORPUS.glob("*responses*")))
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+@table("path", RECORDED, ids=lambda path: path.stem)
 def test_recorded_streams_are_finished(path: Path) -> None:
     message = read_message(path.read_bytes(), at_eof=True)
     assert message is not None
@@ -104,7 +103,7 @@ def test_recorded_streams_are_finished(path: Path) -> None:
         assert is_unfinished(surface, cut[:8192], cut[-8192:])
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "body"),
     [(Dialect.GEMINI, b'"candidates"'), (Dialect.OPENAI, b'"choices":[{"delta"')],
 )
@@ -120,7 +119,7 @@ CALL_THAT_SAYS_SO = (
 )
 
 
-@pytest.mark.parametrize("word", ["abort", "aborted", "error", "insufficient_system_resource"])
+@table("word", ["abort", "aborted", "error", "insufficient_system_resource"])
 def test_a_node_says_that_it_gave_up(word: str) -> None:
     end = f'data: {{"choices":[{{"delta":{{}}, "finish_reason": "{word}"}}]}}\n\n'.encode()
     whole = f'{{"choices":[{{"message":{{}},"finish_reason":"{word}"}}],"usage":{{}}}}'.encode()
@@ -136,7 +135,7 @@ def test_a_node_says_that_it_gave_up(word: str) -> None:
     assert not is_given_up(Dialect.OPENAI, whole[9:])
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [b"", OPENAI, CALL_THAT_SAYS_SO, CALL_THAT_SAYS_SO[9:],
      b'{"choices":[{"message":{"content":"\\"finish_reason\\":\\"abort\\""}}]}',
@@ -148,7 +147,7 @@ def test_other_bodies_do_not(body: bytes) -> None:
         assert not is_given_up(surface, body)
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+@table("path", RECORDED, ids=lambda path: path.stem)
 def test_recorded_streams_are_not_given_up(path: Path) -> None:
     message = read_message(path.read_bytes(), at_eof=True)
     assert message is not None
@@ -156,7 +155,7 @@ def test_recorded_streams_are_not_given_up(path: Path) -> None:
     assert not any(is_given_up(surface, message.body[-8192:]) for surface in others)
 
 
-@pytest.mark.parametrize("comment", [b": ping\n\n", b": a\n: b\n\n: c\n\n", b":\r\n\r\n"])
+@table("comment", [b": ping\n\n", b": a\n: b\n\n: c\n\n", b":\r\n\r\n"])
 def test_a_comment_behind_the_last_event_takes_nothing_back(comment: bytes) -> None:
     """Proxies in front of a node send such pings until the connection ends."""
     done = b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
@@ -171,7 +170,7 @@ OLLAMA = sorted(CORPUS.glob("*ollama*stream*.http"))
 OLLAMA = [path for path in OLLAMA if "v1-" not in path.stem]
 
 
-@pytest.mark.parametrize("path", OLLAMA, ids=lambda path: path.stem)
+@table("path", OLLAMA, ids=lambda path: path.stem)
 def test_lines_that_end_with_the_last_one(path: Path) -> None:
     message = read_message(path.read_bytes(), at_eof=True)
     assert message is not None
@@ -188,7 +187,7 @@ def test_lines_that_end_with_the_last_one(path: Path) -> None:
         assert is_unfinished(Dialect.OLLAMA, body[:8192], body[: -1 - cut][-8192:])
 
 
-@pytest.mark.parametrize(
+@table(
     ("tail", "unfinished"),
     [
         (b'{"done":false}\n{"error":"out of memory"}\n', False),

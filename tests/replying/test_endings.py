@@ -20,6 +20,7 @@ from casedesk_proxy.replying.endings import (
 )
 from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
+from tests.fixtures.table import table
 
 ERROR = StreamBroken("the node closed")
 ARRAY = b'[{"a": [1, "]"]}\r\n,\r\n{"b": "[{"}]'
@@ -38,8 +39,8 @@ def ending(sent: bytes) -> bytes:
     return place_error(Dialect.GEMINI, Form.ARRAY, seen(Form.ARRAY, sent), ERROR)
 
 
-@pytest.mark.parametrize("bare", [False, True])
-@pytest.mark.parametrize("surface", [one for one in Dialect if one is not Dialect.OLLAMA])
+@table("bare", [False, True])
+@table("surface", [one for one in Dialect if one is not Dialect.OLLAMA])
 def test_between_events_the_error_is_told_error_first(surface: Dialect, bare: bool) -> None:
     frame = place_error(surface, Form.EVENTS, Position.BETWEEN, ERROR, bare=bare)
     data = frame.split(b"data: ")[1]
@@ -71,7 +72,7 @@ def test_inside_a_line_nothing_is_added_but_for_who_has_no_framing() -> None:
     assert told == b'\n{"error":"the node closed"}\n'
 
 
-@pytest.mark.parametrize("tail", [b"data: {", b"data: {}\n", b"data: {}\r\n"])
+@table("tail", [b"data: {", b"data: {}\n", b"data: {}\r\n"])
 def test_inside_an_event_nothing_is_added(tail: bytes) -> None:
     assert seen(Form.EVENTS, tail) is Position.INSIDE
     assert place_error(Dialect.GEMINI, Form.EVENTS, Position.INSIDE, ERROR) == b""
@@ -83,12 +84,12 @@ def test_inside_an_event_a_client_without_framing_is_told_behind_its_end() -> No
     assert frame.startswith(b"\n\ndata: {")
 
 
-@pytest.mark.parametrize("tail", [b"", b"x\n\n", b"x\r\n\r\n", b"x\r\r"])
+@table("tail", [b"", b"x\n\n", b"x\r\n\r\n", b"x\r\r"])
 def test_every_line_end_is_known(tail: bytes) -> None:
     assert seen(Form.EVENTS, tail) is Position.BETWEEN
 
 
-@pytest.mark.parametrize(
+@table(
     ("form", "position"),
     [
         *itertools.product([Form.UNARY], Position),
@@ -97,7 +98,7 @@ def test_every_line_end_is_known(tail: bytes) -> None:
         (Form.EVENTS, Position.UNOPENED),
     ],
 )
-@pytest.mark.parametrize("bare", [False, True])
+@table("bare", [False, True])
 def test_elsewhere_nothing_can_be_told(form: Form, position: Position, bare: bool) -> None:
     assert place_error(Dialect.GEMINI, form, position, ERROR, bare=bare) == b""
 
@@ -106,7 +107,7 @@ def test_a_body_that_is_no_stream_stands_nowhere() -> None:
     assert seen(Form.UNARY, b"") is Position.INSIDE
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "told"),
     [
         (b"", b"["),
@@ -122,12 +123,12 @@ def test_between_elements_the_error_is_one(sent: bytes, told: bytes) -> None:
     assert whole[-1]["error"]["message"] == "the node closed"
 
 
-@pytest.mark.parametrize("sent", [b'[{"a', b'[{"a": 1', b"[{}]", b"<html>", b'[{"a": "}'])
+@table("sent", [b'[{"a', b'[{"a": 1', b"[{}]", b"<html>", b'[{"a": "}'])
 def test_elsewhere_an_array_is_only_cut(sent: bytes) -> None:
     assert ending(sent) == b""
 
 
-@pytest.mark.parametrize("keep", range(len(ARRAY)))
+@table("keep", range(len(ARRAY)))
 def test_a_cut_array_is_an_array_with_an_error_or_none(keep: int) -> None:
     """Cut anywhere, byte by byte or at once: what the client has reads as an array with the error
     as its last element, or does not read at all."""
@@ -142,7 +143,7 @@ def test_a_cut_array_is_an_array_with_an_error_or_none(keep: int) -> None:
             json.loads(sent)
 
 
-@pytest.mark.parametrize(
+@table(
     ("bare", "told", "parting"),
     [
         (False, True, Parting.CLOSE),
@@ -160,7 +161,7 @@ def test_a_client_that_left_is_dropped() -> None:
     assert drop(bare=True) is Parting.RESET
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "client", "ends"),
     [
         (Dialect.RESPONSES, b"codex_exec/0.171.0 (Linux)", b"0\r\n\r\n"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from casedesk_proxy.replying.estimates import Estimates
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import Usage
+from tests.fixtures.table import table
 
 WHOLE = ExchangeRecord(
     request_id="r", started=0.0, action="chat/completions", node="n", model="m", attempts=1,
@@ -57,7 +56,7 @@ def test_streams_are_estimated_by_streams() -> None:
     assert estimates.fill(CUT).usage.prompt == 50
 
 
-@pytest.mark.parametrize("edges", [2, 3, 4])
+@table("edges", [2, 3, 4])
 def test_the_ends_of_a_stream_have_no_tokens_however_they_come(edges: int) -> None:
     estimates = Estimates()
     for words in range(10, 60, 5):
@@ -83,7 +82,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert estimates.fill(replace(CUT, model="m1000")).usage.output == 100
 
 
-@pytest.mark.parametrize(
+@table(
     ("change", "wanted"),
     [
         # A node's last word is believed, its first is not: Anthropic's streams begin with one.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.replying.heads import (
     annotate,
     annotated,
@@ -15,6 +13,7 @@ from casedesk_proxy.replying.heads import (
 )
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, parse_response_head
+from tests.fixtures.table import table
 
 
 def shown(*lines: str, surface: Dialect = Dialect.OPENAI, keep_alive: bool = True) -> list[str]:
@@ -44,7 +43,7 @@ def test_event_streams_are_not_to_be_buffered() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "is_one"),
     [
         ("application/x-ndjson", True),
@@ -83,7 +82,7 @@ def test_a_connection_that_ends_says_so() -> None:
     assert shown("Content-Length: 0", keep_alive=False)[-1] == "Connection: close"
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "http11", "wanted"),
     [
         (BodyFraming.CHUNKED, True, BodyFraming.CHUNKED),
@@ -104,7 +103,7 @@ def test_a_head_of_our_own() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("keep_alive", "http11", "line"),
     [(True, True, b""), (True, False, b"Connection: keep-alive"),
      (False, True, b"Connection: close"), (False, False, b"Connection: close")],

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest, NodeError
 from casedesk_proxy.replying.in_stream_errors import judge_within, read_within
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("payload", "status"),
     [
         (b'{"error":{"message":"no","code":503}}', 503),
@@ -29,7 +29,7 @@ def test_an_error_at_the_beginning(payload: bytes, status: int) -> None:
     assert error.answered == status
 
 
-@pytest.mark.parametrize(
+@table(
     "payload",
     [
         b"",

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.terms import Dialect, Framing
+from tests.fixtures.table import table
 
 RETIRED = b"genai-js/0.24.1 gl-node/22"
 
 
-@pytest.mark.parametrize("surface", list(Dialect))
+@table("surface", list(Dialect))
 def test_in_one_document_there_is_no_place(surface: Dialect) -> None:
     assert keepalive_bytes(surface, Framing.UNARY, b"") == b""
 
 
-@pytest.mark.parametrize("surface", [one for one in Dialect if one is not Dialect.OLLAMA])
+@table("surface", [one for one in Dialect if one is not Dialect.OLLAMA])
 def test_a_sign_ends_as_events_do(surface: Dialect) -> None:
     assert keepalive_bytes(surface, Framing.SSE, b"").endswith(b"\n\n")
 

@@ -20,6 +20,7 @@ from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Framing
 from casedesk_proxy.wire.chunked import LAST_CHUNK, MAX_CHUNKS, ChunkReader, frame_chunk
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 from tests.replying.played import Played, head_of
 
 EVENTS = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 3
@@ -33,7 +34,7 @@ SSE = head_of("200 OK", "chunked", "text/event-stream")
 WIRE = b"".join(map(frame_chunk, [*EVENTS, END, DONE])) + LAST_CHUNK
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 10_000])
+@table("size", [1, 2, 7, 10_000])
 def test_a_whole_reply_is_the_nodes_bytes_whatever_the_pieces(size: int) -> None:
     played = Played(SSE)
     played.feed(*(WIRE[at : at + size] for at in range(0, len(WIRE), size)))
@@ -43,8 +44,8 @@ def test_a_whole_reply_is_the_nodes_bytes_whatever_the_pieces(size: int) -> None
     assert played.machine.sent == len(WIRE)
 
 
-@pytest.mark.parametrize("keep", range(0, len(WIRE), 3))
-@pytest.mark.parametrize("modern", [True, False])
+@table("keep", range(0, len(WIRE), 3))
+@table("modern", [True, False])
 def test_a_reply_that_is_lost_anywhere_does_not_look_whole(keep: int, modern: bool) -> None:
     played = Played(SSE, modern=modern)
     played.feed(*(WIRE[at : at + 1] for at in range(keep)))
@@ -79,7 +80,7 @@ def test_the_head_goes_ahead_of_a_relayed_reply() -> None:
     assert played.machine.state is State.KEPT_ALIVE
 
 
-@pytest.mark.parametrize("how", ["lost", "broken", "cut", "bug"])
+@table("how", ["lost", "broken", "cut", "bug"])
 def test_a_translated_reply_that_fails_unsent_is_a_plain_error(how: str) -> None:
     played = Played(SSE, translated=True)
     assert played.machine.is_unsent
@@ -108,7 +109,7 @@ def test_a_stumble_on_the_short_way_is_told_in_the_stream() -> None:
     assert played.machine.terminal is Terminal.NODE_BROKE
 
 
-@pytest.mark.parametrize("event", ["tick", "data", "lose", "conclude", "stumble", "cut", "leave"])
+@table("event", ["tick", "data", "lose", "conclude", "stumble", "cut", "leave"])
 def test_nothing_comes_behind_the_end(event: str) -> None:
     played = Played(SSE)
     played.feed(WIRE)
@@ -199,7 +200,7 @@ def test_how_the_node_leaves_behind_a_complete_translation_does_not_matter() -> 
     assert is_complete(played.body)
 
 
-@pytest.mark.parametrize(("last", "ends"), [(DONE, True), (EVENTS[0], False)])
+@table(("last", "ends"), [(DONE, True), (EVENTS[0], False)])
 def test_a_node_without_framing_ends_its_reply_by_closing(last: bytes, ends: bool) -> None:
     for reset in (False, True):
         played = Played(head_of("200 OK", "close", "text/event-stream"))

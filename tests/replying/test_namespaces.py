@@ -14,6 +14,7 @@ from casedesk_proxy.dialects.responses.names import FlatNames, QualifiedName
 from casedesk_proxy.errors import NodeError, StreamBroken
 from casedesk_proxy.replying.namespaces import NameRestorer, NamespacedBody, NamespacedStream
 from casedesk_proxy.terms import Position, Usage
+from tests.fixtures.table import table
 
 FLAT = "mcp__weather__get_weather"
 TOOLS = b'[{"type":"namespace","name":"mcp__weather"}]'
@@ -70,7 +71,7 @@ def test_an_event_without_a_call_is_the_node_s_own_bytes() -> None:
     assert NamespacedStream("gpt", restorer()).feed(DELTA) is DELTA
 
 
-@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+@table("blank", [b"\n\n", b"\r\n\r\n", b"\r\r"])
 def test_every_chunking_gives_the_same(blank: bytes) -> None:
     line = b"\n" if blank == b"\n\n" else blank[: len(blank) // 2]
     stream = b"".join(STREAM).replace(b"\n", line)
@@ -104,7 +105,7 @@ def test_a_namespace_that_the_node_names_itself_is_not_named_twice() -> None:
     assert json.loads(restored)["output"][0]["namespace"] == "mcp__weather"
 
 
-@pytest.mark.parametrize(
+@table(
     "item",
     [call("plain"), call("unknown"), {"type": "message"}, 7, {"type": "function_call"}, call(7)],  # type: ignore[arg-type]
 )
@@ -120,7 +121,7 @@ def test_the_name_of_finished_arguments() -> None:
     assert datas(read([CREATED, done, DONE]))[1]["name"] == "get_weather"
 
 
-@pytest.mark.parametrize("document", [b"[]", b"{", b""])
+@table("document", [b"[]", b"{", b""])
 def test_what_is_no_object_breaks_the_reply(document: bytes) -> None:
     with pytest.raises(StreamBroken):
         restorer().restore_body(document)
@@ -137,7 +138,7 @@ def test_a_body() -> None:
     assert body.usage == Usage(3, 4)
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@table("stream", [False, True])
 def test_an_error_in_place_of_an_answer(stream: bool) -> None:
     make = NamespacedStream if stream else NamespacedBody
     reply = make("gpt", restorer())
@@ -158,7 +159,7 @@ def test_a_body_in_place_of_a_stream() -> None:
         reply.finish()
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@table("count", [1, 2, 3])
 def test_a_stream_that_breaks_shows_its_response_again(count: int) -> None:
     reply = NamespacedStream("gpt", restorer())
     for piece in STREAM[:count]:

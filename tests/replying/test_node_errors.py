@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from casedesk_proxy.replying.verdict import Verdict
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.table import table
 
 NODE = b"10.0.0.7:8000"
 OPENAIS = b'{"error":{"message":"no such thing","type":"invalid_request_error","code":null}}'
@@ -30,13 +30,13 @@ def judge(surface: Dialect, status: int, body: bytes, *headers: str) -> ProxyErr
     return judge_refusal(surface, parse_response_head(lines.encode()), body, NODE, "gemma2:9b")
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500, 503, 529])
+@table("status", [400, 401, 404, 422, 429, 500, 503, 529])
 def test_a_body_in_shape_goes_out_as_it_is(status: int) -> None:
     assert judge(Dialect.OPENAI, status, OPENAIS) is None
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429, 500, 503, 529])
-@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b'{"detail":"Not Found"}', OPENAIS])
+@table("status", [400, 401, 403, 404, 413, 422, 429, 500, 503, 529])
+@table("body", [b"", b"<html>502</html>", b'{"detail":"Not Found"}', OPENAIS])
 def test_others_are_said_in_our_words_with_the_nodes_status(status: int, body: bytes) -> None:
     told = judge(Dialect.ANTHROPIC, status, body)
     assert told is not None
@@ -58,7 +58,7 @@ def test_a_pause_that_the_node_asks_for_stays() -> None:
     assert told.retry_after == 7
 
 
-@pytest.mark.parametrize(
+@table(
     "secret",
     [
         "cannot connect to 10.0.0.7:8000",
@@ -74,8 +74,8 @@ def test_what_only_the_node_knows_stays_there(secret: str) -> None:
     assert "10.0.0.7" not in told.message
 
 
-@pytest.mark.parametrize("status", [400, 401, 500])
-@pytest.mark.parametrize("key", ["sk-secret", 'sk-"secret\\', "sk-/secret"])
+@table("status", [400, 401, 500])
+@table("key", ["sk-secret", 'sk-"secret\\', "sk-/secret"])
 def test_a_key_that_the_node_does_not_take_is_not_told(key: str, status: int) -> None:
     body = json.dumps({"error": {"message": f"Incorrect API key: {key}", "type": "x"}}).encode()
     assert b"secret" not in without_key(body, key)
@@ -86,7 +86,7 @@ def test_a_key_that_the_node_does_not_take_is_not_told(key: str, status: int) ->
     assert judge_refusal(Dialect.OPENAI, head, body, NODE, "m", "another") is None
 
 
-@pytest.mark.parametrize(
+@table(
     "told",
     [
         "sk-oper***WXYZ",
@@ -114,7 +114,7 @@ def test_an_endless_error_is_none_of_a_known_form() -> None:
     assert judge(Dialect.OPENAI, 400, body) is not None
 
 
-@pytest.mark.parametrize("name", names("*error*"))
+@table("name", names("*error*"))
 def test_recorded(name: str) -> None:
     reply = read_reply(name)
     for surface in Dialect:
@@ -134,7 +134,7 @@ def anthropics(text: str) -> bytes:
     return json.dumps({"type": "error", "error": told}).encode()
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "wanted"),
     [
         ("prompt is too long: 9010 tokens > 8192 maximum", None),
@@ -152,7 +152,7 @@ def test_anthropics_form_with_other_words_is_said_in_the_vendors(
     assert (told and told.code) == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     ["m is not a multimodal model", "image input is not supported - hint: if this is unexpected, "
      "you may need to provide the mmproj"],
@@ -170,7 +170,7 @@ def test_another_500_in_shape_goes_out_as_it_is() -> None:
     assert judge(Dialect.OPENAI, 500, body) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("verdict", "status", "error", "words"),
     [
         (Verdict.DENIED, 401, KeyRefused, "access (status 401)"),
@@ -198,7 +198,7 @@ def test_a_model_under_its_own_name_stands_for_nothing_else() -> None:
     assert told.message == "model 'models/tiny' is not at node a, which was to have it"
 
 
-@pytest.mark.parametrize(
+@table(
     ("verdict", "status", "keyed", "words"),
     [
         (Verdict.DENIED, 402, True, "it answered 402: its account has no credit left"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.errors import (
     BadRequest,
     Busy,
@@ -14,9 +12,10 @@ from casedesk_proxy.errors import (
 )
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal, terminal_of
 from casedesk_proxy.terms import Usage
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "terminal"),
     [
         (Busy("m"), Terminal.BUSY),

@@ -6,7 +6,6 @@ import json
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.fixtures.responders import FORMS, Form, frames
+from tests.fixtures.table import table
 from tests.replying.played import head_of
 
 FLAT = "mcp__a__look"
@@ -61,7 +61,7 @@ def payload(wire: bytes) -> bytes:
     return out
 
 
-@pytest.mark.parametrize(("form", "asked", "named"), CASES)
+@table(("form", "asked", "named"), CASES)
 def test_any_two_pieces_are_the_same_stream(form: Form, asked: dict[str, Any], named: int) -> None:
     stream = b"".join(frames(form, asked))
     whole, end = play([stream], named=named, ends=True)
@@ -76,8 +76,8 @@ def test_any_two_pieces_are_the_same_stream(form: Form, asked: dict[str, Any], n
         assert payload(again) == payload(whole)
 
 
-@pytest.mark.parametrize(("form", "asked", "named"), CASES)
-@pytest.mark.parametrize("ends", [False, True])
+@table(("form", "asked", "named"), CASES)
+@table("ends", [False, True])
 def test_cut_at_any_byte_it_never_looks_complete(
     form: Form, asked: dict[str, Any], named: int, ends: bool
 ) -> None:

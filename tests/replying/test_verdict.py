@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.replying.node_errors import nodes_affair, remedy
 from casedesk_proxy.replying.verdict import Verdict, judge
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.table import table
 
 
 def openai(message: str, code: str | None = None, kind: str = "x") -> bytes:
@@ -32,7 +32,7 @@ def flat(**fields: object) -> bytes:
     return json.dumps(fields).encode()
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "body"),
     [
         (401, b""),
@@ -54,7 +54,7 @@ def test_the_nodes_key_and_account_are_its_own_affair(status: int, body: bytes) 
     assert judge(status, body) is Verdict.DENIED
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "body"),
     [
         (404, openai("The model `m` does not exist.", kind="NotFoundError")),
@@ -82,7 +82,7 @@ def test_a_model_that_its_key_may_not_use() -> None:
     assert judge(403, body) is Verdict.MODEL_DENIED
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "body"),
     [
         (404, b'{"detail":"Not Found"}'),
@@ -98,7 +98,7 @@ def test_a_path_that_it_does_not_serve(status: int, body: bytes) -> None:
     assert judge(status, body) is Verdict.NOT_OFFERED
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "body"),
     [
         (400, b""),
@@ -132,7 +132,7 @@ def test_what_is_about_the_request_stays_the_clients(status: int, body: bytes) -
     assert judge(status, body) is Verdict.REQUEST
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "verdict"),
     [
         (200, Verdict.FINE),
@@ -149,7 +149,7 @@ def test_other_statuses(status: int, verdict: Verdict) -> None:
     assert judge(status) is verdict
 
 
-@pytest.mark.parametrize("name", names("*error*"))
+@table("name", names("*error*"))
 def test_recorded(name: str) -> None:
     reply = read_reply(name)
     verdict = judge(reply.status, reply.body)
@@ -177,7 +177,7 @@ def test_the_missing_model_is_named_and_not_its_alias_alone() -> None:
     assert "gpu0" in error.message
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "keyed", "words"),
     [
         (401, True, "check nodes.gpu0.api_key"),

@@ -15,6 +15,7 @@ from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.e2e.test_large import ASK, GEMINI
 from tests.fixtures.proxy import RunningGateway
 from tests.fixtures.raw_client import connect
+from tests.fixtures.table import table
 from tests.server.test_injected import EVENTS, STREAM, USAGE, chunk, event
 
 #: An OpenAI stream up to its last event, without the message's end.
@@ -125,7 +126,7 @@ async def test_a_client_that_leaves_with_the_last_event(kind: str, finished: boo
         assert in_flight(gateway) == 0
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "tail", "answered"),
     [
         (Dialect.OPENAI, b"data: [DONE]\n\n", True),

@@ -10,9 +10,10 @@ import pytest
 
 from casedesk_proxy.store.file import FILE_NAME, find_directory, open_reader, open_writer
 from casedesk_proxy.store.schema import MIGRATIONS, StoreError
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("configured", "environ", "wanted"),
     [
         ("/mine", {"STATE_DIRECTORY": "/var/lib/c"}, Path("/mine")),

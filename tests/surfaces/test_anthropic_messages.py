@@ -6,8 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from casedesk_proxy.dialects.node_errors.limits import Excess, Excessive
 from casedesk_proxy.dialects.node_errors.mapping import read_fault
 from casedesk_proxy.dialects.node_errors.words import excess_fault
@@ -15,6 +13,7 @@ from casedesk_proxy.errors import BadRequest, NotFound, ProxyError, Unsupported,
 from casedesk_proxy.surfaces.anthropic import error_body, http_status
 from casedesk_proxy.terms import Dialect
 from tests.dialects.anthropic_asking import asking, error
+from tests.fixtures.table import table
 
 #: Where a part of a message stands that has to go.
 PLACE = re.compile(
@@ -35,7 +34,7 @@ def message(fault: ProxyError) -> str:
     return json.loads(error_body(fault))["error"]["message"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "place"),
     [
         ("messages.1.content.2.source", ("1", "2", "image")),
@@ -59,7 +58,7 @@ def test_a_picture_without_a_known_place() -> None:
     assert http_status(fault) == 400
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         b'{"error":{"message":"m is not a multimodal model","code":400}}',
@@ -69,7 +68,7 @@ def test_a_picture_without_a_known_place() -> None:
         b'{"error":"this model does not support vision"}',
     ],
 )
-@pytest.mark.parametrize("status", [400, 500])
+@table("status", [400, 500])
 def test_a_node_that_cannot_take_a_picture(body: bytes, status: int) -> None:
     fault = read_fault(Dialect.ANTHROPIC, status, (), body, "m", MEDIA)
     told = message(fault)
@@ -79,8 +78,8 @@ def test_a_node_that_cannot_take_a_picture(body: bytes, status: int) -> None:
     assert "messages.1.content.2.source" in fault.message
 
 
-@pytest.mark.parametrize("nested", [False, True])
-@pytest.mark.parametrize(
+@table("nested", [False, True])
+@table(
     ("block", "words", "kind"),
     [(PDF, "The PDF specified was not valid", "document"),
      ({"type": "document", "source": {"type": "url", "url": "https://x/a.pdf"}},
@@ -153,7 +152,7 @@ def test_other_errors_begin_as_they_are() -> None:
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "errors.md"
 
 
-@pytest.mark.parametrize(
+@table(
     "words",
     ["Could not process image", "The PDF specified was not valid", "prompt is too long: ",
      "exceed context limit: ", "model: ", "tool_use_id", "`tool_use` ids must be unique",

@@ -19,6 +19,7 @@ from casedesk_proxy.surfaces.bodies import (
     rename_model,
 )
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
+from tests.fixtures.table import table
 
 CHAT = Call(Dialect.OPENAI, Action.CHAT, "d")
 MESSAGES = Call(Dialect.ANTHROPIC, Action.MESSAGES, "d")
@@ -33,7 +34,7 @@ def gemini(action: Action = Action.GENERATE, model: str = "old") -> Call:
     return Call(Dialect.GEMINI, action, "d", model, "v1beta", "", framing)
 
 
-@pytest.mark.parametrize(
+@table(
     ("call", "value", "model", "stream"),
     [
         (CHAT, {"model": "m"}, "m", False),
@@ -60,7 +61,7 @@ def test_read(call: Call, value: dict[str, Any], model: str | None, stream: bool
     assert read_body(call, json.dumps(value).encode()) == RequestBody(model, stream, value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("call", "raw", "told"),
     [
         (CHAT, b"", "empty"),
@@ -120,7 +121,7 @@ def rename(call: Call, raw: bytes, new: str = "new") -> bytes:
     return rename_model(call, raw, jsonio.loads(raw), new)
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "wanted"),
     [
         (b'{"model":"old"}', b'{"model":"new"}'),
@@ -144,7 +145,7 @@ def test_rename(raw: bytes, wanted: bytes) -> None:
     assert rename(MESSAGES, raw) == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "wanted"),
     [
         (b"{}", b'{"model":"new"}'),
@@ -163,7 +164,7 @@ def test_a_missing_name_is_put_in(raw: bytes, wanted: bytes) -> None:
     assert rename(MESSAGES, raw) == wanted
 
 
-@pytest.mark.parametrize("raw", [b'{"a":1}', b'{"model":null}', b'{"model":""}'])
+@table("raw", [b'{"a":1}', b'{"model":null}', b'{"model":""}'])
 def test_a_missing_name_means_the_only_model(raw: bytes) -> None:
     assert read_body(CHAT, raw, lambda: ("tiny",)).model == "tiny"
     assert read_body(CHAT, b'{"model":"x"}', lambda: ("tiny",)).model == "x"
@@ -186,7 +187,7 @@ def test_a_name_of_another_type_is_never_forgiven() -> None:
             read_body(CHAT, raw, lambda: ("tiny",))
 
 
-@pytest.mark.parametrize("new", ["gemma2:9b", 'a"b\\c', "mödel", "\n\u2028", "x" * 500])
+@table("new", ["gemma2:9b", 'a"b\\c', "mödel", "\n\u2028", "x" * 500])
 def test_any_new_name_is_written_well(new: str) -> None:
     assert jsonio.loads(rename(CHAT, b'{"model":"x","a":1}', new)) == {"model": new, "a": 1}
 
@@ -237,7 +238,7 @@ def test_only_the_name_changes(document: dict[str, Any], data: st.DataObject) ->
     assert raw.endswith(renamed[renamed.rindex(b'"NEW"') + 5 :])
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "asked", "raw", "new", "wanted"),
     [
         (Action.EMBED, "old", b'{"model": "models/old", "content": {}}', "new",
@@ -294,8 +295,8 @@ def test_gemini_batches(requests: list[tuple[Any, Any]], data: st.DataObject) ->
 PROJECT = "projects/p/locations/l/publishers"
 
 
-@pytest.mark.parametrize("call", [CHAT, MESSAGES, COUNT, EMBED])
-@pytest.mark.parametrize(
+@table("call", [CHAT, MESSAGES, COUNT, EMBED])
+@table(
     ("written", "model"),
     [
         (f"{PROJECT}/google/models/m", "m"),
@@ -315,7 +316,7 @@ def test_vertex_names_are_unwrapped(call: Call, written: str, model: str) -> Non
     assert json.loads(rename_model(call, raw, body.value, model)) == {"model": model}
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "shape"),
     [
         (Action.EMBED, lambda model: {"model": model}),
@@ -336,7 +337,7 @@ def test_vertex_names_in_gemini_bodies(action: Action, shape: Any) -> None:
     assert json.loads(rename_model(call, raw, other, "m")) == other
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "wanted"),
     [
         (b'{"model" : "old", "verbose":true}', b'{"model" : "new", "verbose":true}'),
@@ -351,7 +352,7 @@ def test_an_old_client_of_ollama_names_the_model_otherwise(raw: bytes, wanted: b
     assert rename_model(SHOW, raw, value, "new") == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "wanted"),
     [
         (b'{ "stream":true }', b'{"stream_options":{"include_usage":true}, "stream":true }'),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 T: FieldPath = (("t",),)
 U: FieldPath = (("u",),)
@@ -33,7 +34,7 @@ def changed(raw: str, *changes: tuple[FieldPath, Any] | FieldPath) -> str:
     return text
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "changes", "wanted"),
     [
         # put in
@@ -96,7 +97,7 @@ def test_change(raw: str, changes: list[Any], wanted: str) -> None:
     assert changed(raw, *changes) == wanted
 
 
-@pytest.mark.parametrize("held", ["5", '"text"', "[]", "true", "0"])
+@table("held", ["5", '"text"', "[]", "true", "0"])
 def test_what_should_hold_a_field_is_no_object(held: str) -> None:
     with pytest.raises(BadRequest) as caught:
         changed(f'{{"c": {held}}}', (INNER, 1))
@@ -111,9 +112,7 @@ def test_a_body_without_changes_is_the_same_object() -> None:
     assert draft.write() is raw
 
 
-@pytest.mark.parametrize(
-    "noted", [lambda draft: draft.check_double(("t",)), lambda draft: draft.put(T, 1)]
-)
+@table("noted", [lambda draft: draft.check_double(("t",)), lambda draft: draft.put(T, 1)])
 def test_a_field_that_stands_once_is_left_alone(noted: Callable[[Draft], None]) -> None:
     raw = b'{"t": 1, "a": "t"}'
     draft = Draft(raw, json.loads(raw))

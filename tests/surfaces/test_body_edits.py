@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.surfaces.body_edits import REMOVED, Changes, has_once, is_same, write_changes
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "changes", "wanted"),
     [
         (b'{"t": 1 , "a":2}', {("t",): (REMOVED, True)}, b'{"a":2}'),
@@ -24,7 +23,7 @@ def test_written(raw: bytes, changes: Changes, wanted: bytes) -> None:
     assert write_changes(raw, changes) == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "once"),
     [
         (b'{"t":1}', True),

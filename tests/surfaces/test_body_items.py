@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.body_items import check_items
+from tests.fixtures.table import table
 
 MOST = 1000
 
@@ -24,7 +25,7 @@ def refused(raw: bytes, most: int = MOST) -> str:
     return caught.value.violations[0].path
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "field"),
     [
         ({"contents": [{"parts": [{"text": "a"}] * 2000}]}, "contents"),
@@ -46,14 +47,14 @@ def refused(raw: bytes, most: int = MOST) -> str:
         ({"input": [[]] * 1100}, "input"),
     ],
 )
-@pytest.mark.parametrize("indent", [None, 3])
+@table("indent", [None, 3])
 def test_too_many(body: Any, field: str, indent: int | None) -> None:
     raw = json.dumps(body, indent=indent).encode()
     assert refused(raw) == field
     check_items(raw, 30 * MOST)
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         {"contents": [{"parts": [{"text": "a"}] * 300}]},
@@ -97,7 +98,7 @@ def test_much_too_many_are_refused_at_once() -> None:
     assert refused(raw, 100_000) == "contents"
 
 
-@pytest.mark.parametrize("indent", [None, 3])
+@table("indent", [None, 3])
 def test_a_conversation_of_thousands_of_turns_with_tools_is_taken(indent: int | None) -> None:
     used = {"file_path": "/a", "old_string": "b", "new_string": '"c": 1', "replace_all": False}
     turns: list[Any] = []

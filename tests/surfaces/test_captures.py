@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces.anthropic import require_version
@@ -16,6 +14,7 @@ from casedesk_proxy.surfaces.bodies import read_body, rename_model
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.terms import Dialect, Framing, RawHeaders
 from casedesk_proxy.wire.headers import forward_request_headers
+from tests.fixtures.table import table
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "clients"
 CAPTURES = sorted(CORPUS.glob("*.json"))
@@ -65,20 +64,20 @@ def test_corpus_is_there() -> None:
     assert {f"{method} {target}" for method, target, _ in ALL} == set(EXPECTED)
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "target", "entry"), ALL, ids=[f"{one[2]['label']}-{i}" for i, one in enumerate(ALL)]
 )
 def test_captured_target(method: str, target: str, entry: dict[str, Any]) -> None:
     assert meaning(method, target, raw(entry.get("headers", []))) == EXPECTED[f"{method} {target}"]
 
 
-@pytest.mark.parametrize("entry", WHOLE, ids=lambda entry: entry["label"])
+@table("entry", WHOLE, ids=lambda entry: entry["label"])
 def test_captured_mount_is_guessed(entry: dict[str, Any]) -> None:
     mount = entry["target"].split("/")[3].partition("?")[0]
     assert guess_surface(entry["target"], raw(entry["headers"])) == mount
 
 
-@pytest.mark.parametrize("entry", WHOLE, ids=lambda entry: entry["label"])
+@table("entry", WHOLE, ids=lambda entry: entry["label"])
 def test_no_captured_credential_is_forwarded(entry: dict[str, Any]) -> None:
     headers = raw(entry["headers"])
     names = {name.lower() for name, _ in forward_request_headers(headers)}
@@ -89,7 +88,7 @@ def test_no_captured_credential_is_forwarded(entry: dict[str, Any]) -> None:
     assert google - {b"x-goog-api-key"} <= names
 
 
-@pytest.mark.parametrize(
+@table(
     ("label", "winner"),
     [
         ("py-google-genai-3.4.0/generate_content", "test-key"),
@@ -125,8 +124,8 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize("entry", BODIES, ids=lambda entry: entry["label"])
-@pytest.mark.parametrize("indent", [None, 2])
+@table("entry", BODIES, ids=lambda entry: entry["label"])
+@table("indent", [None, 2])
 def test_captured_body(entry: dict[str, Any], indent: int | None) -> None:
     headers = raw(entry["headers"])
     call = read_call(entry["method"], entry["target"], headers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,11 +27,12 @@ from casedesk_proxy.errors import (
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.surfaces.envelopes import base_reply, error_reply, list_reply, model_reply
 from casedesk_proxy.terms import Action, Call, Dialect, Limit, ModelInfo, Standing
+from tests.fixtures.table import table
 
 G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "google", "claude", "gpt"),
     [
         (BadRequest("m"), (400, "INVALID_ARGUMENT"), (400, "invalid_request_error"),
@@ -237,7 +237,7 @@ def test_a_base_url_names_all_of_them() -> None:
 MODELS = (ModelInfo("a", 8192), ModelInfo("b:9b"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("call", "keys"),
     [
         (Call(G, Action.LIST_MODELS, None, version="v1"), {"models"}),
@@ -265,7 +265,7 @@ def reached(limit: Limit) -> LimitReached:
     return LimitReached("used up", standing, at=40.0, retry_after=60.0)
 
 
-@pytest.mark.parametrize(
+@table(
     ("limit", "kind", "code", "repeated"),
     [
         (Limit.TOKENS_PER_MINUTE, "tokens", "rate_limit_exceeded", True),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.envelopes import error_reply
 from casedesk_proxy.surfaces.error_shapes import is_error
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.table import table
 
 G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741
 GOOGLES = {"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}
@@ -20,7 +20,7 @@ LLAMAS = {"error": {"code": 400, "message": "no", "type": "invalid_request_error
 ANTHROPICS = {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("document", "known_to"),
     [
         (GOOGLES, {G, O}),
@@ -46,13 +46,13 @@ def test_shapes(document: Any, known_to: set[Dialect]) -> None:
     assert is_error(Dialect.OLLAMA, body) is (document == {"error": "no"})
 
 
-@pytest.mark.parametrize("surface", list(Dialect))
+@table("surface", list(Dialect))
 def test_our_own_are_in_shape(surface: Dialect) -> None:
     assert is_error(surface, error_reply(surface, BadRequest("no"), "id").body)
 
 
-@pytest.mark.parametrize("body", [b"", b"Internal Server Error", b"<html></html>", b"\xff", b"{"])
-@pytest.mark.parametrize("surface", list(Dialect))
+@table("body", [b"", b"Internal Server Error", b"<html></html>", b"\xff", b"{"])
+@table("surface", list(Dialect))
 def test_what_is_no_json_is_no_error(surface: Dialect, body: bytes) -> None:
     assert not is_error(surface, body)
 

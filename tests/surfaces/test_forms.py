@@ -14,6 +14,7 @@ from casedesk_proxy.surfaces.forms import (
 )
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import RawHeaders
+from tests.fixtures.table import table
 
 FORM: RawHeaders = ((b"Content-Type", b"multipart/form-data; boundary=XX"),)
 
@@ -33,7 +34,7 @@ def read(raw: bytes, *, length: int | None = None) -> FormBeginning:
     return form
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "headers"),
     [("/v1/audio/speech", FORM), ("/v1/images/edits", ((b"content-type", b"application/json"),))],
 )
@@ -77,7 +78,7 @@ def test_only_the_name_is_changed() -> None:
         assert named == raw.replace(b"\r\nx\r\n", "\r\nwh\u00fcsper\r\n".encode())
 
 
-@pytest.mark.parametrize("raw", [part("a", b"1"), part("a", b"1") + part("model", b"")])
+@table("raw", [part("a", b"1"), part("a", b"1") + part("model", b"")])
 def test_a_name_is_put_in_only_where_that_may_be(raw: bytes) -> None:
     form = read(raw + b"--XX--")
     assert name_model(raw, form, "w", may_add=False) == raw

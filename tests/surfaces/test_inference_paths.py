@@ -10,6 +10,7 @@ from casedesk_proxy.engines.registry import ENGINES, INFERENCE_PATHS
 from casedesk_proxy.errors import BadRequest, ClientFault, Forbidden, NotFound
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.terms import Action, Call, Dialect
+from tests.fixtures.table import table
 
 ADMINISTRATION = sorted(
     path for engine in ENGINES.values() for path in engine.administration.split()
@@ -23,10 +24,8 @@ SPELLINGS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", INFERENCE_PATHS)
-@pytest.mark.parametrize(
-    "mount", ["", "/openai", "/proxy/d/openai", "/proxy/d/openai/v1", "/v1", "/proxy/d/node"]
-)
+@table("path", INFERENCE_PATHS)
+@table("mount", ["", "/openai", "/proxy/d/openai", "/proxy/d/openai/v1", "/v1", "/proxy/d/node"])
 def test_a_path_is_found_on_each_mount_and_stays_what_the_node_has(path: str, mount: str) -> None:
     call = read_call("POST", f"{mount}{path}?a=1&key=secret", ())
     wanted = INFERENCE_PATHS[path]
@@ -37,7 +36,7 @@ def test_a_path_is_found_on_each_mount_and_stays_what_the_node_has(path: str, mo
     assert call.names_no_model is mount.endswith("node")
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "path"),
     [
         ("/v1/tokenize", "/tokenize"),
@@ -53,7 +52,7 @@ def test_versions_are_read_leniently(target: str, path: str) -> None:
     assert read_call("POST", target, ()).path == path
 
 
-@pytest.mark.parametrize("path", ["/v1/rerank", "/infill", "/proxy/d/node/v1/audio/speech"])
+@table("path", ["/v1/rerank", "/infill", "/proxy/d/node/v1/audio/speech"])
 def test_they_are_posted_to_in_openai_s_envelope(path: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read_call("GET", path, ())
@@ -61,7 +60,7 @@ def test_they_are_posted_to_in_openai_s_envelope(path: str) -> None:
     assert guess_surface(path, ()) is Dialect.OPENAI
 
 
-@pytest.mark.parametrize("path", ["/genai/v1/rerank", "/proxy/d/anthropic/rerank"])
+@table("path", ["/genai/v1/rerank", "/proxy/d/anthropic/rerank"])
 def test_other_surfaces_do_not_have_them(path: str) -> None:
     with pytest.raises(NotFound, match=r"belongs to OpenAI's API"):
         read_call("POST", path, ())
@@ -84,7 +83,7 @@ def test_at_least_thirty_ways_to_administer_a_node_are_known() -> None:
     }
 
 
-@pytest.mark.parametrize("path", ADMINISTRATION)
+@table("path", ADMINISTRATION)
 def test_administration_is_refused_however_it_is_written(path: str) -> None:
     encoded = "".join(f"%{ord(char):02x}" if char not in "/" else char for char in path)
     half = path[:-1] + f"%{ord(path[-1]):02X}"
@@ -115,7 +114,7 @@ def _fate(method: str, target: str) -> Call | ClientFault:
         return refused
 
 
-@pytest.mark.parametrize("dots", ["/./sleep", "/x/../sleep", "/%2e%2e/sleep", "/proxy/d/node/.."])
+@table("dots", ["/./sleep", "/x/../sleep", "/%2e%2e/sleep", "/proxy/d/node/.."])
 def test_dots_are_refused_before_anything_is_read(dots: str) -> None:
     with pytest.raises(BadRequest, match="as a segment"):
         read_call("POST", dots, ())

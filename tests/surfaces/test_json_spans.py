@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.surfaces.json_spans import elements, members, splice, value_behind
+from tests.fixtures.table import table
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -62,7 +62,7 @@ def test_value_behind() -> None:
     assert raw[a:b] == b'[1, "]"]'
 
 
-@pytest.mark.parametrize(
+@table(
     ("changes", "wanted"),
     [
         ([], b"abcdef"),

@@ -17,6 +17,7 @@ from casedesk_proxy.surfaces.kept_responses import (
     read_kept,
 )
 from casedesk_proxy.terms import Action
+from tests.fixtures.table import table
 
 PATHS = [
     ("GET", "responses/resp_1", Action.GET_RESPONSE),
@@ -26,19 +27,19 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "rest", "action"), PATHS)
+@table(("method", "rest", "action"), PATHS)
 def test_what_is_asked_of_a_response(method: str, rest: str, action: Action) -> None:
     assert read_kept(method, rest) == (action, "resp_1")
     assert path_of(action, "resp_1") == f"/v1/{rest}"
     assert METHODS[action] == method
 
 
-@pytest.mark.parametrize("rest", ["responses", "models", "responsesx/1"])
+@table("rest", ["responses", "models", "responsesx/1"])
 def test_what_names_no_response(rest: str) -> None:
     assert read_kept("GET", rest) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "rest", "allowed"),
     [
         ("POST", "responses/resp_1", "GET, DELETE"),
@@ -52,9 +53,7 @@ def test_a_wrong_method(method: str, rest: str, allowed: str) -> None:
     assert (refused.value.status, refused.value.allow) == (405, allowed)
 
 
-@pytest.mark.parametrize(
-    "tail", ["", "a/b", "a/cancel/", "..", "a%2Fb", "a b", "a?b", "é", "x" * 201, "a/admin"]
-)
+@table("tail", ["", "a/b", "a/cancel/", "..", "a%2Fb", "a b", "a?b", "é", "x" * 201, "a/admin"])
 def test_nothing_that_could_lead_elsewhere_is_an_id(tail: str) -> None:
     with pytest.raises(NotFound):
         read_kept("GET", f"responses/{tail}")
@@ -70,7 +69,7 @@ def test_any_path_is_a_response_or_refused(method: str, tail: str) -> None:
     assert path_of(*found) == f"/v1/responses/{tail}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "wanted"),
     [
         ("stream=true", True),
@@ -99,12 +98,12 @@ BEGINNINGS = {
 }
 
 
-@pytest.mark.parametrize("name", BEGINNINGS)
+@table("name", BEGINNINGS)
 def test_the_id_with_which_a_reply_begins(name: str) -> None:
     assert find_id(BEGINNINGS[name]) == "resp_1"
 
 
-@pytest.mark.parametrize(
+@table(
     "beginning",
     [
         b"",

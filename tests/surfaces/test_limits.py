@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.surfaces.limits import describe_failure, limit_headers, warning_headers
 from casedesk_proxy.terms import Dialect, Limit, Standing
+from tests.fixtures.table import table
 
 #: The first moment of 2027.
 NEW_YEAR = 1798761600.0
@@ -53,7 +52,7 @@ def test_what_has_no_place_is_left_out() -> None:
     assert b"x-ratelimit-limit-requests" not in headers
 
 
-@pytest.mark.parametrize(
+@table(
     ("seconds", "text"),
     [(0, b"0ms"), (-1, b"0ms"), (0.125, b"125ms"), (1, b"1s"), (59.5, b"1m0s"), (3600, b"1h0m0s")],
 )
@@ -68,7 +67,7 @@ def test_a_warning_names_the_limit() -> None:
     assert (name, value) == (b"x-casedesk-limit-warning", b"tokens_per_day of key alice: 12 of 10")
 
 
-@pytest.mark.parametrize(
+@table(
     ("limit", "metric", "ident"),
     [
         (Limit.TOKENS_PER_DAY, "casedesk-proxy/tokens", "TokensPerDayPerKey"),

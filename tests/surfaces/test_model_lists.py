@@ -15,6 +15,7 @@ from openai.types import Model as OpenAIModel
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.terms import ModelInfo
+from tests.fixtures.table import table
 
 MANY = tuple(ModelInfo(f"m{number:04}") for number in range(1500))
 
@@ -23,7 +24,7 @@ def names(reply: dict[str, Any]) -> list[str]:
     return [one["name"].removeprefix("models/") for one in reply["models"]]
 
 
-@pytest.mark.parametrize(
+@table(
     ("model", "shown"),
     [
         (
@@ -91,7 +92,7 @@ def test_gemini_model(model: ModelInfo, shown: dict[str, Any]) -> None:
     assert gemini.show_model(model) == shown
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "count"),
     [
         ("", 50), ("pageSize=7", 7), ("pageSize=1000", 1000), ("pageSize=1001", 1000),
@@ -110,7 +111,7 @@ def test_gemini_short_list_has_no_token() -> None:
     assert gemini.list_models(()) == {"models": []}
 
 
-@pytest.mark.parametrize("size", ["-1", "x", "1.5", " 1", "٣", "1e3", "%00"])
+@table("size", ["-1", "x", "1.5", " 1", "٣", "1e3", "%00"])
 def test_gemini_bad_page_size(size: str) -> None:
     with pytest.raises(BadRequest) as caught:
         gemini.list_models(MANY, f"pageSize={size}")
@@ -121,7 +122,7 @@ def forged(name: str) -> str:
     return base64.urlsafe_b64encode(b"\0\0\0\0" + name.encode()).decode()
 
 
-@pytest.mark.parametrize("token", ["x", "AAAA", forged("m0003"), "ä", "%FF", "=", "A" * 9999])
+@table("token", ["x", "AAAA", forged("m0003"), "ä", "%FF", "=", "A" * 9999])
 def test_gemini_bad_token(token: str) -> None:
     with pytest.raises(BadRequest) as caught:
         gemini.list_models(MANY, f"pageToken={token}")
@@ -162,7 +163,7 @@ def ids(reply: dict[str, Any]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "wanted", "more"),
     [
         ("", range(20), True),
@@ -184,7 +185,7 @@ def test_anthropic_pages(query: str, wanted: range, more: bool) -> None:
     assert reply["has_more"] is more
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "field"),
     [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"), ("limit=-1", "limit"),
      ("limit=" + "9" * 5000, "limit"), ("after_id=a&before_id=b", "before_id")],
@@ -208,7 +209,7 @@ def test_anthropic_pages_make_the_list(found: tuple[ModelInfo, ...], size: int) 
     assert seen == ordered
 
 
-@pytest.mark.parametrize(
+@table(
     ("created", "shown"),
     [(None, "1970-01-01T00:00:00Z"), (1_700_000_000, "2023-11-14T22:13:20Z"),
      (10**18, "1970-01-01T00:00:00Z"), (-(10**18), "1970-01-01T00:00:00Z")],
@@ -223,7 +224,7 @@ def test_anthropic_model(created: int | None, shown: str) -> None:
     }
 
 
-@pytest.mark.parametrize("model", [ModelInfo("x"), ModelInfo("x", 8192, 1024, created=7)])
+@table("model", [ModelInfo("x"), ModelInfo("x", 8192, 1024, created=7)])
 def test_the_newest_sdks_types_are_met(model: ModelInfo) -> None:
     """The SDKs themselves forgive what is missing, and programs stumble over it later."""
     AnthropicModel.model_validate(anthropic.show_model(model))
@@ -247,20 +248,20 @@ def test_openai_list() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [b"2023-06-01", b"2026-10-21", b"x"])
+@table("value", [b"2023-06-01", b"2026-10-21", b"x"])
 def test_version_given(value: bytes) -> None:
     anthropic.require_version(((b"Anthropic-Version", value),))
     anthropic.require_version(((b"anthropic-version", b""), (b"anthropic-version", value)))
 
 
-@pytest.mark.parametrize("headers", [(), ((b"anthropic-version", b" "),), ((b"anthropic", b"1"),)])
+@table("headers", [(), ((b"anthropic-version", b" "),), ((b"anthropic", b"1"),)])
 def test_version_missing(headers: tuple[tuple[bytes, bytes], ...]) -> None:
     with pytest.raises(BadRequest, match="anthropic-version: header is required") as caught:
         anthropic.require_version(headers)
     assert caught.value.status == 400
 
 
-@pytest.mark.parametrize("surface", [gemini, anthropic, openai])
+@table("surface", [gemini, anthropic, openai])
 def test_a_description_is_shown(surface: Any) -> None:
     assert "description" not in surface.show_model(ModelInfo("m"))
     assert surface.show_model(ModelInfo("m", description="short"))["description"] == "short"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from casedesk_proxy.errors import Busy, NoNode, NotFound, ProxyError, StreamBroken
 from casedesk_proxy.surfaces.ollama import (
     error_body,
@@ -14,6 +12,7 @@ from casedesk_proxy.surfaces.ollama import (
     least_version,
     merge_models,
 )
+from tests.fixtures.table import table
 
 
 def test_an_error_is_a_text() -> None:
@@ -28,7 +27,7 @@ def test_an_unknown_model_is_told_in_ollama_s_words() -> None:
     assert told == "model 'a' not found: model 'a' is not served here; served are b"
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "status"),
     [(Busy("m"), 503), (NoNode("m"), 503), (StreamBroken("m"), 502),
      (ProxyError("m", status=529), 503), (NotFound("m"), 404)],
@@ -58,7 +57,7 @@ def test_lists_of_several_nodes_are_one() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@table(
     ("versions", "least"),
     [
         ([], ""),

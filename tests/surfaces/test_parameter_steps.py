@@ -18,6 +18,7 @@ from casedesk_proxy.surfaces.parameter_steps import (
     Step,
     read_case,
 )
+from tests.fixtures.table import table
 
 T: FieldPath = (("t",),)
 U: FieldPath = (("u",),)
@@ -30,7 +31,7 @@ def after(step: Step, raw: str) -> str:
     return draft.write().decode()
 
 
-@pytest.mark.parametrize(
+@table(
     ("step", "raw", "wanted"),
     [
         (SetTo(T, 1), '{"t":2}', '{"t":1}'),
@@ -61,14 +62,14 @@ def test_step(step: Step, raw: str, wanted: str) -> None:
     assert after(step, raw) == wanted
 
 
-@pytest.mark.parametrize("value", ["true", "[]", "{}", '"many"', '""'])
+@table("value", ["true", "[]", "{}", '"many"', '""'])
 def test_a_bound_is_for_numbers(value: str) -> None:
     with pytest.raises(BadRequest) as caught:
         after(CapAt(INNER, 5), f'{{"c":{{"t":{value}}}}}')
     assert caught.value.message == "c.t: a number is required"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "value", "fits"),
     [
         ("*", [], True),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.config.alias import Alias
 from casedesk_proxy.surfaces.parameters import Parameters, change_body, compile_parameters
 from casedesk_proxy.terms import Action, Call, Dialect
+from tests.fixtures.table import table
 
 GEMINI = Call(Dialect.GEMINI, Action.GENERATE, "d", "m", "v1beta")
 MESSAGES = Call(Dialect.ANTHROPIC, Action.MESSAGES, "d")
@@ -41,7 +40,7 @@ LOW, NONE = {"effort": "low"}, {"effort": "none"}
 BUDGET = {"thinking_budget": 100}
 
 
-@pytest.mark.parametrize(
+@table(
     ("call", "alias", "value", "wanted"),
     [
         # efforts and budgets: one of them at a time

@@ -13,6 +13,7 @@ from casedesk_proxy.errors import BadRequest, ClientFault, NotFound
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
+from tests.fixtures.table import table
 
 G, A, OAI, R, OLL = Dialect
 GENERATE = Action.GENERATE
@@ -31,7 +32,7 @@ def gemini(
     return Call(G, action, deployment, model, version, query, framing)
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "call"),
     [
         # mounts and versions
@@ -147,7 +148,7 @@ def test_post(target: str, call: Call) -> None:
     assert read_call("POST", target, NONE) == call
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "call"),
     [
         ("/proxy/d/gemini/v1beta/models", gemini(Action.LIST_MODELS, model=None)),
@@ -177,7 +178,7 @@ def test_get(target: str, call: Call) -> None:
     assert read_call("GET", target, NONE) == call
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "headers", "surface"),
     [
         ("", (), OAI),
@@ -192,7 +193,7 @@ def test_get(target: str, call: Call) -> None:
         ("", ((b"x-goog-api-key", b"k"), (b"anthropic-version", b"1")), A),
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/x", "/models", "/v1/v1/models/"])
+@table("path", ["/v1/models", "/v1/models/x", "/models", "/v1/v1/models/"])
 def test_bare_models_by_headers(path: str, query: str, headers: RawHeaders, surface: str) -> None:
     call = read_call("GET", f"{path}?{query}", headers)
     assert call.surface == surface
@@ -200,7 +201,7 @@ def test_bare_models_by_headers(path: str, query: str, headers: RawHeaders, surf
     assert call.deployment is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "accept", "framing"),
     [
         ("", b"*/*", Framing.JSON_ARRAY),
@@ -225,7 +226,7 @@ def test_framing(query: str, accept: bytes, framing: Framing) -> None:
     assert unary.framing is Framing.UNARY
 
 
-@pytest.mark.parametrize(
+@table(
     "path",
     [
         "/v1beta/models/../x:generateContent",
@@ -264,14 +265,14 @@ def test_framing(query: str, accept: bytes, framing: Framing) -> None:
         "ftp://h/v1/models",
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@table("method", ["GET", "POST", "OPTIONS"])
 def test_hostile_path(path: str, method: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read_call(method, path, NONE)
     assert (caught.value.status, caught.value.code) == (400, "invalid_path")
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "told"),
     [
         ("/v1beta/models/gemma2:9b", "unknown action '9b'"),
@@ -293,7 +294,7 @@ def test_unknown_action(path: str, told: str) -> None:
     assert len(caught.value.message) < 300
 
 
-@pytest.mark.parametrize(
+@table(
     "path",
     [
         "/favicon.ico", "/proxy/d/other/v1/models", "/proxy//gemini/v1/models",
@@ -304,7 +305,7 @@ def test_unknown_action(path: str, told: str) -> None:
         "/proxy/d/gemini/v1/operations/x", "/metrics", "/healthz", "/v2", "/proxy/d/v1",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "HEAD"])
+@table("method", ["GET", "POST", "PUT", "HEAD"])
 def test_unclaimed_path(path: str, method: str) -> None:
     with pytest.raises(NotFound) as caught:
         read_call(method, path, NONE)
@@ -318,7 +319,7 @@ BASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", BASES)
+@table("path", BASES)
 def test_base_urls(path: str) -> None:
     for method in ("GET", "HEAD"):
         call = read_call(method, path, NONE)
@@ -330,7 +331,7 @@ def test_base_urls(path: str) -> None:
             read_call(method, path, NONE)
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "told"),
     [
         ("/x", "base URLs are /proxy/DEPLOYMENT/gemini, "),
@@ -357,7 +358,7 @@ def test_unclaimed_path_is_told_where_things_are(path: str, told: str) -> None:
 GEMINI_PATH, OPENAI_PATH, MESSAGES_PATH = "models/m:generateContent", "chat/completions", "messages"
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "owner", "base"),
     [
         (f"/proxy/d/openai/v1/{GEMINI_PATH}", G, "/proxy/d/gemini"),
@@ -376,7 +377,7 @@ GEMINI_PATH, OPENAI_PATH, MESSAGES_PATH = "models/m:generateContent", "chat/comp
         (f"/v1beta/{MESSAGES_PATH}", A, "/"),
     ],
 )
-@pytest.mark.parametrize("method", ["POST", "GET"])
+@table("method", ["POST", "GET"])
 def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str) -> None:
     """In the envelope of the client that asked, whatever the base URL says."""
     if method == "GET" and owner is G:
@@ -389,7 +390,7 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
         assert guess_surface(path, NONE) is owner
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "name", "owner"),
     [
         ("/v1/responses/compact", "OpenAI's compaction of a conversation", R),
@@ -420,7 +421,7 @@ def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str
          "Gemini's Batch API", G),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@table("method", ["POST", "GET", "DELETE"])
 def test_what_exists_elsewhere_is_named(path: str, name: str, owner: Dialect, method: str) -> None:
     with pytest.raises(NotFound) as caught:
         read_call(method, path, NONE)
@@ -429,7 +430,7 @@ def test_what_exists_elsewhere_is_named(path: str, name: str, owner: Dialect, me
     assert guess_surface(path, NONE) is owner
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "name"),
     [
         ("predict", "Imagen"),
@@ -446,14 +447,14 @@ def test_what_exists_elsewhere_is_named_behind_the_colon(action: str, name: str)
     assert caught.value.code == "unknown_action"
 
 
-@pytest.mark.parametrize("path", ["/v1beta/x", "/proxy/d/gemini/x/y", "/genai/v1/x%20y"])
+@table("path", ["/v1beta/x", "/proxy/d/gemini/x/y", "/genai/v1/x%20y"])
 def test_post_to_neither_model_nor_action(path: str) -> None:
     with pytest.raises(NotFound) as caught:
         read_call("POST", path, NONE)
     assert caught.value.code == "not_found"
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "allowed"),
     [
         ("/v1beta/models/x:generateContent", "POST"),
@@ -465,9 +466,7 @@ def test_post_to_neither_model_nor_action(path: str) -> None:
         ("/v1/messages", "POST"),
     ],
 )
-@pytest.mark.parametrize(
-    "method", ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "CONNECT", "get", ""]
-)
+@table("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "CONNECT", "get", ""])
 def test_wrong_method(path: str, allowed: str, method: str) -> None:
     if method == allowed:
         read_call(method, path, NONE)
@@ -477,14 +476,14 @@ def test_wrong_method(path: str, allowed: str, method: str) -> None:
     assert (caught.value.status, caught.value.allow) == (405, allowed)
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/models", "/proxy/d/openai/v1/chat/completions", "/x"])
+@table("path", ["/", "/v1/models", "/proxy/d/openai/v1/chat/completions", "/x"])
 def test_options_is_never_answered(path: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read_call("OPTIONS", path, NONE)
     assert (caught.value.status, caught.value.allow) == (405, "GET, POST")
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "headers", "surface"),
     [
         ("/proxy/d/gemini/nonsense", (), G),
@@ -609,7 +608,7 @@ def test_anything_is_a_call_or_a_fault(method: str, target: str, headers: RawHea
 KEPT = Call(Dialect.RESPONSES, Action.GET_RESPONSE, None, kept="resp_1")
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "target", "call"),
     [
         ("GET", "/v1/responses/resp_1", KEPT),
@@ -630,7 +629,7 @@ def test_responses_that_a_node_keeps(method: str, target: str, call: Call) -> No
     assert read_call(method, target, ()) == call
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "target", "status"),
     [
         ("PUT", "/v1/responses/resp_1", 405),
@@ -648,7 +647,7 @@ def test_what_is_no_path_of_a_response(method: str, target: str, status: int) ->
     assert refused.value.status == status
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "target", "call"),
     [
         ("POST", "/api/chat", Call(OLL, Action.OLLAMA_CHAT, None)),
@@ -675,7 +674,7 @@ def test_ollama_s_own_paths(method: str, target: str, call: Call) -> None:
     assert guess_surface(target, NONE) in (call.surface, OLL)
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "target", "allow"),
     [
         ("GET", "/api/chat", "POST"),
@@ -690,7 +689,7 @@ def test_other_methods_on_ollama_s_paths(method: str, target: str, allow: str) -
     assert (caught.value.status, caught.value.allow) == (405, allow)
 
 
-@pytest.mark.parametrize("path", ["models/m", "api/nothing"])
+@table("path", ["models/m", "api/nothing"])
 def test_what_ollama_s_mount_does_not_have(path: str) -> None:
     with pytest.raises(ClientFault):
         read_call("POST", f"/proxy/d/ollama/{path}", NONE)
@@ -701,7 +700,7 @@ def test_ollama_s_paths_at_another_base() -> None:
         read_call("POST", "/proxy/d/openai/v1/api/chat", NONE)
 
 
-@pytest.mark.parametrize("base", ["/v1", "/proxy/d/openai/v1", "/v1beta/openai", "/ollama/v1"])
+@table("base", ["/v1", "/proxy/d/openai/v1", "/v1beta/openai", "/ollama/v1"])
 def test_a_conversation_is_opened_by_get(base: str) -> None:
     deployment = "d" if "/d/" in base else None
     call = read_call("GET", f"{base}/realtime?model=m&key=k", NONE)
@@ -711,7 +710,7 @@ def test_a_conversation_is_opened_by_get(base: str) -> None:
     assert (caught.value.status, caught.value.allow) == (405, "GET")
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "headers", "surface", "deployment"),
     [
         ("/v1/usage", (), OAI, None),

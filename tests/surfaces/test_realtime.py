@@ -11,6 +11,7 @@ from casedesk_proxy.surfaces.realtime import (
     rename_in_query,
     require_upgrade,
 )
+from tests.fixtures.table import table
 
 GOOD = {
     b"Connection": b"keep-alive, Upgrade",
@@ -24,8 +25,8 @@ def test_a_handshake() -> None:
     require_upgrade(tuple(GOOD.items()))
 
 
-@pytest.mark.parametrize("name", list(GOOD))
-@pytest.mark.parametrize("value", [None, b"", b"x"])
+@table("name", list(GOOD))
+@table("value", [None, b"", b"x"])
 def test_what_is_none(name: bytes, value: bytes | None) -> None:
     if (name, value) == (b"Sec-WebSocket-Key", b"x"):
         return
@@ -36,7 +37,7 @@ def test_what_is_none(name: bytes, value: bytes | None) -> None:
     assert caught.value.status == 426
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "passed"),
     [
         (b"realtime", b"realtime"),
@@ -51,7 +52,7 @@ def test_no_credential_goes_on(sent: bytes, passed: bytes | None) -> None:
     assert made == {**GOOD, b"Connection": b"Upgrade", b"Upgrade": b"websocket"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "model", "renamed"),
     [
         ("", None, ""),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.errors import BadRequest, NoNode, ProxyError
 from casedesk_proxy.surfaces.responses import error_frame
+from tests.fixtures.table import table
 
 FIRST = (
     b'event: response.created\ndata: {"type":"response.created","sequence_number":0,'
@@ -36,8 +35,6 @@ def test_of_a_stream_that_said_nothing() -> None:
     assert event["sequence_number"] == 0
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(NoNode("m"), "server_error"), (BadRequest("m"), "invalid_request")]
-)
+@table(("error", "code"), [(NoNode("m"), "server_error"), (BadRequest("m"), "invalid_request")])
 def test_a_node_s_failure_is_a_server_error(error: ProxyError, code: str) -> None:
     assert failed(error)["response"]["error"] == {"code": code, "message": "m"}

@@ -13,6 +13,7 @@ from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.accesslog import access_log, as_logfmt, usual_line
 from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 from casedesk_proxy.terms import Usage
+from tests.fixtures.table import table
 
 
 def test_the_line() -> None:
@@ -47,7 +48,7 @@ def test_it_says_who_and_why() -> None:
     assert 'code=not_found reason="model … is not served here" duration=0' in line
 
 
-@pytest.mark.parametrize(
+@table(
     ("message", "reason"),
     [
         ("no node is available", "no node is available"),

@@ -8,9 +8,8 @@ import os
 import pty
 import re
 
-import pytest
-
 from casedesk_proxy.telemetry.log_output import Destination, LogFormatter, find_destination
+from tests.fixtures.table import table
 
 
 def test_the_journal_is_known_by_the_stream_itself() -> None:
@@ -36,7 +35,7 @@ def test_a_terminal_is_known() -> None:
         os.close(slave)
 
 
-@pytest.mark.parametrize(
+@table(
     ("level", "prefix"),
     [
         (logging.DEBUG, b"<7>"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from casedesk_proxy.telemetry.metric_families import CounterFamily, HistogramFamily
+from tests.fixtures.table import table
 
 
 class Shown(Collector):
@@ -62,7 +62,7 @@ def test_a_histogram_without_values_is_not_told() -> None:
     assert "h_count" not in render(ours)
 
 
-@pytest.mark.parametrize("bound", [0.0001, 1, 14400])
+@table("bound", [0.0001, 1, 14400])
 def test_bounds_are_floats(bound: float) -> None:
     ours = HistogramFamily("h", "Told.", (), (bound,))
     ours.labels().observe(bound)

@@ -15,6 +15,7 @@ from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.terms import Control, Framing
 from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
+from tests.fixtures.table import table
 from tests.upstream.specs import snapshot
 
 NODE = "url: 'http://127.0.0.1:9', engine: openai"
@@ -135,7 +136,7 @@ def test_where_a_part_did_not_help_all_are_left_out() -> None:
     assert first <= tried.without == set(BOTH)
 
 
-@pytest.mark.parametrize(
+@table(
     ("changes", "thinking"),
     [
         ({"status": 404}, ""),

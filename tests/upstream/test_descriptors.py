@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 
-import pytest
-
 from casedesk_proxy.upstream.descriptors import are_used_up
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "ours"),
     [
         (OSError(errno.EMFILE, "too many open files"), True),

@@ -17,6 +17,7 @@ from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.unix_sockets import connect, describe, is_full, open_session
 from tests.fixtures.raw_node import raw_node
+from tests.fixtures.table import table
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -104,7 +105,7 @@ async def test_a_backlog_that_stays_full_is_a_timeout(tmp_path: Path) -> None:
     assert caught.value.error.code == "node_timeout"
 
 
-@pytest.mark.parametrize(
+@table(
     ("number", "words"),
     [
         (errno.EACCES, "may not be opened (permission denied)"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.usage.cut import cut_to
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("size", "counted", "limit", "guess", "cut"),
     [
         # Claude Code's first prompt at Ollama's default, measured.

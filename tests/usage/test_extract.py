@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.extract import find_usage, read_usage
 from casedesk_proxy.usage.tap import Tap
+from tests.fixtures.table import table
 
 ANTHROPIC_START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"usage":'
@@ -22,7 +22,7 @@ ANTHROPIC_END = (
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("dialect", "first", "last", "wanted"),
     [
         (Dialect.OPENAI, b"",
@@ -76,8 +76,8 @@ def test_the_last_count_wins() -> None:
     assert find_usage(Dialect.OPENAI, b"", body) == Usage(1, 2)
 
 
-@pytest.mark.parametrize("dialect", list(Dialect))
-@pytest.mark.parametrize(
+@table("dialect", list(Dialect))
+@table(
     "body",
     [
         b'{"usage":{"prompt_tokens":3,"input_tokens":4},"usageMetadata":{"promptTokenCount":5}}',
@@ -102,7 +102,7 @@ def test_negative_counts_are_not_counts() -> None:
     assert read_usage(Dialect.GEMINI, {"promptTokenCount": -1}) == Usage()
 
 
-@pytest.mark.parametrize(
+@table(
     ("counts", "output"),
     [
         (b'{"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1}}', 4),
@@ -142,10 +142,10 @@ FORGED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", FORGED)
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("array", [False, True])
-@pytest.mark.parametrize("before", [0, 9000])
+@table("dialect", FORGED)
+@table("indent", [None, 2])
+@table("array", [False, True])
+@table("before", [0, 9000])
 def test_arguments_of_a_call_are_no_counts(
     dialect: Dialect, indent: int | None, array: bool, before: int
 ) -> None:
@@ -184,13 +184,13 @@ def test_of_a_body_that_was_cut_anywhere_nothing_else_is_taken(
     assert find_usage(Dialect.OPENAI, b"", body[cut:]) == Usage()
 
 
-@pytest.mark.parametrize(
+@table(
     ("told", "wanted"),
     [("0", 0), ("9007199254740992", 2**53), ("9007199254740993", None), ("9" * 401, None),
      ("9" * 5000, None), ("-1", None), ("1.0", None), ("1e3", None), ("true", None),
      ('"7"', None), ("[1]", None), ("{}", None), ("null", None)],
 )  # fmt: skip
-@pytest.mark.parametrize("whole", [True, False])
+@table("whole", [True, False])
 def test_what_a_count_can_be(told: str, wanted: int | None, whole: bool) -> None:
     counts = (
         f'{{"prompt_tokens":{told},"completion_tokens":{told},'
@@ -208,8 +208,8 @@ def test_an_event_of_many_lines() -> None:
     assert find_usage(Dialect.OPENAI, b"", b"data: 1\r\n\r\n" + body + b"\r\n") == Usage(3)
 
 
-@pytest.mark.parametrize("pad", [10, 9000, 20_000])
-@pytest.mark.parametrize(("before", "after"), [("", ""), ("[", "]")])
+@table("pad", [10, 9000, 20_000])
+@table(("before", "after"), [("", ""), ("[", "]")])
 def test_the_beginning_of_a_long_reply_forges_no_counts(pad: int, before: str, after: str) -> None:
     forged = {"promptTokenCount": 7, "cachedContentTokenCount": 8, "thoughtsTokenCount": 9}
     call = {"functionCall": {"args": {"usageMetadata": forged}, "name": "x" * pad}}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES, Tap
+from tests.fixtures.table import table
 
 COUNTS = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
-@pytest.mark.parametrize("size", [1, 7, 4000, 100_000])
+@table("size", [1, 7, 4000, 100_000])
 def test_taken_in_any_pieces(size: int) -> None:
     tap = Tap()
     body = b"data: x\n\n" * 5000 + COUNTS + DONE

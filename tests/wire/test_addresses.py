@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.addresses import TrustedProxies, is_network, limit_key, plain_address
+from tests.fixtures.table import table
 
 PROXIES = TrustedProxies(["127.0.0.1", "10.0.0.0/8", "2001:db8:1::/48", "unix"])
 
@@ -16,7 +16,7 @@ def forwarded(*lines: str, name: str = "X-Forwarded-For") -> RawHeaders:
     return tuple((name.encode(), line.encode("latin-1")) for line in lines)
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "client"),
     [
         ((), "127.0.0.1"),
@@ -42,7 +42,7 @@ def test_x_forwarded_for(lines: tuple[str, ...], client: str) -> None:
     assert PROXIES.client("127.0.0.1", forwarded(*lines)) == client
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "client"),
     [
         (("for=203.0.113.7",), "203.0.113.7"),
@@ -68,7 +68,7 @@ def test_x_forwarded_for_goes_before_forwarded() -> None:
     assert PROXIES.client("127.0.0.1", both) == "203.0.113.7"
 
 
-@pytest.mark.parametrize("peer", ["203.0.113.1", "2001:db8:2::1", "unknown"])
+@table("peer", ["203.0.113.1", "2001:db8:2::1", "unknown"])
 def test_nobody_else_is_believed(peer: str) -> None:
     assert PROXIES.client(peer, forwarded("198.51.100.1")) == peer
     assert TrustedProxies().client(peer, forwarded("198.51.100.1")) == peer
@@ -95,19 +95,17 @@ def test_whatever_was_sent_an_address_comes_out(text: str, name: str) -> None:
     assert is_network(client)
 
 
-@pytest.mark.parametrize("name", ["10.0.0.5", "10.0.0.5/8", "fd00::/8", "unix", "::1"])
+@table("name", ["10.0.0.5", "10.0.0.5/8", "fd00::/8", "unix", "::1"])
 def test_networks(name: str) -> None:
     assert is_network(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "proxy.lan", "10.0.0.5:80", "10.0.0.0/33", "*", "unix:/run/x"]
-)
+@table("name", ["", "proxy.lan", "10.0.0.5:80", "10.0.0.0/33", "*", "unix:/run/x"])
 def test_no_networks(name: str) -> None:
     assert not is_network(name)
 
 
-@pytest.mark.parametrize(
+@table(
     ("address", "key"),
     [
         ("203.0.113.7", "203.0.113.7"),
@@ -120,7 +118,7 @@ def test_one_host_is_one_key(address: str, key: str) -> None:
     assert limit_key(address) == key
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "plain"),
     [("::ffff:10.0.0.1", "10.0.0.1"), ("fe80::1%eth0", "fe80::1"), ("here", "here")],
 )

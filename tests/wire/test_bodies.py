@@ -22,6 +22,7 @@ from casedesk_proxy.wire.bodies import (
 )
 from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.fixtures.table import table
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -83,8 +84,8 @@ def test_members_without_end_are_not_followed() -> None:
         reader.read(wire)
 
 
-@pytest.mark.parametrize("cut", [1, 8, 12])
-@pytest.mark.parametrize("framing", ["length", "chunked"])
+@table("cut", [1, 8, 12])
+@table("framing", ["length", "chunked"])
 def test_a_cut_body_is_not_whole(framing: str, cut: int) -> None:
     reader, wire = framed(gzip.compress(b"x" * 50)[:-cut], framing, b"gzip")
     with pytest.raises(MalformedCoding, match="cut"):
@@ -99,7 +100,7 @@ def test_a_body_that_the_connection_ends_knows_its_own_end() -> None:
     assert reader.ended
 
 
-@pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
+@table("coding", [b"gzip", b"deflate"])
 def test_what_is_not_compressed(coding: bytes) -> None:
     reader, wire = framed(b'{"a": 1, "b": "words"}', "length", coding)
     with pytest.raises(MalformedCoding):
@@ -120,7 +121,7 @@ def test_an_empty_body_needs_no_coding() -> None:
     assert read(reader, wire, 2) == b""
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "coding", "opaque"),
     [
         (None, b"", False),

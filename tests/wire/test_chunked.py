@@ -16,6 +16,7 @@ from casedesk_proxy.wire.chunked import (
     MalformedChunk,
     frame_chunk,
 )
+from tests.fixtures.table import table
 
 PAYLOADS = st.lists(
     st.one_of(
@@ -84,7 +85,7 @@ def test_any_bytes_are_followed_or_refused(garbage: bytes) -> None:
     assert used == len(garbage) or reader.ended
 
 
-@pytest.mark.parametrize(
+@table(
     "wire",
     [
         b"\r\n", b"g\r\n", b"-1\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n", b" 5\r\nhello\r\n",
@@ -141,8 +142,8 @@ def test_heads_match_no_read_of_several_chunks() -> None:
     assert not b"".startswith(HEADS[0])
 
 
-@pytest.mark.parametrize("size", [b"1", b"1;x=y", b"0001"])
-@pytest.mark.parametrize("ahead", [b"", b"5", b"5\r\nhel"])
+@table("size", [b"1", b"1;x=y", b"0001"])
+@table("ahead", [b"", b"5", b"5\r\nhel"])
 def test_a_read_takes_so_many_chunks_and_no_more(size: bytes, ahead: bytes) -> None:
     """Whoever sends a byte in each chunk costs no round of the loop more than others do."""
     crumb = size + b"\r\nx\r\n"

@@ -13,13 +13,14 @@ from casedesk_proxy.wire.headers import (
     forward_response_headers,
     node_credential,
 )
+from tests.fixtures.table import table
 
 
 def one(name: bytes, value: bytes = b"v") -> RawHeaders:
     return ((name, value),)
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         b"anthropic-version", b"Anthropic-Beta", b"User-Agent", b"accept", b"Content-Type",
@@ -31,7 +32,7 @@ def test_to_node(name: bytes) -> None:
     assert forward_request_headers(one(name)) == [(name, b"v")]
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         b"Authorization", b"x-goog-api-key", b"X-Goog-Api-Key", b"x-api-key", b"Cookie", b"Host",
@@ -67,7 +68,7 @@ def test_what_connection_names_stays_here() -> None:
     assert forward_response_headers(headers) == [(b"x-goog-b", b"2")]
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         b"Content-Type", b"Date", b"Retry-After", b"anthropic-ratelimit-requests-limit",
@@ -79,7 +80,7 @@ def test_to_client(name: bytes) -> None:
     assert forward_response_headers(one(name)) == [(name, b"v")]
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         b"Connection", b"Keep-Alive", b"Proxy-Authenticate", b"TE", b"Trailer", b"Upgrade",
@@ -92,7 +93,7 @@ def test_not_to_client(name: bytes) -> None:
     assert forward_response_headers(one(name)) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "value"),
     [
         (b"x-goog-a", b"b\r\nHost: evil"),
@@ -109,7 +110,7 @@ def test_nothing_breaks_out(name: bytes, value: bytes) -> None:
     assert forward_response_headers(one(name, value)) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("dialect", "line"),
     [
         (Dialect.GEMINI, (b"x-goog-api-key", b"k")),
@@ -125,7 +126,7 @@ def test_node_credential(dialect: Dialect, line: tuple[bytes, bytes]) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("headers", "wanted"),
     [
         ((), None),

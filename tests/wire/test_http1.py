@@ -18,6 +18,7 @@ from casedesk_proxy.wire.http1 import (
     request_head,
     retry_after_s,
 )
+from tests.fixtures.table import table
 
 
 def parse(*lines: str) -> tuple[BodyFraming, int, bool]:
@@ -25,7 +26,7 @@ def parse(*lines: str) -> tuple[BodyFraming, int, bool]:
     return head.body, head.length, head.keep_alive
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "wanted"),
     [
         (["HTTP/1.1 200 OK", "Content-Length: 5"], (BodyFraming.LENGTH, 5, True)),
@@ -57,7 +58,7 @@ def test_framing(lines: list[str], wanted: tuple[BodyFraming, int, bool]) -> Non
     assert parse(*lines) == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     "lines",
     [
         ["HTTP/2 200 OK"],
@@ -118,7 +119,7 @@ def test_a_target_goes_out_as_it_came(target: bytes) -> None:
     assert request_head("POST", head.target, []).split(b" ")[1] == target
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "wanted"),
     [
         (["POST / HTTP/1.1", "Host: h", "Content-Length: 3"], (BodyFraming.LENGTH, 3, True)),
@@ -148,7 +149,7 @@ def test_requests(lines: list[str], wanted: tuple[BodyFraming, int, bool]) -> No
     assert (head.body, head.length, head.keep_alive) == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "why"),
     [
         (["GET /"], "not a request line"),
@@ -176,7 +177,7 @@ def test_a_head_with_another_length() -> None:
         assert longer.with_length(3) == head
 
 
-@pytest.mark.parametrize(
+@table(
     ("data", "glimpse"),
     [
         (b"", ("", "", ())),
@@ -223,7 +224,7 @@ def test_header_lines_are_counted() -> None:
             read("\r\n".join([first, *lines, "a: b"]).encode())
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "seconds"),
     [(b"7", 7.0), (b" 20 ", 20.0), (b"soon", None), (b"-1", None), (b"9" * 9, None), (b"", None)],
 )

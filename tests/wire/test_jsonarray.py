@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.wire import jsonarray
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, ArrayWriter, NotAnArray
+from tests.fixtures.table import table
 
 CASES = {
     "empty": (b"[]", []),
@@ -29,7 +30,7 @@ def scan(pieces: list[bytes]) -> tuple[list[bytes], ArrayScanner]:
     return [element for piece in pieces for element in scanner.feed(piece)], scanner
 
 
-@pytest.mark.parametrize(("text", "wanted"), CASES.values(), ids=CASES)
+@table(("text", "wanted"), CASES.values(), ids=CASES)
 def test_whole_and_byte_by_byte(text: bytes, wanted: list[bytes]) -> None:
     for pieces in ([text], [bytes([byte]) for byte in text]):
         elements, scanner = scan(pieces)
@@ -38,7 +39,7 @@ def test_whole_and_byte_by_byte(text: bytes, wanted: list[bytes]) -> None:
         assert not scanner.at_boundary
 
 
-@pytest.mark.parametrize("text", [case[0] for case in CASES.values()], ids=CASES)
+@table("text", [case[0] for case in CASES.values()], ids=CASES)
 def test_with_a_tail(text: bytes) -> None:
     _, scanner = scan([text, b" \r\n"])
     with pytest.raises(NotAnArray):
@@ -51,7 +52,7 @@ def test_an_object_is_given_as_soon_as_it_is_whole() -> None:
     assert scanner.at_boundary
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "between"),
     [
         (b"", False),
@@ -70,16 +71,14 @@ def test_between(text: bytes, between: bool) -> None:
     assert scan([text])[1].at_boundary is between
 
 
-@pytest.mark.parametrize(
-    ("text", "separator"), [(b"[", b""), (b"[{}", b","), (b"[{} ,", b""), (b"[{},1 ", b",")]
-)
+@table(("text", "separator"), [(b"[", b""), (b"[{}", b","), (b"[{} ,", b""), (b"[{},1 ", b",")])
 def test_another_element_can_be_added_between_two(text: bytes, separator: bytes) -> None:
     _, scanner = scan([text])
     assert scanner.separator == separator
     assert json.loads(text + scanner.separator + b'{"error":{}}]')[-1] == {"error": {}}
 
 
-@pytest.mark.parametrize(
+@table(
     "text", [b"{}", b"x", b"]", b"[,", b"[1,,", b"[1,]", b"[1 2", b"[{}{", b"[][", b"[]]", b'[] ""']
 )
 def test_what_is_no_array(text: bytes) -> None:

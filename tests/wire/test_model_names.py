@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "plain", "wrapped"),
     [
         ("gemma2:9b", "gemma2:9b", False),

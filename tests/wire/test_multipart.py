@@ -16,6 +16,7 @@ from casedesk_proxy.wire.multipart import (
     MalformedForm,
     find_boundary,
 )
+from tests.fixtures.table import table
 
 WANTED = frozenset({b"model", b"stream"})
 
@@ -40,8 +41,8 @@ def read(form: bytes, step: int = 0) -> FormReader:
     return reader
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 3, 5, 7, 64])
-@pytest.mark.parametrize("form", [MODEL + FILE + END, FILE.replace(b"--XXFF", b"") + MODEL + END])
+@table("step", [0, 1, 2, 3, 5, 7, 64])
+@table("form", [MODEL + FILE + END, FILE.replace(b"--XXFF", b"") + MODEL + END])
 def test_a_field_is_found_wherever_it_stands(form: bytes, step: int) -> None:
     form = form.replace(b"--XXFF", b"-XXFF")
     reader = read(form, step)
@@ -69,8 +70,8 @@ def test_fields_may_be_empty_and_others_have_any_name() -> None:
     assert reader.fields[b"model"].value == b""
 
 
-@pytest.mark.parametrize("step", [0, 1, 3])
-@pytest.mark.parametrize(
+@table("step", [0, 1, 3])
+@table(
     ("form", "why"),
     [
         (b"\r\n" + MODEL, "does not begin"),
@@ -114,7 +115,7 @@ def test_any_bytes_are_a_form_or_none_and_pieces_change_nothing(noise: bytes, st
         read(b"--XX\r\n" + noise, step)
 
 
-@pytest.mark.parametrize(
+@table(
     ("content_type", "boundary"),
     [
         (b"multipart/form-data; boundary=abc", b"abc"),
@@ -131,7 +132,7 @@ def test_a_boundary_is_what_the_content_type_says(
     assert find_boundary(((b"Content-Type", content_type),)) == boundary
 
 
-@pytest.mark.parametrize(
+@table(
     "types",
     [
         [b"multipart/form-data"],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.wire.query import cut_key, find_key, read_pairs, scrub_target
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "key", "rest"),
     [
         ("", None, ""),
@@ -40,7 +40,7 @@ def test_key(query: str, key: str | None, rest: str) -> None:
     assert cut_key(query) == rest
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "logged"),
     [
         ("/v1/models", "/v1/models"),
@@ -140,7 +140,7 @@ def test_no_spelling_of_a_secret_s_name_shows_it(  # type: ignore[no-untyped-def
     assert logged.endswith("=***&b=2")
 
 
-@pytest.mark.parametrize(
+@table(
     "piece", ["?", "&a", ";", "%25", "%2525", "=", "key=", "://", "@", "a", "%3d", "://a@", "/a@"]
 )
 def test_long_targets_take_no_longer_than_their_length(piece: str) -> None:
@@ -149,7 +149,7 @@ def test_long_targets_take_no_longer_than_their_length(piece: str) -> None:
         assert len(scrub_target(target)) < 10_000
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "shown"),
     [
         ("/v1/models?pass=hush", "/v1/models?pass=***"),

@@ -15,6 +15,7 @@ from casedesk_proxy.wire.sse import (
     frame,
     named_frame,
 )
+from tests.fixtures.table import table
 
 CASES = {
     "one": (b"data: {}\n\n", [(b"", b"{}")]),
@@ -53,7 +54,7 @@ def decode(pieces: list[bytes]) -> tuple[list[tuple[bytes, bytes]], EventDecoder
     return [event for piece in pieces for event in decoder.feed(piece)], decoder
 
 
-@pytest.mark.parametrize(("stream", "wanted"), CASES.values(), ids=CASES)
+@table(("stream", "wanted"), CASES.values(), ids=CASES)
 def test_whole_and_byte_by_byte(stream: bytes, wanted: list[tuple[bytes, bytes]]) -> None:
     for pieces in ([stream], [bytes([byte]) for byte in stream]):
         events, decoder = decode(pieces)
@@ -62,7 +63,7 @@ def test_whole_and_byte_by_byte(stream: bytes, wanted: list[tuple[bytes, bytes]]
         assert decoder.finish() == []
 
 
-@pytest.mark.parametrize("stream", [case[0] for case in CASES.values()], ids=CASES)
+@table("stream", [case[0] for case in CASES.values()], ids=CASES)
 def test_with_a_tail(stream: bytes) -> None:
     whole, _ = decode([stream])
     events, decoder = decode([stream, b"data: tail"])
@@ -118,7 +119,7 @@ def test_no_bytes_raise(pieces: list[bytes]) -> None:
     decoder.finish()
 
 
-@pytest.mark.parametrize(
+@table(
     "pieces",
     [[b"data: " + b"x" * 99 + b"\n\n"], [b"data: "] + [b"x"] * 99, [b"data: 1234567\n"] * 9],
 )

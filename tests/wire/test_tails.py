@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +14,12 @@ from casedesk_proxy.wire.tails import (
     outermost_values,
     read_object,
 )
+from tests.fixtures.table import table
 
 NAME = b'"n"'
 
 
-@pytest.mark.parametrize(
+@table(
     ("tail", "values"),
     [
         (b'{"n":1}', [1]),
@@ -98,7 +98,7 @@ def test_the_event_around_a_place() -> None:
     assert event_around(body, body.index(b'"c"')) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "line"),
     [(b"", b""), (b"a", b"a"), (b"a\n", b"a"), (b"a\nb", b"b"), (b"a\r\nb\r\n \n", b"b")],
 )
@@ -106,8 +106,6 @@ def test_the_last_line(body: bytes, line: bytes) -> None:
     assert last_line(body) == line
 
 
-@pytest.mark.parametrize(
-    ("line", "value"), [(b'{"a":1}', {"a": 1}), (b"[1]", None), (b'{"a', None)]
-)
+@table(("line", "value"), [(b'{"a":1}', {"a": 1}), (b"[1]", None), (b'{"a', None)])
 def test_a_line_that_is_an_object(line: bytes, value: object) -> None:
     assert read_object(line) == value

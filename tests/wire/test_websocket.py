@@ -9,6 +9,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.streams import StreamReader
 
 from casedesk_proxy.wire.websocket import FrameFollower, close_frame
+from tests.fixtures.table import table
 
 KINDS = st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.CONT, Opcode.PING, Opcode.PONG])
 
@@ -37,8 +38,8 @@ def test_boundaries(kinds: list[tuple[Opcode, int]], masked: bool, cuts: list[in
     assert not follower.closed
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("size", [0, 5, 125, 126, 70_000])
+@table("masked", [False, True])
+@table("size", [0, 5, 125, 126, 70_000])
 def test_one_frame_whole_and_in_two(size: int, masked: bool) -> None:
     data = frame(Opcode.TEXT, size, masked=masked)
     for cut in (0, 1, 2, 3, 5, len(data) // 2):
@@ -50,8 +51,8 @@ def test_one_frame_whole_and_in_two(size: int, masked: bool) -> None:
         assert not follower.closed
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("before", [b"", frame(Opcode.TEXT, 5, masked=False)])
+@table("masked", [False, True])
+@table("before", [b"", frame(Opcode.TEXT, 5, masked=False)])
 def test_a_close_is_seen_byte_by_byte_and_whole(before: bytes, masked: bool) -> None:
     data = before + frame(Opcode.CLOSE, 2, masked=masked)
     whole, crumbs = FrameFollower(), FrameFollower()
@@ -63,8 +64,8 @@ def test_a_close_is_seen_byte_by_byte_and_whole(before: bytes, masked: bool) -> 
     assert whole.at_boundary
 
 
-@pytest.mark.parametrize("mask", [b"", b"\1\2\3\4"])
-@pytest.mark.parametrize("reason", ["", "restarting", "ä" * 100])
+@table("mask", [b"", b"\1\2\3\4"])
+@table("reason", ["", "restarting", "ä" * 100])
 def test_a_close_of_ours(mask: bytes, reason: str) -> None:
     data, reader = close_frame(1012, reason, mask), StreamReader()
     reader.feed_data(data)

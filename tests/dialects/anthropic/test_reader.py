@@ -7,6 +7,7 @@ import pytest
 from casedesk_proxy.dialects.pairs import gemini_anthropic
 from casedesk_proxy.errors import NodeError
 from tests.dialects.asking import HELLO, call, context
+from tests.fixtures.table import table
 
 BEGIN = b'event: message_start\ndata: {"type":"message_start","message":{"model":"m"}}\n\n'
 
@@ -17,7 +18,7 @@ def test_a_delta_of_no_known_shape_is_passed_over() -> None:
     assert reader.feed(b'data: {"type":"content_block_delta","index":0,"delta":7}\n\n') == b""
 
 
-@pytest.mark.parametrize(
+@table(
     "event",
     [
         b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"m"}}',

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.anthropic.blocks import (
     DocumentBlock,
     ForeignBlock,
@@ -25,6 +23,7 @@ from casedesk_proxy.dialects.anthropic.request import (
 )
 from casedesk_proxy.dialects.anthropic.tools import ForeignTool, Tool, ToolChoice
 from casedesk_proxy.dialects.core.findings import Findings
+from tests.fixtures.table import table
 
 
 def read(**fields: Any) -> MessagesRequest:
@@ -48,7 +47,7 @@ def test_the_least_request() -> None:
     assert request.toolset.choice == ToolChoice()
 
 
-@pytest.mark.parametrize(
+@table(
     ("role", "block", "wanted"),
     [
         ("user", {"type": "text", "text": "a"}, TextBlock("a")),

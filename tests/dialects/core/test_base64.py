@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.core.base64 import standard_base64
+from tests.fixtures.table import table
 
 
 @given(st.binary(max_size=99))
@@ -19,6 +19,6 @@ def test_every_spelling_is_the_standard_one(data: bytes) -> None:
     assert standard_base64(base64.encodebytes(data).decode(), in_lines=True) == wanted
 
 
-@pytest.mark.parametrize("data", ["a", "ab c", "ab\ncd", "é===", "abc?"])
+@table("data", ["a", "ab c", "ab\ncd", "é===", "abc?"])
 def test_anything_else_is_none(data: str) -> None:
     assert standard_base64(data) is None

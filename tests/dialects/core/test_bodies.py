@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.core.bodies import each_object
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "objects"),
     [
         (None, []),

@@ -9,6 +9,7 @@ import pytest
 from casedesk_proxy.dialects.core.bounds import check_bounds
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.table import table
 
 G, A = Dialect.GEMINI, Dialect.ANTHROPIC
 MOST = 1000
@@ -54,7 +55,7 @@ def embeddings(count: int) -> dict[str, Any]:
     return {"requests": [{"content": {"parts": [PART]}}] * count}
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "make", "limit", "field"),
     [
         (G, turns, 100, "contents"),
@@ -68,7 +69,7 @@ def embeddings(count: int) -> dict[str, Any]:
         (A, tool_schema, 200, "tools"),
     ],
 )
-@pytest.mark.parametrize("wrapped", [False, True])
+@table("wrapped", [False, True])
 def test_bounds(surface: Dialect, make: Any, limit: int, field: str, wrapped: bool) -> None:
     def body(count: int) -> dict[str, Any]:
         made = make(count)
@@ -83,7 +84,7 @@ def test_bounds(surface: Dialect, make: Any, limit: int, field: str, wrapped: bo
     assert str(limit) in violation.description
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         {},
@@ -94,6 +95,6 @@ def test_bounds(surface: Dialect, make: Any, limit: int, field: str, wrapped: bo
         {"tools": [7, {"functionDeclarations": 7}], "requests": [{"content": {"parts": 7}}, 7]},
     ],
 )
-@pytest.mark.parametrize("surface", [G, A])
+@table("surface", [G, A])
 def test_any_body_is_counted(surface: Dialect, body: dict[str, Any]) -> None:
     check_bounds(surface, body, MOST)

@@ -12,6 +12,7 @@ from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.surfaces.envelopes import error_reply
 from casedesk_proxy.terms import Dialect
 from tests.dialects.asking import HELLO, error
+from tests.fixtures.table import table
 
 LONG = "x" * 1_000_000
 
@@ -27,7 +28,7 @@ def test_many_unknown_fields() -> None:
     assert all(len(body) < 8192 for body in bodies(fault))
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         {**HELLO, LONG: 1},
@@ -44,7 +45,7 @@ def test_hostile_names(body: dict[str, object]) -> None:
     assert all(len(one) < 20_000 for one in bodies(error(body)))
 
 
-@pytest.mark.parametrize("kind", [BadRequest, Unsupported])
+@table("kind", [BadRequest, Unsupported])
 def test_every_envelope_is_bounded(kind: type[ProxyError]) -> None:
     fault = kind(LONG, violations=tuple(Violation(LONG, LONG) for _ in range(1000)))
     assert all(len(body) < 40_000 for body in bodies(fault))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +16,10 @@ from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.terms import Action
 from tests.dialects.core.test_needs import JSON, PICTURE, TEXT, messages, result
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "part", "path"),
     [
         ({"output_config": {"format": {}}}, Part.FORMAT, "output_config.format"),

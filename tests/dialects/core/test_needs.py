@@ -13,6 +13,7 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.surfaces.anthropic_messages import message_of
 from casedesk_proxy.terms import Ability, Action, Dialect
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 TEXT = {"type": "text", "text": "hi"}
@@ -38,7 +39,7 @@ def parts(*blocks: Any) -> dict[str, Any]:
     return {"contents": [{"parts": list(blocks)}]}
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "body", "ability", "path"),
     [
         (ANTHROPIC, messages(TEXT, PICTURE), Ability.VISION, "messages.0.content.1"),
@@ -79,7 +80,7 @@ def test_what_is_needed_and_where(
     refuse_needs(surface, needs, frozenset({Ability.THINKING}), "gemma2")
 
 
-@pytest.mark.parametrize(
+@table(
     ("surface", "body"),
     [
         (ANTHROPIC, messages(TEXT)),
@@ -99,7 +100,7 @@ def test_words_are_enough(surface: Dialect, body: dict[str, Any]) -> None:
     assert find_needs(surface, ANSWER[surface], body).keys() == {Ability.COMPLETION}
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "body", "needs"),
     [
         (Action.OLLAMA_CHAT, {"messages": [{}, {"images": ["iVBO"]}], "tools": [{}]},

@@ -13,6 +13,7 @@ from casedesk_proxy.terms import Dialect, Framing
 from tests.dialects.asking import context
 from tests.dialects.breaking import ENVELOPE, error_behind
 from tests.dialects.reading import delta, event
+from tests.fixtures.table import table
 
 BROKEN = delta("one") + event(error={"message": "out of memory"})
 
@@ -55,9 +56,7 @@ def test_text_before_an_error_in_the_same_read_is_sent_with_it() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "make", [anthropic, lambda: gemini_openai.translator(context(), Framing.SSE)]
-)
+@table("make", [anthropic, lambda: gemini_openai.translator(context(), Framing.SSE)])
 def test_blanks_alone_are_no_reply(make: object) -> None:
     assert callable(make)
     translator = make()

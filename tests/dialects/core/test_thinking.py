@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from casedesk_proxy.dialects.core.thinking import (
     chat_controls,
     find_refused,
@@ -19,6 +17,7 @@ from casedesk_proxy.engines.sglang import SPEC as SGLANG
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.terms import Ability, Control
+from tests.fixtures.table import table
 
 OFF, EFFORT, LEVELS, BUDGET = Control.OFF, Control.EFFORT, Control.LEVELS, Control.BUDGET
 ALL = {OFF: "chat_template_kwargs", EFFORT: "reasoning_effort", LEVELS: "reasoning_effort",
@@ -39,7 +38,7 @@ def test_what_a_chat_holds() -> None:
     assert set(chat_controls({"reasoning_effort": "max"}, vllm)) == {EFFORT, LEVELS}
 
 
-@pytest.mark.parametrize(
+@table(
     ("made", "controls"),
     [
         ({}, set()),
@@ -54,7 +53,7 @@ def test_what_messages_hold(made: dict[str, object], controls: set[Control]) -> 
     assert set(messages_controls(made)) == controls
 
 
-@pytest.mark.parametrize(
+@table(
     ("told", "blamed"),
     [
         # As vLLM 0.32, SGLang 0.5.23, Ollama, OpenAI and FastAPI write them.
@@ -97,7 +96,7 @@ def test_an_unexplained_error_of_the_node_is_its_own() -> None:
     assert find_refused(ALL, 200, "engine core died") == frozenset()
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "told"),
     [
         (b'data: {"error": {"message": "no Thinking"}}\n\n', True),
@@ -116,7 +115,7 @@ def test_a_reply_is_a_refusal_only_where_an_error_is_its_first_event(
     assert ("thinking" in read_refusal(200, body)) is told
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "document", "suspected"),
     [
         (400, {"error": {"message": "Unrecognized argument: reasoning_effort"}}, {EFFORT, LEVELS}),
@@ -140,13 +139,13 @@ def test_a_refusal_may_be_anything() -> None:
         assert isinstance(read_refusal(200, body), str)
 
 
-@pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+@table("engine", ENGINES.values(), ids=str)
 def test_a_model_that_cannot_think_is_told_nothing(engine: EngineSpec) -> None:
     thinking = fit_profile(engine, Limits(frozenset({Ability.THINKING}))).thinking
     assert (thinking.off, thinking.budget, thinking.effort) == ({}, "", False)
 
 
-@pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+@table("engine", ENGINES.values(), ids=str)
 def test_what_is_left_out(engine: EngineSpec) -> None:
     thinking = fit_profile(engine, Limits(deaf=frozenset(Control))).thinking
     assert (thinking.off, thinking.budget, thinking.effort) == (None, "", False)

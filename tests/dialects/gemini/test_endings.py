@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.core.calls import ToolCall
 from casedesk_proxy.dialects.core.reply import Finish, ReplyChoice
 from casedesk_proxy.dialects.gemini.endings import call_parts, finish_fields
+from tests.fixtures.table import table
 
 
 def choice(finish: Finish, *calls: ToolCall) -> ReplyChoice:
@@ -18,12 +17,12 @@ def choice(finish: Finish, *calls: ToolCall) -> ReplyChoice:
     return made
 
 
-@pytest.mark.parametrize("finish", Finish)
+@table("finish", Finish)
 def test_every_finish_has_a_reason(finish: Finish) -> None:
     assert finish_fields(choice(finish), broken=False)["finishReason"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("finish", "broken", "wanted"),
     [
         (Finish.STOP, False, "STOP"),

@@ -12,6 +12,7 @@ from casedesk_proxy.dialects.core.events import read_object
 from casedesk_proxy.dialects.node_errors.documents import is_error, reason_of, status_of
 from casedesk_proxy.errors import NodeError
 from casedesk_proxy.jsonio import dumps
+from tests.fixtures.table import table
 
 SHAPES: list[tuple[Any, int, str]] = [
     ({"error": {"message": "m", "type": "BadRequestError", "code": 400}}, 400, "m"),
@@ -40,7 +41,7 @@ SHAPES: list[tuple[Any, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("document", "status", "reason"), SHAPES)
+@table(("document", "status", "reason"), SHAPES)
 def test_shapes(document: Any, status: int, reason: str) -> None:
     assert is_error(document)
     assert (status_of(document), reason_of(document)) == (status, reason)
@@ -49,7 +50,7 @@ def test_shapes(document: Any, status: int, reason: str) -> None:
     assert (caught.value.answered, caught.value.body) == (status, dumps(document))
 
 
-@pytest.mark.parametrize(
+@table(
     "document",
     [
         {},

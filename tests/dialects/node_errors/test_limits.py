@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.dialects.node_errors.limits import Excess, Excessive, read_excess
 from casedesk_proxy.dialects.node_errors.words import excess_fault
 from casedesk_proxy.terms import Dialect
+from tests.fixtures.table import table
 
 PROMPT, TOGETHER, REPLY = Excessive
 VLLM = "This model's maximum context length is 8192 tokens."
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "wanted"),
     [
         # The prompt would fit, but not with the reply.
@@ -88,7 +88,7 @@ def test_numbers_that_llama_server_tells_apart() -> None:
     assert read_excess(told, "") == Excess(PROMPT, 9004, None, 4096)
 
 
-@pytest.mark.parametrize("surface", list(Dialect))
+@table("surface", list(Dialect))
 def test_a_limit_of_the_reply_is_no_long_prompt(surface: Dialect) -> None:
     told = excess_fault(surface, Excess(TOGETHER, 10, 9000, 8192))
     assert told is not None

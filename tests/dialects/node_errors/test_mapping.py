@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from casedesk_proxy.dialects.node_errors.mapping import MAX_REASON_CHARS, read_f
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, UpstreamTimeout
 from casedesk_proxy.terms import Dialect
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.table import table
 
 G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741
 
@@ -24,7 +24,7 @@ def fault(status: int, body: bytes = b"", surface: Dialect = G, **headers: str) 
     return read_fault(surface, status, lines, body, "gemma2:9b")
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "gemini", "anthropic", "openai"),
     [
         (301, 500, 500, 500),
@@ -53,7 +53,7 @@ def test_status(status: int, gemini: int, anthropic: int, openai: int) -> None:
     assert [fault(status, surface=one).status for one in (G, A, O)] == [gemini, anthropic, openai]
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         "llama-server.error-context",
@@ -71,7 +71,7 @@ def test_a_long_prompt_in_the_words_of_each_surface(name: str) -> None:
     assert fault(reply.status, reply.body, O).code == "context_length_exceeded"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "wanted"),
     [
         (
@@ -102,7 +102,7 @@ def test_other_words_for_a_long_prompt(text: str, wanted: str) -> None:
     assert fault(400, body, A).message == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "status", "message"),
     [
         ("llama-server.error-image", 400, "the model does not take this kind of input"),
@@ -137,15 +137,15 @@ def test_recorded_errors(name: str, status: int, message: str) -> None:
     assert (found.status, found.message) == (status, message)
 
 
-@pytest.mark.parametrize("name", names("*error*"))
-@pytest.mark.parametrize("surface", [G, A, O])
+@table("name", names("*error*"))
+@table("surface", [G, A, O])
 def test_no_recorded_error_tells_of_its_machine(name: str, surface: Dialect) -> None:
     reply = read_reply(name)
     told = read_fault(surface, reply.status, reply.headers, reply.body, "gemma2:9b")
     assert not re.search(r"/usr|site-packages|\.py|127\.0\.0\.1|ollama\.ai|, line \d", told.message)
 
 
-@pytest.mark.parametrize(
+@table(
     ("reason", "told"),
     [
         ("cannot reach http://10.0.0.7:8080/v1", "cannot reach …"),
@@ -168,7 +168,7 @@ def test_places_are_cut_out_of_a_reason(reason: str, told: str) -> None:
     assert fault(400, body).message == f"the node refused the request: {told}"
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [b"", b"<html>nginx</html>", b"Traceback (most recent call last):\n x", b'File "/a/b.py"',
      b"[]", b"{}", b"null", b"7", b'{"error": null}', b'{"detail": [1, {"loc": 2}]}'],
@@ -211,15 +211,15 @@ def test_any_reply_gives_an_error(status: int, body: bytes, surface: Dialect) ->
     assert found.message
 
 
-@pytest.mark.parametrize("surface", [G, A, O])
+@table("surface", [G, A, O])
 def test_a_number_without_end_is_no_size(surface: Dialect) -> None:
     for told in ("context size " + "1" * 5000, "1" * 5000 + " context size 4"):
         body = json.dumps({"error": {"message": told}}).encode()
         assert isinstance(fault(400, body, surface), BadRequest)
 
 
-@pytest.mark.parametrize("surface", [Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.OPENAI])
-@pytest.mark.parametrize(
+@table("surface", [Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.OPENAI])
+@table(
     "reason",
     [
         "Tool 'get_context_length' not found in the list of tools",

@@ -14,6 +14,7 @@ from casedesk_proxy.dialects.openai.chunks import DONE, CallList, UsageTally, re
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.table import table
 
 
 def put_together(*fragments: Any) -> list[tuple[str, str, dict[str, Any] | None]]:
@@ -38,7 +39,7 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
     return fragment
 
 
-@pytest.mark.parametrize(
+@table(
     ("fragments", "wanted"),
     [
         ([], []),
@@ -108,9 +109,7 @@ def test_usage_beside_choices_is_a_running_total() -> None:
     assert tally.total(1) == Usage(3, 4)
 
 
-@pytest.mark.parametrize(
-    ("choices", "wanted"), [(1, Usage(12, 5, 11)), (2, Usage(12, 8, 11)), (3, Usage(12, 5, 11))]
-)
+@table(("choices", "wanted"), [(1, Usage(12, 5, 11)), (2, Usage(12, 8, 11)), (3, Usage(12, 5, 11))])
 def test_usage_alone_is_summed_when_each_choice_has_its_own(choices: int, wanted: Usage) -> None:
     tally = UsageTally()
     for tokens in (3, 5):
@@ -131,7 +130,7 @@ def test_where_thoughts_are_counted() -> None:
     assert take({"prompt_tokens": True, "completion_tokens": -1}) == Usage()
 
 
-@pytest.mark.parametrize(
+@table(
     "payload",
     [b"", b"{", b"[]", b"7", b'{"error": {"message": "no"}}', b'{"error": "no"}',
      b'{"object": "error", "message": "no"}', b'{"x": NaN}'],
@@ -162,7 +161,7 @@ def test_any_fragments_make_a_list(fragments: list[Any]) -> None:
     assert len(idents) == len(set(idents))
 
 
-@pytest.mark.parametrize("name", names("*-tools", kind="chat stream"))
+@table("name", names("*-tools", kind="chat stream"))
 def test_recorded_calls(name: str) -> None:
     from casedesk_proxy.wire.sse import EventDecoder
 

@@ -13,6 +13,7 @@ from casedesk_proxy.errors import StreamBroken
 from tests.dialects.anthropic_asking import WEATHER, asking, transposed
 from tests.dialects.pairs.test_anthropic_openai_reply import collected, ending, streamed, told
 from tests.dialects.replies import cuts, names, read_reply
+from tests.fixtures.table import table
 
 HELLO = "Hello, this is a tiny test model. It says café 😀 and stops here."
 CALL = ("get_weather", {"city": "Paris"})
@@ -61,7 +62,7 @@ def test_the_corpus_is_there() -> None:
     assert len(STREAMS) > 30
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_what_the_model_said(name: str) -> None:
     body = read_reply(name).body
     blocks, reason = wanted(name)
@@ -69,7 +70,7 @@ def test_what_the_model_said(name: str) -> None:
     assert ending(body, **ANYTHING) == (reason, " tiny" if reason == "stop_sequence" else None)
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_every_chunking_gives_the_same(name: str) -> None:
     reply = read_reply(name)
     body = reply.body
@@ -82,6 +83,7 @@ def test_every_chunking_gives_the_same(name: str) -> None:
     assert message["id"] == whole[0]["message"]["id"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", STREAMS)
 def test_no_cut_looks_finished(name: str) -> None:
     body = read_reply(name).body

@@ -17,6 +17,7 @@ from casedesk_proxy.terms import Dialect, Framing, Usage
 from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, transposed
 from tests.dialects.breaking import error_behind
 from tests.dialects.pairs.test_anthropic_openai_request import LONG
+from tests.fixtures.table import table
 
 DONE = b"data: [DONE]\n\n"
 ADAPTIVE = {"type": "adaptive"}
@@ -231,7 +232,7 @@ def test_line_separators_are_escaped() -> None:
     assert b'"a\\u2028b\\u0085"' in stream
 
 
-@pytest.mark.parametrize("ident", [None, "", 7, "chatcmpl-", "✓"])
+@table("ident", [None, "", 7, "chatcmpl-", "✓"])
 def test_an_id_is_made_where_the_node_has_none(ident: Any) -> None:
     pieces = event({"id": ident, "choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]})
     first, second = (collected(pieces)["id"] for _ in range(2))
@@ -243,7 +244,7 @@ def test_an_id_is_made_where_the_node_has_none(ident: Any) -> None:
 # Words
 
 
-@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+@table("field", ["reasoning", "reasoning_content"])
 def test_thinking_comes_first_and_is_signed(field: str) -> None:
     pieces = (chunk({field: "Hm"}), chunk({field: "m."}), chunk({"content": "Ho"}), *STOP)
     assert told(*pieces, thinking=ADAPTIVE) == [("thinking", "Hmm."), "Ho"]
@@ -253,7 +254,7 @@ def test_thinking_comes_first_and_is_signed(field: str) -> None:
     assert stream[5] == {"type": "content_block_stop", "index": 0}
 
 
-@pytest.mark.parametrize(
+@table(
     "thinking",
     [None, {"type": "disabled"}, {"type": "adaptive", "display": "omitted"}],
 )
@@ -350,7 +351,7 @@ def two(*indexes: int) -> tuple[bytes, ...]:
     )
 
 
-@pytest.mark.parametrize("indexes", [(0, 1), (0, 0)])
+@table("indexes", [(0, 1), (0, 0)])
 def test_parallel_calls_even_of_one_index(indexes: tuple[int, int]) -> None:
     assert told(*two(*indexes)) == [("f", {"x": 1}), ("f", {"x": 2})]
 
@@ -396,7 +397,7 @@ def test_words_amid_a_call_wait_for_its_end() -> None:
     assert told(*pieces, *STOP) == [("f", {"x": 1}), ("g", {})]
 
 
-@pytest.mark.parametrize("arguments", [None, "", " ", "null", "{}"])
+@table("arguments", [None, "", " ", "null", "{}"])
 def test_calls_without_arguments(arguments: Any) -> None:
     piece = calls(fragment(0, "call_aaaa", "f", arguments))
     assert told(piece, *STOP) == [("f", {})]
@@ -426,7 +427,7 @@ def test_a_legacy_call() -> None:
     assert ending(*pieces) == ("tool_use", None)
 
 
-@pytest.mark.parametrize("ident", [None, "", "0", 7])
+@table("ident", [None, "", "0", 7])
 def test_ids_that_name_nothing_are_made(ident: Any) -> None:
     pieces = (calls(fragment(0, ident, "f", "{}")), calls(fragment(1, ident, "g", "{}")), *STOP)
     first, second = (block["id"] for block in collected(*pieces)["content"])
@@ -460,7 +461,7 @@ def test_names_lead_back_to_the_clients() -> None:
 # The end
 
 
-@pytest.mark.parametrize(
+@table(
     ("finish", "wanted"),
     [
         ("stop", "end_turn"),
@@ -479,7 +480,7 @@ def test_finish_reasons(finish: str, wanted: str) -> None:
     assert ending(chunk({"content": "a"}), chunk(finish=finish), DONE) == (wanted, None)
 
 
-@pytest.mark.parametrize("finish", ["tool_calls", "function_call", "stop", "eos_token"])
+@table("finish", ["tool_calls", "function_call", "stop", "eos_token"])
 def test_calls_tell_that_tools_are_used(finish: str) -> None:
     assert ending(CALL, chunk(finish=finish), DONE) == ("tool_use", None)
 
@@ -488,13 +489,13 @@ def test_the_limit_always_wins() -> None:
     assert ending(CALL, chunk(finish="length"), DONE) == ("max_tokens", None)
 
 
-@pytest.mark.parametrize(
+@table(
     "finish",
     ["abort", "repetition", "error", "insufficient_system_resource", "something_new", "ABORT",
      {"type": "abort"}, True, 1],
 )  # fmt: skip
-@pytest.mark.parametrize("said", [chunk({"role": "assistant"}), chunk({"content": "a"}), CALL])
-@pytest.mark.parametrize("stream", [True, False])
+@table("said", [chunk({"role": "assistant"}), chunk({"content": "a"}), CALL])
+@table("stream", [True, False])
 def test_any_other_reason_ends_no_answer(said: bytes, finish: Any, stream: bool) -> None:
     reader = transposed(asking(stream=stream)).translator
     reader.feed(said)
@@ -503,7 +504,7 @@ def test_any_other_reason_ends_no_answer(said: bytes, finish: Any, stream: bool)
     assert not reader.complete
 
 
-@pytest.mark.parametrize(
+@table(
     ("more", "stops", "wanted"),
     [
         ({"stop_reason": " tiny"}, [" tiny", "x"], ("stop_sequence", " tiny")),
@@ -616,7 +617,7 @@ def test_a_lone_count_before_the_finish_is_no_end() -> None:
     assert told(chunk({"content": "a"}), usage(), chunk({"content": "b"}), *STOP) == ["ab"]
 
 
-@pytest.mark.parametrize("counts", [{"prompt_tokens": -1}, {"prompt_tokens": "12"}, [], 7, True])
+@table("counts", [{"prompt_tokens": -1}, {"prompt_tokens": "12"}, [], 7, True])
 def test_counts_that_are_none(counts: Any) -> None:
     made = collected(chunk({"content": "a"}, "stop", usage=counts), usage(counts), DONE)
     assert made["usage"]["output_tokens"] == 0
@@ -661,9 +662,7 @@ def test_what_nodes_send_besides() -> None:
     assert told(*noise, chunk({"content": "a"}), *noise, *STOP) == ["a"]
 
 
-@pytest.mark.parametrize(
-    "tail", [b"data: {", b"data: {}\n\n", DONE, event({"error": "x"}), b"\xff"]
-)
+@table("tail", [b"data: {", b"data: {}\n\n", DONE, event({"error": "x"}), b"\xff"])
 def test_nothing_behind_the_end_matters(tail: bytes) -> None:
     assert told(chunk({"content": "a"}), *STOP, tail) == ["a"]
 
@@ -698,7 +697,7 @@ def test_one_json_body_instead_of_a_stream() -> None:
     assert ending(body) == ("tool_use", None)
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         b"",
@@ -730,7 +729,7 @@ def test_a_body_without_end() -> None:
 # Broken streams
 
 
-@pytest.mark.parametrize(
+@table(
     "pieces",
     [
         (),
@@ -808,7 +807,7 @@ def test_the_client_knows_the_model_by_its_own_name() -> None:
     assert "tiny" not in fault.message
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "wanted", "kind"),
     [
         (400, 400, "invalid_request_error"),
@@ -847,7 +846,7 @@ def test_arguments_nested_too_deeply_are_no_arguments() -> None:
 HALF_AND_BIG = r'{"a": "x\ud83d", "n": 123456789012345678901234567890}'
 
 
-@pytest.mark.parametrize("size", [1, 3, 5, len(HALF_AND_BIG)])
+@table("size", [1, 3, 5, len(HALF_AND_BIG)])
 def test_half_a_surrogate_pair_and_a_big_number_in_arguments(size: int) -> None:
     pieces = [HALF_AND_BIG[at : at + size] for at in range(0, len(HALF_AND_BIG), size)]
     first = {"index": 0, "id": "call_123456789", "function": {"name": "f", "arguments": ""}}
@@ -876,7 +875,7 @@ def test_half_a_surrogate_pair_in_text() -> None:
     assert block["text"] == "x\ufffdy"
 
 
-@pytest.mark.parametrize("blank", [b"data:\n\n", b"data: \n\n", b"event: ping\ndata:\n\n"])
+@table("blank", [b"data:\n\n", b"data: \n\n", b"event: ping\ndata:\n\n"])
 def test_an_event_of_nothing_is_passed_over(blank: bytes) -> None:
     said = (blank, chunk({"content": "x"}), blank, chunk(finish="stop"), blank, DONE, blank)
     (block,) = collected(*said)["content"]

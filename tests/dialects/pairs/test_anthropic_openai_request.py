@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.anthropic.blocks import Message, TextBlock
 from casedesk_proxy.dialects.anthropic.request import read_request
 from casedesk_proxy.dialects.core.findings import Findings
@@ -38,6 +36,7 @@ from tests.dialects.anthropic_asking import (
     used,
     user,
 )
+from tests.fixtures.table import table
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -56,7 +55,7 @@ def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
 # The whole
 
 
-@pytest.mark.parametrize("engine", [*LOCAL, OPENAI, AUTO])
+@table("engine", [*LOCAL, OPENAI, AUTO])
 def test_the_least_request(engine: EngineSpec) -> None:
     made = transposed(asking(thinking={"type": "adaptive"}), engine)
     assert made.path == "/v1/chat/completions"
@@ -71,7 +70,7 @@ def test_the_least_request(engine: EngineSpec) -> None:
     }
 
 
-@pytest.mark.parametrize("stream", [True, False, None])
+@table("stream", [True, False, None])
 def test_the_node_always_streams(stream: bool | None) -> None:
     made = transposed(asking(stream=stream))
     assert json.loads(made.body)["stream"] is True
@@ -80,7 +79,7 @@ def test_the_node_always_streams(stream: bool | None) -> None:
     assert made.translator.content_type == wanted
 
 
-@pytest.mark.parametrize(
+@table(
     "field",
     [
         {"metadata": {"user_id": '{"session_id": "secret"}'}},
@@ -118,7 +117,7 @@ def test_what_is_wrong_comes_before_what_is_not_supported() -> None:
 # Limits and sampling
 
 
-@pytest.mark.parametrize("value", ["64", 1.5, -1, True, None])
+@table("value", ["64", 1.5, -1, True, None])
 def test_max_tokens_is_required(value: Any) -> None:
     assert bad(asking(max_tokens=value)) == ["max_tokens"]
 
@@ -135,7 +134,7 @@ def test_sampling() -> None:
     assert made["stop"] == ["X", "\n"]
 
 
-@pytest.mark.parametrize("engine", [OLLAMA, TGI, OPENAI])
+@table("engine", [OLLAMA, TGI, OPENAI])
 def test_top_k_is_dropped_where_nobody_reads_it(engine: EngineSpec) -> None:
     made = transposed(asking(top_k=40), engine)
     assert "top_k" not in json.loads(made.body)
@@ -153,18 +152,18 @@ def test_vllm_takes_no_top_p_of_zero() -> None:
     assert chat(asking(top_p=0), LLAMA)["top_p"] == 0
 
 
-@pytest.mark.parametrize("name", ["temperature", "top_p", "top_k"])
-@pytest.mark.parametrize("value", ["1", -1, True, [], {}])
+@table("name", ["temperature", "top_p", "top_k"])
+@table("value", ["1", -1, True, [], {}])
 def test_numbers(name: str, value: Any) -> None:
     assert bad(asking(**{name: value})) == [name]
 
 
-@pytest.mark.parametrize("stops", ["X", [1], [""], {}])
+@table("stops", ["X", [1], [""], {}])
 def test_stop_sequences_are_strings(stops: Any) -> None:
     assert bad(asking(stop_sequences=stops)) == ["stop_sequences"]
 
 
-@pytest.mark.parametrize("engine", [VLLM, TGI, OPENAI])
+@table("engine", [VLLM, TGI, OPENAI])
 def test_a_fifth_stop_is_refused_not_cut(engine: EngineSpec) -> None:
     assert len(chat(asking(stop_sequences=list("abcd")), engine)["stop"]) == 4
     assert refused(asking(stop_sequences=list("abcde")), engine) == ["stop_sequences"]
@@ -174,7 +173,7 @@ def test_a_fifth_stop_is_refused_not_cut(engine: EngineSpec) -> None:
 # System
 
 
-@pytest.mark.parametrize(
+@table(
     ("system", "wanted"),
     [
         ("Be kind.", "Be kind."),
@@ -193,7 +192,7 @@ def test_a_billing_header_makes_no_system_message() -> None:
     assert [one["role"] for one in messages(asking(system=[BILLING]))] == ["user"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("system", "path"),
     [(7, "system"), ([{}], "system.0.type"), ([text(None)], "system.0.text")],
 )
@@ -249,7 +248,7 @@ def test_system_folded_before_an_answer() -> None:
 # Messages
 
 
-@pytest.mark.parametrize(
+@table(
     ("content", "wanted"),
     [
         ("Hi", "Hi"),
@@ -273,13 +272,13 @@ def test_messages_of_one_role_are_one_turn() -> None:
     ]
 
 
-@pytest.mark.parametrize("empty", ["", [], [text("")]])
+@table("empty", ["", [], [text("")]])
 def test_empty_messages_are_skipped(empty: Any) -> None:
     body = asking("Hi", said("assistant", empty), said("user", empty), "there")
     assert messages(body) == [{"role": "user", "content": "Hi\n\nthere"}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "path"),
     [
         (None, "messages"),
@@ -307,7 +306,7 @@ def test_wrong_messages(given: Any, path: str) -> None:
     assert bad({**asking(), "messages": given}) == [path]
 
 
-@pytest.mark.parametrize(
+@table(
     "kind",
     [
         "server_tool_use",
@@ -325,13 +324,13 @@ def test_wrong_messages(given: Any, path: str) -> None:
         "something_new",
     ],
 )
-@pytest.mark.parametrize("role", ["user", "assistant"])
+@table("role", ["user", "assistant"])
 def test_blocks_of_anthropics_own_are_refused(kind: str, role: str) -> None:
     body = asking("Hi", said(role, text("a"), {"type": kind}))
     assert refused(body) == ["messages.1.content.1"]
 
 
-@pytest.mark.parametrize(
+@table(
     "field",
     [
         {"thread": {"type": "continue", "previous_message_id": "msg_1"}},
@@ -374,7 +373,7 @@ def test_every_refusal_is_told() -> None:
 # Thinking in the history
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "field"),
     [
         (VLLM, "reasoning"),
@@ -403,7 +402,7 @@ def test_a_turn_of_thinking_alone() -> None:
 # Prefill
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "fields"),
     [
         (VLLM, {"add_generation_prompt": False, "continue_final_message": True}),
@@ -434,7 +433,7 @@ def test_calls_are_no_prefill() -> None:
 # Pictures and documents
 
 
-@pytest.mark.parametrize(
+@table(
     ("data", "wanted"),
     [
         ("aGk=", "aGk="),
@@ -453,7 +452,7 @@ def test_a_common_misspelling() -> None:
     assert content[0]["image_url"]["url"].startswith("data:image/jpeg;base64,")
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "media"),
     [(LLAMA, "image/webp"), (OLLAMA, "image/gif"), (VLLM, "image/tiff"), (TGI, "text/html")],
 )
@@ -462,7 +461,7 @@ def test_pictures_that_a_node_cannot_read(engine: EngineSpec, media: str) -> Non
     assert refused(body, engine) == ["messages.0.content.0.source.media_type"]
 
 
-@pytest.mark.parametrize(
+@table(
     "source",
     [
         {"type": "url", "url": "https://example.com/a.png"},
@@ -476,7 +475,7 @@ def test_pictures_from_elsewhere(source: Any) -> None:
     assert refused(body) == ["messages.0.content.0.source"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "path"),
     [
         (None, "source"),
@@ -515,7 +514,7 @@ def test_citations_are_dropped_with_a_warning() -> None:
     assert transposed(asking(user(document))).dropped == ("messages.0.content.0.citations",)
 
 
-@pytest.mark.parametrize(
+@table(
     "source",
     [
         {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
@@ -528,7 +527,7 @@ def test_other_documents(source: Any) -> None:
     assert refused(body) == ["messages.0.content.0.source"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "path"),
     [
         (None, "source"),
@@ -566,7 +565,7 @@ def test_a_call_and_its_result() -> None:
     ]
 
 
-@pytest.mark.parametrize(("engine", "content"), [(VLLM, None), (TGI, "")])
+@table(("engine", "content"), [(VLLM, None), (TGI, "")])
 def test_what_stands_beside_calls_without_text(engine: EngineSpec, content: str | None) -> None:
     made = messages(asking("Hi", assistant(used("t1")), user(result("t1"))), engine)
     assert made[1]["content"] == content
@@ -598,7 +597,7 @@ def test_calls_of_messages_in_a_row_are_one_turn() -> None:
     assert [call["id"] for call in made[1]["tool_calls"]] == ["t1", "t2"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("block", "content"),
     [
         (result("t1"), ""),
@@ -623,13 +622,13 @@ def test_pictures_in_a_result_follow_as_the_users() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["search_result", "browser_state", "something_new"])
+@table("kind", ["search_result", "browser_state", "something_new"])
 def test_results_of_anthropics_own(kind: str) -> None:
     body = asking("Hi", assistant(used("t1")), user(result("t1", {"type": kind})))
     assert refused(body) == ["messages.2.content.0.content.0"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("turns", "path"),
     [
         ([user(result("t1"))], "messages.1.content.0.tool_use_id"),
@@ -704,13 +703,13 @@ def test_strict_goes_where_it_is_understood() -> None:
         assert [tool["function"].get("strict") for tool in tools] == wanted
 
 
-@pytest.mark.parametrize("odd", [{"required": [{}]}, {"type": ["object", {}]}, {"properties": 7}])
+@table("odd", [{"required": [{}]}, {"type": ["object", {}]}, {"properties": 7}])
 def test_odd_schemas_are_not_strict(odd: dict[str, Any]) -> None:
     tool = {"name": "f", "input_schema": {**SCHEMA, **odd}, "strict": True}
     assert "strict" not in chat(asking(tools=[tool]), OPENAI)["tools"][0]["function"]
 
 
-@pytest.mark.parametrize(
+@table(
     "kind",
     [
         "web_search_20250305",
@@ -731,7 +730,7 @@ def test_tools_of_anthropics_own(kind: str) -> None:
     assert refused(asking(tools=[TIME, {"type": kind, "name": "x"}])) == ["tools.1"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("tools", "path"),
     [
         ({}, "tools"),
@@ -750,7 +749,7 @@ def test_wrong_tools(tools: Any, path: str) -> None:
 NAMED = {"type": "function", "function": {"name": "get_time"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "choice", "wanted", "kept"),
     [
         (VLLM, {"type": "auto"}, None, 2),
@@ -771,12 +770,12 @@ def test_tool_choice(engine: EngineSpec, choice: Any, wanted: Any, kept: int) ->
     assert names == ["get_weather", "get_time"][-kept:]
 
 
-@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_time"}])
+@table("choice", [{"type": "any"}, {"type": "tool", "name": "get_time"}])
 def test_ollama_cannot_be_made_to_call(choice: Any) -> None:
     assert refused(asking(tools=[TIME], tool_choice=choice), OLLAMA) == ["tool_choice"]
 
 
-@pytest.mark.parametrize("engine", LOCAL)
+@table("engine", LOCAL)
 def test_none_needs_no_tools(engine: EngineSpec) -> None:
     body = asking(tools=[TIME], tool_choice={"type": "none"})
     assert chat(body, engine) == chat(asking(), engine)
@@ -793,7 +792,7 @@ def test_parallel_calls_forbidden() -> None:
     assert "parallel_tool_calls" not in chat(allowed)
 
 
-@pytest.mark.parametrize(
+@table(
     ("choice", "path"),
     [
         ("auto", "tool_choice.type"),
@@ -839,7 +838,7 @@ def test_names_that_openai_does_not_take_lead_back() -> None:
 # Output and thinking
 
 
-@pytest.mark.parametrize("effort", ["low", "medium", "high", "xhigh", "max"])
+@table("effort", ["low", "medium", "high", "xhigh", "max"])
 def test_effort(effort: str) -> None:
     body = asking(output_config={"effort": effort}, thinking={"type": "adaptive"})
     assert chat(body)["reasoning_effort"] == effort
@@ -848,7 +847,7 @@ def test_effort(effort: str) -> None:
     assert made.dropped == ("output_config.effort",)
 
 
-@pytest.mark.parametrize(
+@table(
     ("output", "path"),
     [
         ([], "output_config"),
@@ -861,7 +860,7 @@ def test_wrong_output_config(output: Any, path: str) -> None:
     assert bad(asking(output_config=output)) == [path]
 
 
-@pytest.mark.parametrize(
+@table(
     "fields",
     [
         {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
@@ -902,7 +901,7 @@ def test_formats_that_a_grammar_cannot_follow() -> None:
     assert chat(body, LLAMA)["response_format"]["json_schema"]["schema"] == schema
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "path"),
     [
         (None, ""),
@@ -928,7 +927,7 @@ def test_a_format_for_a_node_that_ignores_formats() -> None:
     assert found == ["output_config.format"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "choice"),
     [
         (VLLM, {"type": "tool", "name": "get_time"}),
@@ -969,7 +968,7 @@ def thinking(body: dict[str, Any], engine: EngineSpec) -> dict[str, Any]:
     return {name: made[name] for name in THINKING if name in made}
 
 
-@pytest.mark.parametrize("engine", OFF)
+@table("engine", OFF)
 def test_thinking(engine: EngineSpec) -> None:
     enabled = {"type": "enabled", "budget_tokens": 8000}
     assert thinking(asking(thinking=enabled), engine) == BUDGETS[engine]
@@ -978,7 +977,7 @@ def test_thinking(engine: EngineSpec) -> None:
     assert thinking(asking(thinking={"type": "between_tools"}), engine) == {}
 
 
-@pytest.mark.parametrize("engine", OFF)
+@table("engine", OFF)
 def test_leaving_thinking_out_means_none(engine: EngineSpec) -> None:
     assert thinking(asking(), engine) == OFF[engine]
 
@@ -1000,7 +999,7 @@ def test_no_thinking_is_more_than_effort() -> None:
     assert thinking(body, SGLANG) == {"reasoning_effort": "none"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "path"),
     [
         ("enabled", "thinking.type"),

@@ -38,6 +38,7 @@ from tests.dialects.pairs.test_anthropic_openai_reply import (
     fragment,
 )
 from tests.dialects.replies import read_reply
+from tests.fixtures.table import table
 
 #: The whole of a chat request as the openai SDK takes it.
 REQUEST = TypeAdapter(chat_params.CompletionCreateParamsStreaming)
@@ -102,7 +103,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_recorded_replies(name: str) -> None:
     proxy = Proxy(read_reply(name).chunks)
     streamed, created = proxy.stream(**ANYTHING), proxy.create(**ANYTHING)
@@ -161,7 +162,7 @@ def test_the_turn_can_be_sent_back() -> None:
     }
 
 
-@pytest.mark.parametrize("pieces", [HELLO, (*HELLO, DONE), (CALL,), (*HELLO, b"data: {\n\n")])
+@table("pieces", [HELLO, (*HELLO, DONE), (CALL,), (*HELLO, b"data: {\n\n")])
 def test_a_broken_stream_is_noticed(pieces: tuple[bytes, ...]) -> None:
     with pytest.raises(anthropic.APIStatusError) as caught:
         Proxy([*pieces]).stream()
@@ -173,7 +174,7 @@ def test_events_in_the_sdks_own_order() -> None:
         assert "".join(stream.text_stream) == "Hello"
 
 
-@pytest.mark.parametrize("engine", [*LOCAL, OPENAI])
+@table("engine", [*LOCAL, OPENAI])
 def test_a_request_with_everything(engine: EngineSpec) -> None:
     """Claude Code's, in short (captured)."""
     proxy = Proxy([*HELLO, *STOP], engine)

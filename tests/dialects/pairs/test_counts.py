@@ -16,6 +16,7 @@ from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsuppor
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects.asking import HELLO, LLAMA, OLLAMA, OPENAI, PNG, SGLANG, TGI, VLLM, context
 from tests.dialects.replies import read_reply
+from tests.fixtures.table import table
 
 CALL = Call(Dialect.GEMINI, Action.COUNT_TOKENS, None, "gemma2:9b", "v1beta")
 ASKED = Call(Dialect.ANTHROPIC, Action.COUNT_MESSAGES, None)
@@ -26,7 +27,7 @@ def count(body: dict[str, Any], engine: EngineSpec = VLLM) -> Any:
     return gemini_openai.count(CALL, body, context(engine))
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "path", "extra"),
     [
         (VLLM, "/tokenize", {"add_generation_prompt": True}),
@@ -44,7 +45,7 @@ def test_the_nodes_own_tokenizer(engine: EngineSpec, path: str, extra: dict[str,
     assert json.loads(made.body) == {"model": "tiny", "messages": MESSAGES, **extra}
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "engine", "number"),
     [
         ("vllm-0.32.0.tokenize-chat", VLLM, 12),
@@ -59,7 +60,7 @@ def test_recorded_counts(name: str, engine: EngineSpec, number: int) -> None:
     assert json.loads(made.translator.finish()) == {"totalTokens": number}
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
+@table("wrapped", [False, True])
 def test_a_result_without_its_call_is_counted_as_its_text(wrapped: bool) -> None:
     """What gemini-cli 0.61 asks for each result that it may be too long to send."""
     called = {"functionCall": {"name": "f", "args": {}}}
@@ -89,7 +90,7 @@ def test_the_form_with_a_whole_request_inside() -> None:
         assert question["tools"][0]["function"]["name"] == "f"
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "path"),
     [
         ({}, "contents"),
@@ -106,7 +107,7 @@ def test_wrong_requests(body: dict[str, Any], path: str) -> None:
     assert path in [violation.path for violation in caught.value.violations]
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "prompt"),
     [
         (b'{"count":7,"tokens":[1]}', 7),
@@ -147,7 +148,7 @@ def test_media_are_left_out_and_that_is_told() -> None:
         assert count(body, OLLAMA).headers == ((COUNTED, "estimate"),)
 
 
-@pytest.mark.parametrize("engine", [OLLAMA, OPENAI])
+@table("engine", [OLLAMA, OPENAI])
 def test_estimates(engine: EngineSpec) -> None:
     answer = count({"contents": [{"parts": [{"text": "12345678" * 10}]}]}, engine)
     assert isinstance(answer, Answered)
@@ -167,9 +168,7 @@ def test_estimates_count_tools_and_calls() -> None:
     assert json.loads(count({"generateContentRequest": inner}, OLLAMA).body)["totalTokens"] > 100
 
 
-@pytest.mark.parametrize(
-    ("engine", "path"), [(VLLM, "/tokenize"), (LLAMA, "/v1/chat/completions/input_tokens")]
-)
+@table(("engine", "path"), [(VLLM, "/tokenize"), (LLAMA, "/v1/chat/completions/input_tokens")])
 def test_anthropic_messages(engine: EngineSpec, path: str) -> None:
     body = {"model": "m", "messages": MESSAGES, "system": "Be kind."}
     made = anthropic_openai.count(ASKED, body, context(engine))
@@ -205,7 +204,7 @@ def test_a_question_about_a_chat() -> None:
     assert count_question({"messages": media}, context(VLLM)) is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("document", "number"),
     [
         ({"count": 3}, 3),
@@ -218,7 +217,7 @@ def test_forms_of_a_count(document: Any, number: int) -> None:
     assert read_count(document) == number
 
 
-@pytest.mark.parametrize("document", [{}, {"count": "3"}, {"count": True}, None, 7])
+@table("document", [{}, {"count": "3"}, {"count": True}, None, 7])
 def test_what_is_no_count(document: Any) -> None:
     with pytest.raises(StreamBroken):
         read_count(document)
@@ -234,7 +233,7 @@ THINKS_NOT = {"chat_template_kwargs": {"enable_thinking": False}}
 GOES_ON = {"add_generation_prompt": False, "continue_final_message": True}
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "goes_on"),
     [(VLLM, GOES_ON), (LLAMA, {}), (SGLANG, {"add_generation_prompt": True})],
 )

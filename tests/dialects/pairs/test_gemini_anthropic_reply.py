@@ -19,6 +19,7 @@ from tests.dialects.breaking import error_behind
 from tests.dialects.reading import frames
 from tests.dialects.replies import names, read_reply
 from tests.fixtures.effort import examples
+from tests.fixtures.table import table
 
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."
 
@@ -156,7 +157,7 @@ def test_calls_that_are_not_whole() -> None:
     assert candidate["finishReason"] == "MALFORMED_FUNCTION_CALL"
 
 
-@pytest.mark.parametrize(
+@table(
     ("told", "reason"),
     [
         ("end_turn", "STOP"),
@@ -174,8 +175,8 @@ def test_stop_reasons(told: str, reason: str) -> None:
     assert ("finishMessage" in candidate) is (reason == "SAFETY")
 
 
-@pytest.mark.parametrize("told", ["abort", "strange", "END_TURN", 7, {"type": "abort"}])
-@pytest.mark.parametrize("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
+@table("told", ["abort", "strange", "END_TURN", 7, {"type": "abort"}])
+@table("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
 def test_any_other_stop_reason_ends_no_answer(told: Any, framing: Framing) -> None:
     reader = translator(framing)
     reader.feed(BEGIN + text("a"))
@@ -208,7 +209,7 @@ def test_usage_adds_up_what_anthropic_tells_apart() -> None:
     assert "usageMetadata" not in last(odd, ending())
 
 
-@pytest.mark.parametrize(
+@table(
     "stream",
     [
         [],
@@ -231,7 +232,7 @@ def test_usage_adds_up_what_anthropic_tells_apart() -> None:
         [b'{"type": "error", "error": {"message": "x"}}'],
     ],
 )
-@pytest.mark.parametrize("framing", [Framing.SSE, Framing.UNARY])
+@table("framing", [Framing.SSE, Framing.UNARY])
 def test_an_end_is_never_invented(stream: list[bytes], framing: Framing) -> None:
     reader = translator(framing)
     got = b""
@@ -287,7 +288,7 @@ def told(chunks: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_recorded_streams_at_every_split(name: str) -> None:
     reply = read_reply(name)
     body = reply.body
@@ -311,7 +312,7 @@ def test_recorded_streams_at_every_split(name: str) -> None:
         assert ("wants some reply" in found["thought"]) is ("thinks" in name)
 
 
-@pytest.mark.parametrize("name", names("*.messages-stream-tools", "*.messages-stream-length"))
+@table("name", names("*.messages-stream-tools", "*.messages-stream-length"))
 def test_recorded_streams_at_every_cut(name: str) -> None:
     body = read_reply(name).body
     wanted = told(frames(run([body])))
@@ -324,8 +325,8 @@ def test_recorded_streams_at_every_cut(name: str) -> None:
         assert told(frames(got)) == wanted
 
 
-@pytest.mark.parametrize("name", names("*.messages", "*.messages-tools", "*.messages-thinking*"))
-@pytest.mark.parametrize("framing", [Framing.SSE, Framing.UNARY])
+@table("name", names("*.messages", "*.messages-tools", "*.messages-thinking*"))
+@table("framing", [Framing.SSE, Framing.UNARY])
 def test_recorded_bodies(name: str, framing: Framing) -> None:
     reply = run(read_reply(name).chunks, framing)
     found = told(frames(reply) if framing is Framing.SSE else [json.loads(reply)])

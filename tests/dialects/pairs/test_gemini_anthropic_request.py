@@ -28,6 +28,7 @@ from tests.dialects.asking import (
     with_tools,
 )
 from tests.dialects.asking import with_config as config_of
+from tests.fixtures.table import table
 
 REAL = ANTHROPIC
 NODES = (REAL, VLLM, SGLANG, LLAMA, OLLAMA)
@@ -54,7 +55,7 @@ def refused(
     return [one.path for one in caught.value.violations]
 
 
-@pytest.mark.parametrize("engine", NODES)
+@table("engine", NODES)
 def test_the_least_request(engine: EngineSpec) -> None:
     assert sent(HELLO, engine) == BARE
     request = made(HELLO, engine)
@@ -99,8 +100,8 @@ def test_turns_are_merged_and_empty_parts_left_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("mime", ["image/png", "image/jpeg", "image/gif", "image/webp"])
-@pytest.mark.parametrize("engine", NODES)
+@table("mime", ["image/png", "image/jpeg", "image/gif", "image/webp"])
+@table("engine", NODES)
 def test_images(mime: str, engine: EngineSpec) -> None:
     body = with_parts({"inlineData": {"mimeType": mime, "data": PNG.rstrip("=")}})
     if mime not in engine.profile.images:
@@ -198,7 +199,7 @@ def test_names_that_only_google_takes() -> None:
     assert sent(body, VLLM)["tools"][0]["name"] == "a.b"
 
 
-@pytest.mark.parametrize(
+@table(
     ("config", "wanted"),
     [
         ({"temperature": 0.5}, {"temperature": 0.5}),
@@ -235,7 +236,7 @@ def test_what_has_no_equivalent_is_dropped_or_refused() -> None:
     assert len(sent(five)["stop_sequences"]) == 5
 
 
-@pytest.mark.parametrize(
+@table(
     ("thinking", "config", "wanted"),
     [
         ({"thinkingBudget": 2000}, {},

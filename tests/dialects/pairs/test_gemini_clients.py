@@ -17,6 +17,7 @@ from tests.dialects.asking import chat, context
 from tests.dialects.pairs.test_gemini_properties import check_openai
 from tests.dialects.reading import DONE, delta, frames, play, usage
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.table import table
 
 CLIENTS = Path(__file__).parent.parent.parent / "corpus" / "clients"
 ACTIONS = ("generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents",
@@ -40,7 +41,7 @@ def test_there_are_captures() -> None:
     assert len(captured()) > 20
 
 
-@pytest.mark.parametrize(("action", "model", "body"), captured())
+@table(("action", "model", "body"), captured())
 def test_what_sdks_send_is_taken(action: Action, model: str, body: dict[str, Any]) -> None:
     call = Call(Dialect.GEMINI, action, None, model, "v1beta", framing=Framing.SSE)
     ((dialect, transpose), *_) = transposers(call)
@@ -136,7 +137,7 @@ def test_the_sdk_reads_calls_and_logprobs() -> None:
     assert last.candidates[0].avg_logprobs == -1.0
 
 
-@pytest.mark.parametrize("name", names("*", kind="chat stream"))
+@table("name", names("*", kind="chat stream"))
 def test_the_sdk_reads_what_becomes_of_recorded_streams(name: str) -> None:
     reply = read_reply(name)
     if reply.status == 200:

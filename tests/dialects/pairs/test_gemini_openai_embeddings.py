@@ -18,6 +18,7 @@ from casedesk_proxy.terms import Action, Call, Dialect, Framing, Usage
 from tests.dialects.asking import LLAMA, OLLAMA, PNG, TGI, VLLM, context
 from tests.dialects.breaking import error_behind
 from tests.dialects.replies import read_reply
+from tests.fixtures.table import table
 
 CALL = Call(Dialect.GEMINI, Action.EMBED, None, "nomic:v1", "v1beta")
 
@@ -127,7 +128,7 @@ def test_dimensions() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "path"),
     [
         ({}, "content"),
@@ -169,7 +170,7 @@ def test_refused() -> None:
     assert paths(Unsupported, lambda: batch(text("a"), engine=TGI)) == ["requests"]
 
 
-@pytest.mark.parametrize(
+@table(
     "reply",
     [
         b"",
@@ -205,7 +206,7 @@ def test_too_large_a_reply() -> None:
         one(text("a")).translator.feed(bytes(MAX_HELD_BYTES + 1))
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "engine", "count"),
     [
         ("llama-server.embeddings", LLAMA, 2),

@@ -25,6 +25,7 @@ from tests.dialects.reading import (
     translator,
     usage,
 )
+from tests.fixtures.table import table
 
 ROLE = delta(role="assistant")
 STOP = delta(finish="stop")
@@ -126,7 +127,7 @@ def test_no_half_call_is_shown() -> None:
 # What deltas hold
 
 
-@pytest.mark.parametrize(
+@table(
     "nothing",
     [
         ROLE,
@@ -155,7 +156,7 @@ def test_events_without_content_send_nothing(nothing: bytes) -> None:
     assert reader.feed(nothing) == b""
 
 
-@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+@table("name", ["reasoning", "reasoning_content"])
 def test_both_names_of_reasoning(name: str) -> None:
     found = parts(delta("b", **{name: "a"}), *END, thoughts=True)
     assert found == [[{"text": "a", "thought": True}], [{"text": "b"}], [{"text": ""}]]
@@ -181,9 +182,7 @@ def test_missing_index_and_names() -> None:
     assert chunk["candidates"][0]["index"] == 0
 
 
-@pytest.mark.parametrize(
-    "model", ["/srv/models/x.gguf", "./tiny-hf@main", "~/x", r"C:\x.gguf", "", 7]
-)
+@table("model", ["/srv/models/x.gguf", "./tiny-hf@main", "~/x", r"C:\x.gguf", "", 7])
 def test_a_model_named_by_its_file_is_not_told(model: Any) -> None:
     said = event(id="", model=model, choices=[{"index": 0, "delta": {"content": "a"}}])
     (first, _) = frames(play(said, *END))
@@ -208,7 +207,7 @@ def test_no_empty_text_stands_beside_a_call() -> None:
     assert found == [[{"text": "Wait."}], [called("f", {}, "a")]]
 
 
-@pytest.mark.parametrize("finish", ["stop", "tool_calls", "function_call"])
+@table("finish", ["stop", "tool_calls", "function_call"])
 def test_a_call_is_a_call_whatever_the_finish_says(finish: str) -> None:
     chunk = last(tool(0, id="a", name="f"), delta(finish=finish), DONE)
     assert chunk["candidates"][0]["finishReason"] == "STOP"
@@ -242,7 +241,7 @@ def test_the_legacy_call_has_no_id() -> None:
     assert parts(*legacy, delta(finish="function_call"), DONE) == [[called("f", {"x": 1})]]
 
 
-@pytest.mark.parametrize("arguments", ["{", "[1]", '"x"', "nonsense", '{"x": 1} {}'])
+@table("arguments", ["{", "[1]", '"x"', "nonsense", '{"x": 1} {}'])
 def test_arguments_that_are_no_object(arguments: str) -> None:
     bad = [tool(0, id="a", name="f", arguments=arguments), tool(1, id="b", name="g")]
     (candidate,) = last(*bad, *END)["candidates"]
@@ -264,7 +263,7 @@ def test_names_lead_back_to_the_clients() -> None:
 # Finish and usage
 
 
-@pytest.mark.parametrize(
+@table(
     ("told", "reason"),
     [
         ("stop", "STOP"),
@@ -318,7 +317,7 @@ def test_text_behind_the_finish_keeps_its_place() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("stream", "metadata"),
     [
         ([usage(5, 7), DONE], (5, 7, None, None, 12)),
@@ -457,7 +456,7 @@ def test_logprobs_of_no_use_are_left_out() -> None:
 # Broken streams
 
 
-@pytest.mark.parametrize(
+@table(
     "stream",
     [
         [],
@@ -490,7 +489,7 @@ def test_logprobs_of_no_use_are_left_out() -> None:
         [delta("a"), event(choices=[{"delta": {"content": ""}, "finish_reason": None}])],
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
+@table("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
 def test_an_end_is_never_invented(stream: list[bytes], framing: Framing) -> None:
     got = breaks(*stream, framing=framing)
     assert "finishReason" not in got
@@ -499,8 +498,8 @@ def test_an_end_is_never_invented(stream: list[bytes], framing: Framing) -> None
         assert got == ""
 
 
-@pytest.mark.parametrize("finish", ["abort", "error", "insufficient_system_resource", "new", True])
-@pytest.mark.parametrize("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
+@table("finish", ["abort", "error", "insufficient_system_resource", "new", True])
+@table("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
 def test_any_other_finish_reason_ends_no_answer(finish: Any, framing: Framing) -> None:
     for said in (delta("a"), tool(0, id="x", name="f", arguments="{}")):
         got = breaks(said, delta(finish=finish), usage(1, 2), DONE, framing=framing)
@@ -593,7 +592,7 @@ def test_array_is_framed_as_googles() -> None:
     assert len(json.loads(reply)) == 3
 
 
-@pytest.mark.parametrize(
+@table(
     ("framing", "kind"),
     [
         (Framing.SSE, "text/event-stream"),
@@ -655,7 +654,7 @@ def test_beats_are_invisible() -> None:
 # Clients that lose a turn whose last chunk has no text
 
 
-@pytest.mark.parametrize(
+@table(
     "client",
     [
         "genai-js/0.24.1",
@@ -685,7 +684,7 @@ def test_the_last_text_is_kept_for_the_finish(client: str) -> None:
     assert all("logprobsResult" in one for one in logged)
 
 
-@pytest.mark.parametrize(
+@table(
     "client",
     [
         "",
@@ -725,8 +724,8 @@ BODY = {
 }
 
 
-@pytest.mark.parametrize("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
-@pytest.mark.parametrize("piece", [1, 7, 10_000])
+@table("framing", [Framing.SSE, Framing.JSON_ARRAY, Framing.UNARY])
+@table("piece", [1, 7, 10_000])
 def test_a_node_that_ignores_stream(framing: Framing, piece: int) -> None:
     body = b" \n" + json.dumps(BODY).encode()
     pieces = [body[at : at + piece] for at in range(0, len(body), piece)]
@@ -740,7 +739,7 @@ def test_a_node_that_ignores_stream(framing: Framing, piece: int) -> None:
     assert chunks[-1]["usageMetadata"]["totalTokenCount"] == 3
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"error": "x"}', b'{"choices": []}', b'{"a'])
+@table("body", [b"{}", b"[]", b'{"error": "x"}', b'{"choices": []}', b'{"a'])
 def test_a_body_that_is_no_completion(body: bytes) -> None:
     assert breaks(body, framing=Framing.UNARY) == ""
 
@@ -751,7 +750,7 @@ def test_refuse_judges_for_gemini() -> None:
     assert "gemma2:9b" in found.message
 
 
-@pytest.mark.parametrize("framing", [Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY])
+@table("framing", [Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY])
 def test_arguments_nested_too_deeply_are_no_arguments(framing: Framing) -> None:
     deep = '{"a":' * 400 + "1" + "}" * 400
     stream = [tool(0, id="abcd", name="f", arguments=deep), *END]
@@ -759,7 +758,7 @@ def test_arguments_nested_too_deeply_are_no_arguments(framing: Framing) -> None:
     breaks(tool(0, id="abcd", name="f", arguments=json.loads(deep)), *END, framing=framing)
 
 
-@pytest.mark.parametrize("framing", [Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY])
+@table("framing", [Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY])
 def test_candidates_may_come_one_after_the_other(framing: Framing) -> None:
     """A node with one free slot ends the first, and tells its usage, before the second begins."""
     second = [delta("b", index=1), delta(finish="length", index=1), usage(3, 4)]
@@ -777,7 +776,7 @@ def test_usage_ends_the_only_candidate() -> None:
     assert reader.complete
 
 
-@pytest.mark.parametrize("idents", [{}, {"id": "0"}])
+@table("idents", [{}, {"id": "0"}])
 def test_calls_of_a_whole_body_stay_apart(idents: dict[str, str]) -> None:
     """A node that ignores ``stream``: its calls have no index, and ids that tell nothing."""
     calls = [
@@ -801,7 +800,7 @@ def test_an_empty_finish_reason_is_none() -> None:
     assert [chunk["candidates"][0].get("finishReason") for chunk in chunks] == [None, None, "STOP"]
 
 
-@pytest.mark.parametrize("content", [{"type": "text", "text": "a"}, 5, True])
+@table("content", [{"type": "text", "text": "a"}, 5, True])
 def test_words_that_are_no_text_are_not_left_out(content: Any) -> None:
     """The reply would end as if the model had said nothing."""
     assert breaks(delta(content), STOP, DONE) == ""

@@ -32,6 +32,7 @@ from tests.dialects.asking import (
     with_parts,
     with_tools,
 )
+from tests.fixtures.table import table
 
 BARE = {
     "model": "tiny",
@@ -47,7 +48,7 @@ def messages(
     return chat(body, engine, **changes)["messages"]
 
 
-@pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
+@table("engine", ENGINES.values(), ids=str)
 def test_the_least_request_adds_nothing_but_the_stream(engine: EngineSpec) -> None:
     request = transposed(HELLO, engine)
     assert chat(HELLO, engine) == BARE
@@ -59,7 +60,7 @@ def test_the_least_request_adds_nothing_but_the_stream(engine: EngineSpec) -> No
 # Top level
 
 
-@pytest.mark.parametrize(
+@table(
     "extra",
     [
         {"model": "models/other"},
@@ -87,7 +88,7 @@ def test_storing_is_left_out_with_a_warning() -> None:
     assert transposed({**HELLO, "store": True}).dropped == ("store",)
 
 
-@pytest.mark.parametrize(
+@table(
     ("extra", "path"),
     [
         ({"cachedContent": "cachedContents/1"}, "cachedContent"),
@@ -99,7 +100,7 @@ def test_what_lives_at_google_is_refused(extra: dict[str, Any], path: str) -> No
     assert refused({**HELLO, **extra}) == [path]
 
 
-@pytest.mark.parametrize("name", ["stream", "automaticFunctionCalling", "httpOptions", "Contents"])
+@table("name", ["stream", "automaticFunctionCalling", "httpOptions", "Contents"])
 def test_unknown_fields(name: str) -> None:
     body = {**HELLO, name: True}
     assert bad(body) == [name]
@@ -130,7 +131,7 @@ def test_unknown_fields_deep_down_are_all_named() -> None:
 # Contents
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         {},
@@ -146,7 +147,7 @@ def test_nothing_to_answer(body: dict[str, Any]) -> None:
     assert bad(body) == ["contents"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "path"),
     [
         ({"contents": "hello"}, "contents[0]"),
@@ -185,7 +186,7 @@ def test_contents_of_the_wrong_shape(body: dict[str, Any], path: str) -> None:
     assert path in bad(body)
 
 
-@pytest.mark.parametrize("role", ["system", "assistant", "tool", "USER"])
+@table("role", ["system", "assistant", "tool", "USER"])
 def test_other_roles(role: str) -> None:
     body = {"contents": [*HELLO["contents"], {"role": role, "parts": [{"text": "x"}]}]}
     assert bad(body) == ["contents[1].role"]
@@ -258,7 +259,7 @@ def test_system_instruction_for_templates_without_a_system_role() -> None:
 # Parts
 
 
-@pytest.mark.parametrize(
+@table(
     "part",
     [
         {"text": "Hello", "thoughtSignature": "c2ln"},
@@ -275,7 +276,7 @@ def test_what_stands_beside_a_text_is_left_out(part: dict[str, Any]) -> None:
     assert chat(with_parts(part)) == BARE
 
 
-@pytest.mark.parametrize(
+@table(
     ("part", "field"),
     [
         ({"fileData": {"fileUri": "gs://x/y"}}, "fileData"),
@@ -308,9 +309,7 @@ def test_media_in_a_turn_of_the_model_is_refused() -> None:
     assert refused({"contents": contents}) == ["contents[1].parts[0].inlineData"]
 
 
-@pytest.mark.parametrize(
-    "mime", ["text/plain", "text/csv", "TEXT/Markdown; charset=utf-8", "application/json"]
-)
+@table("mime", ["text/plain", "text/csv", "TEXT/Markdown; charset=utf-8", "application/json"])
 def test_inline_text_is_text(mime: str) -> None:
     data = base64.b64encode("Grüße".encode()).decode()
     body = with_parts({"text": "Say "}, {"inlineData": {"mimeType": mime, "data": data}})
@@ -333,7 +332,7 @@ def test_images_keep_their_place_and_get_plain_base64() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("resolution", "detail"),
     [
         ({"level": "MEDIA_RESOLUTION_LOW"}, "low"),
@@ -353,7 +352,7 @@ def test_media_resolution(resolution: Any, detail: str | None) -> None:
         assert messages(body)[0]["content"][0]["image_url"].get("detail") == detail
 
 
-@pytest.mark.parametrize(
+@table(
     ("mime", "takers"),
     [
         ("image/png", LOCAL),
@@ -430,7 +429,7 @@ def test_a_call_and_its_result() -> None:
     ]
 
 
-@pytest.mark.parametrize(("engine", "content"), [(VLLM, None), (TGI, "")])
+@table(("engine", "content"), [(VLLM, None), (TGI, "")])
 def test_calls_without_text(engine: EngineSpec, content: str | None) -> None:
     body = {"contents": [*HELLO["contents"], asks(("", "f")), answers(("", "f"))]}
     assert messages(body, engine)[1]["content"] == content
@@ -490,7 +489,7 @@ def test_a_call_without_a_result_is_left_to_the_node() -> None:
     assert pairs(asks(("a", "f"), ("b", "f")), answers(("b", "f"))) == [("b", "b")]
 
 
-@pytest.mark.parametrize(
+@table(
     "contents",
     [
         [answers(("a", "f"))],
@@ -529,7 +528,7 @@ def test_results_of_the_wrong_shape() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("part", "path"),
     [
         ({"functionCall": {"name": "f", "willContinue": True}}, "functionCall.willContinue"),
@@ -602,7 +601,7 @@ def test_declarations_of_all_tools_become_one_list() -> None:
     assert "tool_choice" not in chat(body)
 
 
-@pytest.mark.parametrize(
+@table(
     ("declarations", "path"),
     [
         ([{"description": "d"}], "tools[0].functionDeclarations[0].name"),
@@ -629,7 +628,7 @@ def test_wrong_declarations(declarations: list[Any], path: str) -> None:
     assert bad(with_tools(*declarations)) == [path]
 
 
-@pytest.mark.parametrize(
+@table(
     "name",
     [
         "googleSearch",
@@ -655,20 +654,20 @@ def test_googles_own_tools_are_refused_even_when_empty(name: str) -> None:
 F, G = {"name": "f"}, {"name": "g"}
 
 
-@pytest.mark.parametrize("mode", ["AUTO", "auto", 1, 0, "MODE_UNSPECIFIED", None])
+@table("mode", ["AUTO", "auto", 1, 0, "MODE_UNSPECIFIED", None])
 def test_mode_auto(mode: Any) -> None:
     made = chat(with_tools(F, G, mode=mode))
     assert len(made["tools"]) == 2
     assert "tool_choice" not in made
 
 
-@pytest.mark.parametrize("mode", ["NONE", "none", 3])
-@pytest.mark.parametrize("engine", LOCAL)
+@table("mode", ["NONE", "none", 3])
+@table("engine", LOCAL)
 def test_mode_none_drops_the_tools(mode: Any, engine: EngineSpec) -> None:
     assert chat(with_tools(F, G, mode=mode), engine) == BARE
 
 
-@pytest.mark.parametrize("mode", ["ANY", 2])
+@table("mode", ["ANY", 2])
 def test_mode_any(mode: Any) -> None:
     for engine in (VLLM, SGLANG, LLAMA, TGI, OPENAI):
         made = chat(with_tools(F, G, mode=mode), engine)
@@ -713,7 +712,7 @@ def test_mode_validated() -> None:
     assert "strict" not in chat(loose, OPENAI)["tools"][0]["function"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("calling", "path"),
     [
         ({"mode": "AUTO", "allowedFunctionNames": ["f"]}, "allowedFunctionNames"),
@@ -754,7 +753,7 @@ def test_names_that_only_google_takes_are_changed() -> None:
 # Generation config
 
 
-@pytest.mark.parametrize(
+@table(
     ("config", "made"),
     [
         ({"temperature": 0}, {"temperature": 0}),
@@ -789,7 +788,7 @@ def test_config(config: dict[str, Any], made: dict[str, Any]) -> None:
     assert chat(with_config(**config)) == {**BARE, **made}
 
 
-@pytest.mark.parametrize(
+@table(
     ("config", "path"),
     [
         ({"temperature": 2.1}, "temperature"),
@@ -831,7 +830,7 @@ def test_config_that_google_would_refuse(config: dict[str, Any], path: str) -> N
     assert bad(with_config(**config)) == [f"generationConfig.{path}"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("config", "path"),
     [
         ({"speechConfig": {"voiceConfig": {}}}, "speechConfig"),
@@ -873,7 +872,7 @@ def test_what_engines_differ_in() -> None:
 # Thinking
 
 
-@pytest.mark.parametrize(
+@table(
     ("thinking", "engine", "made"),
     [
         ({"includeThoughts": True}, VLLM, {}),
@@ -931,7 +930,7 @@ def test_json_without_a_schema_where_only_schemas_are_known() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "schema"),
     [
         ("responseSchema", SHAPE),
@@ -941,7 +940,7 @@ def test_json_without_a_schema_where_only_schemas_are_known() -> None:
         ("_responseJsonSchema", MADE),
     ],
 )
-@pytest.mark.parametrize("engine", FORMATTING)
+@table("engine", FORMATTING)
 def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: EngineSpec) -> None:
     assert chat(with_config(**JSON, **{name: schema}), engine)["response_format"] == {
         "type": "json_schema",
@@ -949,7 +948,7 @@ def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: EngineSpe
     }
 
 
-@pytest.mark.parametrize("more", [{}, {"responseSchema": SHAPE}])
+@table("more", [{}, {"responseSchema": SHAPE}])
 def test_json_of_a_node_that_ignores_formats(more: dict[str, Any]) -> None:
     """It would answer 200 and in prose."""
     paths = refused(with_config(**JSON, **more), TRANSFORMERS, "unsupported_response_format")
@@ -989,7 +988,7 @@ def test_enum_replies_are_refused() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("mode", "names", "refusing"),
     [
         ("AUTO", None, {TGI, LLAMA}),

@@ -11,6 +11,7 @@ from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing
 from tests.dialects.reading import frames, translator
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.table import table
 
 TEXT = "Hello, this is a tiny test model. It says café 😀 and stops here."
 THOUGHT = "The user wants some reply."
@@ -55,7 +56,7 @@ def told(chunks: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_every_split_gives_the_same(name: str) -> None:
     reply = read_reply(name)
     assert reply.status == 200
@@ -73,7 +74,7 @@ def test_every_split_gives_the_same(name: str) -> None:
     assert unary.get("usageMetadata") == chunks[-1].get("usageMetadata")
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_what_is_told(name: str) -> None:
     chunks = frames(run(read_reply(name).chunks))
     found = told(chunks)
@@ -101,7 +102,7 @@ def test_what_is_told(name: str) -> None:
         assert found[1] == found[0]
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "wanted"),
     [
         ("llama-server.chat-stream-usage", (12, 21, 11, None, 33)),
@@ -122,6 +123,7 @@ def test_usage(name: str, wanted: tuple[int | None, ...]) -> None:
     assert tuple(counts.get(field) for field in fields) == wanted
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CUT)
 @pytest.mark.parametrize("framing", [Framing.SSE, Framing.UNARY])
 def test_a_cut_is_an_error_or_lost_nothing(name: str, framing: Framing) -> None:

@@ -17,6 +17,7 @@ from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects import anthropic_asking, asking
 from tests.dialects.asking import HELLO, VLLM, bad, chat, context, with_config
+from tests.fixtures.table import table
 
 CAPITALS = {
     "type": "OBJECT",
@@ -40,7 +41,7 @@ LOWER = {
 }
 
 
-@pytest.mark.parametrize("name", ["responseJsonSchema", "_responseJsonSchema"])
+@table("name", ["responseJsonSchema", "_responseJsonSchema"])
 def test_types_in_capitals_of_a_response(name: str) -> None:
     asked = with_config(responseMimeType="application/json", **{name: CAPITALS})
     assert chat(asked)["response_format"]["json_schema"]["schema"] == LOWER
@@ -82,7 +83,7 @@ COMPLETE = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "schema", "wanted"),
     [
         (OPENAI, {"type": "object"}, {"type": "object", "properties": {}}),
@@ -106,7 +107,7 @@ def test_a_schema_too_deep_for_a_walk_is_left_alone() -> None:
     assert sent["tools"][0]["function"]["parameters"] == tool["input_schema"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("contents", "wanted"),
     [
         ([{"parts": [{"text": ""}]}], [("user", "")]),
@@ -130,9 +131,7 @@ def test_a_lone_empty_text(contents: Any, wanted: list[tuple[str, str]]) -> None
     assert "continue_final_message" not in sent
 
 
-@pytest.mark.parametrize(
-    "contents", [[], [{"parts": []}], [{"parts": [{"text": "", "thought": True}]}], [{}]]
-)
+@table("contents", [[], [{"parts": []}], [{"parts": [{"text": "", "thought": True}]}], [{}]])
 def test_nothing_at_all_is_still_a_fault(contents: Any) -> None:
     assert bad({"contents": contents}) == ["contents"]
 
@@ -140,8 +139,8 @@ def test_nothing_at_all_is_still_a_fault(contents: Any) -> None:
 VERTEX = "projects/p/locations/l/publishers/google/models/m"
 
 
-@pytest.mark.parametrize("written", ["m", "models/m", VERTEX, "publishers/google/models/m", ""])
-@pytest.mark.parametrize("asked", ["m", "models/m"])
+@table("written", ["m", "models/m", VERTEX, "publishers/google/models/m", ""])
+@table("asked", ["m", "models/m"])
 def test_the_model_of_an_embedding(written: str, asked: str) -> None:
     request = {"model": written, "content": {"parts": [{"text": "a"}]}}
     called = Call(Dialect.GEMINI, Action.BATCH_EMBED, "d", asked)
@@ -154,41 +153,39 @@ def test_the_model_of_an_embedding(written: str, asked: str) -> None:
 TOO_LARGE = [1e20, 2**31, 2**63, 2**64, 10**30, 10**400, -1, 1e308, "1", True, [1]]
 
 
-@pytest.mark.parametrize("field", ["top_k", "temperature", "top_p", "max_tokens"])
-@pytest.mark.parametrize("value", TOO_LARGE)
+@table("field", ["top_k", "temperature", "top_p", "max_tokens"])
+@table("value", TOO_LARGE)
 def test_numbers_out_of_range_for_anthropic(field: str, value: Any) -> None:
     assert anthropic_asking.bad(anthropic_asking.asking(**{field: value})) == [field]
 
 
-@pytest.mark.parametrize("value", TOO_LARGE)
+@table("value", TOO_LARGE)
 def test_a_budget_out_of_range(value: Any) -> None:
     thinking = {"type": "enabled", "budget_tokens": value}
     found = anthropic_asking.bad(anthropic_asking.asking(thinking=thinking))
     assert found == ["thinking.budget_tokens"]
 
 
-@pytest.mark.parametrize(
+@table(
     "field",
     ["topK", "topP", "temperature", "maxOutputTokens", "candidateCount", "presencePenalty",
      "frequencyPenalty", "logprobs"],
 )  # fmt: skip
-@pytest.mark.parametrize(
-    "value", [1e20, 2**31, 2**63, 10**30, 1e308, -1e9, True, [1], "x", "9" * 30]
-)
+@table("value", [1e20, 2**31, 2**63, 10**30, 1e308, -1e9, True, [1], "x", "9" * 30])
 def test_numbers_out_of_range_for_gemini(field: str, value: Any) -> None:
     asked = with_config(responseLogprobs=True, **{field: value})
     assert set(bad(asked)) <= {f"generationConfig.{field}", f"generationConfig.{field}[0]"}
 
 
-@pytest.mark.parametrize("value", [1e20, 2**63, 10**30, "9" * 30])
+@table("value", [1e20, 2**63, 10**30, "9" * 30])
 def test_other_numbers_out_of_range_for_gemini(value: Any) -> None:
     assert bad(with_config(seed=value)) == ["generationConfig.seed"]
     path = "generationConfig.thinkingConfig.thinkingBudget"
     assert bad(with_config(thinkingConfig={"thinkingBudget": value})) == [path]
 
 
-@pytest.mark.parametrize("word", ["minItems", "maxItems", "minLength", "maximum"])
-@pytest.mark.parametrize("value", [1e20, 2**63, 2**64, 10**30, 1e308, "9" * 30, "1e999"])
+@table("word", ["minItems", "maxItems", "minLength", "maximum"])
+@table("value", [1e20, 2**63, 2**64, 10**30, 1e308, "9" * 30, "1e999"])
 def test_any_number_of_a_schema_can_be_sent_or_is_a_fault(word: str, value: Any) -> None:
     inner = {"type": "ARRAY", "items": {"type": "STRING"}, word: value}
     asked = with_config(responseMimeType="application/json", responseSchema=inner)

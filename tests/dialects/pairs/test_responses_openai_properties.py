@@ -41,6 +41,7 @@ from tests.dialects.responses_asking import (
     said,
     transposed,
 )
+from tests.fixtures.table import table
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TEXTS = WORDS.map(lambda text: {"type": "input_text", "text": text})
@@ -222,7 +223,7 @@ def test_every_split_gives_the_same(pieces: list[bytes], cuts: list[int]) -> Non
     assert read(split, stream=True) == read([whole], stream=True)
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@table("name", RECORDED)
 def test_every_chunking_of_recorded_replies_gives_the_same(name: str) -> None:
     reply = read_reply(name)
     for stream in (True, False):
@@ -233,6 +234,7 @@ def test_every_chunking_of_recorded_replies_gives_the_same(name: str) -> None:
         assert read(single, stream=stream) == whole
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RECORDED)
 def test_no_cut_of_recorded_replies_looks_finished(name: str) -> None:
     body = read_reply(name).body

@@ -6,8 +6,6 @@ import base64
 import json
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.engines.spec import EngineSpec
 from tests.dialects.anthropic_asking import LLAMA, OLLAMA, OPENAI, SGLANG, TGI, VLLM
 from tests.dialects.asking import TRANSFORMERS
@@ -25,6 +23,7 @@ from tests.dialects.responses_asking import (
     said,
     transposed,
 )
+from tests.fixtures.table import table
 
 PNG = "data:image/png;base64,aGk="
 SCHEMA: dict[str, Any] = {
@@ -80,7 +79,7 @@ def test_calls_and_their_results() -> None:
     assert [one["content"] for one in made[2:4]] == ["two", "one"]
 
 
-@pytest.mark.parametrize(
+@table(
     "items",
     [
         [called("c1"), said("assistant", "Wait."), result("c1")],
@@ -149,7 +148,7 @@ def test_pictures() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("part", "place"),
     [
         ({"type": "input_image", "image_url": "https://x.test/a.png"}, ".image_url"),
@@ -178,7 +177,7 @@ def test_a_file_of_text() -> None:
     assert made[0]["content"] == "a.csv\né;\n\n\nWhat?"
 
 
-@pytest.mark.parametrize("data", ["data:text/csv;base64,a", "data:text/csv,%ff"])
+@table("data", ["data:text/csv;base64,a", "data:text/csv,%ff"])
 def test_a_file_of_text_that_is_none(data: str) -> None:
     fault = refused(asking(said("user", [{"type": "input_file", "file_data": data}])))
     assert places(fault) == ["input[0].content[0].file_data"]
@@ -240,7 +239,7 @@ def test_or_refused() -> None:
     assert fault.code == "unsupported_responses_feature"
 
 
-@pytest.mark.parametrize(
+@table(
     ("choice", "sent"),
     [
         ("auto", None),
@@ -270,7 +269,7 @@ def test_some_tools() -> None:
     assert made["tool_choice"] == "required"
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "format", "sent"),
     [
         (VLLM, {"type": "text"}, None),
@@ -289,7 +288,7 @@ def test_formats(engine: EngineSpec, format: Any, sent: Any) -> None:
     assert chat(asking(text={"format": format}), engine).get("response_format") == sent
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "effort", "sent"),
     [
         (VLLM, "high", {"reasoning_effort": "high"}),
@@ -336,7 +335,7 @@ def test_log_probabilities_that_the_node_does_not_tell() -> None:
     assert chat(with_tools)["logprobs"] is True
 
 
-@pytest.mark.parametrize(
+@table(
     ("engine", "tools", "place"),
     [(TRANSFORMERS, [], "text.format"), (LLAMA, [WEATHER], "text.format")],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
@@ -21,6 +20,7 @@ from tests.dialects.pairs.test_anthropic_openai_reply import (
 )
 from tests.dialects.replies import read_reply
 from tests.dialects.responses_asking import MCP, WEATHER, ResponsesProxy, asking, events
+from tests.fixtures.table import table
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
@@ -59,7 +59,7 @@ def _as_words(block: Any) -> Any:
     return block
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@table("name", STREAMS)
 def test_recorded_replies(name: str) -> None:
     proxy = ResponsesProxy(read_reply(name).chunks)
     blocks, reason = wanted(name)
@@ -154,7 +154,7 @@ def test_a_refusal() -> None:
     assert "response.refusal.done" in kinds
 
 
-@pytest.mark.parametrize("begun", [0, 1, 3])
+@table("begun", [0, 1, 3])
 def test_a_break_is_a_failed_response(begun: int) -> None:
     pieces = [chunk({"role": "assistant", "content": ""}), *HELLO][:begun]
     proxy = ResponsesProxy([*pieces, chunk(finish="abort")])

@@ -12,6 +12,7 @@ from casedesk_proxy.dialects.responses.forms import ResponseEventForm, ResponseO
 from casedesk_proxy.dialects.responses.names import FlatNames
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Position, Usage
+from tests.fixtures.table import table
 
 FORMS = (ResponseEventForm, ResponseObjectForm)
 Form = ResponseEventForm | ResponseObjectForm
@@ -54,7 +55,7 @@ def test_events_that_break_off_show_the_response_again() -> None:
     assert shown.startswith(b"event: response.in_progress\n")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@table("form", FORMS)
 def test_a_reply_without_end_is_not_held(form: type[Form]) -> None:
     with pytest.raises(StreamBroken, match="without end"):
         begun(form).add("x" * (MAX_HELD_BYTES + 1))

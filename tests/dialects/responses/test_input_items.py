@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.responses.input_items import (
     AudioPart,
@@ -20,6 +18,7 @@ from casedesk_proxy.dialects.responses.input_items import (
     read_input,
 )
 from casedesk_proxy.dialects.responses.names import QualifiedName
+from tests.fixtures.table import table
 
 CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
 RESULT = {"type": "function_call_output", "call_id": "c1", "output": "ok"}
@@ -45,7 +44,7 @@ def said(*parts: Any, role: str = "user") -> dict[str, Any]:
     return {"type": "message", "role": role, "content": list(parts)}
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "paths"),
     [
         (None, ["input"]),
@@ -86,7 +85,7 @@ def test_a_text_is_the_users() -> None:
     assert read_input("Hi", findings) == (InputMessage("user", ("Hi",)),)
 
 
-@pytest.mark.parametrize(
+@table(
     ("part", "wanted"),
     [
         ({"type": "input_text", "text": "a"}, ("a",)),
@@ -106,7 +105,7 @@ def test_parts(part: dict[str, Any], wanted: tuple[InputPart, ...]) -> None:
     assert read(said(part)) == (InputMessage("user", wanted),)
 
 
-@pytest.mark.parametrize(
+@table(
     ("part", "place"),
     [
         ({"type": "input_image", "file_id": "f"}, "file_id"),

@@ -14,11 +14,12 @@ from casedesk_proxy.dialects.responses.names import (
     are_flattenable,
     has_namespaces,
 )
+from tests.fixtures.table import table
 
 NAMES = st.builds(QualifiedName, st.text(min_size=1, max_size=80), st.text(max_size=80))
 
 
-@pytest.mark.parametrize(
+@table(
     ("wanted", "flat"),
     [
         (QualifiedName("f"), "f"),
@@ -51,7 +52,7 @@ def test_names_for_a_strict_node_are_within_its_rules(wanted: QualifiedName) -> 
     assert flat == FlatNames(strict=True).flatten(wanted)
 
 
-@pytest.mark.parametrize(
+@table(
     ("tool", "flattenable"),
     [
         ({"type": "namespace", "name": "a", "tools": []}, True),
@@ -71,7 +72,7 @@ def test_what_can_be_taken_out_of_its_namespace(tool: Any, flattenable: bool) ->
     assert are_flattenable({"tools": "x"})
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "has"),
     [
         ({}, False),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.responses.request import ResponsesRequest, TextFormat, read_request
+from tests.fixtures.table import table
 
 
 def read(findings: Findings | None = None, **fields: Any) -> ResponsesRequest:
@@ -21,7 +20,7 @@ def read(findings: Findings | None = None, **fields: Any) -> ResponsesRequest:
 SCHEMA = {"type": "json_schema", "name": "A", "schema": {"type": "object"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("fields", "path"),
     [
         ({"instructions": ["x"]}, "instructions"),
@@ -52,7 +51,7 @@ def test_what_is_null_was_not_sent() -> None:
     assert read(**dict.fromkeys(names)) == read()
 
 
-@pytest.mark.parametrize(
+@table(
     ("fields", "logprobs"),
     [
         ({}, None),
@@ -66,7 +65,7 @@ def test_log_probabilities(fields: dict[str, Any], logprobs: int | None) -> None
     assert read(**fields).logprobs == logprobs
 
 
-@pytest.mark.parametrize(
+@table(
     ("format", "wanted"),
     [
         (None, None),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.responses.names import QualifiedName
 from casedesk_proxy.dialects.responses.tools import DeclaredTools, ToolDuty, read_tools
+from tests.fixtures.table import table
 
 F = {"type": "function", "name": "f"}
 G = {"type": "function", "name": "g"}
@@ -44,12 +43,12 @@ def test_functions_and_those_of_a_namespace() -> None:
     assert (plain.description, plain.strict) == ("d", True)
 
 
-@pytest.mark.parametrize("parallel", [None, True, False])
+@table("parallel", [None, True, False])
 def test_parallel_calls(parallel: bool | None) -> None:
     assert read(parallel_tool_calls=parallel).parallel is parallel
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "path"),
     [
         ({"tools": {}}, "tools"),
@@ -81,7 +80,7 @@ def test_what_no_node_has_is_dropped_in_a_namespace_too() -> None:
     assert findings.dropped == ("tools[0].tools[0]:namespace", "tools[0].tools[1]:web_search")
 
 
-@pytest.mark.parametrize(
+@table(
     ("choice", "duty"),
     [
         ("auto", ToolDuty()),

@@ -9,6 +9,7 @@ import pytest
 
 from casedesk_proxy.errors import StreamBroken
 from tests.dialects.responses_asking import asking, events, transposed
+from tests.fixtures.table import table
 
 DONE = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
@@ -45,7 +46,7 @@ def test_a_call_without_an_id_is_given_one() -> None:
     assert ident.startswith("call_")
 
 
-@pytest.mark.parametrize(
+@table(
     ("token", "shown"),
     [
         ({"token": "é", "logprob": -1}, [195, 169]),

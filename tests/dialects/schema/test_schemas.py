@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import jsonschema
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from casedesk_proxy.dialects.schema.checks import (
 )
 from casedesk_proxy.dialects.schema.gemini import convert_schema
 from casedesk_proxy.dialects.schema.ordering import put_in_order
+from tests.fixtures.table import table
 
 
 def convert(schema: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def checked(schema: Any) -> list[str]:
 STRING = {"type": "STRING"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "made"),
     [
         ({"type": "OBJECT"}, {"type": "object"}),
@@ -135,7 +135,7 @@ def deep(levels: int) -> dict[str, Any]:
     return schema
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "paths"),
     [
         ({}, ["s.type"]),
@@ -196,7 +196,7 @@ def test_a_schema_of_too_many_parts() -> None:
     assert len(checked({"properties": {f"x{at}": {} for at in range(5001)}})) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     "extra",
     [
         {"anyOf": [{"type": "OBJECT", "properties": {"b": STRING}}]},
@@ -211,7 +211,7 @@ def test_names_that_are_let_in_otherwise(extra: dict[str, Any]) -> None:
     assert checked({"properties": {"a": {}}, "required": ["b"]}) == ["s.required[0]"]
 
 
-@pytest.mark.parametrize(
+@table(
     "schema",
     [
         {},
@@ -240,7 +240,7 @@ def test_json_schemas_that_pass(schema: dict[str, Any]) -> None:
     assert checked(schema) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("schema", "paths"),
     [
         (7, ["s"]),
@@ -291,7 +291,7 @@ def test_a_long_chain_of_references_is_walked_once() -> None:
     assert checked({"$defs": {**defs, "a4000": {}}}) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("change", "strict"),
     [
         ({}, True),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from casedesk_proxy.errors import NoNode, StreamBroken
 from casedesk_proxy.replying.bodies.base import EarlyBody, ReplyBody, frame
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.chunked import ChunkReader, frame_chunk
+from tests.fixtures.table import table
 
 
 def test_a_body_of_which_nothing_goes_out_says_so() -> None:
@@ -25,7 +24,7 @@ def test_a_body_of_which_nothing_goes_out_says_so() -> None:
     assert breach.terminal is Terminal.NODE_BROKE
 
 
-@pytest.mark.parametrize("bare", [True, False])
+@table("bare", [True, False])
 def test_before_the_nodes_head_there_are_keep_alives_and_an_error(bare: bool) -> None:
     body = EarlyBody(lambda: b"alive", lambda error: error.message.encode(), bare=bare)
     assert body.keep_alive() == frame(b"alive", bare=bare)

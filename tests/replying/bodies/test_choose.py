@@ -14,6 +14,7 @@ from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.fixtures.table import table
 from tests.replying.shouting import Shouting
 
 EVENTS = "Content-Type: text/event-stream"
@@ -39,7 +40,7 @@ def choose(
     return choose_body(client, reply)
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "status", "http11", "body"),
     [
         ((EVENTS, CHUNKED), 200, True, VerbatimBody),
@@ -72,7 +73,7 @@ def test_a_translated_reply() -> None:
     assert isinstance(refused, TranslatedErrorBody)
 
 
-@pytest.mark.parametrize("translated", [True, False])
+@table("translated", [True, False])
 def test_a_coding_that_cannot_be_undone_is_no_reply(translated: bool) -> None:
     with pytest.raises(StreamBroken, match=r"compressed its reply \(br\)"):
         choose(EVENTS, CHUNKED, "Content-Encoding: br", translated=translated)
@@ -114,7 +115,7 @@ def test_an_error_goes_out_with_its_length() -> None:
     assert b"chunked" not in made.lower()
 
 
-@pytest.mark.parametrize(
+@table(
     ("framing", "http11", "keep_alive"),
     [
         (Framing.SSE, True, True),

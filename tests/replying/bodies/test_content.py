@@ -11,6 +11,7 @@ from casedesk_proxy.replying.bodies.content import ArrayRest, Content
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, Position, Usage
+from tests.fixtures.table import table
 
 ERROR = b'data: {"error":{"message":"no","code":503}}\n\n'
 WORDS = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
@@ -40,7 +41,7 @@ def test_how_an_answer_begins_is_told_once() -> None:
     assert seen == [WORDS]
 
 
-@pytest.mark.parametrize(
+@table(
     ("fault", "unsent", "answered", "terminal", "lost"),
     [
         (BadRequest("m"), True, 400, Terminal.COMPLETED, False),
@@ -55,7 +56,7 @@ def test_whose_fault_an_error_is(
     assert (breach.error, breach.terminal, breach.lost) == (fault, terminal, lost)
 
 
-@pytest.mark.parametrize(
+@table(
     ("fault", "error", "unsent"),
     [
         (BadRequest("m"), StreamBroken("x"), True),

@@ -14,6 +14,7 @@ from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.bodies import CloseReader, LengthReader
 from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.fixtures.table import table
 from tests.replying.shouting import Shouting
 
 HEAD = parse_response_head(b"HTTP/1.1 503 X\r\nConnection: close")
@@ -66,7 +67,7 @@ def test_one_that_does_not_end_is_none() -> None:
     assert whole.finish(unsent=True), "it is all there"
 
 
-@pytest.mark.parametrize("unsent", [True, False])
+@table("unsent", [True, False])
 def test_a_translated_one_is_always_said_in_our_words(unsent: bool) -> None:
     body = translated()
     feed(body, b"0123456789")

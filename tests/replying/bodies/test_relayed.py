@@ -11,6 +11,7 @@ from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.bodies import CloseReader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
+from tests.fixtures.table import table
 
 WORDS = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
 COUNTS = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
@@ -55,7 +56,7 @@ def test_an_end_in_the_middle_of_an_answer_is_withheld_and_its_events_are_not() 
     assert told.endswith(b"\n\n\r\n")
 
 
-@pytest.mark.parametrize("cut", [1, 10, len(frame_chunk(WORDS)) - 1])
+@table("cut", [1, 10, len(frame_chunk(WORDS)) - 1])
 def test_a_last_read_that_begins_within_a_chunk_is_not_sent(cut: int) -> None:
     """Where it begins, nothing of our own has a place."""
     wire = frame_chunk(WORDS)
@@ -92,7 +93,7 @@ def test_reads_that_went_the_short_way_are_recalled() -> None:
     assert body.is_given_up(Dialect.OPENAI)
 
 
-@pytest.mark.parametrize("bare", [True, False])
+@table("bare", [True, False])
 def test_in_another_framing(bare: bool) -> None:
     body = reframed(bare=bare)
     assert body.room == 0
@@ -103,7 +104,7 @@ def test_in_another_framing(bare: bool) -> None:
     assert body.finish(unsent=False) == (b"" if bare else LAST_CHUNK)
 
 
-@pytest.mark.parametrize("bare", [True, False])
+@table("bare", [True, False])
 def test_an_answer_without_its_end_has_none_in_another_framing_either(bare: bool) -> None:
     body = reframed(bare=bare)
     feed(body, WORDS)

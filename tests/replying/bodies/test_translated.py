@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from casedesk_proxy.errors import BadRequest, Busy, NodeError, NoNode, ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
@@ -14,6 +12,7 @@ from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
 from casedesk_proxy.wire.bodies import CloseReader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
+from tests.fixtures.table import table
 from tests.replying.shouting import Shouting
 
 FIRST = b'{"error":{"message":"no","code":503}}'
@@ -80,9 +79,7 @@ def test_without_framing() -> None:
     assert body.error_bytes(NoNode("gone")).startswith(b"<")
 
 
-@pytest.mark.parametrize(
-    ("more", "is_open"), [({}, True), ({"whole": True}, False), ({"bare": True}, False)]
-)
+@table(("more", "is_open"), [({}, True), ({"whole": True}, False), ({"bare": True}, False)])
 def test_the_short_way_is_for_streams_of_chunks(more: dict[str, bool], is_open: bool) -> None:
     body = translated(**more)
     assert (body.room > 0) is is_open
@@ -101,7 +98,7 @@ def test_what_is_no_error_of_the_nodes_own_is_a_break() -> None:
     assert translated().judge(error, unsent=True) == Breach(error, Terminal.NODE_BROKE)
 
 
-@pytest.mark.parametrize("unsent", [True, False])
+@table("unsent", [True, False])
 def test_a_fault_of_the_request_is_told_as_one(unsent: bool) -> None:
     judge = Refusing(BadRequest("m"))
     body = translated(judge, key="secret-key")
@@ -112,7 +109,7 @@ def test_a_fault_of_the_request_is_told_as_one(unsent: bool) -> None:
     assert breach.terminal is (Terminal.COMPLETED if unsent else Terminal.REFUSED)
 
 
-@pytest.mark.parametrize(("answered", "lost"), [(503, True), (500, False)])
+@table(("answered", "lost"), [(503, True), (500, False)])
 def test_an_error_that_comes_first_may_send_the_request_elsewhere(
     answered: int, lost: bool
 ) -> None:
@@ -123,7 +120,7 @@ def test_an_error_that_comes_first_may_send_the_request_elsewhere(
     assert breach == Breach(judge.fault, Terminal.NODE_BROKE, lost=lost)
 
 
-@pytest.mark.parametrize(("first", "unsent"), [(b"words ", True), (FIRST, False)])
+@table(("first", "unsent"), [(b"words ", True), (FIRST, False)])
 def test_behind_a_part_of_the_answer_the_reply_is_broken(first: bytes, unsent: bool) -> None:
     judge = Refusing(Busy("m"))
     judge.fault.said = "out of memory"

@@ -14,6 +14,7 @@ from casedesk_proxy.replying.bodies.trimmed import TrimmedBody, may_hold_counts
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.chunked import HEADS, ChunkReader, frame_chunk
+from tests.fixtures.table import table
 
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}],"usage":null}\n\n'
@@ -61,7 +62,7 @@ def play(body: TrimmedBody, wire: bytes, cuts: list[int]) -> bytes:
     return b"".join(reader.payload)
 
 
-@pytest.mark.parametrize("counts", COUNTS)
+@table("counts", COUNTS)
 def test_the_event_alone_is_gone(counts: bytes) -> None:
     events = [ROLE, WORD, *WILES, WORD, FINISH, counts, DONE]
     wire = b"".join(map(frame_chunk, events)) + b"0\r\n\r\n"
