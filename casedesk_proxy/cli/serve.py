@@ -52,8 +52,9 @@ DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
 def serve(context: click.Context, named: Path | None, file: Path, admin: str | None) -> None:
     """Serve until SIGTERM or SIGINT, which let running streams end; a second one does not.
 
-    FILE is short for --config FILE. SIGHUP reloads the configuration. Exit code 2 for a
-    configuration that cannot be used or an address that is taken.
+    FILE is short for --config FILE. SIGHUP reloads the configuration; under systemd SIGUSR2 puts
+    the program as it is installed now in this one's place. Exit code 2 for a configuration that
+    cannot be used or an address that is taken.
     """
     if named is not None:
         if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:

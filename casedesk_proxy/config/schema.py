@@ -122,6 +122,9 @@ class Server(Section):
     access_log: Switch = setting("One line for every exchange.", True)
     log_level: LogLevel = setting("Least grave lines that are written.", "info")
     watch: Switch = setting("Reload when this file is edited.", False)
+    upgrade_on_reload: Switch = setting(
+        "Where another version was installed meanwhile, a reload starts it in our place.", False
+    )
     state_directory: AbsolutePath | None = setting(
         "Where the proxy keeps what it is to know after a restart, such as the ledger; null: "
         "systemd's StateDirectory, else ~/.local/state/casedesk-proxy.",

@@ -37,6 +37,11 @@ class Notifier:
             log.warning("the service manager cannot be reached: %s", error.strerror)
             self.close()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a manager."""
+        return self._socket is not None
+
     def send(self, *lines: str) -> None:
         """Assignments that belong together, in one message; none: try again what is late."""
         if self._socket is None:
@@ -59,6 +64,12 @@ class Notifier:
     def reloading(self) -> None:
         # The stamp lets the manager tell this reload from one that it asked for since.
         self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def name_successor(self, pid: int) -> None:
+        """Another process of the service is its main one, and what was under way is complete. It
+        is not for us to say more."""
+        self.send(f"MAINPID={pid}", "READY=1")
+        self.close()
 
     def stopping(self, status: str) -> None:
         self.send("STOPPING=1", f"STATUS={status}")

@@ -1,11 +1,13 @@
 """The process: start, run until told to stop, drain, stop.
 
 start ──READY──▶ serving ──SIGTERM──▶ draining ──▶ stopped        SIGHUP: reload, while serving
+                    └─────SIGUSR2, once a successor serves ──▲   (daemon/succession.py)
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import logging
@@ -18,11 +20,13 @@ import uvloop
 
 from casedesk_proxy.admin.pages import format_stream_count, summarise
 from casedesk_proxy.daemon.filewatch import FileWatch
+from casedesk_proxy.daemon.handover import Handover
 from casedesk_proxy.daemon.inherited_sockets import InheritedSockets, take_inherited_sockets
 from casedesk_proxy.daemon.logs import LogHandler, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
 from casedesk_proxy.daemon.state import open_store, start_forwarder
+from casedesk_proxy.daemon.succession import Predecessor, take_predecessor
 from casedesk_proxy.daemon.watchdog import Watchdog
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.server.app import Gateway
@@ -34,6 +38,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds in which the last rows of the ledger are written at the end.
 STORE_GRACE_S = 5.0
+#: Seconds that a predecessor may take to end once it is told to hurry.
+_PREDECESSOR_GRACE_S = 5.0
 
 
 def serve(prepare: Prepare, file: Path) -> None:
@@ -77,6 +83,7 @@ class Daemon:
     async def run(self, ready: Callable[[Gateway], None]) -> None:
         """Serve inside a running loop; ``ready`` is called once requests are taken."""
         inherited = take_inherited_sockets(os.environ)
+        predecessor = take_predecessor(os.environ)
         self._listen_to_signals()
         store = await asyncio.to_thread(open_store, self._prepared.config, os.environ)
         forwarder = None
@@ -89,14 +96,18 @@ class Daemon:
             lambda: summarise(gateway, loop.time()), self._log,
         )  # fmt: skip
         reloader, watch = self._make_reloader(gateway, watchdog)
+        handover = self._make_handover(gateway, reloader, watchdog)
         try:
             await gateway.start()
             _quieten_collector()
+            if predecessor is not None:
+                await predecessor.announce()
             self._notifier.send("READY=1")
             watchdog.ping()
             ready(gateway)
             await self._stop.wait()
-            await self._drain(gateway, reloader, watchdog)
+            await handover.stop()
+            await self._drain(gateway, reloader, watchdog, predecessor)
         finally:
             watch.stop()
             await gateway.stop()
@@ -135,20 +146,46 @@ class Daemon:
         reloader.ended = ended
         if config.server.watch:
             watch.start()
-        reload = reloader.request if self._prepare is not None else lambda: None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         return reloader, watch
 
-    async def _drain(self, gateway: Gateway, reloader: Reloader, watchdog: Watchdog) -> None:
-        """Until all has ended, the time is over, or a second signal comes."""
+    def _make_handover(self, gateway: Gateway, reloader: Reloader, watchdog: Watchdog) -> Handover:
+        handover = Handover(gateway, self._notifier)
+
+        def failed() -> None:
+            self._notifier.send("READY=1")
+            watchdog.ping()
+
+        def reload() -> None:
+            if reloader.config.server.upgrade_on_reload and handover.is_upgraded:
+                handover.request()
+            elif self._prepare is not None:
+                reloader.request()
+
+        handover.succeeded, handover.hurried = self._stop.set, self._hurry.set
+        handover.failed = failed
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        loop.add_signal_handler(signal.SIGUSR2, handover.request)
+        return handover
+
+    async def _drain(
+        self,
+        gateway: Gateway,
+        reloader: Reloader,
+        watchdog: Watchdog,
+        predecessor: Predecessor | None,
+    ) -> None:
+        """Until all has ended, here and where we came from, the time is over, or a second signal
+        comes."""
         await reloader.stop()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
         streams = len(gateway.watch.relays)
         timeout = reloader.config.server.drain_timeout
         limit = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
         log.info("draining: %s%s", format_stream_count(streams), limit)
         self._notifier.send("STOPPING=1")
-        drain = asyncio.ensure_future(gateway.drain(timeout))
+        drain = asyncio.ensure_future(_end(gateway, timeout, predecessor))
         hurry = asyncio.ensure_future(self._hurry.wait())
         await asyncio.sleep(0)
         watchdog.draining = True
@@ -157,6 +194,10 @@ class Daemon:
         drain.cancel()
         hurry.cancel()
         await asyncio.gather(drain, hurry, return_exceptions=True)
+        if self._hurry.is_set() and predecessor is not None:
+            predecessor.hurry()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(predecessor.wait_ended(), _PREDECESSOR_GRACE_S)
         if gateway.watch.relays:
             log.warning(
                 "stopping with %s unfinished", format_stream_count(len(gateway.watch.relays))
@@ -172,6 +213,12 @@ class Daemon:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
+
+
+async def _end(gateway: Gateway, timeout: float, predecessor: Predecessor | None) -> None:
+    await gateway.drain(timeout)
+    if predecessor is not None:
+        await predecessor.wait_ended()
 
 
 def _report(gateway: Gateway) -> None:

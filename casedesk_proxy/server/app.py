@@ -85,9 +85,9 @@ class Gateway:
         loop = asyncio.get_running_loop()
         self._waits = waits
         self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
-        self._listeners, self._admin = Listeners(public), AdminSide(admin)
+        self.listeners, self._admin = Listeners(public), AdminSide(admin)
         #: Where the public side listens, as URLs; filled by `start`.
-        self.urls = self._listeners.urls
+        self.urls = self.listeners.urls
         self.admin_urls = self._admin.urls
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls = ListenerTls(self.serving) if config.server.tls is not None else None
@@ -184,7 +184,7 @@ class Gateway:
         await self.limiter.follower.start()
         settings = self.serving.current.config.server
         await self._pages.start()
-        public = self._listeners.open(settings.listen)
+        public = self.listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
         self.serving.current = relocate(self.serving.current, where)
         for sock in public:
@@ -230,7 +230,7 @@ class Gateway:
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
         """Those of ``keys`` that a restart would bring: not the addresses of inherited sockets."""
-        listeners = {"server.listen": self._listeners, "server.admin": self._admin.listeners}
+        listeners = {"server.listen": self.listeners, "server.admin": self._admin.listeners}
         unused = {key for key, side in listeners.items() if side.inherited}
         return [key for key in keys if key not in unused]
 
@@ -239,7 +239,7 @@ class Gateway:
         ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed
         over stay open with their owner, so new connections wait there."""
         self.draining = True
-        self._listeners.close()
+        self.listeners.close()
         self._public.close_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -250,7 +250,7 @@ class Gateway:
     async def stop(self) -> None:
         """End at once what is still open; ``drain`` comes first for a gentle end."""
         self.draining = True
-        self._listeners.close()
+        self.listeners.close()
         self._cut_streams()
         self._loop_lag.stop()
         if self.stored_keys is not None:
@@ -276,7 +276,7 @@ class Gateway:
     async def _serve_public(self, sock: socket.socket) -> None:
         tls = None if self._tls is None else self._tls.context
         wait_s = None if tls is None else self._waits.handshake_s
-        await self._listeners.serve(sock, self._public, tls=tls, handshake_timeout=wait_s)
+        await self.listeners.serve(sock, self._public, tls=tls, handshake_timeout=wait_s)
 
     def _observe_lag(self, seconds: float) -> None:
         self.metrics.observe_lag(seconds)

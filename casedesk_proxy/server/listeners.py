@@ -68,6 +68,11 @@ class Listeners:
             )
             self.urls.append(describe(sock, secure=tls is not None))
 
+    @property
+    def descriptors(self) -> list[int]:
+        """The sockets that are listened on, for a process that follows us."""
+        return [sock.fileno() for server in self._servers for sock in server.sockets]
+
     def close(self) -> None:
         """Accept no more. A file that cannot be removed stays: the next start takes over one on
         which nobody answers."""

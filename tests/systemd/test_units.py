@@ -25,6 +25,13 @@ from tests.systemd.test_grafana import ALERTS, QUERIES
 pytestmark = pytest.mark.timeout(400)
 
 SOCKET, SERVICE = "casedesk-proxy.socket", "casedesk-proxy.service"
+DRAINING = "draining 200 streams; 1 of 1 nodes usable"
+BRIDGE = "casedesk-proxy@restart-1.service"
+RELEASE_AGAIN = """\
+cd /usr/local/lib/casedesk-proxy && cp -a "$(readlink current)" 99991231000000 &&
+sed -i "1s|/[0-9]*/bin/|/99991231000000/bin/|" 99991231000000/bin/casedesk-proxy &&
+ln -sfn 99991231000000 current
+"""
 UNITS = (SERVICE, "casedesk-proxy@a.service", "casedesk-proxy@b.service")
 CONFIG_FILE = "/etc/casedesk-proxy/config.yaml"
 CONFIG = """\
@@ -197,19 +204,79 @@ async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
     machine.systemctl("start", SERVICE)
     before = machine.pid_of(SERVICE)
     firsts = [asyncio.Event() for _ in range(200)]
-    script = "words=60&words_per_second=12"
+    script = "words=90&words_per_second=12"
     tasks = [asyncio.ensure_future(stream(place.port, script, first=one)) for one in firsts]
     await asyncio.gather(*(one.wait() for one in firsts))
     machine.systemctl("restart", "--no-block", SERVICE)
-    await asyncio.to_thread(machine.wait, SERVICE, "ActiveState", "deactivating")
-    # Nobody accepts them now, and nobody refuses them: they wait in systemd's socket.
-    waiting = [asyncio.ensure_future(ask(place.port)) for _ in range(20)]
+    # Whoever comes while it drains is served by a bridge.
+    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "active")
+    await asyncio.to_thread(machine.wait, SERVICE, "StatusText", DRAINING)
+    asked = [asyncio.ensure_future(ask(place.port)) for _ in range(20)]
+    assert {one.status for one in await asyncio.gather(*asked)} == {200}
+    assert not any(one.done() for one in tasks)
     streamed = await asyncio.gather(*tasks)
     assert sum(one.whole for one in streamed) == 200
-    assert all(one.words == numbers(60) for one in streamed)
-    assert {one.status for one in await asyncio.gather(*waiting)} == {200}
+    assert all(one.words == numbers(90) for one in streamed)
+    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive")
     assert machine.pid_of(SERVICE) != before
+    assert machine.show(SERVICE, "ActiveState") == "active"
     assert machine.show(SERVICE, "Result") == "success"
+    assert (await ask(place.port)).status == 200
+
+
+async def test_a_restart_that_is_called_off_leaves_no_bridge(place: Place) -> None:
+    machine = place.machine
+    machine.systemctl("start", SERVICE)
+    first = asyncio.Event()
+    running = asyncio.ensure_future(stream(place.port, "words=40&words_per_second=20", first=first))
+    await first.wait()
+    machine.systemctl("restart", "--no-block", SERVICE)
+    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "active")
+    machine.systemctl("stop", "--no-block", SERVICE)
+    assert (await running).whole
+    await asyncio.to_thread(machine.wait, SERVICE, "ActiveState", "inactive")
+    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive")
+
+
+async def test_a_bridge_that_does_not_start_lets_connections_wait(place: Place) -> None:
+    machine = place.machine
+    machine.systemctl("start", SERVICE)
+    good = machine.path(CONFIG_FILE).read_text()
+    machine.write(CONFIG_FILE, "nodes: {}\n")
+    machine.systemctl("restart", "--no-block", SERVICE)
+    await asyncio.to_thread(machine.wait, SERVICE, "SubState", "auto-restart")
+    waiting = asyncio.ensure_future(ask(place.port))
+    machine.write(CONFIG_FILE, good)
+    assert (await waiting).status == 200
+    told = machine.journal("-u", SERVICE, "-o", "cat")
+    assert f"{BRIDGE} did not start" in told
+
+
+async def test_a_reload_takes_a_version_that_was_installed(place: Place) -> None:
+    machine = place.machine
+    text = machine.path(CONFIG_FILE).read_text()
+    machine.write(CONFIG_FILE, text.replace("server: {", "server: {upgrade_on_reload: true, "))
+    machine.systemctl("start", SERVICE)
+    before = machine.pid_of(SERVICE)
+    first = asyncio.Event()
+    running = asyncio.ensure_future(stream(place.port, "words=90&words_per_second=20", first=first))
+    await first.wait()
+    # As an installation does it: `current` names another release.
+    machine.run("sh", "-c", RELEASE_AGAIN)
+    await asyncio.to_thread(machine.systemctl, "reload", SERVICE)
+    after = machine.pid_of(SERVICE)
+    assert after != before
+    assert (await ask(place.port)).status == 200
+    assert place.status()["pid"] == after
+    assert (await running).whole
+    await asyncio.to_thread(
+        machine.run, "sh", "-c", f"while [ -e /proc/{before} ]; do sleep .1; done"
+    )
+    assert machine.show(SERVICE, "SubState") == "running"
+    # It is a service like any other.
+    machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", SERVICE)
+    await asyncio.to_thread(machine.wait, SERVICE, "NRestarts", "1")
+    assert (await ask(place.port)).status == 200
 
 
 async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
@@ -309,6 +376,14 @@ async def test_instances_share_the_socket(place: Place) -> None:
     served = [place.status(port)["nodes"]["n"]["asked"] for port in place.instance_admins]  # type: ignore[index]
     assert served == [5, 5]
     assert place.machine.show(SERVICE, "ActiveState") == "inactive"
+
+
+async def test_one_that_is_killed_leaves_its_work_to_the_other(place: Place) -> None:
+    place.machine.systemctl("start", "casedesk-proxy@a", "casedesk-proxy@b")
+    place.machine.systemctl("kill", "--signal=KILL", "casedesk-proxy@a")
+    answers = await asyncio.gather(*(ask(place.port) for _ in range(20)))
+    assert {one.status for one in answers} == {200}
+    await asyncio.to_thread(place.machine.wait, "casedesk-proxy@a.service", "NRestarts", "1")
 
 
 class Load:

@@ -1,0 +1,89 @@
+"""Handing our place over while the service runs: what is asked for, tried, and told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from casedesk_proxy.daemon.notify import Notifier
+from casedesk_proxy.daemon.succession import (
+    SuccessionError,
+    Successor,
+    installed_program,
+    start_successor,
+)
+from casedesk_proxy.server.app import Gateway
+
+__all__ = ["Handover"]
+
+log = logging.getLogger(__name__)
+
+
+class Handover:
+    """One at a time; one that fails changes nothing, and may be tried again."""
+
+    def __init__(self, gateway: Gateway, notifier: Notifier) -> None:
+        self._gateway = gateway
+        self._notifier = notifier
+        self._started_as = installed_program(sys.argv, sys.orig_argv)
+        self._task: asyncio.Task[None] | None = None
+        self._has_succeeded = False
+        #: Called when a successor serves, when none came, and when it wants an end of what drains.
+        self.succeeded: Callable[[], None] = lambda: None
+        self.failed: Callable[[], None] = lambda: None
+        self.hurried: Callable[[], None] = lambda: None
+
+    @property
+    def is_upgraded(self) -> bool:
+        """Whether another version was installed in our place."""
+        now = installed_program(sys.argv, sys.orig_argv)
+        return None not in (now.mark, self._started_as.mark) and now.mark != self._started_as.mark
+
+    def request(self) -> None:
+        """For a signal handler: put what is installed now in our place."""
+        if not self._notifier.is_connected:
+            # Whoever started us would take our end for the service's.
+            log.warning("no successor is started: there is no service manager to follow it")
+        elif self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._work(), name="handover")
+
+    async def stop(self) -> None:
+        """Start no successor any more; one that does not serve yet ends by itself."""
+        if self._task is not None and not self._has_succeeded:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _work(self) -> None:
+        self._notifier.reloading()
+        gateway = self._gateway
+        sockets = [(number, "public") for number in gateway.listeners.descriptors]
+        sockets += [(number, "admin") for number in gateway.admin_listeners.descriptors]
+        command = installed_program(sys.argv, sys.orig_argv).command
+        log.info("starting a successor: %s", command[0])
+        try:
+            successor = await start_successor(command, os.environ, sockets)
+        except SuccessionError as error:
+            self._refuse(error)
+        else:
+            self._give_way(successor)
+            await successor.wait_hurry()
+            self.hurried()
+
+    def _refuse(self, error: SuccessionError) -> None:
+        log.error("the installed version is not in force: %s", error)
+        self._gateway.config_status.reject(time.time(), f"the installed version: {error}")
+        self._gateway.metrics.count_reload(ok=False)
+        self.failed()
+
+    def _give_way(self, successor: Successor) -> None:
+        log.info("process %d serves in our place", successor.pid)
+        self._notifier.name_successor(successor.pid)
+        successor.appoint()
+        # It has the very socket: what comes to us now is not what operators ask for.
+        self._gateway.admin_listeners.close()
+        self._has_succeeded = True
+        self.succeeded()
