@@ -17,6 +17,7 @@ from casedesk_proxy.cli import (
     schema,
     serve,
     status,
+    top,
     usage,
 )
 
@@ -33,6 +34,7 @@ def main() -> None:
 for _command in (
     serve.serve,
     status.status,
+    top.top,
     usage.usage,
     check.check,
     doctor.doctor,

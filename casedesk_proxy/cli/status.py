@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.admin_client import ask, find_admin
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.errors import ConfigError
 
 __all__ = ["status"]
 
-_TIMEOUT_S = 5.0
 #: Keys that are shown.
 _MAX_KEYS = 20
 #: For whom the configured address is nobody's.
@@ -53,8 +51,7 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be asked.
     """
     try:
-        # Whoever has opened it in a browser pastes a URL.
-        address = (admin or _configured(file)).removeprefix("http://").rstrip("/")
+        address = find_admin(file, admin)
         status = _ask(address)
     except ConfigError as error:
         fail(error)
@@ -70,41 +67,8 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     raise click.exceptions.Exit(0 if status.get("ready") else 1)
 
 
-def _configured(file: Path) -> str:
-    address = read_config(file).config.server.admin
-    if address is None:
-        fail(f"{file}: server.admin is null, so nobody can be asked")
-    return address
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
-        self.sock.connect(self._path)
-
-
 def _ask(address: str) -> dict[str, Any]:
-    if address.startswith("unix:"):
-        connection: http.client.HTTPConnection = _UnixConnection(address[5:])
-    else:
-        host, _, port = address.rpartition(":")
-        # Where it listens on any address, this machine is one of them.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host.strip("[]"), host)
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_S)
-    try:
-        connection.request("GET", "/status")
-        status = json.loads(connection.getresponse().read())
-    except OSError as error:
-        raise OSError(
-            error.errno, f"nobody answers there: {error.strerror or error}", address
-        ) from None
-    finally:
-        connection.close()
+    _, status = ask(address, "/status")
     if not isinstance(status, dict) or "nodes" not in status:
         raise ValueError("some other service")
     return status

@@ -22,6 +22,7 @@ def test_help_names_every_command() -> None:
         "check",
         "schema",
         "openapi",
+        "top",
         "init",
         "key",
         "demo",

@@ -1,0 +1,63 @@
+"""Asking the admin listener of a running proxy: where it is, and what it says."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.report import fail
+
+__all__ = ["ask", "find_admin"]
+
+_TIMEOUT_S = 5.0
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+def find_admin(file: Path, admin: str | None) -> str:
+    """The address to ask: ``admin``, as somebody typed it, else what ``file`` names. Raises
+    ConfigError; ends the command where the file says that there is none."""
+    address = admin or read_config(file).config.server.admin
+    if address is None:
+        fail(f"{file}: server.admin is null, so nobody can be asked")
+    # Whoever has opened it in a browser pastes a URL.
+    return address.removeprefix("http://").rstrip("/")
+
+
+def ask(address: str, path: str, method: str = "GET", key: str = "") -> tuple[int, Any]:
+    """Status and JSON. Raises OSError where nobody answers, HTTPException or ValueError for what
+    is no JSON."""
+    connection = _open(address)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        connection.request(method, path, headers=headers)
+        reply = connection.getresponse()
+        return reply.status, json.loads(reply.read())
+    except OSError as error:
+        raise OSError(
+            error.errno, f"nobody answers there: {error.strerror or error}", address
+        ) from None
+    finally:
+        connection.close()
+
+
+def _open(address: str) -> http.client.HTTPConnection:
+    if address.startswith("unix:"):
+        return _UnixConnection(address[5:])
+    host, _, port = address.rpartition(":")
+    # Where it listens on any address, this machine is one of them.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host.strip("[]"), host)
+    return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_S)

@@ -1,0 +1,177 @@
+"""``top``: what goes on in a running proxy, live in a terminal."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+
+from casedesk_proxy.cli.admin_client import ask, find_admin
+from casedesk_proxy.cli.key_presses import KeyPresses
+from casedesk_proxy.cli.report import fail, open_console
+from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
+from casedesk_proxy.cli.top_view import View, make_lines, press, select_rows
+from casedesk_proxy.errors import ConfigError
+
+__all__ = ["top"]
+
+KEY = "CASEDESK_PROXY_KEY"
+_STATUS = "/console/api/status"
+_CANCEL = "/console/api/streams/{}/cancel"
+#: Seconds after which a key that was pressed is seen, at the latest.
+_KEY_WAIT_S = 0.25
+_TROUBLES = (OSError, http.client.HTTPException, ValueError)
+
+
+@click.command()
+@click.option(
+    "--config", "file", envvar=ENVIRONMENT, default=DEFAULT_FILE, show_default=True,
+    show_envvar=True, type=click.Path(readable=False, path_type=Path),
+    help="The configuration that names the admin address.",
+)  # fmt: skip
+@click.option(
+    "--admin", envvar=ADMIN, show_envvar=True, metavar="ADDRESS",
+    help="host:port or unix:/path, instead of the configuration's; of an instance, for example.",
+)  # fmt: skip
+@click.option(
+    "--every", "period", type=click.FloatRange(min=0.2, max=3600), default=1.0, show_default=True,
+    metavar="SECONDS", help="How often to ask.",
+)  # fmt: skip
+@click.option("--once", is_flag=True, help="Show it once, every stream, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: as the proxy tells it.")
+def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool) -> None:
+    """Show nodes and running streams, live.
+
+    Sort with s and r, filter with /, select with the arrows, cancel a stream with c: that wants an
+    admin's key in CASEDESK_PROXY_KEY. Exit code 2 when the proxy cannot be asked.
+    """
+    try:
+        address = find_admin(file, admin)
+    except ConfigError as error:
+        fail(error)
+    try:
+        status = fetch_status(address)
+    except _TROUBLES as error:
+        fail(str(error) if isinstance(error, ValueError) else _explain(error))
+    if as_json:
+        click.echo(json.dumps(status, indent=2, ensure_ascii=False))
+    elif once:
+        _print_once(open_console(), status)
+    elif not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail("this is no terminal; use --once, or --once --json")
+    else:
+        _Screen(address, period, status).run()
+
+
+def fetch_status(address: str) -> dict[str, Any]:
+    """Raises OSError, HTTPException, or ValueError in words for people."""
+    try:
+        code, status = ask(address, _STATUS)
+    except (http.client.HTTPException, ValueError):
+        raise ValueError(f"{address} is no admin address of a CaseDesk Proxy") from None
+    if not isinstance(status, dict) or "streams" not in status:
+        raise ValueError(_refusal(status) or f"{address} has no {_STATUS} (it answered {code})")
+    return status
+
+
+def cancel_stream(address: str, ident: str, key: str) -> str:
+    """What to tell of it. Raises nothing."""
+    if not key:
+        return f"set {KEY} to an admin's key first"
+    try:
+        code, reply = ask(address, _CANCEL.format(ident), "POST", key)
+    except _TROUBLES as error:
+        return _explain(error)
+    if code < 300:
+        return "cancelled"
+    return _refusal(reply) or f"not cancelled: the proxy answered {code}"
+
+
+def _refusal(reply: Any) -> str:
+    error = reply.get("error") if isinstance(reply, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
+
+
+def _explain(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _print_once(console: Console, status: dict[str, Any]) -> None:
+    view = View()
+    rows = select_rows(view, status)
+    height = len(rows) + len(status["nodes"]) + 8
+    for line in make_lines(view, status, rows, console.width, height)[:-1]:
+        if line.plain:
+            console.print(line, no_wrap=True, overflow="crop")
+
+
+class _Screen:
+    """One session at a terminal. A thread asks the proxy, so that a proxy that hangs does not keep
+    anybody from leaving."""
+
+    def __init__(self, address: str, period: float, status: dict[str, Any]) -> None:
+        self._address = address
+        self._period = period
+        self._status = status
+        self._trouble = ""
+        self._view = View()
+        self._ended = threading.Event()
+        self._fresh = threading.Event()
+
+    def run(self) -> None:
+        keys, console = KeyPresses(sys.stdin.fileno()), Console(highlight=False)
+        asking = threading.Thread(target=self._ask_on, name="asks the proxy", daemon=True)
+        live = Live(console=console, screen=True, auto_refresh=False)
+        with keys.listening(), live:
+            asking.start()
+            try:
+                while not self._view.quit:
+                    self._draw(live, console)
+                    self._wait(keys, console)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                self._ended.set()
+
+    def _wait(self, keys: KeyPresses, console: Console) -> None:
+        """Until there is something new to draw."""
+        size = console.size
+        while not self._fresh.is_set() and console.size == size:
+            if pressed := keys.wait(_KEY_WAIT_S):
+                self._press(pressed)
+                return
+        self._fresh.clear()
+
+    def _press(self, pressed: list[str]) -> None:
+        for key in pressed:
+            rows = select_rows(self._view, self._status)
+            self._view = press(self._view, key, rows)
+            if ident := self._view.cancel:
+                note = cancel_stream(self._address, ident, os.environ.get(KEY, ""))
+                self._view = replace(self._view, cancel="", note=note)
+
+    def _draw(self, live: Live, console: Console) -> None:
+        view = replace(self._view, note=self._view.note or self._trouble)
+        rows = select_rows(view, self._status)
+        width, height = console.size
+        live.update(Group(*make_lines(view, self._status, rows, width, height)), refresh=True)
+
+    def _ask_on(self) -> None:
+        while not self._ended.wait(self._period):
+            if self._view.paused:
+                continue
+            try:
+                self._status, self._trouble = fetch_status(self._address), ""
+            except _TROUBLES as error:
+                self._trouble = f"{time.strftime('%H:%M:%S')} {_explain(error)}"
+            self._fresh.set()

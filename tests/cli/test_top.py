@@ -1,0 +1,139 @@
+"""``top`` as people use it: once, as JSON, and at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+
+import pytest
+
+from casedesk_proxy.cli.top import cancel_stream
+from tests.cli.command import COMMAND, ENVIRONMENT, invoke
+from tests.cli.fake_admin import FakeAdmin, fake_admin, stream, told
+
+STATUS = "GET /console/api/status"
+CANCEL = "POST /console/api/streams/r199/cancel"
+MANY = told(*(stream(number) for number in range(200)))
+
+
+def test_once() -> None:
+    with fake_admin({STATUS: (200, MANY)}) as admin:
+        done = invoke("top", "--admin", admin.address, "--once")
+        assert done.returncode == 0
+        assert sum("openai" in line for line in done.stdout.splitlines()) == 200
+        assert "\x1b" not in done.stdout
+        done = invoke("top", "--admin", f"http://{admin.address}/", "--once", "--json")
+        assert json.loads(done.stdout) == MANY
+
+
+def test_without_a_terminal_it_says_what_to_do() -> None:
+    with fake_admin({STATUS: (200, MANY)}) as admin:
+        done = invoke("top", "--admin", admin.address)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "use --once" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, b"<html>", "is no admin address of a CaseDesk Proxy"),
+        (200, {"a": 1}, "has no /console/api/status (it answered 200)"),
+        (403, {"error": {"message": "not for you"}}, "not for you"),
+    ],
+)
+def test_somebody_else_answers(status: int, body: object, words: str) -> None:
+    with fake_admin({STATUS: (status, body)}) as admin:
+        done = invoke("top", "--admin", admin.address, "--once")
+        assert done.returncode == 2
+        assert words in done.stderr
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    done = invoke("top", "--admin", "127.0.0.1:1", "--once")
+    assert done.returncode == 2
+    assert "nobody answers there" in done.stderr
+    assert invoke("top", "--config", tmp_path / "none.yaml", "--once").returncode == 2
+
+
+def test_cancelling_says_what_came_of_it() -> None:
+    replies = {
+        CANCEL: (202, {"cancelled": "r199"}),
+        "POST /console/api/streams/a/cancel": (500, []),
+    }
+    with fake_admin(replies) as admin:
+        assert "CASEDESK_PROXY_KEY" in cancel_stream(admin.address, "r199", "")
+        assert admin.asked == []
+        assert cancel_stream(admin.address, "r199", "secret") == "cancelled"
+        assert cancel_stream(admin.address, "b", "secret") == "no such page"
+        assert cancel_stream(admin.address, "a", "secret").endswith("answered 500")
+    assert "nobody answers" in cancel_stream("127.0.0.1:1", "a", "secret")
+
+
+class Terminal:
+    """``top`` at a terminal of 80 × 24."""
+
+    def __init__(self, admin: FakeAdmin) -> None:
+        self._master, terminal = pty.openpty()
+        ioctl(terminal, TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        environment = {**ENVIRONMENT, "TERM": "xterm", "CASEDESK_PROXY_KEY": "secret"}
+        environment.pop("COLUMNS", None)
+        self.process = subprocess.Popen(
+            [*COMMAND, "top", "--admin", admin.address, "--every", "0.2"],
+            stdin=terminal, stdout=terminal, stderr=terminal, env=environment,
+        )  # fmt: skip
+        os.close(terminal)
+
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def wait_for(self, words: str) -> str:
+        """What it wrote until the words stood there."""
+        seen = ""
+        while words not in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen):
+            ready, _, _ = select.select([self._master], [], [], 20)
+            assert ready, f"no {words!r} in {seen[-2000:]!r}"
+            seen += os.read(self._master, 65536).decode(errors="replace")
+        return seen
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+@contextmanager
+def terminal(admin: FakeAdmin) -> Iterator[Terminal]:
+    screen = Terminal(admin)
+    try:
+        yield screen
+    finally:
+        screen.end()
+
+
+def test_at_a_terminal() -> None:
+    replies = {STATUS: (200, MANY), CANCEL: (202, {"cancelled": "r199"})}
+    with fake_admin(replies) as admin, terminal(admin) as screen:
+        assert "\x1b[?1049h" in screen.wait_for("200 streams"), "another screen"
+        screen.press("/key199\r")
+        screen.wait_for("1 shown")
+        screen.press("\x1b[Bc")
+        screen.wait_for("Cancel the stream of key199")
+        assert CANCEL not in [asked for asked, _ in admin.asked]
+        screen.press("y")
+        screen.wait_for("cancelled")
+        assert (CANCEL, "Bearer secret") in admin.asked
+        admin.replies[STATUS] = (503, {"error": {"message": "it is stopping"}})
+        screen.press("z")
+        screen.wait_for("it is stopping")
+        screen.press("q")
+        assert screen.process.wait(20) == 0
