@@ -27,6 +27,7 @@ _PACKAGE = "flask_swagger_ui"
 #: The files of the package that are served, with their types.
 _ASSETS = {
     "swagger-ui.css": "text/css",
+    "index.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui-standalone-preset.js": "text/javascript",
     "favicon-32x32.png": "image/png",
@@ -38,6 +39,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>CaseDesk Proxy: try the APIs</title>
 <link rel="stylesheet" href="/swagger-ui/swagger-ui.css">
+<link rel="stylesheet" href="/swagger-ui/index.css">
 <link rel="icon" type="image/png" href="/swagger-ui/favicon-32x32.png">
 </head>
 <body>

@@ -46,7 +46,7 @@ async def test_the_page_and_all_that_it_asks_for_come_from_here() -> None:
         assert "<script>" not in text
         assert " style=" not in text
         asked = re.findall(r'(?:src|href)="([^"]+)"', text)
-        assert len(asked) == 5
+        assert len(asked) == 6
         for url in asked:
             reply = await client.get(url)
             assert (url, reply.status) == (url, 200)
