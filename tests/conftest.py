@@ -161,6 +161,13 @@ def thinking_llama_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ll
 
 
 @pytest.fixture(scope="session")
+def seeing_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaNode]:
+    """The same with a model that takes images, see tests/nodes/tiny_projector.py."""
+    with _node(tmp_path_factory.mktemp("seeing"), thinks=False, sees=True) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
 def simulated_node() -> Iterator[SimulatorThread]:
     """A simulated node in a thread of its own, for clients that block."""
     with simulator_thread() as node:
@@ -168,10 +175,16 @@ def simulated_node() -> Iterator[SimulatorThread]:
 
 
 @contextmanager
-def _node(folder: Path, *, thinks: bool) -> Iterator[LlamaNode]:
+def _node(folder: Path, *, thinks: bool, sees: bool = False) -> Iterator[LlamaNode]:
     # Here, because numpy and gguf would slow down every run that needs no node.
     from tests.nodes.tiny_model import write_model
 
     write_model(folder / "tiny.gguf", thinks=thinks)
-    with llama_server(folder / "tiny.gguf") as node:
+    projector = None
+    if sees:
+        from tests.nodes.tiny_projector import write_projector
+
+        projector = folder / "mmproj.gguf"
+        write_projector(projector)
+    with llama_server(folder / "tiny.gguf", projector=projector) as node:
         yield node

@@ -15,4 +15,5 @@ SPEC = EngineSpec(
     probe=None,
     other_names=frozenset({"claude"}),
     tells_facts=False,
+    max_inline=32 * 10**6,
 )

@@ -15,4 +15,5 @@ SPEC = EngineSpec(
     probe=None,
     other_names=frozenset({"google"}),
     tells_facts=False,
+    max_inline=20 * 10**6,
 )

@@ -29,5 +29,6 @@ SPEC = EngineSpec(
     tells_facts=False,
     has_realtime=True,
     takes_documents=True,
+    max_inline=50 * 10**6,
     paths=(*paths.RERANK, *paths.SCORE, *paths.CLASSIFY, *paths.AUDIO, *paths.IMAGES),
 )

@@ -91,6 +91,9 @@ class EngineSpec:
     has_realtime: bool = False
     #: It reads documents such as PDF itself, in chats and Responses requests.
     takes_documents: bool = False
+    #: The largest request with media inside, in bytes, of an engine that has files of its own, to
+    #: which media go that make a request larger; None: it has none.
+    max_inline: int | None = None
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
     #: What it has beside the protocols that it speaks; no other path of it is ever asked for.

@@ -16,26 +16,40 @@ from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.surfaces.file_forms import find_kind
+from casedesk_proxy.surfaces.file_forms import find_kind, write_stored
+from casedesk_proxy.surfaces.file_references import FilePlace
 from casedesk_proxy.terms import Dialect, record
 
-__all__ = ["MARK_BEGIN", "MARK_CHARS", "ContentPart", "FileUse", "FilledRoute", "Part", "fill_plan"]
+__all__ = [
+    "MARK_BEGIN",
+    "MARK_CHARS",
+    "ContentPart",
+    "FileUse",
+    "FilledRoute",
+    "Part",
+    "choose_stored",
+    "fill_plan",
+    "refer",
+]
 
 #: A mark is good base64, so that it passes for content, and nothing that JSON would escape.
 MARK_BEGIN, MARK_CHARS = "casedeskfile", 52
+#: Without it Anthropic takes no file's id; headers that are the same are as good as one.
+_ANTHROPIC_BETA = b"anthropic-beta: files-api-2025-04-14\r\n"
 _MARK = re.compile(rb"casedeskfile[0-9a-f]{52}")
 
 
 @record
 class FileUse:
     """``file`` is used in a request as ``mime_type``, ``mark`` stands for its content, ``inline``
-    is what was put into the client's body, and ``path`` where."""
+    is what was put into the client's body, ``path`` where, and ``place`` in what."""
 
     file: StoredFile
     mime_type: str
     mark: str
     inline: bytes
     path: str
+    place: FilePlace
 
 
 @record
@@ -57,9 +71,12 @@ Part = bytes | ContentPart
 @record
 class FilledRoute(Route):
     """A request whose body is ``parts``, the first and the last of which are bytes. ``body`` is
-    what it was made from, with the marks in it."""
+    what it was made from, with the marks in it; ``uses`` are those that stand in it as they were
+    written, so that the node may have the file itself instead; ``lines`` are added to its head."""
 
     parts: tuple[Part, ...] = (b"",)
+    uses: tuple[FileUse, ...] = ()
+    lines: bytes = b""
 
     @property
     def length(self) -> int:
@@ -75,7 +92,10 @@ class FilledRoute(Route):
             lead = self.head_templates[node.name] = self._head_template(node)
         first = self.parts[0]
         assert isinstance(first, bytes), "see the class"
-        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, self.length, first)
+        if self.method != "POST":
+            return b"%b%b\r\n\r\n" % (lead, ident)
+        length = b"Content-Length: %d" % self.length
+        return b"%b%b\r\n%b%b\r\n\r\n%b" % (lead, ident, self.lines, length, first)
 
 
 def _plain(route: Route) -> Route:
@@ -121,7 +141,34 @@ def _fill_route(route: Route, node: NodeSpec, uses: Mapping[str, tuple[FileUse, 
     filled = {field.name: getattr(route, field.name) for field in fields(Route)} | {"body": body}
     if route.question is not None and _MARK.search(route.question.body):
         filled["question"] = None  # Nothing that it asks about would be there.
-    return FilledRoute(**filled, parts=parts)
+    inline = tuple(one for several in uses.values() for one in several if one.inline in body)
+    return FilledRoute(**filled, parts=parts, uses=inline)
+
+
+def choose_stored(route: FilledRoute, most: int) -> tuple[FileUse, ...]:
+    """The uses that the node is to have as files of its own, so that the request has at most so
+    many bytes: the largest, as few as it takes. All that can be where that is not enough."""
+    chosen: list[FileUse] = []
+    length = route.length
+    movable = [one for one in route.uses if write_stored(one.place, one.mime_type, "") is not None]
+    for use in sorted(movable, key=lambda one: one.file.size, reverse=True):
+        if length <= most:
+            break
+        chosen.append(use)
+        length -= ContentPart(use.file).length
+    return tuple(chosen)
+
+
+def refer(route: FilledRoute, references: Mapping[str, str]) -> FilledRoute:
+    """The same with the node's own ``references`` for the files of those marks."""
+    body, contents = route.body, {one.mark: one for one in route.uses}
+    for use in route.uses:
+        if (reference := references.get(use.mark)) is not None:
+            stored = write_stored(use.place, use.mime_type, reference)
+            body = body.replace(use.inline, stored or use.inline)
+    left = {mark: (one,) for mark, one in contents.items()}
+    lines = _ANTHROPIC_BETA if route.dialect is Dialect.ANTHROPIC else b""
+    return replace(route, body=body, parts=tuple(_split(body, left)), lines=lines)
 
 
 def _fit_videos(body: bytes, node: NodeSpec, uses: Mapping[str, tuple[FileUse, ...]]) -> bytes:

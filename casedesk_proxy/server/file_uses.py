@@ -90,7 +90,7 @@ class FileUses:
             else:
                 mark = self._mark(file)
                 change = write_media(reference, file, mime, mark)
-                use = FileUse(file, mime, mark, change, reference.path)
+                use = FileUse(file, mime, mark, change, reference.path, reference.place)
                 uses[mark] = (*uses.get(mark, ()), use)
             changes.append((reference.span, change))
         return FilledBody(splice(raw, changes), uses, contents)

@@ -16,7 +16,7 @@ from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.surfaces.file_references import FilePlace, FileReference
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["PDF", "find_kind", "is_text", "no_file", "write_media", "write_text"]
+__all__ = ["PDF", "find_kind", "is_text", "no_file", "write_media", "write_stored", "write_text"]
 
 PDF = "application/pdf"
 _TEXTS = frozenset(
@@ -83,6 +83,26 @@ def write_media(reference: FileReference, file: StoredFile, mime_type: str, mark
             return dumps(_responses_part(kind, file, mime_type, mark))
         case _:
             return dumps(_chat_part(kind, file, mime_type, mark))
+
+
+def write_stored(place: FilePlace, mime_type: str, reference: str) -> bytes | None:
+    """What stands there with the ``reference`` of a file that the node has itself; None where its
+    API has nothing such."""
+    kind = find_kind(mime_type)
+    match place:
+        case FilePlace.PART | FilePlace.RESULT_PART:
+            return b'"fileData":' + dumps({"mimeType": mime_type, "fileUri": reference})
+        case FilePlace.IMAGE_SOURCE | FilePlace.DOCUMENT_SOURCE:
+            return dumps({"type": "file", "file_id": reference})
+        case FilePlace.INPUT_IMAGE:
+            return b'"file_id":' + dumps(reference)
+        case FilePlace.INPUT_FILE if kind == "image":
+            return dumps({"type": "input_image", "detail": "auto", "file_id": reference})
+        case FilePlace.INPUT_FILE if kind == "document":
+            return dumps({"type": "input_file", "file_id": reference})
+        case FilePlace.CHAT_PART if kind == "document":
+            return dumps({"type": "file", "file": {"file_id": reference}})
+    return None
 
 
 def _chat_part(kind: str, file: StoredFile, mime_type: str, mark: str) -> dict[str, Any]:

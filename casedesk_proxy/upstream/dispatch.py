@@ -27,6 +27,7 @@ from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.file_upload import FileUpload
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
+from casedesk_proxy.upstream.node_files import NodeFiles
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.side_requests import ANSWER_WAIT_S, fetch_beside
 from casedesk_proxy.upstream.slots import Slots
@@ -70,6 +71,7 @@ class Dispatcher:
         self.control_memory = ControlMemory()
         self.response_memory = ResponseMemory()
         self.failovers: deque[Failover] = deque(maxlen=MAX_FAILOVERS)
+        self._node_files = NodeFiles(loop)
         self._pools: dict[_Address, ConnectionPool] = {}
         #: By the nodes' names, for as long as their configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
@@ -189,6 +191,8 @@ class Dispatcher:
         """One attempt. Raises AttemptFailed, the slot given back; whatever else is raised, that is
         left to the caller."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
+        if isinstance(route, FilledRoute) and search.contents is not None:
+            route = await self._node_files.fit(route, node, pool, search.contents)
         asked = (
             node.name,
             pool,

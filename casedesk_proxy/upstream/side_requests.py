@@ -11,7 +11,7 @@ from casedesk_proxy.wire.bodies import BodyReader, CloseReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["ANSWER_WAIT_S", "fetch_beside"]
+__all__ = ["ANSWER_WAIT_S", "fetch_beside", "read_answer"]
 
 #: Seconds that a reply which has begun waits for the answer.
 ANSWER_WAIT_S = 0.25
@@ -27,8 +27,7 @@ async def fetch_beside(pool: ConnectionPool, request: bytes, take: Callable[[byt
         connection = pool.reuse() or await pool.open()
         head = await connection.send_request(request)
         if head.status == 200:
-            answer = _Answer(asyncio.get_running_loop(), head)
-            take(await answer.read(connection))
+            take(await read_answer(connection, head))
             kept = True
             pool.give_back(connection, head.keep_alive)
     except (OSError, ConnectionBroken):
@@ -36,6 +35,12 @@ async def fetch_beside(pool: ConnectionPool, request: bytes, take: Callable[[byt
     finally:
         if connection is not None and not kept:
             connection.abort()
+
+
+async def read_answer(connection: NodeConnection, head: ResponseHead) -> bytes:
+    """The body of a reply, of at most MAX_ANSWER_BYTES. Raises ConnectionError where it does not
+    come whole."""
+    return await _Answer(asyncio.get_running_loop(), head).read(connection)
 
 
 class _Answer(asyncio.Protocol):

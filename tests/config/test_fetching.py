@@ -11,8 +11,9 @@ from casedesk_proxy.config.fetching import FetchUrls
 
 
 def test_hosts_are_named() -> None:
-    settings = FetchUrls(allow=("img.example.com", "*.example.org"))
-    assert "image/*" in settings.types
+    settings = FetchUrls(allow=("img.example.com", "*.example.org"), types=("image/png", "image/*"))
+    assert settings.types == ("image/png", "image/*")
+    assert "application/pdf" in FetchUrls(allow=()).types
     assert settings.max_size == 20 * 2**20
 
 

@@ -31,10 +31,14 @@ class LlamaNode:
 
 
 @contextmanager
-def llama_server(model: Path, port: int = 0, socket: Path | None = None) -> Iterator[LlamaNode]:
-    """A node on a free port, the given one, or a Unix socket (``.sock``), ready to answer."""
+def llama_server(
+    model: Path, port: int = 0, socket: Path | None = None, projector: Path | None = None
+) -> Iterator[LlamaNode]:
+    """A node on a free port, the given one, or a Unix socket (``.sock``), ready to answer; with a
+    ``projector`` it takes images, and makes no embeddings."""
+    more = [str(one) for one in (socket, projector) if one is not None]
     process = subprocess.Popen(
-        [sys.executable, __file__, str(model), str(port), *([str(socket)] if socket else [])],
+        [sys.executable, __file__, str(model), str(port), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -52,22 +56,26 @@ def llama_server(model: Path, port: int = 0, socket: Path | None = None) -> Iter
             process.wait(10)
 
 
-def serve(model: str, port: int, *sockets: str) -> None:
+def serve(model: str, port: int, *more: str) -> None:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.port = port
-    if sockets:
-        params.hostnames = list(sockets)
+    projectors = [one for one in more if one.endswith(".gguf")]
+    if sockets := [one for one in more if one not in projectors]:
+        params.hostnames = sockets
     params.model_alias = set(NAMES)
     params.n_parallel, params.n_ctx = SLOTS, SLOTS * 4096
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib = 0
     params.fit_params = False
     params.endpoint_metrics = True
-    params.embedding = True
-    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if projectors:
+        params.mmproj.path = projectors[0]
+    else:
+        params.embedding = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()

@@ -16,10 +16,13 @@ from casedesk_proxy.planning.filling import (
     ContentPart,
     FileUse,
     FilledRoute,
+    choose_stored,
     fill_plan,
+    refer,
 )
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.surfaces.file_references import FilePlace
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.planning.configs import make_snapshot
 
@@ -44,7 +47,7 @@ def plan_chat(part: Any, deployment: str = "d") -> tuple[Plan, dict[str, tuple[F
     ask = PlanInput(call, (), raw, "r1", {})
     plan = plan_request(snapshot, snapshot.deployments[deployment], ask)
     mime = "application/pdf" if "file" in part else "image/png"
-    return plan, {MARK: (FileUse(FILE, mime, MARK, inline, "there"),)}
+    return plan, {MARK: (FileUse(FILE, mime, MARK, inline, "there", FilePlace.CHAT_PART),)}
 
 
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{MARK}"}}
@@ -108,3 +111,31 @@ def test_a_question_about_what_would_not_be_there_is_not_asked() -> None:
         assert (route.question is not None) is stays
         if stays:
             assert route.question_for(plan.nodes[0]).endswith(b"\r\n\r\ncount")
+
+
+def test_what_makes_a_request_too_large_is_named_instead() -> None:
+    filled = fill_plan(*plan_chat(PDF))
+    route = filled.routes["plain"]
+    assert isinstance(route, FilledRoute)
+    assert choose_stored(route, route.length) == ()
+    [use] = choose_stored(route, route.length - 1)
+    stored = refer(route, {use.mark: "file-1"})
+    [body] = stored.parts
+    assert isinstance(body, bytes)
+    [message] = json.loads(body)["messages"]
+    assert message["content"] == [{"type": "file", "file": {"file_id": "file-1"}}]
+    assert refer(route, {}).parts == route.parts
+    image = fill_plan(*plan_chat(IMAGE)).routes["plain"]
+    assert isinstance(image, FilledRoute)
+    assert choose_stored(image, 1) == ()
+
+
+def test_anthropic_is_told_that_files_are_named() -> None:
+    plan, uses = plan_chat(PDF)
+    route = fill_plan(plan, uses).routes["plain"]
+    assert isinstance(route, FilledRoute)
+    stored = refer(replace(route, dialect=Dialect.ANTHROPIC), {MARK: "file-1"})
+    node = plan.nodes[0]
+    assert b"\r\nanthropic-beta: files-api-2025-04-14\r\n" in stored.request_for(node)
+    asked = replace(stored, method="GET").request_for(node)
+    assert b"Content-Length" not in asked

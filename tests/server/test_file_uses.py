@@ -84,9 +84,9 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    store: FileStore | None, *, engine: str = "llama-server", count: int = 1, **deployment: Any
+    store: FileStore | None, *, engine: str = "llama-server", reply: bytes = OK, **deployment: Any
 ) -> AsyncIterator[Stage]:
-    async with raw_node(OK) as node:
+    async with raw_node(reply) as node:
         config = {
             "server": {"access_log": False},
             "default_deployment": "d",
@@ -277,3 +277,25 @@ async def test_a_relayed_address_is_the_node_s_where_nothing_is_fetched() -> Non
     async with staged(None) as stage:
         assert (await stage.post(path, asking(path))).status == 200
         assert stage.sent() == asking(path)
+
+
+async def test_what_is_too_large_for_a_vendor_is_uploaded_there_once(store: FileStore) -> None:
+    file = await put(store, b"\0" * 15_000_001, "video/mp4")
+    both = {
+        "file": {"name": "files/x", "uri": "https://g/v1beta/files/x", "state": "ACTIVE"},
+        "candidates": [
+            {"content": {"role": "model", "parts": [{"text": "ok"}]}, "finishReason": "STOP"}
+        ],
+    }
+    data = json.dumps(both).encode()
+    reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+    async with staged(store, engine="gemini", reply=reply % (len(data), data)) as stage:
+        for _ in range(2):
+            path = "/v1beta/models/m:generateContent"
+            assert (await stage.post(path, gemini(f"files/{file.id}"))).status == 200
+        upload, *asked = stage.posted()
+    assert len(upload) > file.size
+    named = {"mimeType": "video/mp4", "fileUri": "https://g/v1beta/files/x"}
+    for body in asked:
+        assert json.loads(body)["contents"][0]["parts"][1] == {"fileData": named}
+    assert len(asked) == 2

@@ -14,6 +14,7 @@ from casedesk_proxy.surfaces.file_forms import (
     is_text,
     no_file,
     write_media,
+    write_stored,
     write_text,
 )
 from casedesk_proxy.surfaces.file_references import FilePlace, FileReference
@@ -117,3 +118,25 @@ def test_a_missing_file_in_each_vendor_s_words() -> None:
     }  # fmt: skip
     assert all("abc" in error.message for error in told.values())
     assert all("https" not in error.message for error in told.values())
+
+
+@pytest.mark.parametrize(
+    ("place", "mime", "wanted"),
+    [
+        (P.PART, "video/mp4", {"fileData": {"mimeType": "video/mp4", "fileUri": "ref"}}),
+        (P.DOCUMENT_SOURCE, "application/pdf", {"type": "file", "file_id": "ref"}),
+        (P.INPUT_IMAGE, "image/png", {"file_id": "ref"}),
+        (P.INPUT_FILE, "image/png", {"type": "input_image", "detail": "auto", "file_id": "ref"}),
+        (P.INPUT_FILE, "application/pdf", {"type": "input_file", "file_id": "ref"}),
+        (P.CHAT_PART, "application/pdf", {"type": "file", "file": {"file_id": "ref"}}),
+    ],
+)
+def test_what_the_node_has_itself(place: FilePlace, mime: str, wanted: Any) -> None:
+    written = write_stored(place, mime, "ref")
+    assert written is not None
+    assert read(place, written) == wanted
+
+
+def test_what_a_node_cannot_be_told_to_have() -> None:
+    for place in (P.CHAT_PART, P.IMAGE_URL):
+        assert write_stored(place, "image/png", "ref") is None
