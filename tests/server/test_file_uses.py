@@ -23,7 +23,7 @@ from tests.files.test_pdf_texts import make_pdf
 from tests.fixtures.messages import Message
 from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.raw_client import ask
-from tests.fixtures.raw_node import RawNode, raw_node
+from tests.fixtures.raw_node import NodeConnection, RawNode, raw_node
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
 CHAT = json.dumps(
@@ -299,3 +299,32 @@ async def test_what_is_too_large_for_a_vendor_is_uploaded_there_once(store: File
     for body in asked:
         assert json.loads(body)["contents"][0]["parts"][1] == {"fileData": named}
     assert len(asked) == 2
+
+
+async def test_another_node_gets_the_same_where_one_is_lost(store: FileStore) -> None:
+    file = await put(store, PNG, "image/png")
+    lost: list[bytes] = []
+
+    async def lose(connection: NodeConnection) -> None:
+        await connection.until(lambda: len(connection.received) > 2**19 or None)
+        lost.append(bytes(connection.received))
+        connection.reset()
+
+    async with raw_node(play=lose) as one, raw_node(OK) as other:
+        nodes = {"one": one, "other": other}
+        config = {
+            "server": {"access_log": False},
+            "nodes": {
+                name: {"url": node.url, "engine": "vllm", "models": ["m"]}
+                for name, node in nodes.items()
+            },
+            "deployments": {"d": {"nodes": [*nodes], "auth": "none", "policy": "ordered"}},
+        }
+        async with proxy_here(config, files=store) as proxy:
+            stage = Stage(proxy, [other])
+            path = "/proxy/d/gemini/v1beta/models/m:generateContent"
+            reply = await stage.post(path, gemini(f"files/{file.id}"))
+            assert reply.status == 200, reply.body
+            url = stage.sent()["messages"][0]["content"][1]["image_url"]["url"]
+    assert lost
+    assert url.endswith(base64.b64encode(PNG).decode())
