@@ -115,7 +115,7 @@ logprobs beside a delta | LOGGED
 finish is held, text is not | usageMetadata
 usage chunk ends n=1 | reader.complete
 after [DONE]
-@ engines/test_profile.py::test_the_stream_of_each_engine
+@ engines/test_tgi.py::STREAM
 usage chunk of TGI without id | id=""
 @ dialects/pairs/test_gemini_openai_reply.py::test_candidates_have_chunks_of_their_own
 usage amid the stream of n=2 | usage(12, 3)
@@ -143,18 +143,26 @@ CORS headers of nodes | access-control
 """
 
 ENGINES = """
-@ engines/test_profile.py::test_the_stream_of_each_engine
-vLLM: role and empty content first, reasoning, stop with calls | VLLM: (
-SGLang: reasoning_content, events of its own | SGLANG: (
-llama-server: null content, comments, timings | LLAMA: (
-Ollama: whole calls, role in each delta | OLLAMA: (
-TGI: ids "0", arguments as an object, usage without id | TGI: (
-@ engines/test_profile.py::test_the_failure_of_each_engine
-error in the stream of vLLM | VLLM: (event(error
-error in the stream of SGLang | SGLANG: (event(error
-error in the stream of llama-server, without [DONE] | LLAMA: (event(error
-error in the stream of Ollama: an empty chunk, then the end | OLLAMA: (choice
-error in the stream of TGI: a text | TGI: (event(error
+@ engines/test_vllm.py::STREAM
+vLLM: role and empty content first, reasoning, stop with calls | choice("stop", tool_calls
+@ engines/test_sglang.py::STREAM
+SGLang: reasoning_content, events of its own | sglext_cached_tokens
+@ engines/test_llama_server.py::STREAM
+llama-server: null content, comments, timings | timings=
+@ engines/test_ollama.py::STREAM
+Ollama: whole calls, role in each delta | role="assistant", content="a"
+@ engines/test_tgi.py::STREAM
+TGI: ids "0", arguments as an object, usage without id | "arguments": {"y": 1}
+@ engines/test_vllm.py::FAILS
+error in the stream of vLLM | event(error
+@ engines/test_sglang.py::FAILS
+error in the stream of SGLang | event(error
+@ engines/test_llama_server.py::FAILS
+error in the stream of llama-server, without [DONE] | event(error
+@ engines/test_ollama.py::FAILS
+error in the stream of Ollama: an empty chunk, then the end | choice(
+@ engines/test_tgi.py::FAILS
+error in the stream of TGI: a text | event(error
 @ engines/test_profile.py::test_finish_words_of_one_engine_alone
 finish words of vLLM | "repetition"
 finish words of SGLang | "content_filter"

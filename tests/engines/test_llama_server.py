@@ -1,11 +1,37 @@
 from __future__ import annotations
 
+from typing import Any
+
 from casedesk_proxy.engines.llama_server import SPEC, makes_embeddings, read_models
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import Ability, Control, ModelInfo
+from tests.dialects.reading import event
 from tests.engines.answers import play
+from tests.engines.known import REFUSED
+from tests.engines.streams import DONE, choice, counted
+from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
 from tests.fixtures.table import table
+
+HEARD = (recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING)
+SENT: dict[str, Any] = {
+    "chat_template_kwargs": {"enable_thinking": False},
+    "effort for a budget": None,
+    "thinking_budget_tokens": 900,
+    "tool_choice named": "required",
+    "logprobs beside tools": REFUSED,
+    "format and tools": REFUSED,
+}
+STREAM = (
+    choice(role="assistant", content=None) + choice(reasoning_content="t"),
+    b":\n\n",
+    choice(content="a"),
+    choice(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]),
+    choice(tool_calls=[{"index": 0, "function": {"arguments": '"y":1}'}}]),
+    choice("tool_calls") + counted(timings={"prompt_ms": 1.0}),
+    DONE,
+)
+FAILS = (event(error={"code": 500, "message": "x", "type": "server_error"}),)
 
 
 @table(

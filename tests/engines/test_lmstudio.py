@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from casedesk_proxy.engines.lmstudio import SPEC, read_models
@@ -9,6 +11,7 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.dialects.asking import chat, with_config
 from tests.engines.answers import look_at
+from tests.engines.known import REFUSED
 from tests.fixtures.recorded_nodes import reply
 from tests.fixtures.table import table
 
@@ -38,6 +41,22 @@ OLD = reply(
 UNKNOWN = reply('{"error":"Unexpected endpoint or method. (GET /x)"}')
 ONLY_EMBEDS = frozenset(Ability) - {Ability.EMBEDDING}
 NO_EMBEDDINGS = frozenset({Ability.EMBEDDING})
+
+
+HEARD = ({"GET /v1/models": LISTED, "GET /api/v1/models": NEW}, UNKNOWN)
+SENT: dict[str, Any] = {
+    "one call at a time": False,
+    "n": REFUSED,
+    "effort for a level": None,
+    "effort for a budget": None,
+    "response_format json_object": {
+        "type": "json_schema",
+        "json_schema": {"name": "response", "schema": {"type": "object"}},
+    },
+    "tool_choice named": "required",
+    "top_logprobs": REFUSED,
+    "logprobs beside tools": REFUSED,
+}
 
 
 @table(("path", "native"), [("/api/v1/models", NEW), ("/api/v0/models", OLD)], ids=["new", "old"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from casedesk_proxy.engines.localai import SPEC, read_models
@@ -10,7 +12,8 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Ability, Dialect, ModelInfo
 from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
-from tests.fixtures.recorded_nodes import reply
+from tests.engines.known import REFUSED
+from tests.fixtures.recorded_nodes import NOT_FOUND, reply
 from tests.fixtures.table import table
 
 VISION, AUDIO, EMBEDDING = Ability.VISION, Ability.AUDIO, Ability.EMBEDDING
@@ -32,6 +35,18 @@ REPLIES = {
         '{"object":"list","data":[{"id":"m","object":"model","capabilities":["chat","tools"],'
         '"input_modalities":["text","image"],"output_modalities":["text"]}]}'
     ),
+}
+HEARD = (REPLIES, NOT_FOUND)
+SENT: dict[str, Any] = {
+    "one call at a time": False,
+    "n": REFUSED,
+    "effort to switch thinking off": "none",
+    "response_format json_object": REFUSED,
+    "tool_choice required": REFUSED,
+    "tool_choice named": REFUSED,
+    "top_logprobs": REFUSED,
+    "logprobs beside tools": REFUSED,
+    "format and tools": REFUSED,
 }
 
 

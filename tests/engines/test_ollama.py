@@ -7,11 +7,37 @@ from casedesk_proxy.engines.ollama import SPEC, advise, read_models
 from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from tests.engines.answers import look_at, play
+from tests.engines.known import REFUSED
+from tests.engines.streams import DONE, choice, counted
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
 from tests.fixtures.table import table
 
 SHORT = ModelInfo("a", 4096, trained_length=131072)
+
+
+HEARD = (recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING)
+SENT: dict[str, Any] = {
+    "one call at a time": False,
+    "top_k": None,
+    "n": REFUSED,
+    "effort to switch thinking off": "none",
+    "tool_choice required": REFUSED,
+    "tool_choice named": REFUSED,
+}
+STREAM = (
+    choice(role="assistant", content="", reasoning="t"),
+    choice(role="assistant", content="a"),
+    choice(
+        role="assistant",
+        content="",
+        tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"y":1}'}}],
+    ),
+    choice("tool_calls", role="assistant", content=""),
+    counted(),
+    DONE,
+)
+FAILS = (choice(role="assistant", content=""),)
 
 
 def test_a_loaded_model_runs_with_the_context_it_was_loaded_with() -> None:

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 from casedesk_proxy.engines.openai import SPEC
 from tests.engines.answers import look_at
+from tests.engines.known import REFUSED
 from tests.fixtures.recorded_nodes import recorded, reply
 from tests.fixtures.table import table
+
+SENT: dict[str, Any] = {
+    "top_k": None,
+    "five stops": REFUSED,
+}
 
 
 @table(

@@ -22,21 +22,13 @@ from casedesk_proxy.engines.registry import (
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.engines.answers import look_at
-from tests.fixtures import recorded_nodes
+from tests.engines.known import known
 from tests.fixtures.table import table
 
 PACKAGE = Path(__file__).parents[2] / "casedesk_proxy"
 ALL = pytest.mark.parametrize("engine", ENGINES.values(), ids=str)
 RECOGNISED = [one for one in ENGINES.values() if one.fingerprint is not None]
-#: What nodes were heard to answer, by engine.
-HEARD = {
-    "ollama": (recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING),
-    "llama-server": (recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING),
-    "vllm": (recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING),
-    "sglang": (recorded_nodes.SGLANG, recorded_nodes.SGLANG_MISSING),
-    "tgi": (recorded_nodes.TGI, recorded_nodes.NOT_FOUND),
-    "transformers": (recorded_nodes.TRANSFORMERS, recorded_nodes.TRANSFORMERS_MISSING),
-}
+HEARD = known("HEARD")
 
 
 @ALL
@@ -79,17 +71,22 @@ def test_ports_name_all_who_listen_there() -> None:
     assert {"llama-server", "tgi"} <= told[8080]
 
 
-@table("name", HEARD)
-def test_none_is_taken_for_another(name: str) -> None:
+def test_each_is_heard() -> None:
+    """But for the one that takes any list."""
+    assert {one.name for one in RECOGNISED} - {one.name for one in HEARD} == {"openai"}
+
+
+@table("engine", HEARD)
+def test_none_is_taken_for_another(engine: EngineSpec) -> None:
     """By those who look before it, and by those who look after it, but for the one that takes any
     list: a hint may put either first."""
-    replies, missing = HEARD[name]
+    replies, missing = HEARD[engine]
     found = {
         one.name for one in RECOGNISED
         if one.name != "openai" and look_at(one, replies, missing)[0] is not None
     }  # fmt: skip
     # SGLang imitates Ollama, and so has the earlier turn.
-    assert found - ({"ollama"} if name == "sglang" else set()) == {name}
+    assert found - ({"ollama"} if engine.name == "sglang" else set()) == {engine.name}
 
 
 def test_who_takes_any_list_looks_last() -> None:

@@ -3,10 +3,38 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.engines.tgi import SPEC, read_models
+from tests.dialects.reading import event
 from tests.engines.answers import look_at
+from tests.engines.known import REFUSED
+from tests.engines.streams import DONE, choice, counted
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
 from tests.fixtures.table import table
+
+HEARD = (recorded_nodes.TGI, recorded_nodes.NOT_FOUND)
+SENT: dict[str, Any] = {
+    "one call at a time": False,
+    "top_k": None,
+    "top_p of zero": 1e-06,
+    "top_p of one": None,
+    "n": REFUSED,
+    "five stops": REFUSED,
+    "effort for a level": None,
+    "effort for a budget": None,
+    "top_logprobs": REFUSED,
+    "format and tools": REFUSED,
+}
+STREAM = (
+    choice(role="assistant", content="a"),
+    choice(
+        role="assistant",
+        tool_calls=[{"index": 0, "id": "0", "function": {"name": "f", "arguments": {"y": 1}}}],
+    ),
+    choice("eos_token", role="assistant", content=""),
+    counted(id="", model="other"),
+    DONE,
+)
+FAILS = (event(error="x", error_type="generation"),)
 
 
 @table(

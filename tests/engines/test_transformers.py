@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from casedesk_proxy.engines.transformers import SPEC
@@ -7,6 +9,8 @@ from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Dialect
 from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
+from tests.engines.known import REFUSED
+from tests.engines.streams import choice, counted
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
 from tests.fixtures.table import table
@@ -17,6 +21,43 @@ FAILED = (
     b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
 )
 MISSING = recorded_nodes.TRANSFORMERS_MISSING
+
+
+HEARD = (recorded_nodes.TRANSFORMERS, recorded_nodes.TRANSFORMERS_MISSING)
+SENT: dict[str, Any] = {
+    "one call at a time": False,
+    "top_k": None,
+    "n": REFUSED,
+    "chat_template_kwargs": {"enable_thinking": False},
+    "effort for a level": None,
+    "effort for a budget": None,
+    "response_format json_object": REFUSED,
+    "tool_choice required": REFUSED,
+    "tool_choice named": REFUSED,
+    "top_logprobs": REFUSED,
+    "logprobs beside tools": REFUSED,
+    "format and tools": REFUSED,
+    "presence_penalty": None,
+}
+# Its usage stands beside the finish, and nothing says that it is done.
+STREAM = (
+    choice(role="assistant"),
+    choice(reasoning_content="t"),
+    choice(content="a"),
+    choice(
+        tool_calls=[
+            {
+                "index": 0,
+                "type": "function",
+                "id": "c",
+                "function": {"name": "f", "arguments": '{"y":1}'},
+            }
+        ]
+    ),
+    counted(choices=[{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]),
+)
+# A message with a quote in it makes no JSON.
+FAILS = (b'data: {"error": "no "x" left"}\n\n',)
 
 
 @table("more", [{}, {"GET /v1/models": FAILED}], ids=["a folder", "none"])

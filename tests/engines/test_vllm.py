@@ -1,14 +1,40 @@
 from __future__ import annotations
 
+from typing import Any
+
 from casedesk_proxy.engines import vllm
 from casedesk_proxy.engines.vllm import SPEC
 from casedesk_proxy.terms import Dialect
+from tests.dialects.reading import event
 from tests.engines.answers import look_at
+from tests.engines.known import REFUSED
+from tests.engines.streams import DONE, choice, counted
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import reply
 from tests.fixtures.table import table
 
 LOCKED = reply('{"error":"Unauthorized"}', "401 Unauthorized")
+
+
+HEARD = (recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING)
+SENT: dict[str, Any] = {
+    "top_p of zero": 1e-06,
+    "five stops": REFUSED,
+    "chat_template_kwargs": {"enable_thinking": False},
+    "effort for a budget": None,
+    "thinking_token_budget": 900,
+}
+STREAM = (
+    choice(role="assistant", content=""),
+    choice(reasoning="t"),
+    choice(content="a"),
+    choice(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]),
+    choice(tool_calls=[{"index": 0, "function": {"arguments": '{"y":'}}]),
+    choice("stop", tool_calls=[{"index": 0, "function": {"arguments": "1}"}}]),
+    counted(),
+    DONE,
+)
+FAILS = (event(error={"message": "x", "type": "E", "code": 500}), DONE)
 
 
 def test_it_is_known_by_its_version_and_by_who_owns_its_models() -> None:
