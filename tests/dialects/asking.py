@@ -13,6 +13,7 @@ from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
+from tests.engines.known import CHATS
 
 HELLO: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 #: One pixel.
@@ -24,7 +25,7 @@ VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS, OPENAI = map(
     find_engine,
     ("vllm", "llama-server", "ollama", "sglang", "tgi", "transformers", "openai"),
 )
-LOCAL = (VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS)
+LOCAL = tuple(one for one in CHATS if one is not OPENAI)
 #: Those that can be held to a format.
 FORMATTING = (VLLM, LLAMA, OLLAMA, SGLANG, TGI)
 

@@ -8,9 +8,9 @@ test is:
     502 | (502,
 
 The piece must stand in the test, in its parameters, or in what it uses of its module; in the
-test's name it would prove nothing. A constant that a test elsewhere goes through, as engines/known.py
-has them, may stand for the test. So a case that is taken out, a test that is renamed and a file
-that moves are all noticed.
+test's name it would prove nothing. A constant that tests elsewhere go through may stand for a test,
+see engines/known.py. So a case that is taken out, a test that is renamed and a file that moves are
+all noticed.
 """
 
 from __future__ import annotations

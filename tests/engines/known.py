@@ -1,7 +1,8 @@
 """What the tests know of each engine: it stands in the engine's own test file, as constants.
 
 ``HEARD``: what one answered, and its answer to whatever it does not know. ``SENT``: what is sent to
-it otherwise than usual, see test_profile.MATRIX. ``STREAM``: how it writes a stream with reasoning,
+it otherwise than usual, see test_profile.MATRIX. ``MEDIA``: what it takes beside PNG and JPEG, of
+what pairs/test_gemini_openai_request.py sends. ``STREAM``: how it writes a stream with reasoning,
 text and a call. ``FAILS``: how it writes that it failed. The last two only of engines that were
 heard.
 """

@@ -22,6 +22,7 @@ SENT: dict[str, Any] = {
     "logprobs beside tools": REFUSED,
     "format and tools": REFUSED,
 }
+MEDIA = {"image/gif", "audio/wav", "audio/x-wav", "audio/mpeg", "video/mp4"}
 STREAM = (
     choice(role="assistant", content=None) + choice(reasoning_content="t"),
     b":\n\n",

@@ -57,6 +57,7 @@ SENT: dict[str, Any] = {
     "top_logprobs": REFUSED,
     "logprobs beside tools": REFUSED,
 }
+MEDIA = {"image/webp"}
 
 
 @table(("path", "native"), [("/api/v1/models", NEW), ("/api/v0/models", OLD)], ids=["new", "old"])

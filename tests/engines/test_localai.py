@@ -48,6 +48,7 @@ SENT: dict[str, Any] = {
     "logprobs beside tools": REFUSED,
     "format and tools": REFUSED,
 }
+MEDIA = {"image/webp", "image/gif", "audio/wav", "audio/x-wav", "audio/mpeg", "video/mp4"}
 
 
 def test_it_is_known_by_its_description_of_itself() -> None:

@@ -25,6 +25,7 @@ SENT: dict[str, Any] = {
     "tool_choice required": REFUSED,
     "tool_choice named": REFUSED,
 }
+MEDIA = {"image/webp", "audio/wav", "audio/x-wav", "audio/mpeg"}
 STREAM = (
     choice(role="assistant", content="", reasoning="t"),
     choice(role="assistant", content="a"),

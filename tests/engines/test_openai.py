@@ -12,6 +12,7 @@ SENT: dict[str, Any] = {
     "top_k": None,
     "five stops": REFUSED,
 }
+MEDIA = {"image/webp", "image/gif", "audio/wav", "audio/x-wav", "audio/mpeg"}
 
 
 @table(

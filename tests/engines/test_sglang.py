@@ -14,6 +14,7 @@ SENT: dict[str, Any] = {
     "top_p of zero": 1e-06,
     "effort to switch thinking off": "none",
 }
+MEDIA = {"image/webp", "image/gif", "audio/wav", "audio/x-wav", "audio/mpeg", "video/mp4"}
 STREAM = (
     choice(role="assistant", content=""),
     choice(reasoning_content="t"),

@@ -24,6 +24,7 @@ SENT: dict[str, Any] = {
     "top_logprobs": REFUSED,
     "format and tools": REFUSED,
 }
+MEDIA = {"image/webp", "image/gif"}
 STREAM = (
     choice(role="assistant", content="a"),
     choice(

@@ -39,6 +39,7 @@ SENT: dict[str, Any] = {
     "format and tools": REFUSED,
     "presence_penalty": None,
 }
+MEDIA = {"image/webp", "image/gif", "audio/wav", "audio/x-wav", "audio/mpeg"}
 # Its usage stands beside the finish, and nothing says that it is done.
 STREAM = (
     choice(role="assistant"),

@@ -24,6 +24,7 @@ SENT: dict[str, Any] = {
     "effort for a budget": None,
     "thinking_token_budget": 900,
 }
+MEDIA = {"image/webp", "image/gif", "audio/wav", "audio/x-wav", "audio/mpeg", "video/mp4"}
 STREAM = (
     choice(role="assistant", content=""),
     choice(reasoning="t"),
