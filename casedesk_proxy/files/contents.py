@@ -134,6 +134,10 @@ class ContentReader:
             if descriptor >= 0:
                 os.close(descriptor)
 
+    def __del__(self) -> None:
+        # Whoever asked for it was cancelled before it was there.
+        self.close()
+
 
 class ContentWriter:
     """Writes behind what there is. ``close`` must be called; a write that runs ends first."""
@@ -168,6 +172,10 @@ class ContentWriter:
             descriptor, self._descriptor = self._descriptor, -1
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def __del__(self) -> None:
+        # Whoever asked for it was cancelled before it was there.
+        self.close()
 
 
 def _catch_up(descriptor: int, digest: Digest, size: int) -> None:

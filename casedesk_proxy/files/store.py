@@ -124,7 +124,12 @@ class FileStore:
         def work(connection: sqlite3.Connection) -> None:
             rows.begin(connection, ident, owner, draft, settings, now, _hash(permit))
 
-        await self.disk.perform(work)
+        try:
+            await self.disk.perform(work)
+        except BaseException:
+            # Whoever is cancelled here may have one that nobody knows of.
+            self.drop(ident)
+            raise
         return Begun(ident, permit)
 
     async def find_upload(self, permit: str) -> FoundUpload | None:

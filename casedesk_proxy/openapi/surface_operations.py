@@ -18,7 +18,7 @@ from casedesk_proxy.terms import Action, Dialect
 
 __all__ = ["NOT_LISTED", "list_operations"]
 
-#: A look at a base URL is for people and health checkers.
+#: A look at a base URL is for people and health checkers; an upload goes on where a reply says.
 NOT_LISTED = frozenset({Action.BASE, Action.RESUME_UPLOAD})
 _BINARY = "application/octet-stream"
 

@@ -20,15 +20,18 @@ _MAX_PAGE_SIZE = 1000
 
 def show_file(file: StoredFile) -> dict[str, Any]:
     """Unlike Anthropic, whoever uploaded a file may have it back."""
-    return {
+    shown: dict[str, Any] = {
         "type": "file",
         "id": name_file(Dialect.ANTHROPIC, file.id),
         "filename": file.name,
         "mime_type": file.mime_type,
         "size_bytes": file.size,
-        "created_at": datetime.fromtimestamp(file.made, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "created_at": _rfc3339(file.made),
         "downloadable": True,
     }
+    if file.expires is not None:
+        shown["expires_at"] = _rfc3339(file.expires)
+    return shown
 
 
 def read_page(query: str) -> Page:
@@ -62,3 +65,7 @@ def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
 
 def deleted_reply(file: StoredFile) -> dict[str, Any]:
     return {"id": name_file(Dialect.ANTHROPIC, file.id), "type": "file_deleted"}
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.files.contents import Contents
+from casedesk_proxy.filing.draft import FileFault, Why
 
 
 @pytest.fixture
@@ -37,3 +38,11 @@ def test_who_reads_what_is_removed_reads_on(contents: Contents) -> None:
 def test_no_path_is_an_id(contents: Contents) -> None:
     with pytest.raises(AssertionError):
         contents.open("../a1")
+
+
+def test_what_nobody_has_any_more_is_closed_and_unlocked(contents: Contents) -> None:
+    writer = contents.write("b1")
+    with pytest.raises(FileFault, match=Why.UPLOAD_BUSY):
+        contents.write("b1")
+    del writer
+    contents.write("b1").close()

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from casedesk_proxy.config.files import Files
-from casedesk_proxy.files.contents import ContentWriter
+from casedesk_proxy.files.contents import ContentWriter, Digest
 from casedesk_proxy.files.uploads import OpenUpload
 from casedesk_proxy.filing.draft import FileFault, Why
 from tests.files.stores import Clock
@@ -19,6 +19,7 @@ class Written(ContentWriter):
     """A disk that only counts."""
 
     def __init__(self) -> None:
+        super().__init__(-1, Digest())
         self.bytes = 0
 
     @property

@@ -356,9 +356,9 @@ async def test_anthropic_s_files(tmp_path: Path) -> None:
             for n in range(3)
         ]
         assert made[0]["id"].startswith("file_")
-        assert made[0] | {"id": "", "created_at": ""} == {
-            "type": "file", "id": "", "created_at": "", "filename": "0.txt", "size_bytes": 3,
-            "mime_type": "text/plain", "downloadable": True,
+        assert made[0] | {"id": "", "created_at": "", "expires_at": ""} == {
+            "type": "file", "id": "", "created_at": "", "expires_at": "", "filename": "0.txt",
+            "size_bytes": 3, "mime_type": "text/plain", "downloadable": True,
         }  # fmt: skip
         page = (await client.ask("GET", f"{A}/files?limit=2")).json
         assert page["data"] == made[:0:-1]

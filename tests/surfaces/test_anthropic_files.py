@@ -14,7 +14,9 @@ def test_the_object() -> None:
     assert show_file(FILE) == {
         "type": "file", "id": f"file_{FILE.id}", "filename": "n.txt", "mime_type": "text/plain",
         "size_bytes": 3, "created_at": "2023-11-14T22:13:20.500000Z", "downloadable": True,
+        "expires_at": "2023-11-14T23:13:20.000000Z",
     }  # fmt: skip
+    assert "expires_at" not in show_file(OTHER)
     assert deleted_reply(FILE) == {"id": f"file_{FILE.id}", "type": "file_deleted"}
 
 
