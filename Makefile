@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints compatibility
+.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints compatibility pages docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -24,6 +24,8 @@ help:
 	@echo "make dist    sdist, wheel and SBOM in dist/"
 	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
 	@echo "make compatibility  write docs/compatibility.md anew"
+	@echo "make pages   write docs/configuration.md and docs/metrics.md anew"
+	@echo "make docs    the documentation as pages, in build/docs/html"
 	@echo "make renew-constraints  pin the newest of what the tests install"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
@@ -128,10 +130,20 @@ install:
 uninstall:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' systemd/install --remove
 
-# From the tables that the code reads.
+# From what the code reads.
+pages: $(VENV)/.run
+	$(BIN)/python docs/pages.py
+
 compatibility: $(VENV)/.run
 	$(BIN)/python -c 'from casedesk_proxy.openapi.reference import *; print(end=write_reference())' \
 	    >docs/compatibility.md
+
+# Warnings, links that lead nowhere among them, are errors.
+docs: pages compatibility
+	test -x build/docs/bin/sphinx-build || $(PYTHON) -m venv build/docs
+	build/docs/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[docs]'
+	build/docs/bin/sphinx-build -q -W --keep-going -c docs -b html . build/docs/html
+	@echo "build/docs/html/docs/index.html"
 
 # The newest of everything that the tests install, pinned anew.
 renew-constraints:

@@ -49,10 +49,12 @@ class GaugeCollector(Collector):
         events = served.metrics.events + sum(relay.events for relay in relays)
         sent = served.metrics.sent + sum(relay.sent for relay in relays)
         yield CounterMetricFamily(
-            "casedesk_relayed_events", "Pieces relayed, live streams included.", events
+            "casedesk_relayed_events",
+            "Pieces of replies relayed, running streams included.",
+            events,
         )
         yield CounterMetricFamily(
-            "casedesk_relayed_bytes", "Bytes sent to clients, live streams included.", sent
+            "casedesk_relayed_bytes", "Bytes sent to clients, running streams included.", sent
         )
 
         yield CounterMetricFamily(
@@ -63,11 +65,18 @@ class GaugeCollector(Collector):
 
     def _nodes(self) -> Iterator[Metric]:
         now = asyncio.get_running_loop().time()
-        healthy = _by_node("node_healthy", "1 unless something speaks against the node.")
-        hung = _by_node("node_hung", "1 while it answers no probe and sends nothing.")
+        healthy = _by_node(
+            "node_healthy",
+            "1 while requests go to the node; 0 from too many failures until a probe or a trial"
+            " request succeeds.",
+        )
+        hung = _by_node("node_hung", "1 while the node answers no probe and sends nothing.")
         full = _by_node("node_full", "1 while the node holds as many requests as it may.")
         in_flight = _by_node("node_in_flight", "Requests at the node.")
-        limit = _by_node("node_limit", "Most requests that may be at it; absent without a limit.")
+        limit = _by_node(
+            "node_limit",
+            "Most requests that may be at the node at once; absent where there is no limit.",
+        )
         for name, state in self._served.nodes.items():
             healthy.add_metric([name], state.is_healthy(now))
             hung.add_metric([name], state.hung)
@@ -86,21 +95,26 @@ class GaugeCollector(Collector):
     def _configuration(self) -> Iterator[Metric]:
         configured = self._served.config_status
         yield _gauge(
-            "config_refused", "1 while the file differs from what is served because it is wrong.",
+            "config_refused",
+            "1 while the configuration file is wrong, so that an older one is in force.",
             bool(configured.refusal),
         )  # fmt: skip
         yield _gauge(
-            "config_loaded_timestamp_seconds", "When the configuration in force was taken.",
+            "config_loaded_timestamp_seconds",
+            "When the configuration in force was loaded, in seconds since 1970.",
             configured.loaded,
         )  # fmt: skip
         yield _gauge(
-            "config_age_seconds", "Seconds since then.", max(time.time() - configured.loaded, 0.0)
+            "config_age_seconds",
+            "Seconds since the configuration in force was loaded.",
+            max(time.time() - configured.loaded, 0.0),
         )
 
     def _state(self) -> Iterator[Metric]:
         store = self._served.store
         yield _gauge(
-            "state_writable", "1 while the state file can be written; 0: also where there is none.",
+            "state_writable",
+            "1 while the state file can be written; 0 also where there is no state file.",
             store is not None and not store.fault,
         )  # fmt: skip
         waiting, dropped, failures = 0, 0, 0
@@ -108,17 +122,19 @@ class GaugeCollector(Collector):
             waiting, dropped, failures = store.waiting, store.dropped, store.failures
         forwarder = self._served.forwarder
         yield _gauge(
-            "ledger_rows_behind", "Rows of the state file that the ledger's database lacks.",
+            "ledger_rows_behind", "Rows of the ledger that have not reached its database yet.",
             0 if forwarder is None else forwarder.behind,
         )  # fmt: skip
-        yield _gauge("state_rows_waiting", "Rows that are not in it yet.", waiting)
+        yield _gauge(
+            "state_rows_waiting", "Rows that have not reached the state file yet.", waiting
+        )
         yield CounterMetricFamily(
             "casedesk_state_rows_dropped",
             "Rows lost because too many waited for the state file, or because it refused them.",
             dropped,
         )
         yield CounterMetricFamily(
-            "casedesk_state_failures", "Batches that could not be written at once.", failures
+            "casedesk_state_failures", "Failed attempts to write the state file.", failures
         )
 
     def _limits(self) -> Iterator[Metric]:
@@ -128,13 +144,17 @@ class GaugeCollector(Collector):
             labels=labels,
         )  # fmt: skip
         warned = CounterMetricFamily(
-            "casedesk_limit_warnings", "Requests admitted beyond a soft limit.", labels=labels
+            "casedesk_limit_warnings",
+            "Requests admitted although a soft limit was passed.",
+            labels=labels,
         )
         for family, counts in ((refused, limiter.refused), (warned, limiter.warned)):
             for which, count in counts.items():
                 family.add_metric(which, count)
         used = GaugeMetricFamily(
-            "casedesk_limit_used_ratio", "What is used of a hard limit; 1: all.", labels=labels
+            "casedesk_limit_used_ratio",
+            "Share of a hard limit that is used; 1: all of it.",
+            labels=labels,
         )
         for one in limiter.list_all(_MAX_LIMITED_NAMES):
             if one.hard:
@@ -152,7 +172,9 @@ def _by_node(name: str, documentation: str) -> GaugeMetricFamily:
 
 def _build() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
-        "casedesk_build_info", "Always 1; what is running.", labels=["version", "python"]
+        "casedesk_build_info",
+        "Always 1; its labels say which version runs.",
+        labels=["version", "python"],
     )
     family.add_metric([__version__, platform.python_version()], 1)
     return family

@@ -56,10 +56,10 @@ class KeyUse(Collector):
         if not self._is_shown():
             return
         exchanges = CounterMetricFamily(
-            "casedesk_key_exchanges", "Exchanges by key.", labels=["key"]
+            "casedesk_key_exchanges", "Requests by key.", labels=["key"]
         )
         tokens = CounterMetricFamily(
-            "casedesk_key_tokens", "Tokens by key, as nodes told them or as estimated.",
+            "casedesk_key_tokens", "Tokens by key, as the nodes counted them or as estimated.",
             labels=["key", "kind"],
         )  # fmt: skip
         for key, used in self.by_key.items():

@@ -6,7 +6,7 @@ and terminal states are closed sets. What can be seen at the moment of a scrape 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -38,6 +38,31 @@ _CANCEL = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
+#: What each metric counts, by its name without the common beginning.
+_HELP = {
+    "exchanges": "Requests, by how they ended.",
+    "first_byte_seconds": "Seconds from a request to the first byte of its reply's body.",
+    "duration_seconds": "Seconds from a request to the end of its reply.",
+    "event_gap_seconds": (
+        "Mean seconds between two pieces of a reply, observed once for each reply."
+    ),
+    "overhead_seconds": (
+        "Seconds that the proxy itself takes from a request's head until it is sent to a node,"
+        " without waiting."
+    ),
+    "cancel_seconds": "Seconds from a client's leaving until its connection to the node is closed.",
+    "queue_wait_seconds": "Seconds in the queue, of the requests that had to wait for a slot.",
+    "failovers": "Attempts at another node after one had failed.",
+    "cut_prompts": "Requests whose prompt a node cut to its context length without an error.",
+    "events": "Pieces of replies relayed from nodes, counted when a reply ends.",
+    "bytes": "Bytes of bodies, from clients (in) and to clients (out).",
+    "tokens": "Tokens as the nodes counted them.",
+    "config_reloads": "Reloads of the configuration, by result.",
+    "loop_lag_seconds": "Seconds by which the event loop was late.",
+    "descriptors_exhausted": "Half seconds in which no file descriptor was left.",
+}
+
+
 @dataclass(slots=True)
 class _Series:
     """What every exchange of a kind adds to, looked up once: a dozen lookups by label values
@@ -65,62 +90,22 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._exchanges = CounterFamily(
-            "casedesk_exchanges", "Exchanges by how they ended.",
-            ("deployment", "surface", "status", "end"),
-        )  # fmt: skip
-        whose = ("deployment", "surface")
-        self._first_byte = HistogramFamily(
-            "casedesk_first_byte_seconds", "Request to first body byte.", whose, _FIRST_BYTE
-        )
-        self._duration = HistogramFamily(
-            "casedesk_duration_seconds", "Request to the reply's end.", whose, _DURATION
-        )
-        self._gap = HistogramFamily(
-            "casedesk_event_gap_seconds",
-            "Mean gap between the pieces of one exchange's reply, one observation per exchange.",
-            whose, _GAP,
-        )  # fmt: skip
-        self._overhead = HistogramFamily(
-            "casedesk_overhead_seconds",
-            "Our own time from a request's head to its write to the node; waiting left out.",
-            whose, _OVERHEAD,
-        )  # fmt: skip
-        self._cancel = HistogramFamily(
-            "casedesk_cancel_seconds",
-            "From a client's leaving to the close of its node connection.", (), _CANCEL,
-        )  # fmt: skip
-        self._queued = HistogramFamily(
-            "casedesk_queue_wait_seconds", "Waiting for a slot, of the requests that had to.",
-            ("deployment",), _FIRST_BYTE,
-        )  # fmt: skip
-        self._failovers = CounterFamily(
-            "casedesk_failovers", "Attempts at a further node.", ("deployment",)
-        )
-        self._cut = CounterFamily(
-            "casedesk_cut_prompts",
-            "Requests whose prompt a node cut to its context without an error.",
-            ("deployment", "node"),
-        )  # fmt: skip
-        self._events = CounterFamily(
-            "casedesk_events", "Pieces relayed from nodes, told at each exchange's end.",
-            ("deployment", "node"),
-        )  # fmt: skip
-        self._bytes = CounterFamily(
-            "casedesk_bytes", "Body bytes from (in) and to (out) clients.",
-            ("deployment", "direction"),
-        )  # fmt: skip
-        self._tokens = CounterFamily(
-            "casedesk_tokens", "Tokens as nodes told them.", ("deployment", "node", "kind")
-        )
-        self._reloads = CounterFamily("casedesk_config_reloads", "Reloads by result.", ("result",))
-        self._lag = HistogramFamily(
-            "casedesk_loop_lag_seconds", "How late the event loop ran what was due.", (), _LAG
-        )
-        self._exhausted = CounterFamily(
-            "casedesk_descriptors_exhausted",
-            "Looks, two a second, that found no file descriptor left.", (),
-        )  # fmt: skip
+        whose = "deployment", "surface"
+        self._exchanges = _counter("exchanges", *whose, "status", "end")
+        self._first_byte = _histogram("first_byte_seconds", _FIRST_BYTE, *whose)
+        self._duration = _histogram("duration_seconds", _DURATION, *whose)
+        self._gap = _histogram("event_gap_seconds", _GAP, *whose)
+        self._overhead = _histogram("overhead_seconds", _OVERHEAD, *whose)
+        self._cancel = _histogram("cancel_seconds", _CANCEL)
+        self._queued = _histogram("queue_wait_seconds", _FIRST_BYTE, "deployment")
+        self._failovers = _counter("failovers", "deployment")
+        self._cut = _counter("cut_prompts", "deployment", "node")
+        self._events = _counter("events", "deployment", "node")
+        self._bytes = _counter("bytes", "deployment", "direction")
+        self._tokens = _counter("tokens", "deployment", "node", "kind")
+        self._reloads = _counter("config_reloads", "result")
+        self._lag = _histogram("loop_lag_seconds", _LAG)
+        self._exhausted = _counter("descriptors_exhausted")
         self._exhausted.labels()
         for result in ("taken", "refused"):
             self._reloads.labels(result)
@@ -204,6 +189,10 @@ class Metrics(Collector):
     def observe_lag(self, seconds: float) -> None:
         self._lag.labels().observe(seconds)
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        return self._registry
+
     def register(self, collector: Collector) -> None:
         """Show what another collector tells too."""
         self._registry.register(collector)
@@ -218,3 +207,11 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         return generate_latest(self._registry)
+
+
+def _counter(name: str, *labels: str) -> CounterFamily:
+    return CounterFamily(f"casedesk_{name}", _HELP[name], labels)
+
+
+def _histogram(name: str, bounds: Sequence[float], *labels: str) -> HistogramFamily:
+    return HistogramFamily(f"casedesk_{name}", _HELP[name], labels, bounds)

@@ -1,0 +1,47 @@
+"""Pages that are made of the code say what the code does now."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("pages", DOCS / "pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGES = load().PAGES
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_page_is_what_it_would_be_now(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), "run `make pages`"
+
+
+def test_the_configuration_has_every_kind_of_key_and_readable_defaults() -> None:
+    text = PAGES["configuration.md"]()
+    for line in (
+        "| `server.drain_timeout` | 10m | yes |",
+        "| `server.max_body` | 32MiB | yes |",
+        "| `server.listen` | `127.0.0.1:8080` | restart |",
+        "| `nodes.NAME.tls.verify` | true | yes |",
+        "| `deployments.NAME.aliases.NAME.model` | required | yes |",
+        "| `keys[].name` | required | yes |",
+    ):
+        assert line in text
+
+
+def test_the_metrics_have_their_labels() -> None:
+    text = PAGES["metrics.md"]()
+    assert "| `casedesk_node_in_flight` | gauge | `node` |" in text
+    assert "| `casedesk_exchanges` | counter | `deployment`, `surface`, `status`, `end` |" in text
