@@ -143,7 +143,7 @@ async def start_successor(
             shell = _spawn(command, environ, [*sockets, (theirs.fileno(), "")])
         await asyncio.to_thread(os.waitpid, shell, 0)
         async with asyncio.timeout(start_s):
-            told = await _receive(ours)
+            message = await _receive(ours)
     except TimeoutError:
         ours.close()
         raise SuccessionError(f"it did not serve within {start_s:g} s") from None
@@ -153,7 +153,7 @@ async def start_successor(
     except BaseException:
         ours.close()
         raise
-    word, _, pid = told.decode().partition(" ")
+    word, _, pid = message.decode().partition(" ")
     if word != "ready" or not pid.strip().isdecimal():
         ours.close()
         raise SuccessionError("it ended before it served; the lines above say why")

@@ -228,6 +228,10 @@ class Gateway:
         self._prober.apply()
         self.limiter.apply()
 
+    @property
+    def admin_listeners(self) -> Listeners:
+        return self._admin.listeners
+
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
         """Those of ``keys`` that a restart would bring: not the addresses of inherited sockets."""
         listeners = {"server.listen": self.listeners, "server.admin": self._admin.listeners}
