@@ -20,6 +20,8 @@ from casedesk_proxy.simulator.script import Script
 from tests.fixtures.proxy import ProxyProcess, key_entry, proxy_process
 from tests.fixtures.simulated import simulator_thread
 
+pytestmark = pytest.mark.hypothesis
+
 #: Of the profile's examples of a property: there are seventy operations.
 _SHARE = 25
 #: What a node does not have is no fault of ours, nor a protocol that only a WebSocket speaks.
