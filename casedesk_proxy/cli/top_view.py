@@ -170,7 +170,8 @@ def _window(view: View, rows: Sequence[Row], room: int) -> Sequence[Row]:
 
 
 def _head(view: View, status: dict[str, Any], shown: int, width: int) -> Text:
-    state, colour = ("ready", "green") if status["ready"] else ("not ready", "red")
+    ready = any(node["healthy"] for node in status["nodes"])
+    state, colour = ("ready", "green") if ready else ("not ready", "red")
     if status["draining"]:
         state, colour = "draining", "yellow"
     streams = status["streams"]

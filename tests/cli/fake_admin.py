@@ -70,7 +70,7 @@ def told(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "asked": 40, "last_error": "", "models": [{"name": "gemma2:9b", "tokens_per_second": 40.4}],
     }  # fmt: skip
     return {
-        "version": "1.2.3", "now": 1.0, "started": 0.0, "ready": True, "draining": False,
+        "version": "1.2.3", "now": 1.0, "started": 0.0, "draining": False,
         "nodes": [node, {**node, "name": "gpu1", "state": "down", "limit": None, "models": [],
                          "last_error": "refused"}],
         "streams": {"total": len(rows), "rows": list(rows)},

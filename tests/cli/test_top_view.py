@@ -123,7 +123,7 @@ def test_many_streams_and_nodes_leave_room_for_each_other() -> None:
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"ready": False}, "not ready"),
+        ({"nodes": [{**STATUS["nodes"][0], "healthy": False}]}, "not ready"),
         ({"draining": True}, "draining"),
         ({"config": {"refusal": "line 3"}}, "CONFIGURATION REFUSED"),
     ],
