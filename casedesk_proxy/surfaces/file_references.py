@@ -21,10 +21,12 @@ __all__ = ["FilePlace", "FileReference", "find_references"]
 
 #: What names a file is short; a longer value is content.
 _MAX_REFERENCE_BYTES = 16 * 1024
-#: Bodies without these name none.
-_HINTS = (b'"file_id"', b'"fileData"', b'"file_data"')
-#: And these no content of the web.
-_WEB_HINTS = (b'"url"', b'"image_url"', b'"file_url"', b'"fileData"', b'"file_data"')
+#: Bodies without one of these name no file, and no content of the web.
+_GEMINI_HINTS = (b'"fileData"', b'"file_data"')
+_HINTS = (b'"file_id"',)
+_WEB_HINTS = (*_HINTS, b'"url"', b'"image_url"', b'"file_url"')
+#: From this size on a body is mostly one long text, such as a picture, that has no quote in it.
+_MIN_LARGE_BYTES = 256 * 1024
 
 
 class FilePlace(Enum):
@@ -63,7 +65,13 @@ class FileReference:
 def find_references(call: Call, raw: bytes, *, of_web: bool = False) -> tuple[FileReference, ...]:
     """In the order of the body. ``of_web``: those that name a content by its address, too."""
     find = _FINDERS.get(call.action)
-    if find is None or not any(hint in raw for hint in _HINTS + _WEB_HINTS * of_web):
+    if find is None:
+        return ()
+    if find is _find_gemini:
+        hints: tuple[bytes, ...] = _GEMINI_HINTS
+    else:
+        hints = _WEB_HINTS if of_web else _HINTS
+    if not _has_one(raw, hints):
         return ()
     try:
         value = loads(raw)
@@ -72,6 +80,21 @@ def find_references(call: Call, raw: bytes, *, of_web: bool = False) -> tuple[Fi
     if not isinstance(value, dict):
         return ()
     return tuple(one for one in find(raw, 0, "") if of_web or not one.of_web)
+
+
+def _has_one(raw: bytes, hints: tuple[bytes, ...]) -> bool:
+    """To go from quote to quote is three times as fast as a search where they are few."""
+    at, steps = 0, len(raw) >> 12 if len(raw) >= _MIN_LARGE_BYTES else 0
+    while steps and (at := raw.find(b'"', at)) >= 0:
+        if raw.startswith(hints, at):
+            return True
+        at += 1
+        steps -= 1
+    if at < 0:
+        return False
+    if raw.find(hints[0], at) >= 0:
+        return True
+    return len(hints) > 1 and any(raw.find(hint, at) >= 0 for hint in hints[1:])
 
 
 def _each(raw: bytes, span: Span) -> Iterator[tuple[int, int]]:

@@ -150,3 +150,13 @@ def test_what_is_inline_is_no_content_of_the_web() -> None:
     for url in (inline, "data:image/png;base64,AA", 1):
         assert find_web(Action.CHAT, said({"type": "image_url", "image_url": {"url": url}})) == []
     assert find_web(Action.CHAT, said({"type": "image_url", "image_url": URL})) == []
+
+
+@pytest.mark.parametrize("size", [1000, 300_000])
+@pytest.mark.parametrize("quotes", [1, 1000])
+def test_references_are_found_in_bodies_of_any_size(size: int, quotes: int) -> None:
+    part = {"type": "file", "file": {"file_id": "file-abc"}}
+    texts = [{"type": "text", "text": "x" * (size // quotes)}] * quotes
+    [found] = find(Action.CHAT, said(*texts, part))
+    assert found.path == f"messages[0].content[{quotes}].file.file_id"
+    assert find(Action.CHAT, said(*texts)) == []
