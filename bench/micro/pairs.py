@@ -22,7 +22,7 @@ from math import comb
 from pathlib import Path
 from statistics import median
 
-from bench.micro.processes import Worker, worker
+from bench.micro.processes import Stuck, Worker, worker
 
 __all__ = [
     "ALARMS",
@@ -93,26 +93,38 @@ def compare(
     ``names`` selects some; empty: all. ``tell`` is told what is done and how far it is."""
     found: dict[str, Comparison] = {}
     absent: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    stuck: tuple[dict[str, str], dict[str, str]] = ({}, {})
     passes: dict[str, int] = {}
-    for number in range(pairing.rounds):
+    number = 0
+    while number < pairing.rounds:
         with (
             worker(old, pairing.core, modules, number) as before,
             worker(new, pairing.core, modules, number) as after,
         ):
-            absent = before.absent, after.absent
+            absent = before.absent | stuck[0], after.absent | stuck[1]
             then_named = same_cases(before.operations, after.operations)
             shared = [one for one in then_named if not names or one in names]
+            shared = [one for one in shared if one not in stuck[0] | stuck[1]]
             for place, name in enumerate(shared):
                 tell(name, (number + place / len(shared)) / pairing.rounds)
                 one = found.setdefault(name, Comparison(name, after.operations[name]))
-                if name not in passes:
-                    passes[name] = calibrate(after, name, pairing.batch)
-                both = then_named[name], name
-                pairs = list(_pairs(before, after, both, passes[name], pairing.pairs))
+                if len(one.ratios) > number:
+                    continue  # of this round, which began anew
+                try:
+                    if name not in passes:
+                        passes[name] = calibrate(after, name, pairing.batch)
+                    both = then_named[name], name
+                    pairs = list(_pairs(before, after, both, passes[name], pairing.pairs))
+                except Stuck as why:
+                    stuck[why.worker is after][name] = str(why)
+                    del found[name]
+                    break
                 one.old += [old_ns for old_ns, _ in pairs]
                 one.new += [new_ns for _, new_ns in pairs]
                 one.ratios.append(median(new_ns / old_ns for old_ns, new_ns in pairs))
-    return list(found.values()), *absent
+            else:
+                number += 1
+    return list(found.values()), absent[0] | stuck[0], absent[1] | stuck[1]
 
 
 def same_cases(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -12,31 +13,44 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "MicroFailed", "Worker", "check_out", "worker"]
+__all__ = ["ROOT", "MicroFailed", "Stuck", "Worker", "check_out", "worker"]
 
 ROOT = Path(__file__).parent.parent.parent
+#: Of a batch. One may wait for ever, for a connection of the other tree that timed out meanwhile.
+_LIMIT_S = 30.0
 
 
 class MicroFailed(Exception):
     """Nothing can be measured; the message says why."""
 
 
+class Stuck(MicroFailed):
+    """A batch, which takes milliseconds, was not done after this long."""
+
+    def __init__(self, name: str, worker: Worker, limit_s: float) -> None:
+        super().__init__(f"{name}: a batch was not done after {limit_s:g} s")
+        self.worker = worker
+
+
 class Worker:
     """``operations`` tells what one operation of each case is, ``sizes`` how many a pass has,
     ``absent`` why a case (or a whole module of them) cannot be run."""
 
-    def __init__(self, process: subprocess.Popen[str], log: Any) -> None:
-        self._process, self._log = process, log
+    def __init__(self, process: subprocess.Popen[str], log: Any, limit_s: float = _LIMIT_S) -> None:
+        self._process, self._log, self._limit_s = process, log, limit_s
         told = self._hear()
         self.operations: dict[str, str] = told["operations"]
         self.sizes: dict[str, int] = told["sizes"]
         self.absent: dict[str, str] = told["absent"]
 
     def measure(self, name: str, passes: int) -> float:
-        """Nanoseconds of CPU time per operation."""
+        """Nanoseconds of CPU time per operation. Raises Stuck; the worker is of no use then."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"name": name, "passes": passes}) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], self._limit_s)[0]:
+            raise Stuck(name, self, self._limit_s)
         spent: float = self._hear()["ns"]
         return spent
 

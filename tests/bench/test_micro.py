@@ -8,6 +8,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +26,7 @@ from bench.micro.pairs import (
     rounds_needed,
     same_cases,
 )
-from bench.micro.processes import ROOT, MicroFailed, check_out, worker
+from bench.micro.processes import ROOT, MicroFailed, Stuck, Worker, check_out, worker
 from bench.micro.verdicts import compared
 from bench.micro.work import Case, Work
 from bench.micro.worker import prepare, run_batch
@@ -149,6 +151,50 @@ def test_only_a_case_that_can_be_meant_is_found_under_another_name() -> None:
     old = {"a": "chunk", "b": "chunk", "c": "line"}
     assert same_cases(old, {"a": "chunk", "d": "line"}) == {"a": "a", "d": "c"}
     assert same_cases(old, {"d": "chunk"}) == {}
+
+
+def test_a_batch_that_never_ends_says_so() -> None:
+    ready = '{"operations": {"a": "x"}, "sizes": {"a": 1}, "absent": {}}'
+    command = ["sh", "-c", f"echo '{ready}'; while read line; do :; done"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        silent = Worker(process, None, limit_s=0.05)
+        with pytest.raises(Stuck, match="a: a batch was not done after 0") as caught:
+            silent.measure("a", 1)
+        assert caught.value.worker is silent
+        process.kill()
+
+
+@pytest.mark.parametrize("in_old", [True, False])
+def test_a_case_that_never_ends_is_left_out_of_all_rounds(
+    monkeypatch: pytest.MonkeyPatch, in_old: bool
+) -> None:
+    begun: list[int] = []
+
+    class Played:
+        operations, sizes, absent = {"a": "x", "b": "y"}, {"a": 1, "b": 1}, {}
+
+        def __init__(self, old: bool) -> None:
+            self.old = old
+
+        def measure(self, name: str, passes: int) -> float:
+            if name == "a" and len(begun) > 2 and self.old is in_old:
+                raise Stuck(name, self, 7.0)  # type: ignore[arg-type]
+            return 2e6
+
+    @contextmanager
+    def played(tree: Path, core: object, modules: object, number: int) -> Iterator[Played]:
+        begun.append(number)
+        yield Played(tree == Path("old"))
+
+    monkeypatch.setattr("bench.micro.pairs.worker", played)
+    pairing = Pairing(rounds=3, pairs=1, batch=1.0, core=None)
+    found, lacking, broken = compare(Path("old"), Path("new"), (), pairing, (), lambda *_: None)
+    assert [(one.name, one.ratios) for one in found] == [("b", [1.0] * 3)]
+    assert begun == [0, 0, 1, 1, 1, 1, 2, 2], "the round begins anew"
+    told = {"a": "a: a batch was not done after 7 s"}
+    assert (lacking, broken) == ((told, {}) if in_old else ({}, told))
 
 
 def test_a_benchmark_that_fails_here_is_broken(tmp_path: Path) -> None:
