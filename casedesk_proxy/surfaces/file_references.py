@@ -79,7 +79,17 @@ def find_references(call: Call, raw: bytes, *, of_web: bool = False) -> tuple[Fi
         return ()
     if not isinstance(value, dict):
         return ()
-    return tuple(one for one in find(raw, 0, "") if of_web or not one.of_web)
+    found = [one for one in find(raw, 0, "") if of_web or not one.of_web]
+    return tuple(_apart(sorted(found, key=lambda one: one.span)))
+
+
+def _apart(found: list[FileReference]) -> Iterator[FileReference]:
+    """Without those that stand within another one, or name the same field twice."""
+    end = 0
+    for one in found:
+        if one.span[0] >= end:
+            end = one.span[1]
+            yield one
 
 
 def _has_one(raw: bytes, hints: tuple[bytes, ...]) -> bool:

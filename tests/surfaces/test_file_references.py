@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casedesk_proxy.surfaces.file_references import FilePlace, FileReference, find_references
+from casedesk_proxy.surfaces.json_spans import splice
 from casedesk_proxy.terms import Action, Call, Dialect
 
 SURFACES = {
@@ -160,3 +163,54 @@ def test_references_are_found_in_bodies_of_any_size(size: int, quotes: int) -> N
     [found] = find(Action.CHAT, said(*texts, part))
     assert found.path == f"messages[0].content[{quotes}].file.file_id"
     assert find(Action.CHAT, said(*texts)) == []
+
+
+def test_references_are_in_order_and_apart() -> None:
+    web = {"url": URL}
+    both = {"type": "file", "image_url": web, "file": {"file_id": "file-abc"}}
+    [found] = find_references(
+        Call(Dialect.OPENAI, Action.CHAT, None), json.dumps(said(both)).encode(), of_web=True
+    )
+    assert found.place is FilePlace.CHAT_PART
+    image = {"type": "input_image", "file_id": "file-abc", "image_url": URL}
+    raw = json.dumps({"input": [{"output": [image], "content": [image]}]}).encode()
+    spans = [
+        one.span
+        for one in find_references(Call(Dialect.RESPONSES, Action.RESPOND, None), raw, of_web=True)
+    ]
+    assert len(spans) == 4
+    assert spans == sorted(spans)
+
+
+NAMES = (
+    *("contents", "parts", "fileData", "file_data", "fileUri", "functionResponse", "messages"),
+    *("content", "type", "source", "file_id", "file", "image_url", "url", "input", "output"),
+    *("file_url", "generateContentRequest"),
+)
+WORDS = (
+    "file",
+    "url",
+    "image",
+    "document",
+    "tool_result",
+    "input_image",
+    "input_file",
+    "file-a",
+    URL,
+)
+values = st.recursive(
+    st.sampled_from(WORDS) | st.none() | st.integers(0, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), values), st.sampled_from([*SURFACES]))
+def test_what_takes_a_reference_s_place_leaves_a_body(body: Any, action: Action) -> None:
+    """Whatever a client sends."""
+    raw = json.dumps(body).encode()
+    found = find_references(Call(SURFACES[action], action, None), raw, of_web=True)
+    fields = (FilePlace.PART, FilePlace.RESULT_PART, FilePlace.INPUT_IMAGE)
+    json.loads(
+        splice(raw, [(one.span, b'"x":1' if one.place in fields else b"1") for one in found])
+    )
