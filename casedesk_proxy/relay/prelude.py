@@ -11,6 +11,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
+from dataclasses import field
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError
@@ -24,7 +25,7 @@ from casedesk_proxy.replying.heads import annotated, transposed_head
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
-from casedesk_proxy.terms import Dialect, Framing, Position
+from casedesk_proxy.terms import Dialect, Framing, Position, record
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
@@ -89,6 +90,16 @@ class Prelude:
         self._request.begun = self._request.begun or self.opened
 
 
+@record
+class _Early:
+    """What is sent before any node's reply: keep-alives, an error's end, and the head they need."""
+
+    signs: Callable[[], bytes]
+    ending: Callable[[ProxyError], bytes]
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
 def begin_prelude(
     loop: asyncio.AbstractEventLoop,
     request: ClientRequest,
@@ -104,40 +115,44 @@ def begin_prelude(
     translators = _translators(plan)
     if not translators and not wanted.heartbeat_verbatim:
         return None
-    content_type = "text/event-stream"
-    headers: tuple[tuple[str, str], ...] = ()
-    signs: Callable[[], bytes]
-    ending: Callable[[ProxyError], bytes]
     if translators:
-        route = next(iter(plan.routes.values()))
-        content_type, headers = translators[0].content_type, route.reply_headers
-        signs = functools.partial(_keepalive_all, translators)
-        form = Form.OWN_ARRAY if plan.framing is Framing.JSON_ARRAY else Form.EVENTS
-        ending = functools.partial(end_translated, translators[0], surface, form)
-    elif plan.framing is Framing.JSON_ARRAY:
-        # The bracket is the first keep-alive; the node's is left out.
-        content_type = "application/json"
-        signs = ArrayWriter().blank
-        ending = functools.partial(place_error, surface, Form.ARRAY, Position.OPENED)
+        early = _translated(plan, surface, translators)
     else:
-        client = header(request.head.headers, b"x-goog-api-client") or b""
-        signs = functools.partial(bytes, keepalive_bytes(surface, plan.framing, client))
-        form = Form.EVENTS
-        if plan.framing is Framing.LINES:
-            content_type, form = "application/x-ndjson", Form.LINES
-        ending = functools.partial(place_error, surface, form, Position.BETWEEN)
+        early = _verbatim(plan, surface, request)
     http11 = request.head.http11
 
     def make_head(length: int | None) -> bytes:
         return transposed_head(
-            content_type, headers, surface, request_id, length,
+            early.content_type, early.headers, surface, request_id, length,
             http11=http11, keep_alive=request.head.keep_alive and http11,
         )  # fmt: skip
 
-    early = EarlyBody(signs, ending, bare=not http11)
+    body = EarlyBody(early.signs, early.ending, bare=not http11)
     behind = end_behind(surface, request.head.headers)
-    machine = ReplyMachine(annotated(make_head, request.notes), early, end_behind=behind)
+    machine = ReplyMachine(annotated(make_head, request.notes), body, end_behind=behind)
     return Prelude(loop, request, transport, machine, wanted.heartbeat)
+
+
+def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> _Early:
+    headers = next(iter(plan.routes.values())).reply_headers
+    form = Form.OWN_ARRAY if plan.framing is Framing.JSON_ARRAY else Form.EVENTS
+    ending = functools.partial(end_translated, translators[0], surface, form)
+    signs = functools.partial(_keepalive_all, translators)
+    return _Early(signs, ending, translators[0].content_type, headers)
+
+
+def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
+    if plan.framing is Framing.JSON_ARRAY:
+        # The bracket is the first keep-alive; the node's is left out.
+        ending = functools.partial(place_error, surface, Form.ARRAY, Position.OPENED)
+        return _Early(ArrayWriter().blank, ending, "application/json")
+    content_type, form = "text/event-stream", Form.EVENTS
+    if plan.framing is Framing.LINES:
+        content_type, form = "application/x-ndjson", Form.LINES
+    client = header(request.head.headers, b"x-goog-api-client") or b""
+    signs = functools.partial(bytes, keepalive_bytes(surface, plan.framing, client))
+    ending = functools.partial(place_error, surface, form, Position.BETWEEN)
+    return _Early(signs, ending, content_type)
 
 
 def _translators(plan: Plan) -> list[Translator]:
