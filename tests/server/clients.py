@@ -55,6 +55,9 @@ class FakeClient:
     def hold(self, hold: bool) -> None:
         """Nothing comes anyway."""
 
+    def watch_stall(self) -> None:
+        """It takes everything."""
+
 
 def request_of(client: Client, wire: bytes) -> ClientRequest:
     """What ``client`` sent, as far as it came."""
