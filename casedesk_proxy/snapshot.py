@@ -110,10 +110,16 @@ class Snapshot:
 
     def find_principal(self, key: str) -> Principal | None:
         """Whose key it is. Where both files have a name, the configuration's key counts."""
-        if (found := self.keys.match(key)) is not None:
-            return found
-        found = self.stored_keys.match(key)
-        return None if found is None or found.name in self.keys.names else found
+        return self._choose(self.keys.match(key), self.stored_keys.match(key))
+
+    def find_by_digest(self, digest: bytes) -> Principal | None:
+        """The same for a key's SHA-256."""
+        return self._choose(self.keys.find(digest), self.stored_keys.find(digest))
+
+    def _choose(self, configured: Principal | None, stored: Principal | None) -> Principal | None:
+        if configured is not None:
+            return configured
+        return None if stored is None or stored.name in self.keys.names else stored
 
     @property
     def all_limits(self) -> Iterator[UseRules]:

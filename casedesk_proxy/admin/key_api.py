@@ -16,6 +16,7 @@ instances within a second.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sqlite3
 import time
@@ -48,6 +49,8 @@ _MAX_AUDIT_ENTRIES = 1000
 _FILE_WAIT_S = 10.0
 
 Answer = Callable[["_Call"], Awaitable[object]]
+#: Who makes a request. Raises KeyFault for whoever may not.
+FindAuthor = Callable[[web.Request], Author]
 
 
 class Administered(Protocol):
@@ -95,29 +98,34 @@ class _Call:
         log.info("key %s: %s, by %s", name, action, self.author.name)
 
 
-def key_routes(served: Administered) -> list[web.RouteDef]:
+def key_routes(
+    served: Administered, prefix: str = "", find_author: FindAuthor | None = None
+) -> list[web.RouteDef]:
+    """Below ``prefix``, for whoever ``find_author`` lets in; None: whoever shows an admin key."""
+    find = find_author or functools.partial(_find_author, served)
+
     def served_by(answer: Answer, status: int = 200) -> Callable[..., Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            return await _handle(served, request, answer, status)
+            return await _handle(served, request, answer, status, find)
 
         return handle
 
     return [
-        web.get("/keys", served_by(_list)),
-        web.post("/keys", served_by(_new, 201)),
-        web.get("/keys/{name}", served_by(_show)),
-        web.delete("/keys/{name}", served_by(_revoke)),
-        web.post("/keys/{name}/expire", served_by(_expire)),
-        web.post("/keys/{name}/rotate", served_by(_rotate, 201)),
-        web.get("/key-audit", served_by(_audit)),
+        web.get(f"{prefix}/keys", served_by(_list)),
+        web.post(f"{prefix}/keys", served_by(_new, 201)),
+        web.get(prefix + "/keys/{name}", served_by(_show)),
+        web.delete(prefix + "/keys/{name}", served_by(_revoke)),
+        web.post(prefix + "/keys/{name}/expire", served_by(_expire)),
+        web.post(prefix + "/keys/{name}/rotate", served_by(_rotate, 201)),
+        web.get(f"{prefix}/key-audit", served_by(_audit)),
     ]
 
 
 async def _handle(
-    served: Administered, request: web.Request, answer: Answer, status: int
+    served: Administered, request: web.Request, answer: Answer, status: int, find: FindAuthor
 ) -> web.Response:
     try:
-        call = _Call(served, request, _find_author(served, request))
+        call = _Call(served, request, find(request))
         return _reply(await answer(call), status)
     except KeyFault as fault:
         return _refuse(fault.status, fault.message, fault.field)

@@ -67,7 +67,10 @@ class KeyTable:
         A stored digest is looked up by the whole digest of the guess, which an attacker cannot
         steer towards it, and then compared in constant time, found or not.
         """
-        digest = _digest(key)
+        return self.find(_digest(key))
+
+    def find(self, digest: bytes) -> Principal | None:
+        """The same for a key's SHA-256."""
         found = digest if digest in self._known else _NOBODY
         return self._known.get(digest) if hmac.compare_digest(digest, found) else None
 

@@ -202,6 +202,20 @@ def _check_keys(data: dict[str, Any]) -> Iterator[Finding]:
             )
 
 
+def _check_users(data: dict[str, Any]) -> Iterator[Finding]:
+    names: set[str] = set()
+    for index, user in enumerate(_list(data.get("users"))):
+        if not isinstance(user, dict):
+            continue
+        if (name := user.get("name")) in names:
+            yield Finding(("users", index, "name"), "is that of another user", "keep one of them")
+        elif isinstance(name, str):
+            names.add(name)
+        path: Path = ("users", index, "deployments")
+        known = _mapping(data, "deployments")
+        yield from _check_names(path, user.get("deployments"), known, "deployment")
+
+
 def _check_unique(
     index: int, entry: dict[str, Any], part: str, seen: dict[str, int], form: Callable[[str], str]
 ) -> Iterator[Finding]:
@@ -269,4 +283,5 @@ _CHECKS = (
     check_parameters,
     _check_default,
     _check_keys,
+    _check_users,
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictInt, StrictStr, field_validator
 
 from casedesk_proxy.config.alias import Alias, AliasOrName
+from casedesk_proxy.config.console import Console, User
 from casedesk_proxy.config.engines import EngineName
 from casedesk_proxy.config.fetching import FetchUrls
 from casedesk_proxy.config.files import Files
@@ -38,6 +39,7 @@ from casedesk_proxy.terms import Dialect
 __all__ = [
     "Alias",
     "Config",
+    "Console",
     "Deployment",
     "Files",
     "Key",
@@ -50,6 +52,7 @@ __all__ = [
     "Section",
     "Server",
     "ServerTls",
+    "User",
 ]
 
 Policy = Literal["least-streams", "round-robin", "ordered", "prefix-affinity"]
@@ -294,3 +297,5 @@ class Config(Section):
     nodes: dict[Name, Node] = setting("Inference servers by name.", {})
     deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
     keys: tuple[Key, ...] = setting("Who may use deployments with auth: keys.", ())
+    console: Console = setting("Pages for people.", Console())
+    users: tuple[User, ...] = setting("Who signs in to the console by name.", ())

@@ -7,6 +7,7 @@ Everything that is remembered of repeated requests hangs on an admission: itself
 from __future__ import annotations
 
 from casedesk_proxy.auth.browsers import Hosts
+from casedesk_proxy.auth.sessions import Sessions
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.planning.admission import Admitted, BaseUrl, UploadUrl, admit
@@ -37,11 +38,16 @@ class AdmissionCache:
         return self._known.under(snapshot, hosts).get((head.headers, head.target, head.method))
 
     def admit(
-        self, head: RequestHead, snapshot: Snapshot, hosts: Hosts
+        self,
+        head: RequestHead,
+        snapshot: Snapshot,
+        hosts: Hosts,
+        sessions: Sessions | None = None,
     ) -> Admitted | BaseUrl | UploadUrl:
-        """`planning.admission.admit`, remembered. Raises a ClientFault, which is not."""
-        admitted = admit(snapshot, head, hosts)
-        if isinstance(admitted, Admitted):
+        """`planning.admission.admit`, remembered, unless for a session, which may end at any time.
+        Raises a ClientFault, which is not."""
+        admitted = admit(snapshot, head, hosts, sessions)
+        if isinstance(admitted, Admitted) and not admitted.by_session:
             known = self._known.under(snapshot, hosts)
             known.remember((head.headers, head.target, head.method), admitted)
         return admitted

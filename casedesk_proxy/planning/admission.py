@@ -13,6 +13,7 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.keys import authorise, bare_deployment, find_access
 from casedesk_proxy.auth.near_misses import describe_sent
+from casedesk_proxy.auth.sessions import Sessions, find_signed_in
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.route import ModelPlacement, no_placements
@@ -56,7 +57,8 @@ class Admitted:
     accept; ``log_target`` is the target without its secrets; ``facts`` are for the exchange's
     record. ``limits`` are those of the key and of the deployment, ``expires`` is when the key does,
     in seconds since 1970. ``placements`` is what planning remembers of models for requests with the
-    same head: see `fastpath.admission_cache`."""
+    same head: see `fastpath.admission_cache`. ``by_session``: nothing else was shown, so that it
+    holds for this request alone."""
 
     call: Call
     deployment: DeploymentSpec
@@ -65,6 +67,7 @@ class Admitted:
     facts: CallFacts
     limits: tuple[UseRules, ...] = ()
     expires: float | None = None
+    by_session: bool = False
     placements: Memory[str, ModelPlacement] = field(
         default_factory=no_placements, compare=False, repr=False
     )
@@ -84,8 +87,11 @@ class UploadUrl:
     call: Call
 
 
-def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | BaseUrl | UploadUrl:
-    """``hosts``: the names by which the listener may be called. Raises a ClientFault."""
+def admit(
+    snapshot: Snapshot, head: RequestHead, hosts: Hosts, sessions: Sessions | None = None
+) -> Admitted | BaseUrl | UploadUrl:
+    """``hosts``: the names by which the listener may be called; ``sessions``: those of people at
+    the console, which count where no credential is shown. Raises a ClientFault."""
     call = read_call(head.method, head.target, head.headers)
     require_own_site(head.method, head.headers, hosts)
     if call.action is Action.BASE:
@@ -98,6 +104,9 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
     query = head.target.partition("?")[2]
     credential = find_credential(head.headers, query)
     known = snapshot.find_principal(credential) if credential else None
+    if not credential and sessions is not None:
+        known = find_signed_in(head.method, head.headers, sessions)
+    by_session = known is not None and not credential
     name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
     deployment = snapshot.deployments.get(name)
     principal = authorise(
@@ -110,7 +119,7 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
         open_to_all=snapshot.open_to_all,
     )
     assert deployment is not None, "authorise refuses names that no deployment has"
-    if known is None:
+    if known is None or by_session:
         require_own_host(head.method, head.target, head.headers, hosts)
     if call.action not in CATALOGUE:
         _require_plain(head.headers)
@@ -121,8 +130,9 @@ def admit(snapshot: Snapshot, head: RequestHead, hosts: Hosts) -> Admitted | Bas
         deployment = replace(deployment, rules=rules)
     limits = tuple(one for one in (principal.limits, deployment.limits) if one is not None)
     return Admitted(
-        call, deployment, ident, log_target(head.target), facts, limits, principal.expires
-    )
+        call, deployment, ident, log_target(head.target), facts, limits, principal.expires,
+        by_session,
+    )  # fmt: skip
 
 
 def read_facts(head: RequestHead) -> CallFacts:

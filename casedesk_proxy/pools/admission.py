@@ -85,6 +85,15 @@ class Admission:
         waiting = self._waiting.get(deployment)
         return len(waiting.queue) if waiting else 0
 
+    def places(self) -> dict[int, int]:
+        """Who is how far from the front of its deployment's queue, 1 for the next; tickets by
+        their identity."""
+        return {
+            id(ticket): place
+            for waiting in self._waiting.values()
+            for place, ticket in enumerate(waiting.queue.order(), 1)
+        }
+
     @property
     def has_waiting(self) -> bool:
         return bool(self._waiting)

@@ -32,6 +32,18 @@ class FairQueue(Generic[T]):
         for lane in self._lanes.values():
             yield from lane
 
+    def order(self) -> Iterator[T]:
+        """In the order in which they would be served, could every slot serve each."""
+        lanes = [iter(lane) for lane in self._lanes.values()]
+        while lanes:
+            going = []
+            for lane in lanes:
+                for item in lane:
+                    yield item
+                    going.append(lane)
+                    break
+            lanes = going
+
     def add(self, key: str, item: T) -> None:
         self._lanes.setdefault(key, {})[item] = None
         self._size += 1

@@ -53,6 +53,9 @@ class Client(Protocol):
     def hold(self, hold: bool) -> None:
         """Read no more from it for now, or read on."""
 
+    def stop(self) -> None:
+        """End what answers it now, as if it had left; whoever answers tells it so."""
+
     def watch_stall(self) -> None:
         """It must go on taking what was written, or is let go."""
 

@@ -41,7 +41,13 @@ _WORK = frozenset(
 )
 #: The ends at which a node may have worked though nothing of a reply came.
 _STOPPED = frozenset(
-    {Terminal.CLIENT_GONE, Terminal.CLIENT_STALLED, Terminal.TIMED_OUT, Terminal.SHUT_DOWN}
+    {
+        Terminal.CLIENT_GONE,
+        Terminal.CLIENT_STALLED,
+        Terminal.TIMED_OUT,
+        Terminal.SHUT_DOWN,
+        Terminal.CANCELLED,
+    }
 )
 
 

@@ -64,6 +64,8 @@ class Terminal(StrEnum):
     NODE_UNAVAILABLE = "node_unavailable"
     #: The daemon was stopped before the stream's end.
     SHUT_DOWN = "shut_down"
+    #: Somebody ended it at the console.
+    CANCELLED = "cancelled"
     #: A bug of ours; the traceback is in the error log.
     FAILED = "failed"
 

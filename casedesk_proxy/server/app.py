@@ -10,10 +10,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 
 from casedesk_proxy.admin.gauges import GaugeCollector
-from casedesk_proxy.admin.pages import admin_app
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.console.app import add_console, console_app
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.ledger.key_use import KeyUse
@@ -25,6 +23,7 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.admin_side import AdminSide
 from casedesk_proxy.server.chores import list_chores
+from casedesk_proxy.server.console import ServedConsole
 from casedesk_proxy.server.file_store import open_files
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
@@ -109,7 +108,8 @@ class Gateway:
         self.store, self.forwarder = store, forwarder
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
-        recipients = [self.metrics.count, self.key_use.count, *sinks]
+        self._console = ServedConsole(self.serving, store)
+        recipients = [self.metrics.count, self.key_use.count, self._console.figures.count, *sinks]
         self.stored_keys = StoredKeys(loop, self.serving, store) if store is not None else None
         if self.stored_keys is not None:
             recipients.append(self.stored_keys.last_use.count)
@@ -118,11 +118,12 @@ class Gateway:
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
         self.files = files or open_files(self.serving, store)
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files
-        )
+            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files,
+            self._console.sessions,
+        )  # fmt: skip
         self.limiter = self._handler.limiter
         self._apply(None)
-        self._pages = Pages(console_app())
+        self._pages = Pages(self._console.make_public(self, self._handler.exchanges))
         self._public = PublicServer(
             self._pages.before(self._handler),
             self._handler.reject,
@@ -171,6 +172,10 @@ class Gateway:
         """The controls of thinking that models, by node and name, have refused."""
         return self.dispatcher.control_memory.refused
 
+    def places(self) -> Mapping[int, int]:
+        """How far waiting tickets, by identity, are from the front of their queues."""
+        return self.dispatcher.slots.admission.places()
+
     @property
     def waiting(self) -> Mapping[str, int]:
         """How many requests of each deployment wait for a slot."""
@@ -183,6 +188,7 @@ class Gateway:
             await self.stored_keys.start()
         await self.limiter.follower.start()
         settings = self.serving.current.config.server
+        await self._console.sessions.look()
         await self._pages.start()
         public = self.listeners.open(settings.listen)
         where = Listening(public_is_local=are_local(public))
@@ -192,14 +198,14 @@ class Gateway:
         if admin := self._admin.listeners.open(settings.admin):
             where = replace(where, admin_is_local=are_local(admin))
             self.serving.current = relocate(self.serving.current, where)
-            app = admin_app(self)
-            add_console(app)
+            app = self._console.make_admin(self, self._handler.exchanges)
             await self._admin.start(app, admin, settings)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
         self._spawn(self.metadata.keep_fresh(), "metadata")
         self._spawn(self._prober.run(), "probes")
         self._spawn(self.limiter.follower.follow(), "limits")
+        self._spawn(self._console.sessions.keep_current(), "sessions")
         for chore, name in list_chores(
             self.serving, self.store, self.forwarder, self.stored_keys, self.files
         ):

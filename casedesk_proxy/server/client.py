@@ -10,6 +10,7 @@ import time
 from typing import Protocol, cast
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.fastpath.fibers import Run
 from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.replying.record import Terminal
@@ -27,6 +28,8 @@ class _Shared(Protocol):
 
 
 class _Reader(Protocol):
+    fiber: Run | None
+
     def go_on(self) -> None:
         """More of the request is wanted, or no more for now."""
 
@@ -128,6 +131,11 @@ class ConnectedClient:
     def watch_stall(self) -> None:
         """It must go on taking what was written, or is let go."""
         self._shared.stalls.watch(self)
+
+    def stop(self) -> None:
+        fiber = None if self._reader is None else self._reader.fiber
+        if fiber is not None:
+            fiber.cancel()
 
     # Read from it.
 

@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from casedesk_proxy.errors import Forbidden, ProxyError
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.pools.control_memory import ControlMemory
+from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.estimates import Estimates
 from casedesk_proxy.replying.record import (
@@ -23,6 +25,7 @@ from casedesk_proxy.replying.record import (
     Phase,
     PlanFacts,
     ReplyFacts,
+    Terminal,
 )
 from casedesk_proxy.server.cuts import Cuts
 from casedesk_proxy.server.metering import Metered
@@ -36,6 +39,7 @@ __all__ = ["Exchange", "Exchanges"]
 
 log = logging.getLogger(__name__)
 
+_CANCELLED = "this request was ended at the proxy's console"
 _NO_CALL = CallFacts("")
 _NO_PLAN = PlanFacts()
 #: Of a request that has not come to a node; never written to.
@@ -48,8 +52,8 @@ class Exchange:
 
     __slots__ = (
         "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "metered",
-        "method", "planned", "received", "request_id", "started", "status", "summed_up", "target",
-        "text_size",
+        "method", "planned", "received", "request", "request_id", "started", "status", "stopped",
+        "summed_up", "target", "text_size",
     )  # fmt: skip
 
     def __init__(
@@ -71,8 +75,17 @@ class Exchange:
         #: Of a chat that streams and may be steered: its id, once that has been told.
         self.chat_id = ""
         self.metered: Metered | None = None
+        #: There until it has ended.
+        self.request: ClientRequest | None = None
+        #: Why somebody ended it.
+        self.stopped: ProxyError | None = None
         #: What came of a reply whose handler was cancelled, or failed by a bug.
         self.cut_short: ReplyFacts | None = None
+
+    @property
+    def flow(self) -> Flow | None:
+        """What flows to its client."""
+        return None if self.request is None else self.request.client.relay
 
     @property
     def phase(self) -> Phase:
@@ -119,7 +132,8 @@ class Exchange:
 
 
 class Exchanges:
-    """``live`` are those that have not ended; ``sinks`` hear of each that has."""
+    """``live`` are those that have not ended, in the order in which they came;
+    ``sinks`` hear of each that has."""
 
     def __init__(
         self,
@@ -135,7 +149,7 @@ class Exchanges:
         self._ids = _RequestIds()
         self._estimates = Estimates()
         self._quiet: asyncio.Future[None] | None = None
-        self.live: set[Exchange] = set()
+        self.live: dict[Exchange, None] = {}
 
     @property
     def phases(self) -> Mapping[str, int]:
@@ -153,8 +167,21 @@ class Exchanges:
         client = self._serving.snapshot.proxies.client(request.client.peer, head.headers)
         now = self._loop.time()
         exchange = Exchange(ident or self._ids.new(), now, head.method, target, client)
-        self.live.add(exchange)
+        exchange.request = request
+        self.live[exchange] = None
         return exchange
+
+    def cancel(self, exchange: Exchange) -> None:
+        """End it, wherever it stands; its client is told."""
+        request = exchange.request
+        if request is None:
+            return
+        exchange.stopped = error = Forbidden(_CANCELLED, code="cancelled")
+        flow = request.client.relay
+        if flow is not None and exchange.phase is Phase.STREAMING:
+            flow.cut(Terminal.CANCELLED, error)
+        else:
+            request.client.stop()
 
     def reject(self, method: str, target: str, client: str) -> Exchange:
         """One that ends as it begins."""
@@ -165,7 +192,8 @@ class Exchanges:
         self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None
     ) -> ExchangeRecord:
         """Tell what it came to, and return that. Raises nothing."""
-        self.live.discard(exchange)
+        self.live.pop(exchange, None)
+        exchange.request = None
         if self._quiet is not None and not self.live:
             self._quiet.set_result(None)
             self._quiet = None

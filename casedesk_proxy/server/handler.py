@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from casedesk_proxy.auth.sessions import Sessions
 from casedesk_proxy.errors import LimitReached, ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.files.store import FileStore
@@ -70,6 +71,7 @@ class Handler:
         waits: Waits = WAITS,
         past: PastReader | None = None,
         files: FileStore | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._loop = loop
         self._waits = waits
@@ -77,6 +79,7 @@ class Handler:
         self._metadata = metadata
         self._dispatcher = dispatcher
         self._admissions = AdmissionCache()
+        self._sessions = sessions
         self._lists = Remembered()
         self.answers = LiveAnswers(loop)
         self._own = OwnReplies(loop, serving, waits)
@@ -130,7 +133,7 @@ class Handler:
         """Everything up to a reply's head, or a reply of our own."""
         timing, snapshot = Timing(), runtime.snapshot
         if admitted is None:
-            decided = self._admissions.admit(request.head, snapshot, runtime.hosts)
+            decided = self._admissions.admit(request.head, snapshot, runtime.hosts, self._sessions)
             if isinstance(decided, BaseUrl):
                 exchange.call = CallFacts(decided.call.surface, decided.call.action)
                 return Own(base_reply(decided.call))

@@ -103,14 +103,15 @@ class OwnReplies:
         facts, client = exchange.cut_short or _NOTHING, request.client
         if facts.terminal is Terminal.FAILED:
             gone = client.has_left
-            facts = replace(facts, terminal=Terminal.CLIENT_GONE if gone else Terminal.SHUT_DOWN)
+            stopped = Terminal.CANCELLED if exchange.stopped else Terminal.SHUT_DOWN
+            facts = replace(facts, terminal=Terminal.CLIENT_GONE if gone else stopped)
         cancel = None
         if facts.terminal is Terminal.COMPLETED:
             pass
         elif client.gone_at is not None:
             cancel = time.perf_counter() - client.gone_at
         elif not facts.status:
-            error = NoNode("the service is restarting")
+            error = exchange.stopped or NoNode("the service is restarting")
             facts = self.refuse(request, exchange, error, facts).facts
         return replace(facts, status=facts.status or 499), cancel
 

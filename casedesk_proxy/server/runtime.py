@@ -59,6 +59,11 @@ class Runtime:
     certificate: ssl.SSLContext | None = field(default=None, repr=False)
     contexts: NodeContexts = field(default_factory=NodeContexts, repr=False)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the public listener."""
+        return self.listening.public_is_local
+
 
 class Serving:
     """What is in force. An assignment to ``current`` is all that a reload is to whoever reads it.

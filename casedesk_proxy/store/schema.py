@@ -85,6 +85,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             WHERE chosen IS NOT NULL AND sha256 IS NOT NULL""",
         "CREATE INDEX files_by_expiry ON files (expires) WHERE expires IS NOT NULL",
     ),
+    (
+        # Who is signed in to the console, by the SHA-256 of the session's id in hex. ``proof`` is
+        # that of what was shown, so that a session ends with it.
+        """CREATE TABLE sessions (
+            digest TEXT PRIMARY KEY, name TEXT NOT NULL, way TEXT NOT NULL, proof TEXT NOT NULL,
+            made REAL NOT NULL, seen REAL NOT NULL, expires REAL NOT NULL
+        ) WITHOUT ROWID""",
+        # Who may sign in by name. ``deployments`` and ``limits`` are as those of keys.
+        """CREATE TABLE users (
+            name TEXT PRIMARY KEY, password TEXT NOT NULL, deployments TEXT NOT NULL,
+            admin INTEGER NOT NULL, note TEXT NOT NULL, limits TEXT NOT NULL, made REAL NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from enum import Enum
 from casedesk_proxy.dialects.core.thinking import find_refused, find_suspected, read_refusal
 from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.retry import Failure
@@ -64,7 +65,8 @@ class Attempts:
     attempts that only left out a control; ``node``: the last that was asked; ``without``: the
     controls of thinking that the request is to do without; ``upload``: what is not held of the
     request's body; ``contents``: of the files in it; ``caps``: the limits on parallel requests that
-    it counts for; ``recheck`` raises where it may not go on after it has waited. Times in seconds
+    it counts for; ``ticket`` is the last with which it waited for a slot; ``recheck`` raises where
+    it may not go on after it has waited. Times in seconds
     of the loop's clock.
     """
 
@@ -84,6 +86,7 @@ class Attempts:
         "recheck",
         "repeats",
         "replays",
+        "ticket",
         "tried",
         "untried",
         "upload",
@@ -105,6 +108,7 @@ class Attempts:
         self.contents: FileContents | None = None
         self.caps: tuple[UseRules, ...] = ()
         self.recheck: Callable[[], None] | None = None
+        self.ticket: Ticket | None = None
         self.plan: Plan
         #: Of the search that runs: who is left, how many had perhaps begun the request when they
         #: were lost, and the last that failed, with why.

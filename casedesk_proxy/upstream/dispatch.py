@@ -175,7 +175,7 @@ class Dispatcher:
         now = self._loop.time()
         if ticket.is_decided:
             return await self.slots.wait(ticket, 0.0)
-        search.phase = Phase.QUEUED
+        search.phase, search.ticket = Phase.QUEUED, ticket
         limit = min(search.plan.deployment.config.queue_timeout, search.give_up_at - now)
         try:
             slot = await self.slots.wait(ticket, limit)

@@ -1,0 +1,74 @@
+"""The sections about the console and the people who sign in to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StrictStr
+
+from casedesk_proxy.config.hosts import TrustedProxy
+from casedesk_proxy.config.limits import KeyLimits
+from casedesk_proxy.config.section import Section, setting
+from casedesk_proxy.config.values import Name, Pause, Switch, complain
+
+__all__ = ["Console", "PasswordHash", "User", "is_password_hash"]
+
+#: As `casedesk-proxy user hash` makes it: the costs, the salt and the hash, the latter in base64.
+_HASH = re.compile(r"scrypt:\d{1,2}:\d{1,2}:\d{1,2}:[A-Za-z0-9_-]{16,64}:[A-Za-z0-9_-]{32,128}")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+def is_password_hash(text: str) -> bool:
+    return _HASH.fullmatch(text) is not None
+
+
+def _check_hash(text: str) -> str:
+    if is_password_hash(text):
+        return text
+    raise complain("is no hash of a password", "make one with casedesk-proxy user hash")
+
+
+def _check_header(text: str) -> str:
+    if _HEADER.fullmatch(text):
+        return text.lower()
+    raise complain("is not a header's name", "write for example X-Forwarded-User")
+
+
+PasswordHash = Annotated[StrictStr, AfterValidator(_check_hash)]
+HeaderName = Annotated[StrictStr, AfterValidator(_check_header)]
+
+
+class Console(Section):
+    """The pages under /console, and who may see them."""
+
+    enabled: Switch | None = setting(
+        "null: where only this machine reaches the public listener, and elsewhere once there is a "
+        "user or an admin key.",
+        None,
+    )
+    idle_timeout: Pause = setting("How long a session lives without being used.", 12 * 3600.0)
+    lifetime: Pause = setting("How long a session lives, used or not.", 7 * 86400.0)
+    identity_header: HeaderName | None = setting(
+        "Header in which a reverse proxy names the user that it has signed in, such as "
+        "X-Forwarded-User, Remote-User or Tailscale-User-Login; null: none is believed.",
+        None,
+    )
+    identity_proxies: tuple[TrustedProxy, ...] = setting(
+        "The reverse proxies whose identity_header is believed.", ()
+    )
+
+
+class User(Section):
+    """Somebody who signs in to the console with a name, and calls the API from its pages."""
+
+    name: Name = setting("As it is typed, and as the log and the ledger have it.")
+    password: PasswordHash | None = setting(
+        "What casedesk-proxy user hash printed; null: only a reverse proxy signs this user in.",
+        None,
+        shown=False,
+    )
+    deployments: tuple[StrictStr, ...] = setting("Names of the deployments that are open.", ())
+    admin: Switch = setting("Sees everything, and manages keys.", False)
+    note: Annotated[StrictStr, Field(max_length=200)] = setting("What people should know.", "")
+    limits: KeyLimits = setting("How much may be used.", KeyLimits())

@@ -1,0 +1,92 @@
+"""What ended, since the process began: by node and model, and the last failures with why."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
+
+__all__ = ["Figures", "ModelFigures"]
+
+_MAX_FAILURES = 200
+#: Nodes with models; what comes then is not counted apart.
+_MAX_MODELS = 2000
+#: What is nobody's fault.
+_FINE = frozenset({Terminal.COMPLETED, Terminal.CLIENT_GONE, Terminal.CANCELLED})
+_FAILED_STATUS = 400
+
+
+class ModelFigures:
+    """Of one model at one node."""
+
+    __slots__ = ("cached", "failures", "output", "prompt", "requests", "streamed_s")
+
+    def __init__(self) -> None:
+        self.requests = self.failures = self.prompt = self.cached = self.output = 0
+        self.streamed_s = 0.0
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """While replies streamed."""
+        return round(self.output / self.streamed_s, 1) if self.streamed_s > 0 else None
+
+    @property
+    def cached_share(self) -> float | None:
+        """Of all prompts, by tokens."""
+        return round(self.cached / self.prompt, 3) if self.prompt else None
+
+
+class Figures:
+    """``count`` is a sink. ``changed`` is another number after each failure."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self.models: dict[tuple[str, str], ModelFigures] = {}
+        self._failures: deque[dict[str, Any]] = deque(maxlen=_MAX_FAILURES)
+        self.changed = 0
+
+    def count(self, outcome: ExchangeRecord) -> None:
+        fine = outcome.terminal in _FINE
+        if outcome.node:
+            self._count_model(outcome, fine)
+        if not fine or outcome.status >= _FAILED_STATUS:
+            self._failures.append(self._describe(outcome))
+            self.changed += 1
+
+    def _count_model(self, outcome: ExchangeRecord, fine: bool) -> None:
+        place = outcome.node, outcome.model
+        figures = self.models.get(place)
+        if figures is None:
+            if len(self.models) >= _MAX_MODELS:
+                return
+            figures = self.models[place] = ModelFigures()
+        usage = outcome.usage
+        figures.requests += 1
+        figures.failures += not fine
+        figures.prompt += usage.prompt or 0
+        figures.cached += usage.cached or 0
+        if usage.output and outcome.first_byte is not None and outcome.events > 1:
+            figures.output += usage.output
+            figures.streamed_s += max(outcome.ended - outcome.first_byte, 0.0)
+
+    def _describe(self, outcome: ExchangeRecord) -> dict[str, Any]:
+        return {
+            "at": round(self._now(), 3),
+            "id": outcome.request_id,
+            "key": outcome.key,
+            "deployment": outcome.deployment,
+            "model": outcome.model or outcome.asked,
+            "node": outcome.node,
+            "status": outcome.status,
+            "code": outcome.code,
+            "reason": outcome.reason,
+            "ending": outcome.terminal.value,
+        }
+
+    def failures(self, may_see: Callable[[str], bool], most: int) -> list[dict[str, Any]]:
+        """The latest first."""
+        seen = (one for one in reversed(self._failures) if may_see(one["key"]))
+        return [one for one, _ in zip(seen, range(most), strict=False)]

@@ -1,0 +1,85 @@
+"""Passwords: kept as scrypt hashes, checked in a thread, one at a time.
+
+``scrypt:LOG2N:R:P:SALT:HASH``. The costs are those that OWASP asks for at least: 32 MiB and about
+0.4 s of a core (measured), so whoever guesses has to pay, and must not be able to make us pay for
+many at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+
+__all__ = ["Checker", "hash_password", "is_right"]
+
+_LOG2_N, _R, _P = 15, 8, 3
+_SALT_BYTES, _HASH_BYTES = 16, 32
+#: Of foreign hashes: no more than this is spent, whatever they ask for.
+_MAX_MEMORY_BYTES = 256 * 2**20
+MAX_PASSWORD_CHARS = 1000
+#: Who may wait for his turn.
+_MAX_WAITING = 16
+
+
+def hash_password(password: str, log2_n: int = _LOG2_N) -> str:
+    salt = secrets.token_bytes(_SALT_BYTES)
+    made = _derive(password, salt, log2_n, _R, _P)
+    return ":".join(["scrypt", str(log2_n), str(_R), str(_P), _text(salt), _text(made)])
+
+
+def is_right(password: str, stored: str) -> bool:
+    """False also for what is no hash."""
+    try:
+        _, log2_n, r, p, salt, wanted = stored.split(":")
+        made = _derive(password, _bytes(salt), int(log2_n), int(r), int(p))
+        return hmac.compare_digest(made, _bytes(wanted))
+    except (ValueError, OverflowError, MemoryError):
+        return False
+
+
+class Checker:
+    """For passwords that come from anywhere."""
+
+    def __init__(self, log2_n: int = _LOG2_N) -> None:
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._log2_n = log2_n
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether no more may wait."""
+        return self._waiting >= _MAX_WAITING
+
+    async def check(self, password: str, stored: str | None) -> bool:
+        """``stored``: None where nobody has the name."""
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await asyncio.to_thread(self._check, password, stored)
+        finally:
+            self._waiting -= 1
+
+    def _check(self, password: str, stored: str | None) -> bool:
+        if stored is not None:
+            return is_right(password, stored)
+        # As much work, so that names cannot be found out by time.
+        hash_password(password, self._log2_n)
+        return False
+
+
+def _derive(password: str, salt: bytes, log2_n: int, r: int, p: int) -> bytes:
+    return hashlib.scrypt(
+        password.encode("utf-8", "surrogatepass"), salt=salt, n=1 << min(log2_n, 20), r=r, p=p,
+        maxmem=_MAX_MEMORY_BYTES, dklen=_HASH_BYTES,
+    )  # fmt: skip
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,116 @@
+"""Sessions and users in the state file. What is changed here is noted by a number, see `book`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from casedesk_proxy.store.writer import Insert
+
+__all__ = [
+    "TOUCH",
+    "Session",
+    "StoredUser",
+    "end_session",
+    "keep_session",
+    "keep_user",
+    "read_all",
+    "read_version",
+    "remove_user",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """``digest`` is the SHA-256 of its id in hex; ``proof`` that of what was shown: of the key, or
+    of the password's hash, so that it ends with those. ``way``: key, password or proxy. Times are
+    seconds since 1970."""
+
+    digest: str = field(repr=False)
+    name: str
+    way: str
+    proof: str = field(repr=False)
+    made: float
+    seen: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """As `config.console.User`; ``limits`` is the section of that name as JSON."""
+
+    name: str
+    password: str = field(repr=False)
+    deployments: tuple[str, ...]
+    admin: bool
+    note: str = ""
+    limits: str = "{}"
+    made: float = 0.0
+
+
+#: That a session is used: (seen, digest). Others hear of it in their own time.
+TOUCH = Insert("UPDATE sessions SET seen = max(seen, ?) WHERE digest = ?", tuple)
+
+
+def keep_session(connection: sqlite3.Connection, session: Session, now: float) -> None:
+    """Those that have ended go."""
+    connection.execute("DELETE FROM sessions WHERE expires <= ?", (now,))
+    connection.execute(
+        "INSERT INTO sessions (digest, name, way, proof, made, seen, expires)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (session.digest, session.name, session.way, session.proof, session.made, session.seen,
+         session.expires),
+    )  # fmt: skip
+    _note(connection)
+
+
+def end_session(connection: sqlite3.Connection, digest: str) -> None:
+    connection.execute("DELETE FROM sessions WHERE digest = ?", (digest,))
+    _note(connection)
+
+
+def keep_user(connection: sqlite3.Connection, user: StoredUser) -> bool:
+    """Tells whether the name is new; a user of that name has the password and rights anew."""
+    known = connection.execute("SELECT 1 FROM users WHERE name = ?", (user.name,)).fetchone()
+    connection.execute(
+        "INSERT OR REPLACE INTO users (name, password, deployments, admin, note, limits, made)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (user.name, user.password, json.dumps(user.deployments), user.admin, user.note,
+         user.limits, user.made),
+    )  # fmt: skip
+    _note(connection)
+    return known is None
+
+
+def remove_user(connection: sqlite3.Connection, name: str) -> bool:
+    """Tells whether there was one."""
+    removed = connection.execute("DELETE FROM users WHERE name = ?", (name,)).rowcount
+    _note(connection)
+    return removed > 0
+
+
+def read_version(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT value FROM facts WHERE name = 'console'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def read_all(connection: sqlite3.Connection) -> tuple[list[Session], list[StoredUser]]:
+    sessions = connection.execute(
+        "SELECT digest, name, way, proof, made, seen, expires FROM sessions"
+    )
+    users: Iterable[tuple[str, str, str, int, str, str, float]] = connection.execute(
+        "SELECT name, password, deployments, admin, note, limits, made FROM users ORDER BY name"
+    )
+    return [Session(*row) for row in sessions], [
+        StoredUser(name, password, tuple(json.loads(opened)), bool(admin), note, limits, made)
+        for name, password, opened, admin, note, limits, made in users
+    ]
+
+
+def _note(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO facts VALUES ('console', '1')"
+        " ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+    )

@@ -1,0 +1,153 @@
+"""The sections of the console's status: one function for each, over what is known already."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from casedesk_proxy import __version__
+from casedesk_proxy.console.desk import Caller, Desk, reply
+from casedesk_proxy.console.figures import ModelFigures
+from casedesk_proxy.console.running import list_queue, list_streams
+from casedesk_proxy.errors import NotFound
+from casedesk_proxy.pools.node import NodeState
+
+__all__ = ["SECTIONS", "cancel_stream", "describe_section", "show_status"]
+
+_MAX_FAILURES = 50
+_NOTHING = ModelFigures()
+
+
+async def show_status(desk: Desk, request: web.Request) -> web.StreamResponse:
+    caller = desk.require_caller(request)
+    sections = {name: describe_section(desk, caller, name) for name in SECTIONS}
+    served = desk.served
+    about = {"version": __version__, "now": round(time.time(), 3), "draining": served.draining}
+    return reply({**about, **sections})
+
+
+def describe_section(desk: Desk, caller: Caller, name: str) -> Any:
+    return SECTIONS[name](desk, caller)
+
+
+async def cancel_stream(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """One's own, and for an admin anybody's."""
+    caller = desk.require_caller(request)
+    wanted = request.match_info["id"]
+    for one in desk.running.live:
+        if one.request_id == wanted and (caller.principal.admin or one.call.key == _name(caller)):
+            desk.running.cancel(one)
+            return reply({"cancelled": wanted}, 202)
+    raise NotFound("no such stream runs, or it is not yours", code="stream_not_found")
+
+
+def _name(caller: Caller) -> str:
+    return caller.principal.name if caller.way != "admin" else ""
+
+
+def _streams(desk: Desk, caller: Caller) -> dict[str, Any]:
+    now = _now()
+    epoch = time.time() - now
+    return list_streams(desk.running.live, caller.may_see, now, epoch, sees_all=caller.sees_all)
+
+
+def _queue(desk: Desk, caller: Caller) -> dict[str, Any]:
+    if not any(desk.served.waiting.values()):
+        return {"total": 0, "rows": []}
+    return list_queue(desk.running.live, desk.served.places(), caller.may_see, _now())
+
+
+def _failures(desk: Desk, caller: Caller) -> list[dict[str, Any]]:
+    return desk.figures.failures(caller.may_see, _MAX_FAILURES)
+
+
+def _config(desk: Desk, caller: Caller) -> dict[str, Any]:
+    known = desk.served.config_status
+    refusal = known.refusal if caller.sees_all else ""
+    return {
+        "loaded": round(known.loaded, 3),
+        "tried": round(known.tried, 3),
+        "refusal": refusal or None,
+    }
+
+
+def _nodes(desk: Desk, caller: Caller) -> list[dict[str, Any]]:
+    """Those of the caller's deployments. What a node said of an error is for admins."""
+    served, now = desk.served, _now()
+    names = list(served.nodes)
+    if not caller.sees_all:
+        opened = caller.principal.deployments or ()
+        deployments = served.serving.snapshot.deployments
+        own = {
+            node for one in opened if one in deployments for node in deployments[one].rules.nodes
+        }
+        names = [name for name in names if name in own]
+    return [_node(desk, caller, name, served.nodes[name], now) for name in names]
+
+
+def _node(desk: Desk, caller: Caller, name: str, state: NodeState, now: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "state": _state(state, now),
+        "healthy": state.is_healthy(now),
+        "in_flight": state.in_flight,
+        "limit": state.capacity,
+        "asked": state.served,
+        "last_error": state.last_error if caller.sees_all else "",
+        "last_error_at": _epoch(state.breaker.last_error_at, now),
+        "cooling_until": _epoch(state.breaker.open_until or None, now),
+        "models": _models(desk, name),
+    }
+
+
+def _state(state: NodeState, now: float) -> str:
+    if state.draining:
+        return "draining"
+    if state.hung:
+        return "hung"
+    if not state.is_healthy(now):
+        return "cooling" if state.breaker.open_until else "down"
+    return "full" if state.is_full(now) else "ok"
+
+
+def _models(desk: Desk, node: str) -> list[dict[str, Any]]:
+    reported = {one.name: one for one in desk.served.metadata.reported.get(node, ())}
+    figures = {model: one for (at, model), one in desk.figures.models.items() if at == node}
+    names = [*reported, *(name for name in figures if name not in reported and name)]
+    rows = []
+    for name in names[:_MAX_FAILURES]:
+        info, had = reported.get(name), figures.get(name, _NOTHING)
+        rows.append(
+            {
+                "name": name,
+                "loaded": None if info is None else info.loaded,
+                "context": None if info is None else info.context_length,
+                "requests": had.requests,
+                "failures": had.failures,
+                "tokens_per_second": had.tokens_per_second,
+                "cached_share": had.cached_share,
+            }
+        )
+    return rows
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _epoch(when: float | None, now: float) -> float | None:
+    return None if when is None else round(time.time() - now + when, 3)
+
+
+#: By name, in the order of the page.
+SECTIONS: dict[str, Callable[[Desk, Caller], Any]] = {
+    "nodes": _nodes,
+    "streams": _streams,
+    "queue": _queue,
+    "failures": _failures,
+    "config": _config,
+}
