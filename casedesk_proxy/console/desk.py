@@ -14,7 +14,7 @@ from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_si
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
 from casedesk_proxy.auth.sessions import comes_from_own_page, find_session
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.console.attempts import Attempts
+from casedesk_proxy.console.attempts import SignInAttempts
 from casedesk_proxy.console.book import SessionBook
 from casedesk_proxy.console.figures import Figures
 from casedesk_proxy.console.passwords import Checker
@@ -90,7 +90,7 @@ class Desk:
     ) -> None:
         self.served, self.place, self.book = served, place, book
         self.running, self.figures, self.on_admin = running, figures, on_admin
-        self.attempts = Attempts()
+        self.attempts = SignInAttempts()
         self.checker = checker or Checker()
 
     # Whether and to whom.

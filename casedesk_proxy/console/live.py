@@ -20,7 +20,7 @@ __all__ = ["Live"]
 #: Seconds between two looks.
 _PERIOD_S = 0.5
 #: Rounds after which those that look see something, at the latest.
-_ROUNDS_TO_KEEPALIVE = 30
+_MAX_QUIET_ROUNDS = 30
 #: Pages that may look at once, of all together.
 _MAX_WATCHERS = 200
 _KEEPALIVE = b": still here\n\n"
@@ -68,7 +68,7 @@ class Live:
             quiet = 0 if events else quiet + 1
             if events:
                 await response.write(b"".join(events))
-            elif quiet % _ROUNDS_TO_KEEPALIVE == 0:
+            elif quiet % _MAX_QUIET_ROUNDS == 0:
                 await response.write(_KEEPALIVE)
             await asyncio.sleep(self._period_s)
 

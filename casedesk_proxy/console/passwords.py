@@ -15,19 +15,21 @@ import secrets
 
 __all__ = ["Checker", "hash_password", "is_right"]
 
-_LOG2_N, _R, _P = 15, 8, 3
+#: The memory as a power of two, in blocks of so many times 128 bytes, so many times over.
+_COSTS = (15, 8, 3)
 _SALT_BYTES, _HASH_BYTES = 16, 32
 #: Of foreign hashes: no more than this is spent, whatever they ask for.
 _MAX_MEMORY_BYTES = 256 * 2**20
 MAX_PASSWORD_CHARS = 1000
 #: Who may wait for his turn.
-_MAX_WAITING = 16
+_MAX_WAITING_CHECKS = 16
 
 
-def hash_password(password: str, log2_n: int = _LOG2_N) -> str:
+def hash_password(password: str, log2_n: int = _COSTS[0]) -> str:
     salt = secrets.token_bytes(_SALT_BYTES)
-    made = _derive(password, salt, log2_n, _R, _P)
-    return ":".join(["scrypt", str(log2_n), str(_R), str(_P), _text(salt), _text(made)])
+    _, r, p = _COSTS
+    made = _derive(password, salt, log2_n, r, p)
+    return f"scrypt:{log2_n}:{r}:{p}:{_text(salt)}:{_text(made)}"
 
 
 def is_right(password: str, stored: str) -> bool:
@@ -43,7 +45,7 @@ def is_right(password: str, stored: str) -> bool:
 class Checker:
     """For passwords that come from anywhere."""
 
-    def __init__(self, log2_n: int = _LOG2_N) -> None:
+    def __init__(self, log2_n: int = _COSTS[0]) -> None:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._log2_n = log2_n
@@ -51,7 +53,7 @@ class Checker:
     @property
     def is_busy(self) -> bool:
         """Whether no more may wait."""
-        return self._waiting >= _MAX_WAITING
+        return self._waiting >= _MAX_WAITING_CHECKS
 
     async def check(self, password: str, stored: str | None) -> bool:
         """``stored``: None where nobody has the name."""

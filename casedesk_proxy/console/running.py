@@ -15,7 +15,7 @@ __all__ = ["MAX_ROWS", "Running", "RunningExchange", "list_queue", "list_streams
 #: Of one table: more than people read, and little enough to be sent twice a second.
 MAX_ROWS = 200
 #: Exchanges that are looked at for one table, so that ten thousand cost no more.
-_MAX_LOOKED_AT = 20_000
+_MAX_LOOKED_AT_EXCHANGES = 20_000
 
 
 class RunningExchange(Protocol):
@@ -52,7 +52,9 @@ def list_streams(
         total = len(live)
         shown: list[RunningExchange] = list(islice(reversed(live), MAX_ROWS))
     else:
-        own = [one for one in islice(reversed(live), _MAX_LOOKED_AT) if may_see(one.call.key)]
+        own = [
+            one for one in islice(reversed(live), _MAX_LOOKED_AT_EXCHANGES) if may_see(one.call.key)
+        ]
         total, shown = len(own), own[:MAX_ROWS]
     return {"total": total, "rows": [_stream(one, now, epoch) for one in shown]}
 
@@ -86,7 +88,7 @@ def list_queue(
     """``places``: of tickets in their queues, by identity, from 1. The next first."""
     rows = [
         _waiting(one, places[id(one.attempts.ticket)], now)
-        for one in islice(_queued(live), _MAX_LOOKED_AT)
+        for one in islice(_queued(live), _MAX_LOOKED_AT_EXCHANGES)
         if id(one.attempts.ticket) in places and may_see(one.call.key)
     ]
     rows.sort(key=lambda row: (row["position"], row["deployment"]))
