@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from casedesk_proxy.config.schema import Config, Secret, Section
+from casedesk_proxy.config.schema import Config, Secret
+from casedesk_proxy.config.section import Section
 from casedesk_proxy.config.settings import Path, spell, takes_reload
 
 __all__ = ["Change", "Changes", "Kind", "compare"]

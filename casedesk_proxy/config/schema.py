@@ -49,7 +49,6 @@ __all__ = [
     "NodeTls",
     "Policy",
     "Secret",
-    "Section",
     "Server",
     "ServerTls",
     "User",
