@@ -19,6 +19,7 @@ from casedesk_proxy.cli import (
     status,
     top,
     usage,
+    user,
 )
 
 __all__ = ["main"]
@@ -42,6 +43,7 @@ for _command in (
     openapi.openapi,
     init.init,
     key.key,
+    user.user,
     demo.demo,
     install_service.install_service,
 ):

@@ -26,7 +26,7 @@ async def test_everything_has_the_headers_and_what_a_page_says_itself_stays(
     for reply in (missing, own):
         assert reply.headers["X-Content-Type-Options"] == "nosniff"
         assert reply.headers["X-Frame-Options"] == "DENY"
-        assert reply.headers["Referrer-Policy"] == "no-referrer"
+        assert reply.headers["Referrer-Policy"] == "same-origin"
         assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "Server" not in reply.headers
     assert own.headers["Content-Security-Policy"] == "default-src 'self'"

@@ -1,0 +1,115 @@
+"""``user``: people who sign in to the console by name, made and removed in the state file."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from casedesk_proxy.cli.report import check_value, fail
+from casedesk_proxy.cli.state_file import find_state_file, state_options
+from casedesk_proxy.config.values import Name
+from casedesk_proxy.console.passwords import MAX_PASSWORD_CHARS, hash_password
+from casedesk_proxy.console.rows import StoredUser, keep_user, read_all, remove_user
+from casedesk_proxy.store.file import open_reader, open_writer
+from casedesk_proxy.store.schema import StoreError
+
+__all__ = ["user"]
+
+_MIN_PASSWORD_CHARS = 8
+
+
+@click.group()
+def user() -> None:
+    """People who sign in to the console by name.
+
+    They live in the state file, their passwords by their scrypt hashes. A running proxy takes a
+    change within a second, on all instances. Users may also be in the configuration, which wins
+    where both have a name.
+    """
+
+
+@user.command("new", short_help="Make a user, or give one another password and rights.")
+@click.argument("name")
+@click.option(
+    "--deployment", "deployments", multiple=True, metavar="NAME",
+    help="What the user may call from the console; may be given several times.",
+)  # fmt: skip
+@click.option("--admin", is_flag=True, help="Sees everything, and manages keys.")
+@click.option("--note", default="", help="What people should know.")
+@state_options
+def new_user(
+    name: str, deployments: tuple[str, ...], admin: bool, note: str, file: Path, state: Path | None
+) -> None:
+    """Make the user NAME. The password is asked for, or read from stdin where that is no terminal.
+
+    Another password ends the sessions of the old one.
+    """
+    check_value(Name, name, name)
+    for one in deployments:
+        check_value(Name, one, one)
+    path, password = find_state_file(file, state), _read_password()
+    made = StoredUser(
+        name, hash_password(password), deployments, admin, note[:200], made=time.time()
+    )
+    is_new = _change(path, lambda connection: keep_user(connection, made))
+    opened = ", ".join(deployments) or "no deployment"
+    click.echo(f"{name}: {'made' if is_new else 'changed'}; opens {opened}")
+
+
+@user.command("remove", short_help="Remove a user, and end the user's sessions.")
+@click.argument("name")
+@state_options
+def remove(name: str, file: Path, state: Path | None) -> None:
+    """Remove the user NAME, whose sessions end within a second."""
+    if not _change(find_state_file(file, state), lambda connection: remove_user(connection, name)):
+        fail(f"the state file has no user {name}")
+    click.echo(f"removed: {name}")
+
+
+@user.command("list", short_help="The users of the state file.")
+@state_options
+def list_users(file: Path, state: Path | None) -> None:
+    """The users of the state file, one a line: name, admin or not, deployments, note."""
+    path = find_state_file(file, state)
+    try:
+        with open_reader(path) as connection:
+            _, users = read_all(connection)
+    except (StoreError, OSError, sqlite3.Error) as error:
+        fail(f"{path}: {error}")
+    for one in users:
+        words = [one.name, "admin" if one.admin else "-", ",".join(one.deployments) or "-"]
+        click.echo("  ".join([*words, one.note]).rstrip())
+
+
+@user.command("hash", short_help="Hash a password for the configuration's users.")
+def hash_one() -> None:
+    """Print the hash of a password, which is asked for, or read from stdin."""
+    click.echo(hash_password(_read_password()))
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not _MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
+        fail(f"a password has {_MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
+    return str(password)
+
+
+def _change(path: Path, work: Callable[[sqlite3.Connection], bool]) -> bool:
+    """In a transaction. Ends the command with what is wrong, and nothing done."""
+    try:
+        with closing(open_writer(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            result = work(connection)
+            connection.execute("COMMIT")
+            return result
+    except (StoreError, OSError, sqlite3.Error) as error:
+        fail(f"{path}: {error}")
