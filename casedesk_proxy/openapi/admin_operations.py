@@ -5,10 +5,10 @@ from __future__ import annotations
 from casedesk_proxy.dialects.core.known_fields import Fate, KnownField, Messages
 from casedesk_proxy.openapi.operations import JSON, TEXT, Operation, Parameter
 
-__all__ = ["ADMIN_MESSAGES", "ADMIN_OPERATIONS"]
+__all__ = ["ADMIN_MESSAGES", "ADMIN_OPERATIONS", "KEYS"]
 
 _NAME = Parameter("name", "path", "The name of a key.", required=True)
-_STATE, _KEYS = "State", "Keys"
+_STATE, KEYS = "State", "Keys"
 
 ADMIN_OPERATIONS = (
     Operation("GET", "/", "index", "List the pages", _STATE, sends=(TEXT,)),
@@ -19,22 +19,22 @@ ADMIN_OPERATIONS = (
     ),
     Operation("GET", "/status", "status", "Show nodes, streams, queues and keys", _STATE),
     Operation("GET", "/metrics", "metrics", "Metrics for Prometheus", _STATE, sends=(TEXT,)),
-    Operation("GET", "/keys", "keys.list", "List the keys of the state file", _KEYS),
+    Operation("GET", "/keys", "keys.list", "List the keys of the state file", KEYS),
     Operation(
-        "POST", "/keys", "keys.new", "Make a key, which only this reply shows", _KEYS,
+        "POST", "/keys", "keys.new", "Make a key, which only this reply shows", KEYS,
         body="NewKey", status=201,
     ),
-    Operation("GET", "/keys/{name}", "keys.get", "Show a key", _KEYS, (_NAME,)),
-    Operation("DELETE", "/keys/{name}", "keys.revoke", "Revoke a key", _KEYS, (_NAME,)),
+    Operation("GET", "/keys/{name}", "keys.get", "Show a key", KEYS, (_NAME,)),
+    Operation("DELETE", "/keys/{name}", "keys.revoke", "Revoke a key", KEYS, (_NAME,)),
     Operation(
-        "POST", "/keys/{name}/expire", "keys.expire", "Say how long a key is valid", _KEYS,
+        "POST", "/keys/{name}/expire", "keys.expire", "Say how long a key is valid", KEYS,
         (_NAME,), "Expiry",
     ),
     Operation(
-        "POST", "/keys/{name}/rotate", "keys.rotate", "Make a key anew", _KEYS, (_NAME,),
+        "POST", "/keys/{name}/rotate", "keys.rotate", "Make a key anew", KEYS, (_NAME,),
         "Rotation", (JSON,), status=201,
     ),
-    Operation("GET", "/key-audit", "keys.audit", "List who changed keys, the latest first", _KEYS),
+    Operation("GET", "/key-audit", "keys.audit", "List who changed keys, the latest first", KEYS),
 )  # fmt: skip
 
 _WHEN = "30d, 2027-01-31, now, never or seconds since 1970"

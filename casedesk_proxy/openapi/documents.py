@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from casedesk_proxy.dialects.core.known_fields import Messages
-from casedesk_proxy.openapi.admin_operations import ADMIN_MESSAGES, ADMIN_OPERATIONS
+from casedesk_proxy.openapi.admin_operations import ADMIN_MESSAGES, ADMIN_OPERATIONS, KEYS
+from casedesk_proxy.openapi.console_operations import (
+    CONSOLE_MESSAGES,
+    CONSOLE_OPERATIONS,
+    repeat_in_console,
+)
 from casedesk_proxy.openapi.examples import EXAMPLES
 from casedesk_proxy.openapi.field_tables import FIELDS
 from casedesk_proxy.openapi.operations import JSON, Operation, Parameter
@@ -42,7 +47,7 @@ _FATES = (
 )
 _ADMIN_WORDS = (
     "State, metrics and keys. This listener is for the host's own programs; whatever concerns keys "
-    "wants a key that has `admin: true`."
+    "wants a key that has `admin: true`. The console's JSON is on the public listener, too."
 )
 _PREFIX = {"openai": "/v1"}
 #: How each surface's clients send a key; all of them are taken everywhere.
@@ -50,6 +55,8 @@ _SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "x-goog-api-key": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
+    #: Whoever is signed in at the console; under TLS its name begins with __Host-.
+    "session": {"type": "apiKey", "in": "cookie", "name": "casedesk-session"},
 }
 _FIRST = {"gemini": "x-goog-api-key", "anthropic": "x-api-key"}
 
@@ -79,7 +86,9 @@ def make_document(name: str, version: str) -> dict[str, Any]:
 
 def _contents(name: str) -> tuple[Sequence[Operation], Messages]:
     if name == _ADMIN:
-        return ADMIN_OPERATIONS, ADMIN_MESSAGES
+        keys = [repeat_in_console(one) for one in ADMIN_OPERATIONS if one.tag == KEYS]
+        operations = [*ADMIN_OPERATIONS, *CONSOLE_OPERATIONS, *keys]
+        return operations, {**ADMIN_MESSAGES, **CONSOLE_MESSAGES}
     surface = Dialect(name)
     messages = FIELDS[surface]
     if surface is Dialect.OPENAI:
@@ -132,8 +141,10 @@ def _operation(one: Operation) -> dict[str, Any]:
 
 
 def _reply(one: Operation) -> dict[str, Any]:
-    if not one.sends:
+    if one.status == 101:
         return {"description": "The connection becomes a WebSocket."}
+    if not one.sends:
+        return {"description": "It is done."}
     return {"description": "The reply.", "content": {kind: {} for kind in one.sends}}
 
 
