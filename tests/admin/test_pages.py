@@ -10,21 +10,25 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from casedesk_proxy.admin.pages import admin_app, summarise
+from casedesk_proxy.admin.pages import summarise
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.openapi.documents import make_document
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.server.console import ServedConsole
 from casedesk_proxy.server.listen import bind
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk, read_head, staged
 from tests.systemd.promtool import promtool
 
+#: The requests that run: none is asked for.
+NOBODY: Any = None
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: "{admin}", access_log: false}}
 nodes:
@@ -227,9 +231,10 @@ async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() 
 async def test_every_route_is_in_its_document_and_no_other() -> None:
     """Pages for people, and the documents themselves, are not among them."""
     async with serving() as gateway:
+        app = ServedConsole(gateway.serving, None).make_admin(gateway, NOBODY)
         routes = {
             (route.method, route.resource.canonical)
-            for route in admin_app(gateway).router.routes()
+            for route in app.router.routes()
             if route.resource is not None and route.method != "HEAD"
         }
     document = make_document("admin", "1")

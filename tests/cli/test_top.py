@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import pty
@@ -10,7 +11,7 @@ import select
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
@@ -18,8 +19,13 @@ from termios import TIOCSWINSZ
 import pytest
 
 from casedesk_proxy.cli.top import cancel_stream
+from casedesk_proxy.cli.top_view import COLUMNS
+from casedesk_proxy.keystore.credential import mint
+from casedesk_proxy.simulator.script import Ending, Script
 from tests.cli.command import COMMAND, ENVIRONMENT, invoke
 from tests.cli.fake_admin import FakeAdmin, fake_admin, stream, told
+from tests.fixtures.proxy import key_entry, proxy_process
+from tests.fixtures.simulated import simulator_thread
 
 STATUS = "GET /console/api/status"
 CANCEL = "POST /console/api/streams/r199/cancel"
@@ -77,6 +83,48 @@ def test_cancelling_says_what_came_of_it() -> None:
         assert cancel_stream(admin.address, "b", "secret") == "no such page"
         assert cancel_stream(admin.address, "a", "secret").endswith("answered 500")
     assert "nobody answers" in cancel_stream("127.0.0.1:1", "a", "secret")
+
+
+def test_of_a_proxy_that_runs(tmp_path: Path) -> None:
+    """The rows have what the columns show; a stream that is cancelled ends at its client."""
+    key = mint().key
+    hanging = Script(ending=Ending.HANG, after_events=3)
+    with simulator_thread(m=hanging) as node:
+        config = {
+            "server": {"admin": "127.0.0.1:0"},
+            "nodes": {"n": {"url": node.url, "models": ["m"]}},
+            "keys": [{**key_entry(key, "main"), "admin": True}],
+            "deployments": {"main": {"nodes": ["n"]}},
+            "default_deployment": "main",
+        }
+        environment = {"STATE_DIRECTORY": str(tmp_path)}
+        with (
+            proxy_process(tmp_path, config, environment) as proxy,
+            closing(ask_for_stream(proxy.url, key)) as client,
+        ):
+            reply = client.getresponse()
+            assert reply.readline().startswith(b"data: ")
+            status = json.loads(
+                invoke("top", "--admin", proxy.admin_url, "--once", "--json").stdout
+            )
+            (row,) = status["streams"]["rows"]
+            assert {column.field for column in COLUMNS} <= row.keys()
+            assert (row["key"], row["model"], row["node"]) == ("alice", "m", "n")
+            shown = invoke("top", "--admin", proxy.admin_url, "--once")
+            assert "alice" in shown.stdout
+            address = proxy.admin_url.removeprefix("http://")
+            assert cancel_stream(address, row["id"], key) == "cancelled"
+            with suppress(http.client.IncompleteRead):
+                reply.read()
+
+
+def ask_for_stream(url: str, key: str) -> http.client.HTTPConnection:
+    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+    body = json.dumps(
+        {"model": "m", "stream": True, "messages": [{"role": "user", "content": "a"}]}
+    )
+    client.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {key}"})
+    return client
 
 
 class Terminal:
