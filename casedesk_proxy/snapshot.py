@@ -95,6 +95,7 @@ class Snapshot:
     max_body: int
     max_upload: int
     body_items: int
+    large_body: int
     body_timeout: float
     min_rate: int
     refusals_per_minute: int
@@ -157,6 +158,7 @@ def compile_snapshot(
         max_body=config.server.max_body,
         max_upload=config.server.max_upload,
         body_items=config.server.body_items,
+        large_body=config.server.large_body,
         body_timeout=config.server.body_timeout,
         min_rate=config.server.min_rate,
         refusals_per_minute=config.server.refusals_per_minute,

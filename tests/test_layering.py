@@ -15,7 +15,7 @@ LAYERS = {
     "fastpath": 2, "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
     "limits": 2,
     "openapi": 3, "snapshot": 3, "planning": 4, "replying": 4, "fastpath.admission_cache": 4,
-    "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5, "store": 5,
+    "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5, "store": 5, "planners": 5,
     "relay": 6, "telemetry": 6, "ledger": 6, "keystore": 6, "files": 6,
     "swagger": 6,
     "admin": 7, "console": 7, "server": 8, "simulator": 8,

@@ -130,6 +130,7 @@ HARMLESS = {
     "Route.reply_headers": "ours, for the client",
     "UploadRoute.reply_headers": "ours, for the client",
     "FilledRoute.reply_headers": "ours, for the client",
+    "HeldRoute.reply_headers": "ours, for the client",
     "OwnReply.headers": "ours, for the client",
 }
 

@@ -12,7 +12,7 @@ __all__ = ["OTHER_NAMES", "EngineName"]
 if TYPE_CHECKING:
     EngineName = str
 else:
-    EngineName = StrEnum("Engine", {name: name for name in ENGINES})
+    EngineName = StrEnum("EngineName", {name: name for name in ENGINES}, module=__name__)
     EngineName.__doc__ = "What a node runs. ``auto`` is recognised by asking the node."
 
 #: What people write, and the name that they mean.

@@ -60,6 +60,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 Positive = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 Items = Annotated[StrictInt, Field(ge=1000, le=10_000_000)]
+Planners = Annotated[StrictInt, Field(ge=0, le=64)]
 
 
 class ServerTls(Section):
@@ -95,6 +96,8 @@ class Server(Section):
         "fifth parts.",
         100_000,
     )
+    large_body: Size = setting("From it on a body is planned by a process apart.", 256 * 2**10)
+    planners: Planners = setting("Most such processes; 0: none, and all others wait.", 2)
     drain_timeout: Duration = setting("How long a stop waits for running streams.", 600.0)
     header_timeout: Pause = setting(
         "From the first byte of a request's head to its last.", 10.0, reload=False

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.relay.parties import Client, Held, Sink
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.terms import RawHeaders
@@ -36,25 +37,10 @@ class ClientRequest:
     reply's head is on its way, ahead of any relay. ``notes``: more headers for its reply."""
 
     __slots__ = (
-        "_body",
-        "_done",
-        "_enough",
-        "_fault",
-        "_is_held",
-        "_limit",
-        "_reader",
-        "_room",
-        "_sink",
-        "_size",
-        "_taken",
-        "_timer",
-        "_waiter",
-        "begun",
-        "client",
-        "head",
-        "held",
+        "_apart", "_body", "_done", "_enough", "_fault", "_held", "_is_held", "_limit", "_reader",
+        "_room", "_sink", "_size", "_taken", "_timer", "_waiter", "begun", "client", "head", "held",
         "notes",
-    )
+    )  # fmt: skip
 
     def __init__(self, head: RequestHead, client: Client, room: Room) -> None:
         self.head = head
@@ -65,6 +51,8 @@ class ClientRequest:
         self._reader = ChunkReader() if chunked else LengthReader(head.length)
         #: Bytes where it came in one piece, which most bodies do.
         self._body: bytes | bytearray = b""
+        self._held: HeldBody | None = None  # In place of it, if it is as long as ``_apart`` says.
+        self._apart = sys.maxsize
         self._size = 0
         #: Of ``_size``, what ``_room`` still counts.
         self._taken = 0
@@ -161,6 +149,15 @@ class ClientRequest:
             await self._wait(pause, max(rate * pause, 1))
         return self.take(limit)
 
+    async def read_apart(self, least: int, limit: int, pause: float, rate: int) -> bytes | HeldBody:
+        """`read`, where a body of ``least`` bytes or more is held apart."""
+        self._apart = least
+        body = await self.read(limit, pause, rate)
+        if self._held is not None:
+            held, self._held = self._held, None
+            return held
+        return HeldBody.create(body) if len(body) >= least else body
+
     async def read_beginning(
         self,
         enough: Callable[[bytes | bytearray], bool],
@@ -191,6 +188,10 @@ class ClientRequest:
         self._give(sink, rest)
         self.client.listen()
 
+    def hold_more(self, size: int) -> None:
+        """So many bytes more are held until `release`, whatever the room."""
+        self._room.held, self._taken = self._room.held + size, self._taken + size
+
     def stop_pouring(self) -> None:
         """What is still to come of the body is not taken, unless it is discarded."""
         self._sink, self._is_held = None, True
@@ -205,7 +206,7 @@ class ClientRequest:
     def release(self) -> None:
         """Nobody holds the body any more."""
         if self._taken:
-            self._body = b""
+            self._body, self._held = b"", None
             self._room.give(self._taken)
             self._taken = 0
 
@@ -231,11 +232,17 @@ class ClientRequest:
         size = len(payload)
         try:
             self._room.take(size)
+            self._taken += size
+            if self._size + size >= self._apart:
+                if self._held is None:
+                    self._held, self._body = HeldBody.create(self._body), b""
+                self._held.write(payload)
         except ProxyError as full:
             self._fail(full.with_traceback(None))
             return
-        self._taken += size
-        if not self._size:
+        if self._held is not None:
+            pass
+        elif not self._size:
             self._body = payload
         else:
             if isinstance(self._body, bytes):

@@ -270,7 +270,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._public.close(self._waits.stop_grace_s)
         await self.metadata.close()
-        await self._handler.answers.close()
+        await self._handler.close()
         await self._admin.stop()
         await self._pages.stop()
         self.dispatcher.close()

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 
 from casedesk_proxy.engines.registry import AUTO, context_remedy
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
-from casedesk_proxy.usage.cut import MEDIA, MIN_LOOKED_AT_BYTES, cut_to
+from casedesk_proxy.usage.cut import cut_to
 
-__all__ = ["Cuts", "text_size"]
+__all__ = ["Cuts"]
 
 log = logging.getLogger(__name__)
 
 _MAX_REPORTED_CUTS = 1000
-#: What a request holds beside its text, and the node does not count: signatures of thinking.
-_SIGNATURE = re.compile(rb'ignature"\s{0,8}:\s{0,8}"([A-Za-z0-9+/=_-]{200,}+)"')
-#: Bytes of a character that is escaped, more than it has as it is: most languages but English are
-#: written so by some libraries.
-_ESCAPE_BYTES = 4
-#: Bytes; more than any usual context holds as text. 30 MB took 60 ms of the loop.
-_MAX_TEXT_BYTES = 2 * 2**20
-
-
-def text_size(raw: bytes) -> int:
-    """Bytes of text of a request that is worth a look and holds nothing but text, else 0. Of
-    megabytes, which are looked through in no time that streams could wait, it says nothing."""
-    if not MIN_LOOKED_AT_BYTES <= len(raw) <= _MAX_TEXT_BYTES or any(mark in raw for mark in MEDIA):
-        return 0
-    size = len(raw) - _ESCAPE_BYTES * raw.count(b"\\u")
-    if b'ignature"' in raw:
-        size -= sum(map(len, _SIGNATURE.findall(raw)))
-    return size if size >= MIN_LOOKED_AT_BYTES else 0
 
 
 class Cuts:

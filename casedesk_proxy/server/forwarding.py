@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
-from casedesk_proxy.errors import NoNode, NotFound, ProxyError
+from casedesk_proxy.errors import NoNode, ProxyError
 from casedesk_proxy.files.store import FileStore
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.pool import NamesFiles, Planners
 from casedesk_proxy.planning.admission import Admitted
-from casedesk_proxy.planning.filling import fill_plan
-from casedesk_proxy.planning.kept import plan_kept
-from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.realtime import plan_realtime
-from casedesk_proxy.planning.route import PlanInput, find_none
-from casedesk_proxy.planning.steering import plan_steering
+from casedesk_proxy.planning.filling import FileUse, fill_plan
+from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.prelude import Prelude, begin_prelude
 from casedesk_proxy.relay.request import ClientRequest
@@ -36,14 +34,15 @@ from casedesk_proxy.replying.record import (
     terminal_of,
 )
 from casedesk_proxy.server.exchanges import Exchange
-from casedesk_proxy.server.file_uses import FileUses, FilledBody
+from casedesk_proxy.server.file_uses import FileUses
 from casedesk_proxy.server.keeping import Keeping
+from casedesk_proxy.server.plans import PlanMaker
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.forms import FormBeginning
-from casedesk_proxy.terms import Action, Dialect, Framing
+from casedesk_proxy.terms import Framing
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.lease import LeasedReply
@@ -53,6 +52,8 @@ from casedesk_proxy.upstream.uploading import Upload
 __all__ = ["Forwarder", "Timing"]
 
 log = logging.getLogger(__name__)
+
+Uses = Mapping[str, tuple[FileUse, ...]]
 
 
 class Timing:
@@ -86,14 +87,18 @@ class Forwarder:
         waits: Waits = WAITS,
         live: Collection[Exchange] = (),
         files: FileStore | None = None,
+        planners: Planners | None = None,
     ) -> None:
-        """``live``: the exchanges that are under way. ``files``: what requests may name."""
+        """``live``: the exchanges that are under way. ``files``: what requests may name.
+        ``planners``: who plans requests with bodies that are held apart."""
         self._loop = loop
-        self._waits = waits
         self._dispatcher = dispatcher
         self._metadata = metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
         self._steering = Steering(live)
+        self._plans = PlanMaker(
+            dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners
+        )
         self.files = FileUses(files)
         self.watch = Watch(loop)
 
@@ -103,7 +108,7 @@ class Forwarder:
         exchange: Exchange,
         admitted: Admitted,
         snapshot: Snapshot,
-        raw: bytes,
+        raw: bytes | HeldBody,
         timing: Timing,
         form: FormBeginning | None = None,
         upload: Upload | None = None,
@@ -114,19 +119,18 @@ class Forwarder:
         attempts.upload = upload
         if (metered := exchange.metered) is not None:
             attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
-        files = FilledBody(raw)
-        if form is None and (named := self.files.find(admitted, raw)):
-            files = await self.files.fill(named, admitted, snapshot, raw)
-            raw, attempts.contents = files.raw, files.contents
+        uses: Uses = {}
+        if form is None and isinstance(raw, bytes):
+            raw, uses = await self._fill(admitted, snapshot, attempts, raw)
         while True:
-            if admitted.call.kept:
-                plan = self._plan_kept(request, exchange, admitted, snapshot)
-            elif admitted.call.action is Action.STEER_CHAT:
-                plan = self._plan_steering(request, exchange, admitted, snapshot, raw)
-            else:
-                plan = await self._plan(request, exchange, admitted, snapshot, raw, attempts, form)
-            if files.uses:
-                plan = fill_plan(plan, files.uses)
+            try:
+                plan = await self._plans.make(request, exchange, admitted, snapshot, raw, form)
+            except NamesFiles:
+                assert isinstance(raw, HeldBody)
+                raw, uses = await self._fill(admitted, snapshot, attempts, raw.read_all())
+                continue
+            if uses:
+                plan = fill_plan(plan, uses)
             exchange.dropped = plan.dropped
             if not attempts.count:
                 exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)
@@ -140,63 +144,16 @@ class Forwarder:
                     request.forget()
                 return result
 
-    async def _plan(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: bytes,
-        attempts: Attempts,
-        form: FormBeginning | None,
-    ) -> Plan:
-        is_kept = admitted.call.surface is Dialect.RESPONSES
-        keepers = self._keeping.keepers(admitted) if is_kept else find_none
-
-        def plan() -> Plan:
-            memory = self._dispatcher.control_memory
-            given = PlanInput(
-                admitted.call, request.head.headers, raw, exchange.request_id,
-                self._metadata.reported, self._metadata.nodes, admitted.placements,
-                memory.refused, memory.taken, attempts.without, time.time(), keepers, form,
-            )  # fmt: skip
-            make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
-            return make(snapshot, admitted.deployment, given)
-
-        try:
-            return plan()
-        except NotFound:
-            # Perhaps the model was pulled a moment ago.
-            reported, nodes = self._metadata.reported, self._metadata.nodes
-            await self._metadata.refresh(self._waits.model_refresh_s)
-            if self._metadata.reported is reported and self._metadata.nodes is nodes:
-                raise  # It would be refused again.
-            return plan()
-
-    def _plan_kept(
-        self, request: ClientRequest, exchange: Exchange, admitted: Admitted, snapshot: Snapshot
-    ) -> Plan:
-        keepers, known = self._keeping.keepers(admitted), self._metadata
-        ask = PlanInput(
-            admitted.call, request.head.headers, b"", exchange.request_id,
-            known.reported, known.nodes, find_keeper=keepers,
-        )  # fmt: skip
-        return plan_kept(snapshot, admitted.deployment, ask)
-
-    def _plan_steering(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: bytes,
-    ) -> Plan:
-        finder, known = self._steering.finder(admitted), self._metadata
-        ask = PlanInput(
-            admitted.call, request.head.headers, raw, exchange.request_id,
-            known.reported, known.nodes, find_keeper=finder,
-        )  # fmt: skip
-        return plan_steering(snapshot, admitted.deployment, ask)
+    async def _fill(
+        self, admitted: Admitted, snapshot: Snapshot, attempts: Attempts, raw: bytes
+    ) -> tuple[bytes, Uses]:
+        """The body with the stored files that it names, as far as it names some."""
+        named = self.files.find(admitted, raw)
+        if not named:
+            return raw, {}
+        files = await self.files.fill(named, admitted, snapshot, raw)
+        attempts.contents = files.contents
+        return files.raw, files.uses
 
     async def _dispatch(
         self,

@@ -13,6 +13,8 @@ from casedesk_proxy.auth.sessions import Sessions
 from casedesk_proxy.errors import LimitReached, ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.files.store import FileStore
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.pool import Planners
 from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted, BaseUrl, UploadUrl
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.parties import Client
@@ -25,7 +27,7 @@ from casedesk_proxy.replying.record import (
     Terminal,
 )
 from casedesk_proxy.server.catalogue import Remembered, catalogue
-from casedesk_proxy.server.cuts import Cuts, text_size
+from casedesk_proxy.server.cuts import Cuts
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
 from casedesk_proxy.server.files import FileRoutes
 from casedesk_proxy.server.following import PastReader
@@ -47,7 +49,7 @@ from casedesk_proxy.terms import Action, Dialect
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.live_answers import LiveAnswers
 from casedesk_proxy.upstream.metadata import Metadata
-from casedesk_proxy.usage.cut import MIN_LOOKED_AT_BYTES
+from casedesk_proxy.usage.cut import MIN_LOOKED_AT_BYTES, text_size
 
 __all__ = ["Handler"]
 
@@ -87,7 +89,10 @@ class Handler:
         self._files = FileRoutes(loop, serving, files)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
-        self._forwarder = Forwarder(loop, dispatcher, metadata, waits, self.exchanges.live, files)
+        self.planners = Planners(loop, lambda: serving.current.config.server.planners)
+        self._forwarder = Forwarder(
+            loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners
+        )
         self.watch = self._forwarder.watch
 
     @property
@@ -154,15 +159,28 @@ class Handler:
                 self._forwarder, request, exchange, admitted, snapshot, form, timing
             )
         timing.pause()
+        raw: bytes | HeldBody
         if request.complete:
             raw = request.take(snapshot.max_body)
+            if len(raw) >= snapshot.large_body and self.planners.are_used:
+                raw = HeldBody.create(raw)
         else:
-            raw = await request.read(snapshot.max_body, snapshot.body_timeout, snapshot.min_rate)
+            raw = await self._read_body(request, snapshot)
         exchange.received = len(raw)
-        if len(raw) >= MIN_LOOKED_AT_BYTES:
+        if len(raw) >= MIN_LOOKED_AT_BYTES and isinstance(raw, bytes):
             exchange.text_size = text_size(raw)
         timing.resume()
         return await self._forwarder.forward(request, exchange, admitted, snapshot, raw, timing)
+
+    async def _read_body(self, request: ClientRequest, snapshot: Snapshot) -> bytes | HeldBody:
+        """All of it, apart where it is large."""
+        large, planners = snapshot.large_body, self.planners
+        limits = snapshot.max_body, snapshot.body_timeout, snapshot.min_rate
+        if not planners.are_used:
+            return await request.read(*limits)
+        if large <= request.head.length <= snapshot.max_body:
+            planners.expect()
+        return await request.read_apart(large, *limits)
 
     async def _list(self, admitted: Admitted, snapshot: Snapshot) -> OwnReply:
         call, rules, metadata = admitted.call, admitted.deployment.rules, self._metadata
@@ -205,6 +223,11 @@ class Handler:
         if delivery.controls and facts.terminal is not Terminal.COMPLETED:
             exchange.attempts.learn_late(await delivery.begun())
         return delivered
+
+    async def close(self) -> None:
+        """End what it has asked nodes by itself, and the planners."""
+        await self.answers.close()
+        await self.planners.close()
 
     def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
         """Answer what cannot be read as a request. ``data``: what came of its head."""

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from casedesk_proxy.planning.filling import FilledRoute
+from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import Route
 from casedesk_proxy.pools.admission import Ticket
@@ -25,6 +26,7 @@ from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.file_upload import FileUpload
+from casedesk_proxy.upstream.held_upload import HeldUpload
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
@@ -194,13 +196,11 @@ class Dispatcher:
         if isinstance(route, FilledRoute) and search.contents is not None:
             route = await self._node_files.fit(route, node, pool, search.contents)
         asked = (
-            node.name,
-            pool,
-            route.request_for(node),
+            node.name, pool, route.request_for(node),
             deployment.connect_timeout(node),
             deployment.first_byte_timeout(node),
             plan.upgrades,
-        )
+        )  # fmt: skip
         upload = self._upload(route, search)
         attempt = Attempt(*asked) if upload is None else UploadAttempt(*asked, upload)
         try:
@@ -222,9 +222,11 @@ class Dispatcher:
             raise
 
     def _upload(self, route: Route, search: Attempts) -> Upload | None:
-        """What sends the part of the request that is not held; None where all of it is."""
+        """What sends the part of the request that is not in memory; None where all of it is."""
         if isinstance(route, FilledRoute) and search.contents is not None:
             return FileUpload(self._loop, route.parts[1:], search.contents)
+        if isinstance(route, HeldRoute) and route.content is not None:
+            return HeldUpload(self._loop, route.content)
         return search.upload
 
     def _goes_on(self, search: Attempts, failure: Failure) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.usage.cut import cut_to
+import json
+
+import pytest
+
+from casedesk_proxy.usage.cut import cut_to, text_size
 from tests.fixtures.table import table
 
 
@@ -36,3 +40,23 @@ def test_what_is_a_cut(
     size: int, counted: int, limit: int | None, guess: bool, cut: int | None
 ) -> None:
     assert cut_to(size, counted, limit, guess=guess) == cut
+
+
+def test_text_about_pictures_is_text() -> None:
+    body = json.dumps({"system": 'say {"type": "base64"} ' * 1000}).encode()
+    assert text_size(body) == len(body)
+    assert text_size(b'{"type":"base64"}' * 5000) == 0
+    assert text_size(b"{}") == 0
+    assert text_size(b"x" * 2**21) == 2**21
+    assert text_size(b"x" * (2**21 + 1)) == 0, "looking through it would hold the loop"
+
+
+def test_what_is_no_text_of_a_prompt_does_not_count_as_it() -> None:
+    russian = "Расскажи мне, пожалуйста, сказку. " * 1000
+    escaped, plain = json.dumps(russian).encode(), json.dumps(russian, ensure_ascii=False).encode()
+    assert len(escaped) > 2.5 * len(plain)
+    assert text_size(escaped) == pytest.approx(len(plain), rel=0.01)
+    signed = {"text": "word " * 4000, "thoughtSignature": "QUJD" * 20_000}
+    assert text_size(json.dumps(signed).encode()) < 21_000
+    for data in ({"redacted_thinking": 1}, {"file_data": 1}, {"video_url": 1}, {"audio_url": 1}):
+        assert text_size(json.dumps({**data, "text": "x" * 40_000}).encode()) == 0

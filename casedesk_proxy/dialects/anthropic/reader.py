@@ -38,7 +38,11 @@ _COUNTS = (
 
 
 def delta_template() -> TextTemplate:
-    return TextTemplate(b"text", lambda document: document["delta"]["text"])
+    return TextTemplate(b"text", _text_of)
+
+
+def _text_of(document: Any) -> Any:
+    return document["delta"]["text"]
 
 
 class MessagesReader(Generic[ChoiceT]):

@@ -11,7 +11,7 @@ from casedesk_proxy.dialects.core.counting import COUNTED, estimate_tokens, read
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.engines.profile import Counter
 from casedesk_proxy.jsonio import dumps
-from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.terms import Dialect, Usage, record
 
 __all__ = ["count_chat", "count_question"]
 
@@ -35,26 +35,31 @@ def count_chat(
     surface: Dialect,
     shape: Callable[[int], dict[str, Any]],
 ) -> Transposed | Answered:
-    """A request for the node's count of ``chat``, or an estimate. ``shape`` makes the client's
-    object of the number."""
+    """A request for the node's count of ``chat``, or an estimate. ``shape``, a module's own
+    function, makes the client's object of the number."""
     messages, has_media = _text_only(chat.get("messages", []))
     counter = context.profile.counter
     if counter is None:
         estimate = dumps(shape(_estimate(messages, chat.get("tools", []))))
         return Answered(estimate, ((COUNTED, "estimate"),))
 
-    def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
-        return shape(read_count(document)), Usage()
-
     question = _question(counter, chat, messages, context)
     return Transposed(
         path=counter.value,
         body=dumps(question),
         streams=False,
-        translator=BodyTranslator(surface, context.asked, make),
+        translator=BodyTranslator(surface, context.asked, _Make(shape)),
         headers=((COUNTED, "text-only"),) if has_media else (),
         controls=chat_controls(question, context.profile.thinking),
     )
+
+
+@record
+class _Make:
+    shape: Callable[[int], dict[str, Any]]
+
+    def __call__(self, document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
+        return self.shape(read_count(document)), Usage()
 
 
 def _question(

@@ -25,7 +25,7 @@ from casedesk_proxy.dialects.pairs.anthropic_openai.reply import make_writer, tr
 from casedesk_proxy.dialects.pairs.anthropic_openai.tools import chat_tools
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, dumps, loads
-from casedesk_proxy.terms import Call, Dialect
+from casedesk_proxy.terms import Call, Dialect, record
 
 __all__ = ["count", "transpose"]
 
@@ -50,13 +50,17 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     )
 
 
+def _write_count(count: int) -> dict[str, Any]:
+    return {"input_tokens": count}
+
+
 def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
     """messages/count_tokens. Raises as ``transpose``."""
     findings = Findings(feature_code="unsupported_anthropic_feature")
     names = ToolNameMap(strict=context.profile.strict_names)
     request = read_request(body, findings, counts=True)
     chat = _build_chat(request, context, names, findings)
-    return count_chat(chat, context, Dialect.ANTHROPIC, lambda number: {"input_tokens": number})
+    return count_chat(chat, context, Dialect.ANTHROPIC, _write_count)
 
 
 def _build_chat(
@@ -102,11 +106,15 @@ def _effort(request: MessagesRequest, context: Context, findings: Findings) -> d
 def _question(chat: dict[str, Any], context: Context, writer: AnthropicWriter) -> Question | None:
     """What tells ``message_start`` the size of the prompt; the node's own count comes last."""
     asked = count_question(chat, context) if context.count_prompt else None
-    if asked is None:
-        return None
+    return None if asked is None else Question(*asked, _Take(writer))
 
-    def take(body: bytes) -> None:
+
+@record
+class _Take:
+    """A value, as a planner hands it over together with the writer."""
+
+    writer: AnthropicWriter
+
+    def __call__(self, body: bytes) -> None:
         with suppress(JSONError, StreamBroken):
-            writer.expect(read_count(loads(body)))
-
-    return Question(*asked, take)
+            self.writer.expect(read_count(loads(body)))

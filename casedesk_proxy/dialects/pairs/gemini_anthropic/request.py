@@ -86,12 +86,13 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
         number = estimate_tokens(dumps([question["messages"], question.get("system")]))
         return Answered(dumps({"totalTokens": number}), ((COUNTED, "estimate"),))
 
-    def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
-        return {"totalTokens": read_count(document)}, Usage()
-
     return Transposed(
         path="/v1/messages/count_tokens",
         body=dumps(question),
         streams=False,
-        translator=BodyTranslator(Dialect.GEMINI, context.asked, make),
+        translator=BodyTranslator(Dialect.GEMINI, context.asked, _write_count),
     )
+
+
+def _write_count(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
+    return {"totalTokens": read_count(document)}, Usage()

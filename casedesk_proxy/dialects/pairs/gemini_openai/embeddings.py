@@ -21,7 +21,7 @@ from casedesk_proxy.dialects.gemini.protojson import read_message
 from casedesk_proxy.dialects.openai.chunks import read_usage
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps
-from casedesk_proxy.terms import Call, Dialect, Usage
+from casedesk_proxy.terms import Call, Dialect, Usage, record
 from casedesk_proxy.wire.model_names import plain_name
 
 __all__ = ["embed_batch", "embed_one"]
@@ -35,9 +35,7 @@ def embed_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     request = read_message("EmbedContentRequest", body, "", findings)
     text = _read_input(request, "", findings)
     size = _read_size(request, "", findings)
-    return _transposed(
-        text, size, "content", context, findings, lambda vectors: {"embedding": _wrap(vectors[0])}
-    )
+    return _transposed(text, size, "content", context, findings, _shape_one)
 
 
 def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
@@ -63,7 +61,7 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
         "requests",
         context,
         findings,
-        lambda vectors: {"embeddings": [_wrap(vector) for vector in vectors]},
+        _shape_batch,
     )
 
 
@@ -105,18 +103,34 @@ def _transposed(
     if size is not None:
         request["dimensions"] = size
 
-    def make(document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
-        counts = document.get("usage")
-        usage = read_usage(counts) if isinstance(counts, dict) else Usage()
-        return shape(_read_vectors(document, wanted)), usage
-
     return Transposed(
         path="/v1/embeddings",
         body=dumps(request),
         streams=False,
-        translator=BodyTranslator(Dialect.GEMINI, context.asked, make),
+        translator=BodyTranslator(Dialect.GEMINI, context.asked, _Make(shape, wanted)),
         dropped=findings.dropped,
     )
+
+
+@record
+class _Make:
+    """The client's object of the node's. A value, as a planner hands it over."""
+
+    shape: Callable[[Vectors], dict[str, Any]]
+    wanted: int
+
+    def __call__(self, document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
+        counts = document.get("usage")
+        usage = read_usage(counts) if isinstance(counts, dict) else Usage()
+        return self.shape(_read_vectors(document, self.wanted)), usage
+
+
+def _shape_one(vectors: Vectors) -> dict[str, Any]:
+    return {"embedding": _wrap(vectors[0])}
+
+
+def _shape_batch(vectors: Vectors) -> dict[str, Any]:
+    return {"embeddings": [_wrap(vector) for vector in vectors]}
 
 
 def _read_vectors(document: dict[str, Any], wanted: int) -> Vectors:

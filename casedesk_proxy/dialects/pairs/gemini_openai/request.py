@@ -70,6 +70,10 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     )
 
 
+def _write_count(count: int) -> dict[str, Any]:
+    return {"totalTokens": count}
+
+
 def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
     """countTokens. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
@@ -82,7 +86,7 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
         **template_fields(request, profile),
     }
     findings.raise_refusals()
-    counted = count_chat(chat, context, Dialect.GEMINI, lambda count: {"totalTokens": count})
+    counted = count_chat(chat, context, Dialect.GEMINI, _write_count)
     seen = any(isinstance(block, Media) for turn in request.turns for block in turn.blocks)
     if seen and not counted.headers:
         return replace(counted, headers=((COUNTED, "text-only"),))

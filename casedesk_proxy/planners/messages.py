@@ -1,0 +1,207 @@
+"""What passes between the daemon and a planner, over a socket between the two alone: a letter that
+says what it is, and the descriptors of files in memory that hold the rest.
+
+A planner is told no key, of a node or of a client: requests get the nodes' where they are sent.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from casedesk_proxy.auth.keys import KeyTable
+from casedesk_proxy.engines.registry import find_engine
+from casedesk_proxy.engines.spec import EngineSpec
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
+from casedesk_proxy.terms import Call, Control, ModelInfo, RawHeaders
+
+__all__ = [
+    "Asked",
+    "Closed",
+    "Facts",
+    "Letter",
+    "Made",
+    "facts_of",
+    "pack",
+    "receive",
+    "send",
+]
+
+#: Descriptors of one message.
+_MAX_DESCRIPTORS = 200
+_MAX_INLINE_BYTES = 64
+#: Headers that say who asks.
+_CREDENTIALS = frozenset(
+    {
+        b"authorization",
+        b"proxy-authorization",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"api-key",
+        b"cookie",
+    }
+)
+
+
+class Letter(Enum):
+    """The daemon sends FACTS, ASKED and KEEPER, a planner MADE and FIND_KEEPER."""
+
+    FACTS = b"f"
+    ASKED = b"a"
+    #: Which node keeps a response, and the answer.
+    FIND_KEEPER = b"k"
+    KEEPER = b"n"
+    MADE = b"m"
+
+
+class Closed(Exception):
+    """The other side has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What planning looks at beside the request; the same for many. ``nodes`` and ``reported`` as
+    in PlanInput."""
+
+    snapshot: Snapshot = field(repr=False)
+    reported: Mapping[str, tuple[ModelInfo, ...]] = field(repr=False)
+    nodes: Mapping[str, NodeSpec] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request; its body comes beside it."""
+
+    deployment: str
+    call: Call
+    headers: RawHeaders = field(repr=False)
+    request_id: str
+    refused: Mapping[tuple[str, str], frozenset[Control]]
+    taken: Mapping[tuple[str, str], frozenset[Control]]
+    without: frozenset[Control]
+    now: float
+
+    @classmethod
+    def of(cls, deployment: str, ask: PlanInput) -> Asked:
+        headers = tuple(pair for pair in ask.headers if pair[0].lower() not in _CREDENTIALS)
+        return cls(
+            deployment, ask.call, headers, ask.request_id, dict(ask.refused), dict(ask.taken),
+            ask.without, ask.now,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of it. ``plan`` has routes without bodies: ``bodies`` says, by node, which of those
+    that come beside it is its own; -1: the client's, as it is. ``names_files``: it was not planned,
+    as it names stored files. ``error`` is a ProxyError; ``bug`` what was raised else."""
+
+    plan: Plan | None = None
+    bodies: Mapping[str, int] = field(default_factory=dict)
+    text_size: int = 0
+    names_files: bool = False
+    error: Exception | None = None
+    bug: str = ""
+
+
+def facts_of(
+    snapshot: Snapshot,
+    reported: Mapping[str, tuple[ModelInfo, ...]],
+    nodes: Mapping[str, NodeSpec],
+) -> Facts:
+    bare = replace(
+        snapshot,
+        nodes=_without_keys(snapshot.nodes),
+        keys=KeyTable(),
+        stored_keys=KeyTable(),
+    )
+    return Facts(bare, dict(reported), _without_keys(nodes))
+
+
+def _without_keys(nodes: Mapping[str, NodeSpec]) -> dict[str, NodeSpec]:
+    return {
+        name: replace(
+            node, key=None, tls=None, config=node.config.model_copy(update={"api_key": None})
+        )
+        for name, node in nodes.items()
+    }
+
+
+#: Finds what both sides have, by its kind and name.
+Find = Callable[[tuple[str, str]], object]
+
+
+class _Writer(pickle.Pickler):
+    """What both sides have goes by its name."""
+
+    def persistent_id(self, obj: object) -> tuple[str, str] | None:
+        if isinstance(obj, NodeSpec):
+            return "node", obj.name
+        if isinstance(obj, DeploymentSpec):
+            return "deployment", obj.name
+        return ("engine", obj.name) if isinstance(obj, EngineSpec) else None
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, data: bytes, find: Find) -> None:
+        super().__init__(io.BytesIO(data))
+        self._find = find
+
+    def persistent_load(self, pid: tuple[str, str]) -> object:
+        return self._find(pid)
+
+
+def pack(value: object) -> bytes:
+    """Facts go whole."""
+    if isinstance(value, Facts):
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    written = io.BytesIO()
+    _Writer(written, pickle.HIGHEST_PROTOCOL).dump(value)
+    return written.getvalue()
+
+
+def unpack(data: bytes, facts: Facts | None) -> Any:
+    """``facts``: those of the request that is answered, for what they have."""
+
+    def find(pid: tuple[str, str]) -> object:
+        kind, name = pid
+        if kind == "engine":
+            return find_engine(name)
+        assert facts is not None
+        if kind == "deployment":
+            return facts.snapshot.deployments[name]
+        return facts.nodes.get(name) or facts.snapshot.nodes[name]
+
+    return _Reader(data, find).load()
+
+
+def send(sock: socket.socket, letter: Letter, data: bytes, bodies: Sequence[HeldBody] = ()) -> None:
+    """``data``: what `pack` made. It and ``bodies`` are in the other's hands when this returns.
+    Raises OSError."""
+    held = HeldBody.create(data)
+    descriptors = [held.fileno(), *(body.fileno() for body in bodies)]
+    socket.send_fds(sock, [letter.value], descriptors)
+
+
+def receive(sock: socket.socket, facts: Facts | None = None) -> tuple[Letter, Any, list[HeldBody]]:
+    """Raises Closed, and BlockingIOError where nothing has come. ``facts``: see `unpack`."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(sock, _MAX_INLINE_BYTES, _MAX_DESCRIPTORS)
+    except BlockingIOError:
+        raise
+    except OSError:
+        raise Closed from None
+    held = [HeldBody(one, os.fstat(one).st_size) for one in descriptors]
+    if not data or not held:
+        raise Closed
+    value = unpack(held[0].read_all(), facts)
+    return Letter(data), value, held[1:]

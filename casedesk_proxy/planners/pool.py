@@ -1,0 +1,208 @@
+"""The daemon's side: who plans a large request, and what is done about one that died over it.
+
+A planner has one request at a time; others wait in the order in which they came. The first is
+started when the first large body begins to come, a further one when all are busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Coroutine
+
+from casedesk_proxy.errors import Busy
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.messages import Asked, Closed, Facts, Made
+from casedesk_proxy.planners.planner import Answer, Known, Planner, launch, part
+from casedesk_proxy.planning.held import HeldContent, hold_plan
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
+
+__all__ = ["NamesFiles", "Planners"]
+
+log = logging.getLogger(__name__)
+
+_LOST_RETRY_AFTER_S = 1.0
+
+
+class NamesFiles(Exception):
+    """The request names stored files, and was not planned."""
+
+
+class Planners:
+    """``most`` processes at once. ``close`` must be called, by whoever made it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: Callable[[], int]) -> None:
+        self._loop = loop
+        self._most = most
+        self._all: set[Planner] = set()
+        self._idle: list[Planner] = []
+        self._starting = 0
+        self._waiting: deque[asyncio.Future[Planner]] = deque()
+        self._known: Known | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @property
+    def pids(self) -> list[int]:
+        return [planner.process.pid for planner in self._all]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether one waits for a request."""
+        return bool(self._idle)
+
+    @property
+    def are_used(self) -> bool:
+        """Whether large requests are planned apart at all."""
+        return self._most() > 0 and not self._is_closed
+
+    def expect(self) -> None:
+        """A large body begins to come: be ready for it."""
+        if not self._all and not self._starting:
+            self._start()
+
+    async def plan(
+        self, snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, body: HeldBody
+    ) -> tuple[Plan, int]:
+        """The plan, and the `text_size` of the body. ``ask`` is without one.
+
+        Raises what `plan_request` raises, NamesFiles, and Busy (503) where the planner died."""
+        made: asyncio.Future[Answer] = self._loop.create_future()
+        # Of its own: a planner is free only when it has answered, be it nobody.
+        self._spawn(self._run(made, snapshot, deployment, ask, body))
+        return _read(*await made, body)
+
+    async def close(self) -> None:
+        """All of them leave, also those that are at work."""
+        self._is_closed = True
+        for task in [*self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        planners = [*self._all]
+        for planner in planners:
+            planner.close()
+        if planners:
+            await asyncio.to_thread(part, [planner.process for planner in planners])
+        self._all.clear()
+
+    async def _run(
+        self,
+        made: asyncio.Future[Answer],
+        snapshot: Snapshot,
+        deployment: DeploymentSpec,
+        ask: PlanInput,
+        body: HeldBody,
+    ) -> None:
+        try:
+            planner = await self._take()
+            try:
+                if made.done():
+                    return  # Its client has left.
+                known, asked = self._find_known(snapshot, ask), Asked.of(deployment.name, ask)
+                answer = await planner.plan(known, asked, body, ask.find_keeper)
+            finally:
+                self._give_back(planner)
+            if not made.done():
+                made.set_result(answer)
+        except (Closed, OSError) as error:
+            log.warning("a planner was lost over request %s: %s", ask.request_id, error)
+            if not made.done():
+                made.set_exception(_lost())
+        except BaseException as error:
+            if not made.done():
+                made.set_exception(error if isinstance(error, Exception) else _lost())
+            raise
+
+    def _find_known(self, snapshot: Snapshot, ask: PlanInput) -> Known:
+        known = self._known
+        if known is None or not known.is_of(snapshot, ask):
+            known = self._known = Known(Facts(snapshot, ask.reported, ask.nodes))
+        return known
+
+    async def _take(self) -> Planner:
+        """Raises OSError where none can be started."""
+        while self._idle:
+            planner = self._idle.pop()
+            if planner.is_alive:
+                return planner
+            self._forget(planner)
+        if len(self._all) + self._starting < self._most():
+            self._start()
+        waiter: asyncio.Future[Planner] = self._loop.create_future()
+        self._waiting.append(waiter)
+        return await waiter
+
+    def _give_back(self, planner: Planner) -> None:
+        if not planner.is_alive or len(self._all) > self._most():
+            planner.close()
+            self._forget(planner)
+            if self._waiting and len(self._all) + self._starting < self._most():
+                self._start()
+            return
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(planner)
+                return
+        self._idle.append(planner)
+
+    def _forget(self, planner: Planner) -> None:
+        self._all.discard(planner)
+        self._spawn(asyncio.to_thread(part, [planner.process]))
+
+    def _start(self) -> None:
+        self._starting += 1
+        self._spawn(self._start_one())
+
+    async def _start_one(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            process = await asyncio.to_thread(launch, theirs)
+        except OSError as error:
+            ours.close()
+            log.error("a planner cannot be started: %s", error.strerror)
+            while self._waiting:
+                if not (waiter := self._waiting.popleft()).done():
+                    waiter.set_exception(error)
+            return
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            self._starting -= 1
+        planner = Planner(self._loop, process, ours)
+        self._all.add(planner)
+        self._give_back(planner)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _lost() -> Busy:
+    return Busy(
+        "the process that was to read this large request was lost; send it again",
+        status=503,
+        code="planner_lost",
+        retry_after=_LOST_RETRY_AFTER_S,
+    )
+
+
+def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]:
+    """Raises what planning has raised."""
+    if made.error is not None:
+        raise made.error
+    if made.bug:
+        raise RuntimeError(f"in a planner:\n{made.bug}")
+    if made.plan is None:
+        raise NamesFiles
+    contents: dict[str, HeldContent] = {
+        name: raw if at < 0 else bodies[at] for name, at in made.bodies.items()
+    }
+    return hold_plan(made.plan, contents), made.text_size

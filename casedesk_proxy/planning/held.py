@@ -1,0 +1,56 @@
+"""Requests with large bodies, which are not in this process's own memory: routes that know where a
+body is, and a plan that was made elsewhere put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, Protocol
+
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import Route
+from casedesk_proxy.terms import record
+
+__all__ = ["HeldContent", "HeldRoute", "hold_plan"]
+
+
+class HeldContent(Protocol):
+    """A body, to be read piece by piece."""
+
+    size: int
+
+    def read(self, at: int, most: int) -> bytes:
+        """Up to ``most`` bytes from ``at`` on; b"" behind the end."""
+
+
+@record
+class HeldRoute(Route):
+    """A request whose body is ``content``; ``body`` is empty."""
+
+    content: HeldContent | None = None
+
+    def question_for(self, node: Any) -> bytes:
+        plain = {field.name: getattr(self, field.name) for field in fields(Route)}
+        return Route(**plain).question_for(node)
+
+    def request_for(self, node: Any) -> bytes:
+        """Its head."""
+        assert self.content is not None, "see the class"
+        lead, ident = self.head_templates.get(node.name), self.request_id.encode("ascii")
+        if lead is None:
+            lead = self.head_templates[node.name] = self._head_template(node)
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n" % (lead, ident, self.content.size)
+
+
+def hold_plan(plan: Plan, contents: Mapping[str, HeldContent]) -> Plan:
+    """The plan with bodies: ``contents`` by the nodes' names."""
+    made: dict[tuple[int, int], HeldRoute] = {}
+    routes: dict[str, Route] = {}
+    for name, route in plan.routes.items():
+        content = contents[name]
+        key = id(route), id(content)
+        if key not in made:
+            known = {field.name: getattr(route, field.name) for field in fields(Route)}
+            made[key] = HeldRoute(**known, content=content)
+        routes[name] = made[key]
+    return replace(plan, routes=routes)

@@ -1,0 +1,140 @@
+"""The plan of a request, by what it asks for; that of a large one made by a planner beside us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from casedesk_proxy.errors import NotFound
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.pool import Planners
+from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.planning.held import HeldRoute
+from casedesk_proxy.planning.kept import plan_kept
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.realtime import plan_realtime
+from casedesk_proxy.planning.route import PlanInput, find_none
+from casedesk_proxy.planning.steering import plan_steering
+from casedesk_proxy.pools.control_memory import ControlMemory
+from casedesk_proxy.pools.response_memory import Keeper
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.server.keeping import Keeping
+from casedesk_proxy.server.steering import Steering
+from casedesk_proxy.server.waits import Waits
+from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.surfaces.forms import FormBeginning
+from casedesk_proxy.terms import Action, Dialect
+from casedesk_proxy.upstream.metadata import Metadata
+
+__all__ = ["PlanMaker"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMaker:
+    memory: ControlMemory
+    metadata: Metadata
+    keeping: Keeping
+    steering: Steering
+    waits: Waits
+    planners: Planners | None
+
+    async def make(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: bytes | HeldBody,
+        form: FormBeginning | None,
+    ) -> Plan:
+        """Raises a ProxyError; `NamesFiles` for a body apart that names stored ones."""
+        action = admitted.call.action
+        is_special = admitted.call.kept or action in (Action.STEER_CHAT, Action.REALTIME)
+        if isinstance(raw, HeldBody) and is_special:
+            raw = raw.read_all()  # Few, and of no size where somebody means them.
+        if admitted.call.kept:
+            keepers = self.keeping.keepers(admitted)
+            ask = self._ask(request, exchange, admitted, b"", keepers)
+            return plan_kept(snapshot, admitted.deployment, ask)
+        if isinstance(raw, bytes) and action is Action.STEER_CHAT:
+            finder = self.steering.finder(admitted)
+            ask = self._ask(request, exchange, admitted, raw, finder)
+            return plan_steering(snapshot, admitted.deployment, ask)
+        given = self._given(request, exchange, admitted, raw, form)
+        try:
+            if isinstance(raw, bytes):
+                return self._plan(snapshot, admitted, given)
+            return await self._plan_apart(request, exchange, admitted, snapshot, raw, given)
+        except NotFound:
+            # Perhaps the model was pulled a moment ago.
+            reported, nodes = self.metadata.reported, self.metadata.nodes
+            await self.metadata.refresh(self.waits.model_refresh_s)
+            if self.metadata.reported is reported and self.metadata.nodes is nodes:
+                raise  # It would be refused again.
+        given = self._given(request, exchange, admitted, raw, form)
+        if isinstance(raw, bytes):
+            return self._plan(snapshot, admitted, given)
+        return await self._plan_apart(request, exchange, admitted, snapshot, raw, given)
+
+    def _plan(self, snapshot: Snapshot, admitted: Admitted, given: PlanInput) -> Plan:
+        is_realtime = admitted.call.action is Action.REALTIME
+        make = plan_realtime if is_realtime else plan_request
+        return make(snapshot, admitted.deployment, given)
+
+    async def _plan_apart(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: HeldBody,
+        given: PlanInput,
+    ) -> Plan:
+        assert self.planners is not None, "nothing is held apart without them"
+        plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
+        exchange.text_size = size
+        request.hold_more(_count_bytes(plan, raw))
+        return plan
+
+    def _given(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        raw: bytes | HeldBody,
+        form: FormBeginning | None,
+    ) -> PlanInput:
+        is_kept = admitted.call.surface is Dialect.RESPONSES
+        keepers = self.keeping.keepers(admitted) if is_kept else find_none
+        return PlanInput(
+            admitted.call, request.head.headers, raw if isinstance(raw, bytes) else b"",
+            exchange.request_id, self.metadata.reported, self.metadata.nodes, admitted.placements,
+            self.memory.refused, self.memory.taken, exchange.attempts.without, time.time(),
+            keepers, form,
+        )  # fmt: skip
+
+    def _ask(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        raw: bytes,
+        find_keeper: Callable[[str], Keeper | None],
+    ) -> PlanInput:
+        return PlanInput(
+            admitted.call, request.head.headers, raw, exchange.request_id,
+            self.metadata.reported, self.metadata.nodes, find_keeper=find_keeper,
+        )  # fmt: skip
+
+
+def _count_bytes(plan: Plan, raw: HeldBody) -> int:
+    """Of the bodies that were made."""
+    made = {
+        id(route.content): route.content.size
+        for route in plan.routes.values()
+        if isinstance(route, HeldRoute) and route.content is not None
+    }
+    made.pop(id(raw), None)
+    return sum(made.values())

@@ -1,0 +1,54 @@
+"""One planner, from the daemon's side of its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+from typing import cast
+
+import pytest
+
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.messages import (
+    Asked,
+    Closed,
+    Facts,
+    Letter,
+    Made,
+    pack,
+    receive,
+    send,
+)
+from casedesk_proxy.planners.planner import Known, Planner
+from casedesk_proxy.planning.route import find_none
+from tests.planners.asking import REPORTED, ask, snapshot
+
+CONFIG = snapshot()
+
+
+async def test_facts_are_told_once() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    loop = asyncio.get_running_loop()
+    planner = Planner(loop, cast("subprocess.Popen[bytes]", None), ours)
+    known = Known(Facts(CONFIG, REPORTED, {}))
+    asked = Asked.of("d", ask("openai", b""))
+    heard = []
+    with theirs:
+        for _ in range(2):
+            answer = asyncio.ensure_future(
+                planner.plan(known, asked, HeldBody.create(b"{}"), find_none)
+            )
+            await asyncio.sleep(0)
+            while (letter := receive(theirs, known.facts)[0]) is not Letter.ASKED:
+                heard.append(letter)
+            send(theirs, Letter.MADE, pack(Made(text_size=7)))
+            assert (await answer)[0].text_size == 7
+        answer = asyncio.ensure_future(
+            planner.plan(known, asked, HeldBody.create(b"{}"), find_none)
+        )
+        await asyncio.sleep(0)
+    with pytest.raises(Closed):
+        await answer
+    assert heard == [Letter.FACTS]
+    assert not planner.is_alive

@@ -1,0 +1,120 @@
+"""Real planners: what they make is the plan, and one that dies is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from casedesk_proxy.errors import BadRequest, Busy, ClientFault
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.pool import NamesFiles, Planners
+from casedesk_proxy.planning.held import HeldRoute
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.pools.response_memory import Keeper
+from tests.planners.asking import REPORTED, ask, snapshot, write
+
+CHAT = snapshot()
+
+
+@asynccontextmanager
+async def planners(most: int = 1) -> AsyncIterator[Planners]:
+    pool = Planners(asyncio.get_running_loop(), lambda: most)
+    try:
+        yield pool
+    finally:
+        pids = pool.pids
+        await pool.close()
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+
+
+async def plan(pool: Planners, route: str, raw: bytes) -> Plan:
+    given = replace(ask(route, b""), reported=REPORTED)
+    made, _ = await pool.plan(CHAT, CHAT.deployments["d"], given, HeldBody.create(raw))
+    return made
+
+
+async def test_plans_one_after_another() -> None:
+    async with planners() as pool:
+        pool.expect()
+        pool.expect()
+        raws = [write("gemini", "m", [f"Hi {n}"]) for n in range(5)]
+        plans = await asyncio.gather(*(plan(pool, "gemini", raw) for raw in raws))
+        assert len(pool.pids) == 1
+        for number, made in enumerate(plans):
+            route = made.routes["n"]
+            assert isinstance(route, HeldRoute)
+            assert route.content is not None
+            assert f"Hi {number}".encode() in route.content.read(0, route.content.size)
+        with pytest.raises(BadRequest, match="not valid JSON"):
+            await plan(pool, "openai", b"{")
+        part = b'{"type":"file","file":{"file_id":"file-1"}}'
+        with pytest.raises(NamesFiles):
+            await plan(pool, "openai", b'{"messages":[{"content":[%b]}]}' % part)
+
+
+async def test_one_that_dies_is_replaced() -> None:
+    async with planners() as pool:
+        raw = write("openai", "m", ["Hi"])
+        await plan(pool, "openai", raw)
+        (first,) = pool.pids
+        os.kill(first, signal.SIGSTOP)
+        waiting = [asyncio.ensure_future(plan(pool, "openai", raw)) for _ in range(2)]
+        await asyncio.sleep(0)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(Busy) as lost:
+            await waiting[0]
+        assert (lost.value.status, lost.value.code) == (503, "planner_lost")
+        assert (await waiting[1]).model == "m", "who waited has another"
+        assert pool.pids != [first]
+
+
+async def test_who_leaves_holds_nobody_up() -> None:
+    async with planners() as pool:
+        raw = write("openai", "m", ["Hi"])
+        left = [asyncio.ensure_future(plan(pool, "openai", raw)) for _ in range(2)]
+        await asyncio.sleep(0)
+        for one in left:
+            one.cancel()
+        assert (await plan(pool, "openai", raw)).model == "m"
+
+
+async def test_asks_who_keeps_a_response() -> None:
+    asked = []
+
+    def find_keeper(ident: str) -> Keeper | None:
+        asked.append(ident)
+        return None
+
+    raw = b'{"model":"m","input":"Hi","previous_response_id":"resp_1"}'
+    async with planners() as pool:
+        given = replace(ask("responses", b""), find_keeper=find_keeper)
+        config = snapshot(speaks="[openai, responses]")
+        body = HeldBody.create(raw)
+        with contextlib.suppress(ClientFault):
+            await pool.plan(config, config.deployments["d"], given, body)
+    assert asked == ["resp_1"]
+
+
+async def test_none_where_none_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    async with planners() as pool:
+        with pytest.raises(Busy, match="was lost"):
+            await plan(pool, "openai", write("openai", "m", ["Hi"]))
+
+
+async def test_signals_to_the_group_are_the_daemons() -> None:
+    async with planners() as pool:
+        raw = write("openai", "m", ["Hi"])
+        await plan(pool, "openai", raw)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(pool.pids[0], number)
+        assert (await plan(pool, "openai", raw)).model == "m"
