@@ -37,22 +37,9 @@ from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.terms import Dialect
 
 __all__ = [
-    "Alias",
-    "Config",
-    "Console",
-    "Deployment",
-    "Files",
-    "Key",
-    "Ledger",
-    "LogLevel",
-    "Node",
-    "NodeTls",
-    "Policy",
-    "Secret",
-    "Server",
-    "ServerTls",
-    "User",
-]
+    "Alias", "Config", "Console", "Deployment", "Files", "Key", "Ledger", "LogLevel", "Node",
+    "NodeTls", "Policy", "Secret", "Server", "ServerTls", "User",
+]  # fmt: skip
 
 Policy = Literal["least-streams", "round-robin", "ordered", "prefix-affinity"]
 ThinkingMode = Literal["auto", "none", "effort", "all"]
