@@ -68,6 +68,8 @@ def test_stored_keys_count_unless_the_configuration_has_their_name() -> None:
     snapshot = replace(make_snapshot(), stored_keys=KeyTable(given))
     assert snapshot.find_principal("carol") == mine
     assert snapshot.find_principal("x") is None
+    assert snapshot.find_by_digest(sha256(b"carol").digest()) == mine
+    assert snapshot.find_by_digest(bytes(32)) is None
     assert snapshot.find_principal(KEY) == make_snapshot().keys.match(KEY)
 
 

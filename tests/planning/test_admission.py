@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -19,7 +20,7 @@ from casedesk_proxy.errors import (
 from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit, has_key, read_facts
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import Snapshot
-from casedesk_proxy.terms import Action, Dialect, RawHeaders
+from casedesk_proxy.terms import Action, Dialect, Principal, RawHeaders
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead
 from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
@@ -212,3 +213,50 @@ def test_a_key_that_is_limited_brings_its_limits_and_sees_its_models_alone() -> 
     assert [(one.kind, one.name) for one in admitted.limits] == [
         ("key", "bob"), ("deployment", "lab"),
     ]  # fmt: skip
+
+
+class AliceSignedIn:
+    """Her session is the only one."""
+
+    secure = False
+
+    def __bool__(self) -> bool:
+        return True
+
+    def find(self, ident: str) -> Principal | None:
+        return SNAPSHOT.find_principal("key-of-alice") if ident == "s" * 40 else None
+
+
+OWN_PAGE: RawHeaders = (
+    (b"Cookie", b"casedesk-session=" + b"s" * 40),
+    (b"Sec-Fetch-Site", b"same-origin"),
+)
+
+
+def test_a_session_counts_for_one_request_where_nothing_else_is_shown() -> None:
+    admitted = admit(SNAPSHOT, head(chat("desk"), OWN_PAGE), HOSTS, AliceSignedIn())
+    assert isinstance(admitted, Admitted)
+    assert (admitted.facts.key, admitted.by_session) == ("alice", True)
+    with pytest.raises(Forbidden):
+        admit(SNAPSHOT, head(chat("lab"), OWN_PAGE), HOSTS, AliceSignedIn())
+    with pytest.raises(Unauthenticated):
+        admit(SNAPSHOT, head(chat("desk"), OWN_PAGE), HOSTS)
+
+
+def test_a_key_goes_before_a_session() -> None:
+    for key, name in (("key-of-bob", "bob"), ("wrong", "")):
+        shown = head(chat("desk"), (*OWN_PAGE, (b"x-api-key", key.encode())))
+        if name:
+            admitted = admit(SNAPSHOT, shown, HOSTS, AliceSignedIn())
+            assert isinstance(admitted, Admitted)
+            assert (admitted.facts.key, admitted.by_session) == (name, False)
+        else:
+            with pytest.raises(Unauthenticated):
+                admit(SNAPSHOT, shown, HOSTS, AliceSignedIn())
+
+
+def test_a_name_that_may_be_a_stranger_s_has_no_session() -> None:
+    asked = head(chat("desk"), OWN_PAGE)
+    headers = ((b"Host", b"evil.test"), *asked.headers[1:])
+    with pytest.raises(Forbidden):
+        admit(SNAPSHOT, replace(asked, headers=headers), HOSTS, AliceSignedIn())

@@ -53,6 +53,15 @@ def test_a_slot_that_frees_goes_to_the_first_in_line() -> None:
     assert third.slot is None
 
 
+def test_how_far_each_is_from_the_front() -> None:
+    admission = one_slot("x")
+    asked = [ticket(key) for key in ("t", "a", "a", "b")]
+    for one in (*asked, elsewhere := ticket(deployment="e")):
+        admission.enqueue(one, 0.0, 10)
+    _, first, third, second = (id(one) for one in asked)
+    assert admission.places() == {first: 1, second: 2, third: 3, id(elsewhere): 1}
+
+
 def test_what_is_about_something_there_waits_for_no_room() -> None:
     admission = one_slot("x")
     admission.enqueue(ticket(), 0.0, 10)

@@ -32,6 +32,14 @@ def test_in_order_within_a_key() -> None:
     assert len(queue) == 0
 
 
+def test_the_order_in_which_they_will_be_served() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for item in ("a1", "a2", "b1", "a3", "b2"):
+        queue.add(item[0], item)
+    assert list(queue.order()) == ["a1", "b1", "a2", "b2", "a3"]
+    assert len(queue) == 5
+
+
 def test_who_cannot_use_a_slot_keeps_its_turn() -> None:
     queue: FairQueue[str] = FairQueue()
     for item in ("a-big", "b", "c"):
