@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from unittest.mock import Mock
+
 from aiohttp import web
 
 from casedesk_proxy.console.app import add_console, console_app
@@ -9,14 +12,16 @@ from tests.console.applications import AiohttpClient
 
 
 async def test_the_public_listener_s_has_an_index(aiohttp_client: AiohttpClient) -> None:
-    client = await aiohttp_client(console_app())
+    desk: Any = Mock()
+    client = await aiohttp_client(console_app(desk))
     assert (await (await client.get("/")).json())["console"] == "/console/"
     assert (await client.get("/console/")).status == 200
+    assert (await client.get("/swagger-ui")).status == 200
 
 
 async def test_another_application_takes_its_routes(aiohttp_client: AiohttpClient) -> None:
-    app = web.Application()
-    add_console(app)
+    app, desk = web.Application(), Mock()
+    add_console(app, desk)
     client = await aiohttp_client(app)
     assert (await client.get("/console/")).headers["X-Frame-Options"] == "DENY"
     assert (await client.get("/")).status == 404
