@@ -1,0 +1,115 @@
+// Keys of people and programs: made here, shown once, limited, withdrawn.
+import { ask } from "/console/api.js";
+import { cell, copier, count, day, guarded, h, table, timed } from "/console/dom.js";
+
+const LIMITS = [
+  ["requests_per_minute", "Requests a minute"], ["tokens_per_minute", "Tokens a minute"],
+  ["tokens_per_day", "Tokens a day"], ["tokens_per_month", "Tokens a month"], ["parallel", "Requests at once"],
+];
+
+export function showKeys({ notify }) {
+  const made = h("div", { id: "made", "aria-live": "polite" });
+  const list = table("Keys", ["Name", "Deployments", "Limits", "Last used", "Expires", [h("span", { class: "unseen" }, "Actions"), ""]], "keys");
+  const none = h("p", { class: "empty", hidden: true }, "No keys yet. Make the first one below.");
+  const choices = h("div", { class: "choices" });
+  const fault = h("p", { class: "fault", role: "alert" });
+  const form = newKey(choices, fault, make);
+  const view = h("div", { class: "page" }, h("h1", {}, "Keys"), made,
+    h("section", { class: "panel", "aria-labelledby": "list-title" }, h("h2", { id: "list-title" }, "Keys in use"), none, h("div", { class: "scroll" }, list)),
+    h("section", { class: "panel", "aria-labelledby": "new-title" }, h("h2", { id: "new-title" }, "New key"), form));
+
+  async function load() {
+    try {
+      const { keys } = await ask("keys");
+      none.hidden = keys.length > 0;
+      list.hidden = !keys.length;
+      list.tBodies[0].replaceChildren(...keys.filter((one) => !one.replaced).map((one) => row(one, withdraw, rotate)));
+    } catch (problem) {
+      notify(problem.message);
+    }
+  }
+
+  async function make(body) {
+    fault.textContent = "";
+    try {
+      reveal(made, await ask("keys", "POST", body));
+      form.reset();
+    } catch (problem) {
+      fault.textContent = problem.message;
+      return;
+    }
+    load();
+  }
+
+  async function withdraw(name, button) {
+    button.disabled = true;
+    await ask(`keys/${encodeURIComponent(name)}`, "DELETE").catch((problem) => notify(problem.message));
+    load();
+  }
+
+  async function rotate(name) {
+    try {
+      reveal(made, await ask(`keys/${encodeURIComponent(name)}/rotate`, "POST", { grace: "1h" }), "The old one is valid for one more hour.");
+    } catch (problem) {
+      notify(problem.message);
+    }
+    load();
+  }
+
+  ask("deployments").then(({ deployments }) => choices.replaceChildren(...deployments.map((one) =>
+    h("label", { class: "check" }, h("input", { type: "checkbox", name: "deployments", value: one.name }), one.name))),
+  (problem) => notify(problem.message));
+  load();
+  return [view];
+}
+
+function row(one, withdraw, rotate) {
+  const limits = LIMITS.filter(([name]) => one.limits?.[name] != null)
+    .map(([name, label]) => `${label.toLowerCase()}: ${count(one.limits[name].hard ?? one.limits[name])}`);
+  const where = one.deployments.length ? one.deployments.join(", ") : one.admin ? "all, as an admin" : "none";
+  return h("tr", {}, cell("Name", h("span", {}, h("b", {}, one.name), " ", one.admin && h("span", { class: "badge" }, "admin"), one.note && h("small", {}, one.note))),
+    cell("Deployments", where), cell("Limits", limits.join("; ") || "none"),
+    cell("Last used", one.used ? timed(one.used) : "never"), cell("Expires", one.expires ? day(one.expires) : "never"),
+    cell("", h("span", { class: "acts" },
+      guarded("Replace", "Replace it?", () => rotate(one.name), { class: "small", "aria-label": `Replace key ${one.name}` }),
+      guarded("Withdraw", "Withdraw it?", (button) => withdraw(one.name, button), { "aria-label": `Withdraw key ${one.name}` })), "act"));
+}
+
+function reveal(place, { name, key }, more = "") {
+  const text = h("code", { id: "secret", tabIndex: -1 }, key);
+  place.replaceChildren(h("section", { class: "panel made", "aria-labelledby": "made-title" },
+    h("h2", { id: "made-title" }, `The key of ${name}`),
+    h("p", {}, "Copy it now: it is shown this once, and only its hash is kept. ", more),
+    h("div", { class: "secret" }, text, copier(() => key)),
+    h("button", { type: "button", class: "small quiet", onclick: () => place.replaceChildren() }, "I have copied it")));
+  text.focus();
+  place.scrollIntoView({ block: "nearest" });
+}
+
+function field(label, properties, hint = "") {
+  return h("label", { class: "field" }, h("span", {}, label), h("input", properties), hint && h("small", {}, hint));
+}
+
+function newKey(choices, fault, make) {
+  const limits = h("details", {}, h("summary", {}, "Limits"), h("div", { class: "grid" },
+    LIMITS.map(([name, label]) => field(label, { name, type: "number", min: 1, step: 1, placeholder: "no limit", inputMode: "numeric" }))));
+  const submitted = (event) => {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget);
+    const body = { name: given.get("name").trim(), deployments: given.getAll("deployments") };
+    if (given.get("note").trim()) body.note = given.get("note").trim();
+    if (given.get("expires")) body.expires = given.get("expires");
+    if (given.get("admin")) body.admin = true;
+    const bounds = LIMITS.filter(([name]) => given.get(name)).map(([name]) => [name, Number(given.get(name))]);
+    if (bounds.length) body.limits = Object.fromEntries(bounds);
+    make(body);
+  };
+  return h("form", { onsubmit: submitted }, fault,
+    h("div", { class: "grid" },
+      field("Name", { name: "name", required: true, autocomplete: "off", autocapitalize: "none" }, "Of the person or program that will use it."),
+      field("Note", { name: "note", autocomplete: "off" }),
+      field("Expires", { name: "expires", type: "date" }, "Empty: never.")),
+    h("fieldset", {}, h("legend", {}, "Deployments that it opens"), choices),
+    h("label", { class: "check" }, h("input", { type: "checkbox", name: "admin" }), "Admin: sees everything and changes keys"),
+    limits, h("button", { type: "submit", class: "main" }, "Make the key"));
+}

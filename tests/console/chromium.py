@@ -1,0 +1,63 @@
+"""Debian's Chromium, installed where it is missing, driven by Playwright."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, async_playwright
+
+__all__ = ["chromium", "read_addresses"]
+
+#: What it does by itself is left out; what pages make it do would still be seen.
+_QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-pings", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+#: The network log is whole once the browser is closed.
+_LOG = "network.json"
+
+
+@functools.cache
+def _program() -> str:
+    if (found := shutil.which("chromium")) is not None:
+        return found
+    subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
+    subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium",
+         "fonts-liberation", "fonts-dejavu-core"],
+        check=True,
+        capture_output=True,
+        env={"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+    )  # fmt: skip
+    found = shutil.which("chromium")
+    assert found is not None, "the package chromium brings no program of that name"
+    return found
+
+
+@asynccontextmanager
+async def chromium(folder: Path) -> AsyncIterator[Browser]:
+    """One browser, which writes down each of its connections in ``folder``."""
+    log = f"--log-net-log={folder / _LOG}"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=_program(), args=[log, *_QUIET])
+        yield browser
+        await browser.close()
+
+
+def read_addresses(folder: Path) -> set[str]:
+    """``host:port`` of all that it connected to, or tried to, over TCP; datagrams too."""
+    log: dict[str, Any] = json.loads((folder / _LOG).read_text())
+    numbers = {number: name for name, number in log["constants"]["logEventTypes"].items()}
+    found = set()
+    for event in log["events"]:
+        given = event.get("params", {})
+        if numbers[event["type"]] in ("TCP_CONNECT_ATTEMPT", "UDP_CONNECT") and "address" in given:
+            found.add(given["address"])
+    return found

@@ -1,0 +1,291 @@
+"""The pages in a real Chromium: what a person does there, seen from the nodes and by axe-core."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from google import genai
+from playwright.async_api import Browser, Page, expect
+
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.simulator.app import Simulator, start
+from casedesk_proxy.store.file import FILE_NAME
+from casedesk_proxy.store.writer import StoreWriter
+from tests.console.chromium import chromium, read_addresses
+from tests.console.stand_in import StandIn, stand_in
+from tests.fixtures.proxy import config_text, key_entry
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+ROOT = Path(__file__).parent.parent.parent
+AXE = ROOT / "tests" / "node_sdks" / "node_modules" / "axe-core" / "axe.min.js"
+KEY = "sk-pages"
+SURFACES = ("gemini", "anthropic", "openai", "responses")
+MODELS = ["sim", "sim-fast", "sim-long"]
+PAGES = ("status", "playground", "usage", "keys")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def node() -> AsyncIterator[Simulator]:
+    node = await start(pace=50, keep=100)
+    yield node
+    await node.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def gateway(
+    node: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
+    store = StoreWriter(tmp_path_factory.mktemp("state") / FILE_NAME, gather_s=0.001)
+    await asyncio.to_thread(store.start)
+    config = {
+        "server": {"admin": "127.0.0.1:0"},
+        "nodes": {
+            name: {"url": node.url, "engine": name, "models": MODELS}
+            for name in ("gemini", "anthropic", "openai")
+        },
+        "deployments": {"desk": {"nodes": ["gemini", "anthropic", "openai"]}},
+        "keys": [{**key_entry(KEY, "desk", name="anna"), "admin": True}],
+    }
+    gateway = Gateway(load_config(config_text(config), "t").config, {}, store=store)
+    await gateway.start()
+    yield gateway
+    await gateway.stop()
+    await asyncio.to_thread(store.close, 10)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def console(gateway: Gateway) -> AsyncIterator[StandIn]:
+    async with stand_in(gateway, KEY) as console:
+        yield console
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chromium")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser(folder: Path) -> AsyncIterator[Browser]:
+    async with chromium(folder) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, console: StandIn) -> AsyncIterator[Page]:
+    """At the sign-in. What the pages say on the browser's console is a failure."""
+    context = await browser.new_context(
+        base_url=console.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on(
+        "console", lambda message: said.append(message.text) if message.type == "error" else None
+    )
+    page.on("pageerror", lambda error: said.append(str(error)))
+    context.on("request", lambda request: asked.append(request.url))
+    await page.goto("/console/")
+    yield page
+    await context.close()
+    assert [one for one in said if not one.startswith("Failed to load resource")] == []
+    assert [one for one in asked if not one.startswith((console.url, "data:"))] == []
+
+
+async def sign_in(page: Page) -> None:
+    await page.get_by_label("Key", exact=True).fill(KEY)
+    await page.get_by_role("button", name="Sign in with the key").click()
+    await expect(page.get_by_role("status").first).to_have_text("Live")
+
+
+async def find_faults(page: Page) -> list[str]:
+    """What axe-core thinks serious or worse."""
+    await page.evaluate(AXE.read_text())
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {where['html'][:120]} {where['any'][:1]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for where in one["nodes"]
+    ]
+
+
+async def test_signing_in_and_out(page: Page) -> None:
+    await page.get_by_label("Key", exact=True).fill("wrong")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert").first).to_have_text("The key is not known.")
+    await sign_in(page)
+    await expect(page.get_by_role("heading", name="Nodes")).to_be_visible()
+    await expect(page.locator("#name")).to_have_text("anna")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.goto("/console/#usage")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_replies_stream_in_the_playground_from_every_surface(page: Page) -> None:
+    await sign_in(page)
+    await page.goto("/console/#playground")
+    await expect(page.get_by_label("Deployment")).to_have_value("desk")
+    await page.get_by_label("Your text").fill("hello <b>there</b>")
+    for surface in SURFACES:
+        await page.get_by_label("Surface").select_option(surface)
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator(".answer .badge")).to_have_text("complete")
+        assert "You said: hello <b>there</b>" in await page.locator("#reply").inner_text()
+        assert await page.locator("#events li").count() > 3
+        names = await page.locator(".answer dt").all_inner_texts()
+        values = await page.locator(".answer dd").all_inner_texts()
+        shown = {name for name, value in zip(names, values, strict=True) if value != "–"}
+        assert {"First token", "Whole reply", "Tokens in", "Tokens out"} <= shown
+
+
+async def test_an_image_is_sent_and_a_refusal_is_shown(page: Page, node: Simulator) -> None:
+    await sign_in(page)
+    await page.goto("/console/#playground")
+    await expect(page.get_by_label("Model")).to_have_value("sim")
+    await page.get_by_text("System text, image, limits").click()
+    picture = {"name": "dot.png", "mimeType": "image/png", "buffer": b"\x89PNG not really"}
+    await page.get_by_label("Image").set_input_files(picture)  # type: ignore[arg-type]
+    await expect(page.get_by_role("img", name="Preview of dot.png")).to_be_attached()
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".answer .badge")).to_have_text("complete")
+    sent = json.loads(node.requests[-1].body)["contents"][0]["parts"][0]["inlineData"]
+    data = base64.b64encode(picture["buffer"]).decode()  # type: ignore[arg-type]
+    assert sent == {"mimeType": "image/png", "data": data}
+    await page.get_by_label("Model").fill("no-such")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".answer .badge")).to_have_text("failed")
+    await expect(page.locator(".answer .fault")).to_contain_text("no-such")
+
+
+async def test_what_the_playground_writes_as_code_runs(page: Page, gateway: Gateway) -> None:
+    await sign_in(page)
+    await page.goto("/console/#playground")
+    await expect(page.get_by_label("Model")).to_have_value("sim")
+    await page.get_by_label("Your text").fill("it's 5 o'clock")
+    origin = page.url.partition("/console")[0]
+    for surface in SURFACES:
+        await page.get_by_label("Surface").select_option(surface)
+        await page.get_by_text("Python", exact=True).click()
+        compile(await page.locator("#code").inner_text(), surface, "exec")
+        await page.get_by_text("curl", exact=True).click()
+        code = (await page.locator("#code").inner_text()).replace(origin, gateway.urls[0])
+        running = await asyncio.create_subprocess_exec(
+            "bash", "-c", code, env={"CASEDESK_KEY": KEY, "PATH": "/usr/bin:/bin"},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        out, _ = await running.communicate()
+        assert out.startswith((b"data: {", b"event: ")), (surface, out[:300])
+        assert b"o'clock" in out
+
+
+async def test_a_stream_cancelled_in_the_table_ends_at_its_node(
+    page: Page, console: StandIn, node: Simulator
+) -> None:
+    await sign_in(page)
+    await page.evaluate(
+        """() => void fetch("/proxy/desk/gemini/v1beta/models/sim-long:streamGenerateContent?alt=sse",
+            {method: "POST", body: JSON.stringify({contents: [{parts: [{text: "x"}]}]})})
+            .then((reply) => reply.text()).catch(() => {})"""
+    )
+    row = page.get_by_role("row").filter(has_text="sim-long")
+    await expect(row).to_be_visible()
+    received = node.requests[-1]
+    assert not received.closed.done()
+    await row.get_by_role("button", name="Cancel stream").click()
+    assert not received.closed.done()
+    await row.get_by_role("button", name="Cancel stream").click()
+    gone = await received.closed
+    assert gone - console.cancelled[-1][1] < 0.1
+    await expect(row).to_have_count(0)
+
+
+async def test_a_key_made_there_opens_its_deployment(page: Page, gateway: Gateway) -> None:
+    await sign_in(page)
+    await page.goto("/console/#keys")
+    await page.get_by_label("Name").fill("laptop")
+    await page.get_by_label("desk", exact=True).check()
+    await page.get_by_text("Limits", exact=True).last.click()
+    await page.get_by_label("Tokens a day").fill("100000")
+    await page.get_by_role("button", name="Make the key").click()
+    key = await page.locator("#secret").inner_text()
+    await page.get_by_role("button", name="I have copied it").click()
+    await expect(page.locator("#secret")).to_have_count(0)
+    row = page.get_by_role("row").filter(has_text="laptop")
+    await expect(row).to_contain_text("tokens a day: 100,000")
+    assert key not in await page.content()
+    http = {"base_url": f"{gateway.urls[0]}/proxy/desk/gemini"}
+    client = genai.Client(api_key=key, http_options=http)  # type: ignore[arg-type]
+    told = await asyncio.to_thread(client.models.generate_content, model="sim-fast", contents="hi")
+    client.close()
+    assert told.text
+    await row.get_by_role("button", name="Withdraw").click()
+    await row.get_by_role("button", name="Withdraw").click()
+    await expect(row).to_have_count(0)
+
+
+async def test_a_key_that_cannot_be_made_says_why(page: Page) -> None:
+    await sign_in(page)
+    await page.goto("/console/#keys")
+    await page.get_by_label("Name").fill("anna")
+    await page.get_by_role("button", name="Make the key").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("name")
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "width", "height"),
+    [("wide", "light", 1280, 860), ("phone", "dark", 390, 844)],
+)
+async def test_no_serious_fault_and_nothing_wider_than_the_screen(
+    page: Page, size: str, scheme: Any, width: int, height: int, tmp_path: Path
+) -> None:
+    """Makes the documentation's pictures, too, where ``make pictures`` runs it."""
+    pictures = Path(os.environ.get("CASEDESK_PICTURES", tmp_path))
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await page.set_viewport_size({"width": width, "height": height})
+    faults = {"sign-in": await find_faults(page)}
+    await page.screenshot(path=pictures / f"sign-in-{size}.png")
+    await sign_in(page)
+    for name in PAGES:
+        await page.goto(f"/console/#{name}")
+        await expect(page.locator("main .empty").filter(has_text="One moment")).to_have_count(0)
+        if name == "playground":
+            await page.get_by_role("button", name="Send").click()
+            await expect(page.locator(".answer .badge")).to_have_text("complete")
+        faults[name] = await find_faults(page)
+        inner = await page.evaluate("document.documentElement.scrollWidth")
+        assert inner <= width, f"{name} is wider than the screen"
+        await page.screenshot(path=pictures / f"{name}-{size}.png")
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+async def test_everything_by_keyboard(page: Page) -> None:
+    await page.keyboard.type(KEY)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status").first).to_have_text("Live")
+    await page.keyboard.press("Tab")
+    button = page.get_by_role("button", name="Cancel stream").first
+    await button.focus()
+    # Rows come and go around it; the focus stays.
+    await page.keyboard.press("Enter")
+    await expect(button).to_have_text("Cancel it?")
+    await page.keyboard.press("Tab")
+    await expect(button).to_have_text("Cancel")
+
+
+async def test_no_request_leaves_the_machine(browser: Browser, folder: Path) -> None:
+    """The last test: the log is whole when the browser is closed."""
+    await browser.close()
+    found = read_addresses(folder)
+    assert found
+    assert [one for one in sorted(found) if not one.startswith("127.0.0.1:")] == []
