@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints compatibility pages docs
+.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -25,6 +25,7 @@ help:
 	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
 	@echo "make compatibility  write docs/compatibility.md anew"
 	@echo "make pages   write docs/configuration.md and docs/metrics.md anew"
+	@echo "make pictures  take docs/pictures anew, in a real browser"
 	@echo "make docs    the documentation as pages, in build/docs/html"
 	@echo "make renew-constraints  pin the newest of what the tests install"
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
@@ -137,6 +138,12 @@ pages: $(VENV)/.run
 compatibility: $(VENV)/.run
 	$(BIN)/python -c 'from casedesk_proxy.openapi.reference import *; print(end=write_reference())' \
 	    >docs/compatibility.md
+
+# Of the console, in a real Chromium; some of them are in docs/pictures.
+pictures: $(VENV)/.test
+	mkdir -p build/pictures
+	CASEDESK_PICTURES=$(abspath build/pictures) $(BIN)/python -m pytest -q tests/console/test_pages.py -k wider
+	for one in docs/pictures/*.png; do cp build/pictures/$$(basename $$one) docs/pictures/; done
 
 # Warnings, links that lead nowhere among them, are errors.
 docs: pages compatibility

@@ -17,8 +17,9 @@ __all__ = ["chromium", "read_addresses"]
 
 #: What it does by itself is left out; what pages make it do would still be seen.
 _QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-pings", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-pings",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 #: The network log is whole once the browser is closed.
 _LOG = "network.json"
@@ -52,12 +53,20 @@ async def chromium(folder: Path) -> AsyncIterator[Browser]:
 
 
 def read_addresses(folder: Path) -> set[str]:
-    """``host:port`` of all that it connected to, or tried to, over TCP; datagrams too."""
+    """``host:port`` of all that it connected to, or tried to, and of all that it sent datagrams
+    to: a socket that is given an address and never used is how it finds out whether there is a
+    route."""
     log: dict[str, Any] = json.loads((folder / _LOG).read_text())
     numbers = {number: name for name, number in log["constants"]["logEventTypes"].items()}
-    found = set()
+    found: set[str] = set()
+    datagrams: dict[int, str] = {}
     for event in log["events"]:
-        given = event.get("params", {})
-        if numbers[event["type"]] in ("TCP_CONNECT_ATTEMPT", "UDP_CONNECT") and "address" in given:
-            found.add(given["address"])
+        given, source = event.get("params", {}), event["source"]["id"]
+        match numbers[event["type"]]:
+            case "TCP_CONNECT_ATTEMPT" if "address" in given:
+                found.add(given["address"])
+            case "UDP_CONNECT" if "address" in given:
+                datagrams[source] = given["address"]
+            case "UDP_BYTES_SENT":
+                found.add(given.get("address") or datagrams[source])
     return found

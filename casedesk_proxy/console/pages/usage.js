@@ -5,7 +5,7 @@ import { cell, compact, count, h, s, share, table } from "/console/dom.js";
 export function showUsage({ session, notify }) {
   const days = h("select", { name: "days" }, [7, 30, 90].map((one) => h("option", { value: one, selected: one === 30 }, `${one} days`)));
   const key = h("select", { name: "key" });
-  const body = h("div", { "aria-live": "polite" }, h("p", { class: "empty" }, "One moment…"));
+  const body = h("div", { class: "page", "aria-live": "polite" }, h("p", { class: "empty" }, "One moment…"));
   const view = h("div", { class: "page" },
     h("div", { class: "bar" }, h("h1", {}, "Usage"),
       h("label", { class: "inline" }, h("span", {}, "Last"), days),
