@@ -33,7 +33,7 @@ def node() -> Iterator[SimulatorThread]:
 @contextmanager
 def successor(process: Process) -> Iterator[int]:
     """The process that the manager was told of; ended on leaving."""
-    named = re.search(r"MAINPID=(\d+)\nREADY=1", process.manager.wait_for("MAINPID="))
+    named = re.search(r"MAINPID=(\d+)\nREADY=1", process.manager.wait_for("MAINPID=", seconds=60))
     assert named
     pid = int(named[1])
     try:
