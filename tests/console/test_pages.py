@@ -267,6 +267,18 @@ async def test_no_serious_fault_and_nothing_wider_than_the_screen(
     assert {name: found for name, found in faults.items() if found} == {}
 
 
+async def test_an_operation_is_tried_out_in_swagger_ui(page: Page) -> None:
+    """By the session's cookie alone."""
+    await sign_in(page)
+    await page.goto("/swagger-ui?urls.primaryName=OpenAI")
+    operation = page.locator(".opblock").filter(has=page.locator('[data-path="/v1/models"]'))
+    await operation.first.locator(".opblock-summary-control").click()
+    await operation.first.get_by_role("button", name="Execute").click()
+    live = operation.first.locator(".live-responses-table .response-col_status").last
+    await expect(live).to_contain_text("200")
+    await expect(operation.first.locator(".live-responses-table")).to_contain_text("sim-fast")
+
+
 async def test_everything_by_keyboard(page: Page) -> None:
     await page.keyboard.type(KEY)
     await page.keyboard.press("Enter")

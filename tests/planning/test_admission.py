@@ -17,7 +17,14 @@ from casedesk_proxy.errors import (
     NotFound,
     Unauthenticated,
 )
-from casedesk_proxy.planning.admission import Admitted, BaseUrl, admit, has_key, read_facts
+from casedesk_proxy.planning.admission import (
+    Admitted,
+    BaseUrl,
+    UploadUrl,
+    admit,
+    has_key,
+    read_facts,
+)
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.terms import Action, Dialect, Principal, RawHeaders
@@ -260,3 +267,11 @@ def test_a_name_that_may_be_a_stranger_s_has_no_session() -> None:
     headers = ((b"Host", b"evil.test"), *asked.headers[1:])
     with pytest.raises(Forbidden):
         admit(SNAPSHOT, replace(asked, headers=headers), HOSTS, AliceSignedIn())
+
+
+def test_an_upload_goes_on_at_its_own_url_without_a_key() -> None:
+    target = "/upload/v1beta/files?upload_id=abc&upload_protocol=resumable"
+    command = (b"X-Goog-Upload-Command", b"upload, finalize")
+    found = admit(SNAPSHOT, head(target, (command,)), HOSTS)
+    assert isinstance(found, UploadUrl)
+    assert found.call.action is Action.RESUME_UPLOAD

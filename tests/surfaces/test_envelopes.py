@@ -25,7 +25,13 @@ from casedesk_proxy.errors import (
     Violation,
 )
 from casedesk_proxy.surfaces import anthropic, gemini, openai
-from casedesk_proxy.surfaces.envelopes import base_reply, error_reply, list_reply, model_reply
+from casedesk_proxy.surfaces.envelopes import (
+    base_reply,
+    error_reply,
+    json_reply,
+    list_reply,
+    model_reply,
+)
 from casedesk_proxy.terms import Action, Call, Dialect, Limit, ModelInfo, Standing
 from tests.fixtures.table import table
 
@@ -224,6 +230,13 @@ def test_any_error_makes_a_whole_reply(error: ProxyError, surface: Dialect, iden
     for make in (gemini.error_frame, anthropic.error_frame, openai.error_frame):
         text = make(error).decode()
         assert len(text.splitlines()) == text.count("\n"), "a line that some client would split"
+
+
+def test_a_document_of_ours() -> None:
+    reply = json_reply(Dialect.GEMINI, b"{}", ((b"x-goog-upload-status", b"final"),))
+    assert (reply.status, reply.body) == (200, b"{}")
+    assert dict(reply.headers)[b"content-type"].startswith(b"application/json")
+    assert reply.headers[-1] == (b"x-goog-upload-status", b"final")
 
 
 def test_a_base_url_names_all_of_them() -> None:

@@ -63,6 +63,12 @@ def test_any_content_comes_as_it_is(content: bytes, step: int) -> None:
     assert [found for _, found in parts(*reads)] == [content]
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_reads_of_a_few_bytes(step: int) -> None:
+    reads = [BODY[at : at + step] for at in range(0, len(BODY), step)]
+    assert parts(*reads) == parts(BODY)
+
+
 def test_a_part_without_headers_and_an_empty_one() -> None:
     assert [content for _, content in parts(b"\r\n--b\r\n\r\nx\r\n--b\r\n\r\n\r\n--b--")] == [
         b"x",
