@@ -43,6 +43,9 @@ class FakeClient:
     def reset(self) -> None:
         self.was_reset = True
 
+    def stop(self) -> None:
+        raise NotImplementedError
+
     def listen(self) -> None:
         """Nothing more comes."""
 

@@ -13,7 +13,7 @@ from casedesk_proxy.planning.admission import Admitted, admit
 from casedesk_proxy.planning.plan import plan_request
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import ResponseMemory
-from casedesk_proxy.server import forwarding
+from casedesk_proxy.server import plans
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.forwarding import Forwarder, Timing
 from casedesk_proxy.terms import ModelInfo
@@ -101,6 +101,6 @@ async def test_who_is_not_served_by_the_same_lists_is_looked_for_once(
         planned.append(given)
         return plan_request(*given)
 
-    monkeypatch.setattr(forwarding, "plan_request", count)
+    monkeypatch.setattr(plans, "plan_request", count)
     await forward(Nodes(), b"unknown")
     assert len(planned) == 1

@@ -235,7 +235,7 @@ async def test_a_restart_that_is_called_off_leaves_no_bridge(place: Place) -> No
     machine.systemctl("stop", "--no-block", SERVICE)
     assert (await running).whole
     await asyncio.to_thread(machine.wait, SERVICE, "ActiveState", "inactive")
-    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive")
+    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive", seconds=90)
 
 
 async def test_a_bridge_that_does_not_start_lets_connections_wait(place: Place) -> None:

@@ -17,7 +17,7 @@ def snapshot(**nodes: str) -> Snapshot:
 
 
 EMPTY = Snapshot(
-    {}, {}, KeyTable(()), None, 2**25, 2**29, 10_000, 60.0, 0, 0, TrustedProxies(()), ()
+    {}, {}, KeyTable(()), None, 2**25, 2**29, 10_000, 2**18, 60.0, 0, 0, TrustedProxies(()), ()
 )
 
 

@@ -128,6 +128,14 @@ def test_thoughts_go_back() -> None:
     assert "Hm." not in plain.body.decode()
 
 
+def test_what_stands_on_both_sides_of_thoughts_alone_is_one_turn() -> None:
+    thought = {"type": "reasoning", "summary": [], "content": [
+        {"type": "reasoning_text", "text": "Hm."},
+    ]}  # fmt: skip
+    asked = asking({"role": "user", "content": "a"}, thought, {"role": "user", "content": "b"})
+    assert chat(asked)["messages"] == [{"role": "user", "content": "a\n\nb"}]
+
+
 def test_thoughts_that_only_openai_can_read_are_dropped() -> None:
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
     made = transposed(asking("Hi", thought, "Well?"))

@@ -99,12 +99,24 @@ class _TurnList:
 
     def messages(self) -> list[dict[str, Any]]:
         text, role = PAUSE.join(self._system), "user" if self._fold else "system"
-        turns = [turn for turn in self._turns if turn.pieces or turn.calls or turn.answers]
+        turns = self._spoken()
         if text and turns and turns[0].role == role:
             turns[0].pieces.insert(0, text + PAUSE)
         elif text:
             turns.insert(0, ChatTurn(role, [text]))
         return [turn.message(self._profile) for turn in turns]
+
+    def _spoken(self) -> list[ChatTurn]:
+        """Without turns of thoughts alone; what stood on both sides of one is one turn."""
+        kept: list[ChatTurn] = []
+        for turn in self._turns:
+            if not (turn.pieces or turn.calls or turn.answers):
+                continue
+            if kept and kept[-1].role == turn.role != "tool":
+                kept[-1].extend(turn.pieces)
+            else:
+                kept.append(turn)
+        return kept
 
     def _take_message(self, item: InputMessage) -> None:
         pieces = self._pieces(item.parts)
