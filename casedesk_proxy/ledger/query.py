@@ -43,7 +43,7 @@ _SQLITE = {
     "day": "strftime('%Y-%m-%d', ended, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H', ended, 'unixepoch')",
     "begin": "CAST(strftime('%s', day) AS INTEGER)",
-    "since": "?1", "until": "?2", "key": "?3",
+    "since": ":since", "until": ":until", "key": ":key",
 }  # fmt: skip
 _POSTGRES = {
     "day": "to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
@@ -68,13 +68,15 @@ class Query:
 def read_usage(connection: sqlite3.Connection, query: Query) -> list[dict[str, Any]]:
     """One dict for each group, with its dimensions and SUMS: groups of time in their order, others
     with the greatest use first."""
-    rows = connection.execute(_compose(query, _SQLITE), _values(query))
+    values = {"since": query.since, "until": query.until, "key": query.key}
+    rows = connection.execute(_compose(query, _SQLITE), values)
     return _name(query, rows)
 
 
 async def read_shared_usage(connection: Any, query: Query) -> list[dict[str, Any]]:
     """As `read_usage`, of all hosts that share a database; ``connection`` is asyncpg's."""
-    return _name(query, await connection.fetch(_compose(query, _POSTGRES), *_values(query)))
+    values = query.since, query.until, query.key
+    return _name(query, await connection.fetch(_compose(query, _POSTGRES), *values))
 
 
 def _compose(query: Query, words: Mapping[str, str]) -> str:
@@ -90,10 +92,6 @@ def _compose(query: Query, words: Mapping[str, str]) -> str:
         f"SELECT {groups}, {sums} FROM ({source.format_map(words)}) AS book {where}"
         f" GROUP BY {places} ORDER BY {order}"
     )
-
-
-def _values(query: Query) -> tuple[float, float, str | None]:
-    return query.since, query.until, query.key
 
 
 def _name(query: Query, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:

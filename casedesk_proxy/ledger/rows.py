@@ -22,13 +22,13 @@ _TAKEN = {
     "queued": "queued", "duration": "ended", "first_byte": "first_byte",
 }  # fmt: skip
 COLUMNS = (*_TAKEN, "ended", "estimated")
+_SPANS = ("duration", "first_byte")
 #: An exchange's times are a monotonic clock's; spans are made by SQLite. All of it in C: a row is
 #: made for each exchange.
-_take = attrgetter(*_TAKEN.values(), "started")
-_PLACES = ", ".join(
-    f"?{number} - ?{len(_TAKEN) + 1}" if name in ("duration", "first_byte") else f"?{number}"
-    for number, name in enumerate(_TAKEN, 1)
+_take = attrgetter(
+    *(one for name, taken in _TAKEN.items() for one in (taken, "started")[: 1 + (name in _SPANS)])
 )
+_PLACES = ", ".join("? - ?" if name in _SPANS else "?" for name in _TAKEN)
 
 
 def exchange_row(item: tuple[float, ExchangeRecord]) -> tuple[Any, ...]:
@@ -38,8 +38,7 @@ def exchange_row(item: tuple[float, ExchangeRecord]) -> tuple[Any, ...]:
 
 
 EXCHANGE = Insert(
-    f"INSERT INTO exchanges ({', '.join(COLUMNS)})"
-    f" VALUES ({_PLACES}, ?{len(_TAKEN) + 2}, ?{len(_TAKEN) + 3})",
+    f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({_PLACES}, ?, ?)",
     exchange_row,
 )
 
