@@ -270,7 +270,7 @@ async def test_no_serious_fault_and_nothing_wider_than_the_screen(
 async def test_an_operation_is_tried_out_in_swagger_ui(page: Page) -> None:
     """By the session's cookie alone."""
     await sign_in(page)
-    await page.goto("/swagger-ui?urls.primaryName=OpenAI")
+    await page.goto("/swagger-ui?urls.primaryName=OpenAI API, chat and Responses")
     operation = page.locator(".opblock").filter(has=page.locator('[data-path="/v1/models"]'))
     await operation.first.locator(".opblock-summary-control").click()
     await operation.first.get_by_role("button", name="Execute").click()
@@ -280,6 +280,7 @@ async def test_an_operation_is_tried_out_in_swagger_ui(page: Page) -> None:
 
 
 async def test_everything_by_keyboard(page: Page) -> None:
+    await expect(page.get_by_label("Key", exact=True)).to_be_focused()
     await page.keyboard.type(KEY)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status").first).to_have_text("Live")
