@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from casedesk_proxy.store.facts import count_up, read_number
 from casedesk_proxy.store.writer import Insert
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "read_version",
     "remove_user",
 ]
+
+#: The name in the file of the number that `read_version` reads.
+_VERSION = "console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,7 @@ def remove_user(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def read_version(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT value FROM facts WHERE name = 'console'").fetchone()
-    return 0 if row is None else int(row[0])
+    return read_number(connection, _VERSION)
 
 
 def read_all(connection: sqlite3.Connection) -> tuple[list[Session], list[StoredUser]]:
@@ -110,7 +113,4 @@ def read_all(connection: sqlite3.Connection) -> tuple[list[Session], list[Stored
 
 
 def _note(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "INSERT INTO facts VALUES ('console', '1')"
-        " ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
-    )
+    count_up(connection, _VERSION)

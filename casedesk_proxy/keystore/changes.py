@@ -9,7 +9,7 @@ import json
 import sqlite3
 from dataclasses import replace
 
-from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, make_key
+from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, change_version, make_key
 from casedesk_proxy.terms import record
 
 __all__ = ["MAX_KEYS", "Author", "KeyFault", "expire", "issue", "note_use", "revoke", "rotate"]
@@ -140,7 +140,4 @@ def _note(
         "INSERT INTO key_audit (at, actor, action, name, detail) VALUES (?, ?, ?, ?, ?)",
         (author.now, author.name, action, name, detail),
     )
-    connection.execute(
-        "INSERT INTO facts VALUES ('keys', '1')"
-        " ON CONFLICT DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
-    )
+    change_version(connection)

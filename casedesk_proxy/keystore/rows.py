@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from casedesk_proxy.store.facts import count_up, read_number
 from casedesk_proxy.terms import record
 
 __all__ = [
     "COLUMNS",
     "AuditEntry",
     "StoredKey",
+    "change_version",
     "describe_key",
     "make_key",
     "read_audit",
@@ -58,14 +60,20 @@ class AuditEntry:
     detail: str
 
 
+#: The name of that number in the file.
+_VERSION = "keys"
 #: In the order in which `make_key` takes them.
 COLUMNS = "name, sha256, deployments, note, admin, limits, created, used, expires, ended, replaced"
 
 
 def read_version(connection: sqlite3.Connection) -> int:
     """Another number after each change of the keys. Times of last use do not count."""
-    found = connection.execute("SELECT value FROM facts WHERE name = 'keys'").fetchone()
-    return int(found[0]) if found else 0
+    return read_number(connection, _VERSION)
+
+
+def change_version(connection: sqlite3.Connection) -> None:
+    """In the transaction of the change."""
+    count_up(connection, _VERSION)
 
 
 def read_keys(connection: sqlite3.Connection, most_ended: int = _MAX_ENDED_KEYS) -> list[StoredKey]:

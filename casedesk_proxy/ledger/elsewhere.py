@@ -12,6 +12,7 @@ import sqlite3
 from typing import Any
 
 from casedesk_proxy.ledger.database import BATCH_TIMEOUT_S
+from casedesk_proxy.store.facts import raise_number, read_number
 
 __all__ = ["enter_elsewhere", "fetch_elsewhere", "read_received"]
 
@@ -31,15 +32,15 @@ _FETCH = f"""
     WHERE place > $1 AND place <= $2 AND origin <> $3 AND ended >= $4 ORDER BY place
 """
 _ENTER = f"INSERT INTO elsewhere ({_USED}) VALUES ({', '.join('?' * 10)})"
-_NOTE = "INSERT INTO facts VALUES ('received', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+#: Name of the place up to which the database was read.
+_RECEIVED = "received"
 _FORGET = """DELETE FROM elsewhere WHERE id IN
     (SELECT id FROM elsewhere WHERE ended < ? ORDER BY id LIMIT ?)"""
 
 
 def read_received(connection: sqlite3.Connection) -> int:
     """The place up to which the database was read; 0: nothing was."""
-    found = connection.execute("SELECT value FROM facts WHERE name = 'received'").fetchone()
-    return int(found[0]) if found else 0
+    return read_number(connection, _RECEIVED)
 
 
 async def fetch_elsewhere(
@@ -67,5 +68,5 @@ def enter_elsewhere(
     if read_received(connection) != received:
         return
     connection.executemany(_ENTER, rows)
-    connection.execute(_NOTE, (str(last),))
+    raise_number(connection, _RECEIVED, last)
     connection.execute(_FORGET, (now - _KEPT_S, _MAX_STEP_ROWS))

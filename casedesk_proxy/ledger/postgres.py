@@ -35,6 +35,7 @@ from casedesk_proxy.ledger.database import (
 )
 from casedesk_proxy.ledger.elsewhere import enter_elsewhere, fetch_elsewhere, read_received
 from casedesk_proxy.ledger.rows import COLUMNS
+from casedesk_proxy.store.facts import raise_number, read_number, read_origin
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.writer import StoreWriter
 
@@ -52,16 +53,13 @@ _RETRY_S = 1.0
 _MAX_RETRY_S = 30.0
 
 _NEXT = f"SELECT id, {', '.join(COLUMNS)} FROM exchanges WHERE id > ? ORDER BY id LIMIT ?"
-_NOTE = (
-    "INSERT INTO facts VALUES ('forwarded', ?) ON CONFLICT DO UPDATE"
-    " SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))"
-)
+#: Name of the id up to which rows have reached the server.
+_FORWARDED = "forwarded"
 
 
 def read_forwarded(connection: sqlite3.Connection) -> int:
     """The id up to which rows have reached the server; 0: none has."""
-    found = connection.execute("SELECT value FROM facts WHERE name = 'forwarded'").fetchone()
-    return int(found[0]) if found else 0
+    return read_number(connection, _FORWARDED)
 
 
 class RowForwarder:
@@ -138,7 +136,7 @@ class RowForwarder:
 
     async def _send(self) -> int:
         with open_reader(self._store.path) as reader:
-            origin = _read_origin(reader)
+            origin = read_origin(reader)
             done = read_forwarded(reader)
             rows = reader.execute(_NEXT, (done, _MAX_BATCH_ROWS)).fetchall()
             (newest,) = reader.execute("SELECT coalesce(max(id), 0) FROM exchanges").fetchone()
@@ -146,7 +144,7 @@ class RowForwarder:
         if not rows:
             return 0
         await insert_rows(await self._connect(), [(origin, *row) for row in rows])
-        self._write(lambda file: file.execute(_NOTE, (str(rows[-1][0]),)))
+        self._write(lambda file: raise_number(file, _FORWARDED, rows[-1][0]))
         self.sent += len(rows)
         self.behind = max(newest - rows[-1][0], 0)
         return len(rows)
@@ -154,7 +152,7 @@ class RowForwarder:
     async def _receive(self) -> int:
         """How many rows of the database were looked at."""
         with open_reader(self._store.path) as reader:
-            origin, done = _read_origin(reader), read_received(reader)
+            origin, done = read_origin(reader), read_received(reader)
         now = self._now()
         last, rows = await fetch_elsewhere(await self._connect(), done, origin, now, _MAX_READ_ROWS)
         if last > done:
@@ -195,12 +193,6 @@ class RowForwarder:
         if self.fault:
             log.warning("the ledger's database gets rows again")
         self.fault = ""
-
-
-def _read_origin(reader: sqlite3.Connection) -> str:
-    """The file's name among those of several hosts."""
-    (origin,) = reader.execute("SELECT value FROM facts WHERE name = 'origin'").fetchone()
-    return str(origin)
 
 
 def _lock_for(path: Path) -> int:
