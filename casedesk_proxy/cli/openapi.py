@@ -7,7 +7,7 @@ import json
 import click
 
 from casedesk_proxy import __version__
-from casedesk_proxy.openapi.documents import NAMES, make_document
+from casedesk_proxy.openapi.names import NAMES
 
 __all__ = ["openapi"]
 
@@ -20,4 +20,7 @@ def openapi(api: str) -> None:
     It holds every route, and for every known field of a request whether it is mapped, ignored,
     left out or refused (x-fate).
     """
+    # Here and not above: the other commands start without it.
+    from casedesk_proxy.openapi.documents import make_document
+
     click.echo(json.dumps(make_document(api, __version__), indent=2, ensure_ascii=False))

@@ -18,25 +18,15 @@ from casedesk_proxy.openapi.console_operations import (
 )
 from casedesk_proxy.openapi.examples import EXAMPLES
 from casedesk_proxy.openapi.field_tables import FIELDS
+from casedesk_proxy.openapi.names import ADMIN, TITLES
 from casedesk_proxy.openapi.operations import JSON, Operation, Parameter
 from casedesk_proxy.openapi.schemas import make_schemas
 from casedesk_proxy.openapi.surface_operations import list_operations
 from casedesk_proxy.surfaces.unserved_paths import APIS, GEMINI_APIS, Api
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["NAMES", "TITLES", "list_unserved", "make_document"]
+__all__ = ["list_unserved", "make_document"]
 
-_ADMIN = "admin"
-#: What can be asked for.
-NAMES = ("gemini", "anthropic", "openai", "ollama", _ADMIN)
-#: By name.
-TITLES = {
-    "gemini": "CaseDesk Proxy: Gemini API",
-    "anthropic": "CaseDesk Proxy: Anthropic API",
-    "openai": "CaseDesk Proxy: OpenAI API, chat and Responses",
-    "ollama": "CaseDesk Proxy: Ollama API",
-    _ADMIN: "CaseDesk Proxy: administration",
-}
 _FATES = (
     "What becomes of a field of a request says its `x-fate`: **mapped** fields reach the node in "
     "its own words, **ignored** ones mean nothing to a node, those **left out** are named in the "
@@ -70,7 +60,7 @@ def make_document(name: str, version: str) -> dict[str, Any]:
         "info": {
             "title": title,
             "version": version,
-            "description": _ADMIN_WORDS if name == _ADMIN else _FATES,
+            "description": _ADMIN_WORDS if name == ADMIN else _FATES,
         },
         "servers": _servers(name),
         "security": [{}, *({scheme: []} for scheme in _in_order(name))],
@@ -80,12 +70,12 @@ def make_document(name: str, version: str) -> dict[str, Any]:
             "schemas": {**make_schemas(messages), "Error": _error(name)},
             "securitySchemes": {scheme: _SCHEMES[scheme] for scheme in _in_order(name)},
         },
-        **({} if name == _ADMIN else {"x-unserved": _unserved(name)}),
+        **({} if name == ADMIN else {"x-unserved": _unserved(name)}),
     }
 
 
 def _contents(name: str) -> tuple[Sequence[Operation], Messages]:
-    if name == _ADMIN:
+    if name == ADMIN:
         keys = [repeat_in_console(one) for one in ADMIN_OPERATIONS if one.tag == KEYS]
         operations = [*ADMIN_OPERATIONS, *CONSOLE_OPERATIONS, *keys]
         return operations, {**ADMIN_MESSAGES, **CONSOLE_MESSAGES}
@@ -98,7 +88,7 @@ def _contents(name: str) -> tuple[Sequence[Operation], Messages]:
 
 def _servers(name: str) -> list[dict[str, Any]]:
     bare = {"url": "/", "description": "the deployment that is meant by default"}
-    if name == _ADMIN:
+    if name == ADMIN:
         return [{"url": "/"}]
     named = {
         "url": f"/proxy/{{deployment}}/{name}",

@@ -7,6 +7,7 @@ that a session's cookie goes with them; keys that somebody types are forgotten w
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib.util
 from collections.abc import Sequence
@@ -16,13 +17,13 @@ from pathlib import Path
 from aiohttp import web
 
 from casedesk_proxy import __version__, jsonio
-from casedesk_proxy.openapi.documents import NAMES, TITLES, make_document
+from casedesk_proxy.openapi.names import ADMIN, NAMES, TITLES
 
 __all__ = ["ON_ADMIN", "ON_PUBLIC", "swagger_routes"]
 
 #: What the page offers, by listener: an operation can be tried where it is served.
-ON_PUBLIC = tuple(name for name in NAMES if name != "admin")
-ON_ADMIN = ("admin",)
+ON_PUBLIC = tuple(name for name in NAMES if name != ADMIN)
+ON_ADMIN = (ADMIN,)
 _PACKAGE = "flask_swagger_ui"
 #: The files of the package that are served, with their types.
 _ASSETS = {
@@ -108,7 +109,7 @@ async def _document(request: web.Request) -> web.Response:
     if name not in NAMES:
         message = f"no such document; there are {', '.join(NAMES)}"
         raise web.HTTPNotFound(text=f"{message}\n", headers=_HEADERS)
-    return _text(request, _written(name), "application/json")
+    return _text(request, await asyncio.to_thread(_written, name), "application/json")
 
 
 async def _asset(request: web.Request) -> web.StreamResponse:
@@ -137,6 +138,9 @@ def _text(request: web.Request, text: str, kind: str) -> web.Response:
 
 @cache
 def _written(name: str) -> str:
+    # Here and not above: who starts does not wait for it, nor does anybody's stream.
+    from casedesk_proxy.openapi.documents import make_document
+
     return jsonio.dumps(make_document(name, __version__)).decode()
 
 

@@ -15,7 +15,8 @@ import pytest
 import schemathesis
 
 from casedesk_proxy.keystore.credential import mint
-from casedesk_proxy.openapi.documents import NAMES, make_document
+from casedesk_proxy.openapi.documents import make_document
+from casedesk_proxy.openapi.names import NAMES
 from casedesk_proxy.simulator.script import Script
 from tests.fixtures.proxy import ProxyProcess, key_entry, proxy_process
 from tests.fixtures.simulated import simulator_thread

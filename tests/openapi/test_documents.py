@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from casedesk_proxy.dialects.core.known_fields import Fate
-from casedesk_proxy.openapi.documents import NAMES, list_unserved, make_document
+from casedesk_proxy.openapi.documents import list_unserved, make_document
 from casedesk_proxy.openapi.field_tables import FIELDS
+from casedesk_proxy.openapi.names import NAMES
 from casedesk_proxy.terms import Dialect
 
 DOCUMENTS = {name: make_document(name, "1.2.3") for name in NAMES}

@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from casedesk_proxy import __version__
-from casedesk_proxy.openapi.documents import NAMES, make_document
+from casedesk_proxy.openapi.documents import make_document
+from casedesk_proxy.openapi.names import NAMES
 from casedesk_proxy.swagger.routes import ON_ADMIN, ON_PUBLIC, swagger_routes
 
 
