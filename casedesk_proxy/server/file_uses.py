@@ -22,7 +22,8 @@ from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.filling import MARK_BEGIN, MARK_CHARS, FileUse
 from casedesk_proxy.server.file_contents import RequestContents
 from casedesk_proxy.snapshot import Snapshot
-from casedesk_proxy.surfaces.file_forms import PDF, is_text, no_file, write_media, write_text
+from casedesk_proxy.surfaces.file_faults import missing_file
+from casedesk_proxy.surfaces.file_forms import PDF, is_text, write_media, write_text
 from casedesk_proxy.surfaces.file_references import FileReference, find_references
 from casedesk_proxy.surfaces.json_spans import Span, splice
 from casedesk_proxy.wire.web_addresses import WebAddress, is_web, read_web_address
@@ -113,7 +114,8 @@ class FileUses:
                 continue
             file = await self.store.find(admitted.facts.key, ident)
             if file is None:
-                raise no_file(admitted.call.surface, reference.path, named)
+                name = named.rpartition("/")[2]
+                raise missing_file(admitted.call.surface, name, reference.path)
             found[named] = file
         return found
 

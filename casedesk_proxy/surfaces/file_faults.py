@@ -10,6 +10,7 @@ from casedesk_proxy.errors import (
     NotFound,
     ProxyError,
     TooLarge,
+    Violation,
     bounded,
 )
 from casedesk_proxy.filing.draft import FileFault, Why
@@ -22,18 +23,20 @@ _BUSY_RETRY_AFTER_S = 1.0
 _FULL_STATUS = {Dialect.GEMINI: 429, Dialect.ANTHROPIC: 403}
 
 
-def missing_file(surface: Dialect, asked: str) -> ProxyError:
-    """``asked``: what the client calls it. Whoever asks does not learn whether another has it."""
+def missing_file(surface: Dialect, asked: str, path: str = "") -> ProxyError:
+    """``asked``: what the client calls it; ``path``: where in a request's body, if there. In the
+    words of the surface's own vendor, whether it was never there, has expired or is another's:
+    whoever asks does not learn which."""
     name = bounded(asked, MAX_PATH_CHARS)
+    error: type[NotFound] | type[Forbidden] = NotFound
+    message = f"No such File object: {name}"
     if surface is Dialect.GEMINI:
-        plain = name.removeprefix("files/")
-        return Forbidden(
-            f"You do not have permission to access the File {plain} or it may not exist.",
-            code="file_not_found",
-        )
-    if surface is Dialect.ANTHROPIC:
-        return NotFound(f"File not found: {name}", code="file_not_found")
-    return NotFound(f"No such File object: {name}", code="file_not_found")
+        error, plain = Forbidden, name.removeprefix("files/")
+        message = f"You do not have permission to access the File {plain} or it may not exist."
+    elif surface is Dialect.ANTHROPIC:
+        message = f"File not found: {name}"
+    violations = (Violation(path, message),) if path else ()
+    return error(message, code="file_not_found", violations=violations)
 
 
 def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:

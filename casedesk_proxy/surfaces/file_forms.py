@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.errors import BadRequest, Forbidden, NotFound, ProxyError, Violation
+from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.surfaces.file_references import FilePlace, FileReference
-from casedesk_proxy.terms import Dialect
 
-__all__ = ["PDF", "find_kind", "is_text", "no_file", "write_media", "write_stored", "write_text"]
+__all__ = ["PDF", "find_kind", "is_text", "write_media", "write_stored", "write_text"]
 
 PDF = "application/pdf"
 _TEXTS = frozenset(
@@ -137,17 +136,3 @@ def _wrong_kind(reference: FileReference) -> BadRequest:
     why = f"the file that it names is not {wanted}"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="wrong_file_type", violations=(violation,))
-
-
-def no_file(surface: Dialect, path: str, named: str) -> ProxyError:
-    """In the words of the surface's own vendor, whether the file was never there, has expired or is
-    another's."""
-    shown = named.rpartition("/")[2][:200]
-    error: type[NotFound] | type[Forbidden] = NotFound
-    message = f"No such File object: {shown}"
-    if surface is Dialect.GEMINI:
-        error = Forbidden
-        message = f"You do not have permission to access the File {shown} or it may not exist."
-    elif surface is Dialect.ANTHROPIC:
-        message = f"File not found: {shown}"
-    return error(message, code="file_not_found", violations=(Violation(path, message),))

@@ -150,6 +150,11 @@ async def test_text_becomes_a_part_of_the_prompt(store: FileStore) -> None:
             "You do not have permission to access the File abcdef or it may not exist.",
         ),
         (
+            # Of a URI nothing else is said again.
+            "/v1beta/models/m:generateContent", gemini("https://h.example/v1/files/abcdef"), 403,
+            "You do not have permission to access the File abcdef or it may not exist.",
+        ),
+        (
             "/v1/messages",
             {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [
                 {"type": "image", "source": {"type": "file", "file_id": "file_" + "0" * 24}}]}]},

@@ -21,6 +21,16 @@ def test_a_file_that_there_is_not() -> None:
     assert len(missing_file(OAI, "x" * 9999).message) < 300
 
 
+def test_a_missing_file_of_a_request_in_each_vendor_s_words() -> None:
+    told = {one: missing_file(one, "abc", "there") for one in list(Dialect)[:4]}
+    assert {one: error.status for one, error in told.items()} == {
+        Dialect.GEMINI: 403, Dialect.ANTHROPIC: 404, Dialect.OPENAI: 404, Dialect.RESPONSES: 404,
+    }  # fmt: skip
+    for error in told.values():
+        assert "abc" in error.message
+        assert [one.path for one in error.violations] == ["there"]
+
+
 @pytest.mark.parametrize(
     ("why", "status", "code"),
     [

@@ -6,7 +6,16 @@ Fields that are missing here are ignored (see `request`). Source: Anthropic's AP
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.core.known_fields import Fate, KnownField, Messages
+from casedesk_proxy.dialects.core.known_fields import (
+    Fate,
+    KnownField,
+    Messages,
+    ignored,
+    left_out,
+    one_of,
+    refused,
+    text,
+)
 
 __all__ = ["KEPT_AT_ANTHROPIC", "MESSAGES"]
 
@@ -24,30 +33,10 @@ _BLOCK_LIST = "|".join(f"{name}[]" for name in _BLOCKS.split("|"))
 _INLINE = "send it inline"
 
 
-def _ignored(*names: str) -> dict[str, KnownField]:
-    return dict.fromkeys(names, KnownField(fate=Fate.IGNORED))
-
-
-def _text(why: str = "", *, required: bool = False) -> KnownField:
-    return KnownField("string", why=why, required=required)
-
-
-def _refused(why: str, kind: str = "any") -> KnownField:
-    return KnownField(kind, Fate.REFUSED, why)
-
-
-def _left_out(why: str, kind: str = "any") -> KnownField:
-    return KnownField(kind, Fate.LEFT_OUT, why)
-
-
-def _kind(*values: str) -> KnownField:
-    return KnownField("string", values=values, required=True)
-
-
-_CACHE = _ignored("cache_control")
+_CACHE = ignored("cache_control")
 
 _REQUEST = {
-    "model": _text(required=True),
+    "model": text(required=True),
     "messages": KnownField("Message[]", required=True),
     "system": KnownField("string|TextBlock[]"),
     "tools": KnownField("Tool[]"),
@@ -55,8 +44,8 @@ _REQUEST = {
     "output_config": KnownField("OutputConfig"),
     "output_format": KnownField("OutputFormat", why="its name while it was a beta"),
     "thinking": KnownField("Thinking"),
-    "mcp_servers": _refused("the node connects to no MCP servers", "array"),
-    **{name: _refused(why) for name, why in KEPT_AT_ANTHROPIC.items()},
+    "mcp_servers": refused("the node connects to no MCP servers", "array"),
+    **{name: refused(why) for name, why in KEPT_AT_ANTHROPIC.items()},
 }
 
 MESSAGES: Messages = {
@@ -68,31 +57,31 @@ MESSAGES: Messages = {
         "top_p": KnownField("number"),
         "top_k": KnownField("integer", why="left out where the engine has none"),
         "stop_sequences": KnownField("string[]"),
-        **_ignored("metadata", "service_tier", "container", "context_management"),
-        **_ignored("inference_geo", "speed", "cache_control"),
+        **ignored("metadata", "service_tier", "container", "context_management"),
+        **ignored("inference_geo", "speed", "cache_control"),
     },
     "CountTokensRequest": _REQUEST,
     "Message": {
-        "role": _kind("user", "assistant", "system"),
+        "role": one_of("user", "assistant", "system"),
         "content": KnownField(f"string|{_BLOCK_LIST}", required=True),
     },
     "TextBlock": {
-        "type": _kind("text"),
-        "text": _text(required=True),
+        "type": one_of("text"),
+        "text": text(required=True),
         **_CACHE,
-        **_ignored("citations"),
+        **ignored("citations"),
     },
     "ImageBlock": {
-        "type": _kind("image"),
+        "type": one_of("image"),
         "source": KnownField("Source", required=True),
         **_CACHE,
     },
     "DocumentBlock": {
-        "type": _kind("document"),
+        "type": one_of("document"),
         "source": KnownField("Source", required=True),
-        "title": _text(),
-        "context": _text(),
-        "citations": _left_out("the node cites nothing", "object"),
+        "title": text(),
+        "context": text(),
+        "citations": left_out("the node cites nothing", "object"),
         **_CACHE,
     },
     "Source": {
@@ -102,35 +91,35 @@ MESSAGES: Messages = {
             values=("base64", "text", "content", "url", "file"),
             required=True,
         ),
-        "media_type": _text(),
-        "data": _text(),
+        "media_type": text(),
+        "data": text(),
         "content": KnownField("string|TextBlock[]|ImageBlock[]"),
-        "url": _refused(f"the node would have to fetch it; {_INLINE}", "string"),
-        "file_id": _refused("files stored at Anthropic cannot be read; upload it here", "string"),
+        "url": refused(f"the node would have to fetch it; {_INLINE}", "string"),
+        "file_id": refused("files stored at Anthropic cannot be read; upload it here", "string"),
     },
     "ToolUseBlock": {
-        "type": _kind("tool_use"),
-        "id": _text(required=True),
-        "name": _text(required=True),
+        "type": one_of("tool_use"),
+        "id": text(required=True),
+        "name": text(required=True),
         "input": KnownField("object"),
         **_CACHE,
     },
     "ToolResultBlock": {
-        "type": _kind("tool_result"),
-        "tool_use_id": _text(required=True),
+        "type": one_of("tool_result"),
+        "tool_use_id": text(required=True),
         "content": KnownField("string|TextBlock[]|ImageBlock[]|DocumentBlock[]|ToolReference[]"),
         "is_error": KnownField("boolean"),
         **_CACHE,
     },
-    "ToolReference": {"type": _kind("tool_reference"), "tool_name": _text()},
+    "ToolReference": {"type": one_of("tool_reference"), "tool_name": text()},
     "ThinkingBlock": {
-        "type": _kind("thinking"),
-        "thinking": _text("left out where the engine takes no earlier thoughts", required=True),
-        **_ignored("signature"),
+        "type": one_of("thinking"),
+        "thinking": text("left out where the engine takes no earlier thoughts", required=True),
+        **ignored("signature"),
     },
     "RedactedThinkingBlock": {
-        "type": _kind("redacted_thinking"),
-        "data": _left_out("only Anthropic can read it", "string"),
+        "type": one_of("redacted_thinking"),
+        "data": left_out("only Anthropic can read it", "string"),
     },
     "OtherBlock": {
         "type": KnownField(
@@ -142,16 +131,16 @@ MESSAGES: Messages = {
     },
     "Tool": {
         "type": KnownField("string", why="tools of other types are refused", values=("custom",)),
-        "name": _text(required=True),
-        "description": _text(),
+        "name": text(required=True),
+        "description": text(),
         "input_schema": KnownField("object", required=True),
         "strict": KnownField("boolean"),
         **_CACHE,
-        **_ignored("defer_loading", "input_examples", "allowed_callers", "eager_input_streaming"),
+        **ignored("defer_loading", "input_examples", "allowed_callers", "eager_input_streaming"),
     },
     "ToolChoice": {
-        "type": _kind("auto", "any", "tool", "none"),
-        "name": _text(),
+        "type": one_of("auto", "any", "tool", "none"),
+        "name": text(),
         "disable_parallel_tool_use": KnownField(
             "boolean", why="left out where the engine has no such switch"
         ),
@@ -159,7 +148,7 @@ MESSAGES: Messages = {
     "OutputConfig": {
         "effort": KnownField("string", values=("low", "medium", "high", "xhigh", "max")),
         "format": KnownField("OutputFormat"),
-        **_ignored("task_budget"),
+        **ignored("task_budget"),
     },
     "OutputFormat": {
         "type": KnownField("string", why="others are refused", values=("json_schema",)),

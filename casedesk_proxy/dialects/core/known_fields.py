@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Fate", "KnownField", "Messages"]
+__all__ = [
+    "Fate",
+    "KnownField",
+    "Messages",
+    "ignored",
+    "left_out",
+    "one_of",
+    "refused",
+    "text",
+]
 
 
 class Fate(StrEnum):
@@ -37,6 +46,27 @@ class KnownField:
     why: str = ""
     values: tuple[str, ...] = ()
     required: bool = False
+
+
+def ignored(*names: str) -> dict[str, KnownField]:
+    return dict.fromkeys(names, KnownField(fate=Fate.IGNORED))
+
+
+def text(why: str = "", *, required: bool = False) -> KnownField:
+    return KnownField("string", why=why, required=required)
+
+
+def refused(why: str, kind: str = "any") -> KnownField:
+    return KnownField(kind, Fate.REFUSED, why)
+
+
+def left_out(why: str, kind: str = "any") -> KnownField:
+    return KnownField(kind, Fate.LEFT_OUT, why)
+
+
+def one_of(*values: str) -> KnownField:
+    """What says which object it is."""
+    return KnownField("string", values=values, required=True)
 
 
 #: The fields of each object of an API, by the object's name.

@@ -7,7 +7,15 @@ reference.
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.core.known_fields import Fate, KnownField, Messages
+from casedesk_proxy.dialects.core.known_fields import (
+    Fate,
+    KnownField,
+    Messages,
+    ignored,
+    one_of,
+    refused,
+    text,
+)
 
 __all__ = ["EXTRAS", "KEPT_AT_OPENAI", "MESSAGES", "OF_NO_MATTER"]
 
@@ -31,29 +39,13 @@ _NEVER_FETCHED = "the node would have to fetch it; send it inline"
 _PARTS = "TextPart[]|ImagePart[]|FilePart[]|AudioPart[]"
 
 
-def _ignored(*names: str) -> dict[str, KnownField]:
-    return dict.fromkeys(names, KnownField(fate=Fate.IGNORED))
-
-
-def _text(why: str = "", *, required: bool = False) -> KnownField:
-    return KnownField("string", why=why, required=required)
-
-
-def _refused(why: str, kind: str = "string") -> KnownField:
-    return KnownField(kind, Fate.REFUSED, why)
-
-
-def _kind(*values: str) -> KnownField:
-    return KnownField("string", values=values, required=True)
-
-
 _ITEMS = "MessageItem[]|ReasoningItem[]|CallItem[]|CustomCallItem[]|ResultItem[]|OtherItem[]"
 
 MESSAGES: Messages = {
     "ResponsesRequest": {
-        "model": _text(required=True),
+        "model": text(required=True),
         "input": KnownField(f"string|{_ITEMS}", required=True),
-        "instructions": _text(),
+        "instructions": text(),
         "stream": KnownField("boolean"),
         "tools": KnownField("FunctionTool[]|NamespaceTool[]|OtherTool[]"),
         "tool_choice": KnownField("string|ToolChoice"),
@@ -73,43 +65,43 @@ MESSAGES: Messages = {
             "boolean", Fate.REFUSED, "the node answers while its client waits, or not at all"
         ),
         **{name: KnownField("number", why="an extension") for name in EXTRAS},
-        **{name: _refused(why, "any") for name, why in KEPT_AT_OPENAI.items()},
-        **_ignored(*OF_NO_MATTER),
+        **{name: refused(why) for name, why in KEPT_AT_OPENAI.items()},
+        **ignored(*OF_NO_MATTER),
     },
     "MessageItem": {
         "type": KnownField("string", values=("message",)),
-        "role": _kind("user", "assistant", "system", "developer"),
+        "role": one_of("user", "assistant", "system", "developer"),
         "content": KnownField(f"string|{_PARTS}", required=True),
-        **_ignored("id", "status"),
+        **ignored("id", "status"),
     },
     "ReasoningItem": {
-        "type": _kind("reasoning"),
+        "type": one_of("reasoning"),
         "content": KnownField("TextPart[]"),
         "summary": KnownField("TextPart[]", why="where there is no content"),
         "encrypted_content": KnownField("string", Fate.LEFT_OUT, "only OpenAI can read it"),
-        **_ignored("id", "status"),
+        **ignored("id", "status"),
     },
     "CallItem": {
-        "type": _kind("function_call"),
-        "call_id": _text(required=True),
-        "name": _text(required=True),
-        "namespace": _text(),
-        "arguments": _text(required=True),
-        **_ignored("id", "status"),
+        "type": one_of("function_call"),
+        "call_id": text(required=True),
+        "name": text(required=True),
+        "namespace": text(),
+        "arguments": text(required=True),
+        **ignored("id", "status"),
     },
     "CustomCallItem": {
-        "type": _kind("custom_tool_call"),
-        "call_id": _text(required=True),
-        "name": _text(required=True),
-        "namespace": _text(),
-        "input": _text(required=True),
-        **_ignored("id", "status"),
+        "type": one_of("custom_tool_call"),
+        "call_id": text(required=True),
+        "name": text(required=True),
+        "namespace": text(),
+        "input": text(required=True),
+        **ignored("id", "status"),
     },
     "ResultItem": {
-        "type": _kind("function_call_output", "custom_tool_call_output"),
-        "call_id": _text(required=True),
+        "type": one_of("function_call_output", "custom_tool_call_output"),
+        "call_id": text(required=True),
         "output": KnownField(f"string|{_PARTS}", required=True),
-        **_ignored("id", "status"),
+        **ignored("id", "status"),
     },
     "OtherItem": {
         "type": KnownField(
@@ -120,38 +112,38 @@ MESSAGES: Messages = {
         ),
     },
     "TextPart": {
-        "type": _kind("input_text", "output_text", "text", "summary_text", "refusal"),
-        "text": _text(),
-        "refusal": _text(),
-        **_ignored("annotations", "logprobs"),
+        "type": one_of("input_text", "output_text", "text", "summary_text", "refusal"),
+        "text": text(),
+        "refusal": text(),
+        **ignored("annotations", "logprobs"),
     },
     "ImagePart": {
-        "type": _kind("input_image"),
-        "image_url": _text(),
-        "detail": _text(),
-        "file_id": _refused(_NEVER_READ),
+        "type": one_of("input_image"),
+        "image_url": text(),
+        "detail": text(),
+        "file_id": refused(_NEVER_READ, "string"),
     },
     "FilePart": {
-        "type": _kind("input_file"),
-        "file_data": _text(),
-        "filename": _text(),
-        "file_id": _refused(_NEVER_READ),
-        "file_url": _refused(_NEVER_FETCHED),
+        "type": one_of("input_file"),
+        "file_data": text(),
+        "filename": text(),
+        "file_id": refused(_NEVER_READ, "string"),
+        "file_url": refused(_NEVER_FETCHED, "string"),
     },
-    "AudioPart": {"type": _kind("input_audio"), "input_audio": KnownField("Sound", required=True)},
-    "Sound": {"data": _text(required=True), "format": _text(required=True)},
+    "AudioPart": {"type": one_of("input_audio"), "input_audio": KnownField("Sound", required=True)},
+    "Sound": {"data": text(required=True), "format": text(required=True)},
     "FunctionTool": {
-        "type": _kind("function"),
-        "name": _text(required=True),
-        "description": _text(),
+        "type": one_of("function"),
+        "name": text(required=True),
+        "description": text(),
         "parameters": KnownField("object"),
         "strict": KnownField("boolean"),
     },
     "NamespaceTool": {
-        "type": _kind("namespace"),
-        "name": _text(required=True),
+        "type": one_of("namespace"),
+        "name": text(required=True),
         "tools": KnownField("FunctionTool[]", required=True),
-        **_ignored("description"),
+        **ignored("description"),
     },
     "OtherTool": {
         "type": KnownField(
@@ -165,8 +157,8 @@ MESSAGES: Messages = {
         "type": KnownField(
             "string", why="others are refused", values=("function", "allowed_tools"), required=True
         ),
-        "name": _text(),
-        "namespace": _text(),
+        "name": text(),
+        "namespace": text(),
         "mode": KnownField("string", values=("auto", "required")),
         "tools": KnownField("object[]"),
     },
@@ -174,16 +166,16 @@ MESSAGES: Messages = {
         "effort": KnownField(
             "string", values=("none", "minimal", "low", "medium", "high", "xhigh", "max")
         ),
-        **_ignored("summary", "generate_summary"),
+        **ignored("summary", "generate_summary"),
     },
     "Text": {
         "format": KnownField("TextFormat"),
         "verbosity": KnownField("string", Fate.LEFT_OUT, "the node knows no verbosity"),
     },
     "TextFormat": {
-        "type": _kind("text", "json_object", "json_schema"),
-        "name": _text(),
-        "description": _text(),
+        "type": one_of("text", "json_object", "json_schema"),
+        "name": text(),
+        "description": text(),
         "schema": KnownField("object"),
         "strict": KnownField("boolean"),
     },
