@@ -114,19 +114,13 @@ class Contents:
         return self.directory / ident
 
 
-class ContentReader:
-    """One content, from its beginning. ``close`` must be called; a read that runs ends first, as
-    the descriptor's number may be another file's behind it."""
+class _OpenContent:
+    """``close`` must be called; a read or write that runs ends first, as the descriptor's number
+    may be another file's behind it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
-
-    def read(self, most: int, start: int) -> bytes:
-        """So many bytes from ``start`` on, fewer at the end. Raises OSError, also once it is
-        closed."""
-        with self._lock:
-            return _read(self._descriptor, most, start)
 
     def close(self) -> None:
         with self._lock:
@@ -139,12 +133,21 @@ class ContentReader:
         self.close()
 
 
-class ContentWriter:
-    """Writes behind what there is. ``close`` must be called; a write that runs ends first."""
+class ContentReader(_OpenContent):
+    """One content, from its beginning."""
+
+    def read(self, most: int, start: int) -> bytes:
+        """So many bytes from ``start`` on, fewer at the end. Raises OSError, also once it is
+        closed."""
+        with self._lock:
+            return _read(self._descriptor, most, start)
+
+
+class ContentWriter(_OpenContent):
+    """Writes behind what there is."""
 
     def __init__(self, descriptor: int, digest: Digest) -> None:
-        self._descriptor = descriptor
-        self._lock = threading.Lock()
+        super().__init__(descriptor)
         self.digest = digest
 
     @property
@@ -166,16 +169,6 @@ class ContentWriter:
         with self._lock:
             os.fdatasync(self._descriptor)
             return self.digest.hex()
-
-    def close(self) -> None:
-        with self._lock:
-            descriptor, self._descriptor = self._descriptor, -1
-            if descriptor >= 0:
-                os.close(descriptor)
-
-    def __del__(self) -> None:
-        # Whoever asked for it was cancelled before it was there.
-        self.close()
 
 
 def _catch_up(descriptor: int, digest: Digest, size: int) -> None:

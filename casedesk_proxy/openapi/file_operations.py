@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from casedesk_proxy.openapi.operations import JSON, Operation, Parameter
+from casedesk_proxy.openapi.operations import (
+    JSON,
+    Operation,
+    Parameter,
+    anthropic_pages,
+    gemini_pages,
+)
 from casedesk_proxy.terms import Action, Dialect
 
 __all__ = ["list_file_operations"]
@@ -20,15 +26,8 @@ _SUMMARIES = {
 _FILE = Parameter("file_id", "path", "The id of a file.", required=True)
 _BINARY = "application/octet-stream"
 _PAGES = {
-    Dialect.GEMINI: (
-        Parameter("pageSize", "query", "Files on a page.", "integer"),
-        Parameter("pageToken", "query", "`nextPageToken` of the page before."),
-    ),
-    Dialect.ANTHROPIC: (
-        Parameter("limit", "query", "Files on a page.", "integer"),
-        Parameter("after_id", "query", "The last file of the page before."),
-        Parameter("before_id", "query", "The first file of the page behind."),
-    ),
+    Dialect.GEMINI: gemini_pages("file"),
+    Dialect.ANTHROPIC: anthropic_pages("file"),
     Dialect.OPENAI: (
         Parameter("limit", "query", "Files on a page.", "integer"),
         Parameter("after", "query", "The last file of the page before."),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FORM", "JSON", "LINES", "SSE", "TEXT", "Operation", "Parameter"]
+__all__ = [
+    "FORM",
+    "JSON",
+    "LINES",
+    "SSE",
+    "TEXT",
+    "Operation",
+    "Parameter",
+    "anthropic_pages",
+    "gemini_pages",
+]
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -43,3 +53,19 @@ class Operation:
     takes: tuple[str, ...] = (JSON,)
     sends: tuple[str, ...] = (JSON,)
     status: int = 200
+
+
+def gemini_pages(what: str) -> tuple[Parameter, ...]:
+    """How a list of such things is asked for page by page."""
+    return (
+        Parameter("pageSize", "query", f"{what.capitalize()}s on a page.", "integer"),
+        Parameter("pageToken", "query", "`nextPageToken` of the page before."),
+    )
+
+
+def anthropic_pages(what: str) -> tuple[Parameter, ...]:
+    return (
+        Parameter("limit", "query", f"{what.capitalize()}s on a page.", "integer"),
+        Parameter("after_id", "query", f"The last {what} of the page before."),
+        Parameter("before_id", "query", f"The first {what} of the page behind."),
+    )

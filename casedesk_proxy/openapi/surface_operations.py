@@ -11,7 +11,17 @@ from collections.abc import Iterator
 from casedesk_proxy.engines.paths import InferencePath, ModelPlace, ReplyKind
 from casedesk_proxy.engines.registry import INFERENCE_PATHS
 from casedesk_proxy.openapi.file_operations import list_file_operations
-from casedesk_proxy.openapi.operations import FORM, JSON, LINES, SSE, TEXT, Operation, Parameter
+from casedesk_proxy.openapi.operations import (
+    FORM,
+    JSON,
+    LINES,
+    SSE,
+    TEXT,
+    Operation,
+    Parameter,
+    anthropic_pages,
+    gemini_pages,
+)
 from casedesk_proxy.surfaces.kept_responses import METHODS, path_of
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS, FETCHED, POSTED
 from casedesk_proxy.terms import Action, Dialect
@@ -102,17 +112,7 @@ _VERSION = Parameter(
     "anthropic-version", "header", "The version of the API.", required=True, values=("2023-06-01",)
 )
 _RESPONSE = Parameter("response_id", "path", "The id of a response.", required=True)
-_PAGES = {
-    Dialect.GEMINI: (
-        Parameter("pageSize", "query", "Models on a page.", "integer"),
-        Parameter("pageToken", "query", "`nextPageToken` of the page before."),
-    ),
-    Dialect.ANTHROPIC: (
-        Parameter("limit", "query", "Models on a page.", "integer"),
-        Parameter("after_id", "query", "The last model of the page before."),
-        Parameter("before_id", "query", "The first model of the page behind."),
-    ),
-}
+_PAGES = {Dialect.GEMINI: gemini_pages("model"), Dialect.ANTHROPIC: anthropic_pages("model")}
 
 
 def list_operations(surface: Dialect) -> tuple[Operation, ...]:
