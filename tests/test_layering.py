@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from tests.fixtures.table import table
@@ -179,3 +180,10 @@ def test_pairs_are_rooms_of_their_own() -> None:
     # `from …pairs import gemini_openai` names no module: what is behind it is looked at, too.
     across = "from casedesk_proxy.dialects.pairs import gemini_openai"
     assert dialects_complaints(across, "pairs.gemini_anthropic")
+
+
+def test_maps_for_people_name_every_package() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    for document in ("README.md", "docs/architecture.md"):
+        words = set(re.findall(r"\w+", (PACKAGE.parent / document).read_text()))
+        assert folders - words == set(), document
