@@ -38,6 +38,7 @@ from casedesk_proxy.ledger.rows import COLUMNS
 from casedesk_proxy.store.facts import raise_number, read_number, read_origin
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.writer import StoreWriter
+from casedesk_proxy.terms import record
 
 __all__ = ["RowForwarder", "read_forwarded"]
 
@@ -60,6 +61,17 @@ _FORWARDED = "forwarded"
 def read_forwarded(connection: sqlite3.Connection) -> int:
     """The id up to which rows have reached the server; 0: none has."""
     return read_number(connection, _FORWARDED)
+
+
+@record
+class _Found:
+    """What is to be known of the state file for one turn: the ``rows`` that have not reached the
+    server, the ``newest`` id, and up to which place the server's were ``received``."""
+
+    origin: str
+    rows: list[tuple[Any, ...]]
+    newest: int
+    received: int
 
 
 class RowForwarder:
@@ -121,8 +133,9 @@ class RowForwarder:
         retry_s = self._retry_s
         while not self._stopping.is_set():
             try:
-                sent = await self._send()
-                is_idle = not (sent or await self._receive() or await self._prune())
+                found = self._look()
+                sent = await self._send(found)
+                is_idle = not (sent or await self._receive(found) or await self._prune())
             except Exception as error:
                 await self._note_fault(error)
                 self._stopping.wait(retry_s)
@@ -134,27 +147,30 @@ class RowForwarder:
                 self._stopping.wait(self._look_s)
         await self._disconnect()
 
-    async def _send(self) -> int:
+    def _look(self) -> _Found:
         with open_reader(self._store.path) as reader:
-            origin = read_origin(reader)
             done = read_forwarded(reader)
-            rows = reader.execute(_NEXT, (done, _MAX_BATCH_ROWS)).fetchall()
             (newest,) = reader.execute("SELECT coalesce(max(id), 0) FROM exchanges").fetchone()
-        self.behind = max(newest - done, 0)
+            self.behind = max(newest - done, 0)
+            rows = reader.execute(_NEXT, (done, _MAX_BATCH_ROWS)).fetchall()
+            return _Found(read_origin(reader), rows, newest, read_received(reader))
+
+    async def _send(self, found: _Found) -> int:
+        rows = found.rows
         if not rows:
             return 0
-        await insert_rows(await self._connect(), [(origin, *row) for row in rows])
+        await insert_rows(await self._connect(), [(found.origin, *row) for row in rows])
         self._write(lambda file: raise_number(file, _FORWARDED, rows[-1][0]))
         self.sent += len(rows)
-        self.behind = max(newest - rows[-1][0], 0)
+        self.behind = max(found.newest - rows[-1][0], 0)
         return len(rows)
 
-    async def _receive(self) -> int:
+    async def _receive(self, found: _Found) -> int:
         """How many rows of the database were looked at."""
-        with open_reader(self._store.path) as reader:
-            origin, done = read_origin(reader), read_received(reader)
-        now = self._now()
-        last, rows = await fetch_elsewhere(await self._connect(), done, origin, now, _MAX_READ_ROWS)
+        done, now = found.received, self._now()
+        last, rows = await fetch_elsewhere(
+            await self._connect(), done, found.origin, now, _MAX_READ_ROWS
+        )
         if last > done:
             self._write(lambda file: enter_elsewhere(file, done, last, rows, now))
             self.received += len(rows)
