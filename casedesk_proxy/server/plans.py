@@ -62,26 +62,31 @@ class PlanMaker:
             finder = self.steering.finder(admitted)
             ask = self._ask(request, exchange, admitted, raw, finder)
             return plan_steering(snapshot, admitted.deployment, ask)
-        given = self._given(request, exchange, admitted, raw, form)
         try:
-            if isinstance(raw, bytes):
-                return self._plan(snapshot, admitted, given)
-            return await self._plan_apart(request, exchange, admitted, snapshot, raw, given)
+            return await self._plan(request, exchange, admitted, snapshot, raw, form)
         except NotFound:
             # Perhaps the model was pulled a moment ago.
             reported, nodes = self.metadata.reported, self.metadata.nodes
             await self.metadata.refresh(self.waits.model_refresh_s)
             if self.metadata.reported is reported and self.metadata.nodes is nodes:
                 raise  # It would be refused again.
+        return await self._plan(request, exchange, admitted, snapshot, raw, form)
+
+    async def _plan(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: bytes | HeldBody,
+        form: FormBeginning | None,
+    ) -> Plan:
         given = self._given(request, exchange, admitted, raw, form)
         if isinstance(raw, bytes):
-            return self._plan(snapshot, admitted, given)
+            is_realtime = admitted.call.action is Action.REALTIME
+            make = plan_realtime if is_realtime else plan_request
+            return make(snapshot, admitted.deployment, given)
         return await self._plan_apart(request, exchange, admitted, snapshot, raw, given)
-
-    def _plan(self, snapshot: Snapshot, admitted: Admitted, given: PlanInput) -> Plan:
-        is_realtime = admitted.call.action is Action.REALTIME
-        make = plan_realtime if is_realtime else plan_request
-        return make(snapshot, admitted.deployment, given)
 
     async def _plan_apart(
         self,
