@@ -93,7 +93,9 @@ class PublicServer:
             connection.finish_soon()
 
     async def wait_empty(self) -> None:
-        """Until no connection is open, nor a handshake under way."""
+        """Until no connection is open, nor one that was accepted about to be."""
+        # What was accepted in this turn of the loop opens in the next one.
+        await asyncio.sleep(0)
         while self.connections or self._shaking:
             if self._emptied is None or self._emptied.done():
                 self._emptied = self.loop.create_future()

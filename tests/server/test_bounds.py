@@ -142,6 +142,24 @@ async def test_a_close_waits_for_no_reader_without_end(how: str) -> None:
         await asyncio.wait_for(served.server.wait_empty(), 10)
 
 
+async def test_who_was_accepted_when_the_server_closed_is_served() -> None:
+    loop = asyncio.get_running_loop()
+    async with serving() as (served, _):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with ours:
+            ours.sendall(post(b"hello"))
+            accepted = loop.create_task(loop.connect_accepted_socket(served.server, theirs))
+            await asyncio.sleep(0)
+            assert not served.server.connections, "it opens in the next turn"
+            served.server.close_idle()
+            async with asyncio.timeout(10):
+                await served.server.wait_empty()
+            assert served.seen == [("/x", b"hello")]
+            await accepted
+            assert (await loop.sock_recv(ours, 2**16)).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_a_slow_reader_is_no_stalled_one() -> None:
     async with serving("large", send_timeout=0.3, min_rate=512) as (_, connect):
         reader, writer = await connect()

@@ -290,7 +290,7 @@ async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
     )
     machine.systemctl("start", SERVICE)
     before = machine.pid_of(SERVICE)
-    machine.systemctl("kill", "--signal=USR1", SERVICE)
+    machine.systemctl("kill", "--kill-whom=main", "--signal=USR1", SERVICE)
     answer = asyncio.ensure_future(ask(place.port))
     await asyncio.to_thread(machine.wait, SERVICE, "NRestarts", "1")
     await asyncio.to_thread(machine.wait, SERVICE, "SubState", "running")
@@ -369,10 +369,14 @@ async def test_instances_share_the_socket(place: Place) -> None:
     place.machine.systemctl("start", "casedesk-proxy@a", "casedesk-proxy@b")
     # Each is stopped for a moment, so that it is the other one's turn.
     for stopped, serving in (("a", "b"), ("b", "a")):
-        place.machine.systemctl("kill", "--signal=STOP", f"casedesk-proxy@{stopped}")
+        place.machine.systemctl(
+            "kill", "--kill-whom=main", "--signal=STOP", f"casedesk-proxy@{stopped}"
+        )
         answers = await asyncio.gather(*(ask(place.port) for _ in range(5)))
         assert {one.status for one in answers} == {200}, serving
-        place.machine.systemctl("kill", "--signal=CONT", f"casedesk-proxy@{stopped}")
+        place.machine.systemctl(
+            "kill", "--kill-whom=main", "--signal=CONT", f"casedesk-proxy@{stopped}"
+        )
     served = [place.status(port)["nodes"]["n"]["asked"] for port in place.instance_admins]  # type: ignore[index]
     assert served == [5, 5]
     assert place.machine.show(SERVICE, "ActiveState") == "inactive"
@@ -380,7 +384,7 @@ async def test_instances_share_the_socket(place: Place) -> None:
 
 async def test_one_that_is_killed_leaves_its_work_to_the_other(place: Place) -> None:
     place.machine.systemctl("start", "casedesk-proxy@a", "casedesk-proxy@b")
-    place.machine.systemctl("kill", "--signal=KILL", "casedesk-proxy@a")
+    place.machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", "casedesk-proxy@a")
     answers = await asyncio.gather(*(ask(place.port) for _ in range(20)))
     assert {one.status for one in answers} == {200}
     await asyncio.to_thread(place.machine.wait, "casedesk-proxy@a.service", "NRestarts", "1")
