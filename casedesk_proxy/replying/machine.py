@@ -243,7 +243,9 @@ class ReplyMachine:
         if isinstance(rest, Breach):
             self._fail_with(rest)
             return
-        if self._reachable and (rest or self.is_unsent):
+        if isinstance(rest, tuple):
+            self._send_pieces(rest)
+        elif self._reachable and (rest or self.is_unsent):
             self._send(rest, _BODY)
         self._end(Terminal.COMPLETED, Parting.KEEP)
 
@@ -279,6 +281,14 @@ class ReplyMachine:
             self._make_head = None
         self.state = state
         self._due.append(wire)
+
+    def _send_pieces(self, pieces: tuple[bytes, ...]) -> None:
+        """A body that is whole, and too large to be copied in one turn of the loop."""
+        size = sum(map(len, pieces))
+        if self._reachable:
+            assert self._make_head is not None, "nothing of it has been sent"
+            self.sent, self.state = size, _BODY
+            self._due += [self._make_head(size), *pieces]
 
     def _end(self, terminal: Terminal, parting: Parting) -> None:
         self.terminal = terminal

@@ -9,6 +9,7 @@ from casedesk_proxy.terms import Position, RawHeaders, Usage
 class Shouting:
     """A translator that makes capitals; it breaks at ``!`` and needs a full stop at the end.
     With ``late`` it gives everything at the end, with ``early`` as soon as the full stop is there.
+    ``pieces``: their size, if what it gives at the end comes in such.
     """
 
     content_type = "text/plain"
@@ -18,6 +19,7 @@ class Shouting:
         self.when = when
         self.held = b""
         self.text = b""
+        self.pieces = 0
 
     @property
     def complete(self) -> bool:
@@ -33,10 +35,13 @@ class Shouting:
             return given
         return b""
 
-    def finish(self) -> bytes:
+    def finish(self) -> bytes | tuple[bytes, ...]:
         if not self.text.endswith(b"."):
             raise StreamBroken("no full stop")
-        return self.held
+        size, held = self.pieces, self.held
+        if size:
+            return tuple(held[at : at + size] for at in range(0, len(held), size))
+        return held
 
     def halt(self) -> tuple[bytes, Position]:
         return b"<", Position.BETWEEN

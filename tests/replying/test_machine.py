@@ -13,15 +13,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from casedesk_proxy.errors import NoNode, ProxyError, StreamBroken, UpstreamTimeout
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.relayed import VerbatimBody
+from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.replying.commands import End, State
-from casedesk_proxy.replying.endings import Parting
+from casedesk_proxy.replying.endings import Form, Parting
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
-from casedesk_proxy.terms import Framing
+from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import LAST_CHUNK, MAX_CHUNKS, ChunkReader, frame_chunk
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table
 from tests.replying.played import Played, head_of
+from tests.replying.shouting import Shouting
 
 EVENTS = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 3
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -97,6 +100,22 @@ def test_a_translated_reply_that_fails_unsent_is_a_plain_error(how: str) -> None
     assert played.machine.fault.__traceback__ is None
     assert played.end is not None
     assert played.end.parting is Parting.KEEP
+
+
+@table("reachable", [True, False])
+def test_a_large_document_goes_out_piece_by_piece(reachable: bool) -> None:
+    translator, reader = Shouting("late"), LengthReader(4)
+    translator.pieces = 3
+    body = TranslatedBody(
+        reader, translator, Dialect.OPENAI, Form.UNARY, whole=True, bare=False, key=None
+    )
+    machine = ReplyMachine(lambda length: b"%d bytes" % (length or 0), body)
+    if not reachable:
+        machine.unreachable()
+    *written, end = machine.data(b"all.")
+    assert written == ([b"4 bytes", b"ALL", b"."] if reachable else [])
+    assert isinstance(end, End)
+    assert machine.sent == (4 if reachable else 0)
 
 
 def test_a_stumble_on_the_short_way_is_told_in_the_stream() -> None:

@@ -11,23 +11,41 @@ from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
 from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
 
-__all__ = ["BodyTranslator"]
+__all__ = ["BodyTranslator", "LateReply"]
 
 #: The client's object, and what the node told of its usage. Raises StreamBroken.
 Make = Callable[[dict[str, Any]], tuple[dict[str, Any], Usage]]
 
 
-class BodyTranslator:
-    """See ``contract.Translator``. ``make`` gets the node's object once it is whole."""
+class LateReply:
+    """What ``contract.Translator`` asks of a reply that goes out at its end, but for that."""
 
-    __slots__ = ("_asked", "_body", "_make", "_surface", "complete", "content_type", "usage")
+    __slots__ = ("_asked", "_surface", "complete", "content_type", "usage")
 
-    def __init__(self, surface: Dialect, asked: str, make: Make) -> None:
+    def __init__(self, surface: Dialect, asked: str) -> None:
         self.content_type = "application/json; charset=UTF-8"
         self.usage = Usage()
         self.complete = False
         self._surface = surface
         self._asked = asked
+
+    def halt(self) -> tuple[bytes, Position]:
+        return b"", Position.INSIDE
+
+    def keepalive(self) -> bytes:
+        return b""
+
+    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
+        return read_fault(self._surface, status, headers, body, self._asked)
+
+
+class BodyTranslator(LateReply):
+    """See ``contract.Translator``. ``make`` gets the node's object once it is whole."""
+
+    __slots__ = ("_body", "_make")
+
+    def __init__(self, surface: Dialect, asked: str, make: Make) -> None:
+        super().__init__(surface, asked)
         self._make = make
         self._body = bytearray()
 
@@ -42,12 +60,3 @@ class BodyTranslator:
         body = dumps_stream(made)
         self.complete = True
         return body
-
-    def halt(self) -> tuple[bytes, Position]:
-        return b"", Position.INSIDE
-
-    def keepalive(self) -> bytes:
-        return b""
-
-    def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return read_fault(self._surface, status, headers, body, self._asked)

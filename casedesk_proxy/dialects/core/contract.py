@@ -66,7 +66,8 @@ class Translator(Protocol):
 
     ``feed`` takes body bytes of a 2xx reply as they arrive and gives the body bytes now due to
     the client, b"" when none are. ``finish`` is called once, when the node's reply has ended
-    as its framing promised, and gives the rest: the last chunk, or all of a unary body. Both raise
+    as its framing promised, and gives the rest: the last chunk, or all of a unary body, which comes
+    in pieces where it is too large to be put together. Both raise
     StreamBroken when the node's reply is not what it should be: garbled, an error inside the
     stream, ended without a finish reason. An end is never invented. After a raise only
     ``halt`` may be called.
@@ -96,7 +97,7 @@ class Translator(Protocol):
 
     def feed(self, data: bytes) -> bytes: ...
 
-    def finish(self) -> bytes: ...
+    def finish(self) -> bytes | tuple[bytes, ...]: ...
 
     def halt(self) -> tuple[bytes, Position]: ...
 

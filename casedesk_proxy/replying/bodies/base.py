@@ -64,9 +64,10 @@ class ReplyBody:
     def recall(self, reads: int, pieces: tuple[bytes, ...]) -> None:
         """Reads went the short way; ``pieces`` are the last of them, as they came."""
 
-    def finish(self, *, unsent: bool) -> bytes | Breach:
+    def finish(self, *, unsent: bool) -> bytes | tuple[bytes, ...] | Breach:
         """The node's message is complete, or is ended in its place: what is still to go out, with
-        the end of the client's message. Raises StreamBroken where the answer is not complete."""
+        the end of the client's message; in pieces where it is a large body that is whole. Raises
+        StreamBroken where the answer is not complete."""
         return b""
 
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:

@@ -75,8 +75,11 @@ class TranslatedBody(ReplyBody):
             return b""
         return frame(translated, bare=self.bare)
 
-    def finish(self, *, unsent: bool) -> bytes | Breach:
+    def finish(self, *, unsent: bool) -> bytes | tuple[bytes, ...] | Breach:
         rest = self._translator.finish()
+        if isinstance(rest, tuple):
+            assert self.is_whole, "pieces are those of a body"
+            return rest
         if self.is_whole:
             return self._whole + rest
         return frame(rest, bare=self.bare) + (b"" if self.bare else LAST_CHUNK)

@@ -94,6 +94,18 @@ def test_vectors_are_put_in_order() -> None:
     }
 
 
+def test_large_replies_go_out_vector_by_vector() -> None:
+    count, vector = 90, b"[%b]" % b",".join([b"0.10000000149011612"] * 64)
+    entries = b",".join(b'{"index":%d,"embedding":%b}' % (at, vector) for at in range(count))
+    made = batch(*[text("a")] * count)
+    made.translator.feed(b'{"data":[%b],"usage":{"prompt_tokens":7}}' % entries)
+    pieces = made.translator.finish()
+    assert isinstance(pieces, tuple)
+    assert len(pieces) == count + 2
+    assert b"".join(pieces) == b'{"embeddings":[%b]}' % b",".join([b'{"values":%b}' % vector] * 90)
+    assert made.translator.usage == Usage(7)
+
+
 def test_parts_make_one_text() -> None:
     body = {
         "model": "models/whatever",

@@ -72,6 +72,14 @@ def test_a_document_goes_out_in_one_piece() -> None:
     assert body.finish(unsent=True) == b"ONE TWO."
 
 
+def test_a_large_document_goes_out_in_its_pieces() -> None:
+    made = Shouting("late")
+    body = translated(made, whole=True)
+    feed(body, b"all.")
+    made.pieces = 2
+    assert body.finish(unsent=True) == (b"AL", b"L.")
+
+
 def test_without_framing() -> None:
     body = translated(bare=True)
     assert feed(body, b"all.") == b"ALL."

@@ -6,27 +6,18 @@ prefix for a task gets it from the application, as with any other node.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-import struct
-from collections.abc import Callable
 from typing import Any
 
-from casedesk_proxy.dialects.core.body_translator import BodyTranslator
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.gemini.contents import read_text
 from casedesk_proxy.dialects.gemini.protojson import read_message
-from casedesk_proxy.dialects.openai.chunks import read_usage
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.dialects.pairs.gemini_openai.embedding_reply import EmbeddingTranslator
 from casedesk_proxy.jsonio import dumps
-from casedesk_proxy.terms import Call, Dialect, Usage, record
+from casedesk_proxy.terms import Call
 from casedesk_proxy.wire.model_names import plain_name
 
 __all__ = ["embed_batch", "embed_one"]
-
-Vectors = list[list[float]]
 
 
 def embed_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
@@ -35,7 +26,7 @@ def embed_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     request = read_message("EmbedContentRequest", body, "", findings)
     text = _read_input(request, "", findings)
     size = _read_size(request, "", findings)
-    return _transposed(text, size, "content", context, findings, _shape_one)
+    return _transposed(text, size, "content", context, findings)
 
 
 def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
@@ -55,14 +46,7 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
         if sizes[at] != sizes[0]:
             message = "one call to the node makes vectors of one size"
             findings.refuse(f"{path}outputDimensionality", message)
-    return _transposed(
-        texts,
-        sizes[0] if sizes else None,
-        "requests",
-        context,
-        findings,
-        _shape_batch,
-    )
+    return _transposed(texts, sizes[0] if sizes else None, "requests", context, findings)
 
 
 def _read_input(request: dict[str, Any], path: str, findings: Findings) -> str:
@@ -88,7 +72,6 @@ def _transposed(
     path: str,
     context: Context,
     findings: Findings,
-    shape: Callable[[Vectors], dict[str, Any]],
 ) -> Transposed:
     profile = context.profile
     if not profile.embeds:
@@ -98,7 +81,7 @@ def _transposed(
         findings.refuse(sized, "the node makes vectors of the model's own size only")
     findings.raise_faults()
     findings.raise_refusals()
-    wanted = 1 if isinstance(texts, str) else len(texts)
+    wanted = None if isinstance(texts, str) else len(texts)
     request: dict[str, Any] = {"model": context.model, "input": texts, "encoding_format": "float"}
     if size is not None:
         request["dimensions"] = size
@@ -107,60 +90,6 @@ def _transposed(
         path="/v1/embeddings",
         body=dumps(request),
         streams=False,
-        translator=BodyTranslator(Dialect.GEMINI, context.asked, _Make(shape, wanted)),
+        translator=EmbeddingTranslator(context.asked, wanted),
         dropped=findings.dropped,
     )
-
-
-@record
-class _Make:
-    """The client's object of the node's. A value, as a planner hands it over."""
-
-    shape: Callable[[Vectors], dict[str, Any]]
-    wanted: int
-
-    def __call__(self, document: dict[str, Any]) -> tuple[dict[str, Any], Usage]:
-        counts = document.get("usage")
-        usage = read_usage(counts) if isinstance(counts, dict) else Usage()
-        return self.shape(_read_vectors(document, self.wanted)), usage
-
-
-def _shape_one(vectors: Vectors) -> dict[str, Any]:
-    return {"embedding": _wrap(vectors[0])}
-
-
-def _shape_batch(vectors: Vectors) -> dict[str, Any]:
-    return {"embeddings": [_wrap(vector) for vector in vectors]}
-
-
-def _read_vectors(document: dict[str, Any], wanted: int) -> Vectors:
-    """In the order of the request, which the node's reply does not promise."""
-    data = document.get("data")
-    entries = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
-    placed = {_place(entry, at): entry for at, entry in enumerate(entries)}
-    if len(entries) != wanted or placed.keys() != set(range(wanted)):
-        raise StreamBroken("the node did not give one vector for each text")
-    return [_read_vector(placed[at].get("embedding")) for at in range(wanted)]
-
-
-def _place(entry: dict[str, Any], at: int) -> int:
-    index = entry.get("index", at)
-    return index if type(index) is int else -1
-
-
-def _read_vector(message: Any) -> list[float]:
-    if isinstance(message, str):  # base64 of little-endian float32, asked for or not
-        try:
-            raw = base64.b64decode(message, validate=True)
-            message = list(struct.unpack(f"<{len(raw) // 4}f", raw))
-        except (binascii.Error, struct.error, ValueError):
-            raise StreamBroken("the node sent a vector that cannot be read") from None
-        if not all(map(math.isfinite, message)):  # JSON has no word for it
-            raise StreamBroken("the node sent a vector that is not finite")
-    if not isinstance(message, list) or not all(type(one) in (float, int) for one in message):
-        raise StreamBroken("the node sent a vector that is no list of numbers")
-    return message
-
-
-def _wrap(vector: list[float]) -> dict[str, Any]:
-    return {"values": vector}
