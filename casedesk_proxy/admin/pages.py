@@ -29,9 +29,18 @@ from casedesk_proxy.terms import Control, Standing
 from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["Served", "admin_app", "describe_status", "format_stream_count", "summarise"]
+__all__ = [
+    "STARTED",
+    "Served",
+    "admin_app",
+    "describe_status",
+    "format_stream_count",
+    "is_ready",
+    "summarise",
+]
 
-_STARTED = time.time()
+#: When the process began to serve, in seconds since 1970.
+STARTED = time.time()
 
 
 class Limiting(Protocol):
@@ -173,7 +182,7 @@ def describe_status(served: Served, now: float) -> dict[str, Any]:
     return {
         "version": __version__,
         "pid": os.getpid(),
-        "started": round(_STARTED, 3),
+        "started": round(STARTED, 3),
         "ready": is_ready(served, now),
         "draining": served.draining,
         "listen": served.urls,

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 from rich.console import Console, Group
@@ -20,13 +21,14 @@ from casedesk_proxy.cli.admin_client import ask, find_admin
 from casedesk_proxy.cli.key_presses import KeyPresses
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
-from casedesk_proxy.cli.top_view import View, make_lines, press, select_rows
+from casedesk_proxy.cli.top_view import View, make_lines, press, search_for, select_rows
 from casedesk_proxy.errors import ConfigError
 
 __all__ = ["top"]
 
 KEY = "CASEDESK_PROXY_KEY"
 _STATUS = "/console/api/status"
+_STREAMS = "/console/api/streams"
 _CANCEL = "/console/api/streams/{}/cancel"
 #: Seconds after which a key that was pressed is seen, at the latest.
 _KEY_WAIT_S = 0.25
@@ -61,6 +63,8 @@ def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool)
         fail(error)
     try:
         status = fetch_status(address)
+        if once:
+            fetch_all_streams(address, status)
     except _TROUBLES as error:
         fail(str(error) if isinstance(error, ValueError) else _explain(error))
     if as_json:
@@ -82,6 +86,36 @@ def fetch_status(address: str) -> dict[str, Any]:
     if not isinstance(status, dict) or "streams" not in status:
         raise ValueError(_refusal(status) or f"{address} has no {_STATUS} (it answered {code})")
     return status
+
+
+def fetch_streams(address: str, status: dict[str, Any], view: View) -> None:
+    """Where more run than a status has rows for: those that ``view`` shows first. Raises as
+    `fetch_status`."""
+    if status["streams"]["total"] > len(status["streams"]["rows"]):
+        status["streams"]["rows"] = _fetch_page(address, search_for(view))
+
+
+def fetch_all_streams(address: str, status: dict[str, Any]) -> None:
+    """Every one, the oldest first so that nobody moves to another page. Raises as
+    `fetch_status`."""
+    rows = status["streams"]["rows"]
+    if status["streams"]["total"] <= len(rows):
+        return
+    found: dict[str, dict[str, Any]] = {}
+    while page := _fetch_page(address, {"order": "descending", "skip": str(len(found))}):
+        known = len(found)
+        found.update((row["id"], row) for row in page)
+        if len(found) == known:
+            break
+    status["streams"]["rows"] = list(found.values())
+
+
+def _fetch_page(address: str, query: dict[str, str]) -> list[dict[str, Any]]:
+    code, found = ask(address, f"{_STREAMS}?{urlencode(query)}")
+    if not isinstance(found, dict) or "rows" not in found:
+        raise ValueError(_refusal(found) or f"{address}{_STREAMS} answered {code}")
+    rows: list[dict[str, Any]] = found["rows"]
+    return rows
 
 
 def cancel_stream(address: str, ident: str, key: str) -> str:
@@ -171,7 +205,9 @@ class _Screen:
             if self._view.paused:
                 continue
             try:
-                self._status, self._trouble = fetch_status(self._address), ""
+                status = fetch_status(self._address)
+                fetch_streams(self._address, status, self._view)
+                self._status, self._trouble = status, ""
             except _TROUBLES as error:
                 self._trouble = f"{time.strftime('%H:%M:%S')} {_explain(error)}"
             self._fresh.set()

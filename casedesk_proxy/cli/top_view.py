@@ -13,7 +13,7 @@ from typing import Any
 from rich.cells import set_cell_size
 from rich.text import Text
 
-__all__ = ["COLUMNS", "Column", "View", "make_lines", "press", "select_rows"]
+__all__ = ["COLUMNS", "Column", "View", "make_lines", "press", "search_for", "select_rows"]
 
 Row = dict[str, Any]
 
@@ -129,6 +129,17 @@ def select_rows(view: View, status: dict[str, Any]) -> list[Row]:
     rows.sort(key=lambda row: str(row["id"]))
     rows.sort(key=lambda row: _rank(row.get(column.field)), reverse=column.falls ^ view.reverse)
     return rows
+
+
+def search_for(view: View) -> dict[str, str]:
+    """What to ask the proxy for where it has more streams than a status shows."""
+    column = COLUMNS[view.sorted_by]
+    falls = column.falls ^ view.reverse
+    return {
+        "find": view.filter,
+        "sort": column.field.removesuffix("_s"),
+        "order": "descending" if falls else "ascending",
+    }
 
 
 def _searched(row: Row) -> str:

@@ -6,6 +6,7 @@
     GET    /console/api/deployments           what the caller may use
     GET    /console/api/status                what goes on, section by section
     GET    /console/api/events                the same as it changes: server-sent events
+    GET    /console/api/streams               those that run, page by page: find, sort, order, skip
     POST   /console/api/streams/{id}/cancel   end a request
     GET    /console/api/usage?days=30         who used what, by day
     …      /console/api/keys                  as /keys on the admin listener
@@ -23,6 +24,7 @@ from casedesk_proxy.console.hardening import harden
 from casedesk_proxy.console.index import index_routes
 from casedesk_proxy.console.keys import PREFIX, console_key_routes
 from casedesk_proxy.console.live import Live
+from casedesk_proxy.console.search import Search
 from casedesk_proxy.console.sign_in import show_session, sign_in, sign_out
 from casedesk_proxy.console.status import cancel_stream, show_status
 from casedesk_proxy.console.usage import show_deployments, show_usage
@@ -57,6 +59,7 @@ def _api_routes(desk: Desk) -> list[web.RouteDef]:
         ("GET", "deployments", show_deployments),
         ("GET", "status", show_status),
         ("GET", "events", Live().show),
+        ("GET", "streams", Search().show),
         ("POST", "streams/{id}/cancel", cancel_stream),
         ("GET", "usage", show_usage),
     ]

@@ -16,6 +16,7 @@ from casedesk_proxy.auth.sessions import comes_from_own_page, find_session
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.console.attempts import SignInAttempts
 from casedesk_proxy.console.book import SessionBook
+from casedesk_proxy.console.census import Census
 from casedesk_proxy.console.figures import Figures
 from casedesk_proxy.console.passwords import Checker
 from casedesk_proxy.console.rows import Session
@@ -91,6 +92,7 @@ class Desk:
         self.served, self.place, self.book = served, place, book
         self.running, self.figures, self.on_admin = running, figures, on_admin
         self.attempts = SignInAttempts()
+        self.census = Census(lambda: running.live, lambda: served.metrics.events)
         self.checker = checker or Checker()
 
     # Whether and to whom.

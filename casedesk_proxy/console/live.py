@@ -56,6 +56,7 @@ class Live:
         sent: dict[str, bytes] = {}
         quiet = 0
         while not desk.served.draining:
+            await desk.census.refresh()
             if (seen := still_there(desk, caller, request)) is None:
                 await response.write(_OVER)
                 return

@@ -10,7 +10,15 @@ from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.replying.record import CallFacts, Phase, PlanFacts
 from casedesk_proxy.upstream.attempts import Attempts
 
-__all__ = ["MAX_ROWS", "Running", "RunningExchange", "list_queue", "list_streams"]
+__all__ = [
+    "MAX_ROWS",
+    "MaySee",
+    "Running",
+    "RunningExchange",
+    "describe_stream",
+    "list_queue",
+    "list_streams",
+]
 
 #: Of one table: more than people read, and little enough to be sent twice a second.
 MAX_ROWS = 200
@@ -56,10 +64,12 @@ def list_streams(
             one for one in islice(reversed(live), _MAX_LOOKED_AT_EXCHANGES) if may_see(one.call.key)
         ]
         total, shown = len(own), own[:MAX_ROWS]
-    return {"total": total, "rows": [_stream(one, now, epoch) for one in shown]}
+    return {"total": total, "rows": [describe_stream(one, now, epoch) for one in shown]}
 
 
-def _stream(one: RunningExchange, now: float, epoch: float) -> dict[str, Any]:
+def describe_stream(one: RunningExchange, now: float, epoch: float) -> dict[str, Any]:
+    """Times in seconds; ``started`` since 1970. ``tokens`` are the pieces that came: the node's own
+    counts come with the end."""
     call, attempts, flow = one.call, one.attempts, one.flow
     age = max(now - one.started, 0.0)
     streams = flow is not None and attempts.phase is Phase.STREAMING

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from casedesk_proxy import __version__
+from casedesk_proxy.admin.pages import STARTED, is_ready
 from casedesk_proxy.console.desk import Caller, Desk, reply
 from casedesk_proxy.console.figures import ModelFigures
 from casedesk_proxy.console.running import list_queue, list_streams
@@ -19,15 +20,16 @@ from casedesk_proxy.pools.node import NodeState
 __all__ = ["SECTIONS", "cancel_stream", "describe_section", "show_status"]
 
 _MAX_FAILURES = 50
+#: Of one node.
+_MAX_MODELS = 50
 _NOTHING = ModelFigures()
 
 
 async def show_status(desk: Desk, request: web.Request) -> web.StreamResponse:
     caller = desk.require_caller(request)
+    await desk.census.refresh()
     sections = {name: describe_section(desk, caller, name) for name in SECTIONS}
-    served = desk.served
-    about = {"version": __version__, "now": round(time.time(), 3), "draining": served.draining}
-    return reply({**about, **sections})
+    return reply({"now": round(time.time(), 3), **sections.pop("about"), **sections})
 
 
 def describe_section(desk: Desk, caller: Caller, name: str) -> Any:
@@ -47,6 +49,17 @@ async def cancel_stream(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 def _name(caller: Caller) -> str:
     return caller.principal.name if caller.way != "admin" else ""
+
+
+def _about(desk: Desk, caller: Caller) -> dict[str, Any]:
+    served = desk.served
+    return {
+        "version": __version__,
+        "started": round(STARTED, 3),
+        "ready": is_ready(served, _now()),
+        "draining": served.draining,
+        "tokens_per_second": desk.census.rate if caller.sees_all else None,
+    }
 
 
 def _streams(desk: Desk, caller: Caller) -> dict[str, Any]:
@@ -86,7 +99,16 @@ def _nodes(desk: Desk, caller: Caller) -> list[dict[str, Any]]:
             node for one in opened if one in deployments for node in deployments[one].rules.nodes
         }
         names = [name for name in names if name in own]
-    return [_node(desk, caller, name, served.nodes[name], now) for name in names]
+    figures: dict[str, dict[str, ModelFigures]] = {}
+    for (node, model), one in desk.figures.models.items():
+        figures.setdefault(node, {})[model] = one
+    return [
+        {
+            **_node(desk, caller, name, served.nodes[name], now),
+            "models": _models(desk, name, figures.get(name, {})),
+        }
+        for name in names
+    ]
 
 
 def _node(desk: Desk, caller: Caller, name: str, state: NodeState, now: float) -> dict[str, Any]:
@@ -96,11 +118,11 @@ def _node(desk: Desk, caller: Caller, name: str, state: NodeState, now: float) -
         "healthy": state.is_healthy(now),
         "in_flight": state.in_flight,
         "limit": state.capacity,
+        "waiting": desk.census.waiting_by_node[name],
         "asked": state.served,
         "last_error": state.last_error if caller.sees_all else "",
         "last_error_at": _epoch(state.breaker.last_error_at, now),
         "cooling_until": _epoch(state.breaker.open_until or None, now),
-        "models": _models(desk, name),
     }
 
 
@@ -114,18 +136,20 @@ def _state(state: NodeState, now: float) -> str:
     return "full" if state.is_full(now) else "ok"
 
 
-def _models(desk: Desk, node: str) -> list[dict[str, Any]]:
+def _models(desk: Desk, node: str, figures: dict[str, ModelFigures]) -> list[dict[str, Any]]:
     reported = {one.name: one for one in desk.served.metadata.reported.get(node, ())}
-    figures = {model: one for (at, model), one in desk.figures.models.items() if at == node}
     names = [*reported, *(name for name in figures if name not in reported and name)]
+    names.sort(key=lambda name: name not in figures and not (reported[name].loaded))
     rows = []
-    for name in names[:_MAX_FAILURES]:
+    for name in names[:_MAX_MODELS]:
         info, had = reported.get(name), figures.get(name, _NOTHING)
         rows.append(
             {
                 "name": name,
                 "loaded": None if info is None else info.loaded,
                 "context": None if info is None else info.context_length,
+                "streams": desk.census.streams[node, name],
+                "waiting": desk.census.waiting[node, name],
                 "requests": had.requests,
                 "failures": had.failures,
                 "tokens_per_second": had.tokens_per_second,
@@ -145,6 +169,7 @@ def _epoch(when: float | None, now: float) -> float | None:
 
 #: By name, in the order of the page.
 SECTIONS: dict[str, Callable[[Desk, Caller], Any]] = {
+    "about": _about,
     "nodes": _nodes,
     "streams": _streams,
     "queue": _queue,

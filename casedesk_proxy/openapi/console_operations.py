@@ -13,6 +13,12 @@ __all__ = ["CONSOLE_MESSAGES", "CONSOLE_OPERATIONS", "repeat_in_console"]
 PREFIX = "/console/api"
 _TAG = "Console"
 _STREAM = Parameter("id", "path", "The id of a request.", required=True)
+_FIND = (
+    Parameter("find", "query", "Words that a request has: of its key, model, node, state or id."),
+    Parameter("sort", "query", "age, or another column's name."),
+    Parameter("order", "query", "ascending or descending."),
+    Parameter("skip", "query", "How many of the first are left out.", "integer"),
+)
 _DAYS = Parameter("days", "query", "How many days back.", "integer")
 
 CONSOLE_OPERATIONS = (
@@ -28,6 +34,10 @@ CONSOLE_OPERATIONS = (
     Operation("GET", f"{PREFIX}/status", "console.status", "Show what goes on", _TAG),
     Operation(
         "GET", f"{PREFIX}/events", "console.events", "Show it as it changes", _TAG, sends=(SSE,)
+    ),
+    Operation(
+        "GET", f"{PREFIX}/streams", "streams.list", "List running requests, 200 at a time", _TAG,
+        _FIND,
     ),
     Operation(
         "POST", f"{PREFIX}/streams/{{id}}/cancel", "streams.cancel", "End a request", _TAG,

@@ -15,11 +15,12 @@ from contextlib import closing, contextmanager, suppress
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
+from typing import Any
 
 import pytest
 
-from casedesk_proxy.cli.top import cancel_stream
-from casedesk_proxy.cli.top_view import COLUMNS
+from casedesk_proxy.cli.top import cancel_stream, fetch_streams
+from casedesk_proxy.cli.top_view import COLUMNS, View
 from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.simulator.script import Ending, Script
 from tests.cli.command import COMMAND, ENVIRONMENT, invoke
@@ -40,6 +41,33 @@ def test_once() -> None:
         assert "\x1b" not in done.stdout
         done = invoke("top", "--admin", f"http://{admin.address}/", "--once", "--json")
         assert json.loads(done.stdout) == MANY
+
+
+def test_once_shows_more_than_a_status_has_rows_for() -> None:
+    more = {**MANY, "streams": {**MANY["streams"], "total": 350}}
+    page = "GET /console/api/streams?order=descending&skip="
+    replies = {
+        STATUS: (200, more),
+        f"{page}0": (200, {"rows": [stream(number) for number in range(200)]}),
+        f"{page}200": (200, {"rows": [stream(number) for number in range(200, 350)]}),
+        f"{page}350": (200, {"rows": []}),
+    }
+    with fake_admin(replies) as admin:
+        done = invoke("top", "--admin", admin.address, "--once", "--json")
+        assert len(json.loads(done.stdout)["streams"]["rows"]) == 350
+    with fake_admin({STATUS: (200, more), f"{page}0": (503, {"error": {"message": "busy"}})}) as it:
+        done = invoke("top", "--admin", it.address, "--once")
+        assert (done.returncode, "busy" in done.stderr) == (2, True)
+
+
+def test_at_a_terminal_the_proxy_finds_and_sorts_what_is_too_much_for_a_status() -> None:
+    more: dict[str, Any] = {**MANY, "streams": {**MANY["streams"], "total": 350}}
+    asked = "GET /console/api/streams?find=gpt&sort=age&order=descending"
+    with fake_admin({asked: (200, {"rows": [stream(7)]})}) as admin:
+        fetch_streams(admin.address, more, View(filter="gpt"))
+        assert more["streams"]["rows"] == [stream(7)]
+        fetch_streams(admin.address, told(stream(1)), View())
+        assert admin.asked == [(asked, "")]
 
 
 def test_without_a_terminal_it_says_what_to_do() -> None:

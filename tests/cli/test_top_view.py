@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.cli.top_view import COLUMNS, View, make_lines, press, select_rows
+from casedesk_proxy.cli.top_view import (
+    COLUMNS,
+    View,
+    make_lines,
+    press,
+    search_for,
+    select_rows,
+)
 from tests.cli.fake_admin import stream, told
 
 ROWS = [stream(1, key="bob"), stream(3, key="Alice"), stream(2, key="carol", model="qwen3")]
@@ -152,3 +159,11 @@ def test_a_wide_terminal_shows_long_names_whole() -> None:
     assert any(f" {name} " in line for line in shown(status=status, size=(160, 24)))
     assert not any(name in line for line in shown(status=status))
     assert shown(status=status)[5].endswith(" 123")
+
+
+def test_the_proxy_is_asked_for_the_same_order() -> None:
+    assert search_for(View()) == {"find": "", "sort": "age", "order": "descending"}
+    assert search_for(View(sorted_by=7, reverse=True, filter="a b")) == {
+        "find": "a b", "sort": "tokens_per_second", "order": "ascending",
+    }  # fmt: skip
+    assert search_for(View(sorted_by=0)) == {"find": "", "sort": "key", "order": "ascending"}

@@ -208,6 +208,29 @@ async def test_a_stream_cancelled_in_the_table_ends_at_its_node(
     await expect(row).to_have_count(0)
 
 
+async def test_a_stream_is_found_among_others(page: Page) -> None:
+    await sign_in(page)
+    await begin_stream(page)
+    await begin_stream(page)
+    rows = page.locator("#streams tbody tr")
+    await expect(rows).to_have_count(2)
+    ident = await rows.first.get_by_role("button").get_attribute("title")
+    await page.get_by_label("Find streams").fill(f"sim-long {ident}")
+    await expect(rows).to_have_count(1)
+    await expect(page.get_by_text("1, of 2 streams")).to_be_visible()
+    await page.get_by_label("Find streams").fill("nobody has this")
+    await expect(page.get_by_text("No stream has these words.")).to_be_visible()
+    await page.get_by_label("Find streams").fill("")
+    await expect(rows).to_have_count(2)
+    first = await rows.first.get_attribute("data-key")
+    await page.get_by_label("Order of streams").select_option("Oldest first")
+    await expect(rows.first).not_to_have_attribute("data-key", str(first))
+    for row in await rows.all():
+        await row.get_by_role("button").click()
+        await row.get_by_role("button").click()
+    await expect(rows).to_have_count(0)
+
+
 async def test_a_key_made_there_opens_its_deployment(page: Page, gateway: Gateway) -> None:
     await sign_in(page)
     await page.goto("/console/#keys")

@@ -60,6 +60,9 @@ async def test_a_stream_is_in_the_table_and_is_ended_from_there(tmp_path: Path) 
             assert row["bytes"] > 0
         node = found["nodes"][0]
         assert (node["name"], node["state"], node["in_flight"]) == ("n", "ok", 1)
+        assert (found["ready"], found["started"] <= found["now"]) == (True, True)
+        (slow,) = (model for model in node["models"] if model["name"] == "slow")
+        assert (slow["streams"], slow["waiting"]) == (1, 0)
         assert {"m", "slow"} <= {model["name"] for model in node["models"]}
         rest = asyncio.ensure_future(rest_of(reply))
         asked = next(call for call in one.node.requests if call.method == "POST")
@@ -101,6 +104,12 @@ async def test_who_waits_is_in_the_queue_and_can_be_ended_there(tmp_path: Path) 
         while len((queue := (await status(root))["queue"])["rows"]) < 2:
             await asyncio.sleep(0)
         assert [row["position"] for row in queue["rows"]] == [1, 2]
+        # Counts rest for a moment.
+        while (node := (await status(root))["nodes"][0])["waiting"] < 2:
+            await asyncio.sleep(0.01)
+        assert node["state"] == "full"
+        waiting_for = {model["name"]: model["waiting"] for model in node["models"]}
+        assert (waiting_for["slow"], waiting_for["m"]) == (2, 0)
         for row in queue["rows"]:
             assert (row["key"], row["deployment"], row["model"]) == ("alice", "desk", "slow")
             assert (await root.ask("POST", f"{API}/streams/{row['id']}/cancel"))[0] == 202

@@ -1,0 +1,40 @@
+// What the pages have in common that is more than an element.
+import { h, span, write } from "/console/dom.js";
+
+const STATES = {
+  ok: "good", loaded: "good", streaming: "good", draining: "busy", full: "busy", cooling: "busy",
+  queued: "busy", waiting: "busy", arriving: "busy", down: "bad", hung: "bad",
+};
+
+/** `filled(rows, text)`: whether there is something to show, and what stands beside the title. */
+export function panel(title, content, nothing, more = null) {
+  const id = `${title.toLowerCase().replaceAll(" ", "-")}-title`;
+  const note = h("span", { class: "note" });
+  const empty = h("p", { class: "empty" }, nothing, more && [" ", more]);
+  const scroll = h("div", { class: "scroll", hidden: true }, content);
+  const view = h("section", { class: "panel", "aria-labelledby": id }, h("h2", { id }, title, note), empty, scroll);
+  const filled = (rows, text) => {
+    empty.hidden = rows > 0;
+    scroll.hidden = !rows;
+    write(note, text);
+  };
+  return { view, filled };
+}
+
+export function badge(state) {
+  return h("span", { class: `badge ${STATES[state] ?? "busy"}` }, state);
+}
+
+export function mark(element, state) {
+  element.className = `badge ${STATES[state] ?? "busy"}`;
+  write(element, state);
+}
+
+/** Seconds since `epoch`, counted on. */
+export function aging(seconds) {
+  return h("span", { "data-since": Date.now() / 1000 - seconds }, span(seconds));
+}
+
+export function age(element, seconds) {
+  element.firstChild.dataset.since = Date.now() / 1000 - seconds;
+}
