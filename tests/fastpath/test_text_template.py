@@ -119,6 +119,17 @@ def test_one_that_does_is_not() -> None:
         assert repeated.read(before + b"y" + AFTER) == b'"y"'
 
 
+def test_a_long_text_is_left_to_a_parser() -> None:
+    repeated = learnt()
+    long = BEFORE + b"x" * 1024 + AFTER
+    assert repeated.read(long) is None
+    assert repeated.read(BEFORE + b"x" + AFTER) == b'"x"'
+    for _ in range(9):
+        repeated.learn(long)
+        assert repeated.read(BEFORE + b"y" + AFTER) is None
+    assert repeated.learns
+
+
 def anthropic(*, streams: bool, thinks: bool = False) -> Translator:
     writer = anthropic_openai.make_writer(context(), streams=streams)
     return anthropic_openai.translator(context(), writer, thinks=thinks)
