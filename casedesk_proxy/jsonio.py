@@ -55,7 +55,7 @@ _BREAKERS_BY_LEAD = ((b"\xe2", (b"\xe2\x80\xa8", b"\xe2\x80\xa9")), (b"\xc2", (b
 #: Shorter data is searched for each of them in less time than for their beginnings.
 _LONG_BYTES = 2048
 #: After so many other characters with the same beginning (quotes, dashes) there are many more.
-_MOST_LEADS = 16
+_MAX_LEADS = 16
 
 #: Every escape of a string, in order: a whole surrogate pair, half of one, any other.
 _ESCAPE = (
@@ -181,7 +181,7 @@ def _has_breaker(data: bytes) -> bool:
         return any(raw in data for raw, _ in _BREAKERS)
     for lead, breakers in _BREAKERS_BY_LEAD:
         at = data.find(lead)
-        for _ in range(_MOST_LEADS):
+        for _ in range(_MAX_LEADS):
             if at < 0:
                 break
             if data.startswith(breakers, at):
