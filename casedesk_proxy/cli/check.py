@@ -11,12 +11,13 @@ from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail, open_console, warn
-from casedesk_proxy.cli.serve import read_keys
+from casedesk_proxy.cli.serve import find_bucket, read_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
 from casedesk_proxy.engines.registry import AUTO, find_engine
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.files.s3_bucket import S3Bucket
 from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
@@ -24,6 +25,8 @@ from casedesk_proxy.upstream.unix_sockets import open_session
 
 __all__ = ["check"]
 
+#: Of objects that there are none of.
+_ASKED_KEY = "check"
 #: Seconds for an answer of a node.
 _PATIENCE_S = 1.0
 
@@ -38,18 +41,30 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
     All errors and warnings go to stderr, each with file, line and column; the summary of what
     would be served goes to stdout. Nothing is contacted, and no key is read unless --keys asks
     for it, which is to be run as the service is, with its user, environment and credentials.
-    --keys without --quiet also asks nodes that may be Ollama for the contexts of their models.
+    --keys without --quiet also asks nodes that may be Ollama for the contexts of their models, and
+    the files' bucket whether it can be used.
     """
     try:
         loaded = read_config(file)
         secrets = read_keys(loaded.config, file) if keys else {}
+        bucket = find_bucket(loaded.config, file) if keys else None
     except ConfigError as error:
         fail(error)
     warn([*loaded.warnings, *find_exposed(loaded.config, file=str(file))])
+    if bucket is not None and not quiet:
+        warn(_try_bucket(bucket, str(file)))
     if keys and not quiet:
         warn(asyncio.run(_ask_contexts(loaded.config, secrets, str(file))))
     if not quiet:
         _summarise(loaded.config)
+
+
+def _try_bucket(bucket: S3Bucket, file: str) -> list[Complaint]:
+    try:
+        next(bucket.walk(_ASKED_KEY), None)
+    except OSError as error:
+        return [Complaint("files.s3", str(error), file)]
+    return []
 
 
 async def _ask_contexts(config: Config, secrets: dict[str, str], file: str) -> list[Complaint]:

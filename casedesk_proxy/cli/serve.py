@@ -19,8 +19,9 @@ from casedesk_proxy.errors import Complaint, ConfigError
 
 if TYPE_CHECKING:
     from casedesk_proxy.daemon.reload import Prepared
+    from casedesk_proxy.files.s3_bucket import S3Bucket
 
-__all__ = ["ADMIN", "DEFAULT_FILE", "ENVIRONMENT", "read_keys", "serve"]
+__all__ = ["ADMIN", "DEFAULT_FILE", "ENVIRONMENT", "find_bucket", "read_keys", "serve"]
 
 ENVIRONMENT = "CASEDESK_PROXY_CONFIG"
 ADMIN = "CASEDESK_PROXY_ADMIN"
@@ -89,7 +90,18 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
     config = _with_admin(loaded.config, admin)
     warnings = [*loaded.warnings, *find_exposed(config, file=str(file))]
     keys = read_keys(config, file)
-    return Prepared(config, keys, tuple(warnings), read_database(config, file))
+    bucket = find_bucket(config, file)
+    return Prepared(config, keys, tuple(warnings), read_database(config, file), bucket)
+
+
+def find_bucket(config: Config, file: Path) -> S3Bucket | None:
+    """The files' bucket, with its keys. Raises ConfigError."""
+    if config.files.s3 is None:
+        return None
+    from casedesk_proxy.daemon.buckets import open_file_bucket
+
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return open_file_bucket(config.files.s3, os.environ, directory, file=str(file))
 
 
 def read_database(config: Config, file: Path) -> str | None:

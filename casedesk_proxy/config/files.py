@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from casedesk_proxy.config.s3 import S3
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import AbsolutePath, Duration, Size, Switch
 
@@ -21,3 +22,6 @@ class Files(Section):
     per_key: Size = setting("Largest sum of the files of one key.", 20 * 2**30)
     total: Size = setting("Largest sum of all files.", 50 * 2**30)
     keep: Duration = setting("How long a file is kept; 0: until it is deleted.", 48 * 3600.0)
+    s3: S3 | None = setting(
+        "A bucket that several hosts share; null: files stay on this host.", None, reload=False
+    )

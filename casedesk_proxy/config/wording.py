@@ -29,7 +29,7 @@ KEY_NAMES = frozenset({"token", "key", "api_key", "secret", "value", "hash", "sh
 _HASH = "write sha256: HASH; `casedesk-proxy key new` mints one and prints the lines to paste"
 
 #: Where a value in the file may be a secret, or be mistaken for one.
-_SECRET_KEYS = ("api_key", "sha256")
+_SECRET_KEYS = ("api_key", "sha256", "access_key", "secret_key")
 #: What people write for a choice that has another name here.
 _OTHER_NAMES = {**OTHER_NAMES, "off": "none"}
 _PLACES = "write {env: VARIABLE}, {file: /path} or {credential: NAME}"

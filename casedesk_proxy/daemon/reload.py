@@ -13,6 +13,7 @@ from casedesk_proxy.config.changes import Changes, compare
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.detached_threads import DetachedThreads
 from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.files.s3_bucket import S3Bucket
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.runtime import Runtime
 
@@ -34,6 +35,8 @@ class Prepared:
     warnings: tuple[Complaint, ...] = ()
     #: The URL of the ledger's database; None: it has none.
     database: str | None = field(default=None, repr=False)
+    #: The bucket of several hosts, which knows its keys; None: files stay on this host.
+    bucket: S3Bucket | None = None
 
 
 #: Reads and checks the file; raises ConfigError or OSError.

@@ -127,7 +127,7 @@ class Daemon:
         return Gateway(
             self._prepared.config, self._prepared.secrets, log_formatter=self._log.line_formatter,
             public=inherited.public, admin=inherited.admin, store=store,
-            forwarder=forwarder,
+            forwarder=forwarder, files=self._prepared.bucket,
         )  # fmt: skip
 
     def _make_reloader(self, gateway: Gateway, watchdog: Watchdog) -> tuple[Reloader, FileWatch]:

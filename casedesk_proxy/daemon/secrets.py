@@ -1,11 +1,11 @@
-"""The nodes' own keys, from where the configuration says that they lie."""
+"""The nodes' own keys, and other secrets, from where the configuration says that they lie."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from casedesk_proxy.config.schema import Config, Secret
@@ -66,15 +66,22 @@ def read_secret(
 def find_exposed(config: Config, *, file: str = "config") -> list[Complaint]:
     """Warnings about key files that every user of the machine can read."""
     warnings = []
-    for name, node in config.nodes.items():
-        if node.api_key is None or node.api_key.file is None:
-            continue
-        if _is_readable_by_all(Path(node.api_key.file)):
-            path = spell(("nodes", name, "api_key", "file"))
-            message = f"everybody on this machine can read {node.api_key.file}"
-            remedy = f"chmod o-rwx {node.api_key.file}"
-            warnings.append(Complaint(path, message, file, remedy=remedy))
+    for path, secret in _list_secrets(config):
+        if secret is not None and secret.file is not None and _is_readable_by_all(secret.file):
+            message = f"everybody on this machine can read {secret.file}"
+            remedy = f"chmod o-rwx {secret.file}"
+            warnings.append(Complaint(spell((*path, "file")), message, file, remedy=remedy))
     return warnings
+
+
+def _list_secrets(config: Config) -> Iterator[tuple[tuple[str, ...], Secret | None]]:
+    """With where they are in the configuration."""
+    for name, node in config.nodes.items():
+        yield ("nodes", name, "api_key"), node.api_key
+    yield ("ledger", "url"), config.ledger.url
+    if (shared := config.files.s3) is not None:
+        yield ("files", "s3", "access_key"), shared.access_key
+        yield ("files", "s3", "secret_key"), shared.secret_key
 
 
 class _UnusableError(Exception):
@@ -139,8 +146,8 @@ def _check(secret: str) -> str:
     return secret
 
 
-def _is_readable_by_all(path: Path) -> bool:
+def _is_readable_by_all(path: str) -> bool:
     try:
-        return bool(path.stat().st_mode & stat.S_IROTH)
+        return bool(Path(path).stat().st_mode & stat.S_IROTH)
     except OSError:
         return False

@@ -52,14 +52,19 @@ class Contents:
         #: Of uploads that no request writes to now.
         self._digests: OrderedDict[str, Digest] = OrderedDict()
 
+    def locate(self, ident: str) -> Path:
+        """Its file."""
+        assert ident.isalnum(), "no path from a client"
+        return self.directory / ident
+
     def open(self, ident: str) -> ContentReader:
         """Raises OSError, FileNotFoundError where it has been deleted meanwhile."""
-        return ContentReader(os.open(self._path(ident), os.O_RDONLY | os.O_CLOEXEC))
+        return ContentReader(os.open(self.locate(ident), os.O_RDONLY | os.O_CLOEXEC))
 
     def measure(self, ident: str) -> int:
         """How many bytes of an upload there are. Raises OSError."""
         try:
-            return os.stat(self._path(ident)).st_size
+            return os.stat(self.locate(ident)).st_size
         except FileNotFoundError:
             return 0
 
@@ -67,7 +72,7 @@ class Contents:
         """Where its content goes on, made where it is missing. Raises FileFault where another
         writes to it, and OSError."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._path(ident), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.locate(ident), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with self._lock:
@@ -96,7 +101,7 @@ class Contents:
         with self._lock:
             self._digests.pop(ident, None)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(ident))
+            os.unlink(self.locate(ident))
 
     def remove_all(self, idents: Iterable[str]) -> None:
         for ident in idents:
@@ -108,10 +113,6 @@ class Contents:
             return [name for name in os.listdir(self.directory) if name.isalnum()]
         except FileNotFoundError:
             return []
-
-    def _path(self, ident: str) -> Path:
-        assert ident.isalnum(), "no path from a client"
-        return self.directory / ident
 
 
 class _OpenContent:

@@ -28,9 +28,9 @@ class Disk:
     """``state``: the state file, started. ``close`` must be called. What cannot be read or written
     raises Busy (503), which tells a client nothing of paths; the log explains it, once."""
 
-    def __init__(self, state: StoreWriter) -> None:
+    def __init__(self, state: StoreWriter, threads: DiskThreads | None = None) -> None:
         self.state = state
-        self._threads = DiskThreads()
+        self._threads = threads or DiskThreads()
         self._fault = ""
 
     def close(self) -> None:

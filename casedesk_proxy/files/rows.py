@@ -8,8 +8,8 @@ at any moment, however often the process is killed. What makes a file of an uplo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from casedesk_proxy.config.files import Files
 from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
@@ -18,8 +18,9 @@ from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.terms import record
 
 __all__ = [
-    "UPLOAD_S", "UploadRow", "begin", "drop_expired", "find_file", "find_upload", "finish",
-    "list_files", "list_ids", "remove", "reserve",
+    "UPLOAD_S", "Elsewhere", "UploadRow", "begin", "drop_expired", "find_expiry", "find_file",
+    "find_upload", "finish", "give_away", "list_files", "list_ids", "read_maker", "remove",
+    "reserve",
 ]  # fmt: skip
 
 #: Seconds for which an upload that nobody goes on with is kept.
@@ -30,6 +31,8 @@ _COLUMNS = (
 )
 #: Of what an owner has: whole, and not expired.
 _USABLE = "owner = :owner AND sha256 IS NOT NULL AND (expires IS NULL OR expires > :now)"
+#: Bytes that are stored elsewhere: of an owner, and in all.
+Elsewhere: TypeAlias = Callable[[str], tuple[int, int]]
 
 
 @record
@@ -92,12 +95,13 @@ def begin(
     settings: Files,
     now: float,
     permit: str | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """An upload. Raises FileFault."""
     size = draft.declared or 0
     if draft.chosen and find_file(connection, owner, draft.chosen, now) is not None:
         raise FileFault(Why.NAME_TAKEN)
-    _check_room(connection, owner, size, settings)
+    _check_room(connection, owner, size, settings, elsewhere)
     connection.execute(
         "INSERT INTO files (id, owner, name, mime_type, size, made, expires, chosen, purpose,"
         " surface, declared, permit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -109,7 +113,12 @@ def begin(
 
 
 def reserve(
-    connection: sqlite3.Connection, ident: str, size: int, settings: Files, now: float
+    connection: sqlite3.Connection,
+    ident: str,
+    size: int,
+    settings: Files,
+    now: float,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """The upload goes on, and may come to ``size`` bytes. Raises FileFault."""
     found = connection.execute(
@@ -119,7 +128,7 @@ def reserve(
         raise FileFault(Why.UPLOAD_GONE)
     owner, before = found
     if size > before:
-        _check_room(connection, owner, size - before, settings)
+        _check_room(connection, owner, size - before, settings, elsewhere)
     connection.execute(
         "UPDATE files SET size = max(size, ?), expires = ? WHERE id = ?",
         (size, now + UPLOAD_S, ident),
@@ -135,8 +144,7 @@ def finish(
     now: float,
 ) -> StoredFile:
     """A file from now on. ``content``: its size and SHA-256. Raises FileFault."""
-    keep = min(settings.keep or float("inf"), draft.keep or float("inf"))
-    expires = None if keep == float("inf") else now + keep
+    expires = find_expiry(draft, settings, now)
     if draft.chosen:
         # What has expired is no longer in the way.
         connection.execute(
@@ -158,6 +166,30 @@ def finish(
     if done is None:
         raise FileFault(Why.UPLOAD_GONE)
     return _make_file(done)
+
+
+def find_expiry(draft: FileDraft, settings: Files, now: float) -> float | None:
+    """When a file that is finished now is over; None: never."""
+    keep = min(settings.keep or float("inf"), draft.keep or float("inf"))
+    return None if keep == float("inf") else now + keep
+
+
+def read_maker(connection: sqlite3.Connection, ident: str) -> tuple[str, float]:
+    """Whose an upload is, and when it was begun. Raises FileFault."""
+    found = connection.execute("SELECT owner, made FROM files WHERE id = ?", (ident,)).fetchone()
+    if found is None:
+        raise FileFault(Why.UPLOAD_GONE)
+    owner, made = found
+    return owner, made
+
+
+def give_away(connection: sqlite3.Connection, file: StoredFile, now: float) -> None:
+    """An upload has become a file elsewhere, and takes no room here. Its client may ask for a
+    while what has become of it."""
+    connection.execute(
+        "UPDATE files SET sha256 = ?, size = 0, chosen = NULL, expires = ? WHERE id = ?",
+        (file.sha256, now + UPLOAD_S, file.id),
+    )
 
 
 def remove(connection: sqlite3.Connection, ident: str) -> bool:
@@ -182,14 +214,21 @@ def list_ids(connection: sqlite3.Connection, among: Sequence[str]) -> set[str]:
     return {ident for (ident,) in rows}
 
 
-def _check_room(connection: sqlite3.Connection, owner: str, more: int, settings: Files) -> None:
+def _check_room(
+    connection: sqlite3.Connection,
+    owner: str,
+    more: int,
+    settings: Files,
+    elsewhere: Elsewhere | None,
+) -> None:
+    own_elsewhere, all_elsewhere = (0, 0) if elsewhere is None else elsewhere(owner)
     (own,) = connection.execute(
         "SELECT coalesce(sum(size), 0) FROM files WHERE owner = ?", (owner,)
     ).fetchone()
-    if own + more > settings.per_key:
+    if own + own_elsewhere + more > settings.per_key:
         raise FileFault(Why.KEY_FULL, settings.per_key)
     (all_,) = connection.execute("SELECT coalesce(sum(size), 0) FROM files").fetchone()
-    if all_ + more > settings.total:
+    if all_ + all_elsewhere + more > settings.total:
         raise FileFault(Why.STORE_FULL, settings.total)
 
 

@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import field
 from pathlib import Path
+from typing import Protocol
 
 from casedesk_proxy.config.files import Files
 from casedesk_proxy.files import rows
-from casedesk_proxy.files.contents import ContentReader, Contents, ContentWriter
+from casedesk_proxy.files.contents import Contents, ContentWriter
 from casedesk_proxy.files.disk import Disk
 from casedesk_proxy.files.uploads import OpenUpload
 from casedesk_proxy.filing.draft import FileDraft, FileFault, Why
@@ -29,10 +30,10 @@ from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.terms import record
 
-__all__ = ["Begun", "FileStore", "FoundUpload", "OpenFile"]
+__all__ = ["MIN_FREE_BYTES", "Begun", "FileStore", "FoundUpload", "OpenFile", "Readable"]
 
 #: Bytes that a disk keeps free: others write to it, too.
-_MIN_FREE_BYTES = 256 * 2**20
+MIN_FREE_BYTES = 256 * 2**20
 #: Between tries to write to an upload to which another request still does.
 _BUSY_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _PERMIT_BYTES = 24
@@ -71,7 +72,7 @@ class FileStore:
         settings: Callable[[], Files] = Files,
         *,
         now: Callable[[], float] = time.time,
-        min_free_bytes: int = _MIN_FREE_BYTES,
+        min_free_bytes: int = MIN_FREE_BYTES,
         busy_pauses_s: Sequence[float] = _BUSY_PAUSES_S,
     ) -> None:
         self.contents = Contents(directory)
@@ -80,6 +81,8 @@ class FileStore:
         self._busy_pauses_s = busy_pauses_s
         self._min_free_bytes = min_free_bytes
         self.disk = Disk(state)
+        #: What is stored in another place and counts here; None: there is no such place.
+        self.elsewhere: rows.Elsewhere | None = None
 
     def close(self) -> None:
         """Waits for no thread, which may hang in a disk."""
@@ -122,7 +125,9 @@ class FileStore:
         permit = secrets.token_urlsafe(_PERMIT_BYTES)
 
         def work(connection: sqlite3.Connection) -> None:
-            rows.begin(connection, ident, owner, draft, settings, now, _hash(permit))
+            rows.begin(
+                connection, ident, owner, draft, settings, now, _hash(permit), self.elsewhere
+            )
 
         try:
             await self.disk.perform(work)
@@ -229,7 +234,7 @@ class FileStore:
     def _reserve(self, ident: str, size: int) -> Future[None]:
         settings, now = self._settings(), self.now()
         return self.disk.state.perform(
-            lambda connection: rows.reserve(connection, ident, size, settings, now)
+            lambda connection: rows.reserve(connection, ident, size, settings, now, self.elsewhere)
         )
 
     def _check_disk(self, size: int) -> None:
@@ -241,10 +246,18 @@ class FileStore:
             raise FileFault(Why.STORE_FULL)
 
 
+class Readable(Protocol):
+    """A content, as threads read it."""
+
+    def read(self, most: int, start: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class OpenFile:
     """The content of ``file``, read piece by piece. ``close`` must be called, from wherever."""
 
-    def __init__(self, disk: Disk, file: StoredFile, reader: ContentReader) -> None:
+    def __init__(self, disk: Disk, file: StoredFile, reader: Readable) -> None:
         self.file = file
         self._disk = disk
         self._reader = reader

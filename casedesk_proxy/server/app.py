@@ -13,7 +13,6 @@ from casedesk_proxy.admin.gauges import GaugeCollector
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
-from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
@@ -24,7 +23,7 @@ from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.admin_side import AdminSide
 from casedesk_proxy.server.chores import list_chores
 from casedesk_proxy.server.console import ServedConsole
-from casedesk_proxy.server.file_store import open_files
+from casedesk_proxy.server.file_store import FilePlace, open_files
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
 from casedesk_proxy.server.listeners import Listeners
@@ -73,12 +72,13 @@ class Gateway:
         store: StoreWriter | None = None,
         forwarder: RowForwarder | None = None,
         waits: Waits = WAITS,
-        files: FileStore | None = None,
+        files: FilePlace | None = None,
     ) -> None:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
         end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
-        None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: for tests.
+        None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: where files
+        are kept.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
@@ -116,7 +116,7 @@ class Gateway:
         if store is not None and config.ledger.enabled:
             recipients.append(ledger(store))
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
-        self.files = files or open_files(self.serving, store)
+        self.files = open_files(self.serving, store, files)
         self._handler = Handler(
             loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files,
             self._console.sessions,

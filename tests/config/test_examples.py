@@ -17,12 +17,12 @@ LINES = DOCUMENTED.splitlines()
 TREE = read_tree(DOCUMENTED, "casedesk-proxy.yaml")
 #: A key that must not stand in any file, and is explained beside its siblings.
 UNRECOMMENDED = ("nodes", "*", "api_key", "inline")
-#: Of these one stands there, and its comment names all.
-CHOICES = ("ledger", "url")
+#: Of these sections the comment names all keys.
+CHOICES = (("ledger", "url"), ("files", "s3"))
 PATTERNS = [
     pattern
     for pattern in all_patterns()
-    if pattern != UNRECOMMENDED and (pattern[:2] != CHOICES or pattern == CHOICES)
+    if pattern != UNRECOMMENDED and (pattern[:2] not in CHOICES or pattern in CHOICES)
 ]
 
 
@@ -55,6 +55,14 @@ def test_it_loads_without_a_warning(path: Path) -> None:
 @table("pattern", PATTERNS, ids=".".join)
 def test_every_key_stands_in_the_documented_file(pattern: tuple[str, ...]) -> None:
     assert lines_of(pattern)
+
+
+@table("section", CHOICES, ids=".".join)
+def test_a_comment_names_all_keys_of_a_section(section: tuple[str, ...]) -> None:
+    (line,) = lines_of(section)
+    for pattern in all_patterns():
+        if pattern[:2] == section and len(pattern) == 3 and pattern[-1] != "inline":
+            assert re.search(rf"\b{pattern[-1]}:", comment_above(line)), pattern
 
 
 @table(
