@@ -47,7 +47,7 @@ from casedesk_proxy.replying.commands import (
 from casedesk_proxy.replying.endings import Parting, drop, part
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.wire.bodies import CloseReader
-from casedesk_proxy.wire.chunked import MalformedChunk
+from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
 
 __all__ = ["ReplyMachine"]
 
@@ -67,21 +67,9 @@ class ReplyMachine:
     """
 
     __slots__ = (
-        "_due",
-        "_make_head",
-        "_reachable",
-        "body",
-        "clean",
-        "code",
-        "end_behind",
-        "fault",
-        "lost",
-        "reads",
-        "reason",
-        "sent",
-        "state",
-        "terminal",
-    )
+        "_due", "_make_head", "_reachable", "body", "clean", "code", "end_behind", "fault",
+        "lost", "reads", "reason", "sent", "state", "terminal",
+    )  # fmt: skip
 
     def __init__(self, make_head: MakeHead, body: ReplyBody, *, end_behind: bytes = b"") -> None:
         self.body = body
@@ -225,8 +213,12 @@ class ReplyMachine:
     def _take(self, data: bytes) -> None:
         body = self.body
         reader = body.reader
-        used = reader.read(data)
-        if wire := body.take(data, used, unsent=self.state is _NOTHING_SENT):
+        if is_long_chunk(data) and self.room and body.lets_by(data):
+            used, wire = len(data), data
+        else:
+            used = reader.read(data)
+            wire = body.take(data, used, unsent=self.state is _NOTHING_SENT)
+        if wire:
             self._send(wire, _BODY)
         self.reads += 1
         if reader.ended:

@@ -238,6 +238,20 @@ def test_a_read_of_very_many_chunks_is_taken_in_several_rounds() -> None:
     assert played.body == frame_chunk(b"x") * MAX_CHUNKS
 
 
+def test_a_long_chunk_is_the_very_read() -> None:
+    played, long = Played(SSE), frame_chunk(b"data: " + b"x" * 9000 + b"\n\n")
+    played.feed(frame_chunk(EVENTS[0]))
+    assert played.machine.data(long) == [long]
+    (read,) = played.machine.data(long)
+    assert read is long
+    assert (played.machine.reads, played.machine.sent) == (
+        3,
+        len(frame_chunk(EVENTS[0]) + 2 * long),
+    )
+    played.feed(frame_chunk(END), frame_chunk(DONE) + LAST_CHUNK)
+    assert played.machine.terminal is Terminal.COMPLETED
+
+
 def test_a_reply_that_is_no_chunked_framing_is_malformed() -> None:
     played = Played(SSE)
     played.feed(b"no size\r\n")

@@ -15,6 +15,7 @@ from casedesk_proxy.wire.chunked import (
     ChunkReader,
     MalformedChunk,
     frame_chunk,
+    is_long_chunk,
 )
 from tests.fixtures.table import table
 
@@ -125,6 +126,14 @@ def test_heads_know_a_read_that_is_one_chunk(payload: bytes) -> None:
     wire = frame_chunk(payload)
     if len(wire) < len(HEADS) and len(payload) != len(b"data: [DONE]\n\n"):
         assert wire.startswith(HEADS[len(wire)])
+
+
+@table("size", [8387, 8390, 8391, 65525, 65535, 65536, 2**20 - 1, 2**20])
+def test_a_long_read_that_is_one_chunk(size: int) -> None:
+    wire = frame_chunk(bytes(size))
+    assert is_long_chunk(wire) is (len(wire) >= len(HEADS))
+    for other in (wire[:-1], wire[1:], wire + b"0\r\n\r\n", b"0" + wire, wire[:-2] + b"\0\0"):
+        assert not is_long_chunk(other)
 
 
 def test_the_last_event_of_a_stream_takes_the_long_way() -> None:

@@ -61,6 +61,11 @@ class ReplyBody:
         Raises StreamBroken."""
         return b""
 
+    def lets_by(self, chunk: bytes) -> bool:
+        """Whether a long read that is exactly one chunk may go out as it is, where the short way is
+        open. It has been taken note of then, and ``reader`` need not see it."""
+        return False
+
     def recall(self, reads: int, pieces: tuple[bytes, ...]) -> None:
         """Reads went the short way; ``pieces`` are the last of them, as they came."""
 

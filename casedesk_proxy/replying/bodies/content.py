@@ -53,6 +53,10 @@ class Content:
         return self._form is Form.ARRAY
 
     @property
+    def has_begun(self) -> bool:
+        return bool(self.tap.first)
+
+    @property
     def position(self) -> Position:
         return position_of(self._form, self.tap)
 

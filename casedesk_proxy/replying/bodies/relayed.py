@@ -15,7 +15,16 @@ from casedesk_proxy.wire.chunked import (
     frame_chunk,
 )
 
-__all__ = ["ReframedBody", "VerbatimBody"]
+__all__ = ["ReframedBody", "VerbatimBody", "recalled"]
+
+
+def recalled(pieces: tuple[bytes, ...]) -> list[bytes]:
+    """What reads carried that are exactly one chunk each: all of it, or as much as a tap keeps."""
+    return [
+        piece[piece.index(b"\n") + 1 : -2] if len(piece) < len(HEADS) else piece[-len(HEADS) : -2]
+        for piece in pieces
+        if piece
+    ]
 
 
 class _RelayedBody(ReplyBody):
@@ -101,11 +110,13 @@ class VerbatimBody(_RelayedBody):
             return data[: reader.trailer_at] + (b"\r\n" if reader.ended else b"")
         return data[:used]
 
+    def lets_by(self, chunk: bytes) -> bool:
+        if self._content.has_begun:
+            self._content.recall(recalled((chunk,)), missed=False)
+        return self._content.has_begun
+
     def recall(self, reads: int, pieces: tuple[bytes, ...]) -> None:
-        self._content.recall(
-            [piece[piece.index(b"\n") + 1 : -2] for piece in pieces if piece],
-            missed=reads > len(pieces),
-        )
+        self._content.recall(recalled(pieces), missed=reads > len(pieces))
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         """Where the node has not ended the message, the client gets an end from us."""

@@ -7,13 +7,13 @@ stream stays as the node wrote it, byte for byte; only the chunks around the byt
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.replying.bodies.base import Breach
 from casedesk_proxy.replying.bodies.content import Content
-from casedesk_proxy.replying.bodies.relayed import ReframedBody
+from casedesk_proxy.replying.bodies.relayed import ReframedBody, recalled
 from casedesk_proxy.wire.bodies import BodyReader
 from casedesk_proxy.wire.chunked import HEADS, ChunkReader
 
@@ -23,16 +23,29 @@ __all__ = ["TrimmedBody", "may_hold_counts"]
 _EMPTY_LIST = b"[]"
 #: How a chunk ends that ends with an event.
 _END = b"\n\n\r\n"
-#: What no event with counts alone has, and how much longer than one is.
+#: What no event with counts alone has, and how long the longest is.
 _CHOICE = b"[{"
 _MAX_COUNTS_BYTES = 4096
-_BOUNDARY = re.compile(rb"\n\n|\r\n\r\n")
+#: In so many lists of a long chunk the empty one is looked for by its first bracket, at a tenth of
+#: what looking for both costs.
+_LONG_BYTES, _MAX_LISTS = 1024, 32
 
 
 def may_hold_counts(chunk: bytes) -> bool:
     """Whether a read that is exactly one chunk has to be looked at: it may be the event, or a part
     of it."""
-    return _EMPTY_LIST in chunk or not chunk.endswith(_END)
+    if not chunk.endswith(_END):
+        return True
+    return _EMPTY_LIST in chunk if len(chunk) < _LONG_BYTES else _has_empty_list(chunk)
+
+
+def _has_empty_list(text: bytes) -> bool:
+    at = text.find(b"[")
+    for _ in range(_MAX_LISTS):
+        if at < 0 or text.startswith(_EMPTY_LIST, at):
+            return at >= 0
+        at = text.find(b"[", at + 1)
+    return text.find(_EMPTY_LIST, at) >= 0
 
 
 class TrimmedBody(ReframedBody):
@@ -59,11 +72,14 @@ class TrimmedBody(ReframedBody):
         payload = self._content.take(b"".join(self.reader.payload), unsent=unsent)
         return self._frame(self._trim(payload))
 
+    def lets_by(self, chunk: bytes) -> bool:
+        if not self._content.has_begun or may_hold_counts(chunk):
+            return False
+        self._content.recall(recalled((chunk,)), missed=False)
+        return True
+
     def recall(self, reads: int, pieces: tuple[bytes, ...]) -> None:
-        self._content.recall(
-            [piece[piece.index(b"\n") + 1 : -2] for piece in pieces if piece],
-            missed=reads > len(pieces),
-        )
+        self._content.recall(recalled(pieces), missed=reads > len(pieces))
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         """What lacks only its blank line is an event, too."""
@@ -76,11 +92,10 @@ class TrimmedBody(ReframedBody):
         """What has come, without the event, and without the beginning of what may be it."""
         text, self._held = self._held + payload, b""
         kept, done = [], 0
-        for boundary in _BOUNDARY.finditer(text):
-            event = text[done : boundary.end()]
-            if self._is_inside or not _counts_alone(event):
-                kept.append(event)
-            done, self._is_inside = boundary.end(), False
+        for end in _ends_of_events(text):
+            if self._is_inside or not _may_count(text, done, end):
+                kept.append(text[done:end])
+            done, self._is_inside = end, False
         rest = text[done:]
         if self._is_inside or _is_another(rest):
             # The client's last bytes may be the first of a boundary.
@@ -92,9 +107,24 @@ class TrimmedBody(ReframedBody):
         return b"".join(kept)
 
 
+def _ends_of_events(text: bytes) -> Iterator[int]:
+    """Where LF LF or CR LF CR LF ends. Few lines are long, so that their ends are looked for."""
+    at, done = text.find(b"\n"), 0
+    while at >= 0:
+        if text.startswith(b"\n", at + 1):
+            yield (done := at + 2)
+        elif text.startswith(b"\r\n", at + 1) and at > done and text.startswith(b"\r", at - 1):
+            yield (done := at + 3)
+        at = text.find(b"\n", max(done, at + 1))
+
+
 def _is_another(beginning: bytes) -> bool:
     """Whether what begins so is not the event."""
-    return _CHOICE in beginning or len(beginning) > _MAX_COUNTS_BYTES
+    return len(beginning) > _MAX_COUNTS_BYTES or _CHOICE in beginning
+
+
+def _may_count(text: bytes, start: int, end: int) -> bool:
+    return end - start <= _MAX_COUNTS_BYTES and _counts_alone(text[start:end])
 
 
 def _counts_alone(event: bytes) -> bool:

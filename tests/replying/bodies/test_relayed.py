@@ -93,6 +93,15 @@ def test_reads_that_went_the_short_way_are_recalled() -> None:
     assert body.is_given_up(Dialect.OPENAI)
 
 
+def test_a_long_chunk_goes_by() -> None:
+    body, long = verbatim(), frame_chunk(b" " * 9000 + COUNTS)
+    assert not body.lets_by(long), "the first is looked at"
+    feed(body, frame_chunk(WORDS))
+    assert body.lets_by(long)
+    assert body.usage(Dialect.OPENAI) == Usage(3, 4)
+    assert not reframed(bare=True).lets_by(long)
+
+
 @table("bare", [True, False])
 def test_in_another_framing(bare: bool) -> None:
     body = reframed(bare=bare)

@@ -13,7 +13,7 @@ from casedesk_proxy.replying.bodies.content import Content
 from casedesk_proxy.replying.bodies.trimmed import TrimmedBody, may_hold_counts
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.terms import Dialect, Usage
-from casedesk_proxy.wire.chunked import HEADS, ChunkReader, frame_chunk
+from casedesk_proxy.wire.chunked import HEADS, ChunkReader, frame_chunk, is_long_chunk
 from tests.fixtures.table import table
 
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
@@ -33,6 +33,12 @@ COUNTS = (
     b"\r\n\r\n",
 )
 DONE = b"data: [DONE]\n\n"
+#: Longer than HEADS knows, with one event and with very many lists.
+LONG = (
+    WORD.replace(b'"a"', b'"%b"' % (b"a" * 9000)),
+    WORD * 200,
+    b'data: "%b"\n\n' % (b"[" * 9000),
+)
 
 
 def body() -> TrimmedBody:
@@ -51,6 +57,9 @@ def play(body: TrimmedBody, wire: bytes, cuts: list[int]) -> bytes:
         if short and data.endswith(b"\r\n") and not may_hold_counts(data):
             out += data
             body.recall(1, (b"", b"", data))
+            continue
+        if body.room and is_long_chunk(data) and body.lets_by(data):
+            out += data
             continue
         used = body.reader.read(data)
         out += body.take(data, used, unsent=False)
@@ -71,6 +80,22 @@ def test_the_event_alone_is_gone(counts: bytes) -> None:
         trimmed = body()
         assert play(trimmed, wire, cuts) == b"".join([ROLE, WORD, *WILES, WORD, FINISH, DONE])
         assert trimmed.usage(Dialect.OPENAI) == Usage(9, 3)
+
+
+@table("counts", COUNTS)
+@table("long", LONG)
+def test_long_chunks_go_by_but_for_the_event(counts: bytes, long: bytes) -> None:
+    for chunks in ([WORD, long, FINISH, counts, DONE], [WORD, long + FINISH + counts, DONE]):
+        framed = [*map(frame_chunk, chunks), b"0\r\n\r\n"]
+        starts = [len(b"".join(framed[:n])) for n in range(len(framed) + 1)]
+        for cuts in (starts, list(range(0, starts[-1], 1000))):
+            trimmed = body()
+            assert play(trimmed, b"".join(framed), cuts) == b"".join([WORD, long, FINISH, DONE])
+            assert trimmed.usage(Dialect.OPENAI) == Usage(9, 3)
+
+
+def test_a_reply_that_begins_with_a_long_chunk_is_looked_at() -> None:
+    assert not body().lets_by(frame_chunk(LONG[0]))
 
 
 @given(
