@@ -123,6 +123,12 @@ class Server(Section):
         None,
         reload=False,
     )
+    instances_directory: AbsolutePath | None = setting(
+        "Where instances of one host share slots and queues, on a file system in memory; null: "
+        "what CASEDESK_PROXY_INSTANCES names, as in the systemd units, else nothing is shared.",
+        None,
+        reload=False,
+    )
     tls: ServerTls | None = setting(
         "Serve https instead of http; renewed files are read again on reload.", None, reload=False
     )

@@ -25,9 +25,11 @@ from casedesk_proxy.daemon.inherited_sockets import InheritedSockets, take_inher
 from casedesk_proxy.daemon.logs import LogHandler, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
+from casedesk_proxy.daemon.sharing import open_table
 from casedesk_proxy.daemon.state import open_store, start_forwarder
 from casedesk_proxy.daemon.succession import Predecessor, take_predecessor
 from casedesk_proxy.daemon.watchdog import Watchdog
+from casedesk_proxy.instances.table import HostTable
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.store.writer import StoreWriter
@@ -89,7 +91,8 @@ class Daemon:
         forwarder = None
         if store is not None:
             forwarder = start_forwarder(self._prepared.database, store)
-        gateway = self._make_gateway(inherited, store, forwarder)
+        table = await asyncio.to_thread(open_table, self._prepared.config, os.environ)
+        gateway = self._make_gateway(inherited, store, forwarder, table)
         loop = asyncio.get_running_loop()
         watchdog = Watchdog(
             loop, self._notifier, watchdog_timeout(os.environ),
@@ -111,6 +114,8 @@ class Daemon:
         finally:
             watch.stop()
             await gateway.stop()
+            if table is not None:
+                table.close()
             if forwarder is not None:
                 await asyncio.to_thread(forwarder.close, STORE_GRACE_S)
             if store is not None:
@@ -123,11 +128,12 @@ class Daemon:
         inherited: InheritedSockets,
         store: StoreWriter | None,
         forwarder: RowForwarder | None,
+        table: HostTable | None,
     ) -> Gateway:
         return Gateway(
             self._prepared.config, self._prepared.secrets, log_formatter=self._log.line_formatter,
             public=inherited.public, admin=inherited.admin, store=store,
-            forwarder=forwarder, files=self._prepared.bucket,
+            forwarder=forwarder, files=self._prepared.bucket, table=table,
         )  # fmt: skip
 
     def _make_reloader(self, gateway: Gateway, watchdog: Watchdog) -> tuple[Reloader, FileWatch]:

@@ -78,8 +78,13 @@ class Admission:
         self._turns: dict[str, int] = {}
         #: Requests that have a slot, by the kind and the name of who has a limit on them.
         self._running: Counter[tuple[str, str]] = Counter()
+        #: The same, and how many wait in each deployment, at other instances of this host.
+        self.running_elsewhere: dict[tuple[str, str], int] = {}
+        self.waiting_elsewhere: dict[str, int] = {}
         #: Deployments with somebody waiting, in the order in which they are served next.
         self._waiting: dict[str, _DeploymentQueue] = {}
+        #: How many wait for one of the same nodes.
+        self._wanted: Counter[tuple[str, ...]] = Counter()
 
     def waiting(self, deployment: str) -> int:
         waiting = self._waiting.get(deployment)
@@ -98,6 +103,16 @@ class Admission:
     def has_waiting(self) -> bool:
         return bool(self._waiting)
 
+    @property
+    def queues(self) -> Iterator[tuple[str, FairQueue[Ticket]]]:
+        """Deployments with somebody waiting, and who that is."""
+        return ((name, waiting.queue) for name, waiting in self._waiting.items())
+
+    @property
+    def wanted(self) -> set[str]:
+        """Nodes for which somebody waits."""
+        return {name for nodes in self._wanted for name in nodes}
+
     def enqueue(self, ticket: Ticket, now: float, max_waiting: int) -> list[Ticket]:
         """Give the ticket a slot, or a place in the queue, or neither. Nobody is overtaken:
         whoever waits could not use the slot, or would have it."""
@@ -110,27 +125,37 @@ class Admission:
             decided.append(ticket)
             return decided + self.serve_waiting(now) if _begins_trial(ticket) else decided
         waiting = self._waiting.get(ticket.deployment) or _DeploymentQueue(now)
-        if len(waiting.queue) >= max_waiting:
+        elsewhere = self.waiting_elsewhere.get(ticket.deployment, 0)
+        if len(waiting.queue) + elsewhere >= max_waiting:
             loser = waiting.queue.evict_for(ticket.key)
             if loser is None:
                 ticket.rejection = Rejection.QUEUE_FULL
                 return [*decided, ticket]
+            self._forget_wish(loser)
             loser.rejection = Rejection.QUEUE_FULL
             decided.append(loser)
         self._waiting[ticket.deployment] = waiting
         waiting.queue.add(ticket.key, ticket)
+        self._wanted[ticket.demand.nodes] += 1
         return decided
 
     def release(self, slot: Slot, now: float) -> list[Ticket]:
         """An exchange has ended."""
         state = slot.state
-        state.release(slot)
-        if slot.caps:
-            for cap in slot.caps:
-                self._running[cap.kind, cap.name] -= 1
+        self._give_back(slot)
         if state.gone and not state.in_flight and self.states.get(state.name) is state:
             del self.states[state.name]
         return self.serve_waiting(now) if self._waiting else []
+
+    def retract(self, ticket: Ticket, now: float) -> None:
+        """Another instance has taken what the ticket was just given: it waits, as the next."""
+        assert ticket.slot is not None
+        slot, ticket.slot = ticket.slot, None
+        self._give_back(slot)
+        waiting = self._waiting.get(ticket.deployment) or _DeploymentQueue(now)
+        self._waiting = {ticket.deployment: waiting, **self._waiting}
+        waiting.queue.put_first(ticket.key, ticket)
+        self._wanted[ticket.demand.nodes] += 1
 
     def cancel(self, ticket: Ticket, now: float) -> list[Ticket]:
         """Whoever held the ticket has left, wherever it stands."""
@@ -138,7 +163,8 @@ class Admission:
             return self.release(ticket.slot, now) if ticket.slot.taken else []
         waiting = self._waiting.get(ticket.deployment)
         if ticket.rejection is None and waiting is not None:
-            waiting.queue.remove(ticket.key, ticket)
+            if waiting.queue.remove(ticket.key, ticket):
+                self._forget_wish(ticket)
             self._drop_if_empty(ticket.deployment)
         return []
 
@@ -187,6 +213,7 @@ class Admission:
                 if ticket is None:
                     continue
                 moved = True
+                self._forget_wish(ticket)
                 if ticket.slot is not None:
                     waiting.observe_grant(now)
                 if _begins_trial(ticket):
@@ -203,7 +230,9 @@ class Admission:
     def find_reached(self, ticket: Ticket) -> UseRules | None:
         """The limit on parallel requests that keeps it from a slot."""
         for cap in ticket.caps:
-            if cap.parallel is not None and self._running[cap.kind, cap.name] >= cap.parallel:
+            which = cap.kind, cap.name
+            running = self._running[which] + self.running_elsewhere.get(which, 0)
+            if cap.parallel is not None and running >= cap.parallel:
                 return cap
         return None
 
@@ -231,6 +260,19 @@ class Admission:
             for cap in ticket.caps:
                 self._running[cap.kind, cap.name] += 1
         return True
+
+    def _give_back(self, slot: Slot) -> None:
+        slot.state.release(slot)
+        if slot.caps:
+            for cap in slot.caps:
+                self._running[cap.kind, cap.name] -= 1
+
+    def _forget_wish(self, ticket: Ticket) -> None:
+        """It waits no more."""
+        nodes = ticket.demand.nodes
+        self._wanted[nodes] -= 1
+        if not self._wanted[nodes]:
+            del self._wanted[nodes]
 
     def _drop_if_empty(self, deployment: str) -> None:
         if not len(self._waiting[deployment].queue):

@@ -33,10 +33,10 @@ def pick_by_affinity(
 ) -> NodeState:
     """One of ``open_to``, which is not empty. Shares are reckoned over ``all_of``."""
     weight = sum(state.weight for state in all_of)
-    load = sum(state.in_flight for state in all_of) + 1
+    load = sum(state.load for state in all_of) + 1
     fitting = [
         state
         for state in open_to
-        if state.in_flight + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight)
+        if state.load + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight)
     ]
     return max(fitting or open_to, key=lambda state: score(key, state.name, state.weight))

@@ -53,7 +53,9 @@ class Slot:
 class NodeState:
     """``limit`` is what the configuration allows, ``slots`` what the engine tells; None: nothing
     bounds its streams. ``in_flight`` counts taken slots, ``served`` those ever taken. ``draining``
-    takes nothing new; ``gone`` has left the configuration and is forgotten with its last stream."""
+    takes nothing new; ``gone`` has left the configuration and is forgotten with its last stream.
+    ``elsewhere`` are slots that other instances of this host have; ``owed``: the next one is
+    another instance's, where somebody's turn is sooner."""
 
     name: str
     limit: int | None = None
@@ -63,6 +65,8 @@ class NodeState:
     gone: bool = False
     in_flight: int = 0
     served: int = 0
+    elsewhere: int = 0
+    owed: bool = False
     #: Until when it is full by its own word, by model: quotas are often a model's.
     full_until: dict[str, float] = field(default_factory=dict)
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
@@ -80,6 +84,11 @@ class NodeState:
     def capacity(self) -> int | None:
         """How many streams it may hold; None: any number."""
         return self.slots if self.limit is None else self.limit
+
+    @property
+    def load(self) -> int:
+        """Requests at the node, whoever sent them."""
+        return self.in_flight + self.elsewhere
 
     @property
     def hung(self) -> bool:
@@ -106,7 +115,7 @@ class NodeState:
     def is_full(self, now: float, model: str = "") -> bool:
         """For a request of that model; without one: for every model."""
         room = self.capacity
-        if room is not None and self.in_flight >= room:
+        if self.owed or (room is not None and self.in_flight + self.elsewhere >= room):
             return True
         return bool(self.full_until) and now < self.full_until.get(model, 0.0)
 

@@ -63,4 +63,4 @@ def choose(demand: Demand, states: Sequence[NodeState], turn: int, now: float) -
         return usable[turn % len(usable)]
     if demand.policy == "prefix-affinity":
         return pick_by_affinity(demand.affinity_key, usable, fit)
-    return min(usable, key=lambda state: ((state.in_flight + 1) / state.weight, state.served))
+    return min(usable, key=lambda state: ((state.load + 1) / state.weight, state.served))

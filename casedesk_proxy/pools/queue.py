@@ -48,16 +48,27 @@ class FairQueue(Generic[T]):
         self._lanes.setdefault(key, {})[item] = None
         self._size += 1
 
-    def remove(self, key: str, item: T) -> None:
-        """The item leaves unserved, if it is here; its key keeps its turn as long as it has
-        others."""
+    def put_first(self, key: str, item: T) -> None:
+        """The item is the next of its key, and its key the next."""
+        self._lanes = {key: {item: None, **self._lanes.pop(key, {})}, **self._lanes}
+        self._size += 1
+
+    @property
+    def keys(self) -> int:
+        """How many keys have something waiting."""
+        return len(self._lanes)
+
+    def remove(self, key: str, item: T) -> bool:
+        """The item leaves unserved, if it is here, which is returned; its key keeps its turn as
+        long as it has others."""
         lane = self._lanes.get(key)
         if lane is None or item not in lane:
-            return
+            return False
         del lane[item]
         self._size -= 1
         if not lane:
             del self._lanes[key]
+        return True
 
     def take(self, serves: Callable[[T], bool]) -> T | None:
         """The first item in fair order that ``serves`` agrees to serve now, taken out. Its key

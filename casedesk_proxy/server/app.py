@@ -13,6 +13,7 @@ from casedesk_proxy.admin.gauges import GaugeCollector
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
+from casedesk_proxy.instances.table import HostTable
 from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
@@ -73,12 +74,13 @@ class Gateway:
         forwarder: RowForwarder | None = None,
         waits: Waits = WAITS,
         files: FilePlace | None = None,
+        table: HostTable | None = None,
     ) -> None:
         """``log_formatter``: how the access log is written. Sockets that a service manager opened
         are served instead of the configured addresses. ``sinks`` hear of each exchange at its
         end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
         None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: where files
-        are kept.
+        are kept; ``table``: what instances share, None: nothing.
 
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
@@ -97,6 +99,8 @@ class Gateway:
         self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
         self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s)
+        if table is not None:
+            self.dispatcher.slots.share(table)
         self.metadata = Metadata(
             loop, self.serving, self.dispatcher.slots.set_slot_count,
             min_pause_s=waits.metadata_pause_s, in_use_pause_s=waits.in_use_pause_s,

@@ -14,6 +14,7 @@ from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Service, Slot
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.upstream.shared_slots import Counts, SharedSlots
 
 __all__ = ["Slots"]
 
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 
 #: What a client is told to wait for a node that is being emptied: operators are slower than queues.
 _DRAINED_RETRY_AFTER_S = 10.0
+#: Seconds after which a request that waits learns of a slot that another instance has left.
+_LOOK_S = 0.005
+#: Seconds after which all learn that an instance has ended without a word, at the latest.
+_REFRESH_S = 0.25
 
 
 class Slots:
@@ -34,6 +39,20 @@ class Slots:
         self.on_service_lost: Callable[[str], None] = lambda name: None
         self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        #: What other instances of this host have; None: nobody shares with us.
+        self._shared: SharedSlots | None = None
+        self._refreshing: asyncio.TimerHandle | None = None
+
+    def share(self, table: Counts) -> None:
+        """From now on slots are those of all instances that have the table together."""
+        self._shared = SharedSlots(self.admission, table)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        assert self._shared is not None
+        if self._shared.refresh(self._loop.time()):
+            self.serve_waiting()
+        self._refreshing = self._loop.call_later(_REFRESH_S, self._refresh)
 
     @property
     def states(self) -> Mapping[str, NodeState]:
@@ -54,12 +73,17 @@ class Slots:
         self.serve_waiting()
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._refreshing):
+            if timer is not None:
+                timer.cancel()
 
     def enqueue(self, ticket: Ticket, max_waiting: int) -> None:
         """Decide about a new ticket; mostly it has a slot then, else `wait`."""
-        self._wake(self.admission.enqueue(ticket, self._loop.time(), max_waiting))
+        now = self._loop.time()
+        if self._shared is not None:
+            self._look(now)
+            self._shared.look(ticket, now)
+        self._settle(self.admission.enqueue(ticket, now, max_waiting), now)
 
     async def wait(self, ticket: Ticket, limit: float) -> Slot:
         """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy,
@@ -74,11 +98,21 @@ class Slots:
 
     def release(self, slot: Slot) -> None:
         """An exchange has left its node."""
-        self._wake(self.admission.release(slot, self._loop.time()))
+        now = self._loop.time()
+        self._look(now)
+        decided = self.admission.release(slot, now)
+        if self._shared is not None:
+            self._shared.tell(slot)
+        self._settle(decided, now)
 
     def cancel(self, ticket: Ticket) -> None:
         """Whoever held it has left: it waits no more, and a slot that it has is free."""
-        self._wake(self.admission.cancel(ticket, self._loop.time()))
+        if ticket.slot is not None:
+            if ticket.slot.taken:
+                self.release(ticket.slot)
+            return
+        now = self._loop.time()
+        self._settle(self.admission.cancel(ticket, now), now)
 
     def record_failure(self, state: NodeState, fault: NodeFault, error: str) -> None:
         """Something speaks against a node. That it is out is logged once, not at every fault."""
@@ -161,7 +195,13 @@ class Slots:
     def serve_waiting(self) -> None:
         """Serve those whose wait has ended: something about a node has changed."""
         if self.admission.has_waiting:
-            self._wake(self.admission.serve_waiting(self._loop.time()))
+            now = self._loop.time()
+            self._look(now)
+            self._settle(self.admission.serve_waiting(now), now)
+
+    def _look(self, now: float) -> None:
+        if self._shared is not None and self._shared.has_others and self.admission.has_waiting:
+            self._shared.look_all(now)
 
     async def _wait(self, ticket: Ticket, limit: float) -> None:
         """Whoever leaves meanwhile is gone from the queue at once, and a slot that was just given
@@ -196,7 +236,10 @@ class Slots:
         hint = self.admission.retry_after(ticket.deployment, self._loop.time())
         return Busy("all nodes of this deployment are busy", retry_after=hint)
 
-    def _wake(self, decided: list[Ticket]) -> None:
+    def _settle(self, decided: list[Ticket], now: float) -> None:
+        """Wake those about whom it was decided; of slots that others took at once we have none."""
+        if self._shared is not None:
+            decided = self._shared.settle(decided, now)
         for ticket in decided:
             waiter = self._waiters.get(ticket)
             if waiter is not None:
@@ -209,9 +252,21 @@ class Slots:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        when = self.admission.next_change(self._loop.time())
-        if when is not None:
+        now = self._loop.time()
+        when = self.admission.next_change(now)
+        if self._shared is not None and self._shared.has_others:
+            self._timer = self._loop.call_at(now + _LOOK_S, self._look_again, when)
+        elif when is not None:
             self._timer = self._loop.call_at(when, self.serve_waiting)
+
+    def _look_again(self, when: float | None) -> None:
+        """Others may have left something meanwhile, or time alone may have."""
+        assert self._shared is not None
+        now = self._loop.time()
+        if self._shared.look_all(now) or (when is not None and now >= when):
+            self.serve_waiting()
+        elif self.admission.has_waiting:
+            self._arm()
 
 
 def _resolve(waiter: asyncio.Future[bool], decided: bool) -> None:

@@ -1,0 +1,57 @@
+"""Whose turn the next slot is where several instances have requests that wait for it.
+
+Each instance serves its own waiting requests round robin over keys. Between instances the same
+holds by weight: an instance has a time of its own, which moves by 1 / keys with each slot that it
+takes while others wait, and whoever has the earliest time is next. So each key that waits at an
+instance gets as many slots as any other; one that waits at two gets two shares.
+
+Nobody waits for an instance that does not take its turn, because it is busy, say, or has stopped:
+after ``_GRACE_S`` the slot is anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["Turns"]
+
+#: Several times what an instance takes to see that a slot is free.
+_GRACE_S = 0.05
+
+
+class Turns:
+    """Of one instance. Times of others come with the rows of those: equal times go by row."""
+
+    def __init__(self, row: int, *, grace_s: float = _GRACE_S) -> None:
+        self._row = row
+        self._grace_s = grace_s
+        #: Ours. Never 0, which would say that nobody waits.
+        self.time = 1.0
+        #: By node: since when it has had room for another instance.
+        self._owed_since: dict[str, float] = {}
+
+    def join(self, others: Sequence[tuple[float, int]]) -> None:
+        """Somebody waits here, who did not before: not for what was missed meanwhile."""
+        self.time = max(self.time, min((time for time, _ in others), default=self.time))
+
+    def count(self, keys: int) -> None:
+        """We took a slot while others waited for one; so many keys wait here."""
+        self.time += 1 / max(keys, 1)
+
+    def is_owed(
+        self, node: str, others: Sequence[tuple[float, int]], now: float, *, waits: bool, room: bool
+    ) -> bool:
+        """Whether a node's next slot is another's. ``others``: who waits for one there; ``waits``:
+        whether somebody here does; ``room``: whether it has a slot now."""
+        if not others:
+            self._owed_since.pop(node, None)
+            return False
+        first = min(others)
+        ours = self.time if waits else max(self.time, first[0])
+        if (ours, self._row) < first:
+            self._owed_since.pop(node, None)
+            return False
+        if not room:
+            self._owed_since.pop(node, None)
+            return True
+        return now < self._owed_since.setdefault(node, now) + self._grace_s

@@ -1,0 +1,198 @@
+"""Slots that instances of a host share: what the others have comes in, what we have goes out.
+
+`pools.admission` decides by what the others had a moment ago; what it gave is written down, and
+what they have is read again. Where two took the last slot at once, both see it and give it back,
+and their requests wait for a few milliseconds. So a node never has more requests than it may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from casedesk_proxy.pools.admission import Admission, Ticket
+from casedesk_proxy.pools.node import NodeState, Slot
+from casedesk_proxy.pools.turns import Turns
+
+__all__ = ["Counts", "SharedSlots"]
+
+
+class Counts(Protocol):
+    """A table as `instances.table.HostTable` is."""
+
+    row: int
+
+    @property
+    def others(self) -> tuple[int, ...]: ...
+
+    def column(self, name: str) -> int | None: ...
+
+    def publish(self, column: int, count: int) -> None: ...
+
+    def count_elsewhere(self, column: int) -> int: ...
+
+    def stamp(self, column: int, stamp: float) -> None: ...
+
+    def stamps(self, column: int) -> list[tuple[float, int]]: ...
+
+    def bury(self) -> bool: ...
+
+
+class SharedSlots:
+    """``look`` and ``look_all`` before a decision, ``settle`` after it."""
+
+    def __init__(self, admission: Admission, table: Counts) -> None:
+        self._admission = admission
+        self._table = table
+        self._turns = Turns(table.row)
+        self._columns: dict[str, int] = {}
+        #: Nodes for which others know that somebody waits here.
+        self._stamped: set[str] = set()
+        #: Deployments of which others know that somebody waits here.
+        self._queued: set[str] = set()
+
+    @property
+    def has_others(self) -> bool:
+        return bool(self._table.others)
+
+    def look(self, ticket: Ticket, now: float) -> None:
+        """Learn what matters for one ticket."""
+        if not self._table.others:
+            return
+        states = self._admission.states
+        for name in ticket.demand.nodes:
+            if name in states:
+                self._look_at(states[name], now)
+        for cap in ticket.caps:
+            self._look_at_cap((cap.kind, cap.name))
+        elsewhere = self._count_elsewhere(f"queue {ticket.deployment}")
+        self._admission.waiting_elsewhere[ticket.deployment] = elsewhere
+
+    def look_all(self, now: float) -> bool:
+        """Learn what matters for all that wait here. Whether one of them may have a slot now."""
+        states, admission, found = self._admission.states, self._admission, False
+        for name in admission.wanted:
+            if (state := states.get(name)) is not None:
+                self._look_at(state, now)
+                found = found or not state.is_full(now)
+        for which in admission.running_elsewhere:
+            self._look_at_cap(which)
+        return found
+
+    def settle(self, decided: Sequence[Ticket], now: float) -> list[Ticket]:
+        """Tell what was decided. The tickets for which that holds; the others wait again."""
+        kept, others = [], self._table.others
+        for ticket in decided:
+            if (slot := ticket.slot) is not None:
+                self.tell(slot)
+                if others and self._is_beyond(slot, ticket):
+                    self._admission.retract(ticket, now)
+                    self.tell(slot)
+                    continue
+                if others:
+                    self._count_turn(slot.state)
+            kept.append(ticket)
+        if self._queued or self._admission.has_waiting:
+            self._tell_waiting(now)
+        return kept
+
+    def tell(self, slot: Slot) -> None:
+        """It was taken, or given back."""
+        self._publish(f"node {slot.state.name}", slot.state.in_flight)
+        for cap in slot.caps:
+            self._publish(f"{cap.kind} {cap.name}", self._admission.running(cap.kind, cap.name))
+
+    def refresh(self, now: float) -> bool:
+        """What is done again and again. Whether an instance has ended since, without a word."""
+        found = self._table.bury()
+        for state in self._admission.states.values():
+            self._look_at(state, now)
+        if not self._table.others:
+            self._admission.running_elsewhere.clear()
+            self._admission.waiting_elsewhere.clear()
+        return found
+
+    # Reading.
+
+    def _look_at(self, state: NodeState, now: float) -> None:
+        column = self._find(f"node {state.name}") if self._table.others else None
+        if column is None:
+            state.elsewhere, state.owed = 0, False
+            return
+        state.elsewhere = self._table.count_elsewhere(column)
+        capacity = state.capacity
+        state.owed = self._turns.is_owed(
+            state.name, self._table.stamps(column), now,
+            waits=state.name in self._stamped, room=capacity is None or state.load < capacity,
+        )  # fmt: skip
+
+    def _look_at_cap(self, which: tuple[str, str]) -> None:
+        self._admission.running_elsewhere[which] = self._count_elsewhere(" ".join(which))
+
+    def _is_beyond(self, slot: Slot, ticket: Ticket) -> bool:
+        """Whether another instance took it, too."""
+        state = slot.state
+        state.elsewhere = self._count_elsewhere(f"node {state.name}")
+        room = state.capacity
+        is_full = room is not None and state.elsewhere > 0 and state.load > room
+        if is_full and not ticket.demand.is_about:
+            return True
+        for cap in slot.caps:
+            which = cap.kind, cap.name
+            self._look_at_cap(which)
+            running = self._admission.running(*which)
+            elsewhere = self._admission.running_elsewhere[which]
+            if cap.parallel is not None and elsewhere and running + elsewhere > cap.parallel:
+                return True
+        return False
+
+    def _count_elsewhere(self, name: str) -> int:
+        column = self._find(name)
+        return 0 if column is None else self._table.count_elsewhere(column)
+
+    # Telling.
+
+    def _count_turn(self, state: NodeState) -> None:
+        column = self._find(f"node {state.name}")
+        if column is not None and self._table.stamps(column):
+            self._turns.count(sum(queue.keys for _, queue in self._admission.queues))
+
+    def _tell_waiting(self, now: float) -> None:
+        queued = set()
+        for name, queue in self._admission.queues:
+            self._publish(f"queue {name}", len(queue))
+            queued.add(name)
+        for name in self._queued - queued:
+            self._publish(f"queue {name}", 0)
+        self._queued = queued
+        self._stamp(self._admission.wanted, now)
+
+    def _stamp(self, wanted: Iterable[str], now: float) -> None:
+        states = self._admission.states
+        # Where a node has room, whoever waits here waits for something else.
+        names = {name for name in wanted if name in states and states[name].is_full(now)}
+        if names and not self._stamped:
+            stamps = [self._table.stamps(column) for column in self._find_all(names)]
+            self._turns.join([one for some in stamps for one in some])
+        for column in self._find_all(self._stamped - names):
+            self._table.stamp(column, 0.0)
+        for column in self._find_all(names):
+            self._table.stamp(column, self._turns.time)
+        self._stamped = names
+
+    def _publish(self, name: str, count: int) -> None:
+        column = self._find(name)
+        if column is not None:
+            self._table.publish(column, count)
+
+    def _find(self, name: str) -> int | None:
+        column = self._columns.get(name)
+        if column is None:
+            column = self._table.column(name)
+            if column is not None:
+                self._columns[name] = column
+        return column
+
+    def _find_all(self, names: Iterable[str]) -> list[int]:
+        found = (self._find(f"node {name}") for name in names)
+        return [column for column in found if column is not None]
