@@ -33,19 +33,17 @@ MAX_ROWS = 64
 MAX_COLUMNS = 4096
 
 _DIGEST_BYTES = 16
-_NAMES_AT = 4096
-_COUNTS_AT = _NAMES_AT + MAX_COLUMNS * _DIGEST_BYTES
-_STAMPS_AT = _COUNTS_AT + MAX_COLUMNS * MAX_ROWS * 4
-_SIZE_BYTES = _STAMPS_AT + MAX_COLUMNS * MAX_ROWS * 8
-#: Words of the header: how many columns have a name, how often rows came or went, and from here
-#: on a process id for each row.
-_COLUMNS, _CHANGES, _PIDS = 0, 1, 2
-#: Places of locks: that on the header, then one a row.
-_HEADER_LOCK, _ROW_LOCKS = 0, 1
-
-
+#: Before it: how many columns have a name, how often rows came or went, a process id for each row.
+_NAMES_BYTE = 4096
+_COUNTS_BYTE = _NAMES_BYTE + MAX_COLUMNS * _DIGEST_BYTES
+_STAMPS_BYTE = _COUNTS_BYTE + MAX_COLUMNS * MAX_ROWS * 4
+_SIZE_BYTES = _STAMPS_BYTE + MAX_COLUMNS * MAX_ROWS * 8
+#: Locks on the file's bytes, which have nothing to do with what these hold: the first is that of
+#: whoever enters a name or takes a row, then comes one a row.
+_HEADER_LOCK_BYTE = 0
+_FIRST_ROW_LOCK_BYTE = 1
 #: At a microsecond each; whoever holds the header for longer has been stopped.
-_TRIES = 5_000
+_LOCK_TIMES = 5_000
 #: Whoever takes it and gives it back has written before he reads on, on every processor.
 _FENCE = threading.Lock()
 
@@ -58,9 +56,9 @@ class HostTable:
     """One instance's view. Names of columns are for ever, until a first instance begins anew.
     ``row`` is ours."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, max_columns: int = MAX_COLUMNS) -> None:
         """Raises TableError. The directory is made if need be, for its owner alone."""
-        path = directory / FILE_NAME
+        path, self._max_columns = directory / FILE_NAME, max_columns
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             # An opening of its own: the mapping keeps a copy of the one that it is made from.
@@ -76,7 +74,11 @@ class HostTable:
                 if not locked:
                     raise TableError("another instance holds its table; try again")
                 self._map = self._open(path)
-                self._header, self._counts, self._stamps = _views(self._map)
+                with memoryview(self._map) as view:
+                    self._named, self._changes = view[:4].cast("i"), view[4:8].cast("i")
+                    self._pids = view[8 : 8 + MAX_ROWS * 4].cast("i")
+                    self._counts = view[_COUNTS_BYTE:_STAMPS_BYTE].cast("i")
+                    self._stamps = view[_STAMPS_BYTE:].cast("d")
                 self.row = self._take_row()
         except OSError as error:
             os.close(self._locks)
@@ -97,19 +99,19 @@ class HostTable:
 
     def _take_row(self) -> int:
         for row in range(MAX_ROWS):
-            if try_lock(self._locks, _ROW_LOCKS + row):
+            if try_lock(self._locks, _FIRST_ROW_LOCK_BYTE + row):
                 self._clear(row)
-                self._header[_PIDS + row] = os.getpid()
-                self._header[_CHANGES] += 1
+                self._pids[row] = os.getpid()
+                self._changes[0] += 1
                 return row
         raise TableError(f"{MAX_ROWS} instances share it already")
 
     def close(self) -> None:
         """Leave: what we have counts no more."""
         self._clear(self.row)
-        self._header[_PIDS + self.row] = 0
-        self._header[_CHANGES] += 1
-        for view in (self._header, self._counts, self._stamps):
+        self._pids[self.row] = 0
+        self._changes[0] += 1
+        for view in (self._named, self._changes, self._pids, self._counts, self._stamps):
             view.release()
         self._map.close()
         os.close(self._locks)
@@ -119,32 +121,32 @@ class HostTable:
     @property
     def others(self) -> tuple[int, ...]:
         """The rows of the other instances."""
-        changes = self._header[_CHANGES]
+        changes = self._changes[0]
         if changes != self._seen_changes:
             self._seen_changes = changes
-            pids = self._header[_PIDS : _PIDS + MAX_ROWS]
-            self._others = tuple(row for row, pid in enumerate(pids) if pid and row != self.row)
+            taken = (row for row, pid in enumerate(self._pids) if pid)
+            self._others = tuple(row for row in taken if row != self.row)
         return self._others
 
     def pid(self, row: int) -> int:
         """Whose row it is; 0: nobody's."""
-        return self._header[_PIDS + row]
+        return self._pids[row]
 
     def bury(self) -> bool:
         """Clear the rows of instances that have ended without leaving. Whether there were any."""
         found = False
         for row in self.others:
-            if not self._is_taken(row) and try_lock(self._locks, _ROW_LOCKS + row):
+            if not self._is_taken(row) and try_lock(self._locks, _FIRST_ROW_LOCK_BYTE + row):
                 log.warning("instance of process %d has ended; what it held is free", self.pid(row))
                 self._clear(row)
-                self._header[_PIDS + row] = 0
-                self._header[_CHANGES] += 1
-                unlock(self._locks, _ROW_LOCKS + row)
+                self._pids[row] = 0
+                self._changes[0] += 1
+                unlock(self._locks, _FIRST_ROW_LOCK_BYTE + row)
                 found = True
         return found
 
     def _is_taken(self, row: int) -> bool:
-        return is_locked_elsewhere(self._locks, _ROW_LOCKS + row)
+        return is_locked_elsewhere(self._locks, _FIRST_ROW_LOCK_BYTE + row)
 
     # What they have.
 
@@ -187,39 +189,32 @@ class HostTable:
 
     def _find(self, digest: bytes) -> int | None:
         """Look through the names that others have entered since."""
-        for column in range(len(self._columns), self._header[_COLUMNS]):
-            at = _NAMES_AT + column * _DIGEST_BYTES
+        for column in range(len(self._columns), self._named[0]):
+            at = _NAMES_BYTE + column * _DIGEST_BYTES
             self._columns[self._map[at : at + _DIGEST_BYTES]] = column
         return self._columns.get(digest)
 
     def _add(self, digest: bytes) -> int | None:
-        found, column = self._find(digest), self._header[_COLUMNS]
-        if found is not None or column == MAX_COLUMNS:
+        found, column = self._find(digest), self._named[0]
+        if found is not None or column == self._max_columns:
             return found
-        at = _NAMES_AT + column * _DIGEST_BYTES
+        at = _NAMES_BYTE + column * _DIGEST_BYTES
         self._map[at : at + _DIGEST_BYTES] = digest
         # The name first: whoever reads the number finds it whole.
-        self._header[_COLUMNS] = column + 1
+        self._named[0] = column + 1
         return self._find(digest)
 
     def _clear(self, row: int) -> None:
-        for column in range(self._header[_COLUMNS]):
+        for column in range(self._named[0]):
             self._counts[column * MAX_ROWS + row] = 0
             self._stamps[column * MAX_ROWS + row] = 0.0
 
     @contextlib.contextmanager
     def _header_locked(self) -> Iterator[bool]:
         """Whether nobody else has it; it is held for microseconds."""
-        held = any(try_lock(self._locks, _HEADER_LOCK) for _ in range(_TRIES))
+        held = any(try_lock(self._locks, _HEADER_LOCK_BYTE) for _ in range(_LOCK_TIMES))
         try:
             yield held
         finally:
             if held:
-                unlock(self._locks, _HEADER_LOCK)
-
-
-def _views(found: mmap.mmap) -> tuple[memoryview, memoryview, memoryview]:
-    """Header, counts, stamps."""
-    with memoryview(found) as view:
-        header = view[:_NAMES_AT].cast("i")
-        return header, view[_COUNTS_AT:_STAMPS_AT].cast("i"), view[_STAMPS_AT:].cast("d")
+                unlock(self._locks, _HEADER_LOCK_BYTE)

@@ -131,7 +131,7 @@ class Admission:
             if loser is None:
                 ticket.rejection = Rejection.QUEUE_FULL
                 return [*decided, ticket]
-            self._forget_wish(loser)
+            self._forget_demand(loser)
             loser.rejection = Rejection.QUEUE_FULL
             decided.append(loser)
         self._waiting[ticket.deployment] = waiting
@@ -164,7 +164,7 @@ class Admission:
         waiting = self._waiting.get(ticket.deployment)
         if ticket.rejection is None and waiting is not None:
             if waiting.queue.remove(ticket.key, ticket):
-                self._forget_wish(ticket)
+                self._forget_demand(ticket)
             self._drop_if_empty(ticket.deployment)
         return []
 
@@ -213,7 +213,7 @@ class Admission:
                 if ticket is None:
                     continue
                 moved = True
-                self._forget_wish(ticket)
+                self._forget_demand(ticket)
                 if ticket.slot is not None:
                     waiting.observe_grant(now)
                 if _begins_trial(ticket):
@@ -267,7 +267,7 @@ class Admission:
             for cap in slot.caps:
                 self._running[cap.kind, cap.name] -= 1
 
-    def _forget_wish(self, ticket: Ticket) -> None:
+    def _forget_demand(self, ticket: Ticket) -> None:
         """It waits no more."""
         nodes = ticket.demand.nodes
         self._wanted[nodes] -= 1

@@ -19,7 +19,6 @@ from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.admin_side import AdminSide
 from casedesk_proxy.server.chores import list_chores
@@ -125,7 +124,7 @@ class Gateway:
             loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files,
             self._console.sessions,
         )  # fmt: skip
-        self.limiter = self._handler.limiter
+        self.limiter, self.watch = self._handler.limiter, self._handler.watch
         self._apply(None)
         self._pages = Pages(self._console.make_public(self, self._handler.exchanges))
         self._public = PublicServer(
@@ -141,10 +140,6 @@ class Gateway:
     def admin_hosts(self) -> Hosts:
         """The names by which the admin listener may be called."""
         return self.serving.current.admin_hosts
-
-    @property
-    def watch(self) -> Watch:
-        return self._handler.watch
 
     @property
     def connections(self) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from casedesk_proxy.pools.admission import Admission, Ticket
+from casedesk_proxy.pools.host_turns import HostTurns
 from casedesk_proxy.pools.node import NodeState, Slot
-from casedesk_proxy.pools.turns import Turns
 
 __all__ = ["Counts", "SharedSlots"]
 
@@ -39,12 +39,12 @@ class Counts(Protocol):
 
 
 class SharedSlots:
-    """``look`` and ``look_all`` before a decision, ``settle`` after it."""
+    """``look`` and ``look_all`` before a decision, ``commit`` after it."""
 
     def __init__(self, admission: Admission, table: Counts) -> None:
         self._admission = admission
         self._table = table
-        self._turns = Turns(table.row)
+        self._turns = HostTurns(table.row)
         self._columns: dict[str, int] = {}
         #: Nodes for which others know that somebody waits here.
         self._stamped: set[str] = set()
@@ -79,24 +79,24 @@ class SharedSlots:
             self._look_at_cap(which)
         return found
 
-    def settle(self, decided: Sequence[Ticket], now: float) -> list[Ticket]:
-        """Tell what was decided. The tickets for which that holds; the others wait again."""
+    def commit(self, decided: Sequence[Ticket], now: float) -> list[Ticket]:
+        """Publish what was decided. The tickets for which that holds; the others wait again."""
         kept, others = [], self._table.others
         for ticket in decided:
             if (slot := ticket.slot) is not None:
-                self.tell(slot)
+                self.publish_slot(slot)
                 if others and self._is_beyond(slot, ticket):
                     self._admission.retract(ticket, now)
-                    self.tell(slot)
+                    self.publish_slot(slot)
                     continue
                 if others:
                     self._count_turn(slot.state)
             kept.append(ticket)
         if self._queued or self._admission.has_waiting:
-            self._tell_waiting(now)
+            self._publish_waiting(now)
         return kept
 
-    def tell(self, slot: Slot) -> None:
+    def publish_slot(self, slot: Slot) -> None:
         """It was taken, or given back."""
         self._publish(f"node {slot.state.name}", slot.state.in_flight)
         for cap in slot.caps:
@@ -150,14 +150,14 @@ class SharedSlots:
         column = self._find(name)
         return 0 if column is None else self._table.count_elsewhere(column)
 
-    # Telling.
+    # Writing.
 
     def _count_turn(self, state: NodeState) -> None:
         column = self._find(f"node {state.name}")
         if column is not None and self._table.stamps(column):
             self._turns.count(sum(queue.keys for _, queue in self._admission.queues))
 
-    def _tell_waiting(self, now: float) -> None:
+    def _publish_waiting(self, now: float) -> None:
         queued = set()
         for name, queue in self._admission.queues:
             self._publish(f"queue {name}", len(queue))

@@ -83,7 +83,7 @@ class Slots:
         if self._shared is not None:
             self._look(now)
             self._shared.look(ticket, now)
-        self._settle(self.admission.enqueue(ticket, now, max_waiting), now)
+        self._commit(self.admission.enqueue(ticket, now, max_waiting), now)
 
     async def wait(self, ticket: Ticket, limit: float) -> Slot:
         """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy,
@@ -102,8 +102,8 @@ class Slots:
         self._look(now)
         decided = self.admission.release(slot, now)
         if self._shared is not None:
-            self._shared.tell(slot)
-        self._settle(decided, now)
+            self._shared.publish_slot(slot)
+        self._commit(decided, now)
 
     def cancel(self, ticket: Ticket) -> None:
         """Whoever held it has left: it waits no more, and a slot that it has is free."""
@@ -112,7 +112,7 @@ class Slots:
                 self.release(ticket.slot)
             return
         now = self._loop.time()
-        self._settle(self.admission.cancel(ticket, now), now)
+        self._commit(self.admission.cancel(ticket, now), now)
 
     def record_failure(self, state: NodeState, fault: NodeFault, error: str) -> None:
         """Something speaks against a node. That it is out is logged once, not at every fault."""
@@ -197,7 +197,7 @@ class Slots:
         if self.admission.has_waiting:
             now = self._loop.time()
             self._look(now)
-            self._settle(self.admission.serve_waiting(now), now)
+            self._commit(self.admission.serve_waiting(now), now)
 
     def _look(self, now: float) -> None:
         if self._shared is not None and self._shared.has_others and self.admission.has_waiting:
@@ -236,10 +236,10 @@ class Slots:
         hint = self.admission.retry_after(ticket.deployment, self._loop.time())
         return Busy("all nodes of this deployment are busy", retry_after=hint)
 
-    def _settle(self, decided: list[Ticket], now: float) -> None:
+    def _commit(self, decided: list[Ticket], now: float) -> None:
         """Wake those about whom it was decided; of slots that others took at once we have none."""
         if self._shared is not None:
-            decided = self._shared.settle(decided, now)
+            decided = self._shared.commit(decided, now)
         for ticket in decided:
             waiter = self._waiters.get(ticket)
             if waiter is not None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.instances import table
 from casedesk_proxy.instances.locks import try_lock
 from casedesk_proxy.instances.table import FILE_NAME, MAX_ROWS, HostTable, TableError
 
@@ -94,9 +93,8 @@ def test_no_more_rows_than_there_are(tmp_path: Path) -> None:
         one.close()
 
 
-def test_no_more_columns_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "MAX_COLUMNS", 1)
-    ours = HostTable(tmp_path)
+def test_no_more_columns_than_there_are(tmp_path: Path) -> None:
+    ours = HostTable(tmp_path, max_columns=1)
     assert ours.column("one") == 0
     assert ours.column("two") is None
     ours.close()

@@ -53,6 +53,37 @@ def test_a_slot_that_frees_goes_to_the_first_in_line() -> None:
     assert third.slot is None
 
 
+def test_what_another_instance_took_at_once_is_waited_for() -> None:
+    admission = one_slot("x")
+    first, second = ticket("a"), ticket("b")
+    admission.enqueue(first, 0.0, 10)
+    admission.enqueue(second, 0.0, 10)
+    admission.retract(first, 1.0)
+    assert not first.is_decided
+    assert admission.states["x"].in_flight == 0
+    assert admission.wanted == set(NODES)
+    assert [(name, list(queue.order())) for name, queue in admission.queues] == [
+        ("d", [first, second])
+    ]
+    assert admission.serve_waiting(2.0) == [first]
+    admission.cancel(second, 3.0)
+    assert admission.wanted == set()
+
+
+def test_what_other_instances_have_counts() -> None:
+    admission = one_slot("x")
+    admission.states["x"].elsewhere = 1
+    admission.waiting_elsewhere["d"] = 9
+    waiting, refused = ticket(), ticket()
+    assert admission.enqueue(waiting, 0.0, 10) == []
+    assert admission.enqueue(refused, 0.0, 10) == [refused]
+    assert refused.rejection is Rejection.QUEUE_FULL
+    admission.states["x"].elsewhere, admission.states["x"].owed = 0, True
+    assert admission.serve_waiting(1.0) == []
+    admission.states["x"].owed = False
+    assert admission.serve_waiting(1.0) == [waiting]
+
+
 def test_how_far_each_is_from_the_front() -> None:
     admission = one_slot("x")
     asked = [ticket(key) for key in ("t", "a", "a", "b")]

@@ -98,3 +98,15 @@ def test_between_two_turns_of_a_key_no_other_has_two(
             served_since[late] = []
         for others in served_since.values():
             assert len(others) == len(set(others)), "somebody had two turns meanwhile"
+
+
+def test_an_item_may_be_put_before_all_others() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for key, item in (("a", "a1"), ("b", "b1"), ("b", "b2")):
+        queue.add(key, item)
+    queue.put_first("b", "b0")
+    assert queue.keys == 2
+    assert list(queue.order()) == ["b0", "a1", "b1", "b2"]
+    assert queue.remove("b", "b0")
+    assert not queue.remove("b", "b0")
+    assert len(queue) == 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.errors import Busy
-from casedesk_proxy.instances.table import HostTable
+from casedesk_proxy.instances.table import MAX_COLUMNS, HostTable
 from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.policies import Demand
@@ -23,8 +23,10 @@ ANY = Demand("least-streams", ("n",))
 class Instance:
     """`Slots` without a loop."""
 
-    def __init__(self, place: Path, limit: int, *names: str) -> None:
-        self.table = HostTable(place)
+    def __init__(
+        self, place: Path, limit: int, *names: str, max_columns: int = MAX_COLUMNS
+    ) -> None:
+        self.table = HostTable(place, max_columns=max_columns)
         self.admission = Admission()
         for name in names or ("n",):
             self.admission.states[name] = NodeState(name, limit=limit)
@@ -32,22 +34,22 @@ class Instance:
 
     def ask(self, ticket: Ticket, now: float = 0.0, most: int = 100) -> Ticket:
         self.shared.look(ticket, now)
-        self.settle(self.admission.enqueue(ticket, now, most), now)
+        self.commit(self.admission.enqueue(ticket, now, most), now)
         return ticket
 
     def end(self, ticket: Ticket, now: float = 0.0) -> list[Ticket]:
         assert ticket.slot is not None
         self.shared.look_all(now)
         decided = self.admission.release(ticket.slot, now)
-        self.shared.tell(ticket.slot)
-        return self.settle(decided, now)
+        self.shared.publish_slot(ticket.slot)
+        return self.commit(decided, now)
 
     def look(self, now: float = 0.0) -> list[Ticket]:
         self.shared.look_all(now)
-        return self.settle(self.admission.serve_waiting(now), now)
+        return self.commit(self.admission.serve_waiting(now), now)
 
-    def settle(self, decided: list[Ticket], now: float) -> list[Ticket]:
-        return self.shared.settle(decided, now)
+    def commit(self, decided: list[Ticket], now: float) -> list[Ticket]:
+        return self.shared.commit(decided, now)
 
 
 def ticket(key: str = "k", demand: Demand = ANY, caps: tuple[UseRules, ...] = ()) -> Ticket:
@@ -77,8 +79,8 @@ def test_the_last_slot_is_not_taken_twice(tmp_path: Path) -> None:
     two.shared.look(yours, 0.0)
     first = one.admission.enqueue(mine, 0.0, 9)
     second = two.admission.enqueue(yours, 0.0, 9)
-    assert one.settle(first, 0.0) == [mine]
-    assert two.settle(second, 0.0) == []
+    assert one.commit(first, 0.0) == [mine]
+    assert two.commit(second, 0.0) == []
     assert not yours.is_decided
     assert two.admission.waiting("d") == 1
     assert two.admission.states["n"].in_flight == 0
@@ -105,7 +107,7 @@ def test_queues_are_full_together(tmp_path: Path) -> None:
     # Nobody waits in one any more: two's queue has all places.
     for each in waiting[1:]:
         one.admission.cancel(each, 0.0)
-    one.settle([], 0.0)
+    one.commit([], 0.0)
     assert [two.ask(ticket(key), most=3).is_decided for key in "yz"] == [False, False]
 
 
@@ -123,8 +125,8 @@ def test_limits_on_parallel_requests_hold_across_instances(tmp_path: Path) -> No
     mine, yours = (
         each.admission.enqueue(asked, 0.0, 9) for each, asked in ((one, third), (two, fourth))
     )
-    assert one.settle(mine, 0.0) == [third]
-    assert two.settle(yours, 0.0) == []
+    assert one.commit(mine, 0.0) == [third]
+    assert two.commit(yours, 0.0) == []
     assert two.look() == []
     assert one.end(third) == []
     assert two.look() == [fourth]
@@ -175,11 +177,8 @@ def test_a_killed_instance_leaves_its_slots(tmp_path: Path) -> None:
     assert one.admission.running_elsewhere == {}
 
 
-def test_no_room_in_the_table_is_as_if_there_were_no_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("casedesk_proxy.instances.table.MAX_COLUMNS", 0)
-    one, two = Instance(tmp_path, 1), Instance(tmp_path, 1)
+def test_no_room_in_the_table_is_as_if_there_were_no_others(tmp_path: Path) -> None:
+    one, two = (Instance(tmp_path, 1, max_columns=0) for _ in range(2))
     assert one.ask(ticket()).slot is not None
     assert two.ask(ticket()).slot is not None
 

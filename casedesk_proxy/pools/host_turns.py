@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["Turns"]
+__all__ = ["HostTurns"]
 
 #: Several times what an instance takes to see that a slot is free.
 _GRACE_S = 0.05
 
 
-class Turns:
+class HostTurns:
     """Of one instance. Times of others come with the rows of those: equal times go by row."""
 
     def __init__(self, row: int, *, grace_s: float = _GRACE_S) -> None:
