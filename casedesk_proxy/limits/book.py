@@ -76,13 +76,8 @@ class Book:
         one."""
         return self._uses.setdefault((kind, name), Use())
 
-    def end(self, spent: Spent, uses: Iterable[Use], now: Moment, *, is_entered: bool) -> None:
-        """An exchange of this process has ended, and counts in ``uses``. ``is_entered``: its row
-        goes to the ledger."""
-        for use in uses:
-            use.add_tokens(now, spent.tokens)
-        if not is_entered:
-            return
+    def expect(self, spent: Spent) -> None:
+        """An exchange of this process has ended and is counted; its row goes to the ledger."""
         if len(self._awaited) >= _MAX_AWAITED_IDS:
             del self._awaited[next(iter(self._awaited))]
         self._awaited[spent.request] = spent

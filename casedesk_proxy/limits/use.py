@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.limits.windows import Moment, Period, SlidingMinute, Today
+from casedesk_proxy.limits.windows import Moment, Period, Second, SlidingMinute, Today
 from casedesk_proxy.terms import Dialect, Limit, Usage
 
 __all__ = ["Use", "count_tokens"]
@@ -22,15 +22,32 @@ def count_tokens(surface: str, usage: Usage) -> int:
 
 class Use:
     """Requests and tokens of one scope. Sums of days and months are kept by their names, so that a
-    clock that is set forward, and back again, gives nobody a new month."""
+    clock that is set forward, and back again, gives nobody a new month.
 
-    __slots__ = ("_days", "_minute_requests", "_minute_tokens", "_months")
+    What every request adds is counted up: in ``asked`` and ``spent``, requests and tokens, by
+    whoever has entered the present ``second``. They are added to the windows when something is
+    asked for. ``epoch`` is another object once anything else has changed."""
+
+    __slots__ = (
+        "_days", "_minute_requests", "_minute_tokens", "_months", "_entered", "asked", "epoch",
+        "second", "spent",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.asked = self.spent = 0
+        self._entered = (0, 0)
+        self.second: Second | None = None
+        self.epoch: object = None
         self.clear()
+
+    def enter(self, second: Second) -> None:
+        """Count up in that second from now on."""
+        self._enter_counted()
+        self.second, self.epoch = second, object()
 
     def clear(self) -> None:
         """Nothing was used."""
+        self._entered, self.second = (self.asked, self.spent), None
         self._minute_requests = SlidingMinute()
         self._minute_tokens = SlidingMinute()
         self._days: dict[int, int] = {}
@@ -38,6 +55,7 @@ class Use:
 
     def add_request(self, steady: float, at: float | None = None) -> None:
         """``at``: when it was admitted, where that was before; both by the steady clock."""
+        self._leave_second()
         self._minute_requests.add(steady, 1, at)
 
     def add_tokens(self, now: Moment, tokens: int) -> None:
@@ -47,14 +65,17 @@ class Use:
 
     def add_recent(self, steady: float, tokens: int, at: float | None = None) -> None:
         """Tokens for the minute alone; ``at``: as in `add_request`."""
+        self._leave_second()
         self._minute_tokens.add(steady, tokens, at)
 
     def add_past(self, today: Today, tokens: int) -> None:
         """Tokens for a day and its month alone."""
+        self._leave_second()
         _add(self._days, today.day.name, tokens, _MAX_DAYS)
         _add(self._months, today.month.name, tokens, _MAX_MONTHS)
 
     def used(self, limit: Limit, now: Moment) -> int:
+        self._enter_counted()
         if limit is Limit.REQUESTS_PER_MINUTE:
             return self._minute_requests.total(now.steady)
         if limit is Limit.TOKENS_PER_MINUTE:
@@ -75,7 +96,25 @@ class Use:
             return period.end - now.wall
         return self._minute(limit).pause_until_empty(now.steady)
 
+    def _leave_second(self) -> None:
+        self._enter_counted()
+        self.second = None
+
+    def _enter_counted(self) -> None:
+        """Add to the windows what was counted up."""
+        asked, spent = self._entered
+        if asked == self.asked and spent == self.spent:
+            return
+        assert self.second is not None, "nobody counts up who has not entered a second"
+        now, asked, spent = self.second.begun, self.asked - asked, self.spent - spent
+        self._entered = self.asked, self.spent
+        self._minute_requests.add(now.steady, asked)
+        self._minute_tokens.add(now.steady, spent)
+        _add(self._days, now.today.day.name, spent, _MAX_DAYS)
+        _add(self._months, now.today.month.name, spent, _MAX_MONTHS)
+
     def _minute(self, limit: Limit) -> SlidingMinute:
+        self._enter_counted()
         is_requests = limit is Limit.REQUESTS_PER_MINUTE
         return self._minute_requests if is_requests else self._minute_tokens
 

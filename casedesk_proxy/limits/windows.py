@@ -6,13 +6,14 @@ a time zone, and follow the wall clock wherever it is set to.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from casedesk_proxy.terms import record
 
-__all__ = ["Calendar", "Moment", "Period", "SlidingMinute", "Today"]
+__all__ = ["Calendar", "Moment", "Period", "Second", "SlidingMinute", "Today"]
 
 _MINUTE_S = 60
 
@@ -105,6 +106,23 @@ class Moment:
     steady: float
     wall: float
     today: Today
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A span in which nothing that was used expires, nor the text of what is left of a pause
+    changes: within one second of each clock, and one day. ``begun`` is a moment in it."""
+
+    begun: Moment
+    steady_from: float
+    steady_to: float
+    wall_from: float
+    wall_to: float
+
+    @classmethod
+    def at(cls, now: Moment) -> Second:
+        steady, wall = math.floor(now.steady), math.floor(now.wall)
+        return cls(now, steady, steady + 1, wall, wall + 1)
 
 
 class Calendar:

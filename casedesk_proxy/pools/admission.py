@@ -121,7 +121,7 @@ class Admission:
         if reached is not None and not reached.waits:
             ticket.rejection, ticket.reached = Rejection.PARALLEL, reached
             return [*decided, ticket]
-        if self._decide(ticket, now):
+        if reached is None and self._seat(ticket, now):
             decided.append(ticket)
             return decided + self.serve_waiting(now) if _begins_trial(ticket) else decided
         waiting = self._waiting.get(ticket.deployment) or _DeploymentQueue(now)
@@ -239,6 +239,10 @@ class Admission:
     def _decide(self, ticket: Ticket, now: float) -> bool:
         if ticket.caps and self.find_reached(ticket):
             return False
+        return self._seat(ticket, now)
+
+    def _seat(self, ticket: Ticket, now: float) -> bool:
+        """Whether it is decided on, by what nodes have room for."""
         demand = ticket.demand
         states = [self.states[name] for name in demand.nodes if name in self.states]
         turn = self._turns.get(ticket.deployment, 0)

@@ -12,7 +12,6 @@ from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.relay.parties import Client, Held, Sink
 from casedesk_proxy.relay.room import Room
-from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
@@ -34,7 +33,7 @@ class ClientRequest:
     once, or never: what is not asked for is not taken. A body that is not to be held is begun with
     ``read_beginning`` and goes on into a ``pour``. ``held`` is what its exchange has taken and
     must give back. ``complete`` tells whether the body has come whole, ``begun`` that the final
-    reply's head is on its way, ahead of any relay. ``notes``: more headers for its reply."""
+    reply's head is on its way, ahead of any relay. ``notes``: more header lines for its reply."""
 
     __slots__ = (
         "_apart", "_body", "_done", "_enough", "_fault", "_held", "_is_held", "_limit", "_reader",
@@ -46,7 +45,7 @@ class ClientRequest:
         self.head = head
         self.client = client
         self.held: Held | None = None
-        self.notes: RawHeaders = ()
+        self.notes = b""
         chunked = head.body is BodyFraming.CHUNKED
         self._reader = ChunkReader() if chunked else LengthReader(head.length)
         #: Bytes where it came in one piece, which most bodies do.

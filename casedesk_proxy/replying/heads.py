@@ -14,6 +14,7 @@ from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 __all__ = [
     "annotate",
     "annotated",
+    "as_lines",
     "client_framing",
     "is_event_stream",
     "is_line_stream",
@@ -136,17 +137,22 @@ def own_head(
     return _assemble(status, b"", lines)
 
 
-def annotate(head: bytes, notes: RawHeaders) -> bytes:
-    """A head with more headers, which say what is left of limits. What a node says of its own
+def as_lines(headers: RawHeaders) -> bytes:
+    """Headers as they stand in a head."""
+    return b"".join([b"%b: %b\r\n" % one for one in headers])
+
+
+def annotate(head: bytes, notes: bytes) -> bytes:
+    """A head with more lines, which say what is left of limits. What a node says of its own
     limits is no business of a client with some of ours."""
     if b"ratelimit-" in head.lower():
         lines = head[:-4].split(b"\r\n")
         kept = [line for line in lines if b"ratelimit-" not in line.lower().partition(b":")[0]]
         head = b"\r\n".join(kept) + b"\r\n\r\n"
-    return head[:-2] + b"".join([b"%b: %b\r\n" % one for one in notes]) + b"\r\n"
+    return head[:-2] + notes + b"\r\n"
 
 
-def annotated(make_head: MakeHead, notes: RawHeaders) -> MakeHead:
+def annotated(make_head: MakeHead, notes: bytes) -> MakeHead:
     """What makes a head, with ``notes`` if there are any."""
     return (lambda length: annotate(make_head(length), notes)) if notes else make_head
 

@@ -14,7 +14,7 @@ from casedesk_proxy.filing.resumable import ACTIVE, CANCELLED, FINAL, SIZE_RECEI
 from casedesk_proxy.filing.stored_file import StoredFile, read_id
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.replying.heads import own_head
+from casedesk_proxy.replying.heads import as_lines, own_head
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.server.downloads import Download
 from casedesk_proxy.server.exchanges import Exchange
@@ -243,7 +243,7 @@ class FileRoutes:
         """Without it Google's Python SDK repeats a request three times."""
         is_google = call.surface is Dialect.GEMINI and call.action in _UPLOADS
         if is_google and error.status not in _PASSING:
-            request.notes = ((STATUS, FINAL),)
+            request.notes = as_lines(((STATUS, FINAL),))
 
 
 def _reply(call: Call, shown: dict[str, Any], headers: RawHeaders = ()) -> Result:

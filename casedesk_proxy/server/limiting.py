@@ -24,9 +24,10 @@ from casedesk_proxy.limits.judging import (
     refuse,
 )
 from casedesk_proxy.limits.use import Use, count_tokens
-from casedesk_proxy.limits.windows import Calendar, Moment
+from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.heads import as_lines
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.following import Follower, PastReader
 from casedesk_proxy.server.metering import Meter, Metered, Scope
@@ -66,6 +67,8 @@ class Limiter:
         self._scopes: dict[tuple[str, str], Scope] = {}
         #: By the names of key and deployment.
         self._meters: dict[tuple[str, str], Meter] = {}
+        #: The present one, or the last in which something was counted.
+        self._second = Second.at(self.now())
         self._is_entered = past is not None
         self.follower = Follower(self._book, past, self.now, self._list_running)
         self.refused: Counter[tuple[str, str, str]] = Counter()
@@ -79,6 +82,7 @@ class Limiter:
         """Another configuration is in force, or the first one."""
         snapshot = self._current.snapshot
         self._book.calendar = Calendar(snapshot.time_zone)
+        self._second = Second.at(self.now())
         for rules in snapshot.all_limits:
             self._find(rules)
         if self._scopes:
@@ -92,31 +96,45 @@ class Limiter:
         limits, call = admitted.limits, admitted.facts
         if not limits or admitted.call.action in _UNCOUNTED:
             return None
-        now, meter = self.now(), self._meters.get((call.key, call.deployment))
+        meter = self._meters.get((call.key, call.deployment))
         if meter is None or meter.limits is not limits:
             meter = self._meters[call.key, call.deployment] = self._make_meter(limits)
-        counted = self._judge(meter, now)
-        request.notes = limit_headers(call.surface, find_tightest(counted, now), now.wall)
-        if warned := self._list_warned(counted, now):
-            self._warn(warned, now)
-            request.notes += warning_headers(warned)
-        one = Metered(request, request_id, call, meter, now.wall)
-        for _, scope, use, _ in meter.parts:
-            use.add_request(now.steady)
+        steady, wall = self._loop.time(), self._wall()
+        second = self._second_of(steady, wall)
+        notes = meter.read_calm(call.surface, second, steady, wall)
+        request.notes = self._judge_and_warn(meter, call.surface) if notes is None else notes
+        one = Metered(request, request_id, call, meter, wall)
+        for gauge, scope, _ in meter.parts:
+            gauge.use.asked += 1
             scope.running.add(one)
         return one
 
     def end(self, one: Metered, outcome: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
-        now, tokens = self.now(), count_tokens(outcome.surface, outcome.usage)
-        for _, scope, _, _ in one.meter.parts:
+        steady, wall = self._loop.time(), self._wall()
+        second = self._second_of(steady, wall)
+        tokens = count_tokens(outcome.surface, outcome.usage)
+        for gauge, scope, _ in one.meter.parts:
+            use = gauge.use
+            if use.second is not second:
+                use.enter(second)
+            use.spent += tokens
             scope.running.discard(one)
-        spent = Spent(
-            one.request_id, outcome.key, outcome.deployment, tokens, one.started, now.wall,
-            asked=bool(outcome.node),
-        )  # fmt: skip
-        is_entered = self._is_entered and not outcome.summed_up
-        self._book.end(spent, one.meter.uses, now, is_entered=is_entered)
+        if self._is_entered and not outcome.summed_up:
+            key, deployment, asked = outcome.key, outcome.deployment, bool(outcome.node)
+            self._book.expect(
+                Spent(one.request_id, key, deployment, tokens, one.started, wall, asked)
+            )
+
+    def _second_of(self, steady: float, wall: float) -> Second:
+        second = self._second
+        if not (
+            second.steady_from <= steady < second.steady_to
+            and second.wall_from <= wall < second.wall_to
+        ):
+            today = self._book.calendar.today(wall)
+            second = self._second = Second.at(Moment(steady, wall, today))
+        return second
 
     def list_standings(self, limits: Sequence[UseRules]) -> list[Standing]:
         """How limits stand now, those on parallel requests included."""
@@ -151,8 +169,9 @@ class Limiter:
     def _judge(self, meter: Meter, now: Moment, *, waited: bool = False) -> list[_Counted]:
         """What is used in each scope. Raises LimitReached."""
         found: list[_Counted] = []
-        for rules, scope, use, are_tokens in meter.parts:
-            running = scope.produced(now.steady) if are_tokens and scope.running else 0
+        for gauge, scope, are_tokens in meter.parts:
+            rules, use = gauge.rules, gauge.use
+            running = scope.produced(now.steady) if are_tokens else 0
             used, calm = count_used(rules, use, running, now)
             if not calm:
                 reached = find_reached(list_standings(rules, use, used, now))
@@ -161,6 +180,16 @@ class Limiter:
                     raise refuse(reached, use, now)
             found.append((rules, use, used, calm))
         return found
+
+    def _judge_and_warn(self, meter: Meter, surface: str) -> bytes:
+        """What heads say, where a limit is reached or only warns. Raises LimitReached."""
+        now = self.now()
+        counted = self._judge(meter, now)
+        headers = limit_headers(surface, find_tightest(counted, now), now.wall)
+        if warned := self._list_warned(counted, now):
+            self._warn(warned, now)
+            headers += warning_headers(warned)
+        return as_lines(headers)
 
     def _list_warned(self, counted: Sequence[_Counted], now: Moment) -> list[Standing]:
         return [

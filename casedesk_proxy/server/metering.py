@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from casedesk_proxy.limits.gauge import Gauge
 from casedesk_proxy.limits.use import Use
+from casedesk_proxy.limits.windows import Moment, Second
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import CallFacts
+from casedesk_proxy.surfaces.limits import limit_template
 from casedesk_proxy.terms import Limit, UseRules
 
 __all__ = ["Meter", "Metered", "Scope"]
@@ -21,10 +25,10 @@ _SUM_FRESH_S = 0.02
 
 class Meter:
     """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
-    with what is counted there, and whether that is tokens; ``caps`` those on parallel requests;
+    with what runs there, and whether they count tokens; ``caps`` those on parallel requests;
     ``recheck`` raises LimitReached where a request that has waited may not go on."""
 
-    __slots__ = ("caps", "limits", "parts", "recheck", "uses")
+    __slots__ = ("_templates", "caps", "limits", "parts", "recheck")
 
     def __init__(
         self,
@@ -33,10 +37,53 @@ class Meter:
         recheck: Callable[[Meter], None],
     ) -> None:
         self.limits = limits
-        self.parts = [(rules, scope, use, _are_tokens(rules)) for rules, scope, use in parts]
-        self.uses = [use for _, _, use in parts]
+        self.parts = [(Gauge(rules, use), scope, _are_tokens(rules)) for rules, scope, use in parts]
         self.caps = tuple(one for one in limits if one.parallel is not None)
         self.recheck = partial(recheck, self)
+        self._templates: dict[tuple[object, ...], bytes] = {}
+
+    def read_calm(self, surface: str, second: Second, steady: float, wall: float) -> bytes | None:
+        """What a head says of what is left, now, in that ``second``. None where a limit is
+        reached, or one passed that only warns."""
+        left_requests = left_tokens = math.inf
+        requests = tokens = None
+        for gauge, scope, are_tokens in self.parts:
+            use = gauge.use
+            if use.second is not second or use.epoch is not gauge.epoch:
+                gauge.read(second)
+                self._templates.clear()
+            asked, spent = use.asked, use.spent
+            if are_tokens and scope.running:
+                spent += scope.produced(steady)
+            if asked >= gauge.calm_asked or spent >= gauge.calm_spent:
+                return None
+            if gauge.full_asked - asked < left_requests:
+                left_requests, requests = gauge.full_asked - asked, gauge
+            if gauge.full_spent - spent < left_tokens:
+                left_tokens, tokens = gauge.full_spent - spent, gauge
+        template = self._find_template(surface, requests, tokens, second, steady, wall)
+        if requests is None:
+            return template % left_tokens if tokens is not None else b""
+        return template % ((left_requests, left_tokens) if tokens is not None else left_requests)
+
+    def _find_template(
+        self, surface: str, requests: Gauge | None, tokens: Gauge | None,
+        second: Second, steady: float, wall: float,
+    ) -> bytes:  # fmt: skip
+        """Within a second it changes with the first that is used alone."""
+        is_asked = requests is not None and requests.use.asked != requests.asked
+        is_spent = tokens is not None and tokens.use.spent != tokens.spent
+        which = surface, requests, is_asked, tokens, is_spent
+        template = self._templates.get(which)
+        if template is None:
+            now = Moment(steady, wall, second.begun.today)
+            of_requests = requests.show(Limit.REQUESTS_PER_MINUTE, now) if requests else None
+            of_tokens = tokens.show(tokens.tightest, now) if tokens else None
+            template = limit_template(surface, of_requests, of_tokens, wall)
+            if all(one is None or one[1] - wall >= 1.0 for one in (of_requests, of_tokens)):
+                # Else it says milliseconds.
+                self._templates[which] = template
+        return template
 
 
 class Metered:

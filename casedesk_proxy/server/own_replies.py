@@ -13,7 +13,7 @@ from casedesk_proxy.errors import LimitReached, NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import has_key, read_facts
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.replying.heads import own_head
+from casedesk_proxy.replying.heads import annotate, own_head
 from casedesk_proxy.replying.record import (
     CallFacts,
     Delivered,
@@ -27,7 +27,7 @@ from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.surfaces.envelopes import OwnReply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
-from casedesk_proxy.terms import Dialect, RawHeaders
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import glimpse_head
 
 __all__ = ["OwnReplies", "own_message"]
@@ -75,7 +75,7 @@ class OwnReplies:
         surface = Dialect(exchange.call.surface or Dialect.GEMINI)
         if isinstance(error, LimitReached):
             # The error says it for now, they for when the request came.
-            request.notes = ()
+            request.notes = b""
         reply = error_reply(surface, error, exchange.request_id)
         facts = replace(facts, code=error.code, reason=error.reason)
         return self.send(request, exchange, reply, facts)
@@ -150,7 +150,7 @@ def own_message(
     reply: OwnReply,
     request_id: str,
     surface: str,
-    notes: RawHeaders = (),
+    notes: bytes = b"",
     *,
     bodiless: bool = False,
     keep_alive: bool = False,
@@ -158,9 +158,11 @@ def own_message(
 ) -> bytes:
     """A reply of ours in one piece; ``bodiless``: it answers a HEAD."""
     ident = request_id.encode("ascii")
-    headers = [*reply.headers, *notes, (b"x-request-id", ident)]
+    headers = [*reply.headers, (b"x-request-id", ident)]
     if surface == Dialect.ANTHROPIC and reply.status < 400:
         headers.append((b"request-id", ident))
     size = len(reply.body)
     head = own_head(reply.status, headers, size, keep_alive=keep_alive, http11=http11)
+    if notes:
+        head = annotate(head, notes)
     return head if bodiless else head + reply.body

@@ -14,7 +14,7 @@ from typing import Any
 
 from casedesk_proxy.terms import Dialect, Limit, Standing
 
-__all__ = ["describe_failure", "limit_headers", "warning_headers"]
+__all__ = ["describe_failure", "limit_headers", "limit_template", "warning_headers"]
 
 _METRIC = "casedesk-proxy/"
 #: As Google names its quotas. gemini-cli waits for what has PerMinute in its name, and gives up at
@@ -26,10 +26,25 @@ _QUOTA_IDS = {
     Limit.TOKENS_PER_MONTH: "TokensPerMonth",
     Limit.PARALLEL: "ParallelRequests",
 }
-#: OpenAI's headers.
-_NAMES = {
-    what: tuple(f"x-ratelimit-{name}-{what}".encode() for name in ("limit", "remaining", "reset"))
-    for what in ("requests", "tokens")
+_KINDS = ("requests", "tokens")
+#: The headers of Anthropic, and those of OpenAI.
+_NAMES: dict[tuple[bool, str], tuple[bytes, bytes, bytes]] = {
+    **{
+        (True, what): (
+            f"anthropic-ratelimit-{what}-limit".encode(),
+            f"anthropic-ratelimit-{what}-remaining".encode(),
+            f"anthropic-ratelimit-{what}-reset".encode(),
+        )
+        for what in _KINDS
+    },
+    **{
+        (False, what): (
+            f"x-ratelimit-limit-{what}".encode(),
+            f"x-ratelimit-remaining-{what}".encode(),
+            f"x-ratelimit-reset-{what}".encode(),
+        )
+        for what in _KINDS
+    },
 }
 
 
@@ -44,22 +59,35 @@ def limit_headers(
         if one.hard is None or one.limit is Limit.PARALLEL:
             continue
         what = "requests" if one.limit is Limit.REQUESTS_PER_MINUTE else "tokens"
-        most, left = one.hard, max(one.hard - one.used, 0)
-        if surface == Dialect.ANTHROPIC:
-            start, reset = f"anthropic-ratelimit-{what}-", _rfc3339(math.ceil(one.resets))
-            names = ("limit", "remaining", "reset")
-            lines += [
-                ((start + name).encode(), value)
-                for name, value in zip(names, (b"%d" % most, b"%d" % left, reset), strict=True)
-            ]
-        else:
-            limit, remaining, reset = _NAMES[what]
-            lines += [
-                (limit, b"%d" % most),
-                (remaining, b"%d" % left),
-                (reset, _span(one.resets - wall)),
-            ]
+        most, left, is_anthropic = (
+            one.hard,
+            max(one.hard - one.used, 0),
+            surface == Dialect.ANTHROPIC,
+        )
+        reset = _rfc3339(math.ceil(one.resets)) if is_anthropic else _span(one.resets - wall)
+        values = (b"%d" % most, b"%d" % left, reset)
+        lines += zip(_NAMES[is_anthropic, what], values, strict=True)
     return tuple(lines)
+
+
+def limit_template(
+    surface: str,
+    requests: tuple[int, float] | None,
+    tokens: tuple[int, float] | None,
+    wall: float,
+) -> bytes:
+    """`limit_headers` as they stand in a head, with a place for what is left of each: for requests
+    and for tokens a limit and when it resets, in seconds since 1970."""
+    lines = b""
+    for what, one in (("requests", requests), ("tokens", tokens)):
+        if one is None:
+            continue
+        most, resets = one
+        is_anthropic = surface == Dialect.ANTHROPIC
+        text = _rfc3339(math.ceil(resets)) if is_anthropic else _span(resets - wall)
+        limit, remaining, reset = _NAMES[is_anthropic, what]
+        lines += b"%b: %d\r\n%b: %%d\r\n%b: %b\r\n" % (limit, most, remaining, reset, text)
+    return lines
 
 
 def warning_headers(warned: Iterable[Standing]) -> tuple[tuple[bytes, bytes], ...]:

@@ -36,8 +36,11 @@ def used(made: Book, now: Moment, kind: str = "key", name: str = "alice") -> tup
 
 def end(made: Book, one: Spent, now: Moment, *, is_entered: bool = True) -> None:
     """Of alice and desk, which are counted."""
-    uses = made.find("key", "alice"), made.find("deployment", "desk")
-    made.end(one, [use for use in uses if use is not None], now, is_entered=is_entered)
+    for use in (made.find("key", "alice"), made.find("deployment", "desk")):
+        if use is not None:
+            use.add_tokens(now, one.tokens)
+    if is_entered:
+        made.expect(one)
 
 
 def test_what_ends_here_counts_once_though_it_comes_back_as_a_row() -> None:

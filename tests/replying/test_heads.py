@@ -5,6 +5,7 @@ from __future__ import annotations
 from casedesk_proxy.replying.heads import (
     annotate,
     annotated,
+    as_lines,
     client_framing,
     is_line_stream,
     own_head,
@@ -125,7 +126,7 @@ def test_what_becomes_of_the_connection(keep_alive: bool, http11: bool, line: by
         assert [one for one in lines if one.startswith(b"Connection:")] == ([line] if line else [])
 
 
-NOTES = ((b"x-ratelimit-remaining-tokens", b"7"),)
+NOTES = as_lines(((b"x-ratelimit-remaining-tokens", b"7"),))
 
 
 def test_what_is_left_stands_in_place_of_what_the_node_says_of_its_own_limits() -> None:
@@ -139,5 +140,5 @@ def test_without_limits_a_head_is_made_as_ever() -> None:
     def make_head(length: int | None) -> bytes:
         return b"HTTP/1.1 200 OK\r\nl: %d\r\n\r\n" % (length or 0)
 
-    assert annotated(make_head, ()) is make_head
+    assert annotated(make_head, b"") is make_head
     assert annotated(make_head, NOTES)(3) == annotate(make_head(3), NOTES)

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from casedesk_proxy.surfaces.limits import describe_failure, limit_headers, warning_headers
+from casedesk_proxy.surfaces.limits import (
+    describe_failure,
+    limit_headers,
+    limit_template,
+    warning_headers,
+)
 from casedesk_proxy.terms import Dialect, Limit, Standing
 from tests.fixtures.table import table
 
@@ -60,6 +65,35 @@ def test_a_span_is_written_as_openai_does(seconds: float, text: bytes) -> None:
     one = standing(Limit.TOKENS_PER_DAY, 1, 1, 0.0)
     headers = dict(limit_headers(Dialect.OPENAI, (one,), one.resets - seconds))
     assert headers[b"x-ratelimit-reset-tokens"] == text
+
+
+@table(
+    ("surface", "used"),
+    [
+        (Dialect.OPENAI, (3, 20)), (Dialect.ANTHROPIC, (3, 20)), (Dialect.GEMINI, (None, 20)),
+        (Dialect.ANTHROPIC, (3, None)), (Dialect.OPENAI, (None, None)),
+    ],
+)  # fmt: skip
+def test_a_template_makes_the_same_lines(
+    surface: Dialect, used: tuple[int | None, int | None]
+) -> None:
+    requests, tokens = used
+    standings = [
+        standing(limit, 1000, count, pause)
+        for limit, count, pause in (
+            (Limit.REQUESTS_PER_MINUTE, requests, 60.0), (Limit.TOKENS_PER_DAY, tokens, 7261.5)
+        )
+        if count is not None
+    ]  # fmt: skip
+    template = limit_template(
+        surface,
+        None if requests is None else (1000, NEW_YEAR + 60),
+        None if tokens is None else (1000, NEW_YEAR + 7261.5),
+        NEW_YEAR,
+    )
+    left = tuple(float(1000 - one.used) for one in standings)
+    lines = [b"%b: %b\r\n" % one for one in limit_headers(surface, standings, NEW_YEAR)]
+    assert template % left == b"".join(lines)
 
 
 def test_a_warning_names_the_limit() -> None:
