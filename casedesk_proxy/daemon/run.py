@@ -38,6 +38,9 @@ __all__ = ["Daemon", "serve"]
 
 log = logging.getLogger(__name__)
 
+#: Seconds behind its start in which the daemon has the machine for itself, and what waited for it
+#: is answered.
+_AT_REST_AFTER_S = 3.0
 #: Seconds in which the last rows of the ledger are written at the end.
 STORE_GRACE_S = 5.0
 #: Seconds that a predecessor may take to end once it is told to hurry.
@@ -108,6 +111,7 @@ class Daemon:
             self._notifier.send("READY=1")
             watchdog.ping()
             ready(gateway)
+            loop.call_later(_AT_REST_AFTER_S, gateway.planners.expect)
             await self._stop.wait()
             await handover.stop()
             await self._drain(gateway, reloader, watchdog, predecessor)

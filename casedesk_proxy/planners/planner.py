@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -30,6 +31,8 @@ __all__ = ["Answer", "FindKeeper", "Known", "Planner", "launch", "part"]
 
 #: Seconds that planners have to leave before they are made to.
 _LEAVE_S = 1.0
+#: How far a planner stands back for the daemon on a busy machine, beginning with its imports.
+_NICE_WEIGHT = 5
 #: What of the daemon's environment a planner gets: none of its secrets.
 _PASSED_ON = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE)
 
@@ -129,10 +132,15 @@ def launch(theirs: socket.socket) -> subprocess.Popen[bytes]:
     # Where its modules are is where the daemon's are; nothing else of its environment goes along.
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "casedesk_proxy.planners.process", str(number)],
-        pass_fds=[number], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment,
+        pass_fds=[number], env=environment, process_group=0,  # A terminal's Ctrl-C is the daemon's.
     )  # fmt: skip
+    with contextlib.suppress(OSError):
+        os.setpriority(
+            os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE_WEIGHT
+        )
+    return process
 
 
 def part(processes: list[subprocess.Popen[bytes]]) -> None:

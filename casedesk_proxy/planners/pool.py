@@ -1,7 +1,8 @@
 """The daemon's side: who plans a large request, and what is done about one that died over it.
 
 A planner has one request at a time; others wait in the order in which they came. The first is
-started when the first large body begins to come, a further one when all are busy.
+started when the daemon is at rest (`Planners.expect`), or when the first large body begins to come,
+a further one when all are busy.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ class Planners:
         return self._most() > 0 and not self._is_closed
 
     def expect(self) -> None:
-        """A large body begins to come: be ready for it."""
-        if not self._all and not self._starting:
+        """A large body begins to come, or may come: be ready for it."""
+        if self.are_used and not self._all and not self._starting:
             self._start()
 
     async def plan(

@@ -2,8 +2,7 @@
 
 python -m casedesk_proxy.planners.process DESCRIPTOR
 
-Signals to the group are the daemon's affair. It yields to the daemon on a busy machine, and is the
-first that goes where memory is short.
+Signals to the group are the daemon's affair. It is the first that goes where memory is short.
 """
 
 from __future__ import annotations
@@ -39,8 +38,6 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     turn_off(read_plain(os.environ.get(VARIABLE, "")))
-    with contextlib.suppress(OSError):
-        os.nice(5)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     # What a request leaves is freed by counts; a look at a million parts of one takes its time.

@@ -125,6 +125,7 @@ class Gateway:
             self._console.sessions,
         )  # fmt: skip
         self.limiter, self.watch = self._handler.limiter, self._handler.watch
+        self.planners = self._handler.planners
         self._apply(None)
         self._pages = Pages(self._console.make_public(self, self._handler.exchanges))
         self._public = PublicServer(

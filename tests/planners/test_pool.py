@@ -61,6 +61,13 @@ async def test_plans_one_after_another() -> None:
             await plan(pool, "openai", b'{"messages":[{"content":[%b]}]}' % part)
 
 
+async def test_none_is_started_ahead_where_none_is_wanted() -> None:
+    async with planners(0) as pool:
+        pool.expect()
+        assert not pool._starting
+        assert not pool.are_used
+
+
 async def test_one_that_dies_is_replaced() -> None:
     async with planners() as pool:
         raw = write("openai", "m", ["Hi"])

@@ -98,6 +98,25 @@ class Place:
         finally:
             connection.close()
 
+    def post(self, body: str) -> int:
+        """The status of the answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("POST", "/v1/chat/completions", body)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    async def processes(self, unit: str, count: int) -> list[int]:
+        """Of a unit's, once there are so many, in the order of their starts."""
+        for _ in range(200):
+            group = self.machine.show(unit, "ControlGroup")
+            found = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
+            if len(found.split()) == count:
+                return sorted(map(int, found.split()))
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{unit} has the processes {found.split()}, and not {count}")
+
 
 def _free_ports(count: int) -> list[int]:
     found: set[int] = set()
@@ -300,6 +319,22 @@ async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
     journal = machine.journal("-u", SERVICE, "-o", "cat")
     assert "Watchdog timeout" in journal
     assert 'File "/run/blocker/sitecustomize.py", line 2' in journal, "where it hung"
+
+
+async def test_planners_go_with_their_daemon(place: Place) -> None:
+    machine = place.machine
+    place.drop_in(SERVICE, "[Service]\nRestartSec=100ms\n")
+    machine.systemctl("start", SERVICE)
+    main, planner = await place.processes(SERVICE, 2)
+    assert main == machine.pid_of(SERVICE), "the first is there without any large request"
+    large = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 300_000}]})
+    assert await asyncio.to_thread(place.post, large) == 200
+    assert await place.processes(SERVICE, 2) == [main, planner]
+    machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", SERVICE)
+    await asyncio.to_thread(machine.wait, SERVICE, "NRestarts", "1")
+    await asyncio.to_thread(machine.wait, SERVICE, "SubState", "running")
+    assert machine.run("kill", "-0", str(planner), check=False), "no such process"
+    assert planner not in await place.processes(SERVICE, 2)
 
 
 async def test_every_series_of_dashboard_and_alerts_exists(place: Place) -> None:
