@@ -29,8 +29,15 @@ class Use:
     asked for. ``epoch`` is another object once anything else has changed."""
 
     __slots__ = (
-        "_days", "_minute_requests", "_minute_tokens", "_months", "_entered", "asked", "epoch",
-        "second", "spent",
+        "_days",
+        "_entered",
+        "_minute_requests",
+        "_minute_tokens",
+        "_months",
+        "asked",
+        "epoch",
+        "second",
+        "spent",
     )  # fmt: skip
 
     def __init__(self) -> None:
