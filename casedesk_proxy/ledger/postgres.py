@@ -6,7 +6,7 @@ the server is away, for as long as the file keeps its rows, and a row that comes
 note was lost, is the same row: it has its file's name and its id there for a key.
 
 What other hosts have sent comes into the file for the limits. What one host uses, others know
-within a second: its row is in its file after 20 ms, two looks of 0.2 s bring it to the database and
+within a second: its row is in its file after 0.1 s, two looks of 0.2 s bring it to the database and
 into another file, and the limits there look each 0.3 s.
 
 A thread does it, on a loop of its own. Of several processes with one file, one does.

@@ -2,45 +2,76 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 from casedesk_proxy.replying.record import ExchangeRecord
-from casedesk_proxy.store.writer import Insert, StoreWriter
+from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.accesslog import Sink
 
-__all__ = ["COLUMNS", "EXCHANGE", "exchange_row", "ledger"]
+__all__ = ["COLUMNS", "EXCHANGE", "ledger"]
 
-#: In the order of a row: first what an exchange has as it is, then what is made of it.
-_TAKEN = {
-    "request": "request_id", "key": "key", "deployment": "deployment", "surface": "surface",
-    "action": "action", "asked": "asked", "model": "model", "node": "node", "status": "status",
-    "ending": "terminal._value_", "code": "code", "prompt": "usage.prompt",
-    "output": "usage.output", "cached": "usage.cached", "thoughts": "usage.thoughts",
-    "queued": "queued", "duration": "ended", "first_byte": "first_byte",
+#: What exchanges one behind the other mostly have in common, and what each has for itself; by
+#: column, what of an exchange that is.
+_SHARED = {
+    "key": "key", "deployment": "deployment", "surface": "surface", "action": "action",
+    "asked": "asked", "model": "model", "node": "node", "status": "status",
+    "ending": "terminal._value_", "code": "code", "estimated": "usage.estimated",
 }  # fmt: skip
-COLUMNS = (*_TAKEN, "ended", "estimated")
+_OWN = {
+    "request": "request_id", "prompt": "usage.prompt", "output": "usage.output",
+    "cached": "usage.cached", "thoughts": "usage.thoughts", "queued": "queued",
+    "started": "started", "duration": "ended", "first_byte": "first_byte",
+}  # fmt: skip
+#: An exchange's times are a monotonic clock's; spans are made by SQLite.
 _SPANS = ("duration", "first_byte")
-#: An exchange's times are a monotonic clock's; spans are made by SQLite. All of it in C: a row is
-#: made for each exchange.
-_take = attrgetter(
-    *(one for name, taken in _TAKEN.items() for one in (taken, "started")[: 1 + (name in _SPANS)])
-)
-_PLACES = ", ".join("? - ?" if name in _SPANS else "?" for name in _TAKEN)
+COLUMNS = (*_SHARED, *(name for name in _OWN if name != "started"), "ended")
+#: All of it in C: a row is made for each exchange.
+_take_shared = attrgetter(*_SHARED.values())
+_take_own = attrgetter(*_OWN.values())
+#: Rows of one statement: one of several takes half the time that as many of one row take, most of
+#: which SQLite and Python have to themselves (bench/NOTES.md).
+_MAX_STATEMENT_ROWS = 32
 
 
-def exchange_row(item: tuple[float, ExchangeRecord]) -> tuple[Any, ...]:
-    """What `EXCHANGE` has places for. ``item`` is when the exchange ended, in seconds since 1970,
-    and what it came to."""
-    return (*_take(item[1]), item[0], 1 if item[1].usage.estimated else 0)
+class _Exchanges:
+    """Rows of the ledger. An item is when an exchange ended, in seconds since 1970, and what it
+    came to."""
+
+    def enter(
+        self, connection: sqlite3.Connection, items: Sequence[tuple[float, ExchangeRecord]]
+    ) -> None:
+        """Those that have much in common stand together."""
+        alike: dict[tuple[Any, ...], list[Any]] = {}
+        for ended, outcome in items:
+            alike.setdefault(_take_shared(outcome), []).append((*_take_own(outcome), ended))
+        for shared, rows in alike.items():
+            start = 0
+            while start < len(rows):
+                count = min(_MAX_STATEMENT_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+                values = chain(shared, *rows[start : start + count])
+                connection.execute(_statement(count), list(values))
+                start += count
 
 
-EXCHANGE = Insert(
-    f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({_PLACES}, ?, ?)",
-    exchange_row,
-)
+EXCHANGE = _Exchanges()
+
+
+@lru_cache
+def _statement(rows: int) -> str:
+    """What enters so many rows, whose shared values stand once, before all others."""
+    texts = []
+    for start in range(len(_SHARED), len(_SHARED) + rows * (len(_OWN) + 1), len(_OWN) + 1):
+        at = {name: f"?{start + number}" for number, name in enumerate((*_OWN, "ended"), 1)}
+        at |= {name: f"?{number}" for number, name in enumerate(_SHARED, 1)}
+        at |= {name: f"{at[name]} - {at['started']}" for name in _SPANS}
+        texts.append(f"({', '.join(at[name] for name in COLUMNS)})")
+    return f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES {', '.join(texts)}"
 
 
 def ledger(writer: StoreWriter, now: Callable[[], float] = time.time) -> Sink:

@@ -28,7 +28,7 @@ def enter(file: Path, request: str, ended: float, usage: Usage, surface: str = "
         request, 10.0, surface=surface, key="alice", deployment="desk", node="n", ended=12.0,
         usage=usage,
     )  # fmt: skip
-    connection.execute(EXCHANGE.statement, EXCHANGE.row((ended, one)))
+    EXCHANGE.enter(connection, [(ended, one)])
     connection.close()
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE, exchange_row, ledger
+from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE, ledger
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
@@ -24,7 +24,7 @@ WHOLE = ExchangeRecord(
 def enter(outcome: ExchangeRecord) -> dict[str, object]:
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
-    connection.execute(EXCHANGE.statement, exchange_row((1_700_000_000.125, outcome)))
+    EXCHANGE.enter(connection, [(1_700_000_000.125, outcome)])
     row = connection.execute("SELECT * FROM exchanges").fetchone()
     return dict(zip(COLUMNS, row, strict=True))
 
@@ -45,6 +45,25 @@ def test_every_ending_has_a_row(terminal: Terminal) -> None:
     row = enter(bare)
     assert row["ending"] == terminal.value
     assert (row["prompt"], row["output"], row["first_byte"]) == (None, None, None)
+
+
+@table("count", [0, 1, 2, 31, 32, 33, 100])
+def test_as_many_as_come_each_for_itself(count: int) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
+    given = [
+        replace(
+            WHOLE, request_id=f"r{n}", key=f"k{n % 3}", ended=102 + n, usage=Usage(n, n % 2, None)
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    EXCHANGE.enter(connection, [(1e9 + n, one) for n, one in enumerate(given)])
+    rows = connection.execute(
+        "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
+    )
+    assert rows.fetchall() == [
+        (f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + n) for n in range(count)
+    ]
 
 
 def test_they_are_written_but_for_floods(tmp_path: Path) -> None:
