@@ -10,7 +10,6 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 
 from casedesk_proxy.admin.gauges import GaugeCollector
-from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.instances.table import HostTable
@@ -18,15 +17,16 @@ from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.ledger.rows import ledger
-from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.admin_side import AdminSide
+from casedesk_proxy.server.arrivals import Arrivals
 from casedesk_proxy.server.chores import list_chores
 from casedesk_proxy.server.console import ServedConsole
 from casedesk_proxy.server.file_store import FilePlace, open_files
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.hosts import are_local
 from casedesk_proxy.server.listeners import Listeners
+from casedesk_proxy.server.observed import Observed
 from casedesk_proxy.server.pages import Pages
 from casedesk_proxy.server.public import PublicServer
 from casedesk_proxy.server.runtime import (
@@ -49,15 +49,14 @@ from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
 from casedesk_proxy.telemetry.loop_lag import LoopLagMonitor
 from casedesk_proxy.telemetry.metrics import Metrics
-from casedesk_proxy.terms import Control
-from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
+from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
 
 __all__ = ["Gateway"]
 
 
-class Gateway:
+class Gateway(Observed):
     """One configuration at a time, served. ``start`` first, then ``drain``, then ``stop``."""
 
     def __init__(
@@ -136,51 +135,7 @@ class Gateway:
             handshake_timeout=waits.handshake_s if config.server.tls is not None else 0.0,
             limits=lambda: self.serving.current.limits,
         )
-
-    @property
-    def admin_hosts(self) -> Hosts:
-        """The names by which the admin listener may be called."""
-        return self.serving.current.admin_hosts
-
-    @property
-    def connections(self) -> int:
-        """How many clients are connected."""
-        return len(self._public.connections)
-
-    @property
-    def nodes(self) -> Mapping[str, NodeState]:
-        """The states of the nodes, those that left the configuration with requests included."""
-        return self.dispatcher.slots.states
-
-    @property
-    def phases(self) -> Mapping[str, int]:
-        """How many exchanges stand where, those at zero included."""
-        return self._handler.exchanges.phases
-
-    @property
-    def failovers(self) -> Sequence[Failover]:
-        """The last requests that went on to another node, the oldest first."""
-        return self.dispatcher.failovers
-
-    @property
-    def cut_prompts(self) -> Mapping[tuple[str, str], int]:
-        """To how many tokens prompts were cut, by node and model."""
-        return self._handler.cuts.seen
-
-    @property
-    def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]:
-        """The controls of thinking that models, by node and name, have refused."""
-        return self.dispatcher.control_memory.refused
-
-    def places(self) -> Mapping[int, int]:
-        """How far waiting tickets, by identity, are from the front of their queues."""
-        return self.dispatcher.slots.admission.places()
-
-    @property
-    def waiting(self) -> Mapping[str, int]:
-        """How many requests of each deployment wait for a slot."""
-        admission = self.dispatcher.slots.admission
-        return {name: admission.waiting(name) for name in self.serving.snapshot.deployments}
+        self._arrivals = Arrivals(loop, self.listeners, self._public, table)
 
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""
@@ -211,6 +166,7 @@ class Gateway:
         ):
             self._spawn(chore, name)
         self._loop_lag.start()
+        self._arrivals.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
         """What `apply` takes. Reads files, so it belongs into a thread; changes nothing.
@@ -249,6 +205,7 @@ class Gateway:
         ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed
         over stay open with their owner, so new connections wait there."""
         self.draining = True
+        self._arrivals.stop()
         self.listeners.close()
         self._public.close_idle()
         with contextlib.suppress(TimeoutError):
@@ -260,6 +217,7 @@ class Gateway:
     async def stop(self) -> None:
         """End at once what is still open; ``drain`` comes first for a gentle end."""
         self.draining = True
+        self._arrivals.stop()
         self.listeners.close()
         self._cut_streams()
         self._loop_lag.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -20,6 +21,41 @@ from casedesk_proxy.server.listen import (
 __all__ = ["Listeners"]
 
 
+class _Door:
+    """One socket, whether it is served or not. ``secure``: with TLS."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        make: Callable[[], asyncio.BaseProtocol],
+        tls: ssl.SSLContext | None,
+        handshake_timeout: float | None,
+    ) -> None:
+        self.sock = sock
+        self._make = make
+        self._tls = tls
+        self._handshake_timeout = handshake_timeout
+        self.server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        loop, sock = asyncio.get_running_loop(), self.sock
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        # Either listens once more, with a backlog of its own.
+        self.server = await create(
+            self._make,
+            sock=sock.dup(),
+            ssl=self._tls,
+            ssl_handshake_timeout=self._handshake_timeout,
+            backlog=MAX_PENDING_CONNECTIONS,
+        )
+
+    def shut(self) -> None:
+        """Accept no more; who comes waits in the socket."""
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+
 class Listeners:
     """``inherited``: sockets that a service manager opened, which are served instead of the
     configured address. They are ours to close, their files are not ours to remove. ``urls``: where
@@ -28,7 +64,8 @@ class Listeners:
     def __init__(self, inherited: Sequence[socket.socket] = ()) -> None:
         self.inherited = tuple(inherited)
         self.urls: list[str] = []
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[_Door] = []
+        self._is_closed = False
         #: Files of unix sockets that we made.
         self._files: list[str] = []
 
@@ -52,32 +89,45 @@ class Listeners:
     ) -> None:
         """Accept clients, for each of which ``make`` makes a protocol. ``handshake_timeout``:
         seconds that a TLS handshake may take; only with ``tls``."""
-        loop = asyncio.get_running_loop()
         prepare(sock)
-        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        with contextlib.closing(sock):
-            # Either listens once more, with a backlog of its own.
-            self._servers.append(
-                await create(
-                    make,
-                    sock=sock.dup(),
-                    ssl=tls,
-                    ssl_handshake_timeout=handshake_timeout,
-                    backlog=MAX_PENDING_CONNECTIONS,
-                )
-            )
-            self.urls.append(describe(sock, secure=tls is not None))
+        door = _Door(sock, make, tls, handshake_timeout)
+        self._doors.append(door)
+        await door.open()
+        self.urls.append(describe(sock, secure=tls is not None))
+
+    def pause(self) -> None:
+        """Leave clients that come to whoever else has the sockets."""
+        for door in self._doors:
+            door.shut()
+
+    async def resume(self) -> None:
+        """Accept again, unless it was closed meanwhile."""
+        for door in self._doors:
+            if door.server is None and not self._is_closed:
+                await door.open()
+        if self._is_closed:
+            self.pause()
+
+    @property
+    def have_pending(self) -> bool:
+        """Whether clients wait to be accepted."""
+        poll = select.poll()
+        for number in self.descriptors:
+            poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
 
     @property
     def descriptors(self) -> list[int]:
         """The sockets that are listened on, for a process that follows us."""
-        return [sock.fileno() for server in self._servers for sock in server.sockets]
+        return [door.sock.fileno() for door in self._doors if not self._is_closed]
 
     def close(self) -> None:
         """Accept no more. A file that cannot be removed stays: the next start takes over one on
         which nobody answers."""
-        for server in self._servers:
-            server.close()
+        self._is_closed = True
+        self.pause()
+        for door in self._doors:
+            door.sock.close()
         while self._files:
             with contextlib.suppress(OSError):
                 remove_stale(self._files.pop())

@@ -66,6 +66,8 @@ class PublicServer:
         #: would have opened; a timer ends what is held even so.
         self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
         self.closing = False
+        #: Called with their number when a connection opens or ends; None: nobody counts them.
+        self.counted: Callable[[int], None] | None = None
         self._emptied: asyncio.Future[None] | None = None
         self._rested: asyncio.Future[None] | None = None
 
@@ -81,6 +83,8 @@ class PublicServer:
     def admit(self, connection: ClientConnection) -> None:
         """It is open."""
         self.connections.add(connection)
+        if self.counted is not None:
+            self.counted(len(self.connections))
         if self._shaking:
             self._end_handshake(weakref.ref(connection))
 
@@ -103,6 +107,8 @@ class PublicServer:
 
     def forget(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
+        if self.counted is not None:
+            self.counted(len(self.connections))
         self._notify_empty()
 
     def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:

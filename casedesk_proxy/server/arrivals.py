@@ -1,0 +1,124 @@
+"""Clients that connect, spread over the instances of a host that have the same listening socket.
+
+The kernel wakes all of them, and whoever is there first takes the client: mostly the same one,
+while there is little to do. So an instance that has more connections than another one by a margin
+stops accepting until that has caught up. What is accepted is accepted by the event loop as ever,
+so that an instance alone pays nothing.
+
+Nobody waits for an instance that does not accept, because it is busy, say, or has stopped: where
+clients wait in the socket at two looks in a row, whoever sees it accepts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from casedesk_proxy.server.listeners import Listeners
+from casedesk_proxy.server.public import PublicServer
+
+__all__ = ["Arrivals", "is_ahead"]
+
+#: Connections that an instance may have more than another: at least, and one of so many.
+_MIN_MARGIN_TIMES, _MARGIN_SHARE = 2, 32
+#: Seconds between two looks of an instance that does not accept.
+_LOOK_S = 0.005
+#: Seconds for which one accepts whatever the others have, as they do not accept themselves.
+_FREE_S = 0.1
+
+_OPEN, _CONNECTIONS = "accepting", "connections"
+
+
+class Rows(Protocol):
+    """A table as `instances.table.HostTable` is."""
+
+    @property
+    def others(self) -> tuple[int, ...]: ...
+
+    def column(self, name: str) -> int | None: ...
+
+    def publish(self, column: int, count: int) -> None: ...
+
+    def counts(self, column: int) -> dict[int, int]: ...
+
+
+def is_ahead(ours: int, others: Iterable[int]) -> bool:
+    """Whether the next client is for another instance, by the number of connections of each."""
+    fewest = min(others, default=None)
+    return fewest is not None and ours >= fewest + max(_MIN_MARGIN_TIMES, fewest // _MARGIN_SHARE)
+
+
+class Arrivals:
+    """Of one instance, which has ``listeners`` and ``public``. ``start`` once these are served,
+    and ``stop`` before they are closed. ``table``: None where the instance shares nothing."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listeners: Listeners,
+        public: PublicServer,
+        table: Rows | None,
+        *,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self._loop = loop
+        self._listeners = listeners
+        self._public = public
+        self._table = table
+        self._look_s = look_s
+        self._columns: tuple[int, int] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._resuming: asyncio.Task[None] | None = None
+        #: Whether clients waited in the socket at the last look.
+        self._pending = False
+        self._free_until = 0.0
+
+    def start(self) -> None:
+        if self._table is None:
+            return
+        accepting, connections = self._table.column(_OPEN), self._table.column(_CONNECTIONS)
+        # Where the table has no room all clients are accepted.
+        if accepting is not None and connections is not None:
+            self._columns = accepting, connections
+            self._table.publish(accepting, 1)
+            self._public.counted = self._count
+
+    def stop(self) -> None:
+        """Others are to accept all that comes."""
+        self._public.counted = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._table is not None and self._columns is not None:
+            self._table.publish(self._columns[0], 0)
+
+    def _count(self, connections: int) -> None:
+        """So many are open."""
+        assert self._table is not None
+        assert self._columns is not None
+        self._table.publish(self._columns[1], connections)
+        if self._timer is not None or not self._table.others:
+            return
+        if self._is_ahead() and self._loop.time() >= self._free_until:
+            self._listeners.pause()
+            self._pending = False
+            self._timer = self._loop.call_later(self._look_s, self._look)
+
+    def _is_ahead(self) -> bool:
+        assert self._table is not None
+        assert self._columns is not None
+        accepting, counts = (self._table.counts(column) for column in self._columns)
+        others = [counts[row] for row, is_open in accepting.items() if is_open]
+        return is_ahead(len(self._public.connections), others)
+
+    def _look(self) -> None:
+        pending, was_pending = self._listeners.have_pending, self._pending
+        self._pending = pending
+        if pending and was_pending:
+            self._free_until = self._loop.time() + _FREE_S
+        elif self._is_ahead():
+            self._timer = self._loop.call_later(self._look_s, self._look)
+            return
+        self._timer = None
+        self._resuming = self._loop.create_task(self._listeners.resume(), name="arrivals")

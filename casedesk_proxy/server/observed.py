@@ -1,0 +1,69 @@
+"""What admin pages, gauges and the console look at in a gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from casedesk_proxy.auth.browsers import Hosts
+from casedesk_proxy.pools.node import NodeState
+from casedesk_proxy.server.handler import Handler
+from casedesk_proxy.server.public import PublicServer
+from casedesk_proxy.server.runtime import Serving
+from casedesk_proxy.terms import Control
+from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
+
+__all__ = ["Observed"]
+
+
+class Observed:
+    """The part of a `server.app.Gateway` that changes nothing."""
+
+    serving: Serving
+    dispatcher: Dispatcher
+    _handler: Handler
+    _public: PublicServer
+
+    @property
+    def admin_hosts(self) -> Hosts:
+        """The names by which the admin listener may be called."""
+        return self.serving.current.admin_hosts
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._public.connections)
+
+    @property
+    def nodes(self) -> Mapping[str, NodeState]:
+        """The states of the nodes, those that left the configuration with requests included."""
+        return self.dispatcher.slots.states
+
+    @property
+    def phases(self) -> Mapping[str, int]:
+        """How many exchanges stand where, those at zero included."""
+        return self._handler.exchanges.phases
+
+    @property
+    def failovers(self) -> Sequence[Failover]:
+        """The last requests that went on to another node, the oldest first."""
+        return self.dispatcher.failovers
+
+    @property
+    def cut_prompts(self) -> Mapping[tuple[str, str], int]:
+        """To how many tokens prompts were cut, by node and model."""
+        return self._handler.cuts.seen
+
+    @property
+    def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]:
+        """The controls of thinking that models, by node and name, have refused."""
+        return self.dispatcher.control_memory.refused
+
+    def places(self) -> Mapping[int, int]:
+        """How far waiting tickets, by identity, are from the front of their queues."""
+        return self.dispatcher.slots.admission.places()
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many requests of each deployment wait for a slot."""
+        admission = self.dispatcher.slots.admission
+        return {name: admission.waiting(name) for name in self.serving.snapshot.deployments}

@@ -1,0 +1,143 @@
+"""Clients that connect, spread over instances of one socket; nobody waits for one that sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from casedesk_proxy.instances.table import HostTable
+from casedesk_proxy.server.arrivals import Arrivals, is_ahead
+from casedesk_proxy.server.listeners import Listeners
+from casedesk_proxy.server.public import PublicServer
+
+
+class Counted(asyncio.Protocol):
+    """What `PublicServer` does with connections."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._change(self._instance.connections.add)
+        cast(asyncio.Transport, transport).write(b"hello")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._change(self._instance.connections.discard)
+
+    def _change(self, change: Callable[[asyncio.Protocol], None]) -> None:
+        change(self)
+        if self._instance.counted is not None:
+            self._instance.counted(len(self._instance.connections))
+
+
+class Instance:
+    def __init__(self, table: HostTable | None, sock: socket.socket) -> None:
+        self.table = table
+        self.connections: set[asyncio.Protocol] = set()
+        self.counted: Callable[[int], None] | None = None
+        self.listeners = Listeners((sock.dup(),))
+        loop, public = asyncio.get_running_loop(), cast(PublicServer, self)
+        self.arrivals = Arrivals(loop, self.listeners, public, table, look_s=0.001)
+
+    async def start(self) -> None:
+        for sock in self.listeners.open(None):
+            await self.listeners.serve(sock, lambda: Counted(self))
+        self.arrivals.start()
+
+    def stop(self) -> None:
+        self.arrivals.stop()
+        self.listeners.close()
+        if self.table is not None:
+            self.table.close()
+
+
+class Clients:
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self, count: int) -> None:
+        for _ in range(count):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self.writers.append(writer)
+            assert await reader.readexactly(5) == b"hello"
+
+
+@asynccontextmanager
+async def host(
+    place: Path | None, instances: int = 2
+) -> AsyncIterator[tuple[list[Instance], Clients]]:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        made = []
+        for _ in range(instances):
+            table = None if place is None else await asyncio.to_thread(HostTable, place)
+            made.append(Instance(table, sock))
+            await made[-1].start()
+        clients = Clients(sock.getsockname()[1])
+        try:
+            yield made, clients
+        finally:
+            for writer in clients.writers:
+                writer.close()
+            for instance in made:
+                instance.stop()
+
+
+@pytest.mark.parametrize(
+    ("ours", "others", "ahead"),
+    [(5, [], False), (1, [0], False), (2, [0], True), (9, [8, 7], True), (103, [100], True),
+     (102, [100], False), (1029, [1000], False), (1031, [1000], True)],
+)  # fmt: skip
+def test_who_is_ahead(ours: int, others: list[int], ahead: bool) -> None:
+    assert is_ahead(ours, others) is ahead
+
+
+async def test_clients_are_spread(tmp_path: Path) -> None:
+    async with host(tmp_path) as (instances, clients):
+        await clients.connect(40)
+        counts = sorted(len(one.connections) for one in instances)
+        assert sum(counts) == 40
+        assert counts[0] >= 18
+
+
+async def test_an_instance_alone_accepts_all(tmp_path: Path) -> None:
+    async with host(tmp_path, 1) as ((instance,), clients):
+        await clients.connect(10)
+        assert len(instance.connections) == 10
+    async with host(None, 1) as ((instance,), clients):
+        await clients.connect(10)
+        assert instance.counted is None
+
+
+async def test_who_stops_leaves_all_that_comes_to_the_others(tmp_path: Path) -> None:
+    async with host(tmp_path) as ((one, two), clients):
+        await clients.connect(4)
+        one.arrivals.stop()
+        one.listeners.pause()
+        await clients.connect(20)
+        assert len(two.connections) >= 20
+
+
+async def test_nobody_waits_for_one_that_does_not_accept(tmp_path: Path) -> None:
+    """It says that it does, and has stopped."""
+    async with host(tmp_path) as ((one, two), clients):
+        one.listeners.pause()
+        await clients.connect(10)
+        assert len(two.connections) == 10
+
+
+async def test_who_is_closed_while_it_does_not_accept_stays_closed(tmp_path: Path) -> None:
+    async with host(tmp_path) as ((one, two), clients):
+        await clients.connect(10)
+        for instance in (one, two):
+            instance.listeners.pause()
+            instance.listeners.close()
+            await instance.listeners.resume()
+            assert instance.listeners.descriptors == []
