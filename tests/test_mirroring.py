@@ -72,8 +72,7 @@ ELSEWHERE: dict[str, str] = {
     "server/test_bounds.py": "relay/room server/turns",
     "server/test_client.py": "server/limits server/stalls",
     "server/test_gateway.py": (
-        "relay/delivery relay/whole server/app server/handler server/observed server/public"
-        " server/results"
+        "relay/delivery relay/whole server/app server/handler server/public server/results"
     ),
     "server/test_failover.py": "upstream/lease upstream/slots",
     "server/test_heartbeat.py": "relay/prelude",
