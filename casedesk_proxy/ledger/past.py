@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.limits.book import Past, PastSum, Spent
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.store.file import open_reader
@@ -37,10 +38,13 @@ _DAY_SUMS = """
 
 
 class LedgerReader:
-    """Reads beside whoever writes; blocks, so it belongs into a thread, one at a time."""
+    """Reads beside whoever writes; blocks, so it belongs into a thread, one at a time. In ``own``
+    is noted what this process itself enters."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.own = OwnRows()
+        self._passed: list[str] = []
         #: The newest id that was read, by table.
         self._last = dict.fromkeys(_TABLES, 0)
 
@@ -61,15 +65,24 @@ class LedgerReader:
         return Past(sums, recent)
 
     def read_new(self) -> list[Spent]:
-        """What was written since it was read last. Raises StoreError and sqlite3.Error."""
+        """What was written since it was read last, but for rows of which `take_passed` tells.
+        Raises StoreError and sqlite3.Error."""
         found: list[Spent] = []
         with open_reader(self._path) as connection:
+            read, passed = self.own.pass_over(connection, self._last["exchanges"])
+            self._last["exchanges"] = read
+            self._passed += passed
             for table, last in self._last.items():
                 statement = _ROWS.format(table=table, which="id > ?")
                 if rows := connection.execute(statement, (last,)).fetchall():
                     self._last[table] = rows[-1][0]
                 found += map(_spent, rows)
         return found
+
+    def take_passed(self) -> list[str]:
+        """The requests of this process's own rows that were not read."""
+        passed, self._passed = self._passed, []
+        return passed
 
 
 def _find_last(connection: sqlite3.Connection, table: str) -> int:

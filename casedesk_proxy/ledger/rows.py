@@ -10,11 +10,12 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.accesslog import Sink
 
-__all__ = ["COLUMNS", "EXCHANGE", "ledger"]
+__all__ = ["COLUMNS", "LedgerRows", "ledger"]
 
 #: What exchanges one behind the other mostly have in common, and what each has for itself; by
 #: column, what of an exchange that is.
@@ -39,15 +40,19 @@ _take_own = attrgetter(*_OWN.values())
 _MAX_STATEMENT_ROWS = 32
 
 
-class _Exchanges:
+class LedgerRows:
     """Rows of the ledger. An item is when an exchange ended, in seconds since 1970, and what it
-    came to."""
+    came to. ``own``: what remembers which they are."""
+
+    def __init__(self, own: OwnRows | None = None) -> None:
+        self._own = own
 
     def enter(
         self, connection: sqlite3.Connection, items: Sequence[tuple[float, ExchangeRecord]]
     ) -> None:
         """Those that have much in common stand together."""
         alike: dict[tuple[Any, ...], list[Any]] = {}
+        last: int | None = None
         for ended, outcome in items:
             alike.setdefault(_take_shared(outcome), []).append((*_take_own(outcome), ended))
         for shared, rows in alike.items():
@@ -55,11 +60,10 @@ class _Exchanges:
             while start < len(rows):
                 count = min(_MAX_STATEMENT_ROWS, 1 << (len(rows) - start).bit_length() - 1)
                 values = chain(shared, *rows[start : start + count])
-                connection.execute(_statement(count), list(values))
+                last = connection.execute(_statement(count), list(values)).lastrowid
                 start += count
-
-
-EXCHANGE = _Exchanges()
+        if self._own is not None and last is not None:
+            self._own.note(last, [row[0] for rows in alike.values() for row in rows])
 
 
 @lru_cache
@@ -74,13 +78,15 @@ def _statement(rows: int) -> str:
     return f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES {', '.join(texts)}"
 
 
-def ledger(writer: StoreWriter, now: Callable[[], float] = time.time) -> Sink:
+def ledger(
+    writer: StoreWriter, now: Callable[[], float] = time.time, own: OwnRows | None = None
+) -> Sink:
     """A sink that hands each exchange over to ``writer``. Those of which the access log tells in
     one line together are not in the ledger either: whoever floods the proxy would fill its disk."""
-    write = writer.write
+    write, entry = writer.write, LedgerRows(own)
 
     def enter(outcome: ExchangeRecord) -> None:
         if not outcome.summed_up:
-            write(EXCHANGE, (now(), outcome))
+            write(entry, (now(), outcome))
 
     return enter

@@ -82,6 +82,11 @@ class Book:
             del self._awaited[next(iter(self._awaited))]
         self._awaited[spent.request] = spent
 
+    def forget(self, requests: Iterable[str]) -> None:
+        """The rows of exchanges of this process are there, and nobody will show them."""
+        for request in requests:
+            self._awaited.pop(request, None)
+
     def take(self, rows: Iterable[Spent], now: Moment) -> None:
         """The ledger's new rows."""
         for row in rows:

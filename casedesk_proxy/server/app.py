@@ -115,9 +115,9 @@ class Gateway(Observed):
         self.stored_keys = StoredKeys(loop, self.serving, store) if store is not None else None
         if self.stored_keys is not None:
             recipients.append(self.stored_keys.last_use.count)
-        if store is not None and config.ledger.enabled:
-            recipients.append(ledger(store))
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
+        if store is not None and past is not None:
+            recipients.append(ledger(store, own=past.own))
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(
             loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files,

@@ -35,6 +35,8 @@ class PastReader(Protocol):
 
     def read_new(self) -> Sequence[Spent]: ...
 
+    def take_passed(self) -> Sequence[str]: ...
+
 
 class Follower:
     """Keeps ``book`` up to date from ``past``; None: there is no ledger. ``running`` lists the
@@ -103,7 +105,9 @@ class Follower:
     async def _read_new(self) -> None:
         assert self._past is not None
         async with self._lock:
-            if rows := await self._read(self._past.read_new):
+            rows = await self._read(self._past.read_new)
+            self._book.forget(self._past.take_passed())
+            if rows:
                 self._book.take(rows, self._now())
 
     async def _read(self, read: Callable[[], T]) -> T | None:

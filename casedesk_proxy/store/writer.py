@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Seconds for which rows wait for others to share their transaction: what is lost where the process
-#: is killed. On a busy server hundreds come in that time, and with 0.02 a row took a third more CPU.
+#: is killed. On a busy server hundreds come in that time, and with 0.02 a row took a third more.
 _GATHER_S = 0.1
 #: Seconds until a file that could not be written is tried again.
 _RETRY_S = 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.ledger.past import LedgerReader
-from casedesk_proxy.ledger.rows import EXCHANGE
+from casedesk_proxy.ledger.rows import LedgerRows
 from casedesk_proxy.limits.book import PastSum, Spent
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.file import open_writer
@@ -28,7 +28,7 @@ def enter(file: Path, request: str, ended: float, usage: Usage, surface: str = "
         request, 10.0, surface=surface, key="alice", deployment="desk", node="n", ended=12.0,
         usage=usage,
     )  # fmt: skip
-    EXCHANGE.enter(connection, [(ended, one)])
+    LedgerRows().enter(connection, [(ended, one)])
     connection.close()
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from casedesk_proxy.ledger.rows import COLUMNS, EXCHANGE, ledger
+from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows, ledger
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
@@ -24,7 +24,7 @@ WHOLE = ExchangeRecord(
 def enter(outcome: ExchangeRecord) -> dict[str, object]:
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
-    EXCHANGE.enter(connection, [(1_700_000_000.125, outcome)])
+    LedgerRows().enter(connection, [(1_700_000_000.125, outcome)])
     row = connection.execute("SELECT * FROM exchanges").fetchone()
     return dict(zip(COLUMNS, row, strict=True))
 
@@ -57,7 +57,7 @@ def test_as_many_as_come_each_for_itself(count: int) -> None:
         )
         for n in range(count)
     ]  # fmt: skip
-    EXCHANGE.enter(connection, [(1e9 + n, one) for n, one in enumerate(given)])
+    LedgerRows().enter(connection, [(1e9 + n, one) for n, one in enumerate(given)])
     rows = connection.execute(
         "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
     )

@@ -29,6 +29,8 @@ class Ledger:
     def __init__(self, tokens: int = 0) -> None:
         self.tokens = tokens
         self.rows: list[Spent] = []
+        #: Own rows that are not shown.
+        self.passed: list[str] = []
         self.fault = ""
         self.asked = 0
 
@@ -43,6 +45,10 @@ class Ledger:
             raise StoreError(self.fault)
         rows, self.rows = self.rows, []
         return rows
+
+    def take_passed(self) -> Sequence[str]:
+        passed, self.passed = self.passed, []
+        return passed
 
 
 def used(book: Book) -> int:
@@ -117,3 +123,21 @@ async def test_without_a_ledger_there_is_nothing_to_follow() -> None:
     await one.start()
     await asyncio.wait_for(one.follow(), 5)
     assert used(book) == 0
+
+
+async def test_own_rows_that_are_not_shown_are_waited_for_no_more() -> None:
+    ledger, book = Ledger(), Book(CALENDAR)
+    book.open("key", "alice")
+    follower = Follower(book, ledger, now, list, look_s=0.001)
+    one = Spent("r1", "alice", "desk", 5, time.time() - 1, time.time(), asked=True)
+    book.expect(one)
+    ledger.passed = ["r1"]
+    following = asyncio.create_task(follower.follow())
+    while ledger.passed:
+        await asyncio.sleep(0.001)
+    ledger.rows = [one]
+    while ledger.rows:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.005)
+    following.cancel()
+    assert used(book) == 5, "it is not known as an own one any more"
