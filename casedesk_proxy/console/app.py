@@ -24,6 +24,7 @@ from casedesk_proxy.console.hardening import harden
 from casedesk_proxy.console.index import index_routes
 from casedesk_proxy.console.keys import PREFIX, console_key_routes
 from casedesk_proxy.console.live import Live
+from casedesk_proxy.console.request_log import log_requests
 from casedesk_proxy.console.search import Search
 from casedesk_proxy.console.sign_in import show_session, sign_in, sign_out
 from casedesk_proxy.console.status import cancel_stream, show_status
@@ -47,6 +48,7 @@ def add_console(app: web.Application, desk: Desk) -> list[web.RouteDef]:
     """Everything but ``/``, which an application has already."""
     routes = [*_api_routes(desk), *console_key_routes(desk), *file_routes()]
     app.add_routes(routes)
+    app.middlewares.append(log_requests(desk))
     app.on_response_prepare.append(harden)
     return routes
 

@@ -22,11 +22,12 @@ from casedesk_proxy.console.passwords import Checker
 from casedesk_proxy.console.rows import Session
 from casedesk_proxy.console.running import Running
 from casedesk_proxy.errors import Forbidden, NotFound, ProxyError, Unauthenticated
+from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.terms import Principal, record
 from casedesk_proxy.wire.addresses import TrustedProxies
 
-__all__ = ["Answer", "Caller", "Desk", "Place", "Shown", "handled", "reply"]
+__all__ = ["CALLER", "Answer", "Caller", "Desk", "Place", "Shown", "handled", "reply"]
 
 
 class Shown(Served, Protocol):
@@ -37,7 +38,11 @@ class Shown(Served, Protocol):
 
 
 class Place(Protocol):
-    """What is in force, and where the public listener is."""
+    """What is in force, and where the public listener is. ``access_log`` writes a line; None: none
+    is wanted."""
+
+    @property
+    def access_log(self) -> Callable[[ExchangeRecord], None] | None: ...
 
     @property
     def config(self) -> Config: ...
@@ -72,6 +77,8 @@ class Caller:
 
 _ON_ADMIN = Caller(Principal("admin listener", frozenset()), "admin")
 
+#: Of a request: who asks, for the access log.
+CALLER: web.RequestKey[Caller | None] = web.RequestKey("caller")
 Answer = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -124,6 +131,10 @@ class Desk:
 
     def find_caller(self, request: web.Request) -> Caller | None:
         """None: nobody is signed in. Raises Unauthenticated for a key that opens nothing."""
+        caller = request[CALLER] = self._look_for_caller(request)
+        return caller
+
+    def _look_for_caller(self, request: web.Request) -> Caller | None:
         if key := find_credential(request.raw_headers, ""):
             principal = self.served.serving.snapshot.find_principal(key)
             if principal is None:

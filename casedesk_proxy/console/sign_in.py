@@ -17,7 +17,7 @@ from casedesk_proxy.auth.sessions import (
     find_session,
 )
 from casedesk_proxy.console.accounts import Account
-from casedesk_proxy.console.desk import Caller, Desk, reply
+from casedesk_proxy.console.desk import CALLER, Caller, Desk, reply
 from casedesk_proxy.console.passwords import MAX_PASSWORD_CHARS
 from casedesk_proxy.console.rows import Session
 from casedesk_proxy.errors import BadRequest, Forbidden, ProxyError, Unauthenticated
@@ -101,6 +101,7 @@ async def _begin(
     log.info("%s signed in to the console with a %s", name, way)
     principal = desk.book.principal_of(session)
     caller = None if principal is None else Caller(principal, way, session)
+    request[CALLER] = caller
     response = reply(_describe(desk, caller))
     _set_cookie(desk, response, ident, int(session.expires - session.made))
     return response

@@ -1,0 +1,58 @@
+"""A line of the access log for each request of the console: who asked for what, and what came.
+
+The same sink as the API's requests have, with ``surface=console``. Neither queries nor bodies are
+in it: they may hold keys and passwords.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from casedesk_proxy.console.desk import CALLER, Desk
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
+from casedesk_proxy.wire.headers import accept_request_id
+from casedesk_proxy.wire.query import log_target
+
+__all__ = ["log_requests"]
+
+_PREFIXES = ("/console", "/swagger-ui", "/api-docs")
+
+
+def log_requests(desk: Desk) -> Middleware:
+    """Events are told of when they end."""
+
+    @web.middleware
+    async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        write = desk.place().access_log
+        if write is None or not request.path.startswith(_PREFIXES):
+            return await handler(request)
+        started = asyncio.get_running_loop().time()
+        status, sent, terminal = 500, 0, Terminal.FAILED
+        try:
+            response = await handler(request)
+            status, terminal = response.status, Terminal.COMPLETED
+            sent = response.body_length or response.content_length or 0
+            return response
+        except web.HTTPException as told:
+            status, terminal = told.status, Terminal.COMPLETED
+            raise
+        except (asyncio.CancelledError, ConnectionError):
+            status, terminal = 200, Terminal.CLIENT_GONE
+            raise
+        finally:
+            caller = request.get(CALLER)
+            write(
+                ExchangeRecord(
+                    accept_request_id(request.raw_headers) or secrets.token_hex(16),
+                    started, request.method, log_target(request.rel_url.raw_path),
+                    desk.client_of(request), "console",
+                    key="" if caller is None else caller.principal.name, status=status,
+                    terminal=terminal, ended=asyncio.get_running_loop().time(), sent=sent,
+                )
+            )  # fmt: skip
+
+    return log_request
