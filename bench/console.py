@@ -5,6 +5,7 @@ without, in turn, while the same streams run.
 python -m bench.console                              # 9 000 streams that say little
 python -m bench.console -n 300 --rate 50             # the load of relay_cost.py
 python -m bench.console --search gpt --pages 3       # three pages, in which somebody searches
+python -m bench.console -n 200 --rate 10 --cancel 50 # and how soon a node hears of a cancel
 
 A page is what a browser asks for: the events of all sections, and with ``--search`` the streams
 that have this text, every two seconds. The daemon needs two descriptors a stream (ulimit -n).
@@ -23,6 +24,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import click
@@ -111,8 +113,25 @@ async def _share(proxy: Proxy, seconds: float) -> float:
     return (cpu_ns(proxy.process.pid) - before) / 1e9 / (time.monotonic() - begun)
 
 
+async def cancel(port: int, count: int, ended: Connection) -> list[float]:
+    """Milliseconds from the request that cancels a stream to the end of its node's connection, of
+    so many streams one after the other."""
+    took: list[float] = []
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as http:
+        async with http.get(f"{_API}/streams") as reply:
+            rows = (await reply.json())["rows"]
+        for row in rows[:count]:
+            begun = time.monotonic()
+            async with http.post(f"{_API}/streams/{row['id']}/cancel") as reply:
+                reply.raise_for_status()
+            _, at = await asyncio.to_thread(ended.recv)
+            took.append((at - begun) * 1e3)
+    return sorted(took)
+
+
 async def run(
-    streams: int, rate: float, pages: int, search: str, windows: int, seconds: float
+    streams: int, rate: float, pages: int, search: str, windows: int, seconds: float, cancels: int
 ) -> None:
     fork = multiprocessing.get_context("fork")
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -133,6 +152,7 @@ async def run(
                 await asyncio.to_thread(opened.recv)
                 shown = Pages(proxy.port, pages, search)
                 alone, watched = await measure(proxy, shown, windows, seconds)
+                took = await cancel(proxy.port, cancels, here)
             finally:
                 clients.terminate()
                 clients.join()
@@ -142,6 +162,9 @@ async def run(
         listener.close()
         here.close()
     report(streams, rate, pages, search, alone, watched, shown.received)
+    if took:
+        times = [f"{took[int(share * (len(took) - 1) + 0.5)]:.2f}" for share in (0.5, 0.99, 1)]
+        click.echo(f"  {len(took)} cancelled, ms p50 {times[0]}  p99 {times[1]}  max {times[2]}")
 
 
 def report(
@@ -171,10 +194,11 @@ def report(
 @click.option("--rate", default=0.2, show_default=True, help="Events a second in each stream.")
 @click.option("--pages", default=1, show_default=True, help="Pages that are open at once.")
 @click.option("--search", default="", help="What is searched for on each page.")
+@click.option("--cancel", "cancels", default=0, show_default=True, help="Streams, 200 at most.")
 @click.option("--windows", default=5, show_default=True, help="Windows of each kind.")
 @click.option("--seconds", default=4.0, show_default=True, help="Of a window.")
-def main(streams: int, rate: float, pages: int, search: str, windows: int, seconds: float) -> None:
-    asyncio.run(run(streams, rate, pages, search, windows, seconds))
+def main(**options: Any) -> None:
+    asyncio.run(run(**options))
 
 
 if __name__ == "__main__":

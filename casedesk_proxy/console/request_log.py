@@ -30,7 +30,7 @@ def log_requests(desk: Desk) -> Middleware:
         write = desk.place().access_log
         if write is None or not request.path.startswith(_PREFIXES):
             return await handler(request)
-        started = asyncio.get_running_loop().time()
+        started, client = asyncio.get_running_loop().time(), desk.client_of(request)
         status, sent, terminal = 500, 0, Terminal.FAILED
         try:
             response = await handler(request)
@@ -49,7 +49,7 @@ def log_requests(desk: Desk) -> Middleware:
                 ExchangeRecord(
                     accept_request_id(request.raw_headers) or secrets.token_hex(16),
                     started, request.method, log_target(request.rel_url.raw_path),
-                    desk.client_of(request), "console",
+                    client, "console",
                     key="" if caller is None else caller.principal.name, status=status,
                     terminal=terminal, ended=asyncio.get_running_loop().time(), sent=sent,
                 )

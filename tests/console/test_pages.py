@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from casedesk_proxy.store.file import FILE_NAME
 from casedesk_proxy.store.writer import StoreWriter
 from tests.console.chromium import chromium, read_addresses
 from tests.fixtures.proxy import config_text, key_entry
+from tests.node_sdks.scripts import NODE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -30,6 +33,10 @@ AXE = ROOT / "tests" / "node_sdks" / "node_modules" / "axe-core" / "axe.min.js"
 KEY = "sk-pages"
 SURFACES = ("gemini", "anthropic", "openai", "responses")
 MODELS = ["sim", "sim-fast", "sim-long"]
+FILE = b"\x89PNG not really"
+FILE_DATA = base64.b64encode(FILE).decode()
+#: Modules one after the other, in one process.
+IMPORT_ALL = "(async () => { for (const one of process.argv.slice(1)) await import(one); })()"
 PAGES = ("status", "playground", "usage", "keys")
 
 
@@ -94,10 +101,30 @@ async def page(browser: Browser, gateway: Gateway) -> AsyncIterator[Page]:
     assert [one for one in asked if not one.startswith((gateway.urls[0], "data:"))] == []
 
 
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def shown(browser: Browser, gateway: Gateway) -> AsyncIterator[Page]:
+    """Of the console's origin, for its modules alone."""
+    page = await browser.new_page(base_url=gateway.urls[0])
+    await page.goto("/console/")
+    yield page
+    await page.close()
+
+
 async def sign_in(page: Page) -> None:
     await page.get_by_label("Key", exact=True).fill(KEY)
     await page.get_by_role("button", name="Sign in with the key").click()
     await expect(page.get_by_role("status").first).to_have_text("Live")
+
+
+async def choose_file(page: Page, name: str, kind: str) -> None:
+    chosen: Any = {"name": name, "mimeType": kind, "buffer": FILE}
+    await page.get_by_label("File").set_input_files(chosen)
+    await expect(page.locator(".preview > *")).to_have_count(1)
+
+
+async def send(page: Page, ending: str) -> None:
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".answer .badge")).to_have_text(ending)
 
 
 async def begin_stream(page: Page) -> None:
@@ -110,10 +137,14 @@ async def begin_stream(page: Page) -> None:
     )
 
 
-async def find_faults(page: Page) -> list[str]:
-    """What axe-core thinks serious or worse."""
-    await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+async def find_faults(page: Page, *, only: str = "") -> list[str]:
+    """What axe-core thinks serious or worse, by one rule or by all."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text())
+    rules = {"runOnly": [only]} if only else {}
+    found = await page.evaluate(
+        "(rules) => axe.run(document, {resultTypes: ['violations'], ...rules})", rules
+    )
     return [
         f"{one['id']}: {where['html'][:120]} {where['any'][:1]}"
         for one in found["violations"]
@@ -152,44 +183,116 @@ async def test_replies_stream_in_the_playground_from_every_surface(page: Page) -
         assert {"First token", "Whole reply", "Tokens in", "Tokens out"} <= shown
 
 
-async def test_an_image_is_sent_and_a_refusal_is_shown(page: Page, node: Simulator) -> None:
+async def test_a_file_is_sent_and_a_refusal_is_shown(page: Page, node: Simulator) -> None:
     await sign_in(page)
     await page.goto("/console/#playground")
     await expect(page.get_by_label("Model")).to_have_value("sim")
-    await page.get_by_text("System text, image, limits").click()
-    picture = {"name": "dot.png", "mimeType": "image/png", "buffer": b"\x89PNG not really"}
-    await page.get_by_label("Image").set_input_files(picture)  # type: ignore[arg-type]
+    await page.get_by_text("System text, file, limits").click()
+    await choose_file(page, "dot.png", "image/png")
     await expect(page.get_by_role("img", name="Preview of dot.png")).to_be_attached()
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.locator(".answer .badge")).to_have_text("complete")
-    sent = json.loads(node.requests[-1].body)["contents"][0]["parts"][0]["inlineData"]
-    data = base64.b64encode(picture["buffer"]).decode()  # type: ignore[arg-type]
-    assert sent == {"mimeType": "image/png", "data": data}
+    await send(page, "complete")
+    parts = json.loads(node.requests[-1].body)["contents"][0]["parts"]
+    assert parts[0] == {"inlineData": {"mimeType": "image/png", "data": FILE_DATA}}
     await page.get_by_label("Model").fill("no-such")
-    await page.get_by_role("button", name="Send").click()
-    await expect(page.locator(".answer .badge")).to_have_text("failed")
+    await send(page, "failed")
     await expect(page.locator(".answer .fault")).to_contain_text("no-such")
 
 
-async def test_what_the_playground_writes_as_code_runs(page: Page, gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("surface", "name", "kind", "part"),
+    [
+        ("gemini", "a.ogg", "audio/ogg", {"inlineData": {"mimeType": "audio/ogg", "data": "DATA"}}),
+        (
+            "anthropic", "a.pdf", "application/pdf",
+            {"type": "document",
+             "source": {"type": "base64", "media_type": "application/pdf", "data": "DATA"}},
+        ),
+        ("anthropic", "a.wav", "audio/wav", "takes images and PDF, not audio/wav"),
+        (
+            "openai", "a.wav", "audio/wav",
+            {"type": "input_audio", "input_audio": {"data": "DATA", "format": "wav"}},
+        ),
+        (
+            "openai", "a.pdf", "application/pdf",
+            {"type": "file",
+             "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,DATA"}},
+        ),
+        ("openai", "a.flac", "audio/flac", "takes WAV and MP3"),
+        ("responses", "a.wav", "audio/wav", "takes no audio"),
+    ],
+)  # fmt: skip
+async def test_what_becomes_of_other_files(
+    shown: Page, surface: str, name: str, kind: str, part: Any
+) -> None:
+    """Of what the page would send: which nodes take it is another question."""
+    outcome = await shown.evaluate(
+        """async ([surface, file]) => {
+            const { makeRequest } = await import("/console/surfaces.js");
+            try {
+                return makeRequest({surface, base: "", model: "m", text: "t", file}).body;
+            } catch (error) { return error.message; }
+        }""",
+        [surface, {"name": name, "type": kind, "data": "DATA"}],
+    )
+    if isinstance(part, str):
+        assert part in outcome
+    else:
+        assert json.dumps(part, separators=(",", ":")) in json.dumps(outcome, separators=(",", ":"))
+
+
+async def test_what_the_playground_writes_as_code_runs(
+    page: Page, gateway: Gateway, node: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the proxy. In Python with a file alone: the libraries take long."""
+    monkeypatch.setenv("CASEDESK_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "it's a dot.png").write_bytes(FILE)
+    (tmp_path / "node_modules").symlink_to(AXE.parent.parent)
     await sign_in(page)
     await page.goto("/console/#playground")
     await expect(page.get_by_label("Model")).to_have_value("sim")
+    await page.get_by_label("Model").fill("sim-fast")
     await page.get_by_label("Your text").fill("it's 5 o'clock")
-    origin = page.url.partition("/console")[0]
-    for surface in SURFACES:
-        await page.get_by_label("Surface").select_option(surface)
-        await page.get_by_text("Python", exact=True).click()
-        compile(await page.locator("#code").inner_text(), surface, "exec")
-        await page.get_by_text("curl", exact=True).click()
-        code = (await page.locator("#code").inner_text()).replace(origin, gateway.urls[0])
-        running = await asyncio.create_subprocess_exec(
-            "bash", "-c", code, env={"CASEDESK_KEY": KEY, "PATH": "/usr/bin:/bin"},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        out, _ = await running.communicate()
-        assert out.startswith((b"data: {", b"event: ")), (surface, out[:300])
-        assert b"o'clock" in out
+    await page.get_by_text("System text, file, limits").click()
+    scripts: list[Path] = []
+    for has_file in (False, True):
+        if has_file:
+            await choose_file(page, "it's a dot.png", "image/png")
+        for surface in SURFACES:
+            await page.get_by_label("Surface").select_option(surface)
+            shell, python, script = [
+                await read_code(page, language) for language in ("curl", "Python", "Node.js")
+            ]
+            out = await run("bash", "-c", shell)
+            assert out.startswith(("data: {", "event: ")), (surface, out[:300])
+            assert "o'clock" in out
+            if has_file:
+                assert "it's 5 o'clock" in await asyncio.to_thread(run_python, python)
+            posted = [one for one in node.requests if one.method == "POST"]
+            for one in posted[-1 - has_file :]:
+                assert (FILE_DATA in one.body.decode()) == has_file
+            scripts.append(tmp_path / f"{surface}-{has_file}.mjs")
+            scripts[-1].write_text(script)
+    out = await run(str(NODE), "-e", IMPORT_ALL, *map(str, scripts))
+    assert out.count("it's 5 o'clock") == len(scripts), out
+
+
+async def read_code(page: Page, language: str) -> str:
+    await page.get_by_text(language, exact=True).click()
+    return await page.locator("#code").inner_text()
+
+
+async def run(*command: str) -> str:
+    running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await running.communicate()
+    return out.decode()
+
+
+def run_python(code: str) -> str:
+    """Here, as the libraries take longer to import than to answer."""
+    with redirect_stdout(io.StringIO()) as out:
+        exec(compile(code, "playground", "exec"), {})
+    return out.getvalue()
 
 
 async def test_a_stream_cancelled_in_the_table_ends_at_its_node(
@@ -264,29 +367,43 @@ async def test_a_key_that_cannot_be_made_says_why(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme", "width", "height"),
-    [("wide", "light", 1280, 860), ("phone", "dark", 390, 844)],
+    ("size", "scheme", "other", "width", "height"),
+    [("wide", "light", "dark", 1280, 860), ("phone", "dark", "light", 390, 844)],
 )
 async def test_no_serious_fault_and_nothing_wider_than_the_screen(
-    page: Page, size: str, scheme: Any, width: int, height: int, tmp_path: Path
+    page: Page, size: str, scheme: Any, other: Any, width: int, height: int, tmp_path: Path
 ) -> None:
-    """Makes the documentation's pictures, too, where ``make pictures`` runs it."""
+    """In both schemes, of which the other differs in its colours alone. Makes the documentation's
+    pictures, too, where ``make pictures`` runs it."""
     pictures = Path(os.environ.get("CASEDESK_PICTURES", tmp_path))
-    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.set_viewport_size({"width": width, "height": height})
-    faults = {"sign-in": await find_faults(page)}
-    await page.screenshot(path=pictures / f"sign-in-{size}.png")
+    faults: dict[str, list[str]] = {}
+
+    async def look(name: str) -> None:
+        await page.emulate_media(color_scheme=other, reduced_motion="reduce")
+        faults[f"{name}, {other}"] = await find_faults(page, only="color-contrast")
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        faults[f"{name}, {scheme}"] = await find_faults(page)
+        inner = await page.evaluate("document.documentElement.scrollWidth")
+        assert inner <= width, f"{name} is wider than the screen"
+        await page.screenshot(path=pictures / f"{name}-{size}.png")
+
+    await look("sign-in")
     await sign_in(page)
+    await begin_stream(page)
+    await expect(page.locator("#streams tbody tr")).to_have_count(1)
+    links = page.get_by_role("navigation").get_by_role("link")
+    for link in await links.all():
+        box = await link.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
     for name in PAGES:
-        await page.goto(f"/console/#{name}")
+        await page.evaluate(f"location.hash = '{name}'; scrollTo(0, 0)")
         await expect(page.locator("main .empty").filter(has_text="One moment")).to_have_count(0)
         if name == "playground":
             await page.get_by_role("button", name="Send").click()
             await expect(page.locator(".answer .badge")).to_have_text("complete")
-        faults[name] = await find_faults(page)
-        inner = await page.evaluate("document.documentElement.scrollWidth")
-        assert inner <= width, f"{name} is wider than the screen"
-        await page.screenshot(path=pictures / f"{name}-{size}.png")
+        await look(name)
     assert {name: found for name, found in faults.items() if found} == {}
 
 

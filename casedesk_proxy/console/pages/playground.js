@@ -1,11 +1,12 @@
 // Ask a model as an SDK would, on any surface, and see all that comes back.
 import { ask } from "/console/api.js";
+import { writeCode } from "/console/code.js";
 import { copier, count, h, rate, write } from "/console/dom.js";
 import { readEvents } from "/console/events.js";
-import { makeRequest, SURFACES, writeCode } from "/console/surfaces.js";
+import { makeRequest, SURFACES } from "/console/surfaces.js";
 
 const MOST_EVENTS = 400;
-const MOST_IMAGE_BYTES = 8 * 1024 * 1024;
+const MOST_FILE_BYTES = 8 * 1024 * 1024;
 
 export function showPlayground({ notify }) {
   const form = questionForm();
@@ -16,7 +17,7 @@ export function showPlayground({ notify }) {
     h("div", { class: "bench" }, h("section", { class: "panel ask", "aria-labelledby": "ask-title" }, h("h2", { id: "ask-title" }, "Ask"), form), reply.view),
     code.view);
   let deployments = [];
-  let image = null;
+  let file = null;
   let running = null;
 
   const chosen = () => deployments.find((one) => one.name === fields.deployment.value);
@@ -26,7 +27,7 @@ export function showPlayground({ notify }) {
     const number = (field) => (field.value === "" ? null : Number(field.value));
     return {
       surface, base: chosen()?.surfaces[SURFACES[surface].deployment] ?? "", model: fields.model.value.trim(), system: fields.system.value.trim(),
-      text: fields.text.value, most: number(fields.most), temperature: number(fields.temperature), image,
+      text: fields.text.value, most: number(fields.most), temperature: number(fields.temperature), file,
     };
   }
 
@@ -37,17 +38,25 @@ export function showPlayground({ notify }) {
     draw();
   }
 
-  const draw = () => code.show(writeCode(question(), location.origin));
-
-  async function chooseImage() {
-    const file = fields.image.files[0];
-    if (file && file.size > MOST_IMAGE_BYTES) {
-      notify("The image is larger than 8 MiB; choose a smaller one.");
-      fields.image.value = "";
+  function draw() {
+    try {
+      code.show(writeCode(question(), location.origin));
+    } catch (error) {
+      code.show({}, error.message);
     }
-    image = fields.image.files[0] ? await readImage(fields.image.files[0]) : null;
-    const preview = form.querySelector(".preview");
-    preview.replaceChildren(...(image ? [h("img", { src: `data:${image.type};base64,${image.data}`, alt: `Preview of ${file.name}` })] : []));
+  }
+
+  async function chooseFile() {
+    const chosenFile = fields.file.files[0];
+    if (chosenFile && chosenFile.size > MOST_FILE_BYTES) {
+      notify("The file is larger than 8 MiB; choose a smaller one.");
+      fields.file.value = "";
+    }
+    file = fields.file.files[0] ? await readFile(fields.file.files[0]) : null;
+    const isImage = file?.type.startsWith("image/");
+    form.querySelector(".preview").replaceChildren(...(file ? [isImage
+      ? h("img", { src: `data:${file.type};base64,${file.data}`, alt: `Preview of ${file.name}` })
+      : h("p", { class: "hint" }, `${file.name}, ${file.type}, ${count(Math.ceil(chosenFile.size / 1024))} KiB`)] : []));
     draw();
   }
 
@@ -67,7 +76,7 @@ export function showPlayground({ notify }) {
   }
 
   form.addEventListener("submit", send);
-  form.addEventListener("input", (event) => (event.target === fields.deployment ? chooseDeployment() : event.target === fields.image ? chooseImage() : draw()));
+  form.addEventListener("input", (event) => (event.target === fields.deployment ? chooseDeployment() : event.target === fields.file ? chooseFile() : draw()));
   fields.text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
@@ -92,29 +101,35 @@ function questionForm() {
       field("Model", h("input", { name: "model", list: "models", required: true, autocomplete: "off", autocapitalize: "none" }))),
     h("datalist", { id: "models" }),
     field("Your text", h("textarea", { name: "text", rows: 5, required: true, value: "Why is the sky blue? Two sentences." })),
-    h("details", {}, h("summary", {}, "System text, image, limits"),
+    h("details", {}, h("summary", {}, "System text, file, limits"),
       field("System text", h("textarea", { name: "system", rows: 2 })),
       h("div", { class: "grid" },
         field("Most tokens", h("input", { name: "most", type: "number", min: 1, step: 1, inputMode: "numeric" })),
         field("Temperature", h("input", { name: "temperature", type: "number", min: 0, max: 2, step: 0.1, inputMode: "decimal" })),
-        field("Image", h("input", { name: "image", type: "file", accept: "image/png,image/jpeg,image/webp,image/gif" }))),
+        field("File", h("input", { name: "file", type: "file", accept: "image/*,audio/*,video/*,application/pdf,text/*" }))),
       h("div", { class: "preview" })),
     h("div", { class: "bar" }, h("button", { type: "submit", name: "send", class: "main" }, "Send"), h("span", { class: "hint" }, "or Ctrl and Enter")));
 }
 
-async function readImage(file) {
+async function readFile(file) {
   const url = await new Promise((done, failed) => {
     const reader = new FileReader();
     reader.onload = () => done(reader.result);
     reader.onerror = () => failed(reader.error);
     reader.readAsDataURL(file);
   });
-  return { type: file.type, data: url.slice(url.indexOf(",") + 1) };
+  return { name: file.name, type: file.type || "application/octet-stream", data: url.slice(url.indexOf(",") + 1) };
 }
 
 /** Sends it, and tells `heard` of what comes. A fault is told, never thrown. */
 async function converse(question, heard, signal) {
-  const { url, headers, body } = makeRequest(question);
+  let request;
+  try {
+    request = makeRequest(question);
+  } catch (error) {
+    return heard.end(error.message);
+  }
+  const { url, headers, body } = request;
   try {
     const reply = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal, cache: "no-store" });
     heard.head(reply);
@@ -213,11 +228,11 @@ function codeView() {
   let shown = names[0];
   const radios = names.map((name) => h("label", { class: "choice" },
     h("input", { type: "radio", name: "language", value: name, checked: name === shown, onchange: () => ((shown = name), put()) }), h("span", {}, name)));
-  const put = () => write(text, texts[shown] ?? "");
+  const put = (problem = "") => write(text, texts[shown] ?? problem);
   const view = h("section", { class: "panel", "aria-labelledby": "code-title" },
     h("div", { class: "bar" }, h("h2", { id: "code-title" }, "The same request"),
-      h("fieldset", { class: "choices" }, h("legend", { class: "unseen" }, "Language"), radios), copier(() => texts[shown])),
+      h("fieldset", { class: "choices" }, h("legend", { class: "unseen" }, "Language"), radios), copier(() => texts[shown] ?? "")),
     h("pre", { tabIndex: 0, "aria-labelledby": "code-title" }, text),
     h("p", { class: "hint" }, "Here your session signs the request. Elsewhere, put a key into CASEDESK_KEY."));
-  return { view, show: (written) => ((texts = written), put()) };
+  return { view, show: (written, problem = "") => ((texts = written), put(problem)) };
 }
