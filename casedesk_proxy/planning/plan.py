@@ -96,8 +96,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     if place is None:
         place = _find_placement(snapshot, deployment, ask, asked)
         known.remember(asked, place)
-    if place.parameters is not None and (steps := place.parameters.for_client(call)):
-        ask = ask.with_body(change_body(steps, ask.raw, body.value))
+    if place.parameters is not None and (change := place.parameters.for_client(call)):
+        ask = ask.with_body(change_body(change, ask.raw, body.value))
     target, nodes, demand, made = place.target, place.natives, place.demand, _NOT_TRANSPOSED
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)

@@ -14,8 +14,7 @@ from casedesk_proxy.jsonio import TooDeep, loads, with_exact_numbers
 from casedesk_proxy.planning.limits import find_limits, find_model
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.surfaces.parameter_steps import Step
-from casedesk_proxy.surfaces.parameters import change_body
+from casedesk_proxy.surfaces.parameters import BodyChange, change_body
 from casedesk_proxy.terms import Dialect, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
@@ -82,7 +81,7 @@ def _for_speakers(
     fault: ClientFault | None = None
     made: dict[tuple[EngineSpec, str, Limits], Route | None] = {}
     parameters = deployment.parameters.get(target.alias)
-    steps = parameters.for_node(ask.call, dialect) if parameters is not None else ()
+    change = parameters.for_node(ask.call, dialect) if parameters is not None else None
     for node in speakers:
         limits = find_limits(ask, target.model, node)
         kind = (node.engine, node.config.system_role, limits)
@@ -96,7 +95,7 @@ def _for_speakers(
             if isinstance(one, Answered):
                 result.answer = one
                 return result
-            made[kind] = _route(ask, one, dialect, steps)
+            made[kind] = _route(ask, one, dialect, change)
             result.dropped = one.dropped
         route = made[kind]
         if route is not None:
@@ -147,7 +146,7 @@ def _output_limit(
     return model.output_limit if model is not None else None
 
 
-def _route(ask: PlanInput, made: Transposed, dialect: Dialect, steps: tuple[Step, ...]) -> Route:
+def _route(ask: PlanInput, made: Transposed, dialect: Dialect, change: BodyChange | None) -> Route:
     headers = [
         pair
         for pair in forward_request_headers(ask.headers)
@@ -161,7 +160,7 @@ def _route(ask: PlanInput, made: Transposed, dialect: Dialect, steps: tuple[Step
         target=made.path,
         headers=tuple(headers),
         request_id=ask.request_id,
-        body=change_body(steps, made.body, loads(made.body)) if steps else made.body,
+        body=change_body(change, made.body, loads(made.body)) if change else made.body,
         translator=made.translator,
         reply_headers=made.headers + _warn(made.dropped),
         question=made.question,

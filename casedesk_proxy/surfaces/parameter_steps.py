@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
 
-__all__ = ["CapAt", "Case", "ChangeBy", "Default", "Remove", "SetTo", "Step", "read_case"]
+__all__ = [
+    "CapAt",
+    "Case",
+    "ChangeBy",
+    "Default",
+    "Remove",
+    "SetTo",
+    "Step",
+    "list_paths",
+    "read_case",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,19 @@ class ChangeBy:
 
 
 Step = Remove | SetTo | Default | CapAt | ChangeBy
+
+
+def list_paths(steps: Iterable[Step]) -> Iterator[FieldPath]:
+    """The fields that steps look at or change, whatever they find."""
+    for step in steps:
+        if isinstance(step, Default):
+            yield from step.paths
+            yield from list_paths(step.steps)
+            continue
+        yield step.path
+        if isinstance(step, ChangeBy):
+            for case in step.cases:
+                yield from list_paths(case.steps)
 
 
 def read_case(text: str, steps: tuple[Step, ...]) -> Case:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from casedesk_proxy import jsonio
 from casedesk_proxy.config.alias import SECTIONS, Alias
 from casedesk_proxy.config.parameter_fields import SHARED
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
@@ -24,11 +25,12 @@ from casedesk_proxy.surfaces.parameter_steps import (
     Remove,
     SetTo,
     Step,
+    list_paths,
     read_case,
 )
 from casedesk_proxy.terms import Action, Call, Dialect
 
-__all__ = ["Parameters", "change_body", "compile_parameters"]
+__all__ = ["BodyChange", "Parameters", "change_body", "compile_parameters"]
 
 #: The section whose fields a body has, by what is asked for.
 _SECTIONS = {
@@ -58,25 +60,54 @@ _THINKING: FieldPath = (("thinking",),)
 
 
 @dataclass(frozen=True, slots=True)
+class BodyChange:
+    """``steps`` for bodies of one kind. A body that has none of ``names``, the outermost ones that
+    they are about, gets ``fields`` put in, whatever else is in it: most have none."""
+
+    steps: tuple[Step, ...]
+    names: frozenset[str]
+    fields: bytes
+
+    @classmethod
+    def of(cls, steps: tuple[Step, ...]) -> BodyChange | None:
+        """None where there is nothing to do."""
+        if not steps:
+            return None
+        names = frozenset(name for path in list_paths(steps) for name in path[0])
+        return cls(steps, names, _apply(steps, b"{}", {})[1:-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
-    """``own``: the steps for a client's body, by section. ``made``: those for a body that was
+    """``own``: the changes of a client's body, by section. ``made``: those of a body that was
     made for a node, by the client's section and the node's protocol."""
 
-    own: Mapping[str, tuple[Step, ...]]
-    made: Mapping[tuple[str, str], tuple[Step, ...]]
+    own: Mapping[str, BodyChange | None]
+    made: Mapping[tuple[str, str], BodyChange | None]
 
-    def for_client(self, call: Call) -> tuple[Step, ...]:
-        return self.own.get(_SECTIONS.get(call.action, ""), ())
+    def for_client(self, call: Call) -> BodyChange | None:
+        return self.own.get(_SECTIONS.get(call.action, ""))
 
-    def for_node(self, call: Call, dialect: Dialect) -> tuple[Step, ...]:
+    def for_node(self, call: Call, dialect: Dialect) -> BodyChange | None:
         """For a request that was translated."""
-        return self.made.get((_SECTIONS.get(call.action, ""), dialect), ())
+        return self.made.get((_SECTIONS.get(call.action, ""), dialect))
 
 
-def change_body(steps: tuple[Step, ...], raw: bytes, value: dict[str, Any]) -> bytes:
-    """The body with the fields changed that the steps are about, and ``value``, to which it
+def change_body(change: BodyChange, raw: bytes, value: dict[str, Any]) -> bytes:
+    """The body with the fields changed that the change is about, and ``value``, to which it
     parses, changed in the same way; every other byte as it is. Raises BadRequest, naming the field
     that stands in the way."""
+    if not change.names.isdisjoint(value):
+        return _apply(change.steps, raw, value)
+    if not change.fields:
+        return raw
+    at = raw.index(b"{") + 1
+    start = raw[:at] + change.fields + (b"," if value else b"")
+    value.update(jsonio.loads(b"{%b}" % change.fields))
+    return start + raw[at:]
+
+
+def _apply(steps: tuple[Step, ...], raw: bytes, value: dict[str, Any]) -> bytes:
     draft = Draft(raw, value)
     for step in steps:
         step.apply(draft)
@@ -99,7 +130,10 @@ def compile_parameters(alias: Alias) -> Parameters | None:
     }
     if not any(own.values()) and not any(made.values()):
         return None
-    return Parameters(own, made)
+    return Parameters(
+        {section: BodyChange.of(steps) for section, steps in own.items()},
+        {pair: BodyChange.of(steps) for pair, steps in made.items()},
+    )
 
 
 def _lacking(client: str, node: str) -> dict[str, str]:

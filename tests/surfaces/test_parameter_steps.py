@@ -16,6 +16,7 @@ from casedesk_proxy.surfaces.parameter_steps import (
     Remove,
     SetTo,
     Step,
+    list_paths,
     read_case,
 )
 from tests.fixtures.table import table
@@ -91,3 +92,13 @@ def test_a_bound_is_for_numbers(value: str) -> None:
 def test_case(text: str, value: object, fits: bool) -> None:
     case: Case = read_case(text, ())
     assert case.fits(value) is fits
+
+
+def test_all_fields_are_listed_that_steps_look_at_or_change() -> None:
+    a, b, c, d, e, f = ((("a",),), (("b",),), (("c",),), (("d",),), (("e",),), (("f", "F"),))
+    steps = (
+        Remove(a),
+        Default((b, c), (SetTo(d, 1),)),
+        ChangeBy(e, (read_case("*", (CapAt(f, 1),)),)),
+    )
+    assert list(list_paths(steps)) == [a, b, c, d, e, f]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from casedesk_proxy.config.alias import Alias
@@ -27,7 +28,8 @@ def compiled(alias: dict[str, Any]) -> Parameters:
 
 def after(call: Call, alias: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
     raw = json.dumps(value).encode()
-    changed = change_body(compiled(alias).for_client(call), raw, value)
+    change = compiled(alias).for_client(call)
+    changed = raw if change is None else change_body(change, raw, value)
     assert json.loads(changed) == value
     return value
 
@@ -120,12 +122,58 @@ def test_an_alias_that_changes_nothing() -> None:
 def test_what_is_not_generated_has_no_steps() -> None:
     made = compiled({"set": {"seed": 1, "min_p": 0.1}})
     assert made.for_client(CHAT)
-    assert made.for_client(EMBED) == ()
-    assert made.for_node(EMBED, Dialect.OPENAI) == ()
+    assert made.for_client(EMBED) is None
+    assert made.for_node(EMBED, Dialect.OPENAI) is None
 
 
 def test_a_node_gets_what_its_clients_protocol_could_not_say() -> None:
     made = compiled({"set": {"seed": 1, "temperature": 1}, "openai": {"set": {"n": 1}}})
     value: dict[str, Any] = {}
-    change_body(made.for_node(MESSAGES, Dialect.OPENAI), b"{}", value)
+    change = made.for_node(MESSAGES, Dialect.OPENAI)
+    assert change is not None
+    change_body(change, b"{}", value)
     assert value == {"seed": 1, "n": 1}
+
+
+@table(
+    ("call", "alias"),
+    [
+        (CHAT, {"set": {"temperature": 0.2, "seed": 7}, "cap": {"max_tokens": 9}}),
+        (CHAT, {"default": {"top_p": 0.9}, "openai": {"remove": ["logit_bias"]}}),
+        (CHAT, {"map": {"effort": {"low": {"temperature": 0.1}}}}),
+        (MESSAGES, {"set": LOW | {"temperature": 0.5}, "default": {"stop": ["a"]}}),
+        (GEMINI, {"set": BUDGET | {"temperature": 0.5}, "cap": {"max_tokens": 9}}),
+    ],
+)
+@table(
+    "raw",
+    [
+        b"{}", b' { } ', b'{"model": "m"}', b'\n{ "a":{"b":[1,"\\u0022{"]}, "c":null}',
+        b'{"temperatur\\u0065":1,"model":"m"}', b'{"generationConfig":null,"x":1}',
+    ],
+)  # fmt: skip
+def test_what_a_body_has_none_of_is_put_in_at_once_and_in_the_same_way(
+    call: Call, alias: dict[str, Any], raw: bytes
+) -> None:
+    change = compiled(alias).for_client(call)
+    assert change is not None
+    quick, slow = json.loads(raw), json.loads(raw)
+    # With a name that the body has, it goes the long way.
+    long_way = replace(change, names=change.names | quick.keys() | {"x"})
+    if not slow:
+        start = raw.index(b"{") + 1
+        assert change_body(change, raw, quick) == raw[:start] + change.fields + raw[start:]
+        return
+    assert change_body(change, raw, quick) == change_body(long_way, raw, slow)
+    assert quick == slow
+
+
+def test_what_is_put_in_is_no_two_bodies_own() -> None:
+    change = compiled({"set": {"temperature": 0.5}}).for_client(GEMINI)
+    assert change is not None
+    one: dict[str, Any] = {}
+    other: dict[str, Any] = {}
+    change_body(change, b"{}", one)
+    one["generationConfig"]["topK"] = 1
+    change_body(change, b"{}", other)
+    assert other == {"generationConfig": {"temperature": 0.5}}
