@@ -17,7 +17,7 @@ LAYERS = {
     "limits": 2,
     "openapi": 3, "snapshot": 3, "planning": 4, "replying": 4, "fastpath.admission_cache": 4,
     "fastpath.fibers": 5, "fastpath.cork": 5, "upstream": 5, "store": 5, "planners": 5,
-    "instances": 5,
+    "instances": 5, "turns": 5,
     "relay": 6, "telemetry": 6, "ledger": 6, "keystore": 6, "files": 6,
     "swagger": 6,
     "admin": 7, "console": 7, "server": 8, "simulator": 8,

@@ -26,6 +26,9 @@ MAX_SERVICES = 64
 
 #: Seconds for which a node counts as sending after it was last heard.
 SENDING_WINDOW_S = 5.0
+#: Seconds between two looks at a node's streams, for each of them: whoever asks oftener hears what
+#: was seen.
+_LOOK_PAUSE_S = 0.0001
 #: Seconds for which a node that answers 429 is taken for full: at least, at most.
 MIN_FULL_S = 1.0
 MAX_FULL_S = 30.0
@@ -76,6 +79,8 @@ class NodeState:
     _streams: dict[LiveReply, int] = field(default_factory=dict)
     #: The last slot whose request is a trial.
     _trial: Slot | None = None
+    #: When its streams were last looked at.
+    _looked_at: float = float("-inf")
     #: When it last sent something: a reply's head, an answer to a probe, an event.
     last_heard_at: float = float("-inf")
     hung_at: float | None = None
@@ -164,11 +169,16 @@ class NodeState:
 
     def is_sending(self, now: float) -> bool:
         """Whether a stream of it has moved since the last look, or a moment before that."""
+        if now - self._looked_at >= _LOOK_PAUSE_S * len(self._streams):
+            self._looked_at = now
+            self._look(now)
+        return bool(self._streams) and now - self.last_heard_at < SENDING_WINDOW_S
+
+    def _look(self, now: float) -> None:
         for stream, seen in self._streams.items():
             if stream.events != seen:
                 self._streams[stream] = stream.events
                 self.last_heard_at = now
-        return bool(self._streams) and now - self.last_heard_at < SENDING_WINDOW_S
 
     def record_failure(self, now: float, fault: NodeFault, error: str) -> None:
         """Something speaks against the node. While tokens flow from it, nothing does: a probe

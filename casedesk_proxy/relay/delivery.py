@@ -88,7 +88,7 @@ class Delivery:
             assert transport is not None, "a client that leaves cancels its handler"
             behind = end_behind(surface, request.head.headers)
             machine = ReplyMachine(make_head, chosen.body, end_behind=behind)
-            self.relay = Relay(loop, transport, machine)
+            self.relay = Relay(loop, transport, machine, watch.turns)
         self._early_sent = self.relay.sent
 
     def begin(self, deployment: DeploymentSpec) -> None:

@@ -31,6 +31,12 @@ class NodeSide:
         self._transport = self._connection.attach(relay)
         return self._transport is not None
 
+    @property
+    def has_halves(self) -> bool:
+        """Whether one direction may be closed without the other: not over TLS."""
+        transport = self._transport
+        return transport is not None and transport.get_extra_info("sslcontext") is None
+
     def lose(self) -> None:
         """The node has gone."""
         self._transport = None

@@ -26,6 +26,7 @@ from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Framing, Position, record
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
@@ -47,13 +48,14 @@ class Prelude:
         transport: asyncio.Transport,
         machine: ReplyMachine,
         interval: float,
+        turns: Turns,
     ) -> None:
         self._loop = loop
         self._request = request
         self._transport = transport
         self._interval = interval
         self._timer: asyncio.TimerHandle | None = loop.call_later(interval, self._tick)
-        self.relay = Relay(loop, transport, machine)
+        self.relay = Relay(loop, transport, machine, turns)
 
     @property
     def opened(self) -> bool:
@@ -106,6 +108,7 @@ def begin_prelude(
     surface: Dialect,
     plan: Plan,
     request_id: str,
+    turns: Turns,
 ) -> Prelude | None:
     """None where no keep-alive is wanted, or none is safe: for unary replies above all."""
     wanted = plan.deployment.config
@@ -130,7 +133,7 @@ def begin_prelude(
     body = EarlyBody(early.signs, early.ending, bare=not http11)
     behind = end_behind(surface, request.head.headers)
     machine = ReplyMachine(annotated(make_head, request.notes), body, end_behind=behind)
-    return Prelude(loop, request, transport, machine, wanted.heartbeat)
+    return Prelude(loop, request, transport, machine, wanted.heartbeat, turns)
 
 
 def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> _Early:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.turns import Turns
+
 __all__ = ["Progress"]
 
 
 class Progress:
-    """One task may wait, for one thing at a time."""
+    """One task may wait, for one thing at a time. Whoever waits for the end goes on in his turn."""
 
-    __slots__ = ("_begun", "_ended", "_loop")
+    __slots__ = ("_begun", "_ended", "_loop", "_turns")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns) -> None:
         self._loop = loop
+        self._turns = turns
         self._begun: asyncio.Future[None] | None = None
-        self._ended: asyncio.Future[None] | None = None
+        self._ended: Signal[None] | None = None
 
     async def wait_begun(self) -> None:
         self._begun = self._loop.create_future()
         await self._begun
 
     async def wait_ended(self) -> None:
-        self._ended = self._loop.create_future()
+        self._ended = Signal(self._loop)
         await self._ended
 
     def begin(self) -> None:
@@ -32,5 +36,10 @@ class Progress:
 
     def end(self) -> None:
         self.begin()
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
+        if self._ended is not None:
+            self._turns.add(self._wake)
+
+    def _wake(self) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.set(None)

@@ -14,16 +14,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.relay.node_side import NodeSide
 from casedesk_proxy.relay.parting import part_with
+from casedesk_proxy.relay.passing import Passing
 from casedesk_proxy.relay.progress import Progress
 from casedesk_proxy.replying.bodies.trimmed import may_hold_counts
 from casedesk_proxy.replying.commands import Command, End, Postpone
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.chunked import HEADS
 
@@ -36,56 +39,39 @@ log = logging.getLogger(__name__)
 _CONCLUDE_AFTER_S = 0.05
 
 
-class Relay(asyncio.Protocol):
+class Relay(Passing):
     """``machine`` decides. ``first_byte`` is the loop's time of the node's first body bytes,
     ``paused_at`` since when the client's buffer has been full, ``clean`` tells that the node's
     connection stands at a message's end."""
 
     __slots__ = (
-        "_client", "_concluding", "_feed", "_is_changed", "_last_but_one", "_last_but_two",
-        "_latest", "_loop", "_node", "_passed", "_passed_bytes", "_rest", "_room",
-        "_takes_short_way", "_write", "clean", "first_byte", "machine", "paused_at", "progress",
-        "terminal",
+        "_client", "_concluding", "_feed", "_is_changed", "_loop", "_node", "_rest", "_room",
+        "_takes_short_way", "_turns", "_write", "clean", "first_byte", "paused_at", "progress",
     )  # fmt: skip
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, client: asyncio.Transport, machine: ReplyMachine
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: asyncio.Transport,
+        machine: ReplyMachine,
+        turns: Turns | None = None,
     ) -> None:
+        super().__init__(machine)
         self._loop, self._client, self._write = loop, client, client.write
-        self.machine, self._node = machine, NodeSide()
+        self._node = NodeSide()
         #: Reads shorter than this may be exactly one chunk that goes by: see `ReplyMachine.room`.
         self._room = 0
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
         #: Makes its payload the client's; None: it has the very chunk.
         self._feed: Callable[[bytes], bytes] | None = None
         self._is_changed = False  # Whether a chunk has to be looked at, or made another.
-        #: The last reads that went by as they are: token counts stand in one of a stream's last two
-        #: events (over the recorded replies of six engines). Three slots cost less than a deque.
-        self._latest = self._last_but_one = self._last_but_two = b""
-        #: What went by since the machine was last told: reads of the node, bytes for the client.
-        self._passed = self._passed_bytes = 0
         self._rest = b""  # Of the node's bytes, those that wait: see `Postpone`.
         self._concluding: asyncio.TimerHandle | None = None
-        self.progress = Progress(loop)
-        self.terminal: Terminal | None = None
+        self._turns = turns or Turns(loop)
+        self.progress = Progress(loop, self._turns)
         self.clean = False
         self.first_byte: float | None = None
         self.paused_at: float | None = None
-
-    @property
-    def is_unsent(self) -> bool:
-        """Whether it runs, and nothing of the reply has been sent."""
-        return self.terminal is None and self.machine.is_unsent
-
-    @property
-    def events(self) -> int:
-        """The pieces in which the node has sent its body."""
-        return self.machine.reads + self._passed
-
-    @property
-    def sent(self) -> int:
-        """Body bytes that went out."""
-        return self.machine.sent + self._passed_bytes
 
     def begin(self, connection: NodeConnection) -> None:
         """Send the head, with what has come of the body, and take over the node's connection."""
@@ -146,15 +132,6 @@ class Relay(asyncio.Protocol):
             elif not self.clean:
                 self._node.let_go(clean=False)
 
-    def recall(self) -> None:
-        """Tell the machine of what went by."""
-        if self._passed:
-            pieces = (self._last_but_two, self._last_but_one, self._latest)
-            passed, sent = self._passed, self._passed_bytes
-            self._passed = self._passed_bytes = 0
-            self._latest = self._last_but_one = self._last_but_two = b""
-            self.machine.passed(passed, sent, pieces)
-
     def data_received(self, data: bytes) -> None:
         # The hot path: nearly every read is exactly one chunk (bench/NOTES.md).
         size = len(data)
@@ -170,7 +147,7 @@ class Relay(asyncio.Protocol):
                 self._write(data)
             except RuntimeError:
                 # uvloop's answer where the client has closed; asking before would cost every event.
-                self.leave(Terminal.CLIENT_GONE)
+                self._lose_client()
                 return
             self._last_but_two = self._last_but_one
             self._last_but_one = self._latest
@@ -185,26 +162,36 @@ class Relay(asyncio.Protocol):
         if self.terminal is not None:
             self.clean = False
         elif self._client.is_closing():
-            self.leave(Terminal.CLIENT_GONE)
+            self._lose_client()
         else:
             self._take(data)
 
+    def _lose_client(self) -> None:
+        """What comes until its turn need not be read."""
+        self._node.pause()
+        self._turns.defer(partial(self.leave, Terminal.CLIENT_GONE))
+
+    def eof_received(self) -> bool:
+        """The node says no more. What comes of that may wait; the connection is closed then."""
+        has_halves = self._node.has_halves
+        self.connection_lost(None)
+        return has_halves and self.terminal is None
+
     def connection_lost(self, exc: Exception | None) -> None:
-        try:
-            self._lose(exc)
-        except Exception:
-            self.fail()
+        self._node.lose()
+        if self.terminal is not None:
+            self.clean = False
+        else:
+            self._turns.defer(partial(self._lose, exc))
 
     def _lose(self, exc: Exception | None) -> None:
-        self._node.lose()
         if self.terminal is not None:
             self.clean = False
         elif self._rest:
             # What came before goes before.
-            self._loop.call_soon(self.connection_lost, exc)
+            self._loop.call_soon(self._lose, exc)
         else:
-            self._prepare()
-            self._carry_out(self.machine.lose(reset=exc is not None))
+            self._attempt(lambda: self.machine.lose(reset=exc is not None))
 
     def _translate(self, feed: Callable[[bytes], bytes], data: bytes) -> None:
         try:
@@ -223,7 +210,7 @@ class Relay(asyncio.Protocol):
             try:
                 self._write(framed)
             except RuntimeError:
-                self.leave(Terminal.CLIENT_GONE)
+                self._lose_client()
 
     def _take(self, data: bytes) -> None:
         machine = self.machine

@@ -17,6 +17,7 @@ from typing import Protocol
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.relay.progress import Progress
 from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.websocket import (
     CloseCode,
@@ -52,7 +53,11 @@ class Tunnel(asyncio.Protocol):
     )  # fmt: skip
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, client: _Client, connection: NodeConnection
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: _Client,
+        connection: NodeConnection,
+        turns: Turns | None = None,
     ) -> None:
         self._loop = loop
         self._client = client
@@ -61,7 +66,7 @@ class Tunnel(asyncio.Protocol):
         self._node: asyncio.Transport | None = None
         self._from_node = FrameFollower()
         self._from_client = FrameFollower()
-        self.progress = Progress(loop)
+        self.progress = Progress(loop, turns or Turns(loop))
         self.terminal: Terminal | None = None
         self.code = self.reason = ""
         self.first_byte: float | None = None

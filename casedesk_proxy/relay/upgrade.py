@@ -43,7 +43,7 @@ class Upgrade:
         self._lease = reply.lease
         self._head = _handshake(reply.head, request_id)
         self._watch = watch
-        self.tunnel = Tunnel(loop, request.client, reply.lease.connection)
+        self.tunnel = Tunnel(loop, request.client, reply.lease.connection, watch.turns)
 
     def begin(self, deployment: DeploymentSpec) -> None:
         """Of silence both ways the node's idle_timeout is the limit."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from casedesk_proxy.errors import UpstreamTimeout
 from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.deadlines import LATE_TIMER_GRACE_S, LATE_TIMER_S
 
 __all__ = ["Watch"]
@@ -39,10 +40,12 @@ class _Watched:
 
 
 class Watch:
-    """Knows every live relay. ``relays`` is what a drain or a status page looks at."""
+    """Knows every live relay. ``relays`` is what a drain or a status page looks at, ``turns`` what
+    relays take turns by where many end at once."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns | None = None) -> None:
         self._loop = loop
+        self.turns = turns or Turns(loop)
         self._watched: dict[Flow, _Watched] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0

@@ -49,6 +49,7 @@ from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
 from casedesk_proxy.telemetry.loop_lag import LoopLagMonitor
 from casedesk_proxy.telemetry.metrics import Metrics
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
@@ -96,7 +97,8 @@ class Gateway(Observed):
         self.metrics.register(GaugeCollector(self))
         self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
-        self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s)
+        turns = Turns(loop, budget_s=waits.turn_budget_s)
+        self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s, turns=turns)
         if table is not None:
             self.dispatcher.slots.share(table)
         self.metadata = Metadata(
@@ -121,20 +123,19 @@ class Gateway(Observed):
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(
             loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files,
-            self._console.sessions,
+            self._console.sessions, turns,
         )  # fmt: skip
         self.limiter, self.watch = self._handler.limiter, self._handler.watch
         self.planners = self._handler.planners
         self._apply(None)
         self._pages = Pages(self._console.make_public(self, self._handler.exchanges))
         self._public = PublicServer(
-            self._pages.before(self._handler),
-            self._handler.reject,
+            self._pages.before(self._handler), self._handler.reject,
             head_timeout=config.server.header_timeout,
             idle_timeout=config.server.keepalive_timeout,
             handshake_timeout=waits.handshake_s if config.server.tls is not None else 0.0,
-            limits=lambda: self.serving.current.limits,
-        )
+            limits=lambda: self.serving.current.limits, turns=turns,
+        )  # fmt: skip
         self._arrivals = Arrivals(loop, self.listeners, self._public, table)
 
     async def start(self) -> None:

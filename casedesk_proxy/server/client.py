@@ -196,12 +196,18 @@ class ConnectedClient:
         if self.relay is not None:
             self.relay.leave(Terminal.CLIENT_GONE)
         self.abort()
+        self.lose()
+        self.stop()
 
-    def end(self) -> None:
-        """The connection has ended."""
-        self._transport = self._reader = None
+    def lose(self) -> None:
+        """The connection has ended: nothing is written to it any more. ``end`` comes next."""
+        self._transport = None
         if self.gone_at is None:
             self.gone_at = time.perf_counter()
+
+    def end(self) -> None:
+        self.lose()
+        self._reader = None
         self._shared.stalls.forget(self)
         if self.relay is not None:
             self.relay.leave(Terminal.CLIENT_GONE)

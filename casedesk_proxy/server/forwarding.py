@@ -43,6 +43,7 @@ from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Framing
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.lease import LeasedReply
@@ -88,6 +89,7 @@ class Forwarder:
         live: Collection[Exchange] = (),
         files: FileStore | None = None,
         planners: Planners | None = None,
+        turns: Turns | None = None,
     ) -> None:
         """``live``: the exchanges that are under way. ``files``: what requests may name.
         ``planners``: who plans requests with bodies that are held apart."""
@@ -100,7 +102,7 @@ class Forwarder:
             dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners
         )
         self.files = FileUses(files)
-        self.watch = Watch(loop)
+        self.watch = Watch(loop, turns)
 
     async def forward(
         self,
@@ -166,7 +168,9 @@ class Forwarder:
         """The reply of a node, sent or on its way; or keep-alives and then the error."""
         prelude, call = None, admitted.call
         if plan.framing is not Framing.UNARY:
-            prelude = begin_prelude(self._loop, request, call.surface, plan, exchange.request_id)
+            prelude = begin_prelude(
+                self._loop, request, call.surface, plan, exchange.request_id, self.watch.turns
+            )
         try:
             reply = await self._dispatcher.open(plan, attempts)
             request.held = reply.lease

@@ -41,13 +41,13 @@ class HalfClosed:
     __slots__ = ("_connection", "_hangups", "_number", "_sent", "_sock", "_timer",
                  "exists", "since", "tells")  # fmt: skip
 
-    def __init__(self, connection: _Connection, transport: asyncio.Transport) -> None:
+    def __init__(self, connection: _Connection, transport: asyncio.Transport, since: float) -> None:
         self._connection = connection
         self._hangups: HangUps | None = None
         self._number = -1
         self._sent = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.since = time.perf_counter()
+        self.since = since
         self.exists = not transport.get_extra_info("sslcontext")
         self._sock: socket.socket = transport.get_extra_info("socket")
         self.tells = self._sock.family == socket.AF_UNIX

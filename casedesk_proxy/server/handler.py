@@ -46,6 +46,7 @@ from casedesk_proxy.surfaces.envelopes import OwnReply, base_reply
 from casedesk_proxy.surfaces.forms import begin_form
 from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.terms import Action, Dialect
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.live_answers import LiveAnswers
 from casedesk_proxy.upstream.metadata import Metadata
@@ -74,6 +75,7 @@ class Handler:
         past: PastReader | None = None,
         files: FileStore | None = None,
         sessions: Sessions | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._loop = loop
         self._waits = waits
@@ -91,7 +93,7 @@ class Handler:
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
         self.planners = Planners(loop, lambda: serving.current.config.server.planners)
         self._forwarder = Forwarder(
-            loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners
+            loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners, turns
         )
         self.watch = self._forwarder.watch
 

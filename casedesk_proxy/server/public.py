@@ -18,7 +18,7 @@ from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
 from casedesk_proxy.server.limits import ServerLimits
 from casedesk_proxy.server.stalls import Stalls
-from casedesk_proxy.server.turns import Turns
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head
 
 __all__ = ["PublicServer"]
@@ -48,6 +48,7 @@ class PublicServer:
         idle_timeout: float,
         handshake_timeout: float = 0.0,
         limits: Callable[[], ServerLimits] = ServerLimits,
+        turns: Turns | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.answer = answer
@@ -58,7 +59,7 @@ class PublicServer:
         self.connections: set[ClientConnection] = set()
         self.heads = HeadCache(parse_request_head)
         self.cork = CorkedWrites(self.loop)
-        self.turns = Turns(self.loop)
+        self.turns = turns or Turns(self.loop)
         self.hangups = HangUps(self.loop)
         self.stalls = Stalls(self.loop, limits)
         self.room = Room(lambda: limits().max_bodies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.terms import record
+from casedesk_proxy.turns import ROUND_BUDGET_S
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.metadata import IN_USE_PAUSE_S, MIN_PAUSE_S
 from casedesk_proxy.upstream.probes import TICK_S
@@ -34,6 +35,8 @@ class Waits:
     in_use_pause_s: float = IN_USE_PAUSE_S
     #: Between two looks at which node is to be probed.
     probe_tick_s: float = TICK_S
+    #: What a round of the loop bears of the requests that wait, and of partings.
+    turn_budget_s: float = ROUND_BUDGET_S
 
 
 WAITS = Waits()

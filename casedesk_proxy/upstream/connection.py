@@ -12,6 +12,7 @@ from typing import cast
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.fastpath.head_cache import HeadCache
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.upstream.uploading import Upload
 from casedesk_proxy.wire.http1 import (
@@ -50,6 +51,7 @@ class NodeConnection(asyncio.Protocol):
         "_heads",
         "_interim",
         "_loop",
+        "_turns",
         "_upgrades",
         "_waiter",
         "buffered_body",
@@ -66,13 +68,15 @@ class NodeConnection(asyncio.Protocol):
         deadlines: Deadlines | None = None,
         heads: HeadCache[ResponseHead] | None = None,
         cork: CorkedWrites | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        """``deadlines``, ``heads`` and ``cork`` are what it shares with the node's other
+        """``deadlines``, ``heads``, ``cork`` and ``turns`` are what it shares with the node's other
         connections."""
         self._loop = loop
         self._deadlines = deadlines or Deadlines(loop)
         self._heads = heads or HeadCache(parse_response_head)
         self._cork = cork or CorkedWrites(loop)
+        self._turns = turns or Turns(loop)
         self._buffer = b""
         #: How many interim replies the request has got.
         self._interim = 0
@@ -216,10 +220,14 @@ class NodeConnection(asyncio.Protocol):
         self.lost_by = exc
         if self.upload is not None:
             self.upload.lose()
+        if self._waiter is not None and not self._waiter.done:
+            self._turns.defer(self._report_loss)
+
+    def _report_loss(self) -> None:
         waiter = self._waiter
         if waiter is not None and not waiter.done:
             self._stop_waiting()
-            reason = "reset" if exc else "closed"
+            reason = "reset" if self.lost_by else "closed"
             # No name for it: see `Signal.fail`.
             waiter.fail(
                 ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)

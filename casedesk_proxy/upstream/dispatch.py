@@ -21,6 +21,7 @@ from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.pools.retry import Failure, may_try_another
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.connection import NodeConnection
@@ -65,9 +66,11 @@ class Dispatcher:
     not. ``error_wait_s``: see `upstream.judging.judge_reply`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S
-    ) -> None:
+        self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S,
+        turns: Turns | None = None,
+    ) -> None:  # fmt: skip
         self._loop = loop
+        self._turns = turns or Turns(loop)
         self._error_wait_s = error_wait_s
         self.slots = Slots(loop)
         self.control_memory = ControlMemory()
@@ -259,13 +262,9 @@ class Dispatcher:
         known = self._pools.get(_address(node))
         if known is None:
             known = ConnectionPool(
-                self._loop,
-                node.host,
-                node.port,
-                context_of(node),
-                path=node.socket,
-                delayed_acks=_sends_at_once(node),
-            )
+                self._loop, node.host, node.port, context_of(node), path=node.socket,
+                delayed_acks=_sends_at_once(node), turns=self._turns,
+            )  # fmt: skip
         self._pool_of[node.name] = node, known
         return known
 

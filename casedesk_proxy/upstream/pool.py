@@ -14,6 +14,7 @@ from collections import deque
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
+from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.deadlines import Deadlines
 from casedesk_proxy.upstream.unix_sockets import connect
@@ -48,6 +49,7 @@ class ConnectionPool:
         "_loop",
         "_port",
         "_timer",
+        "_turns",
         "path",
         "tls",
     )
@@ -62,6 +64,7 @@ class ConnectionPool:
         path: str | None = None,
         delayed_acks: bool = False,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
+        turns: Turns | None = None,
     ) -> None:
         self._delayed_acks = delayed_acks
         self._idle_timeout_s = idle_timeout_s
@@ -69,6 +72,7 @@ class ConnectionPool:
         self._deadlines = Deadlines(loop)
         self._heads = HeadCache(parse_response_head)
         self._cork = CorkedWrites(loop)
+        self._turns = turns or Turns(loop)
         self._host = host
         self._port = port
         self.path = path
@@ -111,7 +115,7 @@ class ConnectionPool:
         return connection
 
     def _connection(self) -> NodeConnection:
-        return NodeConnection(self._loop, self._deadlines, self._heads, self._cork)
+        return NodeConnection(self._loop, self._deadlines, self._heads, self._cork, self._turns)
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
         """The exchange is over: keep the connection if both sides agree and it is clean."""

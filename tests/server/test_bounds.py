@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
-from collections.abc import Callable
 
 import pytest
 
-from casedesk_proxy.server.turns import Turns
+from tests.fixtures.loop_turns import most_per_turn
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.stalls import stall
 from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked, staged
 from tests.server.serving import SO_MUCH, chunked, post, read_reply, serving
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
-
-
-async def most_per_turn(count: Callable[[], int], done: Callable[[], bool]) -> int:
-    """The most by which ``count`` grew between two turns of the loop, until ``done``."""
-    most, before = 0, count()
-    while not done():
-        await asyncio.sleep(0)
-        now = count()
-        most, before = max(most, now - before), now
-    return most
 
 
 @pytest.mark.parametrize("clients", [1, 5])
@@ -40,34 +28,6 @@ async def test_a_client_has_one_request_a_turn(clients: int) -> None:
         for reader, _ in peers:
             for _ in range(300):
                 assert await read_reply(reader) == (200, b"x")
-
-
-async def test_all_that_waits_has_a_part_of_each_turn_only() -> None:
-    loop = asyncio.get_running_loop()
-    turns, done = Turns(loop), 0
-
-    def work() -> None:
-        nonlocal done
-        done += 1
-        until = time.perf_counter() + 0.001
-        while time.perf_counter() < until:
-            pass
-
-    for _ in range(30):
-        turns.add(work)
-    assert done == 0
-    assert await most_per_turn(lambda: done, lambda: done == 30) <= 3
-
-
-async def test_what_fails_in_its_turn_stops_no_other() -> None:
-    loop = asyncio.get_running_loop()
-    told: list[object] = []
-    loop.set_exception_handler(lambda _, context: told.append(context))
-    turns, done = Turns(loop), asyncio.Event()
-    turns.add(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
-    turns.add(done.set)
-    await done.wait()
-    assert len(told) == 1
 
 
 async def test_a_body_in_crumbs_is_read_in_turns() -> None:

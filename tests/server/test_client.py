@@ -21,6 +21,8 @@ class Server:
 
 
 class Reader:
+    fiber = None
+
     def __init__(self) -> None:
         self.heard = 0
 

@@ -7,11 +7,13 @@ import itertools
 import json
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
-from casedesk_proxy.server.waits import Waits
+from casedesk_proxy.server.waits import WAITS, Waits
+from tests.fixtures.loop_turns import most_per_turn
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import (
     SSE,
@@ -454,7 +456,35 @@ async def test_thousands_of_streams_lose_nothing() -> None:
     async with staged(play) as stage:
         bodies = await asyncio.gather(*(one(stage) for _ in range(count)))
         assert bodies == [EVENT * events] * count
+        while stage.in_flight():
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("who", ["clients by close", "clients by reset", "a node"])
+async def test_a_crowd_ends_one_by_one(who: str) -> None:
+    """Whatever the machine's speed: with a budget of nothing each turn lets one go."""
+    count = 40
+
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT))
+        await connection.until_gone()
+
+    async with staged(play, waits=replace(WAITS, turn_budget_s=0)) as stage:
+        for _ in range(count):
+            reader, writer = await stage.connect()
+            writer.write(chat())
+            await read_head(reader)
+            await reader.readuntil(EVENT)
+        ended = outcomes(stage)
+        for writer in stage.clients if who != "a node" else ():
+            leave(writer, who.removeprefix("clients by "))
+        for connection in stage.connections if who == "a node" else ():
+            connection.close()
+        assert await most_per_turn(lambda: len(ended), lambda: len(ended) == count) == 1
         assert stage.in_flight() == 0
+        wanted = Terminal.NODE_BROKE if who == "a node" else Terminal.CLIENT_GONE
+        assert {exchange.terminal for exchange in ended} == {wanted}
 
 
 async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:

@@ -1,0 +1,53 @@
+"""What goes by a reply's machine, and how the machine hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from casedesk_proxy.replying.machine import ReplyMachine
+from casedesk_proxy.replying.record import Terminal
+
+__all__ = ["Passing"]
+
+
+class Passing(asyncio.Protocol):
+    """The counts and the last reads of a relay: of what went by it tells ``machine`` before the
+    next event that does not. ``terminal``: None until the reply has ended."""
+
+    __slots__ = (
+        "_last_but_one", "_last_but_two", "_latest", "_passed", "_passed_bytes", "machine",
+        "terminal",
+    )  # fmt: skip
+
+    def __init__(self, machine: ReplyMachine) -> None:
+        self.machine = machine
+        self.terminal: Terminal | None = None
+        #: The last reads that went by as they are: token counts stand in one of a stream's last two
+        #: events (over the recorded replies of six engines). Three slots cost less than a deque.
+        self._latest = self._last_but_one = self._last_but_two = b""
+        #: What went by since the machine was last told: reads of the node, bytes for the client.
+        self._passed = self._passed_bytes = 0
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it runs, and nothing of the reply has been sent."""
+        return self.terminal is None and self.machine.is_unsent
+
+    @property
+    def events(self) -> int:
+        """The pieces in which the node has sent its body."""
+        return self.machine.reads + self._passed
+
+    @property
+    def sent(self) -> int:
+        """Body bytes that went out."""
+        return self.machine.sent + self._passed_bytes
+
+    def recall(self) -> None:
+        """Tell the machine of what went by."""
+        if self._passed:
+            pieces = (self._last_but_two, self._last_but_one, self._latest)
+            passed, sent = self._passed, self._passed_bytes
+            self._passed = self._passed_bytes = 0
+            self._latest = self._last_but_one = self._last_but_two = b""
+            self.machine.passed(passed, sent, pieces)

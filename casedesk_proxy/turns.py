@@ -1,0 +1,87 @@
+"""Work that waits for its turn, so that a heap of it holds up nobody else.
+
+A client may send thousands of requests ahead, or a body in chunks of a byte; thousands of clients
+may leave at one moment, or lose their node. A round of the loop bears only so much of such work,
+and between two rounds the loop reads and writes what streams have.
+
+There are two rows. What was added is done first, in its order. What was deferred, the partings,
+comes behind it, so that who goes on does not wait for those who have gone; at least one of them is
+done in each round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["ROUND_BUDGET_S", "Turns"]
+
+#: Seconds of a round that are for what waits here. Closing what was parted with takes the next
+#: round about as long again.
+ROUND_BUDGET_S = 0.001
+
+
+class Turns:
+    """Whoever wants another turn asks for it in his turn. ``budget_s``: seconds of a round."""
+
+    __slots__ = ("_added", "_budget_s", "_deferred", "_is_asked", "_loop", "_spent")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, budget_s: float = ROUND_BUDGET_S
+    ) -> None:
+        self._loop = loop
+        self._budget_s = budget_s
+        self._added: deque[Callable[[], None]] = deque()
+        self._deferred: deque[Callable[[], None]] = deque()
+        #: Seconds of this round that are used up.
+        self._spent = 0.0
+        self._is_asked = False
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Do it in one of the next rounds, after what was added before."""
+        self._added.append(work)
+        self._ask()
+
+    def defer(self, work: Callable[[], None]) -> None:
+        """Do it now; where this round has had its share, or others wait, in one of the next."""
+        self._ask()
+        if self._deferred or self._spent >= self._budget_s:
+            self._deferred.append(work)
+            return
+        began = time.perf_counter()
+        try:
+            work()
+        finally:
+            self._spent += time.perf_counter() - began
+
+    def _ask(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        """Another round has begun."""
+        self._is_asked = False
+        began = time.perf_counter()
+        try:
+            self._work_off(self._added, len(self._added), began + self._budget_s)
+            self._work_off(self._deferred, len(self._deferred), began + self._budget_s)
+        finally:
+            self._spent = 0.0
+            if self._added or self._deferred:
+                self._spent = time.perf_counter() - began
+                self._ask()
+
+    def _work_off(self, waiting: deque[Callable[[], None]], number: int, until: float) -> None:
+        """At least one of them, so that no row stands still."""
+        for _ in range(number):
+            work = waiting[0]
+            try:
+                work()
+            finally:
+                # Last, so that whoever asks meanwhile finds us at it.
+                waiting.popleft()
+            if time.perf_counter() >= until:
+                return
