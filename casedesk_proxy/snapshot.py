@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+#: Of `server.large_body`, from which on a body's objects are counted; more are better read apart.
+_COUNTED_SHARE, _MAX_OBJECTS = 1 / 16, 500
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A node as requests see it. ``base`` is the path of its URL without a trailing slash;
@@ -121,6 +125,14 @@ class Snapshot:
         if configured is not None:
             return configured
         return None if stored is None or stored.name in self.keys.names else stored
+
+    def is_large(self, body: bytes) -> bool:
+        """Whether a body is better planned apart: by its bytes, or because it holds many objects,
+        of which each costs what a hundred bytes of text do and more."""
+        size = len(body)
+        if size < self.large_body * _COUNTED_SHARE:
+            return False
+        return size >= self.large_body or body.count(b"{") > _MAX_OBJECTS
 
     @property
     def all_limits(self) -> Iterator[UseRules]:

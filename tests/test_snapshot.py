@@ -86,3 +86,17 @@ def test_all_limits_are_those_of_deployments_and_keys_that_have_some() -> None:
     text = text.replace("deployments: [desk]}", "deployments: [desk], limits: {tokens_per_day: 9}}")
     found = [(one.kind, one.name, one.parallel) for one in make_snapshot(text).all_limits]
     assert found == [("deployment", "open", 3), ("key", "alice", None)]
+
+
+@table(
+    ("body", "large"),
+    [
+        (b"{" * 501, False),
+        (b"x" * 16_383 + b"{" * 500, False),
+        (b"x" * 16_383 + b"{" * 501, True),
+        (b"x" * (2**18 - 1), False),
+        (b"x" * 2**18, True),
+    ],
+)
+def test_a_body_is_large_by_bytes_or_by_objects(body: bytes, large: bool) -> None:
+    assert make_snapshot().is_large(body) is large

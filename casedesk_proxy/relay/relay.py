@@ -34,9 +34,8 @@ __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which a node may still end its message behind the protocol's last event: mostly the
-#: end comes with the next packet.
-_CONCLUDE_AFTER_S = 0.05
+#: Seconds for a message's end behind the protocol's last event: mostly it is in the next packet.
+_CONCLUDE_AFTER_S, _AGAIN_AFTER_S = 0.05, 0.01
 
 
 class Relay(Passing):
@@ -65,7 +64,7 @@ class Relay(Passing):
         #: Makes its payload the client's; None: it has the very chunk.
         self._feed: Callable[[bytes], bytes] | None = None
         self._is_changed = False  # Whether a chunk has to be looked at, or made another.
-        self._rest = b""  # Of the node's bytes, those that wait: see `Postpone`.
+        self._rest: bytes | None = None  # Of the node's bytes, those that wait: see `Postpone`.
         self._concluding: asyncio.TimerHandle | None = None
         self._turns = turns or Turns(loop)
         self.progress = Progress(loop, self._turns)
@@ -86,7 +85,7 @@ class Relay(Passing):
         if self.terminal is None:
             if not self._node.lend(self):
                 self.connection_lost(connection.lost_by)
-            elif self.paused_at is not None or self._rest:
+            elif self.paused_at is not None or self._rest is not None:
                 self._node.pause()
 
     def leave(self, terminal: Terminal) -> None:
@@ -187,7 +186,9 @@ class Relay(Passing):
     def _lose(self, exc: Exception | None) -> None:
         if self.terminal is not None:
             self.clean = False
-        elif self._rest:
+        elif self._rest is not None and self.paused_at is not None:
+            self._loop.call_later(_AGAIN_AFTER_S, self._lose, exc)
+        elif self._rest is not None:
             # What came before goes before.
             self._loop.call_soon(self._lose, exc)
         else:
@@ -233,7 +234,9 @@ class Relay(Passing):
 
     def resume(self) -> None:
         self.paused_at = None
-        if not self._rest:
+        if self._rest is not None:
+            self._loop.call_soon(self._go_on)
+        else:
             self._node.resume()
 
     def _attempt(self, event: Callable[[], Iterable[Command]]) -> None:
@@ -257,20 +260,17 @@ class Relay(Passing):
             elif isinstance(command, End):
                 self._end(command)
             elif isinstance(command, Postpone):
-                self._put_off(command.rest)
+                self._rest = command.rest
+                self._node.pause()
+                self._loop.call_soon(self._go_on)
             elif self._concluding is None:
                 self._concluding = self._loop.call_later(_CONCLUDE_AFTER_S, self.conclude)
 
-    def _put_off(self, rest: bytes) -> None:
-        self._rest = rest
-        self._node.pause()
-        self._loop.call_soon(self._go_on)
-
     def _go_on(self) -> None:
-        rest, self._rest = self._rest, b""
-        if self.terminal is None:
-            if self.paused_at is None:
-                self.resume()
+        rest = self._rest
+        if rest is not None and self.terminal is None and self.paused_at is None:
+            self._rest = None
+            self._node.resume()
             self.data_received(rest)
 
     def _end(self, end: End) -> None:

@@ -32,8 +32,8 @@ class State(Enum):
 
 @record
 class Postpone:
-    """More than one round of the loop should bear: give ``rest`` as ``data`` again in the next, and
-    nothing of the node's before it."""
+    """More than one round of the loop should bear: give ``rest`` as ``data`` again in the next in
+    which the client takes more, and nothing of the node's before it."""
 
     rest: bytes
 

@@ -32,18 +32,12 @@ were due before the bug, too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
-from casedesk_proxy.replying.commands import (
-    Command,
-    ConcludeSoon,
-    End,
-    MakeHead,
-    Postpone,
-    State,
-)
+from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, MakeHead, Postpone, State
 from casedesk_proxy.replying.endings import Parting, drop, part
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.wire.bodies import CloseReader
@@ -51,9 +45,12 @@ from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
 
 __all__ = ["ReplyMachine"]
 
+#: Behind a longer read there is mostly more, and the loop takes 32 in a row.
+_LARGE_READ_BYTES = 128 * 1024
+#: The kernel takes a quarter of a millisecond to copy as much.
+_TURN_BYTES = 256 * 1024
 _CONCLUDE_SOON = ConcludeSoon()
-_NOTHING_SENT = State.NOTHING_SENT
-_BODY = State.BODY
+_NOTHING_SENT, _BODY = State.NOTHING_SENT, State.BODY
 
 
 class ReplyMachine:
@@ -67,8 +64,8 @@ class ReplyMachine:
     """
 
     __slots__ = (
-        "_due", "_make_head", "_reachable", "body", "clean", "code", "end_behind", "fault",
-        "lost", "reads", "reason", "sent", "state", "terminal",
+        "_due", "_make_head", "_pieces", "_reachable", "body", "clean", "code", "end_behind",
+        "fault", "lost", "reads", "reason", "sent", "state", "terminal",
     )  # fmt: skip
 
     def __init__(self, make_head: MakeHead, body: ReplyBody, *, end_behind: bytes = b"") -> None:
@@ -76,6 +73,8 @@ class ReplyMachine:
         self.end_behind = end_behind
         self._make_head: MakeHead | None = make_head
         self._due: list[Command] = []
+        #: What is still to be sent of a large body that is whole.
+        self._pieces: deque[bytes] = deque()
         self._reachable = True
         self.state = State.NOTHING_SENT
         self.terminal: Terminal | None = None
@@ -126,14 +125,18 @@ class ReplyMachine:
         return self._take_due()
 
     def data(self, data: bytes) -> Sequence[Command]:
+        """b"" comes of a `Postpone` without a rest."""
         if self.terminal is not None:
             return ()
-        try:
-            self._take(data)
-        except StreamBroken as error:
-            self._break(error)
-        except MalformedChunk:
-            self._break(_malformed())
+        if self._pieces:
+            self._send_pieces()
+        elif data:
+            try:
+                self._take(data)
+            except StreamBroken as error:
+                self._break(error)
+            except MalformedChunk:
+                self._break(StreamBroken("the node's reply is malformed"))
         return self._take_due()
 
     def passed(self, reads: int, sent: int, pieces: tuple[bytes, ...]) -> None:
@@ -145,7 +148,7 @@ class ReplyMachine:
 
     def lose(self, *, reset: bool) -> Sequence[Command]:
         """The node's connection ended; not ``reset``: by a FIN."""
-        if self.terminal is not None:
+        if self.terminal is not None or self._pieces:
             return ()
         if not reset and isinstance(self.body.reader, CloseReader):
             self._try_finish(surplus=True)
@@ -155,7 +158,7 @@ class ReplyMachine:
         return self._take_due()
 
     def conclude(self) -> Sequence[Command]:
-        if self.terminal is None and self.body.is_answered():
+        if self.terminal is None and not self._pieces and self.body.is_answered():
             self._try_finish(surplus=True)
         return self._take_due()
 
@@ -175,7 +178,8 @@ class ReplyMachine:
         """The client went, or reads no more. One that has gone with the protocol's last event, as
         SDKs do, has all of its reply."""
         if self.terminal is None:
-            if terminal is Terminal.CLIENT_GONE and self.body.is_answered():
+            has_all = not self._pieces and self.body.is_answered()
+            if terminal is Terminal.CLIENT_GONE and has_all:
                 terminal = Terminal.COMPLETED
             self._end(terminal, self.drop)
         return self._take_due()
@@ -224,7 +228,7 @@ class ReplyMachine:
         if reader.ended:
             self._finish(surplus=used < len(data))
             return
-        if used < len(data):
+        if used < len(data) or len(data) >= _LARGE_READ_BYTES:
             self._due.append(Postpone(data[used:]))
         if body.is_answered():
             self._due.append(_CONCLUDE_SOON)
@@ -235,9 +239,13 @@ class ReplyMachine:
         if isinstance(rest, Breach):
             self._fail_with(rest)
             return
-        if isinstance(rest, tuple):
-            self._send_pieces(rest)
-        elif self._reachable and (rest or self.is_unsent):
+        if isinstance(rest, tuple) and self._reachable:
+            assert self._make_head is not None, "nothing of it has been sent"
+            self._due.append(self._make_head(sum(map(len, rest))))
+            self._pieces.extend(rest)
+            self._send_pieces()
+            return
+        if self._reachable and (rest or self.is_unsent) and not isinstance(rest, tuple):
             self._send(rest, _BODY)
         self._end(Terminal.COMPLETED, Parting.KEEP)
 
@@ -258,7 +266,7 @@ class ReplyMachine:
             self.fault = error.with_traceback(None)
             self._end(breach.terminal, Parting.KEEP)
             return
-        shown = self.body.error_bytes(error) if self._reachable else b""
+        shown = self.body.error_bytes(error) if self._reachable and not self._pieces else b""
         if shown:
             self._send(shown if self.body.bare else shown + self.end_behind, self.state)
         self._end(breach.terminal, part(bare=self.body.bare, shown=bool(shown)))
@@ -274,19 +282,19 @@ class ReplyMachine:
         self.state = state
         self._due.append(wire)
 
-    def _send_pieces(self, pieces: tuple[bytes, ...]) -> None:
-        """A body that is whole, and too large to be copied in one turn of the loop."""
-        size = sum(map(len, pieces))
-        if self._reachable:
-            assert self._make_head is not None, "nothing of it has been sent"
-            self.sent, self.state = size, _BODY
-            self._due += [self._make_head(size), *pieces]
+    def _send_pieces(self) -> None:
+        """As many as one turn of the loop should bear, of a body that is whole."""
+        size, self.state = 0, _BODY
+        while self._pieces and size < _TURN_BYTES:
+            self._due.append(piece := self._pieces.popleft())
+            size += len(piece)
+        self.sent += size
+        if self._pieces:
+            self._due.append(Postpone(b""))
+        else:
+            self._end(Terminal.COMPLETED, Parting.KEEP)
 
     def _end(self, terminal: Terminal, parting: Parting) -> None:
         self.terminal = terminal
         self.state = State.ENDED if terminal is Terminal.COMPLETED else State.BROKEN
         self._due.append(End(terminal, self.clean, parting))
-
-
-def _malformed() -> StreamBroken:
-    return StreamBroken("the node's reply is malformed")

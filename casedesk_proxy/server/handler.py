@@ -164,10 +164,10 @@ class Handler:
         raw: bytes | HeldBody
         if request.complete:
             raw = request.take(snapshot.max_body)
-            if len(raw) >= snapshot.large_body and self.planners.are_used:
-                raw = HeldBody.create(raw)
         else:
             raw = await self._read_body(request, snapshot)
+        if isinstance(raw, bytes) and self.planners.are_used and snapshot.is_large(raw):
+            raw = HeldBody.create(raw)
         exchange.received = len(raw)
         if len(raw) >= MIN_LOOKED_AT_BYTES and isinstance(raw, bytes):
             exchange.text_size = text_size(raw)

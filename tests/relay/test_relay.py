@@ -332,6 +332,22 @@ def test_what_waits_goes_out_before_the_end() -> None:
     assert line.relay.terminal is Terminal.NODE_BROKE
 
 
+def test_what_waits_waits_for_a_client_that_is_full() -> None:
+    line = Line(ChunkReader())
+    line.feed(frame_chunk(b"x") * 1200)
+    sent = line.body
+    line.relay.pause()
+    line.relay.connection_lost(None)
+    for _ in range(3):
+        run_a_round()
+    assert line.body == sent
+    assert line.relay.terminal is None
+    line.relay.resume()
+    while line.relay.terminal is None:
+        run_a_round()
+    assert line.body.startswith(frame_chunk(b"x") * 1200)
+
+
 def test_what_waits_goes_nowhere_once_the_client_has_left() -> None:
     line = Line(ChunkReader())
     line.feed(frame_chunk(b"x") * 1200)

@@ -14,7 +14,7 @@ from casedesk_proxy.errors import NoNode, ProxyError, StreamBroken, UpstreamTime
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.relayed import VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
-from casedesk_proxy.replying.commands import End, State
+from casedesk_proxy.replying.commands import End, Postpone, State
 from casedesk_proxy.replying.endings import Form, Parting
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
@@ -102,20 +102,66 @@ def test_a_translated_reply_that_fails_unsent_is_a_plain_error(how: str) -> None
     assert played.end.parting is Parting.KEEP
 
 
-@table("reachable", [True, False])
-def test_a_large_document_goes_out_piece_by_piece(reachable: bool) -> None:
-    translator, reader = Shouting("late"), LengthReader(4)
-    translator.pieces = 3
+def late(text: bytes, pieces: int) -> ReplyMachine:
+    """A document that is whole with ``text``, and goes out in pieces of that size."""
+    translator, reader = Shouting("late"), LengthReader(len(text))
+    translator.pieces = pieces
     body = TranslatedBody(
         reader, translator, Dialect.OPENAI, Form.UNARY, whole=True, bare=False, key=None
     )
-    machine = ReplyMachine(lambda length: b"%d bytes" % (length or 0), body)
+    return ReplyMachine(lambda length: b"%d bytes" % (length or 0), body)
+
+
+@table("reachable", [True, False])
+def test_a_large_document_goes_out_piece_by_piece(reachable: bool) -> None:
+    machine = late(b"all.", 3)
     if not reachable:
         machine.unreachable()
     *written, end = machine.data(b"all.")
     assert written == ([b"4 bytes", b"ALL", b"."] if reachable else [])
     assert isinstance(end, End)
     assert machine.sent == (4 if reachable else 0)
+
+
+VERY_LARGE = b"a" * 400_000 + b"b" * 200_000 + b"."
+
+
+def test_a_very_large_one_takes_several_rounds() -> None:
+    machine = late(VERY_LARGE, 200_000)
+    head, *pieces, again = machine.data(VERY_LARGE)
+    assert (head, pieces, again) == (b"600001 bytes", [b"A" * 200_000] * 2, Postpone(b""))
+    # The node has said all: what becomes of it does not matter any more.
+    assert (machine.lose(reset=True), machine.conclude(), machine.tick()) == ((), [], [])
+    *pieces, end = machine.data(b"")
+    assert (pieces, end) == (
+        [b"B" * 200_000, b"."],
+        End(Terminal.COMPLETED, clean=True, parting=Parting.KEEP),
+    )
+    assert machine.sent == 600_001
+    assert machine.data(b"") == ()
+
+
+def test_one_that_is_left_in_between_is_not_complete() -> None:
+    left, cut = late(VERY_LARGE, 200_000), late(VERY_LARGE, 200_000)
+    for machine in (left, cut):
+        machine.data(VERY_LARGE)
+    for (end,), terminal in (
+        (left.leave(Terminal.CLIENT_GONE), Terminal.CLIENT_GONE),
+        (cut.cut(Terminal.SHUT_DOWN, NoNode("restarting")), Terminal.SHUT_DOWN),
+    ):
+        assert isinstance(end, End)
+        assert end.terminal is terminal
+        assert end.parting is not Parting.KEEP
+
+
+def test_behind_a_large_read_others_have_their_turn() -> None:
+    played = Played(SSE)
+    played.feed(frame_chunk(EVENTS[0]))
+    large = frame_chunk(b"x" * 300_000)
+    commands = played.machine.data(large)
+    assert commands == [large, Postpone(b"")]
+    assert played.machine.data(b"") == []
+    assert played.machine.data(large[:1000]) == [large[:1000]]
 
 
 def test_a_stumble_on_the_short_way_is_told_in_the_stream() -> None:
