@@ -32,6 +32,7 @@ def main(folder: Path) -> None:
         ("memory", _draw_memory),
         ("arrivals", _draw_arrivals),
         ("sweep", _draw_sweep),
+        ("large", _draw_large),
     ):
         source = folder / f"{'relay_cost' if name == 'latency' else name}.json"
         if not source.exists():
@@ -159,6 +160,39 @@ def _draw_sweep(facts: dict[str, Any]) -> Any:
         axes.set(xscale="log", xlabel=labels[axis], ylabel="CPU µs per event", ylim=(0, None))
     every[0][0].legend()
     return figure
+
+
+def _draw_large(facts: dict[str, Any]) -> Any:
+    """Bars of what the streams had at p99.9 beside each case; a line where they are undisturbed."""
+    cases, names = list(facts["cases"]), list(facts["versions"])
+    height = 0.8 / len(names)
+    figure, axes = pyplot.subplots(figsize=(8, 1 + 0.5 * len(cases)), layout="constrained")
+    for number, name in enumerate(names):
+        found = {
+            case: [_find_late(r[name][case]["added_ns"]) for r in facts["rounds"]]
+            for case in cases
+            if case in facts["rounds"][0][name]
+        }
+        places = [cases.index(case) + (number - (len(names) - 1) / 2) * height for case in found]
+        color = _OURS if name == "proxy" else f"C{number + 6}"
+        middles = [median(values) for values in found.values()]
+        axes.barh(places, middles, height=height, color=color, label=name)
+        axes.axvline(middles[0], color=color, linewidth=0.8, linestyle="dotted")
+    axes.set_yticks(range(len(cases)), [f"{c} × {n:g}/s" for c, n in facts["cases"].items()])
+    axes.invert_yaxis()
+    axes.set(xlabel="ms", title="Added latency of streams at p99.9 beside large requests")
+    axes.legend()
+    return figure
+
+
+def _find_late(pairs: list[list[int]]) -> float:
+    found, passed = sorted(pairs), 0
+    wanted = 0.999 * sum(count for _, count in found)
+    for value, count in found:
+        passed += count
+        if passed >= wanted:
+            return value / 1e6
+    return 0.0
 
 
 if __name__ == "__main__":

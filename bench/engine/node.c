@@ -2,8 +2,9 @@
  *
  * POST …chat/completions and …/messages stream when their body says "stream": true, a path that
  * holds :streamGenerateContent always does; every event is one HTTP chunk with one SSE frame.
- * Other POSTs get a small reply, GET …/models a list with the one model `bench`; GET /health and
- * /version answer as vLLM's do, for the routers that ask.
+ * Other POSTs, and those with large bodies, get a small reply, those of …/embeddings what
+ * --embeddings names, GET …/models a list with the one model `bench`; GET /health and /version
+ * answer as vLLM's do, for the routers that ask.
  *
  * Each stream has its own phase within the period, so that events spread evenly over it. What
  * falls due within one tick is sent together, which keeps the node cheap; engines that batch do
@@ -12,6 +13,7 @@
 
 #define HEAD_LIMIT (64 << 10)
 #define BODY_KEPT (1 << 20)
+#define LARGE_BODY (256 << 10)
 #define IDLE SIZE_MAX
 
 enum protocol { OPENAI, ANTHROPIC, GEMINI, PROTOCOLS };
@@ -26,6 +28,7 @@ static struct {
     uint64_t events, tick;
     enum fault fault;
     uint64_t every;
+    char *embeddings;
 } flags = {.rate = 50, .size = 300, .tick = 1000000, .fault = NONE, .every = 10};
 
 struct connection {
@@ -438,8 +441,10 @@ static void answer(struct connection *c)
         reply(c, "503 Service Unavailable", "{\"error\":{\"message\":\"busy\",\"code\":503}}");
     } else if (strstr(path, ":streamGenerateContent")
                || ((strstr(path, "/messages") || strstr(path, "/chat/completions"))
-                   && asks_for_stream(&c->body))) {
+                   && c->body.size < LARGE_BODY && asks_for_stream(&c->body))) {
         begin_stream(c);
+    } else if (flags.embeddings && strstr(path, "/embeddings")) {
+        reply(c, "200 OK", flags.embeddings);
     } else {
         reply(c, "200 OK", whole[c->protocol]);
     }
@@ -602,12 +607,27 @@ static void wait_and_serve(int listener)
     bury();
 }
 
+static char *content_of(const char *path)
+{
+    struct bytes all = {0};
+    char piece[64 << 10];
+    FILE *file = fopen(path, "r");
+    if (!file)
+        die("cannot read %s: %s", path, strerror(errno));
+    for (size_t size; (size = fread(piece, 1, sizeof piece, file));)
+        put(&all, piece, size);
+    fclose(file);
+    put(&all, "", 1);
+    return all.at;
+}
+
 static void read_flags(int argc, char **argv)
 {
     static const struct option options[] = {
         {"port", 1, 0, 'p'},  {"rate", 1, 0, 'r'},    {"size", 1, 0, 's'},  {"events", 1, 0, 'n'},
         {"seconds", 1, 0, 't'}, {"fault", 1, 0, 'f'}, {"every", 1, 0, 'k'},
-        {"seconds-most", 1, 0, 'm'}, {"tick-us", 1, 0, 'w'}, {0}};
+        {"seconds-most", 1, 0, 'm'}, {"tick-us", 1, 0, 'w'},
+        {"embeddings", 1, 0, 'e'}, {0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 'p': flags.port = (int)number("port", optarg, 0); break;
@@ -618,6 +638,7 @@ static void read_flags(int argc, char **argv)
         case 'm': flags.seconds_most = number("seconds-most", optarg, 0); break;
         case 'k': flags.every = (uint64_t)number("every", optarg, 1); break;
         case 'w': flags.tick = (uint64_t)(number("tick-us", optarg, 0) * 1e3); break;
+        case 'e': flags.embeddings = content_of(optarg); break;
         case 'f':
             for (flags.fault = NONE; strcmp(fault_names[flags.fault], optarg); flags.fault++)
                 if (flags.fault == REFUSE)
@@ -625,7 +646,8 @@ static void read_flags(int argc, char **argv)
             break;
         default:
             die("usage: node [--port P] [--rate EVENTS/S] [--size BYTES] [--events N] "
-                "[--seconds T [--seconds-most T]] [--tick-us U] [--fault KIND --every K]");
+                "[--seconds T [--seconds-most T]] [--tick-us U] [--fault KIND --every K] "
+                "[--embeddings FILE]");
         }
     }
 }
