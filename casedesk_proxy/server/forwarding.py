@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
-from casedesk_proxy.errors import NoNode, ProxyError
+from casedesk_proxy.errors import LimitReached, NoNode, ProxyError
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import NamesFiles, Planners
@@ -42,7 +42,7 @@ from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.forms import FormBeginning
-from casedesk_proxy.terms import Framing
+from casedesk_proxy.terms import Framing, Standing
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
@@ -90,9 +90,11 @@ class Forwarder:
         files: FileStore | None = None,
         planners: Planners | None = None,
         turns: Turns | None = None,
+        count_refusal: Callable[[Standing], None] = lambda standing: None,
     ) -> None:
         """``live``: the exchanges that are under way. ``files``: what requests may name.
-        ``planners``: who plans requests with bodies that are held apart."""
+        ``planners``: who plans requests with bodies that are held apart. ``count_refusal`` hears of
+        limits that are reached once the client has had keep-alives."""
         self._loop = loop
         self._dispatcher = dispatcher
         self._metadata = metadata
@@ -101,6 +103,7 @@ class Forwarder:
         self._plans = PlanMaker(
             dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners
         )
+        self._count_refusal = count_refusal
         self.files = FileUses(files)
         self.watch = Watch(loop, turns)
 
@@ -194,6 +197,8 @@ class Forwarder:
         except ProxyError as error:
             if prelude is None or not prelude.opened:
                 raise
+            if isinstance(error, LimitReached):
+                self._count_refusal(error.standing)
             return _fail(prelude, error, terminal_of(error))
         except Exception:
             if prelude is None or not prelude.opened:

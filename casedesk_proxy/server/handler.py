@@ -93,8 +93,9 @@ class Handler:
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
         self.planners = Planners(loop, lambda: serving.current.config.server.planners)
         self._forwarder = Forwarder(
-            loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners, turns
-        )
+            loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners,
+            turns, self.limiter.count_refusal,
+        )  # fmt: skip
         self.watch = self._forwarder.watch
 
     @property

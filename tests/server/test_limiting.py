@@ -6,12 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.simulator.script import Script
-from tests.server.limited import Asker, limited, state_file
+from tests.fixtures.proxy import proxy_here
+from tests.fixtures.simulated import simulator
+from tests.server.limited import Asker, limited, limited_config, state_file
 
 DAY = {"tokens_per_day": 1}
 MINUTE = {"requests_per_minute": 1}
@@ -188,6 +191,28 @@ async def test_who_has_waited_is_judged_again() -> None:
     async with limited({"parallel": 1, "tokens_per_day": 1}, script=slow) as (asker, _):
         replies = await asyncio.gather(*(asker.chat() for _ in range(4)))
         assert sorted(status for status, _, _ in replies) == [200, 429, 429, 429]
+
+
+async def test_a_refusal_after_keep_alives_is_counted() -> None:
+    slow = Script(words=3, head_delay=0.3)
+    async with simulator(m=slow) as node, aiohttp.ClientSession() as session:
+        config = limited_config(node.url, {"parallel": 1, "tokens_per_day": 1}, {})
+        config["deployments"]["desk"] |= {"heartbeat": "20ms", "heartbeat_verbatim": True}
+        async with proxy_here(config) as proxy:
+            body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+            headers = Asker(session, proxy.url).headers
+            url = f"{proxy.url}/v1/chat/completions"
+
+            async def stream() -> tuple[int, str]:
+                async with session.post(url, json=body, headers=headers) as reply:
+                    try:
+                        return reply.status, await reply.text()
+                    except aiohttp.ClientPayloadError:
+                        return reply.status, ""
+
+            replies = await asyncio.gather(stream(), stream())
+            assert [status for status, _ in replies] == [200, 200]
+            assert proxy.gateway.limiter.refused == {("key", "alice", "tokens_per_day"): 1}
 
 
 async def test_no_more_than_what_runs_goes_beyond_a_limit() -> None:
