@@ -2,7 +2,8 @@
 it is no part of ``make check``). Nothing here leaves this machine.
 
 Its nodes write as vLLM (relayed), Ollama and a chat node do (translated: Codex brings tools that
-they lack). The tiny model of the other tests has no room for its first prompt.
+they lack); and a real llama-server answers with the tiny model of the other tests, given room for
+Codex's first prompt and made to call the tool of the MCP server.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.proxy import key_entry, proxy_here
+from tests.fixtures.proxy import RunningGateway, key_entry, proxy_here
 from tests.fixtures.raw_node import NodeConnection, Play, raw_node
 from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, asked_of, frames, play_chat
+from tests.nodes.llama_server import WIDE_TOKENS, LlamaNode, llama_server
+from tests.nodes.tiny_model import REPLY, write_model
 
 HERE = Path(__file__).parent
 CODEX = HERE / "node_modules" / ".bin" / "codex"
@@ -32,6 +35,7 @@ model = "{model}"
 model_provider = "desk"
 approval_policy = "never"
 sandbox_mode = "read-only"
+{more}
 [analytics]
 enabled = false
 [model_providers.desk]
@@ -75,11 +79,15 @@ class Desk:
     base: str
     home: Path
     vllm: Responder
+    #: Settings beside those that all have.
+    more: str = ""
 
     async def codex(self, model: str, *arguments: str, key: str = KEY) -> Told:
         (self.home / "work").mkdir(exist_ok=True)
         server, python = HERE / "sights.py", sys.executable
-        text = SETTINGS.format(model=model, base=self.base, python=python, server=server)
+        text = SETTINGS.format(
+            model=model, base=self.base, python=python, server=server, more=self.more
+        )
         (self.home / "config.toml").write_text(text)
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
         environment = {"HOME": str(self.home), "CODEX_HOME": str(self.home), "PATH": path}
@@ -166,3 +174,45 @@ async def test_an_unknown_model(tmp_path: Path) -> None:
     assert told.status == 1
     assert "nowhere" in told.error
     assert "vllm" in told.error, "those that are served"
+
+
+@asynccontextmanager
+async def desk_with_llama(home: Path) -> AsyncIterator[tuple[Desk, RunningGateway, LlamaNode]]:
+    """Codex's own instructions are left out: 20 000 of 40 000 tokens of one letter each."""
+    write_model(home / "tiny.gguf", tool="mcp__sights__look", city="Rome", context=WIDE_TOKENS)
+    (home / "short.md").write_text("Be brief.")
+    with llama_server(home / "tiny.gguf", wide=True) as node:
+        config = {
+            "default_deployment": "d",
+            "nodes": {"n": {"url": node.url, "engine": "llama-server"}},
+            "deployments": {"d": {"nodes": ["n"], "first_byte_timeout": "10m"}},
+            "keys": [key_entry(KEY, "d")],
+        }
+        async with proxy_here(config) as proxy:
+            more = f'model_instructions_file = "{home}/short.md"'
+            yield Desk(f"{proxy.url}/v1", home, Responder(VLLM, []), more), proxy, node
+
+
+@pytest.mark.timeout(900)
+async def test_a_real_llama_server(tmp_path: Path) -> None:
+    """The tool is called and its result answered, the conversation is resumed, and the node is
+    killed while it speaks: in one test, as its first prompt takes long."""
+    async with desk_with_llama(tmp_path) as (here, proxy, node):
+        told = await here.codex("tiny", "Look at Rome")
+        (call,) = told.calls
+        assert (call["server"], call["tool"]) == ("sights", "look")
+        assert call["arguments"] == {"city": "Rome"}
+        assert call["result"]["content"][0]["text"] == "rain in Rome"
+        assert (told.status, told.said) == (0, [REPLY])
+
+        told = await here.codex("tiny", "resume", "--last", "And now?")
+        assert (told.status, told.said) == (0, [REPLY])
+
+        speaking = asyncio.ensure_future(here.codex("tiny", "resume", "--last", "endless"))
+        while sum(relay.events for relay in proxy.gateway.watch.relays) < 5:
+            assert not speaking.done()
+            await asyncio.sleep(0.01)
+        node.crash()
+        told = await speaking
+        assert told.status == 1
+        assert "the node closed the connection in the middle of its reply" in told.error

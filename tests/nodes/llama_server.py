@@ -16,6 +16,8 @@ from pathlib import Path
 #: The names under which it serves its one model.
 NAMES = ("tiny", "gemma2:9b")
 SLOTS = 2
+#: Of one slot in place of two, for an agent's first prompt.
+WIDE, WIDE_TOKENS = "wide", 65536
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,19 @@ class LlamaNode:
 
 @contextmanager
 def llama_server(
-    model: Path, port: int = 0, socket: Path | None = None, projector: Path | None = None
+    model: Path,
+    port: int = 0,
+    socket: Path | None = None,
+    projector: Path | None = None,
+    *,
+    wide: bool = False,
 ) -> Iterator[LlamaNode]:
     """A node on a free port, the given one, or a Unix socket (``.sock``), ready to answer; with a
-    ``projector`` it takes images, and makes no embeddings."""
+    ``projector`` it takes images, and makes no embeddings. ``wide``: one slot, with all the context
+    that the model has."""
     more = [str(one) for one in (socket, projector) if one is not None]
+    if wide:
+        more.append(WIDE)
     process = subprocess.Popen(
         [sys.executable, __file__, str(model), str(port), *more],
         stdin=subprocess.PIPE,
@@ -63,10 +73,12 @@ def serve(model: str, port: int, *more: str) -> None:
     params.model.path = model
     params.port = port
     projectors = [one for one in more if one.endswith(".gguf")]
-    if sockets := [one for one in more if one not in projectors]:
+    if sockets := [one for one in more if one.endswith(".sock")]:
         params.hostnames = sockets
     params.model_alias = set(NAMES)
     params.n_parallel, params.n_ctx = SLOTS, SLOTS * 4096
+    if WIDE in more:
+        params.n_parallel, params.n_ctx = 1, WIDE_TOKENS
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib = 0
     params.fit_params = False

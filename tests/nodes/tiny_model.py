@@ -44,16 +44,22 @@ _REPLY = [
     *(" café", " ", *(bytes([byte]) for byte in "😀".encode()), " and", " stops", " here."),
 ]
 _THOUGHT = ["<think>", "\nThe", " user", " wants", " some", " reply", ".\n", "</think>", "\n\n"]
-_CALL = ["<tool_call>", '\n{"name": "', "get_weather", '", "arguments": {"city": "', "Paris"]
-_CALL += ['"}}\n', "</tool_call>"]
 _RING = [f" {word}" for word in RING]
-#: (pieces, logit by which each follows the one before).
-CHAINS: tuple[tuple[Sequence[str | bytes], float], ...] = (
-    ([ANSWERS, *_REPLY, END], 20.0),
-    ([THINKS, *_THOUGHT, "Hello"], 20.0),
-    ([CALLS, *_CALL, END], 20.0),
-    ([RINGS, *_RING, _RING[0]], 20.0),
-)
+#: Pieces, of which each follows the one before, with the logit by which it does.
+Chain = tuple[Sequence[str | bytes], float]
+
+
+def make_chains(tool: str, city: str) -> tuple[Chain, ...]:
+    call = ["<tool_call>", '\n{"name": "', tool, '", "arguments": {"city": "', city]
+    call += ['"}}\n', "</tool_call>"]
+    return (
+        ([ANSWERS, *_REPLY, END], 20.0),
+        ([THINKS, *_THOUGHT, "Hello"], 20.0),
+        ([CALLS, *call, END], 20.0),
+        ([RINGS, *_RING, _RING[0]], 20.0),
+    )
+
+
 #: What comes where no chain leads: what closes JSON first, printable ASCII after it.
 CLOSERS = {'"': 3.0, "}": 1.5, "]": 1.5, ",": 0.5, "0": -1.0, END: -1.5, "-": -4.0, "<": -20.0}
 
@@ -121,9 +127,9 @@ class Vocabulary:
     merges: tuple[str, ...]
 
     @classmethod
-    def build(cls) -> Vocabulary:
+    def build(cls, chains: Sequence[Chain]) -> Vocabulary:
         merges = (spell(" ")[0] + " t", "h e", "i n")  # a tokenizer without any does not load
-        recited = [spell(piece) for pieces, _ in CHAINS for piece in pieces]
+        recited = [spell(piece) for pieces, _ in chains for piece in pieces]
         words = [*LETTERS.values(), *(merge.replace(" ", "") for merge in merges), *recited]
         special = {*CONTROL, *MARKUP}
         ordinary = [word for word in dict.fromkeys(words) if word not in special]
@@ -156,7 +162,7 @@ def _bias(vocabulary: Vocabulary) -> np.ndarray:
     return bias
 
 
-def _matrices(vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
+def _matrices(vocabulary: Vocabulary, chains: Sequence[Chain]) -> tuple[np.ndarray, np.ndarray]:
     """Embedding and output. A token's vector is 1 in the shared place and 1 in its own; the RMS
     norm before the output stretches both by the same gain."""
     count = len(vocabulary.tokens)
@@ -168,7 +174,7 @@ def _matrices(vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
     bias = _bias(vocabulary)
     output = np.zeros((count, WIDTH), np.float32)
     output[:, 0] = bias / gain
-    for pieces, logit in CHAINS:
+    for pieces, logit in chains:
         for here, there in pairwise(vocabulary.index(piece) for piece in pieces):
             output[there, here + 1] = (logit - bias[there]) / gain
     return embedding, output
@@ -195,12 +201,21 @@ def _layer() -> dict[str, np.ndarray]:
     }
 
 
-def write_model(path: Path, *, thinks: bool = False) -> None:
-    """``thinks``: recite THOUGHT first, unless a request says otherwise."""
-    vocabulary = Vocabulary.build()
-    embedding, output = _matrices(vocabulary)
+def write_model(
+    path: Path,
+    *,
+    thinks: bool = False,
+    tool: str = "get_weather",
+    city: str = "Paris",
+    context: int = CONTEXT,
+) -> None:
+    """``thinks``: recite THOUGHT first, unless a request says otherwise. ``tool`` is called, with
+    ``city``."""
+    chains = make_chains(tool, city)
+    vocabulary = Vocabulary.build(chains)
+    embedding, output = _matrices(vocabulary, chains)
     file = gguf.GGUFWriter(path, "llama")
-    _describe(file)
+    _describe(file, context)
     _write_vocabulary(file, vocabulary)
     file.add_chat_template(TEMPLATE.replace("{#-thinking-#}", THINKING if thinks else ""))
     file.add_tensor("token_embd.weight", embedding)
@@ -214,11 +229,11 @@ def write_model(path: Path, *, thinks: bool = False) -> None:
     file.close()
 
 
-def _describe(file: gguf.GGUFWriter) -> None:
+def _describe(file: gguf.GGUFWriter, context: int) -> None:
     file.add_name("tiny")
     file.add_file_type(gguf.LlamaFileType.ALL_F32)
     file.add_block_count(1)
-    file.add_context_length(CONTEXT)
+    file.add_context_length(context)
     file.add_embedding_length(WIDTH)
     file.add_feed_forward_length(FEED_FORWARD)
     file.add_head_count(HEADS)
