@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from casedesk_proxy.terms import ModelInfo
 
-__all__ = ["ModelList", "PatternIndex", "by_name", "find_near"]
+__all__ = ["ModelList", "PatternIndex", "as_list", "by_name", "find_near"]
 
 _MARKS = "*?["
 #: Of the names that share most with what was asked for, so many are looked at closely.
@@ -27,6 +27,11 @@ class ModelList(tuple[ModelInfo, ...]):
     def by_name(self) -> Mapping[str, ModelInfo]:
         """Made once, when somebody first asks."""
         return _by_name(self)
+
+
+def as_list(models: tuple[ModelInfo, ...]) -> ModelList:
+    """Itself where it is one: what was worked out of it is kept."""
+    return models if isinstance(models, ModelList) else ModelList(models)
 
 
 def by_name(models: tuple[ModelInfo, ...]) -> Mapping[str, ModelInfo]:

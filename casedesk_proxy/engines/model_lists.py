@@ -5,12 +5,22 @@ Parsed JSON in, hostile shapes included: what is not understood is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from casedesk_proxy.terms import Dialect, ModelInfo
 
-__all__ = ["first_owner", "is_catalogue", "openai_models", "read_catalogue"]
+__all__ = ["Listing", "first_owner", "is_catalogue", "openai_models", "read_catalogue"]
+
+
+class Listing(dict[str, Any]):
+    """A list endpoint's JSON of which the models are read once, whoever asks, by protocol."""
+
+    __slots__ = ("models",)
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        super().__init__(value)
+        self.models: dict[Dialect, tuple[ModelInfo, ...]] = {}
 
 
 def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
@@ -19,9 +29,11 @@ def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
     OpenAI lists are extended by engines: vLLM and SGLang add ``max_model_len``, llama-server
     ``meta.n_ctx`` (measured).
     """
-    entries = value.get(_key(dialect)) if isinstance(value, dict) else None
-    read = {Dialect.GEMINI: _gemini, Dialect.OLLAMA: _tagged}.get(dialect, _listed)
-    return tuple(_each(read, entries if isinstance(entries, list) else ()))
+    if not isinstance(value, Listing):
+        return tuple(_read_each(dialect, value))
+    if dialect not in value.models:
+        value.models[dialect] = tuple(_read_each(dialect, value))
+    return value.models[dialect]
 
 
 def is_catalogue(dialect: Dialect, value: Any) -> bool:
@@ -36,15 +48,17 @@ def openai_models(listing: Any) -> tuple[ModelInfo, ...]:
 
 def first_owner(listing: Any) -> str:
     """``owned_by`` of the first model of an OpenAI list, where some engines name themselves."""
-    return next((info.owned_by or "" for info in openai_models(listing)), "")
+    return next((info.owned_by or "" for info in _read_each(Dialect.OPENAI, listing)), "")
 
 
 def _key(dialect: Dialect) -> str:
     return "models" if dialect in (Dialect.GEMINI, Dialect.OLLAMA) else "data"
 
 
-def _each(read: Any, entries: Iterable[Any]) -> Iterable[ModelInfo]:
-    for entry in entries:
+def _read_each(dialect: Dialect, value: Any) -> Iterator[ModelInfo]:
+    entries = value.get(_key(dialect)) if isinstance(value, dict) else None
+    read = {Dialect.GEMINI: _gemini, Dialect.OLLAMA: _tagged}.get(dialect, _listed)
+    for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and (model := read(entry)) is not None:
             yield model
 

@@ -14,6 +14,7 @@ before the next). Making one costs less than one of its requests.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -23,26 +24,54 @@ from yarl import URL
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.engines.inquiries import Asking, Inquiry, NodeAnswer
+from casedesk_proxy.engines.model_lists import Listing
+from casedesk_proxy.fastpath.memory import Memory
 
-__all__ = ["ANSWER_TIMEOUT_S", "Inquirer", "read_bounded"]
+__all__ = ["ANSWER_TIMEOUT_S", "Answers", "Inquirer", "read_bounded"]
 
 T = TypeVar("T")
 
 #: How long one answer may take. Engines give these in milliseconds; a busy one in a second.
 ANSWER_TIMEOUT_S = 3.0
 _MAX_BODY_BYTES = 2 * 2**20
+#: Answers of so many bytes are remembered, so many of them.
+_MIN_LONG_BYTES = 16_384
+_MAX_ANSWERS = 16
+
+
+class Answers:
+    """Long answers as they were parsed: the same bytes are not parsed again, whichever node sends
+    them."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: Memory[bytes, Listing] = Memory(_MAX_ANSWERS)
+
+    def parse(self, body: bytes) -> Any:
+        """None for what is no JSON."""
+        if len(body) < _MIN_LONG_BYTES:
+            return _parse(body)
+        digest = hashlib.sha256(body).digest()
+        if digest not in self._known:
+            value = _parse(body)
+            if not isinstance(value, dict):
+                return value
+            self._known.remember(digest, Listing(value))
+        return self._known[digest]
 
 
 @dataclass(frozen=True, slots=True)
 class Inquirer:
     """``url`` as a node's in the configuration; ``api_key`` goes along as
     ``Authorization: Bearer``. A reply is read up to a limit, redirects are not followed, and each
-    inquiry has its own timeout."""
+    inquiry has its own timeout. ``answers`` are those of earlier looks, at whichever nodes."""
 
     session: aiohttp.ClientSession
     url: str
     api_key: str | None = field(default=None, repr=False)
     answer_timeout_s: float = ANSWER_TIMEOUT_S
+    answers: Answers = field(default_factory=Answers)
 
     async def follow(self, asking: Asking[T]) -> T:
         """What it returns, once all that it asks has been asked. A node that does not answer has
@@ -66,7 +95,8 @@ class Inquirer:
                 timeout=aiohttp.ClientTimeout(total=self.answer_timeout_s),
             ) as reply:
                 body = await read_bounded(reply, _MAX_BODY_BYTES)
-                return NodeAnswer(reply.status, reply.headers.get("Server", ""), _parse(body))
+                value = self.answers.parse(body)
+                return NodeAnswer(reply.status, reply.headers.get("Server", ""), value)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return NodeAnswer()
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 
 import aiohttp
 
 from casedesk_proxy import jsonio
+from casedesk_proxy.catalog.index import ModelList
 from casedesk_proxy.engines.model_lists import is_catalogue, read_catalogue
+from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Dialect, ModelInfo
+from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.inquiries import read_bounded
 from casedesk_proxy.wire.headers import node_credential
 
-__all__ = ["fetch_models", "list_headers", "list_url", "node_url"]
+__all__ = ["Listings", "fetch_models", "list_headers", "list_url", "node_url"]
 
 log = logging.getLogger(__name__)
 
 _MAX_LIST_BYTES = 4 * 1024 * 1024
+#: Lists that are remembered.
+_MAX_LISTINGS = 256
 _PATHS = {
     Dialect.OPENAI: "/v1/models",
     Dialect.ANTHROPIC: "/v1/models?limit=1000",
@@ -26,9 +31,29 @@ _PATHS = {
 }
 
 
+class Listings:
+    """Lists as they were read: the same bytes are not parsed again, whichever node sends them, and
+    nodes that have the same models share one list of them."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: Memory[tuple[Dialect, bytes], ModelList | None] = Memory(_MAX_LISTINGS)
+
+    def read(self, dialect: Dialect, body: bytes) -> ModelList | None:
+        """None: it is no list. Raises ValueError for what is no JSON."""
+        key = dialect, hashlib.sha256(body).digest()
+        if key not in self._known:
+            listing = jsonio.loads(body)
+            is_list = is_catalogue(dialect, listing)
+            models = ModelList(read_catalogue(dialect, listing)) if is_list else None
+            self._known.remember(key, models)
+        return self._known[key]
+
+
 async def fetch_models(
-    session: aiohttp.ClientSession, node: NodeSpec
-) -> tuple[ModelInfo, ...] | None:
+    session: aiohttp.ClientSession, node: NodeSpec, listings: Listings
+) -> ModelList | None:
     """None where it gives no list. Never raises but for cancellation."""
     dialect = node.speaks[0]
     try:
@@ -39,8 +64,7 @@ async def fetch_models(
         ) as reply:
             if reply.status != 200:
                 return None
-            listing = jsonio.loads(await read_bounded(reply, _MAX_LIST_BYTES))
-            return read_catalogue(dialect, listing) if is_catalogue(dialect, listing) else None
+            return listings.read(dialect, await read_bounded(reply, _MAX_LIST_BYTES))
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         log.debug("node %s did not list its models: %s", node.name, type(error).__name__)
         return None

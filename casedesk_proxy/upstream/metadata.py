@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import aiohttp
 
-from casedesk_proxy.catalog.index import ModelList
+from casedesk_proxy.catalog.index import as_list
 from casedesk_proxy.engines.reading import version_numbers
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import Detected
@@ -22,8 +22,8 @@ from casedesk_proxy.snapshot import Current, NodeSpec, Snapshot
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.contexts import ContextAdvice
 from casedesk_proxy.upstream.detection import complete, detect_engine, refresh
-from casedesk_proxy.upstream.inquiries import Inquirer
-from casedesk_proxy.upstream.listings import fetch_models, node_url
+from casedesk_proxy.upstream.inquiries import Answers, Inquirer
+from casedesk_proxy.upstream.listings import Listings, fetch_models, node_url
 from casedesk_proxy.upstream.look_schedule import LookSchedule
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.unix_sockets import make_connector
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _PERIOD_S = 30.0
 MIN_PAUSE_S = 1.0
 IN_USE_PAUSE_S = 4.0
+#: In a round, between the beginnings of two looks.
+_STAGGER_S = 0.003
 #: Longer lists are not read anew for each use.
 _MAX_REREAD_MODELS = 50
 #: What one list may take.
@@ -55,11 +57,13 @@ class Metadata:
         *,
         min_pause_s: float = MIN_PAUSE_S,
         in_use_pause_s: float = IN_USE_PAUSE_S,
+        stagger_s: float = _STAGGER_S,
     ) -> None:
         self._loop = loop
         self._set_slots = set_slots
         self._min_pause_s = min_pause_s
         self._in_use_pause_s = in_use_pause_s
+        self._stagger_s = stagger_s
         self._current = current
         self._round: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
@@ -67,6 +71,7 @@ class Metadata:
         self._agenda = LookSchedule(loop, self._begin_look)
         self._looks: set[asyncio.Task[None]] = set()
         self._contexts = ContextAdvice()
+        self._listings, self._answers = Listings(), Answers()
         self.reported: Mapping[str, tuple[ModelInfo, ...]] = {}
         self.nodes: Mapping[str, NodeSpec] = {}
 
@@ -97,7 +102,7 @@ class Metadata:
             if node.models is not None:
                 found = self._detected.get(name)
                 models = _named(node.models, found.models if found is not None else ())
-                known[name] = ModelList(models)
+                known[name] = as_list(models)
         self.reported = known
         self._update_nodes()
 
@@ -157,8 +162,11 @@ class Metadata:
             look.add_done_callback(self._looks.discard)
 
     async def _ask_all(self) -> None:
-        nodes = self._current.snapshot.nodes.values()
-        await asyncio.gather(*(self._look(node) for node in nodes))
+        """One begins after the other, so that no round of the loop has the answers of all."""
+        async with asyncio.TaskGroup() as looks:
+            for node in self._current.snapshot.nodes.values():
+                looks.create_task(self._look(node), name=f"look at {node.name}")
+                await asyncio.sleep(self._stagger_s)
 
     async def _look(self, node: NodeSpec) -> None:
         """One that we stumble over must not hide what the others tell, now and later."""
@@ -178,7 +186,7 @@ class Metadata:
                 self._note(node, found)
             models = found.models if found is not None else None
             if not models and node.models is None:
-                models = await fetch_models(session, node)
+                models = await fetch_models(session, node, self._listings)
         current = self._current.snapshot.nodes.get(node.name)
         if models is None or current is None:
             return
@@ -189,10 +197,10 @@ class Metadata:
         # Some servers list nothing and serve something; who listed models before has lost them.
         before = self.reported.get(node.name)
         if models != before and (models or before is not None):
-            self.reported = {**self.reported, node.name: ModelList(models)}
+            self.reported = {**self.reported, node.name: as_list(models)}
 
     async def _detect(self, session: aiohttp.ClientSession, node: NodeSpec) -> Detected | None:
-        inquirer = Inquirer(session, node_url(node), node.key)
+        inquirer = Inquirer(session, node_url(node), node.key, answers=self._answers)
         known = self._detected.get(node.name)
         fresh = await refresh(inquirer, known) if known is not None else None
         if fresh is not None:

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.engines.model_lists import first_owner, is_catalogue, read_catalogue
+from casedesk_proxy.engines.model_lists import (
+    Listing,
+    first_owner,
+    is_catalogue,
+    read_catalogue,
+)
 from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.fixtures.table import table
 
@@ -59,3 +64,11 @@ def test_who_owns_the_first_model() -> None:
     assert first_owner({"data": [{"id": "a", "owned_by": "vllm"}, {"id": "b"}]}) == "vllm"
     assert first_owner({"data": [{"id": "a"}]}) == ""
     assert first_owner(None) == ""
+
+
+def test_a_listing_is_read_once_by_each_protocol() -> None:
+    listing = Listing({"data": [{"id": "a"}], "models": [{"name": "models/b"}]})
+    assert read_catalogue(OPENAI, listing) is read_catalogue(OPENAI, listing)
+    assert read_catalogue(OPENAI, listing) == (ModelInfo("a"),)
+    assert read_catalogue(GEMINI, listing) == (ModelInfo("b"),)
+    assert is_catalogue(OPENAI, listing)

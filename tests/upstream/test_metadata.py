@@ -48,6 +48,18 @@ async def test_a_node_whose_engine_is_not_configured_is_recognised() -> None:
     assert found.reported["b"][0].context_length
 
 
+async def test_a_round_looks_at_one_node_after_the_other() -> None:
+    async with running(LLAMA, LLAMA_MISSING) as first, running(VLLM, VLLM_MISSING) as second:
+        found = fresh(stagger_s=600)
+        put(found, snapshot(a=f"url: {first.url}", b=f"url: {second.url}"))
+        await found.refresh(within=0.0)
+        while "a" not in found.reported:
+            await asyncio.sleep(0.001)
+        assert second.requests == [], "its turn comes later"
+        await found.close()
+    assert found.reported.keys() == {"a"}
+
+
 async def test_what_is_configured_goes_before_what_is_found() -> None:
     async with running(LLAMA, LLAMA_MISSING) as llama:
         found = fresh()
