@@ -157,13 +157,15 @@ class StoreWriter:
 
     def _run(self) -> None:
         while not self._is_closing or (self.waiting and not self.fault) or self._jobs:
-            with contextlib.suppress(Empty):
-                self._bell.get(timeout=self._retry_s if self.fault and self.waiting else None)
+            if not self._is_called:
+                with contextlib.suppress(Empty):
+                    self._bell.get(timeout=self._retry_s if self.fault and self.waiting else None)
             if not self._jobs and not self._is_closing:
-                # Nobody else rings meanwhile, but for jobs and the end.
+                # Nobody rings while rows keep coming, but for jobs and the end.
                 with contextlib.suppress(Empty):
                     self._bell.get(timeout=self._gather_s)
-            self._is_called = False
+            if not self._items or self.fault:
+                self._is_called = False
             self._write_waiting()
             self._do_jobs()
         self._close_file()

@@ -53,7 +53,8 @@ class AttemptFailed(Exception):
 @record
 class Attempt:
     """Timeouts in seconds. An attempt that is cancelled, or fails, leaves no connection behind.
-    ``upgrades``: it asks for another protocol."""
+    ``upgrades``: it asks for another protocol; ``streams``: for a stream, whose first byte is
+    waited for."""
 
     node: str
     pool: ConnectionPool
@@ -61,6 +62,7 @@ class Attempt:
     connect_timeout: float
     first_byte_timeout: float
     upgrades: bool
+    streams: bool
 
     async def run(self) -> tuple[NodeConnection, ResponseHead]:
         """Raises AttemptFailed, or Busy where the fault is ours."""
@@ -92,7 +94,7 @@ class Attempt:
 
     def _send(self, connection: NodeConnection) -> Signal[ResponseHead]:
         return connection.send_request(
-            self.request, self.first_byte_timeout, upgrades=self.upgrades
+            self.request, self.first_byte_timeout, upgrades=self.upgrades, at_once=self.streams
         )
 
     async def _connect(self) -> NodeConnection:

@@ -92,11 +92,12 @@ class NodeConnection(asyncio.Protocol):
         self.uses = 0
 
     def send_request(
-        self, request: bytes, within: float = float("inf"), *, upgrades: bool = False
-    ) -> Signal[ResponseHead]:
+        self, request: bytes, within: float = float("inf"), *, upgrades: bool = False,
+        at_once: bool = False,
+    ) -> Signal[ResponseHead]:  # fmt: skip
         """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
         are passed over, up to MAX_INTERIM_REPLIES. ``upgrades``: it asks for another protocol, so
-        that 101 is a reply to it.
+        that 101 is a reply to it; ``at_once``: it does not wait for others of this round.
 
         Raises ConnectionBroken, or TimeoutError after ``within`` seconds, when awaited. A caller
         who is cancelled or in time out must `abort` the connection.
@@ -111,6 +112,8 @@ class NodeConnection(asyncio.Protocol):
         self._waiter = waiter
         self._deadlines.add(waiter, within)
         self._cork.write(self.transport, request)
+        if at_once:
+            self._cork.flush(self.transport)
         return waiter
 
     def send_more(self, data: bytes) -> None:

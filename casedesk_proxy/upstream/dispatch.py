@@ -21,6 +21,7 @@ from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.pools.retry import Failure, may_try_another
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec, Snapshot
+from casedesk_proxy.terms import Framing
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
@@ -202,7 +203,7 @@ class Dispatcher:
             node.name, pool, route.request_for(node),
             deployment.connect_timeout(node),
             deployment.first_byte_timeout(node),
-            plan.upgrades,
+            plan.upgrades, plan.framing is not Framing.UNARY,
         )  # fmt: skip
         upload = self._upload(route, search)
         attempt = Attempt(*asked) if upload is None else UploadAttempt(*asked, upload)

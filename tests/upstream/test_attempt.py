@@ -38,7 +38,7 @@ class Pool:
 async def test_a_client_that_leaves_while_a_connection_opens(rounds: int, later: int) -> None:
     """Among them the moment when it has opened and the exchange has not been told yet."""
     loop, pool = asyncio.get_running_loop(), Pool(rounds)
-    attempt = Attempt("n", cast(ConnectionPool, pool), b"ask", 9, 9, False)
+    attempt = Attempt("n", cast(ConnectionPool, pool), b"ask", 9, 9, False, False)
 
     async def work() -> None:
         await attempt.run()

@@ -114,3 +114,17 @@ async def test_unasked_bytes_spoil_an_idle_connection() -> None:
     assert connection.is_reusable()
     connection.data_received(b"surprise")
     assert not connection.is_reusable()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_request_waits_for_others_of_its_round_unless_its_reply_is_waited_for(
+    at_once: bool,
+) -> None:
+    connection = NodeConnection(asyncio.get_running_loop())
+    transport = RecordingTransport()
+    transport.set_protocol(connection)
+    connection.connection_made(transport)
+    connection.send_request(b"REQUEST", at_once=at_once)
+    assert transport.written == (b"REQUEST" if at_once else b"")
+    await asyncio.sleep(0)
+    assert transport.written == b"REQUEST"

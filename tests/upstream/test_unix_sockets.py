@@ -47,7 +47,7 @@ async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
 
 def attempt(path: Path, connect_timeout: float = 5.0) -> Attempt:
     pool = ConnectionPool(asyncio.get_running_loop(), "localhost", 80, None, path=str(path))
-    return Attempt("n", pool, b"GET / HTTP/1.1\r\n\r\n", connect_timeout, 5.0, False)
+    return Attempt("n", pool, b"GET / HTTP/1.1\r\n\r\n", connect_timeout, 5.0, False, False)
 
 
 async def test_a_node_on_a_socket_is_asked(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Uploading:
 
 async def begin() -> tuple[Uploading, asyncio.Future[tuple[NodeConnection, ResponseHead]]]:
     upload = Uploading()
-    attempt = UploadAttempt("n", cast(ConnectionPool, Pool(0)), b"ask", 9, 9, False, upload)
+    attempt = UploadAttempt("n", cast(ConnectionPool, Pool(0)), b"ask", 9, 9, False, False, upload)
     running = asyncio.ensure_future(attempt.run())
     while upload.node is None:
         await asyncio.sleep(0)
