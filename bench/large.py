@@ -40,7 +40,8 @@ _PAUSE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One case at one relay. ``peak_kb``: the most memory of the relay's processes."""
+    """One case at one relay. ``peak_kb``: the most memory of the relay's processes, ``others``: the
+    share of its core that other programs took."""
 
     added: Histogram
     lost: int
@@ -49,13 +50,13 @@ class Window:
     left_out: int
     cpu_ns: int
     peak_kb: int
-    busy: dict[int, float]
+    others: float
 
     def as_json(self) -> dict[str, Any]:
         return {
             "added_ns": self.added.pairs, "lost": self.lost, "seconds": self.seconds,
             "failures": self.failures, "left_out": self.left_out, "cpu_ns": self.cpu_ns,
-            "peak_kb": self.peak_kb, "busy": self.busy,
+            "peak_kb": self.peak_kb, "others": self.others,
         }  # fmt: skip
 
 
@@ -129,9 +130,11 @@ def _take_window(stage: Stage, name: str, load: Any, case: Case, seconds: float)
     def look() -> None:
         peak[0] = max(peak[0], private_kb(pid))
 
-    then, cpu, cores = ask(load), cpu_ns(pid), core_seconds()
-    senders.run(time.monotonic() + seconds, look)
-    now, spent, later = ask(load), cpu_ns(pid) - cpu, core_seconds()
+    core, begun = stage.cores.target, time.monotonic()
+    then, cpu, busy = ask(load), cpu_ns(pid), [core_seconds()[core]]
+    senders.run(begun + seconds, look)
+    now, spent, took = ask(load), cpu_ns(pid) - cpu, time.monotonic() - begun
+    busy.append(core_seconds()[core])
     stage.check_alive(name)
     if case.per_second and not senders.seconds:
         raise EngineFailed(f"{name}: no answer to {case.name}: {senders.failures}")
@@ -143,10 +146,7 @@ def _take_window(stage: Stage, name: str, load: Any, case: Case, seconds: float)
         left_out=senders.left_out,
         cpu_ns=spent,
         peak_kb=peak[0],
-        busy={
-            core: (busy - cores[core][0]) / (total - cores[core][1] or 1)
-            for core, (busy, total) in later.items()
-        },
+        others=(busy[1][0] - busy[0][0]) / (busy[1][1] - busy[0][1] or 1) - spent / 1e9 / took,
     )  # fmt: skip
 
 
@@ -165,11 +165,14 @@ def as_markdown(rounds: list[dict[str, dict[str, Window]]], facts: dict[str, Any
                 continue
             bases = [one[name][CASES[0].name] for one in rounds]
             rows.append([case, f"{pace:g}", name, *_row(windows, bases)])
+    others = [w.others for one in rounds for windows in one.values() for w in windows.values()]
     lines = [
         f"{settings['streams']} streams × {settings['rate']:g} events/s;"
         f" {len(rounds)} rounds of {settings['seconds']:g} s a case, each relay alone in its turn",
         "added: from the node's send to the arrival at the client. Over its base: minus the same"
         " relay's with nothing else, in the same round",
+        f"other programs took {100 * median(others):.0f} % of the relays' core: latencies are"
+        " theirs, too",
         "MB at most: anonymous memory of all of the relay's processes, looked at 5 times a second",
         ", ".join(f"{name} {text}" for name, text in facts["versions"].items()),
         ", ".join(f"{name}: {text}" for name, text in facts["machine"].items()),

@@ -91,7 +91,10 @@ class Handler:
         self._files = FileRoutes(loop, serving, files)
         self.cuts = Cuts(metadata)
         self.exchanges = Exchanges(loop, serving, self.cuts, sinks)
-        self.planners = Planners(loop, lambda: serving.current.config.server.planners)
+        self.planners = Planners(
+            loop, lambda: serving.current.config.server.planners,
+            lambda: serving.current.limits.max_bodies,
+        )  # fmt: skip
         self._forwarder = Forwarder(
             loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners,
             turns, self.limiter.count_refusal,

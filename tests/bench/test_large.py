@@ -66,7 +66,7 @@ def test_requests_are_sent_at_their_pace_and_counted() -> None:
 
 def test_the_report_has_each_case_of_each_relay() -> None:
     def window(late_ns: int) -> Window:
-        return Window(Histogram(((1_000_000, 999), (late_ns, 1))), 0, [0.5], {}, 0, 1, 2048, {})
+        return Window(Histogram(((1_000_000, 999), (late_ns, 1))), 0, [0.5], {}, 0, 1, 2048, 0.5)
 
     turn = {"proxy": {"nothing else": window(2_000_000), "1 MB": window(5_000_000)}}
     turn["nginx"] = {"nothing else": window(1_000_000)}

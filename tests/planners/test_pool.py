@@ -9,11 +9,13 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from casedesk_proxy.errors import BadRequest, Busy, ClientFault
 from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.planner import Planner
 from casedesk_proxy.planners.pool import NamesFiles, Planners
 from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.plan import Plan
@@ -24,8 +26,8 @@ CHAT = snapshot()
 
 
 @asynccontextmanager
-async def planners(most: int = 1) -> AsyncIterator[Planners]:
-    pool = Planners(asyncio.get_running_loop(), lambda: most)
+async def planners(most: int = 1, memory: int = 2**28) -> AsyncIterator[Planners]:
+    pool = Planners(asyncio.get_running_loop(), lambda: most, lambda: memory)
     try:
         yield pool
     finally:
@@ -82,6 +84,31 @@ async def test_one_that_dies_is_replaced() -> None:
         assert (lost.value.status, lost.value.code) == (503, "planner_lost")
         assert (await waiting[1]).model == "m", "who waited has another"
         assert pool.pids != [first]
+
+
+class Idle:
+    """A planner that could plan."""
+
+    is_alive = True
+
+
+async def test_no_more_is_planned_at_once_than_there_is_memory_for() -> None:
+    pool = Planners(asyncio.get_running_loop(), lambda: 2, lambda: 60)
+    some, other = (cast(Planner, Idle()) for _ in range(2))
+    pool._idle += [some, other]
+    pool._all |= {some, other}
+    assert await pool._take(100) is other, "alone, whatever it needs"
+    waiting = [asyncio.ensure_future(pool._take(size)) for size in (4, 6, 7)]
+    await asyncio.sleep(0)
+    assert pool._idle == [some]
+    pool._give_back(other, 100)
+    assert [await one for one in waiting[:2]] == [other, some]
+    pool._give_back(some, 6)
+    await asyncio.sleep(0)
+    assert not waiting[2].done(), "six times 4 and 7 are more than 60"
+    pool._give_back(other, 4)
+    await waiting[2]
+    assert pool._at_work == 7
 
 
 async def test_who_leaves_holds_nobody_up() -> None:
