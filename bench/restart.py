@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""What clients notice of a restart, of a storm of reloads and of an upgrade: nothing, or it counts.
+"""What clients notice of a restart, of a storm of reloads, of an upgrade, of a handover and of a
+killed instance: nothing, or it counts.
 
 python bench/restart.py                       # the table of README.md, in about a minute
 python bench/restart.py --streams 500 --storm 10
 
 Stands in for systemd: holds the listening socket and hands it to each process (LISTEN_FDS), waits
-for READY on a datagram socket, ends processes by SIGTERM.
+for READY on a datagram socket, ends processes by SIGTERM. "Restart" is one without a bridge, as it
+was; "bridge" what `systemctl restart` does with it; of the last phase all streams of the killed
+instance break, and nothing else may.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -66,29 +70,63 @@ class Supervisor:
         self.port = self._listener.getsockname()[1]
         self._started = 0
 
-    async def start(self) -> subprocess.Popen[bytes]:
+    async def start(self) -> Instance:
         """A process that has said READY."""
         self._started += 1
         place = self._folder / f"notify{self._started}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(place))
-            process = self._spawn(place)
-            notify.settimeout(20)
-            await asyncio.to_thread(notify.recv, 4096)
-        return process
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(str(place))
+        notify.settimeout(300)
+        instance = Instance(self._spawn(place), notify)
+        await instance.hear("READY=1")
+        return instance
 
     def _spawn(self, notify: Path) -> subprocess.Popen[bytes]:
         number = self._listener.fileno()
+        shared = str(self._folder / "instances")
         return subprocess.Popen(
             [sys.executable, "-c", EXEC, str(number), str(self.file)],
             pass_fds=(number,),
-            env={**os.environ, "NOTIFY_SOCKET": str(notify)},
+            env={**os.environ, "NOTIFY_SOCKET": str(notify), "CASEDESK_PROXY_INSTANCES": shared},
             stderr=subprocess.DEVNULL,
         )
 
-    async def end(self, process: subprocess.Popen[bytes]) -> None:
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait)
+
+class Instance:
+    """A process, and by ``pid`` the one that has followed it in its service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], notify: socket.socket) -> None:
+        self._process = process
+        self._notify = notify
+        self.pid = process.pid
+
+    async def hear(self, word: str) -> str:
+        """What it tells its manager next that has the word in it."""
+        while True:
+            told = (await asyncio.to_thread(self._notify.recv, 4096)).decode()
+            if word in told:
+                return told
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    async def end(self, number: int = signal.SIGTERM) -> None:
+        self.send(number)
+        await asyncio.to_thread(self._process.wait)
+
+    async def hand_over(self) -> None:
+        """Until the predecessor has ended."""
+        self.send(signal.SIGUSR2)
+        told = await self.hear("MAINPID=")
+        self.pid = int(re.findall(r"MAINPID=(\d+)", told)[0])
+        await asyncio.to_thread(self._process.wait)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.send(signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        self._notify.close()
 
 
 @dataclass
@@ -204,43 +242,64 @@ async def _measure(streams: int, rate: float, seconds: float, storm: float) -> b
     with tempfile.TemporaryDirectory() as folder, _node() as url:
         supervisor = Supervisor(Path(folder), url)
         process = await supervisor.start()
+        running = [process]
+
+        async def start() -> Instance:
+            running.append(started := await supervisor.start())
+            return started
 
         async def nothing() -> None:
             await asyncio.sleep(5)
 
         async def restart() -> None:
             nonlocal process
-            await supervisor.end(process)
-            process = await supervisor.start()
+            await process.end()
+            process = await start()
+
+        async def bridged() -> None:
+            nonlocal process
+            bridge = await start()
+            await process.end()
+            process = await start()
+            await bridge.end()
 
         async def reload() -> None:
             for _ in range(int(storm / 0.2)):
-                process.send_signal(signal.SIGHUP)
+                process.send(signal.SIGHUP)
                 await asyncio.sleep(0.2)
 
         async def upgrade() -> None:
             nonlocal process
-            old, process = process, await supervisor.start()
-            await supervisor.end(old)
+            old, process = process, await start()
+            await old.end()
+
+        async def kill() -> None:
+            nonlocal process
+            old, process = process, await start()
+            # Long enough for clients to come to both.
+            await asyncio.sleep(seconds + 1)
+            await old.end(signal.SIGKILL)
+            await asyncio.sleep(seconds)
 
         clean = True
         phases: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-            ("nothing", nothing), ("restart", restart),
+            ("nothing", nothing), ("restart", restart), ("restart, bridged", bridged),
             (f"reload, 5/s for {storm:g} s", reload), ("upgrade", upgrade),
+            ("kill −9 of one of two", kill), ("handover (SIGUSR2)", lambda: process.hand_over()),
         ]  # fmt: skip
         click.echo(HEADINGS)
         try:
             for name, phase in phases:
                 seen = await Clients(supervisor.port, streams, rate, seconds).run(phase())
-                clean = clean and not seen.broken and not seen.refused
+                clean = clean and not seen.refused and (phase is kill or not seen.broken)
                 click.echo(
                     f"| {name} | {seen.whole + seen.broken} | {seen.broken} | {seen.refused} "
                     f"| {_p99(seen.late)} | {seen.answered} | {_p99(seen.short)} "
                     f"| {max(seen.short, default=0) * 1000:.0f} |"
                 )
         finally:
-            process.kill()
-            process.wait()
+            for instance in running:
+                instance.kill()
     return clean
 
 
