@@ -13,9 +13,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from casedesk_proxy import __version__, jsonio
+from casedesk_proxy.admin.all_instances import METRICS_TYPE, instance_routes
 from casedesk_proxy.admin.key_api import key_routes
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.errors import Forbidden
+from casedesk_proxy.instances.siblings import Siblings
 from casedesk_proxy.ledger.key_use import KeyUse, Used
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.pools.node import NodeState
@@ -62,6 +64,7 @@ class Served(Protocol):
     draining: bool
     urls: list[str]
     store: StoreWriter | None
+    siblings: Siblings | None
 
     @property
     def limiter(self) -> Limiting: ...
@@ -130,8 +133,8 @@ def admin_app(served: Served) -> web.Application:
         return web.Response(body=body, content_type="application/json")
 
     async def metrics(request: web.Request) -> web.Response:
-        kind = "text/plain; version=0.0.4; charset=utf-8"
-        return web.Response(body=served.metrics.render(), headers={"Content-Type": kind})
+        headers = {"Content-Type": METRICS_TYPE}
+        return web.Response(body=served.metrics.render(), headers=headers)
 
     app = web.Application(middlewares=[keep_pages_out])
     app.router.add_get("/", index)
@@ -139,6 +142,7 @@ def admin_app(served: Served) -> web.Application:
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/status", status)
     app.router.add_get("/metrics", metrics)
+    app.add_routes(instance_routes(served.siblings))
     app.add_routes(key_routes(served))
     app.add_routes(swagger_routes(ON_ADMIN))
     return app
@@ -213,6 +217,7 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
         "full_for": state.full_for(now),
         "available": state.is_available(now),
         "in_flight": state.in_flight,
+        "elsewhere": state.elsewhere,
         "limit": state.capacity,
         "draining": state.draining,
         "asked": state.served,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.admin_client import ask, find_admin
+from casedesk_proxy.cli.admin_client import ask
+from casedesk_proxy.cli.instances import ask_all, combine, find_address
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.errors import ConfigError
@@ -46,12 +48,12 @@ _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address o
 )
 @click.option("--json", "as_json", is_flag=True, help="As the proxy tells it.")
 def status(file: Path, admin: str | None, as_json: bool) -> None:
-    """Show nodes, streams and queues of a running proxy.
+    """Show nodes, streams and queues of a running proxy, all its instances on this host together.
 
     Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be asked.
     """
     try:
-        address = find_admin(file, admin)
+        address = find_address(file, admin, os.environ)
         status = _ask(address)
     except ConfigError as error:
         fail(error)
@@ -68,6 +70,8 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
 
 
 def _ask(address: str) -> dict[str, Any]:
+    if (said := ask_all(address, "/status")) is not None:
+        return combine(said)
     _, status = ask(address, "/status")
     if not isinstance(status, dict) or "nodes" not in status:
         raise ValueError("some other service")
@@ -99,6 +103,9 @@ def _show(console: Console, status: dict[str, Any], now: float) -> None:
         trouble = f"cannot be written: {kept['fault']}; {kept['waiting']} rows wait"
         console.print(Text(f"state    {kept['file']} {trouble}", style="bold red"))
     console.print()
+    if len(instances := status.get("instances", {})) > 1:
+        console.print(_instance_table(instances, now))
+        console.print()
     console.print(_node_table(status["nodes"]))
     if keys := status.get("keys"):
         console.print()
@@ -129,6 +136,21 @@ def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
             Text(str(node["asked"])), Text("unknown" if models is None else ", ".join(models)),
             Text(node["last_error"] or "", style="dim"),
         )  # fmt: skip
+    return table
+
+
+def _instance_table(instances: dict[str, dict[str, Any] | None], now: float) -> Table:
+    table = Table(
+        "instance", "state", "streams", "waiting", "connections", "process", "up", box=None,
+        pad_edge=False,
+    )  # fmt: skip
+    for name, one in instances.items():
+        if one is None:
+            table.add_row(Text(name), Text("does not answer", style="red"))
+            continue
+        state = "draining" if one["draining"] else "ready" if one["ready"] else "not ready"
+        counts = (one["streams"], sum(one["waiting"].values()), one["connections"], one["pid"])
+        table.add_row(Text(name), state, *map(str, counts), _ago(one["started"], now))
     return table
 
 

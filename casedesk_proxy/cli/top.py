@@ -17,7 +17,8 @@ import click
 from rich.console import Console, Group
 from rich.live import Live
 
-from casedesk_proxy.cli.admin_client import ask, find_admin
+from casedesk_proxy.cli.admin_client import ask
+from casedesk_proxy.cli.instances import ask_all, combine_streams, find_address
 from casedesk_proxy.cli.key_presses import KeyPresses
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
@@ -58,7 +59,7 @@ def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool)
     admin's key in CASEDESK_PROXY_KEY. Exit code 2 when the proxy cannot be asked.
     """
     try:
-        address = find_admin(file, admin)
+        address = find_address(file, admin, os.environ)
     except ConfigError as error:
         fail(error)
     try:
@@ -79,6 +80,8 @@ def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool)
 
 def fetch_status(address: str) -> dict[str, Any]:
     """Raises OSError, HTTPException, or ValueError in words for people."""
+    if (said := ask_all(address, _STATUS)) is not None:
+        return combine_streams(said)
     try:
         code, status = ask(address, _STATUS)
     except (http.client.HTTPException, ValueError):

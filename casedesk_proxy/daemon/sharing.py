@@ -14,6 +14,8 @@ __all__ = ["open_table"]
 log = logging.getLogger(__name__)
 
 _INSTANCES = "CASEDESK_PROXY_INSTANCES"
+#: What people call this one.
+_INSTANCE = "CASEDESK_PROXY_INSTANCE"
 
 
 def open_table(config: Config, environ: Mapping[str, str]) -> HostTable | None:
@@ -23,7 +25,7 @@ def open_table(config: Config, environ: Mapping[str, str]) -> HostTable | None:
     if not place:
         return None
     try:
-        return HostTable(Path(place))
+        return HostTable(Path(place), environ.get(_INSTANCE, ""))
     except TableError as error:
         log.error("slots and queues are this process's own: %s", error)
         return None

@@ -33,7 +33,9 @@ MAX_ROWS = 64
 MAX_COLUMNS = 4096
 
 _DIGEST_BYTES = 16
-#: Before it: how many columns have a name, how often rows came or went, a process id for each row.
+#: Before it: how many columns have a name, how often rows came or went, a process id for each row,
+#: and from here on who has it.
+_OWNERS_BYTE, _OWNER_BYTES = 512, 32
 _NAMES_BYTE = 4096
 _COUNTS_BYTE = _NAMES_BYTE + MAX_COLUMNS * _DIGEST_BYTES
 _STAMPS_BYTE = _COUNTS_BYTE + MAX_COLUMNS * MAX_ROWS * 4
@@ -56,8 +58,10 @@ class HostTable:
     """One instance's view. Names of columns are for ever, until a first instance begins anew.
     ``row`` is ours."""
 
-    def __init__(self, directory: Path, *, max_columns: int = MAX_COLUMNS) -> None:
-        """Raises TableError. The directory is made if need be, for its owner alone."""
+    def __init__(self, directory: Path, name: str = "", *, max_columns: int = MAX_COLUMNS) -> None:
+        """``name``: what people call this instance; without one, the process's number. Raises
+        TableError. The directory is made if need be, for its owner alone."""
+        self.directory = directory
         path, self._max_columns = directory / FILE_NAME, max_columns
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,7 +83,7 @@ class HostTable:
                     self._pids = view[8 : 8 + MAX_ROWS * 4].cast("i")
                     self._counts = view[_COUNTS_BYTE:_STAMPS_BYTE].cast("i")
                     self._stamps = view[_STAMPS_BYTE:].cast("d")
-                self.row = self._take_row()
+                self.row = self._take_row(name or str(os.getpid()))
         except OSError as error:
             os.close(self._locks)
             raise TableError(f"{path}: {error.strerror}") from error
@@ -97,10 +101,12 @@ class HostTable:
             found[:_SIZE_BYTES] = bytes(_SIZE_BYTES)
         return found
 
-    def _take_row(self) -> int:
+    def _take_row(self, name: str) -> int:
         for row in range(MAX_ROWS):
             if try_lock(self._locks, _FIRST_ROW_LOCK_BYTE + row):
                 self._clear(row)
+                at, owner = _OWNERS_BYTE + row * _OWNER_BYTES, name.encode()[:_OWNER_BYTES]
+                self._map[at : at + _OWNER_BYTES] = owner.ljust(_OWNER_BYTES, b"\0")
                 self._pids[row] = os.getpid()
                 self._changes[0] += 1
                 return row
@@ -131,6 +137,11 @@ class HostTable:
     def pid(self, row: int) -> int:
         """Whose row it is; 0: nobody's."""
         return self._pids[row]
+
+    def name(self, row: int) -> str:
+        """What people call it. Two instances may have one name, while one follows the other."""
+        at = _OWNERS_BYTE + row * _OWNER_BYTES
+        return self._map[at : at + _OWNER_BYTES].rstrip(b"\0").decode(errors="replace")
 
     def bury(self) -> bool:
         """Clear the rows of instances that have ended without leaving. Whether there were any."""

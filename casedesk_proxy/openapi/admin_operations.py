@@ -19,6 +19,15 @@ ADMIN_OPERATIONS = (
     ),
     Operation("GET", "/status", "status", "Show nodes, streams, queues and keys", _STATE),
     Operation("GET", "/metrics", "metrics", "Metrics for Prometheus", _STATE, sends=(TEXT,)),
+    Operation("GET", "/all/status", "all.status", "The status of all instances", _STATE),
+    Operation(
+        "GET", "/all/console/api/status", "all.console",
+        "What the console shows, of all instances", _STATE,
+    ),
+    Operation(
+        "GET", "/all/metrics", "all.metrics", "Metrics of all instances, with a label `instance`",
+        _STATE, sends=(TEXT,),
+    ),
     Operation("GET", "/keys", "keys.list", "List the keys of the state file", KEYS),
     Operation(
         "POST", "/keys", "keys.new", "Make a key, which only this reply shows", KEYS,

@@ -23,12 +23,19 @@ class AdminSide:
 
     def __init__(self, inherited: Sequence[socket.socket]) -> None:
         self.listeners = Listeners(inherited)
+        #: Where other instances ask.
+        self._beside = Listeners()
         self.urls = self.listeners.urls
         self._runner: web.AppRunner | None = None
 
     async def start(
-        self, app: web.Application, sockets: Sequence[socket.socket], settings: Server
+        self,
+        app: web.Application,
+        sockets: Sequence[socket.socket],
+        settings: Server,
+        beside: str | None = None,
     ) -> None:
+        """``beside``: one more address, for other instances. Raises OSError."""
         runner = self._runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=settings.keepalive_timeout,
             handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S,
@@ -40,8 +47,11 @@ class AdminSide:
         )
         for sock in sockets:
             await self.listeners.serve(sock, make)
+        for sock in self._beside.open(beside):
+            await self._beside.serve(sock, make)
 
     async def stop(self) -> None:
         self.listeners.close()
+        self._beside.close()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from casedesk_proxy.admin.gauges import GaugeCollector
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import NoNode
+from casedesk_proxy.instances.siblings import Siblings
 from casedesk_proxy.instances.table import HostTable
 from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
@@ -99,6 +100,7 @@ class Gateway(Observed):
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
         turns = Turns(loop, budget_s=waits.turn_budget_s)
         self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s, turns=turns)
+        self.siblings = None if table is None else Siblings(table)
         if table is not None:
             self.dispatcher.slots.share(table)
         self.metadata = Metadata(
@@ -154,8 +156,10 @@ class Gateway(Observed):
         if admin := self._admin.listeners.open(settings.admin):
             where = replace(where, admin_is_local=are_local(admin))
             self.serving.current = relocate(self.serving.current, where)
+        if admin or self.siblings is not None:
             app = self._console.make_admin(self, self._handler.exchanges)
-            await self._admin.start(app, admin, settings)
+            beside = None if self.siblings is None else self.siblings.address
+            await self._admin.start(app, admin, settings, beside)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
         self._spawn(self.metadata.keep_fresh(), "metadata")

@@ -84,6 +84,15 @@ def test_trouble_is_named(change: dict[str, Any], word: str) -> None:
     assert word in shown({**TOLD, **change})
 
 
+def test_each_of_several_instances_has_a_line() -> None:
+    draining = {**TOLD, "draining": True, "pid": 78}
+    text = shown({**TOLD, "instances": {"a": TOLD, "b": draining, "c": None}})
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line.split()}
+    assert lines["a"] == ["a", "ready", "3", "2", "9", "77", "1", "min", "30", "s"]
+    assert lines["b"][:2] == ["b", "draining"]
+    assert lines["c"] == ["c", "does", "not", "answer"]
+
+
 @table(
     ("seconds", "wanted"),
     [(-1, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3700, "1 h 1 min"), (90000, "1 d 1 h")],

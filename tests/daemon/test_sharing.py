@@ -70,10 +70,17 @@ async def test_slots_are_shared_until_one_is_killed(tmp_path: Path) -> None:
     with simulator_thread(m=Script()) as node:
         text = CONFIG.format(place=tmp_path / "shared", url=node.url)
         with (
-            daemon(tmp_path / "a", node.url, text=text) as one,
-            daemon(tmp_path / "b", node.url, text=text) as two,
+            daemon(tmp_path / "a", node.url, text=text, CASEDESK_PROXY_INSTANCE="a") as one,
+            daemon(tmp_path / "b", node.url, text=text, CASEDESK_PROXY_INSTANCE="b") as two,
         ):
             running = [await begin(one), await begin(one)]
+            asked = await asyncio.gather(
+                *(asyncio.to_thread(two.get, f"/all/{path}") for path in ("status", "metrics"))
+            )
+            found = json.loads(asked[0][1])["instances"]
+            assert {name: one["streams"] for name, one in found.items()} == {"a": 2, "b": 0}
+            assert found["b"]["nodes"]["n"]["elsewhere"] == 2
+            assert 'casedesk_streams{instance="a"} 2.0' in asked[1][1]
             third = asyncio.ensure_future(ask(two.public))
             while not await asyncio.to_thread(waiting, two):
                 await asyncio.sleep(0.01)
