@@ -108,9 +108,8 @@ class Gateway(Observed):
             min_pause_s=waits.metadata_pause_s, in_use_pause_s=waits.in_use_pause_s,
         )  # fmt: skip
         self.dispatcher.slots.on_service_lost = self.metadata.failed
-        self._prober = Prober(
-            loop, self.serving, self.dispatcher.slots, self.metadata, tick_s=waits.probe_tick_s
-        )
+        slots = self.dispatcher.slots
+        self._prober = Prober(loop, self.serving, slots, self.metadata, tick_s=waits.probe_tick_s)
         self.store, self.forwarder = store, forwarder
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
