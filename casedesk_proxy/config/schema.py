@@ -247,9 +247,10 @@ class Deployment(Section):
         "as-they-are",
     )
     fetch_urls: FetchUrls | None = setting(
-        "Contents that requests name by an address are fetched by the proxy; null: never; "
-        "translated requests with one are refused, relayed ones left to the node.",
-        None,
+        "Contents that requests name by an address are fetched by the proxy; null: never.", None
+    )
+    nodes_fetch_urls: Switch = setting(
+        "Relayed requests may name contents by an address, which nodes fetch themselves.", False
     )
     usage: Literal["ask", "verbatim"] = setting(
         "Whether nodes are asked for the counts of OpenAI streams whose clients do not ask: the "

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.catalog.names import resolve
+from casedesk_proxy.dialects.core.addresses import refuse_addresses
 from casedesk_proxy.dialects.core.bounds import check_bounds
 from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.dialects.core.native import refuse_parts
@@ -103,6 +104,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         nodes, made = _judge(snapshot, ask, body, place, deployment)
         if demand.nodes != tuple(node.name for node in nodes):
             demand = make_demand(ask, deployment, target, nodes)
+    if not (made.routes or deployment.config.nodes_fetch_urls):
+        refuse_addresses(call, body.value)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
     if body.stream and deployment.asks_usage and not made.routes:
         routes = ask_nodes(ask, body, nodes, routes)

@@ -238,8 +238,8 @@ def told(section: str, line: str) -> str:
             "deployments.d.colour: unknown setting; known settings here: auth, nodes, models,"
             " aliases, prefix, policy, max_waiting, queue_timeout, failover_timeout,"
             " connect_timeout, first_byte_timeout, idle_timeout, heartbeat, heartbeat_verbatim,"
-            " unknown_fields, unknown_tools, documents, fetch_urls, usage, count_prompt,"
-            " client_stall_timeout, limits",
+            " unknown_fields, unknown_tools, documents, fetch_urls, nodes_fetch_urls, usage,"
+            " count_prompt, client_stall_timeout, limits",
         ),
     ],
 )

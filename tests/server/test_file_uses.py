@@ -277,9 +277,22 @@ async def test_an_address_that_cannot_be_fetched_is_refused_by_place() -> None:
     assert "status 404" in error["message"]
 
 
-async def test_a_relayed_address_is_the_node_s_where_nothing_is_fetched() -> None:
+@pytest.mark.parametrize("path", WEB)
+async def test_an_address_is_refused_by_place_where_nothing_is_fetched(path: str) -> None:
+    async with staged(None) as stage:
+        reply = await stage.post(path, asking(path), "anthropic-version: 2023-06-01\r\n")
+        assert reply.status == 400
+        assert "url" in reply.body.decode()
+        assert stage.posted() == []
+
+
+async def test_a_relayed_address_is_the_node_s_where_it_may_fetch() -> None:
     path = "/v1/chat/completions"
     async with staged(None) as stage:
+        refused = json.loads((await stage.post(path, asking(path))).body)["error"]
+        assert refused["param"] == "messages[0].content[0].image_url.url"
+        assert "nodes_fetch_urls" in refused["message"]
+    async with staged(None, nodes_fetch_urls=True) as stage:
         assert (await stage.post(path, asking(path))).status == 200
         assert stage.sent() == asking(path)
 

@@ -1,0 +1,111 @@
+"""Contents that a relayed request names by an address: an image of a chat, a source of type url, a
+file of another host. The node would fetch what it can reach, from inside the operator's network: a
+page of its cloud's metadata, say, or a file of its own disk. So they are refused, unless an
+operator lets the nodes fetch.
+
+Translated requests never carry one: who writes them refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.terms import Call, Dialect
+
+__all__ = ["find_addresses", "refuse_addresses"]
+
+#: What has an address, as a text or in ``url``, in the parts of all protocols.
+_FIELDS = frozenset(
+    {"image_url", "video_url", "audio_url", "file_url", "image", "video", "audio", "input_video"}
+)
+_URIS = frozenset({"fileUri", "file_uri"})
+#: What a tool was called with, or gave as data, may have fields of the same names.
+_DATA = frozenset({"input", "args", "arguments", "response"})
+_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,30})\s*:")
+#: In a URL they mean nothing, and could hide its scheme.
+_IGNORED = str.maketrans("", "", "\t\r\n")
+_SCHEME_CHARS = 80
+#: Places of one refusal.
+_MAX_PLACES = 20
+
+
+def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
+    """Raises BadRequest, naming the places."""
+    if not call.path and _is_of_texts(body):
+        return
+    found = find_addresses(call, body)
+    first = next(found, None)
+    if first is None:
+        return
+    why = (
+        "an address is not passed on, as the node would fetch it from inside the operator's"
+        " network; send the content itself (the deployment's fetch_urls and nodes_fetch_urls may"
+        " allow addresses)"
+    )
+    places = (first, *islice(found, _MAX_PLACES - 1))
+    violations = tuple(Violation(path, why) for path in places)
+    raise BadRequest(f"{first}: {why}", code="url_not_fetched", violations=violations)
+
+
+def _is_of_texts(body: Mapping[str, Any]) -> bool:
+    """What nearly all chats are, which need no second look."""
+    messages = body.get("messages")
+    if messages.__class__ is not list or "input" in body or "contents" in body:
+        return False
+    for message in messages:
+        if message.__class__ is not dict or message.get("content").__class__ is not str:
+            return False
+    return True
+
+
+def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
+    """The places, in the protocol's own writing, of a body of any shape."""
+    if call.path or not ("messages" in body or "input" in body or "contents" in body):
+        yield from _look(body, "", "[{}]")
+        return
+    index = ".{}" if call.surface is Dialect.ANTHROPIC else "[{}]"
+    for name, inner in _CONTENTS:
+        items = body.get(name)
+        if items.__class__ is not list:
+            continue
+        for at, item in enumerate(items):
+            if item.__class__ is not dict:
+                continue
+            for field in inner:
+                content = item.get(field)
+                # Nearly all are texts.
+                if content.__class__ is list or content.__class__ is dict:
+                    yield from _look(content, f"{name}{index.format(at)}.{field}", index)
+
+
+#: By the field of the body: what its items have their parts in.
+_CONTENTS = (("messages", ("content",)), ("input", ("content", "output")), ("contents", ("parts",)))
+
+
+def _look(value: Any, path: str, index: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for at, one in enumerate(value):
+            if isinstance(one, dict | list):
+                yield from _look(one, path + index.format(at), index)
+        return
+    for name, one in value.items():
+        where = f"{path}.{name}" if path else name
+        if name in _FIELDS and isinstance(one, dict) and _is_address(one.get("url")):
+            yield f"{where}.url"
+        elif isinstance(one, str):
+            is_named = name in _FIELDS or name in _URIS
+            if (is_named or (name == "url" and value.get("type") == "url")) and _is_address(one):
+                yield where
+        elif isinstance(one, dict | list) and (not path or name not in _DATA):
+            yield from _look(one, where, index)
+
+
+def _is_address(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
+    found = _SCHEME.match(text[:_SCHEME_CHARS].translate(_IGNORED))
+    return found is not None and found[1].lower() != "data"

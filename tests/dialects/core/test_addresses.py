@@ -1,0 +1,93 @@
+"""Addresses in relayed requests: found wherever a node would look, however they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.dialects.core.addresses import find_addresses, refuse_addresses
+from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.terms import Action, Call, Dialect
+from tests.fixtures.table import table
+
+WEB = "http://169.254.169.254/latest"
+CALLS = {
+    "chat": Call(Dialect.OPENAI, Action.CHAT, None),
+    "messages": Call(Dialect.ANTHROPIC, Action.MESSAGES, None),
+    "responses": Call(Dialect.RESPONSES, Action.RESPOND, None),
+    "gemini": Call(Dialect.GEMINI, Action.GENERATE, None),
+    "embeddings": Call(Dialect.OPENAI, Action.EMBEDDINGS, None),
+}
+
+
+def asked(*parts: Any) -> dict[str, Any]:
+    return {"messages": [{"content": "a"}, {"role": "user", "content": ["x", *parts]}]}
+
+
+@table(
+    ("call", "body", "place"),
+    [
+        ("chat", asked({"type": "image_url", "image_url": {"url": WEB}}),
+         "messages[1].content[1].image_url.url"),
+        ("chat", asked({"type": "video_url", "video_url": WEB}),
+         "messages[1].content[1].video_url"),
+        ("chat", asked({"image": "file:/etc/passwd"}), "messages[1].content[1].image"),
+        ("chat", asked({"audio_url": {"url": " \tHT\nTPS://h"}}),
+         "messages[1].content[1].audio_url.url"),
+        ("chat", {"messages": [{"content": {"image_url": WEB}}]}, "messages[0].content.image_url"),
+        ("messages", asked({"type": "image", "source": {"type": "url", "url": WEB}}),
+         "messages.1.content.1.source.url"),
+        ("messages", asked({"type": "tool_result", "content": [
+            {"type": "document", "source": {"url": WEB, "type": "url"}}]}),
+         "messages.1.content.1.content.0.source.url"),
+        ("responses", {"input": [{"content": [{"type": "input_image", "image_url": WEB}]}]},
+         "input[0].content[0].image_url"),
+        ("responses", {"input": [1, {"output": [{"file_url": WEB}]}]},
+         "input[1].output[0].file_url"),
+        ("gemini", {"contents": [{"parts": [{"fileData": {"fileUri": WEB}}]}]},
+         "contents[0].parts[0].fileData.fileUri"),
+        ("gemini", {"contents": [{"parts": [{"functionResponse": {"parts": [
+            {"file_data": {"file_uri": "gs://b/o"}}]}}]}]},
+         "contents[0].parts[0].functionResponse.parts[0].file_data.file_uri"),
+        ("embeddings", {"inputs": [[{"image": WEB}]]}, "inputs[0][0].image"),
+    ],
+)  # fmt: skip
+def test_where_one_is(call: str, body: Any, place: str) -> None:
+    assert list(find_addresses(CALLS[call], body)) == [place]
+    with pytest.raises(BadRequest) as caught:
+        refuse_addresses(CALLS[call], body)
+    assert caught.value.code == "url_not_fetched"
+    assert [one.path for one in caught.value.violations] == [place]
+    assert "nodes_fetch_urls" in caught.value.message
+
+
+@table(
+    ("call", "body"),
+    [
+        ("chat", asked({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}})),
+        ("chat", asked({"type": "image_url", "image_url": {"url": "iVBORw0KGgo="}})),
+        ("chat", asked({"type": "text", "text": WEB, "url": WEB, "image_url": {"url": 7}})),
+        ("chat", {"messages": [{"content": WEB}, 7, {"content": None}], "input": "x"}),
+        ("messages", asked({"type": "tool_use", "input": {"image_url": WEB}})),
+        ("gemini", {"contents": [{"parts": [{"functionCall": {"args": {"image_url": WEB}}}]}]}),
+        ("gemini", {"contents": [{"parts": [{"fileData": {"fileUri": "files/x"}}]}]}),
+        ("responses", {"input": "http://h"}),
+        ("embeddings", {"prompt": [WEB, "x"], "n": 1}),
+    ],
+)
+def test_where_none_is(call: str, body: Any) -> None:
+    assert list(find_addresses(CALLS[call], body)) == []
+    refuse_addresses(CALLS[call], body)
+
+
+def test_a_node_s_own_path_is_looked_through_whole() -> None:
+    call = Call(Dialect.OPENAI, Action.CHAT, None, path="/score")
+    body = {"data_1": {"content": [{"image_url": {"url": WEB}}]}, "input": {"image": WEB}}
+    assert list(find_addresses(call, body)) == ["data_1.content[0].image_url.url", "input.image"]
+
+
+def test_a_refusal_names_some_places() -> None:
+    with pytest.raises(BadRequest) as caught:
+        refuse_addresses(CALLS["chat"], asked(*[{"image_url": WEB}] * 30))
+    assert len(caught.value.violations) == 20
