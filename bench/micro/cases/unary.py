@@ -32,7 +32,7 @@ from casedesk_proxy.upstream.pool import ConnectionPool
 _REQUESTS = 50
 _KEY = "a-key-for-the-benchmark"
 _CONFIG = f"""
-server: {{listen: "127.0.0.1:0", admin: null, keepalive_timeout: 1h}}
+server: {{listen: "127.0.0.1:0", admin: null, keepalive_timeout: 1h, planners: PLANNERS}}
 default_deployment: bench
 nodes:
   node: {{url: "http://127.0.0.1:9", engine: vllm, models: [bench]}}
@@ -103,7 +103,8 @@ def _lines_unread() -> Iterator[None]:
 class _Exchanges:
     """A gateway with one client and one node, on a loop that runs only for what is measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, planners: int) -> None:
+        self._planners = planners
         self._loop = uvloop.new_event_loop()
         atexit.register(self._loop.close)
         self._requests = [_request(number) for number in range(_REQUESTS)]
@@ -125,7 +126,8 @@ class _Exchanges:
         assert connection.uses == _REQUESTS, "the connection is kept"
 
     async def _prepare(self) -> None:
-        gateway = Gateway(load_config(_CONFIG, "bench.yaml").config, {})
+        text = _CONFIG.replace("PLANNERS", str(self._planners))
+        gateway = Gateway(load_config(text, "bench.yaml").config, {})
         self.client = _Side(gateway._public())
         for request in self._requests:
             await self._exchange(request)
@@ -150,8 +152,8 @@ class _Exchanges:
             await asyncio.sleep(0)
 
 
-def _prepare() -> Work:
-    exchanges = _Exchanges()
+def _prepare(planners: int = 2) -> Work:
+    exchanges = _Exchanges(planners)
 
     def check(heard: list[bytes]) -> None:
         assert len(heard) == _REQUESTS
@@ -163,4 +165,8 @@ def _prepare() -> Work:
     return Work(exchanges.run, check, _REQUESTS)
 
 
-CASES = (Case("server/handler", "short exchange", _prepare),)
+CASES = (
+    Case("server/handler", "short exchange", _prepare),
+    # What is small costs no more where large requests are planned apart.
+    Case("server/handler alone", "the same without planners", partial(_prepare, 0)),
+)
