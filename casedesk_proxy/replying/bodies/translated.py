@@ -18,6 +18,9 @@ from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader
 
 __all__ = ["TranslatedBody", "end_translated"]
 
+#: Longer documents are not handed to the kernel in one turn of the loop.
+_PIECE_BYTES = 128 * 1024
+
 
 class TranslatedBody(ReplyBody):
     """A stream goes out as it is translated, anything else in one piece at the end. The client's
@@ -81,7 +84,7 @@ class TranslatedBody(ReplyBody):
             assert self.is_whole, "pieces are those of a body"
             return rest
         if self.is_whole:
-            return self._whole + rest
+            return _cut(self._whole + rest)
         return frame(rest, bare=self.bare) + (b"" if self.bare else LAST_CHUNK)
 
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
@@ -117,6 +120,14 @@ class TranslatedBody(ReplyBody):
     @property
     def refusal(self) -> tuple[int, bytes]:
         return 200, self._early
+
+
+def _cut(document: bytes) -> bytes | tuple[bytes, ...]:
+    """In pieces, if it is large."""
+    if len(document) <= _PIECE_BYTES:
+        return document
+    places = range(0, len(document), _PIECE_BYTES)
+    return tuple(document[at : at + _PIECE_BYTES] for at in places)
 
 
 def end_translated(

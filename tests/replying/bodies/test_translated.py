@@ -80,6 +80,15 @@ def test_a_large_document_goes_out_in_its_pieces() -> None:
     assert body.finish(unsent=True) == (b"AL", b"L.")
 
 
+def test_a_large_document_is_cut() -> None:
+    body, text = translated(whole=True), b"x" * 300_000 + b"."
+    feed(body, text)
+    pieces = body.finish(unsent=True)
+    assert isinstance(pieces, tuple)
+    assert [*map(len, pieces)] == [131_072, 131_072, 37_857]
+    assert b"".join(pieces) == text.upper()
+
+
 def test_without_framing() -> None:
     body = translated(bare=True)
     assert feed(body, b"all.") == b"ALL."
