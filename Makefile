@@ -47,8 +47,8 @@ $(VENV)/.test: setup.cfg pyproject.toml tests/constraints.txt tests/node_sdks/pa
 run: $(VENV)/.run
 	$(BIN)/casedesk-proxy demo
 
-# Files are shared out among processes; half of the time they wait, hence one more than cores.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+# Files are shared out among processes; half of the time they wait for what they started.
+WORKERS ?= $(shell expr $$(nproc) \* 2)
 PYTEST_FLAGS ?=
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # What is compiled is kept, whatever the environment wants: each process that a test starts and each
@@ -123,8 +123,9 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Every test once, and those of the tricks without them.
-check: lint types coverage test-rest test-tricks
+# Every test once, and those of the tricks without them. In this order, for `make -j2 check`: what
+# takes longest begins first, the others run beside it.
+check: lint test-rest coverage types test-tricks
 
 install:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' systemd/install

@@ -50,11 +50,21 @@ _AXES = {"rate": "events/s", "size": "event B", "streams": "streams"}
 @click.option("--rounds", default=3, show_default=True, help="Windows of each point.")
 @click.option("--seconds", default=2.0, show_default=True, help="Length of a window.")
 @click.option("--axis", type=click.Choice(list(_AXES)), help="Only this one.")
+@click.option("--at", multiple=True, type=float, help="Only this point; may be repeated.")
 @click.option("--tick", default=1000, show_default=True, help="The node's, in µs.")
 @with_common_options
-def main(rounds: int, seconds: float, axis: str | None, tick: int, **options: Any) -> None:
+def main(
+    rounds: int,
+    seconds: float,
+    axis: str | None,
+    at: tuple[float, ...],
+    tick: int,
+    **options: Any,
+) -> None:
     """relay_cost.py at many points: 30 streams × 1–200 events/s, 50 B–16 KB, 10–1000 streams."""
-    points = [point for point in POINTS if axis in (None, point.axis)]
+    points = [
+        point for point in POINTS if axis in (None, point.axis) and (not at or point.at in at)
+    ]
     outcomes: list[tuple[Point, Outcome]] = []
     with running() as (engines, tell):
         common = take_common(options)

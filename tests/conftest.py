@@ -21,6 +21,7 @@ import uvloop
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.telemetry.log_output import flush
 from tests.fixtures.blocking import find_blocking
+from tests.fixtures.sdks import import_named
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 
@@ -79,6 +80,13 @@ def pytest_collection() -> Generator[None, object, object]:
     gc.freeze()
     gc.enable()
     return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # Before a test's time begins.
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if isinstance(item, pytest.Function):
+        import_named(item.module)
+    return (yield)
 
 
 def _is_measured(item: pytest.Item, measured: list[Path]) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from bench.engine.build import Engines, build
 from bench.engine.clients import Request, Snapshot, load_command
 from bench.engine.process import child, read_port
+from tests.fixtures.patience import PATIENCE_S
 
 StartNode = Callable[..., int]
 Load = Callable[..., Snapshot]
@@ -60,7 +61,9 @@ def load(engines: Engines, tmp_path: Path) -> Load:
         body = json.dumps({"model": "bench", "stream": "--unary" not in flags}).encode()
         request = Request("127.0.0.1", port, path, {"Content-Type": "application/json"}, body)
         command = load_command(engines.load, request, tmp_path, *flags)
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        )
         return Snapshot.of(done.stdout)
 
     return run

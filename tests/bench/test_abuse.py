@@ -18,6 +18,7 @@ from bench.abuse_report import Bounds, find_gaps, find_misses
 from bench.abuse_run import Outcome, Sample
 from bench.abuses import ABUSES
 from casedesk_proxy.daemon.notify import Notifier
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.table import table
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "abuse.py"
@@ -30,7 +31,7 @@ LITTLE = (
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=55
+        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.patience import PATIENCE_S
+
 MARK = re.compile(r"\[\[b([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{16})\]\]")
 PATHS = {
     "openai": "/v1/chat/completions",
@@ -20,8 +22,12 @@ PATHS = {
 QUICK = ("--rate", "500", "--events", "5")
 
 
+def connect(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+
+
 def post(port: int, path: str, **more: Any) -> bytes:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(connect(port)) as connection:
         connection.request("POST", path, json.dumps({"model": "bench", **more}))
         reply = connection.getresponse()
         assert reply.status == 200
@@ -74,7 +80,7 @@ def test_tells_how_many_events_it_sent(start_node: Any, protocol: str, read: Any
 def test_events_have_the_asked_size_and_a_chunk_each(start_node: Any, size: int) -> None:
     port = start_node(*QUICK, "--size", str(size))
     body = b'{"stream": true}'
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
         client.sendall(
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -105,7 +111,7 @@ def test_answers_in_one_piece_when_no_stream_is_asked(start_node: Any, path: str
 
 
 def test_lists_one_model_and_keeps_the_connection(start_node: Any) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", start_node(), timeout=10)) as connection:
+    with closing(connect(start_node())) as connection:
         for _ in range(2):
             connection.request("GET", "/v1/models")
             first = connection.sock
@@ -120,7 +126,7 @@ def test_reads_chunked_bodies_with_trailers_in_small_pieces(start_node: Any) -> 
         b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         b'6;a=b\r\n{"stre\r\na\r\nam": true }\r\n0\r\nx-t: y\r\n\r\n'
     )
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for place in range(len(request)):
             client.sendall(request[place : place + 1])
@@ -141,7 +147,7 @@ def test_lives_lie_between_their_two_lengths_and_differ(start_node: Any) -> None
 
 def test_routers_that_ask_for_health_version_and_models_are_answered(start_node: Any) -> None:
     told = {}
-    with closing(http.client.HTTPConnection("127.0.0.1", start_node(), timeout=10)) as connection:
+    with closing(connect(start_node())) as connection:
         for path in ("/health", "/version", "/v1/models"):
             connection.request("GET", path)
             reply = connection.getresponse()

@@ -16,13 +16,17 @@ import pytest
 
 from bench.accounts import cpu_ns, family, private_kb
 from bench.engine.process import EngineFailed, child, free_port, wait_for_port
+from tests.fixtures.patience import PATIENCE_S
 
 BENCH = Path(__file__).parent.parent.parent / "bench"
 
 
 def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(BENCH / script), *words], capture_output=True, text=True, timeout=55
+        [sys.executable, str(BENCH / script), *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
 
 
@@ -108,13 +112,14 @@ def test_each_measurement_tells_of_proxy_and_floor(
 def test_sweep_goes_through_an_axis(tmp_path: Path) -> None:
     file, cores = tmp_path / "out.json", os.sched_getaffinity(0)
     done = run(
-        "sweep.py", *("--axis", "size", "--rounds", "1", "--seconds", "0.3"),
+        "sweep.py", *("--axis", "size", "--at", "50", "--at", "16000"),
+        *("--rounds", "1", "--seconds", "0.3"),
         *("--without", "nginx", "--json", str(file)),
         *("--load-core", str(min(cores)), "--target-core", str(max(cores))),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     points = json.loads(file.read_text())["points"]
-    assert [point["at"] for point in points] == [50, 300, 1000, 4000, 16000]
+    assert [point["at"] for point in points] == [50, 16000]
     assert all(set(point["us_per_event"]) == {"proxy", "floor"} for point in points)
     assert "16000 event B: no peer here does better than the proxy" in done.stdout
     assert re.search(r"own cost: node \d+\.\d, clients \d+\.\d µs CPU per event", done.stdout)

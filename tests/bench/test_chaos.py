@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from bench.chaos import Client, Left, Proxy, Samples, Tally, faults, request, said
 from casedesk_proxy.simulator.script import Script
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.table import table
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "chaos.py"
@@ -21,7 +22,7 @@ WHOLE = b'data: {"choices":[{"delta":{"content":"1 2"}}]}\n\ndata: {"delta":{"te
 def test_a_little_chaos_leaves_nothing_behind() -> None:
     words = ("-n", "10", "-t", "3", "--nodes", "2", "--seed", "5")
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=55
+        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "seed 5: nothing leaked, nobody lied" in done.stdout

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.leaving import LIMIT_MS, report
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.table import table
 
 BENCH = Path(__file__).parent.parent.parent / "bench"
@@ -21,7 +22,7 @@ def test_every_node_is_freed() -> None:
     """How soon is for quiet machines, and so is the exit code."""
     done = subprocess.run(
         [sys.executable, str(BENCH / "leaving.py"), "-n", "6", "-n", "3", "--leaving", "4"],
-        capture_output=True, text=True, timeout=55,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
     assert done.stderr == ""

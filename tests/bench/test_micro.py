@@ -31,6 +31,7 @@ from bench.micro.verdicts import compared
 from bench.micro.work import Case, Work
 from bench.micro.worker import prepare, run_batch
 from casedesk_proxy.telemetry import log_output
+from tests.fixtures.patience import PATIENCE_S
 
 CASES = [case for module in MODULES for case in load(module)]
 TINY = Pairing(rounds=2, pairs=2, batch=0.01, core=None)
@@ -39,7 +40,7 @@ TINY = Pairing(rounds=2, pairs=2, batch=0.01, core=None)
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bench.micro", *words],
-        capture_output=True, text=True, timeout=55, cwd=ROOT,
+        capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from bench.flatness import Trend
 from bench.soak_report import Bounds, Result, find_faults, find_trends
 from bench.soak_run import Rest, Sample, _lag, most_streams, read_metrics
 from casedesk_proxy.telemetry.metrics import Metrics
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.table import table
 
 SCRIPT = Path(__file__).parent.parent.parent / "bench" / "soak.py"
@@ -27,7 +28,7 @@ LITTLE = ("-n", "20", "-t", "5s", "--life", "0.3,0.9", "--interval", "0.25s", "-
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=55
+        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from casedesk_proxy.cli import main
+from tests.fixtures.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-m", "casedesk_proxy")
 
@@ -32,7 +33,7 @@ def run(
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -17,6 +17,7 @@ from casedesk_proxy.keystore.rows import read_audit, read_keys
 from casedesk_proxy.keystore.table import make_table
 from casedesk_proxy.store.file import FILE_NAME, open_reader
 from tests.cli.command import COMMAND, invoke
+from tests.fixtures.patience import PATIENCE_S
 
 
 def test_it_prints_a_key_and_the_lines_to_paste() -> None:
@@ -56,7 +57,7 @@ def test_a_terminal_gets_both_on_stdout() -> None:
             stdout=theirs,
             stderr=subprocess.PIPE,
             check=True,
-            timeout=30,
+            timeout=PATIENCE_S,
         )
         shown = os.read(ours, 65536).decode()
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import COMMAND, ENVIRONMENT, invoke, run
+from tests.fixtures.patience import PATIENCE_S
 
 GOOD = """\
 server: {{listen: "127.0.0.1:{port}", admin: null}}
@@ -101,4 +102,4 @@ def test_a_good_file_is_served(tmp_path: Path) -> None:
             assert "http://127.0.0.1:" in line, line
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0

@@ -25,6 +25,7 @@ from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.simulator.script import Ending, Script
 from tests.cli.command import COMMAND, ENVIRONMENT, invoke
 from tests.cli.fake_admin import FakeAdmin, fake_admin, stream, told
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import key_entry, proxy_process
 from tests.fixtures.simulated import simulator_thread
 
@@ -147,7 +148,7 @@ def test_of_a_proxy_that_runs(tmp_path: Path) -> None:
 
 
 def ask_for_stream(url: str, key: str) -> http.client.HTTPConnection:
-    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_S)
     body = json.dumps(
         {"model": "m", "stream": True, "messages": [{"role": "user", "content": "a"}]}
     )
@@ -212,4 +213,4 @@ def test_at_a_terminal() -> None:
         screen.press("z")
         screen.wait_for("it is stopping")
         screen.press("q")
-        assert screen.process.wait(20) == 0
+        assert screen.process.wait(PATIENCE_S) == 0

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from google import genai
 from playwright.async_api import Browser, Page, expect
 
 from casedesk_proxy.config.load import load_config
@@ -24,6 +23,7 @@ from casedesk_proxy.store.file import FILE_NAME
 from casedesk_proxy.store.writer import StoreWriter
 from tests.console.chromium import chromium, read_addresses
 from tests.fixtures.proxy import config_text, key_entry
+from tests.fixtures.sdks import genai
 from tests.node_sdks.scripts import NODE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]

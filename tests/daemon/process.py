@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.cli.command import COMMAND, ENVIRONMENT
+from tests.fixtures.patience import PATIENCE_S
 
 CONFIG = """\
 server: {{listen: "127.0.0.1:0", admin: "127.0.0.1:0", drain_timeout: {drain}{server}}}
@@ -32,7 +33,7 @@ class Manager:
     socket: socket.socket
     heard: list[str] = field(default_factory=list)
 
-    def wait_for(self, line: str, seconds: float = 20) -> str:
+    def wait_for(self, line: str, seconds: float = PATIENCE_S) -> str:
         """The first message from now on that holds ``line``."""
         deadline = time.monotonic() + seconds
         while True:
@@ -67,7 +68,7 @@ class Process:
         raise AssertionError(f"never logged {words}, but {self.lines}")
 
     def get(self, path: str) -> tuple[int, str]:
-        connection = HTTPConnection("127.0.0.1", self.admin, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.admin, timeout=PATIENCE_S)
         try:
             connection.request("GET", path)
             reply = connection.getresponse()
@@ -106,7 +107,7 @@ def daemon(
             yield process
         finally:
             popen.kill()
-            popen.wait(10)
+            popen.wait(PATIENCE_S)
             if popen.stderr is not None:
                 popen.stderr.close()
 

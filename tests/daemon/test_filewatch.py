@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.daemon.filewatch import FileWatch
+from tests.fixtures.patience import PATIENCE_S
 
 
 class Watched:
@@ -24,7 +25,7 @@ class Watched:
         self.called.set()
 
     async def next(self) -> None:
-        await asyncio.wait_for(self.called.wait(), 5)
+        await asyncio.wait_for(self.called.wait(), PATIENCE_S)
         self.called.clear()
 
 

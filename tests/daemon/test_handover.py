@@ -19,6 +19,7 @@ from casedesk_proxy.daemon.notify import Notifier
 from casedesk_proxy.simulator.script import Script
 from tests.daemon.process import Process, daemon
 from tests.daemon.streams import ask, stream
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 
 LONG = "words=60&words_per_second=20"
@@ -33,7 +34,7 @@ def node() -> Iterator[SimulatorThread]:
 @contextmanager
 def successor(process: Process) -> Iterator[int]:
     """The process that the manager was told of; ended on leaving."""
-    named = re.search(r"MAINPID=(\d+)\nREADY=1", process.manager.wait_for("MAINPID=", seconds=60))
+    named = re.search(r"MAINPID=(\d+)\nREADY=1", process.manager.wait_for("MAINPID="))
     assert named
     pid = int(named[1])
     try:
@@ -57,7 +58,7 @@ async def gone(pid: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(descriptor, ended.set)
     try:
-        await asyncio.wait_for(ended.wait(), 20)
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
+from tests.fixtures.patience import PATIENCE_S
 
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "notify"))
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE_S)
         yield sock
 
 
@@ -43,7 +44,7 @@ def test_an_abstract_address() -> None:
     name = f"casedesk-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind("\0" + name)
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE_S)
         notifier = Notifier(f"@{name}")
         notifier.send("READY=1")
         assert sock.recv(100) == b"READY=1"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-import openai
 
 from casedesk_proxy.dialects.core.contract import Context, Transposed
 from casedesk_proxy.dialects.pairs.responses_openai import transpose
@@ -16,6 +15,7 @@ from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsuppor
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects.anthropic_asking import VLLM
 from tests.dialects.breaking import error_behind
+from tests.fixtures.sdks import openai
 
 WEATHER: dict[str, Any] = {
     "type": "function",

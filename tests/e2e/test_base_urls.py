@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anthropic
-import openai
 import pytest
-from google import genai
-from google.genai import errors
 
 from tests.e2e.conftest import Desk
+from tests.fixtures.sdks import anthropic, genai, openai
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
@@ -71,14 +68,14 @@ def test_right(desk: Desk, ask: Callable[[str], object], path: str) -> None:
 def test_wrong(desk: Desk, ask: Callable[[str], object], path: str, told: str) -> None:
     """In the SDK's own envelope, or it could not show the message."""
     with pytest.raises(
-        (errors.ClientError, openai.NotFoundError, anthropic.NotFoundError)
+        (genai.errors.ClientError, openai.NotFoundError, anthropic.NotFoundError)
     ) as caught:
         ask(f"{desk.url}/proxy/open{path}")
     assert told in message_of(caught.value)
 
 
 def message_of(error: Any) -> str:
-    if isinstance(error, errors.ClientError):
+    if isinstance(error, genai.errors.ClientError):
         assert error.code == 404
         return error.message or ""
     if isinstance(error, anthropic.NotFoundError):
@@ -112,6 +109,6 @@ def test_what_is_not_served_is_named(desk: Desk) -> None:
     options: Any = {"base_url": desk.url}
     with (
         genai.Client(api_key=KEY, vertexai=False, http_options=options) as ai,
-        pytest.raises(errors.ClientError, match="Gemini's Caching API is not served here"),
+        pytest.raises(genai.errors.ClientError, match="Gemini's Caching API is not served here"),
     ):
         list(ai.caches.list())

@@ -9,13 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic
-import openai
 import pytest
-from google import genai
-from google.genai import errors
 
 from tests.fixtures.proxy import proxy_process
+from tests.fixtures.sdks import anthropic, genai, openai
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
@@ -57,10 +54,10 @@ def test_google_genai(url: str, tmp_path: Path) -> None:
         assert ai.files.get(name="mine").mime_type == "text/plain"
         for name in (file.name, "mine"):
             ai.files.delete(name=name)
-        with pytest.raises(errors.ClientError, match="403 PERMISSION_DENIED"):
+        with pytest.raises(genai.errors.ClientError, match="403 PERMISSION_DENIED"):
             ai.files.get(name=file.name)
         bad: Any = {"mime_type": "text/plain", "name": "-bad"}
-        with pytest.raises(errors.ClientError, match=r"file\.name"):
+        with pytest.raises(genai.errors.ClientError, match=r"file\.name"):
             ai.files.upload(file=io.BytesIO(b"abc"), config=bad)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.script import HEADER
 from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, WIDE_KEY, Desk
+from tests.fixtures.sdks import genai
 
 ANSWER = say("good day")
 MOUNTS = ("/proxy/desk/gemini", "/genai", "")
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientS
 
 
 def client(base: str, key: str = KEY, version: str | None = None, **headers: str) -> genai.Client:
-    options = types.HttpOptions(base_url=base, api_version=version, headers=headers or None)
+    options = genai.types.HttpOptions(base_url=base, api_version=version, headers=headers or None)
     return genai.Client(api_key=key, vertexai=False, http_options=options)
 
 
@@ -49,7 +48,7 @@ def test_stream_through_every_mount(desk: Desk, mount: str, version: str) -> Non
         chunks = list(ai.models.generate_content_stream(model="sim-crumbs", contents="good day"))
     assert "".join(chunk.text or "" for chunk in chunks) == ANSWER
     assert len(chunks) == len(ANSWER.split())
-    assert chunks[-1].candidates[0].finish_reason == types.FinishReason.STOP
+    assert chunks[-1].candidates[0].finish_reason == genai.types.FinishReason.STOP
     assert desk.last().target == f"/{version}/models/sim-crumbs:streamGenerateContent?alt=sse"
 
 
@@ -88,7 +87,7 @@ def test_aliases_reach_the_node_under_its_own_name(desk: Desk, asked: str, found
 def test_embed_one_and_many(desk: Desk) -> None:
     with client(desk.mount("gemini")) as ai:
         one = ai.models.embed_content(model="sim-embed", contents="one")
-        wide = types.EmbedContentConfig(output_dimensionality=40)
+        wide = genai.types.EmbedContentConfig(output_dimensionality=40)
         many = ai.models.embed_content(model="sim-embed", contents=["one", "two"], config=wide)
     assert [vector.values for vector in one.embeddings] == [embed("one")]
     assert [vector.values for vector in many.embeddings] == [embed("one", 40), embed("two", 40)]
@@ -137,7 +136,10 @@ def test_goog_headers_and_body_arrive_untouched(desk: Desk) -> None:
     with client(desk.mount("gemini"), **extra) as ai:
         ai.models.generate_content(
             model="sim",
-            contents=["good day", types.Part.from_bytes(data=b"\xff\xfe", mime_type="image/png")],
+            contents=[
+                "good day",
+                genai.types.Part.from_bytes(data=b"\xff\xfe", mime_type="image/png"),
+            ],
             config={"temperature": 0.5, "system_instruction": "be brief"},
         )
     call = desk.last()
@@ -170,7 +172,7 @@ def test_a_wrong_first_credential_is_not_mended_by_a_second(
     desk: Desk, key: str, headers: dict[str, str]
 ) -> None:
     ai = client(desk.mount("gemini"), key, **headers)
-    with ai, pytest.raises(errors.ClientError) as caught:
+    with ai, pytest.raises(genai.errors.ClientError) as caught:
         ai.models.generate_content(model="sim", contents="good day")
     assert caught.value.code == 401
     assert desk.node.calls() == []
@@ -189,7 +191,7 @@ def test_a_key_in_the_base_url_never_reaches_the_node(desk: Desk) -> None:
 
 
 def test_vertex_paths(desk: Desk) -> None:
-    options = types.HttpOptions(base_url=desk.mount("gemini"))
+    options = genai.types.HttpOptions(base_url=desk.mount("gemini"))
     with genai.Client(vertexai=True, api_key=KEY, http_options=options) as ai:
         assert ai.models.generate_content(model="sim", contents="good day").text == ANSWER
     assert desk.last().target == "/v1beta/models/sim:generateContent"
@@ -217,7 +219,7 @@ def stream(ai: genai.Client, model: str) -> Any:
 def test_client_errors(
     desk: Desk, call: Callable[..., Any], key: str, model: str, code: int, status: str
 ) -> None:
-    with client(desk.mount("gemini"), key) as ai, pytest.raises(errors.ClientError) as caught:
+    with client(desk.mount("gemini"), key) as ai, pytest.raises(genai.errors.ClientError) as caught:
         call(ai, model)
     assert (caught.value.code, caught.value.status) == (code, status)
     assert caught.value.message
@@ -225,9 +227,9 @@ def test_client_errors(
 
 def test_refusals_say_why(desk: Desk) -> None:
     """400 by the proxy itself, with Google's details."""
-    with client(desk.mount("gemini")) as ai, pytest.raises(errors.ClientError) as caught:
-        ask_with = types.HttpOptions(extra_body={"stream": True})
-        config = types.GenerateContentConfig(http_options=ask_with)
+    with client(desk.mount("gemini")) as ai, pytest.raises(genai.errors.ClientError) as caught:
+        ask_with = genai.types.HttpOptions(extra_body={"stream": True})
+        config = genai.types.GenerateContentConfig(http_options=ask_with)
         ai.models.generate_content(model="sim", contents="x", config=config)
     assert caught.value.code == 400
     assert "streamGenerateContent" in str(caught.value.message)
@@ -236,14 +238,14 @@ def test_refusals_say_why(desk: Desk) -> None:
 
 @pytest.mark.parametrize("call", [ask, stream])
 def test_server_errors(desk: Desk, call: Callable[..., Any]) -> None:
-    with client(desk.mount("gemini")) as ai, pytest.raises(errors.ServerError) as caught:
+    with client(desk.mount("gemini")) as ai, pytest.raises(genai.errors.ServerError) as caught:
         call(ai, "sim-error-500")
     assert caught.value.code == 500
 
 
 @pytest.mark.parametrize("model", ["sim-cut", "sim-reset", "sim-broken"])
 def test_a_broken_stream_is_noticed(desk: Desk, model: str) -> None:
-    with client(desk.mount("gemini")) as ai, pytest.raises(errors.ServerError) as caught:
+    with client(desk.mount("gemini")) as ai, pytest.raises(genai.errors.ServerError) as caught:
         stream(ai, model)
     assert (caught.value.code, caught.value.status) == (502, "UNAVAILABLE")
 
@@ -253,7 +255,7 @@ async def test_a_broken_stream_is_noticed_async(desk: Desk, model: str) -> None:
     ai = client(desk.mount("gemini")).aio
     try:
         made = await ai.models.generate_content_stream(model=model, contents="good day")
-        with pytest.raises(errors.ServerError):
+        with pytest.raises(genai.errors.ServerError):
             [chunk async for chunk in made]
     finally:
         await ai.aclose()

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.raw_node import RawNode, raw_node
+from tests.fixtures.sdks import openai
 from tests.nodes.llama_server import LlamaNode
 
 #: What changes from one run to the next: times, and a seed that was drawn.

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import ollama
-import openai
 import pytest
 
 from casedesk_proxy.replying.record import ExchangeRecord
 from tests.fixtures.proxy import RunningGateway, key_entry, proxy_here
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.recorded_nodes import OLLAMA, OLLAMA_MISSING, RecordedNode
+from tests.fixtures.sdks import openai
 
 KEY = "cdp-the-key"
 SAID = "Hello, this is a tiny test model. It says café 😀 and stops here."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import openai
 import pytest
 
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.script import HEADER
 from tests.e2e.conftest import FOREIGN_KEY, KEY, NODE_KEY, WIDE_KEY, Desk
+from tests.fixtures.sdks import openai
 
 ANSWER = say("good day")
 MOUNTS = ("/proxy/desk/openai/v1", "/proxy/desk/openai", "/v1")
@@ -103,11 +103,12 @@ def test_models(desk: Desk, mount: str) -> None:
         (KEY, {}),
         (KEY, {"x-api-key": "dummy"}),
         ("dummy", {"Authorization": f"Bearer {KEY}"}),
-        ("dummy", {"Authorization": openai.Omit(), "x-goog-api-key": KEY}),
-        ("dummy", {"Authorization": openai.Omit(), "x-api-key": KEY}),
+        ("dummy", {"Authorization": None, "x-goog-api-key": KEY}),
+        ("dummy", {"Authorization": None, "x-api-key": KEY}),
     ],
 )
 def test_every_credential_it_can_send(desk: Desk, key: str, headers: dict[str, Any]) -> None:
+    headers = {name: openai.Omit() if one is None else one for name, one in headers.items()}
     with client(desk.mount("openai"), key) as ai:
         made = ai.chat.completions.create(model="sim", extra_headers=headers, **ASKED)
     assert made.choices[0].message.content == ANSWER
@@ -140,18 +141,16 @@ def vectors(ai: openai.OpenAI, model: str) -> Any:
 @pytest.mark.parametrize(
     ("key", "model", "wanted"),
     [
-        ("wrong", "sim", openai.AuthenticationError),
-        (FOREIGN_KEY, "sim", openai.PermissionDeniedError),
-        (KEY, "nobody", openai.NotFoundError),
-        (KEY, "sim-error-400", openai.BadRequestError),
-        (KEY, "sim-error-429", openai.RateLimitError),
-        (KEY, "sim-error-500", openai.InternalServerError),
+        ("wrong", "sim", "AuthenticationError"),
+        (FOREIGN_KEY, "sim", "PermissionDeniedError"),
+        (KEY, "nobody", "NotFoundError"),
+        (KEY, "sim-error-400", "BadRequestError"),
+        (KEY, "sim-error-429", "RateLimitError"),
+        (KEY, "sim-error-500", "InternalServerError"),
     ],
 )
-def test_errors(
-    desk: Desk, call: Callable[..., Any], key: str, model: str, wanted: type[Exception]
-) -> None:
-    with client(desk.mount("openai"), key) as ai, pytest.raises(wanted) as caught:
+def test_errors(desk: Desk, call: Callable[..., Any], key: str, model: str, wanted: str) -> None:
+    with client(desk.mount("openai"), key) as ai, pytest.raises(getattr(openai, wanted)) as caught:
         call(ai, model)
     assert caught.value.body["message"]
     assert caught.value.request_id

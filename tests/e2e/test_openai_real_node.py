@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import openai
 import pytest
 
 from tests.fixtures.proxy import ProxyProcess
+from tests.fixtures.sdks import openai
 from tests.nodes.tiny_model import REPLY, THOUGHT
 
 MODEL = "gemma2:9b"

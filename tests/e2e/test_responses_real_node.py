@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import openai
 import pytest
 
 from tests.e2e.conftest import FOREIGN_KEY, Desk
+from tests.fixtures.sdks import openai
 
 HELLO = "Hello, this is a tiny test model. It says café 😀 and stops here."
 MOUNTS = ("/proxy/lab/openai/v1", "/v1", "/proxy/lab/openai")

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import anthropic
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from tests.e2e.relaying import asking, relay
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, connect
 from tests.fixtures.raw_node import Step
-
-with warnings.catch_warnings():
-    # It announces its own end, and that of this Python's support, when it is imported.
-    warnings.simplefilter("ignore", FutureWarning)
-    import google.generativeai as old_sdk
+from tests.fixtures.sdks import anthropic, genai, generativeai
 
 #: The SDK's own session class, made when its async client first asks.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
@@ -136,10 +128,10 @@ def expect_nothing_invented(told: str) -> None:
 @all_failures
 async def test_google_genai(failure: str) -> None:
     def use(url: str, release: Callable[[], None]) -> None:
-        options = types.HttpOptions(base_url=f"{url}/proxy/d/gemini")
+        options = genai.types.HttpOptions(base_url=f"{url}/proxy/d/gemini")
         with (
             genai.Client(api_key="x", vertexai=False, http_options=options) as ai,
-            pytest.raises(errors.ServerError) as caught,
+            pytest.raises(genai.errors.ServerError) as caught,
         ):
             stream = ai.models.generate_content_stream(model="m", contents="hi")
             hear((one.text for one in stream), release)
@@ -152,13 +144,13 @@ async def test_google_genai(failure: str) -> None:
 @chat_failures
 async def test_google_genai_async(failure: str) -> None:
     async with breaking(f"chat: {failure}") as (gateway, node):
-        options = types.HttpOptions(base_url=f"{gateway.url}/proxy/d/gemini")
+        options = genai.types.HttpOptions(base_url=f"{gateway.url}/proxy/d/gemini")
         ai = genai.Client(api_key="x", vertexai=False, http_options=options).aio
         try:
             stream = await ai.models.generate_content_stream(model="m", contents="hi")
             assert [(await anext(stream)).text for _ in range(2)] == ["one ", "two "]
             (await node.connection()).release()
-            with pytest.raises(errors.ServerError):
+            with pytest.raises(genai.errors.ServerError):
                 [one async for one in stream]
         finally:
             await ai.aclose()
@@ -170,9 +162,9 @@ async def test_google_generativeai(failure: str) -> None:
 
     def use(url: str, release: Callable[[], None]) -> None:
         options = {"api_endpoint": f"{url}/proxy/d/gemini"}
-        old_sdk.configure(api_key="x", transport="rest", client_options=options)
+        generativeai.configure(api_key="x", transport="rest", client_options=options)
         with pytest.raises(Exception) as caught:  # noqa: PT011
-            stream = old_sdk.GenerativeModel("m").generate_content("hi", stream=True)
+            stream = generativeai.GenerativeModel("m").generate_content("hi", stream=True)
             hear(stream, release)
         assert caught.type.__name__ == "ChunkedEncodingError", caught.value
 

@@ -6,13 +6,13 @@ import asyncio
 import json
 from typing import Any
 
-import anthropic
 import pytest
 
 from tests.e2e.relaying import UNARY, asking, relay
 from tests.fixtures.messages import Message
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import ask
+from tests.fixtures.sdks import anthropic
 from tests.nodes.llama_server import LlamaNode
 
 HI = [{"role": "user", "content": "hi"}]

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from tests.fixtures.proxy import ProxyProcess
+from tests.fixtures.sdks import genai
 from tests.nodes.tiny_model import REPLY, RING, THOUGHT
 
 #: The SDK's own session class, made when its async client first asks.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
 MODEL = "gemma2:9b"
-STOP, MAX_TOKENS = types.FinishReason.STOP, types.FinishReason.MAX_TOKENS
+STOP, MAX_TOKENS = "STOP", "MAX_TOKENS"
 SCHEMA = {
     "type": "OBJECT",
     "properties": {"a": {"type": "STRING"}, "n": {"type": "INTEGER"}},
     "required": ["a", "n"],
 }
-WEATHER = types.FunctionDeclaration(
-    name="get_weather",
-    description="The weather in a city.",
-    parameters=types.Schema(type="OBJECT", properties={"city": types.Schema(type="STRING")}),
-)
-OTHER = types.FunctionDeclaration(name="get_time", parameters_json_schema={"type": "object"})
-TOOLS = [types.Tool(function_declarations=[WEATHER, OTHER])]
+
+
+def tools() -> list[genai.types.Tool]:
+    city = genai.types.Schema(type="STRING")
+    weather = genai.types.FunctionDeclaration(
+        name="get_weather",
+        description="The weather in a city.",
+        parameters=genai.types.Schema(type="OBJECT", properties={"city": city}),
+    )
+    time = genai.types.FunctionDeclaration(
+        name="get_time", parameters_json_schema={"type": "object"}
+    )
+    return [genai.types.Tool(function_declarations=[weather, time])]
 
 
 def client(proxy: ProxyProcess, deployment: str = "tiny") -> genai.Client:
-    options = types.HttpOptions(base_url=f"{proxy.url}/proxy/{deployment}/gemini")
+    options = genai.types.HttpOptions(base_url=f"{proxy.url}/proxy/{deployment}/gemini")
     return genai.Client(api_key="not-needed", vertexai=False, http_options=options)
 
 
@@ -57,7 +62,7 @@ def test_a_model_tells_that_it_embeds(ai: genai.Client) -> None:
     assert ai.models.embed_content(model="tiny", contents="hi").embeddings
 
 
-def ask(ai: genai.Client, what: Any = "hi", **config: Any) -> types.GenerateContentResponse:
+def ask(ai: genai.Client, what: Any = "hi", **config: Any) -> genai.types.GenerateContentResponse:
     return ai.models.generate_content(model=MODEL, contents=what, config=config)
 
 
@@ -65,9 +70,14 @@ def stream(ai: genai.Client, what: Any = "hi", **config: Any) -> list[Any]:
     return list(ai.models.generate_content_stream(model=MODEL, contents=what, config=config))
 
 
+def json_schema() -> dict[str, Any]:
+    properties = {"a": {"type": "string"}, "n": {"type": "integer"}}
+    return {"type": "object", "properties": properties, "required": ["a", "n"]}
+
+
 def calling(mode: str, *names: str) -> dict[str, Any]:
     chosen = {"mode": mode, **({"allowed_function_names": list(names)} if names else {})}
-    return {"tools": TOOLS, "tool_config": {"function_calling_config": chosen}}
+    return {"tool_config": {"function_calling_config": chosen}}
 
 
 @pytest.mark.parametrize("model", [MODEL, "tiny", "gemini-2.5-flash", f"models/{MODEL}"])
@@ -143,7 +153,7 @@ def test_a_system_instruction_is_part_of_the_prompt(ai: genai.Client) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        {"tools": TOOLS},
+        {},
         calling("AUTO"),
         calling("ANY"),
         calling("ANY", "get_weather"),
@@ -152,6 +162,7 @@ def test_a_system_instruction_is_part_of_the_prompt(ai: genai.Client) -> None:
     ],
 )
 def test_a_call_comes_whole(ai: genai.Client, config: dict[str, Any], streams: bool) -> None:
+    config = {**config, "tools": tools()}
     reply = stream(ai, **config)[-1] if streams else ask(ai, **config)
     (call,) = reply.function_calls
     assert (call.name, call.args) == ("get_weather", {"city": "Paris"})
@@ -160,15 +171,15 @@ def test_a_call_comes_whole(ai: genai.Client, config: dict[str, Any], streams: b
 
 
 def test_without_tools_allowed_it_speaks(ai: genai.Client) -> None:
-    assert ask(ai, **calling("NONE")).text == REPLY
+    assert ask(ai, tools=tools(), **calling("NONE")).text == REPLY
 
 
 def test_a_tools_result_is_answered(ai: genai.Client) -> None:
-    asked = types.Content(role="user", parts=[types.Part(text="Weather in Paris?")])
-    made = ask(ai, [asked], tools=TOOLS).candidates[0].content
-    result = types.Part.from_function_response(name="get_weather", response={"sky": "clear"})
-    turns = [asked, made, types.Content(role="user", parts=[result])]
-    reply = ask(ai, turns, tools=TOOLS)
+    asked = genai.types.Content(role="user", parts=[genai.types.Part(text="Weather in Paris?")])
+    made = ask(ai, [asked], tools=tools()).candidates[0].content
+    result = genai.types.Part.from_function_response(name="get_weather", response={"sky": "clear"})
+    turns = [asked, made, genai.types.Content(role="user", parts=[result])]
+    reply = ask(ai, turns, tools=tools())
     assert reply.text == REPLY
     assert not reply.function_calls
 
@@ -194,20 +205,16 @@ def test_json_mode(ai: genai.Client) -> None:
 @pytest.mark.parametrize(
     "schema",
     [
-        {"response_schema": SCHEMA},
-        {"response_schema": types.Schema.model_validate(SCHEMA)},
-        {
-            "response_json_schema": {
-                "type": "object",
-                "properties": {"a": {"type": "string"}, "n": {"type": "integer"}},
-                "required": ["a", "n"],
-            }
-        },
+        lambda: {"response_schema": SCHEMA},
+        lambda: {"response_schema": genai.types.Schema.model_validate(SCHEMA)},
+        lambda: {"response_json_schema": json_schema()},
     ],
 )
 @pytest.mark.parametrize("streams", [False, True])
-def test_a_response_schema_is_kept(ai: genai.Client, schema: dict[str, Any], streams: bool) -> None:
-    config = {"response_mime_type": "application/json", "temperature": 0, **schema}
+def test_a_response_schema_is_kept(
+    ai: genai.Client, schema: Callable[[], dict[str, Any]], streams: bool
+) -> None:
+    config = {"response_mime_type": "application/json", "temperature": 0, **schema()}
     if streams:
         text = "".join(chunk.text for chunk in stream(ai, **config))
     else:
@@ -297,8 +304,8 @@ def test_token_counts_are_the_nodes(ai: genai.Client) -> None:
 
 
 def test_an_image_is_refused_where_the_model_cannot_see(ai: genai.Client) -> None:
-    picture = types.Part.from_bytes(data=b"\x89PNG\r\n\xff\xfe", mime_type="image/png")
-    with pytest.raises(errors.ClientError) as caught:
+    picture = genai.types.Part.from_bytes(data=b"\x89PNG\r\n\xff\xfe", mime_type="image/png")
+    with pytest.raises(genai.errors.ClientError) as caught:
         ask(ai, ["look", picture])
     assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
     assert "takes no images" in caught.value.message
@@ -328,7 +335,10 @@ def test_an_image_is_refused_where_the_model_cannot_see(ai: genai.Client) -> Non
         ),
         # llama-server follows the format or calls functions, never both.
         (
-            {"tools": TOOLS, "response_mime_type": "application/json"},
+            {
+                "tools": [{"function_declarations": [{"name": "get_time"}]}],
+                "response_mime_type": "application/json",
+            },
             "UNSUPPORTED_RESPONSE_FORMAT",
             "generationConfig.responseMimeType",
         ),
@@ -338,7 +348,7 @@ def test_an_image_is_refused_where_the_model_cannot_see(ai: genai.Client) -> Non
 def test_refusals_name_the_path(
     ai: genai.Client, config: dict[str, Any], reason: str, field: str, streams: bool
 ) -> None:
-    with pytest.raises(errors.ClientError) as caught:
+    with pytest.raises(genai.errors.ClientError) as caught:
         stream(ai, **config) if streams else ask(ai, **config)
     error = caught.value.details["error"]
     assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")

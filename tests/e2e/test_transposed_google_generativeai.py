@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any
 
 import pytest
 
 from tests.fixtures.proxy import ProxyProcess
+from tests.fixtures.sdks import generativeai, google_errors
 from tests.nodes.tiny_model import REPLY, RING
-
-with warnings.catch_warnings():
-    # It announces its own end, and that of this Python's support, when it is imported.
-    warnings.simplefilter("ignore", FutureWarning)
-    import google.generativeai as sdk
-    from google.api_core import exceptions
 
 STOP, MAX_TOKENS = 1, 2
 
@@ -23,11 +17,11 @@ STOP, MAX_TOKENS = 1, 2
 @pytest.fixture(autouse=True)
 def configured(chat_only: ProxyProcess) -> None:
     options = {"api_endpoint": f"{chat_only.url}/proxy/tiny/gemini"}
-    sdk.configure(api_key="not-needed", transport="rest", client_options=options)
+    generativeai.configure(api_key="not-needed", transport="rest", client_options=options)
 
 
 def model(**more: Any) -> Any:
-    return sdk.GenerativeModel("gemma2:9b", **more)
+    return generativeai.GenerativeModel("gemma2:9b", **more)
 
 
 def get_weather(city: str) -> str:
@@ -100,7 +94,7 @@ def test_a_response_schema_is_kept() -> None:
         "properties": {"a": {"type": "string"}, "n": {"type": "integer"}},
         "required": ["a", "n"],
     }
-    config = sdk.GenerationConfig(
+    config = generativeai.GenerationConfig(
         response_mime_type="application/json", response_schema=schema, temperature=0
     )
     reply = model(generation_config=config).generate_content("hi")
@@ -115,8 +109,10 @@ def test_stop_strings_and_limits() -> None:
 
 
 def test_embed_one_and_many() -> None:
-    one = sdk.embed_content("models/gemma2:9b", "one", task_type="retrieval_query")["embedding"]
-    many = sdk.embed_content("models/gemma2:9b", ["two", "one"])["embedding"]
+    one = generativeai.embed_content("models/gemma2:9b", "one", task_type="retrieval_query")[
+        "embedding"
+    ]
+    many = generativeai.embed_content("models/gemma2:9b", ["two", "one"])["embedding"]
     assert len(one) == len(many[0]) == 512
     assert many[1] == pytest.approx(one, abs=1e-5)
 
@@ -131,14 +127,14 @@ def test_token_counts_are_the_nodes() -> None:
 def test_refusals(stream: bool) -> None:
     """Where a stream would be an array, too: of an error inside one it tells nothing (measured)."""
     config = {"response_mime_type": "text/x.enum", "response_schema": {"enum": ["a", "b"]}}
-    with pytest.raises(exceptions.BadRequest) as caught:
+    with pytest.raises(google_errors.BadRequest) as caught:
         model().generate_content("hi", generation_config=config, stream=stream)
     assert "unsupported_response_format" in caught.value.message
 
 
 def test_an_image_is_refused_where_the_model_cannot_see() -> None:
     picture = {"mime_type": "image/png", "data": b"\x89PNG\r\n\xff\xfe"}
-    with pytest.raises(exceptions.BadRequest) as caught:
+    with pytest.raises(google_errors.BadRequest) as caught:
         model().generate_content(["look", picture])
     assert "takes no images" in caught.value.message
 
@@ -148,7 +144,7 @@ def test_thoughts_are_kept_from_a_client_that_knows_none(
     chat_only: ProxyProcess, stream: bool
 ) -> None:
     options = {"api_endpoint": f"{chat_only.url}/proxy/thinks/gemini"}
-    sdk.configure(api_key="not-needed", transport="rest", client_options=options)
+    generativeai.configure(api_key="not-needed", transport="rest", client_options=options)
     reply = model().generate_content("hi", stream=stream)
     reply.resolve()
     assert reply.text == REPLY

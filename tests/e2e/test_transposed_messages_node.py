@@ -7,19 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from tests.fixtures.proxy import proxy_here
+from tests.fixtures.sdks import genai
 from tests.nodes.llama_server import LlamaNode
 from tests.nodes.tiny_model import REPLY, THOUGHT
 
-STOP, MAX_TOKENS = types.FinishReason.STOP, types.FinishReason.MAX_TOKENS
-WEATHER = types.FunctionDeclaration(
-    name="get_weather",
-    parameters=types.Schema(type="OBJECT", properties={"city": types.Schema(type="STRING")}),
-)
-TOOLS = [types.Tool(function_declarations=[WEATHER])]
+STOP, MAX_TOKENS = "STOP", "MAX_TOKENS"
+
+
+def weather() -> genai.types.Tool:
+    city = genai.types.Schema(type="STRING")
+    parameters = genai.types.Schema(type="OBJECT", properties={"city": city})
+    made = genai.types.FunctionDeclaration(name="get_weather", parameters=parameters)
+    return genai.types.Tool(function_declarations=[made])
 
 
 async def drive(node: LlamaNode, use: Callable[[genai.Client], Any]) -> Any:
@@ -30,7 +31,7 @@ async def drive(node: LlamaNode, use: Callable[[genai.Client], Any]) -> Any:
     }
 
     def run(url: str) -> Any:
-        options = types.HttpOptions(base_url=f"{url}/proxy/d/gemini")
+        options = genai.types.HttpOptions(base_url=f"{url}/proxy/d/gemini")
         with genai.Client(api_key="x", vertexai=False, http_options=options) as ai:
             return use(ai)
 
@@ -38,7 +39,7 @@ async def drive(node: LlamaNode, use: Callable[[genai.Client], Any]) -> Any:
         return await asyncio.to_thread(run, gateway.url)
 
 
-def ask(ai: genai.Client, **config: Any) -> types.GenerateContentResponse:
+def ask(ai: genai.Client, **config: Any) -> genai.types.GenerateContentResponse:
     return ai.models.generate_content(model="gemma2:9b", contents="hi", config=config)
 
 
@@ -64,7 +65,7 @@ async def test_a_stream(llama_node: LlamaNode) -> None:
 
 @pytest.mark.parametrize("mode", ["AUTO", "ANY"])
 async def test_a_call(llama_node: LlamaNode, mode: str) -> None:
-    config = {"tools": TOOLS, "tool_config": {"function_calling_config": {"mode": mode}}}
+    config = {"tools": [weather()], "tool_config": {"function_calling_config": {"mode": mode}}}
     chunks = await drive(llama_node, lambda ai: stream(ai, **config))
     (call,) = chunks[-1].function_calls
     assert (call.name, call.args) == ("get_weather", {"city": "Paris"})
@@ -95,8 +96,8 @@ async def test_token_counts_are_the_nodes(llama_node: LlamaNode) -> None:
 async def test_what_that_route_has_not_is_refused(
     llama_node: LlamaNode, config: dict[str, Any]
 ) -> None:
-    def use(ai: genai.Client) -> errors.ClientError:
-        with pytest.raises(errors.ClientError) as caught:
+    def use(ai: genai.Client) -> genai.errors.ClientError:
+        with pytest.raises(genai.errors.ClientError) as caught:
             ask(ai, **config)
         return caught.value
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import openai
 import pytest
 from pydantic import BaseModel
 
@@ -17,6 +16,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, asked_of, frames, play_chat
+from tests.fixtures.sdks import openai
 from tests.node_sdks.scripts import Script, script
 from tests.nodes.llama_server import LlamaNode
 

@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anthropic
-import openai
 import pytest
-from google import genai
-from google.genai import errors, types
 
+from tests.fixtures.sdks import anthropic, genai, openai
 from tests.server.limited import limited
 
 DAY, PARALLEL = {"tokens_per_day": 1}, {"parallel": 1, "over_parallel": "refuse"}
@@ -34,25 +31,25 @@ async def ask_anthropic(url: str) -> Any:
 
 
 async def ask_google(url: str) -> Any:
-    client = genai.Client(api_key="cdp-alice", http_options=types.HttpOptions(base_url=url))
+    client = genai.Client(api_key="cdp-alice", http_options=genai.types.HttpOptions(base_url=url))
     return await asyncio.to_thread(client.models.generate_content, model="m", contents="hi")
 
 
 @pytest.mark.parametrize(
     ("ask", "error"),
     [
-        (ask_openai, openai.RateLimitError),
-        (ask_responses, openai.RateLimitError),
-        (ask_anthropic, anthropic.RateLimitError),
-        (ask_google, errors.ClientError),
+        (ask_openai, lambda: openai.RateLimitError),
+        (ask_responses, lambda: openai.RateLimitError),
+        (ask_anthropic, lambda: anthropic.RateLimitError),
+        (ask_google, lambda: genai.errors.ClientError),
     ],
 )
 async def test_no_sdk_repeats_what_only_a_new_day_brings(
-    ask: Callable[[str], Awaitable[Any]], error: type[Exception]
+    ask: Callable[[str], Awaitable[Any]], error: Callable[[], type[Exception]]
 ) -> None:
     async with limited(DAY) as (asker, proxy):
         await asker.chat()
-        with pytest.raises(error, match="tokens_per_day"):
+        with pytest.raises(error(), match="tokens_per_day"):
             await ask(asker.url)
         assert sum(proxy.gateway.limiter.refused.values()) == 1
 

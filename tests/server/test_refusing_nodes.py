@@ -6,13 +6,13 @@ from __future__ import annotations
 import asyncio
 import json
 
-import anthropic
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.waits import Waits
 from tests.fixtures import raw_client
 from tests.fixtures.raw_node import NodeConnection, Play
+from tests.fixtures.sdks import anthropic
 from tests.server.gateways import chat, leave
 from tests.server.pooled import Member, pooled
 from tests.server.test_failover import BODY, ORDERED, good, head

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import openai
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from tests.dialects.pairs.test_anthropic_openai_reply import HELLO, STOP, calls, fragment
 from tests.dialects.responses_asking import MCP, asking, events, read
 from tests.fixtures.raw_node import NodeConnection
+from tests.fixtures.sdks import openai
 from tests.server.gateways import SSE, Stage, chunk, read_head, staged
 from tests.server.test_gateway import outcomes, wait_for
 

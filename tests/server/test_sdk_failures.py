@@ -4,27 +4,18 @@ has answered. Never a half answer that looks whole, and never a slot that stays 
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-import anthropic
 import httpx2
-import openai
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection, Play
+from tests.fixtures.sdks import anthropic, genai, generativeai, google_errors, openai
 from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, PoolStage, pooled
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)
-    import google.generativeai as old_google
-    from google.api_core import exceptions
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
@@ -163,7 +154,7 @@ def good(tongue: Tongue) -> Play:
 
 
 async def by_google_genai(url: str) -> str:
-    options = types.HttpOptions(base_url=url)
+    options = genai.types.HttpOptions(base_url=url)
     ai = genai.Client(api_key="x", vertexai=False, http_options=options).aio
     try:
         stream = await ai.models.generate_content_stream(model="m", contents="x")
@@ -174,9 +165,9 @@ async def by_google_genai(url: str) -> str:
 
 async def by_google_generativeai(url: str) -> str:
     def ask() -> str:
-        old_google.configure(api_key="x", transport="rest", client_options={"api_endpoint": url})
+        generativeai.configure(api_key="x", transport="rest", client_options={"api_endpoint": url})
         options: Any = {"retry": None, "timeout": 10}
-        model = old_google.GenerativeModel("m")
+        model = generativeai.GenerativeModel("m")
         reply = model.generate_content("x", stream=True, request_options=options)
         return "".join(piece.text for piece in reply)
 
@@ -205,16 +196,19 @@ async def by_openai(url: str) -> str:
 #: What the SDKs raise: their own errors; their HTTP library's where a stream was cut within an
 #: event; UnicodeDecodeError for garbage; ValueError where google-generativeai meets an error
 #: element, which it can neither show nor pass over (measured).
-SDK_ERRORS = (
-    errors.APIError,
-    exceptions.GoogleAPIError,
-    anthropic.APIError,
-    openai.APIError,
-    aiohttp.ClientPayloadError,
-    httpx2.RemoteProtocolError,
-    UnicodeDecodeError,
-    ValueError,
-)
+def sdk_errors() -> tuple[type[Exception], ...]:
+    return (
+        genai.errors.APIError,
+        google_errors.GoogleAPIError,
+        anthropic.APIError,
+        openai.APIError,
+        aiohttp.ClientPayloadError,
+        httpx2.RemoteProtocolError,
+        UnicodeDecodeError,
+        ValueError,
+    )
+
+
 Ask = Callable[[str], Awaitable[str]]
 #: SDK, and the dialect of the nodes: its own is relayed, another one transposed. The array form
 #: of google-generativeai is asked only of nodes that do not speak Gemini.
@@ -255,7 +249,7 @@ async def test_before_the_first_byte_another_node_answers(route: str, failure: s
 async def test_where_there_is_no_other_node_the_sdk_raises(route: str, failure: str) -> None:
     ask, speaks = ROUTES[route]
     async with pooled(member("a", EARLY[failure], speaks), deployment=LIMITS) as stage:
-        with pytest.raises(SDK_ERRORS):
+        with pytest.raises(sdk_errors()):
             await ask(url_of(stage))
         outcome = await stage.outcome()
         assert outcome.terminal in (Terminal.NODE_UNAVAILABLE, Terminal.COMPLETED)
@@ -270,7 +264,7 @@ async def test_later_the_sdk_raises_and_no_other_node_is_asked(route: str, failu
     make, terminal = LATE[failure]
     bad, fine = member("a", make, speaks), member("b", good, speaks)
     async with pooled(bad, fine, deployment=LIMITS) as stage:
-        with pytest.raises(SDK_ERRORS):
+        with pytest.raises(sdk_errors()):
             await ask(url_of(stage))
         outcome = await stage.outcome()
         assert outcome.terminal is terminal

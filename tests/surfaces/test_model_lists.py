@@ -6,15 +6,13 @@ import base64
 from typing import Any
 
 import pytest
-from anthropic.types import ModelInfo as AnthropicModel
-from anthropic.types.beta import BetaModelInfo
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types import Model as OpenAIModel
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces import anthropic, gemini, openai
 from casedesk_proxy.terms import ModelInfo
+from tests.fixtures import sdks
 from tests.fixtures.table import table
 
 MANY = tuple(ModelInfo(f"m{number:04}") for number in range(1500))
@@ -227,9 +225,9 @@ def test_anthropic_model(created: int | None, shown: str) -> None:
 @table("model", [ModelInfo("x"), ModelInfo("x", 8192, 1024, created=7)])
 def test_the_newest_sdks_types_are_met(model: ModelInfo) -> None:
     """The SDKs themselves forgive what is missing, and programs stumble over it later."""
-    AnthropicModel.model_validate(anthropic.show_model(model))
-    BetaModelInfo.model_validate(anthropic.show_model(model))
-    OpenAIModel.model_validate(openai.show_model(model))
+    sdks.anthropic.types.ModelInfo.model_validate(anthropic.show_model(model))
+    sdks.anthropic.types.beta.BetaModelInfo.model_validate(anthropic.show_model(model))
+    sdks.openai.types.Model.model_validate(openai.show_model(model))
 
 
 def test_anthropic_limits() -> None:

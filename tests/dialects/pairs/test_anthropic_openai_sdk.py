@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-import anthropic
 import httpx2
 import pytest
-from openai.types.chat import completion_create_params as chat_params
 from pydantic import TypeAdapter
 
 from casedesk_proxy.engines.spec import EngineSpec
@@ -38,15 +37,19 @@ from tests.dialects.pairs.test_anthropic_openai_reply import (
     fragment,
 )
 from tests.dialects.replies import read_reply
+from tests.fixtures.sdks import anthropic, openai
 from tests.fixtures.table import table
 
-#: The whole of a chat request as the openai SDK takes it.
-REQUEST = TypeAdapter(chat_params.CompletionCreateParamsStreaming)
+
+@cache
+def chat_request() -> TypeAdapter[Any]:
+    """The whole of a chat request as the openai SDK takes it."""
+    return TypeAdapter(openai.types.chat.completion_create_params.CompletionCreateParamsStreaming)
 
 
 def check_request(body: bytes) -> dict[str, Any]:
     """What the SDK would send, or an error. Its lists are read lazily: here to the end."""
-    made = REQUEST.validate_python(json.loads(body))
+    made = chat_request().validate_python(json.loads(body))
     return {name: _read(value) for name, value in made.items()}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.genai import types
 
 from casedesk_proxy.dialects.core.contract import Transposed
 from casedesk_proxy.dialects.registry import transposers
@@ -17,6 +16,7 @@ from tests.dialects.asking import chat, context
 from tests.dialects.pairs.test_gemini_properties import check_openai
 from tests.dialects.reading import DONE, delta, frames, play, usage
 from tests.dialects.replies import names, read_reply
+from tests.fixtures.sdks import genai
 from tests.fixtures.table import table
 
 CLIENTS = Path(__file__).parent.parent.parent / "corpus" / "clients"
@@ -106,8 +106,8 @@ def test_all_spellings_of_one_request() -> None:
     assert chat(modern) == chat(old) == chat(docs)
 
 
-def read(reply: bytes) -> list[types.GenerateContentResponse]:
-    return [types.GenerateContentResponse.model_validate(chunk) for chunk in frames(reply)]
+def read(reply: bytes) -> list[genai.types.GenerateContentResponse]:
+    return [genai.types.GenerateContentResponse.model_validate(chunk) for chunk in frames(reply)]
 
 
 def test_the_sdk_reads_text_thoughts_and_usage() -> None:
@@ -116,7 +116,7 @@ def test_the_sdk_reads_text_thoughts_and_usage() -> None:
     first, *_, last = read(play(*stream, DONE, thoughts=True))
     assert first.candidates is not None
     assert first.candidates[0].content.parts[0].thought is True
-    assert last.candidates[0].finish_reason is types.FinishReason.MAX_TOKENS
+    assert last.candidates[0].finish_reason is genai.types.FinishReason.MAX_TOKENS
     counts = last.usage_metadata
     assert (counts.prompt_token_count, counts.candidates_token_count) == (5, 4)
     assert (counts.thoughts_token_count, counts.cached_content_token_count) == (3, 2)
@@ -142,4 +142,4 @@ def test_the_sdk_reads_what_becomes_of_recorded_streams(name: str) -> None:
     reply = read_reply(name)
     if reply.status == 200:
         chunks = read(play(*reply.chunks, thoughts=True))
-        assert chunks[-1].candidates[0].finish_reason in types.FinishReason
+        assert chunks[-1].candidates[0].finish_reason in genai.types.FinishReason

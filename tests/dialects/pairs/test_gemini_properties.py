@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from pydantic import TypeAdapter
 
 from casedesk_proxy.dialects.pairs import gemini_openai
@@ -22,8 +22,8 @@ from tests.dialects.asking import context, transposed
 from tests.dialects.breaking import error_behind
 from tests.dialects.reading import DONE, delta, event, frames, translator, usage
 from tests.fixtures.effort import examples
+from tests.fixtures.sdks import openai
 
-REQUEST = TypeAdapter(CompletionCreateParamsStreaming)
 ENGINE = st.sampled_from(list(ENGINES.values()))
 WORDS = st.text(max_size=6)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -34,6 +34,12 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 OBJECTS = st.dictionaries(WORDS, JSON, max_size=3)
 
 
+@cache
+def chat_request() -> TypeAdapter[Any]:
+    """The whole of a chat request as the openai SDK takes it."""
+    return TypeAdapter(openai.types.chat.completion_create_params.CompletionCreateParamsStreaming)
+
+
 def check_openai(body: bytes) -> dict[str, Any]:
     """What the SDK would send, or an error. Its lists are lazy: they are read to the end."""
     chat = json.loads(body)
@@ -41,7 +47,7 @@ def check_openai(body: bytes) -> dict[str, Any]:
         if isinstance(message.get("content"), list):  # video is an extension of the engines
             parts = [part for part in message["content"] if "video" not in part["type"]]
             message["content"] = parts or "video"
-    return {key: _read(value) for key, value in REQUEST.validate_python(chat).items()}
+    return {key: _read(value) for key, value in chat_request().validate_python(chat).items()}
 
 
 def _read(value: Any) -> Any:

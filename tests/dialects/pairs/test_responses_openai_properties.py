@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from casedesk_proxy.engines.spec import EngineSpec
@@ -41,9 +41,9 @@ from tests.dialects.responses_asking import (
     said,
     transposed,
 )
+from tests.fixtures.sdks import openai
 from tests.fixtures.table import table
 
-EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TEXTS = WORDS.map(lambda text: {"type": "input_text", "text": text})
 IMAGES = st.sampled_from(
     ["data:image/png;base64,aGk=", "data:image/gif;base64,aGk=", "https://x.test/a"]
@@ -108,6 +108,11 @@ REQUESTS = st.builds(
         metadata=st.just({"a": "b"}),
     ),
 )
+
+
+@cache
+def stream_event() -> TypeAdapter[Any]:
+    return TypeAdapter(openai.types.responses.ResponseStreamEvent)
 
 
 def sent(body: dict[str, Any], engine: EngineSpec, **changes: Any) -> dict[str, Any] | ProxyError:
@@ -189,7 +194,7 @@ def test_both_forms_say_the_same(pieces: list[bytes]) -> None:
         return
     found = events(stream)
     for one in found:
-        EVENT.validate_python(one)
+        stream_event().validate_python(one)
     assert found[-1]["response"] == json.loads(body)
     assert found[-1]["type"] in ("response.completed", "response.incomplete")
     _check_items(found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
 from tests.dialects.pairs.test_anthropic_openai_recorded import STREAMS, wanted
@@ -20,9 +20,13 @@ from tests.dialects.pairs.test_anthropic_openai_reply import (
 )
 from tests.dialects.replies import read_reply
 from tests.dialects.responses_asking import MCP, WEATHER, ResponsesProxy, asking, events
+from tests.fixtures.sdks import openai
 from tests.fixtures.table import table
 
-EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+@cache
+def stream_event() -> TypeAdapter[Any]:
+    return TypeAdapter(openai.types.responses.ResponseStreamEvent)
 
 
 class Answer(BaseModel):
@@ -37,7 +41,7 @@ def streamed(proxy: ResponsesProxy, **fields: Any) -> tuple[Any, list[str]]:
             kinds.append(one.type)
         final = stream._state._completed_response
     for one in events(proxy.raw):
-        EVENT.validate_python(one, strict=False)
+        stream_event().validate_python(one, strict=False)
     return final, kinds
 
 
@@ -65,8 +69,8 @@ def test_recorded_replies(name: str) -> None:
     blocks, reason = wanted(name)
     final, kinds = streamed(proxy, tools=[WEATHER])
     created = proxy.client.responses.create(**asking(tools=[WEATHER]))
-    assert isinstance(created, Response)
-    Response.model_validate(created.to_dict(), strict=False)
+    assert isinstance(created, openai.types.responses.Response)
+    openai.types.responses.Response.model_validate(created.to_dict(), strict=False)
     assert [_squeezed(one) for one in told(created)] == [_squeezed(one) for one in blocks]
     if reason == "max_tokens":
         assert final is None  # the SDK takes only response.completed for an end
