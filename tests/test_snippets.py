@@ -54,7 +54,7 @@ def test_a_configuration_loads(text: str) -> None:
         text += f"nodes: {{{', '.join(f'{name}: {_NODE}' for name in sorted(used))}}}\n"
     if "deployments" not in shown:
         text += _DEPLOYMENT % ", ".join(shown.get("nodes", ["n"]))
-    load_config(text, "snippet.yaml")
+    assert load_config(text, "snippet.yaml").config.nodes
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -81,10 +81,12 @@ def test_a_command_has_these_options(text: str) -> None:
 
 @pytest.mark.parametrize("text", snippets("python", below="clients.md"))
 def test_python_runs(text: str) -> None:
+    """Nothing is raised."""
     exec(text.replace("HOST", "127.0.0.1"), {})
 
 
 def test_the_engine_that_is_added_passes_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test is the page's own."""
     engine, test = (one.values[0] for one in snippets("python", below="adding-an-engine.md"))
     module = ModuleType("casedesk_proxy.engines.example")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -97,6 +99,6 @@ def test_the_engine_that_is_added_passes_its_test(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("text", snippets("toml", "json"))
 def test_a_file_parses(text: str) -> None:
     try:
-        json.loads(text)
+        assert json.loads(text)
     except ValueError:
-        tomllib.loads(text)
+        assert tomllib.loads(text)

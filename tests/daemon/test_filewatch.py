@@ -98,3 +98,6 @@ async def test_stop(tmp_path: Path, stops: int) -> None:
     watched = Watched(tmp_path / "c.yaml")
     for _ in range(stops):
         watched.watch.stop()
+    (tmp_path / "c.yaml").write_text("new")
+    await asyncio.sleep(0.05)
+    assert watched.calls == 0

@@ -56,6 +56,7 @@ def test_nobody_listens(address: str | None) -> None:
     notifier = Notifier(address)
     notifier.ready("x")
     notifier.close()
+    assert not notifier.is_connected
 
 
 def test_a_full_queue_keeps_nobody_and_loses_nothing(manager: socket.socket) -> None:
@@ -78,6 +79,7 @@ def test_a_manager_that_went_stops_nothing(manager: socket.socket) -> None:
     notifier = Notifier(manager.getsockname())
     manager.close()
     notifier.send("READY=1")
+    assert notifier.is_connected, "the next message is tried again"
     notifier.close()
 
 

@@ -215,6 +215,7 @@ async def test_a_state_file_that_cannot_be_read(store: FileStore, tmp_path: Path
 
 
 async def test_a_content_is_closed_after_the_store(store: FileStore) -> None:
+    """Nothing is raised."""
     file = await upload(store, b"ab")
     content = await store.open(file)
     store.close()

@@ -37,4 +37,6 @@ async def test_it_serves_until_it_is_stopped_and_waits_for_no_open_page() -> Non
 
 
 async def test_one_that_never_started_stops() -> None:
-    await AdminSide(()).stop()
+    side = AdminSide(())
+    await side.stop()
+    assert side.urls == []

@@ -216,6 +216,7 @@ async def test_a_client_that_leaves_cancels_its_handler(how: str) -> None:
         else:
             writer.close()
         await served.cancelled.wait()
+        assert not served.rejected
 
 
 async def test_a_client_that_leaves_while_it_sends_cancels_its_handler() -> None:

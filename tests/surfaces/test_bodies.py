@@ -110,6 +110,7 @@ def test_errors_do_not_repeat_the_body() -> None:
 
 @given(st.binary(max_size=60) | st.text('{}[]":,\\u0 1aemodlstr', max_size=40).map(str.encode))
 def test_anything_is_read_or_refused(raw: bytes) -> None:
+    """Nothing else is raised, and a refusal can be sent."""
     for call in (CHAT, gemini()):
         try:
             read_body(call, raw)

@@ -22,6 +22,7 @@ GOOD = {
 
 
 def test_a_handshake() -> None:
+    """It is not refused."""
     require_upgrade(tuple(GOOD.items()))
 
 

@@ -109,6 +109,7 @@ def test_what_is_malformed(body: bytes) -> None:
 @given(st.lists(st.binary(max_size=30), max_size=5))
 @settings(max_examples=50)
 def test_any_bytes_are_read(reads: list[bytes]) -> None:
+    """Nothing is raised but what says that it is no form."""
     reader = PartReader(b"b")
     try:
         for data in reads:

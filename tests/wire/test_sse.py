@@ -117,6 +117,7 @@ def test_every_split_gives_the_same(stream: bytes, cuts: list[int]) -> None:
 def test_no_bytes_raise(pieces: list[bytes]) -> None:
     _, decoder = decode(pieces)
     decoder.finish()
+    assert decoder.at_boundary
 
 
 @table(

@@ -88,7 +88,8 @@ def test_in_a_whole_document_it_is_its_member(document: dict[str, Any]) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_passed_over(garbage: bytes) -> None:
-    outermost_values(b'data: {"n":' + garbage + b',"n":1}', NAME, 9)
+    values = outermost_values(b'data: {"n":' + garbage + b',"n":1}', NAME, 9)
+    assert len(values) <= 9
 
 
 def test_the_event_around_a_place() -> None:

@@ -100,4 +100,5 @@ def test_a_limit_of_the_reply_is_no_long_prompt(surface: Dialect) -> None:
 
 @given(st.text(max_size=300), st.sampled_from(["context length ", "max_tokens ", "9" * 5000]))
 def test_any_text_is_read(text: str, sign: str) -> None:
-    read_excess({"error": text}, f"{sign}{text}".lower())
+    found = read_excess({"error": text}, f"{sign}{text}".lower())
+    assert found is None or isinstance(found, Excess)
