@@ -21,7 +21,7 @@ import uvloop
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.telemetry.log_output import flush
 from tests.fixtures.blocking import find_blocking
-from tests.fixtures.sdks import import_named
+from tests.fixtures.sdks import import_named, write_one_authority
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
 
@@ -41,6 +41,10 @@ _FIRST = ("network", "systemd", "bench", "daemon", "node_sdks", "cli")
 # Nothing is kept where the developer's own proxy keeps it.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="casedesk-state-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
+
+# With each of their clients, and tests make hundreds, SDKs load all authorities that there are: up
+# to 0.2 s of CPU. Tests never go beyond this machine.
+os.environ["SSL_CERT_FILE"] = str(write_one_authority(Path(os.environ["XDG_STATE_HOME"])))
 
 # As the daemon does: the suite runs with all tricks, and without.
 turn_off(read_plain(os.environ.get(VARIABLE, "")))

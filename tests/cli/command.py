@@ -19,8 +19,8 @@ from tests.fixtures.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-m", "casedesk_proxy")
 
-#: No variable of the developer's own may find its way into a test.
-_HIDDEN = ("CASEDESK_PROXY_CONFIG", "CREDENTIALS_DIRECTORY")
+#: No variable of the developer's own may find its way into a test, nor one that is for SDKs alone.
+_HIDDEN = ("CASEDESK_PROXY_CONFIG", "CREDENTIALS_DIRECTORY", "SSL_CERT_FILE")
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in _HIDDEN}
 
 
