@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from packages.build_dist import level
+from tests.cli.command import ENVIRONMENT
 from tests.systemd.machine import ROOT
 
 #: Of the repository, not of a package.
@@ -29,6 +30,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         [sys.executable, "-m", "build", "--quiet", "--sdist", copy],
         check=True,
         capture_output=True,
+        env=ENVIRONMENT,
     )
     (built,) = (copy / "dist").iterdir()
     return built.read_bytes()
