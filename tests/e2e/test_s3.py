@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import NotFoundError, OpenAI
 
 from tests.cli.command import invoke
 from tests.fixtures.proxy import config_text, proxy_process
+from tests.fixtures.sdks import openai
 from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, Seaweed, seaweed
 
 #: More than two parts of an upload to S3.
@@ -70,13 +70,13 @@ def test_two_hosts_share_files_and_the_store_may_be_away(store: Seaweed, tmp_pat
         with send(url, "finalize") as done:
             name = json.load(done)["file"]["name"]
         back.join()
-        here, there = (stack.enter_context(OpenAI(base_url=f"{host.url}/v1", api_key="x"))
+        here, there = (stack.enter_context(openai.OpenAI(base_url=f"{host.url}/v1", api_key="x"))
                        for host in hosts)  # fmt: skip
         ident = name.replace("files/", "file-")
         assert [one.id for one in there.files.list()] == [ident]
         assert there.files.content(ident).content == CONTENT
         there.files.delete(ident)
-        with pytest.raises(NotFoundError):
+        with pytest.raises(openai.NotFoundError):
             here.files.retrieve(ident)
         assert not any(SECRET_KEY in host.log for host in hosts)
 
