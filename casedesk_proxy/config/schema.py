@@ -237,8 +237,8 @@ class Deployment(Section):
         "What becomes of a Gemini request with fields that Google does not know.", "refuse"
     )
     unknown_tools: Literal["drop", "refuse"] = setting(
-        "What becomes of a translated Responses request with tools that no node has, such as "
-        "web_search: they are left out with x-casedesk-dropped, or it is answered 400.",
+        "What becomes of a Responses request with tools that no node has, such as web_search: they "
+        "are left out with x-casedesk-dropped where it is translated, or it is answered 400.",
         "drop",
     )
     documents: Literal["as-they-are", "text"] = setting(

@@ -120,7 +120,8 @@ class Responses:
     ``keeps``: it can go on from a response that it made; ``by_id``: it has the paths that ask for
     one; ``counts``: it has the one that counts a prompt's tokens. ``loses``: fields of a request
     that it takes and forgets; ``tools``: the kinds of tools that it knows, where the others are
-    lost. None: it says so itself of those that it lacks.
+    lost. None: it says so itself of those that it lacks, or some releases do. ``hosted``: those
+    that it may run itself, where that is known.
     """
 
     keeps: bool = True
@@ -128,6 +129,7 @@ class Responses:
     counts: bool = True
     loses: frozenset[str] = frozenset()
     tools: frozenset[str] | None = None
+    hosted: frozenset[str] | None = None
 
 
 #: What most models take.

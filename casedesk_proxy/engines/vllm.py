@@ -71,7 +71,12 @@ _PROFILE = Profile(
     ),
     # It keeps responses only where VLLM_ENABLE_RESPONSES_API_STORE is set, and says so where it
     # is asked for one.
-    responses=Responses(counts=False, loses=frozenset({"conversation"})),
+    # Some releases fail at kinds of tools that they lack, later ones take functions alone.
+    responses=Responses(
+        counts=False,
+        loses=frozenset({"conversation"}),
+        hosted=frozenset({"mcp", "code_interpreter", "web_search_preview", "container"}),
+    ),
 )
 
 SPEC = EngineSpec(

@@ -197,7 +197,10 @@ def _find_placement(
     demand = make_demand(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
-    return ModelPlacement(target, holders, natives, demand, lacks, plain, parameters=parameters)
+    return ModelPlacement(
+        target, holders, natives, demand, lacks, plain, parameters=parameters,
+        refuses_tools=deployment.refuse_tools,
+    )  # fmt: skip
 
 
 def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:

@@ -32,6 +32,9 @@ def choose_responders(
     """Raises BadRequest where nodes keep responses, and none of them the one that is meant."""
     wanted, kinds = frozenset(_wanted(body)), frozenset(_kinds(body)) - _FLATTENED
     fit = tuple(node for node in place.natives if _loses_nothing(node, wanted, kinds))
+    if place.refuses_tools:
+        # What is translated names them.
+        fit = tuple(node for node in fit if _may_have(node, kinds))
     if ask.call.action is Action.COUNT_RESPONSE:
         fit = tuple(node for node in fit if node.engine.profile.responses.counts)
     earlier = body.get("previous_response_id")
@@ -48,6 +51,11 @@ def choose_responders(
 def _loses_nothing(node: NodeSpec, wanted: frozenset[str], kinds: frozenset[str]) -> bool:
     known = node.engine.profile.responses
     return wanted.isdisjoint(known.loses) and (known.tools is None or kinds <= known.tools)
+
+
+def _may_have(node: NodeSpec, kinds: frozenset[str]) -> bool:
+    hosted = node.engine.profile.responses.hosted
+    return hosted is None or kinds <= hosted | {"function"}
 
 
 def _wanted(body: Mapping[str, Any]) -> Iterator[str]:

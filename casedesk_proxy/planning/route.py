@@ -86,7 +86,8 @@ class ModelPlacement:
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``demand`` is for them,
     without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
     asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
-    ``parameters``: what the alias that led here changes in requests.
+    ``parameters``: what the alias that led here changes in requests. ``refuses_tools``: those that
+    no node has are to be refused.
     """
 
     target: Target
@@ -97,6 +98,7 @@ class ModelPlacement:
     plain: bool = False
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
     parameters: Parameters | None = None
+    refuses_tools: bool = False
 
 
 @record

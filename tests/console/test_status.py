@@ -38,6 +38,15 @@ async def rest_of(reply: aiohttp.ClientResponse) -> str:
     return b"".join(pieces).decode()
 
 
+async def count_rounds(future: asyncio.Future[Any]) -> int:
+    """Of the loop, until it is done."""
+    rounds = 0
+    while not future.done():
+        await asyncio.sleep(0)
+        rounds += 1
+    return rounds
+
+
 async def status(browser: Browser) -> Any:
     code, found = await browser.ask("GET", f"{API}/status")
     assert code == 200
@@ -67,7 +76,7 @@ async def test_a_stream_is_in_the_table_and_is_ended_from_there(tmp_path: Path) 
         rest = asyncio.ensure_future(rest_of(reply))
         asked = next(call for call in one.node.requests if call.method == "POST")
         code, said = await alice.ask("POST", f"{API}/streams/{row['id']}/cancel")
-        await asyncio.wait_for(asked.closed, 10)
+        assert await count_rounds(asked.closed) < 20, "something waits for a timer"
         assert (code, said) == (202, {"cancelled": row["id"]})
         assert "ended at the proxy's console" in await rest
         assert (await status(root))["streams"] == {"total": 0, "rows": []}

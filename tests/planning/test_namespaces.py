@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.errors import BadRequest, Unsupported
 from casedesk_proxy.planning.namespaces import flatten_namespaces
 from casedesk_proxy.planning.plan import plan_request
 from casedesk_proxy.planning.route import PlanInput
@@ -197,3 +197,18 @@ deployments:
         assert (route.translator is not None) is translates
         assert route.target == "/v1/responses"
         assert json.loads(route.body)["tools"][0]["name"] == (FLAT if translates else "get_weather")
+
+
+def test_a_tool_that_no_node_has_is_refused_by_name_where_that_is_wanted() -> None:
+    text = """
+nodes:
+  a: {url: "http://127.0.0.1:1", engine: vllm, models: [m]}
+deployments:
+  d: {nodes: [a], auth: none, unknown_tools: refuse}
+"""
+    snapshot = make_snapshot(text)
+    call = read_call("POST", "/v1/responses", ())
+    raw = json.dumps({"model": "m", "input": "x", "tools": [MCP, {"type": "web_search"}]}).encode()
+    ask = PlanInput(call, (), raw, "r", {})
+    with pytest.raises(Unsupported, match=r"tools\[1\].*'web_search'"):
+        plan_request(snapshot, snapshot.deployments["d"], ask)

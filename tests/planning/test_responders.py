@@ -29,13 +29,16 @@ NODES = make_snapshot(TEXT).nodes
 CALL = read_call("POST", "/v1/responses", ())
 
 
-def chosen(*names: str, **body: Any) -> list[str]:
+def chosen(*names: str, refuses_tools: bool = False, **body: Any) -> list[str]:
     def find_keeper(ident: str) -> Keeper | None:
         return Keeper(ident.removeprefix("at "), "m", "m", 9.0) if ident.startswith("at ") else None
 
     ask = PlanInput(CALL, (), b"", "r", {}, find_keeper=find_keeper)
     nodes = tuple(NODES[name] for name in names)
-    place = ModelPlacement(Target("m", "m", names), nodes, nodes, Demand("ordered", names))
+    place = ModelPlacement(
+        Target("m", "m", names), nodes, nodes, Demand("ordered", names),
+        refuses_tools=refuses_tools,
+    )  # fmt: skip
     return [node.name for node in choose_responders(ask, {"model": "m", **body}, place)]
 
 
@@ -72,6 +75,15 @@ def test_kinds_of_tools() -> None:
     assert chosen("a", "ollama", "studio", tools=tools) == ["a", "studio"]
     assert chosen("ollama", tools=tools[:2]) == ["ollama"]
     assert chosen("ollama", tools="?") == ["ollama"], "the node's to judge"
+
+
+def test_tools_that_no_node_has_are_for_the_translator_to_refuse_where_that_is_wanted() -> None:
+    known = [{"type": "function"}, {"type": "namespace"}, {"type": "code_interpreter"}]
+    assert chosen("a", tools=known, refuses_tools=True) == ["a"]
+    for kind in ("web_search", "custom"):
+        tools = [*known, {"type": kind}]
+        assert chosen("a", tools=tools) == ["a"]
+        assert chosen("a", tools=tools, refuses_tools=True) == []
 
 
 def test_who_has_the_earlier_response_gets_the_next() -> None:
