@@ -21,8 +21,9 @@ __all__ = ["TrimmedBody", "may_hold_counts"]
 
 #: What no event without choices lacks.
 _EMPTY_LIST = b"[]"
-#: How a chunk ends that ends with an event.
-_END = b"\n\n\r\n"
+#: How an event ends, and a chunk that ends with one.
+_EVENT_END = b"\n\n"
+_END = _EVENT_END + b"\r\n"
 #: What no event with counts alone has, and how long the longest is.
 _CHOICE = b"[{"
 _MAX_COUNTS_BYTES = 4096
@@ -90,6 +91,12 @@ class TrimmedBody(ReframedBody):
 
     def _trim(self, payload: bytes) -> bytes:
         """What has come, without the event, and without the beginning of what may be it."""
+        if (
+            payload.endswith(_EVENT_END)
+            and _EMPTY_LIST not in payload
+            and not (self._held or self._is_inside)
+        ):
+            return payload  # Several events in one read, as a busy machine has them.
         text, self._held = self._held + payload, b""
         kept, done = [], 0
         for end in _ends_of_events(text):

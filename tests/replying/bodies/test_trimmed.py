@@ -149,3 +149,12 @@ def test_a_chunk_that_need_not_be_looked_at() -> None:
     assert not may_hold_counts(frame_chunk(WORD))
     assert may_hold_counts(frame_chunk(COUNTS[0]))
     assert may_hold_counts(frame_chunk(WORD[:-1]))
+
+
+def test_several_events_in_one_read_without_an_empty_list_go_on_as_they_are() -> None:
+    made = body()
+    for events in (ROLE + WORD, WORD * 3, WORD + FINISH):
+        wire = b"".join(frame_chunk(one) for one in (events[:40], events[40:]))
+        used = made.reader.read(wire)
+        assert made.take(wire, used, unsent=False) == frame_chunk(events)
+    assert play(made, frame_chunk(COUNTS[0]) + frame_chunk(DONE), []) == DONE
