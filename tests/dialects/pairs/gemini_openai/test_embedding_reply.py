@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -116,6 +117,22 @@ def test_replies_that_are_no_vectors(reply: bytes) -> None:
     made.feed(reply)
     with pytest.raises(StreamBroken):
         made.finish()
+
+
+def test_a_reply_is_held_once() -> None:
+    vector = b"[%b]" % b",".join([b"0.10000000149011612"] * 1024)
+    reply = b'{"data":[%b]}' % b",".join([b'{"embedding":%b}' % vector] * 100)
+    made = batch(100)
+    tracemalloc.start()
+    try:
+        for at in range(0, len(reply), 65536):
+            made.feed(reply[at : at + 65536])
+        pieces = made.finish()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(map(len, pieces)) > 0.99 * len(reply)
+    assert peak < 1.2 * len(reply)
 
 
 def test_too_large_a_reply() -> None:
