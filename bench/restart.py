@@ -60,10 +60,12 @@ HEADINGS = """\
 
 
 class Supervisor:
-    """What systemd does for the service. ``port`` is where clients connect."""
+    """What systemd does for the service. ``port`` is where clients connect; ``shared``: whether
+    instances share slots and queues."""
 
-    def __init__(self, folder: Path, node_url: str) -> None:
+    def __init__(self, folder: Path, node_url: str, *, shared: bool = True) -> None:
         self._folder = folder
+        self._shared = {"CASEDESK_PROXY_INSTANCES": str(folder / "instances")} if shared else {}
         self.file = folder / "config.yaml"
         self.file.write_text(CONFIG.format(url=node_url))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -83,11 +85,10 @@ class Supervisor:
 
     def _spawn(self, notify: Path) -> subprocess.Popen[bytes]:
         number = self._listener.fileno()
-        shared = str(self._folder / "instances")
         return subprocess.Popen(
             [sys.executable, "-c", EXEC, str(number), str(self.file)],
             pass_fds=(number,),
-            env={**os.environ, "NOTIFY_SOCKET": str(notify), "CASEDESK_PROXY_INSTANCES": shared},
+            env={**os.environ, "NOTIFY_SOCKET": str(notify), **self._shared},
             stderr=subprocess.DEVNULL,
         )
 

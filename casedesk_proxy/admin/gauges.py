@@ -38,6 +38,7 @@ class GaugeCollector(Collector):
         yield from self._configuration()
         yield from self._state()
         yield from self._limits()
+        yield self._cached()
 
     def _streams(self) -> Iterator[Metric]:
         served = self._served
@@ -62,6 +63,19 @@ class GaugeCollector(Collector):
             "Log lines lost because nobody read the log in time or it could not be written.",
             log_output.dropped(),
         )
+
+    def _cached(self) -> Metric:
+        family = GaugeMetricFamily(
+            "casedesk_prompt_cached_ratio",
+            "Share of prompt tokens that the node had in its cache, since the start; with the"
+            " deployment's policy.",
+            labels=["deployment", "node", "policy"],
+        )
+        deployments = self._served.serving.snapshot.deployments
+        for (name, node), ratio in self._served.metrics.cached_ratios().items():
+            if (deployment := deployments.get(name)) is not None:
+                family.add_metric([name, node, deployment.policy], ratio)
+        return family
 
     def _nodes(self) -> Iterator[Metric]:
         now = asyncio.get_running_loop().time()

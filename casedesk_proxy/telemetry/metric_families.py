@@ -42,6 +42,10 @@ class CounterFamily:
             child = self._children[key] = CounterChild()
         return child
 
+    def values(self) -> dict[Key, float]:
+        """What has been counted, by label values."""
+        return {key: child.value for key, child in self._children.items()}
+
     def collect(self) -> CounterMetricFamily:
         family = CounterMetricFamily(self._name, self._documentation, labels=self._label_names)
         for key, child in self._children.items():

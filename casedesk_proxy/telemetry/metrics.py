@@ -189,6 +189,15 @@ class Metrics(Collector):
     def observe_lag(self, seconds: float) -> None:
         self._lag.labels().observe(seconds)
 
+    def cached_ratios(self) -> dict[tuple[str, str], float]:
+        """The share of prompt tokens that came from a node's cache, by deployment and node."""
+        counted = self._tokens.values()
+        return {
+            (deployment, node): counted.get((deployment, node, "cached"), 0.0) / prompt
+            for (deployment, node, kind), prompt in counted.items()
+            if kind == "prompt" and prompt
+        }
+
     @property
     def registry(self) -> CollectorRegistry:
         return self._registry

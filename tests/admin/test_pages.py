@@ -228,6 +228,17 @@ async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() 
         assert state.limit == 5
 
 
+async def test_what_was_cached_is_told_with_the_policy() -> None:
+    async with serving() as gateway:
+        for kind, count in (("prompt", 8), ("cached", 6)):
+            gateway.metrics._tokens.labels("d", "n", kind).value += count
+            gateway.metrics._tokens.labels("gone", "n", kind).value += count
+        text = gateway.metrics.render().decode()
+    wanted = 'casedesk_prompt_cached_ratio{deployment="d",node="n",policy="least-streams"} 0.75'
+    assert wanted in text
+    assert 'prompt_cached_ratio{deployment="gone"' not in text
+
+
 async def test_every_route_is_in_its_document_and_no_other() -> None:
     """Pages for people, and the documents themselves, are not among them."""
     async with serving() as gateway:

@@ -57,6 +57,7 @@ def test_an_exchange() -> None:
     }.items():
         assert sample(metrics, line) == pytest.approx(wanted), line
     assert (metrics.events, metrics.sent) == (82, 4000)
+    assert metrics.cached_ratios() == {("desk", "gpu0"): pytest.approx(1 / 3)}
 
 
 def test_what_was_not_reached_is_not_told() -> None:

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Two instances beside one: how clients spread, whether slots and queues are those of both, what a
+killed one leaves, and what replies and events cost.
+
+python -m bench.instances                     # the table of README.md, in about a minute
+
+The instances inherit one listening socket, as under systemd (see restart.py), and share a
+directory, or, for comparison, none. Replies a second are the machine's: with fewer than four cores
+free, node and clients take what a second instance would have. So CPU per reply and event is given,
+too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.accounts import cpu_ns
+from bench.engine.build import build
+from bench.engine.clients import Request, Snapshot, load_command
+from bench.engine.process import child, read_port
+from bench.restart import Instance, Supervisor
+from bench.target import PATH, UNARY_BODY
+from casedesk_proxy.simulator.app import start as start_node
+from casedesk_proxy.simulator.script import Script
+
+_SLOTS, _CLIENTS, _PLACES = 50, 90, 44
+CONFIG = """
+server: {{admin: null, access_log: false, drain_timeout: 10m}}
+default_deployment: d
+nodes: {{n: {{url: "{url}", engine: openai, models: [m, bench], max_streams: {slots}}}}}
+deployments: {{d: {{auth: none, nodes: [n], max_waiting: {places}}}}}
+"""
+
+
+class Host:
+    """Instances on one socket, ``shared`` or each by itself."""
+
+    def __init__(self, folder: Path, url: str, *, slots: str, shared: bool) -> None:
+        self.supervisor = Supervisor(folder, url, shared=shared)
+        self.supervisor.file.write_text(CONFIG.format(url=url, slots=slots, places=_PLACES))
+        self.instances: list[Instance] = []
+
+    async def start(self, count: int) -> None:
+        for _ in range(count):
+            self.instances.append(await self.supervisor.start())
+
+    def stop(self) -> None:
+        for instance in self.instances:
+            instance.kill()
+
+    def connections(self) -> list[int]:
+        """Clients of each."""
+        sockets = [_sockets(instance.pid) for instance in self.instances]
+        port = self.supervisor.port
+        return [sum(local == port for local in ports) for ports in sockets]
+
+
+def _sockets(pid: int) -> list[int]:
+    """Local ports of a process's established connections."""
+    inodes = set()
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(one))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [
+        int(row[1].rpartition(":")[2], 16)
+        for row in rows
+        if row[3] == "01" and f"socket:[{row[9]}]" in inodes
+    ]
+
+
+async def ask(port: int, script: str, got: asyncio.Event | None = None) -> int:
+    """The status of a reply that is read to its end; 0 where it broke."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = json.dumps(
+        {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Count."}]}
+    ).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: b\r\nConnection: close\r\n"
+        f"x-goog-simulator: {script}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    try:
+        writer.write(head.encode() + body)
+        status = int((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1])
+        while data := await reader.read(65536):
+            if got is not None and b"data" in data:
+                got.set()
+        return status
+    except (OSError, asyncio.IncompleteReadError):
+        return 0
+    finally:
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def held(port: int, count: int, *, at_once: bool) -> AsyncIterator[None]:
+    """Streams that are open at the same time, begun one after the other or together."""
+    tasks = []
+    for _ in range(count):
+        began = asyncio.Event()
+        tasks.append(asyncio.ensure_future(ask(port, "words=9000&words_per_second=1", began)))
+        if not at_once:
+            await began.wait()
+    if at_once:
+        await asyncio.sleep(5)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def spread(host: Host) -> Sequence[str]:
+    found = []
+    for at_once in (False, True):
+        async with held(host.supervisor.port, 200, at_once=at_once):
+            found.append(" / ".join(map(str, sorted(host.connections()))))
+        await asyncio.sleep(2)
+    return found
+
+
+async def crowd(host: Host) -> str:
+    """So many clients at once as a node's slots and half of the places in its queue."""
+    script = "words=5&words_per_second=5"
+    statuses = Counter(
+        await asyncio.gather(*(ask(host.supervisor.port, script) for _ in range(_CLIENTS)))
+    )
+    return ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+
+
+async def killed(host: Host) -> str:
+    """Milliseconds from the SIGKILL of an instance that has all slots to the first reply of a
+    request that waits at another one."""
+    victim = host.instances[0]
+    port = host.supervisor.port
+    async with held(port, _SLOTS, at_once=False):
+        waiting = [asyncio.ensure_future(ask(port, "words=1")) for _ in range(10)]
+        await asyncio.sleep(2)
+        began = time.perf_counter()
+        victim.kill()
+        host.instances.remove(victim)
+        pending = set(waiting)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if any(one.result() == 200 for one in done):
+                break
+        took = (time.perf_counter() - began) * 1000
+        for one in pending:
+            one.cancel()
+    return f"{took:.0f}"
+
+
+def cost(host: Host, folder: Path, *, unary: bool, seconds: float) -> tuple[float, float, float]:
+    """Replies or events a second, CPU µs of all instances for each, and the most that one did."""
+    request = Request("127.0.0.1", host.supervisor.port, PATH, {}, UNARY_BODY)
+    if not unary:
+        body = json.dumps({"model": "bench", "stream": True, "messages": []}).encode()
+        request = Request("127.0.0.1", host.supervisor.port, PATH, {}, body)
+    flags = ["--streams", "32" if unary else "200", "--seconds", str(seconds)]
+    command = load_command(build().load, request, folder, *(["--unary"] if unary else []), *flags)
+    before = [cpu_ns(one.pid) for one in host.instances]
+    began = time.monotonic()
+    with child(build().tether, command, log=folder / "load.log", piped=True) as process:
+        assert process.stdout is not None
+        told = Snapshot.of(process.stdout.readline())
+    took = time.monotonic() - began
+    spent = [cpu_ns(one.pid) - then for one, then in zip(host.instances, before, strict=True)]
+    count = told["finished"] if unary else told["events"]
+    return count / took, sum(spent) / 1000 / max(count, 1), max(spent) / max(sum(spent), 1)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as place:
+        yield Path(place)
+
+
+async def _behaviour(count: int, *, shared: bool) -> str:
+    node = await start_node(pace=0, models={"m": Script(words=3)})
+    cells = []
+    try:
+        for slots, work in (("null", spread), (str(_SLOTS), crowd), (str(_SLOTS), killed)):
+            if work is killed and (count == 1 or not shared):
+                cells.append("–")
+                continue
+            with _folder() as folder:
+                host = Host(folder, node.url, slots=slots, shared=shared)
+                try:
+                    await host.start(count)
+                    found = await work(host)
+                    cells += [found] if isinstance(found, str) else list(found)
+                finally:
+                    host.stop()
+    finally:
+        await node.stop()
+    return f"| {count}{'' if shared else ', nothing shared'} | {' | '.join(cells)} |"
+
+
+async def _cost(count: int, seconds: float) -> str:
+    engines, cells = build(), []
+    with _folder() as folder, ExitStack() as stack:
+        node = stack.enter_context(
+            child(engines.tether, [str(engines.node)], log=folder / "node.log", piped=True)
+        )
+        host = Host(folder, f"http://127.0.0.1:{read_port(node)}", slots="null", shared=True)
+        try:
+            await host.start(count)
+            for unary in (True, False):
+                rate, us, share = await asyncio.to_thread(
+                    cost, host, folder, unary=unary, seconds=seconds
+                )
+                cells += [f"{rate:.0f}", f"{us:.1f}", f"{share:.2f}"]
+        finally:
+            host.stop()
+    return f"| {count} | {' | '.join(cells)} |"
+
+
+@click.command()
+@click.option("--seconds", default=3.0, show_default=True, help="Of each load.")
+def main(seconds: float) -> None:
+    # Clients leave in the middle of replies, of which the node would complain.
+    logging.disable()
+    click.echo(
+        "| instances | 200 clients one by one | 200 at once"
+        f" | {_CLIENTS} clients, {_SLOTS} slots, {_PLACES} places | ms from kill −9 to a reply |\n"
+        "|---|---|---|---|---|"
+    )
+    for count, shared in ((1, True), (2, False), (2, True)):
+        click.echo(asyncio.run(_behaviour(count, shared=shared)))
+    click.echo(
+        "\n| instances | replies/s | CPU µs/reply | largest share | events/s | CPU µs/event"
+        " | largest share |\n|---|---|---|---|---|---|---|"
+    )
+    for count in (1, 2):
+        click.echo(asyncio.run(_cost(count, seconds)))
+
+
+if __name__ == "__main__":
+    main()
