@@ -332,6 +332,18 @@ def test_what_waits_goes_out_before_the_end() -> None:
     assert line.relay.terminal is Terminal.NODE_BROKE
 
 
+def test_behind_a_large_read_the_node_waits_for_a_round() -> None:
+    line = Line(LengthReader(400_000))
+    line.feed(b"x" * 300_000)
+    assert line.node.asked[-1] == "pause"
+    run_a_round()
+    assert line.node.asked[-1] == "resume"
+    assert line.relay.events == 1, "nothing came in between"
+    line.feed(b"x" * 100_000)
+    assert line.body == b"x" * 400_000
+    assert line.relay.clean
+
+
 def test_what_waits_waits_for_a_client_that_is_full() -> None:
     line = Line(ChunkReader())
     line.feed(frame_chunk(b"x") * 1200)
