@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from casedesk_proxy.config.changes import Changes, compare
 from casedesk_proxy.config.schema import Config
@@ -39,6 +42,15 @@ class Prepared:
     bucket: S3Bucket | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a thread made of the file; ``changes`` from the configuration in force."""
+
+    prepared: Prepared
+    runtime: Runtime
+    changes: Changes
+
+
 #: Reads and checks the file; raises ConfigError or OSError.
 Prepare = Callable[[], Prepared]
 
@@ -50,7 +62,8 @@ class Reloader:
         self._gateway = gateway
         self._prepare = prepare
         self.config = current
-        self._reading = DetachedThreads[tuple[Prepared, Runtime]]("reading the configuration")
+        self._reading = DetachedThreads[_Read]("reading the configuration")
+        self._parting = DetachedThreads[None]("letting go of a configuration")
         self._task: asyncio.Task[None] | None = None
         self._again = False
         #: Called before each reload and after it.
@@ -81,26 +94,26 @@ class Reloader:
 
     async def reload(self) -> bool:
         """Whether the file was taken. Raises nothing that a file can cause."""
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        try:
-            prepared, runtime = await self._reading.run(self._read)
-        except (ConfigError, OSError) as error:
-            self._refuse(error)
-            return False
-        finally:
-            sys.setswitchinterval(interval)
-        self._gateway.apply(runtime)
-        changes = compare(self.config, prepared.config)
-        self.config = prepared.config
-        self._gateway.config_status.accept(time.time())
-        self._gateway.metrics.count_reload(ok=True)
-        self._log_changes(changes, prepared.warnings)
+        with _considerate():
+            try:
+                read = await self._reading.run(self._read)
+            except (ConfigError, OSError) as error:
+                self._refuse(error)
+                return False
+            old = _parts_of(self._gateway.serving.current)
+            self._gateway.apply(read.runtime)
+            self.config = read.prepared.config
+            self._gateway.config_status.accept(time.time())
+            self._gateway.metrics.count_reload(ok=True)
+            self._log_changes(read.changes, read.prepared.warnings)
+            with contextlib.suppress(OSError):
+                await self._parting.run(partial(_let_go, old))
         return True
 
-    def _read(self) -> tuple[Prepared, Runtime]:
+    def _read(self) -> _Read:
         prepared = self._prepare()
-        return prepared, self._gateway.compile(prepared.config, prepared.secrets)
+        runtime = self._gateway.compile(prepared.config, prepared.secrets)
+        return _Read(prepared, runtime, compare(self.config, prepared.config))
 
     def _refuse(self, error: ConfigError | OSError) -> None:
         complaints = error.complaints if isinstance(error, ConfigError) else [str(error)]
@@ -119,3 +132,33 @@ class Reloader:
         log.info("configuration reloaded: %s", taken or "no change to take")
         for path in self._gateway.still_fixed(changes.restart_keys):
             log.warning("%s was changed: that needs a restart", path)
+
+
+@contextlib.contextmanager
+def _considerate() -> Iterator[None]:
+    """While threads work on a configuration, the loop gets the interpreter whenever it wants, and
+    nobody collects cycles: a file of thousands of keys is half a million objects, which the
+    collector would look at several times, the last time all at once. They live for as long as the
+    configuration does, and are not looked at again."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        sys.setswitchinterval(interval)
+
+
+def _parts_of(runtime: Runtime) -> list[object]:
+    """What is many in a configuration."""
+    config, snapshot = runtime.config, runtime.snapshot
+    many = config.keys, config.deployments.values(), snapshot.deployments.values()
+    return [part for parts in (*many, snapshot.keys.principals) for part in parts]
+
+
+def _let_go(parts: list[object]) -> None:
+    """One by one, for a thread: freed with their configuration, they would be so in one go."""
+    while parts:
+        parts.pop()

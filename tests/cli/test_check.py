@@ -78,7 +78,7 @@ def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
         (b"nodes: \xff", "is not UTF-8; save it as UTF-8; line 1 holds something else"),
         (b"", "is empty; `casedesk-proxy init` writes a first one"),
         (b"\x00", "the character U+0000 may not stand in YAML"),
-        (b"#" * (5 * 2**20), "is larger than 1 MiB"),
+        (b"#" * (17 * 2**20), "is larger than 4 MiB"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, data: bytes | None, words: str) -> None:

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+from typing import Any
+
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.config.tree import MAX_TEXT_CHARS, Mark, read_tree
+from casedesk_proxy.config.tree import (
+    MAX_TEXT_CHARS,
+    Mark,
+    _compose,
+    _compose_by,
+    _Loader,
+    read_tree,
+)
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table
 
@@ -168,7 +178,7 @@ def test_deep_nesting_is_refused(text: str) -> None:
 
 def test_a_huge_text_is_not_even_read() -> None:
     assert told("#" * (MAX_TEXT_CHARS + 1)) == [
-        "f: is larger than 1 MiB, so it is no configuration"
+        "f: is larger than 4 MiB, so it is no configuration"
     ]
 
 
@@ -184,3 +194,25 @@ def test_any_text_gives_a_tree_or_a_complaint(text: str) -> None:
         assert "\n" not in str(complaint)
         assert complaint.line <= text.count("\n") + text.count("\r") + text.count("\u2028") + 2
     assert set(tree.keys) <= set(tree.values)
+
+
+def test_ten_thousand_keys_are_a_configuration() -> None:
+    rows = "\n".join(f"- {{name: k{number}, sha256: {'0' * 64}}}" for number in range(10_000))
+    tree = read_tree(f"keys:\n{rows}\n", "f")
+    assert tree.complaints == []
+    assert len(tree.value["keys"]) == 10_000
+
+
+def test_both_parsers_read_the_same() -> None:
+    text = "# c\na: {b: [1, 0x1f, 1.5, yes, ~, 1:30, 007], \"c d\": 'e'}\n"
+    text += "f: &x\n  g: |\n    h\nh: *x\n"
+    slow, fast = _compose_by(_Loader, text), _compose(text)
+    assert yaml.serialize(slow) == yaml.serialize(fast)
+    assert _marks(slow) == _marks(fast)
+
+
+def _marks(node: Any) -> list[tuple[int, int]]:
+    inner = [] if isinstance(node.value, str) else node.value
+    flat = [one for pair in inner for one in (pair if isinstance(pair, tuple) else (pair,))]
+    here = (node.start_mark.line, node.start_mark.column)
+    return [here, *(mark for one in flat for mark in _marks(one))]
