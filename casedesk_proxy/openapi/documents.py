@@ -18,6 +18,7 @@ from casedesk_proxy.openapi.console_operations import (
 )
 from casedesk_proxy.openapi.examples import EXAMPLES
 from casedesk_proxy.openapi.field_tables import FIELDS
+from casedesk_proxy.openapi.file_operations import FILE_MESSAGES
 from casedesk_proxy.openapi.names import ADMIN, TITLES
 from casedesk_proxy.openapi.operations import JSON, Operation, Parameter
 from casedesk_proxy.openapi.schemas import make_schemas
@@ -83,7 +84,7 @@ def _contents(name: str) -> tuple[Sequence[Operation], Messages]:
     messages = FIELDS[surface]
     if surface is Dialect.OPENAI:
         messages = {**messages, **FIELDS[Dialect.RESPONSES]}
-    return list_operations(surface), messages
+    return list_operations(surface), {**messages, **FILE_MESSAGES.get(surface, {})}
 
 
 def _servers(name: str) -> list[dict[str, Any]]:

@@ -1,19 +1,61 @@
-"""The operations of the Files APIs. What is uploaded is no JSON; `docs/files.md` says how."""
+"""The operations of the Files APIs, and what an upload holds; `docs/files.md` says more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from casedesk_proxy.dialects.core.known_fields import KnownField, Messages, text
 from casedesk_proxy.openapi.operations import (
+    FORM,
     JSON,
     Operation,
     Parameter,
     anthropic_pages,
     gemini_pages,
 )
+from casedesk_proxy.openapi.schemas import BINARY
 from casedesk_proxy.terms import Action, Dialect
 
-__all__ = ["list_file_operations"]
+__all__ = ["FILE_MESSAGES", "list_file_operations"]
+
+#: What a request about a new file holds, by the name of its message.
+_NEW = "NewFile"
+_CONTENT = KnownField(BINARY, why="the file, with its name and type", required=True)
+#: By surface.
+FILE_MESSAGES: dict[Dialect, Messages] = {
+    Dialect.GEMINI: {
+        _NEW: {"file": KnownField("NewFileMetadata")},
+        "NewFileMetadata": {
+            "displayName": text("at most 512 characters"),
+            "mimeType": text("what X-Goog-Upload-Header-Content-Type says goes before it"),
+            "name": text("files/ and 1 to 40 characters of a-z, 0-9 and dashes"),
+        },
+    },
+    Dialect.ANTHROPIC: {_NEW: {"file": _CONTENT}},
+    Dialect.OPENAI: {
+        _NEW: {
+            "file": _CONTENT,
+            "purpose": text("what it is for, such as user_data or vision", required=True),
+            "expires_after[anchor]": KnownField("string", values=("created_at",)),
+            "expires_after[seconds]": KnownField("integer"),
+        }
+    },
+}
+#: Google's resumable protocol begins with these; the reply's x-goog-upload-url takes the file.
+_START = (
+    Parameter(
+        "X-Goog-Upload-Protocol", "header", "How the file is sent.",
+        values=("resumable", "multipart"),
+    ),
+    Parameter(
+        "X-Goog-Upload-Command", "header", "Of a resumable upload: its beginning.",
+        values=("start",),
+    ),
+    Parameter(
+        "X-Goog-Upload-Header-Content-Length", "header", "The file's bytes, if known.", "integer"
+    ),
+    Parameter("X-Goog-Upload-Header-Content-Type", "header", "The file's type."),
+)  # fmt: skip
 
 _SUMMARIES = {
     Action.UPLOAD_FILE: "Upload a file",
@@ -43,10 +85,12 @@ def list_file_operations(surface: Dialect, tag: str) -> Iterator[Operation]:
     if pages is None:
         return
     files, upload, content = "/v1/files", "/v1/files", "/content"
+    start: tuple[Parameter, ...] = ()
     if surface is Dialect.GEMINI:
         files, upload, content = "/v1beta/files", "/upload/v1beta/files", ":download"
+        start = _START
     made = [
-        ("POST", upload, Action.UPLOAD_FILE, ()),
+        ("POST", upload, Action.UPLOAD_FILE, start),
         ("GET", files, Action.LIST_FILES, pages),
         ("GET", f"{files}/{{file_id}}", Action.GET_FILE, (_FILE,)),
         ("GET", f"{files}/{{file_id}}{content}", Action.FILE_CONTENT, (_FILE,)),
@@ -55,7 +99,9 @@ def list_file_operations(surface: Dialect, tag: str) -> Iterator[Operation]:
     if surface is Dialect.GEMINI:
         made.append(("POST", files, Action.CREATE_FILE, ()))
     for method, path, action, parameters in made:
-        sends = (_BINARY if action is Action.FILE_CONTENT else JSON,)
         yield Operation(
-            method, path, action.value, _SUMMARIES[action], tag, parameters, sends=sends
-        )
+            method, path, action.value, _SUMMARIES[action], tag, parameters,
+            body=_NEW if method == "POST" else None,
+            takes=(JSON if surface is Dialect.GEMINI else FORM,),
+            sends=(_BINARY if action is Action.FILE_CONTENT else JSON,),
+        )  # fmt: skip

@@ -11,7 +11,10 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.known_fields import Fate, KnownField, Messages
 
-__all__ = ["make_schemas"]
+__all__ = ["BINARY", "make_schemas"]
+
+#: Bytes, as a field of a form.
+BINARY = "binary"
 
 #: What every description of such a field begins with.
 _WORDS = {
@@ -51,6 +54,8 @@ def _kind(kind: str, values: tuple[str, ...]) -> dict[str, Any]:
         return {"type": "array", "items": _kind(kind[:-2], values)}
     if kind == "any":
         return {}
+    if kind == BINARY:
+        return {"type": "string", "format": "binary"}
     if kind[0].isupper():
         return {"$ref": f"#/components/schemas/{kind}"}
     return {"type": kind, "enum": list(values)} if values else {"type": kind}

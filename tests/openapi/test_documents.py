@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from casedesk_proxy.dialects.core.known_fields import Fate
 from casedesk_proxy.openapi.documents import list_unserved, make_document
 from casedesk_proxy.openapi.field_tables import FIELDS
+from casedesk_proxy.openapi.file_operations import FILE_MESSAGES
 from casedesk_proxy.openapi.names import NAMES
 from casedesk_proxy.terms import Dialect
 
@@ -37,6 +38,7 @@ def test_every_field_is_in_the_document_with_its_fate(name: str) -> None:
     tables = dict(FIELDS[Dialect(name)])
     if name == Dialect.OPENAI:
         tables |= FIELDS[Dialect.RESPONSES]
+    tables |= FILE_MESSAGES.get(Dialect(name), {})
     schemas = DOCUMENTS[name]["components"]["schemas"]
     assert schemas.keys() == {*tables, "Error"}
     for message, fields in tables.items():

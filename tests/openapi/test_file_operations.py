@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.openapi.file_operations import list_file_operations
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.openapi.documents import make_document
+from casedesk_proxy.openapi.file_operations import FILE_MESSAGES, list_file_operations
+from casedesk_proxy.terms import Action, Dialect
 
 
 def test_each_surface_has_its_own_paths() -> None:
@@ -15,3 +16,19 @@ def test_each_surface_has_its_own_paths() -> None:
     }  # fmt: skip
     assert {one.tag for one in openai} == {"OpenAI"}
     assert list(list_file_operations(Dialect.OLLAMA, "Ollama")) == []
+
+
+def test_what_an_upload_holds() -> None:
+    bodies = {}
+    for surface in FILE_MESSAGES:
+        for one in list_file_operations(surface, ""):
+            if one.action == Action.UPLOAD_FILE:
+                bodies[surface] = (one.body, one.takes, len(one.parameters))
+    assert bodies == {
+        Dialect.GEMINI: ("NewFile", ("application/json",), 4),
+        Dialect.ANTHROPIC: ("NewFile", ("multipart/form-data",), 0),
+        Dialect.OPENAI: ("NewFile", ("multipart/form-data",), 0),
+    }
+    form = make_document("openai", "1")["components"]["schemas"]["NewFile"]
+    assert form["required"] == ["file", "purpose"]
+    assert form["properties"]["file"]["format"] == "binary"
