@@ -199,7 +199,7 @@ class Admission:
             which = ticket.demand.nodes, ticket.demand.service
             if which in stuck:
                 return False
-            if self._decide(ticket, now):
+            if self._seat(ticket, now):
                 return True
             stuck.add(which)
             return False
@@ -235,11 +235,6 @@ class Admission:
             if cap.parallel is not None and running >= cap.parallel:
                 return cap
         return None
-
-    def _decide(self, ticket: Ticket, now: float) -> bool:
-        if ticket.caps and self.find_reached(ticket):
-            return False
-        return self._seat(ticket, now)
 
     def _seat(self, ticket: Ticket, now: float) -> bool:
         """Whether it is decided on, by what nodes have room for."""
