@@ -175,9 +175,10 @@ class HostTable:
     def publish(self, column: int, count: int) -> None:
         """We have so many."""
         self._counts[column * MAX_ROWS + self.row] = count
-        # What the others have is read after this is written.
-        with _FENCE:
-            pass
+        if self._others:
+            # What they have is read after this is written.
+            with _FENCE:
+                pass
 
     def count_elsewhere(self, column: int) -> int:
         """How many the others have together."""

@@ -46,6 +46,7 @@ class SharedSlots:
         self._table = table
         self._turns = HostTurns(table.row)
         self._columns: dict[str, int] = {}
+        self._node_columns: dict[str, int] = {}
         #: Nodes for which others know that somebody waits here.
         self._stamped: set[str] = set()
         #: Deployments of which others know that somebody waits here.
@@ -81,6 +82,8 @@ class SharedSlots:
 
     def commit(self, decided: Sequence[Ticket], now: float) -> list[Ticket]:
         """Publish what was decided. The tickets for which that holds; the others wait again."""
+        if not (decided or self._queued or self._admission.has_waiting):
+            return []
         kept, others = [], self._table.others
         for ticket in decided:
             if (slot := ticket.slot) is not None:
@@ -98,7 +101,9 @@ class SharedSlots:
 
     def publish_slot(self, slot: Slot) -> None:
         """It was taken, or given back."""
-        self._publish(f"node {slot.state.name}", slot.state.in_flight)
+        column = self._node_columns.get(slot.state.name) or self._find_node(slot.state.name)
+        if column is not None:
+            self._table.publish(column, slot.state.in_flight)
         for cap in slot.caps:
             self._publish(f"{cap.kind} {cap.name}", self._admission.running(cap.kind, cap.name))
 
@@ -115,7 +120,7 @@ class SharedSlots:
     # Reading.
 
     def _look_at(self, state: NodeState, now: float) -> None:
-        column = self._find(f"node {state.name}") if self._table.others else None
+        column = self._find_node(state.name) if self._table.others else None
         if column is None:
             state.elsewhere, state.owed = 0, False
             return
@@ -132,7 +137,8 @@ class SharedSlots:
     def _is_beyond(self, slot: Slot, ticket: Ticket) -> bool:
         """Whether another instance took it, too."""
         state = slot.state
-        state.elsewhere = self._count_elsewhere(f"node {state.name}")
+        column = self._find_node(state.name)
+        state.elsewhere = 0 if column is None else self._table.count_elsewhere(column)
         room = state.capacity
         is_full = room is not None and state.elsewhere > 0 and state.load > room
         if is_full and not ticket.demand.is_about:
@@ -153,7 +159,7 @@ class SharedSlots:
     # Writing.
 
     def _count_turn(self, state: NodeState) -> None:
-        column = self._find(f"node {state.name}")
+        column = self._find_node(state.name)
         if column is not None and self._table.stamps(column):
             self._turns.count(sum(queue.keys for _, queue in self._admission.queues))
 
@@ -193,6 +199,12 @@ class SharedSlots:
                 self._columns[name] = column
         return column
 
+    def _find_node(self, name: str) -> int | None:
+        column = self._node_columns.get(name)
+        if column is None and (column := self._find(f"node {name}")) is not None:
+            self._node_columns[name] = column
+        return column
+
     def _find_all(self, names: Iterable[str]) -> list[int]:
-        found = (self._find(f"node {name}") for name in names)
+        found = (self._find_node(name) for name in names)
         return [column for column in found if column is not None]

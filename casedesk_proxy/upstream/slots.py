@@ -80,7 +80,7 @@ class Slots:
     def enqueue(self, ticket: Ticket, max_waiting: int) -> None:
         """Decide about a new ticket; mostly it has a slot then, else `wait`."""
         now = self._loop.time()
-        if self._shared is not None:
+        if self._shared is not None and self._shared.has_others:
             self._look(now)
             self._shared.look(ticket, now)
         self._commit(self.admission.enqueue(ticket, now, max_waiting), now)
@@ -200,7 +200,7 @@ class Slots:
             self._commit(self.admission.serve_waiting(now), now)
 
     def _look(self, now: float) -> None:
-        if self._shared is not None and self._shared.has_others and self.admission.has_waiting:
+        if self.admission.has_waiting and self._shared is not None and self._shared.has_others:
             self._shared.look_all(now)
 
     async def _wait(self, ticket: Ticket, limit: float) -> None:
