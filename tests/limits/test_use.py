@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.limits.use import Use, count_tokens
-from casedesk_proxy.limits.windows import Calendar, Moment
+from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.terms import Limit, Usage
 from tests.fixtures.effort import examples
 
@@ -34,6 +34,21 @@ def test_everything_is_counted_in_every_window() -> None:
     spend(use, now, 10)
     spend(use, now, 5)
     assert used(use, now) == (2, 15, 15, 15)
+
+
+def test_what_is_counted_up_in_a_second_counts_as_anything_else() -> None:
+    use, now = Use(), moment(NEW_YEAR)
+    use.enter(Second.at(now))
+    use.asked += 2
+    use.spent += 15
+    assert used(use, now) == (2, 15, 15, 15)
+    use.spent += 5
+    use.enter(Second.at(moment(NEW_YEAR + 1, 1001.0)))
+    use.asked += 1
+    assert used(use, moment(NEW_YEAR + 1, 1001.0)) == (3, 20, 20, 20)
+    use.spent += 1
+    use.clear()
+    assert used(use, now) == (0, 0, 0, 0)
 
 
 def test_midnight_ends_a_day_and_new_year_a_month() -> None:
