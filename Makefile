@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-large bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -31,6 +31,7 @@ help:
 	@echo "make bench   what relaying costs, beside its peers, ten minutes; tables and plots in bench/out"
 	@echo "make bench-sweep  how that grows with rate, size and number of streams"
 	@echo "make bench-large  what streams notice of large requests and replies, six minutes"
+	@echo "make bench-instances  two instances beside one, restarts, and prefix affinity, five minutes"
 	@echo "make bench-micro  what each hot module costs; AGAINST=REV: compared with a commit"
 
 $(VENV)/.run: setup.cfg pyproject.toml
@@ -198,6 +199,12 @@ bench-sweep: $(VENV)/.bench
 bench-large: $(VENV)/.bench
 	$(BIN)/python bench/large.py $(BENCH_FLAGS) $(call to,large)
 	$(BIN)/python bench/plot.py $(OUT)
+
+bench-instances: $(VENV)/.bench
+	$(BIN)/python -m bench.instances
+	$(BIN)/python bench/restart.py
+	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/python -m bench.affinity
 
 bench-micro: $(VENV)/.run
 	$(BIN)/python -m bench.micro $(if $(AGAINST),--against '$(AGAINST)')
