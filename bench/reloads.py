@@ -29,7 +29,10 @@ def configure(keys: int, deployments: int, changed: int) -> str:
     lines = ["default_deployment: d0", "nodes:", '  n: {url: "http://127.0.0.1:9", models: [m]}']
     lines += ["deployments:"] + [f"  d{number}: {{nodes: [n]}}" for number in range(deployments)]
     if keys:
-        lines += ["keys:", f"  - {{name: changed-{changed}, sha256: {_digest(-1)}}}"]
+        lines += [
+            "keys:",
+            f"  - {{name: changed-{changed}, sha256: {_digest(-1)}, deployments: [d0]}}",
+        ]
     lines += [
         f"  - {{name: person-{number}, sha256: {_digest(number)}, deployments: [d0]}}"
         for number in range(keys)
