@@ -8,7 +8,7 @@ from statistics import median
 __all__ = ["spread", "table", "tell_winners"]
 
 #: Not peers of the proxy: its own second row, and the C floor that knows no HTTP.
-_NO_PEERS = ("proxy", "transposed", "floor")
+_NO_PEERS = ("proxy", "transposed", "proxy-tls", "proxy-tls-loop", "floor")
 
 
 def spread(values: Sequence[float], digits: int) -> str:

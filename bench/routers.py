@@ -54,10 +54,10 @@ def make_litellm(place: Place) -> Target:
     )
 
 
-def make_nginx(place: Place) -> Target:
+def make_nginx(place: Place, tls: str = "") -> Target:
     program = find_debian("nginx", "nginx-light")
     port = free_port()
-    config = fill("nginx.conf", place, port=port)
+    config = fill("nginx.conf", place, port=port, tls=tls)
     # Workers drop root and must still reach the folder of the log and the temporary files.
     place.folder.chmod(0o755)
     return Target(
@@ -68,13 +68,13 @@ def make_nginx(place: Place) -> Target:
     )
 
 
-def make_haproxy(place: Place) -> Target:
+def make_haproxy(place: Place, tls: str = "") -> Target:
     program = find_debian("haproxy", "haproxy")
     port = free_port()
     return Target(
         name="haproxy",
         version=first_match(r"version (\S+)", [program, "-v"]),
-        command=[program, "-db", "-f", str(fill("haproxy.cfg", place, port=port))],
+        command=[program, "-db", "-f", str(fill("haproxy.cfg", place, port=port, tls=tls))],
         port=port,
     )
 

@@ -79,7 +79,7 @@ def take_common(options: dict[str, Any]) -> Common:
     extra, without = (_split(options.pop(name)) for name in ("extra", "without"))
     if "all" in extra:
         extra = (extra - {"all"}) | (
-            TARGETS.keys() - {"transposed", "uncorked", "unbooked", "limited"}
+            TARGETS.keys() - {"transposed", "uncorked", "unbooked", "limited", "proxy-tls-loop"}
         )
     wanted = ({*ALWAYS} | extra) - without
     return Common(

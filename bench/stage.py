@@ -16,6 +16,7 @@ from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import EngineFailed, child, read_port, stop, wait_for_port
 from bench.priority import precedence
 from bench.targets import TARGETS, Place, Target, Unavailable
+from bench.tls import make_tls_client
 
 __all__ = ["Cores", "Stage", "Tell", "set_stage"]
 
@@ -24,7 +25,7 @@ Tell = Callable[[str, float], None]
 
 _WARM_STREAMS = 20
 #: Without these there is nothing to tell.
-_OURS = ("proxy", "transposed", "floor")
+_OURS = ("proxy", "transposed", "proxy-tls", "floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,19 @@ class Stage:
                 environment=target.environment,
             )
         )
-        wait_for_port(relay, target.port, log)
+        wait_for_port(relay, target.tls_port or target.port, log)
+        if target.tls_port:
+            self._start_tls_client(target, folder)
         self.targets[name], self.relays[name] = target, relay
+
+    def _start_tls_client(self, target: Target, folder: Path) -> None:
+        log = folder / "tls-client.log"
+        client = self.stack.enter_context(
+            child(
+                self.engines.tether, make_tls_client(target, folder), core=self.cores.load, log=log
+            )
+        )
+        wait_for_port(client, target.port, log)
 
     @contextmanager
     def load(self, name: str, *flags: str, unary: bool = False) -> Iterator[subprocess.Popen[str]]:

@@ -40,7 +40,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A relay, ready to be started."""
+    """A relay, ready to be started. Where it listens for TLS, at ``tls_port``, its clients, who
+    know none, come by way of a process beside them that does, listening at ``port``."""
 
     name: str
     version: str
@@ -52,6 +53,7 @@ class Target:
     body: bytes = BODY
     unary_path: str = PATH
     unary_body: bytes = UNARY_BODY
+    tls_port: int = 0
 
 
 def fill(name: str, place: Place, **words: object) -> Path:

@@ -22,6 +22,7 @@ from bench.routers import (
     make_vllm_router,
 )
 from bench.target import GEMINI_BODY, PATH, PROXY_COMMAND, Place, Target, fill
+from bench.tls import make_certificate, over_tls
 
 __all__ = ["PROXY_COMMAND", "TARGETS", "Place", "Target", "Unavailable", "describe_tree"]
 
@@ -37,11 +38,14 @@ _LIMITS = (
 )
 
 
-def _make_proxy(place: Place, *, ledger: bool = True, limits: str = "{}") -> Target:
+def _make_proxy(
+    place: Place, *, ledger: bool = True, limits: str = "{}", tls: str = "null"
+) -> Target:
     port, key = free_port(), secrets.token_urlsafe(24)
     config = fill(
         "casedesk-proxy.yaml", place, port=port, admin_port=free_port(),
         sha256=hashlib.sha256(key.encode()).hexdigest(), ledger=str(ledger).lower(), limits=limits,
+        tls=tls,
     )  # fmt: skip
     command = place.proxy_command.format(config=config, port=port, node_port=place.node_port)
     return Target(
@@ -86,6 +90,31 @@ def _make_limited(place: Place) -> Target:
     return replace(_make_proxy(place, limits=_LIMITS), name="limited")
 
 
+def _make_tls_proxy(place: Place) -> Target:
+    cert, key = make_certificate(place.folder)
+    return over_tls(_make_proxy(place, tls=f"{{cert: {cert}, key: {key}}}"))
+
+
+def _make_tls_loop(place: Place) -> Target:
+    """With the event loop's TLS: see docs/fastpath.md."""
+    proxy = _make_tls_proxy(place)
+    plain = {**proxy.environment, "CASEDESK_PLAIN": "tls"}
+    return replace(proxy, name="proxy-tls-loop", environment=plain)
+
+
+def _make_tls_nginx(place: Place) -> Target:
+    cert, key = make_certificate(place.folder)
+    tls = f" ssl; ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.3"
+    return over_tls(make_nginx(place, tls))
+
+
+def _make_tls_haproxy(place: Place) -> Target:
+    cert, key = make_certificate(place.folder)
+    both = place.folder / "both.pem"
+    both.write_bytes(cert.read_bytes() + key.read_bytes())
+    return over_tls(make_haproxy(place, f" ssl crt {both} ssl-min-ver TLSv1.3"))
+
+
 def _make_floor(place: Place) -> Target:
     port = free_port()
     return Target(
@@ -110,6 +139,10 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
     "envoy": make_envoy,
     "vllm-router": make_vllm_router,
     "smg": make_smg,
+    "proxy-tls": _make_tls_proxy,
+    "proxy-tls-loop": _make_tls_loop,
+    "nginx-tls": _make_tls_nginx,
+    "haproxy-tls": _make_tls_haproxy,
     "floor": _make_floor,
 }
 

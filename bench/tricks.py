@@ -20,7 +20,7 @@ from bench.micro.cases import dialects, relaying, unary
 from bench.micro.work import Case, Work
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 
-#: By trick: the cases in which it does something.
+#: By trick: the cases in which it does something. TLS needs sockets, see bench/relay_cost.py.
 _MEASURED: dict[Trick, tuple[Case, ...]] = {
     Trick.FIBERS: unary.CASES,
     Trick.CORK: unary.CASES,

@@ -39,6 +39,8 @@ class Trick(StrEnum):
     WHOLE_REPLIES = "whole-replies"
     #: The usual line of the access log is rendered as any other.
     LOG_LINE = "log-line"
+    #: Clients' TLS is the event loop's.
+    TLS = "tls"
 
 
 _off: frozenset[Trick] = frozenset()

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.server.listen import (
     MAX_PENDING_CONNECTIONS,
     bind,
@@ -17,6 +18,7 @@ from casedesk_proxy.server.listen import (
     remove_stale,
     socket_path,
 )
+from casedesk_proxy.server.tls_server import TlsServer
 
 __all__ = ["Listeners"]
 
@@ -35,10 +37,16 @@ class _Door:
         self._make = make
         self._tls = tls
         self._handshake_timeout = handshake_timeout
-        self.server: asyncio.Server | None = None
+        self.server: asyncio.Server | TlsServer | None = None
 
     async def open(self) -> None:
         loop, sock = asyncio.get_running_loop(), self.sock
+        if self._tls is not None and is_on(Trick.TLS):
+            assert self._handshake_timeout is not None
+            self.server = TlsServer(
+                sock.dup(), self._make, self._tls, handshake_timeout_s=self._handshake_timeout
+            )
+            return
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         # Either listens once more, with a backlog of its own.
         self.server = await create(
@@ -88,7 +96,7 @@ class Listeners:
         handshake_timeout: float | None = None,
     ) -> None:
         """Accept clients, for each of which ``make`` makes a protocol. ``handshake_timeout``:
-        seconds that a TLS handshake may take; only with ``tls``."""
+        seconds that a TLS handshake may take; with ``tls``, and only then."""
         prepare(sock)
         door = _Door(sock, make, tls, handshake_timeout)
         self._doors.append(door)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from casedesk_proxy.fastpath.switches import Trick, turn_off
 from tests.e2e.relaying import STREAMS, asking
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import ask, connect
@@ -75,7 +76,18 @@ async def test_a_node_that_nobody_vouches_for(
     assert node.requests == node.requests[:1]
 
 
-async def test_clients_over_tls(authority: trustme.CA, tmp_path: Path) -> None:
+@pytest.mark.parametrize("off", [frozenset(), frozenset({Trick.TLS})], ids=["own", "loop's"])
+async def test_clients_over_tls(
+    authority: trustme.CA, tmp_path: Path, off: frozenset[Trick]
+) -> None:
+    before = turn_off(off)
+    try:
+        await relay_over_tls(authority, tmp_path)
+    finally:
+        turn_off(before)
+
+
+async def relay_over_tls(authority: trustme.CA, tmp_path: Path) -> None:
     cert = authority.issue_cert("127.0.0.1")
     cert.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     cert.private_key_pem.write_to_path(tmp_path / "key.pem")

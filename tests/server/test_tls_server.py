@@ -1,0 +1,134 @@
+"""Clients that come by TLS, and those that only look like it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+import trustme
+
+from casedesk_proxy.server.tls_server import TlsServer
+
+authority = trustme.CA()
+
+
+class Echo(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+@asynccontextmanager
+async def served(timeout_s: float = 20) -> AsyncIterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    sock = socket.create_server(("127.0.0.1", 0))
+    server = TlsServer(sock, Echo, context, handshake_timeout_s=timeout_s)
+    try:
+        yield sock.getsockname()[1]
+    finally:
+        server.close()
+        server.close()
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def echo(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
+    try:
+        writer.write(b"hello")
+        return await reader.readexactly(5)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_many_come_at_once() -> None:
+    async with served() as port:
+        assert await asyncio.gather(*(echo(port) for _ in range(20))) == [b"hello"] * 20
+
+
+async def test_who_speaks_plain_http_hears_what_to_do() -> None:
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert "use https://" in json.loads(body)["error"]["message"]
+
+
+async def test_a_hello_in_two_pieces_and_one_that_never_ends() -> None:
+    async with served(timeout_s=0.2) as port:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        side = trusting().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with pytest.raises(ssl.SSLWantReadError):
+            side.do_handshake()
+        hello = outgoing.read()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(hello[:100])
+        await asyncio.sleep(0)
+        writer.write(hello[100:])
+        incoming.write(await reader.read(65536))
+        side.do_handshake()
+        # Our part of it is never sent.
+        assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("beginning", [b"", b"\x16", b"\x16\x03\x01\xff\xff" + bytes(300)])
+async def test_who_leaves_or_talks_nonsense_costs_the_others_nothing(beginning: bytes) -> None:
+    async with served() as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(beginning)
+        writer.close()
+        assert await echo(port) == b"hello"
+
+
+class Exhausted:
+    """A listening socket of a process that has no descriptor left, once."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.failed = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if not self.failed.is_set():
+            self.failed.set()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._sock.accept()
+
+
+async def test_without_descriptors_clients_wait(caplog: pytest.LogCaptureFixture) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    sock = Exhausted(socket.create_server(("127.0.0.1", 0)))
+    server = TlsServer(
+        cast(socket.socket, sock), Echo, context, handshake_timeout_s=20, exhausted_s=0.01
+    )
+    try:
+        asked = asyncio.ensure_future(echo(sock.getsockname()[1]))
+        await sock.failed.wait()
+        assert await asked == b"hello"
+        assert "Too many open files" in caplog.text
+    finally:
+        server.close()
