@@ -93,7 +93,8 @@ class ClientRequest:
         if self._fault is not None or self._reader.ended:
             return 0 if self._reader.ended else came
         length = self.head.length
-        if length and not self._size and came >= length and self._done is None:
+        is_held = self._sink is None and self._done is None
+        if length and is_held and not self._size and came >= length:
             # Most bodies come in one piece.
             self._reader = _ENDED
             if not self._room.has(length):

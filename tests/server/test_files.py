@@ -432,3 +432,25 @@ async def test_a_large_file_there_and_back(tmp_path: Path) -> None:
         got = await client.ask("GET", f"{OAI}/files/{reply.json['id']}/content")
         assert sha256(got.body).digest() == sha256(content).digest()
         assert got.headers["content-disposition"] == "attachment"
+
+
+async def test_a_form_that_comes_in_one_piece_once_it_is_waited_for(tmp_path: Path) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nvision\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nabc\r\n--b--\r\n'
+    )
+    head = (
+        f"POST {OAI}/files HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer cdp-alice\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\nExpect: 100-continue\r\n"
+        f"Content-Length: {len(form)}\r\n\r\n"
+    )
+    async with serving(tmp_path) as client:
+        host, port = client.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head.encode())
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(form)
+        async with asyncio.timeout(20):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await writer.wait_closed()
