@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -18,13 +18,14 @@ help:
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
 	@echo "make check   lint, types and tests, as CI does"
+	@echo "make prose   the part of lint that reads messages and documents"
 	@echo "make fix     let ruff mend what it can"
 	@echo "make install    as root: program, systemd units, example config (PREFIX, DESTDIR)"
 	@echo "make uninstall  takes them away again, but for the config"
 	@echo "make dist    sdist, wheel and SBOM in dist/"
 	@echo "make deb     a Debian package in dist/ (needs debhelper and python3-venv)"
 	@echo "make compatibility  write docs/compatibility.md anew"
-	@echo "make pages   write docs/configuration.md and docs/metrics.md anew"
+	@echo "make pages   write docs/configuration.md, docs/error-codes.md and docs/metrics.md anew"
 	@echo "make pictures  take docs/pictures anew, in a real browser"
 	@echo "make docs    the documentation as pages, in build/docs/html"
 	@echo "make renew-constraints  pin the newest of what the tests install"
@@ -117,9 +118,17 @@ coverage: $(VENV)/.test
 test-rest: $(VENV)/.test
 	$(PYTEST) -n $(WORKERS) --measured "$(PURE_TESTS)" $(PYTEST_FLAGS)
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Spelling, style, and constructions of ours that readers stumble over (docs/prose-rules.toml). The
+# generated pages say what the source says.
+PROSE := $(wildcard *.md docs/*.md)
+prose: $(VENV)/.test
+	$(BIN)/codespell
+	$(BIN)/proselint check --config docs/proselint.json $(filter-out CHANGELOG.md docs/compatibility.md,$(PROSE))
+	$(BIN)/python docs/prose.py
 
 types: $(VENV)/.test
 	$(BIN)/mypy

@@ -250,7 +250,7 @@ class NodeError(StreamBroken):
     """
 
     def __init__(self, answered: int, body: bytes) -> None:
-        super().__init__("the node reported an error in the midst of its reply")
+        super().__init__("the node reported an error in the middle of its reply")
         self.answered = answered
         self.body = body
 

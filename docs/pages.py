@@ -6,6 +6,7 @@ A test compares them with what this module makes, so that none of them is ever o
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from prometheus_client.metrics_core import Metric
 from casedesk_proxy.config.json_schema import config_schema
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
+
+sys.path.insert(0, str(Path(__file__).parent))
+from error_catalogue import write_errors
 
 __all__ = ["PAGES", "write_pages"]
 
@@ -123,7 +127,11 @@ async def _collect() -> list[Metric]:
 
 
 #: By file, what writes it.
-PAGES = {"configuration.md": write_configuration, "metrics.md": write_metrics}
+PAGES = {
+    "configuration.md": write_configuration,
+    "error-codes.md": write_errors,
+    "metrics.md": write_metrics,
+}
 
 
 def write_pages() -> None:

@@ -62,7 +62,7 @@ def test_every_code_of_an_error_is_explained_and_no_other() -> None:
     made: set[str] = set()
     for path in (ROOT / "casedesk_proxy").rglob("*.py"):
         made |= codes_in(path.read_text())
-    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/error-codes.md").read_text(), re.MULTILINE)
+    listed = re.findall(r"^\[(\w+)\]$", (ROOT / "docs/error-causes.toml").read_text(), re.MULTILINE)
     assert listed == sorted(set(listed)), "in order, each once"
     assert {"made, not listed": made - set(listed), "listed, not made": set(listed) - made} == {
         "made, not listed": set(),

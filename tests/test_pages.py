@@ -21,6 +21,23 @@ def load() -> ModuleType:
 
 
 PAGES = load().PAGES
+#: Errors whose message is a node's, is put together of parts, or is the simulated node's.
+SPARSE = {
+    "context_length_exceeded",
+    "file_quota_reached",
+    "internal",
+    "model_too_late",
+    "node_refused_file",
+    "server_error",
+    "simulated",
+    "too_many_files",
+    "too_many_items",
+    "unreadable_file",
+    "unsupported_media",
+    "unsupported_openai_feature",
+    "url_not_fetched",
+    "wrong_file_type",
+}
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -45,3 +62,16 @@ def test_the_metrics_have_their_labels() -> None:
     text = PAGES["metrics.md"]()
     assert "| `casedesk_node_in_flight` | gauge | `node` |" in text
     assert "| `casedesk_exchanges` | counter | `deployment`, `surface`, `status`, `end` |" in text
+
+
+def test_every_error_of_the_catalogue_has_a_message() -> None:
+    sections = PAGES["error-codes.md"]().split("\n## ")[1:]
+    silent = {one.partition("`\n")[0].strip("`") for one in sections if "*Messages:*" not in one}
+    assert silent == SPARSE
+
+
+def test_an_error_of_the_catalogue_says_what_each_api_calls_it() -> None:
+    text = PAGES["error-codes.md"]()
+    section = text[text.index("## `overloaded`") :].partition("\n## ")[0]
+    assert "Gemini 429 `RESOURCE_EXHAUSTED`, Anthropic 529 `overloaded_error`" in section
+    assert "- `all nodes of this deployment are busy`" in section

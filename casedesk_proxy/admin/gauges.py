@@ -51,16 +51,18 @@ class GaugeCollector(Collector):
         sent = served.metrics.sent + sum(relay.sent for relay in relays)
         yield CounterMetricFamily(
             "casedesk_relayed_events",
-            "Pieces of replies relayed, running streams included.",
+            "Pieces of replies relayed, including those of running streams.",
             events,
         )
         yield CounterMetricFamily(
-            "casedesk_relayed_bytes", "Bytes sent to clients, running streams included.", sent
+            "casedesk_relayed_bytes",
+            "Bytes sent to clients, including those of running streams.",
+            sent,
         )
 
         yield CounterMetricFamily(
             "casedesk_log_lines_dropped",
-            "Log lines lost because nobody read the log in time or it could not be written.",
+            "Log lines lost because the log's reader was too slow or the log could not be written.",
             log_output.dropped(),
         )
 
@@ -89,7 +91,7 @@ class GaugeCollector(Collector):
         in_flight = _by_node("node_in_flight", "Requests at the node.")
         limit = _by_node(
             "node_limit",
-            "Most requests that may be at the node at once; absent where there is no limit.",
+            "Maximum concurrent requests at the node; absent if unlimited.",
         )
         for name, state in self._served.nodes.items():
             healthy.add_metric([name], state.is_healthy(now))
@@ -110,17 +112,18 @@ class GaugeCollector(Collector):
         configured = self._served.config_status
         yield _gauge(
             "config_refused",
-            "1 while the configuration file is wrong, so that an older one is in force.",
+            "1 while the configuration file has errors, so that the previous configuration"
+            " stays active.",
             bool(configured.refusal),
         )  # fmt: skip
         yield _gauge(
             "config_loaded_timestamp_seconds",
-            "When the configuration in force was loaded, in seconds since 1970.",
+            "When the active configuration was loaded, in seconds since 1970.",
             configured.loaded,
         )  # fmt: skip
         yield _gauge(
             "config_age_seconds",
-            "Seconds since the configuration in force was loaded.",
+            "Seconds since the active configuration was loaded.",
             max(time.time() - configured.loaded, 0.0),
         )
 
@@ -159,7 +162,7 @@ class GaugeCollector(Collector):
         )  # fmt: skip
         warned = CounterMetricFamily(
             "casedesk_limit_warnings",
-            "Requests admitted although a soft limit was passed.",
+            "Requests admitted although a soft limit was exceeded.",
             labels=labels,
         )
         for family, counts in ((refused, limiter.refused), (warned, limiter.warned)):
@@ -167,7 +170,7 @@ class GaugeCollector(Collector):
                 family.add_metric(which, count)
         used = GaugeMetricFamily(
             "casedesk_limit_used_ratio",
-            "Share of a hard limit that is used; 1: all of it.",
+            "Fraction of a hard limit that is used; 1 means all of it.",
             labels=labels,
         )
         for one in limiter.list_all(_MAX_LIMITED_NAMES):

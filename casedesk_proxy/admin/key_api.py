@@ -82,9 +82,9 @@ class _Call:
         try:
             found = jsonio.loads(body or b"{}")
         except ValueError as error:
-            raise KeyFault("", f"the body is no JSON: {error}") from None
+            raise KeyFault("", f"the body is not valid JSON: {error}") from None
         if not isinstance(found, dict):
-            raise KeyFault("", "the body is no JSON object")
+            raise KeyFault("", "the body is not a JSON object")
         return found
 
     async def work(self, step: Callable[[sqlite3.Connection], T]) -> T:
@@ -130,7 +130,9 @@ async def _handle(
     except KeyFault as fault:
         return _refuse(fault.status, fault.message, fault.field)
     except TimeoutError:
-        return _refuse(503, "the state file does not answer; the change may still be made")
+        return _refuse(
+            503, "the state file did not answer in time; the change may still take effect"
+        )
     except StoreError as error:
         return _refuse(503, str(error))
 
@@ -143,7 +145,7 @@ def _find_author(served: Administered, request: web.Request) -> Author:
         known = "the key is not known" if key else "an admin key is required"
         raise KeyFault("", f"{known}; send it as {ACCEPTED_FORMS}", 401)
     if not principal.admin:
-        raise KeyFault("", "this is no admin key", 403)
+        raise KeyFault("", "this key has no admin rights", 403)
     return Author(f"key {principal.name}", time.time())
 
 
@@ -181,7 +183,7 @@ async def _revoke(call: _Call) -> object:
 async def _expire(call: _Call) -> object:
     fields = await call.fields()
     if set(fields) != {"at"}:
-        raise KeyFault("at", 'is missing, or not alone; write {"at": "30d"}')
+        raise KeyFault("at", 'must be the only field; write {"at": "30d"}')
     try:
         when = parse_when(fields["at"], call.author.now)
     except KeyFault as fault:
@@ -194,7 +196,7 @@ async def _expire(call: _Call) -> object:
 async def _rotate(call: _Call) -> object:
     fields = await call.fields()
     if not set(fields) <= {"grace"}:
-        raise KeyFault(sorted(set(fields) - {"grace"})[0], "unknown; only grace may be given")
+        raise KeyFault(sorted(set(fields) - {"grace"})[0], "unknown field; only grace is allowed")
     try:
         grace_s = parse_duration(fields.get("grace", "0s"))
     except ValueError as error:
@@ -213,9 +215,16 @@ async def _audit(call: _Call) -> object:
 def _check(key: StoredKey, snapshot: Snapshot) -> None:
     for index, name in enumerate(key.deployments):
         if name not in snapshot.deployments:
-            raise KeyFault(f"deployments[{index}]", "there is no such deployment")
+            raise KeyFault(f"deployments[{index}]", "no such deployment")
     if key.name in snapshot.keys.names:
-        raise KeyFault("name", "the configuration has a key of this name, which would win", 409)
+        raise KeyFault(
+            "name",
+            (
+                "the configuration has a key of this name, which takes precedence; choose another"
+                " name"
+            ),
+            409,
+        )
 
 
 def _reply(content: object, status: int) -> web.Response:

@@ -93,8 +93,8 @@ def require_own_site(method: str, headers: RawHeaders, hosts: Hosts) -> None:
         return
     page = f"a web page of {_shown(origin)}" if origin else "a web page of another site"
     raise Forbidden(
-        f"{page} sent this request, and a browser's requests are answered for this proxy's own"
-        " pages only; call it from a program or a server, or add the page's host to server.hosts",
+        f"{page} sent this request from a browser, and the proxy answers browsers only for its"
+        " own pages; call it from a program or a server, or add the page's host to server.hosts",
         code="cross_site",
     )
 
@@ -109,7 +109,7 @@ def require_own_host(method: str, target: str, headers: RawHeaders, hosts: Hosts
     for place in places:
         if not hosts.knows(_name(place)) and (hosts.strict or _may_be_browser(method, headers)):
             raise Forbidden(
-                f"the host name {_shown(place)} is not known to be this proxy's; add it to"
+                f"{_shown(place)} is not known as a host name of this proxy; add it to"
                 " server.hosts, or call the proxy by an IP address, by localhost or with a key",
                 code="host_not_allowed",
             )

@@ -122,16 +122,18 @@ def authorise(
     if access is Access.OPEN:
         return ANONYMOUS
     if access is Access.MISSING:
-        raise _not_found(deployment, _list("open to all are", open_to_all))
+        raise _not_found(deployment, _list("deployments that need no key:", open_to_all))
     if principal is None:
         raise _unauthenticated(credential, sent, ended)
     opened = principal.deployments
     if opened is None or (deployment and deployment in opened):
         return principal
-    doors = _list("it opens", sorted(opened)) + _list("open to all are", open_to_all)
+    doors = _list("this key may use", sorted(opened)) + _list(
+        "deployments that need no key:", open_to_all
+    )
     if not deployment:
         raise _not_found(None, doors)
-    raise Forbidden(f"this key opens no deployment named {_shown(deployment)}{doors}")
+    raise Forbidden(f"this key does not grant access to deployment {_shown(deployment)}{doors}")
 
 
 def bare_deployment(principal: Principal | None, default: str | None) -> str | None:
@@ -148,17 +150,16 @@ def _unauthenticated(credential: str | None, sent: str, ended: str) -> Unauthent
     looks = describe_wrong(credential)
     message = ended or (f"the key is not known: {looks}" if looks else "the key is not known")
     return Unauthenticated(
-        f"{message}; where several are sent, the first of {ACCEPTED_FORMS} counts, even if another "
-        "would be right",
+        f"{message}; when several credentials are sent, only the first of {ACCEPTED_FORMS} is used",
         code="invalid_key",
     )
 
 
 def _not_found(deployment: str | None, doors: str) -> NotFound:
     if not deployment:
-        message = "no deployment is meant by default here; use /proxy/{deployment}/…"
+        message = "no default deployment is configured; use /proxy/{deployment}/…"
     else:
-        message = f"no deployment is named {_shown(deployment)}"
+        message = f"unknown deployment {_shown(deployment)}"
     return NotFound(message + doors, code="deployment_not_found")
 
 

@@ -39,14 +39,13 @@ def describe_sent(headers: RawHeaders, query: str) -> str:
         if low in _READ:
             reason = reason or f"{_READ[low]} was sent empty"
         elif low in _HEADERS:
-            reason = reason or f"the header {low.decode()} was sent, which is not read here"
+            reason = reason or f"the header {low.decode()} was sent, which the proxy does not read"
     for parameter, given in read_pairs(query):
         if parameter == "key" and not given:
             reason = reason or "?key= was sent empty"
         elif parameter.lower() in _PARAMETERS:
-            reason = (
-                reason
-                or f"the query parameter {parameter.lower()} was sent, which is not read here"
+            reason = reason or (
+                f"the query parameter {parameter.lower()} was sent, which the proxy does not read"
             )
     return reason
 
@@ -55,13 +54,13 @@ def describe_wrong(credential: str) -> str:
     """What a key that nobody holds looks like; "" where it looks like a key."""
     text = credential.strip()
     if text.lower().startswith("bearer "):
-        return "the word Bearer stands in it twice"
+        return "it contains the word Bearer twice"
     if text[:1] in ("'", '"') or text[-1:] in ("'", '"'):
-        return "quotes stand around it"
+        return "it is enclosed in quotes"
     if _HASH.fullmatch(text):
         return "it looks like the SHA-256 hash in the configuration, not like the key itself"
     if _PLACEHOLDER.fullmatch(text):
-        return "it looks like a placeholder that nothing was put in for"
+        return "it looks like a placeholder that was never filled in"
     return ""
 
 
@@ -69,13 +68,14 @@ def _about_authorization(value: bytes) -> str:
     scheme, blank, rest = value.strip().replace(b"\t", b" ").partition(b" ")
     known = scheme.lower().decode("latin-1")
     if known == "bearer":
-        return "Authorization: Bearer was sent with no key behind it"
+        return "Authorization: Bearer was sent without a key"
     if known in _SCHEMES and blank and rest.strip():
         return (
-            f"Authorization was sent with the scheme {known.capitalize()}, which is not read here"
+            f"Authorization was sent with the scheme {known.capitalize()}, which the proxy does"
+            " not read"
         )
     if not scheme:
         return "Authorization was sent empty"
     if known.startswith("bearer"):
-        return "Authorization was sent without a space behind the word Bearer"
+        return "Authorization was sent without a space after the word Bearer"
     return "Authorization was sent without the word Bearer before the key"

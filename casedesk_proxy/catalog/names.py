@@ -244,19 +244,19 @@ def _not_found(
     if rules.only is not None:
         message += ", or not to your key"
     if target is not None:
-        message = f"model {_quote(asked)} stands for {_quote(target)}, which is not served here"
+        message = f"alias {_quote(asked)} points to {_quote(target)}, which no node serves"
     wanted = target or asked
     near = []
     if len(wanted) <= _MAX_NAME_CHARS and len(names) <= _MAX_COMPARED_NAMES:
         near = get_close_matches(wanted, find_near(wanted, names), n=3, cutoff=0.5)
     if near:
-        message += f"; near names: {', '.join(near)}"
+        message += f"; similar names: {', '.join(near)}"
     elif names:
         some, others = (
             sorted(names)[:_MAX_LISTED_NAMES],
             " and others" if len(names) > _MAX_LISTED_NAMES else "",
         )
-        message += f"; served are {', '.join(some)}{others}"
+        message += f"; available: {', '.join(some)}{others}"
     error = NotFound(message, code="model_not_found")
     error.model = asked[:_MAX_NAME_CHARS]
     return error

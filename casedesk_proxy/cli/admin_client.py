@@ -32,7 +32,10 @@ def find_admin(file: Path, admin: str | None) -> str:
     ConfigError; ends the command where the file says that there is none."""
     address = admin or read_config(file).config.server.admin
     if address is None:
-        fail(f"{file}: server.admin is null, so nobody can be asked")
+        fail(
+            f"{file}: server.admin is null, so the proxy has no admin address; set it, or give"
+            " --admin"
+        )
     # Whoever has opened it in a browser pastes a URL.
     return address.removeprefix("http://").rstrip("/")
 
@@ -48,7 +51,7 @@ def ask(address: str, path: str, method: str = "GET", key: str = "") -> tuple[in
         return reply.status, json.loads(reply.read())
     except OSError as error:
         raise OSError(
-            error.errno, f"nobody answers there: {error.strerror or error}", address
+            error.errno, f"nothing answers there: {error.strerror or error}", address
         ) from None
     finally:
         connection.close()

@@ -26,7 +26,10 @@ def read_all_hosts(file: Path, query: Query) -> list[dict[str, Any]]:
     except ConfigError as error:
         fail(error)
     if url is None:
-        fail(f"{file} names no database that hosts share; set ledger.url, or leave --all-hosts out")
+        fail(
+            f"{file}: ledger.url is not set, so hosts share no database; set ledger.url, or leave"
+            " --all-hosts out"
+        )
     try:
         driver = importlib.import_module("asyncpg")
     except ImportError:

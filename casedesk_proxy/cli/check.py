@@ -38,11 +38,11 @@ _PATIENCE_S = 1.0
 def check(file: Path, quiet: bool, keys: bool) -> None:
     """Check a configuration; exit code 2 if it is wrong.
 
-    All errors and warnings go to stderr, each with file, line and column; the summary of what
-    would be served goes to stdout. Nothing is contacted, and no key is read unless --keys asks
-    for it, which is to be run as the service is, with its user, environment and credentials.
-    --keys without --quiet also asks nodes that may be Ollama for the contexts of their models, and
-    the files' bucket whether it can be used.
+    All errors and warnings go to stderr, each with file, line and column; the summary of what would
+    be served goes to stdout. Without --keys nothing is contacted and no key is read. Run it with
+    --keys as the service runs: same user, environment and credentials. --keys without --quiet also
+    asks nodes that may be Ollama for the context lengths of their models, and the files' bucket
+    whether it can be used.
     """
     try:
         loaded = read_config(file)

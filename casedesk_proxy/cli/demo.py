@@ -34,7 +34,7 @@ def _check_listen(context: click.Context, parameter: click.Parameter, address: s
 def demo(listen: str, pace: float) -> None:
     """Serve with a simulated node: no model, no GPU.
 
-    Exit code 2 for an address that is taken or none.
+    Exit code 2 if the address is invalid or in use.
     """
     obey_environment()
     # Here and not above: the other commands start without the server and its libraries.

@@ -44,9 +44,9 @@ class _Findings:
 def doctor(file: Path, tries: bool) -> None:
     """Ask the nodes, and say what will not work and why.
 
-    Reads the nodes' keys, so run it as the service is. No model is run without --try, which sends
-    a request of a few tokens by each surface through a proxy of its own. Exit code 1 when a
-    node or a model is in trouble, 2 for a configuration that cannot be used.
+    Reads the nodes' keys, so run it as the service runs. No model is run without --try, which sends
+    a request of a few tokens by each surface through a proxy of its own. Exit code 1 if a node or a
+    model does not work, 2 if the configuration cannot be used.
     """
     try:
         loaded = read_config(file)
@@ -110,7 +110,9 @@ def _report_deployment(console: Console, findings: _Findings, name: str) -> bool
     found = list(forecast(findings.snapshot, deployment, findings.reported, findings.nodes))
     console.print()
     if not found:
-        console.print(Text(f"deployment {name}: offers no model; name some, or mend its nodes"))
+        console.print(
+            Text(f"deployment {name}: offers no model; list some under models, or repair its nodes")
+        )
         return True
     console.print(Text(f"deployment {name}"))
     table = Table("model", *FEATURES, box=None, pad_edge=False)

@@ -23,7 +23,7 @@ def read_config(path: Path) -> LoadedConfig:
             remedy = "name one with --config, or write one with `casedesk-proxy init`"
         elif isinstance(error, PermissionError):
             # The service's user owns no file.
-            remedy = f"chmod a+r {path}; nodes' keys belong into files of their own"
+            remedy = f"chmod a+r {path}; nodes' keys belong in files of their own"
         raise _unreadable(path, error.strerror or "cannot be read", remedy) from None
     try:
         text = data.decode()

@@ -6,14 +6,16 @@ import asyncio
 import shutil
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from casedesk_proxy.cli.agent_lines import agent_lines
 from casedesk_proxy.cli.files import write_new
 from casedesk_proxy.cli.report import check_value, fail
+from casedesk_proxy.cli.running_engines import find_engine_ports
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.node_urls import NodeUrl
@@ -46,11 +48,13 @@ PLACES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The usual ones: of engines, each with its titles, and of the proxy's listeners."""
+    """The usual ones: of engines, each with its titles, and of the proxy's listeners.
+    ``find_running`` names those of engines that run."""
 
     places: tuple[tuple[int, str], ...] = PLACES
     listen: int = 8080
     admin: int = 9180
+    find_running: Callable[[], list[int]] = find_engine_ports
 
     def find_free(self, wanted: int) -> int:
         """The first from ``wanted`` on that is free now and no engine's usual one."""
@@ -64,9 +68,24 @@ _PORTS = Ports()
 _HELP = f"""Look for running nodes and write a configuration for them.
 
 Asks {_enumerate([one.title for one in ENGINES.values() if one.ports], "and")} what they are and
-what they serve, on their usual ports of this machine; no model is run. Exit code 1 when nothing
-was found.
+what they serve, on their usual ports of this machine and on those of their processes; no model is
+run. Exit code 1 when nothing was found.
 """
+
+
+_START = """\
+Start an engine, then run `casedesk-proxy init` again. One of:
+
+    ollama serve                and, once: ollama pull qwen3:8b
+    vllm serve Qwen/Qwen3-8B --port 8000
+    llama-server -m MODEL.gguf --port 8081 --jinja
+
+If one runs on another machine or at a Unix socket, say where:
+
+    casedesk-proxy init --node http://HOST:PORT
+    casedesk-proxy init --node /PATH/OF/ITS.sock
+
+To see the proxy at work without a model: casedesk-proxy demo"""
 
 
 def _read_urls(
@@ -99,7 +118,7 @@ def _read_url(text: str) -> str:
     multiple=True,
     metavar="URL",
     callback=_read_urls,
-    help="Look here instead of the usual local ports; may be given several times.",
+    help="Look here instead of the usual local ports; repeatable.",
 )
 def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
     write_starter(output, urls, _PORTS, force=force)
@@ -110,7 +129,7 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
     Ends the command where that cannot be done."""
     if output.exists() and not force:
         _refuse(output)
-    places = urls or tuple(f"http://{HOST}:{port}" for port, _ in ports.places)
+    places = urls or tuple(f"http://{HOST}:{port}" for port in _list_ports(ports))
     found = name_nodes(asyncio.run(_look(places)))
     if not found:
         _fail_nothing_found(urls, ports)
@@ -138,6 +157,13 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
     click.echo(f"    OpenAI, Codex       http://{HOST}:{listen}/v1")
     if any(Dialect.OLLAMA in one.node.dialects for one in found):
         click.echo(f"    Ollama              http://{HOST}:{listen}, OLLAMA_API_KEY for the key")
+    click.echo(f"\n{agent_lines(f'http://{HOST}:{listen}', credential.key)}", nl=False)
+
+
+def _list_ports(ports: Ports) -> list[int]:
+    """The usual ones first, then those of engines' processes."""
+    usual = [port for port, _ in ports.places]
+    return [*usual, *(port for port in ports.find_running() if port not in usual)]
 
 
 def _program() -> str:
@@ -168,13 +194,7 @@ def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
         click.echo(f"  looked at {url}", err=True)
     for port, engines in () if urls else ports.places:
         click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
-    click.echo(
-        "Start one (ollama serve, vllm serve MODEL, llama-server -m FILE) and try again, or say"
-        " where one runs: casedesk-proxy init --node http://HOST:PORT, or --node /PATH/OF/ITS.sock."
-        "\n"
-        "To see the proxy at work without a model: casedesk-proxy demo",
-        err=True,
-    )
+    click.echo(_START, err=True)
     raise click.exceptions.Exit(1)
 
 
@@ -186,7 +206,7 @@ def _describe(node: Detected) -> str:
     elif names:
         state = ", ".join(names)
     else:
-        state = "wants a key before it tells its models" if node.needs_key else "no models yet"
+        state = "requires a key before it lists its models" if node.needs_key else "no models yet"
     version = f" {node.version}" if node.version and node.version.isprintable() else ""
     return f"{title}{version}: {state}"
 

@@ -18,11 +18,11 @@ _PLACES = (Path(sys.prefix, "share/casedesk-proxy"), Path(__file__).parents[2])
 
 
 @click.command("install-service")
-@click.option("--remove", is_flag=True, help="Take the units away again; the configuration stays.")
+@click.option("--remove", is_flag=True, help="Remove the units; the configuration stays.")
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write below this folder instead of /, to look at it first.",
+    help="Write below this folder instead of /, to inspect the result first.",
 )
 def install_service(remove: bool, root: Path | None) -> None:
     """Install systemd units for this program; needs root.

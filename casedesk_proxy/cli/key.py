@@ -31,11 +31,9 @@ __all__ = ["key", "token"]
 
 @click.group()
 def key() -> None:
-    """Keys for clients.
-
-    They live in the state file, by their hashes. A running proxy takes a change within a second,
-    on all instances, without a reload. Keys may also be in the configuration, which wins where
-    both have a name.
+    """Keys for clients. They are kept in the state file, as hashes. A running proxy takes a change
+    within a second, on all instances, without a reload. Keys may also be in the configuration,
+    which takes precedence where both have the same name.
     """
 
 
@@ -48,27 +46,27 @@ def _check_names(
 
 
 _NAME = click.option(
-    "--name", callback=_check_names, metavar="NAME", help="Who holds it; stands in logs."
+    "--name", callback=_check_names, metavar="NAME", help="Name of the holder, as the log shows it."
 )
 _DEPLOYMENTS = click.option(
     "--deployment", "deployments", multiple=True, callback=_check_names, metavar="NAME",
-    help="What it opens; may be given several times.",
+    help="Deployment that the key may use; repeatable.",
 )  # fmt: skip
 
 
-@key.command(short_help="Mint a key and print it, this once.")
+@key.command(short_help="Create a key and print it, only this once.")
 @_NAME
 @_DEPLOYMENTS
-@click.option("--note", default="", help="What people should know.")
+@click.option("--note", default="", help="A note for people.")
 @click.option("--expires", metavar="WHEN", help="30d, 2027-01-31 or 2027-01-31T18:00 (UTC).")
 @click.option(
     "--limit",
     "limits",
     multiple=True,
     metavar="NAME=NUMBER",
-    help="Of its use: tokens_per_day=100000, parallel=2, …; may be given several times.",
+    help="Usage limit, such as tokens_per_day=100000 or parallel=2; repeatable.",
 )
-@click.option("--admin", is_flag=True, help="It may use the administration's API.")
+@click.option("--admin", is_flag=True, help="Allow the key to use the admin API.")
 @click.option("--yaml", is_flag=True, help="Store nothing; print lines for the configuration.")
 @state_options
 def new(
@@ -76,24 +74,24 @@ def new(
     limits: tuple[str, ...], admin: bool,
     yaml: bool, file: Path, state: Path | None,
 ) -> None:  # fmt: skip
-    """Mint a key and print it, this once: only its hash is stored.
-
-    Without --deployment it opens the deployment that the configuration has, if that is one, or its
-    default one. Where stdout is not a terminal, it gets the key alone, so that
-    `KEY=$(casedesk-proxy key new --name me)` works.
+    """Create a key and print it, only this once: only its hash is stored. Without --deployment the
+    key may use the configuration's only deployment, or else its default one. If stdout is not a
+    terminal, it gets the key alone, so that `KEY=$(casedesk-proxy key new --name me)` works.
     """
     credential = mint()
     if yaml:
         _print_lines(name or "client", deployments or ("desk",), credential)
         return
     if name is None:
-        fail("--name is missing: it stands in logs, and revokes the key one day")
+        fail("--name is missing: logs show it, and you need it to revoke the key")
     config = _read(file)
     if not deployments and not admin:
         deployments = _choose(config)
     _check_deployments(config, deployments)
     if config is not None and any(one.name == name for one in config.keys):
-        fail(f"name: the configuration has a key {name}, which would win; choose another name")
+        fail(
+            f"name: the configuration has a key {name}, which takes precedence; choose another name"
+        )
     path = find_state_file(file, state)
     fields = {
         "name": name, "sha256": credential.sha256, "deployments": list(deployments),
@@ -103,13 +101,12 @@ def new(
     _show(credential, f"{name} opens {', '.join(deployments) or 'no deployment'}")
 
 
-@key.command("revoke", short_help="Make keys open nothing any more.")
+@key.command("revoke", short_help="Revoke keys.")
 @click.argument("names", nargs=-1, required=True)
 @state_options
 def revoke_keys(names: tuple[str, ...], file: Path, state: Path | None) -> None:
-    """Make keys open nothing any more, from the next request on. Streams that run end as usual.
-
-    All of NAMES or none.
+    """Revoke keys, from the next request on. Running streams end as usual. All of NAMES are
+    revoked, or none.
     """
 
     def revoke_all(connection: sqlite3.Connection, by: Author) -> None:
@@ -120,12 +117,13 @@ def revoke_keys(names: tuple[str, ...], file: Path, state: Path | None) -> None:
     click.echo(f"revoked: {', '.join(names)}")
 
 
-@key.command("expire", short_help="Set or lift a key's end.")
+@key.command("expire", short_help="Set or clear a key's expiry.")
 @click.argument("name")
 @click.argument("when")
 @state_options
 def expire_key(name: str, when: str, file: Path, state: Path | None) -> None:
-    """Set a key's end: WHEN is 30d (from now), 2027-01-31, 2027-01-31T18:00 (UTC), now or never."""
+    """Set when a key expires: WHEN is 30d (from now), 2027-01-31, 2027-01-31T18:00 (UTC), now or
+    never."""
     try:
         until = parse_when(when, time.time())
     except KeyFault as fault:
@@ -135,13 +133,14 @@ def expire_key(name: str, when: str, file: Path, state: Path | None) -> None:
     click.echo(f"{name} " + ("does not expire" if until is None else f"expires: {when}"))
 
 
-@key.command("rotate", short_help="Mint another key in place of one.")
+@key.command("rotate", short_help="Replace a key with a new one.")
 @click.argument("name")
 @click.option("--grace", default="0s", show_default=True, metavar="TIME",
-              help="How long the old one is still valid: 1d.")  # fmt: skip
+              help="How long the old key stays valid, such as 1d.")  # fmt: skip
 @state_options
 def rotate_key(name: str, grace: str, file: Path, state: Path | None) -> None:
-    """Mint another key in place of the one named NAME, with all that it has, and print it."""
+    """Replace the key NAME with a new one that has the same rights, limits and note, and print
+    it."""
     try:
         grace_s = parse_duration(grace)
     except ValueError as error:
@@ -152,16 +151,17 @@ def rotate_key(name: str, grace: str, file: Path, state: Path | None) -> None:
         lambda connection, by: rotate(connection, name, credential.sha256, grace_s, by),
     )
     _show(credential, f"the old key of {name} is valid for {grace} more" if grace_s
-          else f"the old key of {name} opens nothing any more")  # fmt: skip
+          else f"the old key of {name} is no longer valid")  # fmt: skip
 
 
 @click.command("new")
 @click.option("--name", default="client", show_default=True, callback=_check_names,
-              help="Who holds it; stands in logs.")  # fmt: skip
+              help="Name of the holder, as the log shows it.")  # fmt: skip
 @click.option("--deployment", "deployments", multiple=True, default=("desk",), show_default=True,
-              callback=_check_names, help="What it opens; may be given several times.")  # fmt: skip
+              callback=_check_names,
+              help="Deployment that the key may use; repeatable.")  # fmt: skip
 def _mint_lines(name: str, deployments: tuple[str, ...]) -> None:
-    """Mint a key and print it with lines for the configuration: `key new --yaml`."""
+    """Create a key and print it with lines for the configuration: `key new --yaml`."""
     _print_lines(name, deployments, mint())
 
 
@@ -208,7 +208,7 @@ def _choose(config: Config | None) -> tuple[str, ...]:
     if len(names) == 1:
         return tuple(names)
     known = f"; choose from {', '.join(names[:10])}" if names else ""
-    return fail(f"--deployment is missing: which one is it to open?{known}")
+    return fail(f"--deployment is missing: name the deployment that the key may use{known}")
 
 
 def _check_deployments(config: Config | None, names: tuple[str, ...]) -> None:

@@ -22,22 +22,20 @@ __all__ = ["export_keys", "import_keys"]
 _MAX_FILE_BYTES = 16 * 2**20
 
 
-@click.command("export", short_help="Write the keys' hashes as CSV.")
+@click.command("export", short_help="Export the keys' hashes as CSV.")
 @state_options
 def export_keys(file: Path, state: Path | None) -> None:
-    """Write the keys that were not revoked to stdout as CSV, by their hashes."""
+    """Write all keys that are not revoked to stdout as CSV, by their hashes."""
     click.echo(write_csv(look_at_keys(find_state_file(file, state), read_keys)), nl=False)
 
 
-@click.command("import", short_help="Take keys over by their hashes from CSV.")
+@click.command("import", short_help="Import keys from CSV, by their hashes.")
 @click.argument("source", metavar="FILE", type=click.File("rb"))
 @state_options
 def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
-    """Take over keys from a CSV file, - for stdin: all of them or, with a word for each line that
-    is wrong, none.
-
-    Its first line names the columns: name, sha256 and, if need be, deployments (separated by
-    spaces), note, admin (true or false) and expires.
+    """Import keys from a CSV file, - for stdin. If a line is wrong, none is imported, and each
+    wrong line is reported. The first line names the columns: name, sha256 and optionally
+    deployments (separated by spaces), note, admin (true or false) and expires.
     """
     raw: bytes = source.read(_MAX_FILE_BYTES + 1)
     if len(raw) > _MAX_FILE_BYTES:
@@ -45,7 +43,7 @@ def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        fail(f"line {raw[: error.start].count(10) + 1}: is no UTF-8")
+        fail(f"line {raw[: error.start].count(10) + 1}: is not UTF-8")
     keys, faults = read_csv(text, time.time())
     if faults:
         fail(ConfigError([Complaint("", one, source.name) for one in faults]))
@@ -58,4 +56,4 @@ def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
                 raise KeyFault("", f"key {key.name}: {fault}", fault.status) from None
 
     change_keys(find_state_file(file, state), take)
-    click.echo(f"keys taken over: {len(keys)}")
+    click.echo(f"keys imported: {len(keys)}")

@@ -28,7 +28,7 @@ _FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), d
 @_FORM
 @state_options
 def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> None:
-    """Show the keys of the state file; those of the configuration are in `check`."""
+    """Show the keys of the state file; `check` shows those of the configuration."""
     found = look_at_keys(find_state_file(file, state), read_keys)
     keys = [one for one in found if everything or one.ended is None]
     if form == "json":
@@ -42,7 +42,7 @@ def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> No
         opens = ", ".join([*one.deployments, *(["(admin)"] * one.admin)])
         cells = (_when(one.created), _when(one.used), _when(one.expires), one.note)
         table.add_row(*map(Text, (one.name, opens, _state(one, now), *cells)))
-    _print(table if keys else Text("no keys; `casedesk-proxy key new` mints one"))
+    _print(table if keys else Text("no keys; `casedesk-proxy key new` creates one"))
 
 
 @click.command(short_help="Show who did what to which key.")

@@ -28,7 +28,7 @@ ADMIN = "CASEDESK_PROXY_ADMIN"
 DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
 
 
-@click.command(short_help="Serve what the configuration names.")
+@click.command(short_help="Run the proxy.")
 @click.argument(
     "named", metavar="[FILE]", required=False, type=click.Path(readable=False, path_type=Path)
 )
@@ -51,11 +51,12 @@ DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
 )
 @click.pass_context
 def serve(context: click.Context, named: Path | None, file: Path, admin: str | None) -> None:
-    """Serve until SIGTERM or SIGINT, which let running streams end; a second one does not.
+    """Serve until SIGTERM or SIGINT: the first lets running streams end, a second one ends them at
+    once.
 
-    FILE is short for --config FILE. SIGHUP reloads the configuration; under systemd SIGUSR2 puts
-    the program as it is installed now in this one's place. Exit code 2 for a configuration that
-    cannot be used or an address that is taken.
+    FILE is short for --config FILE. SIGHUP reloads the configuration; under systemd SIGUSR2
+    replaces the process with the version that is installed now. Exit code 2 if the configuration
+    cannot be used or the address is in use.
     """
     if named is not None:
         if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
@@ -135,6 +136,6 @@ def _with_admin(config: Config, admin: str | None) -> Config:
         server = type(config.server).model_validate({**dict(config.server), "admin": admin})
     except ValueError:
         remedy = "write host:port, [v6]:port or unix:/path"
-        complaint = Complaint("", f"{admin!r} is no address", "--admin", remedy=remedy)
+        complaint = Complaint("", f"{admin!r} is not an address", "--admin", remedy=remedy)
         raise ConfigError([complaint]) from None
     return config.model_copy(update={"server": server})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from casedesk_proxy.cli.agent_lines import AGENT_NAMES
 from casedesk_proxy.cli.credential import key_lines, quote
 from casedesk_proxy.config.values import is_model_name
 from casedesk_proxy.engines.spec import Detected
@@ -77,7 +78,7 @@ def _node_lines(found: Found) -> str:
         lines.append(f"    # max_streams: {node.slots}  # as many as it runs at once")
     if node.needs_key:
         variable = found.name.upper().replace("-", "_") + "_KEY"
-        lines.append("    # It asks for a key: set the variable and take the # off.")
+        lines.append("    # It requires a key: set the variable and remove the #.")
         lines.append(f"    # api_key: {{env: {variable}}}")
     return "\n".join(lines) + "\n"
 
@@ -96,12 +97,20 @@ def _deployment_lines(found: Sequence[Found]) -> str:
         lines.append("    models:")
         lines += [f"      - {quote(name)}" for name in models]
     else:
-        lines.append("    # No node has told its models yet, so: whatever they report.")
-    chat = _first_chat_model(found) or "a-model-of-yours"
-    lines.append("    # Other names for them, for applications that insist on one:")
-    lines.append("    # aliases:")
-    lines.append(f'    #   "gemini-*": {quote(chat)}')
-    return "\n".join(lines) + "\n"
+        lines.append("    # No node has listed its models yet, so: whatever they report.")
+    return "\n".join([*lines, *_alias_lines(_first_chat_model(found))]) + "\n"
+
+
+def _alias_lines(chat: str | None) -> list[str]:
+    """Agents ask for their vendors' models. Without a model to point to they are a comment."""
+    off = "" if chat else "# "
+    lines = [
+        "    # Names that Claude Code, gemini-cli and Codex ask for. A node's model of such a name",
+        "    # takes precedence.",
+        f"    {off}aliases:",
+    ]
+    model = quote(chat or "a-model-of-yours")
+    return lines + [f'    {off}  "{pattern}": {model}' for pattern in AGENT_NAMES]
 
 
 def _first_chat_model(found: Sequence[Found]) -> str | None:

@@ -44,13 +44,16 @@ _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address o
     envvar=ADMIN,
     show_envvar=True,
     metavar="ADDRESS",
-    help="host:port or unix:/path, instead of the configuration's; of an instance, for example.",
+    help=(
+        "Admin address, host:port or unix:/path, instead of the configuration's; for example"
+        " that of an instance."
+    ),
 )
-@click.option("--json", "as_json", is_flag=True, help="As the proxy tells it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the proxy's JSON.")
 def status(file: Path, admin: str | None, as_json: bool) -> None:
     """Show nodes, streams and queues of a running proxy, all its instances on this host together.
 
-    Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be asked.
+    Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be reached.
     """
     try:
         address = find_address(file, admin, os.environ)
@@ -60,7 +63,7 @@ def status(file: Path, admin: str | None, as_json: bool) -> None:
     except OSError as error:
         fail(f"{address}: {error.strerror}{'' if admin else _INSTANCES}")
     except (http.client.HTTPException, ValueError):
-        fail(f"{address} is no admin address of a CaseDesk Proxy")
+        fail(f"{address} is not the admin address of a CaseDesk Proxy")
     if as_json:
         click.echo(json.dumps(status, indent=2))
     else:

@@ -44,19 +44,22 @@ _TROUBLES = (OSError, http.client.HTTPException, ValueError)
 )  # fmt: skip
 @click.option(
     "--admin", envvar=ADMIN, show_envvar=True, metavar="ADDRESS",
-    help="host:port or unix:/path, instead of the configuration's; of an instance, for example.",
+    help=(
+        "Admin address, host:port or unix:/path, instead of the configuration's; for example"
+        " that of an instance."
+    ),
 )  # fmt: skip
 @click.option(
     "--every", "period", type=click.FloatRange(min=0.2, max=3600), default=1.0, show_default=True,
     metavar="SECONDS", help="How often to ask.",
 )  # fmt: skip
 @click.option("--once", is_flag=True, help="Show it once, every stream, and end.")
-@click.option("--json", "as_json", is_flag=True, help="With --once: as the proxy tells it.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: print the proxy's JSON.")
 def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool) -> None:
     """Show nodes and running streams, live.
 
-    Sort with s and r, filter with /, select with the arrows, cancel a stream with c: that wants an
-    admin's key in CASEDESK_PROXY_KEY. Exit code 2 when the proxy cannot be asked.
+    Sort with s and r, filter with /, select with the arrows, cancel a stream with c, which needs an
+    admin key in CASEDESK_PROXY_KEY. Exit code 2 when the proxy cannot be reached.
     """
     try:
         address = find_address(file, admin, os.environ)
@@ -73,7 +76,7 @@ def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool)
     elif once:
         _print_once(open_console(), status)
     elif not (sys.stdin.isatty() and sys.stdout.isatty()):
-        fail("this is no terminal; use --once, or --once --json")
+        fail("stdout is not a terminal; use --once, or --once --json")
     else:
         _Screen(address, period, status).run()
 
@@ -85,7 +88,7 @@ def fetch_status(address: str) -> dict[str, Any]:
     try:
         code, status = ask(address, _STATUS)
     except (http.client.HTTPException, ValueError):
-        raise ValueError(f"{address} is no admin address of a CaseDesk Proxy") from None
+        raise ValueError(f"{address} is not the admin address of a CaseDesk Proxy") from None
     if not isinstance(status, dict) or "streams" not in status:
         raise ValueError(_refusal(status) or f"{address} has no {_STATUS} (it answered {code})")
     return status
@@ -124,7 +127,7 @@ def _fetch_page(address: str, query: dict[str, str]) -> list[dict[str, Any]]:
 def cancel_stream(address: str, ident: str, key: str) -> str:
     """What to tell of it. Raises nothing."""
     if not key:
-        return f"set {KEY} to an admin's key first"
+        return f"set {KEY} to an admin key first"
     try:
         code, reply = ask(address, _CANCEL.format(ident), "POST", key)
     except _TROUBLES as error:

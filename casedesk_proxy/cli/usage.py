@@ -67,21 +67,20 @@ class _Dimensions(click.ParamType[tuple[str, ...]]):
 @click.option("--by", type=_Dimensions(), default="key", show_default=True, metavar="NAME,…",
               help=f"Group by: {', '.join(DIMENSIONS)}. Times are UTC's.")  # fmt: skip
 @click.option("--since", type=_When(), default=0.0, metavar="WHEN",
-              help="From then on: 2026-11-29, 2026-11, or how long ago, such as 7d.")  # fmt: skip
+              help="Start: 2026-11-29, 2026-11, or how long ago, such as 7d.")  # fmt: skip
 @click.option("--until", type=_When(), default=1e12, metavar="WHEN", help="Before then.")
 @click.option("--key", metavar="NAME", help="Only what this key used.")
 @click.option("--all-hosts", is_flag=True,
               help="Read the database of ledger.url, which several hosts share.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table",
-              show_default=True, help="csv and json hold the same numbers, in full.")  # fmt: skip
+              show_default=True,
+              help="Output format; csv and json have the numbers in full.")  # fmt: skip
 def usage(
     file: Path, state: Path | None, by: tuple[str, ...], since: float, until: float,
     key: str | None, all_hosts: bool, form: str,
 ) -> None:  # fmt: skip
-    """Show who used what: requests and tokens, out of the ledger.
-
-    Whether the proxy runs makes no difference. Exit code 0 when there is something to show, 1 when
-    there is nothing, 2 when the ledger cannot be read.
+    """Show who used what: requests and tokens, from the ledger. The proxy need not run. Exit code 0
+    when there is something to show, 1 when there is nothing, 2 when the ledger cannot be read.
     """
     query = Query(by, since, until, key)
     groups = read_all_hosts(file, query) if all_hosts else _read_file(file, state, query)
@@ -129,7 +128,7 @@ def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
         table.add_row(*names, *sums, Text(f"{about}{group['output']:,}"), _bar(group, most))
     console.print(table)
     if estimated := sum(group["estimated"] for group in groups):
-        console.print(Text(f"~ holds estimates, of {estimated:,} requests", style="dim"))
+        console.print(Text(f"~ includes estimates for {estimated:,} requests", style="dim"))
 
 
 def _bar(group: dict[str, Any], most: int) -> Text:

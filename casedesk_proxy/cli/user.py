@@ -28,27 +28,26 @@ _MIN_PASSWORD_CHARS = 8
 def user() -> None:
     """People who sign in to the console by name.
 
-    They live in the state file, their passwords by their scrypt hashes. A running proxy takes a
-    change within a second, on all instances. Users may also be in the configuration, which wins
-    where both have a name.
+    They are kept in the state file, with scrypt hashes of their passwords. A running proxy takes a
+    change within a second, on all instances. Users may also be in the configuration, which takes
+    precedence where both have the same name.
     """
 
 
-@user.command("new", short_help="Make a user, or give one another password and rights.")
+@user.command("new", short_help="Create a user, or change a user's password and rights.")
 @click.argument("name")
 @click.option(
     "--deployment", "deployments", multiple=True, metavar="NAME",
-    help="What the user may call from the console; may be given several times.",
+    help="Deployment that the user may call from the console; repeatable.",
 )  # fmt: skip
-@click.option("--admin", is_flag=True, help="Sees everything, and manages keys.")
-@click.option("--note", default="", help="What people should know.")
+@click.option("--admin", is_flag=True, help="Allow the user to see everything and to manage keys.")
+@click.option("--note", default="", help="A note for people.")
 @state_options
 def new_user(
     name: str, deployments: tuple[str, ...], admin: bool, note: str, file: Path, state: Path | None
 ) -> None:
-    """Make the user NAME. The password is asked for, or read from stdin where that is no terminal.
-
-    Another password ends the sessions of the old one.
+    """Create the user NAME. The password is asked for, or read from stdin if that is not a
+    terminal. A new password ends the user's sessions.
     """
     check_value(Name, name, name)
     for one in deployments:

@@ -40,18 +40,24 @@ class Alias(Section):
     model: ModelName = setting("The model, as its nodes name it.")
     description: StrictStr = setting("Shown in the catalogue.", "")
     set: Fields = setting("Values that every request gets, whatever its client says.", {})
-    default: Fields = setting("Values where the client gives none.", {})
-    remove: tuple[StrictStr, ...] = setting("Fields that are left out.", ())
-    cap: Fields = setting("Greatest values; a request without max_tokens gets it.", {})
+    default: Fields = setting("Values used where the client gives none.", {})
+    remove: tuple[StrictStr, ...] = setting("Fields removed from every request.", ())
+    cap: Fields = setting("Maximum values; a request without max_tokens gets the maximum.", {})
     map: dict[StrictStr, Fields] = setting(
-        "For a field's values other ones, or other fields instead.", {}
+        "Replaces a field's values with others, or with other fields.", {}
     )
-    gemini: OwnRules = setting("Such rules for Gemini requests, by their own fields.", {})
-    anthropic: OwnRules = setting("Such rules for Anthropic requests, by their own fields.", {})
-    openai: OwnRules = setting("Such rules for OpenAI requests, by their own fields.", {})
-    responses: OwnRules = setting("Such rules for Responses requests, by their own fields.", {})
+    gemini: OwnRules = setting("The same rules for Gemini requests, by Gemini's field names.", {})
+    anthropic: OwnRules = setting(
+        "The same rules for Anthropic requests, by Anthropic's field names.", {}
+    )
+    openai: OwnRules = setting(
+        "The same rules for OpenAI chat requests, by OpenAI's field names.", {}
+    )
+    responses: OwnRules = setting(
+        "The same rules for Responses requests, by their field names.", {}
+    )
 
-    ollama: OwnRules = setting("Such rules for Ollama's own API, by its own fields.", {})
+    ollama: OwnRules = setting("The same rules for Ollama's own API, by its field names.", {})
 
     def rules(self, section: str = "") -> dict[str, Any]:
         """What is written of `RULES`: for a protocol, or in the names that all of them share."""

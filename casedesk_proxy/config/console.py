@@ -26,7 +26,7 @@ def is_password_hash(text: str) -> bool:
 def _check_hash(text: str) -> str:
     if is_password_hash(text):
         return text
-    raise complain("is no hash of a password", "make one with casedesk-proxy user hash")
+    raise complain("is not a password hash", "make one with casedesk-proxy user hash")
 
 
 def _check_header(text: str) -> str:
@@ -43,32 +43,35 @@ class Console(Section):
     """The pages under /console, and who may see them."""
 
     enabled: Switch | None = setting(
-        "null: where only this machine reaches the public listener, and elsewhere once there is a "
-        "user or an admin key.",
+        "Whether the console is served; null: yes if only this machine reaches the public"
+        " listener, else once there is a user or an admin key.",
         None,
     )
-    idle_timeout: Pause = setting("How long a session lives without being used.", 12 * 3600.0)
-    lifetime: Pause = setting("How long a session lives, used or not.", 7 * 86400.0)
+    idle_timeout: Pause = setting("How long an unused session lasts.", 12 * 3600.0)
+    lifetime: Pause = setting("How long any session lasts.", 7 * 86400.0)
     identity_header: HeaderName | None = setting(
-        "Header in which a reverse proxy names the user that it has signed in, such as "
-        "X-Forwarded-User, Remote-User or Tailscale-User-Login; null: none is believed.",
+        "Header in which a reverse proxy names the user that it has signed in, such as"
+        " X-Forwarded-User, Remote-User or Tailscale-User-Login; null: no header is trusted.",
         None,
     )
     identity_proxies: tuple[TrustedProxy, ...] = setting(
-        "The reverse proxies whose identity_header is believed.", ()
+        "The reverse proxies whose identity_header is trusted.", ()
     )
 
 
 class User(Section):
     """Somebody who signs in to the console with a name, and calls the API from its pages."""
 
-    name: Name = setting("As it is typed, and as the log and the ledger have it.")
+    name: Name = setting("Name to sign in with; the log and the ledger use it, too.")
     password: PasswordHash | None = setting(
-        "What casedesk-proxy user hash printed; null: only a reverse proxy signs this user in.",
+        "Password hash, as casedesk-proxy user hash prints it; null: only a reverse proxy signs"
+        " this user in.",
         None,
         shown=False,
     )
-    deployments: tuple[StrictStr, ...] = setting("Names of the deployments that are open.", ())
-    admin: Switch = setting("Sees everything, and manages keys.", False)
-    note: Annotated[StrictStr, Field(max_length=200)] = setting("What people should know.", "")
-    limits: KeyLimits = setting("How much may be used.", KeyLimits())
+    deployments: tuple[StrictStr, ...] = setting(
+        "Names of the deployments that the user may use.", ()
+    )
+    admin: Switch = setting("Allow the user to see everything and to manage keys.", False)
+    note: Annotated[StrictStr, Field(max_length=200)] = setting("A note for people.", "")
+    limits: KeyLimits = setting("How much the user may use.", KeyLimits())

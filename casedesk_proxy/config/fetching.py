@@ -40,9 +40,9 @@ class FetchUrls(Section):
         "Hosts from which contents are fetched, at ports 80 and 443; addresses of others are "
         "refused."
     )
-    max_size: Size = setting("Largest sum of what is fetched for one request.", 20 * 2**20)
-    timeout: Pause = setting("Until one content is there, from the beginning.", 20.0)
+    max_size: Size = setting("Maximum total size fetched for one request.", 20 * 2**20)
+    timeout: Pause = setting("Time limit for fetching one content.", 20.0)
     types: Annotated[tuple[MediaType, ...], Field(min_length=1)] = setting(
-        "Media types that are taken.",
+        "Media types that are accepted.",
         ("image/*", "audio/*", "video/*", "application/pdf", "text/plain"),
     )

@@ -14,13 +14,14 @@ class Files(Section):
 
     enabled: Switch = setting("false: uploads and files are refused.", True)
     directory: AbsolutePath | None = setting(
-        "Where contents lie; null: files, beside the state file. Instances of one host share it.",
+        "Directory of the files' contents; null: files, next to the state file. Instances on"
+        " one host share it.",
         None,
         reload=False,
     )
-    max_file: Size = setting("Largest file.", 2 * 2**30)
-    per_key: Size = setting("Largest sum of the files of one key.", 20 * 2**30)
-    total: Size = setting("Largest sum of all files.", 50 * 2**30)
+    max_file: Size = setting("Maximum size of a file.", 2 * 2**30)
+    per_key: Size = setting("Maximum total size of one key's files.", 20 * 2**30)
+    total: Size = setting("Maximum total size of all files.", 50 * 2**30)
     keep: Duration = setting("How long a file is kept; 0: until it is deleted.", 48 * 3600.0)
     s3: S3 | None = setting(
         "A bucket that several hosts share; null: files stay on this host.", None, reload=False

@@ -12,15 +12,18 @@ __all__ = ["Ledger"]
 class Ledger(Section):
     """The book of who used what."""
 
-    enabled: Switch = setting("One row in the state file for every exchange.", True, reload=False)
+    enabled: Switch = setting(
+        "Write one row to the state file for every exchange.", True, reload=False
+    )
     url: Secret | None = setting(
-        "A PostgreSQL database that gets every row, too: {env: …}, {file: …} or {credential: …} "
-        "with its URL, postgresql://user:password@host/name.",
+        "A PostgreSQL database that every row is also sent to: {env: …}, {file: …} or"
+        " {credential: …} with its URL, postgresql://user:password@host/name.",
         None,
         reload=False,
     )
     keep: Duration = setting(
-        "How long rows stay; then only sums by day, key, deployment and model do. 0: for ever.",
+        "How long rows are kept; after that only sums by day, key, deployment and model. 0:"
+        " forever.",
         90 * 86400.0,
     )
     key_metrics: Switch = setting("Metrics with the names of keys as labels.", True)

@@ -69,7 +69,7 @@ def _read_bound(value: object) -> Bound:
             raise complain("is not a limit", _FORMS)
         bound = Bound(**{name: _read_amount(one) for name, one in value.items()})
         if bound.hard is not None and bound.soft is not None and bound.soft > bound.hard:
-            raise complain("warns only where it refuses already", "make soft less than hard")
+            raise complain("has a soft limit above the hard limit", "make soft less than hard")
         return bound
     return Bound(_read_amount(value))
 
@@ -117,15 +117,13 @@ TimeZone = Annotated[StrictStr, AfterValidator(_check_zone)]
 class UseLimits(Section):
     """What keys and deployments have in common. None: no limit."""
 
-    requests_per_minute: Amount | None = setting(
-        "Requests that nodes are asked within 60 seconds.", None
-    )
+    requests_per_minute: Amount | None = setting("Requests to nodes within 60 seconds.", None)
     tokens_per_minute: Amount | None = setting("Tokens within 60 seconds.", None)
     tokens_per_day: Amount | None = setting("Tokens of a calendar day.", None)
     tokens_per_month: Amount | None = setting("Tokens of a calendar month.", None)
-    parallel: Parallel | None = setting("Requests that nodes work on at once.", None)
+    parallel: Parallel | None = setting("Concurrent requests at nodes.", None)
     over_parallel: Literal["wait", "refuse"] = setting(
-        "What becomes of a request beyond parallel: it waits in the queue, or gets 429.", "wait"
+        "What happens to a request beyond parallel: it waits in the queue, or gets 429.", "wait"
     )
 
 
@@ -137,9 +135,9 @@ class KeyLimits(UseLimits):
     """Of one key. What it leaves out is as ``limits.keys`` says; null: no limit all the same."""
 
     models: tuple[ModelName, ...] | None = setting(
-        "Models that it may use, by names of clients or nodes, or patterns; null: all.", None
+        "Models that the key may use: clients' names, nodes' names or patterns; null: all.", None
     )
-    expires: Expiry | None = setting("From when on it is refused; null: never.", None)
+    expires: Expiry | None = setting("When the key expires; null: never.", None)
 
     def within(self, defaults: KeyLimits) -> KeyLimits:
         """With what ``defaults`` say where this says nothing."""
@@ -149,5 +147,5 @@ class KeyLimits(UseLimits):
 class LimitDefaults(Section):
     """What all limits have in common, and those of keys that have none of their own."""
 
-    time_zone: TimeZone = setting("Whose midnight ends days and months.", "UTC")
-    keys: KeyLimits = setting("Of each key, where its own limits say nothing.", KeyLimits())
+    time_zone: TimeZone = setting("Time zone whose midnight ends days and months.", "UTC")
+    keys: KeyLimits = setting("Limits of each key that does not set its own.", KeyLimits())

@@ -37,7 +37,7 @@ def load_config(text: str, file: str) -> LoadedConfig:
         empty = Complaint("", "is empty", file, 1, 1, "`casedesk-proxy init` writes a first one")
         raise ConfigError(sorted(tree.complaints, key=_order) or [empty])
     if not isinstance(tree.value, dict):
-        keyless = Complaint("", "holds no keys", file, 1, 1, "write key: value lines")
+        keyless = Complaint("", "is not a mapping", file, 1, 1, "write key: value lines")
         raise ConfigError([keyless, *sorted(tree.complaints, key=_order)])
     data = take_new_names(tree.value)
     config, findings = _validate(data)
@@ -80,7 +80,7 @@ def _find(kind: str, where: Path, value: Any, context: dict[str, Any]) -> Findin
         and nearest(str(where[-1]), Secret.model_fields) is None
     ):
         # `api_key: {sk-123}` makes the key itself a YAML key: it must not be repeated.
-        where, message = where[:-1], "holds an unknown setting"
+        where, message = where[:-1], "contains an unknown setting"
     return Finding(where, message, remedy, at_key=kind == "extra_forbidden")
 
 

@@ -57,7 +57,7 @@ def socket_path(url: str) -> str | None:
 
 def _check_url(text: str) -> str:
     if not text.isascii() or not text.isprintable() or any(c in text for c in ' "<>\\^`{|}'):
-        raise complain("holds characters that no URL may hold", _mend_characters(text))
+        raise complain("contains characters that are not allowed in a URL", _mend_characters(text))
     if text.partition(":")[0].lower() in ("http+unix", "https+unix", "unix"):
         return _check_socket(text)
     try:
@@ -70,11 +70,11 @@ def _check_url(text: str) -> str:
         remedy = f"write http://{bare}" if _BARE.fullmatch(bare) else "write http://host:port"
         raise complain("is not an http or https URL", remedy)
     if "@" in parts.netloc:
-        raise complain("holds a user name or password", "put the node's key into api_key")
+        raise complain("contains a user name or password", "put the node's key into api_key")
     if "?" in text or "#" in text:
-        raise complain("holds a query or a fragment", "end it after the path")
+        raise complain("contains a query or a fragment", "end it after the path")
     if any(part in (".", "..") for part in parts.path.split("/")):
-        raise complain("holds . or .. in its path", "write the path out")
+        raise complain("contains . or .. in its path", "write the path out")
     return text.rstrip("/")
 
 
@@ -83,7 +83,9 @@ def _check_socket(text: str) -> str:
     if scheme.lower() == "https+unix":
         raise complain("asks for TLS on a Unix socket", "write http+unix")
     if "?" in rest or "#" in rest:
-        raise complain("holds a query or a fragment", "percent-encode ? and # in a socket's path")
+        raise complain(
+            "contains a query or a fragment", "percent-encode ? and # in a socket's path"
+        )
     path = unquote(rest.removeprefix("//"))
     if scheme.lower() == "unix" or not rest.startswith("///") or rest.startswith("////"):
         raise complain(*_mend_socket(path))
@@ -94,12 +96,12 @@ def _check_socket(text: str) -> str:
 def _check_socket_path(path: str) -> Address:
     """The same rules as for a socket to listen on. Raises PydanticCustomError."""
     if not path.isprintable() or "\ufffd" in path:
-        raise complain("holds characters that no path should hold", "name the socket otherwise")
+        raise complain("contains characters that are not allowed in a path", "rename the socket")
     if path.endswith("/"):
-        raise complain("names a folder, not a Unix socket", "take the / at the end off")
+        raise complain("names a folder, not a Unix socket", "remove the / at the end")
     if (behind := path.find(".sock/")) >= 0:
         remedy = f"write {_url(path[: behind + len('.sock')])}"
-        raise complain("goes on behind the socket's path", remedy)
+        raise complain("continues after the socket's path", remedy)
     return parse_listen(f"unix:{path}")
 
 
@@ -122,7 +124,7 @@ def _mend_socket(path: str) -> tuple[str, str]:
 def _mend_characters(text: str) -> str:
     if any(quote in text for quote in _CURLY):
         return "write its quotes as \" or '"
-    return "take the spaces off" if text != text.strip() else "percent-encode them"
+    return "remove the spaces" if text != text.strip() else "percent-encode them"
 
 
 def _mend_port(text: str) -> str:

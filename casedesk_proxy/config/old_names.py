@@ -30,15 +30,18 @@ def find_old_names(data: dict[str, Any]) -> list[Finding]:
     """A warning for each old name in the file, by its old path."""
     found = []
     if _OLD in data and _NEW in data:
-        message, remedy = f"is the old name of {_NEW}, which is there too", f"move it to {_NEW}"
+        message, remedy = (
+            f"is the old name of {_NEW}, which is set too",
+            f"move its entries to {_NEW}",
+        )
         found.append(Finding((_OLD,), message, remedy, at_key=True))
     elif _OLD in data:
-        message = f"is the old name of {_NEW}, and will not be read for ever"
+        message = f"is the old name of {_NEW}, and a later version will not accept it"
         found.append(Finding((_OLD,), message, f"write {_NEW}:", warns=True, at_key=True))
     deployments = data.get("deployments")
     for name, one in deployments.items() if isinstance(deployments, dict) else ():
         if isinstance(one, dict) and one.get("auth") == _OLD:
-            message = f"{_OLD} is the old word for {_NEW}, and will not be read for ever"
+            message = f"{_OLD} is the old word for {_NEW}, and a later version will not accept it"
             path: Path = ("deployments", name, "auth")
             found.append(Finding(path, message, f"write auth: {_NEW}", warns=True))
     return found

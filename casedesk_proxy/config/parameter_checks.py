@@ -88,7 +88,7 @@ def _check_field(path: Path, section: str, name: str) -> Iterator[Finding]:
         yield Finding(path, "is not the name of a field", "write it as outer.inner", at_key=True)
     elif top in PROTECTED.get(section, ()) or (not section and top in ("model", "stream")):
         remedy = "write the alias's model" if top == "model" else ""
-        yield Finding(path, "no alias may change it", remedy, at_key=True)
+        yield Finding(path, "cannot be changed by an alias", remedy, at_key=True)
     elif kind_of(section, name) is None:
         yield _unknown(path, section, name)
 
@@ -97,16 +97,16 @@ def _unknown(path: Path, section: str, name: str) -> Finding:
     known = OWN[section]
     meant = nearest(name, known) or _same_end(name, known)
     if section:
-        message = f"is not among {_TITLES[section]} fields that are known; it is used all the same"
+        message = f"is not one of {_TITLES[section]} known fields; it is used all the same"
         return Finding(path, message, f"did you mean {meant}?" if meant else "", True, at_key=True)
-    message = "is not a name that all protocols share"
+    message = "is not one of the names that all protocols share"
     places = [one for one in SECTIONS if kind_of(one, name)]
     if places:
-        remedy = f"as a field of its own, it belongs below {' or '.join(places)}"
+        remedy = f"put it below {' or '.join(places)}"
     elif meant:
         remedy = f"did you mean {meant}?"
     else:
-        remedy = f"shared are {', '.join(known)}; others go below {', '.join(SECTIONS)}"
+        remedy = f"shared names: {', '.join(known)}; put other fields below {', '.join(SECTIONS)}"
     return Finding(path, message, remedy, at_key=True)
 
 
@@ -121,7 +121,7 @@ def _check_value(path: Path, rule: str, section: str, name: str, value: Any) -> 
         yield from _check_map(path, section, kind, value)
     elif rule == "cap":
         if kind is not None and not kind.number and not kind.fits(object()):
-            yield Finding(path, "has no greatest value, as it is not a number", "use map")
+            yield Finding(path, "cannot have a maximum, as it is not a number", "use map")
         elif type(value) not in (int, float):
             wanted = kind.wanted if kind is not None and kind.number else "a number"
             yield Finding(path, f"must be {wanted}")

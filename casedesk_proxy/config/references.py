@@ -48,7 +48,7 @@ def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
         if deployment.get("auth") == "none":
             yield Finding(
                 ("deployments", name, "auth"),
-                f"everybody who reaches {listen} may use this deployment",
+                f"anyone who can reach {listen} may use this deployment",
                 "write auth: keys, or listen on 127.0.0.1",
                 warns=True,
             )
@@ -56,11 +56,11 @@ def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
 
 def _check_nodes(data: dict[str, Any]) -> Iterator[Finding]:
     if not data.get("nodes"):
-        yield Finding(("nodes",), "names no node", "`casedesk-proxy init` looks for running ones")
+        yield Finding(("nodes",), "has no nodes", "`casedesk-proxy init` looks for running ones")
     seen: dict[str, str] = {}
     for name, node in _sections(data, "nodes"):
         if "speaks" in node and node["speaks"] == []:
-            yield Finding(("nodes", name, "speaks"), "names no protocol", "leave it out")
+            yield Finding(("nodes", name, "speaks"), "lists no protocol", "leave it out")
         url = node.get("url")
         if isinstance(url, str):
             yield from _check_url(name, url, node.get("engine"), seen)
@@ -121,12 +121,12 @@ def _check_key(name: str, secret: Any) -> Iterator[Finding]:
     variable = secret.get("env") if isinstance(secret, dict) else secret
     if isinstance(variable, str) and _VARIABLE.fullmatch(variable):
         path: Path = ("nodes", name, "api_key")
-        message = "names a variable as shells do, which is not filled in"
+        message = "contains a shell variable, which is not expanded"
         yield Finding(path, message, "write {env: NAME}, without the $")
     elif isinstance(secret, str) or (isinstance(secret, dict) and secret.get("inline")):
         yield Finding(
             ("nodes", name, "api_key"),
-            "the key itself stands in this file",
+            "the key itself is in this file",
             "write {env: VARIABLE}, {file: /path} or {credential: NAME}",
             warns=True,
         )
@@ -136,13 +136,13 @@ def _check_deployments(data: dict[str, Any]) -> Iterator[Finding]:
     nodes = _mapping(data, "nodes")
     if not data.get("deployments"):
         remedy = "add one: deployments: {desk: {nodes: [a node's name]}}"
-        yield Finding(("deployments",), "names no deployment", remedy)
+        yield Finding(("deployments",), "has no deployments", remedy)
     used: set[str] = set()
     for name, deployment in _sections(data, "deployments"):
         path: Path = ("deployments", name, "nodes")
         names = deployment.get("nodes")
         if names == []:
-            yield Finding(path, "names no node", "list at least one")
+            yield Finding(path, "has no nodes", "list at least one")
         yield from _check_names(path, names, nodes, "node")
         used.update(one for one in _list(names) if isinstance(one, str))
         yield from _check_aliases(name, deployment)
@@ -163,7 +163,7 @@ def _check_aliases(name: str, deployment: dict[str, Any]) -> Iterator[Finding]:
         if isinstance(model, str) and _without_latest(model) not in known:
             meant = nearest(model, (one for one in models if isinstance(one, str)))
             remedy = f"did you mean {meant}?" if meant else f"add {model} to models"
-            message = "leads to a model that is not among the deployment's models"
+            message = "points to a model that is not among the deployment's models"
             yield Finding(("deployments", name, "aliases", alias), message, remedy, warns=True)
 
 
@@ -190,14 +190,14 @@ def _check_keys(data: dict[str, Any]) -> Iterator[Finding]:
         path: Path = ("keys", index, "deployments")
         yield from _check_names(path, key.get("deployments"), deployments, "deployment")
         if key.get("deployments") == []:
-            yield Finding(path, "the key opens nothing", "list a deployment", warns=True)
+            yield Finding(path, "the key gives access to nothing", "list a deployment", warns=True)
         opened.update(one for one in _list(key.get("deployments")) if isinstance(one, str))
     for name, deployment in _sections(data, "deployments"):
         if deployment.get("auth", "keys") == "keys" and name not in opened:
             yield Finding(
                 ("deployments", name),
-                "wants keys, but no key opens it",
-                f"mint one with `casedesk-proxy key new --deployment {name}`",
+                "requires keys, but no key opens it",
+                f"create one with `casedesk-proxy key new --deployment {name}`",
                 warns=True,
             )
 
@@ -224,7 +224,7 @@ def _check_unique(
         return
     first = seen.setdefault(form(value), index)
     if first != index:
-        remedy = "give each key its own name" if part == "name" else "mint another key"
+        remedy = "give each key its own name" if part == "name" else "create another key"
         yield Finding(("keys", index, part), f"is that of keys[{first}] too", remedy)
 
 

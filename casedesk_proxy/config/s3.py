@@ -35,15 +35,15 @@ def _check_endpoint(text: str) -> str:
         raise complain("is not an http or https URL", "write for example https://s3.example.com")
     if "@" in parts.netloc:
         remedy = "put the keys into access_key and secret_key"
-        raise complain("holds a user name or password", remedy)
+        raise complain("contains a user name or password", remedy)
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise complain("holds more than a host and a port", "put the bucket's name into bucket")
+        raise complain("contains more than a host and a port", "put the bucket's name into bucket")
     return text.rstrip("/")
 
 
 def _check_prefix(text: str) -> str:
     if _PREFIX.fullmatch(text) is None:
-        raise complain("is not the beginning of a key", "write for example casedesk/files")
+        raise complain("is not a valid prefix of a key", "write for example casedesk/files")
     return text
 
 
@@ -58,7 +58,7 @@ class S3(Section):
     hosts share. Needs the package obstore."""
 
     bucket: Annotated[StrictStr, AfterValidator(_check_bucket)] = setting(
-        "Its name; the bucket has to be there.", reload=False
+        "Name of the bucket, which must exist.", reload=False
     )
     endpoint: Annotated[StrictStr, AfterValidator(_check_endpoint)] | None = setting(
         "The store's URL, without the bucket; null: Amazon's.", None, reload=False
@@ -67,7 +67,7 @@ class S3(Section):
         "The bucket's region; most other stores take any.", "us-east-1", reload=False
     )
     prefix: Annotated[StrictStr, AfterValidator(_check_prefix)] = setting(
-        "What the keys of all objects begin with, before a /.", "", reload=False
+        "Prefix of the keys of all objects, before a /.", "", reload=False
     )
     access_key: Secret | None = setting(
         "The access key's id: {env: …}, {file: …} or {credential: …}. null: what the environment "
@@ -83,9 +83,9 @@ class S3(Section):
     def _check_keys(self) -> S3:
         if (self.access_key is None) is not (self.secret_key is None):
             raise complain(
-                "names one of access_key and secret_key", "write both, or neither of them"
+                "sets only one of access_key and secret_key", "write both, or neither of them"
             )
         if any(key and key.inline for key in (self.access_key, self.secret_key)):
             remedy = "write {env: VARIABLE}, {file: /path} or {credential: NAME}"
-            raise complain("holds a key itself", remedy)
+            raise complain("contains the key itself", remedy)
         return self

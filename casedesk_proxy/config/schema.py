@@ -70,56 +70,61 @@ class Server(Section):
         "127.0.0.1:9180",
         reload=False,
     )
-    max_body: Size = setting("Largest request body.", 32 * 2**20)
+    max_body: Size = setting("Maximum size of a request body.", 32 * 2**20)
     max_bodies: Size = setting(
-        "Largest sum of all request bodies held at once; no less than max_body.", 256 * 2**20
+        "Maximum total size of the request bodies in memory; at least max_body.",
+        256 * 2**20,
     )
     max_upload: Size = setting(
-        "Largest form with a file (audio, images), which is passed on as it comes, not held.",
+        "Maximum size of a form with a file (audio, images), which is streamed, not held.",
         512 * 2**20,
     )
     body_items: Items = setting(
-        "Most JSON objects in one request body; where it is translated a tenth of them turns, a "
-        "fifth parts.",
+        "Maximum JSON objects in a request body; a tenth as many turns, a fifth as many parts.",
         100_000,
     )
-    large_body: Size = setting("From it on a body is planned by a process apart.", 256 * 2**10)
-    planners: Planners = setting("Most such processes; 0: none, and all others wait.", 2)
+    large_body: Size = setting(
+        "Bodies of this size or more are read and translated by a separate process.", 256 * 2**10
+    )
+    planners: Planners = setting(
+        "Maximum number of such processes; 0: none, so that a large body delays everything else.", 2
+    )
     drain_timeout: Duration = setting("How long a stop waits for running streams.", 600.0)
     header_timeout: Pause = setting(
-        "From the first byte of a request's head to its last.", 10.0, reload=False
+        "Time limit for a request's head, from its first byte to its last.", 10.0, reload=False
     )
     body_timeout: Pause = setting(
-        "Longest silence inside a request's body, and the time over which min_rate is taken.", 60.0
+        "Maximum silence inside a request's body; min_rate is measured over it.",
+        60.0,
     )
-    send_timeout: Pause = setting(
-        "How long a client may take nothing of a reply that is complete.", 60.0
-    )
+    send_timeout: Pause = setting("How long a client may read nothing of a complete reply.", 60.0)
     min_rate: Count = setting(
-        "Least bytes per second of a request's body, and of a complete reply; 0: any.", 512
+        "Minimum bytes per second of a request's body, and of a complete reply; 0: no minimum.", 512
     )
     keepalive_timeout: Pause = setting(
         "How long a client's idle connection is kept.", 75.0, reload=False
     )
     hosts: tuple[HostName, ...] = setting(
-        "More names by which clients may call the proxy, and whose web pages may.", ()
+        "More host names of the proxy, whose web pages may call it, too.",
+        (),
     )
     refusals_per_minute: Count = setting(
-        "Requests without a valid key that an address may have refused; 0: any number.", 600
+        "Refused requests without a valid key per client address and minute; 0: no limit.", 600
     )
     trusted_proxies: tuple[TrustedProxy, ...] = setting(
-        "Reverse proxies in front: what they say about a client's address is believed.", ()
+        "Reverse proxies whose statement of the client's address is trusted.", ()
     )
-    log_format: Literal["logfmt", "json"] = setting("Form of the log on stderr.", "logfmt")
-    access_log: Switch = setting("One line for every exchange.", True)
-    log_level: LogLevel = setting("Least grave lines that are written.", "info")
+    log_format: Literal["logfmt", "json"] = setting("Format of the log on stderr.", "logfmt")
+    access_log: Switch = setting("Log one line for every exchange.", True)
+    log_level: LogLevel = setting("Minimum level of the lines that are logged.", "info")
     watch: Switch = setting("Reload when this file is edited.", False)
     upgrade_on_reload: Switch = setting(
-        "Where another version was installed meanwhile, a reload starts it in our place.", False
+        "On reload, start the version that is installed now and hand over to it.",
+        False,
     )
     state_directory: AbsolutePath | None = setting(
-        "Where the proxy keeps what it is to know after a restart, such as the ledger; null: "
-        "systemd's StateDirectory, else ~/.local/state/casedesk-proxy.",
+        "Directory of what the proxy keeps across restarts, such as the ledger; null: systemd's"
+        " StateDirectory, else ~/.local/state/casedesk-proxy.",
         None,
         reload=False,
     )
@@ -146,7 +151,7 @@ class NodeTls(Section):
     """How an https node's certificate is checked."""
 
     ca: AbsolutePath | None = setting("PEM file of the CAs to trust instead of the system's.", None)
-    verify: Switch = setting("false takes any certificate: only for tests.", True)
+    verify: Switch = setting("false accepts any certificate; for tests only.", True)
 
 
 class Node(Section):
@@ -157,40 +162,41 @@ class Node(Section):
         "http+unix:///run/llama.sock."
     )
     engine: EngineName = setting(
-        "What runs there; auto: taken for openai until it is recognised.", EngineName("auto")
+        "The node's engine; auto: treated as openai until it is detected.", EngineName("auto")
     )
     speaks: tuple[Dialect, ...] | None = setting(
-        "Protocols that it serves itself; null: what its engine is known to speak.", None
+        "Protocols that the node speaks; null: those that its engine is known to speak.", None
     )
     models: tuple[ModelName, ...] | None = setting(
-        "Its models, for nodes that cannot list them; null: ask the node.", None
+        "The node's models, if it cannot list them; null: ask the node.", None
     )
     system_role: Literal["anywhere", "first", "none"] = setting(
-        "Where its models' chat templates take a system message in translated requests.",
+        "Where the models' chat templates accept a system message (translated requests).",
         "anywhere",
     )
     thinking: dict[ModelName, ThinkingMode] = setting(
-        "How its models are asked to think in translated requests: one word for all of them, or "
-        "a word for each name or pattern.",
+        "How its models are asked to think: one word for all, or one for each name or pattern.",
         {},
     )
-    max_streams: Positive | None = setting("Most requests at it at once; null: no limit.", None)
-    weight: Positive = setting("Its share beside the others of a deployment.", 1)
-    drain: Switch = setting("true: it finishes what it has and gets no more.", False)
+    max_streams: Positive | None = setting("Maximum concurrent requests; null: no limit.", None)
+    weight: Positive = setting("Weight relative to the deployment's other nodes.", 1)
+    drain: Switch = setting("true: the node finishes its requests and gets no new ones.", False)
     probe_interval: Duration = setting(
-        "How often it is asked whether it lives while nothing is heard of it; 0: never.", 10.0
+        "Interval of health checks while there is no traffic; 0: never.", 10.0
     )
     hung_after: Duration = setting(
-        "How long it may answer no probe and send nothing before it counts as hung; 0: for ever.",
+        "How long a node may be silent, probes included, before it counts as hung; 0: forever.",
         5.0,
     )
     api_key: Secret | None = setting(
-        "The node's own key: {env: …}, {file: …} or {credential: …}.", None
+        "The node's key: {env: …}, {file: …} or {credential: …}.", None
     )
-    connect_timeout: Pause = setting("Until its connection stands, TLS included.", 5.0)
-    first_byte_timeout: Pause = setting("From the request to the head of its reply.", 900.0)
-    idle_timeout: Pause = setting("Longest silence inside its reply.", 900.0)
-    tls: NodeTls | None = setting("How its certificate is checked; null: as the system does.", None)
+    connect_timeout: Pause = setting("Time limit for connecting, TLS included.", 5.0)
+    first_byte_timeout: Pause = setting("Time limit from request to reply's head.", 900.0)
+    idle_timeout: Pause = setting("Maximum silence inside a reply.", 900.0)
+    tls: NodeTls | None = setting(
+        "How the node's certificate is checked; null: against the system's CAs.", None
+    )
 
     @field_validator("thinking", mode="before")
     @classmethod
@@ -206,78 +212,75 @@ class Node(Section):
 class Deployment(Section):
     """A name in the URL: which nodes, which models, and who may use them."""
 
-    auth: Literal["keys", "none"] = setting("keys, or none: whoever reaches it may use it.", "keys")
-    nodes: tuple[StrictStr, ...] = setting("Names of its nodes; order matters to policy: ordered.")
+    auth: Literal["keys", "none"] = setting(
+        "keys: clients need a key; none: anyone who can reach the proxy may use it.",
+        "keys",
+    )
+    nodes: tuple[StrictStr, ...] = setting("Names of its nodes, in the order for policy: ordered.")
     models: tuple[ModelName, ...] | None = setting(
-        "Models that it serves, as the nodes name them; null: whatever its nodes report.", None
+        "Models that it offers, by the nodes' names; null: whatever its nodes report.", None
     )
     aliases: dict[ModelName, AliasOrName] = setting(
-        "Other names for models, with parameters or without: exact ones are tried first, then "
-        "patterns with * in order.",
+        "Other names for models, optionally with parameters: exact names are tried first, then"
+        " patterns with *, in order.",
         {},
     )
-    prefix: StrictStr = setting("Put before model names in the catalogue, taken off requests.", "")
-    policy: Policy = setting("Which node takes the next request.", "least-streams")
-    max_waiting: Count = setting("Most requests that wait for a slot at a node.", 1000)
+    prefix: StrictStr = setting(
+        "Prefix of model names in the catalogue; removed from names in requests.", ""
+    )
+    policy: Policy = setting("How the node for the next request is chosen.", "least-streams")
+    max_waiting: Count = setting("Maximum number of requests that wait for a slot at a node.", 1000)
     queue_timeout: Pause = setting("How long a request may wait for a slot.", 300.0)
     failover_timeout: Duration = setting(
-        "How long after its first attempt failed a request may try other nodes; 0: not at all.",
+        "How long a request may try other nodes after a failed attempt; 0: not at all.",
         30.0,
     )
-    connect_timeout: Pause | None = setting("Instead of its nodes' own; null: theirs.", None)
-    first_byte_timeout: Pause | None = setting("Instead of its nodes' own; null: theirs.", None)
-    idle_timeout: Pause | None = setting("Instead of its nodes' own; null: theirs.", None)
-    heartbeat: Duration = setting(
-        "Silence after which a stream that we frame gets a sign of life; 0: none.", 10.0
-    )
-    heartbeat_verbatim: Switch = setting(
-        "Signs of life also for streams that are relayed as they are.", False
-    )
+    connect_timeout: Pause | None = setting("Overrides the nodes' value; null: use theirs.", None)
+    first_byte_timeout: Pause | None = setting("As connect_timeout.", None)
+    idle_timeout: Pause | None = setting("As connect_timeout.", None)
+    heartbeat: Duration = setting("Silence before a framed stream's keep-alive; 0: never.", 10.0)
+    heartbeat_verbatim: Switch = setting("Send keep-alives in verbatim streams, too.", False)
     unknown_fields: Literal["refuse", "ignore"] = setting(
-        "What becomes of a Gemini request with fields that Google does not know.", "refuse"
+        "What happens to a Gemini request with fields that Google does not know.", "refuse"
     )
     unknown_tools: Literal["drop", "refuse"] = setting(
-        "What becomes of a Responses request with tools that no node has, such as web_search: they "
-        "are left out with x-casedesk-dropped where it is translated, or it is answered 400.",
+        "Tools that no node has, such as web_search, in a Responses request: drop: leave them out,"
+        " see x-casedesk-dropped (translated requests); refuse: answer the request with 400.",
         "drop",
     )
     documents: Literal["as-they-are", "text"] = setting(
-        "What becomes of a stored PDF that a request names: text: its text is passed on; "
-        "as-they-are: the file is, where the node takes such files, else it is refused.",
+        "What of a stored PDF is passed on: text: its text; as-they-are: the file, or the"
+        " request is refused if the node does not accept such files.",
         "as-they-are",
     )
     fetch_urls: FetchUrls | None = setting(
-        "Contents that requests name by an address are fetched by the proxy; null: never.", None
+        "Lets the proxy fetch contents that requests name by a URL; null: never.", None
     )
     nodes_fetch_urls: Switch = setting(
-        "Relayed requests may name contents by an address, which nodes fetch themselves.", False
+        "Relayed requests may name contents by a URL, which nodes fetch themselves.", False
     )
     usage: Literal["ask", "verbatim"] = setting(
-        "Whether nodes are asked for the counts of OpenAI streams whose clients do not ask: the "
-        "event with them is taken out again. verbatim: not; counts are estimates then.",
+        "ask: have nodes count the tokens of OpenAI streams even if clients do not ask, and"
+        " remove the event with the counts; verbatim: do not, and estimate the counts.",
         "ask",
     )
     count_prompt: Switch = setting(
-        "Ask the node's tokenizer beside a translated Anthropic stream, for its message_start.",
+        "Ask the node's tokenizer for a translated message_start.",
         True,
     )
-    client_stall_timeout: Pause = setting(
-        "How long a client may read nothing of its stream.", 300.0
-    )
-    limits: DeploymentLimits = setting(
-        "How much all its clients together may use.", DeploymentLimits()
-    )
+    client_stall_timeout: Pause = setting("How long a client may read nothing.", 300.0)
+    limits: DeploymentLimits = setting("Usage limits of all clients together.", DeploymentLimits())
 
 
 class Key(Section):
     """A client's credential, known here by its hash alone."""
 
-    name: Name = setting("Who holds it; stands in logs.")
+    name: Name = setting("Name of the holder, as the log shows it.")
     sha256: Sha256 = setting("SHA-256 of the key, 64 hexadecimal digits.")
-    deployments: tuple[StrictStr, ...] = setting("Names of the deployments that it opens.")
-    admin: Switch = setting("It may use the administration's API, which manages keys.", False)
-    note: Annotated[StrictStr, Field(max_length=200)] = setting("What people should know.", "")
-    limits: KeyLimits = setting("How much it may use.", KeyLimits())
+    deployments: tuple[StrictStr, ...] = setting("Names of the deployments that the key may use.")
+    admin: Switch = setting("Allows the key to use the admin API, which manages keys.", False)
+    note: Annotated[StrictStr, Field(max_length=200)] = setting("A note for people.", "")
+    limits: KeyLimits = setting("Usage limits of the key.", KeyLimits())
 
 
 class Config(Section):
@@ -287,11 +290,11 @@ class Config(Section):
     default_deployment: StrictStr | None = setting(
         "Deployment of the bare mounts (/v1, /v1beta, /genai) for keys that open several.", None
     )
-    ledger: Ledger = setting("Who used what.", Ledger())
-    limits: LimitDefaults = setting("How much anybody may use.", LimitDefaults())
-    files: Files = setting("What clients upload.", Files())
+    ledger: Ledger = setting("The record of who used what.", Ledger())
+    limits: LimitDefaults = setting("Usage limits.", LimitDefaults())
+    files: Files = setting("Files that clients upload.", Files())
     nodes: dict[Name, Node] = setting("Inference servers by name.", {})
     deployments: dict[Name, Deployment] = setting("Deployments by name.", {})
     keys: tuple[Key, ...] = setting("Who may use deployments with auth: keys.", ())
-    console: Console = setting("Pages for people.", Console())
-    users: tuple[User, ...] = setting("Who signs in to the console by name.", ())
+    console: Console = setting("The web console.", Console())
+    users: tuple[User, ...] = setting("Users who sign in to the console by name.", ())

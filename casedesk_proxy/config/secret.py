@@ -34,7 +34,9 @@ class Secret(Section):
         given = [name for name in ("env", "file", "credential", "inline") if getattr(self, name)]
         if len(given) != 1:
             message = (
-                f"names {len(given)} places: {', '.join(given)}" if given else "names no place"
+                f"names more than one source: {', '.join(given)}"
+                if given
+                else "does not say where the key is"
             )
             raise complain(message, "write exactly one of env, file and credential")
         return self

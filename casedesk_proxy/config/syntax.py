@@ -12,7 +12,7 @@ __all__ = ["describe"]
 
 #: A part of PyYAML's message → what to say, what to do.
 _WORDS = (
-    ("'\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
+    ("'\\t'", "tabs are not allowed for indentation in YAML", "indent with spaces"),
     (
         "mapping values are not allowed",
         "a colon followed by a space does not belong here",
@@ -34,9 +34,9 @@ _WORDS = (
     ("another document", "a second document (---) begins here", "keep one document a file"),
     ("',' or ']'", "a list that begins with [ is not closed", "add a comma or ]"),
     ("',' or '}'", "a mapping that begins with { is not closed", "add a comma or }"),
-    ("expected <block end>", "the indentation fits nothing above", "align it with its siblings"),
+    ("expected <block end>", "the indentation matches no line above", "align it with its siblings"),
     ("could not find expected ':'", "a key has no colon", "write key: value"),
-    ("nested too deeply", "is nested too deeply", "no configuration needs that"),
+    ("nested too deeply", "is nested too deeply", "a configuration does not need that depth"),
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
     """One complaint for a text that is not YAML, at the place where reading stopped."""
     if isinstance(error, yaml.reader.ReaderError):
         line, column = _place(text, error.position)
-        message = f"the character U+{ord(text[error.position]):04X} may not stand in YAML"
+        message = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
         return Complaint("", message, file, line, column, "remove it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)

@@ -56,7 +56,9 @@ def read_tree(text: str, file: str) -> Tree:
     """Never raises: what is wrong stands in ``complaints``, and ``value`` holds what is right."""
     tree = Tree()
     if len(text) > MAX_TEXT_CHARS:
-        tree.complaints = [Complaint("", "is larger than 4 MiB, so it is no configuration", file)]
+        tree.complaints = [
+            Complaint("", "is larger than 4 MiB, the limit for a configuration", file)
+        ]
         return tree
     try:
         root = _compose(text)
@@ -170,7 +172,7 @@ class _Reader:
         self.count += 1
         # Recursion through an alias is met here too: its depth or its number has no end.
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH or id(node) in self.open:
-            message = "grows without bound through its aliases"
+            message = "expands too much through its YAML aliases"
             raise _TooLargeError(self._complaint(node, path, message, "write the values out"))
         self.tree.values[path] = _mark(node)
         if isinstance(node, yaml.ScalarNode):
@@ -198,7 +200,7 @@ class _Reader:
             here = (*path, key)
             if key in found:
                 first = self.tree.keys[here].line
-                message = f"stands here a second time; the first is in line {first}"
+                message = f"appears a second time; the first is in line {first}"
                 self._complain(key_node, here, message, "keep one of them")
                 continue
             self.tree.keys[here] = _mark(key_node)
@@ -231,7 +233,7 @@ class _Reader:
 
     def _read_key(self, node: yaml.Node, path: Path) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            self._complain(node, path, "a list or mapping stands where a key should", "")
+            self._complain(node, path, "a list or mapping is used as a key", "")
             return None
         text: str = node.value
         if node.tag != f"{_TAG}str":
@@ -263,7 +265,9 @@ class _Reader:
         try:
             text.encode()
         except UnicodeEncodeError:
-            self._complain(node, path[:-1], "holds half of a surrogate pair, which is no text", "")
+            self._complain(
+                node, path[:-1], "contains half of a surrogate pair, which is not valid text", ""
+            )
             return None
         return text
 
@@ -276,7 +280,7 @@ class _Reader:
 
 
 _COLLECTIONS = (f"{_TAG}map", f"{_TAG}seq")
-_TAGGED = ("carries a YAML tag (!…) that means nothing here", "leave the tag out")
+_TAGGED = ("has a YAML tag (!…), which is not supported", "remove the tag")
 _KINDS = {
     f"{_TAG}bool": "true or false",
     f"{_TAG}null": "nothing",

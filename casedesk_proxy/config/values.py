@@ -84,7 +84,7 @@ def parse_listen(text: str) -> Address:
     match = _LISTEN.fullmatch(text)
     if match is None:
         if text.isascii() and text.lstrip(":*").isdigit():
-            raise complain("names no host", f"write 127.0.0.1:{text.lstrip(':*')}")
+            raise complain("has no host", f"write 127.0.0.1:{text.lstrip(':*')}")
         raise complain("is not an address to listen on", _FORMS)
     if int(match[3]) > 65535:
         raise complain("has a port above 65535", _FORMS)
@@ -107,8 +107,8 @@ def _check_sha256(text: str) -> str:
         return text.lower()
     if text.startswith("cdp-"):
         raise complain(
-            "is a key itself, readable by whoever reads this file",
-            "mint a new one with `casedesk-proxy key new` and paste the hash it prints",
+            "is the key itself, readable by anyone who reads this file",
+            "create a new one with `casedesk-proxy key new` and paste the hash it prints",
         )
     raise complain(
         f"is not a SHA-256 hash: it has {len(text)} characters, not 64 hexadecimal digits",

@@ -26,7 +26,9 @@ __all__ = ["KEY_NAMES", "is_secret", "nearest", "word"]
 
 #: What people write for a key's ``sha256``.
 KEY_NAMES = frozenset({"token", "key", "api_key", "secret", "value", "hash", "sha", "password"})
-_HASH = "write sha256: HASH; `casedesk-proxy key new` mints one and prints the lines to paste"
+_HASH = (
+    "write sha256: HASH; `casedesk-proxy key new --yaml` creates one and prints the lines to paste"
+)
 
 #: Where a value in the file may be a secret, or be mistaken for one.
 _SECRET_KEYS = ("api_key", "sha256", "access_key", "secret_key")
@@ -68,7 +70,7 @@ def word(kind: str, path: Path, value: Any, context: Mapping[str, Any]) -> tuple
     if kind == "string_pattern_mismatch":
         return "is not the name of a credential", "use letters, digits and _ . @ -, no path"
     if kind == "int_type":
-        return f"is {_name_kind(value)}, but a whole number is wanted", _unquote(value)
+        return f"is {_name_kind(value)}, but must be a whole number", _unquote(value)
     if kind == "string_type":
         return _word_text(path, value)
     return _word_collection(kind, path, value)
@@ -78,7 +80,7 @@ def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
     """For a list or mapping that is neither."""
     listed = kind == "tuple_type"
     wanted = "a list" if listed else "a mapping (key: value lines)"
-    message = f"is {_name_kind(value)}, but {wanted} is wanted"
+    message = f"is {_name_kind(value)}, but must be {wanted}"
     if section_at(path) is Secret:
         return message, _PLACES
     if value is None:
@@ -111,7 +113,7 @@ def _word_unknown(path: Path) -> tuple[str, str]:
     if section is Secret:
         known.remove("inline")  # accepted, not recommended
     if section is Key and name.lower() in KEY_NAMES:
-        return "unknown setting; the file holds the hash of a key alone", _HASH
+        return "unknown setting; the file holds only the key's hash", _HASH
     meant = nearest(name, known)
     if meant is not None:
         return "unknown setting", f"did you mean {meant}?"
@@ -139,7 +141,7 @@ def _word_choice(path: Path, value: Any, context: Mapping[str, Any]) -> tuple[st
 
 
 def _word_text(path: Path, value: Any) -> tuple[str, str]:
-    message = f"is {_name_kind(value)}, but text is wanted"
+    message = f"is {_name_kind(value)}, but must be text"
     if value is None:
         key = path[-1] if path else ""
         if isinstance(key, str) and ":" in key and not is_secret(path):
@@ -185,4 +187,4 @@ def _name_kind(value: Any) -> str:
 
 
 def _unquote(value: Any) -> str:
-    return "take the quotes off" if isinstance(value, str) and value.isdigit() else ""
+    return "remove the quotes" if isinstance(value, str) and value.isdigit() else ""

@@ -113,7 +113,7 @@ class Desk:
             known = config.console.enabled
         if not known:
             raise NotFound(
-                "the console is off: set console.enabled, or make an admin key or a user",
+                "the console is off: set console.enabled, or create an admin key or a user",
                 code="console_off",
             )
 
@@ -216,7 +216,7 @@ def handled(desk: Desk, answer: Answer) -> Callable[[web.Request], Awaitable[web
                 made.headers["Retry-After"] = str(math.ceil(fault.retry_after))
             return made
         except (StoreError, TimeoutError) as fault:
-            return _refuse("no_state", str(fault) or "the state file does not answer", 503)
+            return _refuse("no_state", str(fault) or "the state file did not answer in time", 503)
 
     return handle
 

@@ -40,7 +40,9 @@ class Live:
     async def show(self, desk: Desk, request: web.Request) -> web.StreamResponse:
         caller = desk.require_caller(request)
         if self._watchers >= _MAX_WATCHERS:
-            raise ProxyError("too many pages look at the status", status=503, code="too_many_pages")
+            raise ProxyError(
+                "too many pages show the status; close some", status=503, code="too_many_pages"
+            )
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         self._watchers += 1
         try:

@@ -88,7 +88,11 @@ class Search:
     async def show(self, desk: Desk, request: web.Request) -> web.StreamResponse:
         caller, wanted = desk.require_caller(request), read_wanted(request.query)
         if self._waiting >= _MAX_WAITING_SEARCHES:
-            raise ProxyError("too many search at once", status=503, code="too_many_searches")
+            raise ProxyError(
+                "too many searches at once; repeat the search a second later",
+                status=503,
+                code="too_many_searches",
+            )
         self._waiting += 1
         try:
             async with self._turn:

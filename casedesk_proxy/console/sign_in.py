@@ -26,7 +26,7 @@ __all__ = ["read_fields", "show_session", "sign_in", "sign_out"]
 
 log = logging.getLogger(__name__)
 
-_WRONG = "the key, or the name and password, are not known"
+_WRONG = "unknown key, or wrong name or password"
 
 
 async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
@@ -42,14 +42,18 @@ async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
 async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
     """A new session whoever was signed in before, so that nobody's id is given to another."""
     if comes_from_elsewhere(request.raw_headers):
-        raise Forbidden("only this proxy's own page signs in", code="cross_site")
+        raise Forbidden("sign in from this proxy's own page only", code="cross_site")
     fields = await read_fields(request, {"key", "name", "password"})
     who = [f"from {desk.client_of(request)}"]
     if name := fields.get("name"):
         who.append(f"name {name[:200]}")
     now = time.monotonic()
     if (wait_s := desk.attempts.wait_s(who, now)) > 0 or desk.checker.is_busy:
-        error = ProxyError("too many failed attempts; wait", status=429, code="too_many_attempts")
+        error = ProxyError(
+            "too many failed attempts to sign in; wait as long as Retry-After says",
+            status=429,
+            code="too_many_attempts",
+        )
         error.retry_after = max(wait_s, 1.0)
         raise error
     # Before it is checked: who asks many times at once has all of them counted.
@@ -80,7 +84,7 @@ async def _check(desk: Desk, fields: dict[str, str]) -> tuple[str, str, str] | N
 
 async def sign_out(desk: Desk, request: web.Request) -> web.StreamResponse:
     if comes_from_elsewhere(request.raw_headers):
-        raise Forbidden("only this proxy's own page signs out", code="cross_site")
+        raise Forbidden("sign out from this proxy's own page only", code="cross_site")
     await _end_old(desk, request)
     response = web.Response(status=204)
     _set_cookie(desk, response, "", 0)
@@ -145,10 +149,12 @@ async def read_fields(request: web.Request, known: set[str]) -> dict[str, str]:
     try:
         found = jsonio.loads(await request.read() or b"{}")
     except ValueError:
-        raise BadRequest("the body is no JSON") from None
+        raise BadRequest("the body is not valid JSON") from None
     if not isinstance(found, dict) or not set(found) <= known:
-        raise BadRequest(f"the body is no object of {', '.join(sorted(known))}")
+        raise BadRequest(
+            f"the body must be a JSON object with only these fields: {', '.join(sorted(known))}"
+        )
     for name, value in found.items():
         if not isinstance(value, str) or len(value) > MAX_PASSWORD_CHARS:
-            raise BadRequest(f"{name} is no text, or too long")
+            raise BadRequest(f"{name} must be text of at most {MAX_PASSWORD_CHARS} characters")
     return found

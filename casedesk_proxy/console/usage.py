@@ -30,7 +30,7 @@ async def show_usage(desk: Desk, request: web.Request) -> web.StreamResponse:
     caller = desk.require_caller(request)
     text = request.query.get("days", "30")
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _MAX_DAYS):
-        raise BadRequest(f"days is a number from 1 to {_MAX_DAYS}")
+        raise BadRequest(f"days must be a number from 1 to {_MAX_DAYS}")
     store = desk.served.store
     if store is None or not desk.place().config.ledger.enabled:
         raise StoreError("there is no ledger; ledger.enabled and the log say why")

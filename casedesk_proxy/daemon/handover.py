@@ -47,7 +47,7 @@ class Handover:
         """For a signal handler: put what is installed now in our place."""
         if not self._notifier.is_connected:
             # Whoever started us would take our end for the service's.
-            log.warning("no successor is started: there is no service manager to follow it")
+            log.warning("cannot start a successor: no service manager is there to supervise it")
         elif self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work(), name="handover")
 
@@ -74,13 +74,13 @@ class Handover:
             self.hurried()
 
     def _refuse(self, error: SuccessionError) -> None:
-        log.error("the installed version is not in force: %s", error)
+        log.error("the installed version was not started: %s", error)
         self._gateway.config_status.reject(time.time(), f"the installed version: {error}")
         self._gateway.metrics.count_reload(ok=False)
         self.failed()
 
     def _give_way(self, successor: Successor) -> None:
-        log.info("process %d serves in our place", successor.pid)
+        log.info("process %d has taken over", successor.pid)
         self._notifier.name_successor(successor.pid)
         successor.appoint()
         # It has the very socket: what comes to us now is not what operators ask for.

@@ -44,7 +44,7 @@ def take_inherited_sockets(
 def _take(number: int) -> socket.socket:
     os.set_inheritable(number, False)
     if not stat.S_ISSOCK(os.fstat(number).st_mode):
-        raise OSError(f"descriptor {number} from the service manager is no socket")
+        raise OSError(f"descriptor {number} from the service manager is not a socket")
     sock = socket.socket(fileno=number)
     if sock.type != socket.SOCK_STREAM or not sock.getsockopt(
         socket.SOL_SOCKET, socket.SO_ACCEPTCONN

@@ -34,7 +34,7 @@ class Notifier:
             self._socket.setblocking(False)
             self._socket.connect(address)
         except OSError as error:
-            log.warning("the service manager cannot be reached: %s", error.strerror)
+            log.warning("cannot reach the service manager: %s", error.strerror)
             self.close()
 
     @property
@@ -54,7 +54,7 @@ class Notifier:
             except BlockingIOError:
                 return
             except OSError as error:
-                log.warning("the service manager cannot be told: %s", error.strerror)
+                log.warning("cannot notify the service manager: %s", error.strerror)
             self._unsent.popleft()
 
     def ready(self, status: str) -> None:

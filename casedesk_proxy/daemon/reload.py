@@ -123,15 +123,15 @@ class Reloader:
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         self._gateway.config_status.reject(time.time(), lines[0] + more)
         self._gateway.metrics.count_reload(ok=False)
-        log.error("the configuration of before stays in force")
+        log.error("the previous configuration stays active")
 
     def _log_changes(self, changes: Changes, warnings: tuple[Complaint, ...]) -> None:
         for warning in warnings:
             log.warning("%s", warning)
         taken = ", ".join(f"{one.path} {one.kind}" for one in changes.changes if one.reload)
-        log.info("configuration reloaded: %s", taken or "no change to take")
+        log.info("configuration reloaded: %s", taken or "nothing changed")
         for path in self._gateway.still_fixed(changes.restart_keys):
-            log.warning("%s was changed: that needs a restart", path)
+            log.warning("%s changed: restart the service for it to take effect", path)
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def find_exposed(config: Config, *, file: str = "config") -> list[Complaint]:
     warnings = []
     for path, secret in _list_secrets(config):
         if secret is not None and secret.file is not None and _is_readable_by_all(secret.file):
-            message = f"everybody on this machine can read {secret.file}"
+            message = f"everyone on this machine can read {secret.file}"
             remedy = f"chmod o-rwx {secret.file}"
             warnings.append(Complaint(spell((*path, "file")), message, file, remedy=remedy))
     return warnings
@@ -104,13 +104,13 @@ def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> 
     if secret.credential is not None:
         remedy = _credential_remedy(secret.credential)
         if directory is None:
-            message = f"there is no credential {secret.credential}: systemd handed over none"
+            message = f"systemd passed no credential named {secret.credential}"
             raise _UnusableError(message, remedy)
         if os.path.exists(os.path.join(directory, f"key_{secret.credential}")):
             # As the shipped units name the files of /etc/casedesk-proxy/keys.
             remedy = f"write {{credential: key_{secret.credential}}}"
         return _read_file(Path(directory, secret.credential), remedy)
-    assert secret.inline is not None, "the schema wants exactly one place"
+    assert secret.inline is not None, "the schema requires exactly one source"
     return secret.inline
 
 
@@ -139,10 +139,13 @@ def _read_file(path: Path, remedy: str) -> str:
 
 def _check(secret: str) -> str:
     if not secret:
-        raise _UnusableError("the key is empty", "write it there")
+        raise _UnusableError("the key is empty", "store it there")
     if not _HEADER_TEXT.fullmatch(secret):
-        message = "the key holds spaces, line breaks or other characters that no header takes"
-        raise _UnusableError(message, "write the key there and nothing else")
+        message = (
+            "the key contains spaces, line breaks or other characters that are not allowed in a"
+            " header"
+        )
+        raise _UnusableError(message, "store only the key there")
     return secret
 
 

@@ -27,5 +27,5 @@ def open_table(config: Config, environ: Mapping[str, str]) -> HostTable | None:
     try:
         return HostTable(Path(place), environ.get(_INSTANCE, ""))
     except TableError as error:
-        log.error("slots and queues are this process's own: %s", error)
+        log.error("slots and queues are not shared with other instances: %s", error)
         return None

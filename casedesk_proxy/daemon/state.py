@@ -22,13 +22,13 @@ def open_store(config: Config, environ: Mapping[str, str]) -> StoreWriter | None
     the same."""
     directory = find_directory(config.server.state_directory, environ)
     if directory is None:
-        log.error("no state file, hence no ledger: $HOME is not set; set server.state_directory")
+        log.error("no state file, so no ledger: $HOME is not set; set server.state_directory")
         return None
     store = StoreWriter(directory / FILE_NAME)
     try:
         store.start()
     except StoreError as error:
-        log.error("no state file, hence no ledger: %s: %s", store.path, error)
+        log.error("no state file, so no ledger: %s: %s", store.path, error)
         return None
     return store
 

@@ -33,7 +33,7 @@ def _check_chain(tls: ServerTls) -> Iterator[tuple[Path, str]]:
         # The empty answer stops OpenSSL from asking for a passphrase on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, lambda: "")
     except ssl.SSLError as error:
-        message = f"{tls.cert} and {tls.key} do not fit: {error.reason or 'not PEM'}"
+        message = f"{tls.cert} and {tls.key} do not belong together: {error.reason or 'not PEM'}"
         yield ("server", "tls"), message
 
 
@@ -45,7 +45,7 @@ def _check_ca(path: Path, ca: str) -> Iterator[tuple[Path, str]]:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca)
     except ssl.SSLError:
-        yield path, f"{ca} holds no certificate in PEM form"
+        yield path, f"{ca} contains no PEM certificate"
 
 
 def _check_read(path: Path, name: str) -> Iterator[tuple[Path, str]]:

@@ -16,7 +16,7 @@ class Part(StrEnum):
     """Its value names it in errors."""
 
     FORMAT = "a response format"
-    BETA_FORMAT = "output_format, the response format's name of old"
+    BETA_FORMAT = "output_format, the former name of the response format"
     THINKING_OFF = "thinking switched off"
     BUDGET = "a budget for thinking"
     EFFORT = "an effort"

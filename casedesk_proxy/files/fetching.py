@@ -47,7 +47,7 @@ async def fetch(
     """At most ``most`` bytes. ``may_connect`` judges IP addresses; ``resolver`` finds them. Raises
     FetchFault. For a task, not for a fiber."""
     if _is_address(address.host) and not may_connect(address.host.strip("[]")):
-        raise FetchFault("it leads to an address that is not public")
+        raise FetchFault("it points to an address that is not public")
     checked = _CheckedResolver(resolver or aiohttp.ThreadedResolver(), may_connect)
     connector = aiohttp.TCPConnector(resolver=checked, use_dns_cache=False, force_close=True)
     timeout = aiohttp.ClientTimeout(total=settings.timeout)
@@ -64,10 +64,10 @@ async def fetch(
         raise FetchFault("its host did not answer in time") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if checked.has_refused:
-            raise FetchFault("it leads to an address that is not public") from None
+            raise FetchFault("it points to an address that is not public") from None
         if isinstance(error, aiohttp.ClientSSLError):
-            raise FetchFault("its host's certificate cannot be trusted") from None
-        raise FetchFault("its host cannot be reached, or broke off") from None
+            raise FetchFault("its host's certificate is not trusted") from None
+        raise FetchFault("its host cannot be reached, or closed the connection") from None
 
 
 async def _read(reply: aiohttp.ClientResponse, settings: FetchUrls, most: int) -> Fetched:
@@ -77,7 +77,7 @@ async def _read(reply: aiohttp.ClientResponse, settings: FetchUrls, most: int) -
         raise FetchFault(f"its host answered with status {reply.status}")
     mime = reply.content_type.lower()
     if mime not in settings.types and f"{mime.partition('/')[0]}/*" not in settings.types:
-        raise FetchFault("it is of a type that is not taken (fetch_urls.types)")
+        raise FetchFault("its media type is not allowed (fetch_urls.types)")
     if reply.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise FetchFault("its host compresses it although it was asked not to")
     pieces, size = [], 0
@@ -88,7 +88,7 @@ async def _read(reply: aiohttp.ClientResponse, settings: FetchUrls, most: int) -
             if size > most:
                 break
     if size > most or (reply.content_length or 0) > most:
-        raise FetchFault("it is larger than may be fetched (fetch_urls.max_size)")
+        raise FetchFault("it is larger than fetch_urls.max_size")
     return Fetched(mime, b"".join(pieces))
 
 

@@ -117,7 +117,7 @@ class _Child:
         if process.returncode == -signal.SIGKILL:
             raise _unreadable("took too long to read")
         if process.returncode != 0:
-            raise _unreadable("cannot be read: it is damaged or encrypted, or takes too much")
+            raise _unreadable("cannot be read: it is damaged, encrypted, or needs too much memory")
         return output
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:

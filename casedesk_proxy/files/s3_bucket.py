@@ -156,10 +156,10 @@ def explain(said: str) -> str:
     """What of it is for the log."""
     code = _CODE.search(said)
     if code is not None and code[1] == _NO_BUCKET:
-        return "there is no such bucket"
+        return "the bucket does not exist"
     if code is not None:
-        return f"the store refused a request ({code[1]})"
+        return f"the store rejected a request ({code[1]})"
     if _ASKED_FOR_KEYS in said:
-        return "no keys: set files.s3.access_key and files.s3.secret_key"
+        return "no credentials: set files.s3.access_key and files.s3.secret_key"
     status = re.search(r"status code: (\d{3})", said)
     return f"the store answered with status {status[1]}" if status else "it cannot be reached"

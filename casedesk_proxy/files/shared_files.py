@@ -180,7 +180,9 @@ class SharedFiles:
         try:
             return StoredFile(**jsonio.loads(data))
         except (jsonio.JSONError, TypeError):
-            raise S3Fault(f"{self._bucket.name}: an object is not as a proxy wrote it") from None
+            raise S3Fault(
+                f"{self._bucket.name}: an object was changed by another program"
+            ) from None
 
 
 class SharedContent:
@@ -211,7 +213,9 @@ class SharedContent:
         self._hash.update(piece)
         is_last = start + size == self._file.size
         if len(piece) != size or (is_last and self._hash.hexdigest() != self._file.sha256):
-            raise S3Fault(f"{self._bucket.name}: a content is not as it was stored")
+            raise S3Fault(
+                f"{self._bucket.name}: an object's content has changed since it was stored"
+            )
         return piece
 
     def close(self) -> None:

@@ -76,7 +76,7 @@ class HostTable:
         try:
             with self._header_locked() as locked:
                 if not locked:
-                    raise TableError("another instance holds its table; try again")
+                    raise TableError("another instance has locked the table; try again")
                 self._map = self._open(path)
                 with memoryview(self._map) as view:
                     self._named, self._changes = view[:4].cast("i"), view[4:8].cast("i")
@@ -148,7 +148,10 @@ class HostTable:
         found = False
         for row in self.others:
             if not self._is_taken(row) and try_lock(self._locks, _FIRST_ROW_LOCK_BYTE + row):
-                log.warning("instance of process %d has ended; what it held is free", self.pid(row))
+                log.warning(
+                    "the instance with process %d has ended; its slots are free again",
+                    self.pid(row),
+                )
                 self._clear(row)
                 self._pids[row] = 0
                 self._changes[0] += 1

@@ -43,9 +43,9 @@ def issue(
     """A new key, from now on. Raises KeyFault."""
     (count,) = connection.execute("SELECT count(*) FROM keys WHERE ended IS NULL").fetchone()
     if count >= most:
-        raise KeyFault("", f"there are {most} keys; revoke some first", 409)
+        raise KeyFault("", f"there are already {most} keys; revoke some first", 409)
     if _find(connection, key.name) is not None:
-        raise KeyFault("name", f"there is a key {key.name} already; revoke or rotate it", 409)
+        raise KeyFault("name", f"a key named {key.name} already exists; revoke or rotate it", 409)
     _insert(connection, replace(key, created=key.created or author.now))
     _note(connection, author, "new", key.name, _describe(key))
 
@@ -125,7 +125,9 @@ def _insert(connection: sqlite3.Connection, key: StoredKey) -> None:
             values,
         )
     except sqlite3.IntegrityError as error:
-        raise KeyFault("sha256", "is that of another key, maybe a revoked one", 409) from error
+        raise KeyFault(
+            "sha256", "belongs to another key, perhaps a revoked one; create a new key", 409
+        ) from error
 
 
 def _describe(key: StoredKey) -> str:

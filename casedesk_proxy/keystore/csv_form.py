@@ -33,12 +33,12 @@ def read_csv(text: str, now: float, most_faults: int = 20) -> tuple[list[StoredK
     try:
         columns = [one.strip().lower() for one in next(reader, [])]
         if missing := _NEEDED - set(columns):
-            return [], [f"line 1: there is no column {', '.join(sorted(missing))}"]
+            return [], [f"line 1: missing column {', '.join(sorted(missing))}"]
         if unknown := [one for one in columns if one not in _COLUMNS]:
             return [], [f"line 1: column {columns.index(unknown[0]) + 1} is unknown"]
         for cells in reader:
             if len(faults) >= most_faults:
-                return [], [*faults, "and maybe more"]
+                return [], [*faults, "and possibly more"]
             try:
                 keys += _read_line(columns, cells, now)
             except KeyFault as fault:

@@ -53,7 +53,7 @@ def parse_when(value: object, now: float) -> float | None:
     else:
         when = float(value) if isinstance(value, int | float) and value is not True else -1.0
     if not 0 < when < _LATEST_S:
-        raise KeyFault("expires", "is no time; write 30d, 2027-01-31, 2027-01-31T18:00 or never")
+        raise KeyFault("expires", "is not a time; write 30d, 2027-01-31, 2027-01-31T18:00 or never")
     return when
 
 

@@ -51,4 +51,4 @@ class LastUse:
                 try:
                     await asyncio.wrap_future(written)
                 except Exception as error:
-                    log.debug("when keys were last used is not written: %s", error)
+                    log.debug("cannot record when keys were last used: %s", error)

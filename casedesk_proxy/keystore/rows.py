@@ -30,8 +30,8 @@ _MAX_ENDED_KEYS = 1000
 @record
 class StoredKey:
     """``limits`` is the section of that name as JSON. Times in seconds since 1970: ``used`` the
-    last time, to a minute or so; from ``expires`` on it opens nothing; ``ended``: when it was
-    revoked. None: not yet. ``replaced``: rotated, and still valid for a while."""
+    last time, to a minute or so; from ``expires`` on it opens nothing; ``ended``: when it
+    was revoked. None: not yet. ``replaced``: rotated, and still valid for a while."""
 
     name: str
     sha256: str

@@ -45,7 +45,7 @@ def next_expiry(keys: Sequence[StoredKey], now: float) -> float:
 def _explain(key: StoredKey) -> str:
     if key.ended is not None:
         return f"the key was revoked on {_day(key.ended)}"
-    what = "was replaced by another, and expired" if key.replaced else "expired"
+    what = "was replaced by a new one and expired" if key.replaced else "expired"
     return f"the key {what} on {_day(key.expires or 0.0)}"
 
 

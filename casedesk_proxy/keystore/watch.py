@@ -80,7 +80,11 @@ class KeyWatch:
         except (StoreError, sqlite3.Error, OSError, ValueError) as error:
             self._close()
             if str(error) != self.fault:
-                log.error("keys in %s cannot be read: %s; those known stay", self._path, error)
+                log.error(
+                    "keys in %s cannot be read: %s; the keys read before stay valid",
+                    self._path,
+                    error,
+                )
             self.fault = str(error)
             found = None
         now, defaults = self._now(), self._defaults()

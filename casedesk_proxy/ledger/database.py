@@ -123,10 +123,10 @@ def explain(error: Exception) -> str:
     if isinstance(error, StoreError):
         return f"the state file: {error}"
     if isinstance(error, TimeoutError):
-        return "it does not answer in time"
+        return "it did not answer in time"
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno else "it cannot be reached"
     name = type(error).__name__
     if name == "ClientConfigurationError" or isinstance(error, ValueError):
-        return "ledger.url is no URL of PostgreSQL, postgresql://user:password@host/name"
+        return "ledger.url is not a PostgreSQL URL; write postgresql://user:password@host/name"
     return f"{name}: {str(error).splitlines()[0] if str(error) else ''}"

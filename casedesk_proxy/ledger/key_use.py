@@ -59,7 +59,7 @@ class KeyUse(Collector):
             "casedesk_key_exchanges", "Requests by key.", labels=["key"]
         )
         tokens = CounterMetricFamily(
-            "casedesk_key_tokens", "Tokens by key, as the nodes counted them or as estimated.",
+            "casedesk_key_tokens", "Tokens by key, as nodes counted them or as estimated.",
             labels=["key", "kind"],
         )  # fmt: skip
         for key, used in self.by_key.items():

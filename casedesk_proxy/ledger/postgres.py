@@ -202,12 +202,12 @@ class RowForwarder:
         await self._disconnect()
         why = explain(error)
         if not self.fault:
-            log.error("the ledger's database gets no rows: %s; they wait in the state file", why)
+            log.error("cannot write to the ledger's database: %s; rows wait in the state file", why)
         self.fault = why
 
     def _note_success(self) -> None:
         if self.fault:
-            log.warning("the ledger's database gets rows again")
+            log.warning("the ledger's database can be written again")
         self.fault = ""
 
 

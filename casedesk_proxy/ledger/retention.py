@@ -83,5 +83,7 @@ async def keep_pruned(
                 if await asyncio.wrap_future(store.perform(step)):
                     pause = step_pause_s
             except StoreError:
-                log.debug("the ledger is pruned later: its file cannot be written")
+                log.debug(
+                    "the ledger could not be pruned: its file cannot be written; trying again later"
+                )
         await asyncio.sleep(pause)

@@ -100,7 +100,7 @@ def refuse(reached: Standing, use: Use, now: Moment) -> LimitReached:
     pause = use.pause_until_below(reached.limit, now, reached.hard - reached.used + past)
     return LimitReached(
         f"the limit of {reached.hard} {_PERIODS[reached.limit]} ({reached.limit}) of the"
-        f" {reached.kind} '{reached.name}' is reached: {reached.used} are used",
+        f" {reached.kind} '{reached.name}' is reached: {reached.used} used",
         reached,
         at=now.wall,
         retry_after=max(pause, 1.0),

@@ -12,9 +12,9 @@ _STATE, KEYS = "State", "Keys"
 
 ADMIN_OPERATIONS = (
     Operation("GET", "/", "index", "List the pages", _STATE, sends=(TEXT,)),
-    Operation("GET", "/healthz", "healthz", "Whether the process lives", _STATE, sends=(TEXT,)),
+    Operation("GET", "/healthz", "healthz", "Whether the process is alive", _STATE, sends=(TEXT,)),
     Operation(
-        "GET", "/readyz", "readyz", "Whether a node can be used; 503 where none can", _STATE,
+        "GET", "/readyz", "readyz", "Whether a node can be used; 503 if none can", _STATE,
         sends=(TEXT,),
     ),
     Operation("GET", "/status", "status", "Show nodes, streams, queues and keys", _STATE),
@@ -30,17 +30,17 @@ ADMIN_OPERATIONS = (
     ),
     Operation("GET", "/keys", "keys.list", "List the keys of the state file", KEYS),
     Operation(
-        "POST", "/keys", "keys.new", "Make a key, which only this reply shows", KEYS,
+        "POST", "/keys", "keys.new", "Create a key; only this reply shows it", KEYS,
         body="NewKey", status=201,
     ),
     Operation("GET", "/keys/{name}", "keys.get", "Show a key", KEYS, (_NAME,)),
     Operation("DELETE", "/keys/{name}", "keys.revoke", "Revoke a key", KEYS, (_NAME,)),
     Operation(
-        "POST", "/keys/{name}/expire", "keys.expire", "Say how long a key is valid", KEYS,
+        "POST", "/keys/{name}/expire", "keys.expire", "Set how long a key is valid", KEYS,
         (_NAME,), "Expiry",
     ),
     Operation(
-        "POST", "/keys/{name}/rotate", "keys.rotate", "Make a key anew", KEYS, (_NAME,),
+        "POST", "/keys/{name}/rotate", "keys.rotate", "Replace a key", KEYS, (_NAME,),
         "Rotation", (JSON,), status=201,
     ),
     Operation("GET", "/key-audit", "keys.audit", "List who changed keys, the latest first", KEYS),

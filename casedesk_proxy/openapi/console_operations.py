@@ -31,9 +31,9 @@ CONSOLE_OPERATIONS = (
     Operation(
         "GET", f"{PREFIX}/deployments", "deployments.list", "List what the caller may use", _TAG
     ),
-    Operation("GET", f"{PREFIX}/status", "console.status", "Show what goes on", _TAG),
+    Operation("GET", f"{PREFIX}/status", "console.status", "Show the status", _TAG),
     Operation(
-        "GET", f"{PREFIX}/events", "console.events", "Show it as it changes", _TAG, sends=(SSE,)
+        "GET", f"{PREFIX}/events", "console.events", "Follow the status", _TAG, sends=(SSE,)
     ),
     Operation(
         "GET", f"{PREFIX}/streams", "streams.list", "List running requests, 200 at a time", _TAG,

@@ -29,16 +29,17 @@ from casedesk_proxy.terms import Dialect
 __all__ = ["list_unserved", "make_document"]
 
 _FATES = (
-    "What becomes of a field of a request says its `x-fate`: **mapped** fields reach the node in "
-    "its own words, **ignored** ones mean nothing to a node, those **left out** are named in the "
-    "header `x-casedesk-dropped` of the reply, **refused** ones are answered with 400, and fields "
-    "that are **passed on** reach the node as they are. This is so where the node speaks another "
-    "protocol than its client; a node that speaks the same gets the very bytes. A field that names "
-    "a file uploaded here, or an address that the deployment fetches, is mapped on every node."
+    "`x-fate` says what happens to a field of a request: **mapped** fields reach the node in"
+    " its own protocol, **ignored** ones have no meaning for a node, those **left out** are"
+    " named in the reply's header `x-casedesk-dropped`, **refused** ones are answered with 400,"
+    " and fields that are **passed on** reach the node unchanged. This applies if the node"
+    " speaks another protocol than its client; a node that speaks the same one gets the body"
+    " unchanged. A field that names a file uploaded here, or an address that the deployment"
+    " fetches, is mapped on every node."
 )
 _ADMIN_WORDS = (
-    "State, metrics and keys. This listener is for the host's own programs; whatever concerns keys "
-    "wants a key that has `admin: true`. The console's JSON is on the public listener, too."
+    "State, metrics and keys. This listener is for the host's own programs; whatever concerns"
+    " keys needs a key with `admin: true`. The console's JSON is on the public listener, too."
 )
 _PREFIX = {"openai": "/v1"}
 #: How each surface's clients send a key; all of them are taken everywhere.
@@ -88,7 +89,7 @@ def _contents(name: str) -> tuple[Sequence[Operation], Messages]:
 
 
 def _servers(name: str) -> list[dict[str, Any]]:
-    bare = {"url": "/", "description": "the deployment that is meant by default"}
+    bare = {"url": "/", "description": "the default deployment"}
     if name == ADMIN:
         return [{"url": "/"}]
     named = {
@@ -135,7 +136,7 @@ def _reply(one: Operation) -> dict[str, Any]:
     if one.status == 101:
         return {"description": "The connection becomes a WebSocket."}
     if not one.sends:
-        return {"description": "It is done."}
+        return {"description": "Done."}
     return {"description": "The reply.", "content": {kind: {} for kind in one.sends}}
 
 

@@ -59,7 +59,7 @@ _START = (
 
 _SUMMARIES = {
     Action.UPLOAD_FILE: "Upload a file",
-    Action.CREATE_FILE: "Make a file of metadata alone",
+    Action.CREATE_FILE: "Create a file from metadata only",
     Action.LIST_FILES: "List the key's files",
     Action.GET_FILE: "Show a file",
     Action.FILE_CONTENT: "Download a file",
@@ -72,9 +72,9 @@ _PAGES = {
     Dialect.ANTHROPIC: anthropic_pages("file"),
     Dialect.OPENAI: (
         Parameter("limit", "query", "Files on a page.", "integer"),
-        Parameter("after", "query", "The last file of the page before."),
-        Parameter("order", "query", "By the time of their upload.", values=("asc", "desc")),
-        Parameter("purpose", "query", "Files of this purpose alone."),
+        Parameter("after", "query", "The last file of the previous page."),
+        Parameter("order", "query", "Sorted by the time of their upload.", values=("asc", "desc")),
+        Parameter("purpose", "query", "Only files with this purpose."),
     ),
 }
 

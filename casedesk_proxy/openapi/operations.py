@@ -59,13 +59,13 @@ def gemini_pages(what: str) -> tuple[Parameter, ...]:
     """How a list of such things is asked for page by page."""
     return (
         Parameter("pageSize", "query", f"{what.capitalize()}s on a page.", "integer"),
-        Parameter("pageToken", "query", "`nextPageToken` of the page before."),
+        Parameter("pageToken", "query", "`nextPageToken` of the previous page."),
     )
 
 
 def anthropic_pages(what: str) -> tuple[Parameter, ...]:
     return (
         Parameter("limit", "query", f"{what.capitalize()}s on a page.", "integer"),
-        Parameter("after_id", "query", f"The last {what} of the page before."),
-        Parameter("before_id", "query", f"The first {what} of the page behind."),
+        Parameter("after_id", "query", f"The last {what} of the previous page."),
+        Parameter("before_id", "query", f"The first {what} of the next page."),
     )

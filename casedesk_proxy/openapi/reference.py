@@ -1,4 +1,4 @@
-"""``docs/compatibility.md``: every route and every field of every API, and what becomes of it."""
+"""``docs/compatibility.md``: every route and every field of every API, and what happens to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["write_reference"]
 
 _HEAD = """# Compatibility
 
-Every route that is served, every field of a request that is known, and what becomes of it. Written
+Every route that is served, every field of a request that is known, and what happens to it. Written
 by `make compatibility` from the tables that the code reads; `tests/openapi/test_reference.py` keeps
 it true. The same as OpenAPI documents: `casedesk-proxy openapi gemini`.
 

@@ -49,24 +49,24 @@ _SUMMARIES = {
     Action.LIST_INPUT: "List the input items of a response that its node keeps",
     Action.COMPLETE: "Create a completion; a stream with `stream: true`",
     Action.EMBEDDINGS: "Create embeddings",
-    Action.RERANK: "Order documents by what they have to do with a query",
+    Action.RERANK: "Rank documents by relevance to a query",
     Action.SCORE: "Score pairs of texts",
     Action.CLASSIFY: "Classify texts",
     Action.POOL: "Pool the hidden states of texts",
     Action.TRANSCRIBE: "Transcribe speech",
     Action.TRANSLATE: "Translate speech into English text",
-    Action.SPEAK: "Make speech of text",
+    Action.SPEAK: "Generate speech from text",
     Action.DRAW: "Make images",
     Action.EDIT_IMAGE: "Edit an image",
-    Action.VARY_IMAGE: "Vary an image",
-    Action.TOKENIZE: "Make tokens of text",
-    Action.DETOKENIZE: "Make text of tokens",
-    Action.APPLY_TEMPLATE: "Show the prompt that a chat template makes of messages",
+    Action.VARY_IMAGE: "Create variations of an image",
+    Action.TOKENIZE: "Convert text to tokens",
+    Action.DETOKENIZE: "Convert tokens to text",
+    Action.APPLY_TEMPLATE: "Show the prompt that a chat template makes from messages",
     Action.INFILL: "Fill the gap between two texts",
     Action.PLAIN_COMPLETION: "Complete a prompt, by llama-server's own API",
     Action.PLAIN_EMBEDDING: "Make an embedding, by llama-server's own API",
     Action.COUNT_CHAT: "Count the tokens of a chat",
-    Action.STEER_CHAT: "Steer a chat that runs",
+    Action.STEER_CHAT: "Steer a running chat",
     Action.LIST_MODELS: "List the models that the key may use",
     Action.GET_MODEL: "Show a model",
     Action.OLLAMA_CHAT: "Chat; a stream unless `stream: false`",
@@ -75,9 +75,9 @@ _SUMMARIES = {
     Action.OLLAMA_EMBEDDINGS: "Make an embedding, the older way",
     Action.SHOW_MODEL: "Show a model",
     Action.LIST_LOADED: "List the models that are loaded",
-    Action.VERSION: "Show the least version of Ollama that a node runs",
+    Action.VERSION: "Show the lowest Ollama version among the nodes",
     Action.REALTIME: "Open a realtime session, a WebSocket",
-    Action.USAGE: "Show what the key has used and what is left to it",
+    Action.USAGE: "Show what the key has used and what remains",
 }
 #: The message that a request holds; of all others that of its action.
 _BODIES = {
@@ -147,7 +147,7 @@ def _posted(surface: Dialect) -> Iterator[Operation]:
 def _asked(action: Action) -> tuple[Parameter, ...]:
     if action is not Action.STREAM_GENERATE:
         return (_MODEL,)
-    summary = "`sse` for events, which every SDK asks for; else one array of JSON."
+    summary = "`sse` for events, as every SDK requests; otherwise one JSON array."
     return (_MODEL, Parameter("alt", "query", summary, values=("sse", "json")))
 
 
@@ -160,7 +160,7 @@ def _kept() -> Iterator[Operation]:
     for action, method in METHODS.items():
         parameters: tuple[Parameter, ...] = (_RESPONSE,)
         if action is Action.GET_RESPONSE:
-            again = Parameter("stream", "query", "Whether its events are wanted again.", "boolean")
+            again = Parameter("stream", "query", "Whether to send its events again.", "boolean")
             parameters = (_RESPONSE, again)
         path = path_of(action, "{response_id}")
         yield _operation(method, path, action, Dialect.OPENAI, parameters)

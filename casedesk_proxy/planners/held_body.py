@@ -82,4 +82,8 @@ class HeldBody:
 
 
 def _no_memory() -> Busy:
-    return Busy("the proxy has no memory for the request's body", status=503, code="bodies_full")
+    return Busy(
+        "the proxy has no memory for the request's body; send it again later",
+        status=503,
+        code="bodies_full",
+    )

@@ -123,7 +123,7 @@ class Planners:
             if not made.done():
                 made.set_result(answer)
         except (Closed, OSError) as error:
-            log.warning("a planner was lost over request %s: %s", ask.request_id, error)
+            log.warning("a planner died while it read request %s: %s", ask.request_id, error)
             if not made.done():
                 made.set_exception(_lost())
         except BaseException as error:
@@ -216,7 +216,7 @@ class Planners:
 
 def _lost() -> Busy:
     return Busy(
-        "the process that was to read this large request was lost; send it again",
+        "the process that read this large request died; send it again",
         status=503,
         code="planner_lost",
         retry_after=_LOST_RETRY_AFTER_S,

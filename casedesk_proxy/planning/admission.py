@@ -154,4 +154,8 @@ def _require_plain(headers: RawHeaders) -> None:
     """Raises BadRequest (415) for a body in a content coding."""
     coding = header(headers, b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
-        raise BadRequest("content-encoding: send the body uncompressed", status=415)
+        raise BadRequest(
+            "content-encoding: compressed request bodies are not supported; send the body"
+            " uncompressed",
+            status=415,
+        )

@@ -193,9 +193,9 @@ def _split(body: bytes, uses: Mapping[str, tuple[FileUse, ...]]) -> Iterator[Par
 
 
 def _refuse(use: FileUse) -> Unsupported:
-    why = f"the node takes no {use.mime_type}"
+    why = f"the node does not accept {use.mime_type}"
     if use.mime_type == "application/pdf":
-        why += "; the deployment's setting documents: text has its text passed on"
+        why += "; with documents: text, the deployment would pass its text on"
     violation = Violation(use.path, why, "document")
     code = "unsupported_openai_feature"
     return Unsupported(f"{code}: {use.path}: {why}", code=code, violations=(violation,))

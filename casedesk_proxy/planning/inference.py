@@ -40,8 +40,8 @@ def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsu
     named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders[:_MAX_NAMED_NODES])
     more = ", …" if len(holders) > _MAX_NAMED_NODES else ""
     return Unsupported(
-        f"unsupported_path: no node that has {target.asked!r} has {call.path}: {named}{more},"
-        " which lacks it",
+        f"unsupported_path: no node with the model {target.asked!r} serves {call.path}:"
+        f" {named}{more}",
         code="unsupported_path",
     )
 

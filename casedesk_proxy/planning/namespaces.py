@@ -116,7 +116,10 @@ class _Flattener:
         try:
             flat = self.names.flatten(called)
         except ValueError as clash:
-            message = f"becomes {clash}, as another function does, when its namespace is taken off"
+            message = (
+                f"becomes {clash} without its namespace, like another function; rename one of"
+                " the two"
+            )
             self.findings.fault(f"{path}.name", message)
             return called.name
         if seen is not None:

@@ -66,13 +66,13 @@ def _sole(names: tuple[str, ...], ask: PlanInput) -> str:
         return names[0]
     if not names and not ask.reported:
         raise NotFound("model: name it in the query; no node has listed its models yet")
-    served = f"; served are {', '.join(names[:_MAX_LISTED_NAMES])}" if names else ""
+    served = f"; available: {', '.join(names[:_MAX_LISTED_NAMES])}" if names else ""
     raise BadRequest(f"model: name it in the query, ?model=NAME{served}")
 
 
 def _unsupported(target: Target, holders: list[NodeSpec]) -> Unsupported:
     named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders)
     return Unsupported(
-        f"unsupported_path: no node that has {target.asked!r} has {_PATH}: {named}, which lacks it",
+        f"unsupported_path: no node with the model {target.asked!r} serves {_PATH}: {named}",
         code="unsupported_path",
     )

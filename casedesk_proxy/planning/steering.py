@@ -21,11 +21,11 @@ def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput
     value = parse_body(ask.raw)
     ident = value.get("id")
     if not isinstance(ident, str) or not ident:
-        why = "the id of the chat, as its stream tells it, is required"
+        why = "the chat's id, from its stream, is required"
         raise BadRequest(f"id: {why}", violations=(Violation("id", why),))
     keeper = ask.find_keeper(ident)
     if keeper is None:
-        raise NotFound("id: no chat of yours with this id runs here", code="chat_not_found")
+        raise NotFound("id: you have no running chat with this id", code="chat_not_found")
     node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
     raw = ask.raw
     if value.get("model", keeper.model) != keeper.model:

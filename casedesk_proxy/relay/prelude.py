@@ -77,7 +77,7 @@ class Prelude:
         try:
             self.relay.cut(terminal_of(error), error)
         except Exception:
-            log.exception("a client could not be told that its request failed")
+            log.exception("a failed request could not be reported to its client")
             self.relay.leave(Terminal.FAILED)
 
     def _tick(self) -> None:
@@ -87,7 +87,7 @@ class Prelude:
         try:
             self.relay.keep_alive()
         except Exception:
-            log.exception("keep-alives failed by a bug: the client gets no more of them")
+            log.exception("internal error in keep-alives: the client gets no more of them")
             self.stop()
         self._request.begun = self._request.begun or self.opened
 

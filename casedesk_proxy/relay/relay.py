@@ -96,7 +96,7 @@ class Relay(Passing):
             self.recall()
             commands = self.machine.leave(terminal)
         except Exception:
-            log.exception("a reply failed by a bug as its client left")
+            log.exception("internal error as a client left")
             commands = self.machine.abandon(terminal)
         self._carry_out(commands)
 
@@ -117,14 +117,14 @@ class Relay(Passing):
 
     def fail(self) -> None:
         """Something was raised that nobody foresaw. The client is told as far as that goes."""
-        log.exception("a reply failed by a bug while it was delivered")
+        log.exception("internal error while a reply was delivered")
         self.clean = False
         try:
             if self.terminal is None:
                 self._prepare()
                 self._carry_out(self.machine.fail())
         except Exception:
-            log.exception("a client could not be told of a bug")
+            log.exception("an internal error could not be reported to the client")
         finally:
             if self.terminal is None:
                 self._carry_out(self.machine.abandon(Terminal.FAILED))

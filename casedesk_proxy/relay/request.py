@@ -296,5 +296,5 @@ def _too_large(limit: int) -> TooLarge:
 
 def too_slow() -> BadRequest:
     return BadRequest(
-        "the request's body came too slowly (server.body_timeout, server.min_rate)", status=408
+        "the request's body arrived too slowly (server.body_timeout, server.min_rate)", status=408
     )

@@ -42,7 +42,7 @@ class Room:
 
 def _full() -> Busy:
     return Busy(
-        "the requests that are being received and waiting take all the memory that they may"
+        "the bodies of received and waiting requests fill the memory allowed for them"
         " (server.max_bodies); send this one again in a few seconds",
         status=503,
         code="bodies_full",

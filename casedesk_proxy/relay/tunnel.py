@@ -178,7 +178,7 @@ class Tunnel(asyncio.Protocol):
         """Both sides have pings of their own."""
 
     def fail(self) -> None:
-        log.exception("a WebSocket failed by a bug")
+        log.exception("internal error in a WebSocket")
         self.cut(Terminal.FAILED, ProxyError("internal error"))
 
     @property

@@ -120,4 +120,9 @@ class Watch:
         # An answer that is complete needs no more of its node.
         relay.conclude()
         if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit:
-            relay.cut(Terminal.TIMED_OUT, UpstreamTimeout("the node fell silent in its reply"))
+            relay.cut(
+                Terminal.TIMED_OUT,
+                UpstreamTimeout(
+                    "the node stopped sending in the middle of its reply (idle_timeout)"
+                ),
+            )

@@ -183,9 +183,9 @@ class NamespacedStream(_Namespaced):
     def finish(self) -> bytes:
         if not self._first and self._held.lstrip().startswith(b"{"):
             error = read_within(self._held)
-            raise error or StreamBroken("the node answered with something else than events")
+            raise error or StreamBroken("the node did not answer with events")
         if is_unfinished(Dialect.RESPONSES, self._first, self._tail() + self._held):
-            raise StreamBroken("the node ended its reply in the middle of the answer")
+            raise StreamBroken("the node's reply ended before the answer was complete")
         rest, self._held = self._held, b""
         self.complete = True
         return self._restore(rest)
@@ -220,7 +220,7 @@ class NamespacedStream(_Namespaced):
         end = max(at + len(one) if (at := data.rfind(one)) >= 0 else 0 for one in _BLANKS)
         self._held = data[end:]
         if len(self._held) > MAX_EVENT_BYTES:
-            raise StreamBroken("the node sent an event without end")
+            raise StreamBroken("the node sent an event that is too large")
         return data[:end]
 
     def _restore(self, event: bytes) -> bytes:
@@ -239,9 +239,9 @@ def _check(document: bytes) -> None:
     try:
         value = jsonio.loads(document)
     except jsonio.JSONError:
-        raise StreamBroken("the node sent what is not JSON") from None
+        raise StreamBroken("the node sent an event that is not JSON") from None
     if not isinstance(value, dict):
-        raise StreamBroken("the node sent what is not an object")
+        raise StreamBroken("the node sent an event that is not an object")
 
 
 def _text(document: bytes, place: Span) -> str:

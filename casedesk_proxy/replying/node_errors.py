@@ -75,14 +75,15 @@ def nodes_affair(
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
         of = "" if verdict is Verdict.DENIED else f" for the model {_quote(model)}"
         return KeyRefused(
-            f"node {node} refused the proxy's own access{of} (status {status}): its operator has "
-            "to mend that; your credential is not concerned"
+            f"node {node} denies the proxy access{of} (status {status}); the proxy's operator has"
+            " to fix this, your own key is not the cause"
         )
     if verdict is Verdict.NO_MODEL:
-        name = f"model {_quote(asked)}"
-        if asked.removeprefix("models/") != model:
-            name += f" stands for {_quote(model)}, which"
-        return ModelLost(f"{name} is not at node {node}, which was to have it")
+        if asked.removeprefix("models/") == model:
+            return ModelLost(f"node {node} no longer has model {_quote(asked)}")
+        return ModelLost(
+            f"alias {_quote(asked)} points to {_quote(model)}, which node {node} no longer has"
+        )
     if verdict is Verdict.NOT_OFFERED and status in (404, 410):
         return ModelLost(f"node {node} does not offer {action} for {_quote(model)}")
     return None
@@ -94,7 +95,7 @@ def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool)
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
         if status == 402:
             return f"{message}: its account has no credit left"
-        mend = f"check nodes.{node}.api_key" if keyed else f"it may want nodes.{node}.api_key"
+        mend = f"check nodes.{node}.api_key" if keyed else f"it may need nodes.{node}.api_key"
         what = "to take its key" if keyed else "access"
         for_model = f" for {_quote(model)}" if verdict is Verdict.MODEL_DENIED else ""
         return f"{message}, refusing {what}{for_model}: {mend} and what its account may use"

@@ -40,7 +40,7 @@ _MAX_LISTED_PATHS = 50
 
 NO_USAGE = Usage()
 #: What is said of a reply in which its node says that it did not finish it.
-GAVE_UP = StreamBroken("the node gave up before its answer was finished")
+GAVE_UP = StreamBroken("the node stopped before its answer was complete")
 
 
 class Terminal(StrEnum):

@@ -243,7 +243,7 @@ class Gateway(Observed):
 
     def _cut_streams(self) -> None:
         for relay in self.watch.relays:
-            relay.cut(Terminal.SHUT_DOWN, NoNode("the service is restarting"))
+            relay.cut(Terminal.SHUT_DOWN, NoNode("the service is shutting down; retry shortly"))
 
     async def _serve_public(self, sock: socket.socket) -> None:
         tls = None if self._tls is None else self._tls.context

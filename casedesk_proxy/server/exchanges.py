@@ -217,9 +217,7 @@ class Exchanges:
         try:
             size = self._cuts.judge(record)
         except Exception:
-            log.exception(
-                "whether the prompt of request %s was cut is not known", record.request_id
-            )
+            log.exception("cannot tell whether the prompt of request %s was cut", record.request_id)
             return record
         return record if size is None else replace(record, cut_to=size)
 
@@ -228,7 +226,7 @@ class Exchanges:
             sink(record)
         except Exception:
             # The client has its answer; what waits for its connection must not wait for this.
-            log.exception("request %s was not told to all that count", record.request_id)
+            log.exception("request %s was not recorded everywhere", record.request_id)
 
 
 class _RequestIds:

@@ -146,7 +146,7 @@ class FileUses:
         if mime == PDF:
             text = await self._texts.read(file, contents)
             if not text.strip():
-                raise _bad(reference, "no text was found in the PDF; it may hold pictures of pages")
+                raise _bad(reference, "the PDF contains no text; it may consist of scanned pages")
         else:
             if file.size > most:
                 raise _too_long(reference, file.size)
@@ -184,11 +184,11 @@ def _find_host(reference: FileReference, settings: FetchUrls) -> WebAddress | No
         return where
     if not reference.of_web and _may_be_ours(reference.named):
         return None
-    raise _unfetched(reference, "its host is not one that the deployment allows (fetch_urls.allow)")
+    raise _unfetched(reference, "its host is not allowed by the deployment (fetch_urls.allow)")
 
 
 def _unfetched(reference: FileReference, why: str) -> BadRequest:
-    why = f"the address is not fetched: {why}"
+    why = f"the URL is not fetched: {why}"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="url_not_fetched", violations=(violation,))
 
@@ -211,6 +211,6 @@ def _too_long(reference: FileReference, size: int) -> TooLarge:
 
 
 def _too_many(reference: FileReference) -> BadRequest:
-    why = f"more than {_MAX_REFERENCES} files are named"
+    why = f"more than {_MAX_REFERENCES} files are referenced"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="too_many_files", violations=(violation,))

@@ -71,7 +71,7 @@ class Follower:
             try:
                 await asyncio.wait_for(self.read_past(), _PAST_WAIT_S)
             except TimeoutError:
-                log.warning("what was used before is not known yet: the ledger is slow to read")
+                log.warning("earlier use is not known yet: reading the ledger takes long")
 
     async def follow(self) -> None:
         """For ever, until cancelled; nothing is read before there is something to count."""

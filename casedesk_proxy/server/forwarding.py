@@ -203,12 +203,12 @@ class Forwarder:
         except Exception:
             if prelude is None or not prelude.opened:
                 raise
-            log.exception("request %s failed by a bug", exchange.request_id)
+            log.exception("internal error in request %s", exchange.request_id)
             return _fail(prelude, ProxyError("internal error"), Terminal.FAILED)
         except asyncio.CancelledError:
             if prelude is not None and prelude.opened:
                 if request.client.gone_at is None:
-                    prelude.fail(NoNode("the service is restarting"))
+                    prelude.fail(NoNode("the service is shutting down; retry shortly"))
                 exchange.cut_short = ReplyFacts(200, sent=prelude.sent)
             raise
         finally:

@@ -124,7 +124,7 @@ class Handler:
             delivered = Delivered(facts, keep_alive=False)
             raise
         except Exception:
-            log.exception("request %s failed by a bug", exchange.request_id)
+            log.exception("internal error in request %s", exchange.request_id)
             _let_go(request)
             delivered = self._own.own_up(request, exchange)
         finally:
@@ -247,5 +247,5 @@ def _let_go(request: ClientRequest) -> None:
         try:
             held.abandon()
         except Exception:
-            log.exception("a node's connection could not be let go of")
+            log.exception("a node's connection could not be released")
             held.abandon()

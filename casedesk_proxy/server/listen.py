@@ -14,8 +14,8 @@ __all__ = ["MAX_PENDING_CONNECTIONS", "bind", "describe", "prepare", "remove_sta
 MAX_PENDING_CONNECTIONS = 4096
 #: What is mostly behind it where TCP is concerned.
 _HINTS = {
-    errno.EADDRINUSE: "another program, or a proxy that runs already, has it",
-    errno.EADDRNOTAVAIL: "it is no address of this machine",
+    errno.EADDRINUSE: "the address is in use by another program, or by a running proxy",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.EACCES: "ports below 1024 need root, or a socket from systemd",
 }
 

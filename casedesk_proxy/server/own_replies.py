@@ -111,7 +111,7 @@ class OwnReplies:
         elif client.gone_at is not None:
             cancel = time.perf_counter() - client.gone_at
         elif not facts.status:
-            error = exchange.stopped or NoNode("the service is restarting")
+            error = exchange.stopped or NoNode("the service is shutting down; retry shortly")
             facts = self.refuse(request, exchange, error, facts).facts
         return replace(facts, status=facts.status or 499), cancel
 

@@ -69,5 +69,5 @@ class RefusalLimit:
 
 def _format(one: Summary) -> str:
     whose = one.address or "other addresses"
-    said = f"refused {one.refused} more requests from {whose} without a valid key"
+    said = f"refused another {one.refused} requests from {whose} without a valid key"
     return f"{said}, {one.limited} of them with 429" if one.limited else said

@@ -44,7 +44,10 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
         check_form(connection)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise StoreError("its file system cannot share it; name a local state_directory")
+            raise StoreError(
+                "its file system does not support SQLite's locking; set state_directory to a"
+                " local directory"
+            )
         # A crash of the process loses nothing that was committed; a power cut the last batches.
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection)

@@ -135,11 +135,11 @@ def check_form(connection: sqlite3.Connection, known: int = len(MIGRATIONS)) -> 
     (mark,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if mark != _MARK and tables:
-        raise StoreError("it belongs to another program; name another state_directory")
+        raise StoreError("it belongs to another program; set another state_directory")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > known:
         raise StoreError(
-            f"a newer version of the proxy wrote it (form {version}, this one knows"
-            f" {known}); upgrade this one, or name another state_directory"
+            f"a newer version of the proxy wrote it (format {version}, this one supports"
+            f" {known}); upgrade this one, or set another state_directory"
         )
     return int(version)

@@ -151,7 +151,7 @@ class StoreWriter:
         if self._thread.is_alive():
             self._thread.join(within_s)
         if lost := self.waiting:
-            log.error("%s: %d rows could not be written before the end", self.path, lost)
+            log.error("%s: %d rows could not be written before the proxy stopped", self.path, lost)
 
     # What the thread does.
 
@@ -272,7 +272,7 @@ class StoreWriter:
             return
         self.fault = ""
         lost, self._lost_before = self.dropped - self._lost_before, self.dropped
-        log.warning("%s is written again; %d rows were lost meanwhile", self.path, lost)
+        log.warning("%s can be written again; %d rows were lost meanwhile", self.path, lost)
 
 
 def _identify(path: Path) -> tuple[int, int]:

@@ -150,7 +150,7 @@ def sole_model(offered: Sequence[str]) -> str:
         ", ".join(offered[:_MAX_LISTED_NAMES]),
         " and others" if len(offered) > _MAX_LISTED_NAMES else "",
     )
-    raise _bad_field("model", f"{_TEXT}; served are {some}{others}")
+    raise _bad_field("model", f"{_TEXT}; available: {some}{others}")
 
 
 def _top_level_models(raw: bytes) -> Iterator[Span]:
@@ -230,7 +230,7 @@ def _refuse_stream_field(call: Call, value: dict[str, Any]) -> None:
     if call.action is Action.GENERATE and value.get("stream") is True:
         raise _bad_field(
             "stream",
-            "no field of generateContent; to stream, call streamGenerateContent",
+            "not a field of generateContent; to stream, call streamGenerateContent",
         )
 
 

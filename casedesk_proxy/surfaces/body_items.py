@@ -113,7 +113,10 @@ def _name_at_end(piece: bytes) -> bytes:
 
 def _too_many(raw: bytes, end: int, most: int, each: int, what: str) -> BadRequest:
     field = _field_before(raw, end)
-    message = f"the body holds more than {each * most} JSON {what}, of which this field has most"
+    message = (
+        f"the body contains more than {each * most} JSON {what} (server.body_items), most of"
+        " them in this field"
+    )
     message += f" (server.body_items: {most})"
     return BadRequest(
         f"{field}: {message}", code="too_many_items", violations=(Violation(field, message),)

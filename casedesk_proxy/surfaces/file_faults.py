@@ -44,8 +44,7 @@ def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:
     match fault.why:
         case Why.TOO_LARGE:
             return TooLarge(
-                f"the file is larger than {fault.most} bytes (files.max_file), or than was"
-                " announced",
+                f"the file is larger than {fault.most} bytes (files.max_file), or than announced",
                 code="file_too_large",
             )
         case Why.KEY_FULL:
@@ -65,21 +64,23 @@ def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:
             )
         case Why.NAME_TAKEN:
             return ClientFault(
-                "file.name: you have a file of that name; delete it, or choose another",
+                "file.name: you already have a file with this name; delete it, or choose"
+                " another name",
                 status=409,
                 code="file_exists",
             )
         case Why.UPLOAD_BUSY:
             return ClientFault(
-                "another request writes to this upload; ask with query how far it has come",
+                "another request is writing to this upload; send the command query to see how"
+                " far it is",
                 status=409,
                 code="upload_busy",
                 retry_after=_BUSY_RETRY_AFTER_S,
             )
         case _:
             return NotFound(
-                "there is no such upload: it was cancelled, has ended, or nobody went on with it"
-                " for an hour; start another",
+                "no such upload: it has ended, was cancelled, or was idle for an hour; start a"
+                " new one",
                 code="upload_not_found",
             )
 

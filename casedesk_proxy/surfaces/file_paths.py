@@ -77,7 +77,7 @@ def _read_gemini(method: str, rest: str) -> tuple[Action, str]:
         )
     found = _FILE.fullmatch(rest)
     if found is None or found[2]:
-        raise NotFound("the Files API has no such path; a file is files/{id}")
+        raise NotFound("the Files API has no such path; a file is at files/{id}")
     if found[1] is None:
         return _choose(method, {"GET": Action.LIST_FILES, "POST": Action.CREATE_FILE}), ""
     if (download := _DOWNLOAD.fullmatch(found[1])) is not None:

@@ -172,7 +172,9 @@ def _read_token(token: str) -> str:
             raise ValueError
         return raw[4:].decode()
     except (ValueError, binascii.Error):
-        raise _bad_parameter("pageToken", "not one that this proxy gave out") from None
+        raise _bad_parameter(
+            "pageToken", "invalid pageToken; use nextPageToken of the previous page"
+        ) from None
 
 
 def _bad_parameter(name: str, message: str) -> BadRequest:

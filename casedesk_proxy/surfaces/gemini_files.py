@@ -91,7 +91,7 @@ def read_page(query: str) -> Page:
     if not (size.isascii() and size.isdigit()):
         raise bad_field("pageSize", "a number is required")
     if token and read_id(token) != token:
-        raise bad_field("pageToken", "it is not one of this list's")
+        raise bad_field("pageToken", "invalid pageToken; use nextPageToken of the previous page")
     most = min(int(size[:9]), _MAX_PAGE_SIZE) or _DEFAULT_PAGE_SIZE
     return Page(most, after=token)
 
@@ -119,7 +119,7 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
     try:
         document = jsonio.loads(body)
     except jsonio.JSONError:
-        raise BadRequest("the metadata are no JSON", code="invalid_json") from None
+        raise BadRequest("the metadata is not valid JSON", code="invalid_json") from None
     file = document.get("file", {}) if isinstance(document, dict) else None
     if not isinstance(file, dict):
         raise bad_field("file", "an object is required")

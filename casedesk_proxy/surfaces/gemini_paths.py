@@ -35,7 +35,7 @@ def read_resource(
     if action is not None:
         model = plain_name(decode(raw_model))
         if not model:
-            raise BadRequest("the path names no model", code="invalid_path")
+            raise BadRequest("the path contains no model", code="invalid_path")
         return action, model
     model = plain_name(decode(rest))
     if model in ("", "tunedModels"):
@@ -73,11 +73,10 @@ def _no_action(rest: str, raw_action: str | None, deployment: str | None) -> Cli
         message = f"unknown action {shown(raw_action)}"
         if api is not None:
             message = f"action {shown(raw_action)} is not served here: it belongs to {api}"
-        return BadRequest(f"{message}; known are {known}", code="unknown_action")
+        return BadRequest(f"{message}; known actions: {known}", code="unknown_action")
     if not rest.startswith(("models/", "tunedModels/")):
         return no_path(rest, _NOT_HERE, deployment)
     return BadRequest(
-        "the path ends without an action; a model is called as models/{model}:{action}, "
-        f"actions are {known}",
+        f"the path has no action; call models/{{model}}:{{action}} with one of: {known}",
         code="unknown_action",
     )

@@ -38,7 +38,9 @@ def read_kept(method: str, rest: str) -> tuple[Action, str] | None:
         return None
     found = _PATH.fullmatch(rest)
     if found is None:
-        raise NotFound(f"{shown('/' + rest)} is no path of a response", code="response_not_found")
+        raise NotFound(
+            f"{shown('/' + rest)} is not a path of a response", code="response_not_found"
+        )
     actions = _PATHS[found[2] or ""]
     if method not in actions:
         raise wrong_method(", ".join(actions))

@@ -42,7 +42,7 @@ def read_purpose(fields: Mapping[str, str]) -> str:
     """Raises BadRequest."""
     purpose = fields.get("purpose", "")
     if not purpose or len(purpose) > _MAX_PURPOSE_CHARS or not purpose.isprintable():
-        raise bad_field("purpose", "what the file is for is required, such as user_data")
+        raise bad_field("purpose", "the file's purpose is required, such as user_data")
     return purpose
 
 

@@ -230,14 +230,12 @@ def _base_url(surface: Dialect, deployment: str | None) -> str:
 def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | None) -> NotFound:
     """A path of ``owner`` at the base URL of ``surface``."""
     return NotFound(
-        f"{shown('/' + rest)} belongs to {_NAMES[owner]}, and the base URL is that of"
+        f"{shown('/' + rest)} belongs to {_NAMES[owner]}, but the base URL is that of"
         f" {_NAMES[surface]}; set it to {_base_url(owner, deployment)}"
     )
 
 
-def no_path(
-    rest: str, why: str = "served by no surface", deployment: str | None = None
-) -> ClientFault:
+def no_path(rest: str, why: str = "not a known path", deployment: str | None = None) -> ClientFault:
     """Says what would be right: nothing, for what administers a node; an API that exists but is
     not served, which no base URL mends; a base URL that is wrong; else where things are."""
     asked = shown("/" + rest)
@@ -245,12 +243,12 @@ def no_path(
     for inner in _tails(plain):
         if (engine := find_administered(inner)) is not None:
             return Forbidden(
-                f"{asked} administers {engine.title}; only inference is passed on: whoever may"
-                " administer a node asks the node itself",
+                f"{asked} administers {engine.title}; only inference is passed on: to"
+                " administer a node, send the request to the node itself",
                 code="administration",
             )
     if _ADMIN.match(rest):
-        return NotFound(f"{asked} is {why}; the admin listener has it")
+        return NotFound(f"{asked} is {why}; the admin listener serves it")
     for inner in _tails(rest):
         api, owner = unserved(inner), owner_of(inner)
         if api is not None:

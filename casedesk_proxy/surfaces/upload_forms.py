@@ -60,7 +60,7 @@ class UploadForm:
         if not self._reader.ended:
             raise BadRequest("the form ends before its last boundary", code="invalid_form")
         if self._file is None:
-            raise bad_field(_FILE, "the form has no file")
+            raise bad_field(_FILE, "the form contains no file")
         mime_type = self._file.headers.get(b"content-type", b"").decode("latin-1")
         name = clean_name(self._file.filename)
         draft = FileDraft(name, mime_type, surface=self._surface)

@@ -107,7 +107,7 @@ def _entry(name: str) -> dict[str, str]:
 async def _document(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in NAMES:
-        message = f"no such document; there are {', '.join(NAMES)}"
+        message = f"no such document; available: {', '.join(NAMES)}"
         raise web.HTTPNotFound(text=f"{message}\n", headers=_HEADERS)
     return _text(request, await asyncio.to_thread(_written, name), "application/json")
 

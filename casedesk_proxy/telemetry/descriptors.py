@@ -41,7 +41,7 @@ class DescriptorMonitor:
             return
         if self._used_up:
             self._used_up = False
-            log.warning("there are file descriptors again; clients can connect")
+            log.warning("file descriptors are available again; clients can connect")
 
     def _report(self) -> None:
         self._count()

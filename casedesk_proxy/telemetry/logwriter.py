@@ -60,7 +60,7 @@ class LogWriter:
         """From any thread; never waits and never raises."""
         with self._lock:
             if self._waiting and self._waiting_bytes + len(line) > self._max_waiting_bytes:
-                self._drop(1, "nobody read the log in time")
+                self._drop(1, "the log's reader was too slow")
                 return
             self._waiting.append(line)
             self._waiting_bytes += len(line)

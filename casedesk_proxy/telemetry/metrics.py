@@ -44,22 +44,22 @@ _HELP = {
     "first_byte_seconds": "Seconds from a request to the first byte of its reply's body.",
     "duration_seconds": "Seconds from a request to the end of its reply.",
     "event_gap_seconds": (
-        "Mean seconds between two pieces of a reply, observed once for each reply."
+        "Mean seconds between two pieces of a reply; one observation for each reply."
     ),
     "overhead_seconds": (
-        "Seconds that the proxy itself takes from a request's head until it is sent to a node,"
-        " without waiting."
+        "Seconds that the proxy itself takes from a request's head until the request is sent to"
+        " a node, without queueing."
     ),
     "cancel_seconds": "Seconds from a client's leaving until its connection to the node is closed.",
     "queue_wait_seconds": "Seconds in the queue, of the requests that had to wait for a slot.",
-    "failovers": "Attempts at another node after one had failed.",
+    "failovers": "Attempts at another node after one failed.",
     "cut_prompts": "Requests whose prompt a node cut to its context length without an error.",
     "events": "Pieces of replies relayed from nodes, counted when a reply ends.",
     "bytes": "Bytes of bodies, from clients (in) and to clients (out).",
     "tokens": "Tokens as the nodes counted them.",
     "config_reloads": "Reloads of the configuration, by result.",
-    "loop_lag_seconds": "Seconds by which the event loop was late.",
-    "descriptors_exhausted": "Half seconds in which no file descriptor was left.",
+    "loop_lag_seconds": "Event-loop lag in seconds.",
+    "descriptors_exhausted": "Half-second intervals in which no file descriptor was free.",
 }
 
 

@@ -41,7 +41,9 @@ class ProcessCollector(Collector):
             opened = len(os.listdir(self._process / "fd")) - 1
             yield GaugeMetricFamily("process_open_fds", "Open file descriptors.", opened)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        yield GaugeMetricFamily("process_max_fds", "Most descriptors that may be open.", limit)
+        yield GaugeMetricFamily(
+            "process_max_fds", "Maximum number of open file descriptors.", limit
+        )
 
     def _memory_and_start(self) -> Iterator[Metric]:
         # A name may hold blanks and brackets.

@@ -141,7 +141,7 @@ class Attempt:
             return await self.pool.open()
 
     def _broken(self, error: ConnectionBroken) -> AttemptFailed:
-        fault = StreamBroken(f"node {self.node} gave no reply: {error}")
+        fault = StreamBroken(f"node {self.node} sent no reply: {error}")
         failure = Failure.LOST if error.lost else Failure.GARBLED
         return AttemptFailed(failure, NodeFault.BROKE, fault)
 

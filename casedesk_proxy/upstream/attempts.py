@@ -223,7 +223,7 @@ class Attempts:
         for (node, model), refused in self._refused.items():
             if news := self._memory.record_refused(node, model, refused):
                 log.info(
-                    "node %s: model %s refuses thinking controls (%s): they are left out from now "
-                    "on; nodes.%s.thinking in the configuration decides otherwise",
+                    "node %s: model %s rejects thinking controls (%s): they are left out from"
+                    " now on; set nodes.%s.thinking to change that",
                     node, model, ", ".join(sorted(news)), node,
                 )  # fmt: skip

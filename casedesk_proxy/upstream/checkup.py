@@ -38,32 +38,37 @@ def _judge_status(node: NodeSpec, status: int) -> str:
     place = f"nodes.{node.name}"
     match status:
         case 401 | 403 if node.key is None:
-            return f"asks for a key ({status}); set {place}.api_key"
+            return f"requires a key ({status}); set {place}.api_key"
         case 401 | 403:
-            return f"refuses its key ({status}); set another {place}.api_key"
+            return f"rejects its key ({status}); set another {place}.api_key"
         case 503:
             return "answers 503: it is starting, or overloaded; try again in a minute"
         case _ if 300 <= status < 400:
-            return f"answers with a redirect ({status}), which is never followed; mend {place}.url"
+            return (
+                f"answers with a redirect ({status}), which is never followed; correct {place}.url"
+            )
         case _ if status >= 500:
-            return f"answers {status}: look into its own log"
+            return f"answers {status}: look into the node's log"
     return ""
 
 
 def _explain(node: NodeSpec, error: Exception, timeout_s: float) -> str:
     place = f"nodes.{node.name}"
     if isinstance(error, TimeoutError):
-        return f"did not answer within {timeout_s:g} s; is it up, and does {place}.url lead there?"
+        return f"did not answer within {timeout_s:g} s; is it running, and is {place}.url right?"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = error.certificate_error
         said = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else reason
-        return f"shows a certificate that is not trusted: {said}; set {place}.tls.ca"
+        return f"presents a certificate that is not trusted: {said}; set {place}.tls.ca"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"its name {node.host} is not known here; mend {place}.url"
+        return f"its host name {node.host} cannot be resolved; correct {place}.url"
     if node.socket is not None and isinstance(error, OSError):
         return f"its socket {node.socket} {describe(error)}"
     if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ECONNREFUSED:
-        return f"refuses connections: start it, or mend {place}.url"
+        return f"refuses connections: start it, or correct {place}.url"
     if isinstance(error, aiohttp.ClientSSLError):
-        return f"speaks no TLS at that port, or none that we do; is {place}.url http://?"
-    return f"cannot be reached ({type(error).__name__}); mend {place}.url"
+        return (
+            "does not speak TLS at that port, or no version that the proxy supports; is"
+            f" {place}.url http://?"
+        )
+    return f"cannot be reached ({type(error).__name__}); correct {place}.url"

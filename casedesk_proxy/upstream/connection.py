@@ -196,7 +196,7 @@ class NodeConnection(asyncio.Protocol):
             # Said before the request was written, so it answers something else: an idle
             # connection's 408, or what a broken node says twice.
             self.abort()
-            waiter.fail(ConnectionBroken("spoke before it was asked", silent=True))
+            waiter.fail(ConnectionBroken("sent data before a request", silent=True))
             return
         self._buffer = self._buffer + data if self._buffer else data
         try:
@@ -257,12 +257,12 @@ class NodeConnection(asyncio.Protocol):
                 return head
             if head.status == 101:
                 if not self._upgrades:
-                    raise MalformedMessage("upgrade without being asked")
+                    raise MalformedMessage("upgrade that was not requested")
                 self.buffered_body, self._buffer = buffer[start:], b""
                 return head
             self._interim += 1
             if self._interim > MAX_INTERIM_REPLIES:
-                raise MalformedMessage("interim replies without end")
+                raise MalformedMessage("too many interim replies")
         self._buffer = buffer[start:] if start else buffer
         if len(self._buffer) > MAX_HEAD_BYTES:
             raise MalformedMessage("head too large")

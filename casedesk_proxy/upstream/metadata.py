@@ -173,7 +173,7 @@ class Metadata:
         try:
             await self._look_at(node)
         except Exception:
-            log.exception("looking at node %s failed by a bug", node.name)
+            log.exception("internal error while querying node %s", node.name)
         self._agenda.note(node.name)
 
     async def _look_at(self, node: NodeSpec) -> None:

@@ -126,7 +126,7 @@ class _Upload:
                 return _text(found, "id")
             return await self._wait_ready(found.get("file", found))
         except (OSError, ConnectionBroken, TimeoutError, KeyError, TypeError):
-            raise self._fault("did not take a file of the request") from None
+            raise self._fault("did not accept a file of the request") from None
 
     async def _wait_ready(self, file: Mapping[str, Any]) -> str:
         end = self._loop.time() + _READY_S
@@ -157,7 +157,7 @@ class _Upload:
                 upload.stop()
             connection.abort()
         if not isinstance(answer, dict):
-            raise self._fault(f"did not take a file of the request (status {head.status})")
+            raise self._fault(f"did not accept a file of the request (status {head.status})")
         return answer
 
     def _fault(self, why: str) -> UpstreamFault:

@@ -218,7 +218,7 @@ class Prober:
         return limit
 
     def _judge(self, state: NodeState, status: int) -> None:
-        outcome = f"a probe was answered with {status}"
+        outcome = f"health check answered with status {status}"
         self._slots.mark_heard(state)
         if status in RETRYABLE_STATUSES - OVERLOAD_STATUSES:
             self._slots.record_failure(state, NodeFault.UNAVAILABLE, outcome)
@@ -232,16 +232,16 @@ class Prober:
     def _doubt(self, state: NodeState) -> None:
         """No answer in time. A node that has requests may be deep in a long prompt."""
         if state.in_flight:
-            state.breaker.note_error(self._loop.time(), "a probe was not answered in time")
+            state.breaker.note_error(self._loop.time(), "health check timed out")
         else:
-            self._slots.record_failure(state, NodeFault.SILENT, "a probe was not answered in time")
+            self._slots.record_failure(state, NodeFault.SILENT, "health check timed out")
 
 
 def _describe(node: NodeSpec, error: aiohttp.ClientError | OSError) -> str:
     """What became of a probe that got no answer."""
     if not isinstance(error, aiohttp.ClientConnectorError):
-        return "a probe could not reach it"
+        return "health check could not reach it"
     if node.socket is not None:
-        return f"a probe could not reach it: its socket {describe(error)} ({node.socket})"
+        return f"health check could not reach it: its socket {describe(error)} ({node.socket})"
     refused = error.os_error.errno == errno.ECONNREFUSED
-    return "a probe was refused" if refused else "a probe could not reach it"
+    return "health check refused" if refused else "health check could not reach it"

@@ -89,4 +89,4 @@ class _Answer(asyncio.Protocol):
             self._fail()
 
     def _fail(self) -> None:
-        self._whole.set_exception(ConnectionError("no whole answer"))
+        self._whole.set_exception(ConnectionError("no complete answer"))

@@ -120,7 +120,7 @@ class Slots:
         state.record_failure(self._loop.time(), fault, error)
         if well and not state.breaker.is_closed():
             why = error.removeprefix(f"node {state.name} ")
-            log.warning("node %s is out: %s", state.name, why)
+            log.warning("node %s is down: %s", state.name, why)
         self.serve_waiting()
 
     def record_service_failure(
@@ -128,7 +128,13 @@ class Slots:
     ) -> None:
         """Something speaks against one service of a node alone."""
         if state.record_service_failure(self._loop.time(), service, fault, error):
-            log.warning("node %s gets no %s for %s: %s", state.name, service[1], service[0], error)
+            log.warning(
+                "node %s is down for %s requests to %s: %s",
+                state.name,
+                service[1],
+                service[0],
+                error,
+            )
         self.on_service_lost(state.name)
         self.serve_waiting()
 
@@ -142,11 +148,11 @@ class Slots:
         if state.hung:
             return
         state.hung_at = self._loop.time()
-        reason = f"it has sent nothing and answered no probe for {seconds:.1f} s"
+        reason = f"it has sent nothing and answered no health check for {seconds:.1f} s"
         state.breaker.note_error(state.hung_at, reason)
         log.warning(
-            "node %s is hung: %s; it gets no new requests while another node can take them, "
-            "and those that wait there go on",
+            "node %s is hung: %s; it gets no new requests while another node can take them; the"
+            " requests that it has go on waiting",
             state.name, reason,
         )  # fmt: skip
 
@@ -182,7 +188,7 @@ class Slots:
 
     def _log_recovered(self, state: NodeState) -> None:
         if state.breaker.is_closed():
-            log.info("node %s is back", state.name)
+            log.info("node %s is up again", state.name)
             self.serve_waiting()
 
     def set_slot_count(self, name: str, slots: int | None) -> None:
@@ -225,7 +231,7 @@ class Slots:
         """All that have the model are being emptied, or have left the configuration."""
         draining = [name for name in demand.nodes if name in self.states]
         named = f"{'node' if len(draining) == 1 else 'nodes'} {', '.join(draining)}"
-        where = f"only at {named}, being drained" if draining else "at no node any more"
+        where = f"only at {named}, being drained" if draining else "no longer at any node"
         return NoNode(
             f"the model '{demand.model[:200]}' is {where}", retry_after=_DRAINED_RETRY_AFTER_S
         )

@@ -92,14 +92,14 @@ class ArrayScanner:
         if byte in _BLANKS:
             return position + 1
         if self.ended:
-            raise NotAnArray("something follows the array")
+            raise NotAnArray("unexpected data after the array")
         if not self.begun:
             if byte != 0x5B:
                 raise NotAnArray("no opening bracket")
             self.begun, self._depth = True, 1
         elif byte == 0x5D:
             if self._wants_value:
-                raise NotAnArray("no element behind a comma")
+                raise NotAnArray("no element after a comma")
             self.ended = True
         elif byte == 0x2C:
             if not self._filled or self._wants_value:

@@ -54,7 +54,7 @@ def find_boundary(headers: RawHeaders) -> bytes | None:
     if len(types) > 1:
         raise MalformedForm("two content-types")
     if types[0].lower().count(b"boundary") != 1 or not (found := _BOUNDARY.search(types[0])):
-        raise MalformedForm("the content-type has no boundary that can be read")
+        raise MalformedForm("the content-type has no valid boundary")
     return found[1] or found[2]
 
 
@@ -159,7 +159,7 @@ class FormReader:
         parameters = _read_parameters(placed[0])
         name = parameters.get(b"name")
         if name is None or b"name*" in parameters:
-            raise MalformedForm("a part has no plain name")
+            raise MalformedForm("a part has no valid name")
         if name not in self._wanted:
             return None
         shown = name.decode("ascii")

@@ -58,7 +58,7 @@ def find_part_boundary(headers: RawHeaders) -> tuple[str, bytes] | None:
         return None
     found = _BOUNDARY.search(types[0])
     if found is None or len(types) > 1:
-        raise MalformedForm("the content-type has no boundary that can be read")
+        raise MalformedForm("the content-type has no valid boundary")
     return kind[1].decode().lower(), found[1] or found[2]
 
 

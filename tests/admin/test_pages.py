@@ -127,7 +127,7 @@ async def test_a_public_unix_socket(tmp_path: Path) -> None:
         writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 4")
         writer.close()
-        # While it drains nobody answers there, so its successor may have the path.
+        # While it drains nothing answers there, so its successor may have the path.
         await gateway.drain(5.0)
         assert os.listdir(tmp_path) == []
     finally:

@@ -132,10 +132,12 @@ def test_who_has_a_key_learns_what_it_opens() -> None:
     bob = Principal("bob", frozenset({"lab", "desk"}))
     with pytest.raises(Forbidden) as denied:
         authorise(bob, "cdp-bob", "other", Access.KEY, open_to_all=("demo",))
-    assert denied.value.message.endswith("; it opens desk, lab; open to all are demo")
+    assert denied.value.message.endswith(
+        "; this key may use desk, lab; deployments that need no key: demo"
+    )
     with pytest.raises(NotFound) as missing:
         authorise(bob, "cdp-bob", None, Access.KEY)
-    assert missing.value.message.endswith("; it opens desk, lab")
+    assert missing.value.message.endswith("; this key may use desk, lab")
     many = Principal("many", frozenset(f"d{number:02}" for number in range(20)))
     with pytest.raises(Forbidden, match=r"d07 and 12 more$"):
         authorise(many, "cdp-many", "other", Access.KEY)

@@ -135,7 +135,7 @@ def test_near_names_are_those_that_are_shown() -> None:
 def test_without_a_near_name_some_of_all_are_told() -> None:
     with pytest.raises(NotFound) as caught:
         resolve("gpt-4o", rules(), BOTH)
-    assert caught.value.message.endswith("; served are gemma2:9b, llama3:latest, qwen")
+    assert caught.value.message.endswith("; available: gemma2:9b, llama3:latest, qwen")
     many = reports(a=[f"model-{number}" for number in range(9)])
     with pytest.raises(NotFound) as caught:
         resolve("gpt-4o", rules(nodes=("a",)), many)
@@ -149,7 +149,7 @@ def test_without_a_near_name_some_of_all_are_told() -> None:
 def test_an_alias_that_leads_nowhere_names_what_it_leads_to(given: dict[str, Any]) -> None:
     with pytest.raises(NotFound) as caught:
         resolve("flash", rules(**given), BOTH)
-    told = "model 'flash' stands for 'gemma2:9', which is not served here; near names: gemma2:9b"
+    told = "alias 'flash' points to 'gemma2:9', which no node serves; similar names: gemma2:9b"
     assert caught.value.message == told
 
 

@@ -38,7 +38,7 @@ def test_all_complaints_one_line_each(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         f"error: {file}:1:1: sever: unknown setting; did you mean server?",
-        f'error: {file}:3:12: nodes.a.url: is a number, but text is wanted; put it in quotes: "5"',
+        f'error: {file}:3:12: nodes.a.url: is a number, but must be text; put it in quotes: "5"',
         f"error: {file}:5:15: deployments.d.nodes[0]: there is no node 'b'; known: a",
     ]
 
@@ -53,9 +53,9 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
     done = invoke("check", file)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        f"warning: {file}:7:3: deployments.desk: wants keys, but no key opens it;"
-        " mint one with `casedesk-proxy key new --deployment desk`",
-        f"warning: {file}: nodes.ollama.api_key.file: everybody on this machine can read {key};"
+        f"warning: {file}:7:3: deployments.desk: requires keys, but no key opens it; create one"
+        " with `casedesk-proxy key new --deployment desk`",
+        f"warning: {file}: nodes.ollama.api_key.file: everyone on this machine can read {key};"
         f" chmod o-rwx {key}",
     ]
     assert "nobody" in done.stdout
@@ -77,7 +77,7 @@ def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
         (None, "No such file or directory; name one with --config"),
         (b"nodes: \xff", "is not UTF-8; save it as UTF-8; line 1 holds something else"),
         (b"", "is empty; `casedesk-proxy init` writes a first one"),
-        (b"\x00", "the character U+0000 may not stand in YAML"),
+        (b"\x00", "the character U+0000 is not allowed in YAML"),
         (b"#" * (17 * 2**20), "is larger than 4 MiB"),
     ],
 )

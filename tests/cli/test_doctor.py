@@ -57,7 +57,7 @@ def test_what_will_not_work_and_why(tmp_path: Path, node: SimulatorThread) -> No
     done = invoke("doctor", write(tmp_path, node.url, "transformers"))
     assert "not gemini, anthropic, responses" in done.stdout
     assert (
-        "schema, anthropic, m: output_config.format: the node cannot be held to a format"
+        "schema, anthropic, m: output_config.format: the node does not support structured output"
         in done.stdout
     )
     assert "thinking, anthropic, m: works without thinking.budget_tokens" in done.stdout
@@ -66,7 +66,7 @@ def test_what_will_not_work_and_why(tmp_path: Path, node: SimulatorThread) -> No
 def test_a_node_that_is_down(tmp_path: Path) -> None:
     done = invoke("doctor", write(tmp_path, f"http://127.0.0.1:{free_port()}"))
     assert done.returncode == 1
-    assert "refuses connections: start it, or mend nodes.n.url" in done.stdout
+    assert "refuses connections: start it, or correct nodes.n.url" in done.stdout
 
 
 def test_a_deployment_without_models(tmp_path: Path) -> None:
@@ -74,7 +74,9 @@ def test_a_deployment_without_models(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace(", models: [m]", ""))
     done = invoke("doctor", file)
     assert done.returncode == 1
-    assert "deployment d: offers no model; name some, or mend its nodes" in done.stdout
+    assert (
+        "deployment d: offers no model; list some under models, or repair its nodes" in done.stdout
+    )
 
 
 def test_a_wrong_file(tmp_path: Path) -> None:

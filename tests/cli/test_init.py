@@ -72,10 +72,13 @@ async def test_it_writes_what_it_finds(tmp_path: Path) -> None:
         "tiny",
         "bigscience/bloom-560m",
     )
-    (key,) = re.findall(r"cdp-[A-Za-z0-9_-]{43}", out)
+    (key,) = set(re.findall(r"cdp-[A-Za-z0-9_-]{43}", out))
     assert config.keys[0].sha256 == hashlib.sha256(key.encode()).hexdigest()
     assert f"{ollama.url}  Ollama 0.9.3: tiny-thinks:latest, tiny:latest" in out
     assert f"casedesk-proxy serve --config {path}" in out
+    aliases = {name: alias.model for name, alias in desk.aliases.items()}
+    assert aliases == dict.fromkeys(("claude-*", "gemini-*", "gpt-*"), "tiny-thinks:latest")
+    assert re.search(rf"ANTHROPIC_BASE_URL=http://\S+ ANTHROPIC_AUTH_TOKEN={key} claude\n", out)
 
 
 async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
@@ -97,8 +100,9 @@ async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
         )
     assert code == 0
     assert "llama-server: still loading its model" in out
-    assert "vLLM 0.32.0: wants a key before it tells its models" in out
-    assert load(path).deployments["desk"].models is None
+    assert "vLLM 0.32.0: requires a key before it lists its models" in out
+    desk = load(path).deployments["desk"]
+    assert (desk.models, dict(desk.aliases)) == (None, {})
 
 
 def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
@@ -106,6 +110,8 @@ def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
     done = run("init", "--node", url, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"looked at {url}" in done.stderr
+    assert "ollama serve" in done.stderr
+    assert "casedesk-proxy init --node http://HOST:PORT" in done.stderr
     assert "casedesk-proxy demo" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -170,6 +176,15 @@ async def test_a_node_on_the_proxy_s_port(
     assert f"port {port} is taken by llama-server, so the proxy will listen on {chosen}" in (
         capsys.readouterr().out
     )
+
+
+async def test_an_engine_at_another_port_is_found_by_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    async with running(recorded_nodes.VLLM) as vllm:
+        there = int(vllm.url.rpartition(":")[2])
+        ports = Ports(((unused_port(), "vLLM"),), find_running=lambda: [there])
+        await asyncio.to_thread(write_starter, path, (), ports, force=False)
+    assert load(path).nodes["vllm"].url == vllm.url
 
 
 def test_usual_ports_are_left_to_the_engines() -> None:

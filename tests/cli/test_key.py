@@ -139,14 +139,14 @@ def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
     ("arguments", "told"),
     [
         (("new",), "--name is missing"),
-        (("new", "--name", "alice"), "the configuration has a key alice, which would win"),
+        (("new", "--name", "alice"), "the configuration has a key alice, which takes precedence"),
         (("new", "--name", "b", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
         (("new", "--name", "b", "--deployment", "x1"), "no deployment x1; desk, lab"),
-        (("new", "--name", "b", "--expires", "soon"), "expires: is no time; write 30d"),
+        (("new", "--name", "b", "--expires", "soon"), "expires: is not a time; write 30d"),
         (("new", "--name", "b", "--limit", "parallel=many"), "limits.parallel: is text, but"),
         (("revoke", "nobody"), "name: the state file has no such key"),
         (("rotate", "nobody"), "name: the state file has no such key"),
-        (("expire", "nobody", "soon"), "WHEN: is no time; write 30d"),
+        (("expire", "nobody", "soon"), "WHEN: is not a time; write 30d"),
         (("rotate", "nobody", "--grace", "x"), "'x' "),
     ],
 )
@@ -164,7 +164,7 @@ def test_all_of_several_names_or_none(config: Path) -> None:
 
 def test_without_a_configuration_the_deployment_has_to_be_named(tmp_path: Path) -> None:
     shown = invoke("key", "new", "--name", "bob", "--state", tmp_path, cwd=tmp_path)
-    assert "--deployment is missing: which one is it to open?" in shown.stderr
+    assert "--deployment is missing: name the deployment that the key may use" in shown.stderr
     named = ("--deployment", "desk", "--state", tmp_path)
     assert invoke("key", "new", "--name", "bob", *named, cwd=tmp_path).returncode == 0
 
@@ -172,6 +172,6 @@ def test_without_a_configuration_the_deployment_has_to_be_named(tmp_path: Path) 
 def test_a_choice_of_deployments_is_told(config: Path) -> None:
     config.write_text(config.read_text().replace("default_deployment: desk\n", ""))
     shown = invoke("key", "new", "--name", "bob", "--config", config)
-    assert "which one is it to open?; choose from desk, lab" in shown.stderr
+    assert "name the deployment that the key may use; choose from desk, lab" in shown.stderr
     config.write_text("nodes: 3")
     assert invoke("key", "new", "--name", "bob", "--config", config).returncode == 2

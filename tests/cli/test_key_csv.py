@@ -21,18 +21,18 @@ def test_from_one_host_to_another(tmp_path: Path) -> None:
     shown = invoke("key", "export", "--state", here / FILE_NAME)
     (tmp_path / "keys.csv").write_text(shown.stdout)
     taken = invoke("key", "import", tmp_path / "keys.csv", "--state", there / FILE_NAME)
-    assert taken.stdout == "keys taken over: 2\n"
+    assert taken.stdout == "keys imported: 2\n"
     assert names(there) == ["alice", "bob"]
     again = invoke("key", "import", tmp_path / "keys.csv", "--state", there / FILE_NAME)
-    assert (again.returncode, "key alice: name: there is a key" in again.stderr) == (2, True)
+    assert (again.returncode, "key alice: name: a key named" in again.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         (f"name,sha256\na,{digest('a')}\nb,short\n".encode(), "line 3: sha256: is not a SHA-256"),
-        (f"name,sha256\na,{digest('a')}\nb,{digest('a')}\n".encode(), "key b: sha256: is that of"),
-        (b"name,sha256\n\xff", "line 2: is no UTF-8"),
+        (f"name,sha256\na,{digest('a')}\nb,{digest('a')}\n".encode(), "key b: sha256: belongs to"),
+        (b"name,sha256\n\xff", "line 2: is not UTF-8"),
         (b"x" * (16 * 2**20 + 1), "the file is larger than 16 MiB"),
     ],
     ids=["a line", "twice", "not UTF-8", "large"],

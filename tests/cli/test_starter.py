@@ -68,22 +68,29 @@ def test_the_suggestions_load_too() -> None:
     for line in (
         "api_key: {env: VLLM_KEY}",
         "max_streams: 2",
-        "aliases:",
-        '  "gemini-*": gemma2:9b',
     ):
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
     config = load_config(text, "f").config
     assert config.nodes["vllm"].api_key is not None
     assert config.nodes["llama-server"].max_streams == 2
-    aliases = config.deployments["desk"].aliases
-    assert {asked: alias.model for asked, alias in aliases.items()} == {"gemini-*": "gemma2:9b"}
+
+
+def test_agents_find_the_first_chat_model() -> None:
+    text = starter_config(FOUND, "127.0.0.1:1", "127.0.0.1:2", mint())
+    aliases = load_config(text, "f").config.deployments["desk"].aliases
+    found = {asked: alias.model for asked, alias in aliases.items()}
+    assert found == dict.fromkeys(("claude-*", "gemini-*", "gpt-*"), "gemma2:9b")
 
 
 def test_without_models_the_nodes_are_asked() -> None:
     found = [Found("vllm", "http://127.0.0.1:1", node(VLLM))]
     text = starter_config(found, "127.0.0.1:1", "127.0.0.1:2", mint())
-    assert load_config(text, "f").config.deployments["desk"].models is None
+    desk = load_config(text, "f").config.deployments["desk"]
+    assert desk.models is None
+    assert not desk.aliases
+    for line in ("aliases:", *(f'  "{name}": a-model' for name in ("claude-*", "gpt-*"))):
+        assert f"    # {line}" in text
 
 
 def test_names_tell_nodes_of_one_engine_apart() -> None:

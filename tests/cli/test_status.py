@@ -159,16 +159,16 @@ def test_somebody_else(body: bytes) -> None:
     with serving(body) as address:
         done = invoke("status", "--admin", address)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"error: {address} is no admin address of a CaseDesk Proxy\n"
+        assert done.stderr == f"error: {address} is not the admin address of a CaseDesk Proxy\n"
 
 
 def test_nobody_there(tmp_path: Path) -> None:
     done = invoke("status", "--admin", f"unix:{tmp_path}/none")
     assert done.returncode == 2
-    assert "nobody answers there" in done.stderr
+    assert "nothing answers there" in done.stderr
     done = invoke("status", "--admin", "127.0.0.1:1")
     assert done.returncode == 2
-    assert "127.0.0.1:1: nobody answers there" in done.stderr
+    assert "127.0.0.1:1: nothing answers there" in done.stderr
     assert "--admin" not in done.stderr
     file = tmp_path / "c.yaml"
     file.write_text(

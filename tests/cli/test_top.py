@@ -81,7 +81,7 @@ def test_without_a_terminal_it_says_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (200, b"<html>", "is no admin address of a CaseDesk Proxy"),
+        (200, b"<html>", "is not the admin address of a CaseDesk Proxy"),
         (200, {"a": 1}, "has no /console/api/status (it answered 200)"),
         (403, {"error": {"message": "not for you"}}, "not for you"),
     ],
@@ -96,7 +96,7 @@ def test_somebody_else_answers(status: int, body: object, words: str) -> None:
 def test_nobody_answers(tmp_path: Path) -> None:
     done = invoke("top", "--admin", "127.0.0.1:1", "--once")
     assert done.returncode == 2
-    assert "nobody answers there" in done.stderr
+    assert "nothing answers there" in done.stderr
     assert invoke("top", "--config", tmp_path / "none.yaml", "--once").returncode == 2
 
 
@@ -111,7 +111,7 @@ def test_cancelling_says_what_came_of_it() -> None:
         assert cancel_stream(admin.address, "r199", "secret") == "cancelled"
         assert cancel_stream(admin.address, "b", "secret") == "no such page"
         assert cancel_stream(admin.address, "a", "secret").endswith("answered 500")
-    assert "nobody answers" in cancel_stream("127.0.0.1:1", "a", "secret")
+    assert "nothing answers" in cancel_stream("127.0.0.1:1", "a", "secret")
 
 
 def test_of_a_proxy_that_runs(tmp_path: Path) -> None:

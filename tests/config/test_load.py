@@ -76,17 +76,17 @@ def test_a_good_file() -> None:
 def test_all_complaints_come_at_once_in_file_order() -> None:
     assert complaints(BAD) == [
         "f:1:1: sever: unknown setting; did you mean server?",
-        "f:3:11: server.listen: is a number, but text is wanted; write 127.0.0.1:8080",
+        "f:3:11: server.listen: is a number, but must be text; write 127.0.0.1:8080",
         "f:4:3: server.max_boddy: unknown setting; did you mean max_body?",
         "f:7:10: nodes.gpu0.url: is not an http or https URL; write http://localhost:11434",
-        "f:8:5: nodes.gpu0.api_key: holds an unknown setting;"
-        " known settings here: env, file, credential",
-        "f:9:3: nodes.gpu0: stands here a second time; the first is in line 6; keep one of them",
+        "f:8:5: nodes.gpu0.api_key: contains an unknown setting; known settings here: env,"
+        " file, credential",
+        "f:9:3: nodes.gpu0: appears a second time; the first is in line 6; keep one of them",
         "f:12:13: deployments.desk.nodes[0]: there is no node 'gpu1'; did you mean gpu0?",
         "f:13:11: deployments.desk.auth: is false to YAML (as no, off);"
         " it must be one of keys, none",
-        "f:15:23: keys[0].sha256: is a key itself, readable by whoever reads this file;"
-        " mint a new one with `casedesk-proxy key new` and paste the hash it prints",
+        "f:15:23: keys[0].sha256: is the key itself, readable by anyone who reads this file;"
+        " create a new one with `casedesk-proxy key new` and paste the hash it prints",
         "f:15:51: keys[0].deployments[0]: there is no deployment 'disk'; did you mean desk?",
     ]
 
@@ -109,8 +109,8 @@ def test_no_complaint_repeats_a_secret() -> None:
     [
         ("", "f:1:1: is empty; `casedesk-proxy init` writes a first one"),
         ("# only a comment\n", "f:1:1: is empty; `casedesk-proxy init` writes a first one"),
-        ("- a\n", "f:1:1: holds no keys; write key: value lines"),
-        ("nodes", "f:1:1: holds no keys; write key: value lines"),
+        ("- a\n", "f:1:1: is not a mapping; write key: value lines"),
+        ("nodes", "f:1:1: is not a mapping; write key: value lines"),
         ("a: [", "f:1:5: is not YAML"),
     ],
 )
@@ -122,7 +122,7 @@ def test_files_without_keys(text: str, complaint: str) -> None:
 def test_what_the_reader_left_out_is_told_once() -> None:
     told = complaints("nodes: {a: {url: !env URL}}\ndeployments: {d: {nodes: [a]}}")
     assert told == [
-        "f:1:18: nodes.a.url: carries a YAML tag (!…) that means nothing here; leave the tag out"
+        "f:1:18: nodes.a.url: has a YAML tag (!…), which is not supported; remove the tag"
     ]
 
 
@@ -139,8 +139,8 @@ def test_a_wrong_name_is_told_at_the_name() -> None:
 def test_warnings_have_places_too() -> None:
     loaded = load_config(GOOD.replace("{env: KEY}", "hush"), "f")
     assert [str(one) for one in loaded.warnings] == [
-        "f:8:14: nodes.gpu0.api_key: the key itself stands in this file;"
-        " write {env: VARIABLE}, {file: /path} or {credential: NAME}"
+        "f:8:14: nodes.gpu0.api_key: the key itself is in this file; write {env: VARIABLE},"
+        " {file: /path} or {credential: NAME}"
     ]
 
 

@@ -24,9 +24,10 @@ def test_old_names_mean_what_they_did() -> None:
     loaded = load_config(OLD, "f")
     assert loaded.config == load_config(NEW, "f").config
     assert [str(one) for one in loaded.warnings] == [
-        "f:3:25: deployments.d.auth: tokens is the old word for keys, and will not be read for"
-        " ever; write auth: keys",
-        "f:4:1: tokens: is the old name of keys, and will not be read for ever; write keys:",
+        "f:3:25: deployments.d.auth: tokens is the old word for keys, and a later version will"
+        " not accept it; write auth: keys",
+        "f:4:1: tokens: is the old name of keys, and a later version will not accept it; write"
+        " keys:",
     ]
 
 
@@ -36,14 +37,14 @@ def test_complaints_name_what_the_file_has() -> None:
 
 def test_both_names_at_once_are_refused() -> None:
     assert complaints(NEW + "tokens: []\n")[0] == (
-        "f:5:1: tokens: is the old name of keys, which is there too; move it to keys"
+        "f:5:1: tokens: is the old name of keys, which is set too; move its entries to keys"
     )
 
 
 @table("deployments", ["[d]", "{d: 1}", "{d: {auth: 1}}"])
 def test_what_has_the_wrong_type_is_left_to_the_schema(deployments: str) -> None:
     text = f"nodes: {{a: {{url: http://a}}}}\ndeployments: {deployments}\ntokens: 3\n"
-    assert "f:3:9: tokens: is a number, but a list is wanted" in complaints(text)
+    assert "f:3:9: tokens: is a number, but must be a list" in complaints(text)
 
 
 def complaints(text: str) -> list[str]:

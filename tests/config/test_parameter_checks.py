@@ -40,27 +40,29 @@ def told(alias: str) -> list[str]:
         ("{model: m, gemini: {default: {generationConfig.topK: 5}}}", []),
         # names
         ("{model: m, set: {temprature: 1}}", [
-            ".set.temprature: is not a name that all protocols share; did you mean temperature?",
+            ".set.temprature: is not one of the names that all protocols share; did you mean"
+            " temperature?",
         ]),
         ("{model: m, set: {repeat_penalty: 1}}", [
-            ".set.repeat_penalty: is not a name that all protocols share; as a field of its own,"
-            " it belongs below openai",
+            ".set.repeat_penalty: is not one of the names that all protocols share; put it"
+            " below openai",
         ]),
         ("{model: m, remove: [thinking]}", [
-            ".remove[0]: is not a name that all protocols share; as a field of its own, it belongs"
-            " below anthropic or openai",
+            ".remove[0]: is not one of the names that all protocols share; put it below"
+            " anthropic or openai",
         ]),
         ("{model: m, set: {zzz: 1}}", [
-            ".set.zzz: is not a name that all protocols share; shared are max_tokens, temperature,"
-            " top_p, top_k, min_p, stop, seed, presence_penalty, frequency_penalty, effort,"
-            " thinking_budget; others go below gemini, anthropic, openai, responses, ollama",
+            ".set.zzz: is not one of the names that all protocols share; shared names:"
+            " max_tokens, temperature, top_p, top_k, min_p, stop, seed, presence_penalty,"
+            " frequency_penalty, effort, thinking_budget; put other fields below gemini,"
+            " anthropic, openai, responses, ollama",
         ]),
         ("{model: m, gemini: {set: {topK: 1}}}", [
-            ".gemini.set.topK: is not among Gemini's fields that are known; it is used all the"
+            ".gemini.set.topK: is not one of Gemini's known fields; it is used all the"
             " same; did you mean generationConfig.topK?",
         ]),
         ("{model: m, anthropic: {set: {zzz: 1}}}", [
-            ".anthropic.set.zzz: is not among Anthropic's fields that are known; it is used all"
+            ".anthropic.set.zzz: is not one of Anthropic's known fields; it is used all"
             " the same",
         ]),
         ("{model: m, openai: {temperature: 1}}", [
@@ -73,10 +75,10 @@ def told(alias: str) -> list[str]:
         ]),
         ("{model: m, sett: {}}", [".sett: unknown setting; did you mean set?"]),
         ("{model: m, set: {model: n}}", [
-            ".set.model: no alias may change it; write the alias's model",
+            ".set.model: cannot be changed by an alias; write the alias's model",
         ]),
         ("{model: m, openai: {remove: [messages.x]}}", [
-            ".openai.remove[0]: no alias may change it",
+            ".openai.remove[0]: cannot be changed by an alias",
         ]),
         ("{model: m, openai: {set: {a..b: 1}}}", [
             ".openai.set['a..b']: is not the name of a field; write it as outer.inner",
@@ -96,7 +98,7 @@ def told(alias: str) -> list[str]:
             ".set.seed: is empty; to leave the field out, list it below remove",
         ]),
         ("{model: m, cap: {effort: high}}", [
-            ".cap.effort: has no greatest value, as it is not a number; use map",
+            ".cap.effort: cannot have a maximum, as it is not a number; use map",
         ]),
         ("{model: m, cap: {max_tokens: many}}", [
             ".cap.max_tokens: must be a whole number, at least 1",
@@ -124,11 +126,11 @@ def told(alias: str) -> list[str]:
             ".openai.remove[0]: is not the name of a field",
         ]),
         ("{model: m, set: 3}", [
-            ".set: is a number, but a mapping (key: value lines) is wanted",
+            ".set: is a number, but must be a mapping (key: value lines)",
         ]),
-        ("{model: m, remove: 3}", [".remove: is a number, but a list is wanted"]),
+        ("{model: m, remove: 3}", [".remove: is a number, but must be a list"]),
         ("{model: m, map: {effort: 3}}", [
-            ".map.effort: is a number, but a mapping (key: value lines) is wanted",
+            ".map.effort: is a number, but must be a mapping (key: value lines)",
         ]),
         # what excludes what
         ("{model: m, set: {top_p: 1}, cap: {top_p: 1}}", [
@@ -137,14 +139,14 @@ def told(alias: str) -> list[str]:
         ]),
         # the section itself
         ("{model: m, remove: [3]}", [
-            ".remove[0]: is a number, but text is wanted; put it in quotes: \"3\"",
+            ".remove[0]: is a number, but must be text; put it in quotes: \"3\"",
         ]),
         ("{set: {top_p: 1}, cap: {seed: 1}}", [
             ".model: is missing; add it: The model, as its nodes name it",
         ]),
-        ("3", [': is a number, but text is wanted; put it in quotes: "3"']),
+        ("3", [': is a number, but must be text; put it in quotes: "3"']),
         ("{gemma2: 9b}", [
-            ": is a mapping, but text is wanted; no space may follow the colon of a name:"
+            ": is a mapping, but must be text; no space may follow the colon of a name:"
             ' "gemma2:9b"',
         ]),
         ("' '", [": is not a model name; write it as the node lists it, without spaces"]),

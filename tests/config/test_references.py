@@ -45,14 +45,14 @@ def test_names_of_nothing_say_where_to_define_them() -> None:
 def test_a_file_needs_nodes_and_deployments() -> None:
     messages = [message for _, message in found(nodes=None, deployments=None, keys=[])]
     assert messages == [
-        "names no node; `casedesk-proxy init` looks for running ones",
-        "names no deployment; add one: deployments: {desk: {nodes: [a node's name]}}",
+        "has no nodes; `casedesk-proxy init` looks for running ones",
+        "has no deployments; add one: deployments: {desk: {nodes: [a node's name]}}",
     ]
 
 
 def test_a_deployment_needs_nodes_each_once() -> None:
     assert found(deployments={"d": {"nodes": []}}) == [
-        (("deployments", "d", "nodes"), "names no node; list at least one")
+        (("deployments", "d", "nodes"), "has no nodes; list at least one")
     ]
     assert found(deployments={"d": {"nodes": ["a", "a"]}}) == [
         (("deployments", "d", "nodes", 1), "names a a second time; keep one of them")
@@ -67,7 +67,7 @@ def test_keys_are_unique_and_open_what_exists() -> None:
     again = {"name": "t", "sha256": HASH.upper(), "deployments": ["x"]}
     assert found(keys=[*GOOD["keys"], again]) == [  # type: ignore[misc]
         (("keys", 1, "name"), "is that of keys[0] too; give each key its own name"),
-        (("keys", 1, "sha256"), "is that of keys[0] too; mint another key"),
+        (("keys", 1, "sha256"), "is that of keys[0] too; create another key"),
         (("keys", 1, "deployments", 0), "there is no deployment 'x'; known: d"),
     ]
 
@@ -105,8 +105,8 @@ def test_warnings_about_nodes() -> None:
     assert told == [
         (("nodes", "b", "url"), "is the url of a too: its streams are counted twice"),
         (("nodes", "c", "url"), "ends in /v1, which the proxy adds itself"),
-        (("nodes", "c", "api_key"), "the key itself stands in this file"),
-        (("nodes", "d", "api_key"), "the key itself stands in this file"),
+        (("nodes", "c", "api_key"), "the key itself is in this file"),
+        (("nodes", "d", "api_key"), "the key itself is in this file"),
         (
             ("nodes", "e", "url"),
             "ends in /v1/chat/completions, the path of one request; the proxy adds such paths",
@@ -143,8 +143,7 @@ def test_variables_are_not_filled_in(key: object) -> None:
     assert found(nodes={"a": {**NODE, "api_key": key}}) == [
         (
             ("nodes", "a", "api_key"),
-            "names a variable as shells do, which is not filled in; write {env: NAME}, without"
-            " the $",
+            "contains a shell variable, which is not expanded; write {env: NAME}, without the $",
         )
     ]
 
@@ -166,25 +165,25 @@ def test_aliases_of_models_that_the_deployment_leaves_out() -> None:
 
 def test_a_node_that_speaks_nothing() -> None:
     assert found(nodes={"a": {**NODE, "speaks": []}}) == [
-        (("nodes", "a", "speaks"), "names no protocol; leave it out")
+        (("nodes", "a", "speaks"), "lists no protocol; leave it out")
     ]
 
 
 def test_a_deployment_that_no_key_opens() -> None:
-    assert warned(keys=[]) == [(("deployments", "d"), "wants keys, but no key opens it")]
+    assert warned(keys=[]) == [(("deployments", "d"), "requires keys, but no key opens it")]
     assert warned(keys=[], deployments={"d": {"nodes": ["a"], "auth": "none"}}) == []
 
 
 def test_a_key_that_opens_nothing() -> None:
     keys = [*GOOD["keys"], {"name": "u", "sha256": "00" * 32, "deployments": []}]  # type: ignore[misc]
-    assert warned(keys=keys) == [(("keys", 1, "deployments"), "the key opens nothing")]
+    assert warned(keys=keys) == [(("keys", 1, "deployments"), "the key gives access to nothing")]
 
 
 def test_an_open_deployment_on_the_network() -> None:
     deployments = {"d": {"nodes": ["a"], "auth": "none"}}
     told = warned(deployments=deployments, server={"listen": "0.0.0.0:80"})
     assert told == [
-        (("deployments", "d", "auth"), "everybody who reaches 0.0.0.0:80 may use this deployment")
+        (("deployments", "d", "auth"), "anyone who can reach 0.0.0.0:80 may use this deployment")
     ]
     assert warned(deployments=deployments, server={"listen": "[::1]:80"}) == []
 

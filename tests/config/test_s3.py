@@ -33,10 +33,10 @@ def test_what_is_needed() -> None:
         ("{bucket: desk, endpoint: 'https://h:99999'}", "endpoint: is not an http or https URL"),
         ("{bucket: desk, endpoint: 'https://hush:hush@h'}", "put the keys into access_key and"),
         ("{bucket: desk, endpoint: 'https://h/desk'}", "put the bucket's name into bucket"),
-        ("{bucket: desk, prefix: /a}", "prefix: is not the beginning of a key"),
+        ("{bucket: desk, prefix: /a}", "prefix: is not a valid prefix of a key"),
         ("{bucket: desk, region: US East}", "region: is not a region"),
         ("{bucket: desk, access_key: {env: A}}", "write both, or neither of them"),
-        ("{bucket: desk, access_key: {env: A}, secret_key: hush}", "s3: holds a key itself"),
+        ("{bucket: desk, access_key: {env: A}, secret_key: hush}", "s3: contains the key itself"),
         ("{bucket: desk, access_key: {env: A}, secret_key: 7}", "files.s3.secret_key"),
     ],
 )

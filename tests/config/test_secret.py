@@ -17,7 +17,10 @@ def test_one_place() -> None:
 
 @table(
     ("value", "words"),
-    [({}, "names no place"), ({"env": "A", "file": "/b"}, "names 2 places: env, file")],
+    [
+        ({}, "does not say where the key is"),
+        ({"env": "A", "file": "/b"}, "names more than one source: env, file"),
+    ],
 )
 def test_no_place_and_two(value: dict[str, str], words: str) -> None:
     with pytest.raises(ValidationError, match=words):

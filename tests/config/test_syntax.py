@@ -7,7 +7,7 @@ from tests.fixtures.table import table
 @table(
     ("text", "complaint"),
     [
-        ("a:\n\t- b", "f:2:1: a tab stands where YAML wants spaces; indent with spaces"),
+        ("a:\n\t- b", "f:2:1: tabs are not allowed for indentation in YAML; indent with spaces"),
         (
             "a: b: c",
             "f:1:5: a colon followed by a space does not belong here; check the indentation, or"
@@ -44,9 +44,9 @@ from tests.fixtures.table import table
             "f:1:4: a quoted text is not closed; add the closing quote",
         ),
         ("a: 'b", "f:1:4: a quoted text is not closed; add the closing quote"),
-        ("- a\nb: c", "f:2:1: the indentation fits nothing above; align it with its siblings"),
+        ("- a\nb: c", "f:2:1: the indentation matches no line above; align it with its siblings"),
         ("a: 1\nb\nc: 2", "f:3:1: a key has no colon; write key: value"),
-        ("a: 1\nb: \x07", "f:2:4: the character U+0007 may not stand in YAML; remove it"),
+        ("a: 1\nb: \x07", "f:2:4: the character U+0007 is not allowed in YAML; remove it"),
         ('a: "\\UFFFFFFFF"', "f: is not YAML: bad escape in a text"),
         ('a: "\\U00110000"', "f: is not YAML: bad escape in a text"),
         (

@@ -43,7 +43,7 @@ def told(section: str, line: str) -> str:
         (
             "server",
             "admin: off",
-            "server.admin: is false to YAML (as no, off), but text is wanted; write null for none",
+            "server.admin: is false to YAML (as no, off), but must be text; write null for none",
         ),
         (
             "server",
@@ -84,12 +84,12 @@ def told(section: str, line: str) -> str:
         (
             "server",
             "tls: yes",
-            "server.tls: is true to YAML (as yes, on), but a mapping (key: value lines) is wanted",
+            "server.tls: is true to YAML (as yes, on), but must be a mapping (key: value lines)",
         ),
         (
             "nodes",
             "url:",
-            "nodes.a.url: is empty, but text is wanted; write a value, or leave it out",
+            "nodes.a.url: is empty, but must be text; write a value, or leave it out",
         ),
         (
             "nodes",
@@ -105,7 +105,7 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "speaks: openai",
-            "nodes.a.speaks: is text, but a list is wanted; write [openai]",
+            "nodes.a.speaks: is text, but must be a list; write [openai]",
         ),
         (
             "nodes",
@@ -116,29 +116,29 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "models: [gemma2: 9b]",
-            "nodes.a.models[0]: is a mapping, but text is wanted; no space may follow the colon of"
+            "nodes.a.models[0]: is a mapping, but must be text; no space may follow the colon of"
             ' a name: "gemma2:9b"',
         ),
         (
             "nodes",
             "models: [7]",
-            'nodes.a.models[0]: is a number, but text is wanted; put it in quotes: "7"',
+            'nodes.a.models[0]: is a number, but must be text; put it in quotes: "7"',
         ),
         (
             "nodes",
             "models: [1.10]",
-            "nodes.a.models[0]: is a number, but text is wanted; put it in quotes",
+            "nodes.a.models[0]: is a number, but must be text; put it in quotes",
         ),
         (
             "nodes",
             "models: [yes]",
-            "nodes.a.models[0]: is true to YAML (as yes, on), but text is wanted; put it in quotes"
-            " if it is a name",
+            "nodes.a.models[0]: is true to YAML (as yes, on), but must be text; put it in"
+            " quotes if it is a name",
         ),
         (
             "nodes",
             "models: no",
-            "nodes.a.models: is false to YAML (as no, off), but a list is wanted",
+            "nodes.a.models: is false to YAML (as no, off), but must be a list",
         ),
         (
             "nodes",
@@ -153,13 +153,13 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "max_streams: '3'",
-            "nodes.a.max_streams: is text, but a whole number is wanted; take the quotes off",
+            "nodes.a.max_streams: is text, but must be a whole number; remove the quotes",
         ),
         (
             "nodes",
             "api_key: 12345678",
-            "nodes.a.api_key: is a number, but a mapping (key: value lines) is wanted;"
-            " write {env: VARIABLE}, {file: /path} or {credential: NAME}",
+            "nodes.a.api_key: is a number, but must be a mapping (key: value lines); write"
+            " {env: VARIABLE}, {file: /path} or {credential: NAME}",
         ),
         (
             "nodes",
@@ -169,7 +169,7 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "api_key: {env: 12345678}",
-            "nodes.a.api_key.env: is a number, but text is wanted; put it in quotes",
+            "nodes.a.api_key.env: is a number, but must be text; put it in quotes",
         ),
         (
             "nodes",
@@ -180,8 +180,8 @@ def told(section: str, line: str) -> str:
         (
             "nodes",
             "api_key: {env: A, file: /b}",
-            "nodes.a.api_key: names 2 places: env, file; write exactly one of env, file and"
-            " credential",
+            "nodes.a.api_key: names more than one source: env, file; write exactly one of env, file"
+            " and credential",
         ),
         (
             "nodes",
@@ -196,7 +196,7 @@ def told(section: str, line: str) -> str:
         (
             "deployments",
             "aliases: {gemini-2.5-flash:gemma2:9b}",
-            "deployments.d.aliases['gemini-2.5-flash:gemma2:9b']: is empty, but text is wanted;"
+            "deployments.d.aliases['gemini-2.5-flash:gemma2:9b']: is empty, but must be text;"
             " put a space after the colon between name and value",
         ),
         (
@@ -208,19 +208,19 @@ def told(section: str, line: str) -> str:
         (
             "deployments",
             "aliases: gemini-2.5-flash:gemma2:9b",
-            "deployments.d.aliases: is text, but a mapping (key: value lines) is wanted;"
-            " put a space after the colon between name and value",
+            "deployments.d.aliases: is text, but must be a mapping (key: value lines); put a"
+            " space after the colon between name and value",
         ),
         (
             "deployments",
             "aliases:",
-            "deployments.d.aliases: is empty, but a mapping (key: value lines) is wanted;"
-            " write {} for none, or leave it out",
+            "deployments.d.aliases: is empty, but must be a mapping (key: value lines); write"
+            " {} for none, or leave it out",
         ),
         (
             "deployments",
             "models: -gemma2:9b",
-            "deployments.d.models: is text, but a list is wanted; put a space after each -",
+            "deployments.d.models: is text, but must be a list; put a space after each -",
         ),
         (
             "nodes",
@@ -230,7 +230,7 @@ def told(section: str, line: str) -> str:
         (
             "deployments",
             "aliases: [a]",
-            "deployments.d.aliases: is a list, but a mapping (key: value lines) is wanted",
+            "deployments.d.aliases: is a list, but must be a mapping (key: value lines)",
         ),
         (
             "deployments",
@@ -276,20 +276,20 @@ def complaints_about(keys: str) -> list[str]:
 
 def test_no_default_deployment_is_null() -> None:
     assert complaints_about("default_deployment: no\n") == [
-        "default_deployment: is false to YAML (as no, off), but text is wanted;"
-        " write null, or leave it out, for none"
+        "default_deployment: is false to YAML (as no, off), but must be text; write null, or"
+        " leave it out, for none"
     ]
 
 
 def test_a_mapping_that_is_no_name_with_a_space_in_it() -> None:
     assert told("nodes", "models: [{a: b, c: d}]") == (
-        "nodes.a.models[0]: is a mapping, but text is wanted"
+        "nodes.a.models[0]: is a mapping, but must be text"
     )
 
 
 def test_a_list_of_keys_that_was_emptied() -> None:
     assert complaints_about("keys:\n") == [
-        "keys: is empty, but a list is wanted; write [] for none, or leave it out"
+        "keys: is empty, but must be a list; write [] for none, or leave it out"
     ]
 
 
@@ -297,8 +297,8 @@ def test_a_list_of_keys_that_was_emptied() -> None:
 def test_a_key_under_another_name_is_explained_and_not_repeated(key: str) -> None:
     (told,) = complaints_about(f"keys:\n- {{name: n, {key}: cdp-hush, deployments: [d]}}\n")
     assert told == (
-        f"keys[0].{key}: unknown setting; the file holds the hash of a key alone; write"
-        " sha256: HASH; `casedesk-proxy key new` mints one and prints the lines to paste"
+        f"keys[0].{key}: unknown setting; the file holds only the key's hash; write sha256:"
+        " HASH; `casedesk-proxy key new --yaml` creates one and prints the lines to paste"
     )
 
 
@@ -307,8 +307,8 @@ def test_a_section_that_is_not_indented() -> None:
         load_config('nodes:\n  a:\n  url: "http://h:1"\ndeployments: {d: {nodes: [a]}}\n', "f")
     told = [str(one) for one in raised.value.complaints]
     assert told[1] == (
-        "f:3:8: nodes.url: is text, but a mapping (key: value lines) is wanted;"
-        " indent it below the name that it belongs to"
+        "f:3:8: nodes.url: is text, but must be a mapping (key: value lines); indent it below"
+        " the name that it belongs to"
     )
 
 

@@ -156,7 +156,7 @@ async def find_faults(page: Page, *, only: str = "") -> list[str]:
 async def test_signing_in_and_out(page: Page) -> None:
     await page.get_by_label("Key", exact=True).fill("wrong")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("alert").first).to_contain_text("not known")
+    await expect(page.get_by_role("alert").first).to_contain_text("unknown key")
     await sign_in(page)
     await expect(page.get_by_role("heading", name="Nodes")).to_be_visible()
     await expect(page.locator("#name")).to_have_text("anna")
@@ -218,7 +218,7 @@ async def test_a_file_is_sent_and_a_refusal_is_shown(page: Page, node: Simulator
              "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,DATA"}},
         ),
         ("openai", "a.flac", "audio/flac", "takes WAV and MP3"),
-        ("responses", "a.wav", "audio/wav", "takes no audio"),
+        ("responses", "a.wav", "audio/wav", "does not accept audio"),
     ],
 )  # fmt: skip
 async def test_what_becomes_of_other_files(

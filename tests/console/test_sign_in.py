@@ -55,7 +55,7 @@ async def test_what_is_wrong_is_told_in_the_same_words(
         browser = one.browser()
         code, said = await browser.sign_in(**fields)
         assert (code, said["error"]["code"]) == (401, "wrong_credentials")
-        assert said["error"]["message"] == "the key, or the name and password, are not known"
+        assert said["error"]["message"] == "unknown key, or wrong name or password"
         assert browser.cookie == ""
 
 

@@ -86,7 +86,7 @@ async def test_a_successor_serves_before_the_old_one_drains(
                 os.kill(third, signal.SIGTERM)
                 process.manager.wait_for("STOPPING=1")
                 os.kill(third, signal.SIGTERM)
-                assert b"restarting" in (await streaming).tail
+                assert b"shutting down" in (await streaming).tail
                 await gone(third)
                 assert await asyncio.to_thread(process.popen.wait, 20) == 0
 
@@ -115,7 +115,7 @@ async def test_a_successor_that_does_not_start_changes_nothing(
         process.file.write_text("nodes: {}\n")
         process.send(signal.SIGUSR2)
         process.read_until("error", f"{process.file}:1")
-        process.read_until("error", "the installed version is not in force")
+        process.read_until("error", "the installed version was not started")
         process.manager.wait_for("CONFIGURATION REFUSED: the installed version: it ended")
         assert (await ask(process.public)).status == 200
         process.file.write_text(good)

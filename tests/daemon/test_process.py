@@ -103,7 +103,7 @@ async def test_what_does_not_end_is_told_so(
                 process.send(signal.SIGTERM)
             for streamed in await asyncio.gather(*tasks):
                 assert not streamed.whole
-                assert b"restarting" in streamed.tail
+                assert b"shutting down" in streamed.tail
         assert await exit_code(process) == 0
         assert sum("end=shut_down" in line for line in process.popen.stderr or ()) == 2
 
@@ -119,7 +119,7 @@ async def test_a_request_that_has_no_reply_yet_is_answered_at_the_end(
         process.send(signal.SIGTERM)
         streamed = await task
         assert streamed.status == 503
-        assert b"restarting" in streamed.tail
+        assert b"shutting down" in streamed.tail
         assert await exit_code(process) == 0
 
 
@@ -157,7 +157,7 @@ async def test_a_bad_file_changes_nothing(node: SimulatorThread, tmp_path: Path)
             assert "and 1 more" in status
             process.read_until(" error ", f"{process.file}:2:12: nodes.n.url")
             process.read_until(" error ", f"{process.file}:4:15: deployments.d.nodes[0]")
-            process.read_until(" error ", "of before stays in force")
+            process.read_until(" error ", "previous configuration stays active")
             metrics = process.get("/metrics")[1]
             assert 'casedesk_config_reloads_total{result="refused"} 1.0' in metrics
             assert "casedesk_config_refused 1.0" in metrics

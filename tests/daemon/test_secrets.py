@@ -56,7 +56,7 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
         " set it, under systemd with Environment= or EnvironmentFile=",
         f"f.yaml: nodes.b.api_key: cannot read {tmp_path}/none: No such file or directory;"
         " check its path and its owner",
-        "f.yaml: nodes.c.api_key: there is no credential cred: systemd handed over none;"
+        "f.yaml: nodes.c.api_key: systemd passed no credential named cred;"
         " add LoadCredential=cred:/path to the unit",
     ]
 
@@ -85,8 +85,8 @@ def test_what_no_header_takes_is_refused_unseen(tmp_path: Path, data: bytes) -> 
 
 
 def test_other_places_are_checked_too() -> None:
-    assert "no header takes" in complaints(with_keys(a="hush\nhush"))[0]
-    assert "no header takes" in complaints(with_keys(a={"env": "A"}), {"A": "a b"})[0]
+    assert "not allowed in a header" in complaints(with_keys(a="hush\nhush"))[0]
+    assert "not allowed in a header" in complaints(with_keys(a={"env": "A"}), {"A": "a b"})[0]
     assert "is not set" in complaints(with_keys(a={"env": "A"}), {"A": ""})[0]
 
 
@@ -106,8 +106,8 @@ def test_files_that_everybody_can_read(tmp_path: Path) -> None:
     config = with_keys(e={"env": "A"}, **{f"n-{name}": key for name, key in keys.items()})
     path = tmp_path / "open"
     assert [str(one) for one in find_exposed(config, file="f")] == [
-        f"f: nodes.n-open.api_key.file: everybody on this machine can read {path};"
-        f" chmod o-rwx {path}"
+        f"f: nodes.n-open.api_key.file: everyone on this machine can read {path}; chmod o-rwx"
+        f" {path}"
     ]
 
 

@@ -50,10 +50,10 @@ def test_every_file_that_is_missing(files: Path) -> None:
 )
 def test_files_that_do_not_fit(files: Path, cert: str, key: str) -> None:
     (told,) = faults(files, cert, key, "ca.pem")
-    assert told.startswith(f"f: server.tls: {cert} and {key} do not fit: ")
+    assert told.startswith(f"f: server.tls: {cert} and {key} do not belong together: ")
 
 
 def test_a_ca_file_without_certificates(files: Path) -> None:
     assert faults(files, "one.pem", "one.key", "junk.pem") == [
-        "f: nodes.a.tls.ca: junk.pem holds no certificate in PEM form"
+        "f: nodes.a.tls.ca: junk.pem contains no PEM certificate"
     ]

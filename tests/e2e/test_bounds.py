@@ -64,7 +64,7 @@ async def test_descriptors_that_are_used_up(tmp_path: Path) -> None:
             shown = (await admin.ask(request("/metrics"))).body.decode()
             for client in clients:
                 await client.end()
-            await asyncio.to_thread(proxy.find, "there are file descriptors again")
+            await asyncio.to_thread(proxy.find, "file descriptors are available again")
         assert (await ask(proxy.url, models)).status == 200
         assert proxy.log.count("file descriptors are in use") == 1
     counted = [line for line in shown.splitlines() if line.startswith("casedesk_descriptors_ex")]

@@ -91,8 +91,8 @@ def test_what_check_says(store: Seaweed, tmp_path: Path) -> None:
     there_is_none.write_text(config_text(no_bucket))
     for other, keys, words in (
         (file, {**KEYS, "TEST_S3_KEY": "hush"},
-         "casedesk at {}: the store refused a request (SignatureDoesNotMatch)"),
-        (there_is_none, KEYS, "none at {}: there is no such bucket"),
+         "casedesk at {}: the store rejected a request (SignatureDoesNotMatch)"),
+        (there_is_none, KEYS, "none at {}: the bucket does not exist"),
     ):  # fmt: skip
         said = invoke("check", "--keys", other, **keys).stderr
         where = words.format(store.endpoint)

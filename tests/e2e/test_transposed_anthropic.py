@@ -232,7 +232,7 @@ def test_token_counts_are_the_nodes(ai: anthropic.Anthropic) -> None:
                 "type": "image",
                 "source": {"type": "base64", "media_type": "image/png", "data": PICTURE},
             },
-            "takes no images",
+            "does not accept images",
         ),
         (
             {

@@ -153,7 +153,7 @@ async def test_a_node_that_refuses_our_key_does_not_refuse_the_clients(
         reply = await ask(gateway.url, asking(CALLS[call]))
     assert (reply.status, reply.complete) == (500, True)
     assert b"sk-oper" not in reply.body
-    assert "node n refused the proxy's own access" in error_of(reply)["message"]
+    assert "node n denies the proxy access" in error_of(reply)["message"]
     assert reply.value("www-authenticate") is None
     assert reply.value("x-should-retry") == b"false"
 

@@ -308,7 +308,7 @@ def test_an_image_is_refused_where_the_model_cannot_see(ai: genai.Client) -> Non
     with pytest.raises(genai.errors.ClientError) as caught:
         ask(ai, ["look", picture])
     assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
-    assert "takes no images" in caught.value.message
+    assert "does not accept images" in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_an_image_is_refused_where_the_model_cannot_see() -> None:
     picture = {"mime_type": "image/png", "data": b"\x89PNG\r\n\xff\xfe"}
     with pytest.raises(google_errors.BadRequest) as caught:
         model().generate_content(["look", picture])
-    assert "takes no images" in caught.value.message
+    assert "does not accept images" in caught.value.message
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -129,7 +129,7 @@ async def test_a_stop_closes_both_sides_with_1012() -> None:
             await until(lambda: closed and ended)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1012
-    assert caught.value.rcvd.reason == "the service is restarting"
+    assert caught.value.rcvd.reason == "the service is shutting down; retry shortly"
     assert closed == [1012]
     assert ended[0].terminal is Terminal.SHUT_DOWN
 

@@ -34,10 +34,10 @@ def test_objects_are_put_read_listed_and_removed(tmp_path: Path) -> None:
     ("said", "words"),
     [
         ("… <Code>SignatureDoesNotMatch</Code><StringToSign>hush",
-         "the store refused a request (SignatureDoesNotMatch)"),
+         "the store rejected a request (SignatureDoesNotMatch)"),
         ("PUT http://169.254.169.254/latest/api/token hush",
-         "no keys: set files.s3.access_key and files.s3.secret_key"),
-        ("… <Code>NoSuchBucket</Code>", "there is no such bucket"),
+         "no credentials: set files.s3.access_key and files.s3.secret_key"),
+        ("… <Code>NoSuchBucket</Code>", "the bucket does not exist"),
         ("Server returned non-2xx status code: 503 hush", "the store answered with status 503"),
         ("error sending request hush", "it cannot be reached"),
     ],

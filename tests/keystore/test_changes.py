@@ -67,7 +67,7 @@ def test_what_cannot_be(file: sqlite3.Connection) -> None:
         with pytest.raises(KeyFault) as caught:
             attempt(file, change)
         assert (caught.value.field, caught.value.status) == (field, status)
-    with pytest.raises(KeyFault, match="there are 1 keys; revoke some first"):
+    with pytest.raises(KeyFault, match="there are already 1 keys; revoke some first"):
         issue(file, made("bob"), BY, most=1)
 
 

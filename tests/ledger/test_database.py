@@ -17,10 +17,10 @@ from tests.fixtures.table import table
     ("error", "words"),
     [
         (StoreError("its disk is full"), "the state file: its disk is full"),
-        (TimeoutError(), "it does not answer in time"),
+        (TimeoutError(), "it did not answer in time"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "Connection refused"),
         (OSError("several addresses"), "it cannot be reached"),
-        (ValueError("very-secret"), "ledger.url is no URL of PostgreSQL"),
+        (ValueError("very-secret"), "ledger.url is not a PostgreSQL URL"),
         (asyncpg.InvalidPasswordError("no\nDETAIL"), "InvalidPasswordError: no"),
         (asyncpg.InterfaceError(""), "InterfaceError"),
     ],

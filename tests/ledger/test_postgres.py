@@ -136,8 +136,8 @@ def test_the_server_goes_away_and_comes_back(
     assert prompts == sum(sum(range(n)) for n in (700, 30, 600, 20))
     until(lambda: one.forwarders[0].behind == 0)
     assert "very-secret" not in caplog.text
-    assert caplog.text.count("the ledger's database gets no rows") == 2, "once for each"
-    assert caplog.text.count("gets rows again") == 2
+    assert caplog.text.count("cannot write to the ledger's database") == 2, "once for each"
+    assert caplog.text.count("can be written again") == 2
 
 
 def test_what_was_sent_but_not_noted_is_the_same_row(
@@ -188,7 +188,7 @@ def test_what_is_wrong_is_said_without_the_password(
     for number, (url, words) in enumerate((
         (server.url.replace("/postgres?", "/none?"), 'database "none" does not exist'),
         ("postgresql://u:very-secret@127.0.0.1:1/x?sslmode=disable", "Connection refused"),
-        ("not a url very-secret", "ledger.url is no URL of PostgreSQL"),
+        ("not a url very-secret", "ledger.url is not a PostgreSQL URL"),
     )):  # fmt: skip
         host = Host(tmp_path / str(number), url)
         host.add(1, "g")

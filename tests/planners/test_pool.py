@@ -141,7 +141,7 @@ async def test_asks_who_keeps_a_response() -> None:
 async def test_none_where_none_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nonexistent/python")
     async with planners() as pool:
-        with pytest.raises(Busy, match="was lost"):
+        with pytest.raises(Busy, match="died"):
             await plan(pool, "openai", write("openai", "m", ["Hi"]))
 
 

@@ -92,7 +92,7 @@ WISHES: list[tuple[str, dict[str, Any], dict[str, str], dict[str, Any]]] = [
         {"temperature": 0.2, "reasoning_effort": "low"},
     ),
     (
-        "values where the client gives none",
+        "values used where the client gives none",
         {"default": {"temperature": 0.7, "top_p": 0.8}},
         BARE,
         {"temperature": 0.7, "top_p": 0.8},

@@ -93,10 +93,10 @@ def test_documents_go_to_nodes_that_read_them() -> None:
     assert list(filled.routes) == ["plain"]
     assert [node.name for node in filled.nodes] == ["plain"]
     assert filled.demand.nodes == ("plain",)
-    with pytest.raises(Unsupported, match="there: the node takes no application/pdf"):
+    with pytest.raises(Unsupported, match="there: the node does not accept application/pdf"):
         fill_plan(*plan_chat(PDF, "only"))
     other = {MARK: (replace(uses[MARK][0], mime_type="application/zip"),)}
-    with pytest.raises(Unsupported, match=r"takes no application/zip$"):
+    with pytest.raises(Unsupported, match=r"does not accept application/zip$"):
         fill_plan(plan_chat(PDF, "only")[0], other)
 
 

@@ -69,7 +69,7 @@ def test_a_refusal_without_a_place_has_its_message() -> None:
     found = look("gemini")
     one = found["anthropic", "text"]
     assert one.outcome == "refused"
-    assert "no node that has 'm' speaks anthropic" in one.reason
+    assert "no node with the model 'm' speaks anthropic" in one.reason
 
 
 @table("surface", SURFACES)

@@ -69,8 +69,7 @@ def test_a_path_that_no_holder_has_is_refused_by_engine_and_path() -> None:
         plan("/v1/rerank", b'{"model":"gemma"}')
     assert caught.value.code == "unsupported_path"
     assert caught.value.message == (
-        "unsupported_path: no node that has 'gemma' has /v1/rerank: ollama runs Ollama, which"
-        " lacks it"
+        "unsupported_path: no node with the model 'gemma' serves /v1/rerank: ollama runs Ollama"
     )
 
 
@@ -85,7 +84,7 @@ def test_where_none_is_named_the_only_model_of_those_that_have_the_path_is_meant
     assert asked(plan("/proxy/alone/openai/tokenize", body, "alone"))[2] == (
         b'{"model":"tiny","content":"Hello"}'
     )
-    with pytest.raises(BadRequest, match="served are tiny, whisper"):
+    with pytest.raises(BadRequest, match="available: tiny, whisper"):
         plan("/tokenize", body)
 
 

@@ -90,14 +90,14 @@ def test_the_only_model_is_meant_where_none_is_named(target: str, body: bytes, s
 
 
 def test_of_several_models_one_has_to_be_named() -> None:
-    with pytest.raises(BadRequest, match="model: a string is required; served are "):
+    with pytest.raises(BadRequest, match="model: a string is required; available: "):
         plan("/v1/chat/completions", b'{"n":1}')
 
 
 def test_while_no_node_has_told_its_models_they_are_asked() -> None:
     snapshot = make_snapshot()
     call = read_call("POST", "/v1/chat/completions", ())
-    with pytest.raises(NotFound, match="no node has told"):
+    with pytest.raises(NotFound, match="no node has listed"):
         plan_request(
             snapshot, snapshot.deployments["open"], PlanInput(call, (), b'{"n":1}', "req-1", {})
         )

@@ -68,7 +68,7 @@ def test_who_names_no_model_means_the_only_one_that_can() -> None:
 
 def test_of_several_one_is_to_be_named() -> None:
     reported = {"vllm": (ModelInfo("a"), ModelInfo("b"))}
-    with pytest.raises(BadRequest, match=r"\?model=NAME; served are a, b"):
+    with pytest.raises(BadRequest, match=r"\?model=NAME; available: a, b"):
         plan("", reported=reported)
     with pytest.raises(BadRequest, match="name it in the query"):
         plan("", "other", {"ollama": (ModelInfo("gemma"),)})
@@ -83,6 +83,5 @@ def test_other_engines_are_named() -> None:
     with pytest.raises(Unsupported) as caught:
         plan("?model=gemma")
     assert caught.value.message == (
-        "unsupported_path: no node that has 'gemma' has /v1/realtime: ollama runs Ollama, which"
-        " lacks it"
+        "unsupported_path: no node with the model 'gemma' serves /v1/realtime: ollama runs Ollama"
     )

@@ -15,7 +15,7 @@ from tests.server.transports import RecordingTransport
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 TEXT, CLOSE = b"\x81\x02hi", b"\x88\x02\x03\xe8"
 MASKED = b"\x81\x82\0\0\0\0hi"
-STOPS = NoNode("the service is restarting")
+STOPS = NoNode("the service is shutting down; retry shortly")
 
 
 class Client:

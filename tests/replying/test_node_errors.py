@@ -176,7 +176,12 @@ def test_another_500_in_shape_goes_out_as_it_is() -> None:
     [
         (Verdict.DENIED, 401, KeyRefused, "access (status 401)"),
         (Verdict.MODEL_DENIED, 403, KeyRefused, "access for the model 'tiny' (status 403)"),
-        (Verdict.NO_MODEL, 404, ModelLost, "model 'gpt' stands for 'tiny', which is not at node a"),
+        (
+            Verdict.NO_MODEL,
+            404,
+            ModelLost,
+            "alias 'gpt' points to 'tiny', which node a no longer has",
+        ),
         (Verdict.NOT_OFFERED, 404, ModelLost, "node a does not offer chat for 'tiny'"),
         (Verdict.NOT_OFFERED, 501, None, ""),
         (Verdict.REQUEST, 400, None, ""),
@@ -196,7 +201,7 @@ def test_what_is_the_nodes_own_affair(
 def test_a_model_under_its_own_name_stands_for_nothing_else() -> None:
     told = nodes_affair(Verdict.NO_MODEL, 404, "a", "models/tiny", "tiny", "chat")
     assert told is not None
-    assert told.message == "model 'models/tiny' is not at node a, which was to have it"
+    assert told.message == "node a no longer has model 'models/tiny'"
 
 
 @table(
@@ -204,7 +209,7 @@ def test_a_model_under_its_own_name_stands_for_nothing_else() -> None:
     [
         (Verdict.DENIED, 402, True, "it answered 402: its account has no credit left"),
         (Verdict.DENIED, 401, True, "refusing to take its key: check nodes.a.api_key"),
-        (Verdict.DENIED, 401, False, "refusing access: it may want nodes.a.api_key"),
+        (Verdict.DENIED, 401, False, "refusing access: it may need nodes.a.api_key"),
         (Verdict.MODEL_DENIED, 403, True, "refusing to take its key for 'tiny': check"),
         (Verdict.NO_MODEL, 404, False, "it answered 404: it does not have the model 'tiny'"),
         (Verdict.FAILED, 500, False, "it answered 500"),

@@ -173,7 +173,7 @@ def test_the_missing_model_is_named_and_not_its_alias_alone() -> None:
     error = nodes_affair(Verdict.NO_MODEL, 404, "gpu0", "gpt-4o", "gemma2:9b", "chat/completions")
     assert error is not None
     assert (error.status, error.code) == (404, "model_not_found")
-    assert "'gpt-4o' stands for 'gemma2:9b'" in error.message
+    assert "'gpt-4o' points to 'gemma2:9b'" in error.message
     assert "gpu0" in error.message
 
 
@@ -181,7 +181,7 @@ def test_the_missing_model_is_named_and_not_its_alias_alone() -> None:
     ("status", "keyed", "words"),
     [
         (401, True, "check nodes.gpu0.api_key"),
-        (401, False, "it may want nodes.gpu0.api_key"),
+        (401, False, "it may need nodes.gpu0.api_key"),
         (402, True, "no credit"),
     ],
 )

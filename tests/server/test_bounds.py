@@ -111,7 +111,7 @@ async def test_who_was_accepted_when_the_server_closed_is_served() -> None:
             ours.sendall(post(b"hello"))
             accepted = loop.create_task(loop.connect_accepted_socket(served.server, theirs))
             await asyncio.sleep(0)
-            assert not served.server.connections, "it opens in the next turn"
+            assert not served.server.connections, "this key may use in the next turn"
             served.server.close_idle()
             async with asyncio.timeout(10):
                 await served.server.wait_empty()

@@ -91,7 +91,7 @@ async def test_an_embedding_model_does_not_chat() -> None:
         for reply in (await here.anthropic(), await here.gemini(), await here.ask(
             "/v1/chat/completions", {"model": "m", "messages": []})):  # fmt: skip
             assert reply[0] == 400
-            assert b"makes embeddings only" in reply[2]
+            assert b"only makes embeddings" in reply[2]
         assert not here.asked
 
 

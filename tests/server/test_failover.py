@@ -270,7 +270,7 @@ async def test_that_a_node_is_out_and_back_is_logged_once_each(
             assert (await stage.ask(chat()))[0] == 200
             health.open_until = 0.0  # the cool-down is over
         assert [(one.levelname, one.message) for one in caplog.records] == [
-            ("WARNING", f"node a is out: {why}")
+            ("WARNING", f"node a is down: {why}")
         ]
         caplog.clear()
         await a.end()
@@ -279,7 +279,7 @@ async def test_that_a_node_is_out_and_back_is_logged_once_each(
         for _ in range(2):
             assert (await stage.ask(chat()))[0] == 200
         assert stage.seen[-1].node == "a"
-        assert [one.message for one in caplog.records] == ["node a is back"]
+        assert [one.message for one in caplog.records] == ["node a is up again"]
 
 
 async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> None:
@@ -330,7 +330,7 @@ async def test_a_port_that_accepts_and_closes_is_never_back(
             health.open_until = 0.0  # the cool-down is over
         assert len(a.connections) == 8
         assert health.openings == 6, "three strikes, then each trial"
-        assert [one.message.partition(":")[0] for one in caplog.records] == ["node a is out"]
+        assert [one.message.partition(":")[0] for one in caplog.records] == ["node a is down"]
 
 
 async def test_a_full_node_says_so_and_gets_nothing_for_as_long_as_it_asked() -> None:

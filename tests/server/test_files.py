@@ -411,7 +411,10 @@ async def test_openai_s_files(tmp_path: Path) -> None:
         (form(b"x"), "purpose"),
         (form(b"x", purpose="a", **{"expires_after[seconds]": "1"}), "expires_after[seconds]"),
         (form(b"x", purpose="a", **{"expires_after[anchor]": "now"}), "created_at is required"),
-        (aiohttp.FormData({"purpose": "a"}, default_to_multipart=True), "the form has no file"),
+        (
+            aiohttp.FormData({"purpose": "a"}, default_to_multipart=True),
+            "the form contains no file",
+        ),
         (b"{}", "a form (multipart/form-data)"),
         (form(b"x", purpose="a" * 70_000), "fields other than the file"),
     ],

@@ -514,7 +514,7 @@ async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
         assert (await read_raw_chunked(peers[0][0]))[1] == EVENT * 2
         assert await idle.read() == b""
         rest = await peers[1][0].read()
-        assert b"restarting" in rest
+        assert b"shutting down" in rest
         assert not rest.endswith(b"0\r\n\r\n")
         await draining
         await wait_for(seen, 2)

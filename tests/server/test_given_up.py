@@ -33,7 +33,7 @@ async def test_a_relayed_stream(count: int) -> None:
         assert await reader.readexactly(len(body)) == body
         outcome = await wait_for(seen)
         assert (outcome.terminal, outcome.code) == (Terminal.NODE_BROKE, "node_broke")
-        assert "gave up" in outcome.facts()["reason"]
+        assert "the node stopped" in outcome.facts()["reason"]
 
 
 @pytest.mark.parametrize("apart", [True, False])

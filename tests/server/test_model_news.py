@@ -130,7 +130,7 @@ async def test_a_model_that_was_lost_is_gone_from_the_list_after_the_first_that_
         node.replies = {"GET /v1/models": listing("n"), CHAT: LOST}
         status, _, told = await ask(gateway, "fast")
         assert status == 404
-        assert "'fast' stands for 'm', which is not at node a" in told["error"]["message"]
+        assert "alias 'fast' points to 'm', which node a no longer has" in told["error"]["message"]
         await until_listed(gateway, "n")
 
 

@@ -94,7 +94,7 @@ async def test_nodes_of_other_kinds_are_named_with_what_works() -> None:
             )
         got = await ask(proxy.url, request("/api/chat", {"model": "m", "messages": []}))
         assert got.status == 400
-        assert "no node that has 'm' speaks ollama" in json.loads(got.body)["error"]
+        assert "no node with the model 'm' speaks ollama" in json.loads(got.body)["error"]
         assert "OpenAI's API" in json.loads(got.body)["error"]
 
 
@@ -105,7 +105,7 @@ async def test_nobody_answers() -> None:
     async with proxy_here(given) as proxy:
         status, told = await fetch(proxy.url, "/api/tags")
         assert status == 503
-        assert told == {"error": "no node of this deployment that speaks Ollama's API answers"}
+        assert told == {"error": "no node of this deployment that speaks Ollama's API responded"}
 
 
 ADMINISTRATION = [
@@ -193,7 +193,7 @@ async def answer_facts(connection: NodeConnection) -> bytes:
         # It breaks off between lines, within one, and ends cleanly without its last line.
         ([chunk(LINE)], b"the node closed the connection", Terminal.NODE_BROKE, "node_broke"),
         ([chunk(LINE + LINE[:9])], None, Terminal.NODE_BROKE, "node_broke"),
-        ([chunk(LINE), b"0\r\n\r\n"], b"the node ended its reply", Terminal.NODE_BROKE,
+        ([chunk(LINE), b"0\r\n\r\n"], b"the node's reply ended", Terminal.NODE_BROKE,
          "node_broke"),
         ([chunk(LINE), chunk(b'{"error":"out of memory"}\n'), b"0\r\n\r\n"], b"",
          Terminal.NODE_BROKE, "node_broke"),
@@ -270,4 +270,4 @@ async def test_a_node_that_dies_behind_a_keep_alive_is_told_in_its_line() -> Non
             die.set()
             got = await client.reply()
     assert not got.complete
-    assert "gave no reply" in json.loads(got.body)["error"]
+    assert "sent no reply" in json.loads(got.body)["error"]

@@ -133,7 +133,7 @@ async def test_where_the_service_stops_the_client_hears_of_it() -> None:
     case = Case()
     facts, cancel = case.own.break_off(case.request, case.exchange)
     assert (facts.status, facts.terminal, cancel) == (529, Terminal.SHUT_DOWN, None)
-    assert b"restarting" in case.parts[1]
+    assert b"shutting down" in case.parts[1]
 
 
 async def test_a_stream_that_was_cut_has_no_second_head() -> None:

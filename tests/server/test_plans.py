@@ -114,7 +114,7 @@ async def test_a_planner_that_dies_is_told_in_the_client_s_form(route: str, stat
         os.kill(pid, signal.SIGKILL)
         reply = await client.reply()
         assert reply.status == status
-        assert b"was lost" in reply.body
+        assert b"died" in reply.body
         assert reply.value("retry-after") == b"1"
         *_, reply = await exchange(stage, post(TARGETS["openai"], write("openai", "m", TEXTS)))
         assert reply.status == 200

@@ -109,7 +109,7 @@ async def test_a_refused_key_is_told_as_the_operators_affair(
             told, headers, body = await stage.ask(chat())
             assert told == 500
             assert headers["x-should-retry"] == "false"
-            assert b"node a refused the proxy's own access" in body
+            assert b"node a denies the proxy access" in body
             assert b"sk-o" not in body
         outcome = stage.seen[0]
         assert outcome.terminal is Terminal.NODE_UNAVAILABLE
@@ -144,7 +144,7 @@ async def test_the_404_names_the_model_that_is_missing_and_is_no_success() -> No
         assert status == 404
         error = json.loads(body)["error"]
         assert error["code"] == "model_not_found"
-        assert "'fast' stands for 'm', which is not at node a" in error["message"]
+        assert "alias 'fast' points to 'm', which node a no longer has" in error["message"]
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.NODE_UNAVAILABLE
         assert (outcome.asked, outcome.model, outcome.status) == ("fast", "m", 404)

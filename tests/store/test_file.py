@@ -90,5 +90,5 @@ def test_a_file_system_that_cannot_share_is_refused(
     monkeypatch.setattr(
         "sqlite3.connect", lambda *given, **named: connect(*given, factory=Stubborn, **named)
     )
-    with pytest.raises(StoreError, match="local state_directory"):
+    with pytest.raises(StoreError, match="state_directory to a local"):
         open_writer(tmp_path / FILE_NAME)

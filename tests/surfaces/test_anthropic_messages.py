@@ -54,7 +54,7 @@ def test_a_picture_is_found_and_taken_out(path: str, place: tuple[str, ...]) -> 
 
 def test_a_picture_without_a_known_place() -> None:
     fault = read_fault(Dialect.ANTHROPIC, 500, (), b'{"error":"image input is not supported"}', "m")
-    assert message(fault).startswith("Could not process image: the model does not take this kind")
+    assert message(fault).startswith("Could not process image: the model does not accept this kind")
     assert http_status(fault) == 400
 
 

@@ -173,7 +173,7 @@ def test_a_missing_name_means_the_only_model(raw: bytes) -> None:
         with pytest.raises(BadRequest) as caught:
             read_body(CHAT, raw, lambda offered=offered: offered)
         assert caught.value.message.startswith("model: a string is required")
-        assert ("served are a, b" in caught.value.message) is bool(offered)
+        assert ("available: a, b" in caught.value.message) is bool(offered)
         assert caught.value.violations[0].path == "model"
 
 

@@ -92,7 +92,7 @@ def test_other_methods_are_not_allowed(asked: str, allowed: str) -> None:
         ("/v1beta/files:register", "files:register is not served here"),
         ("/v1beta/files/x/content", "no such path"),
         ("/proxy/d/openai/upload/v1/files", "not served on the openai surface"),
-        ("/files/x", "served by no surface"),
+        ("/files/x", "not a known path"),
         ("/v1beta/files/x/y/z", "not served on the gemini surface"),
     ],
 )

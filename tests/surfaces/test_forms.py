@@ -59,7 +59,7 @@ def test_a_form_says_its_model_and_whether_it_wants_a_stream() -> None:
 def test_of_a_form_without_a_model_the_only_one_is_meant() -> None:
     form = read(part("x", b"1") + b"--XX--")
     assert read_form(form, lambda: ("whisper",)).model == "whisper"
-    with pytest.raises(BadRequest, match="served are a, b"):
+    with pytest.raises(BadRequest, match="available: a, b"):
         read_form(form, lambda: ("a", "b"))
 
 

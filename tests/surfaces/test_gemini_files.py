@@ -55,7 +55,7 @@ def test_a_new_file_s_metadata() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("{", "no JSON"), ("[]", "file: an object"), ('{"file":1}', "file: an object"),
+        ("{", "not valid JSON"), ("[]", "file: an object"), ('{"file":1}', "file: an object"),
         ('{"file":{"displayName":["a"]}}', "file.displayName: a string"),
         ('{"file":{"name":"files/-a"}}', "file.name"),
         (json.dumps({"file": {"displayName": "x" * 513}}), "file.displayName: at most 512"),

@@ -21,10 +21,10 @@ def test_an_error_is_a_text() -> None:
 
 
 def test_an_unknown_model_is_told_in_ollama_s_words() -> None:
-    error = NotFound("model 'a' is not served here; served are b", code="model_not_found")
+    error = NotFound("model 'a' is not served here; available: b", code="model_not_found")
     error.model = "a"
     told = json.loads(error_body(error))["error"]
-    assert told == "model 'a' not found: model 'a' is not served here; served are b"
+    assert told == "model 'a' not found: model 'a' is not served here; available: b"
 
 
 @table(

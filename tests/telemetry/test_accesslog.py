@@ -38,7 +38,7 @@ def test_an_unread_request_shows_its_target() -> None:
 
 
 def test_it_says_who_and_why() -> None:
-    error = NotFound("model 'my secret' is not served here; served are a, b")
+    error = NotFound("model 'my secret' is not served here; available: a, b")
     outcome = ExchangeRecord(
         request_id="r", started=0, client="2001:db8::1", status=404, action="messages",
         code=error.code, reason=error.reason,

@@ -43,7 +43,7 @@ async def test_all_is_well_and_the_key_is_shown() -> None:
     [
         (401, None, "asks for a key (401); set nodes.n.api_key"),
         (403, "k", "refuses its key (403); set another nodes.n.api_key"),
-        (302, None, "answers with a redirect (302), which is never followed; mend nodes.n.url"),
+        (302, None, "answers with a redirect (302), which is never followed; correct nodes.n.url"),
         (503, None, "answers 503: it is starting, or overloaded; try again in a minute"),
         (500, None, "answers 500: look into its own log"),
         # It has no list, which is no fault.
@@ -59,12 +59,14 @@ async def test_statuses(status: int, key: str | None, said: str) -> None:
 async def test_nobody_listens() -> None:
     async with raw_node() as there:
         url = there.url
-    assert await check_node(await node(url)) == "refuses connections: start it, or mend nodes.n.url"
+    assert (
+        await check_node(await node(url)) == "refuses connections: start it, or correct nodes.n.url"
+    )
 
 
 async def test_a_name_that_nobody_has() -> None:
     said = await check_node(await node("http://nobody.invalid"))
-    assert said == "its name nobody.invalid is not known here; mend nodes.n.url"
+    assert said == "its host name nobody.invalid cannot be resolved; correct nodes.n.url"
 
 
 async def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ async def test_an_answer_that_breaks_off() -> None:
     async with raw_node(Step.CLOSE) as there:
         said = await check_node(await node(there.url))
     assert said.startswith("cannot be reached (")
-    assert said.endswith("); mend nodes.n.url")
+    assert said.endswith("); correct nodes.n.url")
 
 
 async def test_https_where_http_is_spoken() -> None:
@@ -92,7 +94,10 @@ async def test_https_where_http_is_spoken() -> None:
     async with raw_node(play=complain) as there:
         secure = await node(there.url.replace("http:", "https:"))
         said = await check_node(secure)
-    assert said == "speaks no TLS at that port, or none that we do; is nodes.n.url http://?"
+    assert said == (
+        "does not speak TLS at that port, or no version that the proxy supports; is nodes.n.url"
+        " http://?"
+    )
 
 
 async def test_a_certificate_that_is_not_trusted() -> None:
@@ -100,5 +105,5 @@ async def test_a_certificate_that_is_not_trusted() -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     async with raw_node(OK, tls=tls) as there:
         said = await check_node(await node(there.url))
-    assert said.startswith("shows a certificate that is not trusted: ")
+    assert said.startswith("presents a certificate that is not trusted: ")
     assert said.endswith("; set nodes.n.tls.ca")

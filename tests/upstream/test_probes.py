@@ -137,7 +137,10 @@ async def test_a_node_on_a_socket_is_out_with_the_reason_until_it_listens(tmp_pa
     path = tmp_path / "vllm.sock"
     async with probing(f"http+unix://{path}", "vllm") as state:
         await until(lambda: not state.breaker.is_closed())
-        assert state.last_error == f"a probe could not reach it: its socket does not exist ({path})"
+        assert (
+            state.last_error
+            == f"health check could not reach it: its socket does not exist ({path})"
+        )
         async with running({"GET /health": OK}, path=path) as node:
             await until(lambda: state.breaker.is_closed())
             assert node.requests[0].value("host") == b"localhost"
@@ -153,7 +156,7 @@ async def test_a_full_backlog_takes_no_busy_node_out(tmp_path: Path) -> None:
             slot = state.take(0.0)
             await until(lambda: state.last_error)
             assert state.breaker.is_closed()
-            assert state.last_error == "a probe was not answered in time"
+            assert state.last_error == "health check timed out"
             state.release(slot)
 
 
@@ -182,7 +185,7 @@ async def test_a_node_that_is_back_is_logged_and_asked_what_it_serves(
         assert not refreshed
         async with running({"GET /health": OK}, port=port):
             await until(lambda: refreshed)
-    assert caplog.messages == ["node a is out: a probe was refused", "node a is back"]
+    assert caplog.messages == ["node a is down: health check refused", "node a is up again"]
 
 
 async def test_a_probe_does_not_excuse_a_node_that_breaks_its_streams() -> None:
@@ -215,7 +218,7 @@ async def test_a_node_deep_in_a_prompt_that_answers_no_probe_stays() -> None:
         slot = state.take(0.0)
         await until(lambda: len(node.connections) >= 5)
         assert state.breaker.is_closed()
-        assert "not answered in time" in state.last_error
+        assert "timed out" in state.last_error
         state.release(slot)
         await until(lambda: not state.breaker.is_closed())
         assert not state.hung

@@ -21,8 +21,8 @@ __all__ = ["KEPT_AT_ANTHROPIC", "MESSAGES"]
 
 #: Fields that say what is to be answered, or of what: without them the reply is another one.
 KEPT_AT_ANTHROPIC = {
-    "thread": "the node keeps no conversations; send all of it",
-    "compaction": "the node makes no compaction blocks",
+    "thread": "the node does not store conversations; send all messages",
+    "compaction": "the node cannot create compaction blocks",
 }
 
 _BLOCKS = (
@@ -42,9 +42,13 @@ _REQUEST = {
     "tools": KnownField("Tool[]"),
     "tool_choice": KnownField("ToolChoice"),
     "output_config": KnownField("OutputConfig"),
-    "output_format": KnownField("OutputFormat", why="its name while it was a beta"),
+    "output_format": KnownField(
+        "OutputFormat", why="the name that output_config.format had in the beta"
+    ),
     "thinking": KnownField("Thinking"),
-    "mcp_servers": refused("the node connects to no MCP servers", "array"),
+    "mcp_servers": refused(
+        "the node cannot connect to MCP servers; run the tools in the client", "array"
+    ),
     **{name: refused(why) for name, why in KEPT_AT_ANTHROPIC.items()},
 }
 
@@ -55,7 +59,7 @@ MESSAGES: Messages = {
         "stream": KnownField("boolean"),
         "temperature": KnownField("number"),
         "top_p": KnownField("number"),
-        "top_k": KnownField("integer", why="left out where the engine has none"),
+        "top_k": KnownField("integer", why="left out if the engine does not support it"),
         "stop_sequences": KnownField("string[]"),
         **ignored("metadata", "service_tier", "container", "context_management"),
         **ignored("inference_geo", "speed", "cache_control"),
@@ -81,7 +85,7 @@ MESSAGES: Messages = {
         "source": KnownField("Source", required=True),
         "title": text(),
         "context": text(),
-        "citations": left_out("the node cites nothing", "object"),
+        "citations": left_out("the node does not produce citations", "object"),
         **_CACHE,
     },
     "Source": {
@@ -94,8 +98,8 @@ MESSAGES: Messages = {
         "media_type": text(),
         "data": text(),
         "content": KnownField("string|TextBlock[]|ImageBlock[]"),
-        "url": refused(f"the node would have to fetch it; {_INLINE}", "string"),
-        "file_id": refused("files stored at Anthropic cannot be read; upload it here", "string"),
+        "url": refused(f"URLs are not fetched here; {_INLINE}", "string"),
+        "file_id": refused("the file is stored at Anthropic; upload it here", "string"),
     },
     "ToolUseBlock": {
         "type": one_of("tool_use"),
@@ -114,7 +118,7 @@ MESSAGES: Messages = {
     "ToolReference": {"type": one_of("tool_reference"), "tool_name": text()},
     "ThinkingBlock": {
         "type": one_of("thinking"),
-        "thinking": text("left out where the engine takes no earlier thoughts", required=True),
+        "thinking": text("left out if the engine does not accept earlier thoughts", required=True),
         **ignored("signature"),
     },
     "RedactedThinkingBlock": {
@@ -125,7 +129,7 @@ MESSAGES: Messages = {
         "type": KnownField(
             "string",
             Fate.REFUSED,
-            "blocks of other types mean nothing to the node, but for fallback, which is ignored",
+            "blocks of other types are not supported, except fallback, which is ignored",
             required=True,
         ),
     },
@@ -142,7 +146,7 @@ MESSAGES: Messages = {
         "type": one_of("auto", "any", "tool", "none"),
         "name": text(),
         "disable_parallel_tool_use": KnownField(
-            "boolean", why="left out where the engine has no such switch"
+            "boolean", why="left out if the engine has no such switch"
         ),
     },
     "OutputConfig": {

@@ -90,7 +90,9 @@ class MessageReader:
             read = reader(self, block, path)
             return [] if read is None else [read]
         if any(kind in readers for readers in _BLOCKS.values()):
-            self._findings.fault(path, f"`{kind}` blocks cannot stand in a message of role {role}")
+            self._findings.fault(
+                path, f"`{kind}` blocks are not allowed in a message with role {role}"
+            )
             return []
         return [ForeignBlock(path, kind)]
 

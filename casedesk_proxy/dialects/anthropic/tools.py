@@ -92,10 +92,10 @@ def _read_choice(
         return None
     name = choice.get("name")
     if kind == "tool" and not (isinstance(name, str) and name in tools):
-        findings.fault("tool_choice.name", "no tool of this name is declared")
+        findings.fault("tool_choice.name", "no tool with this name is declared")
         return None
     if kind == "any" and not tools:
-        findings.fault("tool_choice", "may only be given together with tools")
+        findings.fault("tool_choice", "is only allowed together with tools")
         return None
     alone = choice.get("disable_parallel_tool_use") is True
     return ToolChoice(kind, str(name) if kind == "tool" else "", alone)

@@ -71,7 +71,7 @@ class BlockWriter:
     def finish(self, choice: ReplyChoice) -> None:
         if choice.finish is Finish.REPETITION:
             # No protocol of blocks has a reason for it, and every other one says something else.
-            raise StreamBroken("the node stopped its model, which repeated itself")
+            raise StreamBroken("the node stopped the model because it repeated itself")
 
     def repeats(self, choice: ReplyChoice) -> bool:
         return self._blocks.speaks

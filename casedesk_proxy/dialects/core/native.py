@@ -49,7 +49,7 @@ def refuse_parts(engine: EngineSpec, parts: Mapping[Part, str]) -> Unsupported:
     )
     message = "; ".join(f"{one.path or 'the request'}: {one.description}" for one in violations)
     code = "unsupported_anthropic_feature"
-    remedy = "it would be translated if the node's `speaks` had openai, too"
+    remedy = "to have such requests translated, add openai to the node's `speaks`"
     return Unsupported(f"{code}: {message}; {remedy}", code=code, violations=violations)
 
 

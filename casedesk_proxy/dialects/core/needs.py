@@ -56,11 +56,11 @@ _GEMINI_MEDIA = {
 }
 _WORDS = ("text", "tool_use", "thinking")
 _WHAT = {
-    Ability.VISION: "takes no images; it does not take this kind of input",
-    Ability.AUDIO: "takes no audio; it does not take this kind of input",
+    Ability.VISION: "does not accept images",
+    Ability.AUDIO: "does not accept audio",
     Ability.TOOLS: "does not support tools",
-    Ability.COMPLETION: "makes embeddings only",
-    Ability.EMBEDDING: "makes no embeddings, as its node runs it",
+    Ability.COMPLETION: "only makes embeddings",
+    Ability.EMBEDDING: "does not make embeddings, as its node runs it",
 }
 _MEDIA = {Ability.VISION: "image", Ability.AUDIO: "audio"}
 
@@ -104,7 +104,7 @@ def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], mode
     first, more = violations[0], len(violations) - 1
     message = f"{code}: {first.path}: {first.description}"
     if more:
-        message += f"; so for {more} more {'place' if more == 1 else 'places'}"
+        message += f"; the same for {more} more {'place' if more == 1 else 'places'}"
     raise Unsupported(message, code=code, violations=violations)
 
 

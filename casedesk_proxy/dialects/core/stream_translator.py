@@ -105,7 +105,7 @@ class StreamTranslator(Generic[ChoiceT]):
         try:
             events = self._decoder.feed(data)
         except EventTooLarge:
-            raise StreamBroken("the node sent an event without end") from None
+            raise StreamBroken("the node sent an event that is too large") from None
         reader = self._reader
         if len(events) == 1 and not reader.ended:
             choice = reader.take(events[0], began and self._template.learns)

@@ -106,9 +106,9 @@ def _check_modalities(config: dict[str, Any], findings: Findings) -> None:
     wanted = config.get("responseModalities", [])
     for at, modality in enumerate(wanted):
         if modality != "TEXT":
-            findings.refuse(f"{PATH}.responseModalities[{at}]", "the node answers with text only")
+            findings.refuse(f"{PATH}.responseModalities[{at}]", "the node only returns text")
     if config.get("imageConfig") is not None and wanted != ["TEXT"]:
-        findings.refuse(f"{PATH}.imageConfig", "the node makes no images")
+        findings.refuse(f"{PATH}.imageConfig", "the node cannot generate images")
 
 
 def _check_thinking(thinking: dict[str, Any], findings: Findings) -> None:
@@ -129,7 +129,7 @@ def _read_format(config: dict[str, Any], findings: Findings) -> tuple[dict[str, 
     schema = _read_schema(config[given[0]], path, findings) if given else None
     if mime == _ENUM:
         findings.refuse_format(
-            f"{PATH}.responseMimeType", "nodes answer with JSON or text, not a bare enum value"
+            f"{PATH}.responseMimeType", "nodes return JSON or text, not a bare enum value"
         )
     elif mime == _JSON:
         return (schema, path) if given else ({}, f"{PATH}.responseMimeType")

@@ -59,14 +59,14 @@ def read_turns(
         else:
             turns.append(ContentTurn(role, blocks))
     if not turns and not (findings.faults or findings.features):
-        findings.fault(path, f"{path} must hold something to answer")
+        findings.fault(path, f"{path} must not be empty")
     _pair(turns)
     for turn in (turn for turn in turns if turn.role == "user"):
         if fragment:
             turn.blocks = [_without_call(block) for block in turn.blocks]
         for answer in turn.results():
             if not answer.id:
-                message = f"{answer.path} answers no function call of the turn before it"
+                message = f"{answer.path} does not match a function call of the turn before it"
                 findings.fault(answer.path, message)
     return turns
 
@@ -102,7 +102,7 @@ def _read_blocks(content: dict[str, Any], role: str, path: str, findings: Findin
         else:
             for name in _STANDALONE:
                 if part.get(name):
-                    findings.refuse(f"{where}.{name}", "the node has nothing like it")
+                    findings.refuse(f"{where}.{name}", "not available on a local node")
     return blocks
 
 
@@ -134,14 +134,14 @@ def _read_media(part: dict[str, Any], role: str, path: str, findings: Findings) 
         findings.fault(f"{path}.data", message)
         return None
     if role == "model":
-        findings.refuse(path, "nodes take no media in a turn of the model")
+        findings.refuse(path, "nodes do not accept media in a model turn")
         return None
     if mime.startswith("text/") or mime in _TEXT_TYPES:
         return _decode_text(data, path, findings)
     if part.get("videoMetadata") and mime.startswith("video/"):
         findings.refuse(
             path.replace(".inlineData", ".videoMetadata"),
-            "the node would see the whole video at its own rate",
+            "the node does not support videoMetadata (clipping, frame rate)",
         )
     return Media(mime, data, read_detail(part.get("mediaResolution")), path)
 
@@ -167,22 +167,26 @@ def read_detail(resolution: Any) -> str | None:
 def _read_ask(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
     call, path = part["functionCall"], f"{path}.functionCall"
     if role != "model":
-        findings.fault(path, f"{path} can only stand in a turn of the model")
+        findings.fault(path, f"{path} is only allowed in a model turn")
     if not call.get("name"):
         findings.fault(f"{path}.name", f"{path}.name is required")
     if call.get("willContinue"):
-        findings.refuse(f"{path}.willContinue", "a call in pieces cannot be passed on")
+        findings.refuse(
+            f"{path}.willContinue", "partial function calls (willContinue) are not supported"
+        )
     return FunctionCall(call.get("name", ""), call.get("args", {}), call.get("id", ""), path)
 
 
 def _read_answer(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
     answer, path = part["functionResponse"], f"{path}.functionResponse"
     if role != "user":
-        findings.fault(path, f"{path} can only stand in a turn of the user")
+        findings.fault(path, f"{path} is only allowed in a user turn")
     if not answer.get("name"):
         findings.fault(f"{path}.name", f"{path}.name is required")
     if answer.get("willContinue"):
-        findings.refuse(f"{path}.willContinue", "a result in pieces cannot be passed on")
+        findings.refuse(
+            f"{path}.willContinue", "partial function responses (willContinue) are not supported"
+        )
     return FunctionResponse(
         answer.get("name", ""), answer.get("response", {}), answer.get("id", ""), path
     )

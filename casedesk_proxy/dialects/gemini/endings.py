@@ -43,10 +43,10 @@ def _call_part(call: ToolCall, names: Mapping[str, str], ident: str) -> dict[str
 
 def finish_fields(choice: ReplyChoice, *, broken: bool) -> dict[str, Any]:
     """``broken``: a call was."""
-    assert choice.finish is not None, "an answer is only ended when all choices are"
+    assert choice.finish is not None, "an answer ends only when all of its choices have ended"
     reason = _REASONS[choice.finish]
     if broken and reason != "MAX_TOKENS":
-        message = "The model called a function with arguments that are no JSON."
+        message = "The model called a function with arguments that are not valid JSON."
         return {"finishMessage": message, "finishReason": "MALFORMED_FUNCTION_CALL"}
     if choice.refused:
         return {"finishReason": "SAFETY"}

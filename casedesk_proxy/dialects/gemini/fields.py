@@ -75,13 +75,13 @@ def _ignored(*names: str) -> dict[str, Field]:
     return dict.fromkeys(names, IGNORED)
 
 
-_GOOGLE_TOOL = "this tool runs at Google; a local node has nothing like it"
-_GOOGLE_STORE = "this lives in Google's store; a local node cannot read it"
-_CODE = "parts of Google's code execution mean nothing to a local node"
-_NO_TASK = "a model that wants a prefix for its task gets it from the application"
-_PIECES = "calls and results in pieces cannot be passed on"
+_GOOGLE_TOOL = "this tool runs on Google's servers and is not available on a local node"
+_GOOGLE_STORE = "this is stored at Google, where a local node cannot read it"
+_CODE = "Google's code execution is not available on a local node"
+_NO_TASK = "if the model needs a prefix for its task, put it into the text"
+_PIECES = "partial function calls and responses are not supported"
 #: Refused where it stands alone in its part.
-_BESIDE = "means nothing beside text or media, and is refused alone"
+_BESIDE = "has no effect beside text or media, and is refused alone"
 
 MESSAGES: dict[str, dict[str, Field]] = {
     "GenerateContentRequest": {
@@ -90,7 +90,7 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "tools": Field("Tool", many=True),
         "toolConfig": Field("ToolConfig"),
         "generationConfig": Field("GenerationConfig"),
-        "store": _read_and(Fate.LEFT_OUT, FieldKind.FLAG, "local nodes keep nothing"),
+        "store": _read_and(Fate.LEFT_OUT, FieldKind.FLAG, "local nodes do not store requests"),
         # The path names the model. A local node has no safety filter to set, and every SDK
         # example sets one. Labels and tier are for billing.
         **_ignored("model", "safetySettings", "labels", "serviceTier"),
@@ -104,7 +104,9 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "functionCall": Field("FunctionCall"),
         "functionResponse": Field("FunctionResponse"),
         "videoMetadata": _read_and(
-            Fate.REFUSED, FieldKind.OBJECT, "the node would see the whole video at its own rate"
+            Fate.REFUSED,
+            FieldKind.OBJECT,
+            "the node does not support videoMetadata (clipping, frame rate)",
         ),
         "mediaResolution": ANY,
         "audioTranscription": _read_and(Fate.IGNORED, FieldKind.ANY, _BESIDE),
@@ -138,7 +140,7 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "response": OBJECT,
         "willContinue": _read_and(Fate.REFUSED, FieldKind.FLAG, _PIECES),
         "scheduling": IGNORED,
-        **_refused("nodes take text only as the result of a function", "parts"),
+        **_refused("nodes accept only text as a function's result", "parts"),
     },
     "Tool": {
         "functionDeclarations": Field("FunctionDeclaration", many=True),
@@ -194,11 +196,11 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "responseModalities": Field(MODALITIES, many=True),
         "thinkingConfig": Field("ThinkingConfig"),
         "mediaResolution": Field(RESOLUTIONS),
-        "imageConfig": _read_and(Fate.REFUSED, FieldKind.OBJECT, "the node makes no images"),
+        "imageConfig": _read_and(Fate.REFUSED, FieldKind.OBJECT, "the node cannot generate images"),
         "enableEnhancedCivicAnswers": IGNORED,
-        **_refused("the node does not speak", "speechConfig"),
-        **_refused("the node does not transcribe", "audioTranscriptionConfig"),
-        **_refused("the node takes no time stamps with audio", "audioTimestamp"),
+        **_refused("the node cannot generate speech", "speechConfig"),
+        **_refused("the node cannot transcribe audio", "audioTranscriptionConfig"),
+        **_refused("the node does not support audio timestamps", "audioTimestamp"),
     },
     "ThinkingConfig": {
         "includeThoughts": FLAG,

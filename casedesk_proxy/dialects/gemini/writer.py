@@ -157,7 +157,7 @@ class GeminiWriter(PendingBytes):
                 choice.token_sum += token["logprob"]
                 choice.token_count += 1
         if len(choice.logs) > _MAX_LOGPROBS:
-            raise StreamBroken("the node sent more log probabilities than one body can hold")
+            raise StreamBroken("the node sent more log probabilities than fit into one reply")
 
     def end(self, choices: list[Candidate], usage: Usage) -> None:
         """The last chunk of each candidate; the last of them carries the usage."""
@@ -239,7 +239,7 @@ class GeminiWriter(PendingBytes):
     def _collect(self, choice: Candidate, text: str, *, thought: bool) -> None:
         self._held_bytes += len(text)
         if self._held_bytes > MAX_HELD_BYTES:
-            raise StreamBroken("the node's reply is too large to be one body")
+            raise StreamBroken("the node's reply is too large for a single body")
         if not choice.parts or choice.parts[-1][0] is not thought:
             choice.parts.append((thought, []))
         choice.parts[-1][1].append(text)

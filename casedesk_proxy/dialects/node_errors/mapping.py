@@ -58,12 +58,12 @@ _REQUEST_FAULTS = tuple(
     )
 )  # fmt: skip
 _WORDS = {
-    "many": "too much media: the model takes fewer parts of this kind in one request",
+    "many": "too much media: the model accepts fewer parts of this kind in one request",
     "garbled": "the node could not read a picture in the request",
-    "media": "the model does not take this kind of input",
+    "media": "the model does not accept this kind of input",
     "unanswered": "`tool_use` ids were found without `tool_result` blocks immediately after",
-    "roles": "the model's chat template wants user and model turns to alternate",
-    "system": "the model's chat template takes no system instruction",
+    "roles": "the model's chat template requires user and model turns to alternate",
+    "system": "the model's chat template does not support a system instruction",
     "tools": "the model, as its node runs it, does not support tools",
     "thinking": "the model does not support thinking",
     "messages": "the request has no messages",
@@ -185,7 +185,10 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
         gemini = surface is Dialect.GEMINI
         return TooLarge("the request is too large for the node", status=400 if gemini else 413)
     if status == 429:
-        return Busy("the node has no capacity for this request now", retry_after=retry_after)
+        return Busy(
+            "the node has no capacity for this request now; retry later",
+            retry_after=retry_after,
+        )
     if status in (408, 504):
         return UpstreamTimeout("the node timed out")
     if status == 501:
@@ -195,7 +198,7 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
         )
     if status in (502, 503, 529):  # 529: Anthropic's own, of a node that speaks it
         return UpstreamFault(
-            "the node is not available now",
+            "the node is not available now; retry later",
             status=529 if surface is Dialect.ANTHROPIC else 503,
             code="node_unavailable",
             retry_after=retry_after or _RETRY_AFTER_S,

@@ -69,7 +69,7 @@ class VectorReader:
         else:
             made = self._frame(dumps(value)[1:-1]) if isinstance(value, list) else None
         if made is None:
-            raise StreamBroken("the node sent a vector that is no list of numbers")
+            raise StreamBroken("the node sent a vector that is not a list of numbers")
         return made
 
     def _read_document(self, data: bytes, at: int) -> int:

@@ -21,8 +21,8 @@ __all__ = ["EXTRAS", "KEPT_AT_OPENAI", "MESSAGES", "OF_NO_MATTER"]
 
 #: What lives at OpenAI: without it the reply would be another one.
 KEPT_AT_OPENAI = {
-    "previous_response_id": "the node keeps no responses; send the whole conversation as input",
-    "conversation": "the node keeps no conversations; send the whole conversation as input",
+    "previous_response_id": "the node stores no responses; send the whole conversation as input",
+    "conversation": "the node stores no conversations; send the whole conversation as input",
     "prompt": "the node has no stored prompts; send its text as instructions or input",
 }
 #: They steer OpenAI's service, or say again what is so anyway.
@@ -34,8 +34,8 @@ OF_NO_MATTER = (
 #: Fields of chat that OpenAI's Responses API does not have and that its SDKs can be made to send.
 EXTRAS = ("seed", "presence_penalty", "frequency_penalty", "top_k")
 
-_NEVER_READ = "what is stored at OpenAI cannot be read by the node; send it inline"
-_NEVER_FETCHED = "the node would have to fetch it; send it inline"
+_NEVER_READ = "the node cannot read what is stored at OpenAI; send it inline"
+_NEVER_FETCHED = "URLs are not fetched here; send it inline"
 _PARTS = "TextPart[]|ImagePart[]|FilePart[]|AudioPart[]"
 
 
@@ -49,7 +49,9 @@ MESSAGES: Messages = {
         "stream": KnownField("boolean"),
         "tools": KnownField("FunctionTool[]|NamespaceTool[]|OtherTool[]"),
         "tool_choice": KnownField("string|ToolChoice"),
-        "parallel_tool_calls": KnownField("boolean", why="false, where the engine has the switch"),
+        "parallel_tool_calls": KnownField(
+            "boolean", why="only false has an effect, if the engine has the switch"
+        ),
         "max_output_tokens": KnownField("integer"),
         "temperature": KnownField("number"),
         "top_p": KnownField("number"),
@@ -57,12 +59,17 @@ MESSAGES: Messages = {
         "include": KnownField("string[]", why="message.output_text.logprobs; others are ignored"),
         "reasoning": KnownField("Reasoning"),
         "text": KnownField("Text"),
-        "store": KnownField("boolean", Fate.LEFT_OUT, "the node keeps no responses"),
+        "store": KnownField("boolean", Fate.LEFT_OUT, "the node does not store responses"),
         "truncation": KnownField(
-            "string", Fate.REFUSED, "the node drops no part of a conversation by itself"
+            "string",
+            Fate.REFUSED,
+            (
+                "the node does not truncate conversations; leave truncation out, or shorten the"
+                " input"
+            ),
         ),
         "background": KnownField(
-            "boolean", Fate.REFUSED, "the node answers while its client waits, or not at all"
+            "boolean", Fate.REFUSED, "the node does not support background responses"
         ),
         **{name: KnownField("number", why="an extension") for name in EXTRAS},
         **{name: refused(why) for name, why in KEPT_AT_OPENAI.items()},
@@ -107,7 +114,7 @@ MESSAGES: Messages = {
         "type": KnownField(
             "string",
             Fate.REFUSED,
-            "traces of OpenAI's own tools are left out with a warning, all others refused",
+            "items of OpenAI's own tools are left out with a warning, all others are refused",
             required=True,
         ),
     },
@@ -149,7 +156,7 @@ MESSAGES: Messages = {
         "type": KnownField(
             "string",
             Fate.LEFT_OUT,
-            "tools that run at OpenAI; refused where the deployment wants that",
+            "tools that run at OpenAI; refused with unknown_tools: refuse",
             required=True,
         ),
     },
@@ -170,7 +177,7 @@ MESSAGES: Messages = {
     },
     "Text": {
         "format": KnownField("TextFormat"),
-        "verbosity": KnownField("string", Fate.LEFT_OUT, "the node knows no verbosity"),
+        "verbosity": KnownField("string", Fate.LEFT_OUT, "the node does not support verbosity"),
     },
     "TextFormat": {
         "type": one_of("text", "json_object", "json_schema"),

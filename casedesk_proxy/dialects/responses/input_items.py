@@ -96,8 +96,8 @@ _TRACE_NAMES = frozenset(
         *("additional_tools", "program", "program_output"),
     }
 )
-_STORED = "what is stored at OpenAI cannot be read by the node; send it inline"
-_FETCHED = "the node would have to fetch it; send it inline"
+_STORED = "the node cannot read what is stored at OpenAI; send it inline"
+_FETCHED = "URLs are not fetched here; send it inline"
 
 
 def read_input(
@@ -147,7 +147,7 @@ class _ItemReader:
         if is_trace and not self._refuse_tools:
             self._findings.drop(f"{path}:{shorten(kind)}")
         else:
-            message = f"items of type {shorten(kind)!r} mean nothing to the node"
+            message = f"items of type {shorten(kind)!r} are not supported by the node"
             self._findings.refuse(path, message)
 
     def _message(self, item: dict[str, Any], path: str) -> InputItem | None:
@@ -158,7 +158,7 @@ class _ItemReader:
         parts = tuple(self._parts(item.get("content"), f"{path}.content"))
         for part in parts:
             if role != "user" and not isinstance(part, str):
-                self._findings.fault(part.path, "may only stand in a user's message")
+                self._findings.fault(part.path, "is only allowed in a user's message")
         return InputMessage(_ROLES[role], parts)
 
     def _thought(self, item: dict[str, Any], path: str) -> InputItem | None:
@@ -210,10 +210,10 @@ class _ItemReader:
     def _result(self, item: dict[str, Any], path: str) -> InputItem | None:
         call_id = item.get("call_id")
         if not isinstance(call_id, str) or call_id not in self._calls:
-            self._findings.fault(f"{path}.call_id", "no call before it in the input has this id")
+            self._findings.fault(f"{path}.call_id", "no earlier call in the input has this id")
             return None
         if call_id in self._answered:
-            self._findings.fault(f"{path}.call_id", "the call has got its output already")
+            self._findings.fault(f"{path}.call_id", "the call already has its output")
             return None
         self._answered.add(call_id)
         parts = tuple(self._parts(item.get("output"), f"{path}.output"))
@@ -234,7 +234,7 @@ class _ItemReader:
             elif (read := _PART_READERS.get(kind)) is not None:
                 yield from read(self, part, place)
             else:
-                message = f"content of type {shorten(kind)!r} means nothing to the node"
+                message = f"content of type {shorten(kind)!r} is not supported by the node"
                 self._findings.refuse(place, message)
 
     def _text(self, part: dict[str, Any], path: str) -> Iterator[InputPart]:

@@ -104,9 +104,15 @@ def _look_at_names(given: Mapping[str, Any], findings: Findings) -> None:
         if name in given:
             findings.refuse(name, why)
     if given.get("background", False) is not False:
-        findings.refuse("background", "the node answers while its client waits, or not at all")
+        findings.refuse("background", "the node does not support background responses")
     if given.get("truncation", "disabled") != "disabled":
-        findings.refuse("truncation", "the node drops no part of a conversation by itself")
+        findings.refuse(
+            "truncation",
+            (
+                "the node does not truncate conversations; leave truncation out, or shorten the"
+                " input"
+            ),
+        )
     if given.get("store") is True:
         findings.drop("store")
     for name in given:

@@ -82,7 +82,7 @@ def _read_tool(
     elif kind == "namespace" and not namespace:
         yield from _read_namespace(tool, path, findings, refuse_tools=refuse_tools)
     elif refuse_tools:
-        findings.refuse(path, f"the node has no tools of type {shorten(kind)!r}")
+        findings.refuse(path, f"the node does not support tools of type {shorten(kind)!r}")
     else:
         findings.drop(f"{path}:{shorten(kind)}")
 
@@ -123,7 +123,7 @@ def _read_function(
 def _read_choice(choice: Any, declared: frozenset[QualifiedName], findings: Findings) -> ToolDuty:
     if isinstance(choice, str) and choice in _DUTIES:
         if choice == "required" and not declared:
-            findings.fault("tool_choice", "may only be required together with functions")
+            findings.fault("tool_choice", "can only require a call if functions are declared")
         return ToolDuty(choice)
     kind = choice.get("type") if isinstance(choice, dict) else None
     if kind == "function":
@@ -132,7 +132,7 @@ def _read_choice(choice: Any, declared: frozenset[QualifiedName], findings: Find
     if kind == "allowed_tools":
         return _read_allowed(choice, declared, findings)
     if isinstance(kind, str):
-        findings.refuse("tool_choice", f"the node has no tools of type {shorten(kind)!r}")
+        findings.refuse("tool_choice", f"the node does not support tools of type {shorten(kind)!r}")
     else:
         findings.fault("tool_choice", f"{', '.join(_DUTIES)} or an object is required")
     return ToolDuty()
@@ -172,4 +172,4 @@ def _find(
     if len(found) == 1 or exact:
         yield (exact or found)[0]
     else:
-        findings.fault(f"{path}.name", "no function of this name is declared")
+        findings.fault(f"{path}.name", "no function with this name is declared")

@@ -37,8 +37,8 @@ MAX_NODES = 5000
 MAX_PATTERN_CHARS = 2048
 
 #: The first words are Google's, for which gemini-cli looks.
-TOO_DEEP = f"maximum schema depth exceeded: {MAX_DEPTH} levels are the most"
-TOO_MANY = f"the schema has too many parts: {MAX_NODES} are the most"
+TOO_DEEP = f"maximum schema depth exceeded: at most {MAX_DEPTH} levels are allowed"
+TOO_MANY = f"the schema has too many parts: at most {MAX_NODES} are allowed"
 
 PAIRS = (
     ("minItems", "maxItems"),
@@ -117,7 +117,7 @@ def check_names(
             if not isinstance(name, str):
                 report(where, "must be the name of a property")
             elif name in seen:
-                report(where, "is there twice")
+                report(where, "appears twice")
             elif known is not None and name not in known and not opened:
                 report(where, "property is not defined")
             if isinstance(name, str):
@@ -204,13 +204,13 @@ def _check_reference(
 ) -> None:
     reference = part["$ref"]
     if not isinstance(reference, str) or not reference.startswith("#"):
-        report(f"{path}.$ref", "must lead into the same schema")
+        report(f"{path}.$ref", "must point into the same schema")
         return
     target = _resolve(root, reference)
     if target is None:
         report(f"{path}.$ref", "leads nowhere")
     elif id(part) not in done and _is_endless(part, root, done):
-        report(f"{path}.$ref", "recursion can only go through properties that are not required")
+        report(f"{path}.$ref", "a required property must not be recursive")
 
 
 def _resolve(root: dict[str, Any], reference: str) -> Any:

@@ -162,7 +162,7 @@ class _Conversion:
         if kind in ("integer", "number"):
             numbers = [_number(one) for one in values]
             if None in numbers or (kind == "integer" and not all(map(_is_whole, numbers))):
-                self.report(f"{path}.enum", f"has a value that is no {kind}")
+                self.report(f"{path}.enum", f"has a value that is not of type {kind}")
             made["enum"] = numbers
 
     def _numbers(self, words: dict[str, Any], made: dict[str, Any], path: str) -> None:

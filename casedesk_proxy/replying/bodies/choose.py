@@ -99,8 +99,8 @@ def _check_readable(head: ResponseHead) -> None:
         return
     coding = content_coding(head.headers)[:40].decode("latin-1")
     raise StreamBroken(
-        f"the node compressed its reply ({coding}), although it was asked not to;"
-        " turn compression off at the node or at the proxy in front of it"
+        f"the node compressed its reply ({coding}), which the proxy asked it not to do; turn"
+        " compression off at the node or at the proxy in front of it"
     )
 
 
@@ -111,7 +111,7 @@ def _check_continues(framing: Framing, head: ResponseHead) -> None:
         return
     if head.status >= 400:
         raise UpstreamFault(f"the node answered with status {head.status}", status=head.status)
-    raise StreamBroken("the node answered with something else than a stream of events")
+    raise StreamBroken("the node did not answer with an event stream")
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:

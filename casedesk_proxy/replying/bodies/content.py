@@ -97,7 +97,7 @@ class Content:
         """What is wrong with the answer where the message ends here; empty where it is complete."""
         answers, tap = self._answers, self.tap
         if answers is not None and is_unfinished(answers, tap.first, tap.last):
-            return "the node ended its reply in the middle of the answer"
+            return "the node's reply ended before the answer was complete"
         return ""
 
     def is_given_up(self, dialect: Dialect) -> bool:
@@ -136,10 +136,10 @@ class ArrayRest(Content):
             if not payload:
                 return b""
             if not payload.startswith(b"["):
-                raise StreamBroken("the node answered with something else than an array")
+                raise StreamBroken("the node did not answer with a JSON array")
             self._begun, payload = True, payload[1:]
             self.tap.take(b"[")
         return super().take(payload, unsent=unsent)
 
     def find_missing(self) -> str:
-        return super().find_missing() if self._begun else "the node ended its reply before it began"
+        return super().find_missing() if self._begun else "the node's reply was empty"

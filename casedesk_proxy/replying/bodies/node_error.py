@@ -31,7 +31,7 @@ class _CollectedError(ReplyBody):
         # One byte more than is looked at tells that it is too long.
         self._body = (self._body + b"".join(self.reader.payload))[: MAX_ERROR_BYTES + 1]
         if len(self._body) > MAX_ERROR_BYTES and not self.reader.ended:
-            raise StreamBroken("the node's error is too long to be one")
+            raise StreamBroken("the node's error is too long")
         return b""
 
 

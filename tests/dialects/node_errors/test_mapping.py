@@ -105,12 +105,12 @@ def test_other_words_for_a_long_prompt(text: str, wanted: str) -> None:
 @table(
     ("name", "status", "message"),
     [
-        ("llama-server.error-image", 400, "the model does not take this kind of input"),
-        ("sglang-0.5.23.error-image", 400, "the model does not take this kind of input"),
-        ("vllm-0.32.0.error-image", 400, "the model does not take this kind of input"),
+        ("llama-server.error-image", 400, "the model does not accept this kind of input"),
+        ("sglang-0.5.23.error-image", 400, "the model does not accept this kind of input"),
+        ("vllm-0.32.0.error-image", 400, "the model does not accept this kind of input"),
         ("ollama-0.9.3.chat-error-think", 400, "the model does not support thinking"),
         ("llama-server.messages-error-empty", 400, "the request has no messages"),
-        ("llama-server.loading", 503, "the node is not available now"),
+        ("llama-server.loading", 503, "the node is not available now; retry later"),
         ("llama-server.error-key", 500, "the node failed to serve the request"),
         ("ollama-0.9.3.error-host", 500, "the node failed to serve the request"),
         ("transformers-5.23.0.error-no-messages", 500, "the node failed to serve the request"),

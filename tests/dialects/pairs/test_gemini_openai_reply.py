@@ -519,15 +519,15 @@ def test_too_much_is_broken() -> None:
     times = MAX_HELD_BYTES // len(much) + 1
     logged = delta(logprobs=[token("a", -1)] * 60_000)
     for pieces, framing, told in (
-        ([delta(much)] * times, Framing.UNARY, "too large to be one body"),
+        ([delta(much)] * times, Framing.UNARY, "too large for a single body"),
         ([b"{", *[b" " * 2**23] * times], Framing.SSE, "reply is too large"),
         ([logged, logged], Framing.SSE, "more log probabilities"),
         (
             [b"data: " + b"x" * 1024 * 1024] + [b"x" * 1024 * 1024] * 20,
             Framing.SSE,
-            "event without end",
+            "event that is too large",
         ),
-        ([tool(0, name="f", arguments=much)] * times, Framing.SSE, "tool call without end"),
+        ([tool(0, name="f", arguments=much)] * times, Framing.SSE, "tool call that is too large"),
     ):
         reader = translator(framing)
         with pytest.raises(StreamBroken, match=told):

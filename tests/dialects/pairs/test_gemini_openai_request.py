@@ -1068,8 +1068,8 @@ def test_a_refusal_says_what_and_why() -> None:
     found = error({**HELLO, "tools": [{"googleSearch": {}}]})
     assert isinstance(found, Unsupported)
     assert found.message == (
-        "unsupported_gemini_feature: tools[0].googleSearch: "
-        "this tool runs at Google; a local node has nothing like it"
+        "unsupported_gemini_feature: tools[0].googleSearch: this tool runs on Google's servers"
+        " and is not available on a local node"
     )
 
 

@@ -95,7 +95,7 @@ def test_signs_of_life_stand_between_events_alone() -> None:
 def test_an_answer_without_its_end_is_missed() -> None:
     seen = content()
     seen.take(WORDS, unsent=False)
-    assert "middle of the answer" in seen.find_missing()
+    assert "before the answer was complete" in seen.find_missing()
     assert not seen.is_answered()
     seen.take(b"data: [DONE]\n\n", unsent=False)
     assert seen.find_missing() == ""
@@ -110,7 +110,7 @@ def test_the_rest_of_an_array_lacks_its_bracket() -> None:
     seen = rest()
     assert seen.is_watchful
     assert seen.position is Position.OPENED
-    assert seen.find_missing() == "the node ended its reply before it began"
+    assert seen.find_missing() == "the node's reply was empty"
     assert seen.keep_alive() == b"\n"
     assert seen.take(b" \r\n", unsent=False) == b""
     assert seen.take(b' [{"a":', unsent=False) == b'{"a":'
@@ -121,5 +121,5 @@ def test_the_rest_of_an_array_lacks_its_bracket() -> None:
 
 
 def test_what_is_no_array_is_no_rest_of_one() -> None:
-    with pytest.raises(StreamBroken, match="something else than an array"):
+    with pytest.raises(StreamBroken, match="not answer with a JSON array"):
         rest().take(b'{"a":1}', unsent=False)

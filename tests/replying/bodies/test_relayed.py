@@ -49,7 +49,7 @@ def test_the_node_s_trailers_are_not_passed_on() -> None:
 def test_an_end_in_the_middle_of_an_answer_is_withheld_and_its_events_are_not() -> None:
     body = verbatim()
     assert feed(body, frame_chunk(WORDS) + LAST_CHUNK) == frame_chunk(WORDS)
-    with pytest.raises(StreamBroken, match="middle of the answer"):
+    with pytest.raises(StreamBroken, match="before the answer was complete"):
         body.finish(unsent=False)
     told = body.error_bytes(NoNode("gone"))
     assert told.startswith(b"%x\r\ndata: " % (len(told) - 6))
@@ -117,5 +117,5 @@ def test_in_another_framing(bare: bool) -> None:
 def test_an_answer_without_its_end_has_none_in_another_framing_either(bare: bool) -> None:
     body = reframed(bare=bare)
     feed(body, WORDS)
-    with pytest.raises(StreamBroken, match="middle of the answer"):
+    with pytest.raises(StreamBroken, match="before the answer was complete"):
         body.finish(unsent=False)

@@ -14,7 +14,7 @@ __all__ = ["chat_formats", "chat_sampling", "chat_thinking"]
 
 def chat_sampling(request: MessagesRequest, profile: Profile, findings: Findings) -> dict[str, Any]:
     if request.max_tokens == 0:
-        findings.refuse("max_tokens", "the node's cache cannot be filled without a reply")
+        findings.refuse("max_tokens", "max_tokens: 0 is not supported by the node")
     wanted: dict[str, Any] = {
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
@@ -26,7 +26,7 @@ def chat_sampling(request: MessagesRequest, profile: Profile, findings: Findings
         findings.drop("top_k")
     most = profile.most_stops
     if most is not None and len(request.stops) > most:
-        findings.refuse("stop_sequences", f"the node takes {most} at most")
+        findings.refuse("stop_sequences", f"the node accepts at most {most}")
     wanted["stop"] = list(request.stops) or None
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -38,12 +38,14 @@ def chat_formats(
     for wanted in request.formats:
         path = wanted.path
         if wanted.schema is None:
-            findings.refuse_format(f"{path}.type", "only json_schema is known")
+            findings.refuse_format(f"{path}.type", "only json_schema is supported")
             continue
         if not profile.follows_format:
-            findings.refuse_format(path, "the node cannot be held to a format")
+            findings.refuse_format(path, "the node does not support structured output")
         if choice in profile.format_forbids:
-            findings.refuse_format(path, "the node takes no format together with these tools")
+            findings.refuse_format(
+                path, "the node does not support structured output together with these tools"
+            )
         schema, place = wanted.schema, f"{path}.schema"
         fields["response_format"] = response_format(schema, place, profile, findings)
     return fields

@@ -34,8 +34,8 @@ __all__ = ["ChatConversation"]
 #: Claude Code's first system block. Its value changes with every request, which would make the
 #: node read the whole prompt anew each time (vLLM PR 36829, llama.cpp PR 21793).
 _BILLING = "x-anthropic-billing-header"
-_FETCHED = "the node would have to fetch it; send it inline"
-_STORED = "files stored at Anthropic cannot be read by the node; send it inline"
+_FETCHED = "URLs are not fetched here; send it inline"
+_STORED = "files stored at Anthropic cannot be read by the node; send the file inline"
 _OTHER = "only text documents can be given to the node"
 
 
@@ -112,7 +112,7 @@ class ChatConversation:
             case ThinkingBlock() | RedactedBlock():
                 self._findings.drop(block.path)
             case ForeignBlock():
-                why = f"`{block.kind}` blocks mean nothing to the node"
+                why = f"`{block.kind}` blocks are not supported by the node"
                 self._findings.refuse(block.path, why)
         return []
 
@@ -125,7 +125,7 @@ class ChatConversation:
             self._findings.refuse(path, why, media="image")
             return []
         if image.mime not in self._profile.images:
-            why = f"the node does not take {image.mime[:40]!r}"
+            why = f"the node does not accept {image.mime[:40]!r}"
             self._findings.refuse(f"{path}.media_type", why, media="image")
             return []
         self._findings.media.add(path, "", "image")

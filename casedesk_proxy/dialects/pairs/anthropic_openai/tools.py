@@ -17,7 +17,7 @@ from casedesk_proxy.engines.profile import Choice, Profile
 
 __all__ = ["ChatTools", "chat_tools"]
 
-_AT_ANTHROPIC = "tools of this type come with Anthropic's service; declare it as a custom tool"
+_AT_ANTHROPIC = "tools of this type are part of Anthropic's service; declare a custom tool instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ def chat_tools(
 ) -> ChatTools:
     """Where an engine knows no named choice: only that tool, and the duty to use one."""
     if request.mcp_servers:
-        findings.refuse("mcp_servers", "the node connects to no MCP servers")
+        findings.refuse(
+            "mcp_servers", "the node cannot connect to MCP servers; run the tools in the client"
+        )
     for foreign in request.toolset.foreign:
         findings.refuse(foreign.path, _AT_ANTHROPIC)
     tools, choice = request.toolset.tools, request.toolset.choice
@@ -51,7 +53,7 @@ def chat_tools(
         if choice.kind == "tool":
             tools = tuple(tool for tool in tools if tool.name == choice.name)
         if made not in profile.choices:
-            findings.refuse("tool_choice", "the node cannot be made to use a tool")
+            findings.refuse("tool_choice", "the node does not support forcing a tool call")
     if choice.one_at_a_time:
         if profile.parallel_switch:
             fields["parallel_tool_calls"] = False

@@ -36,15 +36,15 @@ def sampling_fields(
         if value is not None:
             findings.drop(f"{CONFIG}.{name}")
     if config.candidates > 1:
-        findings.refuse(f"{CONFIG}.candidateCount", "the node gives one candidate only")
+        findings.refuse(f"{CONFIG}.candidateCount", "the node returns only one candidate")
     if config.logprobs:
-        findings.refuse(f"{CONFIG}.responseLogprobs", "the node gives no log probabilities")
+        findings.refuse(f"{CONFIG}.responseLogprobs", "the node does not return log probabilities")
     for at, stop in enumerate(config.stops):
         if exact and not stop.strip():
-            message = "the node takes no sequence of blanks"
+            message = "the node does not accept a sequence of whitespace only"
             findings.refuse(f"{CONFIG}.stopSequences[{at}]", message)
     if not exact and profile.most_stops is not None and len(config.stops) > profile.most_stops:
-        message = f"the node takes up to {profile.most_stops} sequences"
+        message = f"the node accepts at most {profile.most_stops} sequences"
         findings.refuse(f"{CONFIG}.stopSequences", message)
     wanted = {
         "temperature": temperature,
@@ -68,7 +68,7 @@ def tool_fields(
     elif box.choice is not Choice.AUTO:
         made["tool_choice"] = {"type": "any"}
         if Choice.REQUIRED not in route.choices:
-            findings.refuse(MODE, "the node cannot be made to call a function")
+            findings.refuse(MODE, "the node does not support forcing a function call")
     return made
 
 
@@ -128,6 +128,8 @@ def output_fields(request: GeminiRequest, route: Messages, findings: Findings) -
         findings.drop(f"{CONFIG}.thinkingConfig.thinkingLevel")
     if config.schema is not None:
         if not route.format or not config.schema:
-            findings.refuse_format(config.schema_path, "the node cannot be held to this format")
+            findings.refuse_format(
+                config.schema_path, "the node does not support this output format"
+            )
         output["format"] = {"type": "json_schema", "schema": config.schema}
     return output

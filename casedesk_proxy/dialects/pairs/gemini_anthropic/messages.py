@@ -42,7 +42,7 @@ def conversation_fields(
         turns.insert(0, ContentTurn("user"))
     if route.exact and turns[0].role != "user":
         path = turns[0].blocks[0].path
-        findings.refuse(path, "for this node a conversation begins with the user")
+        findings.refuse(path, "this node requires the first turn to be the user's")
     made["messages"] = [
         {
             "role": "assistant" if turn.role == "model" else "user",
@@ -79,6 +79,6 @@ def _media(media: Media, profile: Profile, findings: Findings) -> dict[str, Any]
     if media.mime == "application/pdf" and profile.messages.documents:
         kind = "document"
     if not kind:
-        findings.refuse(media.path, f"the node takes no {media.mime}", media=media.kind)
+        findings.refuse(media.path, f"the node does not accept {media.mime}", media=media.kind)
     findings.media.add(media.path, "", media.kind)
     return media_block(kind, media.mime, media.data)

@@ -34,7 +34,7 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
     findings = Findings(context.refuse_unknown)
     requests = read_message("BatchEmbedContentsRequest", body, "", findings).get("requests", [])
     if not requests:
-        findings.fault("requests", "requests must hold at least one request")
+        findings.fault("requests", "requests must contain at least one request")
     texts, sizes = [], []
     for at, request in enumerate(requests):
         path = f"requests[{at}]."
@@ -44,7 +44,7 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
         texts.append(_read_input(request, path, findings))
         sizes.append(_read_size(request, path, findings))
         if sizes[at] != sizes[0]:
-            message = "one call to the node makes vectors of one size"
+            message = "all requests must have the same outputDimensionality"
             findings.refuse(f"{path}outputDimensionality", message)
     return _transposed(texts, sizes[0] if sizes else None, "requests", context, findings)
 
@@ -54,7 +54,7 @@ def _read_input(request: dict[str, Any], path: str, findings: Findings) -> str:
     path = f"{path}content"
     texts = read_text(request.get("content", {}), path, "only text can be embedded", findings)
     if not texts and not findings.features:
-        findings.fault(path, f"{path} must hold text")
+        findings.fault(path, f"{path} must contain text")
     return "".join(texts)
 
 
@@ -75,10 +75,10 @@ def _transposed(
 ) -> Transposed:
     profile = context.profile
     if not profile.embeds:
-        findings.refuse(path, "the node makes no embeddings")
+        findings.refuse(path, "the node does not make embeddings")
     if size is not None and not profile.dimensions:
         sized = "outputDimensionality" if path == "content" else "requests[0].outputDimensionality"
-        findings.refuse(sized, "the node makes vectors of the model's own size only")
+        findings.refuse(sized, "the node only makes vectors of the model's own size")
     findings.raise_faults()
     findings.raise_refusals()
     wanted = None if isinstance(texts, str) else len(texts)

@@ -56,14 +56,14 @@ def chat_sampling(config: GenerationConfig, profile: Profile, findings: Findings
 
 def _check_sampling(config: GenerationConfig, profile: Profile, findings: Findings) -> None:
     if config.candidates > 1 and not profile.candidates:
-        findings.refuse(f"{CONFIG}.candidateCount", "the node gives one candidate only")
+        findings.refuse(f"{CONFIG}.candidateCount", "the node returns only one candidate")
     if profile.most_stops is not None and len(config.stops) > profile.most_stops:
-        message = f"the node takes up to {profile.most_stops} sequences"
+        message = f"the node accepts at most {profile.most_stops} sequences"
         findings.refuse(f"{CONFIG}.stopSequences", message)
     if config.logprobs and not profile.logprobs:
-        findings.refuse(f"{CONFIG}.responseLogprobs", "the node gives no log probabilities")
+        findings.refuse(f"{CONFIG}.responseLogprobs", "the node does not return log probabilities")
     if (config.top_logprobs or 0) > profile.most_logprobs:
-        findings.refuse(f"{CONFIG}.logprobs", f"the node gives up to {profile.most_logprobs}")
+        findings.refuse(f"{CONFIG}.logprobs", f"the node returns at most {profile.most_logprobs}")
 
 
 def chat_format(request: GeminiRequest, profile: Profile, findings: Findings) -> dict[str, Any]:
@@ -71,7 +71,9 @@ def chat_format(request: GeminiRequest, profile: Profile, findings: Findings) ->
     if schema is None:
         return {}
     if not profile.follows_format:
-        findings.refuse_format(request.config.schema_path, "the node cannot be held to a format")
+        findings.refuse_format(
+            request.config.schema_path, "the node does not support structured output"
+        )
     if not schema and profile.json_mode:
         return {"response_format": {"type": "json_object"}}
     path = request.config.schema_path
@@ -108,7 +110,7 @@ def tool_fields(
         # With one function left, having to call something is having to call that.
         made["tool_choice"] = "required"
         if Choice.REQUIRED not in profile.choices:
-            findings.refuse(MODE, "the node cannot be made to call a function")
+            findings.refuse(MODE, "the node does not support forcing a function call")
     return made
 
 
@@ -158,8 +160,8 @@ def check_together(request: GeminiRequest, profile: Profile, findings: Findings)
     if choice is Choice.NAMED and Choice.NAMED not in profile.choices:
         choice = Choice.REQUIRED
     if config.schema is not None and choice in profile.format_forbids:
-        message = "the node cannot follow a response format and call functions at once"
+        message = "the node does not support a response format together with functions"
         findings.refuse_format(config.schema_path, message)
     if config.logprobs and not profile.logprobs_with_tools:
-        message = "the node gives no log probabilities while functions are declared"
+        message = "the node does not return log probabilities while functions are declared"
         findings.refuse(f"{CONFIG}.responseLogprobs", message)

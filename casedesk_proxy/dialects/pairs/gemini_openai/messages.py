@@ -106,5 +106,5 @@ def _media_part(
         return [{"type": "video_url", "video_url": url}]
     if media.kind == "video" and profile.video == "input_video":
         return [{"type": "input_video", "input_video": {"data": media.data}}]
-    findings.refuse(media.path, f"the node takes no {media.mime}", media=media.kind)
+    findings.refuse(media.path, f"the node does not accept {media.mime}", media=media.kind)
     return []

@@ -32,7 +32,7 @@ from casedesk_proxy.engines.profile import Profile
 __all__ = ["make_messages"]
 
 _DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?P<more>(?:;[^;,]*)*),(?P<data>.*)", re.S | re.I)
-_FETCHED = "the node would have to fetch it; send it inline, as a data URL"
+_FETCHED = "URLs are not fetched here; send it inline, as a data URL"
 #: Files that are text, whatever their type says.
 _TEXTUAL = re.compile(
     r"text/.*|application/(?:json|xml|yaml|x-yaml|toml|javascript)|.*\+(?:json|xml)"
@@ -186,7 +186,7 @@ class _TurnList:
             return []
         media = split["type"].lower().replace("image/jpg", "image/jpeg")
         if media not in self._profile.images:
-            why = f"the node does not take {media[:40]!r}"
+            why = f"the node does not accept {media[:40]!r}"
             self._findings.refuse(part.path, why, media="image")
             return []
         self._findings.media.add(part.path, "", "image")
@@ -206,7 +206,7 @@ class _TurnList:
 
     def _audio(self, part: AudioPart) -> list[Piece]:
         if not self._profile.audio or part.format not in _SOUNDS:
-            why = f"the node does not take sound in the form {part.format[:20]!r}"
+            why = f"the node does not accept audio in the format {part.format[:20]!r}"
             self._findings.refuse(part.path, why, media="audio")
             return []
         self._findings.media.add(part.path, "", "audio")

@@ -114,7 +114,10 @@ class _ChatBuilder:
         try:
             return self.names.flatten(called)
         except ValueError as clash:
-            message = f"becomes {clash}, as another function does, when its namespace is taken off"
+            message = (
+                f"becomes {clash} without its namespace, like another function; rename one of"
+                " the two"
+            )
             self._findings.fault(f"{path}.name", message)
             return called.name
 
@@ -168,7 +171,7 @@ class _ChatBuilder:
             return {}
         self._choice = Choice.REQUIRED
         if Choice.REQUIRED not in self._profile.choices:
-            self._findings.refuse("tool_choice", "the node cannot be made to use a tool")
+            self._findings.refuse("tool_choice", "the node does not support forcing a tool call")
         return {"tool_choice": "required"}
 
     def _sample(self) -> None:
@@ -190,12 +193,14 @@ class _ChatBuilder:
         if wanted is None:
             return
         if not profile.logprobs:
-            self._findings.refuse("top_logprobs", "the node tells no log probabilities")
+            self._findings.refuse("top_logprobs", "the node does not return log probabilities")
         elif self._choice is not None and not profile.logprobs_with_tools:
-            message = "the node tells no log probabilities together with tools"
+            message = "the node does not return log probabilities together with tools"
             self._findings.refuse("top_logprobs", message)
         elif wanted > profile.most_logprobs:
-            self._findings.refuse("top_logprobs", f"the node tells {profile.most_logprobs} at most")
+            self._findings.refuse(
+                "top_logprobs", f"the node returns at most {profile.most_logprobs}"
+            )
         else:
             self.chat["logprobs"] = True
             if wanted:
@@ -213,9 +218,11 @@ class _ChatBuilder:
     def _hold_to(self, wanted: TextFormat) -> None:
         path, profile, findings = wanted.path, self._profile, self._findings
         if not profile.follows_format:
-            findings.refuse_format(path, "the node cannot be held to a format")
+            findings.refuse_format(path, "the node does not support structured output")
         if self._choice in profile.format_forbids:
-            findings.refuse_format(path, "the node takes no format together with these tools")
+            findings.refuse_format(
+                path, "the node does not support structured output together with these tools"
+            )
         if wanted.schema is None:
             self.chat["response_format"] = {"type": "json_object"}
             return

@@ -1,0 +1,39 @@
+"""What to type or paste so that agents use a proxy: Claude Code, gemini-cli and Codex.
+
+They ask for models by their vendors' names (``AGENT_NAMES``), which a deployment has to have as
+aliases.
+"""
+
+from __future__ import annotations
+
+__all__ = ["AGENT_NAMES", "agent_lines"]
+
+#: Patterns of the names that agents ask for unless told otherwise.
+AGENT_NAMES = ("claude-*", "gemini-*", "gpt-*")
+
+_LINES = """\
+Claude Code:
+
+    ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} claude
+
+gemini-cli; choose "Use Gemini API key" when it asks:
+
+    GOOGLE_GEMINI_BASE_URL={local} GEMINI_API_KEY={key} gemini
+
+Codex; DESK_KEY={key} codex, with these lines in ~/.codex/config.toml:
+
+    model = "gpt-5"
+    model_provider = "desk"
+
+    [model_providers.desk]
+    name = "desk"
+    base_url = "{base}/v1"
+    wire_api = "responses"
+    env_key = "DESK_KEY"
+"""
+
+
+def agent_lines(base: str, key: str) -> str:
+    """``base`` is the proxy's URL without a path. gemini-cli takes plain http for ``localhost``
+    alone."""
+    return _LINES.format(base=base, local=base.replace("//127.0.0.1:", "//localhost:"), key=key)

@@ -1,0 +1,196 @@
+"""Every text of the package that a user, an operator or a program may meet, read from its source.
+
+Holes of a template are shown as …. Texts of one or two words, SQL and regular expressions are left
+out. The catalogue of errors is made of this (`docs/pages.py`), and the rules for prose are applied
+to it (`docs/prose.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from casedesk_proxy import errors
+
+PACKAGE = Path(__file__).parents[1] / "casedesk_proxy"
+HOLE = "…"
+
+_MIN_WORDS = 3
+_FOREIGN = re.compile(
+    r"\(\?|\\[dwsbAz]|<[a-z!/]|[a-z]-src '"
+    r"|^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|WITH|CAST|SET)\b"
+)
+_ERRORS = {
+    name: one
+    for name, one in vars(errors).items()
+    if isinstance(one, type) and issubclass(one, errors.ProxyError)
+}
+#: Where requests of a protocol are read or translated, and the code of what is refused there.
+_FEATURES = {
+    f"dialects/{folder}": f"unsupported_{surface}_feature"
+    for surface in ("anthropic", "gemini", "responses")
+    for folder in (surface, f"pairs/{surface}_")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """``module``: its path within the package."""
+
+    module: str
+    line: int
+    text: str
+
+
+def find_texts() -> list[Text]:
+    """In the order of modules and lines; docstrings are left out, but for those of commands, which
+    are their help."""
+    return [text for name, tree in _modules() for text in _texts_of(name, tree)]
+
+
+def find_error_messages() -> dict[str, set[str]]:
+    """By code, the templates of the messages that the package gives to errors; the simulated node's
+    are its own."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, tree in _modules():
+        if name.startswith("simulator/"):
+            continue
+        for scope, call in _error_calls(tree):
+            for template in _resolve(call.args[0], scope) if call.args else ():
+                if len(template.replace(HOLE, " ").split()) >= _MIN_WORDS:
+                    for code in _codes_of(call, scope):
+                        found[code].add(re.sub(f"{HOLE}+", HOLE, template))
+        for folder, code in _FEATURES.items():
+            if name.startswith(folder):
+                found[code] |= {text for text in _refusals(tree) if HOLE not in text}
+    return found
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())
+
+
+def _texts_of(name: str, tree: ast.Module) -> Iterator[Text]:
+    silent = _docstrings(tree)
+    for node in ast.walk(tree):
+        if id(node) in silent:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            silent |= {id(part) for part in node.values}
+        elif not isinstance(node, ast.Constant):
+            continue
+        text = " ".join((_template(node) or "").split())
+        if len(text.split()) >= _MIN_WORDS and not _FOREIGN.search(text):
+            yield Text(name, node.lineno, text)
+
+
+def _docstrings(tree: ast.Module) -> set[int]:
+    found = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        shown = any("command" in ast.unparse(one) for one in getattr(node, "decorator_list", ()))
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and not shown:
+            found.add(id(first.value))
+    return found
+
+
+def _template(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_template(one) or HOLE for one in node.values)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is assigned in a function, and in its module."""
+
+    values: Mapping[str, list[ast.expr]]
+
+
+def _error_calls(tree: ast.Module) -> Iterator[tuple[_Scope, ast.Call]]:
+    outer = _assigned(tree.body)
+    inside: set[int] = set()
+    functions = [
+        one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    # An inner function before the one that holds it.
+    for function in [*reversed(functions), tree]:
+        scope = _Scope({**outer, **_assigned(list(ast.walk(function)))})
+        for node in ast.walk(function):
+            if (
+                isinstance(node, ast.Call)
+                and id(node) not in inside
+                and _name(node.func) in _ERRORS
+            ):
+                inside.add(id(node))
+                yield scope, node
+
+
+def _refusals(tree: ast.Module) -> Iterator[str]:
+    """What is reported of a place in a request that a node cannot serve."""
+    scope = _Scope(_assigned(list(ast.walk(tree))))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) in ("refuse", "refuse_format"):
+            yield from _resolve(node.args[1], scope) if len(node.args) > 1 else ()
+
+
+def _assigned(nodes: list[ast.AST]) -> dict[str, list[ast.expr]]:
+    found: dict[str, list[ast.expr]] = defaultdict(list)
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                _note(found, target, node.value)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            _note(found, node.target, node.value)
+    return found
+
+
+def _note(found: dict[str, list[ast.expr]], target: ast.expr, value: ast.expr) -> None:
+    if isinstance(target, ast.Name):
+        found[target.id].append(value)
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, other in zip(target.elts, value.elts, strict=False):
+            _note(found, one, other)
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def _codes_of(call: ast.Call, scope: _Scope) -> Iterator[str]:
+    given = next((one.value for one in call.keywords if one.arg == "code"), None)
+    if _name(call.func) == errors.LimitReached.__name__:
+        yield from ("rate_limit_exceeded", "insufficient_quota")
+    elif given is None:
+        yield _ERRORS[_name(call.func)].code
+    else:
+        yield from (one for one in _resolve(given, scope) if HOLE not in one)
+
+
+def _resolve(node: ast.expr, scope: _Scope, depth: int = 0) -> list[str]:
+    """The templates that an expression may stand for."""
+    if (text := _template(node)) is not None:
+        return [text]
+    if isinstance(node, ast.IfExp):
+        return [*_resolve(node.body, scope, depth), *_resolve(node.orelse, scope, depth)]
+    if isinstance(node, ast.BoolOp):
+        return [text for one in node.values for text in _resolve(one, scope, depth)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        ends = _resolve(node.right, scope, depth)
+        return [a + b for a in _resolve(node.left, scope, depth) for b in ends]
+    if isinstance(node, ast.Subscript):
+        return _resolve(node.value, scope, depth)
+    if isinstance(node, ast.Dict):
+        return [text for one in node.values if one for text in _resolve(one, scope, depth)]
+    if isinstance(node, ast.Name) and node.id in scope.values and depth < 3:
+        return [text for one in scope.values[node.id] for text in _resolve(one, scope, depth + 1)]
+    return [HOLE]

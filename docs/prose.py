@@ -1,0 +1,74 @@
+"""Refuses constructions that a reader has to read twice: `make lint`.
+
+The rules are in prose-rules.toml. They apply to every message in the package's source
+(`docs/messages.py`) and to the prose of the documents, without code.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from messages import find_texts
+
+__all__ = ["RULES", "Rule", "find_faults"]
+
+ROOT = Path(__file__).parents[1]
+#: What was written once stays as it was.
+_DATED = frozenset({"CHANGELOG.md", "NOTES.md"})
+_CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    refuse: re.Pattern[str]
+    instead: str
+    bad: str
+    good: str
+    only: str = ""
+
+
+RULES = [
+    Rule(**{**one, "refuse": re.compile(one["refuse"])})
+    for one in tomllib.loads((Path(__file__).parent / "prose-rules.toml").read_text())["rule"]
+]
+
+
+def find_faults() -> list[str]:
+    """One line for each, with its place."""
+    return [*_check("messages", _list_messages()), *_check("documents", _list_lines())]
+
+
+def _check(kind: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    rules = [rule for rule in RULES if rule.only in ("", kind)]
+    for place, text in texts:
+        for rule in rules:
+            if (found := rule.refuse.search(text)) is not None:
+                yield f"{place}: {found[0]!r}: write {rule.instead}"
+
+
+def _list_messages() -> Iterator[tuple[str, str]]:
+    for one in find_texts():
+        if not one.module.startswith("simulator/"):
+            yield f"casedesk_proxy/{one.module}:{one.line}", one.text
+
+
+def _list_lines() -> Iterator[tuple[str, str]]:
+    for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))):
+        if path.name in _DATED:
+            continue
+        # As many lines as before, so that places are right.
+        prose = _CODE.sub(lambda found: "\n" * found[0].count("\n"), path.read_text())
+        for number, line in enumerate(prose.splitlines(), 1):
+            yield f"{path.relative_to(ROOT)}:{number}", line
+
+
+if __name__ == "__main__":
+    faults = find_faults()
+    print("\n".join(faults), end="\n" if faults else "")
+    sys.exit(bool(faults))
