@@ -100,7 +100,7 @@ def test_google_generativeai(url: str) -> None:
     assert (found.size_bytes, found.state.name, found.name) == (3, "ACTIVE", file.name)
     assert file.name in [one.name for one in sdk.list_files(page_size=1)]
     sdk.delete_file(file.name)
-    with pytest.raises(exceptions.PermissionDenied, match="may not exist"):
+    with pytest.raises(exceptions.Forbidden, match="may not exist"):
         sdk.get_file(file.name)
 
 
