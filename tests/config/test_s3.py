@@ -19,6 +19,7 @@ def complaint(settings: str) -> str:
 
 
 def test_what_is_needed() -> None:
+    assert S3(bucket="desk", region="eu-west-1").region == "eu-west-1"
     settings = S3(bucket="desk")
     assert (settings.endpoint, settings.region, settings.prefix) == (None, "us-east-1", "")
     url = "https://s3.example.com:9000"

@@ -69,6 +69,7 @@ def test_where_one_is(call: str, body: Any, place: str) -> None:
         ("chat", asked({"type": "image_url", "image_url": {"url": "iVBORw0KGgo="}})),
         ("chat", asked({"type": "text", "text": WEB, "url": WEB, "image_url": {"url": 7}})),
         ("chat", {"messages": [{"content": WEB}, 7, {"content": None}], "input": "x"}),
+        ("chat", {"messages": [{"content": WEB}, {"content": "x"}]}),
         ("messages", asked({"type": "tool_use", "input": {"image_url": WEB}})),
         ("gemini", {"contents": [{"parts": [{"functionCall": {"args": {"image_url": WEB}}}]}]}),
         ("gemini", {"contents": [{"parts": [{"fileData": {"fileUri": "files/x"}}]}]}),
