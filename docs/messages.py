@@ -8,6 +8,7 @@ to it (`docs/prose.py`).
 from __future__ import annotations
 
 import ast
+import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -194,3 +195,10 @@ def _resolve(node: ast.expr, scope: _Scope, depth: int = 0) -> list[str]:
     if isinstance(node, ast.Name) and node.id in scope.values and depth < 3:
         return [text for one in scope.values[node.id] for text in _resolve(one, scope, depth + 1)]
     return [HOLE]
+
+
+if __name__ == "__main__":
+    # Ten at random, to be read cold.
+    every = [(code, one) for code, found in find_error_messages().items() for one in sorted(found)]
+    for code, message in random.sample(every, 10):
+        print(f"{code}: {message}")
