@@ -267,7 +267,7 @@ def test_the_end_says_what_is_lost(
     write(writer, "a")
     until(lambda: bool(writer.fault))
     writer.close(10)
-    assert "1 rows could not be written before the end" in caplog.text
+    assert "1 rows could not be written before the proxy stopped" in caplog.text
 
 
 def test_a_file_that_can_never_be_ours(make: Callable[..., StoreWriter], path: Path) -> None:

@@ -41,11 +41,11 @@ async def test_all_is_well_and_the_key_is_shown() -> None:
 @pytest.mark.parametrize(
     ("status", "key", "said"),
     [
-        (401, None, "asks for a key (401); set nodes.n.api_key"),
-        (403, "k", "refuses its key (403); set another nodes.n.api_key"),
+        (401, None, "requires a key (401); set nodes.n.api_key"),
+        (403, "k", "rejects its key (403); set another nodes.n.api_key"),
         (302, None, "answers with a redirect (302), which is never followed; correct nodes.n.url"),
         (503, None, "answers 503: it is starting, or overloaded; try again in a minute"),
-        (500, None, "answers 500: look into its own log"),
+        (500, None, "answers 500: look into the node's log"),
         # It has no list, which is no fault.
         (404, None, ""),
     ],
@@ -77,7 +77,7 @@ async def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
 async def test_no_answer() -> None:
     async with raw_node(Step.WAIT_FOR_CLOSE) as there:
         said = await check_node(await node(there.url), timeout_s=0.05)
-    assert said == "did not answer within 0.05 s; is it up, and does nodes.n.url lead there?"
+    assert said == "did not answer within 0.05 s; is it running, and is nodes.n.url right?"
 
 
 async def test_an_answer_that_breaks_off() -> None:
