@@ -23,9 +23,10 @@ from casedesk_proxy.catalog.lists import describe, visible
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import NotFound
+from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import PlanInput
-from casedesk_proxy.snapshot import Snapshot, compile_snapshot
+from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput
+from casedesk_proxy.snapshot import NodeSpec, Snapshot, compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
 
@@ -42,6 +43,9 @@ SIZES = (
     (100, 1000, 0, 0),
     (100, 1000, 1000, 1000),
 )
+#: As the daemon has them.
+_PLACES: Memory[Asked, ModelPlacement] = Memory(512)
+_NO_NODES: dict[str, NodeSpec] = {}
 Reported = dict[str, tuple[ModelInfo, ...]]
 Case = Callable[[Snapshot, Reported], object]
 
@@ -80,9 +84,9 @@ def rules_of(snapshot: Snapshot) -> ModelRules:
 
 
 def plan(snapshot: Snapshot, reported: Reported, model: bytes = b"model-9") -> None:
-    """Of a head that nobody sent before."""
+    """Of a head that nobody sent before, for a model that others have asked for."""
     call = read_call("POST", "/v1/chat/completions", ())
-    ask = PlanInput(call, (), _BODY % model, "r", reported)
+    ask = PlanInput(call, (), _BODY % model, "r", reported, _NO_NODES, places=_PLACES)
     plan_request(snapshot, snapshot.deployments["d"], ask)
 
 

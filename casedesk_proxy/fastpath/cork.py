@@ -9,10 +9,13 @@ woken is awake for the others. For short exchanges on busy connections that save
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 
 __all__ = ["CorkedWrites"]
+
+log = logging.getLogger(__name__)
 
 
 class CorkedWrites:
@@ -48,7 +51,11 @@ class CorkedWrites:
     def _empty(self) -> None:
         held, self._held = self._held, {}
         for transport, message in held.items():
-            _write(transport, message)
+            try:
+                _write(transport, message)
+            except Exception:
+                # The others' messages are on their way all the same.
+                log.exception("internal error: a message could not be written")
 
 
 def _write(transport: asyncio.Transport, message: bytes) -> None:

@@ -26,14 +26,14 @@ class Memory(dict[K, V]):
     def __init__(self, bound: int) -> None:
         super().__init__()
         self._bound = bound
-        self._facts: tuple[object, object] = (None, None)
+        self._facts: tuple[object, object, object] = (None, None, None)
 
-    def under(self, fact: object, other: object) -> Self:
+    def under(self, fact: object, other: object, third: object = None) -> Self:
         """Itself, emptied unless these are the facts of the last time."""
-        known, known_other = self._facts
-        if fact is not known or other is not known_other:
+        known, known_other, known_third = self._facts
+        if fact is not known or other is not known_other or third is not known_third:
             self.clear()
-            self._facts = fact, other
+            self._facts = fact, other, third
         return self
 
     def remember(self, key: K, value: V) -> None:

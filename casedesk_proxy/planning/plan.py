@@ -95,7 +95,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     known = ask.placements.under(ask.reported, ask.nodes)
     place = known.get(asked)
     if place is None:
-        place = _find_placement(snapshot, deployment, ask, asked)
+        place = _recall_placement(snapshot, deployment, ask, asked)
         known.remember(asked, place)
     if place.parameters is not None and (change := place.parameters.for_client(call)):
         ask = ask.with_body(change_body(change, ask.raw, body.value))
@@ -178,6 +178,21 @@ def _translate(
     if native.lost:
         raise refuse_parts(native.engine, native.lost)
     raise _unsupported(ask.call, place.target, place.holders)
+
+
+def _recall_placement(
+    snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
+) -> ModelPlacement:
+    """As it was found for a request that has other headers, or found now. Raises NotFound."""
+    call = ask.call
+    if call.path:
+        return _find_placement(snapshot, deployment, ask, asked)
+    known = ask.places.under(snapshot, ask.reported, ask.nodes)
+    place = known.get(key := (deployment.name, call.surface, call.action, asked))
+    if place is None:
+        place = _find_placement(snapshot, deployment, ask, asked)
+        known.remember(key, place)
+    return replace(place, head_templates={})
 
 
 def _find_placement(

@@ -14,6 +14,7 @@ from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.surfaces.parameters import Parameters
 from casedesk_proxy.terms import (
     Ability,
+    Action,
     Call,
     Control,
     Dialect,
@@ -26,8 +27,11 @@ from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
-__all__ = ["ModelPlacement", "PlanInput", "Route", "UploadRoute", "find_none"]
+__all__ = ["Asked", "ModelPlacement", "PlanInput", "Route", "UploadRoute", "find_none"]
 
+
+#: A deployment's name, what is asked of it, and the model's name.
+Asked = tuple[str, Dialect, Action, str]
 
 #: Models of which a client with one head may ask in turn.
 _MAX_PLACEMENTS = 16
@@ -47,7 +51,8 @@ def no_placements() -> Memory[str, ModelPlacement]:
 class PlanInput:
     """One request to be planned. ``reported``: the models of each node that told its list;
     ``nodes``: those that were recognised by asking them, as what they really are. ``placements``:
-    what planning found out about models for earlier requests with the same head and snapshot.
+    what planning found out about models for earlier requests with the same head and snapshot,
+    ``places``: for earlier ones with other heads.
     ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
     taken; ``without``: those that this request is to do without. ``form``: ``raw`` is the beginning
     of one."""
@@ -67,6 +72,7 @@ class PlanInput:
     #: Who has the response of an id that whoever asks has had made.
     find_keeper: Callable[[str], Keeper | None] = find_none
     form: FormBeginning | None = None
+    places: Memory[Asked, ModelPlacement] = field(default_factory=lambda: Memory(0), repr=False)
 
     def with_body(self, raw: bytes) -> PlanInput:
         """The same with another body, by hand: `replace` takes three times as long."""
@@ -75,7 +81,7 @@ class PlanInput:
         return PlanInput(
             self.call, self.headers, raw, self.request_id, self.reported, self.nodes,
             self.placements, self.refused, self.taken, self.without, self.now,
-            self.find_keeper, self.form,
+            self.find_keeper, self.form, self.places,
         )  # fmt: skip
 
 

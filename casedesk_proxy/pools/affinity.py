@@ -8,6 +8,7 @@ Zadimoghaddam 2016): a node with far more than its share passes to the next by s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -19,13 +20,32 @@ __all__ = ["MAX_LOAD_FACTOR", "pick_by_affinity", "score"]
 #: A node may carry so many times its share before a key moves on.
 MAX_LOAD_FACTOR = 1.25
 
+#: Of 64 bits.
+_MAX_WORD = 2**64 - 1
+
 
 def score(key: bytes, name: str, weight: int) -> float:
     """The node's claim on the key; the same in every process."""
-    digest = blake2b(key + b"\0" + name.encode(), digest_size=8).digest()
+    return _claim(_digest(key), _seed(name), weight)
+
+
+def _digest(text: bytes) -> int:
+    return int.from_bytes(blake2b(text, digest_size=8).digest())
+
+
+@functools.lru_cache(4096)
+def _seed(name: str) -> int:
+    return _digest(name.encode())
+
+
+def _claim(digest: int, seed: int, weight: int) -> float:
+    """Both are hashed once and mixed for each pair, by the last steps of SplitMix64 (Steele, Lea
+    and Flood 2014), where every bit of the one decides about every bit of the result."""
+    mixed = digest ^ seed
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _MAX_WORD
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _MAX_WORD
     # Open interval: the logarithm of 0 has no value, that of 1 would be no claim.
-    chance = (int.from_bytes(digest) + 1) / (2**64 + 2)
-    return -weight / math.log(chance)
+    return -weight / math.log(((mixed ^ mixed >> 31) + 1) / (2**64 + 2))
 
 
 def pick_by_affinity(
@@ -34,9 +54,14 @@ def pick_by_affinity(
     """One of ``open_to``, which is not empty. Shares are reckoned over ``all_of``."""
     weight = sum(state.weight for state in all_of)
     load = sum(state.load for state in all_of) + 1
-    fitting = [
-        state
-        for state in open_to
-        if state.load + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight)
-    ]
-    return max(fitting or open_to, key=lambda state: score(key, state.name, state.weight))
+    digest = _digest(key)
+
+    def claim(state: NodeState) -> float:
+        return _claim(digest, _seed(state.name), state.weight)
+
+    def fits(state: NodeState) -> bool:
+        return state.load + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight)
+
+    first = max(open_to, key=claim)
+    # With many nodes most keys stay where they are, and nobody else is looked at.
+    return first if fits(first) else max(filter(fits, open_to), key=claim, default=first)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casedesk_proxy.errors import NotFound
+from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import Planners
 from casedesk_proxy.planning.admission import Admitted
@@ -14,7 +16,7 @@ from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.realtime import plan_realtime
-from casedesk_proxy.planning.route import PlanInput, find_none
+from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput, find_none
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import Keeper
@@ -30,6 +32,12 @@ from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["PlanMaker"]
 
+_MAX_PLACES = 512
+
+
+def _remember_places() -> Memory[Asked, ModelPlacement]:
+    return Memory(_MAX_PLACES if is_on(Trick.ADMISSION) else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class PlanMaker:
@@ -39,6 +47,8 @@ class PlanMaker:
     steering: Steering
     waits: Waits
     planners: Planners | None
+    #: For requests whose heads differ, by a trace's id, say.
+    places: Memory[Asked, ModelPlacement] = field(default_factory=_remember_places, repr=False)
 
     async def make(
         self,
@@ -117,7 +127,7 @@ class PlanMaker:
             admitted.call, request.head.headers, raw if isinstance(raw, bytes) else b"",
             exchange.request_id, self.metadata.reported, self.metadata.nodes, admitted.placements,
             self.memory.refused, self.memory.taken, exchange.attempts.without, time.time(),
-            keepers, form,
+            keepers, form, self.places,
         )  # fmt: skip
 
     def _ask(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 
@@ -92,3 +94,18 @@ async def test_turned_off_it_writes_at_once() -> None:
     a.closed = True
     cork.write(a, b"3")
     assert said == [("a", b"1"), ("b", b"2")]
+
+
+async def test_a_write_that_fails_harms_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    said, (a, b) = peers("a", "b")
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("a bug")
+
+    a.write = fail
+    cork = CorkedWrites(asyncio.get_running_loop())
+    cork.write(a, b"1")
+    cork.write(b, b"2")
+    await asyncio.sleep(0)
+    assert said == [("b", b"2")]
+    assert "a message could not be written" in caplog.text

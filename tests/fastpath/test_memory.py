@@ -36,6 +36,9 @@ def test_under_other_facts_it_is_empty() -> None:
     assert memory.under(equal, None) == {}
     memory.under(equal, None).remember("a", 2)
     assert memory.under(equal, equal) == {}
+    memory.under(equal, equal, one).remember("a", 3)
+    assert memory.under(equal, equal, one) == {"a": 3}
+    assert memory.under(equal, equal, equal) == {}
 
 
 def test_it_shows_nothing_of_what_it_remembers() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
+from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput
 from casedesk_proxy.surfaces.paths import read_call
-from casedesk_proxy.terms import Framing, ModelInfo, RawHeaders
+from casedesk_proxy.terms import Action, Dialect, Framing, ModelInfo, RawHeaders
 from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
@@ -191,3 +192,27 @@ def test_what_the_only_node_would_lose_is_refused_by_name() -> None:
     with pytest.raises(Unsupported, match="speaks") as refused:
         plan_picky("llama-server", "[anthropic]", output_config=format)
     assert [one.path for one in refused.value.violations] == ["output_config.format"]
+
+
+def test_where_a_model_is_is_known_to_requests_with_other_heads() -> None:
+    snapshot = make_snapshot(PICKY.replace("ENGINE", "vllm").replace("SPEAKS", "[openai]"))
+    places: Memory[Asked, ModelPlacement] = Memory(4)
+    reported = {"n": (ModelInfo("m"),)}
+    call = read_call("POST", "/proxy/d/openai/v1/chat/completions", ())
+    body = b'{"model":"m","messages":[]}'
+
+    def plan_for(ident: bytes, reported: dict[str, tuple[ModelInfo, ...]]) -> Plan:
+        headers = ((b"traceparent", ident),)
+        ask = PlanInput(call, headers, body, "r", reported, places=places)
+        return plan_request(snapshot, snapshot.deployments["d"], ask)
+
+    first, second = plan_for(b"1", reported).routes["n"], plan_for(b"2", reported).routes["n"]
+    assert list(places) == [("d", Dialect.OPENAI, Action.CHAT, "m")]
+    # What goes with a head stays with it.
+    assert (first.headers, second.headers) == (((b"traceparent", b"1"),), ((b"traceparent", b"2"),))
+    assert first.head_templates is not second.head_templates
+    # The same list, told anew.
+    plan_for(b"3", dict(reported))
+    with pytest.raises(NotFound):
+        plan_for(b"4", {"n": (ModelInfo("another"),)})
+    assert not places
