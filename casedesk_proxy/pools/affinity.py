@@ -20,9 +20,6 @@ __all__ = ["MAX_LOAD_FACTOR", "pick_by_affinity", "score"]
 #: A node may carry so many times its share before a key moves on.
 MAX_LOAD_FACTOR = 1.25
 
-#: Of 64 bits.
-_MAX_WORD = 2**64 - 1
-
 
 def score(key: bytes, name: str, weight: int) -> float:
     """The node's claim on the key; the same in every process."""
@@ -42,8 +39,8 @@ def _claim(digest: int, seed: int, weight: int) -> float:
     """Both are hashed once and mixed for each pair, by the last steps of SplitMix64 (Steele, Lea
     and Flood 2014), where every bit of the one decides about every bit of the result."""
     mixed = digest ^ seed
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _MAX_WORD
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _MAX_WORD
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & (2**64 - 1)
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & (2**64 - 1)
     # Open interval: the logarithm of 0 has no value, that of 1 would be no claim.
     return -weight / math.log(((mixed ^ mixed >> 31) + 1) / (2**64 + 2))
 
