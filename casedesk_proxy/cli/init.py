@@ -65,7 +65,7 @@ class Ports:
 
 _PORTS = Ports()
 
-_HELP = f"""Look for running nodes and write a configuration for them.
+_HELP = f"""Find running nodes and write a configuration for them.
 
 Asks {_enumerate([one.title for one in ENGINES.values() if one.ports], "and")} what they are and
 what they serve, on their usual ports of this machine and on those of their processes; no model is

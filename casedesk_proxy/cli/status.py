@@ -51,9 +51,10 @@ _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address o
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the proxy's JSON.")
 def status(file: Path, admin: str | None, as_json: bool) -> None:
-    """Show nodes, streams and queues of a running proxy, all its instances on this host together.
+    """Show nodes, streams and queues of a running proxy.
 
-    Exit code 0 when it is ready, 1 when it is not, 2 when it cannot be reached.
+    Its instances on this host are shown together. Exit code 0 when it is ready, 1 when it is not, 2
+    when it cannot be reached.
     """
     try:
         address = find_address(file, admin, os.environ)

@@ -218,7 +218,7 @@ async def test_a_file_is_sent_and_a_refusal_is_shown(page: Page, node: Simulator
              "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,DATA"}},
         ),
         ("openai", "a.flac", "audio/flac", "takes WAV and MP3"),
-        ("responses", "a.wav", "audio/wav", "does not accept audio"),
+        ("responses", "a.wav", "audio/wav", "takes no audio"),
     ],
 )  # fmt: skip
 async def test_what_becomes_of_other_files(

@@ -47,7 +47,7 @@ def test_where_the_configuration_or_the_environment_says(tmp_path: Path) -> None
 def test_a_place_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     assert open_table(config(), {"CASEDESK_PROXY_INSTANCES": f"{tmp_path}/file"}) is None
-    assert "slots and queues are this process's own" in caplog.text
+    assert "slots and queues are not shared with other instances" in caplog.text
 
 
 async def begin(process: Process) -> asyncio.Task:  # type: ignore[type-arg]

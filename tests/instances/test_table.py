@@ -105,7 +105,7 @@ def test_who_holds_the_header_keeps_nobody_waiting(tmp_path: Path) -> None:
     holder = os.open(tmp_path / FILE_NAME, os.O_RDWR)
     assert try_lock(holder, 0)
     assert ours.column("one") is None
-    with pytest.raises(TableError, match="another instance holds"):
+    with pytest.raises(TableError, match="another instance has locked"):
         HostTable(tmp_path)
     os.close(holder)
     assert ours.column("one") == 0

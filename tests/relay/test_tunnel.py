@@ -118,8 +118,8 @@ async def test_a_lost_node(within: bool) -> None:
 async def test_a_stop_closes_both_sides() -> None:
     line = Line()
     line.tunnel.cut(Terminal.SHUT_DOWN, STOPS)
-    assert line.told[:4] == b"\x88\x1b\x03\xf4"
-    assert line.node.written[:2] == b"\x88\x9b"
+    assert line.told[:4] == b"\x88\x2d\x03\xf4"
+    assert line.node.written[:2] == b"\x88\xad"
     assert line.node.asked[-1] == "close", "behind the frame"
     line.tunnel.cut(Terminal.SHUT_DOWN, STOPS)
     assert line.tunnel.terminal is Terminal.SHUT_DOWN

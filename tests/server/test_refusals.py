@@ -97,9 +97,11 @@ async def test_the_log_sums_up_and_the_metrics_count_each(
             await ask(proxy.url, PATHS["no key"])
         await ask(proxy.url, b"NONSENSE\r\n\r\n")
         summed: list[str] = []
-        while sum(int(line.split()[1]) for line in summed) < 16:
+        while sum(int(line.split()[2]) for line in summed) < 16:
             await asyncio.sleep(0.01)
-            summed = [one.getMessage() for one in caplog.records if "more requests" in one.message]
+            summed = [
+                one.getMessage() for one in caplog.records if "refused another" in one.message
+            ]
         counted = proxy.gateway.metrics.render().decode()
     assert all("from 127.0.0.1 without a valid key" in line for line in summed)
     lines = [line for line in capfd.readouterr().err.splitlines() if "end=refused" in line]

@@ -81,7 +81,7 @@ async def test_an_error_does_not_and_the_connection_takes_no_other_request() -> 
     ("error", "failure", "told"),
     [
         (TimeoutError(), Failure.TIMEOUT, "node n took no more of the request, or sent no reply"),
-        (None, Failure.LOST, "node n gave no reply: closed before"),
+        (None, Failure.LOST, "node n sent no reply: closed before"),
     ],
 )
 async def test_it_fails_as_others_do(error: Any, failure: Failure, told: str) -> None:
