@@ -8,7 +8,10 @@ import yaml
 
 from casedesk_proxy.errors import Complaint
 
-__all__ = ["describe"]
+__all__ = ["TOO_DEEP", "describe"]
+
+#: The problem of a text that is refused for its nesting.
+TOO_DEEP = "nested too deeply"
 
 #: A part of PyYAML's message → what to say, what to do.
 _WORDS = (
@@ -36,7 +39,7 @@ _WORDS = (
     ("',' or '}'", "a mapping that begins with { is not closed", "add a comma or }"),
     ("expected <block end>", "the indentation matches no line above", "align it with its siblings"),
     ("could not find expected ':'", "a key has no colon", "write key: value"),
-    ("nested too deeply", "is nested too deeply", "a configuration does not need that depth"),
+    (TOO_DEEP, "is nested too deeply", "a configuration does not need that depth"),
 )  # fmt: skip
 
 
@@ -48,9 +51,11 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
         return Complaint("", message, file, line, column, "remove it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    cause = _find_open_quote(error, text, file) or _find_missing_space(error, text, file, line)
-    if cause is not None:
-        return cause
+    # That is no slip, and PyYAML takes minutes to look through such a text.
+    if getattr(error, "problem", "") != TOO_DEEP:
+        cause = _find_open_quote(error, text, file) or _find_missing_space(error, text, file, line)
+        if cause is not None:
+            return cause
     problem = " ".join(
         str(part) for part in (getattr(error, "context", ""), getattr(error, "problem", "")) if part
     )

@@ -20,7 +20,7 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from casedesk_proxy.config.settings import Path, show, spell
-from casedesk_proxy.config.syntax import describe
+from casedesk_proxy.config.syntax import TOO_DEEP, describe
 from casedesk_proxy.errors import Complaint
 
 __all__ = ["Mark", "Tree", "read_tree"]
@@ -29,6 +29,8 @@ MAX_TEXT_CHARS = 2**22
 MAX_DEPTH = 30
 #: Values in all, aliases counted each time they are used.
 MAX_VALUES = 200_000
+
+_TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
@@ -81,6 +83,12 @@ def _compose(text: str) -> yaml.Node | None:
     if _FastLoader is not None:
         try:
             return _compose_by(_FastLoader, text)
+        except yaml.MarkedYAMLError as error:
+            # PyYAML would look for the end of each bracket first, again and again.
+            if error.problem in (TOO_DEEP, _TOO_DEEP_FOR_LIBYAML):
+                raise yaml.MarkedYAMLError(
+                    problem=TOO_DEEP, problem_mark=error.problem_mark
+                ) from None
         except (yaml.YAMLError, ValueError, OverflowError):
             pass
     return _compose_by(_Loader, text)
@@ -104,7 +112,7 @@ class _Composer(Composer):
         self._depth += 1
         if self._depth > MAX_DEPTH:
             mark = self.peek_event().start_mark  # type: ignore[attr-defined]
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         return node
