@@ -18,7 +18,7 @@ __all__ = ["DetachedThreads"]
 T = TypeVar("T")
 
 #: How long files may take; the largest configuration takes 5 s on a slow machine.
-_LIMIT_S = 30.0
+_LIMIT_S = 10.0
 #: Reads that hang at the same time, each with a thread of its own.
 _MAX_HUNG_THREADS = 8
 

@@ -64,6 +64,11 @@ def waiting(process: Process) -> int:
     return found
 
 
+def elsewhere(process: Process) -> int:
+    found: int = json.loads(process.get("/status")[1])["nodes"]["n"]["elsewhere"]
+    return found
+
+
 async def test_slots_are_shared_until_one_is_killed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -74,6 +79,9 @@ async def test_slots_are_shared_until_one_is_killed(tmp_path: Path) -> None:
             daemon(tmp_path / "b", node.url, text=text, CASEDESK_PROXY_INSTANCE="b") as two,
         ):
             running = [await begin(one), await begin(one)]
+            # Without a request of its own an instance looks every quarter of a second.
+            while not await asyncio.to_thread(elsewhere, two):
+                await asyncio.sleep(0.01)
             asked = await asyncio.gather(
                 *(asyncio.to_thread(two.get, f"/all/{path}") for path in ("status", "metrics"))
             )

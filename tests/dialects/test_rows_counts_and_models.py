@@ -9,7 +9,7 @@ EMBEDDINGS = """
 @ dialects/pairs/test_gemini_openai_embeddings.py::test_one
 embedContent | "input"
 encoding_format float | encoding_format
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_many
+@ dialects/pairs/gemini_openai/test_embedding_reply.py::test_many
 batchEmbedContents in order | "embeddings"
 @ dialects/pairs/test_gemini_openai_embeddings.py::test_wrong_batches
 each model is the path's
@@ -22,13 +22,13 @@ outputDimensionality
 sizes that differ in a batch | "requests[2].outputDimensionality"
 @ dialects/pairs/test_gemini_openai_embeddings.py::test_wrong_requests
 autoTruncate and the rest of Vertex's | autoTruncate
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_vectors_in_base64_are_read
+@ dialects/pairs/gemini_openai/test_embedding_reply.py::test_vectors_in_base64_are_read
 vectors in base64
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_vectors_are_put_in_order
+@ dialects/pairs/gemini_openai/test_embedding_reply.py::test_vectors_are_put_in_order
 data by index
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_recorded
+@ dialects/pairs/gemini_openai/test_embedding_reply.py::test_recorded
 vLLM, llama-server and Ollama | llama-server.embeddings
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_a_node_without_embeddings
+@ dialects/pairs/gemini_openai/test_embedding_reply.py::test_a_node_without_embeddings
 SGLang without embeddings | sglang-0.5.23.embeddings
 @ dialects/node_errors/test_mapping.py::test_status
 llama-server without --embeddings (501) | (501, 501, 400, 501)
