@@ -50,7 +50,7 @@ run: $(VENV)/.run
 	$(BIN)/casedesk-proxy demo
 
 # Files are shared out among processes; half of the time they wait for what they started.
-WORKERS ?= $(shell expr $$(nproc) \* 2)
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTEST_FLAGS ?=
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # What is compiled is kept, whatever the environment wants: each process that a test starts and each

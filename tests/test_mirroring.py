@@ -39,7 +39,6 @@ ELSEWHERE: dict[str, str] = {
         " dialects/schema/formats"
     ),
     "dialects/pairs/test_counts.py": (
-        "dialects/core/body_translator dialects/core/counting"
         " dialects/gemini/counts dialects/openai/counting"
     ),
     "dialects/pairs/test_gemini_anthropic_reply.py": "dialects/pairs/gemini_anthropic/reply",

@@ -146,10 +146,6 @@ for _name, _form, _first in _SCALARS:
 
 
 def _make_fast_loader() -> Any:
-    """None where PyYAML was built without libyaml."""
-    if not yaml.__with_libyaml__:
-        return None
-
     parser: Any = vars(cyaml)["CParser"]
 
     class FastLoader(_Composer, _Scalars, parser):  # type: ignore[misc]
@@ -163,7 +159,8 @@ def _make_fast_loader() -> Any:
     return FastLoader
 
 
-_FastLoader = _make_fast_loader()
+#: None where PyYAML was built without libyaml.
+_FastLoader = _make_fast_loader() if yaml.__with_libyaml__ else None
 _TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 

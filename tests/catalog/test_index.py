@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.catalog.index import ModelList, PatternIndex, by_name, find_near
+from casedesk_proxy.catalog.index import ModelList, PatternIndex, as_list, by_name, find_near
 from casedesk_proxy.terms import ModelInfo
 from tests.fixtures.table import table
 
@@ -48,3 +48,9 @@ def test_near_names_share_pairs_of_letters() -> None:
     assert near[0] == "gemma2:9b"
     assert len(near) == 20
     assert find_near("x", names[:3]) == names[:3]
+
+
+def test_a_list_that_is_one_is_kept() -> None:
+    listed = as_list(TWICE)
+    assert listed == TWICE
+    assert as_list(listed) is listed

@@ -92,3 +92,12 @@ def test_rows_that_nobody_waits_for_any_more_are_bounded() -> None:
         end(made, spent(str(number), 0), now)
     made.take([spent("0", 5), spent("1", 5)], now)
     assert used(made, now)[2] == 5
+
+
+def test_a_row_that_nobody_will_show_is_not_waited_for() -> None:
+    made, now = book(), moment()
+    end(made, spent("r1", 10), now)
+    made.forget(["r1", "another"])
+    # So one that comes all the same is another process's.
+    made.take([spent("r1", 10)], now)
+    assert used(made, now)[1:] == (20, 20, 20)
