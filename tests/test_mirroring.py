@@ -39,7 +39,7 @@ ELSEWHERE: dict[str, str] = {
         " dialects/schema/formats"
     ),
     "dialects/pairs/test_counts.py": (
-        " dialects/gemini/counts dialects/openai/counting"
+        "dialects/core/counting dialects/gemini/counts dialects/openai/counting"
     ),
     "dialects/pairs/test_gemini_anthropic_reply.py": "dialects/pairs/gemini_anthropic/reply",
     "dialects/pairs/test_gemini_anthropic_request.py": (
@@ -96,7 +96,7 @@ ELSEWHERE: dict[str, str] = {
 }
 
 #: Goes down with the list.
-MOST_ELSEWHERE = 104
+MOST_ELSEWHERE = 103
 
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")
