@@ -95,5 +95,5 @@ async def test_slots_are_shared_until_one_is_killed(tmp_path: Path) -> None:
             assert not third.done()
             one.popen.kill()
             assert (await asyncio.wait_for(third, 20)).status == 200
-            two.read_until("has ended; what it held is free")
+            two.read_until("has ended; its slots are free again")
             await asyncio.gather(*running, return_exceptions=True)
