@@ -80,7 +80,8 @@ class S3Bucket:
         self.name = name
         self._store = store
         self._library: Any = importlib.import_module("obstore")
-        self._fault = importlib.import_module("obstore.exceptions").BaseError
+        faults = importlib.import_module("obstore.exceptions")
+        self._fault, self._exists = faults.BaseError, faults.AlreadyExistsError
 
     def put(self, key: str, data: bytes) -> None:
         with self._explained():
@@ -88,11 +89,10 @@ class S3Bucket:
 
     def put_new(self, key: str, data: bytes) -> bool:
         """Tells whether there was none of that key."""
-        exists = importlib.import_module("obstore.exceptions").AlreadyExistsError
         with self._explained():
             try:
                 self._library.put(self._store, key, data, mode="create", use_multipart=False)
-            except exists:
+            except self._exists:
                 return False
             return True
 

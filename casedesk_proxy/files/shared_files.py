@@ -86,7 +86,7 @@ class SharedFiles:
         if file is None and may_be_chosen(ident):
             named = self._bucket.get(_name_key(owner, ident))
             file = None if named is None else self._look(owner, named.decode("ascii", "replace"))
-        return None if file is None or _is_over(file, now) else file
+        return None if file is None or file.is_over(now) else file
 
     def list_ids(self, owner: str) -> list[str]:
         """Of all an owner's files, those that have expired included, the oldest first."""
@@ -224,10 +224,6 @@ class SharedContent:
 
 def _write(file: StoredFile) -> bytes:
     return jsonio.dumps(dataclasses.asdict(file))
-
-
-def _is_over(file: StoredFile, now: float) -> bool:
-    return file.expires is not None and file.expires <= now
 
 
 def _digest(owner: str) -> str:

@@ -92,8 +92,7 @@ class SharedFileStore(FileStore):
         return [file for file in loaded if file is not None]
 
     def _is_on(self, file: StoredFile, page: Page) -> bool:
-        is_over = file.expires is not None and file.expires <= self.now()
-        return not is_over and page.purpose in ("", file.purpose)
+        return not file.is_over(self.now()) and page.purpose in ("", file.purpose)
 
     async def open(self, file: StoredFile) -> OpenFile:
         return OpenFile(self._reading, file, self._shared.open(file))

@@ -59,6 +59,10 @@ class StoredFile:
     purpose: str = ""
     surface: str = Dialect.GEMINI
 
+    def is_over(self, now: float) -> bool:
+        """Whether it has expired."""
+        return self.expires is not None and self.expires <= now
+
 
 def make_id(now: float, chance: int) -> str:
     """``chance``: a random number of at least 80 bits."""

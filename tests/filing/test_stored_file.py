@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casedesk_proxy.filing.stored_file import ID_CHARS, make_id, may_be_chosen, name_file, read_id
+from casedesk_proxy.filing.stored_file import (
+    ID_CHARS,
+    StoredFile,
+    make_id,
+    may_be_chosen,
+    name_file,
+    read_id,
+)
 from casedesk_proxy.terms import Dialect
 
 IDENT = "abcdefghijkl0123456789mn"
@@ -24,6 +33,12 @@ IDENT = "abcdefghijkl0123456789mn"
 def test_each_surface_has_its_form(surface: Dialect, name: str) -> None:
     assert name_file(surface, IDENT) == name
     assert read_id(name) == IDENT
+
+
+def test_a_file_is_over_from_its_end_on() -> None:
+    file = StoredFile(IDENT, "alice", "a.txt", "text/plain", 1, "", 100.0, 200.0)
+    assert [file.is_over(now) for now in (199.9, 200.0)] == [False, True]
+    assert not replace(file, expires=None).is_over(1e12)
 
 
 @pytest.mark.parametrize(
