@@ -22,27 +22,19 @@ MAX_LOAD_FACTOR = 1.25
 
 
 def score(key: bytes, name: str, weight: int) -> float:
-    """The node's claim on the key; the same in every process."""
-    return _claim(_digest(key), _seed(name), weight)
-
-
-def _digest(text: bytes) -> int:
-    return int.from_bytes(blake2b(text, digest_size=8).digest())
-
-
-@functools.lru_cache(4096)
-def _seed(name: str) -> int:
-    return _digest(name.encode())
-
-
-def _claim(digest: int, seed: int, weight: int) -> float:
-    """Both are hashed once and mixed for each pair, by the last steps of SplitMix64 (Steele, Lea
-    and Flood 2014), where every bit of the one decides about every bit of the result."""
-    mixed = digest ^ seed
+    """The node's claim on the key; the same in every process. Both are hashed once and mixed for
+    each pair, by the last steps of SplitMix64 (Steele, Lea and Flood 2014), where every bit of the
+    one decides about every bit of the result."""
+    mixed = _digest(key) ^ _digest(name.encode())
     mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & (2**64 - 1)
     mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & (2**64 - 1)
     # Open interval: the logarithm of 0 has no value, that of 1 would be no claim.
     return -weight / math.log(((mixed ^ mixed >> 31) + 1) / (2**64 + 2))
+
+
+@functools.lru_cache(4096)
+def _digest(text: bytes) -> int:
+    return int.from_bytes(blake2b(text, digest_size=8).digest())
 
 
 def pick_by_affinity(
@@ -51,10 +43,9 @@ def pick_by_affinity(
     """One of ``open_to``, which is not empty. Shares are reckoned over ``all_of``."""
     weight = sum(state.weight for state in all_of)
     load = sum(state.load for state in all_of) + 1
-    digest = _digest(key)
 
     def claim(state: NodeState) -> float:
-        return _claim(digest, _seed(state.name), state.weight)
+        return score(key, state.name, state.weight)
 
     def fits(state: NodeState) -> bool:
         return state.load + 1 <= math.ceil(MAX_LOAD_FACTOR * load * state.weight / weight)
