@@ -64,8 +64,9 @@ class TlsTransport(asyncio.Transport):
         #: Whether the protocol was asked to write no more.
         self._is_paused = False
         self._is_closing = self._is_parting = self._is_lost = False
+        self._start_reading()
+        # In this turn nothing is read yet: it may pause that, or close.
         protocol.connection_made(self)
-        self.resume_reading()
 
     # What it is.
 

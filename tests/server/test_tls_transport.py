@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import trustme
@@ -185,6 +186,20 @@ async def test_what_comes_while_nothing_is_read_waits(authority: trustme.CA) -> 
         transport.resume_reading()
         transport.resume_reading()
         assert transport.is_reading()
+        await protocol.until(5)
+
+
+async def test_a_protocol_may_read_nothing_from_the_start(authority: trustme.CA) -> None:
+    class Waiting(Heard):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            cast(asyncio.Transport, transport).pause_reading()
+
+    async with joined(authority, Waiting) as (transport, protocol, client):
+        client.sendall(b"hello")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert protocol.data == b""
+        transport.resume_reading()
         await protocol.until(5)
 
 
