@@ -12,19 +12,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
+from bench.engine.process import read_line
 from casedesk_proxy.cli.serve import _prepare
 from casedesk_proxy.daemon.reload import Prepared
 from casedesk_proxy.daemon.run import Daemon
 from casedesk_proxy.server.app import Gateway
 
-__all__ = ["Beat"]
+__all__ = ["Beat", "look"]
 
 _PERIOD_S = 0.001
 #: Rounds that took longer than this are counted.
@@ -65,6 +68,16 @@ class Beat:
         }
         self._longest, self._late, self._spent, self._rounds = [], 0.0, 0.0, 0
         return told
+
+
+def look(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What such a daemon, with pipes for input and output, noted since the last look. Raises
+    EngineFailed where it has ended."""
+    assert process.stdin is not None
+    process.stdin.write("?\n")
+    process.stdin.flush()
+    told: dict[str, Any] = json.loads(read_line(process.stdout, process))
+    return told
 
 
 def serve(file: Path) -> None:

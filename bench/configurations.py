@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What starting and reloading cost with a large configuration, and how long the loop is held up.
 
-python -m bench.reloads [--keys 10000] [--deployments 1000]
+python -m bench.configurations [--keys 10000] [--deployments 1000]
 
 Seconds by the clock; a stall is the longest round of the loop in CPU time (`bench.beat`).
 """
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from bench.beat import look
 
 _SERVER = 'server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", access_log: false}\n'
 #: Seconds for what a reload leaves behind.
@@ -42,15 +44,6 @@ def configure(keys: int, deployments: int, changed: int) -> str:
 
 def _digest(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def look(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("?\n")
-    process.stdin.flush()
-    told: dict[str, Any] = json.loads(process.stdout.readline())
-    return told
 
 
 def measure(keys: int, deployments: int, file: Path) -> dict[str, Any]:

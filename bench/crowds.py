@@ -29,6 +29,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.beat import look
 from bench.engine.build import Engines
 from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import EngineFailed, child, read_line, read_port
@@ -97,14 +98,6 @@ def proxy(scene: Scene, crowd: int, calm: int, *, log: bool) -> Iterator[subproc
         told = json.loads(read_line(process.stdout, process))
         scene.port, scene.admin = told["port"], told["admin"]
         yield process
-
-
-def look(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdin is not None
-    process.stdin.write("?\n")
-    process.stdin.flush()
-    told: dict[str, Any] = json.loads(read_line(process.stdout, process))
-    return told
 
 
 def fill(load: subprocess.Popen[str], streams: int, limit: float) -> Snapshot:
