@@ -7,6 +7,7 @@ it is sent, so that nothing touches all of it in one turn of the loop.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 from casedesk_proxy.errors import Busy
@@ -75,7 +76,8 @@ class HeldBody:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        if self.size < _CLOSED_APART_BYTES:
+        # A process that ends starts no threads any more: it would wait for one for ever.
+        if self.size < _CLOSED_APART_BYTES or sys.is_finalizing():
             os.close(fd)
         else:
             threading.Thread(target=os.close, args=(fd,), name="held body").start()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from casedesk_proxy.planners.held_body import HeldBody
+
+_KEPT = (
+    "from casedesk_proxy.planners.held_body import HeldBody\nkept = HeldBody.create(bytes(2**21))"
+)
 
 
 def test_pieces() -> None:
@@ -30,3 +36,8 @@ def test_descriptor_is_closed(size: int) -> None:
     assert other.read(size - 2, 10) == b"xx", "another process's is not touched"
     with pytest.raises(OSError, match="Bad file"):
         held.read(0, 1)
+
+
+def test_a_process_ends_that_keeps_a_large_one_to_its_end() -> None:
+    done = subprocess.run([sys.executable, "-c", _KEPT], capture_output=True, timeout=50)
+    assert (done.returncode, done.stderr) == (0, b"")
