@@ -88,7 +88,12 @@ class Planners:
         made: asyncio.Future[Answer] = self._loop.create_future()
         # Of its own: a planner is free only when it has answered, be it nobody.
         self._spawn(self._run(made, snapshot, deployment, ask, body))
-        return _read(*await made, body)
+        try:
+            return _read(*await made, body)
+        finally:
+            # An error's traceback holds this frame, which must not hold the error: the body would
+            # stay until the collector comes by.
+            del made
 
     async def close(self) -> None:
         """All of them leave, also those that are at work."""
@@ -226,7 +231,10 @@ def _lost() -> Busy:
 def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]:
     """Raises what planning has raised."""
     if made.error is not None:
-        raise made.error
+        try:
+            raise made.error
+        finally:
+            del made  # See Planners.plan.
     if made.bug:
         raise RuntimeError(f"in a planner:\n{made.bug}")
     if made.plan is None:

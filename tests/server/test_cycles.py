@@ -154,3 +154,28 @@ async def test_nor_by_a_node_that_is_down(surface: str) -> None:
                 assert (await ask(gateway.url, asked)).status >= 500
     ours = [one for one in found if type(one).__module__.startswith("casedesk_proxy")]
     assert not ours, Counter(type(one).__qualname__ for one in found)
+
+
+_LARGE = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("surface", "body", "status"),
+    [
+        ("openai", {"model": "unknown", "user": _LARGE}, 404),
+        ("gemini", {"contents": [{"parts": [{"text": _LARGE, "nonsense": 1}]}]}, 400),
+    ],
+)
+async def test_nor_by_a_large_request_that_is_refused(
+    surface: str, body: dict[str, Any], status: int
+) -> None:
+    """It was planned apart, and the body that was held for that would stay."""
+    target, usual = STREAMS[surface]
+    asked = asking((target, {**usual, **body}))
+    async with relay(speaks=["openai"]) as (gateway, _):
+        assert (await ask(gateway.url, asked)).status == status
+        with collecting() as found:
+            for _ in range(3):
+                assert (await ask(gateway.url, asked)).status == status
+    ours = [one for one in found if type(one).__module__.startswith("casedesk_proxy")]
+    assert not ours, Counter(type(one).__qualname__ for one in found)
