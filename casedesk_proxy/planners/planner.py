@@ -79,7 +79,10 @@ class Planner:
         except OSError:
             self.close()
             raise Closed from None
-        made: Answer = await answer
+        try:
+            made: Answer = await answer
+        finally:
+            del answer  # See Planners.plan.
         return made
 
     def _hear(self) -> None:

@@ -149,7 +149,10 @@ class Planners:
         self._serve()
         if not waiter.done() and not self._idle and self._may_start:
             self._start()
-        return await waiter
+        try:
+            return await waiter
+        finally:
+            del waiter  # As in `plan`.
 
     @property
     def _may_start(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -84,6 +86,36 @@ async def test_one_that_dies_is_replaced() -> None:
         assert (lost.value.status, lost.value.code) == (503, "planner_lost")
         assert (await waiting[1]).model == "m", "who waited has another"
         assert pool.pids != [first]
+
+
+def held_bodies() -> int:
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return sum("casedesk-body" in os.readlink(link) for link in links if os.path.islink(link))
+
+
+async def test_of_one_that_dies_no_body_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor has the collector to come for it."""
+    # Lines that are kept for a report keep the error that they name.
+    caplog.set_level(logging.CRITICAL, "casedesk_proxy.planners.pool")
+    async with planners() as pool:
+        raw = write("openai", "m", ["Hi"])
+        await plan(pool, "openai", raw)
+        gc.collect()
+        gc.disable()
+        try:
+            before, (pid,) = held_bodies(), pool.pids
+            os.kill(pid, signal.SIGSTOP)
+            waiting = asyncio.ensure_future(plan(pool, "openai", raw))
+            await asyncio.sleep(0)
+            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(Busy):
+                await waiting
+            del waiting
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert held_bodies() == before
+        finally:
+            gc.enable()
 
 
 class Idle:
