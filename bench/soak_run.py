@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import resource
@@ -50,6 +51,8 @@ _SPARE = 200
 #: and a question to a node may take some.
 _REST = 25.0
 _WARM_STREAMS = 20
+#: More than `server.large_body`.
+_LARGE = "x" * 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,20 +222,34 @@ class Soak:
             raise EngineFailed("\n".join([f"the proxy does not relay: {facts}", *said]))
 
         self._close_half()
+        self._ask_large()
 
     def _close_half(self) -> None:
         """Be a client that closes its half behind the request: what the proxy watches such clients
         with is made for the first, and stays."""
-        target, body = self._target, self._target.body
+        with self._ask(self._target.body) as client:
+            client.shutdown(socket.SHUT_WR)
+            client.recv(1)
+
+    def _ask_large(self) -> None:
+        """What plans large requests is started for the first of them, or some seconds after the
+        proxy, and stays."""
+        with self._ask(
+            json.dumps({**json.loads(self._target.body), "user": _LARGE}).encode()
+        ) as client:
+            client.recv(1)
+
+    def _ask(self, body: bytes) -> socket.socket:
+        """A client of its own, which has said all."""
+        target = self._target
         headers = {
             "Host": "127.0.0.1", "Content-Type": "application/json", **target.headers,
             "Content-Length": str(len(body)), "Connection": "close",
         }  # fmt: skip
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        with socket.create_connection(("127.0.0.1", target.port), timeout=30) as client:
-            client.sendall(f"POST {target.path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
-            client.shutdown(socket.SHUT_WR)
-            client.recv(1)
+        client = socket.create_connection(("127.0.0.1", target.port), timeout=30)
+        client.sendall(f"POST {target.path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+        return client
 
     def _rest(self) -> Rest:
         # The files first: the scrape's own connection may not be closed at once.
