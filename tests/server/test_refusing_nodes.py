@@ -36,6 +36,15 @@ def saying(*replies: tuple[int, bytes]) -> Play:
     return play
 
 
+def talk(number: int) -> bytes:
+    """One of several conversations, of which each node has some by affinity."""
+    said = [{"role": "user", "content": f"conversation {number}"}]
+    body = json.dumps({"model": "m", "messages": said}).encode()
+    return chat(stream=False).partition(b"Content-Length")[0] + (
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
+
 def embed() -> bytes:
     return chat(stream=False).replace(b"/v1/chat/completions", b"/v1/embeddings")
 
@@ -52,8 +61,8 @@ async def test_a_node_that_refuses_fast_draws_nobody(policy: str, status: int, b
     """It always has the fewest streams."""
     a, b = Member("a", saying((status, body))), Member("b", good)
     async with pooled(a, b, deployment=f", policy: {policy}") as stage:
-        for _ in range(12):
-            answers = await asyncio.gather(*(stage.ask(chat(stream=False)) for _ in range(2)))
+        for number in range(12):
+            answers = await asyncio.gather(*(stage.ask(talk(number)) for _ in range(2)))
             assert {one[0] for one in answers} == {200}
         assert 1 <= heard(a) <= 4
         assert stage.in_flight() == 0
