@@ -56,7 +56,6 @@ def test_what_does_not_listen_or_cannot_be_read(tmp_path: Path) -> None:
     assert find_engine_ports(tmp_path / "b") == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
 def test_a_real_process() -> None:
     arguments = [sys.executable, "-c", _LISTEN, "llama-server"]
     with subprocess.Popen(
