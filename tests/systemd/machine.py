@@ -101,11 +101,17 @@ class Machine:
     def show(self, unit: str, name: str) -> str:
         return self.systemctl("show", "--property", name, "--value", unit)
 
-    def wait(self, unit: str, name: str, *wanted: str, seconds: float = 30) -> str:
-        """A property of a unit, once it is one of the wanted values."""
+    def wait(self, unit: str, name: str, *wanted: str, seconds: float = 60) -> str:
+        """A property of a unit, once it is one of the wanted values. Longer than TimeoutStopSec,
+        after which systemd does without what did not end."""
         deadline = time.monotonic() + seconds
         while (value := self.show(unit, name)) not in wanted:
-            assert time.monotonic() < deadline, f"{unit}: {name} is {value!r}, not {wanted}"
+            if time.monotonic() > deadline:
+                tail = self.journal("-u", unit, "-n", "20", "-o", "short-precise")
+                raise AssertionError(
+                    f"{unit}: {name} is {value!r}, not {wanted}; its state is "
+                    f"{self.show(unit, 'SubState')}. The end of its journal:\n{tail}"
+                )
             time.sleep(0.05)
         return value
 

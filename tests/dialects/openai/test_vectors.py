@@ -99,12 +99,14 @@ def test_a_document_without_end() -> None:
         unended.finish()
 
 
+#: JSON has no word for others.
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    st.none() | st.booleans() | st.integers() | FINITE | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=6,
 )
-VECTORS = st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(), max_size=5)
+VECTORS = st.lists(FINITE | st.integers(), max_size=5)
 
 
 @given(
