@@ -114,9 +114,9 @@ coverage: $(VENV)/.test
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
-# All that has not run under coverage.
+# All that has not run under coverage, with the same examples of each property each time.
 test-rest: $(VENV)/.test
-	$(PYTEST) -n $(WORKERS) --measured "$(PURE_TESTS)" $(PYTEST_FLAGS)
+	$(PYTEST) -n $(WORKERS) --hypothesis-profile same --measured "$(PURE_TESTS)" $(PYTEST_FLAGS)
 
 lint: $(VENV)/.test prose
 	$(BIN)/ruff check .

@@ -27,6 +27,9 @@ from tests.nodes.llama_server import LlamaNode, llama_server
 
 #: How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
+#: For `make check`, which judges a change: the same examples each time, so that what is red is the
+#: change's fault. New ones are for those who have time to look at them.
+hypothesis.settings.register_profile("same", deadline=None, max_examples=50, derandomize=True)
 #: For `make test-properties`, now and then.
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 #: For `make test-fast`: few examples, none remembered.
