@@ -127,17 +127,19 @@ async def measure(
         write(file, node.url, nodes, 0, changed=changed)
         async with serving(file) as daemon:
             clients = [asyncio.ensure_future(read_streams(daemon.port)) for _ in range(streams)]
-            await asyncio.sleep(rest_s / 3)
-            await daemon.take()
-            await asyncio.sleep(rest_s)
-            found = {"at rest": await daemon.take()}
-            for turn in range(reloads):
-                write(file, node.url, nodes, turn + 1, changed=changed)
-                await daemon.reload()
-            found["reloading"] = await daemon.take()
-            for client in clients:
-                client.cancel()
-            ends = await asyncio.gather(*clients, return_exceptions=True)
+            try:
+                await asyncio.sleep(rest_s / 3)
+                await daemon.take()
+                await asyncio.sleep(rest_s)
+                found = {"at rest": await daemon.take()}
+                for turn in range(reloads):
+                    write(file, node.url, nodes, turn + 1, changed=changed)
+                    await daemon.reload()
+                found["reloading"] = await daemon.take()
+            finally:
+                for client in clients:
+                    client.cancel()
+                ends = await asyncio.gather(*clients, return_exceptions=True)
     await node.stop()
     broken = [one for one in ends if not isinstance(one, asyncio.CancelledError)]
     if broken:

@@ -92,11 +92,11 @@ ELSEWHERE: dict[str, str] = {
     ),
     "test_snapshot.py": "terms",
     "upstream/test_metadata.py": "upstream/look_schedule",
-    "upstream/test_probes.py": "upstream/dispatch upstream/side_requests",
+    "upstream/test_probes.py": "upstream/side_requests",
 }
 
 #: Goes down with the list.
-MOST_ELSEWHERE = 103
+MOST_ELSEWHERE = 102
 
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")

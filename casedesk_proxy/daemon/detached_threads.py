@@ -18,19 +18,29 @@ __all__ = ["DetachedThreads"]
 T = TypeVar("T")
 
 #: How long files may take; the largest configuration takes 5 s on a slow machine.
-_LIMIT_S = 10.0
+_LIMIT_S = 30.0
+#: And where somebody waits for the next one: a file that has been put right need not wait for the
+#: wrong one.
+_HURRIED_LIMIT_S = 5.0
 #: Reads that hang at the same time, each with a thread of its own.
 _MAX_HUNG_THREADS = 8
 
 
 class DetachedThreads(Generic[T]):
-    """Runs one kind of work, ``limit_s`` seconds at most each time."""
+    """Runs one kind of work, ``limit_s`` seconds at most each time, or ``hurried_limit_s``."""
 
-    def __init__(self, what: str, limit_s: float = _LIMIT_S) -> None:
+    def __init__(
+        self, what: str, limit_s: float = _LIMIT_S, hurried_limit_s: float = _HURRIED_LIMIT_S
+    ) -> None:
         """``what`` is being done: "reading c.yaml"."""
         self._what = what
         self._limit_s = limit_s
+        self._hurried_limit_s = hurried_limit_s
         self._threads: set[threading.Thread] = set()
+        #: Of the last run, how long it may take.
+        self._given_s = limit_s
+        self._began = 0.0
+        self._limit: asyncio.Timeout | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
         """What ``work`` returns or raises. Raises TimeoutError, an OSError, when it takes too
@@ -47,16 +57,25 @@ class DetachedThreads(Generic[T]):
         )
         self._threads.add(thread)
         thread.start()
+        self._began, self._given_s = loop.time(), self._limit_s
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(self._limit_s) as self._limit:
                 return await done
         except TimeoutError:
             if done.done() and not done.cancelled():
                 raise  # the work's own
             raise TimeoutError(
-                f"{self._what} takes more than {self._limit_s:g} s: is one of its files a pipe,"
+                f"{self._what} takes more than {self._given_s:g} s: is one of its files a pipe,"
                 " or on a mount that hangs?"
             ) from None
+        finally:
+            self._limit = None
+
+    def hurry(self) -> None:
+        """Somebody waits for the next run: less time for the one that is under way."""
+        if self._limit is not None and not self._limit.expired():
+            self._given_s = min(self._given_s, self._hurried_limit_s)
+            self._limit.reschedule(self._began + self._given_s)
 
 
 def _run(loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], work: Callable[[], T]) -> None:

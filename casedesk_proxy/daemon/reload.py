@@ -74,6 +74,7 @@ class Reloader:
         """For a signal handler: reload soon."""
         if self._task is not None and not self._task.done():
             self._again = True
+            self._reading.hurry()
             return
         self._task = asyncio.get_running_loop().create_task(self._work(), name="reload")
 

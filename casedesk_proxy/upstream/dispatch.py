@@ -7,6 +7,7 @@ the first byte to the client, by the rules of `pools.retry`.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from dataclasses import dataclass
 
@@ -42,8 +43,9 @@ from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Dispatcher", "Failover"]
 
-#: Of a node: TLS or not, host, port, the path of its socket, the settings of its TLS.
-_Address = tuple[bool, str, int, str | None, str]
+#: Of a node: TLS or not, host, port, the path of its socket, its TLS context. Nodes with equal
+#: settings share a context, and it is another one once the CA file holds something else.
+_Address = tuple[bool, str, int, str | None, ssl.SSLContext | None]
 
 #: How many failovers the status page shows.
 MAX_FAILOVERS = 50
@@ -86,13 +88,14 @@ class Dispatcher:
         """Do what another configuration requires of connections and slots. A node that is no
         longer in it finishes what it has. Cannot fail: files are not read, see `upstream.tls`."""
         self._pool_of.clear()
-        pools = {_address(node): self._pool(node) for node in snapshot.nodes.values()}
+        before, self._pools = self._pools, {}
         for node in snapshot.nodes.values():
-            # Connections from now on trust what the CA file holds now.
-            pools[_address(node)].tls = context_of(node)
-        for address in self._pools.keys() - pools.keys():
-            self._pools[address].close()
-        self._pools = pools
+            address = _address(node)
+            # Several nodes may be at one address, each with models and a key of its own.
+            if address not in self._pools:
+                self._pools[address] = before.get(address) or self._make_pool(node)
+        for address in before.keys() - self._pools.keys():
+            before[address].close()
         self.slots.apply(snapshot)
         self.control_memory.clear()
 
@@ -260,14 +263,16 @@ class Dispatcher:
         seen = self._pool_of.get(node.name)
         if seen is not None and seen[0] is node:
             return seen[1]
-        known = self._pools.get(_address(node))
-        if known is None:
-            known = ConnectionPool(
-                self._loop, node.host, node.port, context_of(node), path=node.socket,
-                delayed_acks=_sends_at_once(node), turns=self._turns,
-            )  # fmt: skip
+        known = self._pools.get(_address(node)) or self._make_pool(node)
         self._pool_of[node.name] = node, known
         return known
+
+    def _make_pool(self, node: NodeSpec) -> ConnectionPool:
+        in_clear = not node.secure and node.socket is None
+        return ConnectionPool(
+            self._loop, node.host, node.port, context_of(node), path=node.socket,
+            delayed_acks=in_clear and node.engine.sends_at_once, turns=self._turns,
+        )  # fmt: skip
 
 
 async def _run_and_ask(
@@ -290,10 +295,5 @@ async def _run_and_ask(
         asking.cancel()
 
 
-def _sends_at_once(node: NodeSpec) -> bool:
-    """Over TCP, in the clear, and without waiting for acknowledgements."""
-    return not node.secure and node.socket is None and node.engine.sends_at_once
-
-
 def _address(node: NodeSpec) -> _Address:
-    return node.secure, node.host, node.port, node.socket, repr(node.config.tls)
+    return node.secure, node.host, node.port, node.socket, context_of(node)

@@ -49,9 +49,9 @@ class ConnectionPool:
         "_loop",
         "_port",
         "_timer",
+        "_tls",
         "_turns",
         "path",
-        "tls",
     )
 
     def __init__(
@@ -76,8 +76,7 @@ class ConnectionPool:
         self._host = host
         self._port = port
         self.path = path
-        #: For connections that are opened from now on; None: plain.
-        self.tls = tls
+        self._tls = tls
         self._idle: deque[tuple[float, NodeConnection]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -102,8 +101,8 @@ class ConnectionPool:
             self._connection,
             self._host,
             self._port,
-            ssl=self.tls,
-            server_hostname=self._host if self.tls else None,
+            ssl=self._tls,
+            server_hostname=self._host if self._tls else None,
         )
         if self._delayed_acks:
             sock = transport.get_extra_info("socket")

@@ -47,3 +47,17 @@ async def test_who_no_longer_waits(tmp_path: Path) -> None:
         await task
     release.set()
     assert await apart.run(lambda: True)
+
+
+async def test_what_hangs_gives_way_to_who_waits() -> None:
+    release = threading.Event()
+    apart = DetachedThreads[bool]("waiting", hurried_limit_s=0.05)
+    apart.hurry()
+    hung = asyncio.ensure_future(apart.run(release.wait))
+    await asyncio.sleep(0)
+    apart.hurry()
+    with pytest.raises(TimeoutError, match=r"waiting takes more than 0.05 s: is one"):
+        await hung
+    apart.hurry()
+    release.set()
+    assert await apart.run(lambda: True)
