@@ -260,14 +260,18 @@ class TlsTransport(asyncio.Transport):
 
     def _part(self) -> None:
         """All is sent: say so, and wait for a while for the client to do the same."""
-        if self._is_parting or self._is_lost:
+        if self._is_lost:
             return
-        self._is_parting = True
+        if not self._is_parting:
+            self._is_parting = True
+            self._timer = self._loop.call_later(self._parting_s, self._lose, None)
         try:
             self._sock.unwrap()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            self._timer = self._loop.call_later(self._parting_s, self._lose, None)
+        except ssl.SSLWantReadError:
             self._start_reading()
+        except ssl.SSLWantWriteError:
+            # A client that reads slowly has no room for it yet.
+            self._start_writing()
         except (OSError, ValueError):
             self._lose(None)
         else:

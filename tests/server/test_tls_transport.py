@@ -135,6 +135,28 @@ async def test_a_close_sends_the_rest_and_says_that_it_was_all(authority: trustm
         assert protocol.data == b""
 
 
+async def test_a_client_with_no_room_yet_for_the_end(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel decides when that is; here it is so twice."""
+    async with joined(authority) as (transport, heard, client):
+        full = [ssl.SSLWantWriteError(), ssl.SSLWantWriteError()]
+        unwrap = ssl.SSLSocket.unwrap
+
+        def part(sock: ssl.SSLSocket) -> socket.socket:
+            if full and sock is not client:
+                raise full.pop()
+            return unwrap(sock)
+
+        monkeypatch.setattr(ssl.SSLSocket, "unwrap", part)
+        transport.write(b"all")
+        transport.close()
+        assert await read(client, 3) == b"all"
+        assert await asyncio.to_thread(client.recv, 1) == b"", "an end, not a cut"
+        await asyncio.to_thread(client.unwrap)
+        assert await heard.lost is None
+
+
 async def test_a_client_that_does_not_end_its_side_is_let_go(authority: trustme.CA) -> None:
     async with joined(authority, parting_s=0.05) as (transport, protocol, client):
         transport.close()
