@@ -1,20 +1,27 @@
 #!/usr/bin/env python3
-"""Whether the ledger is right: what nodes themselves counted beside what stands in the file, while
-clients leave, nodes die, and the proxy is killed again and again.
+"""Whether the ledger is right, and limits with it: what nodes themselves counted beside what stands
+in the file, while clients leave, nodes die, and the proxy is killed and restarted again and again.
 
 python bench/ledger.py                        # 20 000 requests, 20 times kill -9
 python bench/ledger.py -n 2000 --kills 3 --clients 20
 
 Each request is compared by its id. "lost" are those that their node finished and that have no row:
-what the proxy had not written when it was killed, 0.2 s of its work at most. The exit code is 1 if
-a whole exchange has other counts than its node's, cut ones differ by more than 2 % in sum, or more
-rows are lost than a kill may take.
+what the proxy had not written when it was killed, 0.2 s of its work at most.
+
+A third of the requests are of keys with a small limit of tokens a month, one after the other, each
+until some of its requests were refused. All others are of keys whose limits are out of reach, and
+of whose parallel requests twice as many may run as they have clients: each 429 of theirs is false.
+
+The exit code is 1 if a whole exchange has other counts than its node's, cut ones differ by more
+than 2 % in sum, more rows are lost than a kill may take, a 429 is false, or a key has used more
+than its limit and what its parallel requests could use at most.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -38,13 +45,36 @@ default_deployment: d
 nodes:
 {nodes}
 deployments:
-  d: {{auth: none, nodes: [{names}]}}
+  d: {{nodes: [{names}]}}
+keys:
+{keys}
 """
+KEY_LINE = "  - {{name: {name}, sha256: {digest}, deployments: [d], limits: {limits}}}"
+WIDE = (
+    "{requests_per_minute: 1000000000, tokens_per_minute: 1000000000, tokens_per_day: 1000000000,"
+    " tokens_per_month: 1000000000, parallel: %d, over_parallel: refuse}"
+)
+NARROW = "{tokens_per_month: %d, parallel: %d}"
+NARROW_TOKENS = 10_000
+NARROW_PARALLEL = 4
+#: Refusals after which clients turn to the next narrow key.
+REFUSALS = 10
+#: Clients with one wide key, and with one narrow key after the other.
+WIDE_CLIENTS, NARROW_CLIENTS = 10, 6
+MOST_WORDS = 60
+MOST_PAD_CHARS = 400
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 MOST_CUT_SHARE = 0.02
 #: Seconds of work that a kill may take with it.
 MOST_LOST_S = 0.2
 NODES_COUNT = 3
+#: Seconds for which a node that dies as a whole is away.
+AWAY_S = 0.3
+PROMPT_TOKENS = 9
+#: Tokens of the largest request.
+MOST_TOKENS = PROMPT_TOKENS + MOST_PAD_CHARS // 4 + MOST_WORDS
+#: What requests that run when a limit is reached can use beyond it.
+MOST_BEYOND = NARROW_PARALLEL * MOST_TOKENS
 
 
 @dataclass
@@ -55,10 +85,39 @@ class Counted:
     output: int = 0
     finished: bool = False
 
+    @property
+    def tokens(self) -> int:
+        return self.prompt + self.output
+
 
 @dataclass
 class Counters:
     by_id: dict[str, Counted] = field(default_factory=dict)
+
+
+@dataclass
+class Key:
+    """A client's key, and what came of its requests."""
+
+    name: str
+    #: Tokens; None: out of reach.
+    limit: int | None = None
+    asked: list[str] = field(default_factory=list)
+    refused: int = 0
+    false_refusals: int = 0
+
+    @property
+    def text(self) -> str:
+        return f"cdp-{self.name}"
+
+    def used(self, counters: Counters) -> int:
+        """Tokens, as nodes counted."""
+        return sum(counters.by_id[one].tokens for one in self.asked if one in counters.by_id)
+
+    def note_refusal(self, counters: Counters) -> None:
+        self.refused += 1
+        most = None if self.limit is None else self.limit * (1 - MOST_CUT_SHARE)
+        self.false_refusals += most is None or self.used(counters) < most
 
 
 def chunk(value: object) -> bytes:
@@ -86,7 +145,9 @@ async def play_node(
                 writer.write(_whole(listed))
                 continue
             asked = json.loads(body)
-            told = counters.by_id[lines["x-request-id"]] = Counted(9 + len(asked["pad"]) // 4)
+            told = counters.by_id[lines["x-request-id"]] = Counted(
+                PROMPT_TOKENS + len(asked["pad"]) // 4
+            )
             await _answer(asked, told, pace, writer)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
@@ -150,20 +211,54 @@ async def start_proxy(file: Path, port: int, **environment: str) -> asyncio.subp
         await asyncio.sleep(0.05)
 
 
+class Node:
+    """Listens at one port, and can die: nobody is there for a while, all its streams are cut."""
+
+    def __init__(self, counters: Counters, pace: float) -> None:
+        self._counters = counters
+        self._pace = pace
+        self._port = find_port()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._play, "127.0.0.1", self._port)
+
+    def end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await play_node(self._counters, self._pace, reader, writer)
+        finally:
+            self._writers.discard(writer)
+
+
 class Proxy:
     """The daemon, as often as it takes."""
 
-    def __init__(self, folder: Path, urls: list[str]) -> None:
+    def __init__(self, folder: Path, urls: list[str], keys: list[Key], parallel: int) -> None:
         self.port = find_port()
         names = [f"n{number}" for number in range(len(urls))]
         nodes = "\n".join(
             f'  {name}: {{url: "{url}", engine: openai, models: [m], probe_interval: 0}}'
             for name, url in zip(names, urls, strict=True)
         )
+        lines = "\n".join(_write_key(key, parallel) for key in keys)
         self.state = folder / "state"
         self._file = folder / "config.yaml"
         self._file.write_text(
-            CONFIG.format(port=self.port, state=self.state, nodes=nodes, names=", ".join(names))
+            CONFIG.format(
+                port=self.port, state=self.state, nodes=nodes, names=", ".join(names), keys=lines
+            )
         )
         self._process: asyncio.subprocess.Process | None = None
 
@@ -176,11 +271,18 @@ class Proxy:
         await self._process.wait()
 
 
-async def ask(port: int, ident: str, chance: random.Random) -> None:
-    """One request; some clients leave, and some nodes are told to die."""
-    words, kind = chance.randint(3, 60), chance.random()
+def _write_key(key: Key, parallel: int) -> str:
+    limits = WIDE % parallel if key.limit is None else NARROW % (key.limit, NARROW_PARALLEL)
+    digest = hashlib.sha256(key.text.encode()).hexdigest()
+    return KEY_LINE.format(name=key.name, digest=digest, limits=limits)
+
+
+async def ask(port: int, ident: str, key: str, chance: random.Random) -> int:
+    """The status of one request's reply, 0 without one; some clients leave, and some nodes are
+    made to die."""
+    words, kind = chance.randint(3, MOST_WORDS), chance.random()
     asked: dict[str, object] = {"model": "m", "max_tokens": words, "messages": []}
-    asked["pad"] = "x" * chance.randint(0, 400)
+    asked["pad"] = "x" * chance.randint(0, MOST_PAD_CHARS)
     if kind > 0.3:
         asked["stream"] = True
     if 0.3 < kind < 0.4:
@@ -188,8 +290,10 @@ async def ask(port: int, ident: str, chance: random.Random) -> None:
     body = json.dumps(asked).encode()
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-        f"x-request-id: {ident}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Authorization: Bearer {key}\r\nx-request-id: {ident}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
+    status = 0
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -201,13 +305,15 @@ async def ask(port: int, ident: str, chance: random.Random) -> None:
         writer.write(head.encode() + body)
         left = chance.randint(1, 80 * words) if 0.4 < kind < 0.6 else -1
         while data := await reader.read(4096):
+            status = status or int(data.split(b" ", 2)[1])
             left -= len(data) if left > 0 else 0
             if left == 0 or left < -1:
-                return
+                break
     except ConnectionError:
         pass
     finally:
         writer.transport.abort()
+    return status
 
 
 @dataclass
@@ -222,6 +328,13 @@ class Verdict:
     lost: int = 0
     lost_cut: int = 0
     twice: int = 0
+    #: Narrow keys that were refused, and their refusals.
+    reached: int = 0
+    refused: int = 0
+    false_refusals: int = 0
+    #: Tokens beyond a key's limit: the most of all keys, by the ledger and by the nodes.
+    beyond: int = 0
+    beyond_told: int = 0
     #: Of all work, from the first request to the last.
     seconds: float = 0.0
 
@@ -231,13 +344,15 @@ class Verdict:
 
     def fails(self, kills: int) -> bool:
         most_lost = kills * MOST_LOST_S * (self.whole + self.lost) / max(self.seconds, MOST_LOST_S)
-        wrong = self.wrong or self.twice or self.share > MOST_CUT_SHARE
-        return bool(wrong) or self.lost > most_lost
+        wrong = self.wrong or self.twice or self.share > MOST_CUT_SHARE or self.false_refusals
+        return bool(wrong) or self.lost > most_lost or self.beyond > MOST_BEYOND
 
 
-def judge(file: Path, counters: Counters) -> Verdict:
+def judge(file: Path, counters: Counters, keys: list[Key]) -> Verdict:
     connection = sqlite3.connect(file)
-    rows = connection.execute("SELECT request, ending, prompt, output FROM exchanges").fetchall()
+    rows = connection.execute(
+        "SELECT request, ending, prompt, output FROM exchanges WHERE status != 429"
+    ).fetchall()
     connection.close()
     verdict = Verdict(twice=len(rows) - len({row[0] for row in rows}))
     entered = {row[0]: row[1:] for row in rows}
@@ -254,49 +369,112 @@ def judge(file: Path, counters: Counters) -> Verdict:
             verdict.cut += 1
             verdict.cut_told += told.prompt + told.output
             verdict.cut_entered += (prompt or 0) + (output or 0)
+    for key in keys:
+        verdict.false_refusals += key.false_refusals
+        verdict.refused += key.refused
+        if key.limit is None:
+            continue
+        used = sum(
+            (prompt or 0) + (output or 0)
+            for one in key.asked
+            for _, prompt, output in [entered.get(one, (None, 0, 0))]
+        )
+        verdict.reached += key.refused > 0
+        verdict.beyond = max(verdict.beyond, used - key.limit)
+        verdict.beyond_told = max(verdict.beyond_told, key.used(counters) - key.limit)
     return verdict
 
 
+class Run:
+    """Clients, nodes, and a proxy between them."""
+
+    def __init__(self, requests: int, clients: int, folder: Path, pace: float, seed: int) -> None:
+        self.counters = Counters()
+        self.done = 0
+        self._chance = random.Random(seed)
+        self._numbers = iter(range(requests))
+        self.nodes = [Node(self.counters, pace) for _ in range(NODES_COUNT)]
+        groups = clients // 3 // NARROW_CLIENTS
+        wide = clients - groups * NARROW_CLIENTS
+        self._wide = [Key(f"wide{number}") for number in range(-(-wide // WIDE_CLIENTS))]
+        # As many as would be needed if their clients asked for nothing but refusals.
+        most = requests * groups * NARROW_CLIENTS // clients // REFUSALS
+        self._narrow = [
+            Key(f"narrow{number}", NARROW_TOKENS)
+            for number in range(min(most, requests * 30 // NARROW_TOKENS + groups))
+        ]
+        self.keys = self._wide + self._narrow
+        urls = [node.url for node in self.nodes]
+        self.proxy = Proxy(folder, urls, self.keys, 2 * WIDE_CLIENTS)
+        self._unused = iter(self._narrow)
+        self._clients = [self._ask_wide(number) for number in range(wide)]
+        for _ in range(groups):
+            narrow = [next(self._unused, self._wide[0])]
+            self._clients += [self._ask_narrow(narrow) for _ in range(NARROW_CLIENTS)]
+
+    async def ask_all(self) -> None:
+        await asyncio.gather(*self._clients)
+
+    async def _ask_wide(self, client: int) -> None:
+        key = self._wide[client // WIDE_CLIENTS]
+        for number in self._numbers:
+            await self._ask(number, key)
+
+    async def _ask_narrow(self, current: list[Key]) -> None:
+        """``current``: the key that several clients use, as a list of one."""
+        for number in self._numbers:
+            if current[0].refused >= REFUSALS:
+                current[0] = next(self._unused, self._wide[0])
+            await self._ask(number, current[0])
+
+    async def _ask(self, number: int, key: Key) -> None:
+        ident = f"request{number}"
+        key.asked.append(ident)
+        if await ask(self.proxy.port, ident, key.text, self._chance) == 429:
+            key.note_refusal(self.counters)
+        self.done += 1
+
+    async def disturb(self, requests: int, kills: int) -> None:
+        """Kill the proxy that often, end it half as often by SIGTERM, and a node between each."""
+        signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL] * kills
+        signals = signals[: kills + kills // 2]
+        for turn, number in enumerate(signals, 1):
+            await self._wait(turn * requests // (len(signals) + 1))
+            await self.proxy.end(number)
+            await self.proxy.start()
+            await self._wait((2 * turn + 1) * requests // (2 * len(signals) + 2))
+            node = self.nodes[turn % NODES_COUNT]
+            node.end()
+            await asyncio.sleep(AWAY_S)
+            await node.start()
+
+    async def _wait(self, requests: int) -> None:
+        while self.done < requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def run(requests: int, clients: int, kills: int, pace: float, seed: int) -> Verdict:
-    counters, chance = Counters(), random.Random(seed)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await play_node(counters, pace, reader, writer)
-
-    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(NODES_COUNT)]
-    urls = [f"http://127.0.0.1:{one.sockets[0].getsockname()[1]}" for one in servers]
     with tempfile.TemporaryDirectory(prefix="casedesk-ledger-") as folder:
-        proxy = Proxy(Path(folder), urls)
-        await proxy.start()
-        numbers = iter(range(requests))
-        due: asyncio.Queue[None] = asyncio.Queue()
-        every = requests // (kills + 1)
+        this = Run(requests, clients, Path(folder), pace, seed)
+        for node in this.nodes:
+            await node.start()
+        await this.proxy.start()
         began = time.monotonic()
         with Progress(*Progress.get_default_columns(), TimeRemainingColumn()) as progress:
             task = progress.add_task("requests", total=requests)
 
-            async def client() -> None:
-                for number in numbers:
-                    await ask(proxy.port, f"request{number}", chance)
-                    progress.advance(task)
-                    if number and number % every == 0:
-                        due.put_nowait(None)
+            async def show() -> None:
+                while not progress.finished:
+                    progress.update(task, completed=this.done)
+                    await asyncio.sleep(0.5)
 
-            async def kill() -> None:
-                for _ in range(kills):
-                    await due.get()
-                    await proxy.end(signal.SIGKILL)
-                    await proxy.start()
-
-            killing = asyncio.create_task(kill())
-            await asyncio.gather(*(client() for _ in range(clients)))
-            await killing
+            await asyncio.gather(this.ask_all(), this.disturb(requests, kills), show())
         seconds = time.monotonic() - began
-        await proxy.end(signal.SIGTERM)
-        verdict = judge(proxy.state / "state.db", counters)
+        await this.proxy.end(signal.SIGTERM)
+        verdict = judge(this.proxy.state / "state.db", this.counters, this.keys)
         verdict.seconds = seconds
-    for server in servers:
-        server.close()
+        for node in this.nodes:
+            node.end()
     return verdict
 
 
@@ -319,6 +497,14 @@ def main(requests: int, clients: int, kills: int, pace: float, seed: int) -> Non
     table.add_row("lost with a kill", lost, "", "", f"{kills} kills")
     table.add_row("twice", f"{verdict.twice:,}", "", "", "")
     Console().print(table)
+    limits = Table("keys that reached their limit", "their 429", "false 429", "most beyond it",
+                   "bound", "by nodes' counts")  # fmt: skip
+    limits.add_row(
+        f"{verdict.reached:,}", f"{verdict.refused:,}", f"{verdict.false_refusals:,}",
+        f"{verdict.beyond:,}", f"{MOST_BEYOND:,}", f"{verdict.beyond_told:,}",
+    )  # fmt: skip
+    Console().print(limits)
+    Console().print(f"{verdict.seconds:.0f} s")
     sys.exit(1 if verdict.fails(kills) else 0)
 
 
