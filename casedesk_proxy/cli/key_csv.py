@@ -35,7 +35,8 @@ def export_keys(file: Path, state: Path | None) -> None:
 def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
     """Import keys from a CSV file, - for stdin. If a line is wrong, none is imported, and each
     wrong line is reported. The first line names the columns: name, sha256 and optionally
-    deployments (separated by spaces), note, admin (true or false) and expires.
+    deployments (separated by spaces), note, admin (true or false), expires and limits (in JSON:
+    {"tokens_per_day": 100000}).
     """
     raw: bytes = source.read(_MAX_FILE_BYTES + 1)
     if len(raw) > _MAX_FILE_BYTES:

@@ -132,6 +132,8 @@ def _insert(connection: sqlite3.Connection, key: StoredKey) -> None:
 
 def _describe(key: StoredKey) -> str:
     parts = [f"deployments {', '.join(key.deployments) or 'none'}", *(["admin"] * key.admin)]
+    if key.limits != "{}":
+        parts.append(f"limits {key.limits}")
     return "; ".join(parts)
 
 

@@ -1,13 +1,15 @@
 """Keys as CSV: hashes alone, for another host or from another gateway.
 
 The first line names the columns: ``name`` and ``sha256`` are needed, ``deployments`` (separated by
-spaces), ``note``, ``admin`` (true or false) and ``expires`` may be there.
+spaces), ``note``, ``admin`` (true or false), ``expires`` and ``limits`` (as the configuration has
+them, in JSON) may be there.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from casedesk_proxy.keystore.rows import StoredKey
 
 __all__ = ["read_csv", "write_csv"]
 
-_COLUMNS = ("name", "sha256", "deployments", "note", "admin", "expires")
+_COLUMNS = ("name", "sha256", "deployments", "note", "admin", "expires", "limits")
 _NEEDED = {"name", "sha256"}
 _SWITCHES = {"": False, "false": False, "true": True}
 
@@ -57,7 +59,10 @@ def write_csv(keys: Iterable[StoredKey]) -> str:
         if key.ended is None and not key.replaced:
             admin = "true" if key.admin else ""
             opened = " ".join(key.deployments)
-            writer.writerow((key.name, key.sha256, opened, key.note, admin, _day(key.expires)))
+            limits = "" if key.limits == "{}" else key.limits
+            writer.writerow(
+                (key.name, key.sha256, opened, key.note, admin, _day(key.expires), limits)
+            )
     return text.getvalue()
 
 
@@ -73,7 +78,18 @@ def _read_line(columns: list[str], cells: list[str], now: float) -> Iterator[Sto
     fields["admin"] = _SWITCHES[admin]
     fields["deployments"] = fields.get("deployments", "").split()
     fields["expires"] = fields.get("expires", "").strip() or None
+    fields["limits"] = _read_limits(fields.get("limits", ""))
     yield replace(draft_key(fields, now), created=now)
+
+
+def _read_limits(cell: str) -> object:
+    try:
+        limits = json.loads(cell.strip() or "{}")
+    except (ValueError, RecursionError):
+        limits = None
+    if not isinstance(limits, dict):
+        raise KeyFault("limits", 'is not a JSON object; write {"tokens_per_day": 100000}')
+    return limits
 
 
 def _day(when: float | None) -> str:

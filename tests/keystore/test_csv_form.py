@@ -7,9 +7,14 @@ from casedesk_proxy.keystore.csv_form import read_csv, write_csv
 from tests.fixtures.table import table
 from tests.keystore.keys import NOON, digest, made
 
+LIMITS = (
+    '{"requests_per_minute":{"hard":60,"soft":null},"tokens_per_day":{"hard":1000,"soft":800},'
+    '"tokens_per_month":null,"parallel":2,"over_parallel":"refuse","models":["m","n-*"]}'
+)
 KEYS = [
     made("alice", deployments=("d", "e"), note='a "note", with\nlines', created=NOON),
     made("bob", deployments=(), admin=True, expires=NOON + 1.5, created=NOON),
+    made("carol", deployments=("d",), limits=LIMITS, created=NOON),
 ]
 
 
@@ -34,6 +39,9 @@ def test_only_names_and_hashes() -> None:
         ("name,sha256\na,cdp-hush\n", "line 2: sha256: is the key itself"),
         (f"name,sha256,admin\na,{digest('a')},1\n", "line 2: admin: is neither true nor false"),
         (f"name,sha256,expires\na,{digest('a')},x\n", "line 2: expires: is not a time"),
+        (f"name,sha256,limits\na,{digest('a')},5\n", "line 2: limits: is not a JSON object"),
+        (f"name,sha256,limits\na,{digest('a')},[[\n", "line 2: limits: is not a JSON object"),
+        (f'name,sha256,limits\na,{digest("a")},"{{""tokens"":1}}"\n', "line 2: limits.tokens: "),
         ('name,sha256\n"a\n', "line 2: "),
     ],
 )
