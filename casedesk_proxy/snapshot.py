@@ -6,7 +6,7 @@ A running exchange holds the snapshot it began with; a reload never touches it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -76,6 +76,12 @@ class DeploymentSpec:
     #: Of the aliases that have some, by name or pattern.
     parameters: Mapping[str, Parameters] = field(default_factory=dict, repr=False)
     limits: UseRules | None = None
+
+    def for_key(self, only: tuple[str, ...] | None) -> DeploymentSpec:
+        """As it is for a key that is limited to the models ``only``; None: to none."""
+        if only is None:
+            return self
+        return replace(self, rules=replace(self.rules, only=only))
 
     def connect_timeout(self, node: NodeSpec) -> float:
         """Seconds; as the two below: the deployment's word goes before the node's."""

@@ -79,9 +79,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request; its body comes beside it."""
+    """One request; its body comes beside it. ``only``: the models to which its key is limited."""
 
     deployment: str
+    only: tuple[str, ...] | None
     call: Call
     headers: RawHeaders = field(repr=False)
     request_id: str
@@ -91,11 +92,11 @@ class Asked:
     now: float
 
     @classmethod
-    def of(cls, deployment: str, ask: PlanInput) -> Asked:
+    def of(cls, deployment: DeploymentSpec, ask: PlanInput) -> Asked:
         headers = tuple(pair for pair in ask.headers if pair[0].lower() not in _CREDENTIALS)
         return cls(
-            deployment, ask.call, headers, ask.request_id, dict(ask.refused), dict(ask.taken),
-            ask.without, ask.now,
+            deployment.name, deployment.rules.only, ask.call, headers, ask.request_id,
+            dict(ask.refused), dict(ask.taken), ask.without, ask.now,
         )  # fmt: skip
 
 

@@ -121,7 +121,7 @@ class Planners:
             try:
                 if made.done():
                     return  # Its client has left.
-                known, asked = self._find_known(snapshot, ask), Asked.of(deployment.name, ask)
+                known, asked = self._find_known(snapshot, ask), Asked.of(deployment, ask)
                 answer = await planner.plan(known, asked, body, ask.find_keeper)
             finally:
                 self._give_back(planner, body.size)

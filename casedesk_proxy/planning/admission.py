@@ -7,7 +7,7 @@ do) and the snapshot (what each deployment requires). `admit` alone puts them in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import find_credential
@@ -125,9 +125,7 @@ def admit(
         _require_plain(head.headers)
     facts = CallFacts(call.surface, call.action, principal.name, deployment.name)
     ident = accept_request_id(head.headers)
-    if principal.models is not None:
-        rules = replace(deployment.rules, only=principal.models)
-        deployment = replace(deployment, rules=rules)
+    deployment = deployment.for_key(principal.models)
     limits = tuple(one for one in (principal.limits, deployment.limits) if one is not None)
     return Admitted(
         call, deployment, ident, log_target(head.target), facts, limits, principal.expires,

@@ -188,8 +188,8 @@ def _recall_placement(
     if call.path:
         return _find_placement(snapshot, deployment, ask, asked)
     known = ask.places.under(snapshot, ask.reported, ask.nodes)
-    place = known.get(key := (deployment.name, call.surface, call.action, asked))
-    if place is None:
+    key = deployment.name, deployment.rules.only, call.surface, call.action, asked
+    if (place := known.get(key)) is None:
         place = _find_placement(snapshot, deployment, ask, asked)
         known.remember(key, place)
     return replace(place, head_templates={})

@@ -30,8 +30,9 @@ from casedesk_proxy.wire.http1 import request_head
 __all__ = ["Asked", "ModelPlacement", "PlanInput", "Route", "UploadRoute", "find_none"]
 
 
-#: A deployment's name, what is asked of it, and the model's name.
-Asked = tuple[str, Dialect, Action, str]
+#: A deployment's name, the models to which the key is limited, what is asked for, and the model's
+#: name.
+Asked = tuple[str, tuple[str, ...] | None, Dialect, Action, str]
 
 #: Models of which a client with one head may ask in turn.
 _MAX_PLACEMENTS = 16

@@ -53,5 +53,5 @@ def test_facts_and_requests_hold_no_key() -> None:
     told = unpack(pack(facts_of(CONFIG, REPORTED, CONFIG.nodes)), None)
     assert told.nodes["n"].key is None
     assert not told.snapshot.keys
-    asked = Asked.of("d", ask("openai", b"{}"))
+    asked = Asked.of(snapshot().deployments["d"], ask("openai", b"{}"))
     assert asked.headers == ((b"anthropic-version", b"2023-06-01"), (b"user-agent", b"test"))

@@ -32,7 +32,7 @@ async def test_facts_are_told_once() -> None:
     loop = asyncio.get_running_loop()
     planner = Planner(loop, cast("subprocess.Popen[bytes]", None), ours)
     known = Known(Facts(CONFIG, REPORTED, {}))
-    asked = Asked.of("d", ask("openai", b""))
+    asked = Asked.of(snapshot().deployments["d"], ask("openai", b""))
     heard = []
     with theirs:
         for _ in range(2):

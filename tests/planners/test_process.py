@@ -45,7 +45,7 @@ def plan_there(config: Snapshot, route: str, raw: bytes) -> Plan:
     """As in another process: all that is handed over is written and read."""
     facts = Facts(config, REPORTED, {})
     told = TOLD[id(config)]
-    asked = unpack(pack(Asked.of("d", replace(ask(route, raw), raw=b""))), told)
+    asked = unpack(pack(Asked.of(config.deployments["d"], replace(ask(route, raw), raw=b""))), told)
     made, bodies = plan_apart(told, asked, raw, find_none)
     made = unpack(pack(made), facts)
     assert made.plan is not None
@@ -124,18 +124,25 @@ def test_same_fault(raw: bytes) -> None:
 
 
 def test_no_key_is_told() -> None:
-    told = pack(facts_of(NATIVE, REPORTED, NATIVE.nodes)) + pack(Asked.of("d", ask("openai", b"")))
+    asked = Asked.of(NATIVE.deployments["d"], ask("openai", b""))
+    told = pack(facts_of(NATIVE, REPORTED, NATIVE.nodes)) + pack(asked)
     assert b"key-of" not in told
 
 
 def test_stored_files_are_left_to_the_daemon() -> None:
     part = b'{"type":"file","file":{"file_id":"file-1"}}'
     raw = b'{"model":"m","messages":[{"role":"user","content":[%b]}]}' % part
-    made, bodies = plan_apart(
-        Facts(CHAT, REPORTED, {}), Asked.of("d", ask("openai", raw)), raw, find_none
-    )
+    asked = Asked.of(CHAT.deployments["d"], ask("openai", raw))
+    made, bodies = plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
     assert made.names_files
     assert not bodies
+
+
+def test_a_key_is_limited_to_its_models_there_too() -> None:
+    asked = Asked.of(CHAT.deployments["d"].for_key(("another",)), ask("openai", b""))
+    raw = write("openai", "m", ["Hi"])
+    with pytest.raises(NotFound, match="not to your key"):
+        plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
 
 
 def test_errors_travel_with_all_they_say() -> None:
@@ -151,7 +158,7 @@ def test_serves_until_the_daemon_goes() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         send(ours, Letter.FACTS, pack(facts_of(CHAT, REPORTED, {})))
-        asked = pack(Asked.of("d", ask("openai", b"")))
+        asked = pack(Asked.of(CHAT.deployments["d"], ask("openai", b"")))
         for raw in (write("openai", "m", ["Hi"]), b"{"):
             send(ours, Letter.ASKED, asked, [HeldBody.create(raw)])
         ours.shutdown(socket.SHUT_WR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -207,7 +208,7 @@ def test_where_a_model_is_is_known_to_requests_with_other_heads() -> None:
         return plan_request(snapshot, snapshot.deployments["d"], ask)
 
     first, second = plan_for(b"1", reported).routes["n"], plan_for(b"2", reported).routes["n"]
-    assert list(places) == [("d", Dialect.OPENAI, Action.CHAT, "m")]
+    assert list(places) == [("d", None, Dialect.OPENAI, Action.CHAT, "m")]
     # What goes with a head stays with it.
     assert (first.headers, second.headers) == (((b"traceparent", b"1"),), ((b"traceparent", b"2"),))
     assert first.head_templates is not second.head_templates
@@ -216,3 +217,16 @@ def test_where_a_model_is_is_known_to_requests_with_other_heads() -> None:
     with pytest.raises(NotFound):
         plan_for(b"4", {"n": (ModelInfo("another"),)})
     assert not places
+
+
+def test_where_a_model_is_is_not_known_to_keys_that_may_not_use_it() -> None:
+    snapshot = make_snapshot(PICKY.replace("ENGINE", "vllm").replace("SPEAKS", "[openai]"))
+    deployment, places = snapshot.deployments["d"], Memory[Asked, ModelPlacement](4)
+    call = read_call("POST", "/proxy/d/openai/v1/chat/completions", ())
+    body = b'{"model":"m","messages":[]}'
+    ask = PlanInput(call, (), body, "r", {"n": (ModelInfo("m"),)}, places=places)
+    assert plan_request(snapshot, deployment, ask).model == "m"
+    limited = deployment.for_key(("another",))
+    for placements in (Memory[str, ModelPlacement](4), Memory[str, ModelPlacement](4)):
+        with pytest.raises(NotFound, match="not to your key"):
+            plan_request(snapshot, limited, replace(ask, placements=placements))
