@@ -32,6 +32,8 @@ PIECE_BYTES = 2**20
 #: Seconds between two events of a stream, and for which the streams run alone first.
 EVENT_S = 0.1
 ALONE_S = 5.0
+#: Seconds after which a daemon has started all that it starts, planners among them.
+SETTLED_S = 7.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 CONFIG = """
@@ -268,6 +270,7 @@ def main() -> None:
         shutil.rmtree(folder / "bodies", ignore_errors=True)
         print("sha256 alone: CPU ms per 100 MB", hash_alone(size))
         with running(proxy, PROXY) as pid:
+            time.sleep(SETTLED_S)
             print("proxy", json.dumps(measure(upload_to_proxy, pid, size, given.turns)))
             large = given.many_mib * 2**20
             found = many(pid, given.many, large, given.streams, folder)

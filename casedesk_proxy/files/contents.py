@@ -21,6 +21,8 @@ __all__ = ["ContentReader", "ContentWriter", "Contents", "Digest"]
 
 #: Bytes of one read where a content is hashed anew.
 _HASHED_BYTES = 2**20
+#: Pieces of one write: Linux takes 1024.
+_MAX_WRITTEN_COUNT = 512
 #: Uploads between two pieces whose SHA-256 so far is remembered; the others' is made anew.
 _MAX_DIGESTS = 1000
 
@@ -158,12 +160,22 @@ class ContentWriter(_OpenContent):
     def write(self, pieces: list[bytes]) -> None:
         """Raises OSError, also once it is closed; what of them is written then is not known."""
         with self._lock:
-            for piece in pieces:
+            for at in range(0, len(pieces), _MAX_WRITTEN_COUNT):
+                left: list[bytes | memoryview] = [*pieces[at : at + _MAX_WRITTEN_COUNT]]
+                while left:
+                    written = os.pwritev(self._descriptor, left, self.digest.size)
+                    left = self._count_in(left, written)
+
+    def _count_in(self, pieces: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+        """So many bytes of them are on the disk; the rest is returned."""
+        for at, piece in enumerate(pieces):
+            if written < len(piece):
                 view = memoryview(piece)
-                while view:
-                    written = os.pwrite(self._descriptor, view, self.digest.size)
-                    self.digest.add(view[:written])
-                    view = view[written:]
+                self.digest.add(view[:written])
+                return [view[written:], *pieces[at + 1 :]]
+            self.digest.add(piece)
+            written -= len(piece)
+        return []
 
     def keep(self) -> str:
         """Make it last, and give its SHA-256 in hex. Raises OSError."""

@@ -1,8 +1,9 @@
 """A request's body on its way to a disk: in pieces, in a thread, and never held as a whole.
 
-What has come waits in memory while a thread writes what came before, up to a bound; then nothing
-more is read from the client. So a body of any size costs that bound and one read. A client that
-sends too slowly is let go of.
+What has come waits in memory, up to a bound; then nothing more is read from the client. So a body
+of any size costs that bound and one read. A thread gets half of the bound at a time, as each handing
+over costs what writing some 50 KB does, or less when the client pauses. A client that sends too
+slowly is let go of.
 """
 
 from __future__ import annotations
@@ -17,8 +18,13 @@ from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest, too_slo
 
 __all__ = ["BodyReceiver", "ContentParser", "RawContent"]
 
-#: Bytes that wait for the disk, those that are being written included.
-_HELD_BYTES = 2**20
+#: Bytes that wait for the disk, those that are being written included; and pieces of them, each
+#: of which costs memory beside its bytes.
+_HELD_BYTES, _HELD_PIECES_COUNT = 2**20, 256
+#: What a thread is given at a time, unless no more comes.
+_BATCH_BYTES, _BATCH_PIECES_COUNT = _HELD_BYTES // 2, _HELD_PIECES_COUNT // 2
+#: Seconds for which bytes wait for more of them.
+_GATHER_S = 0.05
 
 
 class ContentParser(Protocol):
@@ -44,11 +50,13 @@ class RawContent:
 
 class BodyReceiver:
     """See `relay.parties.Sink`. ``write`` begins to write pieces and says when that is done;
-    ``pause``: seconds in which the client has to send ``least`` bytes."""
+    ``pause``: seconds in which the client has to send ``least`` bytes; ``gather``: seconds for
+    which bytes wait for more of them."""
 
     __slots__ = (
-        "_counted", "_error", "_held", "_is_writing", "_least", "_loop", "_parser", "_pause",
-        "_request", "_signal", "_timer", "_waiting", "_write", "has_ended", "received",
+        "_counted", "_due", "_error", "_gather", "_held", "_is_due", "_is_writing", "_least",
+        "_loop", "_parser", "_pause", "_request", "_signal", "_timer", "_waiting", "_write",
+        "_written", "has_ended", "received",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +68,7 @@ class BodyReceiver:
         *,
         pause: float,
         least: float,
+        gather: float = _GATHER_S,
     ) -> None:
         self._loop = loop
         self._request = request
@@ -67,9 +76,12 @@ class BodyReceiver:
         self._write = write
         self._pause = pause
         self._least = least
+        self._gather = gather
         self._waiting: list[bytes] = []
-        self._held = 0
-        self._is_writing = False
+        #: Bytes that wait or are being written, and of them those that are.
+        self._held = self._written = 0
+        self._due: asyncio.TimerHandle | None = None
+        self._is_due = self._is_writing = False
         self._error: BaseException | None = None
         self._signal: Signal[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +99,7 @@ class BodyReceiver:
             await signal
         finally:
             self._signal = None
-            self._stop_timer()
+            self._stop_timers()
             self._request.stop_pouring()
             self._waiting.clear()
 
@@ -100,7 +112,8 @@ class BodyReceiver:
 
     @property
     def wants(self) -> bool:
-        return self._held < _HELD_BYTES and self._error is None
+        has_room = self._held < _HELD_BYTES and len(self._waiting) < _HELD_PIECES_COUNT
+        return has_room and self._error is None
 
     def take(self, payload: bytes) -> None:
         self.received += len(payload)
@@ -117,6 +130,7 @@ class BodyReceiver:
 
     def finish(self) -> None:
         self.has_ended = True
+        self._write_on()
 
     def wake(self, fault: ProxyError | None) -> None:
         signal, error = self._signal, self._error or fault
@@ -133,14 +147,29 @@ class BodyReceiver:
     def _write_on(self) -> None:
         if self._is_writing or not self._waiting or self._error is not None:
             return
+        if not self._is_worth_it():
+            if self._due is None:
+                self._due = self._loop.call_later(self._gather, self._come_due)
+            return
+        if self._due is not None:
+            self._due.cancel()
+        self._due, self._is_due, self._is_writing = None, False, True
         pieces, self._waiting = self._waiting, []
-        self._is_writing = True
-        size = sum(map(len, pieces))
-        self._write(pieces).add_done_callback(lambda done: self._written(done, size))
+        self._written = self._held
+        self._write(pieces).add_done_callback(self._note_written)
 
-    def _written(self, done: asyncio.Future[None], size: int) -> None:
+    def _is_worth_it(self) -> bool:
+        """To hand over what waits, while nothing is being written."""
+        is_batch = self._held >= _BATCH_BYTES or len(self._waiting) >= _BATCH_PIECES_COUNT
+        return is_batch or self.has_ended or self._is_due
+
+    def _come_due(self) -> None:
+        self._due, self._is_due = None, True
+        self._write_on()
+
+    def _note_written(self, done: asyncio.Future[None]) -> None:
         self._is_writing = False
-        self._held -= size
+        self._held -= self._written
         if not done.cancelled() and (error := done.exception()) is not None:
             self._error = self._error or error.with_traceback(None)
         if self._signal is None:
@@ -166,7 +195,8 @@ class BodyReceiver:
         else:
             self.give_way(too_slow())
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._due):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._due = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,22 @@ def test_what_nobody_has_any_more_is_closed_and_unlocked(contents: Contents) -> 
         contents.write("b1")
     del writer
     contents.write("b1").close()
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 100])
+def test_a_disk_takes_as_much_of_a_write_as_it_likes(
+    contents: Contents, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    real = os.pwritev
+
+    def pwritev(descriptor: int, pieces: Sequence[bytes | memoryview], at: int) -> int:
+        assert len(pieces) <= 1024, "Linux takes no more"
+        return real(descriptor, [b"".join(pieces)[:most]], at)
+
+    monkeypatch.setattr(os, "pwritev", pwritev)
+    writer = contents.write("c1")
+    pieces = [b"abcd", b"", b"ef", *[b"x"] * 1100]
+    writer.write(pieces)
+    assert writer.keep() == sha256(b"".join(pieces)).hexdigest()
+    writer.close()
+    assert contents.open("c1").read(2000, 0) == b"".join(pieces)

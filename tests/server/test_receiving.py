@@ -49,11 +49,11 @@ class SlowDisk:
 
 
 class Stage:
-    def __init__(self, pause: float = 60.0, skip: int = 0) -> None:
+    def __init__(self, pause: float = 60.0, skip: int = 0, gather: float = 0.0) -> None:
         self.body, self.disk = Body(), SlowDisk()
         self.receiver = BodyReceiver(
             asyncio.get_running_loop(), self.body, RawContent(skip), self.disk,  # type: ignore[arg-type]
-            pause=pause, least=1,
+            pause=pause, least=1, gather=gather,
         )  # fmt: skip
         self.task = asyncio.ensure_future(self.receiver.run())
 
@@ -74,6 +74,7 @@ async def test_what_comes_while_the_disk_writes_goes_in_one_piece() -> None:
     stage = Stage(skip=2)
     await turn()
     stage.come(b"ab", b"cd")
+    await turn()
     stage.come(b"ef")
     stage.come(b"gh", ends=True)
     assert stage.disk.written == [[b"cd"]]
@@ -85,6 +86,40 @@ async def test_what_comes_while_the_disk_writes_goes_in_one_piece() -> None:
     await stage.task
     assert stage.receiver.received == 8
     assert not stage.body.is_poured
+
+
+async def test_small_pieces_are_written_together() -> None:
+    stage = Stage(gather=60)
+    await turn()
+    stage.come(b"x" * 2**18, b"y" * 2**17)
+    assert stage.disk.written == []
+    stage.come(b"z" * 2**17)
+    assert [len(one) for one in stage.disk.written] == [3]
+    stage.come(*[b"x"] * 255)
+    assert stage.receiver.wants
+    stage.come(b"x")
+    assert not stage.receiver.wants, "each of them costs memory, however short it is"
+    stage.disk.running[0].set_result(None)
+    await turn()
+    assert [len(one) for one in stage.disk.written] == [3, 256]
+    stage.disk.running[1].set_result(None)
+    await turn()
+    stage.come(b"end", ends=True)
+    stage.disk.running[2].set_result(None)
+    await stage.task
+    assert sum(map(len, stage.disk.written[1] + stage.disk.written[2])) == 259
+
+
+async def test_what_waits_is_written_where_no_more_comes() -> None:
+    stage = Stage(gather=0.01)
+    await turn()
+    stage.come(b"a")
+    stage.come(b"b")
+    while not stage.disk.written:
+        await asyncio.sleep(0.001)
+    assert stage.disk.written == [[b"a", b"b"]]
+    stage.task.cancel()
+    await asyncio.gather(stage.task, return_exceptions=True)
 
 
 async def test_a_slow_disk_holds_the_client() -> None:
@@ -113,6 +148,7 @@ async def test_a_disk_s_error_ends_it() -> None:
     stage = Stage()
     await turn()
     stage.come(b"a")
+    await turn()
     stage.disk.running[0].set_exception(OSError(28, "full"))
     with pytest.raises(OSError, match="full"):
         await stage.task
@@ -142,6 +178,7 @@ async def test_whoever_comes_later_goes_on() -> None:
     stage = Stage()
     await turn()
     stage.come(b"a")
+    await turn()
     stage.receiver.give_way(ProxyError("another"))
     with pytest.raises(ProxyError, match="another"):
         await stage.task
