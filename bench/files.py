@@ -2,7 +2,7 @@
 """What uploads to the file store cost, beside nginx that keeps a body in a file, and what they do
 to memory and to streams meanwhile.
 
-    python bench/files.py [--mib 512] [--many 20] [--streams 200] [--folder /tmp/bench-files]
+    python -m bench.files [--mib 512] [--many 20] [--streams 200] [--folder /tmp/bench-files]
 
 Bodies of zeros, over the loopback, to the same disk; CPU is that of the server's processes alone,
 from /proc. nginx computes no SHA-256, which the store does: what that takes alone is printed, too.
@@ -26,6 +26,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from bench.beat import look
+from bench.engine.process import read_line
 
 PROXY, NGINX, SINK, NODE = 21900, 21901, 21902, 21903
 PIECE_BYTES = 2**20
@@ -79,8 +82,11 @@ def rss_mib(pid: int) -> float:
 
 
 @contextmanager
-def running(words: list[str], port: int) -> Iterator[int]:
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+def running(words: list[str], port: int) -> Iterator[subprocess.Popen[str]]:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, bufsize=1
+    )
     try:
         for _ in range(600):
             try:
@@ -88,7 +94,7 @@ def running(words: list[str], port: int) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.05)
-        yield process.pid
+        yield process
     finally:
         process.terminate()
         process.wait(30)
@@ -191,13 +197,16 @@ async def streams(count: int, begun: str) -> None:
         await asyncio.sleep(0.05)
     alone = sorted(gaps)
     gaps.clear()
-    while os.path.exists(begun):  # noqa: ASYNC110, ASYNC240
+    late = 0.0
+    while os.path.exists(begun):  # noqa: ASYNC240
+        due = time.perf_counter() + 0.05
         await asyncio.sleep(0.05)
+        late = max(late, time.perf_counter() - due)
     meanwhile = sorted(gaps)
     for one in readers:
         one.cancel()
     server.close()
-    found = {}
+    found: dict[str, object] = {"player late ms": round(late * 1e3)}
     for name, some in (("alone", alone), ("meanwhile", meanwhile)):
         found[name] = {
             "events": len(some), "p99 ms": round(some[int(len(some) * 0.99)] * 1e3),
@@ -206,13 +215,18 @@ async def streams(count: int, begun: str) -> None:
     print(json.dumps(found))
 
 
-def many(pid: int, count: int, size: int, stream_count: int, folder: Path) -> dict[str, object]:
-    """So many uploads at once beside streams."""
+def many(
+    proxy: subprocess.Popen[str], count: int, size: int, stream_count: int, folder: Path
+) -> dict[str, object]:
+    """So many uploads at once beside streams. ``late``: the longest that the proxy's loop was, by
+    the clock; ``stall``: its longest round in CPU time."""
+    pid = proxy.pid
     flag = folder / "uploads-run"
-    words = [sys.executable, __file__, "--play-streams", str(stream_count), str(flag)]
+    words = [sys.executable, "-m", "bench.files", "--play-streams", str(stream_count), str(flag)]
     player = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     time.sleep(2 + ALONE_S)
     before, peak = rss_mib(pid), 0.0
+    look(proxy)
     flag.touch()
     threads = [threading.Thread(target=upload_to_proxy, args=(size,)) for _ in range(count)]
     begun, cpu = time.perf_counter(), cpu_seconds(pid)
@@ -223,11 +237,13 @@ def many(pid: int, count: int, size: int, stream_count: int, folder: Path) -> di
         time.sleep(0.1)
     wall, cpu = time.perf_counter() - begun, cpu_seconds(pid) - cpu
     flag.unlink()
+    rounds = look(proxy)
     out, _ = player.communicate(timeout=60)
     return {
         "uploads": count, "MiB each": size // 2**20, "MB/s": round(count * size / 1e6 / wall),
         "CPU share": round(cpu / wall, 2), "RSS MiB before": round(before),
-        "RSS MiB at most": round(peak), "gaps": json.loads(out),
+        "RSS MiB at most": round(peak), "late ms": round(rounds["late"]),
+        "stall ms": round(rounds["stall"]), "gaps": json.loads(out),
     }  # fmt: skip
 
 
@@ -256,24 +272,18 @@ def main() -> None:
     (folder / "proxy.yaml").write_text(CONFIG.format(**places))
     (folder / "nginx.conf").write_text(NGINX_CONFIG.format(**places))
     size = given.mib * 2**20
-    proxy = [
-        sys.executable,
-        "-m",
-        "casedesk_proxy",
-        "serve",
-        "--config",
-        str(folder / "proxy.yaml"),
-    ]
+    proxy = [sys.executable, "-m", "bench.beat", str(folder / "proxy.yaml")]
     try:
-        with running(["nginx", "-c", str(folder / "nginx.conf")], NGINX) as pid:
-            print("nginx", json.dumps(measure(upload_to_nginx, pid, size, given.turns)))
+        with running(["nginx", "-c", str(folder / "nginx.conf")], NGINX) as nginx:
+            print("nginx", json.dumps(measure(upload_to_nginx, nginx.pid, size, given.turns)))
         shutil.rmtree(folder / "bodies", ignore_errors=True)
         print("sha256 alone: CPU ms per 100 MB", hash_alone(size))
-        with running(proxy, PROXY) as pid:
+        with running(proxy, PROXY) as daemon:
+            read_line(daemon.stdout, daemon)
             time.sleep(SETTLED_S)
-            print("proxy", json.dumps(measure(upload_to_proxy, pid, size, given.turns)))
+            print("proxy", json.dumps(measure(upload_to_proxy, daemon.pid, size, given.turns)))
             large = given.many_mib * 2**20
-            found = many(pid, given.many, large, given.streams, folder)
+            found = many(daemon, given.many, large, given.streams, folder)
             print("together", json.dumps(found))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

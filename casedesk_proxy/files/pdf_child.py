@@ -6,6 +6,7 @@ Exits with 1 where that cannot be done. It may use so much of the machine and no
 from __future__ import annotations
 
 import io
+import os
 import resource
 import sys
 from typing import BinaryIO
@@ -19,6 +20,10 @@ _BREAK = "\n\n"
 
 
 def main() -> None:
+    # What a library says of a file quotes it, and is for nobody: from here on that is lost. Not
+    # every service may open /dev/null for that.
+    os.dup2(0, 2)
+    sys.stderr = None  # type: ignore[assignment]
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_S, _MAX_CPU_S))
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

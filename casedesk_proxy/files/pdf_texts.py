@@ -95,9 +95,9 @@ class _Child:
 
     def _work(self) -> bytes:
         command = [sys.executable, "-I", "-S", "-c", _BEGIN, os.pathsep.join(sys.path)]
-        pipe, none = subprocess.PIPE, subprocess.DEVNULL
+        pipe = subprocess.PIPE
         try:
-            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=none, env={})
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={})
         except OSError:
             raise Busy("no process can be started to read the PDF", status=503) from None
         end = threading.Timer(self._max_s, process.kill)

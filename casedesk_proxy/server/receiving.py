@@ -1,8 +1,8 @@
 """A request's body on its way to a disk: in pieces, in a thread, and never held as a whole.
 
 What has come waits in memory, up to a bound; then nothing more is read from the client. So a body
-of any size costs that bound and one read. A thread gets half of the bound at a time, as each handing
-over costs what writing some 50 KB does, or less when the client pauses. A client that sends too
+of any size costs that bound and one read. A thread gets half of the bound at a time, since handing
+over costs what writing some 50 KB does, or less where the client pauses. A client that sends too
 slowly is let go of.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,15 @@ async def test_what_is_no_pdf_is_refused(store: FileStore) -> None:
     file = await put(store, b"%PDF-1.7\n" + b"nothing" * 100)
     with pytest.raises(BadRequest, match="cannot be read"):
         await PdfTexts().read(file, store)
+
+
+async def test_what_a_library_says_of_a_pdf_is_for_nobody(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "devnull", "/dev/null/that/a/service/may/not/open")
+    file = await put(store, b"junk\n" + make_pdf("First"))
+    assert "First" in await PdfTexts().read(file, store)
+    assert capfd.readouterr().err == ""
 
 
 async def test_what_takes_too_long_is_refused(store: FileStore) -> None:
