@@ -23,7 +23,7 @@ def main() -> None:
     # What a library says of a file quotes it, and is for nobody: from here on that is lost. Not
     # every service may open /dev/null for that.
     os.dup2(0, 2)
-    sys.stderr = None  # type: ignore[assignment]
+    sys.stderr = None
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_S, _MAX_CPU_S))
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
