@@ -15,7 +15,7 @@ import pytest
 
 from tests.dialects.ledger import Row, check, rows_of
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked, staged
+from tests.server.gateways import SSE, chat, chunk, staged
 
 DONE, END = b"data: [DONE]\n\n", b"0\r\n\r\n"
 
@@ -134,10 +134,10 @@ async def test_21_more_than_a_hundred_streams_at_one_node() -> None:
     async with staged(play) as stage:
 
         async def ask() -> bytes:
-            reader, writer = await stage.connect()
-            writer.write(chat())
-            await read_head(reader)
-            return (await read_raw_chunked(reader))[1]
+            client = await stage.connect()
+            client.write(chat())
+            await client.head()
+            return (await client.reply()).body
 
         assert await asyncio.gather(*(ask() for _ in range(150))) == [DONE] * 150
 
@@ -167,9 +167,9 @@ async def test_36_an_event_does_not_wait_for_the_next() -> None:
         await connection.send(END)
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
         for _ in range(3):
-            assert await reader.readexactly(len(chunk(DONE))) == chunk(DONE)
+            assert await client.take(len(chunk(DONE))) == chunk(DONE)
             heard.release()

@@ -6,7 +6,6 @@ of the package would show, by what its name and type promise.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import gc
 import importlib
@@ -20,8 +19,9 @@ import pytest
 import casedesk_proxy
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
+from tests.fixtures.raw_client import connect, request
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import SSE, chunk, read_head, staged
+from tests.server.gateways import SSE, chunk, staged
 
 NODE_KEY, KEY = "the-key-of-the-node", "the-key-of-the-client"
 CONFIG = """
@@ -73,18 +73,12 @@ async def test_nothing_alive_shows_a_credential(request_: tuple[str, str, bytes]
         text = CONFIG.format(port=port, key=NODE_KEY, hash=sha256(KEY.encode()).hexdigest())
         gateway = Gateway(load_config(text, "x").config, {"n": NODE_KEY})
         await gateway.start()
-        public = int(gateway.urls[0].rsplit(":", 1)[1])
-        reader, writer = await asyncio.open_connection("127.0.0.1", public)
-        writer.write(
-            f"POST {target} HTTP/1.1\r\nHost: h\r\n{header}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
-        assert (await read_head(reader))[0] == 200
         try:
-            assert sorted(set(leaks())) == []
+            async with connect(gateway.urls[0]) as client:
+                client.write(request(target, body, header))
+                assert (await client.head()).status == 200
+                assert sorted(set(leaks())) == []
         finally:
-            writer.close()
             await gateway.stop()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import ssl
 import subprocess
@@ -23,8 +22,9 @@ from casedesk_proxy.openapi.documents import make_document
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.console import ServedConsole
 from casedesk_proxy.server.listen import bind
+from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import SSE, chat, chunk, read_head, staged
+from tests.server.gateways import SSE, chat, chunk, staged
 from tests.systemd.promtool import promtool
 
 #: The requests that run: none is asked for.
@@ -123,10 +123,8 @@ async def test_a_public_unix_socket(tmp_path: Path) -> None:
     gateway = Gateway(load_config(text, "t").config, {})
     await gateway.start()
     try:
-        reader, writer = await asyncio.open_unix_connection(f"{tmp_path}/p")
-        writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        assert (await reader.read()).startswith(b"HTTP/1.1 4")
-        writer.close()
+        reply = await ask(gateway.urls[0], request("/v1/models", None, "Connection: close"))
+        assert 400 <= reply.status < 500
         # While it drains nothing answers there, so its successor may have the path.
         await gateway.drain(5.0)
         assert os.listdir(tmp_path) == []
@@ -144,11 +142,11 @@ async def test_live_streams_show_and_promtool_is_content() -> None:
         await connection.send(b"0\r\n\r\n")
 
     async with staged(play, node=", max_streams: 1") as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        await reader.readexactly(30)
-        _, waits = await stage.connect()
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        await client.take(30)
+        waits = await stage.connect()
         waits.write(chat())
         while not stage.gateway.waiting["d"]:
             await asyncio.sleep(0.01)
@@ -186,13 +184,10 @@ async def test_renewed_certificates_are_served_after_a_reload(tmp_path: Path) ->
         trust = ssl.create_default_context()
         ca.configure_trust(trust)
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
+            async with connect(f"https://127.0.0.1:{port}", trust):
+                return True
         except ssl.SSLCertVerificationError:
             return False
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
-        return True
 
     old = issue()
     text = CONFIG.format(admin="127.0.0.1:0").replace(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +9,7 @@ from dataclasses import dataclass, field
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import WAITS, Waits
+from tests.fixtures.raw_client import RawClient, open_client
 from tests.fixtures.raw_node import NodeConnection, Play, raw_node
 from tests.fixtures.sinks import Sinks
 
@@ -36,14 +34,13 @@ class Stage:
     gateway: Gateway
     port: int
     connections: list[NodeConnection]
-    clients: list[asyncio.StreamWriter] = field(default_factory=list)
+    clients: list[RawClient] = field(default_factory=list)
     sinks: Sinks = field(default_factory=Sinks)
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(self) -> RawClient:
         """A client's connection, closed at the latest with the stage."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**24)
-        self.clients.append(writer)
-        return reader, writer
+        self.clients.append(await open_client(self.gateway.urls[0]))
+        return self.clients[-1]
 
     def in_flight(self) -> int:
         return sum(state.in_flight for state in self.gateway.dispatcher.slots.states.values())
@@ -76,21 +73,9 @@ async def staged(
         try:
             yield stage
         finally:
-            for writer in stage.clients:
-                writer.transport.abort()
+            for client in stage.clients:
+                await client.end()
             await gateway.stop()
-
-
-def leave(writer: asyncio.StreamWriter, how: str) -> None:
-    """A client goes: by close, reset or half-close."""
-    if how == "half-close":
-        writer.write_eof()
-        return
-    if how == "reset":
-        # Without this an abort, too, ends in a FIN.
-        linger = struct.pack("ii", 1, 0)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.transport.abort()
 
 
 _STREAMS = b',"stream":true,"stream_options":{"include_usage":true}'
@@ -110,28 +95,3 @@ SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding:
 
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    line, *fields = head.strip().split("\r\n")
-    pairs = (text.split(": ", 1) for text in fields)
-    return int(line.split(" ")[1]), {name.lower(): value for name, value in pairs}
-
-
-async def read_raw_chunked(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """A chunked body as it stood on the wire, and what it carried."""
-    raw, body = b"", b""
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        raw += line
-        size = int(line.split(b";")[0], 16)
-        if size:
-            data = await reader.readexactly(size + 2)
-            raw, body = raw + data, body + data[:-2]
-            continue
-        while True:
-            line = await reader.readuntil(b"\r\n")
-            raw += line
-            if line == b"\r\n":
-                return raw, body

@@ -72,11 +72,10 @@ class PoolStage(Stage):
         async with raw_client.connect(self.gateway.urls[0]) as client:
             client.write(request)
             head = await client.head()
-            headers = {name.decode().lower(): value.decode() for name, value in head.headers}
             if head.value("content-length") is not None:
-                return head.status, headers, (await client.reply()).body
+                return head.status, head.fields, (await client.reply()).body
             await client.until_gone()
-            return head.status, headers, bytes(client.received[head.end :])
+            return head.status, head.fields, client.unread
 
     async def quiet(self) -> None:
         """Until every slot is given back."""
@@ -119,8 +118,8 @@ async def pooled(
     try:
         yield stage
     finally:
-        for writer in stage.clients:
-            writer.transport.abort()
+        for client in stage.clients:
+            await client.end()
         await gateway.stop()
         for member in members:
             await member.end()

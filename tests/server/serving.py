@@ -12,6 +12,7 @@ from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.limits import ServerLimits
 from casedesk_proxy.server.public import PublicServer
+from tests.fixtures.raw_client import RawClient, open_client
 
 LIMIT = 1000
 #: Bytes that no two sockets' buffers hold.
@@ -112,9 +113,6 @@ class Served:
         client.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % error.status)
 
 
-Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
 @asynccontextmanager
 async def serving(
     how: str = "echo",
@@ -124,7 +122,7 @@ async def serving(
     handshake_timeout: float = 0.0,
     path: str | None = None,
     **settings: Any,
-) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[Peer]]]]:
+) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[RawClient]]]]:
     served = Served()
     served.rate = settings.get("min_rate", 0)
     factory = PublicServer(
@@ -140,22 +138,18 @@ async def serving(
         served.port = server.sockets[0].getsockname()[1]
     else:
         server = await loop.create_unix_server(factory, path)
-    peers: list[Peer] = []
+    url = f"http://127.0.0.1:{served.port}" if path is None else f"unix:{path}"
+    clients: list[RawClient] = []
 
-    async def connect() -> Peer:
-        opening = (
-            asyncio.open_unix_connection(path)
-            if path is not None
-            else asyncio.open_connection("127.0.0.1", served.port)
-        )
-        peers.append(await opening)
-        return peers[-1]
+    async def connect() -> RawClient:
+        clients.append(await open_client(url))
+        return clients[-1]
 
     try:
         yield served, connect
     finally:
-        for _, writer in peers:
-            writer.transport.abort()
+        for client in clients:
+            await client.end()
         server.close()
         await factory.close(0.1)
         await server.wait_closed()
@@ -171,10 +165,10 @@ def chunked(*chunks: bytes, extra: str = "") -> bytes:
     return head.encode() + b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n"
 
 
-async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_reply(client: RawClient) -> tuple[int, bytes]:
     """Status and body of the next reply; interim ones before it are passed over."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    while head.startswith(b"HTTP/1.1 1"):
-        head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
-    return int(head.split(b" ")[1]), await reader.readexactly(length)
+    reply = await client.reply()
+    while reply.status < 200:
+        reply = await client.reply()
+    assert reply.complete
+    return reply.status, reply.body

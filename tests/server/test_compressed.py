@@ -61,13 +61,13 @@ async def ask(
     path, body = ASKS[surface]
     text = json.dumps(body | more).encode()
     async with staged(play, speaks=speaks) as stage:
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         head = (
             f"POST {path} HTTP/1.1\r\nHost: h\r\nanthropic-version: 2023-06-01\r\n"
             f"Connection: close\r\nContent-Length: {len(text)}\r\n\r\n"
         )
-        writer.write(head.encode() + text)
-        reply, _, coded = (await reader.read()).partition(b"\r\n\r\n")
+        client.write(head.encode() + text)
+        reply, _, coded = (await client.rest()).partition(b"\r\n\r\n")
         assert stage.in_flight() == 0
     if b"chunked" not in reply.lower() or not coded.endswith(b"0\r\n\r\n"):
         return reply, coded

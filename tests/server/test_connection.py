@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 
+from tests.fixtures.raw_client import open_client
 from tests.server.serving import LIMIT, chunked, post, read_reply, serving
 
 
@@ -14,21 +15,19 @@ from tests.server.serving import LIMIT, chunked, post, read_reply, serving
 @pytest.mark.parametrize("size", [1, 3, 10_000])
 async def test_a_request_in_pieces(wire: bytes, size: int) -> None:
     async with serving() as (served, connect):
-        reader, writer = await connect()
+        client = await connect()
         for start in range(0, len(wire), size):
-            writer.write(wire[start : start + size])
-            await writer.drain()
-            await asyncio.sleep(0)
-        assert await read_reply(reader) == (200, b"hello")
+            await client.send(wire[start : start + size])
+        assert await read_reply(client) == (200, b"hello")
         assert served.seen == [("/x", b"hello")]
 
 
 async def test_answers_held_for_the_round_keep_their_order() -> None:
     async with serving("soon") as (_, connect):
-        reader, writer = await connect()
+        client = await connect()
         asked = [post(b"a"), post(b"b", "/now"), post(b"c"), post(b"d"), b"G@T / HTTP/1.1\r\n\r\n"]
-        writer.write(b"".join(asked))
-        assert [(await read_reply(reader)) for _ in asked] == [
+        client.write(b"".join(asked))
+        assert [(await read_reply(client)) for _ in asked] == [
             *((200, body) for body in (b"a", b"b", b"c", b"d")), (400, b""),
         ]  # fmt: skip
 
@@ -37,37 +36,37 @@ async def test_answers_held_for_the_round_keep_their_order() -> None:
 async def test_an_answer_is_not_lost_where_the_connection_ends_with_it(extra: str) -> None:
     async with serving("soon") as (served, connect):
         served.last = not extra
-        reader, writer = await connect()
-        writer.write(post(b"bye", extra=extra))
-        assert await read_reply(reader) == (200, b"bye")
-        assert await reader.read() == b""
+        client = await connect()
+        client.write(post(b"bye", extra=extra))
+        assert await read_reply(client) == (200, b"bye")
+        assert await client.rest() == b""
 
 
 async def test_an_answer_is_not_lost_on_a_client_that_has_said_all() -> None:
     """Its end comes in the round in which it is answered."""
     async with serving("soon") as (_, connect):
-        reader, writer = await connect()
-        writer.write(post(b"bye"))
-        writer.write_eof()
-        assert await read_reply(reader) == (200, b"bye")
+        client = await connect()
+        client.write(post(b"bye"))
+        client.half_close()
+        assert await read_reply(client) == (200, b"bye")
 
 
 async def test_requests_sent_ahead_are_answered_in_order() -> None:
     async with serving() as (served, connect):
-        reader, writer = await connect()
+        client = await connect()
         wanted = [b"a", b"", b"ccc", b"d" * 900, b"e"]
-        writer.write(b"".join(post(body, f"/{n}") for n, body in enumerate(wanted)))
-        assert [(await read_reply(reader))[1] for _ in wanted] == wanted
+        client.write(b"".join(post(body, f"/{n}") for n, body in enumerate(wanted)))
+        assert [(await read_reply(client))[1] for _ in wanted] == wanted
         assert [target for target, _ in served.seen] == ["/0", "/1", "/2", "/3", "/4"]
 
 
 async def test_a_flood_of_requests_ahead_is_held_back_by_the_transport() -> None:
     async with serving() as (served, connect):
-        reader, writer = await connect()
+        client = await connect()
         count = 3000
-        writer.write(post(b"x" * 100) * count)
+        client.write(post(b"x" * 100) * count)
         for _ in range(count):
-            assert await read_reply(reader) == (200, b"x" * 100)
+            assert await read_reply(client) == (200, b"x" * 100)
         assert len(served.seen) == count
 
 
@@ -83,14 +82,14 @@ async def test_a_flood_of_requests_ahead_is_held_back_by_the_transport() -> None
 )
 async def test_the_connection_lives_on_or_not(wire: bytes, closes: bool) -> None:
     async with serving() as (_, connect):
-        reader, writer = await connect()
-        writer.write(wire)
-        assert await read_reply(reader) == (200, b"x")
+        client = await connect()
+        client.write(wire)
+        assert await read_reply(client) == (200, b"x")
         if closes:
-            assert await reader.read() == b""
+            assert await client.rest() == b""
         else:
-            writer.write(post(b"again"))
-            assert await read_reply(reader) == (200, b"again")
+            client.write(post(b"again"))
+            assert await read_reply(client) == (200, b"again")
 
 
 @pytest.mark.parametrize(
@@ -116,52 +115,49 @@ async def test_the_connection_lives_on_or_not(wire: bytes, closes: bool) -> None
 )  # fmt: skip
 async def test_what_is_no_request_is_refused_and_closed(wire: bytes, status: int) -> None:
     async with serving() as (served, connect):
-        reader, writer = await connect()
-        writer.write(wire)
-        assert (await read_reply(reader))[0] == status
-        assert await reader.read() == b""
+        client = await connect()
+        client.write(wire)
+        assert (await read_reply(client))[0] == status
+        assert await client.rest() == b""
         assert [error.status for error in served.rejected] == [status]
         assert served.seen == []
-        reader, writer = await connect()
-        writer.write(post(b"x"))
-        assert await read_reply(reader) == (200, b"x")
+        client = await connect()
+        client.write(post(b"x"))
+        assert await read_reply(client) == (200, b"x")
 
 
 async def test_an_upgrade_nobody_offers_is_ignored() -> None:
     """Java's HttpClient asks every http server for HTTP/2 on its first POST."""
     async with serving() as (_, connect):
-        reader, writer = await connect()
+        client = await connect()
         asks = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
-        writer.write(post(b"body", extra=asks))
-        assert await read_reply(reader) == (200, b"body")
+        client.write(post(b"body", extra=asks))
+        assert await read_reply(client) == (200, b"body")
 
 
 async def test_a_slow_head_is_given_up() -> None:
     async with serving(head_timeout=0.05) as (served, connect):
-        reader, writer = await connect()
-        writer.write(b"POST / HT")
-        assert (await read_reply(reader))[0] == 408
-        assert await reader.read() == b""
+        client = await connect()
+        client.write(b"POST / HT")
+        assert (await read_reply(client))[0] == 408
+        assert await client.rest() == b""
         assert [error.status for error in served.rejected] == [408]
 
 
 async def test_a_client_that_speaks_tls_is_not_left_waiting() -> None:
-    async with serving(head_timeout=60) as (served, connect):
-        _, writer = await connect()
-        host, port = writer.get_extra_info("peername")[:2]
+    async with serving(head_timeout=60) as (served, _):
+        url = f"https://127.0.0.1:{served.port}"
         with pytest.raises(ssl.SSLError):
-            await asyncio.wait_for(
-                asyncio.open_connection(host, port, ssl=ssl.create_default_context()), 5
-            )
+            await asyncio.wait_for(open_client(url, ssl.create_default_context()), 5)
         assert [error.code for error in served.rejected] == ["not_https"]
 
 
 async def test_an_idle_connection_is_closed_without_a_word() -> None:
     async with serving(idle_timeout=0.05) as (served, connect):
-        reader, writer = await connect()
-        writer.write(post(b"x"))
-        assert await read_reply(reader) == (200, b"x")
-        assert await reader.read() == b""
+        client = await connect()
+        client.write(post(b"x"))
+        assert await read_reply(client) == (200, b"x")
+        assert await client.rest() == b""
         assert served.rejected == []
 
 
@@ -178,52 +174,49 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
 )
 async def test_a_body_that_cannot_be_had(wire: bytes, status: int) -> None:
     async with serving() as (served, connect):
-        reader, writer = await connect()
-        writer.write(wire)
-        assert (await read_reply(reader))[1] == b"fault"
+        client = await connect()
+        client.write(wire)
+        assert (await read_reply(client))[1] == b"fault"
         assert [error.status for error in served.faults] == [status]
 
 
 async def test_a_refused_client_may_finish_sending_and_sees_why() -> None:
     async with serving("refuse") as (_, connect):
-        reader, writer = await connect()
+        client = await connect()
         body = b"x" * 1_000_000
-        writer.write(post(body)[:-1000])
-        await writer.drain()
-        writer.write(body[-1000:])
-        assert (await read_reply(reader))[1] == b"refused"
-        assert await reader.read() == b""
+        await client.send(post(body)[:-1000], body[-1000:])
+        assert (await read_reply(client))[1] == b"refused"
+        assert await client.rest() == b""
 
 
 async def test_a_client_that_expects_is_invited() -> None:
     async with serving() as (_, connect):
-        reader, writer = await connect()
+        client = await connect()
         wire = post(b"hello", extra="Expect: 100-continue\r\n")
-        writer.write(wire[:-5])
-        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        writer.write(wire[-5:])
-        assert await read_reply(reader) == (200, b"hello")
+        client.write(wire[:-5])
+        assert await client.take_through(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.write(wire[-5:])
+        assert await read_reply(client) == (200, b"hello")
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_client_that_leaves_cancels_its_handler(how: str) -> None:
     async with serving("hang") as (served, connect):
-        _, writer = await connect()
-        writer.write(post(b"x"))
+        client = await connect()
+        client.write(post(b"x"))
         await served.began.wait()
         if how == "reset":
-            writer.transport.abort()
+            client.abort()
         else:
-            writer.close()
+            client.close()
         await served.cancelled.wait()
         assert not served.rejected
 
 
 async def test_a_client_that_leaves_while_it_sends_cancels_its_handler() -> None:
     async with serving() as (served, connect):
-        _, writer = await connect()
-        writer.write(post(b"hello")[:-2])
-        await writer.drain()
-        writer.close()
+        client = await connect()
+        await client.send(post(b"hello")[:-2])
+        client.close()
         await served.cancelled.wait()
         assert served.seen == []

@@ -17,7 +17,7 @@ from casedesk_proxy.store.file import FILE_NAME, open_reader
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.terms import Usage
 from tests.fixtures.raw_node import NodeConnection, raw_node
-from tests.server.gateways import CONFIG, SSE, Stage, chunk, read_head, staged
+from tests.server.gateways import CONFIG, SSE, Stage, chunk, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
@@ -47,11 +47,11 @@ async def node(connection: NodeConnection) -> None:
 
 
 async def ask(stage: Stage, **fields: Any) -> bytes:
-    reader, writer = await stage.connect()
-    writer.write(request(**fields))
+    client = await stage.connect()
+    client.write(request(**fields))
     async with asyncio.timeout(10):
-        await read_head(reader)
-        return await reader.read()
+        await client.head()
+        return await client.rest()
 
 
 def events(body: bytes) -> bytes:
@@ -146,13 +146,13 @@ async def _taken(stage: Stage) -> None:
 
 
 async def _leave(stage: Stage, waits_for: bytes) -> None:
-    reader, writer = await stage.connect()
-    writer.write(request())
+    client = await stage.connect()
+    client.write(request())
     if waits_for:
-        await reader.readuntil(waits_for)
+        await client.take_through(waits_for)
     else:
         await _taken(stage)
-    writer.close()
+    client.close()
 
 
 @pytest.mark.parametrize(
@@ -190,24 +190,24 @@ async def test_every_ending_is_counted(
             stage.gateway._handler._forwarder.forward = _fail  # type: ignore[assignment]
             await ask(stage)
         elif way == "stop reading":
-            _, writer = await stage.connect()
-            writer.transport.pause_reading()
-            writer.write(request())
+            client = await stage.connect()
+            client.stop_reading()
+            client.write(request())
         elif "translated" in way:
-            reader, writer = await stage.connect()
-            writer.write(messages())
-            await (reader.read() if way == "have it translated" else reader.readuntil(b"delta"))
-            writer.close()
+            client = await stage.connect()
+            client.write(messages())
+            await (client.rest() if way == "have it translated" else client.take_through(b"delta"))
+            client.close()
         elif way.startswith("leave"):
             await _leave(stage, WORD if way == "leave" else b"")
         elif way == "stop":
-            reader, writer = await stage.connect()
-            writer.write(request())
-            await reader.readuntil(WORD)
+            client = await stage.connect()
+            client.write(request())
+            await client.take_through(WORD)
             await stage.gateway.drain(0.0)
         else:
-            _, writer = await stage.connect()
-            writer.write(request())
+            client = await stage.connect()
+            client.write(request())
             await _taken(stage)
             await ask(stage)
         await wait_for(seen)
@@ -233,8 +233,8 @@ async def test_a_row_is_in_the_file_for_each(tmp_path: Path) -> None:
                 await ask(stage, **fields)
             await wait_for(seen, 2)
         finally:
-            for writer in stage.clients:
-                writer.transport.abort()
+            for client in stage.clients:
+                await client.end()
             await gateway.stop()
             await asyncio.to_thread(store.close, 10)
 

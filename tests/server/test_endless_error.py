@@ -23,9 +23,9 @@ async def test_an_error_without_an_end_is_answered(request_: bytes) -> None:
             await connection.send(chunk(b"x" * 8192))
 
     async with staged(play, speaks="[openai]") as stage:
-        reader, writer = await stage.connect()
-        writer.write(request_)
-        head = await reader.readuntil(b"\r\n\r\n")
+        client = await stage.connect()
+        client.write(request_)
+        head = await client.take_through(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400")
         # The node has noticed: nobody reads on.
         await stage.connections[-1].until_gone()

@@ -10,7 +10,7 @@ import pytest
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection, Play
-from tests.server.gateways import SSE, chat, chunk, leave
+from tests.server.gateways import SSE, chat, chunk
 from tests.server.pooled import Member, pooled
 
 EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
@@ -357,10 +357,10 @@ async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str
 
     b = Member("b", holds)
     async with pooled(Member("a", resets), b, deployment=ORDERED) as stage:
-        _, writer = await stage.connect()
-        writer.write(chat())
+        client = await stage.connect()
+        client.write(chat())
         await asked.wait()
-        leave(writer, how)
+        client.leave(how)
         async with asyncio.timeout(0.1):
             await b.connections[0].until_gone()
         outcome = await stage.outcome()
@@ -394,13 +394,13 @@ class Deaf(Member):
 async def test_a_client_that_leaves_while_connecting_frees_its_slot(how: str) -> None:
     async with pooled(Deaf("a", None)) as stage:
         state = stage.gateway.dispatcher.slots.states["a"]
-        _, writer = await stage.connect()
-        writer.write(chat())
+        client = await stage.connect()
+        client.write(chat())
         async with asyncio.timeout(5):
             while not state.in_flight:
                 await asyncio.sleep(0)
         await asyncio.sleep(0.02)  # so that it is under way, and not about to begin
-        leave(writer, how)
+        client.leave(how)
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.cancel is not None
@@ -419,16 +419,16 @@ async def test_streams_under_way_keep_a_node_alive_that_refuses_new_ones() -> No
 
     a, b = Member("a", streams), Member("b", good)
     async with pooled(a, b, deployment=ORDERED) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await reader.readuntil(chunk(EVENT) * 2)
+        client = await stage.connect()
+        client.write(chat())
+        await client.take_through(chunk(EVENT) * 2)
         a.stop_listening()
         assert (await stage.ask(chat()))[0] == 200
         state = stage.gateway.dispatcher.slots.states["a"]
         assert state.is_healthy(asyncio.get_running_loop().time())
         assert "refused" in state.last_error
         go_on.set()
-        assert (await reader.readuntil(b"0\r\n\r\n")).startswith(chunk(EVENT))
+        assert (await client.take_through(b"0\r\n\r\n")).startswith(chunk(EVENT))
 
 
 CHAT_HEAD = (

@@ -15,16 +15,7 @@ from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures.loop_turns import most_per_turn
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import (
-    SSE,
-    Stage,
-    chat,
-    chunk,
-    leave,
-    read_head,
-    read_raw_chunked,
-    staged,
-)
+from tests.server.gateways import SSE, Stage, chat, chunk, staged
 
 EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
 UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -70,12 +61,13 @@ async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
         await connection.until_gone()
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         for _ in range(2):
-            writer.write(chat())
-            status, headers = await read_head(reader)
-            assert (status, headers["transfer-encoding"]) == (200, "chunked")
-            assert await read_raw_chunked(reader) == (wanted, payload), "but for the trailer"
+            client.write(chat())
+            head = await client.head()
+            assert (head.status, head.fields["transfer-encoding"]) == (200, "chunked")
+            reply = await client.reply()
+            assert (reply.framed, reply.body) == (wanted, payload), "but for the trailer"
         assert len(stage.connections) == 1, "both connections are used again"
         assert stage.in_flight() == 0
 
@@ -90,12 +82,12 @@ async def test_counted_bodies(size: int) -> None:
             await connection.send(UNARY % size, body)
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         for _ in range(3):
-            writer.write(chat(stream=False))
-            status, headers = await read_head(reader)
-            assert (status, headers["content-length"]) == (200, str(size))
-            assert await reader.readexactly(size) == body
+            client.write(chat(stream=False))
+            head = await client.head()
+            assert (head.status, head.fields["content-length"]) == (200, str(size))
+            assert await client.take(size) == body
         assert len(stage.connections) == 1
 
 
@@ -107,11 +99,11 @@ async def test_a_reply_that_ends_with_its_connection_becomes_chunked() -> None:
         )
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         for _ in range(2):
-            writer.write(chat())
-            assert (await read_head(reader))[1]["transfer-encoding"] == "chunked"
-            assert (await read_raw_chunked(reader))[1] == EVENT * 2
+            client.write(chat())
+            assert (await client.head()).fields["transfer-encoding"] == "chunked"
+            assert (await client.reply()).body == EVENT * 2
 
 
 async def test_an_http_1_0_client_gets_bare_bytes() -> None:
@@ -121,12 +113,12 @@ async def test_an_http_1_0_client_gets_bare_bytes() -> None:
         await connection.until_gone()
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat(version="1.0"))
-        status, headers = await read_head(reader)
-        assert status == 200
-        assert "transfer-encoding" not in headers
-        assert await reader.read() == EVENT * 2
+        client = await stage.connect()
+        client.write(chat(version="1.0"))
+        head = await client.head()
+        assert head.status == 200
+        assert "transfer-encoding" not in head.fields
+        assert await client.rest() == EVENT * 2
 
 
 @pytest.mark.parametrize(
@@ -153,13 +145,13 @@ async def test_a_client_that_leaves_frees_the_node_within_100_ms(how: str, when:
 
     async with staged(play) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat(stream=when == "in the stream"))
+        client = await stage.connect()
+        client.write(chat(stream=when == "in the stream"))
         await asked.wait()
         if when != "before the head":
-            await read_head(reader)
-            await reader.read(1)
-        leave(writer, how)
+            await client.head()
+            await client.take(1)
+        client.leave(how)
         async with asyncio.timeout(0.1):
             await stage.connections[0].until_gone()
         outcome = await wait_for(seen)
@@ -190,10 +182,10 @@ async def test_a_node_that_dies_never_looks_finished(
 
     async with staged(play) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        rest = await reader.read()
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        rest = await client.rest()
         sent = b"".join(pieces)
         assert rest.startswith(sent)
         added = rest[len(sent) :]
@@ -227,14 +219,14 @@ async def test_a_node_that_ends_its_message_within_an_answer_does_not_look_finis
 
     async with staged(play) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        status, headers = await read_head(reader)
+        client = await stage.connect()
+        client.write(chat())
+        head = await client.head()
         if not count and not apart:
             # Nothing has been sent yet, so that it can be told as it should be.
-            assert (status, "content-length" in headers) == (502, True)
+            assert (head.status, "content-length" in head.fields) == (502, True)
         else:
-            rest = await reader.read()
+            rest = await client.rest()
             assert not rest.endswith(b"0\r\n\r\n")
             assert rest.count(b'"w"') == count
             assert (b'"error"' in rest) is last.startswith(b"0")
@@ -258,15 +250,15 @@ async def test_a_node_that_gives_no_reply(reply: bytes, status: int) -> None:
         await connection.send(reply)
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        got, headers = await read_head(reader)
-        body = await reader.readexactly(int(headers["content-length"]))
-        assert got == status
+        client = await stage.connect()
+        client.write(chat())
+        head = await client.head()
+        body = (await client.reply()).body
+        assert head.status == status
         assert json.loads(body)["error"]["message"]
         assert b"127.0.0.1" not in body
         assert b"10.0.0.1" not in body
-        assert "location" not in headers
+        assert "location" not in head.fields
         assert len(stage.connections) == 1, "a request that may have begun is not repeated"
         assert stage.in_flight() == 0
 
@@ -286,11 +278,11 @@ async def test_a_stale_connection_is_replaced_once() -> None:
     stages: list[Stage] = []
     async with staged(play) as stage:
         stages.append(stage)
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         for _ in range(2):
-            writer.write(chat(stream=False))
-            assert (await read_head(reader))[0] == 200
-            assert await reader.readexactly(2) == b"{}"
+            client.write(chat(stream=False))
+            assert (await client.head()).status == 200
+            assert await client.take(2) == b"{}"
         assert len(stage.connections) == 2
         told = [
             re.sub(rb"x-request-id: \w+", b"", connection.received)
@@ -307,11 +299,11 @@ async def test_nobody_listens() -> None:
         spec = stage.gateway.serving.snapshot.nodes["n"]
         pool = stage.gateway.dispatcher._pool(spec)
         pool._port = 1
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        status, headers = await read_head(reader)
-        body = json.loads(await reader.readexactly(int(headers["content-length"])))
-        assert status == 502
+        client = await stage.connect()
+        client.write(chat())
+        head = await client.head()
+        body = json.loads((await client.reply()).body)
+        assert head.status == 502
         assert body["error"]["message"] == "node n refused the connection"
 
 
@@ -321,9 +313,9 @@ async def test_a_node_that_never_answers_times_out() -> None:
 
     async with staged(play, node=", first_byte_timeout: 50ms") as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        assert (await read_head(reader))[0] == 504
+        client = await stage.connect()
+        client.write(chat())
+        assert (await client.head()).status == 504
         await stage.connections[0].until_gone()
         assert (await wait_for(seen)).terminal is Terminal.TIMED_OUT
 
@@ -346,19 +338,19 @@ async def test_a_silent_stream_is_cut_honestly_and_one_that_talks_in_time_is_not
     async with staged(play, node=", idle_timeout: 300ms") as stage:
         stages.append(stage)
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        rest = await reader.read()
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        rest = await client.rest()
         assert rest.startswith(chunk(EVENT))
         assert b'"error"' in rest
         assert not rest.endswith(b"0\r\n\r\n")
         assert (await wait_for(seen)).terminal is Terminal.TIMED_OUT
         talk.set()
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        assert (await read_raw_chunked(reader))[1] == EVENT * 6
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        assert (await client.reply()).body == EVENT * 6
         assert (await wait_for(seen, 2)).terminal is Terminal.COMPLETED
 
 
@@ -375,15 +367,15 @@ async def test_a_client_that_stops_reading_pauses_its_node_and_is_given_up() -> 
 
     async with staged(play, deployment=", client_stall_timeout: 200ms") as stage:
         seen = outcomes(stage)
-        _, writer = await stage.connect()
-        writer.transport.pause_reading()
-        writer.write(chat())
+        client = await stage.connect()
+        client.stop_reading()
+        client.write(chat())
         outcome = await wait_for(seen)
         assert outcome.terminal is Terminal.CLIENT_STALLED
         assert pushed < 100_000_000
         assert stage.in_flight() == 0
         await stage.connections[0].until_gone()
-        writer.transport.abort()
+        client.abort()
 
 
 async def test_what_a_node_hears() -> None:
@@ -394,15 +386,15 @@ async def test_what_a_node_hears() -> None:
         await connection.send(UNARY % 2, b"{}")
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         body = b"{}"
-        writer.write(
+        client.write(
             b"POST /v1beta/models/m:generateContent?b=2&key=SECRET&a=1&b=2&$alt=x HTTP/1.1\r\n"
             b"Host: h\r\nx-goog-api-key: SECRET\r\nX-Goog-Thing: v1\r\nx-goog-thing: v2\r\n"
             b"Authorization: Bearer SECRET\r\nCookie: SECRET\r\nX-Conversation-Id: SECRET\r\n"
             b"traceparent: 00-a\r\nUser-Agent: me\r\nContent-Length: 2\r\n\r\n" + body
         )
-        assert (await read_head(reader))[0] == 200
+        assert (await client.head()).status == 200
         head = heard[0].decode()
         assert head.startswith("POST /v1beta/models/m:generateContent?b=2&a=1&b=2&$alt=x HTTP/1.1")
         assert "SECRET" not in head
@@ -420,10 +412,10 @@ async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
     async with staged(hang, waits=Waits(model_refresh_s=0.01, metadata_pause_s=0.0)) as stage:
         metadata = stage.gateway.metadata
         monkeypatch.setattr(metadata, "_look_at", hang)
-        reader, writer = await stage.connect()
-        writer.write(chat().replace(b'"m"', b'"x"'))
+        client = await stage.connect()
+        client.write(chat().replace(b'"m"', b'"x"'))
         async with asyncio.timeout(5):
-            assert (await read_head(reader))[0] == 404
+            assert (await client.reply()).status == 404
         assert metadata._round is not None
         assert not metadata._round.done(), "it is looked at all the same"
     assert metadata._round.cancelled(), "until the service stops"
@@ -446,11 +438,11 @@ async def test_thousands_of_streams_lose_nothing() -> None:
         await connection.until_gone()
 
     async def one(stage: Stage) -> bytes:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        _, body = await read_raw_chunked(reader)
-        writer.close()
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        body = (await client.reply()).body
+        client.close()
         return body
 
     async with staged(play) as stage:
@@ -472,13 +464,13 @@ async def test_a_crowd_ends_one_by_one(who: str) -> None:
 
     async with staged(play, waits=replace(WAITS, turn_budget_s=0)) as stage:
         for _ in range(count):
-            reader, writer = await stage.connect()
-            writer.write(chat())
-            await read_head(reader)
-            await reader.readuntil(EVENT)
+            client = await stage.connect()
+            client.write(chat())
+            await client.head()
+            await client.take_through(EVENT)
         ended = outcomes(stage)
-        for writer in stage.clients if who != "a node" else ():
-            leave(writer, who.removeprefix("clients by "))
+        for client in stage.clients if who != "a node" else ():
+            client.leave(who.removeprefix("clients by "))
         for connection in stage.connections if who == "a node" else ():
             connection.close()
         assert await most_per_turn(lambda: len(ended), lambda: len(ended) == count) == 1
@@ -504,16 +496,16 @@ async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
         seen = outcomes(stage)
         peers = []
         for _ in range(2):
-            reader, writer = await stage.connect()
-            writer.write(chat())
-            await read_head(reader)
-            peers.append((reader, writer))
-        idle, _ = await stage.connect()
+            client = await stage.connect()
+            client.write(chat())
+            await client.head()
+            peers.append(client)
+        idle = await stage.connect()
         draining = asyncio.ensure_future(stage.gateway.drain(0.3))
         go_on.set()
-        assert (await read_raw_chunked(peers[0][0]))[1] == EVENT * 2
-        assert await idle.read() == b""
-        rest = await peers[1][0].read()
+        assert (await peers[0].reply()).body == EVENT * 2
+        assert await idle.rest() == b""
+        rest = await peers[1].rest()
         assert b"shutting down" in rest
         assert not rest.endswith(b"0\r\n\r\n")
         await draining
@@ -527,13 +519,11 @@ async def test_a_name_that_is_not_found_stands_in_the_log() -> None:
 
     async with staged(play) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         for count, name in enumerate(("no such", "x" * 2000), 1):
-            writer.write(
+            client.write(
                 b"GET /v1/models/%b HTTP/1.1\r\nHost: h\r\n\r\n" % name.replace(" ", "%20").encode()
             )
-            status, headers = await read_head(reader)
-            await reader.readexactly(int(headers["content-length"]))
-            assert status == 404
+            assert (await client.reply()).status == 404
             outcome = await wait_for(seen, count)
             assert outcome.facts()["asked"] == name[:512]

@@ -7,7 +7,7 @@ import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import SSE, chat, chunk, read_head, staged
+from tests.server.gateways import SSE, chat, chunk, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 WORD = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
@@ -27,10 +27,10 @@ async def test_a_relayed_stream(count: int) -> None:
 
     async with staged(play) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        assert await reader.readexactly(len(body)) == body
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        assert await client.take(len(body)) == body
         outcome = await wait_for(seen)
         assert (outcome.terminal, outcome.code) == (Terminal.NODE_BROKE, "node_broke")
         assert "the node stopped" in outcome.facts()["reason"]
@@ -45,8 +45,8 @@ async def test_a_relayed_body(apart: bool) -> None:
 
     async with staged(play) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(chat(stream=False))
-        await read_head(reader)
-        assert await reader.readexactly(len(WHOLE)) == WHOLE
+        client = await stage.connect()
+        client.write(chat(stream=False))
+        await client.head()
+        assert await client.take(len(WHOLE)) == WHOLE
         assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.raw_client import RawClient, open_client
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk, staged
-from tests.server.serving import Peer, chunked, post, read_reply, serving
+from tests.server.serving import chunked, post, read_reply, serving
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'
 
 
-async def final(reader: asyncio.StreamReader) -> bytes:
+async def final(client: RawClient) -> bytes:
     """All that came, but for interim replies."""
-    data = await reader.read()
+    data = await client.rest()
     while data.startswith(CONTINUE):
         data = data.removeprefix(CONTINUE)
     return data
@@ -30,12 +31,12 @@ async def final(reader: asyncio.StreamReader) -> bytes:
 @pytest.mark.parametrize("wire", [post(b"hello"), chunked(b"he", b"llo")])
 async def test_its_reply_comes_late(wire: bytes) -> None:
     async with serving("late") as (served, connect):
-        reader, writer = await connect()
-        writer.write(wire)
-        writer.write_eof()
-        assert await reader.readexactly(len(CONTINUE)) == CONTINUE
+        client = await connect()
+        client.write(wire)
+        client.half_close()
+        assert await client.take(len(CONTINUE)) == CONTINUE
         served.go_on.set()
-        data = await final(reader)
+        data = await final(client)
         assert data.startswith(b"HTTP/1.1 200")
         assert data.endswith(b"hello")
         assert not served.cancelled.is_set()
@@ -43,30 +44,30 @@ async def test_its_reply_comes_late(wire: bytes) -> None:
 
 async def test_all_that_was_sent_ahead_is_answered() -> None:
     async with serving() as (served, connect):
-        reader, writer = await connect()
-        writer.write(b"".join(post(b"%d" % n) for n in range(200)))
-        writer.write_eof()
+        client = await connect()
+        client.write(b"".join(post(b"%d" % n) for n in range(200)))
+        client.half_close()
         for n in range(200):
-            assert await read_reply(reader) == (200, b"%d" % n)
-        assert await reader.read() == b""
+            assert await read_reply(client) == (200, b"%d" % n)
+        assert await client.rest() == b""
         assert len(served.seen) == 200
 
 
 async def test_a_body_in_crumbs_is_whole_in_the_end() -> None:
     async with serving() as (_, connect):
-        reader, writer = await connect()
-        writer.write(chunked(*[b"x"] * 900))
-        writer.write_eof()
-        assert (await final(reader)).endswith(b"x" * 900)
+        client = await connect()
+        client.write(chunked(*[b"x"] * 900))
+        client.half_close()
+        assert (await final(client)).endswith(b"x" * 900)
 
 
 async def test_half_a_request_is_no_request() -> None:
     async with serving() as (served, connect):
         for half in (b"POST / HT", post(b"hello")[:-2], chunked(b"hello")[:-5]):
-            reader, writer = await connect()
-            writer.write(half)
-            writer.write_eof()
-            assert await reader.read() == b""
+            client = await connect()
+            client.write(half)
+            client.half_close()
+            assert await client.rest() == b""
         assert served.seen == []
         assert served.rejected == []
 
@@ -74,21 +75,21 @@ async def test_half_a_request_is_no_request() -> None:
 async def test_a_client_of_http10_has_left() -> None:
     """It must not be sent an interim reply."""
     async with serving("late") as (served, connect):
-        reader, writer = await connect()
-        writer.write(post(b"x").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        client = await connect()
+        client.write(post(b"x").replace(b"HTTP/1.1", b"HTTP/1.0"))
         await served.began.wait()
-        writer.write_eof()
+        client.half_close()
         await served.cancelled.wait()
-        assert await reader.read() == b""
+        assert await client.rest() == b""
 
 
 async def test_one_that_waited_and_then_closes_is_found_out() -> None:
     async with serving("late") as (served, connect):
-        reader, writer = await connect()
-        writer.write(post(b"x"))
-        writer.write_eof()
-        await reader.readexactly(len(CONTINUE))
-        writer.transport.abort()
+        client = await connect()
+        client.write(post(b"x"))
+        client.half_close()
+        await client.take(len(CONTINUE))
+        client.abort()
         await asyncio.wait_for(served.cancelled.wait(), 10)
 
 
@@ -98,28 +99,28 @@ async def test_a_close_behind_forwarders_is_found_out(hops: int) -> None:
     async with serving("late") as (served, _):
         port = served.port
         async with forwarding(port, hops) as port:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(post(b"x"))
+            client = await open_client(f"http://127.0.0.1:{port}")
+            client.write(post(b"x"))
             await served.began.wait()
-            writer.close()
+            client.close()
             await asyncio.wait_for(served.cancelled.wait(), 10)
 
 
 @pytest.mark.parametrize("how", ["close", "half-close"])
 async def test_a_unix_socket_tells_by_itself(tmp_path: Path, how: str) -> None:
     async with serving("late", path=str(tmp_path / "s")) as (served, connect):
-        reader, writer = await connect()
-        writer.write(post(b"hello"))
+        client = await connect()
+        client.write(post(b"hello"))
         await served.began.wait()
         if how == "close":
-            writer.transport.abort()
+            client.abort()
             await served.cancelled.wait()
             return
-        writer.write_eof()
+        client.half_close()
         for _ in range(5):
             await asyncio.sleep(0.01)
         served.go_on.set()
-        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        assert (await client.rest()).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -135,12 +136,12 @@ async def test_through_the_whole_proxy(stream: bool) -> None:
             await connection.send(UNARY % 2, b"{}")
 
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat(stream=stream))
-        writer.write_eof()
-        assert await reader.readexactly(len(CONTINUE)) == CONTINUE
+        client = await stage.connect()
+        client.write(chat(stream=stream))
+        client.half_close()
+        assert await client.take(len(CONTINUE)) == CONTINUE
         go_on.set()
-        data = await final(reader)
+        data = await final(client)
         assert data.startswith(b"HTTP/1.1 200")
         assert data.endswith(b"0\r\n\r\n" if stream else b"{}")
         assert stage.in_flight() == 0
@@ -150,10 +151,10 @@ async def test_through_the_whole_proxy(stream: bool) -> None:
 async def test_what_needs_no_node_is_answered_at_once(target: str) -> None:
     async with staged(hang) as stage:
         for version in ("1.1", "1.0"):
-            reader, writer = await stage.connect()
-            writer.write(f"GET {target} HTTP/{version}\r\nHost: h\r\n\r\n".encode())
-            writer.write_eof()
-            data = await reader.read()
+            client = await stage.connect()
+            client.write(f"GET {target} HTTP/{version}\r\nHost: h\r\n\r\n".encode())
+            client.half_close()
+            data = await client.rest()
             assert data.startswith(b"HTTP/1.1 200" if "models" in target else b"HTTP/1.1 404")
 
 
@@ -167,7 +168,7 @@ async def forwarding(port: int, hops: int) -> AsyncIterator[int]:
     servers: list[asyncio.Server] = []
     tasks: set[asyncio.Task[None]] = set()
 
-    async def carry(target: int, near: Peer) -> None:
+    async def carry(target: int, near: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         far = await asyncio.open_connection("127.0.0.1", target)
         try:
             await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]))

@@ -9,8 +9,9 @@ import re
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
+from tests.fixtures.raw_client import RawClient
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import SSE, chat, chunk, leave, read_head, read_raw_chunked
+from tests.server.gateways import SSE, chat, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 
 OFTEN = ", heartbeat: 40ms"
@@ -62,15 +63,15 @@ def openai_only(slow: Slow, more: str = "") -> Member:
     return Member("a", slow.play, more, speaks="openai")
 
 
-async def read_until(reader: asyncio.StreamReader, pattern: bytes) -> bytes:
-    """Raw bytes, until what the chunks carry matches."""
-    raw = b""
+async def wait_for(client: RawClient, pattern: bytes, behind: int = 0) -> int:
+    """Until what the chunks carry matches ``behind`` so many bytes of it. How much they carry."""
+
+    def ready() -> int | None:
+        body = carried(client.unread)
+        return len(body) if re.search(pattern, body[behind:], re.DOTALL) else None
+
     async with asyncio.timeout(5):
-        while not re.search(pattern, carried(raw), re.DOTALL):
-            piece = await reader.read(65536)
-            assert piece, raw
-            raw += piece
-    return raw
+        return await client.until(ready)
 
 
 def carried(raw: bytes) -> bytes:
@@ -89,15 +90,15 @@ def carried(raw: bytes) -> bytes:
 async def test_a_transposed_stream_gets_signs_of_life_from_the_first_silence_on(name: str) -> None:
     slow = Slow(SSE, chunk(EVENT), chunk(FINISH) + b"0\r\n\r\n")
     async with pooled(openai_only(slow), deployment=OFTEN) as stage:
-        reader, writer = await stage.connect()
-        writer.write(REQUESTS[name])
-        assert (await read_head(reader))[0] == 200, "before the node has said a word"
-        body = b""
+        client = await stage.connect()
+        client.write(REQUESTS[name])
+        assert (await client.head()).status == 200, "before the node has said a word"
+        seen = 0
         for step in range(3):
             beats = re.escape(BEATS[name]) if step == 0 else rb"(\n|  |ping)"
-            body += carried(await read_until(reader, beats))
+            seen = await wait_for(client, beats, seen)
             slow.go.release()
-        body += (await read_raw_chunked(reader))[1]
+        body = (await client.reply()).body
         texts = said(name, body)
         assert "".join(texts) == "w"
         outcome = await stage.outcome()
@@ -133,12 +134,12 @@ async def test_a_refusal_behind_a_sign_of_life_is_told_inside_the_stream(
     body = b'{"error":{"message":"no","type":"x","code":%d}}' % status
     slow = Slow(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
     async with pooled(openai_only(slow), deployment=OFTEN) as stage:
-        reader, writer = await stage.connect()
-        writer.write(REQUESTS[name])
-        assert (await read_head(reader))[0] == 200
-        await read_until(reader, re.escape(BEATS[name]))
+        client = await stage.connect()
+        client.write(REQUESTS[name])
+        assert (await client.head()).status == 200
+        await wait_for(client, re.escape(BEATS[name]))
         slow.go.release()
-        rest = await reader.read()
+        rest = await client.rest()
         assert b'"error"' in rest
         assert not rest.endswith(b"0\r\n\r\n")
         outcome = await stage.outcome()
@@ -151,14 +152,14 @@ async def test_signs_of_life_in_the_queue_and_the_end_of_waiting() -> None:
     limits = OFTEN + ", queue_timeout: 200ms"
     async with pooled(openai_only(slow, ", max_streams: 1"), deployment=limits) as stage:
         holder = await stage.connect()
-        holder[1].write(REQUESTS["gemini sse"])
+        holder.write(REQUESTS["gemini sse"])
         async with asyncio.timeout(5):
             while not stage.in_flight():
                 await asyncio.sleep(0)
-        reader, writer = await stage.connect()
-        writer.write(REQUESTS["gemini sse"])
-        assert (await read_head(reader))[0] == 200
-        rest = await reader.read()
+        client = await stage.connect()
+        client.write(REQUESTS["gemini sse"])
+        assert (await client.head()).status == 200
+        rest = await client.rest()
         frame = json.loads(carried(rest).removeprefix(b"data: "))
         assert frame["error"]["code"] == 429
         assert frame["error"]["status"] == "RESOURCE_EXHAUSTED"
@@ -173,10 +174,10 @@ async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: st
     slow = Slow()
     member = openai_only(slow)
     async with pooled(member, deployment=OFTEN) as stage:
-        reader, writer = await stage.connect()
-        writer.write(REQUESTS["gemini sse"])
-        await read_head(reader)
-        leave(writer, how)
+        client = await stage.connect()
+        client.write(REQUESTS["gemini sse"])
+        await client.head()
+        client.leave(how)
         async with asyncio.timeout(0.1):
             await member.connections[0].until_gone()
         outcome = await stage.outcome()
@@ -189,11 +190,11 @@ async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: st
 async def test_a_stop_is_told_inside_a_stream_that_has_only_had_signs_of_life() -> None:
     slow = Slow(SSE)
     async with pooled(openai_only(slow), deployment=OFTEN) as stage:
-        reader, writer = await stage.connect()
-        writer.write(REQUESTS["gemini sse"])
-        await read_head(reader)
+        client = await stage.connect()
+        client.write(REQUESTS["gemini sse"])
+        await client.head()
         await stage.gateway.stop()
-        rest = carried(await reader.read())
+        rest = carried(await client.rest())
         assert "error" in json.loads(rest.removeprefix(b"data: "))
         assert (await stage.outcome()).terminal is Terminal.SHUT_DOWN
 
@@ -214,38 +215,27 @@ async def test_a_unary_reply_has_none() -> None:
         ("openai", chat(stream=False)),
     ):
         async with pooled(Member("a", slow.play, speaks=speaks), deployment=ALWAYS) as stage:
-            reader, writer = await stage.connect()
-            writer.write(request)
+            client = await stage.connect()
+            client.write(request)
             await asyncio.sleep(0.15)
             for _ in slow.steps:
                 slow.go.release()
-            status, headers = await read_head(reader)
-            assert status == 200
-            reply = await reader.readexactly(int(headers["content-length"]))
+            head = await client.head()
+            assert head.status == 200
+            reply = (await client.reply()).body
             assert b'"w"' in reply
 
 
 async def exchange(stage: PoolStage, slow: Slow, request: bytes, pause: float) -> bytes:
     """Everything behind the head, with a silence before each step of the node."""
-    reader, writer = await stage.connect()
-    writer.write(request)
-    collected = asyncio.ensure_future(read_all(reader))
+    client = await stage.connect()
+    client.write(request)
+    collected = asyncio.ensure_future(client.reply())
     for _ in slow.steps:
         await asyncio.sleep(pause)
         slow.go.release()
     async with asyncio.timeout(5):
-        return await collected
-
-
-async def read_all(reader: asyncio.StreamReader) -> bytes:
-    await read_head(reader)
-    raw = b""
-    while not raw.endswith(b"0\r\n\r\n"):
-        piece = await reader.read(65536)
-        if not piece:
-            break
-        raw += piece
-    return raw
+        return (await collected).framed
 
 
 @pytest.mark.parametrize(
@@ -383,10 +373,10 @@ async def test_a_node_without_chunks_continues_a_stream_that_was_begun() -> None
         await connection.send(head, EVENT, EVENT, DONE)
 
     async with pooled(Member("a", play), deployment=ALWAYS) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await read_head(reader)
-        _, body = await read_raw_chunked(reader)
+        client = await stage.connect()
+        client.write(chat())
+        await client.head()
+        body = (await client.reply()).body
         assert body.replace(COMMENT, b"") == EVENT * 2 + DONE
         assert COMMENT in body
 
@@ -394,12 +384,12 @@ async def test_a_node_without_chunks_continues_a_stream_that_was_begun() -> None
 async def test_an_http_1_0_client_gets_them_without_chunks() -> None:
     slow = Slow(SSE, chunk(EVENT), END)
     async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat(version="1.0"))
-        await read_head(reader)
+        client = await stage.connect()
+        client.write(chat(version="1.0"))
+        await client.head()
         for _ in slow.steps:
             await asyncio.sleep(0.1)
             slow.go.release()
-        body = await reader.read()
+        body = await client.rest()
         assert body.replace(COMMENT, b"") == EVENT + DONE
         assert COMMENT in body

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import Stage, chat, read_head, staged
+from tests.server.gateways import Stage, chat, staged
 
 BODY = b'{"contents":[]}'
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -39,16 +39,16 @@ def post(target: bytes, body: bytes = BODY, headers: bytes = b"") -> bytes:
 
 async def send(stage: Stage, wire: bytes) -> tuple[int, bytes] | None:
     """The reply to ``wire``; None where the connection was closed without one."""
-    reader, writer = await stage.connect()
-    writer.write(wire)
+    client = await stage.connect()
+    client.write(wire)
     try:
-        status, headers = await read_head(reader)
+        head = await client.head()
     except (asyncio.IncompleteReadError, ConnectionResetError):
         return None
-    body = await reader.readexactly(int(headers["content-length"]))
-    assert "access-control-allow-origin" not in headers
-    assert headers["x-request-id"]
-    return status, body
+    body = (await client.reply()).body
+    assert "access-control-allow-origin" not in head.fields
+    assert head.fields["x-request-id"]
+    return head.status, body
 
 
 async def works(stage: Stage) -> bool:
@@ -138,12 +138,12 @@ async def test_messages(stage: Stage, wire: bytes, status: int) -> None:
 
 
 async def test_a_head_request_is_answered_without_a_body(stage: Stage) -> None:
-    reader, writer = await stage.connect()
-    writer.write(b"HEAD /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-    status, headers = await read_head(reader)
-    assert status == 405
-    assert int(headers["content-length"]) > 0
-    assert await reader.read() == b""
+    client = await stage.connect()
+    client.write(b"HEAD /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    head = await client.head()
+    assert head.status == 405
+    assert int(head.fields["content-length"]) > 0
+    assert await client.rest() == b""
 
 
 @settings(
@@ -153,14 +153,14 @@ async def test_a_head_request_is_answered_without_a_body(stage: Stage) -> None:
 def test_any_bytes(garbage: bytes) -> None:
     async def attack() -> None:
         async with staged(play, server=", header_timeout: 50ms, body_timeout: 50ms") as stage:
-            reader, writer = await stage.connect()
-            writer.write(garbage)
-            writer.write_eof()
-            await reader.read()
-            reader, writer = await stage.connect()
-            writer.write(b"POST " + garbage)
-            writer.write_eof()
-            await reader.read()
+            client = await stage.connect()
+            client.write(garbage)
+            client.half_close()
+            await client.rest()
+            client = await stage.connect()
+            client.write(b"POST " + garbage)
+            client.half_close()
+            await client.rest()
             assert await works(stage)
             assert stage.in_flight() == 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -14,8 +13,8 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import Waits
+from tests.fixtures.raw_client import ask, request
 from tests.fixtures.separate_node import ANSWER, SeparateNode, separate_node
-from tests.server.gateways import read_head
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -41,15 +40,9 @@ class Stage:
         return asyncio.get_running_loop().create_task(self._ask(word))
 
     async def _ask(self, word: str) -> tuple[int, bytes]:
-        port = int(self.gateway.urls[0].rsplit(":", 1)[1])
-        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": word}]}).encode()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        line = f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}"
-        writer.write(line.encode() + b"\r\n\r\n" + body)
-        status, headers = await read_head(reader)
-        told = await reader.readexactly(int(headers["content-length"]))
-        writer.close()
-        return status, told
+        body = {"model": "m", "messages": [{"role": "user", "content": word}]}
+        reply = await ask(self.gateway.urls[0], request("/v1/chat/completions", body))
+        return reply.status, reply.body
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection
 from tests.server import gateways
-from tests.server.gateways import SSE, Stage, chunk, read_head, staged
+from tests.server.gateways import SSE, Stage, chunk, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 LONG = "This model's maximum context length is 8192 tokens. However, your request has 9010 input "
@@ -33,17 +33,17 @@ async def ask(stage: Stage, surface: str, stream: bool) -> tuple[int, bytes]:
         action = "streamGenerateContent?alt=sse" if stream else "generateContent"
         path, body = f"/v1beta/models/m:{action}", {"contents": [{"parts": [{"text": "hi"}]}]}
     raw = json.dumps(body).encode()
-    reader, writer = await stage.connect()
-    writer.write(
+    client = await stage.connect()
+    client.write(
         f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nanthropic-version: 1\r\n"
         f"Content-Length: {len(raw)}\r\n\r\n".encode()
         + raw
     )
     async with asyncio.timeout(10):
-        status, headers = await read_head(reader)
-        if "content-length" in headers:
-            return status, await reader.readexactly(int(headers["content-length"]))
-        return status, await reader.read()
+        head = await client.head()
+        if "content-length" in head.fields:
+            return head.status, (await client.reply()).body
+        return head.status, await client.rest()
 
 
 ERRORS: list[tuple[Any, int, int, str]] = [
@@ -170,11 +170,11 @@ OWN: list[tuple[str, Any, int, str]] = [
 async def ask_own(stage: Stage, surface: str, stream: bool) -> tuple[int, bytes]:
     if surface != "openai":
         return await ask(stage, surface, stream)
-    reader, writer = await stage.connect()
-    writer.write(gateways.chat(stream=stream, extra="Connection: close\r\n"))
+    client = await stage.connect()
+    client.write(gateways.chat(stream=stream, extra="Connection: close\r\n"))
     async with asyncio.timeout(10):
-        status, _ = await read_head(reader)
-        return status, await reader.read()
+        head = await client.head()
+        return head.status, await client.rest()
 
 
 @pytest.mark.parametrize(("surface", "told", "wanted", "has"), OWN)

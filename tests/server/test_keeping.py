@@ -91,9 +91,9 @@ async def test_each_is_asked_for_at_its_own_node(stream: bool) -> None:
         member(a), member(b), deployment=", policy: round-robin", keys=HASHES
     ) as stage:
         for count in (1, 2):
-            reader, writer = await stage.connect()
-            writer.write(make(stream=stream))
-            assert (await reader.readuntil(b"\r\n")).endswith(b"200 OK\r\n")
+            client = await stage.connect()
+            client.write(make(stream=stream))
+            assert (await client.take_through(b"\r\n")).endswith(b"200 OK\r\n")
             await stage.outcome(count)
         for keeper in (b, a):
             keeper.asked.clear()
@@ -121,12 +121,12 @@ async def test_its_events_are_relayed_again() -> None:
     keeper = Keeper("a")
     async with pooled(member(keeper), keys=HASHES) as stage:
         await ask(stage, make())
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         path = f"/responses/{keeper.ident}?stream=true&starting_after=0"
-        writer.write(request("GET", path))
-        await reader.readuntil(b"\r\n\r\n")
+        client.write(request("GET", path))
+        await client.take_through(b"\r\n\r\n")
         body = b"".join(map(chunk, keeper.frames)) + b"0\r\n\r\n"
-        assert await reader.readexactly(len(body)) == body
+        assert await client.take(len(body)) == body
         assert (await stage.outcome(2)).terminal is Terminal.COMPLETED
 
 
@@ -155,9 +155,9 @@ async def test_one_under_way_is_cancelled_though_its_node_is_full() -> None:
     keeper = Keeper("a")
     keeper.go_on.clear()
     async with pooled(member(keeper, ", max_streams: 1"), keys=HASHES) as stage:
-        reader, writer = await stage.connect()
-        writer.write(make(stream=True, background=True))
-        await reader.readuntil(keeper.ident.encode())
+        client = await stage.connect()
+        client.write(make(stream=True, background=True))
+        await client.take_through(keeper.ident.encode())
         status, _ = await ask(stage, request("POST", f"/responses/{keeper.ident}/cancel"))
         assert status == 200
         keeper.go_on.set()

@@ -12,9 +12,9 @@ from typing import Any
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import WAITS, Waits
+from tests.fixtures import raw_client
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.recorded_nodes import RecordedNode, reply, running
-from tests.server.gateways import read_head
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -54,18 +54,11 @@ async def ask(
     gateway: Gateway | int, model: str = "", path: str = "/v1/models"
 ) -> tuple[int, dict[str, str], Any]:
     """A chat with ``model``; without, a GET."""
-    port = gateway if isinstance(gateway, int) else int(gateway.urls[0].rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    body = json.dumps({"model": model, "messages": []}) if model else ""
-    line = "POST /v1/chat/completions" if model else f"GET {path}"
-    writer.write(
-        f"{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-    )
+    url = f"http://127.0.0.1:{gateway}" if isinstance(gateway, int) else gateway.urls[0]
+    chat = raw_client.request("/v1/chat/completions", {"model": model, "messages": []})
     async with asyncio.timeout(30):
-        status, headers = await read_head(reader)
-        told = json.loads(await reader.readexactly(int(headers["content-length"])))
-    writer.close()
-    return status, headers, told
+        reply = await raw_client.ask(url, chat if model else raw_client.request(path))
+    return reply.status, reply.fields, json.loads(reply.body)
 
 
 async def names(gateway: Gateway | int) -> list[str]:

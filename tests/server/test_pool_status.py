@@ -40,11 +40,11 @@ async def test_where_exchanges_stand() -> None:
             "arriving": 0, "queued": 0, "waiting": 0, "streaming": 0,
         }  # fmt: skip
         clients = [await stage.connect() for _ in range(3)]
-        clients[0][1].write(chat())
+        clients[0].write(chat())
         await until(stage, waiting=1)
-        clients[1][1].write(chat())
+        clients[1].write(chat())
         await until(stage, waiting=1, queued=1)
-        clients[2][1].write(chat()[:-5])
+        clients[2].write(chat()[:-5])
         await until(stage, arriving=1)
         assert status(stage)["waiting"] == {"d": 1}
         speak.set()
@@ -61,9 +61,9 @@ async def test_nodes_and_failovers() -> None:
 
     members = Member("a", None), Member("b", good, ", weight: 3")
     async with pooled(*members, deployment=", policy: ordered") as stage:
-        reader, writer = await stage.connect()
-        writer.write(chat())
-        await reader.readuntil(b"0\r\n\r\n")
+        client = await stage.connect()
+        client.write(chat())
+        await client.take_through(b"0\r\n\r\n")
         told = status(stage)
         assert told["nodes"]["a"]["healthy"] is False
         assert "refused" in told["nodes"]["a"]["last_error"]

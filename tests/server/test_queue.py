@@ -10,7 +10,7 @@ import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection, Play
-from tests.server.gateways import chat, leave
+from tests.server.gateways import chat
 from tests.server.pooled import Member, PoolStage, pooled
 
 BODY = b'{"ok":true}'
@@ -130,10 +130,10 @@ async def test_a_queued_client_that_leaves_is_gone_at_once(how: str) -> None:
         first = asyncio.ensure_future(stage.ask(chat(stream=False)))
         while not gate.asked:
             await asyncio.sleep(0.001)
-        _, writer = await stage.connect()
-        writer.write(chat())
+        client = await stage.connect()
+        client.write(chat())
         await waiting(stage, 1)
-        leave(writer, how)
+        client.leave(how)
         async with asyncio.timeout(0.1):
             await waiting(stage, 0)
         outcome = await stage.outcome()
@@ -150,13 +150,13 @@ async def test_a_queued_client_that_leaves_is_gone_at_once(how: str) -> None:
 async def test_a_client_that_leaves_passes_its_slot_to_the_next() -> None:
     gate = Gate()
     async with pooled(Member("a", gate.play, ONE)) as stage:
-        _, writer = await stage.connect()
-        writer.write(chat(stream=False))
+        client = await stage.connect()
+        client.write(chat(stream=False))
         while not gate.asked:
             await asyncio.sleep(0.001)
         second = asyncio.ensure_future(stage.ask(chat(stream=False)))
         await waiting(stage, 1)
-        writer.transport.abort()
+        client.abort()
         while gate.asked < 2:
             await asyncio.sleep(0.001)
         gate.permits.release()

@@ -13,7 +13,7 @@ from casedesk_proxy.server.waits import Waits
 from tests.fixtures import raw_client
 from tests.fixtures.raw_node import NodeConnection, Play
 from tests.fixtures.sdks import anthropic
-from tests.server.gateways import chat, leave
+from tests.server.gateways import chat
 from tests.server.pooled import Member, pooled
 from tests.server.test_failover import BODY, ORDERED, good, head
 
@@ -222,10 +222,10 @@ async def test_a_client_that_leaves_before_the_words_frees_the_slot() -> None:
 
     a = Member("a", play)
     async with pooled(a) as stage:
-        _, writer = await stage.connect()
-        writer.write(chat())
+        client = await stage.connect()
+        client.write(chat())
         await said.wait()
-        leave(writer, "reset")
+        client.leave("reset")
         assert (await stage.outcome()).terminal is Terminal.CLIENT_GONE
         await asyncio.wait_for(a.connections[0].until_gone(), 5)
         assert stage.in_flight() == 0

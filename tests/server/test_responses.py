@@ -13,7 +13,7 @@ from tests.dialects.pairs.test_anthropic_openai_reply import HELLO, STOP, calls,
 from tests.dialects.responses_asking import MCP, asking, events, read
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.sdks import openai
-from tests.server.gateways import SSE, Stage, chunk, read_head, staged
+from tests.server.gateways import SSE, Stage, chunk, staged
 from tests.server.test_gateway import outcomes, wait_for
 
 SPEAKS = "[openai, responses]"
@@ -47,10 +47,10 @@ async def test_a_relayed_stream(done: bytes) -> None:
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(request(stream=True))
-        await read_head(reader)
-        assert await reader.readexactly(len(body)) == body
+        client = await stage.connect()
+        client.write(request(stream=True))
+        await client.head()
+        assert await client.take(len(body)) == body
         outcome = await wait_for(seen)
         assert outcome.terminal is Terminal.COMPLETED
         assert outcome.surface == "responses"
@@ -66,10 +66,10 @@ async def test_a_relayed_body() -> None:
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(request())
-        await read_head(reader)
-        assert await reader.readexactly(len(WHOLE)) == WHOLE
+        client = await stage.connect()
+        client.write(request())
+        await client.head()
+        assert await client.take(len(WHOLE)) == WHOLE
         assert (await wait_for(seen)).usage.output == json.loads(WHOLE)["usage"]["output_tokens"]
 
 
@@ -88,10 +88,10 @@ async def test_a_stream_that_breaks(count: int, clean: bool) -> None:
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(request(stream=True))
-        await read_head(reader)
-        body = await reader.read()
+        client = await stage.connect()
+        client.write(request(stream=True))
+        await client.head()
+        body = await client.rest()
         assert not body.endswith(b"0\r\n\r\n")
         last = body.rpartition(b"\ndata: ")[2]
         assert b"response.completed" not in body
@@ -115,11 +115,11 @@ async def test_codex_gets_an_end_behind_the_reason(speaks: str) -> None:
 
     async with staged(play, speaks=speaks) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         wanted = request(stream=True)
-        writer.write(wanted.replace(b"Host: h", b"Host: h\r\nUser-Agent: codex_exec/0.171.0"))
-        await read_head(reader)
-        body = await reader.read()
+        client.write(wanted.replace(b"Host: h", b"Host: h\r\nUser-Agent: codex_exec/0.171.0"))
+        await client.head()
+        body = await client.rest()
         assert body.endswith(b"\r\n0\r\n\r\n")
         assert b'"type":"response.failed"' in body
         assert b"response.completed" not in body
@@ -151,10 +151,10 @@ async def test_a_node_that_failed_is_at_fault() -> None:
 
     async with staged(play, speaks=SPEAKS) as stage:
         seen = outcomes(stage)
-        reader, writer = await stage.connect()
-        writer.write(request(stream=True))
-        await read_head(reader)
-        assert await reader.readexactly(len(body)) == body
+        client = await stage.connect()
+        client.write(request(stream=True))
+        await client.head()
+        assert await client.take(len(body)) == body
         assert (await wait_for(seen)).terminal is Terminal.NODE_BROKE
 
 
@@ -203,10 +203,10 @@ async def test_a_stream_with_namespaces_that_breaks(count: int) -> None:
         connection.abort()
 
     async with staged(play, speaks=SPEAKS) as stage:
-        reader, writer = await stage.connect()
-        writer.write(request(stream=True, tools=[MCP]))
-        await read_head(reader)
-        body = await reader.read()
+        client = await stage.connect()
+        client.write(request(stream=True, tools=[MCP]))
+        await client.head()
+        body = await client.rest()
         assert b"response.completed" not in body
         last = body.rpartition(b"\ndata: ")[2]
         told = json.loads(last.partition(b"\n")[0])

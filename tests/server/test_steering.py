@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import SSE, chunk, read_head
+from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, PoolStage, pooled
 
 KEYS = {"ann": "key-of-ann-1", "bob": "key-of-bob-2"}
@@ -60,10 +60,10 @@ async def test_a_running_chat_is_steered_at_its_node_though_that_is_full() -> No
     async with pooled(a, b, keys=HASHES) as stage:
         chat = request("/v1/chat/completions", {"model": "m", "stream": True}, "ann")
         clients = [await stage.connect() for _ in (a, b)]
-        for reader, writer in clients:
-            writer.write(chat)
-            await read_head(reader)
-            await reader.readuntil(b"\n\n")
+        for client in clients:
+            client.write(chat)
+            await client.head()
+            await client.take_through(b"\n\n")
         assert await steer(stage, "chatcmpl-b", model="m") == (200, {"success": True})
         assert b.steered == [{"id": "chatcmpl-b", "action": "reasoning_end", "model": "m"}]
         assert a.steered == []
@@ -71,7 +71,7 @@ async def test_a_running_chat_is_steered_at_its_node_though_that_is_full() -> No
         for ident, who in (("chatcmpl-a", "bob"), ("chatcmpl-no", "ann"), ("x", "ann")):
             status, told = await steer(stage, ident, who)
             assert (status, told["error"]["code"]) == (404, "chat_not_found")
-        await clients[1][0].readuntil(b"0\r\n\r\n")
+        await clients[1].take_through(b"0\r\n\r\n")
         while stage.in_flight() > 1:
             await asyncio.sleep(0)
         assert (await steer(stage, "chatcmpl-b"))[0] == 404

@@ -16,8 +16,8 @@ from casedesk_proxy.keystore.rows import read_keys
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.store.file import FILE_NAME, open_reader
 from casedesk_proxy.store.writer import StoreWriter
+from tests.fixtures.raw_client import RawClient, open_client, request
 from tests.keystore.keys import BY, changing, digest, enter, made
-from tests.server.gateways import read_head
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -33,27 +33,22 @@ class Client:
     """One connection, kept."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._port = int(gateway.urls[0].rsplit(":", 1)[1])
-        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._url = gateway.urls[0]
+        self._open: RawClient | None = None
 
     async def __aenter__(self) -> Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._open is not None:
-            self._open[1].close()
+            await self._open.end()
 
     async def ask(self, key: str) -> tuple[int, str]:
         """The status for a list of models, and what a refusal says."""
         if self._open is None:
-            self._open = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._open
-        writer.write(
-            f"GET /v1/models HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
-        )
-        status, fields = await read_head(reader)
-        body = json.loads(await reader.readexactly(int(fields["content-length"])))
-        return status, body.get("error", {}).get("message", "")
+            self._open = await open_client(self._url)
+        reply = await self._open.ask(request("/v1/models", None, f"Authorization: Bearer {key}"))
+        return reply.status, json.loads(reply.body).get("error", {}).get("message", "")
 
     async def until(self, key: str, wanted: int) -> str:
         async with asyncio.timeout(10):

@@ -11,7 +11,7 @@ import pytest
 
 from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import chat, read_head, staged
+from tests.server.gateways import chat, staged
 
 
 class Shortage:
@@ -59,15 +59,14 @@ async def test_no_node_is_blamed(
 
     caplog.set_level(logging.INFO)
     async with staged(play) as stage:
-        reader, writer = await stage.connect()
+        client = await stage.connect()
         pool = "casedesk_proxy.upstream.pool.ConnectionPool.open"
         monkeypatch.setattr(pool, refuse)
         for _ in range(5):
-            writer.write(chat(stream=False))
-            status, headers = await read_head(reader)
-            assert status == 503
-            assert int(headers["retry-after"]) >= 1
-            await reader.readexactly(int(headers["content-length"]))
+            client.write(chat(stream=False))
+            reply = await client.reply()
+            assert reply.status == 503
+            assert int(reply.fields["retry-after"]) >= 1
         state = stage.gateway.nodes["n"]
         assert state.is_healthy(asyncio.get_running_loop().time())
         assert not state.last_error
