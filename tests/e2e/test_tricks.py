@@ -6,8 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,7 +15,9 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry.log_output import flushed
-from tests.server.gateways import SSE, chunk, read_head
+from tests.fixtures.raw_client import RawClient, open_client
+from tests.fixtures.raw_node import NodeConnection, raw_node
+from tests.server.gateways import SSE, chunk
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null}}
@@ -146,60 +146,25 @@ class Node:
         self.exchange: Exchange | None = None
         self.heard: list[bytes] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                self.heard.append(head + await reader.readexactly(length))
-                assert self.exchange is not None
-                for piece in self.exchange.pieces:
-                    if piece is BREAK:
-                        return
-                    writer.write(piece)
-                    # All of this is in one loop: by then the gateway has read it.
-                    for _ in range(10):
-                        await asyncio.sleep(0)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+    async def play(self, connection: NodeConnection) -> None:
+        while True:
+            asked = await connection.request()
+            self.heard.append(asked.head + asked.body)
+            assert self.exchange is not None
+            for piece in self.exchange.pieces:
+                if piece is BREAK:
+                    connection.close()
+                    return
+                await connection.send(piece)
+                # All of this is in one loop: by then the gateway has read it.
+                for _ in range(10):
+                    await asyncio.sleep(0)
 
 
-@asynccontextmanager
-async def serving(node: Node) -> AsyncIterator[int]:
-    players: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        players.add(asyncio.ensure_future(node.serve(reader, writer)))
-
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield listener.sockets[0].getsockname()[1]
-    finally:
-        listener.close()
-        await asyncio.gather(*players)
-
-
-async def read_reply(reader: asyncio.StreamReader) -> bytes:
+async def read_reply(client: RawClient) -> bytes:
     """A reply as it stands on the wire; a stream that is cut as far as it goes."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    copy = asyncio.StreamReader()
-    copy.feed_data(head)
-    _, fields = await read_head(copy)
-    if "content-length" in fields:
-        return head + await reader.readexactly(int(fields["content-length"]))
-    raw, size = head, -1
-    try:
-        while size:
-            line = await reader.readuntil(b"\r\n")
-            raw += line
-            size = int(line, 16)
-            data = await reader.readexactly(size + 2)
-            raw += data
-    except asyncio.IncompleteReadError as error:
-        raw += error.partial + CUT
-    return raw
+    reply = await client.reply()
+    return reply.head + reply.framed + (b"" if reply.complete else CUT)
 
 
 @dataclass(frozen=True)
@@ -243,12 +208,12 @@ async def run_all(off: set[Trick], capture: pytest.CaptureFixture[bytes]) -> See
     node = Node()
     before = turn_off(off)
     try:
-        async with serving(node) as port:
-            text = CONFIG.format(port=port, hash=sha256(KEY.encode()).hexdigest())
+        async with raw_node(play=node.play) as behind:
+            text = CONFIG.format(port=behind.port, hash=sha256(KEY.encode()).hexdigest())
             gateway = Gateway(load_config(text, "x.yaml").config, {"n": "key-of-the-node"})
             await gateway.start()
             try:
-                return await _run(gateway, node, port, capture)
+                return await _run(gateway, node, behind.port, capture)
             finally:
                 await gateway.stop()
     finally:
@@ -260,21 +225,20 @@ async def _run(
 ) -> Seen:
     await flushed()
     capture.readouterr()
-    public = int(gateway.urls[0].rsplit(":", 1)[1])
     replies: dict[str, bytes] = {}
-    reader, writer = await asyncio.open_connection("127.0.0.1", public)
+    client = await open_client(gateway.urls[0])
     for name, node.exchange in EXCHANGES.items():
         assert node.exchange is not None
-        writer.write(node.exchange.request())
-        replies[name] = masked(await read_reply(reader))
+        client.write(node.exchange.request())
+        replies[name] = masked(await read_reply(client))
         if replies[name].endswith(CUT):
-            writer.close()
-            reader, writer = await asyncio.open_connection("127.0.0.1", public)
+            await client.end()
+            client = await open_client(gateway.urls[0])
     node.exchange = EXCHANGES["whole"]
     wanted = [EXCHANGES[name] for name in ("whole", "no such model", "whole", "no key", "whole")]
-    writer.write(b"".join(one.request() for one in wanted))
-    ahead = [masked(await read_reply(reader)) for _ in wanted]
-    writer.close()
+    client.write(b"".join(one.request() for one in wanted))
+    ahead = [masked(await read_reply(client)) for _ in wanted]
+    await client.end()
     while any(gateway.phases.values()) or gateway.connections:
         await asyncio.sleep(0)
     await flushed()

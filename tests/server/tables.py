@@ -49,19 +49,18 @@ class Table:
         self.sinks = sinks
         self.port = port
         self.asked = asked
-        self.clients: list[asyncio.StreamWriter] = []
+        self.clients: list[raw_client.RawClient] = []
 
     @property
     def sent(self) -> dict[str, Any]:
         return self.asked[-1]
 
-    async def open(self, path: str, body: dict[str, Any]) -> asyncio.StreamReader:
-        """Ask, and read the reply oneself. The connection is closed with the table."""
-        public = int(self.gateway.urls[0].rsplit(":", 1)[1])
-        reader, writer = await asyncio.open_connection("127.0.0.1", public)
-        self.clients.append(writer)
-        writer.write(_request(path, body))
-        return reader
+    async def begin(self, path: str, body: dict[str, Any]) -> raw_client.RawClient:
+        """Ask, and read the reply oneself. The connection ends with the table."""
+        client = await raw_client.open_client(self.gateway.urls[0])
+        self.clients.append(client)
+        client.write(_request(path, body))
+        return client
 
     async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
         """Status, what is told to be left out, body."""
@@ -154,6 +153,6 @@ async def table(
         try:
             yield here
         finally:
-            for writer in here.clients:
-                writer.transport.abort()
+            for client in here.clients:
+                await client.end()
             await gateway.stop()

@@ -14,8 +14,10 @@ import trustme
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import WAITS, Waits
+from tests.fixtures import raw_client
+from tests.fixtures.raw_client import RawClient, open_client
 from tests.fixtures.raw_node import NodeConnection, RawNode
-from tests.server.gateways import SSE, chat, chunk, read_head, read_raw_chunked
+from tests.server.gateways import SSE, chat, chunk
 
 EVENT = b"data: {}\n\n"
 
@@ -65,16 +67,9 @@ deployments: {{d: {{nodes: [n], auth: none}}}}
 async def ask(gateway: Gateway, authority: trustme.CA) -> tuple[int, bytes]:
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    port = int(gateway.urls[0].rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-    writer.write(chat())
-    status, headers = await read_head(reader)
-    if "transfer-encoding" in headers:
-        body = (await read_raw_chunked(reader))[1]
-    else:
-        body = await reader.readexactly(int(headers["content-length"]))
-    writer.close()
-    return status, body
+    reply = await raw_client.ask(gateway.urls[0], chat(), context)
+    assert reply.complete
+    return reply.status, reply.body
 
 
 async def test_a_stream_through_tls_on_both_sides(tmp_path: Path, authority: trustme.CA) -> None:
@@ -95,28 +90,29 @@ async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: tr
     authority.configure_trust(context)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     side = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-    port = int(gateway.urls[0].rsplit(":", 1)[1])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    client = await open_client(plain(gateway))
+
+    async def some() -> bytes:
+        await client.until(lambda: client.unread or None)
+        return await client.take(len(client.unread))
 
     async def step(act: Callable[[], bytes | None]) -> bytes | None:
         while True:
             try:
                 done = act()
             except ssl.SSLWantReadError:
-                writer.write(outgoing.read())
-                data = await reader.read(65536)
-                assert data, "cut"
-                incoming.write(data)
+                client.write(outgoing.read())
+                incoming.write(await some())
             else:
-                writer.write(outgoing.read())
+                client.write(outgoing.read())
                 return done
 
     try:
         with pytest.raises(ssl.SSLWantReadError):
             side.do_handshake()
-        writer.write(outgoing.read())
+        client.write(outgoing.read())
         # The server has answered: it waits for our part.
-        incoming.write(await reader.read(65536))
+        incoming.write(await some())
         draining = asyncio.ensure_future(gateway.drain(10))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -128,39 +124,43 @@ async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: tr
             said += await step(lambda: side.read(65536)) or b""
         assert said.startswith(b"HTTP/1.1 200")
         assert said.count(EVENT) == 3
-        writer.close()
+        client.close()
         await draining
     finally:
-        writer.close()
+        await client.end()
         await gateway.stop()
         await node.end()
 
 
-async def shake_with_trust_in_nobody(port: int) -> asyncio.StreamWriter | None:
+def plain(gateway: Gateway) -> str:
+    """Where the gateway listens, without TLS."""
+    return gateway.urls[0].replace("https://", "http://")
+
+
+async def shake_with_trust_in_nobody(url: str) -> RawClient | None:
     with pytest.raises(ssl.SSLCertVerificationError):
-        await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+        await open_client(url, ssl.create_default_context())
     return None
 
 
-async def speak_plainly(port: int) -> asyncio.StreamWriter:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"no TLS at all\r\n\r\n")
-    await reader.read()
-    return writer
+async def speak_plainly(url: str) -> RawClient:
+    client = await open_client(url)
+    client.write(b"no TLS at all\r\n\r\n")
+    await client.rest()
+    return client
 
 
-async def look_in(port: int) -> asyncio.StreamWriter:
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.close()
-    return writer
+async def look_in(url: str) -> RawClient:
+    client = await open_client(url)
+    client.close()
+    return client
 
 
-async def leave_half_way(port: int) -> asyncio.StreamWriter:
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-    await writer.drain()
-    writer.transport.abort()
-    return writer
+async def leave_half_way(url: str) -> RawClient:
+    client = await open_client(url)
+    await client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    client.abort()
+    return client
 
 
 @pytest.mark.parametrize(
@@ -169,17 +169,16 @@ async def leave_half_way(port: int) -> asyncio.StreamWriter:
 async def test_a_handshake_that_failed_does_not_hold_up_the_end(
     tmp_path: Path,
     authority: trustme.CA,
-    fail: Callable[[int], Awaitable[asyncio.StreamWriter | None]],
+    fail: Callable[[str], Awaitable[RawClient | None]],
 ) -> None:
     gateway, node = await serve(tmp_path, authority, None)
-    port = int(gateway.urls[0].rsplit(":", 1)[1])
-    writer = await fail(port)
+    client = await fail(plain(gateway))
     try:
         async with asyncio.timeout(WAITS.handshake_s / 2):
             await gateway.drain(60)
     finally:
-        if writer is not None:
-            writer.close()
+        if client is not None:
+            await client.end()
         await gateway.stop()
         await node.end()
 
@@ -188,13 +187,12 @@ async def test_nor_does_one_that_is_never_finished_for_longer_than_it_may_take(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
     gateway, node = await serve(tmp_path, authority, None, waits=Waits(handshake_s=0.2))
-    port = int(gateway.urls[0].rsplit(":", 1)[1])
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    client = await open_client(plain(gateway))
     try:
         async with asyncio.timeout(10):
             await gateway.drain(60)
     finally:
-        writer.close()
+        await client.end()
         await gateway.stop()
         await node.end()
 

@@ -10,7 +10,6 @@ import pytest
 
 from casedesk_proxy.admin.pages import describe_status
 from casedesk_proxy.terms import Control
-from tests.server.gateways import read_head
 from tests.server.tables import CONFIG, HI, Judge, table
 
 BUDGET = {"error": {"message": "thinking_token_budget is set but reasoning_config is not "
@@ -234,10 +233,10 @@ async def test_a_refusal_behind_signs_of_life_is_learnt_from_all_the_same(status
     gate = asyncio.Event()
     judge = refusing("thinking_token_budget", status, BUDGET)
     async with table(judge, deployment=", heartbeat: 50ms", gate=gate) as here:
-        first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
-        assert (await read_head(first))[0] == 200
+        first = await here.begin("/v1/messages", {**HI, "stream": True, **BUDGETED})
+        assert (await first.head()).status == 200
         gate.set()
-        assert b"event: error" in await first.read()
+        assert b"event: error" in await first.rest()
         assert here.refused == {Control.BUDGET}
         assert (await here.anthropic(stream=True, **BUDGETED))[0] == 200
         assert len(here.asked) == 2
@@ -250,10 +249,10 @@ async def test_from_a_refusal_that_may_be_of_something_else_nothing_is_learnt(to
     gate = asyncio.Event()
     judge = refusing("thinking_token_budget", 400, {"error": {"message": told}})
     async with table(judge, deployment=", heartbeat: 50ms", gate=gate) as here:
-        first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
-        assert (await read_head(first))[0] == 200
+        first = await here.begin("/v1/messages", {**HI, "stream": True, **BUDGETED})
+        assert (await first.head()).status == 200
         gate.set()
-        assert b"event: error" in await first.read()
+        assert b"event: error" in await first.rest()
         assert not here.refused
 
 
@@ -262,8 +261,8 @@ async def test_a_sign_of_life_is_no_proof_that_a_wish_is_taken() -> None:
     async with table(
         deployment=", heartbeat: 50ms", gate=gate, speaks="[openai, anthropic]"
     ) as here:
-        first = await here.open("/v1/messages", {**HI, "stream": True, **BUDGETED})
-        await read_head(first)
+        first = await here.begin("/v1/messages", {**HI, "stream": True, **BUDGETED})
+        await first.head()
         assert not here.gateway.dispatcher.control_memory.taken
         gate.set()
-        assert b"message_stop" in await first.readuntil(b"0\r\n\r\n")
+        assert b"message_stop" in await first.take_through(b"0\r\n\r\n")

@@ -3,7 +3,6 @@ not get."""
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 from typing import Any
 
@@ -14,8 +13,9 @@ from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry.log_output import flush
+from tests.fixtures.raw_client import open_client
 from tests.fixtures.raw_node import NodeConnection
-from tests.server.gateways import read_head, staged
+from tests.server.gateways import staged
 
 CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null}}
@@ -66,20 +66,15 @@ class Talk:
         self._port = port
 
     async def open(self) -> None:
-        public = int(self.gateway.urls[0].rsplit(":", 1)[1])
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", public)
+        self._client = await open_client(self.gateway.urls[0])
 
-    def close(self) -> None:
-        self._writer.close()
+    async def close(self) -> None:
+        await self._client.end()
 
     async def say(self, *requests: bytes) -> list[tuple[int, dict[str, str], bytes]]:
-        self._writer.write(b"".join(requests))
-        replies = []
-        for _ in requests:
-            status, fields = await read_head(self._reader)
-            body = await self._reader.readexactly(int(fields["content-length"]))
-            replies.append((status, fields, body))
-        return replies
+        self._client.write(b"".join(requests))
+        replies = [await self._client.reply() for _ in requests]
+        return [(reply.status, reply.fields, reply.body) for reply in replies]
 
     def reload(self, names: list[str], model: str = "m") -> None:
         config = load_config(configuration(self._port, names, model), "x.yaml").config
@@ -96,7 +91,7 @@ async def talk():
         talk = Talk(gateway, port)
         await talk.open()
         yield talk
-        talk.close()
+        await talk.close()
         await gateway.stop()
 
 
@@ -138,7 +133,7 @@ async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) 
         [(status, _, body)] = await other.say(ask(key))
         answers.append(status)
         assert status == 401 or b"Bearer node-key" in body
-        other.close()
+        await other.close()
     assert answers == [200, 401, 200, 200, 401, 200, 200]
     assert len(judged) == (4 if is_on(Trick.ADMISSION) else len(answers))
 
