@@ -177,6 +177,9 @@ class Forwarder:
         try:
             reply = await self._dispatcher.open(plan, attempts)
             request.held = reply.lease
+            if request.client.has_left:
+                # What cancels its handler waits for its turn.
+                raise asyncio.CancelledError
             if not request.complete:
                 # What is left of its body must not be taken for the next request.
                 request.head = replace(request.head, keep_alive=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -13,12 +15,17 @@ from casedesk_proxy.planning.admission import Admitted, admit
 from casedesk_proxy.planning.plan import plan_request
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import ResponseMemory
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.server import plans
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.forwarding import Forwarder, Timing
+from casedesk_proxy.server.waits import WAITS
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.attempts import Attempts
+from tests.fixtures.raw_client import connect
+from tests.fixtures.raw_node import NodeConnection
 from tests.server.clients import FakeClient, request_of
+from tests.server.gateways import SSE, chat, chunk, staged
 from tests.upstream.specs import snapshot
 
 WIRE = (
@@ -104,3 +111,63 @@ async def test_who_is_not_served_by_the_same_lists_is_looked_for_once(
     monkeypatch.setattr(plans, "plan_request", count)
     await forward(Nodes(), b"unknown")
     assert len(planned) == 1
+
+
+_EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
+REPLIES = {
+    "a stream": (chat(), "", SSE + chunk(_EVENT) + b"0\r\n\r\n"),
+    "a stream with keep-alives": (
+        chat(), ", heartbeat: 20ms, heartbeat_verbatim: true", SSE + chunk(_EVENT) + b"0\r\n\r\n",
+    ),
+    "a whole reply": (
+        chat(stream=False), "",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    ),
+    "an error": (
+        chat(stream=False), "", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    ),
+    "a protocol of its own": (
+        b"GET /v1/realtime?model=m HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        "",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REPLIES)
+async def test_a_reply_to_a_client_whose_parting_waits_for_its_turn(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a budget of nothing each turn lets one of the crowd go; the node answers meanwhile."""
+    count = 30
+    asked, deployment, reply = REPLIES[kind]
+    answered = asyncio.Event()
+
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await answered.wait()
+        await connection.send(reply)
+        await connection.until_gone()
+
+    waits = replace(WAITS, turn_budget_s=0)
+    async with staged(play, deployment=deployment, waits=waits) as stage, AsyncExitStack() as open:
+        url = f"http://127.0.0.1:{stage.port}"
+        ended: list[ExchangeRecord] = []
+        stage.sinks.append(ended.append)
+        clients = [await open.enter_async_context(connect(url)) for _ in range(count)]
+        for client in clients:
+            client.write(asked)
+        while stage.in_flight() < count or len(stage.connections) < count:
+            await asyncio.sleep(0.001)
+        for client in clients:
+            client.reset()
+        while not all(one.client.has_left for one in stage.gateway._public.connections):
+            await asyncio.sleep(0)
+        assert len(ended) < count / 2, "most of them wait for their turn"
+        answered.set()
+        while len(ended) < count:
+            await asyncio.sleep(0.001)
+        assert {record.terminal for record in ended} == {Terminal.CLIENT_GONE}
+        assert stage.in_flight() == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
