@@ -64,7 +64,10 @@ def list_files(
     which, order = ("id > :after", "id") if page.oldest else ("id < :after", "id DESC")
     conditions = [_USABLE, *([which] if page.after else [])]
     conditions += ["purpose = :purpose"] if page.purpose else []
-    values = {"owner": owner, "now": now, "after": page.after, "purpose": page.purpose}
+    among = {f"id{at}": ident for at, ident in enumerate(page.among or ())}
+    if page.among is not None:
+        conditions.append(f"id IN ({', '.join(f':{name}' for name in among)})")
+    values = among | {"owner": owner, "now": now, "after": page.after, "purpose": page.purpose}
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM files WHERE {' AND '.join(conditions)}"
         f" ORDER BY {order} LIMIT {page.most + 1:d}",

@@ -74,6 +74,8 @@ class SharedFileStore(FileStore):
 
     async def list_files(self, owner: str, page: Page) -> list[StoredFile]:
         idents = await self._reading.run(lambda: self._shared.list_ids(owner))
+        if page.among is not None:
+            idents = [one for one in idents if one in page.among]
         if page.oldest:
             wanted = [one for one in idents if one > page.after]
         else:

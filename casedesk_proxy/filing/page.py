@@ -10,9 +10,11 @@ __all__ = ["Page"]
 @record
 class Page:
     """Which files of an owner's are wanted: at most ``most``, the newest first unless ``oldest``
-    ones are, only those behind the id ``after``; of one purpose, where one is given."""
+    ones are, only those behind the id ``after``; of one purpose, where one is given; of the ids
+    ``among``, unless that is None."""
 
     most: int
     after: str = ""
     oldest: bool = False
     purpose: str = ""
+    among: tuple[str, ...] | None = None

@@ -31,7 +31,9 @@ FILE_MESSAGES: dict[Dialect, Messages] = {
             "name": text("files/ and 1 to 40 characters of a-z, 0-9 and dashes"),
         },
     },
-    Dialect.ANTHROPIC: {_NEW: {"file": _CONTENT}},
+    Dialect.ANTHROPIC: {
+        _NEW: {"file": _CONTENT, "expires_in_seconds": KnownField("integer")},
+    },
     Dialect.OPENAI: {
         _NEW: {
             "file": _CONTENT,
@@ -69,7 +71,11 @@ _FILE = Parameter("file_id", "path", "The id of a file.", required=True)
 _BINARY = "application/octet-stream"
 _PAGES = {
     Dialect.GEMINI: gemini_pages("file"),
-    Dialect.ANTHROPIC: anthropic_pages("file"),
+    Dialect.ANTHROPIC: (
+        Parameter("page", "query", "`next_page` of the previous page."),
+        Parameter("ids[]", "query", "Only these files."),
+        *anthropic_pages("file"),
+    ),
     Dialect.OPENAI: (
         Parameter("limit", "query", "Files on a page.", "integer"),
         Parameter("after", "query", "The last file of the previous page."),

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile, name_file, read_id
+from casedesk_proxy.surfaces import file_drafts
 from casedesk_proxy.surfaces.file_drafts import bad_field
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.query import read_pairs
 
-__all__ = ["deleted_reply", "list_reply", "read_page", "show_file"]
+__all__ = ["deleted_reply", "list_reply", "read_keep", "read_page", "show_file"]
 
 _DEFAULT_PAGE_SIZE = 20
 _MAX_PAGE_SIZE = 1000
+#: What a page's cursor begins with; the id of the last file before it follows.
+_CURSOR = "page_"
+#: Where a list asks for certain files, as SDKs write it; and how many.
+_IDS = frozenset({"ids", "ids[]"})
+_MAX_IDS_COUNT = 100
+#: Seconds, as Anthropic bounds them.
+_MIN_KEEP_S = 3600
+_MAX_KEEP_S = 7_776_000
+_KEEP = "expires_in_seconds"
 
 
 def show_file(file: StoredFile) -> dict[str, Any]:
@@ -34,20 +44,42 @@ def show_file(file: StoredFile) -> dict[str, Any]:
     return shown
 
 
+def read_keep(fields: Mapping[str, str]) -> float | None:
+    """For how many seconds the client wants it; None: it does not say. Raises BadRequest."""
+    if _KEEP not in fields:
+        return None
+    return file_drafts.read_keep(_KEEP, fields[_KEEP], _MIN_KEEP_S, _MAX_KEEP_S)
+
+
 def read_page(query: str) -> Page:
-    """The newest first; those before an id are the newer ones. Raises BadRequest."""
-    given = dict(read_pairs(query))
+    """The newest first. A page begins behind a cursor, as SDKs ask since 2026, or behind or before
+    an id, as they did until then; those before it are the newer ones. Raises BadRequest."""
+    pairs = read_pairs(query)
+    given = dict(pairs)
+    if (asked := [value for name, value in pairs if name in _IDS]) or given.get("scope_id"):
+        # Of no session of Anthropic's there is a file here.
+        return _read_choice([] if given.get("scope_id") else asked)
     limit = given.get("limit") or str(_DEFAULT_PAGE_SIZE)
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE_SIZE):
         raise bad_field("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
-    after, before = given.get("after_id"), given.get("before_id")
-    if after and before:
-        raise bad_field("before_id", "only one of after_id and before_id may be given")
-    name, text = ("before_id", before) if before else ("after_id", after)
-    ident = read_id(text) if text else ""
-    if ident is None:
-        raise bad_field(name, "the id of a file is required")
-    return Page(int(limit[:9]), ident, oldest=bool(before))
+    places = {name: given[name] for name in ("page", "after_id", "before_id") if given.get(name)}
+    if len(places) > 1:
+        raise bad_field(min(places), "only one of page, after_id and before_id may be given")
+    for name, text in places.items():
+        ident = read_id(text.removeprefix(_CURSOR) if name == "page" else text)
+        if ident is None:
+            what = "the next_page of a list" if name == "page" else "the id of a file"
+            raise bad_field(name, f"{what} is required")
+        return Page(int(limit[:9]), ident, oldest=name == "before_id")
+    return Page(int(limit[:9]))
+
+
+def _read_choice(asked: Sequence[str]) -> Page:
+    """Of certain files. Raises BadRequest."""
+    found = tuple(dict.fromkeys(ident for one in asked if (ident := read_id(one)) is not None))
+    if len(found) > _MAX_IDS_COUNT:
+        raise bad_field("ids", f"at most {_MAX_IDS_COUNT} ids may be given")
+    return Page(_MAX_IDS_COUNT, among=found)
 
 
 def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
@@ -55,11 +87,13 @@ def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
     shown = [show_file(file) for file in files[: page.most]]
     if page.oldest:
         shown.reverse()
+    has_more, last = len(files) > page.most, shown[-1]["id"] if shown else None
     return {
         "data": shown,
-        "has_more": len(files) > page.most,
+        "has_more": has_more,
         "first_id": shown[0]["id"] if shown else None,
-        "last_id": shown[-1]["id"] if shown else None,
+        "last_id": last,
+        "next_page": f"{_CURSOR}{last}" if has_more and not page.oldest else None,
     }
 
 

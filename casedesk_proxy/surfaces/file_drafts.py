@@ -7,7 +7,7 @@ import re
 from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.filing.draft import DEFAULT_TYPE
 
-__all__ = ["bad_field", "clean_name", "read_type"]
+__all__ = ["bad_field", "clean_name", "read_keep", "read_type"]
 
 #: As RFC 9110 has it, with parameters that may stand in a header.
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:\s*;[ -~]{0,100})?", re.ASCII)
@@ -32,6 +32,13 @@ def clean_name(text: str) -> str:
     """A file's name without what some clients put before it, and without control characters."""
     plain = text.replace("\\", "/").rpartition("/")[2]
     return _CONTROL.sub("", plain).encode("utf-8", "replace").decode()[:_MAX_NAME_CHARS]
+
+
+def read_keep(field: str, text: str, least: int, most: int) -> float:
+    """For how many seconds the client wants a file. Raises BadRequest."""
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        raise bad_field(field, f"a number from {least} to {most} is required")
+    return float(text)
 
 
 def read_type(field: str, text: str, name: str) -> str:

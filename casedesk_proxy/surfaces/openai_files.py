@@ -7,6 +7,7 @@ from typing import Any
 
 from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile, name_file, read_id
+from casedesk_proxy.surfaces import file_drafts
 from casedesk_proxy.surfaces.file_drafts import bad_field
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.query import read_pairs
@@ -52,10 +53,7 @@ def read_keep(fields: Mapping[str, str]) -> float | None:
         return None
     if fields.get(_ANCHOR, "created_at") != "created_at":
         raise bad_field(_ANCHOR, "created_at is required")
-    text = fields.get(_SECONDS, "")
-    if not (text.isascii() and text.isdigit() and _MIN_KEEP_S <= int(text[:9]) <= _MAX_KEEP_S):
-        raise bad_field(_SECONDS, f"a number from {_MIN_KEEP_S} to {_MAX_KEEP_S} is required")
-    return float(text)
+    return file_drafts.read_keep(_SECONDS, fields.get(_SECONDS, ""), _MIN_KEEP_S, _MAX_KEEP_S)
 
 
 def read_page(query: str) -> Page:

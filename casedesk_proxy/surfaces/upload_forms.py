@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.draft import FileDraft
+from casedesk_proxy.surfaces import anthropic_files
 from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
 from casedesk_proxy.surfaces.forms import bad_form
 from casedesk_proxy.surfaces.gemini_files import with_metadata
@@ -67,11 +68,11 @@ class UploadForm:
         if self._surface is Dialect.GEMINI:
             return with_metadata(draft, bytes(self._fields.get(_METADATA, b"")))
         draft = replace(draft, mime_type=read_type(_FILE, mime_type, name))
-        if self._surface is Dialect.ANTHROPIC:
-            return draft
         fields = {
             name: bytes(value).decode("utf-8", "replace") for name, value in self._fields.items()
         }
+        if self._surface is Dialect.ANTHROPIC:
+            return replace(draft, keep=anthropic_files.read_keep(fields))
         return replace(draft, purpose=read_purpose(fields), keep=read_keep(fields))
 
     def _begin(self, part: PartHead) -> None:

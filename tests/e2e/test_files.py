@@ -107,6 +107,9 @@ def test_google_generativeai(url: str) -> None:
 def test_openai(url: str) -> None:
     with openai.OpenAI(api_key="x", base_url=f"{url}/v1", max_retries=0) as ai:
         file = ai.files.create(file=("n.txt", CONTENT), purpose="user_data")
+        other = ai.files.create(file=("m.txt", b"abc"), purpose="vision")
+        assert {one.id for one in ai.files.list(limit=1)} >= {file.id, other.id}
+        assert [one.id for one in ai.files.list(purpose="vision")] == [other.id]
         assert (file.bytes, file.filename, file.purpose) == (len(CONTENT), "n.txt", "user_data")
         assert ai.files.wait_for_processing(file.id).status == "processed"
         assert file.id in [one.id for one in ai.files.list(limit=1)]
@@ -120,7 +123,12 @@ def test_anthropic(url: str) -> None:
     with anthropic.Anthropic(api_key="x", base_url=url, max_retries=0) as ai:
         file = ai.beta.files.upload(file=("n.txt", CONTENT, "text/plain"))
         assert (file.size_bytes, file.filename, file.downloadable) == (len(CONTENT), "n.txt", True)
-        assert file.id in [one.id for one in ai.beta.files.list(limit=1)]
+        kept = ai.files.upload(file=("m.txt", b"abc", "text/plain"), expires_in_seconds=3600)
+        assert kept.expires_at is not None
+        assert (kept.expires_at - kept.created_at).total_seconds() == pytest.approx(3600, abs=60)
+        assert {kept.id, file.id} <= {one.id for one in ai.beta.files.list(limit=1)}
+        assert [one.id for one in ai.files.list(ids=[kept.id, "file_none"])] == [kept.id]
+        assert ai.files.delete(kept.id).id == kept.id
         assert ai.beta.files.download(file.id).read() == CONTENT
         assert ai.beta.files.delete(file.id).type == "file_deleted"
         with pytest.raises(anthropic.NotFoundError, match="File not found"):

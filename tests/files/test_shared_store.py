@@ -86,6 +86,7 @@ async def test_lists(store: SharedFileStore, other: SharedFileStore, clock: Cloc
     assert await other.list_files("alice", Page(5, after=made[1].id)) == made[:1]
     assert await other.list_files("alice", Page(5, after=made[0].id, oldest=True)) == made[1:]
     assert await other.list_files("alice", Page(5, purpose="vision")) == [made[1]]
+    assert await other.list_files("alice", Page(5, among=(made[0].id, "none"))) == made[:1]
     assert await other.list_files("bob", Page(5)) == []
     clock.now += 11
     assert await other.list_files("alice", Page(5)) == newest[1:]

@@ -201,6 +201,8 @@ async def test_files_are_listed_in_pages(store: FileStore, clock: Clock) -> None
     assert await store.list_files("alice", Page(1, made[1].id)) == [made[0]]
     assert await store.list_files("alice", Page(9, made[0].id, oldest=True)) == made[1:]
     assert await store.list_files("alice", Page(9, purpose="vision")) == made[:0:-1]
+    assert await store.list_files("alice", Page(9, among=(made[0].id, "none"))) == made[:1]
+    assert await store.list_files("alice", Page(9, among=())) == []
     assert await store.list_files("bob", Page(9)) == []
 
 

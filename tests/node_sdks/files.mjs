@@ -36,6 +36,7 @@ const asks = {
     const { default: OpenAI } = await import('openai');
     const { files } = new OpenAI({ apiKey: 'x', baseURL, maxRetries: 0 });
     const file = await files.create({ file: createReadStream(path), purpose: 'user_data' });
+    await files.create({ file: new File(['abc'], 'm.txt'), purpose: 'user_data' });
     const listed = await names(files.list({ limit: 1 }));
     const content = Buffer.from(await (await files.content(file.id)).arrayBuffer());
     await files.delete(file.id);
@@ -48,6 +49,7 @@ const asks = {
     const { default: Anthropic } = await import('@anthropic-ai/sdk');
     const { files } = new Anthropic({ apiKey: 'x', baseURL, maxRetries: 0 }).beta;
     const file = await files.upload({ file: createReadStream(path) });
+    await files.upload({ file: new File(['abc'], 'm.txt') });
     const listed = await names(files.list({ limit: 1 }));
     const content = Buffer.from(await (await files.download(file.id)).arrayBuffer());
     await files.delete(file.id);

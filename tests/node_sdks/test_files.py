@@ -43,8 +43,8 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
             {"shown": "Näme", "listed": 2, "gone": 403, "blob": "files/mine"},
         ),
         ("generativeAi", "/proxy/d/gemini", {"shown": "old", "listed": 1, "gone": 403}),
-        ("openai", "/v1", {"shown": "big.txt", "listed": 1, "gone": 404, "same": True}),
-        ("anthropic", "", {"shown": "big.txt", "listed": 1, "gone": 404, "same": True}),
+        ("openai", "/v1", {"shown": "big.txt", "listed": 2, "gone": 404, "same": True}),
+        ("anthropic", "", {"shown": "big.txt", "listed": 2, "gone": 404, "same": True}),
     ],
 )
 async def test_files_of_an_sdk(

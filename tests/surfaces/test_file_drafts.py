@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
+from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_keep, read_type
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,13 @@ def test_a_name_is_a_name_alone(given: str, name: str) -> None:
 )
 def test_a_type_is_the_client_s_or_the_ending_s(given: str, name: str, mime_type: str) -> None:
     assert read_type("f", given, name) == mime_type
+
+
+def test_for_how_long_a_file_is_wanted() -> None:
+    assert (read_keep("f", "5", 5, 90), read_keep("f", "90", 5, 90)) == (5, 90)
+    for text in ("4", "91", "-5", "\u0665", ""):
+        with pytest.raises(BadRequest, match="f: a number from 5 to 90"):
+            read_keep("f", text, 5, 90)
 
 
 @pytest.mark.parametrize("given", ["text", "a/b/c", "text/plain\r\nx: y", "/", "text/pl\u00e4in"])
