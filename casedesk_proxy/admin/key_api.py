@@ -9,8 +9,8 @@
     GET    /key-audit               who did what, the latest first
 
 A new key is in the reply to its making, and nowhere else. What is wrong is said in JSON,
-``{"error": {"field", "message"}}``. A change is in the file when its reply comes, and counts on all
-instances within a second.
+``{"error": {"field", "message"}}``. When the reply to a change comes, it is in the file and counts
+in the process that replies; the other instances of the host look four times a second.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ class Administered(Protocol):
     @property
     def serving(self) -> Current: ...
 
+    async def take_keys(self) -> None:
+        """The keys that are in the state file now are in force here."""
+
 
 class _Call:
     """One request of somebody who may make it."""
 
     def __init__(self, served: Administered, request: web.Request, author: Author) -> None:
-        self._store = served.store
+        self._served = served
         self.snapshot: Snapshot = served.serving.snapshot
         self.author = author
         self.name: str = request.match_info.get("name", "")
@@ -90,9 +93,15 @@ class _Call:
     async def work(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """In the writer's thread, as one transaction. Raises what ``step`` does, StoreError and
         TimeoutError."""
-        if self._store is None:
+        store = self._served.store
+        if store is None:
             raise StoreError("there is no state file; the log says why")
-        return await asyncio.wait_for(asyncio.wrap_future(self._store.perform(step)), _FILE_WAIT_S)
+        return await asyncio.wait_for(asyncio.wrap_future(store.perform(step)), _FILE_WAIT_S)
+
+    async def change(self, step: Callable[[sqlite3.Connection], None]) -> None:
+        """As `work`; what has changed counts here then."""
+        await self.work(step)
+        await self._served.take_keys()
 
     def note(self, action: str, name: str) -> None:
         log.info("key %s: %s, by %s", name, action, self.author.name)
@@ -168,14 +177,14 @@ async def _new(call: _Call) -> object:
     given = {"deployments": [], **fields, "sha256": credential.sha256}
     key = draft_key(given, call.author.now)
     _check(key, call.snapshot)
-    await call.work(lambda file: issue(file, key, call.author))
+    await call.change(lambda file: issue(file, key, call.author))
     call.note("new", key.name)
     made = describe_key(replace(key, created=call.author.now))
     return {"key": credential.key, **made}
 
 
 async def _revoke(call: _Call) -> object:
-    await call.work(lambda file: revoke(file, call.name, call.author))
+    await call.change(lambda file: revoke(file, call.name, call.author))
     call.note("revoked", call.name)
     return {"revoked": call.name}
 
@@ -188,7 +197,7 @@ async def _expire(call: _Call) -> object:
         when = parse_when(fields["at"], call.author.now)
     except KeyFault as fault:
         raise KeyFault("at", fault.message) from None
-    await call.work(lambda file: expire(file, call.name, when, call.author))
+    await call.change(lambda file: expire(file, call.name, when, call.author))
     call.note("another expiry", call.name)
     return {"name": call.name, "expires": when}
 
@@ -202,7 +211,7 @@ async def _rotate(call: _Call) -> object:
     except ValueError as error:
         raise KeyFault("grace", str(error)) from None
     credential = mint()
-    await call.work(lambda file: rotate(file, call.name, credential.sha256, grace_s, call.author))
+    await call.change(lambda file: rotate(file, call.name, credential.sha256, grace_s, call.author))
     call.note("rotated", call.name)
     return {"key": credential.key, "name": call.name, "grace": grace_s}
 

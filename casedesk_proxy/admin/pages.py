@@ -75,6 +75,9 @@ class Served(Protocol):
     @property
     def serving(self) -> Current: ...
 
+    async def take_keys(self) -> None:
+        """See `admin.key_api.Administered`."""
+
     @property
     def admin_hosts(self) -> Hosts: ...
 

@@ -1,41 +1,116 @@
-"""Who tried to sign in and failed, and how long it is until the next try."""
+"""Who tried to sign in and failed, and how long it is until the next try.
+
+Counted in the state file, so that a guesser has no more tries where several instances serve, nor
+after a restart. Without a file each process counts for itself.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from casedesk_proxy.store.schema import migrate
+from casedesk_proxy.store.writer import StoreWriter
+
 __all__ = ["SignInAttempts"]
+
+T = TypeVar("T")
 
 #: Failures that cost no waiting: people mistype.
 _MAX_FREE_FAILURES = 3
 _MAX_WAIT_S = 60.0
+#: More do not make the wait longer.
+_MAX_COUNT = 30
 #: Seconds after which a failure is forgotten.
 _MEMORY_S = 900.0
 #: Addresses and names that are remembered; the oldest goes first.
 _MAX_REMEMBERED_NAMES = 10_000
+#: Seconds for which a sign-in waits for the state file.
+_FILE_WAIT_S = 10.0
+#: Of a SHA-256 in hex: what is typed as a name may be a password, and only has to be told apart.
+_MAX_WHO_CHARS = 8
+
+_FIND = "SELECT count, last FROM sign_in_failures WHERE who = ?"
+_KEEP = "INSERT OR REPLACE INTO sign_in_failures VALUES (?, ?, ?)"
+_FORGET = "DELETE FROM sign_in_failures WHERE who = ?"
+_FORGET_OLD = "DELETE FROM sign_in_failures WHERE last <= ?"
+_FORGET_OLDEST = """
+    DELETE FROM sign_in_failures WHERE who IN
+    (SELECT who FROM sign_in_failures ORDER BY last DESC LIMIT -1 OFFSET ?)
+"""
 
 
 class SignInAttempts:
-    """By address and by name, so that neither many names nor many addresses help a guesser."""
+    """By address and by name, so that neither many names nor many addresses help a guesser.
+    ``now``: seconds since 1970."""
 
-    def __init__(self) -> None:
-        self._failed: dict[str, tuple[int, float]] = {}
+    def __init__(self, store: StoreWriter | None, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._now = now
+        #: Who has to wait, and until when: they are answered without the file.
+        self._waiting: dict[str, float] = {}
+        self._own: sqlite3.Connection | None = None
 
-    def wait_s(self, who: list[str], now: float) -> float:
-        """Seconds until one of ``who`` may try again; 0: now."""
-        return max([self._wait_s(one, now) for one in who], default=0.0)
+    async def begin(self, who: Sequence[str]) -> float:
+        """Seconds until one of ``who`` may try again; 0: now, and this try is counted as a failure.
+        Raises StoreError and TimeoutError where the state file does not take it."""
+        names, now = [_shorten(one) for one in who], self._now()
+        known = max(self._waiting.get(name, 0.0) for name in names)
+        if known > now:
+            # Where the clock was put back nobody waits for longer.
+            return min(known - now, _MAX_WAIT_S)
+        waits_s = await self._perform(lambda file: _begin(file, names, now))
+        self._note(names, waits_s, now)
+        return max(waits_s)
 
-    def _wait_s(self, one: str, now: float) -> float:
-        count, last = self._failed.get(one, (0, 0.0))
-        if count < _MAX_FREE_FAILURES or now - last > _MEMORY_S:
-            return 0.0
-        return max(last + min(2.0 ** (count - _MAX_FREE_FAILURES), _MAX_WAIT_S) - now, 0.0)
+    async def succeed(self, who: Sequence[str]) -> None:
+        names = [_shorten(one) for one in who]
+        await self._perform(lambda file: _succeed(file, names))
 
-    def fail(self, who: list[str], now: float) -> None:
-        for one in who:
-            count, last = self._failed.pop(one, (0, now))
-            self._failed[one] = (1 if now - last > _MEMORY_S else min(count + 1, 30)), now
-        while len(self._failed) > _MAX_REMEMBERED_NAMES:
-            del self._failed[next(iter(self._failed))]
+    def _note(self, names: list[str], waits_s: list[float], now: float) -> None:
+        if len(self._waiting) > _MAX_REMEMBERED_NAMES:
+            self._waiting.clear()
+        waits = zip(names, waits_s, strict=True)
+        self._waiting.update({name: now + wait_s for name, wait_s in waits if wait_s > 0})
 
-    def succeed(self, who: list[str]) -> None:
-        for one in who:
-            self._failed.pop(one, None)
+    async def _perform(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        if self._store is not None:
+            done = asyncio.wrap_future(self._store.perform(step))
+            return await asyncio.wait_for(done, _FILE_WAIT_S)
+        if self._own is None:
+            self._own = sqlite3.connect(":memory:", isolation_level=None)
+            migrate(self._own)
+        return step(self._own)
+
+
+def _begin(file: sqlite3.Connection, names: list[str], now: float) -> list[float]:
+    """How long each has to wait; nothing is counted where one has to."""
+    file.execute(_FORGET_OLD, (now - _MEMORY_S,))
+    found = [file.execute(_FIND, (name,)).fetchone() or (0, now) for name in names]
+    # Of a clock that was put back: it happened now.
+    counted = [(count, min(last, now)) for count, last in found]
+    waits_s = [_wait_s(count, last, now) for count, last in counted]
+    if max(waits_s) > 0:
+        return waits_s
+    for name, (count, _) in zip(names, counted, strict=True):
+        file.execute(_KEEP, (name, min(count + 1, _MAX_COUNT), now))
+    file.execute(_FORGET_OLDEST, (_MAX_REMEMBERED_NAMES,))
+    return waits_s
+
+
+def _succeed(file: sqlite3.Connection, names: list[str]) -> None:
+    file.executemany(_FORGET, [(name,) for name in names])
+
+
+def _wait_s(count: int, last: float, now: float) -> float:
+    if count < _MAX_FREE_FAILURES:
+        return 0.0
+    return max(last + min(2.0 ** (count - _MAX_FREE_FAILURES), _MAX_WAIT_S) - now, 0.0)
+
+
+def _shorten(one: str) -> str:
+    return hashlib.sha256(one.encode("utf-8", "surrogatepass")).hexdigest()[:_MAX_WHO_CHARS]

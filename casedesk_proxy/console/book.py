@@ -1,8 +1,9 @@
 """The sessions that are open, on all instances that share a state file.
 
 They are looked up in memory, as each request of a page does it. What is begun or ended is in the
-file first, and read again by the others within a second; without a file a session lives as long as
-the process. Only the SHA-256 of an id is ever kept.
+file first, and read again by the others twice a second, and as soon as a page asks with a session
+that they do not know; without a file a session lives as long as the process. Only the SHA-256 of an
+id is ever kept.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ class SessionBook:
         self._written: dict[str, float] = {}
         self.users: dict[str, StoredUser] = {}
         self._seen: tuple[int, float] = (-1, 0.0)
+        #: One look at a time; how many have begun.
+        self._turn = asyncio.Lock()
+        self._looks = 0
         #: What began and ended here, counted: what was read meanwhile may be older.
         self._changes = 0
         #: Ended here, and not again open because the file does not know it yet.
@@ -152,11 +156,27 @@ class SessionBook:
             await self.look()
             await asyncio.sleep(self._look_s)
 
+    async def look_for(self, ident: str) -> None:
+        """Take what others changed, if they may have begun this session. Who asks meanwhile shares
+        the next look, so that unknown ids cost one row of the file after the other."""
+        digest = _digest(ident)
+        if self._store is None or digest in self._open or digest in self._ended:
+            return
+        known = self._looks
+        async with self._turn:
+            if self._looks == known:
+                await self._look()
+
     async def look(self) -> None:
         """Take what others changed."""
         if self._store is None:
             self._forget_ended()
             return
+        async with self._turn:
+            await self._look()
+
+    async def _look(self) -> None:
+        self._looks += 1
         changes = self._changes
         try:
             found = await asyncio.to_thread(self._read)

@@ -98,7 +98,7 @@ class Desk:
     ) -> None:
         self.served, self.place, self.book = served, place, book
         self.running, self.figures, self.on_admin = running, figures, on_admin
-        self.attempts = SignInAttempts()
+        self.attempts = SignInAttempts(served.store)
         self.census = Census(lambda: running.live, lambda: served.metrics.events)
         self.checker = checker or Checker()
 
@@ -209,6 +209,8 @@ def handled(desk: Desk, answer: Answer) -> Callable[[web.Request], Awaitable[web
         try:
             desk.require_open()
             desk.require_own(request)
+            if ident := find_session(request.raw_headers, secure=desk.book.secure):
+                await desk.book.look_for(ident)
             return await answer(desk, request)
         except ProxyError as fault:
             made = _refuse(fault.code, fault.message, fault.status)

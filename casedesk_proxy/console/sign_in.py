@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from typing import Any
 
 from aiohttp import web
@@ -47,8 +46,9 @@ async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
     who = [f"from {desk.client_of(request)}"]
     if name := fields.get("name"):
         who.append(f"name {name[:200]}")
-    now = time.monotonic()
-    if (wait_s := desk.attempts.wait_s(who, now)) > 0 or desk.checker.is_busy:
+    # Counted before it is checked: who asks many times at once has all of them counted.
+    wait_s = 1.0 if desk.checker.is_busy else await desk.attempts.begin(who)
+    if wait_s > 0:
         error = ProxyError(
             "too many failed attempts to sign in; wait as long as Retry-After says",
             status=429,
@@ -56,13 +56,11 @@ async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
         )
         error.retry_after = max(wait_s, 1.0)
         raise error
-    # Before it is checked: who asks many times at once has all of them counted.
-    desk.attempts.fail(who, now)
     found = await _check(desk, fields)
     if found is None:
         log.warning("a sign-in to the console failed, %s", who[0])
         raise Unauthenticated(_WRONG, code="wrong_credentials")
-    desk.attempts.succeed(who)
+    await desk.attempts.succeed(who)
     await _end_old(desk, request)
     return await _begin(desk, request, *found)
 

@@ -1,7 +1,8 @@
 """Looks at the keys in the state file, so that a change counts on all instances within a second.
 
 In a thread of its own: the loop never waits for the file. A change of the file is found by a number
-in it, and told by one call. What cannot be read leaves the keys as they were.
+in it, and passed on by one call. Whoever has changed it here asks for a look at once. What cannot
+be read leaves the keys as they were.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,7 +62,10 @@ class KeyWatch:
         self._seen: tuple[object, int] | None = None
         self._keys: list[StoredKey] = []
         self._last, self._expiry = 0.0, NO_CHANGE
-        self._stop = threading.Event()
+        self._is_stopping = False
+        #: Set to look at once; who waits for a look that begins from now on.
+        self._bell = threading.Event()
+        self._hurried: deque[Callable[[], None]] = deque()
         #: Set once there was a first look, whatever it found.
         self.looked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
@@ -71,7 +76,14 @@ class KeyWatch:
 
     def stop(self) -> None:
         """Does not wait for the thread, which may hang in a file."""
-        self._stop.set()
+        self._is_stopping = True
+        self._bell.set()
+
+    def hurry(self, looked: Callable[[], None]) -> None:
+        """Look at once; ``looked`` is called after that, in the thread that looks. From any
+        thread."""
+        self._hurried.append(looked)
+        self._bell.set()
 
     def look(self) -> bool:
         """Once, and tells whether a table was published. From one thread."""
@@ -101,10 +113,15 @@ class KeyWatch:
         return True
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._is_stopping:
+            # In this order: who rings meanwhile has another look.
+            self._bell.clear()
+            hurried = [self._hurried.popleft() for _ in range(len(self._hurried))]
             self.look()
             self.looked.set()
-            self._stop.wait(self._look_s)
+            for looked in hurried:
+                looked()
+            self._bell.wait(self._look_s)
         self._close()
 
     def _read(self) -> list[StoredKey] | None:

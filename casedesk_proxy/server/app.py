@@ -204,6 +204,11 @@ class Gateway(Observed):
         unused = {key for key, side in listeners.items() if side.inherited}
         return [key for key in keys if key not in unused]
 
+    async def take_keys(self) -> None:
+        """The keys that are in the state file now are in force here."""
+        if self.stored_keys is not None:
+            await self.stored_keys.take_changes()
+
     async def drain(self, timeout: float) -> None:
         """Be not ready, accept no more, close idle connections, let streams run to their end for
         ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed

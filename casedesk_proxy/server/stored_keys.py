@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.keystore.last_use import LastUse
@@ -15,6 +16,8 @@ __all__ = ["StoredKeys"]
 
 #: Seconds for which the first look at the file may keep start-up waiting.
 FIRST_LOOK_WAIT_S = 5.0
+#: Seconds for which a change of a key waits until it counts here; its file may hang.
+_LOOK_WAIT_S = 2.0
 
 
 class StoredKeys:
@@ -35,14 +38,28 @@ class StoredKeys:
         self.watch.start()
         await asyncio.to_thread(self.watch.looked.wait, FIRST_LOOK_WAIT_S)
 
+    async def take_changes(self) -> None:
+        """What is in the file now is in force here then, if the file can be read in time."""
+        looked = self._loop.create_future()
+
+        def finish() -> None:
+            if not looked.done():
+                looked.set_result(None)
+
+        self.watch.hurry(lambda: self._call_soon(finish))
+        await asyncio.wait([looked], timeout=_LOOK_WAIT_S)
+
     def stop(self) -> None:
         self.watch.stop()
         self.last_use.flush()
 
     def _take_soon(self, table: KeyTable) -> None:
-        """From the thread that looks at the file."""
+        self._call_soon(self._take, table)
+
+    def _call_soon(self, step: Callable[..., None], *given: object) -> None:
+        """From the thread that looks at the file; in the order of the calls."""
         with contextlib.suppress(RuntimeError):  # The loop has ended.
-            self._loop.call_soon_threadsafe(self._take, table)
+            self._loop.call_soon_threadsafe(step, *given)
 
     def _take(self, table: KeyTable) -> None:
         """From the next request on, on kept connections too: whatever was remembered of admitted

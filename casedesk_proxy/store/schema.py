@@ -98,6 +98,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             admin INTEGER NOT NULL, note TEXT NOT NULL, limits TEXT NOT NULL, made REAL NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        # From where and by which names people failed to sign in, shortened so that nobody reads
+        # them there: how often, and when the last time.
+        """CREATE TABLE sign_in_failures (
+            who TEXT PRIMARY KEY, count INTEGER NOT NULL, last REAL NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX sign_in_failures_by_time ON sign_in_failures (last)",
+    ),
 )
 
 

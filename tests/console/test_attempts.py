@@ -1,44 +1,95 @@
-"""How long it is until the next try."""
+"""How long it is until the next try, and that all instances count together."""
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from casedesk_proxy.console.attempts import SignInAttempts
+from casedesk_proxy.store.file import FILE_NAME
+from casedesk_proxy.store.writer import StoreWriter
 
 
-def test_people_mistype_and_guessers_wait() -> None:
-    attempts = SignInAttempts()
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def fail(attempts: SignInAttempts, clock: Clock, times: int, *who: str) -> list[float]:
+    """As soon as it is allowed; how long each had to wait."""
     waits = []
-    for _ in range(12):
-        waits.append(attempts.wait_s(["a", "n"], 0.0))
-        attempts.fail(["a", "n"], 0.0)
+    for _ in range(times):
+        wait_s = await attempts.begin(who)
+        waits.append(wait_s)
+        if wait_s > 0:
+            clock.now += wait_s
+            assert await attempts.begin(who) == 0
+    return waits
+
+
+async def test_people_mistype_and_guessers_wait() -> None:
+    clock = Clock()
+    attempts = SignInAttempts(None, clock)
+    waits = await fail(attempts, clock, 12, "a", "n")
     assert waits == [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    clock.now -= 100_000
+    assert await attempts.begin(["a"]) == 60
 
 
-def test_it_counts_by_address_and_by_name() -> None:
-    attempts = SignInAttempts()
+async def test_it_counts_by_address_and_by_name() -> None:
+    attempts = SignInAttempts(None, Clock())
     for number in range(3):
-        attempts.fail([f"address {number}", "name"], 0.0)
-    assert attempts.wait_s(["another address", "name"], 0.0) == 1.0
-    assert attempts.wait_s(["address 0", "another name"], 0.0) == 0.0
+        assert await attempts.begin([f"address {number}", "name"]) == 0
+    assert await attempts.begin(["another address", "name"]) == 1
+    assert await attempts.begin(["another address"]) == 0, "it did not fail; the name did"
+    assert await attempts.begin(["address 0", "another name"]) == 0
 
 
-def test_time_passes_and_success_clears() -> None:
-    attempts = SignInAttempts()
-    for _ in range(4):
-        attempts.fail(["a"], 0.0)
-    assert attempts.wait_s(["a"], 1.5) == 0.5
-    assert attempts.wait_s(["a"], 901.0) == 0.0
-    attempts.fail(["a"], 2000.0)
-    assert attempts.wait_s(["a"], 2000.0) == 0.0
-    for _ in range(4):
-        attempts.fail(["a"], 2000.0)
-    attempts.succeed(["a"])
-    assert attempts.wait_s(["a"], 2000.0) == 0.0
+async def test_time_passes_and_success_clears() -> None:
+    clock = Clock()
+    attempts = SignInAttempts(None, clock)
+    await fail(attempts, clock, 4, "a")
+    clock.now += 0.5
+    assert await attempts.begin(["a"]) == 1.5
+    assert await attempts.begin(["a"]) == 1.5
+    clock.now += 901
+    assert await fail(attempts, clock, 3, "a") == [0, 0, 0]
+    await attempts.succeed(["a"])
+    assert await fail(attempts, clock, 4, "a") == [0, 0, 0, 1]
 
 
-def test_what_is_remembered_is_bounded_and_the_oldest_goes() -> None:
-    attempts = SignInAttempts()
+async def test_what_is_remembered_is_bounded_and_the_oldest_goes() -> None:
+    clock = Clock()
+    attempts = SignInAttempts(None, clock)
     for _ in range(3):
-        attempts.fail(["first"], 0.0)
-    attempts.fail([f"n{number}" for number in range(10_000)], 0.0)
-    assert attempts.wait_s(["first"], 0.0) == 0.0
+        await attempts.begin(["first"])
+    clock.now += 1
+    for start in range(0, 10_000, 5_000):
+        await attempts.begin([f"n{number}" for number in range(start, start + 5_000)])
+    assert await attempts.begin(["first"]) == 0
+
+
+async def test_instances_and_restarts_count_together(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / FILE_NAME
+    stores = [StoreWriter(path, gather_s=0.001) for _ in range(2)]
+    for store in stores:
+        await asyncio.to_thread(store.start)
+    one, other = (SignInAttempts(store, clock) for store in stores)
+    assert await one.begin(["name hunter2"]) == 0
+    assert await other.begin(["name hunter2"]) == 0
+    assert await one.begin(["name hunter2"]) == 0
+    assert await other.begin(["name hunter2"]) == 1
+    assert await SignInAttempts(stores[0], clock).begin(["name hunter2"]) == 1
+    clock.now += 1
+    assert await one.begin(["name hunter2"]) == 0
+    await one.succeed(["name hunter2"])
+    assert await other.begin(["name hunter2"]) == 0
+    with closing(sqlite3.connect(path)) as file:
+        (dump,) = [list(file.execute("SELECT who FROM sign_in_failures"))]
+    assert [len(who) for (who,) in dump] == [8]
+    for store in stores:
+        await asyncio.to_thread(store.close, 10)

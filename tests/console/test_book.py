@@ -104,6 +104,18 @@ async def test_what_begins_during_a_look_stays(tmp_path: Path) -> None:
     await asyncio.to_thread(store.close, 10)
 
 
+async def test_a_session_that_began_elsewhere_is_looked_for(tmp_path: Path) -> None:
+    store = StoreWriter(tmp_path / FILE_NAME, gather_s=0.001)
+    await asyncio.to_thread(store.start)
+    book, other, alone = make(Clock(), store), make(Clock(), store), make(Clock())
+    ident, _ = await book.begin("alice", "key", PROOF)
+    await asyncio.gather(*(other.look_for(one) for one in ("unknown", ident, ident)))
+    assert other.find(ident) is not None
+    await alone.look_for(ident)
+    assert alone.find(ident) is None
+    await asyncio.to_thread(store.close, 10)
+
+
 async def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     book = make(Clock(), StoreWriter(tmp_path / "none" / FILE_NAME))
     await book.look()

@@ -215,3 +215,12 @@ async def test_another_password_ends_the_sessions_of_the_old_one(tmp_path: Path)
     changed = {**USER, "password": hash_password("another", log2_n=4)}
     async with room(tmp_path, users=[changed]) as two:
         assert not await signed_in(two, cookie)
+
+
+async def test_who_is_signed_in_at_one_instance_is_so_at_the_next_request(tmp_path: Path) -> None:
+    async with room(tmp_path) as one, room(tmp_path) as other:
+        alice, there = one.browser(), other.browser()
+        for _ in range(2):
+            await alice.sign_in(key="t0ken")
+            cookie = {"Cookie": f"casedesk-session={alice.cookie}"}
+            assert (await there.ask("GET", f"{API}/status", headers=cookie))[0] == 200

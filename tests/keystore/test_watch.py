@@ -179,3 +179,16 @@ def test_other_processes_are_seen_beside_a_writer_of_this_one(path: Path, watche
         seen.append(watched.look())
     ours.close()
     assert seen == [{"alice", "bob"}, {"alice", "bob", "carol"}]
+
+
+def test_who_has_changed_a_key_waits_for_no_turn(path: Path) -> None:
+    tables: list[KeyTable] = []
+    watch = KeyWatch(path, tables.append, look_s=3600)
+    watch.start()
+    for names in (["alice"], ["alice", "bob"]):
+        enter(path, made(names[-1]))
+        looked = threading.Event()
+        watch.hurry(looked.set)
+        assert looked.wait(30)
+        assert sorted(tables[-1].names) == names
+    watch.stop()

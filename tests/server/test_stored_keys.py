@@ -112,6 +112,14 @@ async def test_a_change_counts_on_all_instances_and_kept_connections(
             await one.until("alice's new one", 401)
 
 
+async def test_what_changes_here_counts_at_once(path: Path) -> None:
+    async with instance(path) as gateway, Client(gateway) as client:
+        for name in ("carol", "dave"):
+            await asyncio.to_thread(enter, path, made(name))
+            await gateway.take_keys()
+            assert (await client.ask(name))[0] == 200
+
+
 async def test_the_configuration_wins_and_a_reload_keeps_the_rest(path: Path) -> None:
     await asyncio.to_thread(enter, path, made("bob", "bob in the store"))
     async with instance(path, BOB) as gateway, Client(gateway) as client:
