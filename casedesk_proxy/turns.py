@@ -44,17 +44,19 @@ class Turns:
         self._added.append(work)
         self._ask()
 
-    def defer(self, work: Callable[[], None]) -> None:
-        """Do it now; where this round has had its share, or others wait, in one of the next."""
+    def defer(self, work: Callable[[], None]) -> bool:
+        """Do it now; where this round has had its share, or others wait, in one of the next.
+        Returns whether it has been done."""
         self._ask()
         if self._deferred or self._spent >= self._budget_s:
             self._deferred.append(work)
-            return
+            return False
         began = time.perf_counter()
         try:
             work()
         finally:
             self._spent += time.perf_counter() - began
+        return True
 
     def _ask(self) -> None:
         if not self._is_asked:

@@ -22,8 +22,8 @@ class Bench:
     def add(self, name: str) -> None:
         self.turns.add(lambda: self.work(name))
 
-    def defer(self, name: str) -> None:
-        self.turns.defer(lambda: self.work(name))
+    def defer(self, name: str) -> bool:
+        return self.turns.defer(lambda: self.work(name))
 
 
 async def test_all_that_waits_has_a_part_of_each_turn_only() -> None:
@@ -55,8 +55,8 @@ async def test_what_fails_in_its_turn_stops_no_other() -> None:
 
 async def test_a_parting_is_done_at_once_where_none_waits() -> None:
     bench = Bench(budget_s=60)
-    bench.defer("first")
-    bench.defer("second")
+    assert bench.defer("first")
+    assert bench.defer("second")
     assert bench.done == ["first", "second"]
     await asyncio.sleep(0)
     bench.defer("third")
@@ -66,7 +66,7 @@ async def test_a_parting_is_done_at_once_where_none_waits() -> None:
 async def test_partings_beyond_a_round_s_share_wait_in_their_order() -> None:
     bench = Bench(budget_s=0)
     for number in range(20):
-        bench.defer(str(number))
+        assert not bench.defer(str(number))
     assert bench.done == []
     assert await most_per_turn(lambda: len(bench.done), lambda: len(bench.done) == 20) == 1
     assert bench.done == [str(number) for number in range(20)]

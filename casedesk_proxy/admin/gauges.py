@@ -42,22 +42,20 @@ class GaugeCollector(Collector):
 
     def _streams(self) -> Iterator[Metric]:
         served = self._served
-        relays = served.watch.relays
-        yield _gauge("streams", "Replies that are being relayed.", len(relays))
+        yield _gauge("streams", "Replies that are being relayed.", len(served.watch))
         yield _gauge("connections", "Open connections of clients.", served.connections)
         yield _gauge("draining", "1 while the service is stopping.", served.draining)
         # The totals of `metrics` are updated when an exchange ends; these two run with the streams.
-        events = served.metrics.events + sum(relay.events for relay in relays)
-        sent = served.metrics.sent + sum(relay.sent for relay in relays)
+        events, sent = served.watch.count_passed()
         yield CounterMetricFamily(
             "casedesk_relayed_events",
             "Pieces of replies relayed, including those of running streams.",
-            events,
+            served.metrics.events + events,
         )
         yield CounterMetricFamily(
             "casedesk_relayed_bytes",
             "Bytes sent to clients, including those of running streams.",
-            sent,
+            served.metrics.sent + sent,
         )
 
         yield CounterMetricFamily(

@@ -167,7 +167,7 @@ def format_stream_count(count: int) -> str:
 
 def summarise(served: Served, now: float) -> str:
     """The state in one line, as `systemctl status` shows it. ``now`` by the loop's clock."""
-    streams, states = len(served.watch.relays), served.nodes.values()
+    streams, states = len(served.watch), served.nodes.values()
     usable = sum(_is_usable(state, now) for state in states)
     parts = [
         f"{'draining' if served.draining else 'serving'} {format_stream_count(streams)}",
@@ -201,7 +201,7 @@ def describe_status(served: Served, now: float) -> dict[str, Any]:
         "state": _describe_store(served.store),
         "database": _describe_database(served.forwarder),
         "keys": {name: _describe_use(used) for name, used in served.key_use.by_key.items()},
-        "streams": len(served.watch.relays),
+        "streams": len(served.watch),
         "exchanges": dict(served.phases),
         "waiting": dict(served.waiting),
         "connections": served.connections,

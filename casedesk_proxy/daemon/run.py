@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
-import gc
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ import uvloop
 
 from casedesk_proxy.admin.pages import format_stream_count, summarise
 from casedesk_proxy.daemon.filewatch import FileWatch
+from casedesk_proxy.daemon.garbage import GarbageCollector
 from casedesk_proxy.daemon.handover import Handover
 from casedesk_proxy.daemon.inherited_sockets import InheritedSockets, take_inherited_sockets
 from casedesk_proxy.daemon.logs import LogHandler, start_log
@@ -103,9 +103,10 @@ class Daemon:
         )  # fmt: skip
         reloader, watch = self._make_reloader(gateway, watchdog)
         handover = self._make_handover(gateway, reloader, watchdog)
+        collector = GarbageCollector(loop, lambda: len(gateway.watch))
         try:
             await gateway.start()
-            _quieten_collector()
+            collector.start()
             if predecessor is not None:
                 await predecessor.announce()
             self._notifier.send("READY=1")
@@ -116,6 +117,7 @@ class Daemon:
             await handover.stop()
             await self._drain(gateway, reloader, watchdog, predecessor)
         finally:
+            collector.stop()
             watch.stop()
             await gateway.stop()
             if table is not None:
@@ -190,7 +192,7 @@ class Daemon:
         await reloader.stop()
         for number in (signal.SIGHUP, signal.SIGUSR2):
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
-        streams = len(gateway.watch.relays)
+        streams = len(gateway.watch)
         timeout = reloader.config.server.drain_timeout
         limit = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
         log.info("draining: %s%s", format_stream_count(streams), limit)
@@ -208,10 +210,8 @@ class Daemon:
             predecessor.hurry()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(predecessor.wait_ended(), _PREDECESSOR_GRACE_S)
-        if gateway.watch.relays:
-            log.warning(
-                "stopping with %s unfinished", format_stream_count(len(gateway.watch.relays))
-            )
+        if gateway.watch:
+            log.warning("stopping with %s unfinished", format_stream_count(len(gateway.watch)))
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -237,13 +237,3 @@ def _report(gateway: Gateway) -> None:
         log.info("admin on %s", ", ".join(gateway.admin_urls))
     if gateway.store is not None:
         log.info("state in %s", gateway.store.path)
-
-
-def _quieten_collector() -> None:
-    """What start-up made lives for ever; the collector need not look at it again. An exchange
-    leaves no cycles behind, so that the collector finds nothing, but with the default thresholds
-    it looked at all that 3 000 streams hold every few seconds, for up to 46 ms, in which no event
-    moves (measured). Now it looks when there are 10 000 objects more than the last time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 10)

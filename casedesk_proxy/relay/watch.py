@@ -2,11 +2,13 @@
 
 One timer for all of them. Nothing is noted per event: a relay that counts as many events as at
 the last look has been silent since. A limit is therefore kept to within a quarter of itself.
+Thousands are looked at in slices, between which the loop reads and writes.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 
 from casedesk_proxy.errors import UpstreamTimeout
@@ -22,6 +24,8 @@ _LOOKS_PER_LIMIT = 4
 _MIN_LOOK_PERIOD_S = 0.02
 #: Seconds of silence after which a reply is looked at: it may be over but for the node's word.
 _QUIET_S = 1.0
+#: Relays that are looked at in one turn; each takes about a microsecond.
+_RELAYS_PER_TURN = 250
 
 
 @dataclass(slots=True)
@@ -50,10 +54,25 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
         self._late = False
+        #: Those that this look has not come to; it ends with the last of them.
+        self._unseen: deque[Flow] = deque()
+        #: The shortest limit of all that are watched since this look began.
+        self._shortest = float("inf")
+
+    def __len__(self) -> int:
+        return len(self._watched)
 
     @property
     def relays(self) -> list[Flow]:
         return list(self._watched)
+
+    def count_passed(self) -> tuple[int, int]:
+        """Events and bytes of all that live, in half a microsecond each."""
+        events = sent = 0
+        for relay in self._watched:
+            events += relay.events
+            sent += relay.sent
+        return events, sent
 
     def add(
         self,
@@ -68,7 +87,9 @@ class Watch:
         self._watched[relay] = watched = _Watched(
             idle_limit, stall_limit, keepalive_after, relay.events, now, relay.sent, now
         )
-        self._look_by(now + max(watched.shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
+        self._shortest = min(self._shortest, watched.shortest)
+        if not self._unseen:
+            self._look_by(now + max(watched.shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
 
     def discard(self, relay: Flow) -> None:
         self._watched.pop(relay, None)
@@ -89,16 +110,27 @@ class Watch:
             # See `deadlines`: what came during a stall is read after timers.
             self._look_by(now + LATE_TIMER_GRACE_S)
             return
-        shortest = float("inf")
-        for relay, watched in list(self._watched.items()):
+        self._unseen.extend(self._watched)
+        self._shortest = float("inf")
+        self._look_on()
+
+    def _look_on(self) -> None:
+        now = self._loop.time()
+        for _ in range(min(len(self._unseen), _RELAYS_PER_TURN)):
+            relay = self._unseen.popleft()
+            watched = self._watched.get(relay)
+            if watched is None:
+                continue
             try:
                 self._judge(relay, watched, now)
             except Exception:
                 # One relay's, and no reason to look at no other any more.
                 relay.fail()
-            shortest = min(shortest, watched.shortest)
-        if self._watched:
-            self._look_by(now + max(shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
+            self._shortest = min(self._shortest, watched.shortest)
+        if self._unseen:
+            self.turns.add(self._look_on)
+        elif self._watched:
+            self._look_by(now + max(self._shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
 
     def _judge(self, relay: Flow, watched: _Watched, now: float) -> None:
         if relay.paused_at is not None:

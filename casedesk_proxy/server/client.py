@@ -128,6 +128,17 @@ class ConnectedClient:
         if self.is_open:
             self._shared.stalls.forget(self)
 
+    def suspend(self) -> None:
+        """Until it is known whether it has left, its node need not go on: reading what is said to
+        a crowd that leaves takes longer than letting it go."""
+        if self.relay is not None:
+            self.relay.pause()
+
+    def go_on(self) -> None:
+        """It has not left."""
+        if self.relay is not None and not self.is_clogged:
+            self.relay.resume()
+
     def watch_stall(self) -> None:
         """It must go on taking what was written, or is let go."""
         self._shared.stalls.watch(self)

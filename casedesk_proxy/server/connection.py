@@ -83,7 +83,8 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client has closed, or at least will say no more."""
-        self._server.turns.defer(partial(self._hear_end, time.perf_counter()))
+        if not self._server.turns.defer(partial(self._hear_end, time.perf_counter())):
+            self.client.suspend()
         return not self._server.handshake_timeout and not self.client.has_left  # Not over TLS.
 
     def _hear_end(self, since: float) -> None:
@@ -259,8 +260,7 @@ class ClientConnection(asyncio.Protocol):
             self._patience.linger()
 
     def _part(self) -> None:
-        """All is said to a client that may still send: closing now would end in a reset, which
-        may overtake our answer."""
+        """All is said, but it may still send: a reset by closing now might overtake the answer."""
         if self._half is not None:
             self.client.close()
             return

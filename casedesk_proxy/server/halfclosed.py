@@ -56,6 +56,7 @@ class HalfClosed:
         """See whether the client is still there, and let it go when it is not."""
         self._hangups = hangups
         self._number = hangups.watch(self._sock, self._hang_up)
+        self._connection.client.go_on()
         if not self.tells:
             self._come_back()
 

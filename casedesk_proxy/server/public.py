@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from casedesk_proxy.errors import ProxyError
@@ -31,6 +33,8 @@ Reject = Callable[[Client, bytes, ProxyError], None]
 #: Seconds for which a connection that was used a moment ago waits for one more request while the
 #: server closes: one may be on its way, and a client that pools connections cannot know better.
 _LAST_REQUEST_WAIT_S = 1.0
+#: Connections that hear of the end in one turn.
+_FINISHED_PER_TURN = 100
 
 
 class PublicServer:
@@ -94,8 +98,14 @@ class PublicServer:
         client that it is the last, and closes after its answer."""
         self.closing = True
         self.idle_timeout = min(self.idle_timeout, _LAST_REQUEST_WAIT_S)
-        for connection in list(self.connections):
-            connection.finish_soon()
+        self._finish(deque(self.connections))
+
+    def _finish(self, connections: deque[ClientConnection]) -> None:
+        """Some of them now, and the rest in turns: streams may run for long beside thousands."""
+        for _ in range(min(len(connections), _FINISHED_PER_TURN)):
+            connections.popleft().finish_soon()
+        if connections:
+            self.turns.add(partial(self._finish, connections))
 
     async def wait_empty(self) -> None:
         """Until no connection is open, nor one that was accepted about to be."""

@@ -37,8 +37,7 @@ class ProcessCollector(Collector):
         with contextlib.suppress(OSError, ValueError, IndexError):
             yield from self._memory_and_start()
         with contextlib.suppress(OSError):
-            # The list itself is open while it is read.
-            opened = len(os.listdir(self._process / "fd")) - 1
+            opened = _count_descriptors(self._process / "fd")
             yield GaugeMetricFamily("process_open_fds", "Open file descriptors.", opened)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         yield GaugeMetricFamily(
@@ -60,3 +59,9 @@ class ProcessCollector(Collector):
             "process_start_time_seconds", "When the process started, since the epoch.",
             booted + int(fields[_STARTED_TICKS]) / os.sysconf("SC_CLK_TCK"),
         )  # fmt: skip
+
+
+def _count_descriptors(folder: Path) -> int:
+    """Linux has said how many there are since 6.2. Before, the size is 0 and they are listed, which
+    took 40 ms with 18 000 of them; the list itself is open while it is read."""
+    return os.stat(folder).st_size or len(os.listdir(folder)) - 1

@@ -1,5 +1,5 @@
-"""An exchange leaves nothing to the garbage collector, however it ends: the daemon has told the
-collector to come rarely (`daemon.run`)."""
+"""An exchange leaves nothing to the garbage collector, however it ends: the daemon lets it look at
+what is young alone (`daemon.garbage`)."""
 
 from __future__ import annotations
 

@@ -479,6 +479,31 @@ async def test_a_crowd_ends_one_by_one(who: str) -> None:
         assert {exchange.terminal for exchange in ended} == {wanted}
 
 
+async def test_a_drain_of_thousands_hears_of_its_end_piece_by_piece() -> None:
+    """Connections that carry nothing are closed, and streams are cut, so many in a turn."""
+    count = 250
+
+    async def play(connection: NodeConnection) -> None:
+        await connection.request()
+        await connection.send(SSE, chunk(EVENT))
+        await connection.until_gone()
+
+    async with staged(play) as stage:
+        idle = [await stage.connect() for _ in range(count)]
+        for _ in range(50):
+            client = await stage.connect()
+            client.write(chat())
+            await client.take_through(EVENT)
+        seen = outcomes(stage)
+        while len(stage.gateway._public.connections) < count + 50:
+            await asyncio.sleep(0)
+        draining = asyncio.ensure_future(stage.gateway.drain(0.3))
+        assert await asyncio.gather(*(client.rest() for client in idle)) == [b""] * count
+        assert await most_per_turn(lambda: len(seen), lambda: len(seen) == 50) <= 20
+        await draining
+        assert {one.terminal for one in seen} == {Terminal.SHUT_DOWN}
+
+
 async def test_a_drain_lets_streams_end_and_tells_the_rest() -> None:
     go_on = asyncio.Event()
 

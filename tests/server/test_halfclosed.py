@@ -7,9 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from casedesk_proxy.relay.flow import Flow
+from casedesk_proxy.turns import Turns
 from tests.fixtures.raw_client import RawClient, open_client
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk, staged
@@ -121,6 +125,27 @@ async def test_a_unix_socket_tells_by_itself(tmp_path: Path, how: str) -> None:
             await asyncio.sleep(0.01)
         served.go_on.set()
         assert (await client.rest()).startswith(b"HTTP/1.1 200")
+
+
+async def test_in_a_crowd_a_reply_waits_until_it_is_known_who_stays(tmp_path: Path) -> None:
+    asked: list[str] = []
+    async with serving("late", path=str(tmp_path / "s")) as (served, connect):
+        served.server.turns = Turns(asyncio.get_running_loop(), budget_s=0)
+        client = await connect()
+        client.write(post(b"hello"))
+        await served.began.wait()
+        (connection,) = served.server.connections
+        flow = SimpleNamespace(
+            pause=lambda: asked.append("pause"), resume=lambda: asked.append("resume"),
+            leave=lambda _: asked.append("leave"),
+        )  # fmt: skip
+        connection.client.relay = cast(Flow, flow)
+        client.half_close()
+        while "resume" not in asked:
+            await asyncio.sleep(0)
+        served.go_on.set()
+        assert (await client.rest()).startswith(b"HTTP/1.1 200")
+    assert asked[:2] == ["pause", "resume"]
 
 
 @pytest.mark.parametrize("stream", [True, False])

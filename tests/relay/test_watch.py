@@ -1,0 +1,79 @@
+"""Thousands of live replies are looked at a few at a time, and each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from casedesk_proxy.relay.flow import Flow
+from casedesk_proxy.relay.watch import Watch
+from casedesk_proxy.replying.record import Terminal
+from tests.fixtures.loop_turns import most_per_turn
+
+
+class SilentFlow:
+    """Nothing moves in it. ``kept`` counts the signs of life; ``then`` is done with each."""
+
+    paused_at: float | None = None
+    terminal: Terminal | None = None
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.events, self.sent, self.kept, self.failed = 3, 50, 0, 0
+        self._then = then
+
+    def conclude(self) -> None: ...
+
+    def keep_alive(self) -> None:
+        self.kept += 1
+        self._then()
+
+    def fail(self) -> None:
+        self.failed += 1
+
+
+def watched(watch: Watch, count: int, **more: Any) -> list[SilentFlow]:
+    flows = [SilentFlow(**more) for _ in range(count)]
+    for flow in flows:
+        watch.add(cast(Flow, flow), 60.0, 60.0, keepalive_after=0.001)
+    return flows
+
+
+async def test_a_look_at_thousands_takes_many_turns() -> None:
+    watch = Watch(asyncio.get_running_loop())
+    flows = watched(watch, 1000)
+
+    def kept() -> int:
+        return sum(flow.kept for flow in flows)
+
+    assert await most_per_turn(kept, lambda: all(flow.kept for flow in flows)) <= 250
+    again = kept()
+    while kept() < again + len(flows):
+        await asyncio.sleep(0.005)
+    assert watch.count_passed() == (3000, 50_000)
+    assert len(watch) == len(watch.relays) == 1000
+
+
+async def test_one_that_ends_meanwhile_is_not_looked_at_and_one_that_comes_is() -> None:
+    watch = Watch(asyncio.get_running_loop())
+    late: list[SilentFlow] = []
+
+    def change() -> None:
+        if not late:
+            watch.discard(cast(Flow, flows[-1]))
+            late.extend(watched(watch, 1))
+
+    flows = watched(watch, 600, then=change)
+    while not (late and late[0].kept):
+        await asyncio.sleep(0.005)
+    assert flows[-1].kept == 0
+    assert all(flow.kept for flow in flows[:-1])
+
+
+async def test_one_that_fails_is_no_reason_to_look_at_no_other() -> None:
+    watch = Watch(asyncio.get_running_loop())
+    (first,) = watched(watch, 1, then=lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    (second,) = watched(watch, 1)
+    while not second.kept:
+        await asyncio.sleep(0.005)
+    assert first.failed
