@@ -16,7 +16,9 @@ import trustme
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.reload import Prepared, Reloader
+from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.server.app import Gateway
+from tests.fixtures.loop_turns import most_per_turn
 
 NODES = 20
 
@@ -126,5 +128,29 @@ async def test_a_file_that_is_gone_changes_nothing(tmp_path: Path, missing: str)
     try:
         assert not await Reloader(gateway, lambda: Prepared(config, {}), config).reload()
         assert state() == before
+    finally:
+        await gateway.stop()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_what_is_said_of_a_thousand_deployments_is_logged_in_many_turns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, refused: bool
+) -> None:
+    write_authorities(tmp_path)
+    config = configuration(tmp_path, server=write_certificate(tmp_path))
+    gateway = Gateway(config, {})
+    said = tuple(Complaint(f"deployments.d{number}", "is open") for number in range(1000))
+
+    def prepare() -> Prepared:
+        if refused:
+            raise ConfigError(list(said))
+        return Prepared(config, {}, said)
+
+    try:
+        task = asyncio.ensure_future(Reloader(gateway, prepare, config).reload())
+        lines = lambda: sum("is open" in one for one in caplog.messages)  # noqa: E731
+        assert await most_per_turn(lines, task.done) <= 50
+        assert lines() == 1000
+        assert task.result() is not refused
     finally:
         await gateway.stop()
