@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from casedesk_proxy.engines.registry import ENGINES
+
 __all__ = ["find_engine_ports"]
 
 #: What an engine's command line has in it, as a word of its own.
-_PROGRAMS = re.compile(
-    r"(?:^|[/\s\0])(?:ollama|vllm|llama-server|sglang|text-generation-(?:launcher|router)"
-    r"|transformers|lms|llmster|local-ai)(?:$|[\s\0.])"
-)
+_NAMES = "|".join(re.escape(word) for one in ENGINES.values() for word in one.programs)
+_PROGRAMS = re.compile(rf"(?:^|[/\s\0])(?:{_NAMES})(?:$|[\s\0.])")
 _LISTENING = "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 

@@ -167,6 +167,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     rank=12,
     ports=(8080, 8081),
+    programs=("llama-server",),
     probe="/health",
     # By system call trace.
     sends_at_once=True,

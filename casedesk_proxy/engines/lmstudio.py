@@ -145,6 +145,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     tested=False,
     ports=(1234,),
+    programs=("lms", "llmster"),
     other_names=frozenset({"lm-studio", "lm_studio", "lm studio"}),
     fingerprint=Fingerprint(_look, owners=frozenset({"organization_owner"})),
     administration="api/v1/models/load api/v1/models/unload api/v1/models/download",

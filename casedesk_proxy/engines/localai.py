@@ -114,6 +114,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     tested=False,
     ports=(8080,),
+    programs=("local-ai",),
     # Open to everybody, as its description is; 503 until it has started.
     probe="/readyz",
     # Go does.

@@ -226,6 +226,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     rank=10,
     ports=(11434,),
+    programs=("ollama",),
     probe="/api/version",
     sends_at_once=True,
     url_ends=frozenset({"api"}),

@@ -78,6 +78,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     rank=13,
     ports=(30000,),
+    programs=("sglang",),
     # /health and /health_generate generate a token, the first unless
     # SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is off, and /get_server_info asks its scheduler
     # (srt/entrypoints/http_server.py). The list is answered by its web server alone.

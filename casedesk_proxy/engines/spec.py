@@ -77,6 +77,8 @@ class EngineSpec:
     #: It switches Nagle's algorithm off (TCP_NODELAY). A sender that waits for acknowledgements
     #: would be slowed by a receiver that delays them; these are not.
     sends_at_once: bool = False
+    #: Words of its command line by which a process is known as it, such as the program's name.
+    programs: tuple[str, ...] = ()
     #: What people write for its name.
     other_names: frozenset[str] = frozenset()
     #: Last parts of the URLs of its own API, which do not belong to a node's URL.

@@ -70,6 +70,7 @@ SPEC = EngineSpec(
     tested=False,
     rank=14,
     ports=(8080, 3000),
+    programs=("text-generation-launcher", "text-generation-router"),
     # /health generates a token while it counts as unwell, and goes to the device otherwise
     # (router/src/server.rs, Backend::health). This page is answered by its web server alone.
     probe="/info",

@@ -45,6 +45,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     rank=15,
     ports=(8000,),
+    programs=("transformers",),
     # Its list walks a folder at each inquiry.
     probe="/health",
     sends_at_once=True,

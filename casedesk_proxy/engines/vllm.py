@@ -86,6 +86,7 @@ SPEC = EngineSpec(
     profile=_PROFILE,
     rank=11,
     ports=(8000,),
+    programs=("vllm",),
     probe="/health",
     sends_at_once=True,
     fingerprint=Fingerprint(_look, turn=50, owners=frozenset({"vllm"})),

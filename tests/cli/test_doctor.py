@@ -54,12 +54,13 @@ def test_a_node_that_is_well(file: Path, node: SimulatorThread) -> None:
 
 
 def test_what_will_not_work_and_why(tmp_path: Path, node: SimulatorThread) -> None:
-    done = invoke("doctor", write(tmp_path, node.url, "transformers"))
+    done = invoke("doctor", write(tmp_path, node.url, "localai"))
     assert "not gemini, anthropic, responses" in done.stdout
     assert (
         "schema, anthropic, m: output_config.format: the node does not support structured output"
         in done.stdout
     )
+    done = invoke("doctor", write(tmp_path, node.url, "tgi"))
     assert "thinking, anthropic, m: works without thinking.budget_tokens" in done.stdout
 
 

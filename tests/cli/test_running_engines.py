@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.cli.running_engines import find_engine_ports
+from casedesk_proxy.engines.registry import ENGINES
 
 _LISTEN = """
 import socket, sys
@@ -38,8 +39,7 @@ def make_proc(root: Path, cmdline: str, state: str = "0A") -> Path:
         ("/usr/bin/ollama serve", True),
         ("python /opt/bin/vllm serve m", True),
         ("python -m sglang.launch_server", True),
-        ("llama-server -m m.gguf", True),
-        ("transformers serve", True),
+        *[(f"{word} serve", True) for one in ENGINES.values() for word in one.programs],
         ("vim llama-server-notes", False),
         ("nginx", False),
     ],

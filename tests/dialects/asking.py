@@ -21,9 +21,9 @@ PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
     "rkJggg=="
 )
-VLLM, LLAMA, OLLAMA, SGLANG, TGI, TRANSFORMERS, OPENAI = map(
+VLLM, LLAMA, OLLAMA, SGLANG, TGI, LOCALAI, OPENAI = map(
     find_engine,
-    ("vllm", "llama-server", "ollama", "sglang", "tgi", "transformers", "openai"),
+    ("vllm", "llama-server", "ollama", "sglang", "tgi", "localai", "openai"),
 )
 LOCAL = tuple(one for one in CHATS if one is not OPENAI)
 #: Those that can be held to a format.

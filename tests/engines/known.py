@@ -3,8 +3,12 @@
 ``HEARD``: what one answered, and its answer to whatever it does not know. ``SENT``: what is sent to
 it otherwise than usual, see test_profile.MATRIX. ``MEDIA``: what it takes beside PNG and JPEG, of
 what pairs/test_gemini_openai_request.py sends. ``STREAM``: how it writes a stream with reasoning,
-text and a call. ``FAILS``: how it writes that it failed. The last two only of engines that were
-heard.
+text and a call. ``FAILS``: how it writes that it failed. Both only of engines that were heard.
+
+Of what was recorded of one, as far as it is its own: ``IGNORES``: what it ignores, by the ends of
+the recordings' names; ``BLOCKS``: what a reply then holds, and why it ended, in Anthropic's words;
+``CUT``: a recording of which every byte is a place to cut; ``USAGE``: a recording, and its counts
+as Gemini's; ``ERRORS``: recordings with the status and the message that they become.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["CHATS", "REFUSED", "known"]
+__all__ = ["CHATS", "REFUSED", "ignored", "known"]
 
 #: In place of a value that is sent.
 REFUSED = "refused"
@@ -30,3 +34,9 @@ def known(name: str) -> dict[EngineSpec, Any]:
         one: import_module(f"tests.engines.test_{one.name.replace('-', '_')}") for one in CHATS
     }
     return {one: vars(file)[name] for one, file in files.items() if name in vars(file)}
+
+
+def ignored(recording: str) -> tuple[str, ...]:
+    """``IGNORES`` of the engine that was recorded."""
+    found = [ends for one, ends in known("IGNORES").items() if recording.startswith(one.name)]
+    return found[0] if found else ()

@@ -11,8 +11,7 @@ from tests.dialects.asking import chat, with_config, with_tools
 from tests.engines.answers import look_at
 from tests.engines.known import REFUSED
 from tests.engines.streams import choice, counted
-from tests.fixtures import recorded_nodes
-from tests.fixtures.recorded_nodes import reply
+from tests.fixtures.recorded_nodes import recorded, reply
 from tests.fixtures.table import table
 
 #: Its list of what the folder holds where there is no folder, as seen with release 5.17.
@@ -20,10 +19,17 @@ FAILED = (
     b"HTTP/1.1 500 Internal Server Error\r\nserver: uvicorn\r\nContent-Length: 21\r\n"
     b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
 )
-MISSING = recorded_nodes.TRANSFORMERS_MISSING
-
-
-HEARD = (recorded_nodes.TRANSFORMERS, recorded_nodes.TRANSFORMERS_MISSING)
+#: The paths that FastAPI describes for the application of release 5.17.
+REPLIES = {
+    "GET /openapi.json": reply(
+        '{"openapi":"3.1.0","info":{"title":"FastAPI","version":"0.1.0"},"paths":{'
+        '"/v1/chat/completions":{},"/v1/completions":{},"/v1/responses":{},'
+        '"/v1/audio/transcriptions":{},"/load_model":{},"/reset":{},"/v1/models":{},"/health":{}}}'
+    ),
+    "GET /v1/models": recorded("transformers-5.23.0.models"),
+}
+MISSING = recorded("transformers-5.23.0.gemini-models")
+HEARD = (REPLIES, MISSING)
 SENT: dict[str, Any] = {
     "one call at a time": False,
     "top_k": None,
@@ -57,13 +63,28 @@ STREAM = (
     ),
     counted(choices=[{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]),
 )
+#: It knows neither tools nor formats, and shows what stopped it.
+IGNORES = ("-tools", "-json-schema", "-stop", "-length", "-n2", "-logprobs")
+_RAW = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+BLOCKS = {
+    "-tools": ([_RAW], "end_turn"),
+    "-json-schema": (["Hello, this is a tiny test model. It says café 😀 and stops here."],
+                     "end_turn"),
+    "-stop": (["Hello, this is a tiny"], "end_turn"),
+}  # fmt: skip
+CUT = "transformers-5.23.0.chat-stream-stop"
+USAGE = ("transformers-5.23.0.chat-stream-usage", (12, 21, None, None, 33))
+ERRORS = [
+    ("transformers-5.23.0.error-no-messages", 500, "the node failed to serve the request"),
+    ("transformers-5.23.0.error-bad-json", 400, "the node refused the request: JSON decode error"),
+]
 # A message with a quote in it makes no JSON.
 FAILS = (b'data: {"error": "no "x" left"}\n\n',)
 
 
 @table("more", [{}, {"GET /v1/models": FAILED}], ids=["a folder", "none"])
 def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> None:
-    found, asked = look_at(SPEC, {**recorded_nodes.TRANSFORMERS, **more}, MISSING)
+    found, asked = look_at(SPEC, {**REPLIES, **more}, MISSING)
     assert found is not None
     assert (found.engine, found.models, found.dialects) == (SPEC, (), (Dialect.OPENAI,))
     assert [one.path for together in asked for one in together] == ["/openapi.json"]
@@ -71,14 +92,14 @@ def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> 
 
 def test_only_python_s_web_server_is_asked_for_it() -> None:
     """The description of a large application takes it a while."""
-    found, asked = look_at(SPEC, {**recorded_nodes.TRANSFORMERS, "GET /v1/models": reply("{}")})
+    found, asked = look_at(SPEC, {**REPLIES, "GET /v1/models": reply("{}")})
     assert (found, asked) == (None, [])
 
 
 @table("paths", ["{}", '{"/load_model":{}}', "[]", "7"])
 def test_another_application_is_not_taken_for_it(paths: str) -> None:
     described = {"GET /openapi.json": reply(f'{{"paths":{paths}}}')}
-    assert look_at(SPEC, {**recorded_nodes.TRANSFORMERS, **described}, MISSING)[0] is None
+    assert look_at(SPEC, {**REPLIES, **described}, MISSING)[0] is None
 
 
 @table(

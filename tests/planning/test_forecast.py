@@ -46,13 +46,13 @@ def test_every_feature_of_every_surface_is_looked_at() -> None:
 
 
 def test_what_is_refused_is_named_by_its_place() -> None:
-    one = look("transformers")["gemini", "schema"]
+    one = look("localai")["gemini", "schema"]
     assert one.outcome == "refused"
     assert one.reason.startswith("generationConfig.responseJsonSchema: ")
 
 
 def test_what_is_left_out_is_named() -> None:
-    one = look("transformers")["anthropic", "thinking"]
+    one = look("tgi")["anthropic", "thinking"]
     assert (one.outcome, one.dropped) == ("translated", ("thinking.budget_tokens",))
 
 

@@ -9,17 +9,18 @@ from casedesk_proxy.engines.llama_server import SPEC as LLAMA_SERVER
 from casedesk_proxy.engines.ollama import SPEC as OLLAMA
 from casedesk_proxy.engines.openai import SPEC as OPENAI
 from casedesk_proxy.engines.sglang import SPEC as SGLANG
-from casedesk_proxy.engines.spec import Detected
+from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.engines.tgi import SPEC as TGI
-from casedesk_proxy.engines.transformers import SPEC as TRANSFORMERS
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
+from tests.engines.known import known
 from tests.fixtures import recorded_nodes
 from tests.fixtures.raw_node import Step, raw_node
 from tests.fixtures.recorded_nodes import RecordedNode, recorded, reply, running
 
+HEARD = known("HEARD")
 BOTH = (Dialect.OPENAI, Dialect.ANTHROPIC)
 ALL_THREE = (*BOTH, Dialect.RESPONSES)
 OLDER = (Dialect.OPENAI, Dialect.OLLAMA)
@@ -153,23 +154,15 @@ async def test_tgi(session: aiohttp.ClientSession) -> None:
     assert found == Detected(TGI, (model,), (Dialect.OPENAI,), version="3.3.7")
 
 
-async def test_transformers(session: aiohttp.ClientSession) -> None:
-    async with running(recorded_nodes.TRANSFORMERS, recorded_nodes.TRANSFORMERS_MISSING) as node:
+@pytest.mark.parametrize("engine", HEARD, ids=str)
+async def test_whatever_was_heard_is_recognised(
+    session: aiohttp.ClientSession, engine: EngineSpec
+) -> None:
+    async with running(*HEARD[engine]) as node:
         found = await detect_engine(Inquirer(session, node.url))
         assert_harmless(node)
-    assert found == Detected(TRANSFORMERS, (), (Dialect.OPENAI,))
-
-
-async def test_transformers_without_a_folder_of_models(session: aiohttp.ClientSession) -> None:
-    """Its list of what the folder holds fails then, as seen with release 5.17."""
-    failed = (
-        b"HTTP/1.1 500 Internal Server Error\r\nserver: uvicorn\r\nContent-Length: 21\r\n"
-        b"content-type: text/plain; charset=utf-8\r\n\r\nInternal Server Error"
-    )
-    replies = {**recorded_nodes.TRANSFORMERS, "GET /v1/models": failed}
-    async with running(replies, recorded_nodes.TRANSFORMERS_MISSING) as node:
-        found = await detect_engine(Inquirer(session, node.url))
-    assert found == Detected(TRANSFORMERS, (), (Dialect.OPENAI,))
+    assert found is not None
+    assert found.engine is engine
 
 
 @pytest.mark.parametrize(
@@ -177,7 +170,7 @@ async def test_transformers_without_a_folder_of_models(session: aiohttp.ClientSe
     [
         ("litellm.models", "litellm.gemini-models", ["tiny"]),
         ("llama-cpp-python-0.3.36.models", "litellm.gemini-models", ["tiny"]),
-        ("transformers-5.23.0.models", "transformers-5.23.0.gemini-models", []),
+        ("sglang-0.5.23.models", "sglang-0.5.23.gemini-models", ["tiny"]),
     ],
 )
 async def test_any_server_with_openai_s_list(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from casedesk_proxy.dialects.node_errors.mapping import MAX_REASON_CHARS, read_f
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, UpstreamTimeout
 from casedesk_proxy.terms import Dialect
 from tests.dialects.replies import names, read_reply
+from tests.engines.known import known
 from tests.fixtures.table import table
 
 G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741
@@ -113,12 +115,7 @@ def test_other_words_for_a_long_prompt(text: str, wanted: str) -> None:
         ("llama-server.loading", 503, "the node is not available now; retry later"),
         ("llama-server.error-key", 500, "the node failed to serve the request"),
         ("ollama-0.9.3.error-host", 500, "the node failed to serve the request"),
-        ("transformers-5.23.0.error-no-messages", 500, "the node failed to serve the request"),
-        (
-            "transformers-5.23.0.error-bad-json",
-            400,
-            "the node refused the request: JSON decode error",
-        ),
+        *chain.from_iterable(known("ERRORS").values()),
         (
             "ollama-0.9.3.v1-error-empty",
             400,

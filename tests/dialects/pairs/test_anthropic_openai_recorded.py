@@ -13,23 +13,21 @@ from casedesk_proxy.errors import StreamBroken
 from tests.dialects.anthropic_asking import WEATHER, asking, transposed
 from tests.dialects.pairs.test_anthropic_openai_reply import collected, ending, streamed, told
 from tests.dialects.replies import cuts, names, read_reply
+from tests.engines.known import known
 from tests.fixtures.table import table
 
 HELLO = "Hello, this is a tiny test model. It says café 😀 and stops here."
 CALL = ("get_weather", {"city": "Paris"})
-#: transformers serve knows neither tools nor formats, and shows what stopped it.
-RAW = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 #: By the beginning and the end of a recording's name: its blocks, why it ended.
 WANTED: list[tuple[str, str, list[Any], str]] = [
     ("llama-server-thinks", "", [("thinking", "The user wants some reply.\n"), HELLO], "end_turn"),
+    *[(engine.name, end, *blocks)
+      for engine, one in known("BLOCKS").items() for end, blocks in one.items()],
     ("vllm-0.32.0-thinks", "", [("thinking", "\nThe user wants some reply.\n"), "\n\n" + HELLO],
      "end_turn"),
-    ("transformers", "-tools", [RAW], "end_turn"),
     ("", "-tools", [CALL], "tool_use"),
-    ("transformers", "-json-schema", [HELLO], "end_turn"),
     ("llama-server", "-json-schema", ['{"name":"","age":5}'], "end_turn"),
     ("", "-json-schema", ['{"name":"","age":0}'], "end_turn"),
-    ("transformers", "-stop", ["Hello, this is a tiny"], "end_turn"),
     ("llama-server", "-stop", ["Hello, this is a"], "end_turn"),
     ("", "-stop", ["Hello, this is a"], "stop_sequence"),
     ("", "-length", ["Hello, this"], "max_tokens"),

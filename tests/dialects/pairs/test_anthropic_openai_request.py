@@ -10,7 +10,6 @@ from casedesk_proxy.dialects.anthropic.request import read_request
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.engines.auto import SPEC as AUTO
 from casedesk_proxy.engines.spec import EngineSpec
-from casedesk_proxy.engines.transformers import SPEC as TRANSFORMERS
 from tests.dialects.anthropic_asking import (
     LLAMA,
     LOCAL,
@@ -36,6 +35,7 @@ from tests.dialects.anthropic_asking import (
     used,
     user,
 )
+from tests.dialects.asking import LOCALAI
 from tests.fixtures.table import table
 
 SCHEMA: dict[str, Any] = {
@@ -923,7 +923,7 @@ def test_an_unknown_format() -> None:
 
 def test_a_format_for_a_node_that_ignores_formats() -> None:
     body = asking(output_config={"format": {"type": "json_schema", "schema": SCHEMA}})
-    found = refused(body, TRANSFORMERS, "unsupported_response_format")
+    found = refused(body, LOCALAI, "unsupported_response_format")
     assert found == ["output_config.format"]
 
 

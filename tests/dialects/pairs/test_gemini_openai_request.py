@@ -16,12 +16,12 @@ from tests.dialects.asking import (
     HELLO,
     LLAMA,
     LOCAL,
+    LOCALAI,
     OLLAMA,
     OPENAI,
     PNG,
     SGLANG,
     TGI,
-    TRANSFORMERS,
     VLLM,
     bad,
     chat,
@@ -946,7 +946,7 @@ def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: EngineSpe
 @table("more", [{}, {"responseSchema": SHAPE}])
 def test_json_of_a_node_that_ignores_formats(more: dict[str, Any]) -> None:
     """It would answer 200 and in prose."""
-    paths = refused(with_config(**JSON, **more), TRANSFORMERS, "unsupported_response_format")
+    paths = refused(with_config(**JSON, **more), LOCALAI, "unsupported_response_format")
     assert paths == [f"generationConfig.{next(iter(more), 'responseMimeType')}"]
 
 

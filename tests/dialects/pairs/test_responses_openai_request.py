@@ -8,7 +8,7 @@ from typing import Any
 
 from casedesk_proxy.engines.spec import EngineSpec
 from tests.dialects.anthropic_asking import LLAMA, OLLAMA, OPENAI, SGLANG, TGI, VLLM
-from tests.dialects.asking import TRANSFORMERS
+from tests.dialects.asking import LOCALAI
 from tests.dialects.responses_asking import (
     FREEFORM,
     MCP,
@@ -336,7 +336,7 @@ def test_a_number_of_tokens_to_choose_from_that_the_node_does_not_know() -> None
 
 
 def test_log_probabilities_that_the_node_does_not_tell() -> None:
-    assert places(refused(asking(top_logprobs=1), TRANSFORMERS)) == ["top_logprobs"]
+    assert places(refused(asking(top_logprobs=1), LOCALAI)) == ["top_logprobs"]
     assert places(refused(asking(top_logprobs=9), TGI)) == ["top_logprobs"]
     with_tools = asking(top_logprobs=1, tools=[WEATHER])
     assert places(refused(with_tools, LLAMA)) == ["top_logprobs"]
@@ -345,7 +345,7 @@ def test_log_probabilities_that_the_node_does_not_tell() -> None:
 
 @table(
     ("engine", "tools", "place"),
-    [(TRANSFORMERS, [], "text.format"), (LLAMA, [WEATHER], "text.format")],
+    [(LOCALAI, [], "text.format"), (LLAMA, [WEATHER], "text.format")],
 )
 def test_a_format_to_which_the_node_cannot_be_held(
     engine: EngineSpec, tools: list[Any], place: str
