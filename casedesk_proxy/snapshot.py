@@ -76,12 +76,22 @@ class DeploymentSpec:
     #: Of the aliases that have some, by name or pattern.
     parameters: Mapping[str, Parameters] = field(default_factory=dict, repr=False)
     limits: UseRules | None = None
+    #: Of the key that asks.
+    key_parameters: Parameters | None = field(default=None, repr=False)
 
-    def for_key(self, only: tuple[str, ...] | None) -> DeploymentSpec:
-        """As it is for a key that is limited to the models ``only``; None: to none."""
-        if only is None:
+    def for_key(self, only: tuple[str, ...] | None, parameters: object = None) -> DeploymentSpec:
+        """As it is for a key that is limited to the models ``only``, None: to none, and in whose
+        requests ``parameters`` change something."""
+        if only is None and parameters is None:
             return self
-        return replace(self, rules=replace(self.rules, only=only))
+        assert parameters is None or isinstance(parameters, Parameters)
+        rules = self.rules if only is None else replace(self.rules, only=only)
+        return replace(self, rules=rules, key_parameters=parameters)
+
+    def find_parameters(self, alias: str) -> Parameters | None:
+        """What is changed in requests that ask by this alias; empty: by none."""
+        own, of_key = self.parameters.get(alias), self.key_parameters
+        return own.then(of_key) if own and of_key else own or of_key
 
     def connect_timeout(self, node: NodeSpec) -> float:
         """Seconds; as the two below: the deployment's word goes before the node's."""
@@ -198,6 +208,7 @@ def compile_principal(
         limits=compile_rules("key", name, limits),
         models=limits.models,
         expires=expiry_of(limits, parse_zone(defaults.time_zone)),
+        parameters=compile_parameters(limits.parameters) if limits.parameters else None,
     )
 
 

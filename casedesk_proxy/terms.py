@@ -183,7 +183,6 @@ class Position(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Call:
     """What method and target of a request say, before anything is looked up.
-
     ``deployment`` is None on the bare mounts. ``model`` is the percent-decoded name in the
     path, without a leading ``models/``; None where the body names it. ``version`` is the Gemini
     API version to ask of a node (``v1`` or ``v1beta``), ``""`` elsewhere. ``query`` is the raw
@@ -236,9 +235,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking. ``deployments`` is None for the anonymous user of an open deployment.
-    ``admin``: may use the administration's API. ``limits``: how much it may use; ``models``: which
-    models, by name or pattern; ``expires``: until when, in seconds since 1970. None: no limit."""
+    """Who is asking. ``deployments``: None for the anonymous user of an open one. ``admin``: has
+    the admin API. ``limits``: how much it may use; ``models``: which; ``expires``: in seconds since
+    1970; None: no limit. ``parameters``: what `surfaces.parameters` changes in its requests."""
 
     name: str
     deployments: frozenset[str] | None
@@ -246,6 +245,7 @@ class Principal:
     limits: UseRules | None = None
     models: tuple[str, ...] | None = None
     expires: float | None = None
+    parameters: object = None
 
 
 @dataclass(frozen=True, slots=True)

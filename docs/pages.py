@@ -69,7 +69,9 @@ def _section(
         elif isinstance(listed := one.get("items"), dict):
             inner, inside = listed, f"{path}[]"
         for choice in (inner, *inner.get("anyOf", ())):
-            found = known.get(choice.get("$ref", "").rpartition("/")[2])
+            name = choice.get("$ref", "").rpartition("/")[2]
+            # What is changed in requests is described once, with aliases.
+            found = None if name == "ParameterRules" else known.get(name)
             if found is not None and "properties" in found:
                 return found, inside
     return None, path

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -36,11 +37,12 @@ def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> No
         return
     now = time.time()
     table = Table(box=None, pad_edge=False)
-    for title in ("name", "opens", "is", "created", "last used", "expires", "note"):
+    for title in ("name", "opens", "is", "created", "last used", "expires", "limits", "note"):
         table.add_column(title, overflow="fold")
     for one in keys:
         opens = ", ".join([*one.deployments, *(["(admin)"] * one.admin)])
-        cells = (_when(one.created), _when(one.used), _when(one.expires), one.note)
+        times = _when(one.created), _when(one.used), _when(one.expires)
+        cells = (*times, _show_limits(json.loads(one.limits)), one.note)
         table.add_row(*map(Text, (one.name, opens, _state(one, now), *cells)))
     _print(table if keys else Text("no keys; `casedesk-proxy key new` creates one"))
 
@@ -68,6 +70,22 @@ def _state(key: StoredKey, now: float) -> str:
     if not key.opens(now):
         return "expired"
     return "being replaced" if key.replaced else "valid"
+
+
+def _show_limits(limits: dict[str, Any]) -> str:
+    """As `key new --limit` takes them, as far as it does."""
+    return " ".join(f"{name}={_show_limit(value)}" for name, value in limits.items()) or "-"
+
+
+def _show_limit(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    if not isinstance(value, dict):
+        return "none" if value is None else str(value)
+    if value.keys() != {"hard", "soft"}:
+        return "…"  # What is changed in its requests.
+    hard, soft = value["hard"], value["soft"]
+    return str(hard) if soft is None else f"soft:{soft}" + f",hard:{hard}" * (hard is not None)
 
 
 def _when(time_s: float | None) -> str:

@@ -1,6 +1,7 @@
-"""Another name for a model, with what is changed in the requests that ask for it by that name.
+"""Another name for a model, and rules for what is changed in requests: in those that ask for it by
+that name, or, as a key has them, in all of the key's.
 
-Written as the model's name alone, or as a section. What its rules may say is checked in
+An alias is written as the model's name alone, or as a section. What rules may say is checked in
 `parameter_checks`, which knows the fields of every protocol.
 """
 
@@ -15,7 +16,7 @@ from pydantic_core import PydanticKnownError
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import ModelName, complain, is_model_name
 
-__all__ = ["RULES", "SECTIONS", "Alias", "AliasOrName"]
+__all__ = ["RULES", "SECTIONS", "Alias", "AliasOrName", "ParameterRules"]
 
 #: The rules, in the order in which they are applied.
 RULES = ("remove", "default", "map", "cap", "set")
@@ -34,11 +35,9 @@ Fields = dict[StrictStr, Any]
 OwnRules = Annotated[dict[StrictStr, Any], WithJsonSchema(_OWN_RULES)]
 
 
-class Alias(Section):
-    """A name for a model, and the parameters that go with it."""
+class ParameterRules(Section):
+    """What is changed in requests."""
 
-    model: ModelName = setting("The model, as its nodes name it.")
-    description: StrictStr = setting("Shown in the catalogue.", "")
     set: Fields = setting("Values that every request gets, whatever its client says.", {})
     default: Fields = setting("Values used where the client gives none.", {})
     remove: tuple[StrictStr, ...] = setting("Fields removed from every request.", ())
@@ -64,6 +63,16 @@ class Alias(Section):
         if section:
             return dict(getattr(self, section))
         return {name: value for name in RULES if (value := getattr(self, name))}
+
+
+class _Name(Section):
+    model: ModelName = setting("The model, as its nodes name it.")
+    description: StrictStr = setting("Shown in the catalogue.", "")
+
+
+#: The name's settings come first where settings are listed: the last base's are the first.
+class Alias(ParameterRules, _Name):
+    """A name for a model, and the parameters that go with it."""
 
 
 def _read(value: Any) -> Any:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr, WithJsonSchema
 
+from casedesk_proxy.config.alias import ParameterRules
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import ModelName, complain
 
@@ -138,6 +139,9 @@ class KeyLimits(UseLimits):
         "Models that the key may use: clients' names, nodes' names or patterns; null: all.", None
     )
     expires: Expiry | None = setting("When the key expires; null: never.", None)
+    parameters: ParameterRules | None = setting(
+        "Changes to the key's requests, written and made as an alias's, and after them.", None
+    )
 
     def within(self, defaults: KeyLimits) -> KeyLimits:
         """With what ``defaults`` say where this says nothing."""

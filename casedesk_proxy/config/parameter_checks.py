@@ -1,4 +1,5 @@
-"""Whether the rules of an alias can be kept: names of fields, types of values, what excludes what.
+"""Whether the rules of an alias or a key can be kept: names of fields, types of values, what
+excludes what.
 
 Works on the plain values of a file, as `references` does. A name that no protocol shares is an
 error, as nobody knew where to put it; an unknown field of one protocol is a warning, since engines
@@ -17,7 +18,7 @@ from casedesk_proxy.config.parameter_fields import OWN, PROTECTED, Kind, kind_of
 from casedesk_proxy.config.settings import Path, show
 from casedesk_proxy.config.wording import nearest
 
-__all__ = ["RANGE", "check_parameters"]
+__all__ = ["RANGE", "check_parameters", "check_rules"]
 
 #: Numbers of a map's case: ``..1024``, ``1025..``, ``0..0``, or one number.
 RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?|-?\d+(?:\.\d+)?", re.ASCII)
@@ -26,13 +27,35 @@ _TITLES |= {"responses": "Responses'", "ollama": "Ollama's"}
 
 
 def check_parameters(data: dict[str, Any]) -> Iterator[Finding]:
-    for path, alias in _aliases(data):
-        yield from _check_rules(path, "", {name: alias.get(name) for name in RULES})
-        for section in SECTIONS:
-            rules = alias.get(section)
-            if isinstance(rules, dict):
-                yield from _check_names(path, section, rules)
-                yield from _check_rules((*path, section), section, rules)
+    for path, rules in (*_aliases(data), *_limits(data)):
+        yield from check_rules(path, rules)
+
+
+def check_rules(path: Path, rules: dict[str, Any]) -> Iterator[Finding]:
+    """Of one alias, or of a key's ``parameters``."""
+    yield from _check_rules(path, "", {name: rules.get(name) for name in RULES})
+    for section in SECTIONS:
+        own = rules.get(section)
+        if isinstance(own, dict):
+            yield from _check_names(path, section, own)
+            yield from _check_rules((*path, section), section, own)
+
+
+def _limits(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Those of keys, of users, and of keys that have none of their own."""
+    defaults = data.get("limits")
+    places: list[tuple[Path, Any]] = [
+        ((kind, index, "limits"), one.get("limits"))
+        for kind in ("keys", "users")
+        if isinstance(listed := data.get(kind), list)
+        for index, one in enumerate(listed)
+        if isinstance(one, dict)
+    ]
+    if isinstance(defaults, dict):
+        places.append((("limits", "keys"), defaults.get("keys")))
+    for path, limits in places:
+        if isinstance(limits, dict) and isinstance(rules := limits.get("parameters"), dict):
+            yield (*path, "parameters"), rules
 
 
 def _aliases(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -87,8 +110,9 @@ def _check_field(path: Path, section: str, name: str) -> Iterator[Finding]:
     if not all(name.split(".")):
         yield Finding(path, "is not the name of a field", "write it as outer.inner", at_key=True)
     elif top in PROTECTED.get(section, ()) or (not section and top in ("model", "stream")):
-        remedy = "write the alias's model" if top == "model" else ""
-        yield Finding(path, "cannot be changed by an alias", remedy, at_key=True)
+        is_alias = top == "model" and path[0] == "deployments"
+        remedy = "write the alias's model" if is_alias else ""
+        yield Finding(path, "cannot be changed by parameters", remedy, at_key=True)
     elif kind_of(section, name) is None:
         yield _unknown(path, section, name)
 

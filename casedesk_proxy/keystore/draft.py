@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from casedesk_proxy.config.parameter_checks import check_rules
 from casedesk_proxy.config.schema import Key
 from casedesk_proxy.config.settings import spell
 from casedesk_proxy.config.units import parse_duration
@@ -36,11 +37,23 @@ def draft_key(fields: Mapping[str, Any], now: float) -> StoredKey:
         )
         text = f"{message}; {remedy}" if remedy else message
         raise KeyFault(spell(where) or "key", text) from None
+    _check_parameters(rest.get("limits"))
     return StoredKey(
         name=key.name, sha256=key.sha256, deployments=tuple(dict.fromkeys(key.deployments)),
         note=key.note, admin=key.admin, expires=parse_when(expires, now),
         limits=key.limits.model_dump_json(exclude_unset=True),
     )  # fmt: skip
+
+
+def _check_parameters(limits: object) -> None:
+    """Those of a key that is well-formed. Raises KeyFault."""
+    rules = limits.get("parameters") if isinstance(limits, Mapping) else None
+    if not isinstance(rules, dict):
+        return
+    for finding in check_rules(("limits", "parameters"), rules):
+        if not finding.warns:
+            text = f"{finding.message}; {finding.remedy}" if finding.remedy else finding.message
+            raise KeyFault(spell(finding.path), text)
 
 
 def parse_when(value: object, now: float) -> float | None:

@@ -22,6 +22,7 @@ from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
+from casedesk_proxy.surfaces.parameters import Parameters
 from casedesk_proxy.terms import Call, Control, ModelInfo, RawHeaders
 
 __all__ = [
@@ -79,10 +80,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request; its body comes beside it. ``only``: the models to which its key is limited."""
+    """One request; its body comes beside it. ``only``: the models to which its key is limited;
+    ``parameters``: what is changed in the key's requests."""
 
     deployment: str
     only: tuple[str, ...] | None
+    parameters: Parameters | None
     call: Call
     headers: RawHeaders = field(repr=False)
     request_id: str
@@ -95,8 +98,8 @@ class Asked:
     def of(cls, deployment: DeploymentSpec, ask: PlanInput) -> Asked:
         headers = tuple(pair for pair in ask.headers if pair[0].lower() not in _CREDENTIALS)
         return cls(
-            deployment.name, deployment.rules.only, ask.call, headers, ask.request_id,
-            dict(ask.refused), dict(ask.taken), ask.without, ask.now,
+            deployment.name, deployment.rules.only, deployment.key_parameters, ask.call, headers,
+            ask.request_id, dict(ask.refused), dict(ask.taken), ask.without, ask.now,
         )  # fmt: skip
 
 

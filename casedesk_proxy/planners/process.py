@@ -88,7 +88,8 @@ def plan_apart(
 ) -> tuple[Made, list[bytes]]:
     """The plan, and those bodies of its routes that are not the client's own. Raises a
     ClientFault."""
-    deployment = facts.snapshot.deployments[asked.deployment].for_key(asked.only)
+    deployment = facts.snapshot.deployments[asked.deployment]
+    deployment = deployment.for_key(asked.only, asked.parameters)
     if find_references(asked.call, raw, of_web=deployment.config.fetch_urls is not None):
         return Made(names_files=True), []
     ask = PlanInput(

@@ -125,7 +125,7 @@ def admit(
         _require_plain(head.headers)
     facts = CallFacts(call.surface, call.action, principal.name, deployment.name)
     ident = accept_request_id(head.headers)
-    deployment = deployment.for_key(principal.models)
+    deployment = deployment.for_key(principal.models, principal.parameters)
     limits = tuple(one for one in (principal.limits, deployment.limits) if one is not None)
     return Admitted(
         call, deployment, ident, log_target(head.target), facts, limits, principal.expires,

@@ -185,7 +185,7 @@ def _recall_placement(
 ) -> ModelPlacement:
     """As it was found for a request that has other headers, or found now. Raises NotFound."""
     call = ask.call
-    if call.path:
+    if call.path or deployment.key_parameters is not None:
         return _find_placement(snapshot, deployment, ask, asked)
     known = ask.places.under(snapshot, ask.reported, ask.nodes)
     key = deployment.name, deployment.rules.only, call.surface, call.action, asked
@@ -201,7 +201,7 @@ def _find_placement(
     """Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(_find_node(snapshot, ask, name) for name in target.nodes)
-    parameters = deployment.parameters.get(target.alias)
+    parameters = deployment.find_parameters(target.alias)
     if ask.call.path:
         having = tuple(node for node in holders if node_path(ask.call, node))
         if not having:

@@ -93,8 +93,8 @@ class ModelPlacement:
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``demand`` is for them,
     without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
     asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
-    ``parameters``: what the alias that led here changes in requests. ``refuses_tools``: those that
-    no node has are to be refused.
+    ``parameters``: what the alias that led here, and the key, change in requests.
+    ``refuses_tools``: those that no node has are to be refused.
     """
 
     target: Target

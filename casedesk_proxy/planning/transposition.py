@@ -80,7 +80,7 @@ def _for_speakers(
     result = Transposition()
     fault: ClientFault | None = None
     made: dict[tuple[EngineSpec, str, Limits], Route | None] = {}
-    parameters = deployment.parameters.get(target.alias)
+    parameters = deployment.find_parameters(target.alias)
     change = parameters.for_node(ask.call, dialect) if parameters is not None else None
     for node in speakers:
         limits = find_limits(ask, target.model, node)

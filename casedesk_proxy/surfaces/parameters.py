@@ -1,4 +1,5 @@
-"""What an alias changes in a request: its rules, compiled for each form of body, and applied.
+"""What an alias, or a key, changes in a request: its rules, compiled for each form of body, and
+applied.
 
 Rules in shared names change the client's body, in its own fields; a shared name for which its
 protocol has no field changes what is made for a node of another protocol, if that has one. A
@@ -11,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.config.alias import SECTIONS, Alias
+from casedesk_proxy.config.alias import SECTIONS, ParameterRules
 from casedesk_proxy.config.parameter_fields import SHARED
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
 from casedesk_proxy.surfaces.parameter_steps import (
@@ -31,6 +32,8 @@ from casedesk_proxy.surfaces.parameter_steps import (
 from casedesk_proxy.terms import Action, Call, Dialect
 
 __all__ = ["BodyChange", "Parameters", "change_body", "compile_parameters"]
+
+K = TypeVar("K")
 
 #: The section whose fields a body has, by what is asked for.
 _SECTIONS = {
@@ -88,9 +91,23 @@ class Parameters:
     def for_client(self, call: Call) -> BodyChange | None:
         return self.own.get(_SECTIONS.get(call.action, ""))
 
+    def then(self, other: Parameters) -> Parameters:
+        """These changes, and then the others."""
+        return Parameters(_join(self.own, other.own), _join(self.made, other.made))
+
     def for_node(self, call: Call, dialect: Dialect) -> BodyChange | None:
         """For a request that was translated."""
         return self.made.get((_SECTIONS.get(call.action, ""), dialect))
+
+
+def _join(
+    first: Mapping[K, BodyChange | None], second: Mapping[K, BodyChange | None]
+) -> dict[K, BodyChange | None]:
+    both = {key: (first[key], second[key]) for key in first}
+    return {
+        key: BodyChange.of(tuple(step for one in pair if one is not None for step in one.steps))
+        for key, pair in both.items()
+    }
 
 
 def change_body(change: BodyChange, raw: bytes, value: dict[str, Any]) -> bytes:
@@ -114,10 +131,10 @@ def _apply(steps: tuple[Step, ...], raw: bytes, value: dict[str, Any]) -> bytes:
     return draft.write()
 
 
-def compile_parameters(alias: Alias) -> Parameters | None:
-    """None where the alias changes nothing."""
-    shared = alias.rules()
-    theirs = {section: tuple(_own_steps(section, alias.rules(section))) for section in SECTIONS}
+def compile_parameters(rules: ParameterRules) -> Parameters | None:
+    """None where the rules change nothing."""
+    shared = rules.rules()
+    theirs = {section: tuple(_own_steps(section, rules.rules(section))) for section in SECTIONS}
     own = {
         section: (*_shared_steps(section, shared, SHARED[section]), *theirs[section])
         for section in SECTIONS

@@ -28,12 +28,27 @@ def state(tmp_path: Path) -> Path:
 
 def test_a_table_of_keys(state: Path) -> None:
     head, alice, bob = invoke("key", "list", "--state", state).stdout.splitlines()
-    assert head.split() == ["name", "opens", "is", "created", "last", "used", "expires", "note"]
+    assert head.split()[5:] == ["used", "expires", "limits", "note"]
     assert alice.split()[:4] == ["alice", "d,", "e", "valid"]
-    assert alice.split()[6:] == ["2026-11-29", "12:01", "-", "[bold]hers"]
+    assert alice.split()[6:] == ["2026-11-29", "12:01", "-", "-", "[bold]hers"]
     assert bob.split()[:4] == ["bob", "d,", "(admin)", "expired"]
     everything = invoke("key", "list", "--all", "--state", state).stdout
     assert everything.splitlines()[-1].split()[:3] == ["carol", "d", "revoked"]
+
+
+def test_limits_as_they_are_given(tmp_path: Path) -> None:
+    limits = {
+        "parallel": 2, "tokens_per_month": None, "models": ["m", "n*"],
+        "tokens_per_day": {"hard": 9, "soft": None}, "requests_per_minute": {"hard": 7, "soft": 5},
+        "tokens_per_minute": {"hard": None, "soft": 5}, "parameters": {"cap": {"max_tokens": 1}},
+    }  # fmt: skip
+    for name, value in limits.items():
+        enter(tmp_path / FILE_NAME, made(name, limits=json.dumps({name: value})))
+    _, *lines = invoke("key", "list", "--state", tmp_path).stdout.splitlines()
+    assert sorted(line.split()[-1] for line in lines) == [
+        "models=m,n*", "parallel=2", "parameters=…", "requests_per_minute=soft:5,hard:7",
+        "tokens_per_day=9", "tokens_per_minute=soft:5", "tokens_per_month=none",
+    ]  # fmt: skip
 
 
 def test_for_programs_without_hashes(state: Path) -> None:

@@ -22,7 +22,9 @@ CHOICES = (("ledger", "url"), ("files", "s3"))
 PATTERNS = [
     pattern
     for pattern in all_patterns()
-    if pattern != UNRECOMMENDED and (pattern[:2] not in CHOICES or pattern in CHOICES)
+    if pattern != UNRECOMMENDED
+    and (pattern[:2] not in CHOICES or pattern in CHOICES)
+    and "parameters" not in pattern[:-1]  # Each is explained with aliases.
 ]
 
 

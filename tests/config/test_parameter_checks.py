@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import yaml
+
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.parameter_checks import check_parameters
+from casedesk_proxy.config.settings import spell
 from casedesk_proxy.errors import ConfigError
 from tests.fixtures.table import table
 
@@ -75,10 +78,10 @@ def told(alias: str) -> list[str]:
         ]),
         ("{model: m, sett: {}}", [".sett: unknown setting; did you mean set?"]),
         ("{model: m, set: {model: n}}", [
-            ".set.model: cannot be changed by an alias; write the alias's model",
+            ".set.model: cannot be changed by parameters; write the alias's model",
         ]),
         ("{model: m, openai: {remove: [messages.x]}}", [
-            ".openai.remove[0]: cannot be changed by an alias",
+            ".openai.remove[0]: cannot be changed by parameters",
         ]),
         ("{model: m, openai: {set: {a..b: 1}}}", [
             ".openai.set['a..b']: is not the name of a field; write it as outer.inner",
@@ -170,3 +173,28 @@ def test_words(alias: str, wanted: list[str]) -> None:
 )
 def test_wrong_types_are_left_to_the_schema(data: dict[str, Any]) -> None:
     assert list(check_parameters(data)) == []
+
+
+@table(
+    ("text", "wanted"),
+    [
+        (
+            "keys: [{name: k, sha256: %s, deployments: [d], limits: {parameters: RULES}}]"
+            % ("a" * 64),
+            "keys[0].limits.parameters",
+        ),
+        ("users: [{name: k, limits: {parameters: RULES}}]", "users[0].limits.parameters"),
+        ("limits: {keys: {parameters: RULES}}", "limits.keys.parameters"),
+    ],
+)
+def test_those_of_keys_are_checked_in_the_same_way(text: str, wanted: str) -> None:
+    data = yaml.safe_load(text.replace("RULES", "{cap: {max_tokens: 0}, set: {model: m}}"))
+    assert [(spell(one.path), one.message, one.remedy) for one in check_parameters(data)] == [
+        (f"{wanted}.cap.max_tokens", "must be a whole number, at least 1", ""),
+        (f"{wanted}.set.model", "cannot be changed by parameters", ""),
+    ]
+
+
+def test_what_is_no_section_is_passed_over() -> None:
+    for text in ("keys: 5", "keys: [5]", "keys: [{limits: 5}]", "limits: 5", "limits: {keys: 5}"):
+        assert not list(check_parameters(yaml.safe_load(text)))

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.config.alias import Alias
 from casedesk_proxy.keystore.changes import KeyFault
 from casedesk_proxy.keystore.draft import draft_key, parse_when
 from casedesk_proxy.keystore.table import make_table
+from casedesk_proxy.surfaces.parameters import compile_parameters
 from tests.fixtures.table import table
 from tests.keystore.keys import NOON, digest, made
 
@@ -24,12 +26,16 @@ def test_a_whole_key() -> None:
 
 
 def test_limits_come_to_the_table_as_they_are_said() -> None:
-    limits = {"tokens_per_day": {"soft": 5, "hard": 9}, "parallel": 2, "models": ["m*"]}
+    limits = {
+        "tokens_per_day": {"soft": 5, "hard": 9}, "parallel": 2, "models": ["m*"],
+        "parameters": {"cap": {"max_tokens": 7}},
+    }  # fmt: skip
     key = draft_key({**GOOD, "limits": limits}, NOON)
     principal = make_table([key], NOON).match("alice")
     assert principal is not None
     assert principal.limits is not None
     assert (principal.limits.parallel, principal.models) == (2, ("m*",))
+    assert principal.parameters == compile_parameters(Alias(model="m", cap={"max_tokens": 7}))
     assert [(str(one), hard, soft) for one, hard, soft in principal.limits.bounds] == [
         ("tokens_per_day", 9, 5)
     ]

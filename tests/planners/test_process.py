@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import socket
 from dataclasses import fields, replace
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casedesk_proxy.config.alias import ParameterRules
 from casedesk_proxy.errors import BadRequest, NotFound, ProxyError
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import (
@@ -28,6 +30,7 @@ from casedesk_proxy.planning.held import hold_plan
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import Route, find_none
 from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.surfaces.parameters import compile_parameters
 from tests.planners.asking import REPORTED, TARGETS, ask, snapshot, write
 
 NATIVE = snapshot(speaks="[openai, anthropic, responses]")
@@ -143,6 +146,14 @@ def test_a_key_is_limited_to_its_models_there_too() -> None:
     raw = write("openai", "m", ["Hi"])
     with pytest.raises(NotFound, match="not to your key"):
         plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
+
+
+def test_a_key_s_parameters_are_known_there_too() -> None:
+    parameters = compile_parameters(ParameterRules(cap={"max_tokens": 5}))
+    asked = Asked.of(CHAT.deployments["d"].for_key(None, parameters), ask("openai", b""))
+    asked = unpack(pack(asked), TOLD[id(CHAT)])
+    _, bodies = plan_apart(TOLD[id(CHAT)], asked, write("openai", "m", ["Hi"]), find_none)
+    assert [json.loads(one)["max_tokens"] for one in bodies] == [5]
 
 
 def test_errors_travel_with_all_they_say() -> None:

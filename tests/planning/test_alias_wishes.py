@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from casedesk_proxy.config.alias import ParameterRules
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.surfaces.parameters import compile_parameters
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
 from tests.fixtures.table import table
@@ -57,7 +59,10 @@ def body(surface: str, fields: str) -> str:
     return '{"model": "fast", ' + turns + (f" , {fields}" if fields else "") + "}"
 
 
-def plan(surface: str, node: str, alias: dict[str, Any], raw: str) -> Plan:
+def plan(
+    surface: str, node: str, alias: dict[str, Any], raw: str, key: dict[str, Any] | None = None
+) -> Plan:
+    """``key``: parameters of the key that asks."""
     config = {
         "default_deployment": "d",
         "nodes": {node: NODES[node]},
@@ -68,12 +73,15 @@ def plan(surface: str, node: str, alias: dict[str, Any], raw: str) -> Plan:
     snapshot = make_snapshot(yaml.safe_dump(config))
     call = read_call("POST", PATHS[surface], HEADERS)
     ask = PlanInput(call, HEADERS, raw.encode(), "r", {node: (ModelInfo("m"),)})
-    return plan_request(snapshot, snapshot.deployments["d"], ask)
+    parameters = compile_parameters(ParameterRules.model_validate(key)) if key else None
+    return plan_request(snapshot, snapshot.deployments["d"].for_key(None, parameters), ask)
 
 
-def sent(surface: str, node: str, alias: dict[str, Any], raw: str) -> str:
+def sent(
+    surface: str, node: str, alias: dict[str, Any], raw: str, key: dict[str, Any] | None = None
+) -> str:
     """The body as the node gets it."""
-    made = plan(surface, node, alias, raw)
+    made = plan(surface, node, alias, raw, key)
     return made.routes[made.nodes[0].name].body.decode()
 
 
@@ -253,3 +261,23 @@ def test_what_only_counts_is_left_alone() -> None:
     ask = PlanInput(call, HEADERS, raw.encode(), "r", {"gemini": (ModelInfo("m"),)})
     made = plan_request(snapshot, snapshot.deployments["d"], ask)
     assert made.routes["gemini"].body == raw.encode()
+
+
+@table("surface", RELAYING)
+@table("alias", [{}, {"set": {"temperature": 0.2}}, {"cap": {"max_tokens": 9000}}])
+def test_a_key_s_parameters_come_after_those_of_the_alias(
+    surface: str, alias: dict[str, Any]
+) -> None:
+    raw = body(surface, FULL[surface])
+    for node in (RELAYING[surface], "plain"):
+        made = sent(surface, node, alias, raw, {"cap": {"max_tokens": 4096}})
+        assert ("4096" in made, "9999" in made, "9000" in made) == (True, False, False), made
+        assert ("0.2" in made) == ("set" in alias)
+        if node in (surface, "vllm"):
+            assert KEPT in made or CONTENTS in made
+
+
+def test_a_key_s_parameters_are_for_what_its_protocol_has_no_field_for_too() -> None:
+    raw = body("gemini", BARE["gemini"])
+    made = json.loads(sent("gemini", "plain", {}, raw, {"set": {"min_p": 0.1}}))
+    assert made["min_p"] == 0.1
