@@ -119,7 +119,7 @@ def admin_app(served: Served) -> web.Application:
         return await handler(request)
 
     async def index(request: web.Request) -> web.Response:
-        pages = "/healthz\n/readyz\n/status\n/metrics\n/keys\n/key-audit\n/swagger-ui\n"
+        pages = "/console/\n/healthz\n/readyz\n/status\n/metrics\n/keys\n/key-audit\n/swagger-ui\n"
         return web.Response(text=f"{pages}/api-docs/openapi-admin.json\n")
 
     async def healthz(request: web.Request) -> web.Response:

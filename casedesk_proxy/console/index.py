@@ -11,30 +11,40 @@ from casedesk_proxy import __version__, jsonio
 __all__ = ["index_routes"]
 
 _PLACES = (
-    ("/console/", "console", "who streams, who waits, who used what; keys; a playground"),
-    ("/swagger-ui", "reference", "every operation, to be tried out"),
+    ("/console/", "console", "Who streams, who waits, who used what; keys; a playground"),
+    ("/swagger-ui", "reference", "Every operation, to be tried out"),
     ("/api-docs/openapi-gemini.json", "openapi_gemini", "OpenAPI document of the Gemini API"),
     ("/api-docs/openapi-anthropic.json", "openapi_anthropic", "OpenAPI document of Anthropic's"),
     ("/api-docs/openapi-openai.json", "openapi_openai", "OpenAPI document of OpenAI's"),
-    ("/v1beta", "gemini", "base URL of the Gemini API"),
-    ("/anthropic", "anthropic", "base URL of the Anthropic API"),
-    ("/v1", "openai", "base URL of the OpenAI APIs"),
-    ("/ollama", "ollama", "base URL of Ollama's API"),
+    ("/v1beta", "gemini", "Gemini API"),
+    ("/anthropic", "anthropic", "Anthropic API"),
+    ("/v1", "openai", "OpenAI APIs: chat and Responses"),
+    ("/ollama", "ollama", "Ollama's API"),
 )
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>CaseDesk Proxy</title>
-<link rel="stylesheet" href="/console/index.css">
+<link rel="icon" href="/console/mark.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/console/style.css">
+<script src="/console/theme.js"></script>
 </head>
 <body>
-<main>
+<main class="root">
+<div class="card">
+<img src="/console/mark.svg" alt="" width="44" height="44">
 <h1>CaseDesk Proxy</h1>
-<ul>
-{}
-</ul>
+<dl>
+{pages}
+</dl>
+<h2>Base URLs for programs</h2>
+<dl>
+{bases}
+</dl>
+</div>
 </main>
 </body>
 </html>
@@ -45,17 +55,17 @@ def index_routes(paths: Sequence[str]) -> list[web.RouteDef]:
     """``paths``: those of the pages that there are."""
     there = {_folder(path) for path in paths}
     places = [one for one in _PLACES if _folder(one[0]) in there or not _is_page(one[0])]
-    items = "\n".join(
-        f'<li><a href="{path}">{path}</a>: {what}</li>' if _is_page(path) else
-        f"<li><code>{path}</code>: {what}</li>"
-        for path, _, what in places
-    )  # fmt: skip
+    rows = {True: "", False: ""}
+    for path, _, what in places:
+        name = f'<a href="{path}">{path}</a>' if _is_page(path) else f"<code>{path}</code>"
+        rows[_is_page(path)] += f"<dt>{name}</dt><dd>{what}</dd>\n"
+    page = _PAGE.format(pages=rows[True], bases=rows[False])
     listed = {name: path for path, name, _ in places}
     body = jsonio.dumps({"name": "CaseDesk Proxy", "version": __version__, **listed})
 
     async def show(request: web.Request) -> web.Response:
         if "text/html" in request.headers.get("Accept", ""):
-            return web.Response(text=_PAGE.format(items), content_type="text/html")
+            return web.Response(text=page, content_type="text/html")
         return web.Response(body=body, content_type="application/json")
 
     return [web.get("/", show)]

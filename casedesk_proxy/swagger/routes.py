@@ -18,6 +18,7 @@ from aiohttp import web
 
 from casedesk_proxy import __version__, jsonio
 from casedesk_proxy.openapi.names import ADMIN, NAMES, TITLES
+from casedesk_proxy.swagger.access import SCRIPT, STYLE
 
 __all__ = ["ON_ADMIN", "ON_PUBLIC", "swagger_routes"]
 
@@ -41,9 +42,11 @@ _PAGE = """<!DOCTYPE html>
 <title>CaseDesk Proxy: try the APIs</title>
 <link rel="stylesheet" href="/swagger-ui/swagger-ui.css">
 <link rel="stylesheet" href="/swagger-ui/index.css">
+<link rel="stylesheet" href="/swagger-ui/access.css">
 <link rel="icon" type="image/png" href="/swagger-ui/favicon-32x32.png">
 </head>
 <body>
+<p class="back"><a href="/console/">Console</a></p>
 <main id="swagger-ui"></main>
 <noscript>Swagger UI needs JavaScript. The documents are at /api-docs/openapi-NAME.json.</noscript>
 <script src="/swagger-ui/swagger-ui-bundle.js"></script>
@@ -83,7 +86,7 @@ _HEADERS = {
 
 def swagger_routes(offered: Sequence[str] = ON_PUBLIC) -> list[web.RouteDef]:
     """``offered``: the documents that the page has to choose from; all of them are served."""
-    start = _START % jsonio.dumps([_entry(name) for name in offered]).decode()
+    start = _START % jsonio.dumps([_entry(name) for name in offered]).decode() + SCRIPT
 
     async def page(request: web.Request) -> web.Response:
         return _text(request, _PAGE, "text/html")
@@ -91,11 +94,15 @@ def swagger_routes(offered: Sequence[str] = ON_PUBLIC) -> list[web.RouteDef]:
     async def script(request: web.Request) -> web.Response:
         return _text(request, start, "text/javascript")
 
+    async def style(request: web.Request) -> web.Response:
+        return _text(request, STYLE, "text/css")
+
     return [
         web.get("/api-docs/openapi-{name}.json", _document),
         web.get("/swagger-ui", page),
         web.get("/swagger-ui/", page),
         web.get("/swagger-ui/start.js", script),
+        web.get("/swagger-ui/access.css", style),
         web.get("/swagger-ui/{file}", _asset),
     ]
 

@@ -26,7 +26,7 @@ def users(folder: Path) -> list[StoredUser]:
 def test_a_user_s_life(tmp_path: Path) -> None:
     state = ("--state", str(tmp_path))
     made = run("new", "dora", "--deployment", "desk", "--admin", *state, typed="s3cret pass\n")
-    assert (made.exit_code, made.output) == (0, "dora: made; opens desk\n")
+    assert (made.exit_code, made.output) == (0, "dora: made; opens desk, an admin\n")
     (dora,) = users(tmp_path)
     assert (dora.name, dora.deployments, dora.admin) == ("dora", ("desk",), True)
     assert is_right("s3cret pass", dora.password)

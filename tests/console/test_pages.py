@@ -156,7 +156,7 @@ async def find_faults(page: Page, *, only: str = "") -> list[str]:
 async def test_signing_in_and_out(page: Page) -> None:
     await page.get_by_label("Key", exact=True).fill("wrong")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("alert").first).to_contain_text("unknown key")
+    await expect(page.get_by_role("alert").first).to_contain_text("Unknown key")
     await sign_in(page)
     await expect(page.get_by_role("heading", name="Nodes")).to_be_visible()
     await expect(page.locator("#name")).to_have_text("anna")
@@ -418,6 +418,11 @@ async def test_an_operation_is_tried_out_in_swagger_ui(page: Page) -> None:
     live = operation.first.locator(".live-responses-table .response-col_status").last
     await expect(live).to_contain_text("200")
     await expect(operation.first.locator(".live-responses-table")).to_contain_text("sim-fast")
+    assert await find_faults(page) == []
+    await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    assert await find_faults(page, only="color-contrast") == []
+    await page.get_by_role("link", name="Console").click()
+    await expect(page.get_by_role("heading", name="Nodes")).to_be_visible()
 
 
 async def test_everything_by_keyboard(page: Page) -> None:

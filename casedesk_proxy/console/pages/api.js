@@ -29,5 +29,5 @@ export async function ask(path, method = "GET", body = undefined) {
 }
 
 function describe({ field, message }) {
-  return field ? `${field}: ${message}` : message;
+  return field ? `${field}: ${message}` : message.charAt(0).toUpperCase() + message.slice(1);
 }

@@ -57,7 +57,7 @@ export function showKeys({ notify }) {
   }
 
   ask("deployments").then(({ deployments }) => choices.replaceChildren(...deployments.map((one) =>
-    h("label", { class: "check" }, h("input", { type: "checkbox", name: "deployments", value: one.name }), one.name))),
+    h("label", { class: "check" }, h("input", { type: "checkbox", name: "deployments", value: one.name, checked: deployments.length === 1 }), one.name))),
   (problem) => notify(problem.message));
   load();
   return [view];
@@ -79,7 +79,7 @@ function reveal(place, { name, key }, more = "") {
   const text = h("code", { id: "secret", tabIndex: -1 }, key);
   place.replaceChildren(h("section", { class: "panel made", "aria-labelledby": "made-title" },
     h("h2", { id: "made-title" }, `The key of ${name}`),
-    h("p", {}, "Copy it now: it is shown this once, and only its hash is kept. ", more),
+    h("p", {}, "Copy it now: it is shown this once, and only its hash is kept. It works from now on. ", more),
     h("div", { class: "secret" }, text, copier(() => key)),
     h("button", { type: "button", class: "small quiet", onclick: () => place.replaceChildren() }, "I have copied it")));
   text.focus();
@@ -96,6 +96,10 @@ function newKey(choices, fault, make) {
   const submitted = (event) => {
     event.preventDefault();
     const given = new FormData(event.currentTarget);
+    if (!given.getAll("deployments").length && !given.get("admin")) {
+      fault.textContent = "Choose a deployment: a key that opens none is of no use, unless it is an admin's.";
+      return;
+    }
     const body = { name: given.get("name").trim(), deployments: given.getAll("deployments") };
     if (given.get("note").trim()) body.note = given.get("note").trim();
     if (given.get("expires")) body.expires = given.get("expires");

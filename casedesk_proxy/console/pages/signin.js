@@ -13,7 +13,7 @@ export function showSignIn(session, enter) {
       h("h1", { id: "title" }, "Sign in"),
       h("p", { class: "lead" }, "See who streams, who waits, and try your models."),
       fault, between),
-    h("p", { class: "hint" }, "No key yet? On the machine: ", h("code", {}, "casedesk-proxy key new NAME")));
+    h("p", { class: "hint" }, "No key yet? Create one on the machine: ", h("code", {}, "casedesk-proxy key new --name NAME")));
 }
 
 const FORMS = {

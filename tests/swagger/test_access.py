@@ -1,0 +1,11 @@
+"""What is added to Swagger UI: in a browser see `tests/console/test_pages.py`."""
+
+from __future__ import annotations
+
+from casedesk_proxy.swagger.access import SCRIPT, STYLE
+
+
+def test_nothing_in_it_comes_from_elsewhere_or_runs_from_text() -> None:
+    for text in (SCRIPT, STYLE):
+        assert not {"//", "url(", "eval", "innerHTML"} & set(text.replace("(", "( ").split())
+        assert text.count("{") == text.count("}")
