@@ -41,7 +41,7 @@ const names = [
     (one) => one.closest("tr")?.dataset.paramName ?? one.placeholder,
   ],
 ];
-function mend() {
+function correct() {
   for (const [which, name] of names) {
     for (const one of document.querySelectorAll(which)) {
       if (!one.hasAttribute("aria-label")) one.setAttribute("aria-label", name(one));
@@ -52,5 +52,5 @@ function mend() {
   for (const one of links) one.removeAttribute("href");
 }
 const page = document.getElementById("swagger-ui");
-new MutationObserver(mend).observe(page, { childList: true, subtree: true });
+new MutationObserver(correct).observe(page, { childList: true, subtree: true });
 """
