@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""How the cost of a request and of a list of models grows with what is configured and served.
+"""How the cost of a request, of a list of models and of a scrape grows with what is configured,
+served and running.
 
 python -m bench.scale [--json FILE] [--before FILE]
 
 CPU time of this process for one call, the best of several rounds: no node, no socket. ``--before``
 takes the file that ``--json`` wrote with another version's package on PYTHONPATH, and shows the
-ratios of both. What is measured is in `CASES`, by the name of the row.
+ratios of both. What is measured is in `CASES`, by the name of the row. The second table is a scrape
+of /metrics, by the number of deployments that have been used.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from casedesk_proxy.errors import NotFound
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import plan_request
 from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.snapshot import NodeSpec, Snapshot, compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
+from casedesk_proxy.telemetry.metrics import Metrics
 from casedesk_proxy.terms import ModelInfo
 
 _ROUNDS = 5
@@ -127,6 +131,26 @@ def cost(do: Callable[[], object]) -> float:
     return best * 1e6
 
 
+def scrape(deployments: int) -> Callable[[], bytes]:
+    metrics = Metrics()
+    for number in range(deployments):
+        metrics.count(
+            ExchangeRecord(
+                request_id="r",
+                started=0.0,
+                first_byte=0.2,
+                ended=3.0,
+                status=200,
+                events=90,
+                deployment=f"d{number}",
+                surface="openai",
+                node="n",
+                terminal=Terminal.COMPLETED,
+            )
+        )
+    return metrics.render
+
+
 def measure() -> Iterator[tuple[str, str, float]]:
     for nodes, models, patterns, aliases in SIZES:
         size = f"{nodes} × {models}, {patterns} patterns, {aliases} aliases"
@@ -149,6 +173,10 @@ def main(kept: Path | None, before: Path | None) -> None:
     for size, row in figures.items():
         cells = [_cell(row[name], old.get(size, {}).get(name)) for name in CASES]
         click.echo(f"| {size} | " + " | ".join(cells) + " |")
+    click.echo("\n| deployments in use | a scrape | bytes |\n|---|---|---|")
+    for deployments in (1, 10, 100, 1000):
+        render = scrape(deployments)
+        click.echo(f"| {deployments} | {cost(render) / 1000:,.1f} ms | {len(render()):,} |")
 
 
 def _cell(spent: float, before: float | None) -> str:

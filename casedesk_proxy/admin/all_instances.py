@@ -9,6 +9,7 @@ An instance that shares nothing with others answers for itself alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -38,7 +39,8 @@ def instance_routes(siblings: Siblings | None) -> list[web.RouteDef]:
 
     async def show_metrics(request: web.Request) -> web.Response:
         answers = await ask("/metrics")
-        merged = merge_metrics({name: body for name, body in answers.items() if body is not None})
+        texts = {name: body for name, body in answers.items() if body is not None}
+        merged = await asyncio.to_thread(merge_metrics, texts)
         return web.Response(body=merged, headers={"Content-Type": METRICS_TYPE})
 
     return [

@@ -26,7 +26,7 @@ from casedesk_proxy.snapshot import Current
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.swagger.routes import ON_ADMIN, swagger_routes
 from casedesk_proxy.telemetry.config_status import ConfigStatus
-from casedesk_proxy.telemetry.metrics import Metrics
+from casedesk_proxy.telemetry.metrics import Metrics, join_in_turns
 from casedesk_proxy.terms import Control, Standing
 from casedesk_proxy.upstream.dispatch import Failover
 from casedesk_proxy.upstream.metadata import Metadata
@@ -137,7 +137,7 @@ def admin_app(served: Served) -> web.Application:
 
     async def metrics(request: web.Request) -> web.Response:
         headers = {"Content-Type": METRICS_TYPE}
-        return web.Response(body=served.metrics.render(), headers=headers)
+        return web.Response(body=await join_in_turns(served.metrics.write()), headers=headers)
 
     app = web.Application(middlewares=[keep_pages_out])
     app.router.add_get("/", index)

@@ -2,19 +2,26 @@
 
 prometheus_client's objects take a lock at every update: 1.4 µs a child, 1.8 µs a histogram, where
 these take 0.05 and 0.2 (measured); a dozen are updated per exchange, and only ever by the event
-loop's thread.
+loop's thread. They write themselves in the text format, too, in a fifth of its time and one child
+after the other: of a thousand deployments there are sixty thousand lines.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 __all__ = ["CounterChild", "CounterFamily", "HistogramChild", "HistogramFamily"]
 
 Key = tuple[str, ...]
+
+#: In values of labels.
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+#: From here on numbers are written with an exponent.
+_MAX_PLAIN_COUNTS = 10**6
 
 
 class CounterChild:
@@ -51,6 +58,18 @@ class CounterFamily:
         for key, child in self._children.items():
             family.add_metric(key, child.value)
         return family
+
+    def write(self) -> Iterator[str]:
+        """What `collect` tells, in the text format, a child at a time. Others may count between."""
+        name = f"{self._name}_total"
+        yield f"# HELP {name} {self._documentation}\n# TYPE {name} counter\n"
+        for key, child in list(self._children.items()):
+            labels = ",".join(_write_labels(self._label_names, key))
+            yield (
+                f"{name}{{{labels}}} {_number(child.value)}\n"
+                if labels
+                else (f"{name} {_number(child.value)}\n")
+            )
 
 
 class HistogramChild:
@@ -101,6 +120,44 @@ class HistogramFamily:
             family.add_metric(key, buckets, child.sum)
         return family
 
+    def write(self) -> Iterator[str]:
+        """As a counter's."""
+        yield f"# HELP {self._name} {self._documentation}\n# TYPE {self._name} histogram\n"
+        bounds = [*map(_format_bound, self._bounds), "+Inf"]
+        # Labels stand in the order of their names.
+        first = [name for name in self._label_names if name < "le"]
+        for key, child in list(self._children.items()):
+            if any(child.counts):
+                labels = _write_labels(self._label_names, key)
+                yield self._write_child(child, bounds, labels, len(first))
+
+    def _write_child(
+        self, child: HistogramChild, bounds: list[str], labels: list[str], at: int
+    ) -> str:
+        before = "".join(f"{one}," for one in labels[:at])
+        behind = "".join(f",{one}" for one in labels[at:])
+        lines, below = [], 0
+        for bound, count in zip(bounds, child.counts, strict=True):
+            below += count
+            lines.append(f'{self._name}_bucket{{{before}le="{bound}"{behind}}} {_number(below)}\n')
+        plain = f"{{{','.join(labels)}}}" if labels else ""
+        lines.append(f"{self._name}_count{plain} {_number(below)}\n")
+        lines.append(f"{self._name}_sum{plain} {_number(child.sum)}\n")
+        return "".join(lines)
+
 
 def _format_bound(bound: float) -> str:
     return repr(float(bound))
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) and value < _MAX_PLAIN_COUNTS:
+        return f"{value}.0"
+    written: str = floatToGoString(value)  # type: ignore[no-untyped-call]
+    return written
+
+
+def _write_labels(names: Sequence[str], key: Key) -> list[str]:
+    """Each with its value, in the order of their names."""
+    pairs = sorted(zip(names, key, strict=True))
+    return [f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs]

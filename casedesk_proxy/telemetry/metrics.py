@@ -6,6 +6,8 @@ and terminal states are closed sets. What can be seen at the moment of a scrape 
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,8 +24,10 @@ from casedesk_proxy.telemetry.metric_families import (
 )
 from casedesk_proxy.telemetry.process import ProcessCollector
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "join_in_turns"]
 
+#: Seconds of a round of the loop that are for writing metrics.
+_TURN_S = 0.001
 #: Seconds; a first token takes between a cache hit and a cold model load.
 _FIRST_BYTE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 #: Seconds; streams last from a word to hours.
@@ -85,8 +89,8 @@ _NOWHERE = CounterChild()
 
 
 class Metrics(Collector):
-    """``count`` is a sink for outcomes; ``render`` the text exposition. ``events`` and ``sent``
-    are totals over all finished exchanges."""
+    """``count`` is a sink for outcomes; ``render`` and ``write`` are the text exposition.
+    ``events`` and ``sent`` are totals over all finished exchanges."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -113,8 +117,15 @@ class Metrics(Collector):
         self._series: dict[tuple[str, str, str, int, Terminal], _Series] = {}
         self.events = 0
         self.sent = 0
+        self._families = (
+            self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
+            self._queued, self._cancel, self._failovers, self._events, self._bytes, self._tokens,
+            self._cut, self._reloads, self._lag, self._exhausted,
+        )  # fmt: skip
         self._registry.register(self)
-        self._registry.register(ProcessCollector())
+        #: What others tell, in the order in which it is shown.
+        self._others: list[Collector] = []
+        self.register(ProcessCollector())
 
     def count(self, outcome: ExchangeRecord) -> None:
         kind = outcome.deployment, outcome.surface, outcome.node, outcome.status, outcome.terminal
@@ -205,17 +216,43 @@ class Metrics(Collector):
     def register(self, collector: Collector) -> None:
         """Show what another collector tells too."""
         self._registry.register(collector)
+        self._others.append(collector)
 
     def collect(self) -> Iterator[Metric]:
-        for one in (
-            self._exchanges, self._first_byte, self._duration, self._gap, self._overhead,
-            self._queued, self._cancel, self._failovers, self._events, self._bytes, self._tokens,
-            self._cut, self._reloads, self._lag, self._exhausted,
-        ):  # fmt: skip
+        for one in self._families:
             yield one.collect()
 
     def render(self) -> bytes:
-        return generate_latest(self._registry)
+        return "".join(self.write()).encode()
+
+    def write(self) -> Iterator[str]:
+        """The text, piece by piece: of many deployments it takes long, and others need the loop."""
+        for family in self._families:
+            yield from family.write()
+        for collector in self._others:
+            for metric in collector.collect():
+                yield generate_latest(_One(metric)).decode()
+
+
+async def join_in_turns(pieces: Iterator[str]) -> bytes:
+    """Of a thousand deployments in use it takes a second of a busy machine."""
+    written, until = [], time.perf_counter() + _TURN_S
+    for piece in pieces:
+        written.append(piece)
+        if time.perf_counter() >= until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + _TURN_S
+    return "".join(written).encode()
+
+
+class _One(Collector):
+    """A metric as a collector."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._metric
 
 
 def _counter(name: str, *labels: str) -> CounterFamily:

@@ -67,3 +67,30 @@ def test_bounds_are_floats(bound: float) -> None:
     ours = HistogramFamily("h", "Told.", (), (bound,))
     ours.labels().observe(bound)
     assert f'h_bucket{{le="{float(bound)}"}} 1.0' in render(ours)
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.text(max_size=4), st.sampled_from(["a", 'q"', "b\\\n", ""])),
+        st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.5, 3.0, 1e9]), min_size=1, max_size=5),
+        max_size=4,
+    ),
+    st.sampled_from([("a", "b"), ("a", "z"), ("z", "a"), ("n", "m")]),
+    st.sampled_from([0, 7, 999_999, 1_000_000, 123_456_789, 10**22, 1.5]),
+)
+def test_written_as_the_library_writes(
+    told: dict[tuple[str, str], list[float]], names: tuple[str, str], more: float
+) -> None:
+    counts = CounterFamily("x", "Told.", names)
+    histogram = HistogramFamily("h", "Told.", names, (0.005, 1, 2.5))
+    for key, values in told.items():
+        counts.labels(*key).value += more  # type: ignore[assignment]
+        for value in values:
+            histogram.labels(*key).observe(value)
+    alone = CounterFamily("y", "Told.", ())
+    alone.labels().value += 3
+    single = HistogramFamily("s", "Told.", (), (1,))
+    single.labels().observe(0.5)
+    histogram.labels("never", "seen")
+    for part in (counts, histogram, alone, single):
+        assert "".join(part.write()) == render(part)

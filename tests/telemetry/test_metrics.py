@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
-from casedesk_proxy.telemetry.metrics import Metrics
+from casedesk_proxy.telemetry.metrics import Metrics, join_in_turns
 from casedesk_proxy.terms import Usage
+from tests.fixtures.loop_turns import most_per_turn
 
 
 def outcome(**facts: object) -> ExchangeRecord:
@@ -97,3 +101,20 @@ def test_reloads_and_lag() -> None:
     assert sample(metrics, 'casedesk_config_reloads_total{result="taken"}') == 0
     assert sample(metrics, 'casedesk_loop_lag_seconds_bucket{le="0.025"}') == 1
     assert sample(metrics, "process_open_fds") > 0
+
+
+async def test_metrics_are_written_in_many_turns() -> None:
+    written = 0
+
+    def pieces() -> Iterator[str]:
+        nonlocal written
+        for _ in range(20):
+            until = time.perf_counter() + 0.002
+            while time.perf_counter() < until:
+                pass
+            written += 1
+            yield "x"
+
+    task = asyncio.ensure_future(join_in_turns(pieces()))
+    assert await most_per_turn(lambda: written, task.done) == 1
+    assert task.result() == b"x" * 20
