@@ -171,9 +171,14 @@ class StoreWriter:
         self._close_file()
 
     def _write_waiting(self) -> None:
-        while self._batch or self._items:
-            room = _MAX_BATCH_ROWS - len(self._batch)
-            self._batch += [self._items.popleft() for _ in range(min(room, len(self._items)))]
+        """What waits now. Rows that come meanwhile wait for others, as those did: where each
+        transaction is followed by one of what came in its time, a busy server has one of some rows
+        after another."""
+        due = self.waiting
+        while due > 0:
+            room = min(_MAX_BATCH_ROWS, due) - len(self._batch)
+            self._batch += [self._items.popleft() for _ in range(room)]
+            due -= len(self._batch)
             try:
                 self._transact(self._insert_batch)
             except Exception as error:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,28 @@ def test_rows_of_several_kinds_keep_their_order(make: Callable[..., StoreWriter]
     write(writer, "a")
     wait(writer)
     assert writer.dropped == 0
+
+
+def test_rows_that_come_while_others_are_written_wait_for_more(
+    make: Callable[..., StoreWriter],
+) -> None:
+    writer = make(gather_s=3600.0)
+    sizes: list[int] = []
+
+    class Followed:
+        """Each of its rows is followed by another while it is entered."""
+
+        def enter(self, connection: sqlite3.Connection, items: Sequence[Any]) -> None:
+            sizes.append(len(items))
+            if len(sizes) < 10:
+                writer.write(self, None)
+
+    entry = Followed()
+    writer.write(entry, None)
+    wait(writer)
+    # Those that waited, those that waited when its work was done, and perhaps once for its ring.
+    assert len(sizes) <= 3
+    assert writer.waiting == 1
 
 
 async def test_work_is_done_behind_the_rows_and_has_a_result(
