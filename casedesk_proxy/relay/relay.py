@@ -22,13 +22,13 @@ from casedesk_proxy.relay.node_side import NodeSide
 from casedesk_proxy.relay.parting import part_with
 from casedesk_proxy.relay.passing import Passing
 from casedesk_proxy.relay.progress import Progress
-from casedesk_proxy.replying.bodies.trimmed import may_hold_counts
+from casedesk_proxy.replying.bodies.trimmed import EVENT_END, NOWHERE, find_choices
 from casedesk_proxy.replying.commands import Command, End, Postpone
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.connection import NodeConnection
-from casedesk_proxy.wire.chunked import HEADS
+from casedesk_proxy.wire.chunked import HEAD_PARTS, HEADS
 
 __all__ = ["Relay"]
 
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds for a message's end behind the protocol's last event: mostly it is in the next packet.
 _CONCLUDE_AFTER_S, _AGAIN_AFTER_S = 0.05, 0.01
+_CRLF, _LINE_FEED = (slice(-2, None), b"\r\n"), ord("\n")
+_WHOLE_EVENT = slice(-len(EVENT_END), None), EVENT_END
 
 
 class Relay(Passing):
@@ -44,8 +46,9 @@ class Relay(Passing):
     connection stands at a message's end."""
 
     __slots__ = (
-        "_client", "_concluding", "_feed", "_is_changed", "_loop", "_node", "_rest", "_room",
-        "_takes_short_way", "_turns", "_write", "clean", "first_byte", "paused_at", "progress",
+        "_behind", "_choices", "_client", "_concluding", "_feed", "_is_changed", "_last", "_loop",
+        "_node", "_place", "_rest", "_room", "_tail", "_takes_short_way", "_turns", "_write",
+        "clean", "first_byte", "paused_at", "progress",
     )  # fmt: skip
 
     def __init__(
@@ -58,12 +61,13 @@ class Relay(Passing):
         super().__init__(machine)
         self._loop, self._client, self._write = loop, client, client.write
         self._node = NodeSide()
-        #: Reads shorter than this may be exactly one chunk that goes by: see `ReplyMachine.room`.
-        self._room = 0
+        self._room = 0  # Shorter reads may be one chunk that goes by: see `ReplyMachine.room`.
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
-        #: Makes its payload the client's; None: it has the very chunk.
-        self._feed: Callable[[bytes], bytes] | None = None
+        self._feed: Callable[[bytes], bytes] | None = None  # Makes its payload the client's.
         self._is_changed = False  # Whether a chunk has to be looked at, or made another.
+        #: How a chunk ends that may go by; of one that is looked at: see `find_choices`.
+        self._last, self._tail = _CRLF
+        self._place, self._choices, self._behind = NOWHERE
         self._rest: bytes | None = None  # Of the node's bytes, those that wait: see `Postpone`.
         self._concluding: asyncio.TimerHandle | None = None
         self._turns = turns or Turns(loop)
@@ -78,6 +82,8 @@ class Relay(Passing):
         body = self.machine.body
         self._feed = body.feed
         self._is_changed = body.is_trimmed or body.feed is not None
+        if body.is_trimmed:
+            self._last, self._tail = _WHOLE_EVENT
         if early and not body.reader.ended:
             self.data_received(early)
         else:
@@ -134,14 +140,20 @@ class Relay(Passing):
     def data_received(self, data: bytes) -> None:
         # The hot path: nearly every read is exactly one chunk (bench/NOTES.md).
         size = len(data)
-        if size < self._room and data.startswith(HEADS[size]) and data.endswith(b"\r\n"):
+        if (
+            size < self._room
+            and data[HEAD_PARTS[size]] == HEADS[size]
+            and data[self._last] == self._tail
+        ):
             if self._is_changed:
                 if self._feed is not None:
                     self._translate(self._feed, data)
                     return
-                if may_hold_counts(data):
-                    self._consider(data)
-                    return
+                if data[self._place] != self._choices or _LINE_FEED in data[self._behind]:
+                    if (found := find_choices(data)) is None:
+                        self._consider(data)
+                        return
+                    self._place, self._choices, self._behind = found
             try:
                 self._write(data)
             except RuntimeError:

@@ -187,8 +187,8 @@ class StoreWriter:
                     return
                 self._write_singly()
             self.written += len(self._batch)
-            self._batch = []
             self._note_success()
+            self._batch = []
 
     def _insert_batch(self, connection: sqlite3.Connection) -> None:
         for entry, group in groupby(self._batch, key=lambda one: one[0]):

@@ -14,6 +14,7 @@ from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.content import Content
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
+from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
@@ -43,6 +44,7 @@ class Line:
         reader: BodyReader,
         *,
         reframe: bool | None = None,
+        trim: bool = False,
         early: bytes = b"",
         answers: Dialect | None = None,
         lost: bool = False,
@@ -56,7 +58,9 @@ class Line:
             self.connection.connection_lost(None)
         content = Brief(Dialect.OPENAI, Form.EVENTS, answers=answers)
         body: ReplyBody
-        if reframe is None:
+        if trim:
+            body = TrimmedBody(reader, content)
+        elif reframe is None:
             body = VerbatimBody(reader, content)
         else:
             body = ReframedBody(reader, content, bare=not reframe)
@@ -410,3 +414,13 @@ def test_a_connection_that_ends_within_trailers_is_a_cut() -> None:
     line.relay.connection_lost(None)
     assert line.relay.terminal is Terminal.NODE_BROKE
     assert line.body == frame_chunk(b"data: 1\n\n") + b"0\r\n"
+
+
+def test_counts_that_come_in_one_chunk_with_an_event_like_those_before() -> None:
+    event = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+    counts = b'data: {"choices":[],"usage":{"completion_tokens":1}}\n\n'
+    line = Line(ChunkReader(), trim=True)
+    line.feed(*[frame_chunk(event)] * 4, frame_chunk(event + counts), frame_chunk(event))
+    line.feed(frame_chunk(event[:-1]), frame_chunk(b"\n" + counts), LAST_CHUNK)
+    assert b"".join(line.body.split(b"\r\n")[1::2]) == event * 7
+    assert line.relay.terminal is Terminal.COMPLETED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from bench.micro.recorded import load_events
@@ -15,10 +16,12 @@ from bench.micro.work import Case, Work
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.bodies.content import Content
 from casedesk_proxy.replying.bodies.relayed import VerbatimBody
+from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect
+from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.wire.chunked import ChunkReader
 
 _EVENTS = 200
@@ -39,6 +42,12 @@ class _Transport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def set_protocol(self, protocol: Any) -> None:
+        """The reads are handed over by the case."""
+
+    def resume_reading(self) -> None:
+        """It never paused."""
+
 
 class _Loop:
     """As much of a loop as a relay asks for."""
@@ -46,14 +55,19 @@ class _Loop:
     time = staticmethod(time.monotonic)
 
 
-def _prepare() -> Work:
+def _prepare(kind: type[VerbatimBody | TrimmedBody] = VerbatimBody) -> Work:
     reads = load_events(_EVENTS).reads
+    passed = [read for read in reads if kind is VerbatimBody or b'"choices":[]' not in read]
 
     def make() -> tuple[Any, _Transport]:
         client = _Transport()
         loop: Any = _Loop()
-        body = VerbatimBody(ChunkReader(), Content(Dialect.OPENAI, Form.EVENTS))
-        return Relay(loop, client, ReplyMachine(lambda _: _HEAD, body)), client
+        body = kind(ChunkReader(), Content(Dialect.OPENAI, Form.EVENTS))
+        relay = Relay(loop, client, ReplyMachine(lambda _: _HEAD, body))
+        node = NodeConnection(loop)
+        node.connection_made(_Transport())
+        relay.begin(node)
+        return relay, client
 
     def run(made: tuple[Any, _Transport]) -> tuple[Any, _Transport]:
         receive = made[0].data_received
@@ -63,13 +77,20 @@ def _prepare() -> Work:
 
     def check(made: tuple[Any, _Transport]) -> None:
         relay, client = made
-        assert b"".join(client.pieces) == _HEAD + b"".join(reads)
+        assert b"".join(client.pieces) == _HEAD + b"".join(passed)
         assert relay.terminal is Terminal.COMPLETED
         assert relay.events == len(reads)
-        assert relay.sent == sum(map(len, reads))
+        assert relay.sent == sum(map(len, passed))
         assert relay.machine.body.usage(Dialect.OPENAI).output == _EVENTS
 
     return Work(run, check, len(reads), make)
 
 
-CASES = (Case("relay/relay", "read relayed", _prepare),)
+CASES = (
+    Case("relay/relay", "read relayed", _prepare),
+    Case(
+        "relay/relay counted",
+        "the same, for counts that we asked for",
+        partial(_prepare, TrimmedBody),
+    ),
+)

@@ -17,13 +17,17 @@ from casedesk_proxy.replying.bodies.relayed import ReframedBody, recalled
 from casedesk_proxy.wire.bodies import BodyReader
 from casedesk_proxy.wire.chunked import HEADS, ChunkReader
 
-__all__ = ["TrimmedBody", "may_hold_counts"]
+__all__ = ["EVENT_END", "NOWHERE", "TrimmedBody", "find_choices", "may_hold_counts"]
 
 #: What no event without choices lacks.
 _EMPTY_LIST = b"[]"
 #: How an event ends, and a chunk that ends with one.
-_EVENT_END = b"\n\n"
-_END = _EVENT_END + b"\r\n"
+_BLANK_LINE = b"\n\n"
+EVENT_END = _BLANK_LINE + b"\r\n"
+#: How an event's choices begin, if it has some. No text holds that: its quotes are escaped.
+_CHOICES = b'"choices":[{', b'"choices": [{'
+#: For an event that has none, and of which no other is therefore known to be like it.
+NOWHERE = slice(0), b"nowhere", slice(0)
 #: What no event with counts alone has, and how long the longest is.
 _CHOICE = b"[{"
 _MAX_COUNTS_BYTES = 4096
@@ -35,9 +39,22 @@ _LONG_BYTES, _MAX_LISTS = 1024, 32
 def may_hold_counts(chunk: bytes) -> bool:
     """Whether a read that is exactly one chunk has to be looked at: it may be the event, or a part
     of it."""
-    if not chunk.endswith(_END):
+    if not chunk.endswith(EVENT_END):
         return True
     return _EMPTY_LIST in chunk if len(chunk) < _LONG_BYTES else _has_empty_list(chunk)
+
+
+def find_choices(chunk: bytes) -> tuple[slice, bytes, slice] | None:
+    """Where the choices begin of a chunk that `may_hold_counts` lets by, what stands there, and
+    where the rest up to its end is. Another that has the same there, no line feed in that rest and
+    EVENT_END behind it is one event with choices, and need not be searched. None: it has to be
+    looked at."""
+    if may_hold_counts(chunk):
+        return None
+    for choices in _CHOICES:
+        if (at := chunk.find(choices)) >= 0:
+            return slice(at, at + len(choices)), choices, slice(at, -len(EVENT_END))
+    return NOWHERE
 
 
 def _has_empty_list(text: bytes) -> bool:
@@ -92,7 +109,7 @@ class TrimmedBody(ReframedBody):
     def _trim(self, payload: bytes) -> bytes:
         """What has come, without the event, and without the beginning of what may be it."""
         if (
-            payload.endswith(_EVENT_END)
+            payload.endswith(_BLANK_LINE)
             and _EMPTY_LIST not in payload
             and not (self._held or self._is_inside)
         ):

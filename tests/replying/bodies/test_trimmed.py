@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.replying.bodies.content import Content
-from casedesk_proxy.replying.bodies.trimmed import TrimmedBody, may_hold_counts
+from casedesk_proxy.replying.bodies.trimmed import (
+    EVENT_END,
+    NOWHERE,
+    TrimmedBody,
+    find_choices,
+    may_hold_counts,
+)
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.chunked import HEADS, ChunkReader, frame_chunk, is_long_chunk
@@ -158,3 +164,16 @@ def test_several_events_in_one_read_without_an_empty_list_go_on_as_they_are() ->
         used = made.reader.read(wire)
         assert made.take(wire, used, unsent=False) == frame_chunk(events)
     assert play(made, frame_chunk(COUNTS[0]) + frame_chunk(DONE), []) == DONE
+
+
+def test_where_the_choices_of_an_event_are() -> None:
+    spaced = WORD.replace(b":[{", b": [{")
+    for chunk in (frame_chunk(WORD), frame_chunk(spaced)):
+        found = find_choices(chunk)
+        assert found is not None
+        place, choices, rest = found
+        assert chunk[place] == choices
+        assert choices.endswith(b"[{")
+        assert chunk[rest] + EVENT_END == chunk[place.start :]
+    assert find_choices(frame_chunk(b"data: {}\n\n")) == NOWHERE
+    assert find_choices(frame_chunk(COUNTS[0])) is None
