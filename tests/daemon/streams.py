@@ -6,6 +6,9 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from tests.fixtures import raw_client
+from tests.fixtures.raw_client import RawClient
+
 __all__ = ["Streamed", "ask", "stream"]
 
 
@@ -21,50 +24,32 @@ class Streamed:
 
 
 def request(script: str, *headers: str, stream: bool = True) -> bytes:
-    body = json.dumps(
-        {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "Count."}]}
-    ).encode()
-    lines = [
-        "POST /v1/chat/completions HTTP/1.1", "Host: t", "Content-Type: application/json",
-        f"Content-Length: {len(body)}", f"x-goog-simulator: {script}", *headers, "", "",
-    ]  # fmt: skip
-    return "\r\n".join(lines).encode() + body
+    body = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "Count."}]}
+    return raw_client.request("/v1/chat/completions", body, f"x-goog-simulator: {script}", *headers)
 
 
 async def stream(
     port: int, script: str, begun: asyncio.Event | None = None, first: asyncio.Event | None = None
 ) -> Streamed:
-    """One stream on a connection of its own. Raises OSError where nobody accepts it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
-    try:
-        writer.write(request(script, "Connection: close"))
+    """One stream on a connection of its own. Raises OSError where nobody accepts or answers it."""
+    async with raw_client.connect(f"http://127.0.0.1:{port}") as client:
+        client.write(request(script, "Connection: close"))
         if begun is not None:
             begun.set()
-        return await read_stream(reader, first)
-    finally:
-        writer.close()
+        return await read_stream(client, first)
 
 
-async def read_stream(reader: asyncio.StreamReader, first: asyncio.Event | None = None) -> Streamed:
-    """The rest of the connection, or up to the reply's end."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    status, body = int(head.split(" ")[1]), b""
-    whole = False
-    try:
-        if "chunked" in head.lower():
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                body += (await reader.readexactly(size + 2))[:-2]
-                if first is not None:
-                    first.set()
-            await reader.readuntil(b"\r\n")
-            whole = body.rstrip().endswith(b"[DONE]")
-        else:
-            length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
-            body = await reader.readexactly(length)
-            whole = True
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    return Streamed(status, _words(body), whole, body[-400:], head)
+async def read_stream(client: RawClient, first: asyncio.Event | None = None) -> Streamed:
+    """The next reply, or as much of it as there is; ``first`` is set with its first chunk."""
+    await client.head()
+    if first is not None:
+        await client.until(lambda: len(client.unread) or None)
+        first.set()
+    reply = await client.reply()
+    is_stream = reply.value("transfer-encoding") is not None
+    whole = reply.complete and (not is_stream or reply.body.rstrip().endswith(b"[DONE]"))
+    head = reply.head.decode()
+    return Streamed(reply.status, _words(reply.body), whole, reply.body[-400:], head)
 
 
 def _words(body: bytes) -> list[str]:
@@ -78,9 +63,6 @@ def _words(body: bytes) -> list[str]:
 
 async def ask(port: int, script: str = "words=3") -> Streamed:
     """A short request that is answered in one piece."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(request(script, "Connection: close", stream=False))
-        return await read_stream(reader)
-    finally:
-        writer.close()
+    async with raw_client.connect(f"http://127.0.0.1:{port}") as client:
+        client.write(request(script, "Connection: close", stream=False))
+        return await read_stream(client)

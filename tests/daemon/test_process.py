@@ -19,6 +19,7 @@ from casedesk_proxy.simulator.script import Script
 from tests.cli.command import run
 from tests.daemon.process import BLOCKABLE, CONFIG, Process, daemon, descriptors
 from tests.daemon.streams import ask, read_stream, request, stream
+from tests.fixtures.raw_client import open_client
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 
 BROKEN = "nodes:\n  n: {url: nowhere}\ndeployments:\n  d: {nodes: [x]}\n"
@@ -126,22 +127,23 @@ async def test_a_request_that_has_no_reply_yet_is_answered_at_the_end(
 async def test_kept_connections_get_one_last_answer(node: SimulatorThread, tmp_path: Path) -> None:
     """A client that pools connections sends on one while the service begins to stop."""
     with daemon(tmp_path, node.url) as process:
-        peers = [await asyncio.open_connection("127.0.0.1", process.public) for _ in range(3)]
-        for reader, writer in peers[:2]:
-            writer.write(request("words=2", stream=False))
-            assert "connection: close" not in (await read_stream(reader)).head.lower()
+        url = f"http://127.0.0.1:{process.public}"
+        peers = [await open_client(url) for _ in range(3)]
+        for client in peers[:2]:
+            client.write(request("words=2", stream=False))
+            assert "connection: close" not in (await read_stream(client)).head.lower()
         process.send(signal.SIGTERM)
         process.manager.wait_for("STOPPING=1")
-        for reader, writer in peers[1:]:
-            writer.write(request("words=2", stream=False))
-            last = await read_stream(reader)
+        for client in peers[1:]:
+            client.write(request("words=2", stream=False))
+            last = await read_stream(client)
             assert last.status == 200
             assert "connection: close" in last.head.lower()
-            assert await reader.read() == b""
-        assert await peers[0][0].read() == b"", "nothing came: closed"
+            assert await client.rest() == b""
+        assert await peers[0].rest() == b"", "nothing came: closed"
         assert await exit_code(process) == 0
-        for _, writer in peers:
-            writer.close()
+        for client in peers:
+            await client.end()
 
 
 async def test_a_bad_file_changes_nothing(node: SimulatorThread, tmp_path: Path) -> None:
@@ -285,10 +287,10 @@ async def test_sockets_are_handed_over(node: SimulatorThread, tmp_path: Path) ->
                 process.send(signal.SIGTERM)
                 process.manager.wait_for("STOPPING=1")
                 # The socket is ours, not the daemon's: whoever connects now waits.
-                waiting = await asyncio.open_connection("127.0.0.1", port)
+                waiting = await open_client(f"http://127.0.0.1:{port}")
                 (streamed,) = await asyncio.gather(*tasks)
                 assert streamed.words == numbers(30)
-                waiting[1].close()
+                await waiting.end()
             assert await exit_code(process) == 0
 
 

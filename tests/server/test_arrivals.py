@@ -15,6 +15,7 @@ from casedesk_proxy.instances.table import HostTable
 from casedesk_proxy.server.arrivals import Arrivals, is_ahead
 from casedesk_proxy.server.listeners import Listeners
 from casedesk_proxy.server.public import PublicServer
+from tests.fixtures.raw_client import RawClient, open_client
 
 
 class Counted(asyncio.Protocol):
@@ -61,13 +62,12 @@ class Instance:
 class Clients:
     def __init__(self, port: int) -> None:
         self._port = port
-        self.writers: list[asyncio.StreamWriter] = []
+        self.clients: list[RawClient] = []
 
     async def connect(self, count: int) -> None:
         for _ in range(count):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            self.writers.append(writer)
-            assert await reader.readexactly(5) == b"hello"
+            self.clients.append(await open_client(f"http://127.0.0.1:{self._port}"))
+            assert await self.clients[-1].take(5) == b"hello"
 
 
 @asynccontextmanager
@@ -84,8 +84,8 @@ async def host(
         try:
             yield made, clients
         finally:
-            for writer in clients.writers:
-                writer.close()
+            for client in clients.clients:
+                await client.end()
             for instance in made:
                 instance.stop()
 

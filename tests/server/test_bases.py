@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.fixtures.proxy import key_entry, proxy_here
+from tests.fixtures.raw_client import connect, request
 
 CONFIG = {
     "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
@@ -17,10 +16,9 @@ CONFIG = {
 
 async def ask(url: str, method: str, path: str) -> tuple[bytes, bytes]:
     """Head and body."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
+    async with connect(url) as client:
+        client.write(request(path, None, "Connection: close", method=method))
+        head, _, body = (await client.rest()).partition(b"\r\n\r\n")
     return head, body
 
 

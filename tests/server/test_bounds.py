@@ -126,7 +126,7 @@ async def test_a_slow_reader_is_no_stalled_one() -> None:
         client = await connect()
         client.write(post(b"", extra="Connection: close\r\n"))
         while not client.received.endswith(bytes(SO_MUCH)):
-            await sip(client)
+            await client.sip()
             await asyncio.sleep(0.01)
 
 
@@ -136,18 +136,10 @@ async def test_a_drip_is_a_stall() -> None:
         client.write(post(b"", extra="Connection: close\r\n"))
         with pytest.raises(PeerGone):
             while True:
-                await sip(client)
+                await client.sip()
                 await asyncio.sleep(0.02)
         assert len(client.received) < SO_MUCH
         await asyncio.wait_for(served.server.wait_empty(), 10)
-
-
-async def sip(client: RawClient) -> None:
-    """One read of the loop's. Raises PeerGone if nothing more comes."""
-    count = len(client.reads)
-    client.go_on_reading()
-    await client.until(lambda: True if len(client.reads) > count else None)
-    client.stop_reading()
 
 
 @pytest.mark.parametrize("first", [1, len(post(b"hello")) - 3])

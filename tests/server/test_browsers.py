@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.config.load import load_config
+from tests.fixtures import raw_client
 from tests.fixtures.proxy import RunningGateway, config_text, key_entry, proxy_here
 
 CONFIG: dict[str, Any] = {
@@ -25,11 +25,9 @@ KEY = "Authorization: Bearer t0ken\r\n"
 
 async def ask(url: str, line: str, headers: str) -> tuple[int, bytes, bytes]:
     """Status, head and body."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-    writer.write(f"{line} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    return int(head[9:12]), head, body
+    asked = f"{line} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode()
+    reply = await raw_client.ask(url, asked)
+    return reply.status, reply.head, reply.body
 
 
 def with_server(**settings: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.fixtures.raw_client import RawClient, open_client
 from tests.server.test_files import OAI, Client, begin_piece, form, serving
 
 FORM_HEAD = (
@@ -19,19 +20,18 @@ def contents(folder: Path) -> list[str]:
     return [path.name for path in (folder / "files").glob("*")]
 
 
-async def begin_form(client: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, port = client.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(FORM_HEAD.format(path=f"{OAI}/files").encode())
-    return reader, writer
+async def begin_form(client: Client) -> RawClient:
+    sender = await open_client(client.url)
+    sender.write(FORM_HEAD.format(path=f"{OAI}/files").encode())
+    return sender
 
 
 async def test_of_a_form_that_breaks_off_nothing_is_left(tmp_path: Path) -> None:
     async with serving(tmp_path, per_key=1000) as client:
-        _, writer = await begin_form(client)
+        sender = await begin_form(client)
         while not await asyncio.to_thread(contents, tmp_path):
             await asyncio.sleep(0.01)
-        writer.transport.abort()
+        await sender.end()
         while await asyncio.to_thread(contents, tmp_path):
             await asyncio.sleep(0.01)
         # Its room is free again.
@@ -41,9 +41,9 @@ async def test_of_a_form_that_breaks_off_nothing_is_left(tmp_path: Path) -> None
 
 async def test_a_slow_form_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path, server={"body_timeout": "0.1s"}) as client:
-        reader, writer = await begin_form(client)
-        assert b"408" in await reader.readline()
-        writer.transport.abort()
+        sender = await begin_form(client)
+        assert (await sender.head()).status == 408
+        await sender.end()
         while await asyncio.to_thread(contents, tmp_path):
             await asyncio.sleep(0.01)
 
@@ -51,14 +51,14 @@ async def test_a_slow_form_is_refused(tmp_path: Path) -> None:
 async def test_a_slow_piece_may_be_sent_again(tmp_path: Path) -> None:
     async with serving(tmp_path, server={"body_timeout": "0.1s"}) as client:
         url = (await client.start(6)).headers["x-goog-upload-url"]
-        writer = await begin_piece(client, url, 0, b"ab")
+        sender = await begin_piece(client, url, 0, b"ab")
         while True:
             asked = await client.piece(url, "query")
             if asked.headers["x-goog-upload-size-received"] == "2":
                 break
         done = await client.piece(url, "upload, finalize", b"cdef", 2)
         assert done.json["file"]["sizeBytes"] == "6"
-        writer.transport.abort()
+        await sender.end()
 
 
 async def test_large_forms_are_refused_by_their_length(tmp_path: Path) -> None:

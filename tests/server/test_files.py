@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ import pytest
 
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.proxy import RunningGateway, proxy_here
+from tests.fixtures.raw_client import RawClient, connect, open_client
 from tests.server.limited import KEYS, state_file
 
 G, A, OAI = "/proxy/desk/gemini/v1beta", "/proxy/desk/anthropic/v1", "/proxy/desk/openai/v1"
@@ -183,35 +183,31 @@ async def test_an_upload_that_is_cancelled_or_unknown(tmp_path: Path) -> None:
 async def test_a_client_that_leaves_in_the_middle_goes_on(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         url = (await client.start(9)).headers["x-goog-upload-url"]
-        writers = []
+        senders = []
         for sent, size in ((b"abc", 3), (b"def", 6)):
-            writers.append(await begin_piece(client, url, size - 3, sent))
+            senders.append(await begin_piece(client, url, size - 3, sent))
             received = 0
             while received < size:
                 asked = await client.piece(url, "query")
                 received = int(asked.headers["x-goog-upload-size-received"])
         # The first one stayed connected, and had to give way to whoever went on.
-        writers[1].close()
+        await senders[1].end()
         done = await client.piece(url, "upload, finalize", b"ghi", 6)
         assert (done.status, done.json["file"]["sizeBytes"]) == (200, "9")
         got = await client.ask("GET", f"{G}/{done.json['file']['name']}:download")
         assert got.body == b"abcdefghi"
-        writers[0].close()
-        for writer in writers:
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+        await senders[0].end()
 
 
-async def begin_piece(client: Client, url: str, offset: int, sent: bytes) -> asyncio.StreamWriter:
+async def begin_piece(client: Client, url: str, offset: int, sent: bytes) -> RawClient:
     """A piece of six bytes, of which only those ``sent`` come."""
-    host, port = client.url.removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    sender = await open_client(client.url)
     head = (
         f"POST {url.removeprefix(client.url)} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n"
         f"X-Goog-Upload-Command: upload\r\nX-Goog-Upload-Offset: {offset}\r\n\r\n"
     )
-    writer.write(head.encode() + sent)
-    return writer
+    sender.write(head.encode() + sent)
+    return sender
 
 
 @pytest.mark.parametrize(
@@ -447,13 +443,7 @@ async def test_a_form_that_comes_in_one_piece_once_it_is_waited_for(tmp_path: Pa
         "Content-Type: multipart/form-data; boundary=b\r\nExpect: 100-continue\r\n"
         f"Content-Length: {len(form)}\r\n\r\n"
     )
-    async with serving(tmp_path) as client:
-        host, port = client.url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(head.encode())
-        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        writer.write(form)
+    async with serving(tmp_path) as client, connect(client.url) as sender:
+        assert (await sender.ask(head.encode())).head == b"HTTP/1.1 100 Continue\r\n\r\n"
         async with asyncio.timeout(20):
-            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-        writer.close()
-        await writer.wait_closed()
+            assert (await sender.ask(form)).status == 200

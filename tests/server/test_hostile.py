@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.raw_node import NodeConnection
+from tests.fixtures.raw_peer import PeerGone
 from tests.server.gateways import Stage, chat, staged
 
 BODY = b'{"contents":[]}'
@@ -43,7 +44,7 @@ async def send(stage: Stage, wire: bytes) -> tuple[int, bytes] | None:
     client.write(wire)
     try:
         head = await client.head()
-    except (asyncio.IncompleteReadError, ConnectionResetError):
+    except PeerGone:
         return None
     body = (await client.reply()).body
     assert "access-control-allow-origin" not in head.fields

@@ -11,6 +11,7 @@ import pytest
 
 from casedesk_proxy.server.listen import bind
 from casedesk_proxy.server.listeners import Listeners
+from tests.fixtures.raw_client import connect
 
 
 class Greeting(asyncio.Protocol):
@@ -20,12 +21,9 @@ class Greeting(asyncio.Protocol):
         cast(asyncio.Transport, transport).write(b"hello")
 
 
-async def greeted(port: int) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        return await reader.readexactly(5)
-    finally:
-        writer.close()
+async def greeted(url: str) -> bytes:
+    async with connect(url) as client:
+        return await client.take(5)
 
 
 async def test_a_configured_address_is_served_until_the_close() -> None:
@@ -34,10 +32,10 @@ async def test_a_configured_address_is_served_until_the_close() -> None:
     port = sock.getsockname()[1]
     await listeners.serve(sock, Greeting)
     assert listeners.urls == [f"http://127.0.0.1:{port}"]
-    assert await greeted(port) == b"hello"
+    assert await greeted(f"http://127.0.0.1:{port}") == b"hello"
     listeners.close()
     with pytest.raises(ConnectionRefusedError):
-        await greeted(port)
+        await greeted(f"http://127.0.0.1:{port}")
 
 
 async def test_a_file_that_was_made_is_removed(tmp_path: Path) -> None:
@@ -46,9 +44,7 @@ async def test_a_file_that_was_made_is_removed(tmp_path: Path) -> None:
     (sock,) = listeners.open(f"unix:{path}")
     await listeners.serve(sock, Greeting)
     assert listeners.urls == [f"unix:{path}"]
-    reader, writer = await asyncio.open_unix_connection(str(path))
-    assert await reader.readexactly(5) == b"hello"
-    writer.close()
+    assert await greeted(f"unix:{path}") == b"hello"
     listeners.close()
     assert not path.exists()
     listeners.close()
@@ -76,7 +72,7 @@ async def test_what_was_handed_over_is_served_instead(tmp_path: Path) -> None:
             await listeners.serve(sock, Greeting)
         port = owners.getsockname()[1]
         assert listeners.urls == [f"http://127.0.0.1:{port}", f"unix:{path}"]
-        assert await greeted(port) == b"hello"
+        assert await greeted(f"http://127.0.0.1:{port}") == b"hello"
         listeners.close()
     assert path.exists(), "a service manager removes its own"
     with owners, socket.create_connection(("127.0.0.1", port)):

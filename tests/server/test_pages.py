@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
 from tests.fixtures.proxy import key_entry, proxy_here
+from tests.fixtures.raw_client import RawClient, open_client
 
 CONFIG = {
     "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
@@ -18,30 +18,26 @@ PAGE = "GET /console/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 MODELS = "GET /v1/models HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t0ken\r\n\r\n"
 
 
-async def read_reply(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+async def read_reply(client: RawClient) -> tuple[bytes, bytes]:
     """One whole reply with a length."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    head = (await client.take_through(b"\r\n\r\n")).lower()
     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-    return head, await reader.readexactly(length)
-
-
-async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+    return head, await client.take(length)
 
 
 @pytest.mark.parametrize("in_one", [True, False], ids=["pipelined", "one by one"])
 async def test_pages_and_the_api_share_a_connection(in_one: bool) -> None:
     requests = [PAGE, MODELS, PAGE, MODELS, PAGE]
     async with proxy_here(CONFIG) as proxy:
-        reader, writer = await connect(proxy.url)
+        client = await open_client(proxy.url)
         replies = []
         if in_one:
-            writer.write("".join(requests).encode())
+            client.write("".join(requests).encode())
         for request in requests:
             if not in_one:
-                writer.write(request.encode())
-            replies.append(await read_reply(reader))
-        writer.close()
+                client.write(request.encode())
+            replies.append(await read_reply(client))
+        await client.end()
     assert all(head.startswith(b"http/1.1 200 ") for head, _ in replies)
     assert not any(b"connection: close" in head for head, _ in replies)
     pages, lists = replies[::2], replies[1::2]
@@ -55,25 +51,25 @@ async def test_a_page_whose_client_wants_no_more_closes() -> None:
             PAGE.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"),
             PAGE.replace("HTTP/1.1", "HTTP/1.0"),
         ):
-            reader, writer = await connect(proxy.url)
-            writer.write(request.encode())
-            reply = await reader.read()
+            client = await open_client(proxy.url)
+            client.write(request.encode())
+            reply = await client.rest()
             assert reply.startswith(b"HTTP/1.")
             assert reply.endswith(b"</html>\n")
-            writer.close()
+            await client.end()
 
 
 async def test_head_and_not_modified_leave_the_connection_open() -> None:
     async with proxy_here(CONFIG) as proxy:
-        reader, writer = await connect(proxy.url)
-        writer.write(PAGE.replace("GET", "HEAD").encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        client = await open_client(proxy.url)
+        client.write(PAGE.replace("GET", "HEAD").encode())
+        head = (await client.take_through(b"\r\n\r\n")).lower()
         mark = head.partition(b"etag: ")[2].partition(b"\r\n")[0].decode()
-        writer.write(PAGE.replace("\r\n\r\n", f"\r\nIf-None-Match: {mark}\r\n\r\n").encode())
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 304 ")
-        writer.write(MODELS.encode())
-        assert (await read_reply(reader))[0].startswith(b"http/1.1 200 ")
-        writer.close()
+        client.write(PAGE.replace("\r\n\r\n", f"\r\nIf-None-Match: {mark}\r\n\r\n").encode())
+        assert (await client.take_through(b"\r\n\r\n")).startswith(b"HTTP/1.1 304 ")
+        client.write(MODELS.encode())
+        assert (await read_reply(client))[0].startswith(b"http/1.1 200 ")
+        await client.end()
 
 
 @pytest.mark.parametrize(
@@ -86,30 +82,30 @@ async def test_the_root_says_what_there_is_in_the_form_that_is_asked_for(
 ) -> None:
     wanted = f"Accept: {accept}\r\n" if accept else ""
     async with proxy_here(CONFIG) as proxy:
-        reader, writer = await connect(proxy.url)
-        writer.write(f"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n{wanted}\r\n".encode())
-        head, body = await read_reply(reader)
-        writer.close()
+        client = await open_client(proxy.url)
+        client.write(f"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n{wanted}\r\n".encode())
+        head, body = await read_reply(client)
+        await client.end()
     assert b"content-type: " + kind in head
     assert (b"/console/" in body) is bool(accept)
 
 
 async def test_too_long_a_body_is_refused_before_it_is_read() -> None:
     async with proxy_here(CONFIG) as proxy:
-        reader, writer = await connect(proxy.url)
-        writer.write(
+        client = await open_client(proxy.url)
+        client.write(
             b"POST /console/api/session HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             b"Content-Length: 1000000\r\n\r\n"
         )
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 413 ")
-        writer.close()
+        assert (await client.take_through(b"\r\n\r\n")).startswith(b"HTTP/1.1 413 ")
+        await client.end()
 
 
 async def test_names_beside_the_pages_are_the_api_s() -> None:
     async with proxy_here(CONFIG) as proxy:
-        reader, writer = await connect(proxy.url)
-        writer.write(b"GET /consoles HTTP/1.1\r\nHost: h\r\n\r\n")
-        head, _ = await read_reply(reader)
-        writer.close()
+        client = await open_client(proxy.url)
+        client.write(b"GET /consoles HTTP/1.1\r\nHost: h\r\n\r\n")
+        head, _ = await read_reply(client)
+        await client.end()
     assert head.startswith(b"http/1.1 404 ")
     assert b"content-security-policy" not in head

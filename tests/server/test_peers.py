@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 from tests.fixtures.proxy import proxy_here
+from tests.fixtures.raw_client import connect
 
 CONFIG = {
     "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
@@ -25,13 +25,9 @@ async def ask_logged(
     """The reply, and the last line of the log."""
     config = {**CONFIG, "server": {"access_log": True, **server}}
     async with proxy_here(config, log_formatter=LogFormatter("json")) as proxy:
-        if proxy.url.startswith("unix:"):
-            reader, writer = await asyncio.open_unix_connection(proxy.url.removeprefix("unix:"))
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.url.rsplit(":", 1)[1])
-        writer.write(data)
-        reply = await reader.read()
-        writer.close()
+        async with connect(proxy.url) as client:
+            client.write(data)
+            reply = await client.rest()
         flush()
     lines = [line for line in capfd.readouterr().err.splitlines() if '"id"' in line]
     return reply, json.loads(lines[-1])

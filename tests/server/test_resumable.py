@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fixtures.raw_client import open_client
+from tests.fixtures.raw_peer import PeerGone
 from tests.server.test_files import Client, G, serving
 
 CONTENT = bytes(range(256)) * 4
@@ -89,18 +91,15 @@ class Player:
         """In the middle of a piece."""
         offset = await self.received()
         sent = CONTENT[offset : offset + length]
-        host, port = self.client.url.removeprefix("http://").split(":")
-        _, writer = await asyncio.open_connection(host, int(port))
+        sender = await open_client(self.client.url)
         head = (
             f"POST {self.url} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sent)}\r\n"
             f"X-Goog-Upload-Command: upload\r\nX-Goog-Upload-Offset: {offset}\r\n\r\n"
         )
-        writer.write(head.encode() + sent[:came])
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        with contextlib.suppress(PeerGone):
+            await sender.send(head.encode() + sent[:came], b"")
+        sender.close()
+        await sender.until_gone()
 
     async def finalize(self) -> None:
         before = await self.received()

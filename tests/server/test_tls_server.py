@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from casedesk_proxy.server.tls_server import TlsServer
+from tests.fixtures.raw_client import ask, connect, open_client, request
 
 authority = trustme.CA()
 
@@ -49,13 +50,9 @@ def trusting() -> ssl.SSLContext:
 
 
 async def echo(port: int) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
-    try:
-        writer.write(b"hello")
-        return await reader.readexactly(5)
-    finally:
-        writer.close()
-        await writer.wait_closed()
+    async with connect(f"https://127.0.0.1:{port}", trusting()) as client:
+        client.write(b"hello")
+        return await client.take(5)
 
 
 async def test_many_come_at_once() -> None:
@@ -65,13 +62,9 @@ async def test_many_come_at_once() -> None:
 
 async def test_who_speaks_plain_http_hears_what_to_do() -> None:
     async with served() as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        writer.close()
-        assert head.startswith(b"HTTP/1.1 400 ")
-        assert f"Content-Length: {len(body)}".encode() in head
-        assert "use https://" in json.loads(body)["error"]["message"]
+        reply = await ask(f"http://127.0.0.1:{port}", request("/"))
+        assert (reply.status, reply.complete) == (400, True)
+        assert "use https://" in json.loads(reply.body)["error"]["message"]
 
 
 async def test_a_hello_in_two_pieces_and_one_that_never_ends() -> None:
@@ -81,23 +74,21 @@ async def test_a_hello_in_two_pieces_and_one_that_never_ends() -> None:
         with pytest.raises(ssl.SSLWantReadError):
             side.do_handshake()
         hello = outgoing.read()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(hello[:100])
-        await asyncio.sleep(0)
-        writer.write(hello[100:])
-        incoming.write(await reader.read(65536))
-        side.do_handshake()
-        # Our part of it is never sent.
-        assert await reader.read() == b""
-        writer.close()
+        async with connect(f"http://127.0.0.1:{port}") as client:
+            await client.send(hello[:100], hello[100:])
+            await client.until(lambda: client.unread or None)
+            incoming.write(await client.take(len(client.unread)))
+            side.do_handshake()
+            # Our part of it is never sent.
+            assert await client.rest() == b""
 
 
 @pytest.mark.parametrize("beginning", [b"", b"\x16", b"\x16\x03\x01\xff\xff" + bytes(300)])
 async def test_who_leaves_or_talks_nonsense_costs_the_others_nothing(beginning: bytes) -> None:
     async with served() as port:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(beginning)
-        writer.close()
+        client = await open_client(f"http://127.0.0.1:{port}")
+        client.write(beginning)
+        client.close()
         assert await echo(port) == b"hello"
 
 
