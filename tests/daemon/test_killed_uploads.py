@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,6 @@ def test_no_kill_loses_a_file_or_an_upload(tmp_path: Path) -> None:
             assert sha256(got).digest() == sha256(CONTENT).digest()
         proxy.stop()
     left = {one.name for one in (tmp_path / "state" / "files").iterdir()}
-    with sqlite3.connect(tmp_path / "state" / FILE_NAME) as state:
+    with closing(sqlite3.connect(tmp_path / "state" / FILE_NAME)) as state:
         rows = {ident for (ident,) in state.execute("SELECT id FROM files")}
     assert left <= rows, "contents without a row are cleared at the start"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +23,10 @@ WHOLE = ExchangeRecord(
 
 
 def enter(outcome: ExchangeRecord) -> dict[str, object]:
-    connection = sqlite3.connect(":memory:")
-    connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
-    LedgerRows().enter(connection, [(1_700_000_000.125, outcome)])
-    row = connection.execute("SELECT * FROM exchanges").fetchone()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
+        LedgerRows().enter(connection, [(1_700_000_000.125, outcome)])
+        row = connection.execute("SELECT * FROM exchanges").fetchone()
     return dict(zip(COLUMNS, row, strict=True))
 
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
 from casedesk_proxy.store.schema import MIGRATIONS, StoreError, check_form, migrate
 
+Memory = Callable[[], sqlite3.Connection]
 
-def memory() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None)
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    """Opens files in memory, which are closed at the test's end."""
+    with ExitStack() as files:
+
+        def open_one() -> sqlite3.Connection:
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            return files.enter_context(closing(connection))
+
+        yield open_one
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
 
-def test_an_empty_file_gets_all_tables_and_a_name_of_its_own() -> None:
+def test_an_empty_file_gets_all_tables_and_a_name_of_its_own(memory: Memory) -> None:
     one, other = memory(), memory()
     migrate(one)
     migrate(other)
@@ -26,7 +38,7 @@ def test_an_empty_file_gets_all_tables_and_a_name_of_its_own() -> None:
     assert len(origins) == 2
 
 
-def test_once_is_enough() -> None:
+def test_once_is_enough(memory: Memory) -> None:
     connection = memory()
     migrate(connection)
     before = list(connection.execute("SELECT * FROM facts"))
@@ -35,7 +47,7 @@ def test_once_is_enough() -> None:
     assert check_form(connection) == len(MIGRATIONS)
 
 
-def test_an_older_file_keeps_its_rows() -> None:
+def test_an_older_file_keeps_its_rows(memory: Memory) -> None:
     connection = memory()
     migrate(connection)
     connection.execute("INSERT INTO facts VALUES ('mine', '1')")
@@ -45,7 +57,7 @@ def test_an_older_file_keeps_its_rows() -> None:
     assert connection.execute("SELECT value FROM facts WHERE name = 'mine'").fetchone() == ("1",)
 
 
-def test_a_migration_that_fails_changes_nothing() -> None:
+def test_a_migration_that_fails_changes_nothing(memory: Memory) -> None:
     connection = memory()
     migrate(connection)
     broken = (*MIGRATIONS, ("CREATE TABLE later (x)", "no statement"))
@@ -55,7 +67,7 @@ def test_a_migration_that_fails_changes_nothing() -> None:
     assert check_form(connection) == len(MIGRATIONS)
 
 
-def test_a_newer_file_is_refused() -> None:
+def test_a_newer_file_is_refused(memory: Memory) -> None:
     connection = memory()
     migrate(connection)
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -64,7 +76,7 @@ def test_a_newer_file_is_refused() -> None:
     assert not connection.in_transaction
 
 
-def test_the_file_of_another_program_is_refused() -> None:
+def test_the_file_of_another_program_is_refused(memory: Memory) -> None:
     connection = memory()
     connection.execute("CREATE TABLE theirs (x)")
     with pytest.raises(StoreError, match="another program"):
