@@ -6,6 +6,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from casedesk_proxy.auth.keys import KeyTable
+from casedesk_proxy.config.alias import ParameterRules
+from casedesk_proxy.surfaces.parameters import compile_parameters
 from casedesk_proxy.terms import Dialect, Principal
 from tests.fixtures.table import table
 from tests.planning.configs import KEY, TEXT, make_snapshot
@@ -100,3 +102,24 @@ def test_all_limits_are_those_of_deployments_and_keys_that_have_some() -> None:
 )
 def test_a_body_is_large_by_bytes_or_by_objects(body: bytes, large: bool) -> None:
     assert make_snapshot().is_large(body) is large
+
+
+def test_a_deployment_is_another_for_a_key_that_is_limited() -> None:
+    deployment = make_snapshot().deployments["desk"]
+    assert deployment.for_key(None) is deployment
+    limited = deployment.for_key(("m",))
+    assert (limited.rules.only, limited.key_parameters) == (("m",), None)
+    rules = compile_parameters(ParameterRules(cap={"max_tokens": 5}))
+    changing = deployment.for_key(None, rules)
+    assert (changing.rules, changing.find_parameters("")) == (deployment.rules, rules)
+    assert deployment.find_parameters("") is None
+
+
+def test_a_key_s_parameters_come_after_the_alias_s() -> None:
+    alias = "gpt-4: {model: tiny, set: {seed: 1}}"
+    deployment = make_snapshot(TEXT.replace("gpt-4: tiny", alias)).deployments["desk"]
+    own = deployment.find_parameters("gpt-4")
+    rules = compile_parameters(ParameterRules(cap={"max_tokens": 5}))
+    assert own is not None
+    assert rules is not None
+    assert deployment.for_key(None, rules).find_parameters("gpt-4") == own.then(rules)

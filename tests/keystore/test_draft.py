@@ -55,6 +55,11 @@ def test_limits_come_to_the_table_as_they_are_said() -> None:
         ({"nam": "x"}, "nam: unknown setting; did you mean name?"),
         ({"limits": {"tokens_per_day": 0}}, "limits.tokens_per_day: is out of range"),
         ({"limits": {"tokens_per_dya": 1}}, "limits.tokens_per_dya: unknown setting; did you"),
+        ({"limits": {"parameters": {"cap": {"seed": "x"}}}}, "limits.parameters.cap.seed: must be"),
+        (
+            {"limits": {"parameters": {"set": {"topp": 1}}}},
+            "limits.parameters.set.topp: is not one",
+        ),
         ({"expires": True}, "expires: is not a time; write 30d, "),
         ({"expires": [1]}, "expires: is not a time; "),
     ],

@@ -177,3 +177,18 @@ def test_what_is_put_in_is_no_two_bodies_own() -> None:
     one["generationConfig"]["topK"] = 1
     change_body(change, b"{}", other)
     assert other == {"generationConfig": {"temperature": 0.5}}
+
+
+def test_others_come_after_them() -> None:
+    both = compiled({"set": {"top_p": 0.5}, "cap": {"max_tokens": 9}}).then(
+        compiled({"set": {"top_p": 0.25}, "cap": {"max_tokens": 12}, "default": {"min_p": 0.1}})
+    )
+    change = both.for_client(CHAT)
+    assert change is not None
+    assert json.loads(change_body(change, b"{}", {})) == {
+        "top_p": 0.25, "max_tokens": 9, "min_p": 0.1,
+    }  # fmt: skip
+    made = both.for_node(GEMINI, Dialect.OPENAI)
+    assert made is not None
+    assert json.loads(change_body(made, b"{}", {})) == {"min_p": 0.1}
+    assert compiled({"gemini": {"remove": ["x"]}}).then(both).for_client(CHAT) is not None
