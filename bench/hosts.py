@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""How long until a host knows what another one's clients have used, over a shared PostgreSQL.
+"""How long until a host knows what another one's clients have used, over a shared PostgreSQL, or
+an instance what another one of its host has, over their state file.
 
 python bench/hosts.py                       # 100 requests to each of two proxies
 python bench/hosts.py -n 20
+python bench/hosts.py --one-host            # two instances with one state file, no PostgreSQL
 
-Two proxies with state files of their own, one database, one key: a request to one, then
-`/v1/usage` at the other until it counts the tokens. The exit code is 1 if that took a second or
-more even once, which is what the documentation promises.
+Two proxies, one key: a request to one, then `/v1/usage` at the other until it counts the tokens.
+The exit code is 1 if that took a second or more even once, which is what the documentation
+promises.
 """
 
 from __future__ import annotations
@@ -40,27 +42,28 @@ default_deployment: d
 nodes: {{n: {{url: "{node}", engine: openai, models: [m], probe_interval: 0}}}}
 deployments: {{d: {{nodes: [n]}}}}
 keys: [{{name: alice, sha256: {digest}, deployments: [d], limits: {{tokens_per_day: 1000000000}}}}]
-ledger: {{url: {{env: LEDGER}}}}
 """
+SHARED = "ledger: {url: {env: LEDGER}}\n"
 KEY = "cdp-bench"
 PROMISED_S = 1.0
 ASK_S = 0.005
 
 
-def write_config(folder: Path, port: int, node: str) -> Path:
+def write_config(folder: Path, port: int, node: str, state: Path, database: str | None) -> Path:
     folder.mkdir()
     file = folder / "config.yaml"
     digest = hashlib.sha256(KEY.encode()).hexdigest()
-    file.write_text(CONFIG.format(port=port, state=folder / "state", node=node, digest=digest))
+    text = CONFIG.format(port=port, state=state, node=node, digest=digest)
+    file.write_text(text + (SHARED if database is not None else ""))
     return file
 
 
 @asynccontextmanager
-async def host(folder: Path, node: str, database: str) -> AsyncIterator[str]:
+async def host(folder: Path, node: str, state: Path, database: str | None) -> AsyncIterator[str]:
     """The URL of a proxy."""
     port = find_port()
-    file = write_config(folder, port, node)
-    process = await start_proxy(file, port, LEDGER=database)
+    file = write_config(folder, port, node, state, database)
+    process = await start_proxy(file, port, LEDGER=database or "")
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -88,14 +91,16 @@ async def measure(session: aiohttp.ClientSession, one: str, other: str) -> float
         await asyncio.sleep(ASK_S)
 
 
-async def run(requests: int) -> list[float]:
+async def run(requests: int, *, one_host: bool = False) -> list[float]:
     found: list[float] = []
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casedesk-hosts-")))
-        server = stack.enter_context(postgres())
+        database = None if one_host else stack.enter_context(postgres()).url
         node = (await stack.enter_async_context(simulator(m=Script(words=8)))).url
         urls = [
-            await stack.enter_async_context(host(folder / name, node, server.url))
+            await stack.enter_async_context(
+                host(folder / name, node, folder / ("state" if one_host else name) / "s", database)
+            )
             for name in ("one", "other")
         ]
         headers = {"Authorization": f"Bearer {KEY}"}
@@ -110,9 +115,10 @@ async def run(requests: int) -> list[float]:
 
 @click.command()
 @click.option("-n", "requests", default=100, show_default=True, help="Requests to each.")
-def main(requests: int) -> None:
-    """Measure how soon hosts know what others use."""
-    found = sorted(asyncio.run(run(requests)))
+@click.option("--one-host", is_flag=True, help="Two instances with one state file.")
+def main(requests: int, *, one_host: bool) -> None:
+    """Measure how soon hosts, or instances of one, know what others use."""
+    found = sorted(asyncio.run(run(requests, one_host=one_host)))
     table = Table("requests", "median s", "p99 s", "longest s")
     p99 = found[min(int(0.99 * len(found)), len(found) - 1)]
     table.add_row(str(len(found)), *(f"{one:.2f}" for one in (median(found), p99, found[-1])))
