@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex check-sdk-files test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-tricks those of them that a trick could break, in a minute, as a part of make check"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
+	@echo "make check-sdk-files  the SDKs' own tests of files, which it downloads, against the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make prose   the part of lint that reads messages and documents"
@@ -101,6 +102,10 @@ test-python:
 check-codex: $(VENV)/.test
 	cd tests/codex && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
 	$(BIN)/python -m pytest --quiet tests/codex/check_codex.py $(PYTEST_FLAGS)
+
+# What the vendors test of files, of the installed versions. It downloads source distributions.
+check-sdk-files: $(VENV)/.test
+	$(BIN)/python -m tests.suites.sdk_files
 
 # Every line of those packages is reached by an example in their own tests: what only a property
 # reaches, it reaches by luck.

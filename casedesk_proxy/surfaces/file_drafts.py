@@ -11,6 +11,11 @@ __all__ = ["bad_field", "clean_name", "read_keep", "read_type"]
 
 #: As RFC 9110 has it, with parameters that may stand in a header.
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:\s*;[ -~]{0,100})?", re.ASCII)
+#: What IANA has registered, and what nobody has to.
+_KINDS = frozenset({
+    "application", "audio", "chemical", "example", "font", "haptics", "image", "message", "model",
+    "multipart", "text", "video",
+})  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: Of files that come without one, or with one that says nothing.
 _BY_ENDING = {
@@ -49,4 +54,8 @@ def read_type(field: str, text: str, name: str) -> str:
         return _BY_ENDING.get(name.rpartition(".")[2].lower(), DEFAULT_TYPE)
     if not _TYPE.fullmatch(given):
         raise bad_field(field, "a MIME type such as text/plain is required")
+    kind = given.partition("/")[0].lower()
+    if kind not in _KINDS and not kind.startswith("x-"):
+        # A slip such as img/png would show only where the file is used.
+        raise bad_field(field, f"Unsupported MIME type: {given}")
     return given

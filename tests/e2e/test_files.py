@@ -14,6 +14,8 @@ import pytest
 
 from tests.fixtures.proxy import proxy_process
 from tests.fixtures.sdks import anthropic, genai, openai
+from tests.nodes.llama_server import LlamaNode
+from tests.nodes.tiny_projector import IMAGE_TOKENS, make_image
 
 with warnings.catch_warnings():
     # It announces its own end, and that of this Python's support, when it is imported.
@@ -133,3 +135,55 @@ def test_anthropic(url: str) -> None:
         assert ai.beta.files.delete(file.id).type == "file_deleted"
         with pytest.raises(anthropic.NotFoundError, match="File not found"):
             ai.beta.files.retrieve_metadata(file.id)
+
+
+def test_an_image_is_uploaded_once_and_seen_on_every_surface(
+    seeing_node: LlamaNode, tmp_path: Path
+) -> None:
+    config = {
+        "server": {"state_directory": str(tmp_path / "state"), "access_log": False},
+        "default_deployment": "d",
+        "nodes": {"n": {"url": seeing_node.url, "engine": "llama-server"}},
+        "deployments": {"d": {"nodes": ["n"], "auth": "none"}},
+    }
+    with proxy_process(tmp_path, config) as proxy:
+        options: Any = {"base_url": proxy.url}
+        with genai.Client(api_key="x", vertexai=False, http_options=options) as ai:
+            file = ai.files.upload(file=io.BytesIO(make_image()), config={"mime_type": "image/png"})
+            assert file.name is not None
+            short: Any = {"max_output_tokens": 2}
+            tokens = [
+                ai.models.generate_content(model="tiny", contents=asked, config=short)
+                for asked in (["What is this?"], ["What is this?", file])
+            ]
+            plain, seen = [one.usage_metadata.prompt_token_count for one in tokens]  # type: ignore[union-attr]
+        assert seen >= plain + IMAGE_TOKENS
+        ident = file.name.removeprefix("files/")
+        with anthropic.Anthropic(api_key="x", base_url=proxy.url, max_retries=0) as ai:
+            source: Any = {"type": "file", "file_id": f"file_{ident}"}
+            content: Any = [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image", "source": source},
+            ]
+            reply = ai.beta.messages.create(
+                model="tiny", max_tokens=2, messages=[{"role": "user", "content": content}]
+            )
+            cached = reply.usage.cache_read_input_tokens or 0
+            assert reply.usage.input_tokens + cached >= plain + IMAGE_TOKENS
+        with openai.OpenAI(api_key="x", base_url=f"{proxy.url}/v1", max_retries=0) as ai:
+            part: Any = {"type": "file", "file": {"file_id": f"file-{ident}"}}
+            text: Any = {"type": "text", "text": "What is this?"}
+            chat = ai.chat.completions.create(
+                model="tiny", max_tokens=2, messages=[{"role": "user", "content": [text, part]}]
+            )
+            assert chat.usage is not None
+            assert chat.usage.prompt_tokens >= plain + IMAGE_TOKENS
+            image: Any = {"type": "input_image", "file_id": f"file-{ident}"}
+            text = {"type": "input_text", "text": "What is this?"}
+            response = ai.responses.create(
+                model="tiny",
+                max_output_tokens=16,
+                input=[{"role": "user", "content": [text, image]}],
+            )
+            assert response.usage is not None
+            assert response.usage.input_tokens >= plain + IMAGE_TOKENS

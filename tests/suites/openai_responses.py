@@ -9,28 +9,23 @@ tests were made; through the proxy the responses that they ask for by id are mad
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
 from pathlib import Path
 
 from tests.fixtures.proxy import key_entry, proxy_process
 from tests.fixtures.responders import VLLM, answer, frames, response
+from tests.suites.suite import fetch, run
 
 #: What the tests' clients have for a key, and the ids that they ask for.
 KEY = "My API Key"
 IDS = ("resp_677efb5139a88190b512bc3fef8e535d", "response_id", "resp_123", "previous_response_id")
 TESTS = ("tests/api_resources/test_responses.py", "tests/api_resources/responses")
-_RESULT = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
 class Node(BaseHTTPRequestHandler):
@@ -91,33 +86,6 @@ def serving() -> Iterator[str]:
         server.shutdown()
 
 
-def fetch(folder: Path) -> None:
-    """The tests, as they were released."""
-    wanted = f"openai=={version('openai')}"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
-         wanted, "--dest", folder],
-        check=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    (archive,) = folder.glob("openai-*.tar.gz")
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
-
-
-def run(folder: Path, base: str) -> dict[str, str]:
-    """What came of each test."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *TESTS]
-    environment = os.environ | {"TEST_API_BASE_URL": base}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [*command, "-o", "addopts=", "-o", "filterwarnings="],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    found = {name: result for result, name in _RESULT.findall(done.stdout)}
-    assert found, done.stdout[-3000:] + done.stderr[-1000:]
-    return found
-
-
 def make_responses(base: str) -> None:
     """Those that the tests ask for."""
     for ident in IDS:
@@ -133,9 +101,8 @@ def make_responses(base: str) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name, serving() as node:
         folder = Path(name)
-        fetch(folder)
-        (source,) = (one for one in folder.iterdir() if one.is_dir())
-        alone = run(source, f"{node}/v1")
+        source = fetch("openai", folder)
+        alone = run(source, TESTS, {"TEST_API_BASE_URL": f"{node}/v1"})
         # Some name no model: there is only one, and the other name for it is listed nowhere.
         models = {"models": ["gpt-6-astra"], "speaks": ["openai", "responses"]}
         config = {
@@ -146,7 +113,7 @@ def main() -> None:
         }
         with proxy_process(folder, config) as proxy:
             make_responses(f"{proxy.url}/v1")
-            through = run(source, f"{proxy.url}/v1")
+            through = run(source, TESTS, {"TEST_API_BASE_URL": f"{proxy.url}/v1"})
     worse = [one for one in alone if alone[one] == "PASSED" and through.get(one) != "PASSED"]
     for told, results in (("directly", alone), ("through the proxy", through)):
         passed = sum(result == "PASSED" for result in results.values())

@@ -46,5 +46,11 @@ def test_what_is_no_type(given: str) -> None:
         read_type("f", given, "")
 
 
+def test_a_type_is_of_a_kind_that_there_is() -> None:
+    assert read_type("f", "X-World/x-3dmf", "") == "X-World/x-3dmf"
+    with pytest.raises(BadRequest, match="f: Unsupported MIME type: img/png"):
+        read_type("f", "img/png", "")
+
+
 def test_a_field_is_named() -> None:
     assert bad_field("a.b", "is wrong").violations[0].path == "a.b"

@@ -1,0 +1,44 @@
+"""A vendor's own tests, as they were released, run by pytest in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+__all__ = ["fetch", "run"]
+
+_RESULT = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
+
+
+def fetch(package: str, folder: Path) -> Path:
+    """The source distribution of the installed version, in which the tests are; its folder."""
+    wanted = f"{package}=={version(package)}"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
+         wanted, "--dest", folder],
+        check=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    (archive,) = folder.glob(f"{package}-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(folder, filter="data")
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+def run(folder: Path, tests: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What came of each test. ``tests``: words for pytest; no settings of ours are theirs."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *tests]
+    everything = os.environ | environment
+    everything.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [*command, "-o", "addopts=", "-o", "filterwarnings="],
+        cwd=folder, env=everything, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = {name: result for result, name in _RESULT.findall(done.stdout)}
+    assert found, done.stdout[-3000:] + done.stderr[-1000:]
+    return found
