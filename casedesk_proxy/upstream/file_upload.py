@@ -16,7 +16,7 @@ from typing import Protocol
 from casedesk_proxy.errors import Busy, ProxyError
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.planning.filling import ContentPart, Part
-from casedesk_proxy.upstream.uploading import NodeSink
+from casedesk_proxy.upstream.uploading import NodeSink, StayingUpload
 
 __all__ = ["FileContents", "FileReader", "FileUpload"]
 
@@ -39,29 +39,21 @@ class FileContents(Protocol):
         """Raises a ProxyError."""
 
 
-class FileUpload:
-    """See `upstream.uploading.Upload`. ``parts``: the body behind its beginning. Serves one attempt
-    at one node."""
+class FileUpload(StayingUpload):
+    """``parts``: the body behind its beginning."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, parts: Sequence[Part], contents: FileContents
     ) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._parts = parts
         self._contents = contents
-        self._node: NodeSink | None = None
-        self._within = float("inf")
         self._may_send = asyncio.Event()
         self._may_send.set()
         self._sending: asyncio.Task[None] | None = None
-        self._patience: asyncio.TimerHandle | None = None
-        self.is_begun = False
-        self.is_done = False
 
     def begin(self, node: NodeSink, within: float) -> None:
-        self.is_begun = True
-        self._node, self._within = node, within
-        node.upload = self
+        super().begin(node, within)
         self._sending = self._loop.create_task(self._send(node))
 
     async def wait(self) -> None:
@@ -69,30 +61,18 @@ class FileUpload:
             await asyncio.wait({self._sending})
 
     def stop(self) -> None:
-        self.resume()
-        node, self._node = self._node, None
-        if node is not None:
-            node.upload = None
+        super().stop()
+        self._may_send.set()
         if self._sending is not None:
             self._sending.cancel()
 
     def pause(self) -> None:
         self._may_send.clear()
-        if self._within != float("inf") and self._node is not None:
-            self._patience = self._loop.call_later(self._within, self._give_up, self._node)
+        super().pause()
 
     def resume(self) -> None:
         self._may_send.set()
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-
-    def lose(self) -> None:
-        self.stop()
-
-    def _give_up(self, node: NodeSink) -> None:
-        self.stop()
-        node.fail(TimeoutError())
+        super().resume()
 
     async def _send(self, node: NodeSink) -> None:
         try:

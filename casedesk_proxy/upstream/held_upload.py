@@ -7,7 +7,7 @@ import asyncio
 
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.planning.held import HeldContent
-from casedesk_proxy.upstream.uploading import NodeSink
+from casedesk_proxy.upstream.uploading import NodeSink, StayingUpload
 
 __all__ = ["HeldUpload"]
 
@@ -15,63 +15,39 @@ __all__ = ["HeldUpload"]
 _PIECE_BYTES = 128 * 1024
 
 
-class HeldUpload:
-    """See `upstream.uploading.Upload`. Serves one attempt at one node."""
-
+class HeldUpload(StayingUpload):
     def __init__(self, loop: asyncio.AbstractEventLoop, content: HeldContent) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._content = content
         self._at = 0
-        self._node: NodeSink | None = None
-        self._within = float("inf")
         self._paused = False
         self._next: asyncio.Handle | None = None
-        self._patience: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None] = loop.create_future()
-        self.is_begun = False
-        self.is_done = False
 
     def begin(self, node: NodeSink, within: float) -> None:
-        self.is_begun = True
-        self._node, self._within = node, within
-        node.upload = self
+        super().begin(node, within)
         self._next = self._loop.call_soon(self._send)
 
     async def wait(self) -> None:
         await self._ended
 
     def stop(self) -> None:
-        node, self._node = self._node, None
-        if node is not None:
-            node.upload = None
-        for handle in (self._next, self._patience):
-            if handle is not None:
-                handle.cancel()
-        self._next = self._patience = None
+        super().stop()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         if not self._ended.done():
             self._ended.set_result(None)
 
     def pause(self) -> None:
         self._paused = True
-        if self._within != float("inf") and self._node is not None and self._patience is None:
-            self._patience = self._loop.call_later(self._within, self._give_up)
+        super().pause()
 
     def resume(self) -> None:
         self._paused = False
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        super().resume()
         if self._node is not None and self._next is None and not self.is_done:
             self._next = self._loop.call_soon(self._send)
-
-    def lose(self) -> None:
-        self.stop()
-
-    def _give_up(self) -> None:
-        node = self._node
-        self.stop()
-        if node is not None:
-            node.fail(TimeoutError())
 
     def _send(self) -> None:
         self._next, node = None, self._node

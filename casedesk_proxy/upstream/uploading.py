@@ -6,9 +6,10 @@ been sent. Its connection is a fresh one, as none that was used before can be tr
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
-__all__ = ["NodeSink", "Upload"]
+__all__ = ["NodeSink", "StayingUpload", "Upload"]
 
 
 class NodeSink(Protocol):
@@ -47,3 +48,46 @@ class Upload(Protocol):
 
     def lose(self) -> None:
         """The node has gone."""
+
+
+class StayingUpload(Upload):
+    """What all uploads have in common whose body stays here, so that another node can have it, too:
+    a node that takes nothing for ``within`` seconds is given up. Serves one attempt at one node."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._node: NodeSink | None = None
+        self._within = float("inf")
+        self._patience: asyncio.TimerHandle | None = None
+        self.is_begun = False
+        self.is_done = False
+
+    def begin(self, node: NodeSink, within: float) -> None:
+        self.is_begun = True
+        self._node, self._within = node, within
+        node.upload = self
+
+    def stop(self) -> None:
+        self._end_patience()
+        node, self._node = self._node, None
+        if node is not None:
+            node.upload = None
+
+    def pause(self) -> None:
+        if self._within != float("inf") and self._node is not None and self._patience is None:
+            self._patience = self._loop.call_later(self._within, self._give_up, self._node)
+
+    def resume(self) -> None:
+        self._end_patience()
+
+    def lose(self) -> None:
+        self.stop()
+
+    def _end_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self, node: NodeSink) -> None:
+        self.stop()
+        node.fail(TimeoutError())

@@ -1,10 +1,12 @@
 """The SDKs' own tests of files, against the proxy: ``make check-sdk-files``, or ``python -m
 tests.suites.sdk_files [genai] [openai] [anthropic]``. All of them have to pass.
 
-google-genai's are in its wheel and can be run against an API (``--mode api``). openai's and
-anthropic's are made for a mock server that knows a file of any id: they come with the source
-distribution, and that id becomes one that a client may choose here. Tests of contents that a mock
-gives never reach a server, and are left out. google-generativeai has no source distribution.
+google-genai's are in its wheel and can be run against an API (``--mode api``); those of
+``files:register``, which is refused here, are left out, and one that takes https URIs alone for
+URIs. openai's and anthropic's are made for a mock server that knows a file of any id: they come
+with the source distribution, and that id becomes one that a client may choose here. Tests of
+contents that a mock gives never reach a server, and are left out. google-generativeai has no source
+distribution.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ HERE = Path(__file__).parent
 #: What such tests call a file, and what it is called instead.
 ASKED, CHOSEN = '"file_id"', "chosen"
 #: Names that google-genai's tests ask for.
-GOOGLE_NAMES = "vjvu9fwk2qj8 n1gls7dyh90q 1g583ke2xdsn"
+GOOGLE_NAMES = ("vjvu9fwk2qj8", "n1gls7dyh90q", "1g583ke2xdsn")
+GOOGLE_TESTS = "not register and not name_transform"
 #: The tests of google-genai upload these, with what their beginnings have to be.
 CONTENTS = {
     "google.png": b"\x89PNG\r\n\x1a\n", "google.jpg": b"\xff\xd8\xff\xe0",
@@ -42,18 +45,16 @@ def run_genai(folder: Path, url: str) -> dict[str, str]:
         (data / name).write_bytes(content.ljust(2**16, b"\0"))
     base = f"{url}/proxy/d/gemini"
     with genai.Client(api_key="x", vertexai=False, http_options={"base_url": base}) as client:
-        # What the tests of downloads find first.
-        client.files.upload(file=data / "animal.mp4")
+        for name in GOOGLE_NAMES:
+            client.files.upload(file=data / "animal.mp4", config={"name": name})
     tests = Path(find_spec("google.genai").origin).parent / "tests" / "files"
-    for plugin in ("chosen_files.py", "genai_clients.py"):
-        shutil.copy(HERE / plugin, folder)
-    words = ["-p", "chosen_files", "-p", "genai_clients", str(tests), "--mode", "api"]
+    shutil.copy(HERE / "genai_clients.py", folder)
+    words = ["-p", "genai_clients", str(tests), "--mode", "api", "-k", GOOGLE_TESTS]
     # ``google`` is a namespace: without it the tests would be those of a package ``genai``.
     return run(folder, [*words, "-o", "consider_namespace_packages=true"], {
         "GOOGLE_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": base,
         "GOOGLE_GENAI_REPLAYS_DIRECTORY": str(folder),
         "GOOGLE_GENAI_RUN_GEMINI_ONLY_IN_API_MODE": "1",
-        "CHOSEN_AT": f"{base}/v1beta/files", "CHOSEN_FILES": GOOGLE_NAMES,
     })  # fmt: skip
 
 
