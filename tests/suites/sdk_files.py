@@ -61,7 +61,8 @@ def run_genai(folder: Path, url: str) -> dict[str, str]:
 def run_openai(folder: Path, url: str) -> dict[str, str]:
     source = fetch("openai", folder)
     tests = name_file(source, "tests/api_resources/test_files.py")
-    words = ["-k", "create or retrieve or list or delete"]
+    # Those of contents ask a mock, and one asks for a page of no files, which OpenAI refuses, too.
+    words = ["-k", "(create or retrieve or list or delete) and not list_with_all_params"]
     return run(source, ["-p", "chosen_files", *tests, *words], _environment(url, f"{url}/v1"))
 
 
