@@ -27,7 +27,7 @@ _NEVER_TIMES = 1_000_000
 _LOOK_PERIOD_S = 60.0
 #: Blocks of memory, of some 80 bytes each. So many more than after the last whole pass are reason
 #: for the next one where no stream runs, and where streams run.
-_GROWN_AT_REST_COUNT, _GROWN_BUSY_COUNT = 100_000, 4_000_000
+_GROWN_AT_REST_COUNT, _GROWN_BUSY_COUNT = 100_000, 1_000_000
 #: What a stream holds.
 _BLOCKS_PER_STREAM = 250
 
