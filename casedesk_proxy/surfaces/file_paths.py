@@ -20,7 +20,8 @@ __all__ = ["UPLOAD_ID", "find_upload_mount", "is_file_path", "read_file_call"]
 UPLOAD_ID = "upload_id"
 _VERSIONS = r"(?:(v1|v1beta|v1alpha|v1beta1)/)*"
 _UPLOAD = re.compile(rf"upload/{_VERSIONS}files")
-_FILE = re.compile(r"files(?:/([^/]+)(/content)?)?")
+#: Google's SDKs put a URI that is not https behind ``files/`` as it is, where it names the file.
+_FILE = re.compile(r"files(?:/(?:http:/{1,2}.*/files/)?([^/]+)(/content)?)?")
 #: Clients that put ``upload`` before a base URL's own path.
 _UPLOAD_MOUNT = re.compile(r"/upload(/(?:proxy/[^/]+/gemini|gemini|genai))(?:/(.*))?")
 _DOWNLOAD = re.compile(r"(.+)(?::|%3a)download", re.IGNORECASE)

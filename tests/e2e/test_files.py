@@ -52,6 +52,8 @@ def test_google_genai(url: str, tmp_path: Path) -> None:
         assert (file.size_bytes, file.display_name, file.state) == (len(CONTENT), "Näme", "ACTIVE")
         assert file.name is not None
         assert ai.files.download(file=file) == CONTENT
+        assert file.uri is not None
+        assert ai.files.get(name=file.uri).name == file.name
         mine = ai.files.upload(
             file=io.BytesIO(b"abc"), config={"mime_type": "text/plain", "name": "mine"}
         )
