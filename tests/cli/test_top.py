@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import pty
-import re
-import select
-import struct
-import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from fcntl import ioctl
+from contextlib import closing, suppress
 from pathlib import Path
-from termios import TIOCSWINSZ
 from typing import Any
 
 import pytest
@@ -24,7 +15,8 @@ from casedesk_proxy.cli.top_view import COLUMNS, View
 from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.simulator.script import Ending, Script
 from tests.cli.command import COMMAND, ENVIRONMENT, invoke
-from tests.cli.fake_admin import FakeAdmin, fake_admin, stream, told
+from tests.cli.fake_admin import fake_admin, stream, told
+from tests.cli.tmux import terminal
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import key_entry, proxy_process
 from tests.fixtures.simulated import simulator_thread
@@ -156,61 +148,27 @@ def ask_for_stream(url: str, key: str) -> http.client.HTTPConnection:
     return client
 
 
-class Terminal:
-    """``top`` at a terminal of 80 × 24."""
-
-    def __init__(self, admin: FakeAdmin) -> None:
-        self._master, terminal = pty.openpty()
-        ioctl(terminal, TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        environment = {**ENVIRONMENT, "TERM": "xterm", "CASEDESK_PROXY_KEY": "secret"}
-        environment.pop("COLUMNS", None)
-        self.process = subprocess.Popen(
-            [*COMMAND, "top", "--admin", admin.address, "--every", "0.2"],
-            stdin=terminal, stdout=terminal, stderr=terminal, env=environment,
-        )  # fmt: skip
-        os.close(terminal)
-
-    def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
-
-    def wait_for(self, words: str) -> str:
-        """What it wrote until the words stood there."""
-        seen = ""
-        while words not in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen):
-            ready, _, _ = select.select([self._master], [], [], 20)
-            assert ready, f"no {words!r} in {seen[-2000:]!r}"
-            seen += os.read(self._master, 65536).decode(errors="replace")
-        return seen
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-
-@contextmanager
-def terminal(admin: FakeAdmin) -> Iterator[Terminal]:
-    screen = Terminal(admin)
-    try:
-        yield screen
-    finally:
-        screen.end()
-
-
-def test_at_a_terminal() -> None:
+def test_at_a_terminal(tmp_path: Path) -> None:
+    """200 streams in tmux."""
     replies = {STATUS: (200, MANY), CANCEL: (202, {"cancelled": "r199"})}
-    with fake_admin(replies) as admin, terminal(admin) as screen:
-        assert "\x1b[?1049h" in screen.wait_for("200 streams"), "another screen"
-        screen.press("/key199\r")
-        screen.wait_for("1 shown")
-        screen.press("\x1b[Bc")
-        screen.wait_for("Cancel the stream of key199")
-        assert CANCEL not in [asked for asked, _ in admin.asked]
-        screen.press("y")
-        screen.wait_for("cancelled")
-        assert (CANCEL, "Bearer secret") in admin.asked
-        admin.replies[STATUS] = (503, {"error": {"message": "it is stopping"}})
-        screen.press("z")
-        screen.wait_for("it is stopping")
-        screen.press("q")
-        assert screen.process.wait(PATIENCE_S) == 0
+    environment = {**ENVIRONMENT, "CASEDESK_PROXY_KEY": "secret"}
+    with fake_admin(replies) as admin:
+        command = [*COMMAND, "top", "--admin", admin.address, "--every", "0.2"]
+        with terminal(tmp_path, command, environment) as it:
+            shown = it.wait_for("200 streams")
+            assert it.ask("alternate_on") == "1", "another screen"
+            assert len(shown) == 24
+            assert sum("key" in line and "openai" in line for line in shown) > 12
+            it.press("/", "k", "e", "y", "1", "9", "9", "Enter")
+            it.wait_for("1 shown")
+            it.press("Down", "c")
+            it.wait_for("Cancel the stream of key199")
+            assert CANCEL not in [asked for asked, _ in admin.asked]
+            it.press("y")
+            it.wait_for("cancelled")
+            assert (CANCEL, "Bearer secret") in admin.asked
+            admin.replies[STATUS] = (503, {"error": {"message": "it is stopping"}})
+            it.press("z")
+            it.wait_for("it is stopping")
+            it.press("q")
+            assert "ended with 0" in it.wait_for_end()[0]
