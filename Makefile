@@ -38,7 +38,7 @@ help:
 
 $(VENV)/.run: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --quiet --editable .
 	@touch $@
 
 $(VENV)/.test: setup.cfg pyproject.toml tests/constraints.txt tests/node_sdks/package-lock.json

@@ -25,7 +25,10 @@ def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput
         raise BadRequest(f"id: {why}", violations=(Violation("id", why),))
     keeper = ask.find_keeper(ident)
     if keeper is None:
-        raise NotFound("id: you have no running chat with this id", code="chat_not_found")
+        raise NotFound(
+            "id: you have no running chat with this id; use that of a running chat",
+            code="chat_not_found",
+        )
     node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
     raw = ask.raw
     if value.get("model", keeper.model) != keeper.model:

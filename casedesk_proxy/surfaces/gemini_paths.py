@@ -35,7 +35,7 @@ def read_resource(
     if action is not None:
         model = plain_name(decode(raw_model))
         if not model:
-            raise BadRequest("the path contains no model", code="invalid_path")
+            raise BadRequest("the path contains no model; use models/{model}", code="invalid_path")
         return action, model
     model = plain_name(decode(rest))
     if model in ("", "tunedModels"):

@@ -48,7 +48,9 @@ def decode(raw: str) -> str:
     try:
         return unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode("utf-8")
     except UnicodeError:
-        raise BadRequest("the path is not UTF-8", code="invalid_path") from None
+        raise BadRequest(
+            "the path is not UTF-8; percent-encode it as UTF-8", code="invalid_path"
+        ) from None
 
 
 def shown(name: str) -> str:
@@ -60,7 +62,9 @@ def shown(name: str) -> str:
 def _cut_authority(target: str) -> str:
     match = _AUTHORITY.match(target)
     if match is None:
-        raise BadRequest("the request target is not a path", code="invalid_path")
+        raise BadRequest(
+            "the request target must be a path, such as /v1/models", code="invalid_path"
+        )
     rest = target[match.end() :]
     return rest if rest.startswith("/") else f"/{rest}"
 
@@ -75,11 +79,15 @@ def _refuse_characters(target: str) -> None:
     try:
         target.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise BadRequest("the request target is not UTF-8", code="invalid_path") from None
+        raise BadRequest(
+            "the request target is not UTF-8; percent-encode it as UTF-8", code="invalid_path"
+        ) from None
 
 
 def _refuse_path(decoded: str) -> None:
     if _CONTROLS.search(decoded):
-        raise BadRequest("the path holds a control character", code="invalid_path")
+        raise BadRequest("the path contains a control character; remove it", code="invalid_path")
     if not _DOTS.isdisjoint(decoded.replace("\\", "/").split("/")):
-        raise BadRequest("the path holds '.' or '..' as a segment", code="invalid_path")
+        raise BadRequest(
+            "the path contains '.' or '..' as a segment; remove it", code="invalid_path"
+        )

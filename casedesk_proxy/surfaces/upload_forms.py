@@ -59,7 +59,9 @@ class UploadForm:
     def draft(self) -> FileDraft:
         """What the whole body says of the file. Raises BadRequest."""
         if not self._reader.ended:
-            raise BadRequest("the form ends before its last boundary", code="invalid_form")
+            raise BadRequest(
+                "the form ends before its last boundary; send it whole", code="invalid_form"
+            )
         if self._file is None:
             raise bad_field(_FILE, "the form contains no file")
         mime_type = self._file.headers.get(b"content-type", b"").decode("latin-1")
