@@ -23,5 +23,5 @@ def test_the_page_of_engines_is_up_to_date() -> None:
 @ALL
 def test_the_configuration_s_comments_name_every_engine(engine: EngineSpec) -> None:
     text = (ROOT / "config" / "casedesk-proxy.yaml").read_text()
-    comment = text.partition("# What runs there:")[2].partition("engine:")[0]
+    comment = text.partition("# The engine:")[2].partition("engine:")[0]
     assert engine.name in re.findall(r"[\w-]+", comment)
