@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -49,6 +50,18 @@ def send(url: str, command: str, data: bytes = b"", **headers: str) -> Any:
     return urllib.request.urlopen(urllib.request.Request(url, data, given, method="POST"))
 
 
+def finalize(url: str) -> str | None:
+    """The file's name; None where the store is not there yet."""
+    try:
+        with send(url, "finalize") as done:
+            name: str = json.load(done)["file"]["name"]
+            return name
+    except urllib.error.HTTPError as error:
+        assert error.code == 503
+        assert error.headers["retry-after"] or b"UNAVAILABLE" in error.read()
+        return None
+
+
 def test_two_hosts_share_files_and_the_store_may_be_away(store: Seaweed, tmp_path: Path) -> None:
     with ExitStack() as stack:
         hosts = []
@@ -64,11 +77,11 @@ def test_two_hosts_share_files_and_the_store_may_be_away(store: Seaweed, tmp_pat
         send(url, "upload", CONTENT[:half], X_Goog_Upload_Offset="0").close()
         store.kill()
         send(url, "upload", CONTENT[half:], X_Goog_Upload_Offset=str(half)).close()
-        # It is tried again until the store is back.
+        # It is tried again until the store is back; where that takes long, by the client, too.
         back = threading.Timer(0.3, store.come_back)
         back.start()
-        with send(url, "finalize") as done:
-            name = json.load(done)["file"]["name"]
+        while (name := finalize(url)) is None:
+            continue
         back.join()
         here, there = (stack.enter_context(openai.OpenAI(base_url=f"{host.url}/v1", api_key="x"))
                        for host in hosts)  # fmt: skip
