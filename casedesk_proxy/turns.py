@@ -14,9 +14,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TypeVar
 
-__all__ = ["ROUND_BUDGET_S", "Turns"]
+__all__ = ["ROUND_BUDGET_S", "Turns", "in_turns"]
+
+T = TypeVar("T")
 
 #: Seconds of a round that are for what waits here. Closing what was parted with takes the next
 #: round about as long again.
@@ -87,3 +90,11 @@ class Turns:
                 waiting.popleft()
             if time.perf_counter() >= until:
                 return
+
+
+async def in_turns(things: Iterable[T], count: int) -> AsyncIterator[T]:
+    """``count`` of them in each round of the loop, for a task that goes through many."""
+    for number, thing in enumerate(things, 1):
+        yield thing
+        if not number % count:
+            await asyncio.sleep(0)

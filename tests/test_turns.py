@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from casedesk_proxy.turns import Turns
+from casedesk_proxy.turns import Turns, in_turns
 from tests.fixtures.loop_turns import most_per_turn
 
 
@@ -97,3 +97,15 @@ async def test_a_parting_that_fails_is_told_and_counts() -> None:
     done: list[int] = []
     turns.defer(lambda: done.append(1))
     assert done == [1]
+
+
+async def test_a_task_goes_through_many_in_turns() -> None:
+    done: list[int] = []
+
+    async def go_through() -> None:
+        async for number in in_turns(range(10), 3):
+            done.append(number)
+
+    task = asyncio.ensure_future(go_through())
+    assert await most_per_turn(lambda: len(done), task.done) == 3
+    assert done == list(range(10))

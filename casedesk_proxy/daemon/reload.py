@@ -8,10 +8,9 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 from casedesk_proxy.config.changes import Changes, compare
 from casedesk_proxy.config.schema import Config
@@ -20,15 +19,16 @@ from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.files.s3_bucket import S3Bucket
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.runtime import Runtime
+from casedesk_proxy.turns import in_turns
 
 __all__ = ["Prepare", "Prepared", "Reloader"]
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 #: Seconds for which the thread that reads a configuration may hold the interpreter. With
 #: Python's 5 ms each turn of the event loop would wait that long while a file is parsed.
 _SWITCH_INTERVAL_S = 0.0005
+#: Of warnings: a thousand deployments may have one each, and a line takes 15 µs.
 _LINES_PER_TURN = 50
 
 
@@ -122,7 +122,7 @@ class Reloader:
     async def _refuse(self, error: ConfigError | OSError) -> None:
         complaints = error.complaints if isinstance(error, ConfigError) else [str(error)]
         lines = [" ".join(str(one).split()) for one in complaints]
-        async for line in _in_turns(lines):
+        async for line in in_turns(lines, _LINES_PER_TURN):
             log.error("configuration refused: %s", line)
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         self._gateway.config_status.reject(time.time(), lines[0] + more)
@@ -130,20 +130,12 @@ class Reloader:
         log.error("the previous configuration stays active")
 
     async def _log_changes(self, changes: Changes, warnings: tuple[Complaint, ...]) -> None:
-        async for warning in _in_turns(warnings):
+        async for warning in in_turns(warnings, _LINES_PER_TURN):
             log.warning("%s", warning)
         taken = ", ".join(f"{one.path} {one.kind}" for one in changes.changes if one.reload)
         log.info("configuration reloaded: %s", taken or "nothing changed")
         for path in self._gateway.still_fixed(changes.restart_keys):
             log.warning("%s changed: restart the service for it to take effect", path)
-
-
-async def _in_turns(lines: Iterable[T]) -> AsyncIterator[T]:
-    """A thousand deployments may have a line each, at 15 µs."""
-    for number, line in enumerate(lines, 1):
-        yield line
-        if not number % _LINES_PER_TURN:
-            await asyncio.sleep(0)
 
 
 @contextlib.contextmanager

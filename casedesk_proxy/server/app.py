@@ -50,7 +50,7 @@ from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
 from casedesk_proxy.telemetry.loop_lag import LoopLagMonitor
 from casedesk_proxy.telemetry.metrics import Metrics
-from casedesk_proxy.turns import Turns
+from casedesk_proxy.turns import Turns, in_turns
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
@@ -251,11 +251,9 @@ class Gateway(Observed):
 
     async def _cut_streams(self) -> None:
         """In slices: the first of thousands need not wait for the last to hear of it."""
-        for number, relay in enumerate(self.watch.relays, 1):
+        async for relay in in_turns(self.watch.relays, _CUTS_PER_TURN):
             if relay.terminal is None:
                 relay.cut(Terminal.SHUT_DOWN, NoNode("the service is shutting down; retry shortly"))
-            if not number % _CUTS_PER_TURN:
-                await asyncio.sleep(0)
 
     async def _serve_public(self, sock: socket.socket) -> None:
         tls = None if self._tls is None else self._tls.context
