@@ -146,11 +146,10 @@ def launch(theirs: socket.socket) -> subprocess.Popen[bytes]:
     return process
 
 
-def part(processes: list[subprocess.Popen[bytes]]) -> None:
-    """They are to leave; blocks until they have."""
-    for process in processes:
-        try:
-            process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def part(process: subprocess.Popen[bytes]) -> None:
+    """It is to leave; blocks until it has."""
+    try:
+        process.wait(_LEAVE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -57,7 +57,9 @@ class Planners:
         self._starting = 0
         self._waiting: deque[tuple[asyncio.Future[Planner], int]] = deque()
         self._known: Known | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._plans: set[asyncio.Task[None]] = set()
+        #: Processes that start, and that leave: what is begun of these is ended.
+        self._moves: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     @property
@@ -87,7 +89,7 @@ class Planners:
         Raises what `plan_request` raises, NamesFiles, and Busy (503) where the planner died."""
         made: asyncio.Future[Answer] = self._loop.create_future()
         # Of its own: a planner is free only when it has answered, be it nobody.
-        self._spawn(self._run(made, snapshot, deployment, ask, body))
+        self._spawn(self._run(made, snapshot, deployment, ask, body), self._plans)
         try:
             return _read(*await made, body)
         finally:
@@ -96,17 +98,17 @@ class Planners:
             del made
 
     async def close(self) -> None:
-        """All of them leave, also those that are at work."""
+        """All of them leave, also those that are at work, or that have only just been started."""
         self._is_closed = True
-        for task in [*self._tasks]:
+        for task in [*self._plans]:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        planners = [*self._all]
-        for planner in planners:
+        await asyncio.gather(*self._plans, return_exceptions=True)
+        self._idle.clear()
+        for planner in [*self._all]:
             planner.close()
-        if planners:
-            await asyncio.to_thread(part, [planner.process for planner in planners])
-        self._all.clear()
+            self._forget(planner)
+        while self._moves:
+            await asyncio.gather(*self._moves, return_exceptions=True)
 
     async def _run(
         self,
@@ -156,7 +158,7 @@ class Planners:
 
     @property
     def _may_start(self) -> bool:
-        return len(self._all) + self._starting < self._most()
+        return len(self._all) + self._starting < self._most() and not self._is_closed
 
     def _serve(self) -> None:
         """Those that wait, as far as there are planners, and memory."""
@@ -178,7 +180,7 @@ class Planners:
 
     def _give_back(self, planner: Planner, size: int = 0) -> None:
         self._at_work -= size
-        if planner.is_alive and len(self._all) <= self._most():
+        if planner.is_alive and len(self._all) <= self._most() and not self._is_closed:
             self._idle.append(planner)
         else:
             planner.close()
@@ -189,11 +191,11 @@ class Planners:
 
     def _forget(self, planner: Planner) -> None:
         self._all.discard(planner)
-        self._spawn(asyncio.to_thread(part, [planner.process]))
+        self._spawn(asyncio.to_thread(part, planner.process), self._moves)
 
     def _start(self) -> None:
         self._starting += 1
-        self._spawn(self._start_one())
+        self._spawn(self._start_one(), self._moves)
 
     async def _start_one(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -216,10 +218,10 @@ class Planners:
         self._all.add(planner)
         self._give_back(planner)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], among: set[asyncio.Task[None]]) -> None:
         task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        among.add(task)
+        task.add_done_callback(among.discard)
 
 
 def _lost() -> Busy:
