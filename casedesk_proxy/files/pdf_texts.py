@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 from casedesk_proxy.errors import BadRequest, Busy
 from casedesk_proxy.filing.stored_file import StoredFile
@@ -79,9 +79,13 @@ class _Child:
         self._loop = loop
         self._opened = opened
         self._max_s = max_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reading: Future[bytes] | None = None
+        self._is_left = False
 
     async def run(self) -> bytes:
-        """What it wrote. Raises BadRequest or Busy."""
+        """What it wrote. Raises BadRequest or Busy. Ends with the process, also when cancelled:
+        a client that leaves makes room for no further process beside its own."""
         done: Future[bytes] = Future()
 
         def work() -> None:
@@ -91,13 +95,28 @@ class _Child:
                 done.set_exception(error)
 
         threading.Thread(target=work, name="pdf", daemon=True).start()
-        return await asyncio.wrap_future(done)
+        ended = asyncio.wrap_future(done)
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            self._leave()
+            await asyncio.wait([ended])
+            ended.exception()
+            raise
+
+    def _leave(self) -> None:
+        """Nobody waits for the text any more."""
+        self._is_left = True
+        if self._process is not None:
+            self._process.kill()
+        if self._reading is not None:
+            self._reading.cancel()
 
     def _work(self) -> bytes:
         command = [sys.executable, "-I", "-S", "-c", _BEGIN, os.pathsep.join(sys.path)]
         pipe = subprocess.PIPE
         try:
-            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={})
+            process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={})
         except OSError:
             raise Busy("no process can be started to read the PDF", status=503) from None
         end = threading.Timer(self._max_s, process.kill)
@@ -108,7 +127,7 @@ class _Child:
                 output = process.stdout.read(_MAX_TEXT_BYTES + 1) if process.stdout else b""
                 if len(output) > _MAX_TEXT_BYTES:
                     process.kill()
-        except TimeoutError:
+        except (TimeoutError, CancelledError):
             raise _unreadable("took too long to read") from None
         finally:
             end.cancel()
@@ -130,6 +149,9 @@ class _Child:
 
     def _next_piece(self) -> bytes:
         reading = asyncio.run_coroutine_threadsafe(self._opened.read(_PIECE_BYTES), self._loop)
+        self._reading = reading
+        if self._is_left:
+            reading.cancel()
         return reading.result(self._max_s)
 
 

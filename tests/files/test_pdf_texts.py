@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from casedesk_proxy.files.pdf_texts import PdfTexts
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.upstream.file_upload import FileReader
 from tests.files.stores import Clock, opened
 
 
@@ -77,6 +80,44 @@ async def test_what_a_library_says_of_a_pdf_is_for_nobody(
     file = await put(store, b"junk\n" + make_pdf("First"))
     assert "First" in await PdfTexts().read(file, store)
     assert capfd.readouterr().err == ""
+
+
+class Silent:
+    """Contents that never come."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.is_closed = False
+
+    async def open(self, file: StoredFile) -> FileReader:
+        return self
+
+    async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
+        self.asked.set()
+        await asyncio.Event().wait()
+        return b""
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_when_a_client_leaves_its_process_ends(
+    store: FileStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the next file has its turn only then."""
+    file, silent, texts = await put(store, make_pdf("x")), Silent(), PdfTexts()
+    reading = [asyncio.ensure_future(texts.read(file, silent)) for _ in range(2)]
+    await silent.asked.wait()
+    for one in reading:
+        one.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    assert all(one.cancelled() for one in reading)
+    assert "x" in await texts.read(file, store)
+    assert silent.is_closed
+    for thread in [one for one in threading.enumerate() if one.name == "pdf"]:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert not caplog.records
 
 
 async def test_what_takes_too_long_is_refused(store: FileStore) -> None:
