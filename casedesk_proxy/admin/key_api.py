@@ -3,6 +3,7 @@
     GET    /keys                    all keys of the state file
     POST   /keys                    {"name", "deployments", "note", "admin", "expires"}: a new one
     GET    /keys/NAME               one of them
+    PATCH  /keys/NAME               {"limits", "deployments", "note", "admin", "expires"}: change it
     DELETE /keys/NAME               revoke it
     POST   /keys/NAME/expire        {"at"}: 30d, 2027-01-31, now, never or seconds since 1970
     POST   /keys/NAME/rotate        {"grace"}: another key; the old one is valid for so long
@@ -20,7 +21,7 @@ import functools
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeVar
 
@@ -29,9 +30,17 @@ from aiohttp import web
 from casedesk_proxy import jsonio
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
 from casedesk_proxy.config.units import parse_duration
-from casedesk_proxy.keystore.changes import Author, KeyFault, expire, issue, revoke, rotate
+from casedesk_proxy.keystore.changes import (
+    Author,
+    KeyFault,
+    alter,
+    expire,
+    issue,
+    revoke,
+    rotate,
+)
 from casedesk_proxy.keystore.credential import mint
-from casedesk_proxy.keystore.draft import draft_key, parse_when
+from casedesk_proxy.keystore.draft import draft_key, parse_when, redraft_key
 from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
 from casedesk_proxy.snapshot import Current, Snapshot
 from casedesk_proxy.store.schema import StoreError
@@ -98,10 +107,11 @@ class _Call:
             raise StoreError("there is no state file; the log says why")
         return await asyncio.wait_for(asyncio.wrap_future(store.perform(step)), _FILE_WAIT_S)
 
-    async def change(self, step: Callable[[sqlite3.Connection], None]) -> None:
+    async def change(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """As `work`; what has changed counts here then."""
-        await self.work(step)
+        result = await self.work(step)
         await self._served.take_keys()
+        return result
 
     def note(self, action: str, name: str) -> None:
         log.info("key %s: %s, by %s", name, action, self.author.name)
@@ -123,6 +133,7 @@ def key_routes(
         web.get(f"{prefix}/keys", served_by(_list)),
         web.post(f"{prefix}/keys", served_by(_new, 201)),
         web.get(prefix + "/keys/{name}", served_by(_show)),
+        web.patch(prefix + "/keys/{name}", served_by(_alter)),
         web.delete(prefix + "/keys/{name}", served_by(_revoke)),
         web.post(prefix + "/keys/{name}/expire", served_by(_expire)),
         web.post(prefix + "/keys/{name}/rotate", served_by(_rotate, 201)),
@@ -183,6 +194,20 @@ async def _new(call: _Call) -> object:
     return {"key": credential.key, **made}
 
 
+async def _alter(call: _Call) -> object:
+    fields = await call.fields()
+    now = call.author.now
+
+    def revise(old: StoredKey) -> StoredKey:
+        return redraft_key(old, fields, now)
+
+    if isinstance(names := fields.get("deployments"), list):
+        _check_deployments(names, call.snapshot)
+    altered = await call.change(lambda file: alter(file, call.name, revise, call.author))
+    call.note("changed", call.name)
+    return describe_key(altered)
+
+
 async def _revoke(call: _Call) -> object:
     await call.change(lambda file: revoke(file, call.name, call.author))
     call.note("revoked", call.name)
@@ -221,10 +246,14 @@ async def _audit(call: _Call) -> object:
     return {"entries": [asdict(one) for one in entries]}
 
 
-def _check(key: StoredKey, snapshot: Snapshot) -> None:
-    for index, name in enumerate(key.deployments):
-        if name not in snapshot.deployments:
+def _check_deployments(names: Sequence[object], snapshot: Snapshot) -> None:
+    for index, name in enumerate(names):
+        if isinstance(name, str) and name not in snapshot.deployments:
             raise KeyFault(f"deployments[{index}]", "no such deployment")
+
+
+def _check(key: StoredKey, snapshot: Snapshot) -> None:
+    _check_deployments(key.deployments, snapshot)
     if key.name in snapshot.keys.names:
         raise KeyFault(
             "name",

@@ -6,13 +6,14 @@ import sqlite3
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from casedesk_proxy.cli.credential import key_lines
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.key_csv import export_keys, import_keys
-from casedesk_proxy.cli.key_lists import audit, list_keys
+from casedesk_proxy.cli.key_lists import audit, list_keys, show_limits
 from casedesk_proxy.cli.key_store import change_keys
 from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.serve import DEFAULT_FILE
@@ -22,9 +23,9 @@ from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.config.values import Name
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.errors import ConfigError
-from casedesk_proxy.keystore.changes import Author, KeyFault, expire, issue, revoke, rotate
+from casedesk_proxy.keystore.changes import Author, KeyFault, alter, expire, issue, revoke, rotate
 from casedesk_proxy.keystore.credential import Credential, mint
-from casedesk_proxy.keystore.draft import draft_key, parse_when
+from casedesk_proxy.keystore.draft import draft_key, parse_when, redraft_key
 
 __all__ = ["key", "token"]
 
@@ -54,18 +55,19 @@ _DEPLOYMENTS = click.option(
 )  # fmt: skip
 
 
+_LIMITS = click.option(
+    "--limit", "limits", multiple=True, metavar="NAME=VALUE",
+    help="Usage limit: tokens_per_day=100000, tokens_per_day=soft:80000,hard:100000, parallel=2,"
+         " models=qwen3:8b,gemma*; repeatable.",
+)  # fmt: skip
+
+
 @key.command(short_help="Create a key and print it, only this once.")
 @_NAME
 @_DEPLOYMENTS
 @click.option("--note", default="", help="A note for people.")
 @click.option("--expires", metavar="WHEN", help="30d, 2027-01-31 or 2027-01-31T18:00 (UTC).")
-@click.option(
-    "--limit",
-    "limits",
-    multiple=True,
-    metavar="NAME=NUMBER",
-    help="Usage limit, such as tokens_per_day=100000 or parallel=2; repeatable.",
-)
+@_LIMITS
 @click.option("--admin", is_flag=True, help="Allow the key to use the admin API.")
 @click.option("--yaml", is_flag=True, help="Store nothing; print lines for the configuration.")
 @state_options
@@ -99,6 +101,39 @@ def new(
     }  # fmt: skip
     change_keys(path, lambda file, by: issue(file, draft_key(fields, by.now), by))
     _show(credential, f"{name} opens {', '.join(deployments) or 'no deployment'}")
+
+
+@key.command("set", short_help="Change a key's limits, deployments, note or rights.")
+@click.argument("name")
+@_LIMITS
+@_DEPLOYMENTS
+@click.option("--note", default=None, help="A note for people.")
+@click.option(
+    "--admin/--no-admin", default=None, help="Allow the key to use the admin API, or not."
+)
+@state_options
+def set_key(
+    name: str, limits: tuple[str, ...], deployments: tuple[str, ...], note: str | None,
+    admin: bool | None, file: Path, state: Path | None,
+) -> None:  # fmt: skip
+    """Change the key NAME; what you do not name stays as it is. VALUE may also be none (no such
+    limit) or default (the limit of all keys, limits.keys in the configuration). --deployment
+    replaces all deployments of the key.
+    """
+    given = {"limits": _read_limits(limits), "deployments": list(deployments), "note": note}
+    fields = {what: one for what, one in {**given, "admin": admin}.items() if one not in ({}, [])}
+    fields = {what: one for what, one in fields.items() if one is not None}
+    if not fields:
+        fail("nothing to change; name a --limit, --deployment, --note or --admin")
+    _check_deployments(_read(file), deployments)
+    kept = change_keys(
+        find_state_file(file, state),
+        lambda connection, by: alter(
+            connection, name, lambda old: redraft_key(old, fields, by.now), by
+        ),
+    )
+    click.echo(f"{name} opens {', '.join(kept.deployments) or 'no deployment'};"
+               f" limits: {show_limits(kept)}")  # fmt: skip
 
 
 @key.command("revoke", short_help="Revoke keys.")
@@ -174,9 +209,21 @@ key.add_command(export_keys)
 key.add_command(import_keys)
 
 
-def _read_limits(given: tuple[str, ...]) -> dict[str, int | str]:
+def _read_limits(given: tuple[str, ...]) -> dict[str, Any]:
     pairs = (one.partition("=") for one in given)
-    return {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
+    return {name: _read_limit(name, value) for name, _, value in pairs}
+
+
+def _read_limit(name: str, value: str) -> Any:
+    """As `show_limits` writes it; what is nothing of the kind is judged with the key."""
+    if value in ("none", "default"):
+        return None if value == "none" else value
+    if name == "models":
+        return value.split(",")
+    if ":" in value and name != "expires":
+        parts = (one.partition(":") for one in value.split(","))
+        return {which: _read_limit("", number) for which, _, number in parts}
+    return int(value) if value.isdecimal() else value
 
 
 def _print_lines(name: str, deployments: tuple[str, ...], credential: Credential) -> None:

@@ -18,7 +18,7 @@ from casedesk_proxy.cli.report import open_console
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
 
-__all__ = ["audit", "list_keys"]
+__all__ = ["audit", "list_keys", "show_limits"]
 
 _FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table",
                      show_default=True)  # fmt: skip
@@ -42,7 +42,7 @@ def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> No
     for one in keys:
         opens = ", ".join([*one.deployments, *(["(admin)"] * one.admin)])
         times = _when(one.created), _when(one.used), _when(one.expires)
-        cells = (*times, _show_limits(json.loads(one.limits)), one.note)
+        cells = (*times, show_limits(one), one.note)
         table.add_row(*map(Text, (one.name, opens, _state(one, now), *cells)))
     _print(table if keys else Text("no keys; `casedesk-proxy key new` creates one"))
 
@@ -72,8 +72,9 @@ def _state(key: StoredKey, now: float) -> str:
     return "being replaced" if key.replaced else "valid"
 
 
-def _show_limits(limits: dict[str, Any]) -> str:
+def show_limits(key: StoredKey) -> str:
     """As `key new --limit` takes them, as far as it does."""
+    limits = json.loads(key.limits)
     return " ".join(f"{name}={_show_limit(value)}" for name, value in limits.items()) or "-"
 
 

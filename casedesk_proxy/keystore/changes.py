@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 
 from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, change_version, make_key
 from casedesk_proxy.terms import record
 
-__all__ = ["MAX_KEYS", "Author", "KeyFault", "expire", "issue", "note_use", "revoke", "rotate"]
+__all__ = [
+    "MAX_KEYS",
+    "Author",
+    "KeyFault",
+    "alter",
+    "expire",
+    "issue",
+    "note_use",
+    "revoke",
+    "rotate",
+]
 
 #: Keys that were not revoked. Reading as many takes a tenth of a second, in a thread.
 MAX_KEYS = 20_000
@@ -66,7 +77,33 @@ def expire(connection: sqlite3.Connection, name: str, when: float | None, author
         "UPDATE keys SET expires = ? WHERE name = ? AND ended IS NULL AND NOT replaced",
         (when, name),
     )
-    _note(connection, author, "expire", name, "never" if when is None else f"at {when:.0f}")
+    _note(connection, author, "expire", name, _spell_expiry(when))
+
+
+def alter(
+    connection: sqlite3.Connection,
+    name: str,
+    revise: Callable[[StoredKey], StoredKey],
+    author: Author,
+) -> StoredKey:
+    """``revise`` says what the key opens, its limits, note, rights and expiry from now on: all but
+    the expiry also of what it replaced, which is valid for a while. What stays as it was leaves no
+    line. Gives the key as it is then. Raises KeyFault."""
+    old = _require(connection, name)
+    new = revise(old)
+    if not (changes := _list_changes(old, new)):
+        return old
+    connection.execute(
+        "UPDATE keys SET deployments = ?, note = ?, admin = ?, limits = ?"
+        " WHERE name = ? AND ended IS NULL",
+        (json.dumps(new.deployments), new.note, new.admin, new.limits, name),
+    )
+    connection.execute(
+        "UPDATE keys SET expires = ? WHERE name = ? AND ended IS NULL AND NOT replaced",
+        (new.expires, name),
+    )
+    _note(connection, author, "set", name, "; ".join(changes))
+    return new
 
 
 def rotate(
@@ -135,6 +172,34 @@ def _describe(key: StoredKey) -> str:
     if key.limits != "{}":
         parts.append(f"limits {key.limits}")
     return "; ".join(parts)
+
+
+def _list_changes(old: StoredKey, new: StoredKey) -> list[str]:
+    """What of a key is another now, and how it was, for the audit table."""
+    changes = []
+    for what, before, now in (
+        ("deployments", ", ".join(old.deployments), ", ".join(new.deployments)),
+        ("note", old.note, new.note),
+        ("admin", "yes" if old.admin else "no", "yes" if new.admin else "no"),
+        ("expires", _spell_expiry(old.expires), _spell_expiry(new.expires)),
+    ):
+        if before != now:
+            changes.append(f"{what} {now or 'none'} (before: {before or 'none'})")
+    before_limits, limits = json.loads(old.limits), json.loads(new.limits)
+    changes += [
+        f"{name} {_spell_limit(limits, name)} (before: {_spell_limit(before_limits, name)})"
+        for name in {**before_limits, **limits}
+        if _spell_limit(limits, name) != _spell_limit(before_limits, name)
+    ]
+    return changes
+
+
+def _spell_limit(limits: dict[str, object], name: str) -> str:
+    return json.dumps(limits[name]) if name in limits else "default"
+
+
+def _spell_expiry(when: float | None) -> str:
+    return "never" if when is None else f"at {when:.0f}"
 
 
 def _note(

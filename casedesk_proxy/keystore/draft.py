@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +18,12 @@ from casedesk_proxy.config.wording import word
 from casedesk_proxy.keystore.changes import KeyFault
 from casedesk_proxy.keystore.rows import StoredKey
 
-__all__ = ["draft_key", "parse_when"]
+__all__ = ["draft_key", "parse_when", "redraft_key"]
 
+#: What of a key can be another later.
+_CHANGEABLE = ("deployments", "note", "admin", "limits", "expires")
+#: Instead of a limit: the key has no such limit of its own, so that of `limits.keys` counts.
+_OF_ALL_KEYS = "default"
 #: The year 5138. What is later is a slip of the pen.
 _LATEST_S = 1e11
 
@@ -43,6 +49,24 @@ def draft_key(fields: Mapping[str, Any], now: float) -> StoredKey:
         note=key.note, admin=key.admin, expires=parse_when(expires, now),
         limits=key.limits.model_dump_json(exclude_unset=True),
     )  # fmt: skip
+
+
+def redraft_key(old: StoredKey, fields: Mapping[str, Any], now: float) -> StoredKey:
+    """The key with ``fields`` changed, which are as for `draft_key`. Of ``limits`` those that are
+    named are changed: null is no limit, and "default" that of all keys. Raises KeyFault."""
+    for name in fields:
+        if name not in _CHANGEABLE:
+            raise KeyFault(name, f"cannot be changed; {', '.join(_CHANGEABLE)} can")
+    given = dict(fields)
+    if "limits" in given:
+        if not isinstance(given["limits"], Mapping):
+            raise KeyFault("limits", 'is not an object; write {"tokens_per_day": 100000}')
+        limits = {**json.loads(old.limits), **given["limits"]}
+        given["limits"] = {name: one for name, one in limits.items() if one != _OF_ALL_KEYS}
+    rest = {"limits": json.loads(old.limits), **given, "name": old.name, "sha256": old.sha256}
+    drafted = draft_key({"deployments": old.deployments, "note": old.note, "admin": old.admin,
+                         "expires": old.expires, **rest}, now)  # fmt: skip
+    return replace(drafted, created=old.created, used=old.used)
 
 
 def _check_parameters(limits: object) -> None:

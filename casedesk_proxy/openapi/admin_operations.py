@@ -34,6 +34,10 @@ ADMIN_OPERATIONS = (
         body="NewKey", status=201,
     ),
     Operation("GET", "/keys/{name}", "keys.get", "Show a key", KEYS, (_NAME,)),
+    Operation(
+        "PATCH", "/keys/{name}", "keys.alter", "Change a key's limits, deployments, note or rights",
+        KEYS, (_NAME,), "KeyChange",
+    ),
     Operation("DELETE", "/keys/{name}", "keys.revoke", "Revoke a key", KEYS, (_NAME,)),
     Operation(
         "POST", "/keys/{name}/expire", "keys.expire", "Set how long a key is valid", KEYS,
@@ -59,6 +63,16 @@ ADMIN_MESSAGES: Messages = {
         "sha256": KnownField(
             "string", Fate.REFUSED, "the key is made here; `casedesk-proxy key import` takes hashes"
         ),
+    },
+    "KeyChange": {
+        "limits": KnownField(
+            "object",
+            why="those to change: a number, null for no limit, default for that of all keys",
+        ),
+        "deployments": KnownField("string[]"),
+        "note": KnownField("string"),
+        "admin": KnownField("boolean", why="may use this API"),
+        "expires": KnownField("string|number", why=_WHEN),
     },
     "Expiry": {"at": KnownField("string|number", why=_WHEN, required=True)},
     "Rotation": {

@@ -50,6 +50,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     Action.PLAIN_EMBEDDING: {"content": _QUESTION},
     Action.COUNT_CHAT: _MESSAGES,
     "keys.new": {"name": "alice", "deployments": ["main"], "expires": "30d"},
+    "keys.alter": {"limits": {"tokens_per_day": 200000}},
     "keys.expire": {"at": "30d"},
     "keys.rotate": {"grace": "1h"},
 }

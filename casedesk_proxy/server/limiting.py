@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from casedesk_proxy.errors import Unauthenticated
@@ -185,7 +186,8 @@ class Limiter:
         """What heads say, where a limit is reached or only warns. Raises LimitReached."""
         now = self.now()
         counted = self._judge(meter, now)
-        headers = limit_headers(surface, find_tightest(counted, now), now.wall)
+        tightest = [_with_this_one(standing) for standing in find_tightest(counted, now)]
+        headers = limit_headers(surface, tightest, now.wall)
         if warned := self._list_warned(counted, now):
             self._warn(warned, now)
             headers += warning_headers(warned)
@@ -236,3 +238,10 @@ class Limiter:
             )
             for one in {one for scope in self._scopes.values() for one in scope.running}
         ]  # fmt: skip
+
+
+def _with_this_one(standing: Standing) -> Standing:
+    """As the limit stands once the request that asks has been counted."""
+    if standing.limit is not Limit.REQUESTS_PER_MINUTE:
+        return standing
+    return replace(standing, used=standing.used + 1)

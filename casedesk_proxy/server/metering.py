@@ -43,8 +43,9 @@ class Meter:
         self._templates: dict[tuple[object, ...], bytes] = {}
 
     def read_calm(self, surface: str, second: Second, steady: float, wall: float) -> bytes | None:
-        """What a head says of what is left, now, in that ``second``. None where a limit is
-        reached, or one passed that only warns."""
+        """What a head says of what is left, in that ``second``, once the request that asks has been
+        counted, as at OpenAI and Anthropic. None where a limit is reached, or one passed that only
+        warns."""
         left_requests = left_tokens = math.inf
         requests = tokens = None
         for gauge, scope, are_tokens in self.parts:
@@ -64,6 +65,7 @@ class Meter:
         template = self._find_template(surface, requests, tokens, second, steady, wall)
         if requests is None:
             return template % left_tokens if tokens is not None else b""
+        left_requests -= 1
         return template % ((left_requests, left_tokens) if tokens is not None else left_requests)
 
     def _find_template(

@@ -84,6 +84,33 @@ async def test_a_key_s_life(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     assert made["key"] not in str(entries) + caplog.text
 
 
+async def test_a_change_counts_at_once_and_the_rest_stays(ask: Ask, gateway: Gateway) -> None:
+    limits = {"parallel": 2, "tokens_per_day": 9}
+    _, made = await ask("POST", "/keys", {"name": "bob", "deployments": ["d"], "limits": limits})
+    status, altered = await ask("PATCH", "/keys/bob", {"limits": {"parallel": 5}, "note": "n"})
+    assert (status, altered["note"], altered["limits"]["parallel"]) == (200, "n", 5)
+    assert altered["limits"]["tokens_per_day"] == {"hard": 9, "soft": None}
+    assert await ask("GET", "/keys/bob") == (200, altered)
+    principal = gateway.serving.snapshot.find_principal(made["key"])
+    assert principal is not None
+    assert principal.limits is not None
+    assert principal.limits.parallel == 5
+    (entry, *_) = (await ask("GET", "/key-audit"))[1]["entries"]
+    assert (entry["action"], entry["detail"]) == (
+        "set", "note n (before: none); parallel 5 (before: 2)",
+    )  # fmt: skip
+    for change, field in (
+        ({"deployments": ["d", "x"]}, "deployments[1]"),
+        ({"deployments": [3]}, "deployments[0]"),
+        ({"limits": {"parallel": 0}}, "limits.parallel"),
+        ({"sha256": digest("x")}, "sha256"),
+    ):
+        status, refused = await ask("PATCH", "/keys/bob", change)
+        assert (status, refused["error"]["field"]) == (400, field)
+    assert (await ask("PATCH", "/keys/nobody", {"note": "n"}))[0] == 404
+    assert (await ask("PATCH", "/keys/bob", {"note": "x"}, key="alice"))[0] == 403
+
+
 @pytest.mark.parametrize(
     ("key", "status", "message"),
     [

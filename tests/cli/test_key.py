@@ -129,6 +129,27 @@ def test_a_key_from_its_making_to_its_end(config: Path) -> None:
     assert done == [(action, "command line") for action in order]
 
 
+def test_limits_of_a_key_are_changed_and_the_rest_stays(config: Path) -> None:
+    limits = ("--limit", "parallel=2", "--limit", "tokens_per_day=soft:80,hard:100")
+    made = invoke("key", "new", "--name", "bob", "--note", "n", *limits, "--config", config)
+    assert made.returncode == 0, made.stderr
+    more = ("--limit", "parallel=5", "--limit", "models=m,gemma*", "--deployment", "lab")
+    changed = invoke("key", "set", "bob", *more, "--config", config)
+    assert (changed.returncode, changed.stdout) == (
+        0,
+        "bob opens lab; limits: tokens_per_day=soft:80,hard:100 parallel=5 models=m,gemma*\n",
+    ), changed.stderr
+    assert opened(config, made.stdout) == {"lab"}
+    less = ("--limit", "tokens_per_day=default", "--limit", "parallel=none", "--admin")
+    changed = invoke("key", "set", "bob", *less, "--config", config)
+    assert changed.stdout == "bob opens lab; limits: parallel=none models=m,gemma*\n"
+    with open_reader(config.parent / "state" / FILE_NAME) as connection:
+        (key,) = read_keys(connection)
+        (note, *_) = read_audit(connection, 1)
+    assert (key.note, key.admin) == ("n", True)
+    assert note.detail.startswith("admin yes (before: no); tokens_per_day default (before: {")
+
+
 def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
     made = invoke("key", "new", "--name", "root", "--admin", "--config", config)
     assert (made.returncode, opened(config, made.stdout)) == (0, set())
@@ -145,6 +166,9 @@ def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
         (("new", "--name", "b", "--expires", "soon"), "expires: is not a time; write 30d"),
         (("new", "--name", "b", "--limit", "parallel=many"), "limits.parallel: is text, but"),
         (("revoke", "nobody"), "name: the state file has no such key"),
+        (("set", "nobody", "--note", "n"), "name: the state file has no such key"),
+        (("set", "alice"), "nothing to change; name a --limit, --deployment, --note or --admin"),
+        (("set", "alice", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
         (("rotate", "nobody"), "name: the state file has no such key"),
         (("expire", "nobody", "soon"), "WHEN: is not a time; write 30d"),
         (("rotate", "nobody", "--grace", "x"), "'x' "),

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from casedesk_proxy.keystore.changes import (
     Author,
     KeyFault,
+    alter,
     expire,
     issue,
     note_use,
@@ -62,6 +63,7 @@ def test_what_cannot_be(file: sqlite3.Connection) -> None:
         (lambda: rotate(file, "alice", digest("alice"), 0.0, BY), "sha256", 409),
         (lambda: revoke(file, "bob", BY), "name", 404),
         (lambda: expire(file, "bob", None, BY), "name", 404),
+        (lambda: alter(file, "bob", lambda old: old, BY), "name", 404),
         (lambda: rotate(file, "bob", digest("b"), 0.0, BY), "name", 404),
     ):
         with pytest.raises(KeyFault) as caught:
@@ -69,6 +71,33 @@ def test_what_cannot_be(file: sqlite3.Connection) -> None:
         assert (caught.value.field, caught.value.status) == (field, status)
     with pytest.raises(KeyFault, match="there are already 1 keys; revoke some first"):
         issue(file, made("bob"), BY, most=1)
+
+
+def test_what_is_altered_is_noted_with_what_it_was(file: sqlite3.Connection) -> None:
+    issue(file, made("alice", limits='{"parallel":1,"tokens_per_day":{"hard":9}}'), BY)
+    rotate(file, "alice", digest("new"), 60.0, BY)
+    limits = '{"parallel":2,"tokens_per_month":null}'
+    changes = {"limits": limits, "note": "n", "deployments": ("d", "e"), "admin": True}
+    altered = alter(file, "alice", lambda old: replace(old, **changes, expires=NOON + 9), BY)
+    assert (altered.limits, altered.created) == (limits, NOON)
+    replaced, current = read_keys(file)
+    for one in (replaced, current):
+        assert {name: getattr(one, name) for name in changes} == changes
+    # What was replaced keeps its own end.
+    assert (replaced.expires, current.expires) == (NOON + 60, NOON + 9)
+    (note, *_) = read_audit(file, 9)
+    assert (note.action, note.detail) == (
+        "set",
+        "deployments d, e (before: d); note n (before: none); admin yes (before: no);"
+        f" expires at {NOON + 9:.0f} (before: never); parallel 2 (before: 1);"
+        ' tokens_per_day default (before: {"hard": 9}); tokens_per_month null (before: default)',
+    )
+
+
+def test_what_stays_as_it_was_leaves_no_line(file: sqlite3.Connection) -> None:
+    issue(file, made("alice"), BY)
+    assert alter(file, "alice", lambda old: old, BY).name == "alice"
+    assert (len(read_audit(file, 9)), read_version(file)) == (1, 1)
 
 
 def attempt(file: sqlite3.Connection, change: Callable[[], None]) -> None:
@@ -106,6 +135,7 @@ class Keys(RuleBasedStateMachine):
         self.until: dict[str, tuple[str, float]] = {}
         #: The secret that is not being replaced, of names that were not revoked.
         self.current: dict[str, str] = {}
+        self.opens: dict[str, tuple[str, ...]] = {}
 
     def author(self) -> Author:
         return Author("model", self.now)
@@ -129,7 +159,7 @@ class Keys(RuleBasedStateMachine):
         except KeyFault:
             assert self.tries(name)
             return
-        self.current[name] = secret
+        self.current[name], self.opens[name] = secret, ("d",)
         self.until[secret] = name, float("inf") if expires is None else expires
 
     @rule(name=st.sampled_from("abc"))
@@ -153,6 +183,16 @@ class Keys(RuleBasedStateMachine):
             assert not self.tries(name)
             return
         self.until[self.current[name]] = name, float("inf") if when is None else when
+
+    @rule(name=st.sampled_from("abc"), opened=st.sampled_from([(), ("d",), ("d", "e")]))
+    def alter(self, name: str, opened: tuple[str, ...]) -> None:
+        try:
+            alter(self.file, name, lambda old: replace(old, deployments=opened), self.author())
+            assert self.tries(name)
+        except KeyFault:
+            assert not self.tries(name)
+            return
+        self.opens[name] = opened
 
     @rule(name=st.sampled_from("abc"), grace=st.sampled_from([0.0, 1.0, 2.0]))
     def rotate(self, name: str, grace: float) -> None:
@@ -181,6 +221,7 @@ class Keys(RuleBasedStateMachine):
             name, end = self.until.get(secret, ("", 0.0))
             found = table.match(secret)
             assert (found.name if found else None) == (name if self.now < end else None)
+            assert found is None or found.deployments == frozenset(self.opens[name])
             assert bool(table.explain(secret)) is (found is None and self.was_issued(secret))
 
     def was_issued(self, secret: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.config.alias import Alias
 from casedesk_proxy.keystore.changes import KeyFault
-from casedesk_proxy.keystore.draft import draft_key, parse_when
+from casedesk_proxy.keystore.draft import draft_key, parse_when, redraft_key
 from casedesk_proxy.keystore.table import make_table
 from casedesk_proxy.surfaces.parameters import compile_parameters
 from tests.fixtures.table import table
@@ -69,6 +70,52 @@ def test_slips(change: dict[str, Any], told: str) -> None:
         draft_key({**GOOD, **change}, NOON)
     assert str(caught.value).startswith(told)
     assert "hush" not in str(caught.value)
+
+
+OLD = made(
+    "alice", note="n", expires=NOON + 5, created=NOON - 9, used=NOON - 1,
+    limits='{"tokens_per_day":{"hard":9,"soft":null},"parallel":2,"models":["m"]}',
+)  # fmt: skip
+
+
+@table(
+    ("change", "fields"),
+    [
+        ({}, {}),
+        ({"note": "x"}, {"note": "x"}),
+        ({"expires": "never"}, {"expires": None}),
+        ({"deployments": ["e"], "admin": True}, {"deployments": ("e",), "admin": True}),
+        (
+            {"limits": {"parallel": None, "tokens_per_month": 7}},
+            {
+                "limits": '{"tokens_per_day":{"hard":9,"soft":null},'
+                '"tokens_per_month":{"hard":7,"soft":null},"parallel":null,"models":["m"]}'
+            },
+        ),
+        (
+            {"limits": {"tokens_per_day": "default", "parallel": "default", "models": "default"}},
+            {"limits": "{}"},
+        ),
+    ],
+)
+def test_only_what_is_named_is_changed(change: dict[str, Any], fields: dict[str, Any]) -> None:
+    assert redraft_key(OLD, change, NOON) == replace(OLD, **fields)
+
+
+@table(
+    ("change", "told"),
+    [
+        ({"name": "bob"}, "name: cannot be changed; deployments, note, admin, limits, expires can"),
+        ({"limits": 5}, "limits: is not an object; write "),
+        ({"limits": {"parallel": "many"}}, "limits.parallel: is text, but must be a whole number"),
+        ({"limits": {"paralel": 1}}, "limits.paralel: unknown setting; did you mean parallel?"),
+        ({"deployments": None}, "deployments: is empty"),
+    ],
+)
+def test_slips_of_changes(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(KeyFault) as caught:
+        redraft_key(OLD, change, NOON)
+    assert str(caught.value).startswith(told)
 
 
 @table(

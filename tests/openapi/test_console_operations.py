@@ -16,6 +16,6 @@ def test_every_message_is_somebodys() -> None:
 
 def test_keys_are_there_as_on_the_admin_listener() -> None:
     made = [repeat_in_console(one) for one in ADMIN_OPERATIONS if one.tag == KEYS]
-    assert len(made) == 7
+    assert len(made) == 8
     assert made[0].path == "/console/api/keys"
     assert made[0].action == "console.keys.list"

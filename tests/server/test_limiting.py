@@ -12,7 +12,6 @@ import pytest
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.simulator.script import Script
-from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.simulated import simulator
 from tests.server.limited import Asker, limited, limited_config, state_file
@@ -79,15 +78,24 @@ async def test_ollama_has_an_error_and_nothing_else() -> None:
 async def test_heads_say_what_is_left() -> None:
     limits = {"requests_per_minute": 5, "tokens_per_day": 1000}
     async with limited(limits, {"requests_per_minute": 3}) as (asker, _):
-        for left in ("3", "2"):
+        for left in ("2", "1"):
             _, headers, _ = await asker.chat()
             assert headers["x-ratelimit-remaining-requests"] == left
         _, headers, _ = await asker.messages()
-        assert headers["anthropic-ratelimit-requests-remaining"] == "1"
+        assert headers["anthropic-ratelimit-requests-remaining"] == "0"
         assert int(headers["anthropic-ratelimit-tokens-remaining"]) < 1000
         _, headers, _ = await Asker(asker.session, asker.url, "bob").chat()
         assert headers["x-ratelimit-limit-requests"] == "3"
         assert "x-ratelimit-limit-tokens" not in headers
+
+
+async def test_beyond_a_soft_limit_heads_say_what_is_left_too() -> None:
+    limits = {"requests_per_minute": {"soft": 1, "hard": 3}, "tokens_per_day": 1000}
+    async with limited(limits) as (asker, _):
+        for left in ("2", "1", "0"):
+            _, headers, _ = await asker.chat()
+            assert headers["x-ratelimit-remaining-requests"] == left
+        assert "x-casedesk-limit-warning" in headers
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -264,7 +272,7 @@ async def test_streams_that_are_left_block_nobody_and_count_what_they_produced()
         for turn in range(6):
             statuses = await asyncio.gather(*(leave(100 + 500 * turn) for _ in range(8)))
             assert statuses == [200] * 8
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(5):
                 while len(records) < 8 * (turn + 1) or slots.running("key", "alice"):
                     await asyncio.sleep(0.001)
         used, parallel = proxy.gateway.limiter.list_all(1)
@@ -287,7 +295,7 @@ async def test_two_instances_see_each_others_use(tmp_path: Path) -> None:
         limited(DAY, store=two) as (second, _),
     ):
         assert (await first.chat())[0] == 200
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(2):
             while (await second.get("/v1/usage"))[2]["limits"][0]["left"]:
                 await asyncio.sleep(0.02)
         assert (await second.chat())[0] == 429

@@ -94,7 +94,7 @@ DESK = UseRules("deployment", "desk", ((Limit.TOKENS_PER_MINUTE, 90, 80),))
 
 def test_heads_say_what_is_left_of_the_tightest_limits() -> None:
     assert counted("openai", KEY, DESK, asked=3, spent=40) == (
-        b"x-ratelimit-limit-requests: 10\r\nx-ratelimit-remaining-requests: 7\r\n"
+        b"x-ratelimit-limit-requests: 10\r\nx-ratelimit-remaining-requests: 6\r\n"
         b"x-ratelimit-reset-requests: 1m0s\r\n"
         b"x-ratelimit-limit-tokens: 90\r\nx-ratelimit-remaining-tokens: 50\r\n"
         b"x-ratelimit-reset-tokens: 1m0s\r\n"
@@ -104,7 +104,7 @@ def test_heads_say_what_is_left_of_the_tightest_limits() -> None:
         b"anthropic-ratelimit-tokens-reset: 2027-01-02T00:00:00Z\r\n"
     )
     assert counted("openai", UseRules("key", "bob", KEY.bounds[:1]), asked=9) == (
-        b"x-ratelimit-limit-requests: 10\r\nx-ratelimit-remaining-requests: 1\r\n"
+        b"x-ratelimit-limit-requests: 10\r\nx-ratelimit-remaining-requests: 0\r\n"
         b"x-ratelimit-reset-requests: 1m0s\r\n"
     )
     assert counted("openai", CAPPED) == b""

@@ -9,12 +9,13 @@ const LIMITS = [
 
 export function showKeys({ notify }) {
   const made = h("div", { id: "made", "aria-live": "polite" });
+  const changing = h("div", { id: "changing" });
   const list = table("Keys", ["Name", "Deployments", "Limits", "Last used", "Expires", [h("span", { class: "unseen" }, "Actions"), ""]], "keys");
   const none = h("p", { class: "empty", hidden: true }, "No keys yet. Make the first one below.");
   const choices = h("div", { class: "choices" });
   const fault = h("p", { class: "fault", role: "alert" });
   const form = newKey(choices, fault, make);
-  const view = h("div", { class: "page" }, h("h1", {}, "Keys"), made,
+  const view = h("div", { class: "page" }, h("h1", {}, "Keys"), made, changing,
     h("section", { class: "panel", "aria-labelledby": "list-title" }, h("h2", { id: "list-title" }, "Keys in use"), none, h("div", { class: "scroll" }, list)),
     h("section", { class: "panel", "aria-labelledby": "new-title" }, h("h2", { id: "new-title" }, "New key"), form));
 
@@ -23,7 +24,7 @@ export function showKeys({ notify }) {
       const { keys } = await ask("keys");
       none.hidden = keys.length > 0;
       list.hidden = !keys.length;
-      list.tBodies[0].replaceChildren(...keys.filter((one) => !one.replaced).map((one) => row(one, withdraw, rotate)));
+      list.tBodies[0].replaceChildren(...keys.filter((one) => !one.replaced).map((one) => row(one, withdraw, rotate, change)));
     } catch (problem) {
       notify(problem.message);
     }
@@ -47,6 +48,16 @@ export function showKeys({ notify }) {
     load();
   }
 
+  function change(one) {
+    changing.replaceChildren(changedKey(one, async (body) => {
+      if (Object.keys(body).length) await ask(`keys/${encodeURIComponent(one.name)}`, "PATCH", body);
+      changing.replaceChildren();
+      load();
+    }, () => changing.replaceChildren()));
+    changing.querySelector("input").focus();
+    changing.scrollIntoView({ block: "nearest" });
+  }
+
   async function rotate(name) {
     try {
       reveal(made, await ask(`keys/${encodeURIComponent(name)}/rotate`, "POST", { grace: "1h" }), "The old one is valid for one more hour.");
@@ -63,16 +74,26 @@ export function showKeys({ notify }) {
   return [view];
 }
 
-function row(one, withdraw, rotate) {
+function row(one, withdraw, rotate, change) {
   const limits = LIMITS.filter(([name]) => one.limits?.[name] != null)
-    .map(([name, label]) => `${label.toLowerCase()}: ${count(one.limits[name].hard ?? one.limits[name])}`);
+    .map(([name, label]) => `${label.toLowerCase()}: ${shownLimit(one.limits[name])}`);
   const where = one.deployments.length ? one.deployments.join(", ") : one.admin ? "all, as an admin" : "none";
   return h("tr", {}, cell("Name", h("span", {}, h("b", {}, one.name), " ", one.admin && h("span", { class: "badge" }, "admin"), one.note && h("small", {}, one.note))),
     cell("Deployments", where), cell("Limits", limits.join("; ") || "none"),
     cell("Last used", one.used ? timed(one.used) : "never"), cell("Expires", one.expires ? day(one.expires) : "never"),
     cell("", h("span", { class: "acts" },
+      h("button", { type: "button", class: "small", "aria-label": `Change key ${one.name}`, onclick: () => change(one) }, "Change"),
       guarded("Replace", "Replace it?", () => rotate(one.name), { class: "small", "aria-label": `Replace key ${one.name}` }),
       guarded("Withdraw", "Withdraw it?", (button) => withdraw(one.name, button), { "aria-label": `Withdraw key ${one.name}` })), "act"));
+}
+
+function shownLimit(limit) {
+  const { soft, hard } = typeof limit === "object" ? limit : { hard: limit };
+  return [hard != null && count(hard), soft != null && `warns at ${count(soft)}`].filter(Boolean).join(", ");
+}
+
+function hardLimit(limit) {
+  return (typeof limit === "object" ? limit?.hard : limit) ?? "";
 }
 
 function reveal(place, { name, key }, more = "") {
@@ -90,9 +111,40 @@ function field(label, properties, hint = "") {
   return h("label", { class: "field" }, h("span", {}, label), h("input", properties), hint && h("small", {}, hint));
 }
 
+function limitFields(limits = {}) {
+  return h("div", { class: "grid" }, LIMITS.map(([name, label]) =>
+    field(label, { name, type: "number", min: 1, step: 1, placeholder: "no limit", inputMode: "numeric", value: hardLimit(limits[name]) })));
+}
+
+function changedKey(one, save, close) {
+  const fault = h("p", { class: "fault", role: "alert" });
+  const submitted = async (event) => {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget);
+    const body = {};
+    if (given.get("note").trim() !== one.note) body.note = given.get("note").trim();
+    const bounds = LIMITS.filter(([name]) => given.get(name) !== String(hardLimit(one.limits?.[name])))
+      .map(([name]) => [name, changedLimit(one.limits?.[name], given.get(name))]);
+    if (bounds.length) body.limits = Object.fromEntries(bounds);
+    fault.textContent = "";
+    await save(body).catch((problem) => { fault.textContent = problem.message; });
+  };
+  return h("section", { class: "panel", "aria-labelledby": "change-title" }, h("h2", { id: "change-title" }, `Change the key of ${one.name}`),
+    h("form", { onsubmit: submitted }, fault, limitFields(one.limits),
+      h("div", { class: "grid" }, field("Note", { name: "note", autocomplete: "off", value: one.note })),
+      h("button", { type: "submit", class: "main" }, "Save"), " ",
+      h("button", { type: "button", class: "quiet", onclick: close }, "Cancel")));
+}
+
+function changedLimit(before, text) {
+  // An empty field: the limits of all keys count again.
+  const soft = before?.soft ?? null;
+  if (!text) return soft === null ? "default" : { soft };
+  return soft !== null && soft <= Number(text) ? { soft, hard: Number(text) } : Number(text);
+}
+
 function newKey(choices, fault, make) {
-  const limits = h("details", {}, h("summary", {}, "Limits"), h("div", { class: "grid" },
-    LIMITS.map(([name, label]) => field(label, { name, type: "number", min: 1, step: 1, placeholder: "no limit", inputMode: "numeric" }))));
+  const limits = h("details", {}, h("summary", {}, "Limits"), limitFields());
   const submitted = (event) => {
     event.preventDefault();
     const given = new FormData(event.currentTarget);
