@@ -23,7 +23,7 @@ ROWS = 36
 PROVED = """
 @ e2e/test_leaving.py::test_the_node_is_freed_when_its_client_leaves
 1 a client goes away, the node goes on generating
-@ server/test_gateway.py::test_a_client_that_leaves_frees_the_node_within_100_ms
+@ server/test_gateway.py::test_a_client_that_leaves_frees_the_node_at_once
 2 the server hears nothing of it
 @ server/test_queue.py::test_a_queued_client_that_leaves_is_gone_at_once
 2 nor while it waits

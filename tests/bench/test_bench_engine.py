@@ -15,6 +15,7 @@ import pytest
 from bench.engine import build as building
 from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import child
+from tests.fixtures.patience import PATIENCE_S
 
 CALM = ("--rate", "20", "--tick-us", "0")
 STREAMS = ("--streams", "20", "--seconds", "2")
@@ -148,7 +149,7 @@ def test_answers_while_it_runs_and_ends_with_its_stdin(
         process.stdin.close()
         assert process.stdout is not None
         assert Snapshot.of(process.stdout.readline())["final"]
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 # --- replies played byte by byte -------------------------------------------------------------

@@ -9,6 +9,7 @@ import termios
 import pytest
 
 from casedesk_proxy.cli.key_presses import KeyPresses, split_keys
+from tests.fixtures.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_a_terminal_is_given_back_as_it_was() -> None:
             assert not termios.tcgetattr(terminal)[3] & (termios.ICANON | termios.ECHO)
             assert keys.wait(0) == []
             os.write(master, b"s\x1b[A")
-            assert keys.wait(5) == ["s", "up"]
+            assert keys.wait(PATIENCE_S) == ["s", "up"]
         assert termios.tcgetattr(terminal)[:4] == before[:4]
     finally:
         os.close(terminal)

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from casedesk_proxy.files.threads import DiskThreads
+from tests.fixtures.patience import PATIENCE_S
 
 
 def test_what_work_returns_or_raises() -> None:
@@ -22,6 +23,6 @@ def test_what_nobody_waits_for_is_done_all_the_same() -> None:
     threads.submit(hold.wait)
     assert threads.submit(done.set).cancel()
     hold.set()
-    assert done.wait(5)
+    assert done.wait(PATIENCE_S)
     threads.close()
     assert threads.submit(lambda: 1).result() == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_peer import Parting
 from tests.nodes.llama_server import LlamaNode, llama_server
@@ -101,6 +102,6 @@ async def test_a_crash_resets_or_closes_its_connections(llama_node: LlamaNode) -
             client.write(request("/v1/chat/completions", body))
             await client.until_received(b"w100")
             node.crash()
-            await asyncio.wait_for(client.until_gone(), 5)
+            await asyncio.wait_for(client.until_gone(), PATIENCE_S)
             assert client.parting in (Parting.FIN, Parting.RST)
             assert not client.received.endswith(b"0\r\n\r\n")

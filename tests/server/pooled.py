@@ -12,6 +12,7 @@ from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures import raw_client
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import Play, RawNode
 from tests.server.gateways import Stage
 
@@ -61,7 +62,7 @@ class PoolStage(Stage):
 
     async def outcome(self, count: int = 1) -> ExchangeRecord:
         """The outcome that is number ``count``, as soon as it is told."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.seen) < count:
                 await asyncio.sleep(0.001)
         return self.seen[count - 1]
@@ -79,7 +80,7 @@ class PoolStage(Stage):
 
     async def quiet(self) -> None:
         """Until every slot is given back."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while self.in_flight() or self.gateway.dispatcher.slots.admission.has_waiting:
                 await asyncio.sleep(0.001)
 

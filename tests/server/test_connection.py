@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import open_client
 from tests.server.serving import LIMIT, chunked, post, read_reply, serving
 
@@ -148,7 +149,7 @@ async def test_a_client_that_speaks_tls_is_not_left_waiting() -> None:
     async with serving(head_timeout=60) as (served, _):
         url = f"https://127.0.0.1:{served.port}"
         with pytest.raises(ssl.SSLError):
-            await asyncio.wait_for(open_client(url, ssl.create_default_context()), 5)
+            await asyncio.wait_for(open_client(url, ssl.create_default_context()), PATIENCE_S)
         assert [error.code for error in served.rejected] == ["not_https"]
 
 

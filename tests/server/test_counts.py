@@ -16,6 +16,7 @@ from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.store.file import FILE_NAME, open_reader
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.terms import Usage
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.server.gateways import CONFIG, SSE, Stage, chunk, staged
 from tests.server.test_gateway import outcomes, wait_for
@@ -140,7 +141,7 @@ def messages() -> bytes:
 
 async def _taken(stage: Stage) -> None:
     """A node has the request."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (stage.in_flight() and stage.connections and stage.connections[-1].received):
             await asyncio.sleep(0.001)
 

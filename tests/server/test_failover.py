@@ -9,6 +9,7 @@ import pytest
 
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.replying.record import Terminal
+from tests.fixtures.patience import AT_ONCE_S, PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection, Play
 from tests.server.gateways import SSE, chat, chunk
 from tests.server.pooled import Member, pooled
@@ -296,7 +297,7 @@ async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> 
     async with pooled(a, b, deployment=ORDERED) as stage:
         health = stage.gateway.dispatcher.slots.states["b"].breaker
         asked = [loop.create_task(stage.ask(ENDING))]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not a.connections:
                 await asyncio.sleep(0.001)
             health.record_failure(loop.time(), NodeFault.UNREACHABLE, "x")
@@ -361,12 +362,12 @@ async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str
         client.write(chat())
         await asked.wait()
         client.leave(how)
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(AT_ONCE_S):
             await b.connections[0].until_gone()
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.cancel is not None
-        assert outcome.cancel < 0.1
+        assert outcome.cancel < AT_ONCE_S
         assert stage.in_flight() == 0
 
 
@@ -396,7 +397,7 @@ async def test_a_client_that_leaves_while_connecting_frees_its_slot(how: str) ->
         state = stage.gateway.dispatcher.slots.states["a"]
         client = await stage.connect()
         client.write(chat())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not state.in_flight:
                 await asyncio.sleep(0)
         await asyncio.sleep(0.02)  # so that it is under way, and not about to begin
@@ -404,7 +405,7 @@ async def test_a_client_that_leaves_while_connecting_frees_its_slot(how: str) ->
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.cancel is not None
-        assert outcome.cancel < 0.1
+        assert outcome.cancel < AT_ONCE_S
         assert state.in_flight == 0
 
 

@@ -14,6 +14,7 @@ from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.server.following import Follower
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.terms import Limit
+from tests.fixtures.patience import PATIENCE_S
 
 CALENDAR = Calendar(UTC)
 
@@ -62,7 +63,7 @@ def follower(book: Book, ledger: Ledger | None) -> Follower:
 
 
 async def until(book: Book, tokens: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while used(book) != tokens:
             await asyncio.sleep(0.001)
 
@@ -105,7 +106,7 @@ async def test_a_ledger_that_cannot_be_read_is_said_once_and_read_later(
     one.begin_anew()
     await one.start()
     following = asyncio.ensure_future(one.follow())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while ledger.asked < 4:
             await asyncio.sleep(0.001)
     assert used(book) == 0
@@ -121,7 +122,7 @@ async def test_without_a_ledger_there_is_nothing_to_follow() -> None:
     one = follower(book, None)
     one.begin_anew()
     await one.start()
-    await asyncio.wait_for(one.follow(), 5)
+    await asyncio.wait_for(one.follow(), PATIENCE_S)
     assert used(book) == 0
 
 

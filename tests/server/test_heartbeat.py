@@ -9,6 +9,7 @@ import re
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
+from tests.fixtures.patience import AT_ONCE_S, PATIENCE_S
 from tests.fixtures.raw_client import RawClient
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk
@@ -70,7 +71,7 @@ async def wait_for(client: RawClient, pattern: bytes, behind: int = 0) -> int:
         body = carried(client.unread)
         return len(body) if re.search(pattern, body[behind:], re.DOTALL) else None
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await client.until(ready)
 
 
@@ -153,7 +154,7 @@ async def test_signs_of_life_in_the_queue_and_the_end_of_waiting() -> None:
     async with pooled(openai_only(slow, ", max_streams: 1"), deployment=limits) as stage:
         holder = await stage.connect()
         holder.write(REQUESTS["gemini sse"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not stage.in_flight():
                 await asyncio.sleep(0)
         client = await stage.connect()
@@ -178,12 +179,12 @@ async def test_a_client_that_leaves_behind_a_sign_of_life_frees_the_node(how: st
         client.write(REQUESTS["gemini sse"])
         await client.head()
         client.leave(how)
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(AT_ONCE_S):
             await member.connections[0].until_gone()
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.cancel is not None
-        assert outcome.cancel < 0.1
+        assert outcome.cancel < AT_ONCE_S
         assert stage.in_flight() == 0
 
 
@@ -234,7 +235,7 @@ async def exchange(stage: PoolStage, slow: Slow, request: bytes, pause: float) -
     for _ in slow.steps:
         await asyncio.sleep(pause)
         slow.go.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return (await collected).framed
 
 

@@ -12,6 +12,7 @@ import pytest
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.simulator.script import Script
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.simulated import simulator
 from tests.server.limited import Asker, limited, limited_config, state_file
@@ -272,7 +273,7 @@ async def test_streams_that_are_left_block_nobody_and_count_what_they_produced()
         for turn in range(6):
             statuses = await asyncio.gather(*(leave(100 + 500 * turn) for _ in range(8)))
             assert statuses == [200] * 8
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(records) < 8 * (turn + 1) or slots.running("key", "alice"):
                     await asyncio.sleep(0.001)
         used, parallel = proxy.gateway.limiter.list_all(1)
@@ -295,7 +296,7 @@ async def test_two_instances_see_each_others_use(tmp_path: Path) -> None:
         limited(DAY, store=two) as (second, _),
     ):
         assert (await first.chat())[0] == 200
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             while (await second.get("/v1/usage"))[2]["limits"][0]["left"]:
                 await asyncio.sleep(0.02)
         assert (await second.chat())[0] == 429

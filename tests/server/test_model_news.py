@@ -13,6 +13,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.waits import WAITS, Waits
 from tests.fixtures import raw_client
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 
@@ -66,7 +67,7 @@ async def names(gateway: Gateway | int) -> list[str]:
 
 
 async def until_listed(gateway: Gateway, *wanted: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await names(gateway) != list(wanted):
             await asyncio.sleep(0.05)
 
@@ -133,7 +134,7 @@ async def test_a_model_that_is_new_is_served_at_once_and_listed() -> None:
         serving({"a": f"url: {node.url}"}) as gateway,
     ):
         node.replies = {"GET /v1/models": listing("m", "new"), CHAT: ANSWER}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             # Within a second after a start nobody is asked again.
             while (await ask(gateway, "new"))[0] != 200:
                 await asyncio.sleep(0.05)
@@ -152,7 +153,7 @@ async def test_whoever_uses_a_node_sees_soon_what_else_is_new_there() -> None:
 
 
 async def until(claim: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not claim():
             await asyncio.sleep(0.005)
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from casedesk_proxy.admin.pages import describe_status, is_ready, summarise
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk
 from tests.server.pooled import Member, PoolStage, pooled
@@ -19,7 +20,7 @@ def status(stage: PoolStage) -> dict[str, Any]:
 
 
 async def until(stage: PoolStage, **wanted: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while {name: status(stage)["exchanges"][name] for name in wanted} != wanted:
             await asyncio.sleep(0.001)
 

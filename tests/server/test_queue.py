@@ -9,6 +9,7 @@ import json
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
+from tests.fixtures.patience import AT_ONCE_S, PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection, Play
 from tests.server.gateways import chat
 from tests.server.pooled import Member, PoolStage, pooled
@@ -45,7 +46,7 @@ class Gate:
 
 
 async def waiting(stage: PoolStage, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while stage.gateway.dispatcher.slots.admission.waiting("d") != count:
             await asyncio.sleep(0.001)
 
@@ -134,13 +135,13 @@ async def test_a_queued_client_that_leaves_is_gone_at_once(how: str) -> None:
         client.write(chat())
         await waiting(stage, 1)
         client.leave(how)
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(AT_ONCE_S):
             await waiting(stage, 0)
         outcome = await stage.outcome()
         assert outcome.terminal is Terminal.CLIENT_GONE
         assert outcome.attempts == 0
         assert outcome.cancel is not None
-        assert outcome.cancel < 0.1
+        assert outcome.cancel < AT_ONCE_S
         gate.permits.release()
         assert (await first)[0] == 200
         assert gate.asked == 1, "its request never reached the node"

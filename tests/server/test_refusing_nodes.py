@@ -11,6 +11,7 @@ import pytest
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.waits import Waits
 from tests.fixtures import raw_client
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection, Play
 from tests.fixtures.sdks import anthropic
 from tests.server.gateways import chat
@@ -227,7 +228,7 @@ async def test_a_client_that_leaves_before_the_words_frees_the_slot() -> None:
         await said.wait()
         client.leave("reset")
         assert (await stage.outcome()).terminal is Terminal.CLIENT_GONE
-        await asyncio.wait_for(a.connections[0].until_gone(), 5)
+        await asyncio.wait_for(a.connections[0].until_gone(), PATIENCE_S)
         assert stage.in_flight() == 0
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from casedesk_proxy.simulator.playback import GARBAGE
 from tests.fixtures.messages import Message
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_peer import Parting
 from tests.fixtures.simulated import simulator
@@ -87,7 +88,7 @@ async def test_hanging_lasts_until_the_client_leaves(surface: str) -> None:
             received = await node.arrived(1)
             assert not received.closed.done()
             client.reset()
-        await asyncio.wait_for(received.closed, 5)
+        await asyncio.wait_for(received.closed, PATIENCE_S)
         assert not received.answered.done()
 
 

@@ -12,6 +12,7 @@ import pytest
 from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.app import start
 from casedesk_proxy.simulator.script import PRESETS
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.simulated import simulator
 from tests.simulator.asking import VERSION, streaming
@@ -150,7 +151,7 @@ async def test_requests_are_remembered_as_they_came() -> None:
         assert received.body == b'{"model" :"sim"}'
         assert (b"X-Goog-Odd", b"One") in received.headers
         assert received.header("x-goog-odd") == [b"One"]
-        await asyncio.wait_for(received.closed, 5)
+        await asyncio.wait_for(received.closed, PATIENCE_S)
         assert node.requests[0].closed.result() == received.closed.result()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.pool import ConnectionPool
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection as NodeSide
 from tests.fixtures.raw_node import RawNode, raw_node
 from tests.fixtures.raw_peer import PeerGone
@@ -46,9 +47,11 @@ async def exchange(connection: NodeConnection, node: RawNode) -> NodeSide:
 async def again(connection: NodeConnection, side: NodeSide) -> None:
     """It carries another exchange."""
     waiter = connection.send_request(REQUEST)
-    await asyncio.wait_for(side.request(), 5)
+    await asyncio.wait_for(side.request(), PATIENCE_S)
     side.write(REPLY)
-    assert (await asyncio.wait_for(asyncio.ensure_future(_awaited(waiter)), 5)).status == 200
+    assert (
+        await asyncio.wait_for(asyncio.ensure_future(_awaited(waiter)), PATIENCE_S)
+    ).status == 200
 
 
 async def _awaited(waiter: object) -> object:

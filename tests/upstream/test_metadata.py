@@ -13,6 +13,7 @@ from casedesk_proxy.engines.vllm import SPEC as VLLM_SPEC
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.metadata import Metadata
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.fixtures.recorded_nodes import (
     LLAMA,
@@ -205,7 +206,7 @@ async def test_a_node_that_hangs_delays_no_other() -> None:
         found = fresh()
         put(found, snapshot(a=f"url: {deaf.url}", b=f"url: {vllm.url}"))
         round_ = asyncio.ensure_future(found.refresh())
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             while "b" not in found.reported:
                 await asyncio.sleep(0.001)
         assert not round_.done()
@@ -220,7 +221,7 @@ def listing(*names: str) -> bytes:
 
 
 async def until(claim: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not claim():
             await asyncio.sleep(0.002)
 
@@ -282,7 +283,7 @@ async def test_the_first_look_is_waited_for_once_and_never_for_long() -> None:
         put(found, snapshot(a=f"url: {node.url}", b="url: http://127.0.0.1:9, models: [m]"))
         await found.first_look(["b"], 60)
         assert found._round is None, "its models are configured"
-        await asyncio.wait_for(found.first_look(["a", "b"], 0.01), 5)
+        await asyncio.wait_for(found.first_look(["a", "b"], 0.01), PATIENCE_S)
         waiting = asyncio.ensure_future(found.first_look(["a"], 60))
         await asyncio.sleep(0)
         assert not waiting.done()

@@ -18,6 +18,7 @@ from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.probes import Prober
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import Step, raw_node
 from tests.fixtures.recorded_nodes import RecordedNode, reply, running
 from tests.upstream.specs import InForce, snapshot
@@ -60,7 +61,7 @@ async def probing(
 
 
 async def until(claim: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not claim():
             await asyncio.sleep(0.001)
 
