@@ -1,15 +1,16 @@
-# make run: serve at once, with a simulated node.  make test: everything that must hold.
+# make run: serve at once, with a simulated node.  make test: what the program must do.
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-sdk-files test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex check-sdk-files test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
-	@echo "make test    install what the tests need, run them all"
+	@echo "make test    install what the tests need, run those of the program"
+	@echo "make test-around   those of what is around it: packages, systemd, a narrow network, bench/"
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
 	@echo "make test-properties   those that hypothesis makes up, with many examples"
 	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
@@ -58,8 +59,15 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 # that tests run in would compile it all anew.
 export PYTHONDONTWRITEBYTECODE :=
 
+# What is around the program: its packages and units in a real systemd, end-to-end tests once more over
+# a narrow network, the scripts of bench/. A change seldom touches it; `make check` runs it, too.
+AROUND := tests/bench tests/network tests/packages tests/systemd
+
 test: $(VENV)/.test
-	$(PYTEST) -n $(WORKERS) $(PYTEST_FLAGS)
+	$(PYTEST) -n $(WORKERS) $(AROUND:%=--ignore %) $(PYTEST_FLAGS)
+
+test-around: $(VENV)/.test
+	$(PYTEST) -n $(WORKERS) $(AROUND) $(PYTEST_FLAGS)
 
 # The packages that do no I/O, with few examples of each property.
 PURE := terms errors jsonio wire config engines surfaces auth catalog dialects usage pools limits \
