@@ -119,7 +119,8 @@ def mirror(module: str) -> Path:
 
 @cache
 def imported(path: Path) -> frozenset[Path]:
-    """The files of the package and of the tests that a file imports, wherever in it."""
+    """The files of the package and of the tests that a file imports, wherever in it, or names in a
+    string: commands are imported when they are asked for."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
@@ -127,6 +128,8 @@ def imported(path: Path) -> frozenset[Path]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value]
         for name in names:
             if name.partition(".")[0] in (PACKAGE.name, TESTS.name):
                 place = ROOT.joinpath(*name.split("."))

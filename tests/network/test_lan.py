@@ -12,8 +12,8 @@ import pytest
 from tests.network.lan import in_lan, netem
 
 E2E = Path(__file__).parents[1] / "e2e"
-#: Files in which bytes flow for long, are many, or break off. The others' replies come in one frame,
-#: and of the SDKs one reads here: where frames end says nothing about the next one's.
+#: Files in which bytes flow for long, are many, or break off. The others' replies come in one
+#: frame, and of the SDKs one reads here: how frames are cut is the same for the next.
 FILES = (
     "test_bytes.py", "test_files.py", "test_http10.py", "test_large.py", "test_leaving.py",
     "test_long.py", "test_openai.py", "test_tls.py", "test_transposed_broken.py",
