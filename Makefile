@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-sdk-files test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex check-gemini-cli check-sdk-files test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080 with a simulated node"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-tricks those of them that a trick could break, in a minute, as a part of make check"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
+	@echo "make check-gemini-cli  install Google's gemini-cli (100 MB) and give it a picture through the proxy"
 	@echo "make check-sdk-files  the SDKs' own tests of files, which it downloads, against the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
 	@echo "make check   lint, types and tests, as CI does"
@@ -110,6 +111,11 @@ test-python:
 check-codex: $(VENV)/.test
 	cd tests/codex && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
 	$(BIN)/python -m pytest --quiet tests/codex/check_codex.py $(PYTEST_FLAGS)
+
+# As above: 100 MB, and ten seconds for each prompt. It never goes beyond this machine either.
+check-gemini-cli: $(VENV)/.test
+	cd tests/gemini_cli && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
+	$(BIN)/python -m pytest --quiet tests/gemini_cli/check_gemini_cli.py $(PYTEST_FLAGS)
 
 # What the vendors test of files, of the installed versions. It downloads source distributions.
 check-sdk-files: $(VENV)/.test
