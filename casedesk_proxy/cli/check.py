@@ -12,12 +12,15 @@ from rich.text import Text
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import find_bucket, read_keys
+from casedesk_proxy.cli.state_file import locate_state_file
+from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
 from casedesk_proxy.config.schema import Config, Deployment, Node
 from casedesk_proxy.daemon.secrets import find_exposed
 from casedesk_proxy.engines.registry import AUTO, find_engine
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.files.s3_bucket import S3Bucket
+from casedesk_proxy.keystore.rows import StoredKey
 from casedesk_proxy.upstream.contexts import advise
 from casedesk_proxy.upstream.detection import detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
@@ -27,6 +30,8 @@ __all__ = ["check"]
 
 #: Of objects that there are none of.
 _ASKED_KEY = "check"
+#: Of keys, in a cell of the table.
+_MAX_NAMES = 10
 #: Seconds for an answer of a node.
 _PATIENCE_S = 1.0
 
@@ -39,10 +44,10 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
     """Check a configuration; exit code 2 if it is wrong.
 
     All errors and warnings go to stderr, each with file, line and column; the summary of what would
-    be served goes to stdout. Without --keys nothing is contacted and no key is read. Run it with
-    --keys as the service runs: same user, environment and credentials. --keys without --quiet also
-    asks nodes that may be Ollama for the context lengths of their models, and the files' bucket
-    whether it can be used.
+    be served goes to stdout. Keys of the state file count where you may read it. Without --keys
+    nothing is contacted and no node's key is read. Run it with --keys as the service runs: same
+    user, environment and credentials. --keys without --quiet also asks nodes that may be Ollama for
+    the context lengths of their models, and the files' bucket whether it can be used.
     """
     try:
         loaded = read_config(file)
@@ -50,13 +55,14 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
         bucket = find_bucket(loaded.config, file) if keys else None
     except ConfigError as error:
         fail(error)
-    warn([*loaded.warnings, *find_exposed(loaded.config, file=str(file))])
+    stored = read_valid_keys(locate_state_file(loaded.config.server.state_directory))
+    warn([*find_warnings(loaded, stored), *find_exposed(loaded.config, file=str(file))])
     if bucket is not None and not quiet:
         warn(_try_bucket(bucket, str(file)))
     if keys and not quiet:
         warn(asyncio.run(_ask_contexts(loaded.config, secrets, str(file))))
     if not quiet:
-        _summarise(loaded.config)
+        _summarise(loaded.config, stored or [])
 
 
 def _try_bucket(bucket: S3Bucket, file: str) -> list[Complaint]:
@@ -94,10 +100,10 @@ def _may_cut(engine: EngineSpec) -> bool:
     return engine is AUTO or engine.contexts is not None
 
 
-def _summarise(config: Config) -> None:
+def _summarise(config: Config, stored: list[StoredKey]) -> None:
     console = open_console()
     console.print(_node_table(config))
-    console.print(_deployment_table(config))
+    console.print(_deployment_table(config, stored))
     scheme = "http" if config.server.tls is None else "https"
     listen = config.server.listen
     base = f"{listen} " if listen.startswith("unix:") else f"{scheme}://{listen}"
@@ -116,7 +122,7 @@ def _node_table(config: Config) -> Table:
     return table
 
 
-def _deployment_table(config: Config) -> Table:
+def _deployment_table(config: Config, stored: list[StoredKey]) -> Table:
     table = Table(
         "deployment", "who", "nodes", "models", "aliases", "policy", box=None, pad_edge=False
     )
@@ -124,14 +130,18 @@ def _deployment_table(config: Config) -> Table:
         models = "as reported" if deployment.models is None else ", ".join(deployment.models)
         aliases = ", ".join(f"{asked} → {one.model}" for asked, one in deployment.aliases.items())
         nodes = ", ".join(deployment.nodes)
-        _add(table, name, _who(config, name, deployment), nodes, models, aliases, deployment.policy)
+        keys = [key.name for key in config.keys if name in key.deployments]
+        keys += [key.name for key in stored if name in key.deployments]
+        who = _who(deployment, list(dict.fromkeys(keys)))
+        _add(table, name, who, nodes, models, aliases, deployment.policy)
     return table
 
 
-def _who(config: Config, name: str, deployment: Deployment) -> str:
+def _who(deployment: Deployment, keys: list[str]) -> str:
     if deployment.auth == "none":
         return "everybody"
-    return ", ".join(key.name for key in config.keys if name in key.deployments) or "nobody"
+    more = f" and {len(keys) - _MAX_NAMES} more" if len(keys) > _MAX_NAMES else ""
+    return ", ".join(keys[:_MAX_NAMES]) + more or "nobody"
 
 
 def _key_place(node: Node) -> str:

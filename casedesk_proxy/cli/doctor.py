@@ -15,6 +15,8 @@ from rich.text import Text
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import read_keys
+from casedesk_proxy.cli.state_file import locate_state_file
+from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.planning.forecast import FEATURES, Forecast, forecast
@@ -54,7 +56,8 @@ def doctor(file: Path, tries: bool) -> None:
         contexts = make_contexts(loaded.config, NodeContexts())
     except (ConfigError, OSError) as error:
         fail(error)
-    warn(loaded.warnings)
+    state = locate_state_file(loaded.config.server.state_directory)
+    warn(find_warnings(loaded, read_valid_keys(state)))
     snapshot = compile_snapshot(loaded.config, secrets, contexts.by_node)
     findings = asyncio.run(_examine(snapshot))
     console = open_console()

@@ -12,10 +12,12 @@ from click.core import ParameterSource
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.secrets import find_exposed, read_secret, resolve_secrets
 from casedesk_proxy.daemon.tls_files import find_tls_faults
 from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.store.file import FILE_NAME, find_directory
 
 if TYPE_CHECKING:
     from casedesk_proxy.daemon.reload import Prepared
@@ -89,7 +91,10 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
 
     loaded = read_config(file)
     config = _with_admin(loaded.config, admin)
-    warnings = [*loaded.warnings, *find_exposed(config, file=str(file))]
+    directory = find_directory(config.server.state_directory, os.environ)
+    state = None if directory is None else directory / FILE_NAME
+    stored = read_valid_keys(state) if loaded.unopened else []
+    warnings = [*find_warnings(loaded, stored), *find_exposed(config, file=str(file))]
     keys = read_keys(config, file)
     bucket = find_bucket(config, file)
     return Prepared(config, keys, tuple(warnings), read_database(config, file), bucket)

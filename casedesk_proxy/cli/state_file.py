@@ -15,7 +15,7 @@ from casedesk_proxy.cli.serve import DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.store.file import FILE_NAME, find_directory
 
-__all__ = ["find_state_file", "state_options"]
+__all__ = ["find_state_file", "locate_state_file", "state_options"]
 
 #: Of a service under systemd; whoever asks has none of its environment.
 _SERVICE_STATE = Path("/var/lib/casedesk-proxy")
@@ -44,10 +44,17 @@ def find_state_file(file: Path, state: Path | None, service_state: Path = _SERVI
             configured = read_config(file).config.server.state_directory
         except ConfigError as error:
             fail(error)
+    found = locate_state_file(configured, service_state)
+    if found is None:
+        fail("$HOME is not set; name the state file with --state")
+    return found
+
+
+def locate_state_file(configured: str | None, service_state: Path = _SERVICE_STATE) -> Path | None:
+    """The same for a configuration that has been read: ``configured`` is its directory. None where
+    nobody knows."""
     service = service_state / FILE_NAME
     if configured is None and "STATE_DIRECTORY" not in os.environ and os.access(service, os.R_OK):
         return service
     directory = find_directory(configured, os.environ)
-    if directory is None:
-        fail("$HOME is not set; name the state file with --state")
-    return directory / FILE_NAME
+    return None if directory is None else directory / FILE_NAME

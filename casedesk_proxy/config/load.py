@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.old_names import find_old_names, spell_old, take_new_names
-from casedesk_proxy.config.references import cross_check
+from casedesk_proxy.config.references import cross_check, find_unopened
 from casedesk_proxy.config.schema import Config, Key, Secret
 from casedesk_proxy.config.settings import Path, section_at, spell
 from casedesk_proxy.config.tree import Mark, Tree, read_tree
@@ -21,10 +21,12 @@ __all__ = ["LoadedConfig", "load_config"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
-    """``warnings`` are what an operator should know about a file that can be used."""
+    """``warnings`` are what an operator should know about a file that can be used. ``unopened``:
+    by deployment, that no key of the file opens it, though one of the state file may."""
 
     config: Config
     warnings: list[Complaint]
+    unopened: dict[str, Complaint]
 
 
 def load_config(text: str, file: str) -> LoadedConfig:
@@ -49,7 +51,11 @@ def load_config(text: str, file: str) -> LoadedConfig:
     if complaints or config is None:
         raise ConfigError(sorted(complaints, key=_order))
     warnings = _place(tree, file, [one for one in findings if one.warns])
-    return LoadedConfig(config, sorted(warnings, key=_order))
+    unopened = find_unopened(data)
+    placed = _place(tree, file, list(unopened.values()))
+    return LoadedConfig(
+        config, sorted(warnings, key=_order), dict(zip(unopened, placed, strict=True))
+    )
 
 
 def _validate(data: dict[str, Any]) -> tuple[Config | None, list[Finding]]:

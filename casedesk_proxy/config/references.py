@@ -20,7 +20,7 @@ from casedesk_proxy.config.values import Address, parse_listen
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.engines.registry import ENGINES
 
-__all__ = ["cross_check"]
+__all__ = ["cross_check", "find_unopened"]
 
 _LISTEN = Server.model_fields["listen"].default
 #: ``$NAME`` and ``${NAME}``.
@@ -29,6 +29,28 @@ _VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?", re.ASCII)
 
 def cross_check(data: dict[str, Any]) -> list[Finding]:
     return [finding for check in _CHECKS for finding in check(data)]
+
+
+def find_unopened(data: dict[str, Any]) -> dict[str, Finding]:
+    """Warnings by deployment, of those that require keys and that no key of the file opens. One
+    of the state file may, so they are for whoever can look there."""
+    opened = {
+        name
+        for key in _list(data.get("keys"))
+        if isinstance(key, dict)
+        for name in _list(key.get("deployments"))
+        if isinstance(name, str)
+    }
+    return {
+        name: Finding(
+            ("deployments", name),
+            "requires keys, but no key opens it",
+            f"create one with `casedesk-proxy key new --deployment {name}`",
+            warns=True,
+        )
+        for name, deployment in _sections(data, "deployments")
+        if deployment.get("auth", "keys") == "keys" and name not in opened
+    }
 
 
 def _check_addresses(data: dict[str, Any]) -> Iterator[Finding]:
@@ -181,7 +203,6 @@ def _check_keys(data: dict[str, Any]) -> Iterator[Finding]:
     deployments = _mapping(data, "deployments")
     names: dict[str, int] = {}
     hashes: dict[str, int] = {}
-    opened: set[str] = set()
     for index, key in enumerate(_list(data.get("keys"))):
         if not isinstance(key, dict):
             continue
@@ -191,15 +212,6 @@ def _check_keys(data: dict[str, Any]) -> Iterator[Finding]:
         yield from _check_names(path, key.get("deployments"), deployments, "deployment")
         if key.get("deployments") == []:
             yield Finding(path, "the key gives access to nothing", "list a deployment", warns=True)
-        opened.update(one for one in _list(key.get("deployments")) if isinstance(one, str))
-    for name, deployment in _sections(data, "deployments"):
-        if deployment.get("auth", "keys") == "keys" and name not in opened:
-            yield Finding(
-                ("deployments", name),
-                "requires keys, but no key opens it",
-                f"create one with `casedesk-proxy key new --deployment {name}`",
-                warns=True,
-            )
 
 
 def _check_users(data: dict[str, Any]) -> Iterator[Finding]:

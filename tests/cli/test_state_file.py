@@ -6,7 +6,7 @@ import click
 import pytest
 
 from casedesk_proxy.cli.serve import DEFAULT_FILE
-from casedesk_proxy.cli.state_file import find_state_file
+from casedesk_proxy.cli.state_file import find_state_file, locate_state_file
 from casedesk_proxy.store.file import FILE_NAME
 
 
@@ -47,3 +47,13 @@ def test_where_nothing_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("HOME")
     with pytest.raises(click.exceptions.Exit):
         find_state_file(Path(DEFAULT_FILE), None, tmp_path / "nowhere")
+
+
+def test_of_a_configuration_that_has_been_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert locate_state_file("/srv/state", tmp_path) == Path("/srv/state") / FILE_NAME
+    (tmp_path / FILE_NAME).touch()
+    assert locate_state_file(None, tmp_path) == tmp_path / FILE_NAME
+    monkeypatch.delenv("HOME")
+    assert locate_state_file(None, tmp_path / "nowhere") is None

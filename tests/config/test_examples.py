@@ -52,6 +52,7 @@ def comment_above(line: int) -> str:
 def test_it_loads_without_a_warning(path: Path) -> None:
     loaded = load_config(path.read_text(), path.name)
     assert [str(one) for one in loaded.warnings] == []
+    assert loaded.unopened == {}
 
 
 @table("pattern", PATTERNS, ids=".".join)

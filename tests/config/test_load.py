@@ -144,6 +144,20 @@ def test_warnings_have_places_too() -> None:
     ]
 
 
+def test_a_deployment_that_no_key_of_the_file_opens_is_apart() -> None:
+    assert load_config(GOOD, "f").unopened == {}
+    text = "nodes: {a: {url: http://a}}\ndeployments:\n  d: {nodes: [a]}\n"
+    loaded = load_config(text, "f")
+    assert loaded.warnings == []
+    assert [(name, str(one)) for name, one in loaded.unopened.items()] == [
+        (
+            "d",
+            "f:3:3: deployments.d: requires keys, but no key opens it; create one with"
+            " `casedesk-proxy key new --deployment d`",
+        )
+    ]
+
+
 @examples(150)
 @given(st.data())
 def test_a_damaged_file_is_loaded_or_refused_in_words(data: st.DataObject) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.config.references import cross_check
+from casedesk_proxy.config.references import cross_check, find_unopened
 from tests.fixtures.table import table
 
 NODE = {"url": "http://127.0.0.1:1"}
@@ -170,8 +170,13 @@ def test_a_node_that_speaks_nothing() -> None:
 
 
 def test_a_deployment_that_no_key_opens() -> None:
-    assert warned(keys=[]) == [(("deployments", "d"), "requires keys, but no key opens it")]
-    assert warned(keys=[], deployments={"d": {"nodes": ["a"], "auth": "none"}}) == []
+    assert find_unopened(GOOD) == {}
+    (finding,) = find_unopened({**GOOD, "keys": []}).values()
+    assert (finding.path, finding.message) == (
+        ("deployments", "d"), "requires keys, but no key opens it",
+    )  # fmt: skip
+    assert finding.warns
+    assert find_unopened({"deployments": {"d": {"nodes": ["a"], "auth": "none"}}}) == {}
 
 
 def test_a_key_that_opens_nothing() -> None:
@@ -192,6 +197,7 @@ def test_an_open_deployment_on_the_network() -> None:
 @table("key", ["server", "nodes", "deployments", "keys", "default_deployment"])
 def test_wrong_types_are_left_to_the_schema(key: str, junk: object) -> None:
     cross_check({**GOOD, key: junk})
+    find_unopened({**GOOD, key: junk})
 
 
 @table(

@@ -1,6 +1,6 @@
-"""Google's gemini-cli through the proxy, with a picture beside its prompt: ``make check-gemini-cli``,
-which installs it first (100 MB, so that it is no part of ``make check``). Nothing here leaves this
-machine.
+"""Google's gemini-cli through the proxy, with a picture beside its prompt: ``make
+check-gemini-cli``, which installs it first (100 MB, so that it is no part of ``make check``).
+Nothing here leaves this machine.
 
 Its nodes are real: a llama-server that has a projector, and one that has none.
 """
@@ -58,7 +58,9 @@ class Desk:
         )  # fmt: skip
         out, errors = await process.communicate()
         text = (out if process.returncode == 0 else errors).decode()
-        told: dict[str, Any] = json.loads(text[text.index("\n{\n" if process.returncode else "{") :])
+        told: dict[str, Any] = json.loads(
+            text[text.index("\n{\n" if process.returncode else "{") :]
+        )
         return told
 
 

@@ -1,0 +1,39 @@
+"""What the state file's keys open, for warnings about a configuration."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from casedesk_proxy.config.load import LoadedConfig
+from casedesk_proxy.errors import Complaint
+from casedesk_proxy.keystore.rows import StoredKey, read_keys
+from casedesk_proxy.store.file import open_reader
+from casedesk_proxy.store.schema import StoreError
+
+__all__ = ["find_warnings", "read_valid_keys"]
+
+
+def read_valid_keys(state: Path | None) -> list[StoredKey] | None:
+    """Those that open something now; ``state`` is the state file. None where it cannot be read:
+    other users' are not for everybody."""
+    try:
+        if state is None or not state.exists():
+            return []
+        with open_reader(state) as connection:
+            now = time.time()
+            return [one for one in read_keys(connection, most_ended=0) if one.opens(now)]
+    except (StoreError, OSError, sqlite3.Error):
+        return None
+
+
+def find_warnings(loaded: LoadedConfig, keys: Sequence[StoredKey] | None) -> list[Complaint]:
+    """All of the file, in its order. Where nobody knows of the state file's ``keys``, nothing is
+    said of deployments that only those may open."""
+    if keys is None:
+        return loaded.warnings
+    opened = {name for key in keys for name in key.deployments}
+    more = [one for name, one in loaded.unopened.items() if name not in opened]
+    return sorted([*loaded.warnings, *more], key=lambda one: (one.line, one.column))
