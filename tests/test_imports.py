@@ -10,6 +10,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.test_layering import LAYERS, MODULES, PACKAGE, place
 
 #: A process that knows the libraries and the layers below makes one child for each module.
@@ -48,10 +50,11 @@ def layers() -> list[list[str]]:
     return [found[layer] for layer in sorted(found)]
 
 
+@pytest.mark.timeout(300)
 def test_each_module_can_be_the_first() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], input=json.dumps(layers()), cwd=PACKAGE.parent,
-        capture_output=True, text=True, timeout=55,
+        capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

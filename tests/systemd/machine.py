@@ -155,7 +155,7 @@ def boot(stage: Path, install: str = INSTALL) -> Iterator[Machine]:
     finally:
         # The child is PID 1 of its namespace: with it goes everything inside.
         unshare.kill()
-        unshare.wait(10)
+        unshare.wait(60)
 
 
 def _pip_environment() -> dict[str, str]:

@@ -17,8 +17,11 @@ import pytest
 from bench.engine.process import free_port
 from casedesk_proxy.simulator.script import Script
 from tests.daemon.streams import Streamed, ask, read_stream, request, stream
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import RawClient, connect
+from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
+from tests.server.gateways import SSE, chunk
 from tests.systemd.machine import ROOT, Machine, boot
 from tests.systemd.test_grafana import ALERTS, QUERIES
 
@@ -34,9 +37,14 @@ sed -i "1s|/[0-9]*/bin/|/99991231000000/bin/|" 99991231000000/bin/casedesk-proxy
 ln -sfn 99991231000000 current
 """
 UNITS = (SERVICE, "casedesk-proxy@a.service", "casedesk-proxy@b.service")
+#: Seconds that a bridge may take here.
+BRIDGE_S = 120
+WORD = b'data: {"choices": [{"delta": {"content": "%d "}}]}\n\n'
+ANSWERED = b'{"object": "list", "data": [{"id": "m"}], "choices": []}'
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 CONFIG_FILE = "/etc/casedesk-proxy/config.yaml"
 CONFIG = """\
-server: {{listen: "127.0.0.1:1", admin: "127.0.0.1:{admin}", drain_timeout: 30s}}
+server: {{listen: "127.0.0.1:1", admin: "127.0.0.1:{admin}", drain_timeout: 90s}}
 default_deployment: d
 nodes:
   n: {{url: "{url}", engine: openai, models: [m]{node}}}
@@ -57,8 +65,8 @@ class Place:
         self.node = node
         self.port, self.admin, *self.instance_admins = _free_ports(4)
 
-    def configure(self, node: str = "") -> None:
-        text = CONFIG.format(admin=self.admin, url=self.node.url, node=node)
+    def configure(self, node: str = "", url: str | None = None) -> None:
+        text = CONFIG.format(admin=self.admin, url=url or self.node.url, node=node)
         self.machine.write(CONFIG_FILE, text)
 
     def prepare(self) -> None:
@@ -83,7 +91,7 @@ class Place:
         self.machine.systemctl("daemon-reload")
 
     def status(self, port: int | None = None) -> dict[str, object]:
-        connection = HTTPConnection("127.0.0.1", port or self.admin, timeout=10)
+        connection = HTTPConnection("127.0.0.1", port or self.admin, timeout=PATIENCE_S)
         try:
             connection.request("GET", "/status")
             told: dict[str, object] = json.loads(connection.getresponse().read())
@@ -92,7 +100,7 @@ class Place:
             connection.close()
 
     def metrics(self) -> str:
-        connection = HTTPConnection("127.0.0.1", self.admin, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.admin, timeout=PATIENCE_S)
         try:
             connection.request("GET", "/metrics")
             return connection.getresponse().read().decode()
@@ -101,7 +109,7 @@ class Place:
 
     def post(self, body: str) -> int:
         """The status of the answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("POST", "/v1/chat/completions", body)
             return connection.getresponse().status
@@ -220,29 +228,46 @@ async def test_reload_and_a_file_that_is_wrong(place: Place) -> None:
 
 
 async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
-    machine = place.machine
-    machine.systemctl("start", SERVICE)
-    before = machine.pid_of(SERVICE)
-    firsts = [asyncio.Event() for _ in range(200)]
-    # A bridge takes up to 10 s to serve where other tests run beside it; the drain has 30.
-    script = "words=90&words_per_second=4"
-    tasks = [asyncio.ensure_future(stream(place.port, script, first=one)) for one in firsts]
-    await asyncio.gather(*(one.wait() for one in firsts))
-    machine.systemctl("restart", "--no-block", SERVICE)
-    # Whoever comes while it drains is served by a bridge.
-    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "active")
-    await asyncio.to_thread(machine.wait, SERVICE, "StatusText", DRAINING)
-    asked = [asyncio.ensure_future(ask(place.port)) for _ in range(20)]
-    assert {one.status for one in await asyncio.gather(*asked)} == {200}
-    assert not any(one.done() for one in tasks)
-    streamed = await asyncio.gather(*tasks)
-    assert sum(one.whole for one in streamed) == 200
-    assert all(one.words == numbers(90) for one in streamed)
-    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive")
-    assert machine.pid_of(SERVICE) != before
-    assert machine.show(SERVICE, "ActiveState") == "active"
-    assert machine.show(SERVICE, "Result") == "success"
-    assert (await ask(place.port)).status == 200
+    machine, go_on = place.machine, asyncio.Event()
+
+    async def play(connection: NodeConnection) -> None:
+        while True:
+            request = await connection.request()
+            if b"stream" not in request.body or not json.loads(request.body)["stream"]:
+                await connection.send(ANSWER % len(ANSWERED), ANSWERED)
+                continue
+            await connection.send(SSE, chunk(WORD % 1))
+            await go_on.wait()
+            await connection.send(chunk(WORD % 2), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
+
+    # A machine that has much else to do takes longer than the bridge is waited for.
+    slow = f"Environment=CASEDESK_PROXY_BRIDGE_TIMEOUT={BRIDGE_S - 10}\nTimeoutStopSec={BRIDGE_S}"
+    place.drop_in(SERVICE, f"[Service]\n{slow}\n")
+    async with raw_node(play=play) as node:
+        place.configure(url=node.url)
+        machine.systemctl("start", SERVICE)
+        before = machine.pid_of(SERVICE)
+        firsts = [asyncio.Event() for _ in range(200)]
+        tasks = [asyncio.ensure_future(stream(place.port, "", first=one)) for one in firsts]
+        await asyncio.gather(*(one.wait() for one in firsts))
+        machine.systemctl("restart", "--no-block", SERVICE)
+        # Whoever comes while it drains is served by a bridge.
+        active = (BRIDGE, "ActiveState", "active")
+        await asyncio.to_thread(machine.wait, *active, seconds=BRIDGE_S)
+        await asyncio.to_thread(machine.wait, SERVICE, "StatusText", DRAINING)
+        asked = [asyncio.ensure_future(ask(place.port)) for _ in range(20)]
+        assert {one.status for one in await asyncio.gather(*asked)} == {200}
+        assert not any(one.done() for one in tasks)
+        go_on.set()
+        streamed = await asyncio.gather(*tasks)
+        assert sum(one.whole for one in streamed) == 200
+        assert all(one.words == numbers(2) for one in streamed)
+        inactive = (BRIDGE, "ActiveState", "inactive")
+        await asyncio.to_thread(machine.wait, *inactive, seconds=BRIDGE_S)
+        assert machine.pid_of(SERVICE) != before
+        assert machine.show(SERVICE, "ActiveState") == "active"
+        assert machine.show(SERVICE, "Result") == "success"
+        assert (await ask(place.port)).status == 200
 
 
 async def test_a_restart_that_is_called_off_leaves_no_bridge(place: Place) -> None:
