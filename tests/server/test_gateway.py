@@ -423,8 +423,9 @@ async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
     assert metadata._round.cancelled(), "until the service stops"
 
 
-async def test_thousands_of_streams_lose_nothing() -> None:
-    count, events = 2000, 3
+async def test_hundreds_of_streams_lose_nothing() -> None:
+    """As e2e/test_long.py has it of thousands."""
+    count, events = 400, 3
     everyone = asyncio.Event()
     waiting = 0
 
