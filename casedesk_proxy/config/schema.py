@@ -72,7 +72,7 @@ class Server(Section):
     )
     max_body: Size = setting("Maximum size of a request body.", 32 * 2**20)
     max_bodies: Size = setting(
-        "Maximum total size of the request bodies in memory; at least max_body.",
+        "Maximum total size of request bodies, and of files put into them; at least max_body.",
         256 * 2**20,
     )
     max_upload: Size = setting(

@@ -40,12 +40,14 @@ async def fetch(
     address: WebAddress,
     settings: FetchUrls,
     most: int,
+    take: Callable[[int], None],
     *,
     may_connect: Callable[[str], bool] = is_public,
     resolver: AbstractResolver | None = None,
 ) -> Fetched:
-    """At most ``most`` bytes. ``may_connect`` judges IP addresses; ``resolver`` finds them. Raises
-    FetchFault. For a task, not for a fiber."""
+    """At most ``most`` bytes. ``take`` hears of each piece before it is held, and may raise.
+    ``may_connect`` judges IP addresses; ``resolver`` finds them. Raises FetchFault. For a task, not
+    for a fiber."""
     if _is_address(address.host) and not may_connect(address.host.strip("[]")):
         raise FetchFault("it points to an address that is not public")
     checked = _CheckedResolver(resolver or aiohttp.ThreadedResolver(), may_connect)
@@ -59,7 +61,7 @@ async def fetch(
             ) as session,
             session.get(address.url, allow_redirects=False) as reply,
         ):  # fmt: skip
-            return await _read(reply, settings, most)
+            return await _read(reply, settings, most, take)
     except TimeoutError:
         raise FetchFault("its host did not answer in time") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -70,7 +72,9 @@ async def fetch(
         raise FetchFault("its host cannot be reached, or closed the connection") from None
 
 
-async def _read(reply: aiohttp.ClientResponse, settings: FetchUrls, most: int) -> Fetched:
+async def _read(
+    reply: aiohttp.ClientResponse, settings: FetchUrls, most: int, take: Callable[[int], None]
+) -> Fetched:
     if 300 <= reply.status < 400:
         raise FetchFault("its host redirects it, which is not followed")
     if reply.status != 200:
@@ -83,10 +87,11 @@ async def _read(reply: aiohttp.ClientResponse, settings: FetchUrls, most: int) -
     pieces, size = [], 0
     if (reply.content_length or 0) <= most:
         async for piece in reply.content.iter_any():
-            pieces.append(piece)
             size += len(piece)
             if size > most:
                 break
+            take(len(piece))
+            pieces.append(piece)
     if size > most or (reply.content_length or 0) > most:
         raise FetchFault("it is larger than fetch_urls.max_size")
     return Fetched(mime, b"".join(pieces))

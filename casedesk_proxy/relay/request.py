@@ -7,16 +7,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.relay.body_faults import too_large, too_slow
 from casedesk_proxy.relay.parties import Client, Held, Sink
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
 
-__all__ = ["CONTINUE", "TIMEOUT_GRACE_S", "ClientRequest", "too_slow"]
+__all__ = ["CONTINUE", "TIMEOUT_GRACE_S", "ClientRequest"]
 
 #: Body bytes taken before anyone has asked for the body.
 _MAX_UNASKED_BYTES = 65536
@@ -131,7 +132,7 @@ class ClientRequest:
         """The body, which has come whole. Raises TooLarge beyond ``limit`` bytes, BadRequest for
         broken framing, Busy where there is no room for it."""
         if self.head.length > limit or self._size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if self._fault is not None:
             raise self._fault
         body, self._body = self._body, b""
@@ -141,7 +142,7 @@ class ClientRequest:
         """`take`, once the body is there. Also raises BadRequest (408) for a client that sends
         nothing in ``pause`` seconds, or less than ``rate`` bytes a second."""
         if self.head.length > limit or self._size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         self._limit = limit
         if not self._reader.ended:
             self._room.check(max(self.head.length - self._size, 0))
@@ -187,6 +188,12 @@ class ClientRequest:
         self._sink = sink
         self._give(sink, rest)
         self.client.listen()
+
+    def take_more(self, size: int) -> None:
+        """So many bytes more are held for it until `release`. Raises Busy where there is no
+        room."""
+        self._room.take(size)
+        self._taken += size
 
     def hold_more(self, size: int) -> None:
         """So many bytes more are held until `release`, whatever the room."""
@@ -250,7 +257,7 @@ class ClientRequest:
             self._body += payload
         self._size += size
         if self._limit is not None and self._size > self._limit:
-            self._fail(_too_large(self._limit))
+            self._fail(too_large(self._limit))
 
     def _invite(self) -> None:
         if self.client.has_left:
@@ -288,13 +295,3 @@ class ClientRequest:
         self.release()
         if self._done is not None:
             self._done()
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the request's body is larger than {limit} bytes (server.max_body)")
-
-
-def too_slow() -> BadRequest:
-    return BadRequest(
-        "the request's body arrived too slowly (server.body_timeout, server.min_rate)", status=408
-    )

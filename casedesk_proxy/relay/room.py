@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from casedesk_proxy.errors import Busy
+from casedesk_proxy.relay.body_faults import no_room
 
 __all__ = ["Room"]
-
-#: Seconds after which a client that found no room may come again.
-_FULL_RETRY_AFTER_S = 5.0
 
 
 class Room:
@@ -34,17 +31,7 @@ class Room:
     def check(self, size: int) -> None:
         """Raises Busy (503) where so many more would be too many now."""
         if not self.has(size):
-            raise _full()
+            raise no_room()
 
     def give(self, size: int) -> None:
         self.held -= size
-
-
-def _full() -> Busy:
-    return Busy(
-        "the bodies of received and waiting requests fill the memory allowed for them"
-        " (server.max_bodies); send this one again in a few seconds",
-        status=503,
-        code="bodies_full",
-        retry_after=_FULL_RETRY_AFTER_S,
-    )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from casedesk_proxy.errors import ProxyError, TooLarge
 from casedesk_proxy.fastpath.fibers import Signal
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest, too_slow
+from casedesk_proxy.relay.body_faults import too_slow
+from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
 from casedesk_proxy.surfaces.forms import bad_form
 from casedesk_proxy.upstream.uploading import NodeSink
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk

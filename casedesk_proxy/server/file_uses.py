@@ -30,7 +30,8 @@ from casedesk_proxy.wire.web_addresses import WebAddress, is_web, read_web_addre
 
 __all__ = ["FileUses", "FilledBody"]
 
-Fetch = Callable[[WebAddress, FetchUrls, int], Coroutine[None, None, Fetched]]
+Take = Callable[[int], None]
+Fetch = Callable[[WebAddress, FetchUrls, int, Take], Coroutine[None, None, Fetched]]
 
 #: References to files in one request.
 _MAX_REFERENCES = 500
@@ -69,13 +70,16 @@ class FileUses:
         admitted: Admitted,
         snapshot: Snapshot,
         raw: bytes,
+        take: Take,
     ) -> FilledBody:
-        """Raises a ClientFault, or Busy (503) where the store cannot be read."""
+        """``take`` hears of all that is held for the request beside ``raw`` before it is, and
+        raises Busy where there is no room. Raises a ClientFault, or Busy (503) where the store
+        cannot be read."""
         settings = admitted.deployment.config
         if len(references) > _MAX_REFERENCES:
             raise _too_many(references[_MAX_REFERENCES])
         contents = RequestContents(self.store)
-        found = await self._find(references, admitted, contents)
+        found = await self._find(references, admitted, contents, take)
         changes: list[tuple[Span, bytes]] = []
         uses: dict[str, tuple[FileUse, ...]] = {}
         room = snapshot.max_body - len(raw)
@@ -85,7 +89,7 @@ class FileUses:
                 continue
             mime = _mime_of(reference, file)
             if is_text(mime) or (mime == PDF and settings.documents == "text"):
-                text = await self._read_text(file, reference, contents, mime, room)
+                text = await self._read_text(file, reference, contents, mime, room, take)
                 change = write_text(reference, text)
                 room -= len(change)
             else:
@@ -97,7 +101,11 @@ class FileUses:
         return FilledBody(splice(raw, changes), uses, contents)
 
     async def _find(
-        self, references: Sequence[FileReference], admitted: Admitted, contents: RequestContents
+        self,
+        references: Sequence[FileReference],
+        admitted: Admitted,
+        contents: RequestContents,
+        take: Take,
     ) -> dict[str, StoredFile]:
         """By what the client named. Raises the vendor's own error for one that is not there."""
         found: dict[str, StoredFile] = {}
@@ -107,7 +115,7 @@ class FileUses:
             if named in found:
                 continue
             if settings is not None and (where := _find_host(reference, settings)) is not None:
-                found[named] = await self._get(reference, where, settings, contents)
+                found[named] = await self._get(reference, where, settings, contents, take)
                 continue
             ident = read_id(named) if _may_be_ours(named) else None
             if ident is None or self.store is None:
@@ -125,9 +133,10 @@ class FileUses:
         where: WebAddress,
         settings: FetchUrls,
         contents: RequestContents,
+        take: Take,
     ) -> StoredFile:
         """A content of the web."""
-        fetching = self._fetch(where, settings, settings.max_size - contents.size)
+        fetching = self._fetch(where, settings, settings.max_size - contents.size, take)
         try:
             # A task of its own: this may be a fiber.
             fetched = await asyncio.get_running_loop().create_task(fetching)
@@ -142,14 +151,17 @@ class FileUses:
         contents: RequestContents,
         mime: str,
         most: int,
+        take: Take,
     ) -> str:
         if mime == PDF:
             text = await self._texts.read(file, contents)
+            take(len(text))
             if not text.strip():
                 raise _bad(reference, "the PDF contains no text; it may consist of scanned pages")
         else:
             if file.size > most:
                 raise _too_long(reference, file.size)
+            take(file.size)
             opened = await contents.open(file)
             try:
                 data = await opened.read(file.size)

@@ -126,13 +126,14 @@ class Forwarder:
             attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
         uses: Uses = {}
         if form is None and isinstance(raw, bytes):
-            raw, uses = await self._fill(admitted, snapshot, attempts, raw)
+            raw, uses = await self._fill(request, admitted, snapshot, attempts, raw)
         while True:
             try:
                 plan = await self._plans.make(request, exchange, admitted, snapshot, raw, form)
             except NamesFiles:
                 assert isinstance(raw, HeldBody)
-                raw, uses = await self._fill(admitted, snapshot, attempts, raw.read_all())
+                raw = raw.read_all()
+                raw, uses = await self._fill(request, admitted, snapshot, attempts, raw)
                 continue
             if uses:
                 plan = fill_plan(plan, uses)
@@ -147,16 +148,22 @@ class Forwarder:
             if not await self._begins_anew(result.delivery, exchange, attempts):
                 if plan.framing is not Framing.UNARY:
                     request.forget()
+                    attempts.contents = None
                 return result
 
     async def _fill(
-        self, admitted: Admitted, snapshot: Snapshot, attempts: Attempts, raw: bytes
+        self,
+        request: ClientRequest,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        attempts: Attempts,
+        raw: bytes,
     ) -> tuple[bytes, Uses]:
         """The body with the stored files that it names, as far as it names some."""
         named = self.files.find(admitted, raw)
         if not named:
             return raw, {}
-        files = await self.files.fill(named, admitted, snapshot, raw)
+        files = await self.files.fill(named, admitted, snapshot, raw, request.take_more)
         attempts.contents = files.contents
         return files.raw, files.uses
 

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.fibers import Signal
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest, too_slow
+from casedesk_proxy.relay.body_faults import too_slow
+from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
 
 __all__ = ["BodyReceiver", "ContentParser", "RawContent"]
 

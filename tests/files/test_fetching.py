@@ -83,10 +83,13 @@ async def port() -> AsyncIterator[int]:
 async def get(port: int, path: str, *hosts: str, most: int = 100) -> Fetched:
     where = WebAddress(f"http://img.test:{port}{path}", "img.test")
     names = Names(*(hosts or ("127.0.0.1",)))
+    taken: list[int] = []
     found = await fetch(
-        where, SETTINGS, most, may_connect=lambda one: one == "127.0.0.1", resolver=names
-    )
+        where, SETTINGS, most, taken.append,
+        may_connect=lambda one: one == "127.0.0.1", resolver=names,
+    )  # fmt: skip
     assert names.asked == 1
+    assert sum(taken) == len(found.content)
     return found
 
 
@@ -117,7 +120,7 @@ async def test_a_name_that_leads_inside_leads_nowhere(port: int) -> None:
 async def test_an_address_inside_is_not_asked(port: int, host: str) -> None:
     where = WebAddress(f"http://{host}:{port}/a.png", host.strip("[]"))
     with pytest.raises(FetchFault, match="not public"):
-        await fetch(where, SETTINGS, 100)
+        await fetch(where, SETTINGS, 100, [].append)
 
 
 async def test_a_host_that_cannot_be_reached(port: int) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -61,6 +62,7 @@ class Stage:
     def __init__(self, proxy: RunningGateway, nodes: list[RawNode]) -> None:
         self.url = proxy.url
         self.uses = proxy.gateway._handler._forwarder.files
+        self.room = proxy.gateway._public.room
         self.nodes = nodes
 
     async def post(self, path: str, body: Any, *headers: str) -> Message:
@@ -84,11 +86,16 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    store: FileStore | None, *, engine: str = "llama-server", reply: bytes = OK, **deployment: Any
+    store: FileStore | None,
+    server: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    engine: str = "llama-server",
+    reply: bytes = OK,
+    **deployment: Any,
 ) -> AsyncIterator[Stage]:
     async with raw_node(reply) as node:
         config = {
-            "server": {"access_log": False},
+            "server": {"access_log": False, **server},
             "default_deployment": "d",
             "nodes": {"n": {"url": node.url, "engine": engine, "models": ["m"]}},
             "deployments": {"d": {"nodes": ["n"], "auth": "none", **deployment}},
@@ -230,7 +237,10 @@ def asking(path: str) -> Any:
     return {"model": "m", "max_tokens": 5, "messages": messages}
 
 
-async def fetch_here(where: WebAddress, settings: FetchUrls, most: int) -> Fetched:
+async def fetch_here(
+    where: WebAddress, settings: FetchUrls, most: int, take: Callable[[int], None]
+) -> Fetched:
+    take(len(PNG))
     assert where == WebAddress(IMAGE, "img.test")
     return Fetched("image/png", PNG)
 
@@ -264,8 +274,32 @@ async def test_an_address_of_another_host_is_refused_by_place(path: str) -> None
         assert stage.posted() == []
 
 
+async def test_what_is_fetched_takes_room_among_the_bodies() -> None:
+    path, server = "/v1/chat/completions", {"max_body": 600_000, "max_bodies": 600_000}
+    async with staged(None, server, fetch_urls={"allow": ["img.test"]}) as stage:
+        stage.uses._fetch = fetch_here
+        reply = await stage.post(path, asking(path))
+        assert (reply.status, json.loads(reply.body)["error"]["code"]) == (503, "bodies_full")
+        assert stage.posted() == []
+        assert stage.room.held == 0
+
+
+async def test_text_of_a_file_takes_room_among_the_bodies(store: FileStore) -> None:
+    file = await put(store, b"x" * 400_000, "text/plain")
+    ident = name_file(Dialect.OPENAI, file.id)
+    part = {"type": "file", "file": {"file_id": ident}}
+    body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
+    async with staged(store, {"max_body": 600_000, "max_bodies": 600_000}) as stage:
+        stage.room.held += 300_000
+        reply = await stage.post("/v1/chat/completions", body)
+        assert (reply.status, json.loads(reply.body)["error"]["code"]) == (503, "bodies_full")
+        stage.room.held -= 300_000
+        assert (await stage.post("/v1/chat/completions", body)).status == 200
+        assert stage.room.held == 0
+
+
 async def test_an_address_that_cannot_be_fetched_is_refused_by_place() -> None:
-    async def fail(where: WebAddress, settings: FetchUrls, most: int) -> Fetched:
+    async def fail(where: WebAddress, settings: FetchUrls, most: int, take: object) -> Fetched:
         raise FetchFault("its host answered with status 404")
 
     path = "/v1/chat/completions"

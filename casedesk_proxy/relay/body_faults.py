@@ -1,0 +1,30 @@
+"""What can be wrong with a request's body, as errors for its client."""
+
+from __future__ import annotations
+
+from casedesk_proxy.errors import BadRequest, Busy, TooLarge
+
+__all__ = ["no_room", "too_large", "too_slow"]
+
+#: Seconds after which a client that found no room may come again.
+_FULL_RETRY_AFTER_S = 5.0
+
+
+def too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request's body is larger than {limit} bytes (server.max_body)")
+
+
+def too_slow() -> BadRequest:
+    return BadRequest(
+        "the request's body arrived too slowly (server.body_timeout, server.min_rate)", status=408
+    )
+
+
+def no_room() -> Busy:
+    return Busy(
+        "the bodies of received and waiting requests fill the memory allowed for them"
+        " (server.max_bodies); send this one again in a few seconds",
+        status=503,
+        code="bodies_full",
+        retry_after=_FULL_RETRY_AFTER_S,
+    )

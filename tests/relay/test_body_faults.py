@@ -1,0 +1,25 @@
+"""What a client hears of its body names the setting that decides."""
+
+from __future__ import annotations
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.relay.body_faults import no_room, too_large, too_slow
+from tests.fixtures.table import table
+
+
+@table(
+    ("fault", "status", "code", "setting"),
+    [
+        (too_large(100), 413, "request_too_large", "server.max_body"),
+        (too_slow(), 408, "bad_request", "server.body_timeout"),
+        (no_room(), 503, "bodies_full", "server.max_bodies"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_it_names_what_decides(fault: ProxyError, status: int, code: str, setting: str) -> None:
+    assert (fault.status, fault.code) == (status, code)
+    assert setting in str(fault)
+
+
+def test_whoever_found_no_room_may_come_again() -> None:
+    assert no_room().retry_after
