@@ -11,7 +11,7 @@ from tests.fixtures.table import table
     ("fault", "status", "code", "setting"),
     [
         (too_large(100), 413, "request_too_large", "server.max_body"),
-        (too_slow(), 408, "bad_request", "server.body_timeout"),
+        (too_slow(), 408, "invalid_request", "server.body_timeout"),
         (no_room(), 503, "bodies_full", "server.max_bodies"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
