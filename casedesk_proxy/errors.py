@@ -99,6 +99,8 @@ class ProxyError(Exception):
 
     status = 500
     code = "internal"
+    #: What to do about it, where a message does not say so itself.
+    remedy = ""
     repeatable = True
     #: What the node said, or where it is, where the message does not repeat it: for the log alone.
     said = ""
@@ -112,6 +114,8 @@ class ProxyError(Exception):
         violations: tuple[Violation, ...] = (),
         retry_after: float | None = None,
     ) -> None:
+        if self.remedy and "; " not in message:
+            message = f"{message}; {self.remedy}"
         message = bounded(message, MAX_MESSAGE_CHARS)
         super().__init__(message)
         self.message = message
@@ -124,12 +128,17 @@ class ProxyError(Exception):
     def reason(self) -> str:
         """The message as a log may hold it: its first clause, short, without what it quotes, since
         that is a client's text or a node's."""
-        message = self.message if not self.said else f"{self.message}: {self.said}"
-        if len(message) > _MAX_READ_CHARS:
-            # What is quoted there may end only behind the cut.
-            message = f"{message[:_MAX_READ_CHARS]}'"
-        clause = _QUOTED.sub("…", " ".join(message.split())).partition("; ")[0]
+        clause = _first_clause(self.message)
+        if self.said:
+            clause = f"{clause}: {_first_clause(self.said)}"
         return bounded(clause, _MAX_REASON_CHARS)
+
+
+def _first_clause(text: str) -> str:
+    if len(text) > _MAX_READ_CHARS:
+        # What is quoted there may end only behind the cut.
+        text = f"{text[:_MAX_READ_CHARS]}'"
+    return _QUOTED.sub("…", " ".join(text.split())).partition("; ")[0]
 
 
 class ClientFault(ProxyError):
@@ -240,6 +249,7 @@ class StreamBroken(UpstreamFault):
 
     status = 502
     code = "node_broke"
+    remedy = "try again, and if it happens again, look into the node's log"
     repeatable = False
 
 

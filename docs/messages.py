@@ -13,9 +13,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from casedesk_proxy import errors
+from casedesk_proxy.dialects.core.findings import FEATURE_REMEDY
 
 PACKAGE = Path(__file__).parents[1] / "casedesk_proxy"
 HOLE = "…"
@@ -53,6 +55,7 @@ def find_texts() -> list[Text]:
     return [text for name, tree in _modules() for text in _texts_of(name, tree)]
 
 
+@cache
 def find_error_messages() -> dict[str, set[str]]:
     """By code, the templates of the messages that the package gives to errors; the simulated node's
     are its own."""
@@ -63,12 +66,20 @@ def find_error_messages() -> dict[str, set[str]]:
         for scope, call in _error_calls(tree):
             for template in _resolve(call.args[0], scope) if call.args else ():
                 if len(template.replace(HOLE, " ").split()) >= _MIN_WORDS:
+                    template = _advised(template, _ERRORS[_name(call.func)].remedy)
                     for code in _codes_of(call, scope):
                         found[code].add(re.sub(f"{HOLE}+", HOLE, template))
         for folder, code in _FEATURES.items():
             if name.startswith(folder):
-                found[code] |= {text for text in _refusals(tree) if HOLE not in text}
+                found[code] |= {
+                    _advised(text, FEATURE_REMEDY) for text in _refusals(tree) if HOLE not in text
+                }
     return found
+
+
+def _advised(template: str, remedy: str) -> str:
+    """The template as clients get it, with what its kind of error advises."""
+    return f"{template}; {remedy}" if remedy and "; " not in template else template
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,8 @@ def load() -> ModuleType:
 
 
 PAGES = load().PAGES
+from messages import find_error_messages  # noqa: E402  (`load` made it importable)
+
 #: Errors whose message is a node's, is put together of parts, or is the simulated node's.
 SPARSE = {
     "context_length_exceeded",
@@ -70,8 +73,38 @@ def test_every_error_of_the_catalogue_has_a_message() -> None:
     assert silent == SPARSE
 
 
+#: What makes a message say what to do: a request to the reader, or what is required or possible.
+_REMEDY = re.compile(
+    r"(?:^|[;:,(] |\b(?:and|or|then|to|else) )(?:add|ask|attach|call|check|choose|close|correct"
+    r"|create|declare|delete|flatten|join|leave|look|name|open|percent-encode|put|raise|remove|repeat|retry"
+    r"|run|send|set|shorten|sign|start|try|turn|upload|use|wait)\b"
+    r"|\bmust\b|\b(?:is|are) required\b|\b(?:allowed|available|known actions): |: one of"
+    r"|the proxy's operator has to fix|clients find them at|the base URL is"
+)
+#: Messages in a vendor's own words, which programs know, or whose end is put together of parts.
+_COMPOSED = {
+    "Previous response with id '…' not found.",
+    "Response with id '…' not found.",
+    "`tool_use` ids were found without `tool_result` blocks immediately after",
+    "alias … points to …, which no node serves",
+    "model … is not served here",
+    "the limit of … … (…) of the … '…' is reached: … used; …",
+    "the node refused the request: …",
+}
+
+
+def test_every_message_of_the_catalogue_says_what_to_do() -> None:
+    silent = {
+        message
+        for found in find_error_messages().values()
+        for message in found
+        if _REMEDY.search(message) is None
+    }
+    assert silent == _COMPOSED
+
+
 def test_an_error_of_the_catalogue_says_what_each_api_calls_it() -> None:
     text = PAGES["error-codes.md"]()
     section = text[text.index("## `overloaded`") :].partition("\n## ")[0]
     assert "Gemini 429 `RESOURCE_EXHAUSTED`, Anthropic 529 `overloaded_error`" in section
-    assert "- `all nodes of this deployment are busy`" in section
+    assert "- `all nodes of this deployment are busy; try again later`" in section

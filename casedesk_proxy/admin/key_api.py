@@ -96,7 +96,7 @@ class _Call:
         except ValueError as error:
             raise KeyFault("", f"the body is not valid JSON: {error}") from None
         if not isinstance(found, dict):
-            raise KeyFault("", "the body is not a JSON object")
+            raise KeyFault("", "the body must be a JSON object")
         return found
 
     async def work(self, step: Callable[[sqlite3.Connection], T]) -> T:
@@ -162,10 +162,10 @@ def _find_author(served: Administered, request: web.Request) -> Author:
     key = find_credential(request.raw_headers, request.rel_url.raw_query_string)
     principal = served.serving.snapshot.find_principal(key) if key else None
     if principal is None:
-        known = "the key is not known" if key else "an admin key is required"
+        known = "unknown key" if key else "an admin key is required"
         raise KeyFault("", f"{known}; send it as {ACCEPTED_FORMS}", 401)
     if not principal.admin:
-        raise KeyFault("", "this key has no admin rights", 403)
+        raise KeyFault("", "this key has no admin rights; use an admin's key", 403)
     return Author(f"key {principal.name}", time.time())
 
 

@@ -133,7 +133,9 @@ def authorise(
     )
     if not deployment:
         raise _not_found(None, doors)
-    raise Forbidden(f"this key does not grant access to deployment {_shown(deployment)}{doors}")
+    raise Forbidden(
+        f"this key does not grant access to deployment {_shown(deployment)}; ask for it{doors}"
+    )
 
 
 def bare_deployment(principal: Principal | None, default: str | None) -> str | None:
@@ -148,9 +150,10 @@ def _unauthenticated(credential: str | None, sent: str, ended: str) -> Unauthent
         message = f"{sent}; a key is required" if sent else "a key is required"
         return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
     looks = describe_wrong(credential)
-    message = ended or (f"the key is not known: {looks}" if looks else "the key is not known")
+    message = ended or (f"unknown key: {looks}" if looks else "unknown key")
     return Unauthenticated(
-        f"{message}; when several credentials are sent, only the first of {ACCEPTED_FORMS} is used",
+        f"{message}; check it for typing errors, or ask for a new one (when several credentials are"
+        f" sent, only the first of {ACCEPTED_FORMS} is used)",
         code="invalid_key",
     )
 

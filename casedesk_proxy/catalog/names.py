@@ -251,7 +251,9 @@ def _not_found(
         near = get_close_matches(wanted, find_near(wanted, names), n=3, cutoff=0.5)
     if near:
         message += f"; similar names: {', '.join(near)}"
-    elif names:
+    elif not names:
+        message += "; check that its node runs"
+    else:
         some, others = (
             sorted(names)[:_MAX_LISTED_NAMES],
             " and others" if len(names) > _MAX_LISTED_NAMES else "",

@@ -138,7 +138,9 @@ class Desk:
         if key := find_credential(request.raw_headers, ""):
             principal = self.served.serving.snapshot.find_principal(key)
             if principal is None:
-                raise Unauthenticated("the key is not known", code="invalid_key")
+                raise Unauthenticated(
+                    "unknown key; check it, or ask an admin for a new one", code="invalid_key"
+                )
             return Caller(principal, "header")
         if comes_from_own_page(request.method, request.raw_headers):
             caller = self._find_by_session(request) or self.find_by_proxy(request)
@@ -183,7 +185,9 @@ class Desk:
         """Raises Unauthenticated and Forbidden. Reaching the admin listener is not enough."""
         caller = self.require_caller(request)
         if not caller.principal.admin:
-            raise Forbidden("only an admin may do this", code="not_admin")
+            raise Forbidden(
+                "only an admin may do this; sign in as one, or use an admin's key", code="not_admin"
+            )
         return caller
 
     def client_of(self, request: web.Request) -> str:

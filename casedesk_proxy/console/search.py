@@ -67,12 +67,12 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
     """Raises BadRequest."""
     sort, order = query.get("sort", _AGE), query.get("order", _DIRECTIONS[0])
     if sort not in (_AGE, *_SORTS):
-        raise BadRequest(f"sort is {', '.join(_SORTS)} or {_AGE}")
+        raise BadRequest(f"sort must be {', '.join(_SORTS)} or {_AGE}")
     if order not in _DIRECTIONS:
-        raise BadRequest("order is ascending or descending")
+        raise BadRequest("order must be ascending or descending")
     skip = query.get("skip", "0")
     if not (skip.isascii() and skip.isdigit() and int(skip[:9]) <= _MAX_SKIPPED_ROWS):
-        raise BadRequest(f"skip is a number from 0 to {_MAX_SKIPPED_ROWS}")
+        raise BadRequest(f"skip must be a number from 0 to {_MAX_SKIPPED_ROWS}")
     words = query.get("find", "")[:_MAX_TEXT_CHARS].casefold().split()
     return Wanted(tuple(words), sort, order == _DIRECTIONS[1], int(skip))
 

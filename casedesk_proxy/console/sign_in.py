@@ -25,7 +25,7 @@ __all__ = ["read_fields", "show_session", "sign_in", "sign_out"]
 
 log = logging.getLogger(__name__)
 
-_WRONG = "unknown key, or wrong name or password"
+_WRONG = "unknown key, or wrong name or password; correct it, or ask an admin"
 
 
 async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
@@ -147,7 +147,7 @@ async def read_fields(request: web.Request, known: set[str]) -> dict[str, str]:
     try:
         found = jsonio.loads(await request.read() or b"{}")
     except ValueError:
-        raise BadRequest("the body is not valid JSON") from None
+        raise BadRequest("the body is not valid JSON; correct it") from None
     if not isinstance(found, dict) or not set(found) <= known:
         raise BadRequest(
             f"the body must be a JSON object with only these fields: {', '.join(sorted(known))}"

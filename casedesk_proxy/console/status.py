@@ -44,7 +44,10 @@ async def cancel_stream(desk: Desk, request: web.Request) -> web.StreamResponse:
         if one.request_id == wanted and (caller.principal.admin or one.call.key == _name(caller)):
             desk.running.cancel(one)
             return reply({"cancelled": wanted}, 202)
-    raise NotFound("no such stream is running, or it is not yours", code="stream_not_found")
+    raise NotFound(
+        "no such stream is running, or it is not yours; look at the list of streams",
+        code="stream_not_found",
+    )
 
 
 def _name(caller: Caller) -> str:

@@ -69,14 +69,14 @@ class Disk:
     def explain(self, error: BaseException) -> BaseException:
         """What a client gets to know of it."""
         if isinstance(error, FileNotFoundError):
-            return NotFound("the file has been deleted", code="file_not_found")
+            return NotFound("the file has been deleted; upload it again", code="file_not_found")
         if not isinstance(error, _FAULTS):
             return error
         if str(error) != self._fault:
             self._fault = str(error)
             log.error("the file store cannot be used: %s", error)
         return Busy(
-            "the file store cannot be used now; the proxy's log says why",
+            "the file store cannot be used now; try again later, and look into the proxy's log",
             status=503,
             code="file_store_unavailable",
         )

@@ -118,7 +118,9 @@ class _Child:
         try:
             process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={})
         except OSError:
-            raise Busy("no process can be started to read the PDF", status=503) from None
+            raise Busy(
+                "no process can be started to read the PDF; try again later", status=503
+            ) from None
         end = threading.Timer(self._max_s, process.kill)
         end.start()
         try:

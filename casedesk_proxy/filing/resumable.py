@@ -114,7 +114,7 @@ def next_step(asked: Instruction, progress: UploadProgress, length: int | None) 
     """``length``: that of the request's body; None where only its end will tell. Raises BadRequest
     for what cannot be, which changes nothing."""
     if "start" in asked.commands:
-        raise BadRequest("X-Goog-Upload-Command: this upload has been started; go on with upload")
+        raise BadRequest("X-Goog-Upload-Command: this upload has been started; send upload")
     if "cancel" in asked.commands and not progress.is_final:
         return Cancel()
     if progress.is_final or "query" in asked.commands:
@@ -129,13 +129,14 @@ def next_step(asked: Instruction, progress: UploadProgress, length: int | None) 
         raise BadRequest("X-Goog-Upload-Offset: a number of bytes is required")
     if offset > received:
         raise BadRequest(
-            f"X-Goog-Upload-Offset: {received} bytes have come, and a piece at {offset} leaves a"
-            " gap; go on from there"
+            f"X-Goog-Upload-Offset: {received} bytes have come, and a piece at {offset} would leave"
+            f" a gap; send the rest from {received} on"
         )
     if length is not None and progress.declared is not None and offset + length > progress.declared:
         raise BadRequest(
             f"the file would have {offset + length} bytes or more, not {progress.declared}, as"
-            " X-Goog-Upload-Header-Content-Length announced"
+            " X-Goog-Upload-Header-Content-Length announced;"
+            " start a new upload with the right length"
         )
     return Receive(received - offset, finalizes)
 

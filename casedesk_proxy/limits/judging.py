@@ -7,7 +7,9 @@ nothing else does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from casedesk_proxy.errors import LimitReached
 from casedesk_proxy.limits.use import Use
@@ -100,11 +102,20 @@ def refuse(reached: Standing, use: Use, now: Moment) -> LimitReached:
     pause = use.pause_until_below(reached.limit, now, reached.hard - reached.used + past)
     return LimitReached(
         f"the limit of {reached.hard} {_PERIODS[reached.limit]} ({reached.limit}) of the"
-        f" {reached.kind} '{reached.name}' is reached: {reached.used} used",
+        f" {reached.kind} '{reached.name}' is reached: {reached.used} used;"
+        f" {_advise(reached.limit, now.wall, pause)}",
         reached,
         at=now.wall,
         retry_after=max(pause, 1.0),
     )
+
+
+def _advise(limit: Limit, wall: float, pause: float) -> str:
+    """What to do: a minute's limit gives way within seconds, the others at a time of day."""
+    when = f"in {math.ceil(max(pause, 1.0))} s"
+    if limit not in (Limit.REQUESTS_PER_MINUTE, Limit.TOKENS_PER_MINUTE):
+        when = f"at {datetime.fromtimestamp(wall + pause, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"try again {when}, or ask for a higher limit"
 
 
 def refuse_parallel(rules: UseRules, wall: float) -> LimitReached:
@@ -114,7 +125,8 @@ def refuse_parallel(rules: UseRules, wall: float) -> LimitReached:
     standing = Standing(Limit.PARALLEL, rules.kind, rules.name, most, None, most, resets)
     return LimitReached(
         f"the limit of {most} {_PERIODS[Limit.PARALLEL]} ({Limit.PARALLEL}) of the"
-        f" {rules.kind} '{rules.name}' is reached",
+        f" {rules.kind} '{rules.name}' is reached; wait until a request ends, or ask for a higher"
+        " limit",
         standing,
         at=wall,
         retry_after=_PARALLEL_RETRY_AFTER_S,

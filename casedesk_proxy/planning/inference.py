@@ -41,7 +41,7 @@ def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsu
     more = ", …" if len(holders) > _MAX_NAMED_NODES else ""
     return Unsupported(
         f"unsupported_path: no node with the model {target.asked!r} serves {call.path}:"
-        f" {named}{more}",
+        f" {named}{more}; use a model at another engine",
         code="unsupported_path",
     )
 

@@ -135,7 +135,7 @@ def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> 
         rules = keep_having(rules, ask.call, lambda name: _find_node(snapshot, ask, name))
     names = offered(rules, ask.reported)
     if not names and not ask.reported:
-        raise NotFound("model: a string is required; no node has listed its models yet")
+        raise NotFound("model: a string is required, since no node has listed its models yet")
     return names
 
 
@@ -271,10 +271,10 @@ def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
 
 def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
     spoken = sorted({str(dialect) for node in holders for dialect in node.speaks})
-    remedy = "; use OpenAI's API for it" if call.surface is Dialect.OLLAMA else ""
+    other = "OpenAI's API" if call.surface is Dialect.OLLAMA else "one of these, or another model"
     return Unsupported(
         f"unsupported_dialect: no node with the model {target.asked!r} speaks {call.surface};"
-        f" they speak {', '.join(spoken) or 'nothing known yet'}{remedy}",
+        f" they speak {', '.join(spoken) or 'nothing known yet'}; use {other}",
         code="unsupported_dialect",
     )
 

@@ -65,7 +65,9 @@ def _sole(names: tuple[str, ...], ask: PlanInput) -> str:
     if len(names) == 1:
         return names[0]
     if not names and not ask.reported:
-        raise NotFound("model: name it in the query; no node has listed its models yet")
+        raise NotFound(
+            "model: name it in the query (?model=NAME); no node has listed its models yet"
+        )
     served = f"; available: {', '.join(names[:_MAX_LISTED_NAMES])}" if names else ""
     raise BadRequest(f"model: name it in the query, ?model=NAME{served}")
 
@@ -73,6 +75,7 @@ def _sole(names: tuple[str, ...], ask: PlanInput) -> str:
 def _unsupported(target: Target, holders: list[NodeSpec]) -> Unsupported:
     named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders)
     return Unsupported(
-        f"unsupported_path: no node with the model {target.asked!r} serves {_PATH}: {named}",
+        f"unsupported_path: no node with the model {target.asked!r} serves {_PATH}: {named};"
+        " use a model at another engine",
         code="unsupported_path",
     )

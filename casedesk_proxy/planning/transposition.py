@@ -115,7 +115,7 @@ def _transpose(
     try:
         return transpose(ask.call, value, context)
     except TooDeep:
-        raise BadRequest("the request body is nested too deeply") from None
+        raise BadRequest("the request body is nested too deeply; flatten it") from None
 
 
 def _context(

@@ -11,12 +11,16 @@ _FULL_RETRY_AFTER_S = 5.0
 
 
 def too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the request's body is larger than {limit} bytes (server.max_body)")
+    return TooLarge(
+        f"the request's body is larger than {limit} bytes (server.max_body); send a smaller one"
+    )
 
 
 def too_slow() -> BadRequest:
     return BadRequest(
-        "the request's body arrived too slowly (server.body_timeout, server.min_rate)", status=408
+        "the request's body arrived too slowly (server.body_timeout, server.min_rate); send it"
+        " again",
+        status=408,
     )
 
 

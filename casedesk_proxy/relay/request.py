@@ -111,7 +111,9 @@ class ClientRequest:
             else:
                 used = self._reader.read(data[start:] if start else data)
         except MalformedChunk:
-            self._fail(BadRequest("the request's body is not well-formed"))
+            self._fail(
+                BadRequest("the request's body is not well-formed chunked data; correct the client")
+            )
             return came
         if self._sink is not None:
             self._give(self._sink, b"".join(self._reader.payload))

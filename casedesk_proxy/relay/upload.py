@@ -180,4 +180,4 @@ class ClientUpload:
 
 
 def too_large(size: int) -> TooLarge:
-    return TooLarge(f"the form is larger than {size} bytes (server.max_upload)")
+    return TooLarge(f"the form is larger than {size} bytes (server.max_upload); send a smaller one")

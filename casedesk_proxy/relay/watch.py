@@ -155,6 +155,7 @@ class Watch:
             relay.cut(
                 Terminal.TIMED_OUT,
                 UpstreamTimeout(
-                    "the node stopped sending in the middle of its reply (idle_timeout)"
+                    "the node stopped sending in the middle of its reply (idle_timeout); try again,"
+                    " and look into the node's log"
                 ),
             )

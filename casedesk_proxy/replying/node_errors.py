@@ -80,12 +80,15 @@ def nodes_affair(
         )
     if verdict is Verdict.NO_MODEL:
         if asked.removeprefix("models/") == model:
-            return ModelLost(f"node {node} no longer has model {_quote(asked)}")
+            return ModelLost(f"node {node} no longer has model {_quote(asked)}; use another one")
         return ModelLost(
-            f"alias {_quote(asked)} points to {_quote(model)}, which node {node} no longer has"
+            f"alias {_quote(asked)} points to {_quote(model)}, which node"
+            f" {node} no longer has; correct the alias"
         )
     if verdict is Verdict.NOT_OFFERED and status in (404, 410):
-        return ModelLost(f"node {node} does not offer {action} for {_quote(model)}")
+        return ModelLost(
+            f"node {node} does not offer {action} for {_quote(model)}; use another model"
+        )
     return None
 
 

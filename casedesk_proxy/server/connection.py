@@ -297,4 +297,9 @@ class ClientConnection(asyncio.Protocol):
 
     def refuse_head(self) -> None:
         if self.client.is_open:
-            self._reject(BadRequest("the request's head took too long", status=408))
+            self._reject(
+                BadRequest(
+                    "the request's head took too long (server.header_timeout); send it again",
+                    status=408,
+                )
+            )

@@ -39,7 +39,9 @@ __all__ = ["Exchange", "Exchanges"]
 
 log = logging.getLogger(__name__)
 
-_CANCELLED = "this request was ended at the proxy's console"
+_CANCELLED = (
+    "an administrator ended this request at the proxy's console; ask there before you repeat it"
+)
 _NO_CALL = CallFacts("")
 _NO_PLAN = PlanFacts()
 #: Of a request that has not come to a node; never written to.

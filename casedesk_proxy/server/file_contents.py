@@ -35,7 +35,7 @@ class RequestContents:
         if (content := self._fetched.get(file.id)) is not None:
             return _Reader(content)
         if self.store is None:
-            raise NotFound("the file has been deleted", code="file_not_found")
+            raise NotFound("the file has been deleted; upload it again", code="file_not_found")
         return await self.store.open(file)
 
 

@@ -65,7 +65,9 @@ class Incoming:
         elif data.startswith(_TLS_HELLO, start):
             raise BadRequest("this port speaks plain HTTP; use http://", code="not_https")
         elif len(self) > MAX_HEAD_BYTES:
-            raise BadRequest("the request's head is too large", status=431)
+            raise BadRequest(
+                "the request's head is too large; send fewer or shorter headers", status=431
+            )
         return None
 
     def may_grow(self, request: ClientRequest | None) -> bool:
@@ -87,7 +89,7 @@ def read_head(heads: HeadCache[RequestHead], block: bytes) -> RequestHead:
     try:
         return heads.read(block)
     except HeadTooLarge as error:
-        fault = BadRequest(f"the request's head is too large: {error}", status=431)
+        fault = BadRequest(f"the request's head is too large: {error}; shorten it", status=431)
     except MalformedMessage as error:
-        fault = BadRequest(f"the request is not well-formed HTTP/1.1: {error}")
+        fault = BadRequest(f"the request is not well-formed HTTP/1.1: {error}; correct the client")
     raise fault

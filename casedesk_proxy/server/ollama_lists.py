@@ -46,7 +46,9 @@ async def merge_answers(
         raise _unsupported(deployment, nodes)
     answered = await answers.ask(speakers, PATHS[call.action])
     if not answered:
-        raise NoNode("no node of this deployment that speaks Ollama's API responded")
+        raise NoNode(
+            "no node of this deployment that speaks Ollama's API responded; try again later"
+        )
     return OwnReply(200, _HEADERS, jsonio.dumps(_merge(call.action, rules, answered)))
 
 

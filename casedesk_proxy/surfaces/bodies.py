@@ -212,7 +212,9 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     except jsonio.JSONError as error:
         raise BadRequest(_describe_syntax_error(error, raw), code="invalid_json") from None
     if not isinstance(value, dict):
-        raise BadRequest("the body is not a JSON object", code="invalid_json")
+        raise BadRequest(
+            'the body is not a JSON object; send one, such as {"model": …}', code="invalid_json"
+        )
     return value
 
 

@@ -44,7 +44,8 @@ def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:
     match fault.why:
         case Why.TOO_LARGE:
             return TooLarge(
-                f"the file is larger than {fault.most} bytes (files.max_file), or than announced",
+                f"the file is larger than {fault.most} bytes (files.max_file), or than announced;"
+                " send a smaller one, or announce its size",
                 code="file_too_large",
             )
         case Why.KEY_FULL:

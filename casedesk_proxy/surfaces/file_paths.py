@@ -63,7 +63,10 @@ def read_file_call(
         else:
             action, ident = _read_gemini(method, rest)
     elif surface not in (Dialect.ANTHROPIC, Dialect.OPENAI) or not _FILE.fullmatch(rest):
-        raise NotFound(f"the Files API is not served on the {surface} surface")
+        raise NotFound(
+            f"the Files API is not served on the {surface} surface; use Gemini's, Anthropic's"
+            " or OpenAI's"
+        )
     else:
         action, ident = _read_plain(method, rest)
         version = ""
@@ -78,7 +81,7 @@ def _read_gemini(method: str, rest: str) -> tuple[Action, str]:
         )
     found = _FILE.fullmatch(rest)
     if found is None or found[2]:
-        raise NotFound("the Files API has no such path; a file is at files/{id}")
+        raise NotFound("the Files API has no such path; use files/{id}")
     if found[1] is None:
         return _choose(method, {"GET": Action.LIST_FILES, "POST": Action.CREATE_FILE}), ""
     if (download := _DOWNLOAD.fullmatch(found[1])) is not None:

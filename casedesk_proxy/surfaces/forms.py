@@ -62,7 +62,7 @@ def has_model(reader: FormReader) -> bool:
 
 
 def bad_form(error: MalformedForm) -> BadRequest:
-    return BadRequest(f"the form cannot be passed on: {error}", code="invalid_form")
+    return BadRequest(f"the form is malformed: {error}; correct it", code="invalid_form")
 
 
 def read_form(form: FormBeginning, offered: Callable[[], Sequence[str]]) -> RequestBody:

@@ -119,7 +119,9 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
     try:
         document = jsonio.loads(body)
     except jsonio.JSONError:
-        raise BadRequest("the metadata is not valid JSON", code="invalid_json") from None
+        raise BadRequest(
+            "the metadata is not valid JSON; correct it", code="invalid_json"
+        ) from None
     file = document.get("file", {}) if isinstance(document, dict) else None
     if not isinstance(file, dict):
         raise bad_field("file", "an object is required")

@@ -39,7 +39,8 @@ def read_kept(method: str, rest: str) -> tuple[Action, str] | None:
     found = _PATH.fullmatch(rest)
     if found is None:
         raise NotFound(
-            f"{shown('/' + rest)} is not a path of a response", code="response_not_found"
+            f"{shown('/' + rest)} is not a path of a response; use /responses/{{id}}",
+            code="response_not_found",
         )
     actions = _PATHS[found[2] or ""]
     if method not in actions:

@@ -248,7 +248,7 @@ def no_path(rest: str, why: str = "not a known path", deployment: str | None = N
                 code="administration",
             )
     if _ADMIN.match(rest):
-        return NotFound(f"{asked} is {why}; the admin listener serves it")
+        return NotFound(f"{asked} is {why}; use the admin listener (server.admin)")
     for inner in _tails(rest):
         api, owner = unserved(inner), owner_of(inner)
         if api is not None:

@@ -101,7 +101,8 @@ class UploadForm:
         self._held += size
         if self._held > _MAX_FIELDS_BYTES:
             raise BadRequest(
-                f"the form's fields other than the file have more than {_MAX_FIELDS_BYTES} bytes",
+                f"the form's fields other than the file have more than {_MAX_FIELDS_BYTES} bytes;"
+                " shorten them",
                 code="invalid_form",
             )
 
@@ -120,5 +121,6 @@ def begin_upload_form(surface: Dialect, headers: RawHeaders) -> UploadForm:
             " start, or is a body of type multipart/related with metadata and the file"
         )
     raise BadRequest(
-        "an upload is a form (multipart/form-data) with the file as file", code="invalid_form"
+        "send the upload as a form (multipart/form-data), with the file in its field `file`",
+        code="invalid_form",
     )

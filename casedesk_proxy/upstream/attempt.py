@@ -39,7 +39,8 @@ class AttemptFailed(Exception):
     @property
     def cause(self) -> str:
         said = self.error.said
-        return f"{self.error.message} ({said})" if said else self.error.message
+        what, mark, remedy = self.error.message.partition("; ")
+        return f"{what} ({said}){mark}{remedy}" if said else self.error.message
 
     def last_word(self) -> UpstreamFault:
         """The error, to be raised while this is handled and so in its context: it is let go of
@@ -124,16 +125,22 @@ class Attempt:
             )  # fmt: skip
         if isinstance(fault, TimeoutError):
             error = ConnectFailed(
-                f"node {node} did not accept a connection in time", status=504, code="node_timeout"
+                f"node {node} did not accept a connection in time; check that it runs, and its url",
+                status=504,
+                code="node_timeout",
             )
         elif isinstance(fault, ssl.SSLError):
-            error = ConnectFailed(f"node {node}: TLS: {fault.reason or 'handshake failed'}")
+            error = ConnectFailed(
+                f"node {node}: TLS: {fault.reason or 'handshake failed'}; check its certificate"
+            )
         elif self.pool.path is not None:
-            error = ConnectFailed(f"node {node} cannot be reached: its socket {describe(fault)}")
+            error = ConnectFailed(
+                f"node {node} cannot be reached: its socket {describe(fault)}; start it"
+            )
             error.said = self.pool.path
         else:
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
-            error = ConnectFailed(f"node {node} {reason}")
+            error = ConnectFailed(f"node {node} {reason}; start it, or correct its url")
         return AttemptFailed(Failure.CONNECT, NodeFault.UNREACHABLE, error)
 
     async def _open(self) -> NodeConnection:
@@ -146,11 +153,15 @@ class Attempt:
         return AttemptFailed(failure, NodeFault.BROKE, fault)
 
     def _late(self) -> AttemptFailed:
-        error = UpstreamTimeout(f"node {self.node} sent no reply in time")
+        error = UpstreamTimeout(
+            f"node {self.node} sent no reply in time; try again, or raise first_byte_timeout"
+        )
         return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, error)
 
     def _redirected(self) -> AttemptFailed:
-        error = StreamBroken(f"node {self.node} answered with a redirect, which is never followed")
+        error = StreamBroken(
+            f"node {self.node} answered with a redirect, which is never followed; correct its url"
+        )
         return AttemptFailed(Failure.GARBLED, NodeFault.ERROR, error)
 
 

@@ -98,7 +98,9 @@ class FileUpload(StayingUpload):
         finally:
             reader.close()
         if sent != part.length:
-            raise Busy("a file of the request has changed since it was stored", status=503)
+            raise Busy(
+                "a file of the request has changed since it was stored; upload it again", status=503
+            )
 
     async def _pass_on(self, node: NodeSink, data: bytes) -> None:
         await self._may_send.wait()

@@ -59,7 +59,7 @@ class HeldUpload(StayingUpload):
             piece = b""
         if not piece and self._at < self._content.size:
             self.stop()
-            node.fail(Busy("the request's body could not be read again", status=503))
+            node.fail(Busy("the request's body could not be read again; send it again", status=503))
             return
         self._at += len(piece)
         if piece:

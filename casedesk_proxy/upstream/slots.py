@@ -233,14 +233,15 @@ class Slots:
         named = f"{'node' if len(draining) == 1 else 'nodes'} {', '.join(draining)}"
         where = f"only at {named}, being drained" if draining else "no longer at any node"
         return NoNode(
-            f"the model '{demand.model[:200]}' is {where}", retry_after=_DRAINED_RETRY_AFTER_S
+            f"the model '{demand.model[:200]}' is {where}; try again later",
+            retry_after=_DRAINED_RETRY_AFTER_S,
         )
 
     def _too_many(self, ticket: Ticket) -> LimitReached | Busy:
         if ticket.reached is not None:
             return refuse_parallel(ticket.reached, time.time())
         hint = self.admission.retry_after(ticket.deployment, self._loop.time())
-        return Busy("all nodes of this deployment are busy", retry_after=hint)
+        return Busy("all nodes of this deployment are busy; try again later", retry_after=hint)
 
     def _commit(self, decided: list[Ticket], now: float) -> None:
         """Wake those about whom it was decided; of slots that others took at once we have none."""

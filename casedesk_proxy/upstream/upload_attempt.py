@@ -46,6 +46,6 @@ class UploadAttempt(Attempt):
 
     def _late(self) -> AttemptFailed:
         error = UpstreamTimeout(
-            f"node {self.node} took no more of the request, or sent no reply, in time"
+            f"node {self.node} took no more of the request, or sent no reply, in time; try again"
         )
         return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, error)

@@ -115,8 +115,8 @@ async def test_a_change_counts_at_once_and_the_rest_stays(ask: Ask, gateway: Gat
     ("key", "status", "message"),
     [
         ("", 401, "an admin key is required; send it as "),
-        ("nobody's", 401, "the key is not known; send it as "),
-        ("alice", 403, "this key has no admin rights"),
+        ("nobody's", 401, "unknown key; send it as "),
+        ("alice", 403, "this key has no admin rights; use an admin's key"),
     ],
 )
 @pytest.mark.parametrize("path", ["/keys", "/keys/x", "/key-audit"])
@@ -144,7 +144,7 @@ async def test_a_stored_admin_key_may_too_until_it_is_revoked(ask: Ask) -> None:
         ("/keys", {"name": "x", "sha256": "00"}, 400, "sha256", "the key is made here"),
         ("/keys", {"name": "x", "expires": "soon"}, 400, "expires", "is not a time"),
         ("/keys", {"name": "alice"}, 409, "name", "the configuration has a key of this name"),
-        ("/keys", [], 400, None, "the body is not a JSON object"),
+        ("/keys", [], 400, None, "the body must be a JSON object"),
         ("/keys", {"name": "x", "note": "n" * 70_000}, 413, None, "the body is longer than"),
         ("/keys/no/expire", {"at": "1d"}, 404, "name", "the state file has no such key"),
         ("/keys/no/expire", {}, 400, "at", "must be the only field"),

@@ -142,7 +142,7 @@ def test_without_a_near_name_some_of_all_are_told() -> None:
     assert caught.value.message.endswith(", model-4 and others")
     with pytest.raises(NotFound) as caught:
         resolve("gpt-4o", rules(), reports(a=[], b=[]))
-    assert caught.value.message.endswith("is not served here")
+    assert caught.value.message.endswith("is not served here; check that its node runs")
 
 
 @table("given", [{"aliases": {"flash": "gemma2:9"}}, {"patterns": (("fl*", "gemma2:9"),)}])

@@ -55,7 +55,10 @@ async def test_what_is_wrong_is_told_in_the_same_words(
         browser = one.browser()
         code, said = await browser.sign_in(**fields)
         assert (code, said["error"]["code"]) == (401, "wrong_credentials")
-        assert said["error"]["message"] == "unknown key, or wrong name or password"
+        assert (
+            said["error"]["message"]
+            == "unknown key, or wrong name or password; correct it, or ask an admin"
+        )
         assert browser.cookie == ""
 
 

@@ -75,7 +75,11 @@ BLOCKS = {
 CUT = "transformers-5.23.0.chat-stream-stop"
 USAGE = ("transformers-5.23.0.chat-stream-usage", (12, 21, None, None, 33))
 ERRORS = [
-    ("transformers-5.23.0.error-no-messages", 500, "the node failed to serve the request"),
+    (
+        "transformers-5.23.0.error-no-messages",
+        500,
+        "the node failed to serve the request; look into the node's log",
+    ),
     ("transformers-5.23.0.error-bad-json", 400, "the node refused the request: JSON decode error"),
 ]
 # A message with a quote in it makes no JSON.

@@ -30,7 +30,7 @@ def fail(error: Exception) -> None:
 
 async def test_a_fault_is_told_the_log_once(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
-        with pytest.raises(Busy, match="the proxy's log says why") as caught:
+        with pytest.raises(Busy, match="look into the proxy's log") as caught:
             await disk.run(lambda: fail(OSError(28, "No space left on device", "/secret/path")))
         assert "secret" not in caught.value.message
     flush()

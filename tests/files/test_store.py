@@ -212,7 +212,7 @@ async def test_a_state_file_that_cannot_be_read(store: FileStore, tmp_path: Path
         (tmp_path / FILE_NAME).write_bytes(b"no database")
 
     await store.disk.run(spoil)
-    with pytest.raises(Busy, match="log says why"):
+    with pytest.raises(Busy, match="look into the proxy's log"):
         await store.find("alice", "a1")
 
 

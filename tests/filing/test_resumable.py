@@ -46,7 +46,7 @@ def test_an_upload_goes_on(command: str, offset: int | None, received: int, step
     ("command", "offset", "length", "message"),
     [
         ("start", None, 0, "has been started"),
-        ("upload", 5, 1, "leaves a gap"),
+        ("upload", 5, 1, "would leave a gap"),
         ("upload", None, 1, "Offset: a number of bytes is required"),
         ("upload", 4, 7, "11 bytes or more, not 10"),
         ("finalize", None, 0, "4 of 10 bytes have come"),

@@ -51,7 +51,8 @@ async def test_it_serves_and_its_loss_is_noticed(
             lost = await ask(proxy.url, request("/v1/chat/completions", HI))
             assert lost.status == 502
             assert json.loads(lost.body)["error"]["message"] == (
-                "node llama cannot be reached: its socket has no listener (connection refused)"
+                "node llama cannot be reached: its socket has no listener (connection refused);"
+                " start it"
             )
             assert str(path).encode() not in lost.body
             state = proxy.gateway.dispatcher.slots.states["llama"]

@@ -69,7 +69,8 @@ def test_a_path_that_no_holder_has_is_refused_by_engine_and_path() -> None:
         plan("/v1/rerank", b'{"model":"gemma"}')
     assert caught.value.code == "unsupported_path"
     assert caught.value.message == (
-        "unsupported_path: no node with the model 'gemma' serves /v1/rerank: ollama runs Ollama"
+        "unsupported_path: no node with the model 'gemma' serves /v1/rerank: ollama runs Ollama;"
+        " use a model at another engine"
     )
 
 

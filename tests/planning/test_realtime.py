@@ -83,5 +83,6 @@ def test_other_engines_are_named() -> None:
     with pytest.raises(Unsupported) as caught:
         plan("?model=gemma")
     assert caught.value.message == (
-        "unsupported_path: no node with the model 'gemma' serves /v1/realtime: ollama runs Ollama"
+        "unsupported_path: no node with the model 'gemma' serves /v1/realtime: ollama runs Ollama;"
+        " use a model at another engine"
     )

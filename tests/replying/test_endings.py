@@ -22,7 +22,7 @@ from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 from tests.fixtures.table import table
 
-ERROR = StreamBroken("the node closed")
+ERROR = StreamBroken("the node closed; wait")
 ARRAY = b'[{"a": [1, "]"]}\r\n,\r\n{"b": "[{"}]'
 
 
@@ -49,9 +49,9 @@ def test_between_events_the_error_is_told_error_first(surface: Dialect, bare: bo
     if surface is Dialect.RESPONSES:
         assert told["type"] == "response.failed"  # Codex ignores any other error
         told = told["response"]
-        assert told["error"]["message"] == "the node closed"
+        assert told["error"]["message"] == "the node closed; wait"
         return
-    assert told["error"]["message"] == "the node closed"
+    assert told["error"]["message"] == "the node closed; wait"
     if surface is not Dialect.ANTHROPIC:
         assert next(iter(told)) == "error"
 
@@ -61,7 +61,7 @@ def test_between_lines_the_error_is_one() -> None:
         position = seen(Form.LINES, sent)
         assert position is Position.BETWEEN
         line = place_error(Dialect.OLLAMA, Form.LINES, position, ERROR)
-        assert line == b'{"error":"the node closed"}\n'
+        assert line == b'{"error":"the node closed; wait"}\n'
 
 
 def test_inside_a_line_nothing_is_added_but_for_who_has_no_framing() -> None:
@@ -69,7 +69,7 @@ def test_inside_a_line_nothing_is_added_but_for_who_has_no_framing() -> None:
     assert position is Position.INSIDE
     assert place_error(Dialect.OLLAMA, Form.LINES, position, ERROR) == b""
     told = place_error(Dialect.OLLAMA, Form.LINES, position, ERROR, bare=True)
-    assert told == b'\n{"error":"the node closed"}\n'
+    assert told == b'\n{"error":"the node closed; wait"}\n'
 
 
 @table("tail", [b"data: {", b"data: {}\n", b"data: {}\r\n"])
@@ -120,7 +120,7 @@ def test_a_body_that_is_no_stream_stands_nowhere() -> None:
 def test_between_elements_the_error_is_one(sent: bytes, told: bytes) -> None:
     assert ending(sent).startswith(told)
     whole = json.loads(sent + ending(sent) + b"]")
-    assert whole[-1]["error"]["message"] == "the node closed"
+    assert whole[-1]["error"]["message"] == "the node closed; wait"
 
 
 @table("sent", [b'[{"a', b'[{"a": 1', b"[{}]", b"<html>", b'[{"a": "}'])
@@ -137,7 +137,7 @@ def test_a_cut_array_is_an_array_with_an_error_or_none(keep: int) -> None:
     assert seen(Form.ARRAY, *(sent[at : at + 1] for at in range(keep))) is position
     told = place_error(Dialect.GEMINI, Form.ARRAY, position, ERROR)
     if told:
-        assert json.loads(sent + told + b"]")[-1]["error"]["message"] == "the node closed"
+        assert json.loads(sent + told + b"]")[-1]["error"]["message"] == "the node closed; wait"
     else:
         with pytest.raises(json.JSONDecodeError):
             json.loads(sent)

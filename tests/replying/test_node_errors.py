@@ -49,7 +49,7 @@ def test_a_fault_of_the_request_is_not_to_be_repeated() -> None:
     body = b'{"error":{"code":500,"message":"\'messages\' is required","type":"server_error"}}'
     told = judge(Dialect.ANTHROPIC, 500, body)
     assert told is not None
-    assert (told.status, told.message) == (400, "the request has no messages")
+    assert (told.status, told.message) == (400, "the request has no messages; send at least one")
 
 
 def test_a_pause_that_the_node_asks_for_stays() -> None:
@@ -180,7 +180,7 @@ def test_another_500_in_shape_goes_out_as_it_is() -> None:
             Verdict.NO_MODEL,
             404,
             ModelLost,
-            "alias 'gpt' points to 'tiny', which node a no longer has",
+            "alias 'gpt' points to 'tiny', which node a no longer has; correct the alias",
         ),
         (Verdict.NOT_OFFERED, 404, ModelLost, "node a does not offer chat for 'tiny'"),
         (Verdict.NOT_OFFERED, 501, None, ""),
@@ -201,7 +201,7 @@ def test_what_is_the_nodes_own_affair(
 def test_a_model_under_its_own_name_stands_for_nothing_else() -> None:
     told = nodes_affair(Verdict.NO_MODEL, 404, "a", "models/tiny", "tiny", "chat")
     assert told is not None
-    assert told.message == "node a no longer has model 'models/tiny'"
+    assert told.message == "node a no longer has model 'models/tiny'; use another one"
 
 
 @table(

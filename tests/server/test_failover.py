@@ -258,7 +258,10 @@ async def test_a_dead_node_is_left_alone_until_its_trial_and_then_serves_again()
 
 @pytest.mark.parametrize(
     ("play", "why"),
-    [(None, "refused the connection"), (answering(503), "it answered 503")],
+    [
+        (None, "refused the connection; start it, or correct its url"),
+        (answering(503), "it answered 503"),
+    ],
 )
 async def test_that_a_node_is_out_and_back_is_logged_once_each(
     play: Play | None, why: str, caplog: pytest.LogCaptureFixture

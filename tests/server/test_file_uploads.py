@@ -91,4 +91,4 @@ async def test_a_disk_that_fails_is_not_the_client_s_fault(tmp_path: Path) -> No
         await asyncio.to_thread(spoil)
         reply = await client.piece(url, "upload", b"abc", 0)
         assert (reply.status, reply.upload_status) == (503, None)
-        assert "log says why" in reply.json["error"]["message"]
+        assert "look into the proxy's log" in reply.json["error"]["message"]

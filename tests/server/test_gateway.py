@@ -306,7 +306,10 @@ async def test_nobody_listens() -> None:
         head = await client.head()
         body = json.loads((await client.reply()).body)
         assert head.status == 502
-        assert body["error"]["message"] == "node n refused the connection"
+        assert (
+            body["error"]["message"]
+            == "node n refused the connection; start it, or correct its url"
+        )
 
 
 async def test_a_node_that_never_answers_times_out() -> None:

@@ -168,5 +168,8 @@ async def test_a_model_at_a_node_that_drains_is_said_to_be_there() -> None:
         status, headers, told = await ask(gateway, "m")
         assert status == 503
         assert headers["retry-after"] == "10"
-        assert told["error"]["message"] == "the model 'm' is only at node a, being drained"
+        assert (
+            told["error"]["message"]
+            == "the model 'm' is only at node a, being drained; try again later"
+        )
         assert (await ask(gateway, "other"))[0] == 200

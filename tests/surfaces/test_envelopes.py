@@ -71,7 +71,7 @@ G, A, OAI = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI
          (501, "server_error")),
         (ConnectFailed("m"), (502, "UNAVAILABLE"), (529, "overloaded_error"),
          (502, "server_error")),
-        (StreamBroken("m"), (502, "UNAVAILABLE"), (500, "api_error"),
+        (StreamBroken("m; wait"), (502, "UNAVAILABLE"), (500, "api_error"),
          (502, "server_error")),
         (NoNode("m"), (503, "UNAVAILABLE"), (529, "overloaded_error"), (503, "server_error")),
         (UpstreamTimeout("m"), (504, "DEADLINE_EXCEEDED"), (504, "timeout_error"),
@@ -86,14 +86,14 @@ def test_status_and_type(
     shown = json.loads(reply.body)["error"]
     assert (reply.status, shown["status"]) == google
     assert shown["code"] == reply.status
-    assert shown["message"] == "m"
+    assert shown["message"] == error.message
 
     reply = error_reply(A, error, "req-1")
     body = json.loads(reply.body)
     assert (reply.status, body["error"]["type"]) == claude
     assert body == {
         "type": "error",
-        "error": {"type": claude[1], "message": "m"},
+        "error": {"type": claude[1], "message": error.message},
         "request_id": "req-1",
     }
 
@@ -165,24 +165,24 @@ def test_headers() -> None:
 
 
 def test_gemini_frame() -> None:
-    frame = gemini.error_frame(StreamBroken("the node broke off"))
+    frame = gemini.error_frame(StreamBroken("the node broke; wait"))
     assert frame.startswith(b'data: {"error":{"code":502,')
     assert frame.endswith(b"}\r\n\r\n")
     assert frame.count(b"\n") == 2
-    element = gemini.error_element(StreamBroken("the node broke off"))
+    element = gemini.error_element(StreamBroken("the node broke; wait"))
     assert frame == b"data: " + element + b"\r\n\r\n"
 
 
 def test_anthropic_frame() -> None:
-    event, data, *rest = anthropic.error_frame(StreamBroken("m"), "req-1").split(b"\n")
+    event, data, *rest = anthropic.error_frame(StreamBroken("m; wait"), "req-1").split(b"\n")
     assert (event, rest) == (b"event: error", [b"", b""])
     assert json.loads(data.removeprefix(b"data: ")) == {
         "type": "error",
-        "error": {"type": "api_error", "message": "m"},
+        "error": {"type": "api_error", "message": "m; wait"},
         "request_id": "req-1",
     }
     assert b'"overloaded_error"' in anthropic.error_frame(Busy("m"))
-    assert b"request_id" not in anthropic.error_frame(StreamBroken("m"))
+    assert b"request_id" not in anthropic.error_frame(StreamBroken("m; wait"))
 
 
 def test_anthropics_clients_are_told_to_go_on_without_a_thread() -> None:
@@ -194,7 +194,7 @@ def test_anthropics_clients_are_told_to_go_on_without_a_thread() -> None:
 
 
 def test_openai_frame() -> None:
-    frame = openai.error_frame(StreamBroken("m"))
+    frame = openai.error_frame(StreamBroken("m; wait"))
     assert frame.startswith(b'data: {"error":{')
     assert frame.endswith(b"}}\n\n")
     assert frame.count(b"\n") == 2

@@ -16,8 +16,11 @@ from tests.fixtures.table import table
 
 
 def test_an_error_is_a_text() -> None:
-    assert error_body(StreamBroken("the node \ud800 broke")) == b'{"error":"the node ? broke"}'
-    assert error_frame(StreamBroken("broke")) == b'{"error":"broke"}\n'
+    assert (
+        error_body(StreamBroken("the node \ud800 broke; wait"))
+        == b'{"error":"the node ? broke; wait"}'
+    )
+    assert error_frame(StreamBroken("broke; wait")) == b'{"error":"broke; wait"}\n'
 
 
 def test_an_unknown_model_is_told_in_ollama_s_words() -> None:

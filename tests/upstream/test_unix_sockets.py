@@ -93,10 +93,10 @@ async def test_errors_name_what_is_wrong(make: object, words: str, tmp_path: Pat
     with pytest.raises(AttemptFailed) as caught:
         await attempt(path).run()
     error = caught.value.error
-    assert error.message == f"node n cannot be reached: its socket {words}"
+    assert error.message == f"node n cannot be reached: its socket {words}; start it"
     assert str(path) not in error.message, "not for clients"
     assert caught.value.cause == f"{error.message} ({path})"
-    assert error.reason == f"{error.message}: {path}"
+    assert error.reason == f"node n cannot be reached: its socket {words}: {path}"
 
 
 async def test_a_backlog_that_stays_full_is_a_timeout(tmp_path: Path) -> None:

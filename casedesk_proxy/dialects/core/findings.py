@@ -17,13 +17,16 @@ from casedesk_proxy.errors import (
     bounded,
 )
 
-__all__ = ["Findings", "Violations", "shorten"]
+__all__ = ["FEATURE_REMEDY", "Findings", "Violations", "shorten"]
 
 #: Violations told in the message itself; ``violations`` has MAX_VIOLATIONS of them.
 _MAX_SHOWN_VIOLATIONS = 5
 #: Characters of a client's own name in a path, and of one description in the message.
 _MAX_NAME_CHARS = 64
 _MAX_DESCRIPTION_CHARS = 600
+#: What to do about a feature that a node lacks, unless its description says so.
+FEATURE_REMEDY = "leave it out, or use another model"
+_REMEDIES = {"invalid_response_format_schema": "correct the schema"}
 
 
 @dataclass(slots=True)
@@ -136,5 +139,7 @@ class Violations:
 
 
 def _raise(code: str, violations: Violations) -> None:
-    message = violations.violations()
-    raise Unsupported(f"{code}: {violations.summary()}", code=code, violations=message)
+    message = violations.summary()
+    if not all("; " in one.description for one in violations.kept):
+        message += f"; {_REMEDIES.get(code, FEATURE_REMEDY)}"
+    raise Unsupported(f"{code}: {message}", code=code, violations=violations.violations())

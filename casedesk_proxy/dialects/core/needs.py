@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from casedesk_proxy.dialects.core.bodies import each_object
+from casedesk_proxy.dialects.core.findings import FEATURE_REMEDY
 from casedesk_proxy.errors import Unsupported, Violation
 from casedesk_proxy.terms import Ability, Action, Dialect
 
@@ -105,6 +106,7 @@ def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], mode
     message = f"{code}: {first.path}: {first.description}"
     if more:
         message += f"; the same for {more} more {'place' if more == 1 else 'places'}"
+    message += f"; {FEATURE_REMEDY}"
     raise Unsupported(message, code=code, violations=violations)
 
 

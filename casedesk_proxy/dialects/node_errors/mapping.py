@@ -58,15 +58,17 @@ _REQUEST_FAULTS = tuple(
     )
 )  # fmt: skip
 _WORDS = {
-    "many": "too much media: the model accepts fewer parts of this kind in one request",
-    "garbled": "the node could not read a picture in the request",
-    "media": "the model does not accept this kind of input",
+    "many": "too much media: the model accepts fewer parts of this kind in one request; send fewer",
+    "garbled": "the node could not read a picture in the request; send it as PNG or JPEG",
+    "media": "the model does not accept this kind of input; use another model",
     "unanswered": "`tool_use` ids were found without `tool_result` blocks immediately after",
-    "roles": "the model's chat template requires user and model turns to alternate",
-    "system": "the model's chat template does not support a system instruction",
-    "tools": "the model, as its node runs it, does not support tools",
-    "thinking": "the model does not support thinking",
-    "messages": "the request has no messages",
+    "roles": "the model's chat template requires user and model turns to alternate;"
+    " join adjacent turns",
+    "system": "the model's chat template does not support a system instruction;"
+    " put it into the first turn",
+    "tools": "the model, as its node runs it, does not support tools; use another model",
+    "thinking": "the model does not support thinking; turn it off, or use another model",
+    "messages": "the request has no messages; send at least one",
 }
 _KIND = re.compile(r"image|vision|picture|audio|video")
 _KINDS = {"vision": "image", "picture": "image"}
@@ -147,7 +149,8 @@ def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadR
     kinds = sorted({one.media for one in places} or found)
     message = why
     if media is not None and kinds:
-        message = f"{why} ({', '.join(kinds)})"
+        fault, _, remedy = why.partition("; ")
+        message = f"{fault} ({', '.join(kinds)}); {remedy}"
     if places:
         message = f"{', '.join(one.path for one in places[:_MAX_PLACES])}: {message}"
     violations = [Violation(one.path, why, one.media) for one in places]
@@ -157,7 +160,7 @@ def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadR
 
 
 _BAD_REQUEST = frozenset({400, 405, 406, 411, 415, 422})
-_REFUSED = "the node refused the request"
+_REFUSED = "the node refused the request and gave no reason; look into the node's log"
 #: Places of media that a message names.
 _MAX_PLACES = 5
 
@@ -174,27 +177,35 @@ def scrub(reason: str) -> str:
 def _by_status(surface: Dialect, status: int, retry_after: float | None, model: str) -> ProxyError:
     if status == 404:
         missing = NotFound(
-            f"the node does not have the model {model!r}, or does not offer this for it",
+            f"the node does not have the model {model!r}, or does not offer this for it; use"
+            " another model",
             code="model_not_found",
         )
         missing.model = model
         return missing
     if status == 409:
-        return ClientFault("the request conflicts with another one", status=409, code="conflict")
+        return ClientFault(
+            "the request conflicts with another one; send it again", status=409, code="conflict"
+        )
     if status == 413:
         gemini = surface is Dialect.GEMINI
-        return TooLarge("the request is too large for the node", status=400 if gemini else 413)
+        return TooLarge(
+            "the request is too large for the node; send a smaller one",
+            status=400 if gemini else 413,
+        )
     if status == 429:
         return Busy(
             "the node has no capacity for this request now; retry later",
             retry_after=retry_after,
         )
     if status in (408, 504):
-        return UpstreamTimeout("the node timed out")
+        return UpstreamTimeout("the node timed out; try again later")
     if status == 501:
         unknown = surface is Dialect.ANTHROPIC
         return UpstreamFault(
-            "the node does not offer this", status=400 if unknown else 501, code="unimplemented"
+            "the node does not offer this; use another model",
+            status=400 if unknown else 501,
+            code="unimplemented",
         )
     if status in (502, 503, 529):  # 529: Anthropic's own, of a node that speaks it
         return UpstreamFault(
@@ -204,4 +215,8 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
             retry_after=retry_after or _RETRY_AFTER_S,
         )
     # 401 and 403 too: the node's key is our affair, not the client's.
-    return UpstreamFault("the node failed to serve the request", status=500, code="node_failed")
+    return UpstreamFault(
+        "the node failed to serve the request; look into the node's log",
+        status=500,
+        code="node_failed",
+    )

@@ -110,7 +110,9 @@ def _check_continues(framing: Framing, head: ResponseHead) -> None:
     if head.status == 200 and _streams_as(framing, head):
         return
     if head.status >= 400:
-        raise UpstreamFault(f"the node answered with status {head.status}", status=head.status)
+        raise UpstreamFault(
+            f"the node answered with status {head.status}; look into its log", status=head.status
+        )
     raise StreamBroken("the node did not answer with an event stream")
 
 

@@ -107,14 +107,42 @@ def test_other_words_for_a_long_prompt(text: str, wanted: str) -> None:
 @table(
     ("name", "status", "message"),
     [
-        ("llama-server.error-image", 400, "the model does not accept this kind of input"),
-        ("sglang-0.5.23.error-image", 400, "the model does not accept this kind of input"),
-        ("vllm-0.32.0.error-image", 400, "the model does not accept this kind of input"),
-        ("ollama-0.9.3.chat-error-think", 400, "the model does not support thinking"),
-        ("llama-server.messages-error-empty", 400, "the request has no messages"),
+        (
+            "llama-server.error-image",
+            400,
+            "the model does not accept this kind of input; use another model",
+        ),
+        (
+            "sglang-0.5.23.error-image",
+            400,
+            "the model does not accept this kind of input; use another model",
+        ),
+        (
+            "vllm-0.32.0.error-image",
+            400,
+            "the model does not accept this kind of input; use another model",
+        ),
+        (
+            "ollama-0.9.3.chat-error-think",
+            400,
+            "the model does not support thinking; turn it off, or use another model",
+        ),
+        (
+            "llama-server.messages-error-empty",
+            400,
+            "the request has no messages; send at least one",
+        ),
         ("llama-server.loading", 503, "the node is not available now; retry later"),
-        ("llama-server.error-key", 500, "the node failed to serve the request"),
-        ("ollama-0.9.3.error-host", 500, "the node failed to serve the request"),
+        (
+            "llama-server.error-key",
+            500,
+            "the node failed to serve the request; look into the node's log",
+        ),
+        (
+            "ollama-0.9.3.error-host",
+            500,
+            "the node failed to serve the request; look into the node's log",
+        ),
         *chain.from_iterable(known("ERRORS").values()),
         (
             "ollama-0.9.3.v1-error-empty",
@@ -124,7 +152,8 @@ def test_other_words_for_a_long_prompt(text: str, wanted: str) -> None:
         (
             "vllm-0.32.0.error-model",
             404,
-            "the node does not have the model 'gemma2:9b', or does not offer this for it",
+            "the node does not have the model 'gemma2:9b', or does not offer this for it;"
+            " use another model",
         ),
     ],
 )
@@ -171,7 +200,10 @@ def test_places_are_cut_out_of_a_reason(reason: str, told: str) -> None:
      b"[]", b"{}", b"null", b"7", b'{"error": null}', b'{"detail": [1, {"loc": 2}]}'],
 )  # fmt: skip
 def test_without_a_reason_there_is_still_an_answer(body: bytes) -> None:
-    assert fault(400, body).message == "the node refused the request"
+    assert (
+        fault(400, body).message
+        == "the node refused the request and gave no reason; look into the node's log"
+    )
 
 
 def test_where_a_reason_stands() -> None:

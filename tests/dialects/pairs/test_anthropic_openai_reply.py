@@ -775,7 +775,9 @@ def test_broken_streams(pieces: tuple[bytes, ...]) -> None:
 def test_an_error_in_the_midst_of_events() -> None:
     made = translator(stream=True)
     frame = error_behind(made, surface=Dialect.ANTHROPIC)
-    assert events(frame) == [{"type": "error", "error": {"type": "api_error", "message": "x"}}]
+    assert events(frame) == [
+        {"type": "error", "error": {"type": "api_error", "message": "x; wait"}}
+    ]
 
 
 def test_an_error_instead_of_a_message() -> None:

@@ -1069,7 +1069,7 @@ def test_a_refusal_says_what_and_why() -> None:
     assert isinstance(found, Unsupported)
     assert found.message == (
         "unsupported_gemini_feature: tools[0].googleSearch: this tool runs on Google's servers"
-        " and is not available on a local node"
+        " and is not available on a local node; leave it out, or use another model"
     )
 
 
