@@ -297,9 +297,4 @@ class ClientConnection(asyncio.Protocol):
 
     def refuse_head(self) -> None:
         if self.client.is_open:
-            self._reject(
-                BadRequest(
-                    "the request's head took too long (server.header_timeout); send it again",
-                    status=408,
-                )
-            )
+            self._reject(BadRequest("the request's head took too long; send it again", status=408))
