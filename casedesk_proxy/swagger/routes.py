@@ -47,7 +47,7 @@ _PAGE = """<!DOCTYPE html>
 </head>
 <body>
 <p class="back"><a href="/console/">Console</a></p>
-<main id="swagger-ui"></main>
+<main id="swagger-ui"><p>One moment.</p></main>
 <noscript>Swagger UI needs JavaScript. The documents are at /api-docs/openapi-NAME.json.</noscript>
 <script src="/swagger-ui/swagger-ui-bundle.js"></script>
 <script src="/swagger-ui/swagger-ui-standalone-preset.js"></script>

@@ -11,7 +11,7 @@ export function showKeys({ notify }) {
   const made = h("div", { id: "made", "aria-live": "polite" });
   const changing = h("div", { id: "changing" });
   const list = table("Keys", ["Name", "Deployments", "Limits", "Last used", "Expires", [h("span", { class: "unseen" }, "Actions"), ""]], "keys");
-  const none = h("p", { class: "empty", hidden: true }, "No keys yet. Make the first one below.");
+  const none = h("p", { class: "empty", hidden: true }, "No keys in the state file yet: make one below. Those of the configuration are in its file.");
   const choices = h("div", { class: "choices" });
   const fault = h("p", { class: "fault", role: "alert" });
   const form = newKey(choices, fault, make);
@@ -132,8 +132,8 @@ function changedKey(one, save, close) {
   return h("section", { class: "panel", "aria-labelledby": "change-title" }, h("h2", { id: "change-title" }, `Change the key of ${one.name}`),
     h("form", { onsubmit: submitted }, fault, limitFields(one.limits),
       h("div", { class: "grid" }, field("Note", { name: "note", autocomplete: "off", value: one.note })),
-      h("button", { type: "submit", class: "main" }, "Save"), " ",
-      h("button", { type: "button", class: "quiet", onclick: close }, "Cancel")));
+      h("div", { class: "bar" }, h("button", { type: "submit", class: "main" }, "Save"),
+        h("button", { type: "button", class: "quiet", onclick: close }, "Cancel"))));
 }
 
 function changedLimit(before, text) {

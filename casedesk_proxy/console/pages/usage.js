@@ -67,10 +67,10 @@ function chart(byDate, days) {
   const last = new Date([...byDate.keys()].sort().at(-1) + "T00:00:00Z");
   const dates = Array.from({ length: days }, (_, index) => new Date(last - (days - 1 - index) * 86400000).toISOString().slice(0, 10));
   const totals = dates.map((date) => [sum(byDate.get(date) ?? [], "prompt"), sum(byDate.get(date) ?? [], "output", "thoughts")]);
-  const most = Math.max(1, ...totals.map(([input, output]) => input + output));
+  const most = Math.max(0, ...totals.map(([input, output]) => input + output));
   const step = 600 / days;
   const bars = totals.flatMap(([input, output], index) => {
-    const [low, high] = [(120 * input) / most, (120 * output) / most];
+    const [low, high] = [(120 * input) / (most || 1), (120 * output) / (most || 1)];
     const place = { x: index * step + step * 0.15, width: step * 0.7, rx: 1.5 };
     const bar = s("g", {}, s("title", {}, `${dates[index]}: ${count(input)} in, ${count(output)} out`),
       s("rect", { ...place, class: "in", y: 124 - low, height: low }), s("rect", { ...place, class: "out", y: 124 - low - high, height: high }));
