@@ -15,6 +15,7 @@ from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.parting import reset
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.peers import peer_of
+from casedesk_proxy.server.quiet import QuietClients
 from casedesk_proxy.server.stalls import Stalls
 
 __all__ = ["ConnectedClient"]
@@ -25,6 +26,7 @@ class _Shared(Protocol):
 
     cork: CorkedWrites
     stalls: Stalls
+    quiet: QuietClients
 
 
 class _Reader(Protocol):
@@ -64,13 +66,16 @@ class ConnectedClient:
     other."""
 
     __slots__ = (
-        "_reader", "_shared", "_transport", "gone_at", "is_clogged", "is_held", "peer", "relay",
+        "_reader", "_shared", "_transport", "_watched", "gone_at", "is_clogged", "is_held", "peer",
+        "relay",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, reader: _Reader, shared: _Shared) -> None:
         self._transport: asyncio.Transport | None = transport
         self._reader: _Reader | None = reader
         self._shared = shared
+        #: Its descriptor while it is watched apart, else -1.
+        self._watched = -1
         self.peer = peer_of(transport)
         self.relay: Flow | None = None
         self.gone_at: float | None = None
@@ -158,11 +163,34 @@ class ConnectedClient:
         """Read no more from it for now, or read on."""
         if self._transport is None or hold is self.is_held or self._transport.is_closing():
             return
+        self.wake()
         self.is_held = hold
         if hold:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+    def stand_by(self) -> None:
+        """It is not expected to say anything: see `QuietClients`."""
+        transport = self._transport
+        # One whose end was read is read no more.
+        if transport is None or not transport.is_reading() or transport.get_write_buffer_size():
+            return
+        number: int = transport.get_extra_info("socket").fileno()
+        transport.pause_reading()
+        self._shared.quiet.watch(number, self.wake)
+        self._watched = number
+
+    def wake(self) -> None:
+        """It says something, or nobody else is to watch it any more."""
+        if self._watched >= 0:
+            self._stop_watch()
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _stop_watch(self) -> None:
+        self._shared.quiet.forget(self._watched)
+        self._watched = -1
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
         self.flush()
@@ -213,6 +241,8 @@ class ConnectedClient:
     def lose(self) -> None:
         """The connection has ended: nothing is written to it any more. ``end`` comes next."""
         self._transport = None
+        if self._watched >= 0:
+            self._stop_watch()
         if self.gone_at is None:
             self.gone_at = time.perf_counter()
 

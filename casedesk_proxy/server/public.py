@@ -19,6 +19,7 @@ from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
 from casedesk_proxy.server.limits import ServerLimits
+from casedesk_proxy.server.quiet import QuietClients
 from casedesk_proxy.server.stalls import Stalls
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head
@@ -65,6 +66,7 @@ class PublicServer:
         self.cork = CorkedWrites(self.loop)
         self.turns = turns or Turns(self.loop)
         self.hangups = HangUps(self.loop)
+        self.quiet = QuietClients(self.loop, self.connections, self.turns)
         self.stalls = Stalls(self.loop, limits)
         self.room = Room(lambda: limits().max_bodies)
         #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
@@ -88,6 +90,7 @@ class PublicServer:
     def admit(self, connection: ClientConnection) -> None:
         """It is open."""
         self.connections.add(connection)
+        self.quiet.expect()
         if self.counted is not None:
             self.counted(len(self.connections))
         if self._shaking:
@@ -163,3 +166,4 @@ class PublicServer:
             connection.client.abort()
         self.stalls.stop()
         self.hangups.stop()
+        self.quiet.stop()

@@ -1,0 +1,159 @@
+"""Clients in a crowd that have nothing to say for now, watched apart from the event loop's own.
+
+An event loop hands on all that its kernel has before anything else gets its turn. Where thousands
+of clients leave at one moment, that is one round of a quarter of a second, in which no stream goes
+on. So where clients are many, those that wait for their answer, read it or are idle are not
+watched by the loop but by an epoll instance of our own, which is asked for so many of them a round.
+Who says something, or leaves, is read by the loop again from the next round on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+from collections import deque
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Protocol
+
+from casedesk_proxy.turns import Turns
+
+__all__ = ["QuietClients"]
+
+#: Connections that are no crowd yet: the loop reads them in a few milliseconds.
+_MIN_CLIENTS = 256
+#: Seconds between two looks for who is quiet.
+_LOOK_S = 0.25
+#: Clients that are read again in one round: to let one go takes some 30 µs.
+_WOKEN_PER_ROUND = 64
+#: Connections that are looked at, and watched apart, in one turn.
+_SEEN_PER_TURN = 64
+_EVENTS = select.EPOLLIN | select.EPOLLRDHUP
+#: A loop's own descriptors are among the first of a process.
+_FIRST_COUNT = 256
+
+
+class _Client(Protocol):
+    def stand_by(self) -> None:
+        """Not be read, but watched: see `QuietClients.watch`."""
+
+
+class _Connection(Protocol):
+    @property
+    def client(self) -> _Client: ...
+
+    def is_quiet(self) -> bool:
+        """Whether all that has come is dealt with, or waits for its answer."""
+
+
+class QuietClients:
+    """``connections``: all that are open. ``look_s``: seconds between two looks at them, once there
+    are ``crowd``."""
+
+    __slots__ = (
+        "_connections", "_crowd", "_epoll", "_look_s", "_loop", "_loops_epoll", "_timer", "_turns",
+        "_watched",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connections: Collection[_Connection],
+        turns: Turns,
+        *,
+        crowd: int = _MIN_CLIENTS,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self._loop = loop
+        self._connections = connections
+        self._turns = turns
+        self._crowd = crowd
+        self._look_s = look_s
+        self._epoll: select.epoll | None = None
+        #: The event loop's own, where that is known.
+        self._loops_epoll: select.epoll | None = None
+        self._watched: dict[int, Callable[[], None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def expect(self) -> None:
+        """One more connection is open."""
+        if self._timer is None and len(self._connections) >= self._crowd:
+            self._timer = self._loop.call_later(self._look_s, self._look)
+
+    def watch(self, number: int, woken: Callable[[], None]) -> None:
+        """Until the descriptor can be read, which is when ``woken`` is called, or `forget`. The
+        loop has stopped reading it, and has nothing to write to it."""
+        assert self._epoll is not None, "who is looked at may be watched"
+        if self._loops_epoll is not None:
+            # libuv leaves what it reads no more where it is until it can be read, and removes it
+            # then: all of a crowd that leaves in one round again.
+            with contextlib.suppress(OSError):
+                self._loops_epoll.unregister(number)
+        self._epoll.register(number, _EVENTS)
+        self._watched[number] = woken
+
+    def forget(self, number: int) -> None:
+        """Before it is closed: others may have its descriptor."""
+        if self._watched.pop(number, None) is not None and self._epoll is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(number)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._epoll is not None:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
+        if self._loops_epoll is not None:
+            self._loops_epoll.close()
+            self._loops_epoll = None
+        self._watched.clear()
+
+    def _look(self) -> None:
+        self._timer = None
+        self.expect()
+        if self._epoll is None:
+            # By the next look the loop watches it.
+            self._epoll = select.epoll()
+            self._loop.add_reader(self._epoll.fileno(), self._wake_some)
+        elif self._timer is not None:
+            if self._loops_epoll is None:
+                self._loops_epoll = _find_epoll(self._epoll.fileno())
+            self._look_at(deque(self._connections))
+
+    def _look_at(self, connections: deque[_Connection]) -> None:
+        """Some of them now, and the rest in turns."""
+        for _ in range(min(len(connections), _SEEN_PER_TURN)):
+            connection = connections.popleft()
+            if connection.is_quiet():
+                connection.client.stand_by()
+        if connections:
+            self._turns.add(partial(self._look_at, connections))
+
+    def _wake_some(self) -> None:
+        assert self._epoll is not None, "it is not watched any more"
+        for number, _ in self._epoll.poll(0, _WOKEN_PER_ROUND):
+            if (woken := self._watched.get(number)) is not None:
+                woken()
+
+
+def _find_epoll(watched: int) -> select.epoll | None:
+    """The event loop's own, which reads the descriptor ``watched``, by another descriptor; None
+    where there is none such among the first. Any other one refuses to go on with it."""
+    for number in range(_FIRST_COUNT):
+        with contextlib.suppress(OSError):
+            epoll = select.epoll.fromfd(os.dup(number))
+            try:
+                epoll.modify(watched, select.EPOLLIN)
+            except OSError:
+                epoll.close()
+            else:
+                return epoll
+    return None
