@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 
 from casedesk_proxy.admin.gauges import GaugeCollector
-from casedesk_proxy.config.schema import Config
+from casedesk_proxy.config.schema import Config, Server
 from casedesk_proxy.errors import NoNode
 from casedesk_proxy.instances.siblings import Siblings
 from casedesk_proxy.instances.table import HostTable
@@ -117,30 +117,37 @@ class Gateway(Observed):
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
         self._console = ServedConsole(self.serving, store)
-        recipients = [self.metrics.count, self.key_use.count, self._console.figures.count, *sinks]
         self.stored_keys = StoredKeys(loop, self.serving, store) if store is not None else None
-        if self.stored_keys is not None:
-            recipients.append(self.stored_keys.last_use.count)
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
-        if store is not None and past is not None:
-            recipients.append(ledger(store, own=past.own))
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata, recipients, waits, past, self.files,
-            self._console.sessions, turns,
+            loop, self.serving, self.dispatcher, self.metadata, self._list_recipients(sinks, past),
+            waits, past, self.files, self._console.sessions, turns,
         )  # fmt: skip
         self.limiter, self.watch = self._handler.limiter, self._handler.watch
         self.planners = self._handler.planners
         self._apply(None)
         self._pages = Pages(self._console.make_public(self, self._handler.exchanges))
-        self._public = PublicServer(
+        self._public = self._make_public(config.server, turns)
+        self._arrivals = Arrivals(loop, self.listeners, self._public, table)
+
+    def _list_recipients(self, sinks: Sequence[Sink], past: LedgerReader | None) -> list[Sink]:
+        """Whoever hears of each exchange at its end."""
+        recipients = [self.metrics.count, self.key_use.count, self._console.figures.count, *sinks]
+        if self.stored_keys is not None:
+            recipients.append(self.stored_keys.last_use.count)
+        if self.store is not None and past is not None:
+            recipients.append(ledger(self.store, own=past.own))
+        return recipients
+
+    def _make_public(self, server: Server, turns: Turns) -> PublicServer:
+        return PublicServer(
             self._pages.before(self._handler), self._handler.reject,
-            head_timeout=config.server.header_timeout,
-            idle_timeout=config.server.keepalive_timeout,
-            handshake_timeout=waits.handshake_s if config.server.tls is not None else 0.0,
+            head_timeout=server.header_timeout,
+            idle_timeout=server.keepalive_timeout,
+            handshake_timeout=self._waits.handshake_s if server.tls is not None else 0.0,
             limits=lambda: self.serving.current.limits, turns=turns,
         )  # fmt: skip
-        self._arrivals = Arrivals(loop, self.listeners, self._public, table)
 
     async def start(self) -> None:
         """Listen and serve. Raises OSError where an address cannot be used."""

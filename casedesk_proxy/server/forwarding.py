@@ -176,34 +176,13 @@ class Forwarder:
         attempts: Attempts,
     ) -> Delivered | Streaming:
         """The reply of a node, sent or on its way; or keep-alives and then the error."""
-        prelude, call = None, admitted.call
+        prelude = None
         if plan.framing is not Framing.UNARY:
-            prelude = begin_prelude(
-                self._loop, request, call.surface, plan, exchange.request_id, self.watch.turns
-            )
+            surface, ident = admitted.call.surface, exchange.request_id
+            prelude = begin_prelude(self._loop, request, surface, plan, ident, self.watch.turns)
         try:
             reply = await self._dispatcher.open(plan, attempts)
-            request.held = reply.lease
-            if request.client.has_left:
-                # What cancels its handler waits for its turn.
-                raise asyncio.CancelledError
-            if not request.complete:
-                # What is left of its body must not be taken for the next request.
-                request.head = replace(request.head, keep_alive=False)
-            self._metadata.used(attempts.node)
-            if reply.head.status == HTTPStatus.SWITCHING_PROTOCOLS:
-                return self._upgrade(request, exchange, plan, reply)
-            begun = self._keeping.learner(admitted, plan, reply)
-            if begun is None and plan.framing is Framing.SSE:
-                begun = self._steering.learner(admitted, plan, reply, exchange)
-            if prelude is None and came_whole(reply, plan.framing):
-                ident = exchange.request_id
-                return send_whole(self._loop, request, reply, call.surface, ident, begun)
-            delivery = Delivery(
-                self._loop, request, reply, call.surface, plan.framing, exchange.request_id,
-                self.watch, prelude=prelude, begun=begun,
-            )  # fmt: skip
-            request.held = delivery
+            result = self._receive(request, exchange, admitted, plan, reply, prelude)
         except ProxyError as error:
             if prelude is None or not prelude.opened:
                 raise
@@ -224,22 +203,48 @@ class Forwarder:
         finally:
             if prelude is not None:
                 prelude.stop()
-        exchange.status = delivery.status
+        if isinstance(result, Delivered):
+            return result
+        exchange.status = result.status
         attempts.phase = Phase.STREAMING
-        delivery.begin(plan.deployment)
-        return Streaming(delivery)
+        result.begin(plan.deployment)
+        return Streaming(result)
 
-    def _upgrade(
-        self, request: ClientRequest, exchange: Exchange, plan: Plan, reply: LeasedReply
-    ) -> Streaming:
-        """The connection is no more HTTP's."""
-        upgrade = Upgrade(self._loop, request, reply, exchange.request_id, self.watch)
-        request.held = upgrade
-        request.begun = True
-        exchange.status = upgrade.status
-        exchange.attempts.phase = Phase.STREAMING
-        upgrade.begin(plan.deployment)
-        return Streaming(upgrade)
+    def _receive(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        plan: Plan,
+        reply: LeasedReply,
+        prelude: Prelude | None,
+    ) -> Delivered | Delivery | Upgrade:
+        """A reply whose head is there: sent, where it came whole, or what will send it. Raises
+        CancelledError where its client has left."""
+        request.held = reply.lease
+        if request.client.has_left:
+            # What cancels its handler waits for its turn.
+            raise asyncio.CancelledError
+        if not request.complete:
+            # What is left of its body must not be taken for the next request.
+            request.head = replace(request.head, keep_alive=False)
+        self._metadata.used(exchange.attempts.node)
+        surface, ident = admitted.call.surface, exchange.request_id
+        if reply.head.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            # The connection is no more HTTP's.
+            request.held = upgrade = Upgrade(self._loop, request, reply, ident, self.watch)
+            request.begun = True
+            return upgrade
+        begun = self._keeping.learner(admitted, plan, reply)
+        if begun is None and plan.framing is Framing.SSE:
+            begun = self._steering.learner(admitted, plan, reply, exchange)
+        if prelude is None and came_whole(reply, plan.framing):
+            return send_whole(self._loop, request, reply, surface, ident, begun)
+        request.held = delivery = Delivery(
+            self._loop, request, reply, surface, plan.framing, ident,
+            self.watch, prelude=prelude, begun=begun,
+        )  # fmt: skip
+        return delivery
 
     async def _begins_anew(
         self, delivery: Delivery | Upgrade, exchange: Exchange, attempts: Attempts

@@ -11,10 +11,11 @@ import re
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.surfaces.request_target import decode, shown
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS, no_path, unserved, unserved_action
-from casedesk_proxy.terms import Action
+from casedesk_proxy.terms import Action, RawHeaders
 from casedesk_proxy.wire.model_names import plain_name
+from casedesk_proxy.wire.query import read_pairs
 
-__all__ = ["read_resource", "wrong_method"]
+__all__ = ["asks_for_sse", "read_resource", "wrong_method"]
 
 _NOT_HERE = "not served on the gemini surface"
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
@@ -53,6 +54,19 @@ def wrong_method(allowed: str) -> BadRequest:
     )
     error.allow = allowed
     return error
+
+
+def asks_for_sse(query: str, headers: RawHeaders) -> bool:
+    """Whether a stream is to come as SSE, and not as an array: by ``alt``, or by Accept."""
+    if query == "alt=sse":
+        return True
+    for name, value in read_pairs(query):
+        if name in ("alt", "$alt") and value.partition(";")[0].strip().lower() == "sse":
+            return True
+    return any(
+        name.lower() == b"accept" and b"text/event-stream" in value.lower()
+        for name, value in headers
+    )
 
 
 def _cut_action(rest: str) -> tuple[str, str | None]:

@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.surfaces.file_paths import find_upload_mount, is_file_path, read_file_call
-from casedesk_proxy.surfaces.gemini_paths import read_resource, wrong_method
+from casedesk_proxy.surfaces.gemini_paths import asks_for_sse, read_resource, wrong_method
 from casedesk_proxy.surfaces.inference_paths import find_inference_path
 from casedesk_proxy.surfaces.kept_responses import asks_for_stream, read_kept
-from casedesk_proxy.surfaces.request_target import decode, split_target
+from casedesk_proxy.surfaces.request_target import cut_versions, decode, split_target
 from casedesk_proxy.surfaces.unserved_paths import (
     ACTIONS,
     FETCHED,
@@ -30,14 +30,12 @@ from casedesk_proxy.surfaces.unserved_paths import (
     unserved,
 )
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
-from casedesk_proxy.wire.query import cut_key, read_pairs
+from casedesk_proxy.wire.query import cut_key
 
 __all__ = ["guess_surface", "read_call"]
 
 #: Those that have a mount; Responses has its place on OpenAI's.
 _SURFACES = {str(dialect): dialect for dialect in Dialect if dialect is not Dialect.RESPONSES}
-#: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
-_VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
 #: Ours, behind the mounts of all surfaces.
 USAGE_PATH = "usage"
 _READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
@@ -65,8 +63,36 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
         return _read_base(path, target, headers)
     if (node := _NODE_MOUNT.fullmatch(path)) is not None:
         return _read_node_path(method, decode(node[1]), node[2], cut_key(query))
+    surface, deployment, version, rest = _find_resource(method, path, query, headers)
+    if is_file_path(rest):
+        return read_file_call(method, surface, deployment, version, rest, query)
+    if rest == USAGE_PATH and surface is not Dialect.OLLAMA:
+        return _read_fetched(method, surface, Action.USAGE, deployment, query)
+    if surface is Dialect.OPENAI and rest == "realtime":
+        return _read_fetched(method, surface, Action.REALTIME, deployment, query)
+    if surface is Dialect.OPENAI and rest.startswith("responses"):
+        return _read_responses(method, rest, deployment, cut_key(query))
+    node_path = ""
+    if surface is Dialect.GEMINI:
+        version = version or "v1beta"
+        action, model = read_resource(method, rest, deployment)
+    else:
+        action, model, node_path = _read_posted(surface, version, rest, deployment)
+        version = ""
+    _require_method(method, surface, action)
+    framing = Framing.UNARY
+    if action is Action.STREAM_GENERATE:
+        framing = Framing.SSE if asks_for_sse(query, headers) else Framing.JSON_ARRAY
+    return Call(surface, action, deployment, model, version, cut_key(query), framing, node_path)
+
+
+def _find_resource(
+    method: str, path: str, query: str, headers: RawHeaders
+) -> tuple[Dialect, str | None, str, str]:
+    """Surface, deployment, version and what stands behind them. Raises NotFound for a path of no
+    surface, and for another surface's."""
     surface, deployment, rest = _find_mount(find_upload_mount(path))
-    version, rest = _cut_versions(rest)
+    version, rest = cut_versions(rest)
     if surface in (None, Dialect.GEMINI) and (inner := _inside_google(rest)) is not None:
         surface, rest = Dialect.OPENAI, inner
     if method != "GET" and rest.startswith("models/"):
@@ -76,32 +102,22 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     elif surface is Dialect.OLLAMA:
         surface = _inside_ollama(rest)
     _require_own(method, rest, surface, deployment)
-    if is_file_path(rest):
-        return read_file_call(method, surface, deployment, version, rest, query)
-    node_path = ""
-    if rest == USAGE_PATH and surface is not Dialect.OLLAMA:
-        if method != "GET":
-            raise wrong_method("GET")
-        return Call(surface, Action.USAGE, deployment, query=cut_key(query))
-    if surface is Dialect.GEMINI:
-        version = version or "v1beta"
-        action, model = read_resource(method, rest, deployment)
-    elif surface is Dialect.OPENAI and rest == "realtime":
-        if method != "GET":
-            raise wrong_method("GET")
-        return Call(surface, Action.REALTIME, deployment, query=cut_key(query))
-    elif surface is Dialect.OPENAI and rest.startswith("responses"):
-        return _read_responses(method, rest, deployment, cut_key(query))
-    else:
-        action, model, node_path = _read_posted(surface, version, rest, deployment)
-        version = ""
+    return surface, deployment, version, rest
+
+
+def _require_method(method: str, surface: Dialect, action: Action) -> None:
+    """Ollama's clients ask with HEAD, too, for what is read."""
     wanted = "GET" if action in _READ_ONLY else "POST"
     if method != wanted and (method != "HEAD" or surface is not Dialect.OLLAMA or wanted == "POST"):
         raise wrong_method(wanted)
-    framing = Framing.UNARY
-    if action is Action.STREAM_GENERATE:
-        framing = Framing.SSE if _asks_for_sse(query, headers) else Framing.JSON_ARRAY
-    return Call(surface, action, deployment, model, version, cut_key(query), framing, node_path)
+
+
+def _read_fetched(
+    method: str, surface: Dialect, action: Action, deployment: str | None, query: str
+) -> Call:
+    if method != "GET":
+        raise wrong_method("GET")
+    return Call(surface, action, deployment, query=cut_key(query))
 
 
 def _read_responses(method: str, rest: str, deployment: str | None, query: str) -> Call:
@@ -126,7 +142,7 @@ def guess_surface(target: str, headers: RawHeaders) -> Dialect:
     path, _, query = target.partition("?")
     segments = [segment for segment in path.split("/", 12) if segment]
     mount, behind = _guess_mount(segments)
-    rest = _cut_versions("/".join(behind))[1]
+    rest = cut_versions("/".join(behind))[1]
     owner = owner_of(rest)
     if owner is Dialect.GEMINI or any(f":{action}" in path for action in ACTIONS):
         return Dialect.GEMINI
@@ -202,7 +218,7 @@ def _inside_google(rest: str) -> str | None:
     first, _, inner = rest.partition("/")
     if first != "openai":
         return None
-    inner = _cut_versions(inner)[1]
+    inner = cut_versions(inner)[1]
     owner, api = owner_of(inner), unserved(inner)
     if owner is None and (inner in ("", "models") or inner.startswith(("models/", "files"))):
         owner = Dialect.OPENAI
@@ -217,18 +233,6 @@ def _inside_ollama(rest: str) -> Dialect:
         return owner
     is_shared = rest == "models" or rest.startswith(("models/", "files"))
     return Dialect.OPENAI if is_shared else Dialect.OLLAMA
-
-
-def _cut_versions(rest: str) -> tuple[str, str]:
-    """The version nearest the resource, or "". A base URL may have brought another before it:
-    ``/v1beta/v1/models`` is google-genai 3 with a base that ends in /v1beta (measured)."""
-    version = ""
-    while True:
-        segment, _, behind = rest.partition("/")
-        found = _VERSIONS.get(segment)
-        if found is None:
-            return version, rest
-        version, rest = found, behind
 
 
 def _claim(method: str, version: str, rest: str, query: str, headers: RawHeaders) -> Dialect:
@@ -286,15 +290,3 @@ def _read_posted(
     if found is None:
         raise no_path(rest, f"not served on the {surface} surface", deployment)
     return found.action, None, found.path
-
-
-def _asks_for_sse(query: str, headers: RawHeaders) -> bool:
-    if query == "alt=sse":
-        return True
-    for name, value in read_pairs(query):
-        if name in ("alt", "$alt") and value.partition(";")[0].strip().lower() == "sse":
-            return True
-    return any(
-        name.lower() == b"accept" and b"text/event-stream" in value.lower()
-        for name, value in headers
-    )

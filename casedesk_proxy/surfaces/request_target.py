@@ -12,8 +12,10 @@ from urllib.parse import unquote_to_bytes
 
 from casedesk_proxy.errors import BadRequest
 
-__all__ = ["decode", "shown", "split_target"]
+__all__ = ["cut_versions", "decode", "shown", "split_target"]
 
+#: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
+_VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
 _AUTHORITY = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _SLASHES = re.compile(r"/{2,}")
 _DOTS = frozenset({".", ".."})
@@ -57,6 +59,18 @@ def shown(name: str) -> str:
     """A client's text as a message may quote it: short, and nothing that JSON cannot hold."""
     short = name if len(name) <= 80 else f"{name[:80]}…"
     return f"'{short.encode('utf-8', 'replace').decode()}'"
+
+
+def cut_versions(rest: str) -> tuple[str, str]:
+    """The version nearest the resource, or "". A base URL may have brought another before it:
+    ``/v1beta/v1/models`` is google-genai 3 with a base that ends in /v1beta (measured)."""
+    version = ""
+    while True:
+        segment, _, behind = rest.partition("/")
+        found = _VERSIONS.get(segment)
+        if found is None:
+            return version, rest
+        version, rest = found, behind
 
 
 def _cut_authority(target: str) -> str:
