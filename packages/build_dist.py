@@ -63,6 +63,9 @@ def list_parts(wheel: Path, environment: Path) -> bytes:
     venv.create(environment, with_pip=False)
     python = str(environment / "bin/python")
     _run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", str(wheel))
+    # Of the wheel itself it would name the folder that it was built in, another one each time.
+    for origin in environment.glob("lib/python*/site-packages/casedesk_proxy-*/direct_url.json"):
+        origin.unlink()
     command = [
         sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", python,
     ]  # fmt: skip

@@ -16,9 +16,10 @@ Claude Code:
 
     ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} claude
 
-gemini-cli; choose "Use Gemini API key" when it asks:
+gemini-cli; GOOGLE_GEMINI_BASE_URL={local} GEMINI_API_KEY={key} gemini, with
+this line in ~/.gemini/settings.json:
 
-    GOOGLE_GEMINI_BASE_URL={local} GEMINI_API_KEY={key} gemini
+    {{"security": {{"auth": {{"selectedType": "gemini-api-key"}}}}}}
 
 Codex; DESK_KEY={key} codex, with these lines in ~/.codex/config.toml:
 
@@ -35,5 +36,5 @@ Codex; DESK_KEY={key} codex, with these lines in ~/.codex/config.toml:
 
 def agent_lines(base: str, key: str) -> str:
     """``base`` is the proxy's URL without a path. gemini-cli takes plain http for ``localhost``
-    alone."""
+    alone; without its setting, a base URL makes it say "Invalid auth method selected" (0.61.0)."""
     return _LINES.format(base=base, local=base.replace("//127.0.0.1:", "//localhost:"), key=key)

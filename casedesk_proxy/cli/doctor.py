@@ -28,6 +28,9 @@ from casedesk_proxy.upstream.tls import NodeContexts, make_contexts
 
 __all__ = ["doctor"]
 
+#: Of the first prompt of a coding agent: its instructions and its tools.
+_AGENT_PROMPT_TOKENS = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
@@ -118,15 +121,34 @@ def _report_deployment(console: Console, findings: _Findings, name: str) -> bool
         )
         return True
     console.print(Text(f"deployment {name}"))
-    table = Table("model", *FEATURES, box=None, pad_edge=False)
+    contexts = _find_contexts(findings, deployment.config.nodes)
+    table = Table("model", "context", *FEATURES, box=None, pad_edge=False)
     for model in dict.fromkeys(one.model for one in found):
         own = [one for one in found if one.model == model]
         cells = (_sum_up([one for one in own if one.feature == feature]) for feature in FEATURES)
-        table.add_row(Text(model), *map(Text, cells))
+        table.add_row(*map(Text, (model, str(contexts.get(model, "unknown")), *cells)))
     console.print(table)
-    for line in _explain(found):
+    for line in (*_explain(found), *_warn_of_contexts(contexts)):
         console.print(Text(line))
     return False
+
+
+def _find_contexts(findings: _Findings, nodes: Iterable[str]) -> dict[str, int]:
+    """Tokens that each model runs with, as its nodes report it: at the node with the fewest."""
+    contexts: dict[str, int] = {}
+    for info in (info for node in nodes for info in findings.reported.get(node, ())):
+        if (tokens := info.context_length) is not None:
+            contexts[info.name] = min(tokens, contexts.get(info.name, tokens))
+    return contexts
+
+
+def _warn_of_contexts(contexts: Mapping[str, int]) -> list[str]:
+    return [
+        f"context, {model}: {tokens} tokens; the first prompt of a coding agent has about"
+        f" {_AGENT_PROMPT_TOKENS}, so start its node with a longer context to use one"
+        for model, tokens in contexts.items()
+        if tokens < _AGENT_PROMPT_TOKENS
+    ]
 
 
 def _sum_up(found: Sequence[Forecast]) -> str:

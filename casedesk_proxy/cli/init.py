@@ -133,6 +133,7 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
     found = name_nodes(asyncio.run(_look(places)))
     if not found:
         _fail_nothing_found(urls, ports)
+    _report_silent(urls, found)
     for one in found:
         click.echo(f"{one.url}  {_describe(one.node)}")
         for sentence in advise(one.node.engine, one.node.models):
@@ -196,6 +197,18 @@ def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
         click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
     click.echo(_START, err=True)
     raise click.exceptions.Exit(1)
+
+
+def _report_silent(urls: Iterable[str], found: Iterable[Found]) -> None:
+    """Says which of the ``urls`` that were asked for are not in the file."""
+    there = {one.url for one in found}
+    for url in urls:
+        if url not in there:
+            click.echo(
+                f"warning: {url}: no known engine answers there without a key; start it and run"
+                " init again, or add it to nodes: by hand",
+                err=True,
+            )
 
 
 def _describe(node: Detected) -> str:

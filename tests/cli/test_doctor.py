@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from bench.engine.process import free_port
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.simulator.script import Script
 from tests.cli.command import invoke
+from tests.fixtures import recorded_nodes
+from tests.fixtures.recorded_nodes import running
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 
 TITLE = find_engine("openai").title
@@ -49,7 +52,7 @@ def test_a_node_that_is_well(file: Path, node: SimulatorThread) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["n", node.url, *TITLE.split(), "1", "answers"] in lines
-    assert ["m", "yes", "yes", "yes", "yes", "yes", "yes"] in lines
+    assert ["m", "unknown", "yes", "yes", "yes", "yes", "yes", "yes"] in lines
     assert node.calls() == [], "no model is run"
 
 
@@ -62,6 +65,14 @@ def test_what_will_not_work_and_why(tmp_path: Path, node: SimulatorThread) -> No
     )
     done = invoke("doctor", write(tmp_path, node.url, "tgi"))
     assert "thinking, anthropic, m: works without thinking.budget_tokens" in done.stdout
+
+
+async def test_a_context_that_is_too_short_for_agents(tmp_path: Path) -> None:
+    async with running(recorded_nodes.VLLM, recorded_nodes.VLLM_MISSING) as vllm:
+        file = write(tmp_path, vllm.url, "vllm")
+        file.write_text(file.read_text().replace(", models: [m]", ""))
+        done = await asyncio.to_thread(invoke, "doctor", file)
+    assert "4096 tokens; the first prompt of a coding agent has about 20000" in done.stdout
 
 
 def test_a_node_that_is_down(tmp_path: Path) -> None:

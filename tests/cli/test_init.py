@@ -88,7 +88,8 @@ async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
         running({}, recorded("llama-server.loading")) as llama,
         running({**recorded_nodes.VLLM, "GET /v1/models": locked}) as vllm,
     ):
-        code, out, _ = await init(
+        silent = f"http://127.0.0.1:{unused_port()}"
+        code, out, err = await init(
             "--output",
             path,
             "--node",
@@ -96,9 +97,10 @@ async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
             "--node",
             vllm.url,
             "--node",
-            f"http://127.0.0.1:{unused_port()}",
+            silent,
         )
     assert code == 0
+    assert err.startswith(f"warning: {silent}: no known engine answers there")
     assert "llama-server: still loading its model" in out
     assert "vLLM 0.32.0: requires a key before it lists its models" in out
     desk = load(path).deployments["desk"]
