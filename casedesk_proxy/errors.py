@@ -229,7 +229,7 @@ class UpstreamTimeout(UpstreamFault):
 
 class KeyRefused(UpstreamFault):
     """The node does not take our key, or its account has no right or no credit: the operator's
-    to mend. Never 401 or 403, by which clients would mend their own (RFC 9110 section 15.5.2)."""
+    to fix. Never 401 or 403, by which clients would change their own (RFC 9110 section 15.5.2)."""
 
     status = 500
     code = "node_key_refused"

@@ -290,7 +290,7 @@ class Target:
 
 @record
 class Usage:
-    """Token counts as the node told them; None where it told nothing. ``estimated``: some are
+    """Token counts as the node reported them; None where it did not. ``estimated``: some are
     ours."""
 
     prompt: int | None = None

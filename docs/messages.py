@@ -82,6 +82,17 @@ def _advised(template: str, remedy: str) -> str:
     return f"{template}; {remedy}" if remedy and "; " not in template else template
 
 
+def find_docstrings() -> list[Text]:
+    """Of modules, classes and functions, but for commands, in the order of modules."""
+    return [
+        Text(name, node.lineno, " ".join(node.value.split()))
+        for name, tree in _modules()
+        for silent in [_docstrings(tree)]
+        for node in ast.walk(tree)
+        if id(node) in silent and isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
 def _modules() -> Iterator[tuple[str, ast.Module]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from messages import find_texts
+from messages import find_docstrings, find_texts
 
 __all__ = ["RULES", "Rule", "find_faults"]
 
@@ -41,11 +41,17 @@ RULES = [
 
 def find_faults() -> list[str]:
     """One line for each, with its place."""
-    return [*_check("messages", _list_messages()), *_check("documents", _list_lines())]
+    return [
+        *_check("messages", _list_messages()),
+        *_check("docstrings", _list_docstrings()),
+        *_check("documents", _list_lines()),
+    ]
 
 
 def _check(kind: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
-    rules = [rule for rule in RULES if rule.only in ("", kind)]
+    # Docstrings are read by those who know the field: only what is meant for them is applied.
+    wanted = (kind,) if kind == "docstrings" else ("", kind)
+    rules = [rule for rule in RULES if rule.only in wanted]
     for place, text in texts:
         for rule in rules:
             if (found := rule.refuse.search(text)) is not None:
@@ -56,6 +62,11 @@ def _list_messages() -> Iterator[tuple[str, str]]:
     for one in find_texts():
         if not one.module.startswith("simulator/"):
             yield f"casedesk_proxy/{one.module}:{one.line}", one.text
+
+
+def _list_docstrings() -> Iterator[tuple[str, str]]:
+    for one in find_docstrings():
+        yield f"casedesk_proxy/{one.module}:{one.line}", one.text
 
 
 def _list_lines() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a client sent that was meant as a key and is none: said, so that it can be mended.
+"""What a client sent that was meant as a key and is not one, so that it can be corrected.
 
 Nothing here repeats any of it: a scheme that is not well known may be half of a secret.
 """

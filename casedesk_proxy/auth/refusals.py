@@ -24,7 +24,7 @@ _MAX_NAMED_ADDRESSES = 10
 
 
 class RefusalVerdict(Enum):
-    """What becomes of a refusal."""
+    """What happens to a refusal."""
 
     #: Answered and logged.
     LOGGED = "logged"
@@ -61,7 +61,7 @@ class _Bucket:
 
 
 class Refusals:
-    """``a_minute``: refusals of an address a minute beyond which it is told to wait, and as many at
+    """``a_minute``: refusals of an address a minute, beyond which it gets 429, and as many at
     once; 0: any number."""
 
     __slots__ = ("_all", "_buckets", "_summed")

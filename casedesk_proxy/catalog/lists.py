@@ -38,7 +38,7 @@ def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
 
 def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
     """One name for each model that may be asked for, sorted: who names none means the only one.
-    Models that the configuration lists count while their nodes have told nothing."""
+    Models that the configuration lists count while their nodes have reported none."""
     known = _by_name(rules, reported)
     names: dict[str, str] = {}
     for name, model in visible_names(rules, reported):

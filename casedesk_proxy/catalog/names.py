@@ -237,7 +237,7 @@ def _spellings(model: str) -> tuple[str, ...]:
 def _not_found(
     asked: str, rules: ModelRules, reported: Reported, target: str | None = None
 ) -> NotFound:
-    """``target``: what an alias led to, in vain: its name is the one to be mended."""
+    """``target``: what an alias points to; its name is the one to correct."""
     shown = visible_names(rules, reported)
     names = [name for name, _ in islice(shown, _MAX_COMPARED_NAMES + 1)]
     message = f"model {_quote(asked)} is not served here"

@@ -38,7 +38,7 @@ _PATIENCE_S = 1.0
 
 @click.command()
 @click.argument("file", type=click.Path(readable=False, path_type=Path))
-@click.option("--quiet", "-q", is_flag=True, help="Only errors and warnings, no summary.")
+@click.option("--quiet", "-q", is_flag=True, help="Print errors and warnings only, no summary.")
 @click.option("--keys", is_flag=True, help="Read the nodes' keys and the certificates, too.")
 def check(file: Path, quiet: bool, keys: bool) -> None:
     """Check a configuration; exit code 2 if it is wrong.

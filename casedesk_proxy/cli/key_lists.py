@@ -25,7 +25,7 @@ _FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), d
 
 
 @click.command("list", short_help="Show the keys of the state file.")
-@click.option("--all", "everything", is_flag=True, help="Revoked ones, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show revoked keys.")
 @_FORM
 @state_options
 def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> None:
@@ -48,7 +48,10 @@ def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> No
 
 
 @click.command(short_help="Show who did what to which key.")
-@click.option("--most", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option(
+    "--most", type=click.IntRange(1, 100_000), default=100, show_default=True,
+    help="Show this many changes at most.",
+)  # fmt: skip
 @_FORM
 @state_options
 def audit(most: int, form: str, file: Path, state: Path | None) -> None:

@@ -34,7 +34,7 @@ def warn(complaints: Iterable[Complaint]) -> None:
 
 
 def fail(error: ConfigError | OSError | str) -> NoReturn:
-    """End the command. For what the user can mend; anything else deserves its traceback."""
+    """End the command. For what the user can correct; anything else deserves its traceback."""
     if isinstance(error, ConfigError):
         lines = [str(complaint) for complaint in error.complaints]
     else:

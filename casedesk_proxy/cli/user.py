@@ -73,10 +73,10 @@ def remove(name: str, file: Path, state: Path | None) -> None:
     click.echo(f"removed: {name}")
 
 
-@user.command("list", short_help="The users of the state file.")
+@user.command("list", short_help="Show the users of the state file.")
 @state_options
 def list_users(file: Path, state: Path | None) -> None:
-    """The users of the state file, one a line: name, admin or not, deployments, note."""
+    """Show the users of the state file, one a line: name, admin or not, deployments, note."""
     path = find_state_file(file, state)
     try:
         with open_reader(path) as connection:

@@ -105,7 +105,7 @@ class Server(Section):
         "How long a client's idle connection is kept.", 75.0, reload=False
     )
     hosts: tuple[HostName, ...] = setting(
-        "More host names of the proxy, whose web pages may call it, too.",
+        "Additional host names of the proxy; web pages from them may call it.",
         (),
     )
     refusals_per_minute: Count = setting(

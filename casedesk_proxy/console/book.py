@@ -128,7 +128,7 @@ class SessionBook:
         return find_account(name, self._config(), self.users)
 
     async def begin(self, name: str, way: str, proof: str) -> tuple[str, Session]:
-        """The id, which is told once, and what is kept. Raises StoreError and TimeoutError where
+        """The id, which is shown once, and what is kept. Raises StoreError and TimeoutError where
         the state file does not take it."""
         ident, now = secrets.token_urlsafe(32), self._now()
         expires = now + self._config().console.lifetime

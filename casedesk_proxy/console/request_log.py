@@ -23,7 +23,7 @@ _PREFIXES = ("/console", "/swagger-ui", "/api-docs")
 
 
 def log_requests(desk: Desk) -> Middleware:
-    """Events are told of when they end."""
+    """Requests are added when they end."""
 
     @web.middleware
     async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""What the service manager is told: the protocol of sd_notify(3), one datagram a message."""
+"""Notify the service manager: the protocol of sd_notify(3), one datagram a message."""
 
 from __future__ import annotations
 

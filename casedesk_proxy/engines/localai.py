@@ -1,6 +1,6 @@
 """LocalAI. Read in the source of 4.9 and in its documentation; untested against a real one.
 
-It puts one API in front of many backends, and what becomes of a field depends on which of them
+It puts one API in front of many backends, and what happens to a field depends on which of them
 runs the model. What does not hold for all of them is taken for missing.
 """
 

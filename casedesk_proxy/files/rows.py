@@ -188,7 +188,7 @@ def read_maker(connection: sqlite3.Connection, ident: str) -> tuple[str, float]:
 
 def give_away(connection: sqlite3.Connection, file: StoredFile, now: float) -> None:
     """An upload has become a file elsewhere, and takes no room here. Its client may ask for a
-    while what has become of it."""
+    while what happened to it."""
     connection.execute(
         "UPDATE files SET sha256 = ?, size = 0, chosen = NULL, expires = ? WHERE id = ?",
         (file.sha256, now + UPLOAD_S, file.id),

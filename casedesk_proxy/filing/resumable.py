@@ -1,4 +1,4 @@
-"""Google's resumable uploads: what a request asks of an upload, and what becomes of that.
+"""Google's resumable uploads: what a request asks of an upload, and what happens to that.
 
 An upload is begun with ``start``, goes on with ``upload`` in pieces of any size, and ends with
 ``finalize``, which may come with the last piece; ``query`` asks how much has come, ``cancel`` drops

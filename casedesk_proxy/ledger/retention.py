@@ -1,4 +1,4 @@
-"""What becomes of rows that are older than ``ledger.keep``: sums of their day, for ever.
+"""What happens to rows that are older than ``ledger.keep``: sums of their day, for ever.
 
 Sums are made in the transaction that deletes the rows they are made of, so that rows and sums
 together are the whole book at any moment, however often it is interrupted.

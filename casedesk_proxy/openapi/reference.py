@@ -35,7 +35,7 @@ do is refused or left out by name, too.
 
 A field that names a file which was uploaded here is mapped, on every node: the file's contents take
 its place before the request is translated. So is one that names an address, where the deployment
-fetches it (`fetch_urls`). Below stands what becomes of all others.
+fetches it (`fetch_urls`). Below stands what happens to all others.
 """
 _TITLES = {
     Dialect.GEMINI: "Gemini",

@@ -147,7 +147,7 @@ def launch(theirs: socket.socket) -> subprocess.Popen[bytes]:
 
 
 def part(process: subprocess.Popen[bytes]) -> None:
-    """It is to leave; blocks until it has."""
+    """Ask the process to exit, and wait until it has."""
     try:
         process.wait(_LEAVE_S)
     except subprocess.TimeoutExpired:

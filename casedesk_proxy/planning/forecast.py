@@ -1,4 +1,4 @@
-"""What would become of requests of each kind, found by planning one of each. Nothing is sent.
+"""What would happen to requests of each kind, found by planning one of each. Nothing is sent.
 
 So an operator can know beforehand what a model's node cannot do, in the words that a client would
 get.

@@ -30,7 +30,7 @@ FAILURE_WINDOW_S = 60.0
 
 
 class NodeFault(StrEnum):
-    """What can speak against a node."""
+    """The kinds of faults that count against a node."""
 
     #: Nobody listens there, or TLS fails.
     UNREACHABLE = "unreachable"

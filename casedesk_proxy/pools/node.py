@@ -1,6 +1,6 @@
 """A node's live state, kept by name across reloads.
 
-Three words with three meanings: a node is *healthy* when nothing speaks against it, *full* when
+Three words with three meanings: a node is *healthy* when its circuit breaker is closed, *full* when
 it has as many streams as it may hold (or says so itself), and *available* when it is healthy,
 not full and not being emptied. It may be healthy and yet *lack* a service: a model that it has
 lost, or a kind of request that it does not take for a model. And it may be *hung*: it sends
@@ -181,7 +181,7 @@ class NodeState:
                 self.last_heard_at = now
 
     def record_failure(self, now: float, fault: NodeFault, error: str) -> None:
-        """Something speaks against the node. While tokens flow from it, nothing does: a probe
+        """Count a fault of the node. While tokens flow from it, none counts: a probe
         that times out or a full backlog is then the load's doing (sglang 22511)."""
         if self.is_sending(now):
             self.breaker.note_error(now, error)
@@ -197,7 +197,7 @@ class NodeState:
     def record_service_failure(
         self, now: float, service: Service, fault: NodeFault, error: str
     ) -> bool:
-        """Something speaks against one service alone. Tells whether it is lacking from now on,
+        """Count a fault of one service alone. Tells whether it is lacking from now on,
         and was not before."""
         self.breaker.note_error(now, error)
         known = self._service_breakers.get(service)
@@ -219,7 +219,7 @@ class NodeState:
         return dict(kept[1 - MAX_SERVICES :])
 
     def clear_denials(self) -> None:
-        """What it refused may be mended: a key, a model."""
+        """Forget its refusals: the key or the model may be right now."""
         self.breaker.clear_denial()
         self._service_breakers = {}
 

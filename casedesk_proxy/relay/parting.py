@@ -29,7 +29,7 @@ def reset(transport: asyncio.Transport) -> None:
 def part_with(
     loop: asyncio.AbstractEventLoop, client: asyncio.Transport, parting: Parting, drop: Parting
 ) -> None:
-    """``drop``: what becomes of a client that does not read what was sent before a CLOSE."""
+    """``drop``: what happens to a client that does not read what was sent before a CLOSE."""
     if parting is Parting.CLOSE:
         client.close()
         if client.get_write_buffer_size():

@@ -69,7 +69,7 @@ class Form(Enum):
 
 
 class Parting(Enum):
-    """What becomes of the client's connection."""
+    """What happens to the client's connection."""
 
     #: It may carry another request.
     KEEP = "keep"

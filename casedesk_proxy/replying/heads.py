@@ -158,7 +158,7 @@ def annotated(make_head: MakeHead, notes: bytes) -> MakeHead:
 
 
 def _connection(*, keep_alive: bool, http11: bool) -> bytes:
-    """The line that says what becomes of the connection, where that does not go without saying: a
+    """The line that says what happens to the connection, where that does not go without saying: a
     client of HTTP/1.0 that asked for it to stay waits for the word (RFC 9112 appendix C.2.2)."""
     if not keep_alive:
         return b"Connection: close"

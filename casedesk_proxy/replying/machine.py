@@ -24,7 +24,7 @@ What the machine promises:
   the body says that the answer is whole, or behind an error as ``end_behind``.
 * Nothing is sent twice, and nothing behind an error.
 
-What becomes of the node's bytes is its `ReplyBody`'s affair (see `bodies`).
+What happens to the node's bytes is its `ReplyBody`'s affair (see `bodies`).
 
 An event may raise whatever a bug raises: then ``fail`` must follow, which gives the commands that
 were due before the bug, too.
@@ -202,7 +202,7 @@ class ReplyMachine:
         self._end(terminal, self.drop)
         return self._take_due()
 
-    # What becomes of them.
+    # What happens to them.
 
     def _take_due(self) -> Sequence[Command]:
         due, self._due = self._due, []

@@ -1,4 +1,4 @@
-"""What becomes of an error that a node answered in the client's own protocol.
+"""What happens to an error that a node answered in the client's own protocol.
 
 It is the client's, as it is, where it has the form that the client's protocol gives to errors.
 Many nodes do not keep to it: llama-server answers OpenAI's form on ``/v1/messages``, SGLang a flat
@@ -93,7 +93,7 @@ def nodes_affair(
 
 
 def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool) -> str:
-    """What an operator is told of such a refusal. ``keyed``: the node has a key."""
+    """What the log says of such a refusal. ``keyed``: the node has a key."""
     message = f"it answered {status}"
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
         if status == 402:

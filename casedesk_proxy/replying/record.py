@@ -1,4 +1,4 @@
-"""How an exchange ended, and the facts that are told about it: once, in the access log."""
+"""How an exchange ended, and the facts that the access log has of it, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies of our own, and what becomes of an exchange that goes wrong.
+"""Replies of our own, and what happens to an exchange that goes wrong.
 
 Where nothing of a reply has been sent the error is the reply; else what was begun is cut off.
 """

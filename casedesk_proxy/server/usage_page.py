@@ -19,7 +19,7 @@ _HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-stor
 
 
 async def show_usage(limiter: Limiter, admitted: Admitted) -> OwnReply:
-    """Nothing is told of other keys; of a deployment, only how its limits stand."""
+    """Shows nothing of other keys; of a deployment, only how its limits stand."""
     key = admitted.facts.key
     use = await limiter.find_use("key", key)
     standings, now = limiter.list_standings(admitted.limits), limiter.now()

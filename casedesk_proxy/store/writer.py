@@ -251,7 +251,7 @@ class StoreWriter:
         return self._connection
 
     def _drop_file(self) -> None:
-        """Open it anew the next time: whoever mends it may put another in its place."""
+        """Open it anew the next time: an operator who repairs it may replace the file."""
         with contextlib.suppress(sqlite3.Error):
             self._close_file()
         self._connection = None

@@ -113,7 +113,7 @@ def _as_tree(changes: Changes) -> _Tree:
 
 
 class _Tree:
-    """What becomes of a field, and of the fields in it."""
+    """What happens to a field, and to the fields in it."""
 
     __slots__ = ("below", "value")
 

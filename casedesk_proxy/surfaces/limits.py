@@ -1,4 +1,4 @@
-"""How limits are told: what is left, in the headers that each vendor's clients read, and a limit
+"""How clients see limits: what is left, in the headers that each vendor's clients read, and a limit
 that is reached, in Google's details.
 
 There is one place for a limit on requests, and one for a limit on tokens.

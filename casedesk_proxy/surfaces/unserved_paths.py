@@ -237,7 +237,7 @@ def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | Non
 
 def no_path(rest: str, why: str = "not a known path", deployment: str | None = None) -> ClientFault:
     """Says what would be right: nothing, for what administers a node; an API that exists but is
-    not served, which no base URL mends; a base URL that is wrong; else where things are."""
+    not served, which no other base URL changes; a base URL that is wrong; else where things are."""
     asked = shown("/" + rest)
     plain = decode(rest).strip("/")
     for inner in _tails(plain):

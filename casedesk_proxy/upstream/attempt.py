@@ -115,7 +115,7 @@ class Attempt:
             del opening
 
     def _unconnected(self, fault: OSError) -> Exception:
-        """What becomes of it; in no name of the frame that raises it, which its traceback holds."""
+        """What happens to it; in no name of the frame that raises it, which its traceback holds."""
         node = self.node
         if are_used_up(fault):
             # Nothing speaks against the node, and no other is nearer.

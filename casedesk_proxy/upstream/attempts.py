@@ -50,7 +50,7 @@ class Beginning:
 
 
 class Next(Enum):
-    """What becomes of a request whose reply has begun."""
+    """What happens to a request whose reply has begun."""
 
     #: The reply is its client's.
     DELIVER = "deliver"

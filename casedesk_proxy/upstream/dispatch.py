@@ -138,7 +138,7 @@ class Dispatcher:
                 raise
 
     def decide(self, search: Attempts, beginning: Beginning) -> Next:
-        """What becomes of a request whose reply has begun."""
+        """What happens to a request whose reply has begun."""
         may_move_on = beginning.is_lost and not search.is_spent and self._may_move_on(search)
         return search.decide(beginning, may_move_on=may_move_on)
 

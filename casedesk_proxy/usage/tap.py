@@ -37,6 +37,6 @@ class Tap:
         self.last = b""
 
     def usage(self, dialect: Dialect) -> Usage:
-        """What the node told, all None where it told nothing."""
+        """What the node reported; all None if nothing."""
         first = b"" if self.last.startswith(self.first) else self.first
         return find_usage(dialect, first, self.last)

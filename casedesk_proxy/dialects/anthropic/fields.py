@@ -1,4 +1,4 @@
-"""Every field of an Anthropic request that means something here, and what becomes of it where the
+"""Every field of an Anthropic request that means something here, and what happens to it where the
 node speaks another protocol. A node that speaks this one gets the body as it came.
 
 Fields that are missing here are ignored (see `request`). Source: Anthropic's API reference.

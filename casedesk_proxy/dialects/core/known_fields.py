@@ -1,4 +1,4 @@
-"""What becomes of a field of a client's API: the words in which each dialect lists its fields.
+"""What happens to a field of a client's API: the words in which each dialect lists its fields.
 
 Readers, the OpenAPI documents and the compatibility reference share these lists.
 """
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Fate(StrEnum):
-    """What becomes of a field where its node speaks another protocol than its client."""
+    """What happens to a field where its node speaks another protocol than its client."""
 
     #: It reaches the node in the node's own words, or decides what does.
     MAPPED = "mapped"

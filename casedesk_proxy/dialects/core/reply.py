@@ -79,7 +79,7 @@ class ReplyWriter(Protocol[ChoiceT]):
     content_type: str
 
     def choice(self, index: int) -> ChoiceT:
-        """Called once for each index, before anything is told of it."""
+        """Called once for each index, before anything else about it."""
 
     def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None: ...
 
@@ -123,7 +123,7 @@ class ReplyReader(Protocol[ReadT_co]):
         like would do no more."""
 
     def take_body(self, document: dict[str, Any]) -> None:
-        """A node that answers with one JSON body; its end is told by ``end``."""
+        """A node that answers with one JSON body; ``end`` is called at its end."""
 
     def end(self) -> None:
         """The node's reply has ended."""

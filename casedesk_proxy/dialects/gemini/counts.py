@@ -40,7 +40,7 @@ def _token(token: dict[str, Any]) -> dict[str, Any]:
 
 
 def usage_metadata(usage: Usage) -> dict[str, Any]:
-    """{} where the node told nothing. Of ``output``, thoughts are told apart where known."""
+    """{} if the node reported none. ``output`` is split into thoughts and answer if known."""
     if usage.prompt is None and usage.output is None:
         return {}
     prompt, output, thoughts = usage.prompt or 0, usage.output or 0, usage.thoughts or 0

@@ -1,4 +1,4 @@
-"""Every field of a Gemini request, and what becomes of it where the node speaks another protocol.
+"""Every field of a Gemini request, and what happens to it where the node speaks another protocol.
 
 Sources: ``google/ai/generativelanguage/v1beta`` and, for fields that only SDKs know, google-genai.
 """

@@ -1,1 +1,1 @@
-"""What nodes write when they refuse or fail, and what clients are told of it."""
+"""What nodes write when they refuse or fail, and the errors that clients get."""

@@ -1,4 +1,4 @@
-"""Every field of a Responses request that means something here, and what becomes of it where the
+"""Every field of a Responses request that means something here, and what happens to it where the
 node speaks another protocol. A node that speaks this one gets the body as it came.
 
 Fields of a request that are missing here are left out with a warning. Source: OpenAI's API

@@ -151,7 +151,7 @@ class ResponseForm:
         return b"", Position.INSIDE
 
     def _event(self, name: str, content: dict[str, Any]) -> None:
-        """Something that a stream's client is told."""
+        """An event for the client of a stream."""
 
     def _about_item(self, name: str, content: dict[str, Any]) -> None:
         place = {"item_id": self._item["id"], "output_index": len(self._output)}

@@ -1,1 +1,1 @@
-"""What becomes of a node's reply on its way to its client: one strategy for each way, all pure."""
+"""What happens to a node's reply on its way to its client: one strategy for each way, all pure."""
