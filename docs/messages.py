@@ -93,9 +93,12 @@ def find_docstrings() -> list[Text]:
     ]
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())
+@cache
+def _modules() -> tuple[tuple[str, ast.Module], ...]:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return tuple(
+        (path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())) for path in paths
+    )
 
 
 def _texts_of(name: str, tree: ast.Module) -> Iterator[Text]:
