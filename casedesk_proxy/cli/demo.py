@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 
 from casedesk_proxy.cli.plain import obey_environment
@@ -42,5 +44,8 @@ def demo(listen: str, pace: float) -> None:
 
     try:
         serve_demo(listen, pace)
-    except (ConfigError, OSError) as error:
+    except OSError as error:
+        in_use = error.errno == errno.EADDRINUSE
+        fail(f"{error.strerror}; serve elsewhere with --listen HOST:PORT" if in_use else error)
+    except ConfigError as error:
         fail(error)
