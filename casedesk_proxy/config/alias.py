@@ -16,12 +16,14 @@ from pydantic_core import PydanticKnownError
 from casedesk_proxy.config.section import Section, setting
 from casedesk_proxy.config.values import ModelName, complain, is_model_name
 
-__all__ = ["RULES", "SECTIONS", "Alias", "AliasOrName", "ParameterRules"]
+__all__ = ["FORMS", "RULES", "SECTIONS", "Alias", "AliasOrName", "ParameterRules"]
 
 #: The rules, in the order in which they are applied.
 RULES = ("remove", "default", "map", "cap", "set")
 #: The protocols that may have rules of their own.
 SECTIONS = ("gemini", "anthropic", "openai", "responses", "ollama")
+#: What is not a conversation, and has rules of its own alone: as a form, above all.
+FORMS = ("transcriptions", "images")
 
 _OWN_RULES = {
     "type": "object",
@@ -57,6 +59,12 @@ class ParameterRules(Section):
     )
 
     ollama: OwnRules = setting("The same rules for Ollama's own API, by its field names.", {})
+    transcriptions: OwnRules = setting(
+        "The same rules for transcriptions and translations of speech, by their field names.", {}
+    )
+    images: OwnRules = setting(
+        "The same rules for generated, edited and varied images, by their field names.", {}
+    )
 
     def rules(self, section: str = "") -> dict[str, Any]:
         """What is written of `RULES`: for a protocol, or in the names that all of them share."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from casedesk_proxy.config.alias import RULES, SECTIONS
+from casedesk_proxy.config.alias import FORMS, RULES, SECTIONS
 from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.parameter_fields import OWN, PROTECTED, Kind, kind_of
 from casedesk_proxy.config.settings import Path, show
@@ -24,6 +24,7 @@ __all__ = ["RANGE", "check_parameters", "check_rules"]
 RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?|-?\d+(?:\.\d+)?", re.ASCII)
 _TITLES = {"gemini": "Gemini's", "anthropic": "Anthropic's", "openai": "OpenAI's"}
 _TITLES |= {"responses": "Responses'", "ollama": "Ollama's"}
+_TITLES |= {"transcriptions": "a transcription's", "images": "an image's"}
 
 
 def check_parameters(data: dict[str, Any]) -> Iterator[Finding]:
@@ -34,7 +35,7 @@ def check_parameters(data: dict[str, Any]) -> Iterator[Finding]:
 def check_rules(path: Path, rules: dict[str, Any]) -> Iterator[Finding]:
     """Of one alias, or of a key's ``parameters``."""
     yield from _check_rules(path, "", {name: rules.get(name) for name in RULES})
-    for section in SECTIONS:
+    for section in (*SECTIONS, *FORMS):
         own = rules.get(section)
         if isinstance(own, dict):
             yield from _check_names(path, section, own)
@@ -166,7 +167,9 @@ def _check_map(path: Path, section: str, kind: Kind | None, cases: Any) -> Itera
         here = (*path, case)
         if kind is not None and kind.number and case != "*" and not RANGE.fullmatch(case):
             yield Finding(here, "is not a number or range", "write 1024, ..1024, 1025.. or *")
-        if isinstance(result, dict):
+        if isinstance(result, dict) and section in FORMS:
+            yield Finding(here, "cannot put in other fields here", "write another value, or null")
+        elif isinstance(result, dict):
             for name, value in result.items():
                 yield from _check_field((*here, name), section, name)
                 yield from _check_value((*here, name), "set", section, name, value)

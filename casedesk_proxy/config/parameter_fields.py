@@ -127,6 +127,8 @@ PROTECTED: Mapping[str, frozenset[str]] = {
     "openai": frozenset({"model", "messages", "prompt", "input", "stream"}),
     "responses": frozenset({"model", "input", "stream", "previous_response_id", "background"}),
     "ollama": frozenset({"model", "messages", "prompt", "stream"}),
+    "transcriptions": frozenset({"model", "file", "stream"}),
+    "images": frozenset({"model", "image", "image[]", "mask", "prompt", "stream"}),
 }
 
 #: Objects in which any field may stand.
@@ -234,6 +236,29 @@ _OLLAMA: Mapping[str, Kind] = {
     "options.num_ctx": _TOKENS,
     "options.stop": _STOP,
 }
+_TRANSCRIPTIONS: Mapping[str, Kind] = {
+    **dict.fromkeys(("language", "to_language", "prompt", "response_format", "hotwords"), _TEXT),
+    **dict.fromkeys(("include[]", "timestamp_granularities[]"), _TEXTS),
+    **dict.fromkeys(("known_speaker_names[]", "known_speaker_references[]"), _TEXTS),
+    "chunking_strategy": _ANY,
+    "temperature": _WARMTH,
+    # vLLM's.
+    **{name: _SHARED_KINDS[name] for name in ("seed", "top_p", "top_k", "min_p")},
+    **dict.fromkeys(("presence_penalty", "frequency_penalty"), _PENALTY),
+    "repetition_penalty": _ANY_NUMBER,
+    "max_completion_tokens": _TOKENS,
+}
+_IMAGES: Mapping[str, Kind] = {
+    **dict.fromkeys(("size", "quality", "background", "moderation", "style", "user"), _TEXT),
+    **dict.fromkeys(("output_format", "response_format", "input_fidelity"), _TEXT),
+    **dict.fromkeys(("output_compression", "partial_images"), _COUNT),
+    "n": _TOKENS,
+    # Of engines that make images.
+    **dict.fromkeys(("negative_prompt", "scheduler"), _TEXT),
+    **dict.fromkeys(("num_inference_steps", "steps"), _TOKENS),
+    **dict.fromkeys(("guidance_scale", "strength"), _ANY_NUMBER),
+    "seed": _SEED,
+}
 
 
 def _with_shared(protocol: str, own: Mapping[str, Kind]) -> Mapping[str, Kind]:
@@ -248,6 +273,8 @@ OWN: Mapping[str, Mapping[str, Kind]] = {
     "openai": _with_shared("openai", _OPENAI),
     "responses": _with_shared("responses", _RESPONSES),
     "ollama": _with_shared("ollama", _OLLAMA),
+    "transcriptions": _TRANSCRIPTIONS,
+    "images": _IMAGES,
 }
 
 

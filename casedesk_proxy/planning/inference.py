@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from casedesk_proxy.catalog.names import ModelRules
@@ -10,9 +10,19 @@ from casedesk_proxy.engines.paths import nearest_path
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.planning.route import PlanInput, Route, UploadRoute
 from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.form_changes import FormEditor
+from casedesk_proxy.surfaces.parameters import Parameters
 from casedesk_proxy.terms import Action, Call, Target
 
-__all__ = ["as_upload", "can_steer", "keep_having", "node_path", "refuse_path", "route_paths"]
+__all__ = [
+    "as_upload",
+    "can_steer",
+    "find_editor",
+    "keep_having",
+    "node_path",
+    "refuse_path",
+    "route_paths",
+]
 
 #: Nodes named in one message.
 _MAX_NAMED_NODES = 5
@@ -46,16 +56,29 @@ def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsu
     )
 
 
-def as_upload(route: Route, ask: PlanInput) -> Route:
-    """The same where ``ask`` holds all of its body."""
+def as_upload(route: Route, ask: PlanInput, parameters: Parameters | None) -> Route:
+    """The same where ``ask`` holds all of its body, with its fields changed where it is a form.
+    Raises BadRequest."""
     form = ask.form
-    if form is None or form.is_whole:
+    if form is None:
         return route
-    length = None if form.length is None else form.length + len(route.body) - len(ask.raw)
+    change = parameters.for_form(ask.call) if parameters is not None else None
+    editor = None if change is None else FormEditor(form.boundary, change)
+    body = route.body if editor is None else editor.edit(route.body)
+    if form.is_whole:
+        return route if editor is None else replace(route, body=body + editor.finish())
+    is_length_known = form.length is not None and editor is None
+    length = (form.length or 0) + len(body) - len(ask.raw) if is_length_known else None
     return UploadRoute(
-        route.dialect, route.target, route.headers, route.request_id, route.body, length=length,
-        head_templates=route.head_templates,
+        route.dialect, route.target, route.headers, route.request_id, body, length=length,
+        head_templates=route.head_templates, editor=editor,
     )  # fmt: skip
+
+
+def find_editor(routes: Mapping[str, Route]) -> FormEditor | None:
+    """What changes the rest of a form whose beginning goes by ``routes``."""
+    found = (one.editor for one in routes.values() if isinstance(one, UploadRoute))
+    return next(found, None)
 
 
 def route_paths(route: Route, call: Call, nodes: Sequence[NodeSpec]) -> dict[str, Route]:

@@ -97,7 +97,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     if place is None:
         place = _recall_placement(snapshot, deployment, ask, asked)
         known.remember(asked, place)
-    if place.parameters is not None and (change := place.parameters.for_client(call)):
+    if place.parameters is not None and (change := place.parameters.for_client(call, ask.form)):
         ask = ask.with_body(change_body(change, ask.raw, body.value))
     target, nodes, demand, made = place.target, place.natives, place.demand, _NOT_TRANSPOSED
     if not place.plain:
@@ -255,7 +255,7 @@ def _native_routes(
         head_templates=place.head_templates,
     )
     if ask.call.path:
-        return route_paths(as_upload(route, ask), ask.call, nodes)
+        return route_paths(as_upload(route, ask, place.parameters), ask.call, nodes)
     return dict.fromkeys((node.name for node in nodes), route)
 
 

@@ -10,6 +10,7 @@ from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.form_changes import FormEditor
 from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.surfaces.parameters import Parameters
 from casedesk_proxy.terms import (
@@ -161,9 +162,10 @@ class Route:
 @record
 class UploadRoute(Route):
     """A request whose ``body`` is only the beginning of ``length`` bytes, or, where that is None,
-    of a body in chunks."""
+    of a body in chunks. ``editor`` changes the rest: there is one rest, so one node has it."""
 
     length: int | None = None
+    editor: FormEditor | None = None
 
     def request_for(self, node: NodeSpec) -> bytes:
         """Its head, and the beginning of its body."""
@@ -171,6 +173,6 @@ class UploadRoute(Route):
         if lead is None:
             lead = self.head_templates[node.name] = self._head_template(node)
         if self.length is None:
-            begin = frame_chunk(self.body)
+            begin = frame_chunk(self.body) if self.body else b""
             return b"%b%b\r\nTransfer-Encoding: chunked\r\n\r\n%b" % (lead, ident, begin)
         return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (lead, ident, self.length, self.body)

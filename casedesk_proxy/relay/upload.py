@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from casedesk_proxy.errors import ProxyError, TooLarge
+from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.fastpath.fibers import Signal
 from casedesk_proxy.relay.body_faults import too_slow
 from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
+from casedesk_proxy.surfaces.form_changes import FormEditor
 from casedesk_proxy.surfaces.forms import bad_form
 from casedesk_proxy.upstream.uploading import NodeSink
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
@@ -35,11 +36,13 @@ class UploadLimits:
 
 class ClientUpload:
     """See `upstream.uploading.Upload`. ``held``: bytes of the beginning, which ``reader`` has read;
-    it is shown all the rest. ``received``: bytes that have come. ``stop`` must be called."""
+    it is shown all the rest. ``received``: bytes that have come. ``editor`` changes what is sent of
+    the rest, in chunks, as nobody knows how long it becomes. ``stop`` must be called."""
 
     __slots__ = (
-        "_counted", "_error", "_held", "_is_chunked", "_is_paused", "_limits", "_loop", "_node",
-        "_reader", "_request", "_signal", "_timer", "_within", "is_begun", "is_done", "received",
+        "_counted", "_error", "_held", "_is_paused", "_limits", "_loop", "_node",
+        "_reader", "_request", "_signal", "_timer", "_within", "editor", "is_begun", "is_done",
+        "received",
     )  # fmt: skip
 
     def __init__(
@@ -55,7 +58,7 @@ class ClientUpload:
         self._reader = reader
         self._held = held
         self._limits = limits
-        self._is_chunked = request.head.body is BodyFraming.CHUNKED
+        self.editor: FormEditor | None = None
         self._node: NodeSink | None = None
         self._within = float("inf")
         self._is_paused = False
@@ -121,14 +124,17 @@ class ClientUpload:
             return
         try:
             self._reader.read(payload)
+            self._send(payload if self.editor is None else self.editor.edit(payload))
         except MalformedForm as error:
             self._error = bad_form(error).with_traceback(None)
-            return
-        self._node.send_more(frame_chunk(payload) if self._is_chunked else payload)
+        except BadRequest as error:
+            self._error = error.with_traceback(None)
 
     def finish(self) -> None:
         if self._node is None or self._error is not None:
             return
+        if self.editor is not None:
+            self._send(self.editor.finish())
         if self._is_chunked:
             self._node.send_more(LAST_CHUNK)
         self.is_done = True
@@ -141,6 +147,14 @@ class ClientUpload:
             self._fail(error)
         elif self.is_done and self._signal is not None and not self._signal.done:
             self._signal.set(None)
+
+    @property
+    def _is_chunked(self) -> bool:
+        return self.editor is not None or self._request.head.body is BodyFraming.CHUNKED
+
+    def _send(self, data: bytes) -> None:
+        if data and self._node is not None:
+            self._node.send_more(frame_chunk(data) if self._is_chunked else data)
 
     # Patience.
 

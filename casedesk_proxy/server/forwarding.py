@@ -18,11 +18,13 @@ from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import NamesFiles, Planners
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.filling import FileUse, fill_plan
+from casedesk_proxy.planning.inference import find_editor
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.prelude import Prelude, begin_prelude
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.upgrade import Upgrade
+from casedesk_proxy.relay.upload import ClientUpload
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.record import (
@@ -48,7 +50,6 @@ from casedesk_proxy.upstream.attempts import Attempts, Next
 from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.upstream.metadata import Metadata
-from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["Forwarder", "Timing"]
 
@@ -116,7 +117,7 @@ class Forwarder:
         raw: bytes | HeldBody,
         timing: Timing,
         form: FormBeginning | None = None,
-        upload: Upload | None = None,
+        upload: ClientUpload | None = None,
     ) -> Result:
         """``raw`` is the request's body, or the beginning of a ``form`` of which ``upload`` has the
         rest. Raises a ProxyError where nothing has been sent."""
@@ -137,6 +138,8 @@ class Forwarder:
                 continue
             if uses:
                 plan = fill_plan(plan, uses)
+            if upload is not None:
+                upload.editor = find_editor(plan.routes)
             exchange.dropped = plan.dropped
             if not attempts.count:
                 exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)

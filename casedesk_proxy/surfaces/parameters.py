@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.config.alias import SECTIONS, ParameterRules
+from casedesk_proxy.config.alias import FORMS, SECTIONS, ParameterRules
 from casedesk_proxy.config.parameter_fields import SHARED
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
+from casedesk_proxy.surfaces.form_changes import FormChange
 from casedesk_proxy.surfaces.parameter_steps import (
     CapAt,
     Case,
@@ -47,6 +48,11 @@ _SECTIONS = {
     Action.OLLAMA_GENERATE: "ollama",
     Action.PLAIN_COMPLETION: "openai",
     Action.INFILL: "openai",
+    Action.TRANSCRIBE: "transcriptions",
+    Action.TRANSLATE: "transcriptions",
+    Action.DRAW: "images",
+    Action.EDIT_IMAGE: "images",
+    Action.VARY_IMAGE: "images",
 }
 #: Other names of the same field. What bounds a reply goes by three at llama-server.
 _SAME = ("max_tokens", "max_completion_tokens", "n_predict")
@@ -83,17 +89,25 @@ class BodyChange:
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """``own``: the changes of a client's body, by section. ``made``: those of a body that was
-    made for a node, by the client's section and the node's protocol."""
+    made for a node, by the client's section and the node's protocol. ``forms``: those of a
+    client's body that is a form, by section."""
 
     own: Mapping[str, BodyChange | None]
     made: Mapping[tuple[str, str], BodyChange | None]
+    forms: Mapping[str, FormChange]
 
-    def for_client(self, call: Call) -> BodyChange | None:
-        return self.own.get(_SECTIONS.get(call.action, ""))
+    def for_client(self, call: Call, form: object = None) -> BodyChange | None:
+        """None for a ``form``, too."""
+        return self.own.get(_SECTIONS.get(call.action, "")) if form is None else None
+
+    def for_form(self, call: Call) -> FormChange | None:
+        change = self.forms.get(_SECTIONS.get(call.action, ""))
+        return change if change is not None and change.stages else None
 
     def then(self, other: Parameters) -> Parameters:
         """These changes, and then the others."""
-        return Parameters(_join(self.own, other.own), _join(self.made, other.made))
+        forms = {name: one.then(other.forms[name]) for name, one in self.forms.items()}
+        return Parameters(_join(self.own, other.own), _join(self.made, other.made), forms)
 
     def for_node(self, call: Call, dialect: Dialect) -> BodyChange | None:
         """For a request that was translated."""
@@ -145,11 +159,14 @@ def compile_parameters(rules: ParameterRules) -> Parameters | None:
         for node in SECTIONS
         if client != node
     }
-    if not any(own.values()) and not any(made.values()):
+    own["images"] = tuple(_own_steps("images", rules.rules("images")))
+    forms = {section: FormChange.of(rules.rules(section)) for section in FORMS}
+    if not any((*own.values(), *made.values(), *(one.stages for one in forms.values()))):
         return None
     return Parameters(
         {section: BodyChange.of(steps) for section, steps in own.items()},
         {pair: BodyChange.of(steps) for pair, steps in made.items()},
+        forms,
     )
 
 
@@ -264,8 +281,10 @@ def _assign(section: str, name: str, value: Any, fields: Mapping[str, str]) -> I
 
 def _cap(section: str, name: str, most: int | float) -> CapAt:
     path = _path(section, name)
-    fills = path == _path(section, _LIMITS[section]) or (section == "openai" and name in _SAME)
-    return CapAt(path, most, fills or name == _BUDGETS[section], fills)
+    fills = path == _path(section, _LIMITS.get(section, "")) or (
+        section == "openai" and name in _SAME
+    )
+    return CapAt(path, most, fills or name == _BUDGETS.get(section), fills)
 
 
 def _path(section: str, name: str) -> FieldPath:

@@ -13,7 +13,7 @@ from enum import Enum
 
 from casedesk_proxy.terms import RawHeaders, record
 
-__all__ = ["MAX_PARTS", "FormField", "FormReader", "MalformedForm", "find_boundary"]
+__all__ = ["MAX_PARTS", "FormField", "FormPart", "FormReader", "MalformedForm", "find_boundary"]
 
 #: Most parts of a form, and bytes of one part's headers and of a field that is looked for.
 MAX_PARTS = 1024
@@ -46,6 +46,15 @@ class FormField:
     end: int
 
 
+@record
+class FormPart:
+    """A whole part: ``at`` is where the delimiter before it starts, counted as in its field."""
+
+    name: bytes
+    at: int
+    field: FormField
+
+
 def find_boundary(headers: RawHeaders) -> bytes | None:
     """What separates the parts; None where the body is not a form. Raises MalformedForm."""
     types = [value for name, value in headers if name.lower() == b"content-type"]
@@ -69,26 +78,44 @@ class _At(Enum):
 
 class FormReader:
     """Follows one form through arbitrary reads. ``fields`` are those of the ``wanted`` names that
-    have come whole, by name; ``ended``: the last part has, too. ``read`` raises MalformedForm,
-    after which the reader is of no further use."""
+    have come whole, by name, and ``found`` all parts of these names, since somebody has last
+    emptied it; ``ended``: the last part has come, too. ``most``: bytes of such a field. Of names
+    that end in ``[]`` there may be several. ``read`` raises MalformedForm, after which the reader
+    is of no further use."""
 
-    __slots__ = ("_at", "_delimiter", "_name", "_parts", "_place", "_rest", "_wanted", "fields")
+    __slots__ = (
+        "_at", "_count", "_delimiter", "_most", "_name", "_place", "_rest", "_wanted", "fields",
+        "found", "part_at",
+    )  # fmt: skip
 
-    def __init__(self, boundary: bytes, wanted: frozenset[bytes]) -> None:
+    def __init__(
+        self, boundary: bytes, wanted: frozenset[bytes], most: int = MAX_FIELD_BYTES
+    ) -> None:
         self._delimiter = b"\r\n--" + boundary
         self._wanted = wanted
+        self._most = most
         self._at = _At.FIRST
         #: The first delimiter may be the first thing, so a line's end is thought before it.
         self._rest = b"\r\n"
         self._place = -2
-        self._parts = 0
+        #: Where the delimiter starts that is before what is read now.
+        self.part_at = -2
+        self._count = 0
         #: Of the part that is read, if it is wanted.
         self._name: bytes | None = None
         self.fields: dict[bytes, FormField] = {}
+        self.found: list[FormPart] = []
 
     @property
     def ended(self) -> bool:
         return self._at is _At.END
+
+    @property
+    def settled(self) -> int:
+        """Up to where all is known of the form, before its end: what is behind may be of a part
+        whose name is wanted."""
+        is_passed_over = self._at in (_At.BEGINNING, _At.VALUE) and self._name is None
+        return self._place if is_passed_over else self.part_at
 
     def read(self, data: bytes) -> None:
         if self._at is _At.END:
@@ -142,8 +169,8 @@ class FormReader:
             if len(data) - at >= MAX_PART_HEAD_BYTES:
                 raise MalformedForm("a part's headers are too long")
             return at, True
-        self._parts += 1
-        if self._parts > MAX_PARTS:
+        self._count += 1
+        if self._count > MAX_PARTS:
             raise MalformedForm(f"it has more than {MAX_PARTS} parts")
         self._name = self._read_head(data[at:end])
         self._at = _At.BEGINNING
@@ -162,8 +189,8 @@ class FormReader:
             raise MalformedForm("a part has no valid name")
         if name not in self._wanted:
             return None
-        shown = name.decode("ascii")
-        if name in self.fields:
+        shown = name.decode("utf-8", "replace")
+        if name in self.fields and not name.endswith(b"[]"):
             raise MalformedForm(f"it has the field {shown} twice")
         if b"filename" in parameters or b"filename*" in parameters:
             raise MalformedForm(f"its field {shown} is a file")
@@ -186,15 +213,17 @@ class FormReader:
         end = data.find(self._delimiter, at)
         if end < 0:
             if self._name is not None:
-                if len(data) - at > MAX_FIELD_BYTES + len(self._delimiter):
+                if len(data) - at > self._most + len(self._delimiter):
                     raise MalformedForm(f"its field {self._name.decode()} is too long")
                 return at, True
             return max(at, len(data) - len(self._delimiter) + 1), True
         if self._name is not None:
             value = FormField(data[at:end], self._place + at, self._place + end)
-            if len(value.value) > MAX_FIELD_BYTES:
+            if len(value.value) > self._most:
                 raise MalformedForm(f"its field {self._name.decode()} is too long")
             self.fields[self._name] = value
+            self.found.append(FormPart(self._name, self.part_at, value))
+        self.part_at = self._place + end
         self._at = _At.DELIMITED
         return end + len(self._delimiter), False
 

@@ -76,6 +76,17 @@ def told(alias: str) -> list[str]:
         ("{model: m, openai: {zzz: {}}}", [
             ".openai.zzz: unknown setting; known settings here: remove, default, map, cap, set",
         ]),
+        ("{model: m, transcriptions: {set: {langage: de}}}", [
+            ".transcriptions.set.langage: is not one of a transcription's known fields; it is used"
+            " all the same; did you mean language?",
+        ]),
+        ("{model: m, images: {cap: {n: 0}, set: {prompt: x}}}", [
+            ".images.cap.n: must be a whole number, at least 1",
+            ".images.set.prompt: cannot be changed by parameters",
+        ]),
+        ("{model: m, images: {map: {size: {small: {n: 1}}}}}", [
+            ".images.map.size.small: cannot put in other fields here; write another value, or null",
+        ]),
         ("{model: m, sett: {}}", [".sett: unknown setting; did you mean set?"]),
         ("{model: m, set: {model: n}}", [
             ".set.model: cannot be changed by parameters; write the alias's model",

@@ -23,7 +23,10 @@ nodes:
   vllm: {url: "http://127.0.0.1:9002/base", engine: vllm, models: [tiny, whisper]}
   ollama: {url: "http://127.0.0.1:9003", engine: ollama, models: [tiny, gemma]}
 deployments:
-  desk: {nodes: [llama, vllm, ollama], auth: none, aliases: {ranker: tiny}}
+  desk:
+    nodes: [llama, vllm, ollama]
+    auth: none
+    aliases: {ranker: tiny, quiet: {model: tiny, transcriptions: {set: {prompt: x}}}}
   alone: {nodes: [llama, ollama], auth: none}
 """
 REPORTED = {
@@ -150,6 +153,18 @@ def test_a_form_that_is_held_whole_is_a_request_like_any() -> None:
     assert body == whole.replace(b"ranker", b"tiny")
 
 
+def test_of_a_form_with_rules_the_length_is_known_once_it_is_whole() -> None:
+    whole = MODEL.replace(b"ranker", b"quiet") + b"--\r\n"
+    more = b'--XX\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nx\r\n'
+    head, _, body = plan_form(whole, len(whole), whole=True).partition(b"\r\n\r\n")
+    named = more + whole.replace(b"quiet", b"tiny")
+    assert (head.endswith(b"Content-Length: %d" % len(named)), body) == (True, named)
+    head, _, body = plan_form(whole[:-4], 5000).partition(b"\r\n\r\n")
+    assert head.endswith(b"\r\nTransfer-Encoding: chunked")
+    # What stands before the last delimiter may yet be its own.
+    assert body == b"%x\r\n%b\r\n" % (len(named) - 10, named[:-10])
+
+
 def test_only_nodes_that_can_be_steered_are_told_so() -> None:
     nodes = make_snapshot(TEXT).nodes
     assert {name: can_steer(node) for name, node in nodes.items()} == {
@@ -160,7 +175,9 @@ def test_only_nodes_that_can_be_steered_are_told_so() -> None:
 
 
 def test_what_is_no_conversation_is_spread_by_all_of_it() -> None:
-    text = TEXT.replace("auth: none, aliases", "auth: none, policy: prefix-affinity, aliases")
+    text = TEXT.replace(
+        "    auth: none\n    aliases", "    auth: none\n    policy: prefix-affinity\n    aliases"
+    )
     snapshot = make_snapshot(text)
     call = read_call("POST", "/v1/rerank", ())
 

@@ -10,6 +10,7 @@ import pytest
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.upload import ClientUpload, UploadLimits
+from casedesk_proxy.surfaces.form_changes import FormChange, FormEditor
 from casedesk_proxy.upstream.uploading import Upload
 from casedesk_proxy.wire.multipart import FormReader
 from tests.server.clients import FakeClient, request_of
@@ -95,6 +96,30 @@ async def test_chunks_go_as_chunks() -> None:
     scene.send(b"0\r\n\r\n")
     assert scene.node.sent == [b"%x\r\n%b\r\n" % (len(PART), PART), b"0\r\n\r\n"]
     assert scene.upload.is_done
+
+
+async def test_what_an_editor_makes_of_it_goes_in_chunks() -> None:
+    scene = Scene()
+    editor = FormEditor(b"XX", FormChange.of({"default": {"a": 1}}))
+    editor.edit(BEGIN)
+    scene.upload.editor = editor
+    scene.upload.begin(scene.node, 9.0)
+    scene.send(PART + b"b" * 992)
+    scene.send(b"\r\n--XX--")
+    assert all(one.startswith(b"%x\r\n" % (len(one) - one.index(b"\r\n") - 4))
+               for one in scene.node.sent)  # fmt: skip
+    assert scene.node.sent[-1] == b"0\r\n\r\n"
+    assert scene.upload.is_done
+
+
+async def test_what_an_editor_refuses_fails_the_request() -> None:
+    scene = Scene()
+    scene.upload.editor = FormEditor(b"XX", FormChange.of({"cap": {"a": 1}}))
+    scene.upload.editor.edit(BEGIN)
+    scene.upload.begin(scene.node, 9.0)
+    scene.send(PART.replace(b"file", b"a") + b"many\r\n--XX--")
+    assert isinstance(scene.node.error, BadRequest)
+    assert scene.node.error.message == "a: a number is required"
 
 
 async def test_a_node_that_takes_no_more_holds_its_client() -> None:

@@ -28,6 +28,10 @@ ANSWER = (
 BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"
 END = b"\r\n--XX--\r\n"
 MIB = 2**20
+RULES = {
+    "set": {"language": "de"}, "remove": ["hotwords"], "default": {"response_format": "text"},
+    "cap": {"temperature": 0.5},
+}  # fmt: skip
 
 
 def field(name: str, value: bytes) -> bytes:
@@ -88,7 +92,10 @@ async def staged(
             "deployments": {
                 "d": {
                     "nodes": names, "auth": "none", "policy": "ordered",
-                    "aliases": {"loud": "whisper-large"},
+                    "aliases": {
+                        "loud": "whisper-large",
+                        "german": {"model": "whisper-large", "transcriptions": RULES},
+                    },
                 }
             },
         }  # fmt: skip
@@ -134,6 +141,41 @@ async def test_a_form_reaches_its_node_with_another_name_and_no_other_byte_chang
         assert (outcome.terminal, outcome.received) == (Terminal.COMPLETED, len(form))
         assert (outcome.asked, outcome.model) == (asked.decode(), named.decode())
         assert outcome.action == "audio/transcriptions"
+        assert stage.in_flight() == 0
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("size", [10, 3 * MIB])
+@pytest.mark.parametrize("file_first", [True, False])
+async def test_an_alias_s_rules_change_only_the_fields_that_they_name(
+    framing: str, size: int, file_first: bool
+) -> None:
+    blob = FILE + b"\r\n--X" + bytes(range(256)) * (size // 256 + 1) + b"\r\n"
+    rest = [field("language", b"en"), field("hotwords", b"x"), field("temperature", b"0.9")]
+    model, changed = field("model", b"german"), field("model", b"whisper-large")
+    bounded, last = field("temperature", b"0.5"), field("response_format", b"text")
+    sent = [blob, *rest, model] if file_first else [model, *rest, blob]
+    wanted = [blob, bounded, changed] if file_first else [changed, bounded, blob]
+    form = b"".join(sent) + END[2:]
+    async with staged() as stage, connect(stage.proxy.url) as client:
+        if framing == "length":
+            await client.send(head(len(form)), *_pieces(form, 300_000))
+        else:
+            await client.send(head(None), *map(chunk, _pieces(form, 70_000)), b"0\r\n\r\n")
+        request = await (await stage.nodes[0].connection()).request()
+        assert request.body == b"".join([field("language", b"de"), *wanted, last]) + END[2:]
+        if size < MIB:  # It was held whole, so that its length is known.
+            assert request.value("transfer-encoding") is None
+
+
+async def test_a_value_behind_the_file_that_no_bound_can_be_held_to_fails_the_request() -> None:
+    begin = field("model", b"german") + FILE
+    rest = b"y" * 2 * MIB + b"\r\n" + field("temperature", b"warm") + END[2:]
+    async with staged() as stage, connect(stage.proxy.url) as client:
+        await client.send(head(len(begin + rest)), begin, *_pieces(rest, 300_000))
+        reply = await client.reply()
+        assert reply.status == 400
+        assert b"temperature: a number is required" in reply.body
         assert stage.in_flight() == 0
 
 
