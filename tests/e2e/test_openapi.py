@@ -21,7 +21,7 @@ from casedesk_proxy.simulator.script import Script
 from tests.fixtures.proxy import ProxyProcess, key_entry, proxy_process
 from tests.fixtures.simulated import simulator_thread
 
-pytestmark = pytest.mark.hypothesis
+pytestmark = [pytest.mark.hypothesis, pytest.mark.timeout(240)]
 
 #: Of the profile's examples of a property: there are seventy operations.
 _SHARE = 25

@@ -19,6 +19,9 @@ from tests.fixtures.proxy import config_text, proxy_process
 from tests.fixtures.sdks import openai
 from tests.fixtures.seaweed import ACCESS_KEY, SECRET_KEY, Seaweed, seaweed
 
+#: Each starts processes, and a loaded machine takes its time.
+pytestmark = pytest.mark.timeout(240)
+
 #: More than two parts of an upload to S3.
 CONTENT = os.urandom(20 * 2**20)
 KEYS = {"TEST_S3_ID": ACCESS_KEY, "TEST_S3_KEY": SECRET_KEY}

@@ -13,8 +13,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from casedesk_proxy.config.fetching import FetchUrls
 from casedesk_proxy.files.fetching import Fetched, FetchFault, fetch
 from casedesk_proxy.wire.web_addresses import WebAddress
+from tests.fixtures.patience import PATIENCE_S
 
-SETTINGS = FetchUrls(allow=("img.test",), timeout=0.5)
+SETTINGS = FetchUrls(allow=("img.test",), timeout=PATIENCE_S)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -80,12 +81,14 @@ async def port() -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-async def get(port: int, path: str, *hosts: str, most: int = 100) -> Fetched:
+async def get(
+    port: int, path: str, *hosts: str, most: int = 100, settings: FetchUrls = SETTINGS
+) -> Fetched:
     where = WebAddress(f"http://img.test:{port}{path}", "img.test")
     names = Names(*(hosts or ("127.0.0.1",)))
     taken: list[int] = []
     found = await fetch(
-        where, SETTINGS, most, taken.append,
+        where, settings, most, taken.append,
         may_connect=lambda one: one == "127.0.0.1", resolver=names,
     )  # fmt: skip
     assert names.asked == 1
@@ -102,12 +105,16 @@ async def test_an_image_is_fetched(port: int) -> None:
     [
         ("/moved", "redirects"), ("/gone", "status 404"), ("/page", "type"),
         ("/packed", "compresses"), ("/large", "larger"), ("/endless", "larger"),
-        ("/silent", "in time"),
     ],
 )  # fmt: skip
 async def test_what_is_not_taken(port: int, path: str, words: str) -> None:
     with pytest.raises(FetchFault, match=words):
         await get(port, path)
+
+
+async def test_a_host_that_says_nothing(port: int) -> None:
+    with pytest.raises(FetchFault, match="in time"):
+        await get(port, "/silent", settings=FetchUrls(allow=("img.test",), timeout=0.5))
 
 
 async def test_a_name_that_leads_inside_leads_nowhere(port: int) -> None:
