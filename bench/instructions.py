@@ -25,8 +25,9 @@ import click
 from bench.markdown import table
 from bench.micro.processes import ROOT, MicroFailed, check_out
 
-#: What users pay for: an event, an event of a stream whose counts the proxy asks for, a request.
-CASES = ("relay/relay", "relay/relay counted", "server/handler")
+#: What users pay for: an event, an event of a stream whose counts the proxy asks for, a request, a
+#: request with a ledger and limits.
+CASES = ("relay/relay", "relay/relay counted", "server/handler", "server/handler limited")
 #: What cases were called before.
 _OLD_NAMES = {"server/verbatim": "relay/relay"}
 _STORED = Path(__file__).parent / "results" / "instructions.json"

@@ -53,7 +53,8 @@ class HeadCache(Generic[Head]):
         match = _LENGTH.search(block)
         key: tuple[bytes, bytes | None] = (block, None)
         if match is not None:
-            key = block[: match.start(1)], block[match.end(1) :]
+            begin, end = match.span(1)
+            key = block[:begin], block[end:]
         head = self._known.get(key)
         if head is None:
             head = self._parse(block)

@@ -113,18 +113,11 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
         key = spread(ask.raw) if call.path else beginning(call.surface, body.value)
         demand = replace(demand, affinity_key=who + key)
+    makes_kept = call.action is Action.RESPOND and body.value.get("store") is not False
     return Plan(
-        deployment=deployment,
-        asked=asked,
-        model=target.model,
-        nodes=nodes,
-        routes=routes,
-        framing=_framing(call, stream=body.stream),
-        demand=demand,
-        answer=made.answer,
-        dropped=made.dropped,
-        makes_kept=call.action is Action.RESPOND and body.value.get("store") is not False,
-    )
+        deployment, asked, target.model, nodes, routes, _framing(call, stream=body.stream), demand,
+        made.answer, made.dropped, makes_kept,
+    )  # fmt: skip
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
@@ -246,17 +239,11 @@ def _native_routes(
     if unknown:
         path, headers = _target(ask.call, target.model), forwarded_headers(ask.headers)
     route = Route(
-        dialect=ask.call.surface,
-        target=path,
-        headers=headers,
-        request_id=ask.request_id,
-        body=raw,
-        translator=translator,
-        head_templates=place.head_templates,
+        ask.call.surface, path, headers, ask.request_id, raw, translator, place.head_templates
     )
     if ask.call.path:
         return route_paths(as_upload(route, ask, place.parameters), ask.call, nodes)
-    return dict.fromkeys((node.name for node in nodes), route)
+    return {node.name: route for node in nodes}
 
 
 def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:

@@ -127,10 +127,10 @@ class Route:
     request_id: str
     body: bytes
     translator: Translator | None = None
+    head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
     reply_headers: tuple[tuple[str, str], ...] = ()
     question: Question | None = None
     controls: Mapping[Control, str] = field(default_factory=dict)
-    head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
     method: str = "POST"
     has_more_counts: bool = False
 

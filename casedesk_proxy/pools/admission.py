@@ -44,9 +44,9 @@ class Ticket:
     deployment: str
     key: str
     demand: Demand
+    caps: tuple[UseRules, ...] = ()
     slot: Slot | None = None
     rejection: Rejection | None = None
-    caps: tuple[UseRules, ...] = ()
     reached: UseRules | None = None
 
     @property

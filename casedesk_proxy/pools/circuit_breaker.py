@@ -109,6 +109,8 @@ class CircuitBreaker:
     def record_head(self) -> None:
         """A request got its reply, which ends a trial: the reply may go on for hours. That the
         node breaks what it begins, only a whole reply excuses."""
+        if not (self.failures or self.openings):
+            return  # As nearly always: nothing speaks against it.
         self.trial_running = False
         broke = self.broken_replies
         if self.cause is not NodeFault.BROKE:

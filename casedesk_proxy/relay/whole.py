@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.circuit_breaker import NodeFault
@@ -12,7 +13,7 @@ from casedesk_proxy.replying.completeness import is_given_up
 from casedesk_proxy.replying.heads import annotate, is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.terms import Dialect, Framing, RawHeaders
 from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES
@@ -31,11 +32,17 @@ def came_whole(reply: LeasedReply, framing: Framing) -> bool:
         and reply.route.translator is None
         and head.status < 400
         and framing is Framing.UNARY
-        and not is_event_stream(head)
-        and not content_coding(head.headers)
+        and _is_document(head.headers)
         and is_on(Trick.WHOLE_REPLIES)
         and (head.status != 200 or read_within(body) is None)
     )
+
+
+@lru_cache(maxsize=128)
+def _is_document(headers: RawHeaders) -> bool:
+    """Whether a body with such headers is neither a stream nor compressed. Most heads repeat those
+    of one before."""
+    return not (is_event_stream(headers) or content_coding(headers))
 
 
 def send_whole(
@@ -48,7 +55,7 @@ def send_whole(
 ) -> Delivered:
     """Send it and let go of the node; returns what it came to. ``begun``: see `NodeReply`."""
     head, connection = reply.head, reply.lease.connection
-    body, connection.buffered_body = connection.buffered_body, b""
+    body = connection.take_body()
     tail = body[-MAX_PIECE_BYTES:]
     if begun is not None and head.status == 200:
         begun(body)
@@ -70,7 +77,6 @@ def send_whole(
         facts = ReplyFacts(head.status, end, code, reason, loop.time(), len(body), 1, usage)
         request.begun = True
         request.client.write_whole(mine + body)
-    connection.detach()
     reply.lease.end(
         clean=True,
         whole=facts.terminal is Terminal.COMPLETED,

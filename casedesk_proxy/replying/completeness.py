@@ -59,6 +59,8 @@ _FAILURES = ("abort", "aborted", "error", "insufficient_system_resource")
 _GIVEN_UP = re.compile(
     rf'"(?:{"|".join(_REASONS)})"\s*:\s*"(?:{"|".join(_FAILURES)})"'.encode("ascii")
 )
+#: Without one of these none of them is there.
+_ABORTED, _ERROR, _SHORT = b"abort", b"error", b"insufficient"
 #: Bytes.
 _MAX_LAST_BYTES = 256
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
@@ -104,6 +106,8 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
         said = _FAILED.search(tail)
         event = event_around(tail, said.start()) if said is not None else None
         return isinstance(event, dict) and event.get("type") in ("response.failed", "error")
+    if not (_ABORTED in tail or _ERROR in tail or _SHORT in tail):
+        return False
     said = _GIVEN_UP.search(tail)
     document = event_around(tail, said.start()) if said is not None else None
     return isinstance(document, dict) and any(map(_is_failure, _endings(document)))

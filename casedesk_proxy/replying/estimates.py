@@ -95,7 +95,8 @@ class _Learned:
         self.outputs, self.prompts, self.whole_prompts = _Line(), _Line(), _Line()
 
     def add(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
-        self.longest = max(self.longest, prompt)
+        if prompt > self.longest:
+            self.longest = prompt
         if outcome.events > _MAX_EDGE_PIECES:
             self.prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
             self.outputs.add(outcome.events - _MAX_EDGE_PIECES, output, _MAX_LEARNED_PIECES)

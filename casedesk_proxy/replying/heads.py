@@ -35,8 +35,8 @@ def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
     return body
 
 
-def is_event_stream(head: ResponseHead) -> bool:
-    return _is_events(header(head.headers, b"content-type") or b"")
+def is_event_stream(headers: RawHeaders) -> bool:
+    return _is_events(header(headers, b"content-type") or b"")
 
 
 def is_line_stream(head: ResponseHead) -> bool:
@@ -67,30 +67,35 @@ def reply_head(
     ``body`` is the framing towards the client, which may differ from the node's; ``http11`` is
     False for clients of HTTP/1.0.
     """
-    lead, ids = _lead(head.status, head.reason, head.headers, surface)
-    ident = request_id.encode("ascii")
-    line = _connection(keep_alive=keep_alive, http11=http11)
-    end = b"\r\n" + line + b"\r\n" if line else b"\r\n"
-    if body is BodyFraming.CHUNKED:
-        end = b"\r\nTransfer-Encoding: chunked" + end
-    elif body is BodyFraming.LENGTH:
-        end = b"\r\nContent-Length: %d%b" % (head.length, end)
-    return lead + ids % ((ident,) * ids.count(b"%b")) + end + b"\r\n"
+    end = b""
+    counts: tuple[int, ...] = ()
+    if body is BodyFraming.LENGTH:
+        end, counts = b"\r\nContent-Length: %d", (head.length,)
+    elif body is BodyFraming.CHUNKED:
+        end = b"\r\nTransfer-Encoding: chunked"
+    if not (keep_alive and http11):
+        end += b"\r\n" + _connection(keep_alive=keep_alive)
+    template, ids = _template(head.status, head.reason, head.headers, surface, end)
+    return template % ((request_id.encode("ascii"),) * ids + counts)
 
 
 @lru_cache(maxsize=128)
-def _lead(status: int, reason: bytes, headers: RawHeaders, surface: Dialect) -> tuple[bytes, bytes]:
-    """What is the same for every reply of a node with such headers: the status line with them,
-    and a template for the lines that name the request's id."""
+def _template(
+    status: int, reason: bytes, headers: RawHeaders, surface: Dialect, end: bytes
+) -> tuple[bytes, int]:
+    """What is the same for every reply of a node with such headers, and how often the request's id
+    stands in it, before what ``end`` has places for."""
     lines = [name + b": " + value for name, value in forward_response_headers(headers)]
+    lead = b"\r\n".join([_first_line(status, reason), *lines]).replace(b"%", b"%%")
     ids = b"\r\nx-request-id: %b"
     if surface is Dialect.ANTHROPIC and header(headers, b"request-id") is None:
         ids += b"\r\nrequest-id: %b"
+    count = ids.count(b"%b")
     kind = header(headers, b"content-type") or b""
     if _is_stream(kind) and header(headers, b"x-accel-buffering") is None:
         # Another nginx in front of us would hold events back (its proxy_buffering).
         ids += b"\r\nX-Accel-Buffering: no"
-    return b"\r\n".join([_first_line(status, reason), *lines]), ids
+    return lead + ids + end + b"\r\n\r\n", count
 
 
 def transposed_head(
@@ -116,8 +121,8 @@ def transposed_head(
         lines += [b"Cache-Control: no-cache", b"X-Accel-Buffering: no"]
         if http11:
             lines.append(b"Transfer-Encoding: chunked")
-    if line := _connection(keep_alive=keep_alive, http11=http11):
-        lines.append(line)
+    if not (keep_alive and http11):
+        lines.append(_connection(keep_alive=keep_alive))
     return _assemble(200, b"", lines)
 
 
@@ -132,8 +137,8 @@ def own_head(
     """The head of a reply that we make ourselves."""
     lines = [name + b": " + value for name, value in headers]
     lines.append(b"Content-Length: %d" % length)
-    if line := _connection(keep_alive=keep_alive, http11=http11):
-        lines.append(line)
+    if not (keep_alive and http11):
+        lines.append(_connection(keep_alive=keep_alive))
     return _assemble(status, b"", lines)
 
 
@@ -157,12 +162,10 @@ def annotated(make_head: MakeHead, notes: bytes) -> MakeHead:
     return (lambda length: annotate(make_head(length), notes)) if notes else make_head
 
 
-def _connection(*, keep_alive: bool, http11: bool) -> bytes:
+def _connection(*, keep_alive: bool) -> bytes:
     """The line that says what happens to the connection, where that does not go without saying: a
     client of HTTP/1.0 that asked for it to stay waits for the word (RFC 9112 appendix C.2.2)."""
-    if not keep_alive:
-        return b"Connection: close"
-    return b"" if http11 else b"Connection: keep-alive"
+    return b"Connection: keep-alive" if keep_alive else b"Connection: close"
 
 
 def _assemble(status: int, reason: bytes, lines: list[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -43,6 +43,7 @@ from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.surfaces.file_references import FileReference
 from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Framing, Standing
 from casedesk_proxy.turns import Turns
@@ -54,6 +55,8 @@ from casedesk_proxy.upstream.metadata import Metadata
 __all__ = ["Forwarder", "Timing"]
 
 log = logging.getLogger(__name__)
+
+_SWITCHING_PROTOCOLS = int(HTTPStatus.SWITCHING_PROTOCOLS)
 
 Uses = Mapping[str, tuple[FileUse, ...]]
 
@@ -126,15 +129,16 @@ class Forwarder:
         if (metered := exchange.metered) is not None:
             attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
         uses: Uses = {}
-        if form is None and isinstance(raw, bytes):
-            raw, uses = await self._fill(request, admitted, snapshot, attempts, raw)
+        if form is None and isinstance(raw, bytes) and (named := self.files.find(admitted, raw)):
+            raw, uses = await self._fill(request, named, admitted, snapshot, attempts, raw)
         while True:
             try:
                 plan = await self._plans.make(request, exchange, admitted, snapshot, raw, form)
             except NamesFiles:
                 assert isinstance(raw, HeldBody)
                 raw = raw.read_all()
-                raw, uses = await self._fill(request, admitted, snapshot, attempts, raw)
+                named = self.files.find(admitted, raw)
+                raw, uses = await self._fill(request, named, admitted, snapshot, attempts, raw)
                 continue
             if uses:
                 plan = fill_plan(plan, uses)
@@ -157,15 +161,13 @@ class Forwarder:
     async def _fill(
         self,
         request: ClientRequest,
+        named: Sequence[FileReference],
         admitted: Admitted,
         snapshot: Snapshot,
         attempts: Attempts,
         raw: bytes,
     ) -> tuple[bytes, Uses]:
-        """The body with the stored files that it names, as far as it names some."""
-        named = self.files.find(admitted, raw)
-        if not named:
-            return raw, {}
+        """The body with the stored files that it names."""
         files = await self.files.fill(named, admitted, snapshot, raw, request.take_more)
         attempts.contents = files.contents
         return files.raw, files.uses
@@ -233,7 +235,7 @@ class Forwarder:
             request.head = replace(request.head, keep_alive=False)
         self._metadata.used(exchange.attempts.node)
         surface, ident = admitted.call.surface, exchange.request_id
-        if reply.head.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        if reply.head.status == _SWITCHING_PROTOCOLS:
             # The connection is no more HTTP's.
             request.held = upgrade = Upgrade(self._loop, request, reply, ident, self.watch)
             request.begun = True
@@ -242,7 +244,9 @@ class Forwarder:
         if begun is None and plan.framing is Framing.SSE:
             begun = self._steering.learner(admitted, plan, reply, exchange)
         if prelude is None and came_whole(reply, plan.framing):
-            return send_whole(self._loop, request, reply, surface, ident, begun)
+            sent = send_whole(self._loop, request, reply, surface, ident, begun)
+            request.held = None
+            return sent
         request.held = delivery = Delivery(
             self._loop, request, reply, surface, plan.framing, ident,
             self.watch, prelude=prelude, begun=begun,

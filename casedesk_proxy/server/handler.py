@@ -114,7 +114,10 @@ class Handler:
         delivered, cancel = _NOTHING, None
         try:
             result = await self._answer(request, exchange, runtime, admitted)
-            delivered = await self._finish(request, exchange, result)
+            if isinstance(result, Delivered):
+                delivered = result
+            else:
+                delivered = await self._finish(request, exchange, result)
         except ProxyError as error:
             if isinstance(error, LimitReached):
                 self.limiter.count_refusal(error.standing)
@@ -164,18 +167,18 @@ class Handler:
             return await forward_form(
                 self._forwarder, request, exchange, admitted, snapshot, form, timing
             )
-        timing.pause()
         raw: bytes | HeldBody
         if request.complete:
             raw = request.take(snapshot.max_body)
         else:
+            timing.pause()
             raw = await self._read_body(request, snapshot)
-        if isinstance(raw, bytes) and self.planners.are_used and snapshot.is_large(raw):
+            timing.resume()
+        if isinstance(raw, bytes) and snapshot.is_large(raw) and self.planners.are_used:
             raw = HeldBody.create(raw)
         exchange.received = len(raw)
         if len(raw) >= MIN_LOOKED_AT_BYTES and isinstance(raw, bytes):
             exchange.text_size = text_size(raw)
-        timing.resume()
         return await self._forwarder.forward(request, exchange, admitted, snapshot, raw, timing)
 
     async def _read_body(self, request: ClientRequest, snapshot: Snapshot) -> bytes | HeldBody:
@@ -198,7 +201,7 @@ class Handler:
         return await catalogue(call, rules, metadata, self._lists, self._waits)
 
     async def _finish(
-        self, request: ClientRequest, exchange: Exchange, result: Result
+        self, request: ClientRequest, exchange: Exchange, result: Own | Streaming
     ) -> Delivered:
         """The reply until it is over."""
         match result:
@@ -206,8 +209,6 @@ class Handler:
                 return self._own.send(request, exchange, reply, _COMPLETED)
             case Streaming(delivery):
                 return await self._deliver(request, exchange, delivery)
-            case _:
-                return result
 
     async def _deliver(
         self, request: ClientRequest, exchange: Exchange, delivery: Delivery | Upgrade

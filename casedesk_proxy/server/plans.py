@@ -73,30 +73,31 @@ class PlanMaker:
             ask = self._ask(request, exchange, admitted, raw, finder)
             return plan_steering(snapshot, admitted.deployment, ask)
         try:
-            return await self._plan(request, exchange, admitted, snapshot, raw, form)
+            if isinstance(raw, bytes):
+                return self._plan(request, exchange, admitted, snapshot, raw, form)
+            return await self._plan_apart(request, exchange, admitted, snapshot, raw, form)
         except NotFound:
             # Perhaps the model was pulled a moment ago.
             reported, nodes = self.metadata.reported, self.metadata.nodes
             await self.metadata.refresh(self.waits.model_refresh_s)
             if self.metadata.reported is reported and self.metadata.nodes is nodes:
                 raise  # It would be refused again.
-        return await self._plan(request, exchange, admitted, snapshot, raw, form)
+        if isinstance(raw, bytes):
+            return self._plan(request, exchange, admitted, snapshot, raw, form)
+        return await self._plan_apart(request, exchange, admitted, snapshot, raw, form)
 
-    async def _plan(
+    def _plan(
         self,
         request: ClientRequest,
         exchange: Exchange,
         admitted: Admitted,
         snapshot: Snapshot,
-        raw: bytes | HeldBody,
+        raw: bytes,
         form: FormBeginning | None,
     ) -> Plan:
         given = self._given(request, exchange, admitted, raw, form)
-        if isinstance(raw, bytes):
-            is_realtime = admitted.call.action is Action.REALTIME
-            make = plan_realtime if is_realtime else plan_request
-            return make(snapshot, admitted.deployment, given)
-        return await self._plan_apart(request, exchange, admitted, snapshot, raw, given)
+        make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
+        return make(snapshot, admitted.deployment, given)
 
     async def _plan_apart(
         self,
@@ -105,9 +106,10 @@ class PlanMaker:
         admitted: Admitted,
         snapshot: Snapshot,
         raw: HeldBody,
-        given: PlanInput,
+        form: FormBeginning | None,
     ) -> Plan:
         assert self.planners is not None, "nothing is held apart without them"
+        given = self._given(request, exchange, admitted, b"", form)
         plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
         exchange.text_size = size
         request.hold_more(_count_bytes(plan, raw))
@@ -118,13 +120,13 @@ class PlanMaker:
         request: ClientRequest,
         exchange: Exchange,
         admitted: Admitted,
-        raw: bytes | HeldBody,
+        raw: bytes,
         form: FormBeginning | None,
     ) -> PlanInput:
         is_kept = admitted.call.surface is Dialect.RESPONSES
         keepers = self.keeping.keepers(admitted) if is_kept else find_none
         return PlanInput(
-            admitted.call, request.head.headers, raw if isinstance(raw, bytes) else b"",
+            admitted.call, request.head.headers, raw,
             exchange.request_id, self.metadata.reported, self.metadata.nodes, admitted.placements,
             self.memory.refused, self.memory.taken, exchange.attempts.without, time.time(),
             keepers, form, self.places,

@@ -94,6 +94,8 @@ def _apart(found: list[FileReference]) -> Iterator[FileReference]:
 
 def _has_one(raw: bytes, hints: tuple[bytes, ...]) -> bool:
     """To go from quote to quote is three times as fast as a search where they are few."""
+    if len(raw) < _MIN_LARGE_BYTES and len(hints) == 1:
+        return hints[0] in raw
     at, steps = 0, len(raw) >> 12 if len(raw) >= _MIN_LARGE_BYTES else 0
     while steps and (at := raw.find(b'"', at)) >= 0:
         if raw.startswith(hints, at):

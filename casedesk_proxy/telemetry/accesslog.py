@@ -70,16 +70,17 @@ def usual_line(outcome: ExchangeRecord) -> bytes | None:
     ):  # fmt: skip
         return None
     names = _names(
-        outcome.deployment, outcome.key, outcome.surface, outcome.action,
+        outcome.client, outcome.deployment, outcome.key, outcome.surface, outcome.action,
         outcome.asked if outcome.asked != outcome.model else "", outcome.model, outcome.node,
     )  # fmt: skip
     cached = "" if usage.cached is None else f" cached_tokens={usage.cached}"
     thoughts = "" if usage.thoughts is None else f" thought_tokens={usage.thoughts}"
-    client = outcome.client and f" client={_quoted(outcome.client)}"
+    ttfb = duration = _seconds(outcome.first_byte - outcome.started)
+    if outcome.ended != outcome.first_byte:
+        duration = _seconds(outcome.ended - outcome.started)
     return (
-        f"id={outcome.request_id}{client} {names} status={outcome.status} end=completed"
-        f" ttfb={_seconds(outcome.first_byte - outcome.started)}"
-        f" duration={_seconds(outcome.ended - outcome.started)}"
+        f"id={outcome.request_id} {names} status={outcome.status} end=completed"
+        f" ttfb={ttfb} duration={duration}"
         f" bytes_in={outcome.received} bytes_out={outcome.sent} events={outcome.events}"
         f" prompt_tokens={usage.prompt} output_tokens={usage.output}{cached}{thoughts}"
     ).encode("utf-8", "backslashreplace")
@@ -88,7 +89,7 @@ def usual_line(outcome: ExchangeRecord) -> bytes | None:
 @lru_cache(maxsize=512)
 def _names(*values: str) -> str:
     """The fields that are the same for thousands of exchanges."""
-    pairs = zip(NAMES, values, strict=True)
+    pairs = zip(("client", *NAMES), values, strict=True)
     return as_logfmt({name: value for name, value in pairs if value}).decode()
 
 

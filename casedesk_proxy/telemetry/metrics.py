@@ -170,10 +170,12 @@ class Metrics(Collector):
     def _count_tokens(self, series: _Series, outcome: ExchangeRecord) -> None:
         usage, whose = outcome.usage, (outcome.deployment, outcome.node)
         if usage.prompt:
-            series.prompt = series.prompt or self._tokens.labels(*whose, "prompt")
+            if series.prompt is None:
+                series.prompt = self._tokens.labels(*whose, "prompt")
             series.prompt.value += usage.prompt
         if usage.output:
-            series.output = series.output or self._tokens.labels(*whose, "output")
+            if series.output is None:
+                series.output = self._tokens.labels(*whose, "output")
             series.output.value += usage.output
         if usage.cached:
             self._tokens.labels(*whose, "cached").value += usage.cached

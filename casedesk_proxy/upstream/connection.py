@@ -149,6 +149,14 @@ class NodeConnection(asyncio.Protocol):
             self.transport.set_protocol(self)
             self.transport.resume_reading()
 
+    def take_body(self) -> bytes:
+        """What came behind the head, where no relay is to take it: nothing is attached, and so
+        nothing to be detached, for which uvloop would stop reading and begin again."""
+        body, self.buffered_body = self.buffered_body, b""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+        return body
+
     def abort(self) -> None:
         """Close at once; what is not yet sent is dropped, so that the node notices now."""
         self.lost = True

@@ -30,7 +30,7 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.file_upload import FileUpload
 from casedesk_proxy.upstream.held_upload import HeldUpload
-from casedesk_proxy.upstream.judging import TRY_ANOTHER, judge_reply, own_up
+from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, judge_refusal, own_up
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -66,7 +66,7 @@ class Failover:
 class Dispatcher:
     """Connections are kept by node address and survive a change of snapshot, as does which node
     keeps which response. What is in ``control_memory``, what nodes have refused and taken, does
-    not. ``error_wait_s``: see `upstream.judging.judge_reply`."""
+    not. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S,
@@ -118,7 +118,9 @@ class Dispatcher:
                 slot = ticket.slot or await self._wait(search, ticket)
                 node = self._begin(search, slot.state.name)
                 reply = await self._ask(plan, node, slot, search)
-                verdict = await judge_reply(
+                if is_fine(self.slots, slot.state, reply, plan):
+                    return reply
+                verdict = await judge_refusal(
                     self._loop, self.slots, slot.state, reply, plan, self._error_wait_s
                 )
                 if verdict not in TRY_ANOTHER:
@@ -171,7 +173,7 @@ class Dispatcher:
     def _ticket(self, search: Attempts) -> Ticket:
         """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
         deployment = search.plan.deployment
-        ticket = Ticket(deployment.name, search.key, search.demand(), caps=search.caps)
+        ticket = Ticket(deployment.name, search.key, search.demand(), search.caps)
         try:
             self.slots.enqueue(ticket, deployment.config.max_waiting)
         except BaseException:
@@ -204,8 +206,7 @@ class Dispatcher:
             route = await self._node_files.fit(route, node, pool, search.contents)
         asked = (
             node.name, pool, route.request_for(node),
-            deployment.connect_timeout(node),
-            deployment.first_byte_timeout(node),
+            deployment.connect_timeout(node), deployment.first_byte_timeout(node),
             plan.upgrades, plan.framing is not Framing.UNARY,
         )  # fmt: skip
         upload = self._upload(route, search)

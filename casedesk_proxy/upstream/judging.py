@@ -14,13 +14,22 @@ from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import retry_after_s
 
-__all__ = ["TRY_ANOTHER", "judge_reply", "own_up"]
+__all__ = ["TRY_ANOTHER", "is_fine", "judge_refusal", "own_up"]
 
 #: Refusals that another node may not share: whoever sent them has not begun the request.
 TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILED}
 
 
-async def judge_reply(
+def is_fine(slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan) -> bool:
+    """Whether the node answers, rather than refuses; noted at the node."""
+    slots.mark_heard(state)
+    if reply.head.status >= 400:
+        return False
+    slots.record_head(state, plan.demand.service)
+    return True
+
+
+async def judge_refusal(
     loop: asyncio.AbstractEventLoop,
     slots: Slots,
     state: NodeState,
@@ -28,13 +37,9 @@ async def judge_reply(
     plan: Plan,
     within: float,
 ) -> Verdict:
-    """The verdict, noted at the node. ``within``: seconds for what is still to come of an error.
-    A caller who is cancelled meanwhile holds no lease."""
+    """The verdict on a reply that is not fine, noted at the node. ``within``: seconds for what is
+    still to come of an error. A caller who is cancelled meanwhile holds no lease."""
     status, body = reply.head.status, b""
-    slots.mark_heard(state)
-    if status < 400:
-        slots.record_head(state, plan.demand.service)
-        return Verdict.FINE
     if status == 404 and plan.demand.is_about:
         # What is missing is what was asked about, in whatever words.
         slots.probe_ok(state)

@@ -20,35 +20,33 @@ _KEYS = {
     Dialect.OPENAI: b'"usage"',
     Dialect.RESPONSES: b'"usage"',
 }
+_FIELDS = {dialect: key[1:-1].decode() for dialect, key in _KEYS.items()}
 #: At the end of Ollama's documents stand its counts, beside times and nothing else.
 _COUNTS_AT_END = re.compile(rb'(?:[,{]"\w+":\d+)+\}\Z')
-#: Per dialect: paths to (prompt, output, cached, thoughts). Sources: the vendors' API references.
-_PATHS: dict[Dialect, tuple[tuple[str, ...], ...]] = {
+_Path = tuple[str, ...]
+#: Per dialect: the names of prompt and output, and the paths to cached and thoughts. Sources: the
+#: vendors' API references.
+_NAMES: dict[Dialect, tuple[str, str, _Path, _Path]] = {
     Dialect.GEMINI: (
-        ("promptTokenCount",),
-        ("candidatesTokenCount",),
+        "promptTokenCount",
+        "candidatesTokenCount",
         ("cachedContentTokenCount",),
         ("thoughtsTokenCount",),
     ),
-    Dialect.ANTHROPIC: (
-        ("input_tokens",),
-        ("output_tokens",),
-        ("cache_read_input_tokens",),
-        (),
-    ),
+    Dialect.ANTHROPIC: ("input_tokens", "output_tokens", ("cache_read_input_tokens",), ()),
     Dialect.OPENAI: (
-        ("prompt_tokens",),
-        ("completion_tokens",),
+        "prompt_tokens",
+        "completion_tokens",
         ("prompt_tokens_details", "cached_tokens"),
         ("completion_tokens_details", "reasoning_tokens"),
     ),
     Dialect.RESPONSES: (
-        ("input_tokens",),
-        ("output_tokens",),
+        "input_tokens",
+        "output_tokens",
         ("input_tokens_details", "cached_tokens"),
         ("output_tokens_details", "reasoning_tokens"),
     ),
-    Dialect.OLLAMA: (("prompt_eval_count",), ("eval_count",), (), ()),
+    Dialect.OLLAMA: ("prompt_eval_count", "eval_count", (), ()),
 }
 #: Where llama-server counts in chat streams without being asked.
 _TIMINGS = b'"timings"'
@@ -89,10 +87,12 @@ def _read_timings(last: bytes) -> Usage:
 
 def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
     """Read one count object. Whatever is not a count is None."""
-    prompt, output, cached, thoughts = _PATHS[dialect]
+    prompt, output, cached, thoughts = _NAMES[dialect]
+    get = counts.get
     return Usage(
-        _dig(counts, prompt), _dig(counts, output), _dig(counts, cached), _dig(counts, thoughts)
-    )
+        read_count(get(prompt)), read_count(get(output)),
+        _dig(counts, cached), _dig(counts, thoughts),
+    )  # fmt: skip
 
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
@@ -100,7 +100,7 @@ def _counts(dialect: Dialect, part: bytes) -> list[Any]:
     if dialect is Dialect.OLLAMA:
         return [_last_object(part)]
     if (document := _whole(part)) is not None:
-        return [document.get(_KEYS[dialect][1:-1].decode())]
+        return [document.get(_FIELDS[dialect])]
     inside = "response" if dialect is Dialect.RESPONSES and _EVENTS.search(part) else ""
     found = outermost_values(part, _KEYS[dialect], _MAX_COUNTS, inside)
     return [*_beginning(dialect, part), *found]

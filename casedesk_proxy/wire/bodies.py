@@ -41,19 +41,17 @@ class MalformedCoding(MalformedChunk):
 class LengthReader:
     """A body of exactly ``length`` bytes (Content-Length; 0 for replies that have none)."""
 
-    __slots__ = ("_left", "payload")
+    __slots__ = ("_left", "ended", "payload")
 
     def __init__(self, length: int) -> None:
         self._left = length
+        self.ended = not length
         self.payload: list[bytes] = []
-
-    @property
-    def ended(self) -> bool:
-        return self._left == 0
 
     def read(self, data: bytes) -> int:
         taken = min(len(data), self._left)
         self._left -= taken
+        self.ended = not self._left
         self.payload = [data[:taken]] if taken else []
         return taken
 

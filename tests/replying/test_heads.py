@@ -36,6 +36,13 @@ def test_what_clients_must_not_see_is_taken_off() -> None:
     ]  # fmt: skip
 
 
+def test_a_percent_sign_of_the_nodes_stays_one() -> None:
+    lines = shown("X-Share: 100%b", "Content-Length: 2", surface=Dialect.ANTHROPIC)
+    assert lines[1:] == [
+        "X-Share: 100%b", "x-request-id: req-1", "request-id: req-1", "Content-Length: 2",
+    ]  # fmt: skip
+
+
 def test_event_streams_are_not_to_be_buffered() -> None:
     lines = shown("content-type: text/event-stream", "transfer-encoding: chunked")
     assert lines[1:] == [

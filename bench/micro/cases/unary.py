@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from unittest import mock
 
 import uvloop
@@ -23,6 +25,7 @@ import uvloop
 from bench.micro.work import Case, Work
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
+from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry import log_output
 from casedesk_proxy.telemetry.logwriter import LogWriter
 from casedesk_proxy.upstream import dispatch
@@ -39,8 +42,16 @@ nodes:
 deployments:
   bench: {{nodes: [node]}}
 keys:
-  - {{name: bench, sha256: "{sha256(_KEY.encode()).hexdigest()}", deployments: [bench]}}
+  - name: bench
+    sha256: "{sha256(_KEY.encode()).hexdigest()}"
+    deployments: [bench]
+    limits: LIMITS
 """
+#: All that a key may have, none of which is reached.
+_LIMITS = (
+    "{requests_per_minute: 10000000, tokens_per_minute: 100000000, tokens_per_day: 10000000000,"
+    " tokens_per_month: 100000000000, parallel: 10000}"
+)
 _BODY = (
     b'{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench",'
     b'"choices":[{"index":0,"message":{"role":"assistant","content":"All is well."},'
@@ -100,11 +111,26 @@ def _lines_unread() -> Iterator[None]:
         writer.flush(1.0)
 
 
-class _Exchanges:
-    """A gateway with one client and one node, on a loop that runs only for what is measured."""
+class _StoppedClock:
+    """In place of the loop, for limits: with a new second they are read anew, and how often one
+    begins is the machine's affair."""
 
-    def __init__(self, planners: int) -> None:
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def time(self) -> float:
+        return self._now
+
+
+class _Exchanges:
+    """A gateway with one client and one node, on a loop that runs only for what is measured.
+    ``limited``: with a key that has limits, and a ledger, whose thread is not among it."""
+
+    def __init__(self, planners: int, *, limited: bool) -> None:
         self._planners = planners
+        self._limits = _LIMITS if limited else "{}"
+        #: Never started, so that rows wait in it, up to a bound.
+        self._store = StoreWriter(Path("no file"), max_waiting_rows=_REQUESTS) if limited else None
         self._loop = uvloop.new_event_loop()
         atexit.register(self._loop.close)
         self._requests = [_request(number) for number in range(_REQUESTS)]
@@ -126,8 +152,10 @@ class _Exchanges:
         assert connection.uses == _REQUESTS, "the connection is kept"
 
     async def _prepare(self) -> None:
-        text = _CONFIG.replace("PLANNERS", str(self._planners))
-        gateway = Gateway(load_config(text, "bench.yaml").config, {})
+        text = _CONFIG.replace("PLANNERS", str(self._planners)).replace("LIMITS", self._limits)
+        gateway = Gateway(load_config(text, "bench.yaml").config, {}, store=self._store)
+        gateway.limiter._loop = cast(Any, _StoppedClock(self._loop.time()))
+        gateway.limiter._wall = _StoppedClock(time.time()).time
         self.client = _Side(gateway._public())
         for request in self._requests:
             await self._exchange(request)
@@ -152,8 +180,8 @@ class _Exchanges:
             await asyncio.sleep(0)
 
 
-def _prepare(planners: int = 2) -> Work:
-    exchanges = _Exchanges(planners)
+def _prepare(planners: int = 2, *, limited: bool = False) -> Work:
+    exchanges = _Exchanges(planners, limited=limited)
 
     def check(heard: list[bytes]) -> None:
         assert len(heard) == _REQUESTS
@@ -169,4 +197,5 @@ CASES = (
     Case("server/handler", "short exchange", _prepare),
     # What is small costs no more where large requests are planned apart.
     Case("server/handler alone", "the same without planners", partial(_prepare, 0)),
+    Case("server/handler limited", "with a ledger and limits", partial(_prepare, limited=True)),
 )

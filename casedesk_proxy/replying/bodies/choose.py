@@ -120,7 +120,9 @@ def _streams_as(framing: Framing, head: ResponseHead) -> bool:
     """Whether a reply has the form that its client asked for; an array is told by its bytes."""
     if framing is Framing.LINES:
         return is_line_stream(head)
-    return framing is Framing.JSON_ARRAY or (framing is Framing.SSE and is_event_stream(head))
+    return framing is Framing.JSON_ARRAY or (
+        framing is Framing.SSE and is_event_stream(head.headers)
+    )
 
 
 def _relayed(client: Recipient, node: NodeReply) -> Chosen:
@@ -128,7 +130,7 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     head = node.head
     coded = bool(content_coding(head.headers))
     given = BodyFraming.CHUNKED if coded else head.body
-    trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head)
+    trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head.headers)
     # A client that has had keep-alives has chunks, too.
     begun = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
     taken = client_framing(begun, http11=client.http11)
