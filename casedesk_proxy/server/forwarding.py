@@ -187,6 +187,8 @@ class Forwarder:
             prelude = begin_prelude(self._loop, request, surface, plan, ident, self.watch.turns)
         try:
             reply = await self._dispatcher.open(plan, attempts)
+            # Before anything that may fail: whoever answers instead gives back what is held.
+            request.held = reply.lease
             result = self._receive(request, exchange, admitted, plan, reply, prelude)
         except ProxyError as error:
             if prelude is None or not prelude.opened:
@@ -226,7 +228,6 @@ class Forwarder:
     ) -> Delivered | Delivery | Upgrade:
         """A reply whose head is there: sent, where it came whole, or what will send it. Raises
         CancelledError where its client has left."""
-        request.held = reply.lease
         if request.client.has_left:
             # What cancels its handler waits for its turn.
             raise asyncio.CancelledError
