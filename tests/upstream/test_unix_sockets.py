@@ -95,7 +95,8 @@ async def test_errors_name_what_is_wrong(make: object, words: str, tmp_path: Pat
     error = caught.value.error
     assert error.message == f"node n cannot be reached: its socket {words}; start it"
     assert str(path) not in error.message, "not for clients"
-    assert caught.value.cause == f"{error.message} ({path})"
+    cause, remedy = error.message.split("; ")
+    assert caught.value.cause == f"{cause} ({path}); {remedy}"
     assert error.reason == f"node n cannot be reached: its socket {words}: {path}"
 
 
