@@ -281,7 +281,8 @@ async def ask(port: int, ident: str, key: str, chance: random.Random) -> int:
     """The status of one request's reply, 0 without one; some clients leave, and some nodes are
     made to die."""
     words, kind = chance.randint(3, MOST_WORDS), chance.random()
-    asked: dict[str, object] = {"model": "m", "max_tokens": words, "messages": []}
+    # Each has all fields: a node counts the prompt by its padding alone.
+    asked: dict[str, object] = {"model": "m", "max_tokens": words, "messages": [], "dies": 0}
     asked["pad"] = "x" * chance.randint(0, MOST_PAD_CHARS)
     if kind > 0.3:
         asked["stream"] = True

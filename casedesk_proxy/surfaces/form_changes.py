@@ -40,7 +40,7 @@ class _Stage:
         return frozenset((*self.removed, *self.defaults, *self.cases, *self.caps, *self.sets))
 
     def revise(self, name: bytes, value: bytes) -> _Values:
-        """What becomes of a field that the client sent. Raises BadRequest."""
+        """What goes on of a field that the client sent. Raises BadRequest."""
         if name in self.removed or name in self.sets or (not value and name in self.defaults):
             return ()
         return self.limit(name, value)
