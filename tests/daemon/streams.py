@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.fixtures import raw_client
 from tests.fixtures.raw_client import RawClient
 
-__all__ = ["Streamed", "ask", "stream"]
+__all__ = ["Streamed", "ask", "read_words", "request", "stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ async def read_stream(client: RawClient, first: asyncio.Event | None = None) -> 
     is_stream = reply.value("transfer-encoding") is not None
     whole = reply.complete and (not is_stream or reply.body.rstrip().endswith(b"[DONE]"))
     head = reply.head.decode()
-    return Streamed(reply.status, _words(reply.body), whole, reply.body[-400:], head)
+    return Streamed(reply.status, read_words(reply.body), whole, reply.body[-400:], head)
 
 
-def _words(body: bytes) -> list[str]:
+def read_words(body: bytes) -> list[str]:
     text = ""
     for line in body.split(b"\n"):
         if line.startswith(b"data: {"):
