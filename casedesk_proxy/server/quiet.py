@@ -25,14 +25,14 @@ __all__ = ["QuietClients"]
 #: Connections that are no crowd yet: the loop reads them in a few milliseconds.
 _MIN_CLIENTS = 256
 #: Seconds between two looks for who is quiet.
-_LOOK_S = 0.25
+_LOOK_S = 1.0
 #: Clients that are read again in one round: to let one go takes some 30 µs.
 _WOKEN_PER_ROUND = 64
 #: Connections that are looked at, and watched apart, in one turn.
 _SEEN_PER_TURN = 64
 _EVENTS = select.EPOLLIN | select.EPOLLRDHUP
 #: A loop's own descriptors are among the first of a process.
-_FIRST_COUNT = 256
+_LOOPS_FIRST_COUNT = 256
 
 
 class _Client(Protocol):
@@ -50,11 +50,11 @@ class _Connection(Protocol):
 
 class QuietClients:
     """``connections``: all that are open. ``look_s``: seconds between two looks at them, once there
-    are ``crowd``."""
+    are ``crowd``; ``loops_first``: the loop's own epoll instance is one of so many descriptors."""
 
     __slots__ = (
-        "_connections", "_crowd", "_epoll", "_look_s", "_loop", "_loops_epoll", "_timer", "_turns",
-        "_watched",
+        "_connections", "_crowd", "_epoll", "_look_s", "_loop", "_loops_epoll", "_loops_first",
+        "_timer", "_turns", "_watched",
     )  # fmt: skip
 
     def __init__(
@@ -65,12 +65,14 @@ class QuietClients:
         *,
         crowd: int = _MIN_CLIENTS,
         look_s: float = _LOOK_S,
+        loops_first: int = _LOOPS_FIRST_COUNT,
     ) -> None:
         self._loop = loop
         self._connections = connections
         self._turns = turns
         self._crowd = crowd
         self._look_s = look_s
+        self._loops_first = loops_first
         self._epoll: select.epoll | None = None
         #: The event loop's own, where that is known.
         self._loops_epoll: select.epoll | None = None
@@ -125,7 +127,7 @@ class QuietClients:
             self._loop.add_reader(self._epoll.fileno(), self._wake_some)
         elif self._timer is not None:
             if self._loops_epoll is None:
-                self._loops_epoll = _find_epoll(self._epoll.fileno())
+                self._loops_epoll = _find_epoll(self._epoll.fileno(), self._loops_first)
             self._look_at(deque(self._connections))
 
     def _look_at(self, connections: deque[_Connection]) -> None:
@@ -144,10 +146,10 @@ class QuietClients:
                 woken()
 
 
-def _find_epoll(watched: int) -> select.epoll | None:
+def _find_epoll(watched: int, first: int) -> select.epoll | None:
     """The event loop's own, which reads the descriptor ``watched``, by another descriptor; None
-    where there is none such among the first. Any other one refuses to go on with it."""
-    for number in range(_FIRST_COUNT):
+    where there is none such among the ``first``. Any other one refuses to go on with it."""
+    for number in range(first):
         with contextlib.suppress(OSError):
             epoll = select.epoll.fromfd(os.dup(number))
             try:
