@@ -105,7 +105,8 @@ async def test_nobody_answers() -> None:
     async with proxy_here(given) as proxy:
         status, told = await fetch(proxy.url, "/api/tags")
         assert status == 503
-        assert told == {"error": "no node of this deployment that speaks Ollama's API responded"}
+        no_node = "no node of this deployment that speaks Ollama's API responded"
+        assert told == {"error": f"{no_node}; try again later"}
 
 
 ADMINISTRATION = [

@@ -80,7 +80,7 @@ class Player:
             assert (reply.status, reply.upload_status) == (200, "final")
         elif reply.status == 400:
             assert offset > before
-            assert "leaves a gap" in reply.json["error"]["message"]
+            assert "leave a gap" in reply.json["error"]["message"]
         else:
             # Of a piece that broke off before, more may have come meanwhile.
             assert (reply.status, reply.upload_status) == (200, "active")
