@@ -117,7 +117,11 @@ class Gateway(Observed):
         self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
         self.metrics.register(self.key_use)
         self._console = ServedConsole(self.serving, store)
-        self.stored_keys = StoredKeys(loop, self.serving, store) if store is not None else None
+        self.stored_keys = (
+            StoredKeys(loop, self.serving, store, lambda: self._handler.limiter.take_keys())
+            if store is not None
+            else None
+        )
         past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(

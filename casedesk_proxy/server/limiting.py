@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -79,6 +79,11 @@ class Limiter:
         wall = self._wall()
         return Moment(self._loop.time(), wall, self._book.calendar.today(wall))
 
+    @property
+    def counted(self) -> Collection[tuple[str, str]]:
+        """Kinds and names of those whose use is counted."""
+        return self._scopes.keys()
+
     def apply(self) -> None:
         """Another configuration is in force, or the first one."""
         snapshot = self._current.snapshot
@@ -88,6 +93,13 @@ class Limiter:
             self._find(rules)
         if self._scopes:
             self.follower.begin_anew()
+
+    def take_keys(self) -> None:
+        """Other keys are in the state file. What those with limits have used, perhaps at another
+        instance, is read before they ask for something here."""
+        for principal in self._current.snapshot.stored_keys.principals:
+            if principal.limits is not None:
+                self._find(principal.limits)
 
     def admit(self, request: ClientRequest, request_id: str, admitted: Admitted) -> Metered | None:
         """None where nothing has to be counted. Raises LimitReached, and Unauthenticated for a key

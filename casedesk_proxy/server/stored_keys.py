@@ -21,13 +21,19 @@ _LOOK_WAIT_S = 2.0
 
 
 class StoredKeys:
-    """``last_use`` is to hear of each exchange."""
+    """``last_use`` is to hear of each exchange; ``taken`` is called once other keys are in
+    force."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, serving: Serving, store: StoreWriter
+        self,
+        loop: asyncio.AbstractEventLoop,
+        serving: Serving,
+        store: StoreWriter,
+        taken: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._serving = serving
+        self._taken = taken
         self.watch = KeyWatch(
             store.path, self._take_soon, defaults=lambda: serving.current.config.limits
         )
@@ -65,3 +71,4 @@ class StoredKeys:
         """From the next request on, on kept connections too: whatever was remembered of admitted
         requests belongs to the snapshot of before. Streams that run go on."""
         self._serving.current = with_stored_keys(self._serving.current, table)
+        self._taken()

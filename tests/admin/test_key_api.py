@@ -111,6 +111,18 @@ async def test_a_change_counts_at_once_and_the_rest_stays(ask: Ask, gateway: Gat
     assert (await ask("PATCH", "/keys/bob", {"note": "x"}, key="alice"))[0] == 403
 
 
+async def test_what_a_new_key_with_limits_has_used_is_known_before_it_asks(
+    ask: Ask, gateway: Gateway
+) -> None:
+    """Another instance may have served it."""
+    limits = {"tokens_per_day": 9}
+    await ask("POST", "/keys", {"name": "carol", "deployments": ["d"]})
+    await ask("POST", "/keys", {"name": "bob", "deployments": ["d"], "limits": limits})
+    assert gateway.limiter.counted == {("key", "bob")}
+    await ask("PATCH", "/keys/carol", {"limits": limits})
+    assert gateway.limiter.counted == {("key", "bob"), ("key", "carol")}
+
+
 @pytest.mark.parametrize(
     ("key", "status", "message"),
     [
