@@ -6,7 +6,7 @@ import pytest
 
 from casedesk_proxy.engines.registry import INFERENCE_PATHS
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
-from casedesk_proxy.planning.inference import can_steer
+from casedesk_proxy.planning.inference import can_steer, find_editor
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.surfaces.forms import FormBeginning, begin_form
@@ -116,8 +116,8 @@ def test_a_node_of_which_nothing_is_known_yet_may_have_any(path: str) -> None:
     assert lines(made) == {"n": f"POST {path} HTTP/1.1"}
 
 
-def plan_form(raw: bytes, length: int | None, *, whole: bool = False) -> bytes:
-    """What the first node gets of a form's beginning."""
+def plan_beginning(raw: bytes, length: int | None, *, whole: bool = False) -> Plan:
+    """The plan for a form's beginning."""
     snapshot = make_snapshot(TEXT)
     headers = ((b"Content-Type", b"multipart/form-data; boundary=XX"),)
     call = read_call("POST", "/v1/audio/transcriptions", headers)
@@ -126,7 +126,12 @@ def plan_form(raw: bytes, length: int | None, *, whole: bool = False) -> bytes:
     begun[1].read(raw)
     form = FormBeginning.of(*begun, is_whole=whole, length=length)
     ask = PlanInput(call, headers, raw, "req-1", REPORTED, form=form)
-    made = plan_request(snapshot, snapshot.deployments["desk"], ask)
+    return plan_request(snapshot, snapshot.deployments["desk"], ask)
+
+
+def plan_form(raw: bytes, length: int | None, *, whole: bool = False) -> bytes:
+    """What the first node gets of it."""
+    made = plan_beginning(raw, length, whole=whole)
     return made.routes[made.nodes[0].name].request_for(made.nodes[0])
 
 
@@ -163,6 +168,14 @@ def test_of_a_form_with_rules_the_length_is_known_once_it_is_whole() -> None:
     assert head.endswith(b"\r\nTransfer-Encoding: chunked")
     # What stands before the last delimiter may yet be its own.
     assert body == b"%x\r\n%b\r\n" % (len(named) - 10, named[:-10])
+
+
+def test_the_rest_of_a_form_with_rules_is_changed_as_its_beginning_was() -> None:
+    editor = find_editor(plan_beginning(MODEL.replace(b"ranker", b"quiet"), None).routes)
+    assert editor is not None
+    rest = b'\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nsecret\r\n--XX--\r\n'
+    assert b"secret" not in editor.edit(rest) + editor.finish()
+    assert find_editor(plan_beginning(MODEL, None).routes) is None
 
 
 def test_only_nodes_that_can_be_steered_are_told_so() -> None:
