@@ -72,19 +72,23 @@ class PlanMaker:
             finder = self.steering.finder(admitted)
             ask = self._ask(request, exchange, admitted, raw, finder)
             return plan_steering(snapshot, admitted.deployment, ask)
-        try:
-            if isinstance(raw, bytes):
-                return self._plan(request, exchange, admitted, snapshot, raw, form)
-            return await self._plan_apart(request, exchange, admitted, snapshot, raw, form)
-        except NotFound:
-            # Perhaps the model was pulled a moment ago.
-            reported, nodes = self.metadata.reported, self.metadata.nodes
-            await self.metadata.refresh(self.waits.model_refresh_s)
-            if self.metadata.reported is reported and self.metadata.nodes is nodes:
-                raise  # It would be refused again.
-        if isinstance(raw, bytes):
-            return self._plan(request, exchange, admitted, snapshot, raw, form)
-        return await self._plan_apart(request, exchange, admitted, snapshot, raw, form)
+        has_asked_anew = False
+        while True:
+            try:
+                if isinstance(raw, bytes):
+                    return self._plan(request, exchange, admitted, snapshot, raw, form)
+                return await self._plan_apart(request, exchange, admitted, snapshot, raw, form)
+            except NotFound:
+                # Perhaps the model was pulled a moment ago.
+                if has_asked_anew or not await self._learn_models():
+                    raise  # It would be refused again.
+                has_asked_anew = True
+
+    async def _learn_models(self) -> bool:
+        """Ask the nodes what they serve; returns whether that has changed."""
+        reported, nodes = self.metadata.reported, self.metadata.nodes
+        await self.metadata.refresh(self.waits.model_refresh_s)
+        return self.metadata.reported is not reported or self.metadata.nodes is not nodes
 
     def _plan(
         self,
