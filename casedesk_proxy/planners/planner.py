@@ -147,7 +147,7 @@ def launch(theirs: socket.socket) -> subprocess.Popen[bytes]:
 
 
 def part(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to exit, and wait until it has."""
+    """Wait until the process, whose socket is closed, has exited; kill it after `_LEAVE_S`."""
     try:
         process.wait(_LEAVE_S)
     except subprocess.TimeoutExpired:

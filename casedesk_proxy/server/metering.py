@@ -44,8 +44,7 @@ class Meter:
 
     def read_calm(self, surface: str, second: Second, steady: float, wall: float) -> bytes | None:
         """What a head says of what is left, in that ``second``, once the request that asks has been
-        counted, as at OpenAI and Anthropic. None where a limit is reached, or one passed that only
-        warns."""
+        counted. None where a limit is reached, or one passed that only warns."""
         left_requests = left_tokens = math.inf
         requests = tokens = None
         for gauge, scope, are_tokens in self.parts:
