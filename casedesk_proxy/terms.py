@@ -290,8 +290,8 @@ class Target:
 
 @record
 class Usage:
-    """Token counts as the node reported them; None where it did not. ``estimated``: some are
-    ours."""
+    """Token counts as the node reported them, None where it did not: what was ``cached`` is a part
+    of ``prompt``, ``thoughts`` of ``output``, in every API. ``estimated``: some are ours."""
 
     prompt: int | None = None
     output: int | None = None

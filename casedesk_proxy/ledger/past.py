@@ -21,18 +21,18 @@ _STEP_S = 900
 
 #: What other hosts used has no id in the order of this host's.
 _ROWS = """
-    SELECT id, request, key, deployment, surface, prompt, output, thoughts, ended, duration, node
+    SELECT id, request, key, deployment, prompt, output, ended, duration, node
     FROM {table} WHERE {which} ORDER BY id
 """
 _TABLES = ("exchanges", "elsewhere")
 _STEP_SUMS = f"""
-    SELECT key, deployment, surface, CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S} AS step,
-        total(prompt), total(output), total(thoughts)
-    FROM {{table}} WHERE ended >= :since AND id <= :{{table}} GROUP BY 1, 2, 3, 4
+    SELECT key, deployment, CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S} AS step,
+        total(prompt), total(output)
+    FROM {{table}} WHERE ended >= :since AND id <= :{{table}} GROUP BY 1, 2, 3
 """
-#: Days that were pruned are UTC's: of their surface nothing is known, and noon stands for them.
+#: Days that were pruned are UTC's; noon stands for them.
 _DAY_SUMS = """
-    SELECT key, deployment, '', CAST(strftime('%s', day) AS INTEGER) + 43200, prompt, output, 0
+    SELECT key, deployment, CAST(strftime('%s', day) AS INTEGER) + 43200, prompt, output
     FROM days WHERE CAST(strftime('%s', day) AS INTEGER) >= :since
 """
 
@@ -91,16 +91,15 @@ def _find_last(connection: sqlite3.Connection, table: str) -> int:
 
 
 def _sum(row: tuple[Any, ...]) -> PastSum:
-    key, deployment, surface, step, *counts = row
-    return PastSum(key, deployment, float(step), _tokens(surface, *counts))
+    key, deployment, step, prompt, output = row
+    return PastSum(key, deployment, float(step), _tokens(prompt, output))
 
 
 def _spent(row: tuple[Any, ...]) -> Spent:
-    _, request, key, deployment, surface, *counts, ended, duration, node = row
-    tokens = _tokens(surface, *counts)
+    _, request, key, deployment, prompt, output, ended, duration, node = row
+    tokens = _tokens(prompt, output)
     return Spent(request, key, deployment, tokens, ended - duration, ended, asked=bool(node))
 
 
-def _tokens(surface: str, prompt: float, output: float, thoughts: float) -> int:
-    usage = Usage(int(prompt or 0), int(output or 0), None, int(thoughts or 0))
-    return count_tokens(surface, usage)
+def _tokens(prompt: float | None, output: float | None) -> int:
+    return count_tokens(Usage(int(prompt or 0), int(output or 0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.limits.windows import Moment, Period, Second, SlidingMinute, Today
-from casedesk_proxy.terms import Dialect, Limit, Usage
+from casedesk_proxy.terms import Limit, Usage
 
 __all__ = ["Use", "count_tokens"]
 
@@ -13,11 +13,9 @@ _MAX_DAYS = 70
 _MAX_MONTHS = 4
 
 
-def count_tokens(surface: str, usage: Usage) -> int:
-    """Prompt and output. Google alone counts thoughts apart from the output; what Anthropic's
-    count of a prompt leaves out, what was read from a cache, is not counted."""
-    tokens = (usage.prompt or 0) + (usage.output or 0)
-    return tokens + (usage.thoughts or 0) if surface == Dialect.GEMINI else tokens
+def count_tokens(usage: Usage) -> int:
+    """Prompt and output: what was read from a cache counts, and so do thoughts."""
+    return (usage.prompt or 0) + (usage.output or 0)
 
 
 class Use:

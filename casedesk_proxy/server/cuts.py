@@ -36,13 +36,10 @@ class Cuts:
         found = self._metadata.nodes.get(outcome.node)
         limit = model.context_length if model is not None else None
         guess = found is not None and found.engine.contexts is not None
-        # Anthropic's counts leave out what came from a cache.
-        for counted in (usage.prompt, usage.prompt + (usage.cached or 0)):
-            size = cut_to(outcome.text_size, counted, limit, guess=guess)
-            if size is not None:
-                self._say(outcome, size, model)
-                return size
-        return None
+        size = cut_to(outcome.text_size, usage.prompt, limit, guess=guess)
+        if size is not None:
+            self._say(outcome, size, model)
+        return size
 
     def _model(self, outcome: ExchangeRecord) -> ModelInfo | None:
         models = self._metadata.reported.get(outcome.node, ())

@@ -126,7 +126,7 @@ class Limiter:
         """What it has used counts, whatever it came to."""
         steady, wall = self._loop.time(), self._wall()
         second = self._second_of(steady, wall)
-        tokens = count_tokens(outcome.surface, outcome.usage)
+        tokens = count_tokens(outcome.usage)
         for gauge, scope, _ in one.meter.parts:
             use = gauge.use
             if use.second is not second:

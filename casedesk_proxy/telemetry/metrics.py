@@ -60,7 +60,10 @@ _HELP = {
     "cut_prompts": "Requests whose prompt a node cut to its context length without an error.",
     "events": "Pieces of replies relayed from nodes, counted when a reply ends.",
     "bytes": "Bytes of bodies, from clients (in) and to clients (out).",
-    "tokens": "Tokens as the nodes counted them.",
+    "tokens": (
+        "Tokens as the nodes counted them. The kind prompt includes what was cached, output"
+        " includes thoughts."
+    ),
     "config_reloads": "Reloads of the configuration, by result.",
     "loop_lag_seconds": "Event-loop lag in seconds.",
     "descriptors_exhausted": "Half-second intervals in which no file descriptor was free.",

@@ -6,7 +6,7 @@ Only the protocol's own place counts: the same name in a call's arguments is the
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from casedesk_proxy.jsonio import JSONError, loads, read_count
 from casedesk_proxy.terms import Dialect, Usage
@@ -24,29 +24,46 @@ _FIELDS = {dialect: key[1:-1].decode() for dialect, key in _KEYS.items()}
 #: At the end of Ollama's documents stand its counts, beside times and nothing else.
 _COUNTS_AT_END = re.compile(rb'(?:[,{]"\w+":\d+)+\}\Z')
 _Path = tuple[str, ...]
-#: Per dialect: the names of prompt and output, and the paths to cached and thoughts. Sources: the
-#: vendors' API references.
-_NAMES: dict[Dialect, tuple[str, str, _Path, _Path]] = {
-    Dialect.GEMINI: (
-        "promptTokenCount",
-        "candidatesTokenCount",
+
+
+class _Names(NamedTuple):
+    """Of one dialect: the counts that make up the prompt and the output, in Usage's sense, and the
+    paths to those of them that were cached, or thoughts."""
+
+    prompt: _Path
+    output: _Path
+    cached: _Path
+    thoughts: _Path
+
+
+#: Sources: the vendors' API references. Anthropic counts apart what was read from a cache or put
+#: into one, Google thoughts and what its own tools found; OpenAI counts them in.
+_NAMES = {
+    Dialect.GEMINI: _Names(
+        ("promptTokenCount", "toolUsePromptTokenCount"),
+        ("candidatesTokenCount", "thoughtsTokenCount"),
         ("cachedContentTokenCount",),
         ("thoughtsTokenCount",),
     ),
-    Dialect.ANTHROPIC: ("input_tokens", "output_tokens", ("cache_read_input_tokens",), ()),
-    Dialect.OPENAI: (
-        "prompt_tokens",
-        "completion_tokens",
+    Dialect.ANTHROPIC: _Names(
+        ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+        ("output_tokens",),
+        ("cache_read_input_tokens",),
+        ("output_tokens_details", "thinking_tokens"),
+    ),
+    Dialect.OPENAI: _Names(
+        ("prompt_tokens",),
+        ("completion_tokens",),
         ("prompt_tokens_details", "cached_tokens"),
         ("completion_tokens_details", "reasoning_tokens"),
     ),
-    Dialect.RESPONSES: (
-        "input_tokens",
-        "output_tokens",
+    Dialect.RESPONSES: _Names(
+        ("input_tokens",),
+        ("output_tokens",),
         ("input_tokens_details", "cached_tokens"),
         ("output_tokens_details", "reasoning_tokens"),
     ),
-    Dialect.OLLAMA: ("prompt_eval_count", "eval_count", (), ()),
+    Dialect.OLLAMA: _Names(("prompt_eval_count",), ("eval_count",), (), ()),
 }
 #: Where llama-server counts in chat streams without being asked.
 _TIMINGS = b'"timings"'
@@ -66,11 +83,11 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
 
     Anthropic streams name the prompt's tokens in the first event and the output's in the last.
     """
-    usage = _NOTHING
-    for counts in (*_beginning(dialect, first), *_counts(dialect, last)):
-        if isinstance(counts, dict):
-            found = read_usage(dialect, counts)
-            usage = found if usage is _NOTHING else _merge(usage, found)
+    counts: dict[str, Any] = {}
+    for found in (*_beginning(dialect, first), *_counts(dialect, last)):
+        if isinstance(found, dict):
+            counts = _merge(counts, found) if counts else found
+    usage = read_usage(dialect, counts) if counts else _NOTHING
     if usage is _NOTHING and dialect is Dialect.OPENAI and _TIMINGS in last:
         return _read_timings(last)
     return usage
@@ -88,11 +105,18 @@ def _read_timings(last: bytes) -> Usage:
 def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
     """Read one count object. Whatever is not a count is None."""
     prompt, output, cached, thoughts = _NAMES[dialect]
-    get = counts.get
     return Usage(
-        read_count(get(prompt)), read_count(get(output)),
-        _dig(counts, cached), _dig(counts, thoughts),
-    )  # fmt: skip
+        _add(counts, prompt), _add(counts, output), _dig(counts, cached), _dig(counts, thoughts)
+    )
+
+
+def _add(counts: dict[str, Any], names: _Path) -> int | None:
+    """Their sum, of those that are there; None: none is."""
+    total = read_count(counts.get(names[0]))
+    for name in names[1:]:
+        if (more := read_count(counts.get(name))) is not None:
+            total = more + (total or 0)
+    return total
 
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
@@ -148,10 +172,11 @@ def _dig(value: Any, path: tuple[str, ...]) -> int | None:
     return read_count(value) if path else None
 
 
-def _merge(old: Usage, new: Usage) -> Usage:
-    return Usage(
-        new.prompt if new.prompt is not None else old.prompt,
-        new.output if new.output is not None else old.output,
-        new.cached if new.cached is not None else old.cached,
-        new.thoughts if new.thoughts is not None else old.thoughts,
-    )
+def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What is no count, nor holds any, hides no earlier one."""
+    kept = {
+        name: value
+        for name, value in new.items()
+        if isinstance(value, dict) or read_count(value) is not None
+    }
+    return {**old, **kept}

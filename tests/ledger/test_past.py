@@ -38,8 +38,7 @@ def test_sums_are_by_quarters_of_an_hour_and_the_last_exchanges_by_themselves(fi
     enter(file, "r3", NOW - 10, Usage())
     past = LedgerReader(file).read_past(NOW - 86400, NOW)
     assert sorted(past.sums, key=lambda one: (one.when, one.tokens)) == [
-        PastSum("alice", "desk", NOW - 5400, 3),
-        PastSum("alice", "desk", NOW - 5400, 70),
+        PastSum("alice", "desk", NOW - 5400, 33),
         PastSum("alice", "desk", NOW - 900, 0),
     ]
     assert past.recent == [Spent("r3", "alice", "desk", 0, NOW - 12, NOW - 10, asked=True)]

@@ -35,8 +35,23 @@ ANTHROPIC_END = (
         (Dialect.GEMINI, b"",
          b'data: {"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":9,'
          b'"thoughtsTokenCount":2,"cachedContentTokenCount":4}}\r\n\r\n',
-         Usage(8, 9, 4, 2)),
-        (Dialect.ANTHROPIC, ANTHROPIC_START, ANTHROPIC_END, Usage(25, 15, 5)),
+         Usage(8, 11, 4, 2)),
+        # What its own tools found is read as a prompt is.
+        (Dialect.GEMINI, b"",
+         b'{"usageMetadata":{"promptTokenCount":8,"toolUsePromptTokenCount":3,'
+         b'"candidatesTokenCount":9}}', Usage(11, 9)),
+        # Thoughts are told before the answer, and with each chunk behind them.
+        (Dialect.GEMINI, b"",
+         b'data: {"usageMetadata":{"promptTokenCount":8,"thoughtsTokenCount":2}}\n\n'
+         b'data: {"usageMetadata":{"candidatesTokenCount":9}}\n\n', Usage(8, 11, None, 2)),
+        (Dialect.ANTHROPIC, ANTHROPIC_START, ANTHROPIC_END, Usage(30, 15, 5)),
+        (Dialect.ANTHROPIC, b"",
+         b'{"usage":{"input_tokens":1,"cache_read_input_tokens":5,"cache_creation_input_tokens":2,'
+         b'"output_tokens":9,"output_tokens_details":{"thinking_tokens":4}}}', Usage(8, 9, 5, 4)),
+        # A later event tells a part of the counts anew, as a LiteLLM does.
+        (Dialect.ANTHROPIC, ANTHROPIC_START,
+         b'data: {"type":"message_delta","usage":{"input_tokens":26,"output_tokens":3,'
+         b'"cache_read_input_tokens":null}}\n\n', Usage(31, 3, 5)),
         (Dialect.OPENAI, b"", b"data: [DONE]\n\n", Usage()),
         (Dialect.OLLAMA, b"",
          b'{"done":false}\n{"done":true,"prompt_eval_count":12,"eval_count":2}\n', Usage(12, 2)),
