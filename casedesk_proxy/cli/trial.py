@@ -62,9 +62,16 @@ async def _try_all(
 
 
 def _opened(config: Config) -> Config:
-    """For this process alone: its own port of this machine, no keys, no admin listener."""
+    """For this process alone: its own port of this machine, no keys, no admin listener; what comes
+    of each request is said without a line of the log."""
     server = config.server.model_copy(
-        update={"listen": "127.0.0.1:0", "admin": None, "tls": None, "state_directory": None}
+        update={
+            "listen": "127.0.0.1:0",
+            "admin": None,
+            "tls": None,
+            "state_directory": None,
+            "access_log": False,
+        }
     )
     deployments = {
         name: one.model_copy(update={"auth": "none"}) for name, one in config.deployments.items()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from casedesk_proxy.simulator.script import Script
-from tests.cli.command import invoke
+from tests.cli.command import invoke, run
 from tests.cli.test_doctor import write
 from tests.fixtures.simulated import simulator_thread
 
 
 def test_a_tiny_request_by_each_surface(tmp_path: Path) -> None:
     with simulator_thread(m=Script(words=3)) as node:
-        done = invoke("doctor", "--try", write(tmp_path, node.url))
+        done = run("doctor", "--try", write(tmp_path, node.url))
         assert len(node.calls()) == 4
     assert done.returncode == 0, done.stdout
+    assert done.stderr == "", "what came of each request is said once"
     for surface in ("gemini", "anthropic", "openai", "responses"):
         assert f"\nd, m, {surface}: works, " in done.stdout
 
