@@ -105,9 +105,20 @@ def _read_timings(last: bytes) -> Usage:
 def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
     """Read one count object. Whatever is not a count is None."""
     prompt, output, cached, thoughts = _NAMES[dialect]
-    return Usage(
+    usage = Usage(
         _add(counts, prompt), _add(counts, output), _dig(counts, cached), _dig(counts, thoughts)
     )
+    if dialect is Dialect.OPENAI and usage.prompt is None and usage.output is None:
+        return _read_beside_chat(counts)
+    return usage
+
+
+def _read_beside_chat(counts: dict[str, Any]) -> Usage:
+    """OpenAI's images and transcriptions count by Responses' names; rerankers may tell the total
+    alone (vLLM of 2024, Jina)."""
+    if "input_tokens" in counts or "output_tokens" in counts:
+        return read_usage(Dialect.RESPONSES, counts)
+    return Usage(read_count(counts.get("total_tokens")))
 
 
 def _add(counts: dict[str, Any], names: _Path) -> int | None:

@@ -53,6 +53,11 @@ ANTHROPIC_END = (
          b'data: {"type":"message_delta","usage":{"input_tokens":26,"output_tokens":3,'
          b'"cache_read_input_tokens":null}}\n\n', Usage(31, 3, 5)),
         (Dialect.OPENAI, b"", b"data: [DONE]\n\n", Usage()),
+        (Dialect.OPENAI, b"",
+         b'{"text":"hi","usage":{"type":"tokens","input_tokens":14,"output_tokens":45,'
+         b'"total_tokens":59}}', Usage(14, 45)),
+        (Dialect.OPENAI, b"", b'{"text":"hi","usage":{"type":"duration","seconds":3}}', Usage()),
+        (Dialect.OPENAI, b"", b'{"results":[],"usage":{"total_tokens":15}}', Usage(15)),
         (Dialect.OLLAMA, b"",
          b'{"done":false}\n{"done":true,"prompt_eval_count":12,"eval_count":2}\n', Usage(12, 2)),
         (Dialect.OLLAMA, b"", b'{"response":"\\"eval_count\\":9 data: x","eval_count":2}',
