@@ -16,6 +16,8 @@ _MAX_PENDING_BYTES = 65536
 #: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
 #: our answer, not for a timeout.
 _TLS_HELLO = b"\x16\x03"
+#: RFC 9113, 3.4, of a client that assumes HTTP/2 without having asked.
+_HTTP2_PREFACE = b"PRI * HTTP/2.0"
 #: Empty lines before a request, which are passed over (RFC 9112 section 2.2).
 _BLANK = re.compile(rb"[\r\n]*")
 #: Of the bytes, one above those.
@@ -91,5 +93,10 @@ def read_head(heads: HeadCache[RequestHead], block: bytes) -> RequestHead:
     except HeadTooLarge as error:
         fault = BadRequest(f"the request's head is too large: {error}; shorten it", status=431)
     except MalformedMessage as error:
-        fault = BadRequest(f"the request is not well-formed HTTP/1.1: {error}; correct the client")
+        if block.startswith(_HTTP2_PREFACE):
+            fault = BadRequest("this port speaks HTTP/1.1; turn HTTP/2 off", code="not_http2")
+        else:
+            fault = BadRequest(
+                f"the request is not well-formed HTTP/1.1: {error}; correct the client"
+            )
     raise fault

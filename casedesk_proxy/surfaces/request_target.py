@@ -77,7 +77,9 @@ def _cut_authority(target: str) -> str:
     match = _AUTHORITY.match(target)
     if match is None:
         raise BadRequest(
-            "the request target must be a path, such as /v1/models", code="invalid_path"
+            "the request target must be a path, such as /v1/models; make this proxy the client's"
+            " base URL, not its HTTP proxy",
+            code="invalid_path",
         )
     rest = target[match.end() :]
     return rest if rest.startswith("/") else f"/{rest}"

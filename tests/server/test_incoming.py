@@ -51,6 +51,13 @@ async def test_what_cannot_become_a_head_is_refused(data: bytes, status: int, co
     assert (refused.value.status, refused.value.code) == (status, code)
 
 
+def test_who_speaks_http2_is_told_so() -> None:
+    heads = HeadCache(parse_request_head)
+    with pytest.raises(BadRequest, match="turn HTTP/2 off") as refused:
+        read_head(heads, b"PRI * HTTP/2.0")
+    assert refused.value.code == "not_http2"
+
+
 async def test_as_much_is_read_as_the_request_wants() -> None:
     incoming = Incoming()
     assert incoming.may_grow(None)
