@@ -19,8 +19,9 @@ from casedesk_proxy.config.schema import Config, Deployment, Key, Node
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.limits.rules import compile_rules, expiry_of
+from casedesk_proxy.surfaces.file_references import FileReference, find_references
 from casedesk_proxy.surfaces.parameters import Parameters, compile_parameters
-from casedesk_proxy.terms import Dialect, Principal, UseRules
+from casedesk_proxy.terms import Call, Dialect, Principal, UseRules
 from casedesk_proxy.wire.addresses import TrustedProxies
 
 __all__ = [
@@ -92,6 +93,11 @@ class DeploymentSpec:
         """What is changed in requests that ask by this alias; empty: by none."""
         own, of_key = self.parameters.get(alias), self.key_parameters
         return own.then(of_key) if own and of_key else own or of_key
+
+    def find_references(self, call: Call, raw: bytes) -> tuple[FileReference, ...]:
+        """What is to be filled into the request's body before it is planned."""
+        of_web, inline = self.config.fetch_urls is not None, self.config.documents == "text"
+        return find_references(call, raw, of_web=of_web, inline=inline)
 
     def connect_timeout(self, node: NodeSpec) -> float:
         """Seconds; as the two below: the deployment's word goes before the node's."""

@@ -249,8 +249,8 @@ class Deployment(Section):
         "drop",
     )
     documents: Literal["as-they-are", "text"] = setting(
-        "What of a stored PDF is passed on: text: its text; as-they-are: the file, or the"
-        " request is refused if the node does not accept such files.",
+        "What of a PDF is passed on, be it stored or in the request: text: its text; as-they-are:"
+        " the file, or the request is refused if the node does not accept such files.",
         "as-they-are",
     )
     fetch_urls: FetchUrls | None = setting(

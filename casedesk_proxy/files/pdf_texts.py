@@ -14,11 +14,11 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future
 
-from casedesk_proxy.errors import BadRequest, Busy
+from casedesk_proxy.errors import Busy
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.upstream.file_upload import FileContents, FileReader
 
-__all__ = ["PdfTexts"]
+__all__ = ["PdfFault", "PdfTexts"]
 
 #: Seconds and bytes of text that one PDF may take; what its process may need is in `pdf_child`.
 _MAX_S = 60.0
@@ -30,6 +30,10 @@ _MAX_KEPT_CHARS = 16 * 2**20
 _PIECE_BYTES = 2**20
 
 
+class PdfFault(Exception):
+    """Says why it cannot be read, in words for the client."""
+
+
 class PdfTexts:
     """``max_s``: seconds that one PDF may take."""
 
@@ -39,15 +43,17 @@ class PdfTexts:
         self._kept_chars = 0
         self._turns = asyncio.Semaphore(_MAX_PROCESSES)
 
-    async def read(self, file: StoredFile, contents: FileContents) -> str:
-        """Raises BadRequest for what is no PDF that can be read, Busy (503) where no process can
-        be started."""
+    async def read(
+        self, file: StoredFile, contents: FileContents, *, in_base64: bool = False
+    ) -> str:
+        """``in_base64``: as ``contents`` have it. Raises PdfFault for what is no PDF that can be
+        read, Busy (503) where no process can be started."""
         known = self._kept.get(file.sha256)
         if known is not None:
             self._kept.move_to_end(file.sha256)
             return known
         # A task of its own: the caller may be a fiber.
-        text = await asyncio.get_running_loop().create_task(self._read(file, contents))
+        text = await asyncio.get_running_loop().create_task(self._read(file, contents, in_base64))
         self._keep(file.sha256, text)
         return text
 
@@ -60,11 +66,11 @@ class PdfTexts:
             _, oldest = self._kept.popitem(last=False)
             self._kept_chars -= len(oldest)
 
-    async def _read(self, file: StoredFile, contents: FileContents) -> str:
+    async def _read(self, file: StoredFile, contents: FileContents, in_base64: bool) -> str:
         async with self._turns:
             opened = await contents.open(file)
             try:
-                child = _Child(asyncio.get_running_loop(), opened, self._max_s)
+                child = _Child(asyncio.get_running_loop(), opened, self._max_s, in_base64)
                 output = await child.run()
             finally:
                 opened.close()
@@ -75,16 +81,19 @@ class _Child:
     """One process, and the thread that starts it, feeds it and hears it: starting one takes a large
     process milliseconds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, opened: FileReader, max_s: float) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, opened: FileReader, max_s: float, in_base64: bool
+    ) -> None:
         self._loop = loop
         self._opened = opened
         self._max_s = max_s
+        self._in_base64 = in_base64
         self._process: subprocess.Popen[bytes] | None = None
         self._reading: Future[bytes] | None = None
         self._is_left = False
 
     async def run(self) -> bytes:
-        """What it wrote. Raises BadRequest or Busy. Ends with the process, also when cancelled:
+        """What it wrote. Raises PdfFault or Busy. Ends with the process, also when cancelled:
         a client that leaves makes room for no further process beside its own."""
         done: Future[bytes] = Future()
 
@@ -113,7 +122,8 @@ class _Child:
             self._reading.cancel()
 
     def _work(self) -> bytes:
-        command = [sys.executable, "-I", "-S", "-c", _BEGIN, os.pathsep.join(sys.path)]
+        begin = _BEGIN % self._in_base64
+        command = [sys.executable, "-I", "-S", "-c", begin, os.pathsep.join(sys.path)]
         pipe = subprocess.PIPE
         try:
             process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={})
@@ -130,15 +140,17 @@ class _Child:
                 if len(output) > _MAX_TEXT_BYTES:
                     process.kill()
         except (TimeoutError, CancelledError):
-            raise _unreadable("took too long to read") from None
+            raise PdfFault("took too long to read") from None
         finally:
             end.cancel()
         if len(output) > _MAX_TEXT_BYTES:
-            raise _unreadable(f"holds more than {_MAX_TEXT_BYTES} bytes of text")
+            raise PdfFault(f"holds more than {_MAX_TEXT_BYTES} bytes of text")
         if process.returncode == -signal.SIGKILL:
-            raise _unreadable("took too long to read")
+            raise PdfFault("took too long to read")
+        if process.returncode == os.EX_DATAERR:
+            raise PdfFault("is not valid base64")
         if process.returncode != 0:
-            raise _unreadable("cannot be read: it is damaged, encrypted, or needs too much memory")
+            raise PdfFault("cannot be read: it is damaged, encrypted, or needs too much memory")
         return output
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
@@ -160,9 +172,5 @@ class _Child:
 #: The child gets our path, for nothing else of our environment is for it.
 _BEGIN = (
     "import sys; sys.path[:] = sys.argv[1].split(':');"
-    "from casedesk_proxy.files.pdf_child import main; main()"
+    "from casedesk_proxy.files.pdf_child import main; main(in_base64=%s)"
 )
-
-
-def _unreadable(why: str) -> BadRequest:
-    return BadRequest(f"the PDF {why}", code="unreadable_file")

@@ -22,6 +22,7 @@ from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
+from casedesk_proxy.surfaces.file_references import FileReference
 from casedesk_proxy.surfaces.parameters import Parameters
 from casedesk_proxy.terms import Call, Control, ModelInfo, RawHeaders
 
@@ -106,13 +107,13 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Made:
     """What came of it. ``plan`` has routes without bodies: ``bodies`` says, by node, which of those
-    that come beside it is its own; -1: the client's, as it is. ``names_files``: it was not planned,
+    that come beside it is its own; -1: the client's, as it is. ``references``: it was not planned,
     as it names stored files. ``error`` is a ProxyError; ``bug`` what was raised else."""
 
     plan: Plan | None = None
     bodies: Mapping[str, int] = field(default_factory=dict)
     text_size: int = 0
-    names_files: bool = False
+    references: tuple[FileReference, ...] = ()
     error: Exception | None = None
     bug: str = ""
 

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.planners.held_body import HeldBody
@@ -22,6 +22,7 @@ from casedesk_proxy.planning.held import HeldContent, hold_plan
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
+from casedesk_proxy.surfaces.file_references import FileReference
 
 __all__ = ["NamesFiles", "Planners"]
 
@@ -35,6 +36,10 @@ _PLANNING_TIMES = 6
 
 class NamesFiles(Exception):
     """The request names stored files, and was not planned."""
+
+    def __init__(self, references: Sequence[FileReference]) -> None:
+        super().__init__(f"{len(references)} files")
+        self.references = references
 
 
 class Planners:
@@ -243,7 +248,7 @@ def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]
     if made.bug:
         raise RuntimeError(f"in a planner:\n{made.bug}")
     if made.plan is None:
-        raise NamesFiles
+        raise NamesFiles(made.references)
     contents: dict[str, HeldContent] = {
         name: raw if at < 0 else bodies[at] for name, at in made.bodies.items()
     }

@@ -25,7 +25,6 @@ from casedesk_proxy.planners.messages import Asked, Closed, Facts, Letter, Made,
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.pools.response_memory import Keeper
-from casedesk_proxy.surfaces.file_references import find_references
 from casedesk_proxy.usage.cut import text_size
 
 __all__ = ["main", "plan_apart", "serve"]
@@ -90,8 +89,8 @@ def plan_apart(
     ClientFault."""
     deployment = facts.snapshot.deployments[asked.deployment]
     deployment = deployment.for_key(asked.only, asked.parameters)
-    if find_references(asked.call, raw, of_web=deployment.config.fetch_urls is not None):
-        return Made(names_files=True), []
+    if references := deployment.find_references(asked.call, raw):
+        return Made(references=references), []
     ask = PlanInput(
         asked.call, asked.headers, raw, asked.request_id, facts.reported, facts.nodes,
         refused=asked.refused, taken=asked.taken, without=asked.without, now=asked.now,

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 
+from casedesk_proxy.dialects.core.findings import refusal_of
 from casedesk_proxy.errors import Unsupported, Violation
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.planning.plan import Plan
@@ -193,9 +194,7 @@ def _split(body: bytes, uses: Mapping[str, tuple[FileUse, ...]]) -> Iterator[Par
 
 
 def _refuse(use: FileUse) -> Unsupported:
-    why = f"the node does not accept {use.mime_type}"
-    if use.mime_type == "application/pdf":
-        why += "; with documents: text, the deployment would pass its text on"
+    why = refusal_of(use.mime_type)
     violation = Violation(use.path, why, "document")
     code = "unsupported_openai_feature"
     return Unsupported(f"{code}: {use.path}: {why}", code=code, violations=(violation,))

@@ -1,4 +1,5 @@
-"""The contents of files in one request: those of the store, and those fetched for it alone."""
+"""The contents of files in one request: those of the store, those fetched for it alone, and those
+that stand in it."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from casedesk_proxy.errors import NotFound
 from casedesk_proxy.files.fetching import Fetched
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.surfaces.inline_pdfs import PDF
+from casedesk_proxy.surfaces.json_spans import Span
 from casedesk_proxy.upstream.file_upload import FileReader
 
-__all__ = ["RequestContents"]
+__all__ = ["InlineContent", "RequestContents"]
 
 
 class RequestContents:
@@ -39,13 +42,26 @@ class RequestContents:
         return await self.store.open(file)
 
 
+class InlineContent:
+    """A PDF that stands in a request, read as it stands there: in base64, of which its hash is,
+    too. To make one takes as long as it is large: for a thread."""
+
+    def __init__(self, raw: bytes, span: Span) -> None:
+        self._content = memoryview(raw)[slice(*span)]
+        size, digest = len(self._content), sha256(self._content).hexdigest()
+        self.file = StoredFile(digest, "", "", PDF, size, digest, 0.0, None)
+
+    async def open(self, file: StoredFile) -> FileReader:
+        return _Reader(self._content)
+
+
 class _Reader:
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | memoryview) -> None:
         self._content = content
         self._at = 0
 
     async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
-        piece = self._content[self._at : self._at + most]
+        piece = bytes(self._content[self._at : self._at + most])
         self._at += len(piece)
         return encode(piece)
 

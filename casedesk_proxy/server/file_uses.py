@@ -1,4 +1,5 @@
-"""Files that requests name, found in the store: what a request becomes before it is planned.
+"""Files that requests name, found in the store, and PDFs that stand in requests: what a request
+becomes before it is planned.
 
 Text is put into the request at once, since it is a prompt like any other, and counts as a part of
 its body. Everything else gets a mark, and its bytes go into what the node is sent as that is sent.
@@ -15,17 +16,18 @@ from dataclasses import dataclass, field
 from casedesk_proxy.config.fetching import FetchUrls
 from casedesk_proxy.errors import BadRequest, TooLarge, Violation
 from casedesk_proxy.files.fetching import Fetched, FetchFault, fetch
-from casedesk_proxy.files.pdf_texts import PdfTexts
+from casedesk_proxy.files.pdf_texts import PdfFault, PdfTexts
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.stored_file import StoredFile, read_id
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.filling import MARK_BEGIN, MARK_CHARS, FileUse
-from casedesk_proxy.server.file_contents import RequestContents
+from casedesk_proxy.server.file_contents import InlineContent, RequestContents
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.file_faults import missing_file
 from casedesk_proxy.surfaces.file_forms import PDF, is_text, write_media, write_text
-from casedesk_proxy.surfaces.file_references import FileReference, find_references
+from casedesk_proxy.surfaces.file_references import FileReference
 from casedesk_proxy.surfaces.json_spans import Span, splice
+from casedesk_proxy.upstream.file_upload import FileContents
 from casedesk_proxy.wire.web_addresses import WebAddress, is_web, read_web_address
 
 __all__ = ["FileUses", "FilledBody"]
@@ -42,11 +44,12 @@ _UNTOLD = frozenset({"", "application/octet-stream"})
 @dataclass(slots=True)
 class FilledBody:
     """A body with the files that it named in it, as text or as marks; ``uses`` by their marks,
-    ``contents`` what they are read from."""
+    ``contents`` what they are read from. ``is_plain``: it has no mark, and names no file."""
 
     raw: bytes = field(repr=False)
     uses: Mapping[str, tuple[FileUse, ...]] = field(default_factory=dict)
     contents: RequestContents | None = None
+    is_plain: bool = False
 
 
 class FileUses:
@@ -58,11 +61,6 @@ class FileUses:
         self._texts = PdfTexts()
         # The same for a file in each of its requests, so that conversations keep to their nodes.
         self._secret = secrets.token_bytes(32)
-
-    def find(self, admitted: Admitted, raw: bytes) -> Sequence[FileReference]:
-        """What there is to be filled in."""
-        of_web = admitted.deployment.config.fetch_urls is not None
-        return find_references(admitted.call, raw, of_web=of_web)
 
     async def fill(
         self,
@@ -84,12 +82,17 @@ class FileUses:
         uses: dict[str, tuple[FileUse, ...]] = {}
         room = snapshot.max_body - len(raw)
         for reference in references:
-            file = found.get(reference.named)
-            if file is None:
+            source: FileContents = contents
+            file: StoredFile | None
+            if reference.content is not None:
+                inline = await asyncio.to_thread(InlineContent, raw, reference.content)
+                source, file = inline, inline.file
+                room += file.size
+            elif (file := found.get(reference.named)) is None:
                 continue
             mime = _mime_of(reference, file)
             if is_text(mime) or (mime == PDF and settings.documents == "text"):
-                text = await self._read_text(file, reference, contents, mime, room, take)
+                text = await self._read_text(file, reference, source, mime, room, take)
                 change = write_text(reference, text)
                 room -= len(change)
             else:
@@ -98,7 +101,8 @@ class FileUses:
                 use = FileUse(file, mime, mark, change, reference.path, reference.place)
                 uses[mark] = (*uses.get(mark, ()), use)
             changes.append((reference.span, change))
-        return FilledBody(splice(raw, changes), uses, contents)
+        is_plain = len(changes) == len(references) and not uses
+        return FilledBody(splice(raw, changes), uses, contents, is_plain)
 
     async def _find(
         self,
@@ -112,7 +116,7 @@ class FileUses:
         settings = admitted.deployment.config.fetch_urls
         for reference in references:
             named = reference.named
-            if named in found:
+            if reference.content is not None or named in found:
                 continue
             if settings is not None and (where := _find_host(reference, settings)) is not None:
                 found[named] = await self._get(reference, where, settings, contents, take)
@@ -148,13 +152,17 @@ class FileUses:
         self,
         file: StoredFile,
         reference: FileReference,
-        contents: RequestContents,
+        contents: FileContents,
         mime: str,
         most: int,
         take: Take,
     ) -> str:
         if mime == PDF:
-            text = await self._texts.read(file, contents)
+            try:
+                in_base64 = reference.content is not None
+                text = await self._texts.read(file, contents, in_base64=in_base64)
+            except PdfFault as fault:
+                raise _bad(reference, f"the PDF {fault}") from None
             take(len(text))
             if not text.strip():
                 raise _bad(reference, "the PDF contains no text; it may consist of scanned pages")

@@ -104,6 +104,7 @@ class Forwarder:
         self._metadata = metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
         self._steering = Steering(live)
+        self._planners = planners
         self._plans = PlanMaker(
             dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners
         )
@@ -129,16 +130,19 @@ class Forwarder:
         if (metered := exchange.metered) is not None:
             attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
         uses: Uses = {}
-        if form is None and isinstance(raw, bytes) and (named := self.files.find(admitted, raw)):
-            raw, uses = await self._fill(request, named, admitted, snapshot, attempts, raw)
+        if form is None and isinstance(raw, bytes):
+            named = admitted.deployment.find_references(admitted.call, raw)
+            if named:
+                raw, uses = await self._fill(request, named, admitted, snapshot, attempts, raw)
         while True:
             try:
                 plan = await self._plans.make(request, exchange, admitted, snapshot, raw, form)
-            except NamesFiles:
+            except NamesFiles as names:
                 assert isinstance(raw, HeldBody)
-                raw = raw.read_all()
-                named = self.files.find(admitted, raw)
-                raw, uses = await self._fill(request, named, admitted, snapshot, attempts, raw)
+                whole = await asyncio.to_thread(raw.read_all)
+                raw, uses = await self._fill(
+                    request, names.references, admitted, snapshot, attempts, whole
+                )
                 continue
             if uses:
                 plan = fill_plan(plan, uses)
@@ -166,10 +170,13 @@ class Forwarder:
         snapshot: Snapshot,
         attempts: Attempts,
         raw: bytes,
-    ) -> tuple[bytes, Uses]:
-        """The body with the stored files that it names."""
+    ) -> tuple[bytes | HeldBody, Uses]:
+        """The body with the stored files that it names, and the text of its PDFs."""
         files = await self.files.fill(named, admitted, snapshot, raw, request.take_more)
         attempts.contents = files.contents
+        are_used = self._planners is not None and self._planners.are_used
+        if files.is_plain and are_used and snapshot.is_large(files.raw):
+            return HeldBody.create(files.raw), {}
         return files.raw, files.uses
 
     async def _dispatch(

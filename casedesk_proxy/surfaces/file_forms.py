@@ -14,10 +14,10 @@ from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.surfaces.file_references import FilePlace, FileReference
+from casedesk_proxy.surfaces.inline_pdfs import PDF
 
 __all__ = ["PDF", "find_kind", "is_text", "write_media", "write_stored", "write_text"]
 
-PDF = "application/pdf"
 _TEXTS = frozenset(
     f"application/{kind}"
     for kind in (

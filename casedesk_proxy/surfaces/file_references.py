@@ -1,5 +1,5 @@
 """Where a request names files that are stored: Gemini's ``fileData``, Anthropic's sources of type
-``file``, OpenAI's ``file_id``.
+``file``, OpenAI's ``file_id``. And where a PDF stands in it, whose text may take its place.
 
 Only what stands in a conversation's contents is looked at: what a tool was called with, or gave,
 may have fields of the same names. A body that is no JSON has none, and is refused where it is
@@ -13,7 +13,8 @@ from enum import Enum
 from typing import Any
 
 from casedesk_proxy.jsonio import JSONError, loads
-from casedesk_proxy.surfaces.json_spans import Span, elements, entries, members
+from casedesk_proxy.surfaces.inline_pdfs import PDF, find_file_data, find_typed_data
+from casedesk_proxy.surfaces.json_spans import Span, elements, entries, has_string, members
 from casedesk_proxy.terms import Action, Call, record
 from casedesk_proxy.wire.web_addresses import is_web
 
@@ -21,12 +22,13 @@ __all__ = ["FilePlace", "FileReference", "find_references"]
 
 #: What names a file is short; a longer value is content.
 _MAX_REFERENCE_BYTES = 16 * 1024
-#: Bodies without one of these name no file, and no content of the web.
+#: Bodies without one of these name no file, and no content of the web, and have no PDF.
 _GEMINI_HINTS = (b'"fileData"', b'"file_data"')
+_GEMINI_PDF_HINTS = (b'"inlineData"', b'"inline_data"')
 _HINTS = (b'"file_id"',)
-_WEB_HINTS = (*_HINTS, b'"url"', b'"image_url"', b'"file_url"')
-#: From this size on a body is mostly one long text, such as a picture, that has no quote in it.
-_MIN_LARGE_BYTES = 256 * 1024
+_WEB_HINTS = (b'"url"', b'"image_url"', b'"file_url"')
+_PDF_HINTS = (b'"base64"', b'"file_data"')
+_BRACE = ord("{")
 
 
 class FilePlace(Enum):
@@ -52,7 +54,8 @@ class FileReference:
     """``span``: the bytes of the body in whose place the file's content can be put, in the words
     of the client's protocol. ``path`` is for errors, in the protocol's own writing. ``named``: the
     id or URI as the client wrote it; ``mime_type``: what the client says it is, "" mostly.
-    ``of_web``: it is named by its address, and not stored."""
+    ``of_web``: it is named by its address, and not stored. ``content``: where it stands in base64,
+    named by nothing, and is a PDF."""
 
     place: FilePlace
     span: Span
@@ -60,18 +63,22 @@ class FileReference:
     named: str
     mime_type: str = ""
     of_web: bool = False
+    content: Span | None = None
 
 
-def find_references(call: Call, raw: bytes, *, of_web: bool = False) -> tuple[FileReference, ...]:
-    """In the order of the body. ``of_web``: those that name a content by its address, too."""
+def find_references(
+    call: Call, raw: bytes, *, of_web: bool = False, inline: bool = False
+) -> tuple[FileReference, ...]:
+    """In the order of the body. ``of_web``: those that name a content by its address, too;
+    ``inline``: and PDFs that stand in it."""
     find = _FINDERS.get(call.action)
     if find is None:
         return ()
     if find is _find_gemini:
-        hints: tuple[bytes, ...] = _GEMINI_HINTS
+        hints = (*_GEMINI_HINTS, *_GEMINI_PDF_HINTS) if inline else _GEMINI_HINTS
     else:
-        hints = _WEB_HINTS if of_web else _HINTS
-    if not _has_one(raw, hints):
+        hints = (*_HINTS, *(_WEB_HINTS if of_web else ()), *(_PDF_HINTS if inline else ()))
+    if not has_string(raw, hints):
         return ()
     try:
         value = loads(raw)
@@ -79,7 +86,11 @@ def find_references(call: Call, raw: bytes, *, of_web: bool = False) -> tuple[Fi
         return ()
     if not isinstance(value, dict):
         return ()
-    found = [one for one in find(raw, 0, "") if of_web or not one.of_web]
+    found = [
+        one
+        for one in find(raw, 0, "")
+        if (of_web or not one.of_web) and (inline or one.content is None)
+    ]
     return tuple(_apart(sorted(found, key=lambda one: one.span)))
 
 
@@ -90,23 +101,6 @@ def _apart(found: list[FileReference]) -> Iterator[FileReference]:
         if one.span[0] >= end:
             end = one.span[1]
             yield one
-
-
-def _has_one(raw: bytes, hints: tuple[bytes, ...]) -> bool:
-    """To go from quote to quote is three times as fast as a search where they are few."""
-    if len(raw) < _MIN_LARGE_BYTES and len(hints) == 1:
-        return hints[0] in raw
-    at, steps = 0, len(raw) >> 12 if len(raw) >= _MIN_LARGE_BYTES else 0
-    while steps and (at := raw.find(b'"', at)) >= 0:
-        if raw.startswith(hints, at):
-            return True
-        at += 1
-        steps -= 1
-    if at < 0:
-        return False
-    if raw.find(hints[0], at) >= 0:
-        return True
-    return len(hints) > 1 and any(raw.find(hint, at) >= 0 for hint in hints[1:])
 
 
 def _each(raw: bytes, span: Span) -> Iterator[tuple[int, int]]:
@@ -125,6 +119,14 @@ def _below(raw: bytes, at: int, *names: bytes) -> Iterator[tuple[int, int]]:
     for key, start, end in members(raw, at):
         if key in names:
             yield from _each(raw, (start, end))
+
+
+def _inline(
+    place: FilePlace, span: Span, path: str, content: Span | None
+) -> Iterator[FileReference]:
+    """The PDF whose ``content`` was found there, if it was."""
+    if content is not None:
+        yield FileReference(place, span, path, "", PDF, content=content)
 
 
 def _read(raw: bytes, span: Span) -> dict[str, Any]:
@@ -161,6 +163,9 @@ def _find_parts(raw: bytes, content: int, path: str, place: FilePlace) -> Iterat
                 named = _text(data.get("fileUri", data.get("file_uri")))
                 mime = _text(data.get("mimeType", data.get("mime_type")))
                 yield FileReference(place, (before, end), f"{where}.fileData", named, mime)
+            elif key in _GEMINI_PDF_HINTS and place is FilePlace.PART and raw[start] == _BRACE:
+                found = find_typed_data(raw, start, b'"mimeType"', b'"mime_type"')
+                yield from _inline(place, (before, end), f"{where}.inlineData", found)
             elif key in (b'"functionResponse"', b'"function_response"') and place is FilePlace.PART:
                 for _, answer in _each(raw, (start, end)):
                     below = f"{where}.functionResponse"
@@ -195,6 +200,9 @@ def _find_blocks(
                 place, named = f"{where}.source.{field}", _text(data.get(field))
                 of_web = field == "url"
                 yield FileReference(_SOURCES[kind], source, place, named, of_web=of_web)
+            elif kind == b'"document"' and source[1] and raw[source[0]] == _BRACE:
+                content = find_typed_data(raw, source[0], b'"media_type"')
+                yield from _inline(_SOURCES[kind], source, f"{where}.source", content)
 
 
 _SOURCES = {b'"image"': FilePlace.IMAGE_SOURCE, b'"document"': FilePlace.DOCUMENT_SOURCE}
@@ -207,16 +215,18 @@ def _find_chat(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
     for index, message in _below(raw, at, b'"messages"'):
         for place, part in _below(raw, message, b'"content"'):
             where = f"{path}messages[{index}].content[{place}]"
-            data, end = dict[str, Any](), part
+            data, content, end = dict[str, Any](), None, part
             for key, start, end in members(raw, part):
-                if key == b'"file"':
-                    data = _read(raw, (start, end))
+                if key == b'"file"' and raw[start] == _BRACE:
+                    data, content = _read(raw, (start, end)), find_file_data(raw, start)
                 elif key == b'"image_url"' and raw[start : start + 1] == b"{":
                     yield from _find_url(raw, start, b'"url"', f"{where}.image_url.url")
+            span = part, raw.index(b"}", end) + 1
             if "file_id" in data:
-                span = part, raw.index(b"}", end) + 1
                 named = _text(data["file_id"])
                 yield FileReference(FilePlace.CHAT_PART, span, f"{where}.file.file_id", named)
+            else:
+                yield from _inline(FilePlace.CHAT_PART, span, f"{where}.file.file_data", content)
 
 
 def _find_url(raw: bytes, at: int, field: bytes, path: str) -> Iterator[FileReference]:
@@ -252,6 +262,9 @@ def _find_input_part(raw: bytes, part: int, path: str) -> Iterator[FileReference
         yield FileReference(FilePlace.INPUT_FILE, whole, f"{path}.file_id", named)
     elif kind == b'"input_file"' and url:
         yield FileReference(FilePlace.INPUT_FILE, whole, f"{path}.file_url", url, of_web=True)
+    elif kind == b'"input_file"':
+        content = find_file_data(raw, part)
+        yield from _inline(FilePlace.INPUT_FILE, whole, f"{path}.file_data", content)
 
 
 def _short_text(raw: bytes, span: Span) -> str:

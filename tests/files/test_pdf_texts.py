@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import os
 import threading
@@ -11,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.files.pdf_texts import PdfTexts
+from casedesk_proxy.files.pdf_texts import PdfFault, PdfTexts
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.filing.stored_file import StoredFile
@@ -69,7 +69,7 @@ async def test_pages_become_text_once(store: FileStore) -> None:
 
 async def test_what_is_no_pdf_is_refused(store: FileStore) -> None:
     file = await put(store, b"%PDF-1.7\n" + b"nothing" * 100)
-    with pytest.raises(BadRequest, match="cannot be read"):
+    with pytest.raises(PdfFault, match="cannot be read"):
         await PdfTexts().read(file, store)
 
 
@@ -80,6 +80,14 @@ async def test_what_a_library_says_of_a_pdf_is_for_nobody(
     file = await put(store, b"junk\n" + make_pdf("First"))
     assert "First" in await PdfTexts().read(file, store)
     assert capfd.readouterr().err == ""
+
+
+async def test_base64_is_decoded_by_the_process(store: FileStore) -> None:
+    letters = base64.encodebytes(make_pdf("Inline")).replace(b"\n", b"\\r\\n")
+    texts = PdfTexts()
+    assert "Inline" in await texts.read(await put(store, letters), store, in_base64=True)
+    with pytest.raises(PdfFault, match="not valid base64"):
+        await texts.read(await put(store, b"JVBERi0*"), store, in_base64=True)
 
 
 class Silent:
@@ -122,5 +130,5 @@ async def test_when_a_client_leaves_its_process_ends(
 
 async def test_what_takes_too_long_is_refused(store: FileStore) -> None:
     file = await put(store, make_pdf("x"))
-    with pytest.raises(BadRequest, match="too long"):
+    with pytest.raises(PdfFault, match="too long"):
         await PdfTexts(max_s=0.001).read(file, store)

@@ -69,8 +69,9 @@ async def test_plans_one_after_another() -> None:
         with pytest.raises(BadRequest, match="not valid JSON"):
             await plan(pool, "openai", b"{")
         part = b'{"type":"file","file":{"file_id":"file-1"}}'
-        with pytest.raises(NamesFiles):
+        with pytest.raises(NamesFiles, match="1 files") as caught:
             await plan(pool, "openai", b'{"messages":[{"content":[%b]}]}' % part)
+        assert [one.named for one in caught.value.references] == ["file-1"]
 
 
 async def test_none_is_started_ahead_where_none_is_wanted() -> None:

@@ -137,7 +137,8 @@ def test_stored_files_are_left_to_the_daemon() -> None:
     raw = b'{"model":"m","messages":[{"role":"user","content":[%b]}]}' % part
     asked = Asked.of(CHAT.deployments["d"], ask("openai", raw))
     made, bodies = plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
-    assert made.names_files
+    [named] = made.references
+    assert named.named == "file-1"
     assert not bodies
 
 

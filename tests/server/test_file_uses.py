@@ -208,6 +208,76 @@ async def test_a_pdf_is_text_where_the_deployment_says_so(store: FileStore, docu
             assert stage.posted() == []
 
 
+def inline_pdf(path: str, data: str) -> Any:
+    """A request with a PDF in it."""
+    match path:
+        case "/v1beta/models/m:generateContent":
+            blob = {"mimeType": "application/pdf", "data": data}
+            return {"contents": [{"parts": [{"text": "What is it?"}, {"inlineData": blob}]}]}
+        case "/v1/messages":
+            source = {"type": "base64", "media_type": "application/pdf", "data": data}
+            part: Any = {"type": "document", "source": source}
+        case "/v1/chat/completions":
+            url = f"data:application/pdf;base64,{data}"
+            part = {"type": "file", "file": {"filename": "a.pdf", "file_data": url}}
+        case _:
+            url = f"data:application/pdf;base64,{data}"
+            part = {"type": "input_file", "filename": "a.pdf", "file_data": url}
+    messages = [{"role": "user", "content": [part]}]
+    if path == "/v1/responses":
+        return {"model": "m", "input": messages}
+    return {"model": "m", "max_tokens": 5, "messages": messages}
+
+
+INLINE = (
+    "/v1beta/models/m:generateContent",
+    "/v1/messages",
+    "/v1/chat/completions",
+    "/v1/responses",
+)
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("path", INLINE)
+async def test_a_pdf_in_the_request_is_text_too(path: str, is_large: bool) -> None:
+    """A large one is found by a process of its own; one whose text is large is planned there."""
+    lines = ["Hello pages", *(["x" * 40_000] * 8 if is_large else [])]
+    content = make_pdf(*lines)
+    data = base64.b64encode(content).decode()
+    async with staged(None, documents="text") as stage:
+        reply = await stage.post(path, inline_pdf(path, data), "anthropic-version: 2023-06-01\r\n")
+        assert reply.status == 200, reply.body
+        sent = stage.posted()[-1]
+        assert b"Hello pages" in sent
+        assert data[:40].encode() not in sent
+        assert stage.room.held == 0
+
+
+@pytest.mark.parametrize("path", INLINE)
+async def test_a_pdf_that_cannot_be_read_is_refused_by_place(path: str) -> None:
+    async with staged(None, documents="text") as stage:
+        for data, why in (("JVBERi0*", "is not valid base64"), ("JVBERi0x", "cannot be read")):
+            reply = await stage.post(
+                path, inline_pdf(path, data), "anthropic-version: 2023-06-01\r\n"
+            )
+            assert reply.status == 400
+            message = json.loads(reply.body)["error"]["message"]
+            assert f"the PDF {why}" in message
+            assert "source" in message or "Data" in message or "file_data" in message
+        assert stage.posted() == []
+
+
+@pytest.mark.parametrize("path", [one for one in INLINE if one != "/v1/chat/completions"])
+async def test_where_a_node_takes_no_pdf_the_setting_is_named(path: str) -> None:
+    async with staged(None) as stage:
+        reply = await stage.post(
+            path, inline_pdf(path, "JVBERi0x"), "anthropic-version: 2023-06-01\r\n"
+        )
+        assert reply.status == 400
+        assert "documents: text" in reply.body.decode()
+        assert stage.posted() == []
+
+
 async def test_a_pdf_of_a_relayed_chat_is_refused_by_place(store: FileStore) -> None:
     file = await put(store, make_pdf("x"), "application/pdf")
     part = {"type": "file", "file": {"file_id": name_file(Dialect.OPENAI, file.id)}}

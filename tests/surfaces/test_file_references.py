@@ -182,10 +182,110 @@ def test_references_are_in_order_and_apart() -> None:
     assert spans == sorted(spans)
 
 
+PDF = "JVBERi0xLjcK"
+CHAT_FILE = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}
+
+
+def find_inline(action: Action, body: Any) -> list[tuple[FilePlace, str, bytes, bytes]]:
+    """Place, path, what it stands in, and the content."""
+    raw = json.dumps(body).encode()
+    call = Call(SURFACES[action], action, None)
+    assert find_references(call, raw, of_web=True) == ()
+    found = []
+    for one in find_references(call, raw, inline=True):
+        assert one.content is not None
+        found.append((one.place, one.path, raw[slice(*one.span)], raw[slice(*one.content)]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_name", "mime"),
+    [
+        ("inlineData", "mimeType", "application/pdf"),
+        ("inline_data", "mime_type", "Application/PDF; charset=binary"),
+    ],
+)
+def test_a_pdf_of_a_gemini_request(name: str, mime_name: str, mime: str) -> None:
+    blob = {"data": PDF, mime_name: mime}
+    body = {"contents": [{"parts": [{"text": "x"}, {name: blob}]}]}
+    [found] = find_inline(Action.GENERATE, body)
+    assert found[:2] == (FilePlace.PART, "contents[0].parts[1].inlineData")
+    assert json.loads(b"{" + found[2] + b"}") == {name: blob}
+    assert found[3] == PDF.encode()
+
+
+def test_a_pdf_of_an_anthropic_request() -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": PDF}
+    block = {"type": "document", "source": source}
+    result = {"type": "tool_result", "content": [block]}
+    found = find_inline(Action.MESSAGES, said(block, result))
+    path = "messages.0.content.0.source"
+    assert found[0][:2] == (FilePlace.DOCUMENT_SOURCE, path)
+    assert json.loads(found[0][2]) == source
+    assert [one[3] for one in found] == [PDF.encode()] * 2
+
+
+@pytest.mark.parametrize("data", [CHAT_FILE["file_data"], PDF])
+def test_a_pdf_of_a_chat_and_of_responses(data: str) -> None:
+    part = {"type": "file", "file": CHAT_FILE | {"file_data": data}}
+    [found] = find_inline(Action.CHAT, said(part))
+    path = "messages[0].content[0].file.file_data"
+    assert found[:2] == (FilePlace.CHAT_PART, path)
+    assert (json.loads(found[2]), found[3]) == (part, PDF.encode())
+    item = {"type": "input_file"} | CHAT_FILE | {"file_data": data}
+    [found] = find_inline(Action.RESPOND, {"input": [{"content": [item]}]})
+    assert found[:2] == (FilePlace.INPUT_FILE, "input[0].content[0].file_data")
+    assert (json.loads(found[2]), found[3]) == (item, PDF.encode())
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        (
+            Action.GENERATE,
+            {
+                "contents": [
+                    {
+                        "parts": [
+                            {"inlineData": {"mimeType": "image/png", "data": PDF}},
+                            {"inlineData": {"mimeType": "application/pdf", "data": 1}},
+                            {"inlineData": {"mimeType": "application/pdf"}},
+                            {"inlineData": {"mimeType": "x" * 400, "data": PDF}},
+                            {"inlineData": "application/pdf"},
+                        ]
+                    }
+                ]
+            },
+        ),
+        (
+            Action.MESSAGES,
+            said(
+                {"type": "image", "source": {"type": "base64", "media_type": "application/pdf"}},
+                {"type": "document"},
+                {"type": "document", "source": "base64"},
+                {"type": "document", "source": {"type": "base64", "data": PDF}},
+            ),
+        ),
+        (
+            Action.CHAT,
+            said(
+                {"type": "file", "file": {"file_data": "data:text/plain;base64,eA=="}},
+                {"type": "file", "file": {"file_data": 1}},
+                {"type": "file", "file": "file_data"},
+            ),
+        ),
+        (Action.RESPOND, {"input": [{"content": [{"type": "input_text"} | CHAT_FILE]}]}),
+    ],
+)
+def test_everything_else_is_left(action: Action, body: Any) -> None:
+    assert find_inline(action, body) == []
+
+
 NAMES = (
     *("contents", "parts", "fileData", "file_data", "fileUri", "functionResponse", "messages"),
     *("content", "type", "source", "file_id", "file", "image_url", "url", "input", "output"),
-    *("file_url", "generateContentRequest"),
+    *("file_url", "generateContentRequest", "inlineData", "mimeType", "media_type", "data"),
+    "file_data",
 )
 WORDS = (
     "file",
@@ -196,6 +296,8 @@ WORDS = (
     "input_image",
     "input_file",
     "file-a",
+    "application/pdf",
+    PDF,
     URL,
 )
 values = st.recursive(
@@ -209,7 +311,7 @@ values = st.recursive(
 def test_what_takes_a_reference_s_place_leaves_a_body(body: Any, action: Action) -> None:
     """Whatever a client sends."""
     raw = json.dumps(body).encode()
-    found = find_references(Call(SURFACES[action], action, None), raw, of_web=True)
+    found = find_references(Call(SURFACES[action], action, None), raw, of_web=True, inline=True)
     fields = (FilePlace.PART, FilePlace.RESULT_PART, FilePlace.INPUT_IMAGE)
     json.loads(
         splice(raw, [(one.span, b'"x":1' if one.place in fields else b"1") for one in found])

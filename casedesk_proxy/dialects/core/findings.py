@@ -17,7 +17,7 @@ from casedesk_proxy.errors import (
     bounded,
 )
 
-__all__ = ["FEATURE_REMEDY", "Findings", "Violations", "shorten"]
+__all__ = ["FEATURE_REMEDY", "Findings", "Violations", "refusal_of", "shorten"]
 
 #: Violations told in the message itself; ``violations`` has MAX_VIOLATIONS of them.
 _MAX_SHOWN_VIOLATIONS = 5
@@ -97,6 +97,14 @@ class Findings:
             _raise(self.feature_code, self.features.joined(self.formats))
         if self.formats:
             _raise("unsupported_response_format", self.formats)
+
+
+def refusal_of(mime: str) -> str:
+    """Why a file of this type cannot be given to a node, and what its operator can do about it."""
+    why = f"the node does not accept {mime}"
+    if mime == "application/pdf":
+        why += "; with documents: text, the deployment would pass its text on"
+    return why
 
 
 def shorten(name: str) -> str:

@@ -24,7 +24,7 @@ from casedesk_proxy.dialects.anthropic.blocks import (
 )
 from casedesk_proxy.dialects.anthropic.request import MessagesRequest
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.findings import Findings, refusal_of
 from casedesk_proxy.dialects.core.function_names import ToolNameMap
 from casedesk_proxy.dialects.openai.builder import function_call, image_part
 from casedesk_proxy.dialects.openai.messages import PAUSE, ChatTurn, Piece, plain_text
@@ -36,7 +36,6 @@ __all__ = ["ChatConversation"]
 _BILLING = "x-anthropic-billing-header"
 _FETCHED = "URLs are not fetched here; send it inline"
 _STORED = "files stored at Anthropic cannot be read by the node; send the file inline"
-_OTHER = "only text documents can be given to the node"
 
 
 class ChatConversation:
@@ -136,7 +135,8 @@ class ChatConversation:
         if document.cited:
             self._findings.drop(f"{document.path}.citations")
         if document.source not in ("text", "content"):
-            why = {"url": _FETCHED, "file": _STORED}.get(document.source, _OTHER)
+            pdf = refusal_of("application/pdf")
+            why = {"url": _FETCHED, "file": _STORED}.get(document.source, pdf)
             self._findings.refuse(f"{document.path}.source", why, media="document")
             return []
         body = self._pieces(document.parts)

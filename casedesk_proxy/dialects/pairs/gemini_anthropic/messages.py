@@ -11,7 +11,7 @@ from casedesk_proxy.dialects.anthropic.builder import (
     tool_use,
 )
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.findings import Findings, refusal_of
 from casedesk_proxy.dialects.gemini.blocks import (
     ContentTurn,
     FunctionCall,
@@ -79,6 +79,6 @@ def _media(media: Media, profile: Profile, findings: Findings) -> dict[str, Any]
     if media.mime == "application/pdf" and profile.messages.documents:
         kind = "document"
     if not kind:
-        findings.refuse(media.path, f"the node does not accept {media.mime}", media=media.kind)
+        findings.refuse(media.path, refusal_of(media.mime), media=media.kind)
     findings.media.add(media.path, "", media.kind)
     return media_block(kind, media.mime, media.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.findings import Findings, refusal_of
 from casedesk_proxy.dialects.gemini.blocks import ContentTurn, Media, Text
 from casedesk_proxy.dialects.gemini.request import GeminiRequest
 from casedesk_proxy.dialects.openai.builder import function_call, image_part
@@ -106,5 +106,5 @@ def _media_part(
         return [{"type": "video_url", "video_url": url}]
     if media.kind == "video" and profile.video == "input_video":
         return [{"type": "input_video", "input_video": {"data": media.data}}]
-    findings.refuse(media.path, f"the node does not accept {media.mime}", media=media.kind)
+    findings.refuse(media.path, refusal_of(media.mime), media=media.kind)
     return []

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from casedesk_proxy.dialects.core.findings import Findings
+from casedesk_proxy.dialects.core.findings import Findings, refusal_of
 from casedesk_proxy.dialects.openai.messages import PAUSE, ChatTurn, Piece, plain_text
 from casedesk_proxy.dialects.responses.input_items import (
     AudioPart,
@@ -198,7 +198,9 @@ class _TurnList:
     def _file(self, part: FilePart) -> list[Piece]:
         text = _text_of(part)
         if text is None:
+            is_pdf = part.data[:30].lower().startswith("data:application/pdf")
             why = "only files of text can be given to the node"
+            why = refusal_of("application/pdf") if is_pdf else why
             self._findings.refuse(part.path, why, media="document")
             return []
         head = f"{part.name}\n" if part.name else ""
