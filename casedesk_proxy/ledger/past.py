@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from casedesk_proxy.ledger.own_rows import OwnRows
-from casedesk_proxy.limits.book import Past, PastSum, Spent
+from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.use import count_tokens
+from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.terms import Usage
 
 __all__ = ["LedgerReader"]
 
-#: Seconds of which exchanges are read one by one.
-_RECENT_S = 120.0
-#: Seconds of which they are summed up. Every time zone's midnight is a multiple of it.
+#: Seconds of which exchanges are read one by one: a minute, and some for clocks.
+_RECENT_S = 65.0
+#: Seconds before this month's beginning from which on the ledger is read: the longest day.
+_MARGIN_S = 26 * 3600.0
+#: Seconds of which rows are summed up that have ended after today, as a clock was set wrong. Every
+#: time zone's midnight is a multiple of it.
 _STEP_S = 900
 
 #: What other hosts used has no id in the order of this host's.
@@ -25,11 +31,11 @@ _ROWS = """
     FROM {table} WHERE {which} ORDER BY id
 """
 _TABLES = ("exchanges", "elsewhere")
-_STEP_SUMS = f"""
-    SELECT key, deployment, CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S} AS step,
-        total(prompt), total(output)
-    FROM {{table}} WHERE ended >= :since AND id <= :{{table}} GROUP BY 1, 2, 3
+_SUMS = """
+    SELECT key, deployment, {when}, total(prompt), total(output)
+    FROM {table} WHERE ended >= :start AND ended < :end AND id <= :{table} GROUP BY 1, 2, 3
 """
+_STEP = f"CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S}"
 #: Days that were pruned are UTC's; noon stands for them.
 _DAY_SUMS = """
     SELECT key, deployment, CAST(strftime('%s', day) AS INTEGER) + 43200, prompt, output
@@ -48,21 +54,29 @@ class LedgerReader:
         #: The newest id that was read, by table.
         self._last = dict.fromkeys(_TABLES, 0)
 
-    def read_past(self, since: float, now: float) -> Past:
-        """``since`` and ``now`` in seconds since 1970. Raises StoreError and sqlite3.Error."""
-        sums: list[PastSum] = []
-        recent: list[Spent] = []
+    def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past:
+        """Of this month, by ``calendar``. Raises StoreError and sqlite3.Error."""
+        past = Past(calendar, now, wanted)
+        since = now.today.month.start - _MARGIN_S
+        days = [one.day for one in calendar.days(since, now.wall)]
+        # Sums that SQLite makes keep nobody waiting: it works without the interpreter's lock.
+        spans = [(":start", day.start, day.end) for day in days]
+        spans.append((_STEP, days[-1].end, math.inf))
         with open_reader(self._path) as connection:
             connection.execute("BEGIN")
             last = {table: _find_last(connection, table) for table in _TABLES}
-            bounds = {**last, "since": since, "recent": now - _RECENT_S}
-            sums += map(_sum, connection.execute(_DAY_SUMS, bounds))
+            bounds = {**last, "since": since, "recent": now.wall - _RECENT_S}
+            past.add_sums(map(_sum, connection.execute(_DAY_SUMS, bounds)))
             for table in _TABLES:
-                sums += map(_sum, connection.execute(_STEP_SUMS.format(table=table), bounds))
-                rows = _ROWS.format(table=table, which=f"ended >= :recent AND id <= :{table}")
-                recent += map(_spent, connection.execute(rows, bounds))
+                for when, start, end in spans:
+                    rows = connection.execute(
+                        _SUMS.format(table=table, when=when), {**last, "start": start, "end": end}
+                    )
+                    past.add_sums(map(_sum, rows))
+                recent = _ROWS.format(table=table, which=f"ended >= :recent AND id <= :{table}")
+                past.add_recent(map(_spent, connection.execute(recent, bounds)))
         self._last = last
-        return Past(sums, recent)
+        return past
 
     def read_new(self) -> list[Spent]:
         """What was written since it was read last, but for rows of which `take_passed` tells.

@@ -7,50 +7,22 @@ Its own come back as rows, too, and are known by their request ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from casedesk_proxy.limits.use import Use
+from casedesk_proxy.limits.past import Past, ScopeName, Spent
+from casedesk_proxy.limits.use import PastUse, Use
 from casedesk_proxy.limits.windows import Calendar, Moment
-from casedesk_proxy.terms import record
 
-__all__ = ["Book", "Past", "PastSum", "Spent"]
+__all__ = ["Book"]
 
 #: Ids of exchanges whose rows are waited for. A row that comes behind so many others counts twice;
 #: the state file's writer keeps as many rows at most.
 _MAX_AWAITED_IDS = 200_000
 
 
-@record
-class Spent:
-    """What one exchange used. Times in seconds since 1970; ``asked``: whether it came to a node."""
-
-    request: str
-    key: str
-    deployment: str
-    tokens: int
-    started: float
-    ended: float
-    asked: bool
-
-
-@record
-class PastSum:
-    """What exchanges that ended at about ``when``, so that they are of one day, used together."""
-
-    key: str
-    deployment: str
-    when: float
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What the ledger holds: ``sums`` of all that counts for this month, and by themselves the
-    exchanges of the last minutes, which the sums contain."""
-
-    sums: Sequence[PastSum]
-    recent: Sequence[Spent]
+#: Scopes, and rows that are waited for, that `Book.replace` takes at a step: a millisecond of each.
+_MAX_STEP_SCOPES, _MAX_STEP_ROWS = 200, 500
+_NEVER_USED = PastUse()
 
 
 class Book:
@@ -61,12 +33,17 @@ class Book:
 
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
-        self._uses: dict[tuple[str, str], Use] = {}
+        self._uses: dict[ScopeName, Use] = {}
         self._awaited: dict[str, Spent] = {}
 
     @property
     def is_empty(self) -> bool:
         return not self._uses
+
+    @property
+    def scopes(self) -> frozenset[ScopeName]:
+        """All that were opened."""
+        return frozenset(self._uses)
 
     def find(self, kind: str, name: str) -> Use | None:
         return self._uses.get((kind, name))
@@ -74,7 +51,10 @@ class Book:
     def open(self, kind: str, name: str) -> Use:
         """The use of a scope from now on, which `replace` completes by the past: always the same
         one."""
-        return self._uses.setdefault((kind, name), Use())
+        use = self._uses.get((kind, name))
+        if use is None:
+            use = self._uses[kind, name] = Use()
+        return use
 
     def expect(self, spent: Spent) -> None:
         """An exchange of this process has ended and is counted; its row goes to the ledger."""
@@ -91,42 +71,54 @@ class Book:
         """The ledger's new rows."""
         for row in rows:
             if self._awaited.pop(row.request, None) is None:
-                self._add(row, now)
+                for which in row.scopes:
+                    if (use := self._uses.get(which)) is not None:
+                        self._add(use, row, now)
 
-    def replace(self, past: Past, running: Iterable[Spent], now: Moment) -> None:
-        """Begin anew from the ledger. ``running``: this process's requests that have not ended."""
-        for use in self._uses.values():
-            use.clear()
-        for one in past.sums:
-            today = self.calendar.today(one.when)
-            for use in self._uses_of(one):
-                use.add_past(today, one.tokens)
-        for row in past.recent:
-            self._awaited.pop(row.request, None)
-            self._add_recent(row, now)
-        for row in self._awaited.values():
-            self._add(row, now)
-        for row in running:
-            for use in self._uses_of(row):
-                use.add_request(now.steady, _steady(row.started, now))
+    def replace(
+        self, past: Past, running: Callable[[ScopeName], Iterable[float]], now: Callable[[], Moment]
+    ) -> Iterator[None]:
+        """Begin anew from the ledger, some scopes at a step: between two of them requests may be
+        admitted and exchanges end. ``running``: when those of a scope's requests have begun that
+        have not ended, in seconds since 1970."""
+        for request in [one for one in self._awaited if one in past.requests]:
+            del self._awaited[request]
+        known = list(self._awaited.values())
+        waiting: dict[ScopeName, list[Spent]] = {}
+        for start in range(0, len(known), _MAX_STEP_ROWS):
+            _sort_in(waiting, known[start : start + _MAX_STEP_ROWS])
+            yield
+        scopes = list(self._uses)
+        for start in range(0, len(scopes), _MAX_STEP_SCOPES):
+            late: dict[ScopeName, list[Spent]] = {}
+            _sort_in(late, self._list_later(known))
+            at = now()
+            for which in scopes[start : start + _MAX_STEP_SCOPES]:
+                use = self._uses[which]
+                use.replace(past.uses.get(which, _NEVER_USED))
+                for row in (*waiting.get(which, ()), *late.get(which, ())):
+                    self._add(use, row, at)
+                for started in running(which):
+                    use.add_request(at.steady, at.steady_at(started))
+            yield
 
-    def _add(self, row: Spent, now: Moment) -> None:
-        today = self.calendar.today(row.ended)
-        for use in self._uses_of(row):
-            use.add_past(today, row.tokens)
-        self._add_recent(row, now)
+    def _list_later(self, known: Sequence[Spent]) -> list[Spent]:
+        """Those that are waited for and were not yet, when the last of them were ``known``."""
+        last, later = known[-1] if known else None, list[Spent]()
+        for row in reversed(self._awaited.values()):
+            if row is last:
+                break
+            later.append(row)
+        return later
 
-    def _add_recent(self, row: Spent, now: Moment) -> None:
-        for use in self._uses_of(row):
-            use.add_recent(now.steady, row.tokens, _steady(row.ended, now))
-            if row.asked:
-                use.add_request(now.steady, _steady(row.started, now))
-
-    def _uses_of(self, one: Spent | PastSum) -> list[Use]:
-        uses = self._uses.get(("key", one.key)), self._uses.get(("deployment", one.deployment))
-        return [use for use in uses if use is not None]
+    def _add(self, use: Use, row: Spent, now: Moment) -> None:
+        use.add_past(self.calendar.today(row.ended), row.tokens)
+        use.add_recent(now.steady, row.tokens, now.steady_at(row.ended))
+        if row.asked:
+            use.add_request(now.steady, now.steady_at(row.started))
 
 
-def _steady(wall: float, now: Moment) -> float:
-    """A time by the wall clock as the steady one has it."""
-    return now.steady - max(now.wall - wall, 0.0)
+def _sort_in(found: dict[ScopeName, list[Spent]], rows: Iterable[Spent]) -> None:
+    for row in rows:
+        for which in row.scopes:
+            found.setdefault(which, []).append(row)

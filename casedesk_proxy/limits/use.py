@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from casedesk_proxy.limits.windows import Moment, Period, Second, SlidingMinute, Today
 from casedesk_proxy.terms import Limit, Usage
 
-__all__ = ["Use", "count_tokens"]
+__all__ = ["PastUse", "Use", "count_tokens"]
 
 #: Days and months that are remembered: those of this month and the one before, and some more for a
 #: clock that was set wrong for a while.
@@ -16,6 +18,17 @@ _MAX_MONTHS = 4
 def count_tokens(usage: Usage) -> int:
     """Prompt and output: what was read from a cache counts, and so do thoughts."""
     return (usage.prompt or 0) + (usage.output or 0)
+
+
+@dataclass(slots=True)
+class PastUse:
+    """What one scope has used before: tokens by the names of days and months, and of the last
+    minute requests and tokens, by the second of the steady clock."""
+
+    days: dict[int, int] = field(default_factory=dict)
+    months: dict[int, int] = field(default_factory=dict)
+    requests: dict[int, int] = field(default_factory=dict)
+    tokens: dict[int, int] = field(default_factory=dict)
 
 
 class Use:
@@ -43,20 +56,22 @@ class Use:
         self._entered = (0, 0)
         self.second: Second | None = None
         self.epoch: object = None
-        self.clear()
+        self._minute_requests = SlidingMinute()
+        self._minute_tokens = SlidingMinute()
+        self._days: dict[int, int] = {}
+        self._months: dict[int, int] = {}
 
     def enter(self, second: Second) -> None:
         """Count up in that second from now on."""
         self._enter_counted()
         self.second, self.epoch = second, object()
 
-    def clear(self) -> None:
-        """Nothing was used."""
+    def replace(self, past: PastUse) -> None:
+        """That was used, and nothing else."""
         self._entered, self.second = (self.asked, self.spent), None
-        self._minute_requests = SlidingMinute()
-        self._minute_tokens = SlidingMinute()
-        self._days: dict[int, int] = {}
-        self._months: dict[int, int] = {}
+        self._minute_requests = SlidingMinute(past.requests)
+        self._minute_tokens = SlidingMinute(past.tokens)
+        self._days, self._months = dict(past.days), dict(past.months)
 
     def add_request(self, steady: float, at: float | None = None) -> None:
         """``at``: when it was admitted, where that was before; both by the steady clock."""

@@ -7,7 +7,7 @@ a time zone, and follow the wall clock wherever it is set to.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -27,10 +27,12 @@ class SlidingMinute:
 
     __slots__ = ("_steps", "_total")
 
-    def __init__(self) -> None:
-        #: Second and amount, in the order of seconds, none of them twice.
-        self._steps: deque[list[int]] = deque()
-        self._total = 0
+    def __init__(self, steps: Mapping[int, int] | None = None) -> None:
+        """``steps``: amounts by the second in which they came to pass."""
+        #: Second and amount, in the order of seconds, none of them twice. At most a minute's, so
+        #: that a list is shorter and fast enough: there is one for each key.
+        self._steps = [[step, amount] for step, amount in sorted((steps or {}).items()) if amount]
+        self._total = sum(amount for _, amount in self._steps)
 
     def add(self, now: float, amount: int, at: float | None = None) -> None:
         """``at``: when it came to pass, where that was before ``now``."""
@@ -75,9 +77,9 @@ class SlidingMinute:
             return
         if steps[-1][0] > last:
             back = steps[-1][0] - last
-            self._steps = steps = deque([step - back, amount] for step, amount in steps)
+            self._steps = steps = [[step - back, amount] for step, amount in steps]
         while steps and steps[0][0] <= last - _MINUTE_S:
-            self._total -= steps.popleft()[1]
+            self._total -= steps.pop(0)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Moment:
     steady: float
     wall: float
     today: Today
+
+    def steady_at(self, wall: float) -> float:
+        """An earlier time by the wall clock as the steady one has it."""
+        return self.steady - max(self.wall - wall, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,13 @@ class Calendar:
         if last is None or not last.day.start <= wall < last.day.end:
             last = self._last = self._find(wall)
         return last
+
+    def days(self, since: float, until: float) -> list[Today]:
+        """All days from the one to the other moment, both included."""
+        days = [self.today(since)]
+        while (end := days[-1].day.end) <= until:
+            days.append(self.today(end))
+        return days
 
     def _find(self, wall: float) -> Today:
         local = datetime.fromtimestamp(wall, self._zone).date()

@@ -157,7 +157,7 @@ class Gateway(Observed):
         """Listen and serve. Raises OSError where an address cannot be used."""
         if self.stored_keys is not None:
             await self.stored_keys.start()
-        await self.limiter.follower.start()
+        await self.limiter.start()
         settings = self.serving.current.config.server
         await self._console.sessions.look()
         await self._pages.start()

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from casedesk_proxy.limits.book import Book, Past, Spent
-from casedesk_proxy.limits.windows import Moment
+from casedesk_proxy.limits.book import Book
+from casedesk_proxy.limits.past import Past, ScopeName, Spent
+from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.schema import StoreError
 
 __all__ = ["Follower", "PastReader"]
@@ -24,14 +25,12 @@ T = TypeVar("T")
 _LOOK_S = 0.3
 #: Seconds for which the ledger's past may keep a start.
 _PAST_WAIT_S = 10.0
-#: Seconds before this month's beginning from which on the ledger is read: the longest day.
-_MARGIN_S = 26 * 3600.0
 
 
 class PastReader(Protocol):
     """The ledger, as `ledger.past.LedgerReader` reads it: in a thread, one call at a time."""
 
-    def read_past(self, since: float, now: float) -> Past: ...
+    def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past: ...
 
     def read_new(self) -> Sequence[Spent]: ...
 
@@ -39,23 +38,26 @@ class PastReader(Protocol):
 
 
 class Follower:
-    """Keeps ``book`` up to date from ``past``; None: there is no ledger. ``running`` lists the
-    requests of this process that have not ended."""
+    """Keeps ``book`` up to date from ``past``; None: there is no ledger. ``running`` tells when
+    those of a scope's requests have begun that have not ended."""
 
     def __init__(
         self,
         book: Book,
         past: PastReader | None,
         now: Callable[[], Moment],
-        running: Callable[[], Sequence[Spent]],
+        running: Callable[[ScopeName], Iterable[float]],
         *,
         look_s: float = _LOOK_S,
+        past_wait_s: float = _PAST_WAIT_S,
     ) -> None:
         self._book = book
         self._past = past
         self._now = now
         self._running = running
         self._look_s = look_s
+        self._past_wait_s = past_wait_s
+        self._first: asyncio.Future[bool] | None = None
         self._lock = asyncio.Lock()
         self._is_wanted = asyncio.Event()
         self._fault = ""
@@ -68,9 +70,10 @@ class Follower:
     async def start(self) -> None:
         """Learn what was used before, if that is to be known, and within some seconds."""
         if self._is_wanted.is_set():
-            try:
-                await asyncio.wait_for(self.read_past(), _PAST_WAIT_S)
-            except TimeoutError:
+            # Not cancelled: a thread that reads goes on, and nobody would take what it found.
+            self._first = asyncio.ensure_future(self.read_past())
+            _, late = await asyncio.wait([self._first], timeout=self._past_wait_s)
+            if late:
                 log.warning("earlier use is not known yet: reading the ledger takes long")
 
     async def follow(self) -> None:
@@ -92,11 +95,11 @@ class Follower:
             return False
         async with self._lock:
             self._is_wanted.clear()
-            now = self._now()
-            since = now.today.month.start - _MARGIN_S
-            found = await self._read(lambda: past.read_past(since, now.wall))
+            calendar, now, wanted = self._book.calendar, self._now(), self._book.scopes
+            found = await self._read(lambda: past.read_past(calendar, now, wanted))
             if found is not None:
-                self._book.replace(found, self._running(), self._now())
+                for _ in self._book.replace(found, self._running, self._now):
+                    await asyncio.sleep(0)
         if found is None:
             await asyncio.sleep(self._look_s)
             self._is_wanted.set()

@@ -10,12 +10,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from casedesk_proxy.errors import Unauthenticated
-from casedesk_proxy.limits.book import Book, Spent
+from casedesk_proxy.limits.book import Book
 from casedesk_proxy.limits.judging import (
     count_used,
     find_reached,
@@ -24,6 +24,7 @@ from casedesk_proxy.limits.judging import (
     list_standings,
     refuse,
 )
+from casedesk_proxy.limits.past import ScopeName, Spent
 from casedesk_proxy.limits.use import Use, count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 _Counted = tuple[UseRules, Use, Sequence[int], bool]
 #: Pairs of key and deployment; with more of them all are put together anew.
 _MAX_METERS = 10_000
+#: Keys and deployments that are looked at in one turn of the loop: half a millisecond where all are
+#: new.
+_MAX_STEP_SCOPES = 200
 #: What nobody's limits are about.
 _UNCOUNTED = CATALOGUE | FILES
 
@@ -64,14 +68,17 @@ class Limiter:
         self._loop = loop
         self._current = current
         self._wall = wall
-        self._book = Book(Calendar(current.snapshot.time_zone))
+        self._zone = current.snapshot.time_zone
+        self._book = Book(Calendar(self._zone))
         self._scopes: dict[tuple[str, str], Scope] = {}
         #: By the names of key and deployment.
         self._meters: dict[tuple[str, str], Meter] = {}
         #: The present one, or the last in which something was counted.
         self._second = Second.at(self.now())
+        #: Limits in force whose past use may not have been asked for.
+        self._unopened: Iterator[UseRules] = iter(())
         self._is_entered = past is not None
-        self.follower = Follower(self._book, past, self.now, self._list_running)
+        self.follower = Follower(self._book, past, self.now, self._list_begun)
         self.refused: Counter[tuple[str, str, str]] = Counter()
         self.warned: Counter[tuple[str, str, str]] = Counter()
 
@@ -87,19 +94,38 @@ class Limiter:
     def apply(self) -> None:
         """Another configuration is in force, or the first one."""
         snapshot = self._current.snapshot
-        self._book.calendar = Calendar(snapshot.time_zone)
-        self._second = Second.at(self.now())
-        for rules in snapshot.all_limits:
-            self._find(rules)
-        if self._scopes:
+        if snapshot.time_zone != self._zone:
+            # What was used is known by the days of another calendar.
+            self._zone = snapshot.time_zone
+            self._book.calendar = Calendar(self._zone)
+            self._second = Second.at(self.now())
             self.follower.begin_anew()
+        self._open_all(snapshot.all_limits)
+
+    async def start(self) -> None:
+        """Learn what was used before."""
+        for rules in self._unopened:
+            self._find(rules)
+        await self.follower.start()
 
     def take_keys(self) -> None:
         """Other keys are in the state file. What those with limits have used, perhaps at another
         instance, is read before they ask for something here."""
-        for principal in self._current.snapshot.stored_keys.principals:
-            if principal.limits is not None:
-                self._find(principal.limits)
+        self._open_all(self._current.snapshot.all_limits)
+
+    def _open_all(self, unopened: Iterator[UseRules]) -> None:
+        self._unopened = unopened
+        self._open_some(unopened)
+
+    def _open_some(self, unopened: Iterator[UseRules]) -> None:
+        """There may be ten thousand keys: streams have their turns in between."""
+        if unopened is not self._unopened:
+            return
+        some = list(islice(unopened, _MAX_STEP_SCOPES))
+        for rules in some:
+            self._find(rules)
+        if len(some) == _MAX_STEP_SCOPES:
+            self._loop.call_soon(self._open_some, unopened)
 
     def admit(self, request: ClientRequest, request_id: str, admitted: Admitted) -> Metered | None:
         """None where nothing has to be counted. Raises LimitReached, and Unauthenticated for a key
@@ -242,14 +268,9 @@ class Limiter:
             self.follower.begin_anew()
         return scope, self._book.open(*which)
 
-    def _list_running(self) -> list[Spent]:
-        return [
-            Spent(
-                one.request_id, one.call.key, one.call.deployment, 0, one.started, one.started,
-                asked=True,
-            )
-            for one in {one for scope in self._scopes.values() for one in scope.running}
-        ]  # fmt: skip
+    def _list_begun(self, which: ScopeName) -> list[float]:
+        scope = self._scopes.get(which)
+        return [] if scope is None else [one.started for one in scope.running]
 
 
 def _with_this_one(standing: Standing) -> Standing:

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.rows import LedgerRows
-from casedesk_proxy.limits.book import PastSum, Spent
+from casedesk_proxy.limits.past import Past
+from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.file import open_writer
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.terms import Usage
 
-#: A multiple of a quarter of an hour.
+#: Noon on the first of January 2027.
 NOW = 1_798_804_800.0
+TODAY = date(2027, 1, 1).toordinal()
+BOTH = ("key", "alice"), ("deployment", "desk")
 
 
 @pytest.fixture
@@ -32,33 +37,69 @@ def enter(file: Path, request: str, ended: float, usage: Usage, surface: str = "
     connection.close()
 
 
-def test_sums_are_by_quarters_of_an_hour_and_the_last_exchanges_by_themselves(file: Path) -> None:
+def read(file: Path, *wanted: tuple[str, str], zone: str = "UTC") -> Past:
+    calendar = Calendar(ZoneInfo(zone))
+    now = Moment(50_000.0, NOW, calendar.today(NOW))
+    return LedgerReader(file).read_past(calendar, now, set(wanted or BOTH))
+
+
+def test_sums_are_by_days_and_the_last_exchanges_by_seconds(file: Path) -> None:
     enter(file, "r1", NOW - 5000, Usage(1, 2, None, 4))
     enter(file, "r2", NOW - 4990, Usage(10, 20, None, 40), "gemini")
-    enter(file, "r3", NOW - 10, Usage())
-    past = LedgerReader(file).read_past(NOW - 86400, NOW)
-    assert sorted(past.sums, key=lambda one: (one.when, one.tokens)) == [
-        PastSum("alice", "desk", NOW - 5400, 33),
-        PastSum("alice", "desk", NOW - 900, 0),
-    ]
-    assert past.recent == [Spent("r3", "alice", "desk", 0, NOW - 12, NOW - 10, asked=True)]
+    enter(file, "r3", NOW - 10, Usage(5))
+    past = read(file)
+    assert past.uses.keys() == set(BOTH)
+    for use in past.uses.values():
+        assert use.days == {TODAY: 3 + 30 + 5}
+        assert list(use.months.values()) == [38]
+        assert use.tokens == {49_990: 5}
+        assert use.requests == {49_988: 1}
+    assert past.requests == {"r3"}
+
+
+def test_only_what_is_limited_is_gathered(file: Path) -> None:
+    enter(file, "r1", NOW - 10, Usage(1, 2))
+    assert read(file, ("key", "alice")).uses.keys() == {("key", "alice")}
+    past = read(file, ("key", "bob"))
+    assert past.uses == {}
+    assert past.requests == {"r1"}, "of this process perhaps, and waited for"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Santiago", "Pacific/Chatham"])
+def test_days_are_those_of_the_zone(file: Path, zone: str) -> None:
+    calendar = Calendar(ZoneInfo(zone))
+    midnight = calendar.today(NOW).day.start
+    enter(file, "r1", midnight - 1, Usage(1))
+    enter(file, "r2", midnight, Usage(10))
+    enter(file, "r3", calendar.today(NOW).day.end - 1, Usage(100))
+    use = read(file, zone=zone).uses["key", "alice"]
+    today = calendar.today(NOW).day.name
+    assert use.days == {today - 1: 1, today: 110}
+
+
+def test_what_ended_after_today_counts_for_its_day(file: Path) -> None:
+    """A clock was set forward, and back again."""
+    enter(file, "r1", NOW + 2 * 86400, Usage(1))
+    use = read(file).uses["key", "alice"]
+    assert use.days == {TODAY + 2: 1}
+    assert use.tokens == {50_000: 1}
 
 
 def test_older_exchanges_are_left_out_and_pruned_days_are_not(file: Path) -> None:
-    enter(file, "r1", NOW - 5000, Usage(1, 2))
+    enter(file, "r1", NOW - 40 * 86400, Usage(1, 2))
+    assert read(file).uses == {}
     connection = open_writer(file)
     day = "INSERT INTO days VALUES ('2026-12-31', 'alice', 'desk', 'm', 1, 0, 0, 5, 6, 0, 0, 1.0)"
     connection.execute(day)
     connection.close()
-    assert LedgerReader(file).read_past(NOW, NOW).sums == []
-    sums = LedgerReader(file).read_past(NOW - 3 * 86400, NOW).sums
-    assert PastSum("alice", "desk", NOW - 86400, 11) in sums
+    assert read(file).uses["key", "alice"].days == {TODAY - 1: 11}
 
 
 def test_what_is_new_is_read_once(file: Path) -> None:
     enter(file, "r1", NOW, Usage(1, 2))
     reader = LedgerReader(file)
-    reader.read_past(NOW - 86400, NOW)
+    calendar = Calendar(UTC)
+    reader.read_past(calendar, Moment(0.0, NOW, calendar.today(NOW)), ())
     assert reader.read_new() == []
     enter(file, "r2", NOW + 1, Usage(3, 4))
     assert [one.request for one in reader.read_new()] == ["r2"]

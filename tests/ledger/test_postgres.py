@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
 
 import asyncpg
@@ -18,7 +19,8 @@ from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder, read_forwarded
 from casedesk_proxy.ledger.query import DIMENSIONS, Query, read_shared_usage, read_usage
 from casedesk_proxy.ledger.retention import prune
-from casedesk_proxy.limits.book import Spent
+from casedesk_proxy.limits.past import Spent
+from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
 from tests.fixtures.postgres import Postgres, postgres
@@ -208,9 +210,13 @@ def test_hosts_see_what_others_use(tmp_path: Path, server: Postgres) -> None:
         other.add(1, "old", now - 40 * 86400)
         until(lambda: one.forwarders[0].received == 2 and other.forwarders[0].received == 3)
         reader = LedgerReader(one.store.path)
-        past = reader.read_past(now - 86400, now)
-        assert sorted((row.key, row.tokens) for row in past.sums) == [("h", 6), ("i", 3)]
-        assert sorted(row.request for row in past.recent) == ["h0", "h1", "h2", "i0", "i1"]
+        calendar = Calendar(UTC)
+        moment = Moment(0.0, now, calendar.today(now))
+        past = reader.read_past(calendar, moment, {("key", "h"), ("key", "i")})
+        assert {name: sum(use.days.values()) for (_, name), use in past.uses.items()} == {
+            "h": 6, "i": 3,
+        }  # fmt: skip
+        assert past.requests == {"h0", "h1", "h2", "i0", "i1"}
         assert reader.read_new() == []
         other.add(1, "j", now)
         until(lambda: one.forwarders[0].received == 3)

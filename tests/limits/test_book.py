@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 
-from casedesk_proxy.limits.book import Book, Past, PastSum, Spent
+from casedesk_proxy.limits.book import Book
+from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.terms import Limit
+from tests.fixtures.table import table
 
 CALENDAR = Calendar(UTC)
 #: Noon on the first of January 2027, in seconds since 1970.
@@ -43,6 +46,13 @@ def end(made: Book, one: Spent, now: Moment, *, is_entered: bool = True) -> None
         made.expect(one)
 
 
+def replace(
+    made: Book, past: Past, now: Moment, running: Mapping[ScopeName, Sequence[float]]
+) -> None:
+    for _ in made.replace(past, lambda which: running.get(which, ()), lambda: now):
+        pass
+
+
 def test_what_ends_here_counts_once_though_it_comes_back_as_a_row() -> None:
     made, now = book(), moment()
     end(made, spent("r1", 10), now)
@@ -71,19 +81,42 @@ def test_the_past_is_the_truth_and_what_is_not_in_it_yet_comes_on_top() -> None:
     made, now = book(), moment()
     end(made, spent("written", 10), now)
     end(made, spent("unwritten", 20), now)
-    past = Past(
+    past = Past(CALENDAR, now, made.scopes)
+    past.add_sums(
         [
             PastSum("alice", "desk", NOON - 86400, 1000),
             PastSum("alice", "desk", NOON, 10 + 7),
             PastSum("bob", "desk", NOON, 4),
-        ],
-        [spent("written", 10), spent("older", 7, ended=-90.0)],
+        ]
     )
-    made.replace(past, [spent("running", 0, ended=-2.0)], now)
+    past.add_recent([spent("written", 10), spent("older", 7, ended=-90.0)])
+    replace(made, past, now, {("key", "alice"): [NOON - 3], ("deployment", "desk"): [NOON - 3]})
     assert used(made, now) == (3, 30, 37, 37)
     assert used(made, now, "deployment", "desk")[2] == 41
     made.take([spent("written", 10), spent("unwritten", 20)], now)
     assert used(made, now)[1:] == (40, 47, 47), "a row that the past held does not come again"
+
+
+@table("steps", [0, 1, 2, 3])
+def test_what_ends_between_two_steps_counts_once(steps: int) -> None:
+    """Thousands of scopes are taken in steps, between which others have their turn."""
+    made, now = Book(CALENDAR), moment()
+    for number in range(500):
+        made.open("key", f"key{number}")
+    made.open("key", "alice")
+    made.open("deployment", "desk")
+    end(made, spent("before", 10), now)
+    past = Past(CALENDAR, now, made.scopes)
+    past.add_sums([PastSum("alice", "desk", NOON, 100), PastSum("key0", "desk", NOON, 1)])
+    taking = made.replace(past, lambda _: (), lambda: now)
+    for _ in range(steps):
+        next(taking)
+    end(made, spent("meanwhile", 20), now)
+    for _ in taking:
+        pass
+    assert used(made, now)[1:] == (30, 130, 130)
+    assert used(made, now, "deployment", "desk")[1:] == (30, 131, 131)
+    assert used(made, now, "key", "key0")[2] == 1
 
 
 def test_rows_that_nobody_waits_for_any_more_are_bounded() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.limits.gauge import Gauge
 from casedesk_proxy.limits.judging import count_used, find_tightest
-from casedesk_proxy.limits.use import Use
+from casedesk_proxy.limits.use import PastUse, Use
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.terms import Limit, UseRules
 from tests.fixtures.effort import examples
@@ -106,7 +106,7 @@ def test_it_says_what_judging_says(
                 one.add_past(now.today, amount)
         else:
             for one in (use, plain):
-                one.clear()
+                one.replace(PastUse())
         read(gauge, second)
         counts, calm = count_used(given_rules, plain, running, now)
         asked, spent = use.asked, use.spent + running

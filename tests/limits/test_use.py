@@ -5,7 +5,7 @@ from datetime import UTC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.limits.use import Use, count_tokens
+from casedesk_proxy.limits.use import PastUse, Use, count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.terms import Limit, Usage
 from tests.fixtures.effort import examples
@@ -47,7 +47,7 @@ def test_what_is_counted_up_in_a_second_counts_as_anything_else() -> None:
     use.asked += 1
     assert used(use, moment(NEW_YEAR + 1, 1001.0)) == (3, 20, 20, 20)
     use.spent += 1
-    use.clear()
+    use.replace(PastUse())
     assert used(use, now) == (0, 0, 0, 0)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC
 
 import pytest
 
-from casedesk_proxy.limits.book import Book, Past, PastSum, Spent
+from casedesk_proxy.limits.book import Book
+from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.server.following import Follower
 from casedesk_proxy.store.schema import StoreError
@@ -34,12 +36,18 @@ class Ledger:
         self.passed: list[str] = []
         self.fault = ""
         self.asked = 0
+        #: Set: nothing keeps it from reading.
+        self.may_read = threading.Event()
+        self.may_read.set()
 
-    def read_past(self, since: float, now: float) -> Past:
+    def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past:
         self.asked += 1
+        self.may_read.wait(PATIENCE_S)
         if self.fault:
             raise StoreError(self.fault)
-        return Past([PastSum("alice", "desk", now, self.tokens)], [])
+        past = Past(calendar, now, wanted)
+        past.add_sums([PastSum("alice", "desk", now.wall, self.tokens)])
+        return past
 
     def read_new(self) -> Sequence[Spent]:
         if self.fault:
@@ -59,7 +67,7 @@ def used(book: Book) -> int:
 
 
 def follower(book: Book, ledger: Ledger | None) -> Follower:
-    return Follower(book, ledger, now, list, look_s=0.001)
+    return Follower(book, ledger, now, lambda _: (), look_s=0.001)
 
 
 async def until(book: Book, tokens: int) -> None:
@@ -116,6 +124,23 @@ async def test_a_ledger_that_cannot_be_read_is_said_once_and_read_later(
     assert caplog.text.count("it is damaged") == 1
 
 
+async def test_a_ledger_that_is_read_for_long_keeps_no_start_and_counts_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    book, ledger = Book(CALENDAR), Ledger(5)
+    book.open("key", "alice")
+    one = Follower(book, ledger, now, lambda _: (), look_s=0.001, past_wait_s=0.0)
+    one.begin_anew()
+    ledger.may_read.clear()
+    await one.start()
+    assert "earlier use is not known yet" in caplog.text
+    following = asyncio.ensure_future(one.follow())
+    ledger.may_read.set()
+    await until(book, 5)
+    assert ledger.asked == 1, "what was begun is not begun again"
+    following.cancel()
+
+
 async def test_without_a_ledger_there_is_nothing_to_follow() -> None:
     book = Book(CALENDAR)
     book.open("key", "alice")
@@ -129,7 +154,7 @@ async def test_without_a_ledger_there_is_nothing_to_follow() -> None:
 async def test_own_rows_that_are_not_shown_are_waited_for_no_more() -> None:
     ledger, book = Ledger(), Book(CALENDAR)
     book.open("key", "alice")
-    follower = Follower(book, ledger, now, list, look_s=0.001)
+    follower = Follower(book, ledger, now, lambda _: (), look_s=0.001)
     one = Spent("r1", "alice", "desk", 5, time.time() - 1, time.time(), asked=True)
     book.expect(one)
     ledger.passed = ["r1"]

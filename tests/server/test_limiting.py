@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
 
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.replying.record import ExchangeRecord
+from casedesk_proxy.server.limiting import Limiter
 from casedesk_proxy.simulator.script import Script
+from casedesk_proxy.terms import Limit, UseRules
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.simulated import simulator
@@ -300,3 +306,58 @@ async def test_two_instances_see_each_others_use(tmp_path: Path) -> None:
             while (await second.get("/v1/usage"))[2]["limits"][0]["left"]:
                 await asyncio.sleep(0.02)
         assert (await second.chat())[0] == 429
+
+
+class Many:
+    """In place of a configuration in force: with the limits of many keys."""
+
+    def __init__(self, keys: int, zone: str = "UTC") -> None:
+        bounds = ((Limit.TOKENS_PER_DAY, 9, None),)
+        self.rules = [UseRules("key", f"k{number}", bounds) for number in range(keys)]
+        self.time_zone = ZoneInfo(zone)
+
+    @property
+    def snapshot(self) -> Any:
+        return self
+
+    @property
+    def all_limits(self) -> Iterator[UseRules]:
+        return iter(self.rules)
+
+
+async def test_the_limits_of_many_keys_are_taken_in_turns() -> None:
+    current = Many(1100)
+    limiter = Limiter(asyncio.get_running_loop(), current)
+    limiter.take_keys()
+    counts = [len(limiter.counted)]
+    # Others come before all of those are taken, and again as many.
+    current.rules = [*current.rules, *(replace(one, name=f"{one.name}+") for one in current.rules)]
+    limiter.take_keys()
+    while len(limiter.counted) < 2200:
+        counts.append(len(limiter.counted))
+        await asyncio.sleep(0)
+    steps = [after - before for before, after in pairwise(counts)]
+    assert counts[0] == max(steps) == 200
+    await asyncio.sleep(0)
+    assert len(limiter.counted) == 2200
+
+
+async def test_a_start_waits_for_all() -> None:
+    limiter = Limiter(asyncio.get_running_loop(), Many(1100))
+    limiter.apply()
+    await limiter.start()
+    assert len(limiter.counted) == 1100
+
+
+async def test_a_reload_reads_the_past_anew_where_days_are_others() -> None:
+    current = Many(3)
+    limiter = Limiter(asyncio.get_running_loop(), current)
+    limiter.apply()
+    await limiter.start()
+    begun: list[None] = []
+    limiter.follower.begin_anew = lambda: begun.append(None)  # type: ignore[method-assign]
+    limiter.apply()
+    assert begun == []
+    current.time_zone = ZoneInfo("Europe/Vienna")
+    limiter.apply()
+    assert len(begun) == 1
