@@ -7,8 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from casedesk_proxy import jsonio
+from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput
 from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.surfaces.json_spans import members
 from casedesk_proxy.surfaces.kept_responses import no_earlier
 from casedesk_proxy.terms import Action
 
@@ -22,6 +25,7 @@ _USUAL = {
     "top_logprobs": 0,
     "truncation": "disabled",
 }
+_EARLIER = "previous_response_id"
 #: The kinds of tools that are made a function of for every node.
 _FLATTENED = frozenset({"namespace"})
 
@@ -29,7 +33,8 @@ _FLATTENED = frozenset({"namespace"})
 def choose_responders(
     ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement
 ) -> tuple[NodeSpec, ...]:
-    """Raises BadRequest where nodes keep responses, and none of them the one that is meant."""
+    """Raises BadRequest where nodes keep responses, and none of them the one that is meant,
+    and where two are named."""
     wanted, kinds = frozenset(_wanted(body)), frozenset(_kinds(body)) - _FLATTENED
     fit = tuple(node for node in place.natives if _loses_nothing(node, wanted, kinds))
     if place.refuses_tools:
@@ -37,7 +42,9 @@ def choose_responders(
         fit = tuple(node for node in fit if _may_have(node, kinds))
     if ask.call.action is Action.COUNT_RESPONSE:
         fit = tuple(node for node in fit if node.engine.profile.responses.counts)
-    earlier = body.get("previous_response_id")
+    earlier = body.get(_EARLIER)
+    if _EARLIER in body:
+        _require_one(ask.raw)
     if not isinstance(earlier, str) or not earlier:
         return fit
     keeping = [node for node in fit if node.engine.profile.responses.keeps]
@@ -46,6 +53,14 @@ def choose_responders(
     if keeping and not found:
         raise no_earlier(earlier)
     return found
+
+
+def _require_one(raw: bytes) -> None:
+    """Raises BadRequest where two are named: whose the first is nobody has looked at, and nodes
+    differ in which of them they take."""
+    if sum(jsonio.loads(key) == _EARLIER for key, _, _ in members(raw)) > 1:
+        why = "stands twice; name one response"
+        raise BadRequest(f"{_EARLIER}: {why}", violations=(Violation(_EARLIER, why),))
 
 
 def _loses_nothing(node: NodeSpec, wanted: frozenset[str], kinds: frozenset[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -29,11 +30,14 @@ NODES = make_snapshot(TEXT).nodes
 CALL = read_call("POST", "/v1/responses", ())
 
 
-def chosen(*names: str, refuses_tools: bool = False, **body: Any) -> list[str]:
+def chosen(*names: str, refuses_tools: bool = False, raw: bytes = b"", **body: Any) -> list[str]:
+    """``raw``: the body, where it is not what ``body`` makes."""
+
     def find_keeper(ident: str) -> Keeper | None:
         return Keeper(ident.removeprefix("at "), "m", "m", 9.0) if ident.startswith("at ") else None
 
-    ask = PlanInput(CALL, (), b"", "r", {}, find_keeper=find_keeper)
+    raw = raw or json.dumps(body).encode()
+    ask = PlanInput(CALL, (), raw, "r", {}, find_keeper=find_keeper)
     nodes = tuple(NODES[name] for name in names)
     place = ModelPlacement(
         Target("m", "m", names), nodes, nodes, Demand("ordered", names),
@@ -104,3 +108,12 @@ def test_where_none_keeps_responses_the_request_is_for_the_translator_to_refuse(
 @table("earlier", [None, "", 7])
 def test_no_earlier_response(earlier: Any) -> None:
     assert chosen("a", previous_response_id=earlier) == ["a"]
+
+
+@table("last", ['"at a"', "null"])
+def test_two_earlier_responses_are_refused(last: str) -> None:
+    """A node that takes the first would go on from one that nobody has looked at."""
+    raw = b'{"previous_response_id":"at b","previous_response\\u005fid":%b}' % last.encode()
+    with pytest.raises(BadRequest, match="stands twice") as caught:
+        chosen("a", "b", raw=raw, **json.loads(raw))
+    assert [one.path for one in caught.value.violations] == ["previous_response_id"]
