@@ -38,7 +38,7 @@ from casedesk_proxy.surfaces.anthropic import require_version
 from casedesk_proxy.surfaces.bodies import RequestBody, is_renamed, read_body, rename_model
 from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.surfaces.forms import name_model, read_form
-from casedesk_proxy.surfaces.parameters import change_body
+from casedesk_proxy.surfaces.parameter_changes import change_body
 from casedesk_proxy.surfaces.unserved_paths import POSTED
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
 from casedesk_proxy.wire.headers import forward_request_headers

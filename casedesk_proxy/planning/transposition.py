@@ -14,7 +14,7 @@ from casedesk_proxy.jsonio import TooDeep, loads, with_exact_numbers
 from casedesk_proxy.planning.limits import find_limits, find_model
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.surfaces.parameters import BodyChange, change_body
+from casedesk_proxy.surfaces.parameter_changes import BodyChange, change_body
 from casedesk_proxy.terms import Dialect, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header

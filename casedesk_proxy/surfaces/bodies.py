@@ -7,6 +7,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.surfaces.field_names import refuse_other_names
 from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, value_behind
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
 from casedesk_proxy.wire.model_names import is_wrapped, plain_name
@@ -64,6 +65,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     if call.surface is Dialect.GEMINI:
         _refuse_stream_field(call, value)
         return RequestBody(None, call.framing is not Framing.UNARY, value)
+    refuse_other_names(call.surface, value)
     model = value.get(_model_key(call, value))
     if model is None or model == "":
         # An empty object asks for nothing, of whatever model; but it can be counted.

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from casedesk_proxy import jsonio
 from casedesk_proxy.config.alias import FORMS, SECTIONS, ParameterRules
 from casedesk_proxy.config.parameter_fields import SHARED
-from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
+from casedesk_proxy.surfaces.body_changes import FieldPath
 from casedesk_proxy.surfaces.form_changes import FormChange
+from casedesk_proxy.surfaces.parameter_changes import BodyChange
 from casedesk_proxy.surfaces.parameter_steps import (
     CapAt,
     Case,
@@ -27,12 +27,11 @@ from casedesk_proxy.surfaces.parameter_steps import (
     Remove,
     SetTo,
     Step,
-    list_paths,
     read_case,
 )
 from casedesk_proxy.terms import Action, Call, Dialect
 
-__all__ = ["BodyChange", "Parameters", "change_body", "compile_parameters"]
+__all__ = ["Parameters", "compile_parameters"]
 
 K = TypeVar("K")
 
@@ -66,24 +65,6 @@ _NO_MAX = {"max": "XHIGH"}
 _THINKS: Mapping[str, Any] = {"none": False, "minimal": "low", "xhigh": "high", "max": "high"}
 _ABOUT_THINKING = ("effort", "thinking_budget")
 _THINKING: FieldPath = (("thinking",),)
-
-
-@dataclass(frozen=True, slots=True)
-class BodyChange:
-    """``steps`` for bodies of one kind. A body that has none of ``names``, the outermost ones that
-    they are about, gets ``fields`` put in, whatever else is in it: most have none."""
-
-    steps: tuple[Step, ...]
-    names: frozenset[str]
-    fields: bytes
-
-    @classmethod
-    def of(cls, steps: tuple[Step, ...]) -> BodyChange | None:
-        """None where there is nothing to do."""
-        if not steps:
-            return None
-        names = frozenset(name for path in list_paths(steps) for name in path[0])
-        return cls(steps, names, _apply(steps, b"{}", {})[1:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +103,6 @@ def _join(
         key: BodyChange.of(tuple(step for one in pair if one is not None for step in one.steps))
         for key, pair in both.items()
     }
-
-
-def change_body(change: BodyChange, raw: bytes, value: dict[str, Any]) -> bytes:
-    """The body with the fields changed that the change is about, and ``value``, to which it
-    parses, changed in the same way; every other byte as it is. Raises BadRequest, naming the field
-    that stands in the way."""
-    if not change.names.isdisjoint(value):
-        return _apply(change.steps, raw, value)
-    if not change.fields:
-        return raw
-    at = raw.index(b"{") + 1
-    start = raw[:at] + change.fields + (b"," if value else b"")
-    value.update(jsonio.loads(b"{%b}" % change.fields))
-    return start + raw[at:]
-
-
-def _apply(steps: tuple[Step, ...], raw: bytes, value: dict[str, Any]) -> bytes:
-    draft = Draft(raw, value)
-    for step in steps:
-        step.apply(draft)
-    return draft.write()
 
 
 def compile_parameters(rules: ParameterRules) -> Parameters | None:

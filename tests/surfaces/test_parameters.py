@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from casedesk_proxy.config.alias import Alias
-from casedesk_proxy.surfaces.parameters import Parameters, change_body, compile_parameters
+from casedesk_proxy.surfaces.parameter_changes import change_body
+from casedesk_proxy.surfaces.parameters import Parameters, compile_parameters
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.fixtures.table import table
 

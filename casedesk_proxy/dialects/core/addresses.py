@@ -1,7 +1,8 @@
 """Contents that a relayed request names by an address: an image of a chat, a source of type url, a
-file of another host. The node would fetch what it can reach, from inside the operator's network: a
-page of its cloud's metadata, say, or a file of its own disk. So they are refused, unless an
-operator lets the nodes fetch.
+file of another host, the server of an MCP tool. The node would fetch what it can reach, from
+inside the operator's network: a page of its cloud's metadata, say, or a file of its own disk. So
+they are refused, unless an operator lets the nodes fetch. Names count in whatever case, as some
+nodes read them so (`surfaces.field_names`).
 
 Translated requests never carry one: who writes them refuses it.
 """
@@ -9,7 +10,7 @@ Translated requests never carry one: who writes them refuses it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -20,9 +21,16 @@ __all__ = ["find_addresses", "refuse_addresses"]
 
 #: What has an address, as a text or in ``url``, in the parts of all protocols.
 _FIELDS = frozenset(
-    {"image_url", "video_url", "audio_url", "file_url", "image", "video", "audio", "input_video"}
+    {
+        *("image_url", "video_url", "audio_url", "file_url", "image", "video", "audio"),
+        *("input_video", "images", "mask"),
+    }
 )
 _URIS = frozenset({"fileUri", "file_uri"})
+#: Of servers that a node would ask for tools: Responses' and Anthropic's.
+_SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
+#: Beside messages, what may hold an address.
+_OTHERS = frozenset({"input", "contents", "mcp_servers"})
 #: What a tool was called with, or gave as data, may have fields of the same names.
 _DATA = frozenset({"input", "args", "arguments", "response"})
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,30})\s*:")
@@ -54,10 +62,12 @@ def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
 def _is_of_texts(body: Mapping[str, Any]) -> bool:
     """What nearly all chats are, which need no second look."""
     messages = body.get("messages")
-    if messages.__class__ is not list or "input" in body or "contents" in body:
+    if messages.__class__ is not list or not _OTHERS.isdisjoint(body):
         return False
     for message in messages:
         if message.__class__ is not dict or message.get("content").__class__ is not str:
+            return False
+        if (len(message) > 2 or "role" not in message) and not _are_plain("".join(message)):
             return False
     return True
 
@@ -68,6 +78,11 @@ def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
         yield from _look(body, "", "[{}]")
         return
     index = ".{}" if call.surface is Dialect.ANTHROPIC else "[{}]"
+    for name, field in _SERVERS:
+        servers = body.get(name)
+        for at, server in enumerate(servers if servers.__class__ is list else ()):
+            if server.__class__ is dict and any(map(_is_address, _values_of(server, field))):
+                yield f"{name}{index.format(at)}.{field}"
     for name, inner in _CONTENTS:
         items = body.get(name)
         if items.__class__ is not list:
@@ -76,10 +91,10 @@ def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
             if item.__class__ is not dict:
                 continue
             for field in inner:
-                content = item.get(field)
-                # Nearly all are texts.
-                if content.__class__ is list or content.__class__ is dict:
-                    yield from _look(content, f"{name}{index.format(at)}.{field}", index)
+                for content in _values_of(item, field):
+                    # Nearly all are texts.
+                    if content.__class__ is list or content.__class__ is dict:
+                        yield from _look(content, f"{name}{index.format(at)}.{field}", index)
 
 
 #: By the field of the body: what its items have their parts in.
@@ -92,16 +107,32 @@ def _look(value: Any, path: str, index: str) -> Iterator[str]:
             if isinstance(one, dict | list):
                 yield from _look(one, path + index.format(at), index)
         return
-    for name, one in value.items():
-        where = f"{path}.{name}" if path else name
-        if name in _FIELDS and isinstance(one, dict) and _is_address(one.get("url")):
+    for written, one in value.items():
+        where = f"{path}.{written}" if path else written
+        name = written if _are_plain(written) else written.casefold()
+        is_named = name in _FIELDS or written in _URIS
+        if is_named and isinstance(one, dict) and any(map(_is_address, _values_of(one, "url"))):
             yield f"{where}.url"
         elif isinstance(one, str):
-            is_named = name in _FIELDS or name in _URIS
-            if (is_named or (name == "url" and value.get("type") == "url")) and _is_address(one):
+            # A source says that it is of type url.
+            if (is_named or (name == "url" and "url" in value.values())) and _is_address(one):
                 yield where
+        elif isinstance(one, list) and is_named and any(map(_is_address, one)):
+            yield where
         elif isinstance(one, dict | list) and (not path or name not in _DATA):
             yield from _look(one, where, index)
+
+
+def _values_of(holder: Mapping[str, Any], name: str) -> Iterable[Any]:
+    """In whatever case the name is written: nodes in Go take it in any, and of several the last."""
+    if _are_plain("".join(holder)):
+        return (holder[name],) if name in holder else ()
+    return [one for written, one in holder.items() if written.casefold() == name]
+
+
+def _are_plain(names: str) -> bool:
+    """Whether none of them could be another one's in another case."""
+    return names.islower() and names.isascii()
 
 
 def _is_address(text: object) -> bool:

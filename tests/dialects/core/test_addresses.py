@@ -51,6 +51,20 @@ def asked(*parts: Any) -> dict[str, Any]:
             {"file_data": {"file_uri": "gs://b/o"}}]}}]}]},
          "contents[0].parts[0].functionResponse.parts[0].file_data.file_uri"),
         ("embeddings", {"inputs": [[{"image": WEB}]]}, "inputs[0][0].image"),
+        ("embeddings", {"images": ["aGk=", WEB]}, "images"),
+        ("responses", {"input": "x", "tools": [
+            {"type": "function"}, {"type": "mcp", "server_url": WEB}]}, "tools[1].server_url"),
+        ("messages", {"messages": [{"role": "user", "content": "a"}],
+            "mcp_servers": [7, {"type": "url", "url": WEB}]}, "mcp_servers.1.url"),
+        # In another case, as nodes in Go take them, too.
+        ("chat", asked({"type": "image_url", "Image_URL": {"url": "data:,", "URL": WEB}}),
+         "messages[1].content[1].Image_URL.url"),
+        ("chat", asked({"mas\u212a": WEB}), "messages[1].content[1].mas\u212a"),
+        ("chat", {"messages": [{"content": "a", "Content": [{"image": WEB}]}]},
+         "messages[0].content[0].image"),
+        ("chat", {"messages": [{"role": "user", "content": "a", "CONTENT": {"image": WEB}}]},
+         "messages[0].content.image"),
+        ("responses", {"input": "x", "tools": [{"Server_URL": WEB}]}, "tools[0].server_url"),
     ],
 )  # fmt: skip
 def test_where_one_is(call: str, body: Any, place: str) -> None:
@@ -74,6 +88,8 @@ def test_where_one_is(call: str, body: Any, place: str) -> None:
         ("gemini", {"contents": [{"parts": [{"functionCall": {"args": {"image_url": WEB}}}]}]}),
         ("gemini", {"contents": [{"parts": [{"fileData": {"fileUri": "files/x"}}]}]}),
         ("responses", {"input": "http://h"}),
+        ("responses", {"input": "x", "tools": [{"type": "mcp", "server_label": WEB}]}),
+        ("chat", {"messages": [{"role": "user", "content": WEB, "Name": "x", "Tool_calls": []}]}),
         ("embeddings", {"prompt": [WEB, "x"], "n": 1}),
     ],
 )
