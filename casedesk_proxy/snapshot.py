@@ -15,7 +15,8 @@ from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.config.limits import KeyLimits, LimitDefaults, parse_zone
 from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
-from casedesk_proxy.config.schema import Config, Deployment, Key, Node
+from casedesk_proxy.config.nodes import Node
+from casedesk_proxy.config.schema import Config, Deployment, Key
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.limits.rules import compile_rules, expiry_of
@@ -61,6 +62,8 @@ class NodeSpec:
     #: The first two numbers of its engine's release; () where it did not tell.
     version: tuple[int, ...] = ()
     socket: str | None = None
+    #: What is changed in its requests.
+    parameters: Parameters | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,7 @@ def _node(name: str, node: Node, key: str | None, tls: object) -> NodeSpec:
         config=node,
         tls=tls,
         socket=socket,
+        parameters=compile_parameters(node.parameters) if node.parameters else None,
     )
 
 

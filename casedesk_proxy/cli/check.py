@@ -14,7 +14,8 @@ from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import find_bucket, read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
-from casedesk_proxy.config.schema import Config, Deployment, Node
+from casedesk_proxy.config.nodes import Node
+from casedesk_proxy.config.schema import Config, Deployment
 from casedesk_proxy.daemon.secrets import find_exposed
 from casedesk_proxy.engines.registry import AUTO, find_engine
 from casedesk_proxy.engines.spec import Detected, EngineSpec

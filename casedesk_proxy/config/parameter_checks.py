@@ -30,6 +30,12 @@ _TITLES |= {"transcriptions": "a transcription's", "images": "an image's"}
 def check_parameters(data: dict[str, Any]) -> Iterator[Finding]:
     for path, rules in (*_aliases(data), *_limits(data)):
         yield from check_rules(path, rules)
+    for path, rules in _nodes(data):
+        yield from check_rules(path, rules)
+        for section in FORMS:
+            if rules.get(section):
+                remedy = "write it at an alias, or at a key"
+                yield Finding((*path, section), "cannot be changed for a node", remedy, at_key=True)
 
 
 def check_rules(path: Path, rules: dict[str, Any]) -> Iterator[Finding]:
@@ -57,6 +63,13 @@ def _limits(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path, limits in places:
         if isinstance(limits, dict) and isinstance(rules := limits.get("parameters"), dict):
             yield (*path, "parameters"), rules
+
+
+def _nodes(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    nodes = data.get("nodes")
+    for name, node in (nodes if isinstance(nodes, dict) else {}).items():
+        if isinstance(node, dict) and isinstance(rules := node.get("parameters"), dict):
+            yield ("nodes", name, "parameters"), rules
 
 
 def _aliases(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from casedesk_proxy.config.engines import OTHER_NAMES
-from casedesk_proxy.config.schema import Key, Node, Secret
+from casedesk_proxy.config.nodes import Node
+from casedesk_proxy.config.schema import Key, Secret
 from casedesk_proxy.config.settings import (
     Path,
     Pattern,

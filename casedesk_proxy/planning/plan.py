@@ -5,7 +5,7 @@ Planning is complete before any node is called; what no node could serve is refu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -29,6 +29,7 @@ from casedesk_proxy.planning.inference import (
 )
 from casedesk_proxy.planning.limits import find_limits
 from casedesk_proxy.planning.namespaces import flatten_namespaces
+from casedesk_proxy.planning.node_parameters import change_for_nodes
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.planning.transposition import Transposition, transpose_for
@@ -109,6 +110,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
     routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
     if body.stream and deployment.asks_usage and not made.routes:
         routes = ask_nodes(ask, body, nodes, routes)
+    if place.has_changes:
+        routes = change_for_nodes(call, nodes, routes)
     if demand.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
         key = spread(ask.raw) if call.path else beginning(call.surface, body.value)
@@ -200,15 +203,22 @@ def _find_placement(
         if not having:
             raise refuse_path(ask.call, target, holders)
         demand = make_demand(ask, deployment, target, having)
-        return ModelPlacement(target, holders, having, demand, plain=True, parameters=parameters)
+        return ModelPlacement(
+            target, holders, having, demand, plain=True, parameters=parameters,
+            has_changes=ask.form is None and _have_changes(having),
+        )  # fmt: skip
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
     demand = make_demand(ask, deployment, target, natives)
     lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
     return ModelPlacement(
         target, holders, natives, demand, lacks, plain, parameters=parameters,
-        refuses_tools=deployment.refuse_tools,
+        refuses_tools=deployment.refuse_tools, has_changes=_have_changes(holders),
     )  # fmt: skip
+
+
+def _have_changes(nodes: Iterable[NodeSpec]) -> bool:
+    return any(node.parameters is not None for node in nodes)
 
 
 def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:

@@ -95,7 +95,8 @@ class ModelPlacement:
     without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
     asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
     ``parameters``: what the alias that led here, and the key, change in requests.
-    ``refuses_tools``: those that no node has are to be refused.
+    ``refuses_tools``: those that no node has are to be refused. ``has_changes``: some of the nodes
+    change what they get.
     """
 
     target: Target
@@ -107,6 +108,7 @@ class ModelPlacement:
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
     parameters: Parameters | None = None
     refuses_tools: bool = False
+    has_changes: bool = False
 
 
 @record

@@ -90,6 +90,11 @@ class Parameters:
         forms = {name: one.then(other.forms[name]) for name, one in self.forms.items()}
         return Parameters(_join(self.own, other.own), _join(self.made, other.made), forms)
 
+    def for_dialect(self, call: Call, dialect: Dialect) -> BodyChange | None:
+        """For a body in that protocol, whoever wrote it."""
+        section = _SECTIONS.get(call.action, "")
+        return self.own.get(section if dialect is call.surface or not section else dialect)
+
     def for_node(self, call: Call, dialect: Dialect) -> BodyChange | None:
         """For a request that was translated."""
         return self.made.get((_SECTIONS.get(call.action, ""), dialect))

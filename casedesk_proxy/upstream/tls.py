@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from casedesk_proxy.config.schema import Config, Node, NodeTls
+from casedesk_proxy.config.nodes import Node, NodeTls
+from casedesk_proxy.config.schema import Config
 from casedesk_proxy.snapshot import NodeSpec
 
 __all__ = ["NodeContexts", "context_of", "make_contexts"]

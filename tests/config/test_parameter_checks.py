@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import yaml
 
 from casedesk_proxy.config.load import load_config
@@ -209,3 +210,18 @@ def test_those_of_keys_are_checked_in_the_same_way(text: str, wanted: str) -> No
 def test_what_is_no_section_is_passed_over() -> None:
     for text in ("keys: 5", "keys: [5]", "keys: [{limits: 5}]", "limits: 5", "limits: {keys: 5}"):
         assert not list(check_parameters(yaml.safe_load(text)))
+
+
+def test_those_of_a_node() -> None:
+    text = START.replace(':1"', ':1", parameters: %s') + "}}"
+    wrong = "{cap: {max_tokens: x}, set: {model: m}, images: {set: {n: 1}}, transcriptions: {}}"
+    with pytest.raises(ConfigError) as caught:
+        load_config(text % wrong, "f")
+    found = [(one.path, one.message, one.remedy) for one in caught.value.complaints]
+    assert found == [
+        ("nodes.a.parameters.cap.max_tokens", "must be a whole number, at least 1", ""),
+        ("nodes.a.parameters.set.model", "cannot be changed by parameters", ""),
+        ("nodes.a.parameters.images", "cannot be changed for a node",
+         "write it at an alias, or at a key"),
+    ]  # fmt: skip
+    assert not load_config(text % "{cap: {max_tokens: 5}}", "f").warnings

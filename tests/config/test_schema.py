@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from casedesk_proxy.config.schema import Config, Node, Secret, Server
+from casedesk_proxy.config.nodes import Node
+from casedesk_proxy.config.schema import Config, Secret, Server
 from casedesk_proxy.config.values import Address
-from casedesk_proxy.terms import Dialect
 from tests.fixtures.table import table
 
 
@@ -17,9 +17,6 @@ def test_defaults() -> None:
     assert server.header_timeout == 10.0
     assert server.body_timeout == 60.0
     assert server.keepalive_timeout == 75.0
-    node = Node(url="http://127.0.0.1:1")
-    assert (node.connect_timeout, node.first_byte_timeout, node.idle_timeout) == (5, 900, 900)
-    assert (node.engine, node.weight, node.max_streams) == ("auto", 1, None)
 
 
 def test_addresses_are_at_hand() -> None:
@@ -27,21 +24,6 @@ def test_addresses_are_at_hand() -> None:
     assert server.listen_address == Address("::1", 81)
     assert server.admin_address == Address(path="/run/a.sock")
     assert Server(admin=None).admin_address is None
-
-
-@table(
-    ("engine", "dialects"),
-    [
-        ("auto", (Dialect.OPENAI,)),
-        ("ollama", (Dialect.OPENAI, Dialect.OLLAMA)),
-        ("vllm", (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.RESPONSES)),
-        ("gemini", (Dialect.GEMINI,)),
-    ],
-)
-def test_what_a_node_speaks(engine: str, dialects: tuple[Dialect, ...]) -> None:
-    assert Node(url="http://a", engine=engine).dialects == dialects
-    told = Node(url="http://a", engine=engine, speaks=(Dialect.ANTHROPIC,))
-    assert told.dialects == (Dialect.ANTHROPIC,)
 
 
 def test_values_are_frozen() -> None:

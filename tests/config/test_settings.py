@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.config.schema import Alias, Config, Deployment, Key, Node, NodeTls, Secret
+from casedesk_proxy.config.nodes import Node, NodeTls
+from casedesk_proxy.config.schema import Alias, Config, Deployment, Key, Secret
 from casedesk_proxy.config.settings import (
     all_patterns,
     find_field,
