@@ -199,7 +199,7 @@ class Deployment(Section):
         "ask",
     )
     count_prompt: Switch = setting(
-        "Ask the node's tokenizer for a translated message_start.",
+        "Ask the node's tokenizer for a translated message_start, up to 2 MiB.",
         True,
     )
     client_stall_timeout: Pause = setting("How long a client may read nothing.", 300.0)

@@ -107,11 +107,13 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Made:
     """What came of it. ``plan`` has routes without bodies: ``bodies`` says, by node, which of those
-    that come beside it is its own; -1: the client's, as it is. ``references``: it was not planned,
-    as it names stored files. ``error`` is a ProxyError; ``bug`` what was raised else."""
+    that come beside it is its own; -1: the client's, as it is. ``questions`` says the same of what
+    is asked beside it. ``references``: it was not planned, as it names stored files. ``error`` is
+    a ProxyError; ``bug`` what was raised else."""
 
     plan: Plan | None = None
     bodies: Mapping[str, int] = field(default_factory=dict)
+    questions: Mapping[str, int] = field(default_factory=dict)
     text_size: int = 0
     references: tuple[FileReference, ...] = ()
     error: Exception | None = None

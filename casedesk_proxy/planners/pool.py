@@ -29,9 +29,10 @@ __all__ = ["NamesFiles", "Planners"]
 log = logging.getLogger(__name__)
 
 _LOST_RETRY_AFTER_S = 1.0
-#: As often as a body's size a process needs to plan it, at most: the body, its parts (two bytes a
-#: character and their UTF-8), what is made of them (measured: 3 to 5.6 times, with 10 MB).
-_PLANNING_TIMES = 6
+#: As often as a body's size a process needs to plan it, at most, where it has short texts alone or
+#: has to be read as a whole: the body, its parts (two bytes a character and their UTF-8), what is
+#: made of them (measured). Where long texts are left out (`abridged`) it needs a fifth of the size.
+_PLANNING_TIMES = 7
 
 
 class NamesFiles(Exception):
@@ -252,4 +253,5 @@ def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]
     contents: dict[str, HeldContent] = {
         name: raw if at < 0 else bodies[at] for name, at in made.bodies.items()
     }
-    return hold_plan(made.plan, contents), made.text_size
+    questions: dict[str, HeldContent] = {name: bodies[at] for name, at in made.questions.items()}
+    return hold_plan(made.plan, contents, questions), made.text_size

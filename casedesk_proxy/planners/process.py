@@ -20,17 +20,24 @@ from pathlib import Path
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
+from casedesk_proxy.planners.abridged import AbridgedBody, Altered
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import Asked, Closed, Facts, Letter, Made, pack, receive, send
+from casedesk_proxy.planning.conversation_key import Marked
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.pools.response_memory import Keeper
-from casedesk_proxy.usage.cut import text_size
+from casedesk_proxy.terms import Action
+from casedesk_proxy.usage.cut import MAX_TEXT_BYTES, text_size
 
-__all__ = ["main", "plan_apart", "serve"]
+__all__ = ["main", "plan_apart", "plan_held", "serve"]
 
 #: Of the kernel's scale for whom it kills first where memory is short.
 _OOM_SCORE = "500"
+#: The length of what they say is looked at, too.
+_COUNTING = frozenset(
+    {Action.COUNT_TOKENS, Action.COUNT_MESSAGES, Action.COUNT_RESPONSE, Action.COUNT_CHAT}
+)
 
 
 def main(descriptor: int) -> None:
@@ -67,26 +74,64 @@ def _answer(sock: socket.socket, facts: Facts, asked: Asked, held: HeldBody) -> 
         return keeper
 
     try:
-        made, bodies = plan_apart(facts, asked, held.read_all(), find_keeper)
+        written, bodies = plan_held(facts, asked, held, find_keeper)
     except ProxyError as error:
-        made, bodies = Made(error=error.with_traceback(None)), []
+        written, bodies = pack(Made(error=error.with_traceback(None))), []
     except (Closed, ConnectionError):
         raise
     except Exception:
-        made, bodies = Made(bug=traceback.format_exc()), []
-    written = pack(made)
-    finished = []
+        written, bodies = pack(Made(bug=traceback.format_exc())), []
+    send(sock, Letter.MADE, written, bodies)
+
+
+def plan_held(
+    facts: Facts, asked: Asked, held: HeldBody, find_keeper: Callable[[str], Keeper | None]
+) -> tuple[bytes, list[HeldBody]]:
+    """What `plan_apart` makes of it, as it is sent. Raises a ProxyError."""
+    short = AbridgedBody.of(held) if asked.call.action not in _COUNTING else None
+    if short is not None:
+        # Where that fails, the whole body says why, in its own words.
+        with contextlib.suppress(Altered, ProxyError):
+            return _plan_abridged(facts, asked, held, short, find_keeper)
+        del short
+    made, bodies = plan_apart(facts, asked, held.read_all(), find_keeper)
+    written, finished = pack(made), []
     while bodies:
         # One after the other: no more than one of them is there twice.
         finished.append(HeldBody.create(bodies.pop(0)))
-    send(sock, Letter.MADE, written, finished)
+    return written, finished
+
+
+def _plan_abridged(
+    facts: Facts,
+    asked: Asked,
+    held: HeldBody,
+    short: AbridgedBody,
+    find_keeper: Callable[[str], Keeper | None],
+) -> tuple[bytes, list[HeldBody]]:
+    """Raises Altered, and a ProxyError."""
+    made, bodies = plan_apart(facts, asked, short.raw, find_keeper, short)
+    if (plan := made.plan) is None:
+        raise Altered  # What is said of files names places in the whole body.
+    if held.size <= MAX_TEXT_BYTES:
+        made = replace(made, text_size=text_size(held.read_all()))
+    written = pack(made)
+    if short.is_in(written):
+        raise Altered
+    spoken, routes = asked.call.surface, plan.routes
+    as_sent = {at for name, at in made.bodies.items() if routes[name].dialect is spoken}
+    return written, [short.write(one, as_sent=at in as_sent) for at, one in enumerate(bodies)]
 
 
 def plan_apart(
-    facts: Facts, asked: Asked, raw: bytes, find_keeper: Callable[[str], Keeper | None]
+    facts: Facts,
+    asked: Asked,
+    raw: bytes,
+    find_keeper: Callable[[str], Keeper | None],
+    marked: Marked | None = None,
 ) -> tuple[Made, list[bytes]]:
-    """The plan, and those bodies of its routes that are not the client's own. Raises a
-    ClientFault."""
+    """The plan, and those bodies of its routes that are not the client's own. ``marked``: see
+    PlanInput. Raises a ClientFault."""
     deployment = facts.snapshot.deployments[asked.deployment]
     deployment = deployment.for_key(asked.only, asked.parameters)
     if references := deployment.find_references(asked.call, raw):
@@ -94,28 +139,38 @@ def plan_apart(
     ask = PlanInput(
         asked.call, asked.headers, raw, asked.request_id, facts.reported, facts.nodes,
         refused=asked.refused, taken=asked.taken, without=asked.without, now=asked.now,
-        find_keeper=find_keeper,
+        find_keeper=find_keeper, marked=marked,
     )  # fmt: skip
     plan = plan_request(facts.snapshot, deployment, ask)
-    return _take_apart(plan, raw)
+    size = len(raw) if marked is None else marked.size
+    return _take_apart(plan, raw, asks=size <= MAX_TEXT_BYTES)
 
 
-def _take_apart(plan: Plan, raw: bytes) -> tuple[Made, list[bytes]]:
+def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[Made, list[bytes]]:
     """As bodies are passed on beside the plan, it has none; nor the deployment and the nodes, which
-    the daemon has with all that belongs to them."""
+    the daemon has with all that belongs to them. ``asks``: the size of the prompt is asked for
+    beside it. More than any usual context holds is counted too late, and needs as much memory."""
     places: dict[int, int] = {id(raw): -1}
     bodies: list[bytes] = []
-    by_node, routes = {}, {}
+
+    def place(body: bytes) -> int:
+        at = places.setdefault(id(body), len(bodies))
+        if at == len(bodies):
+            bodies.append(body)
+        return at
+
+    by_node, questions, routes = {}, {}, {}
     bare = {}
     for name, route in plan.routes.items():
-        place = places.setdefault(id(route.body), len(bodies))
-        if place == len(bodies):
-            bodies.append(route.body)
-        by_node[name] = place
+        by_node[name] = place(route.body)
+        question = route.question if asks else None
+        if question is not None:
+            questions[name] = place(question.body)
+            question = replace(question, body=b"")
         if id(route) not in bare:
-            bare[id(route)] = replace(route, body=b"", head_templates={})
+            bare[id(route)] = replace(route, body=b"", head_templates={}, question=question)
         routes[name] = bare[id(route)]
-    made = Made(replace(plan, routes=routes), by_node, text_size(raw))
+    made = Made(replace(plan, routes=routes), by_node, questions, text_size(raw))
     return made, bodies
 
 

@@ -5,13 +5,14 @@ System text and first turn, in each surface's own form; nothing is validated her
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["beginning", "spread"]
+__all__ = ["Marked", "beginning", "spread"]
 
 #: Claude Code's system text begins with a line of this name that changes with every request;
 #: llama-server and vLLM leave it out of what they cache, so it must not move a conversation.
@@ -21,7 +22,17 @@ _LOOKED_AT_BYTES = 65536
 _INSTRUCTIONS = ("system", "developer")
 
 
-def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
+class Marked(Protocol):
+    """A body of ``size`` bytes in which marks stand for what is long."""
+
+    @property
+    def size(self) -> int: ...
+
+    def expand(self, data: bytes, *, as_sent: bool = False) -> Iterator[bytes]:
+        """``data`` with what they stand for, as the client wrote it or as our own JSON has it."""
+
+
+def beginning(surface: Dialect, body: dict[str, Any], marked: Marked | None = None) -> bytes:
     """A short key; equal for the requests of one conversation."""
     if surface is Dialect.GEMINI:
         system = body.get("systemInstruction", body.get("system_instruction"))
@@ -41,11 +52,23 @@ def beginning(surface: Dialect, body: dict[str, Any]) -> bytes:
         said = jsonio.dumps([system, first])
     except jsonio.TooDeep:  # The node has to judge it; it is no conversation to come back to.
         said = b""
-    return blake2b(said, digest_size=16).digest()
+    if marked is None:
+        return blake2b(said, digest_size=16).digest()
+    key = blake2b(digest_size=16)
+    for piece in marked.expand(said):
+        key.update(piece)
+    return key.digest()
 
 
-def spread(raw: bytes) -> bytes:
+def spread(raw: bytes, marked: Marked | None = None) -> bytes:
     """A key for what is no conversation: the same for the same request, another for another."""
+    if marked is not None:
+        begin = bytearray()
+        for piece in marked.expand(raw, as_sent=True):
+            begin += piece
+            if len(begin) >= _LOOKED_AT_BYTES:
+                break
+        raw = bytes(begin)
     return blake2b(raw[:_LOOKED_AT_BYTES], digest_size=16).digest()
 
 

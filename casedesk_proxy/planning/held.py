@@ -25,13 +25,19 @@ class HeldContent(Protocol):
 
 @record
 class HeldRoute(Route):
-    """A request whose body is ``content``; ``body`` is empty."""
+    """A request whose body is ``content``; ``body`` is empty, and so is that of its question, which
+    is ``question_content``."""
 
     content: HeldContent | None = None
+    question_content: HeldContent | None = None
 
     def question_for(self, node: Any) -> bytes:
-        plain = {field.name: getattr(self, field.name) for field in fields(Route)}
-        return Route(**plain).question_for(node)
+        """Its head."""
+        assert self.question is not None
+        asked = replace(
+            self, target=self.question.path, content=self.question_content, head_templates={}
+        )
+        return asked.request_for(node)
 
     def request_for(self, node: Any) -> bytes:
         """Its head."""
@@ -42,8 +48,10 @@ class HeldRoute(Route):
         return b"%b%b\r\nContent-Length: %d\r\n\r\n" % (lead, ident, self.content.size)
 
 
-def hold_plan(plan: Plan, contents: Mapping[str, HeldContent]) -> Plan:
-    """The plan with bodies: ``contents`` by the nodes' names."""
+def hold_plan(
+    plan: Plan, contents: Mapping[str, HeldContent], questions: Mapping[str, HeldContent]
+) -> Plan:
+    """The plan with bodies: ``contents`` and those of ``questions`` by the nodes' names."""
     made: dict[tuple[int, int], HeldRoute] = {}
     routes: dict[str, Route] = {}
     for name, route in plan.routes.items():
@@ -51,6 +59,6 @@ def hold_plan(plan: Plan, contents: Mapping[str, HeldContent]) -> Plan:
         key = id(route), id(content)
         if key not in made:
             known = {field.name: getattr(route, field.name) for field in fields(Route)}
-            made[key] = HeldRoute(**known, content=content)
+            made[key] = HeldRoute(**known, content=content, question_content=questions.get(name))
         routes[name] = made[key]
     return replace(plan, routes=routes)

@@ -114,7 +114,10 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         routes = change_for_nodes(call, nodes, routes)
     if demand.policy == "prefix-affinity":
         who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
-        key = spread(ask.raw) if call.path else beginning(call.surface, body.value)
+        if call.path:
+            key = spread(ask.raw, ask.marked)
+        else:
+            key = beginning(call.surface, body.value, ask.marked)
         demand = replace(demand, affinity_key=who + key)
     makes_kept = call.action is Action.RESPOND and body.value.get("store") is not False
     return Plan(

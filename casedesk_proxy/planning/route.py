@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.dialects.core.contract import Question, Translator
 from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.planning.conversation_key import Marked
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import NodeSpec
@@ -57,7 +58,7 @@ class PlanInput:
     ``places``: for earlier ones with other heads.
     ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
     taken; ``without``: those that this request is to do without. ``form``: ``raw`` is the beginning
-    of one."""
+    of one. ``marked``: ``raw`` is short for a larger body, with marks in it."""
 
     call: Call
     headers: RawHeaders = field(repr=False)
@@ -75,6 +76,7 @@ class PlanInput:
     find_keeper: Callable[[str], Keeper | None] = find_none
     form: FormBeginning | None = None
     places: Memory[Asked, ModelPlacement] = field(default_factory=lambda: Memory(0), repr=False)
+    marked: Marked | None = None
 
     def with_body(self, raw: bytes) -> PlanInput:
         """The same with another body, by hand: `replace` takes three times as long."""
@@ -83,7 +85,7 @@ class PlanInput:
         return PlanInput(
             self.call, self.headers, raw, self.request_id, self.reported, self.nodes,
             self.placements, self.refused, self.taken, self.without, self.now,
-            self.find_keeper, self.form, self.places,
+            self.find_keeper, self.form, self.places, self.marked,
         )  # fmt: skip
 
 

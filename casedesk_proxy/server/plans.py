@@ -153,9 +153,11 @@ class PlanMaker:
 def _count_bytes(plan: Plan, raw: HeldBody) -> int:
     """Of the bodies that were made."""
     made = {
-        id(route.content): route.content.size
+        id(content): content.size
         for route in plan.routes.values()
-        if isinstance(route, HeldRoute) and route.content is not None
+        if isinstance(route, HeldRoute)
+        for content in (route.content, route.question_content)
+        if content is not None
     }
     made.pop(id(raw), None)
     return sum(made.values())

@@ -26,7 +26,6 @@ from casedesk_proxy.terms import Framing
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
-from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.file_upload import FileUpload
 from casedesk_proxy.upstream.held_upload import HeldUpload
@@ -34,12 +33,11 @@ from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, judge_refusal,
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
 from casedesk_proxy.upstream.pool import ConnectionPool
-from casedesk_proxy.upstream.side_requests import ANSWER_WAIT_S, fetch_beside
+from casedesk_proxy.upstream.side_requests import run_and_ask
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.upload_attempt import UploadAttempt
 from casedesk_proxy.upstream.uploading import Upload
-from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Dispatcher", "Failover"]
 
@@ -215,7 +213,7 @@ class Dispatcher:
             if route.question is None:
                 connection, head = await attempt.run()
             else:
-                connection, head = await _run_and_ask(attempt, route, node, pool)
+                connection, head = await run_and_ask(attempt, route, node, pool)
         except AttemptFailed as failed:
             try:
                 self.slots.record_failure(slot.state, failed.fault, failed.cause)
@@ -274,26 +272,6 @@ class Dispatcher:
             self._loop, node.host, node.port, context_of(node), path=node.socket,
             delayed_acks=in_clear and node.engine.sends_at_once, turns=self._turns,
         )  # fmt: skip
-
-
-async def _run_and_ask(
-    attempt: Attempt, route: Route, node: NodeSpec, pool: ConnectionPool
-) -> tuple[NodeConnection, ResponseHead]:
-    """The attempt, and beside it the route's question, whose answer a reply waits for a little."""
-    assert route.question is not None
-    beside = fetch_beside(pool, route.question_for(node), route.question.take)
-    asking = asyncio.ensure_future(beside)
-    try:
-        connection, head = await attempt.run()
-        try:
-            if head.status == 200:
-                await asyncio.wait({asking}, timeout=ANSWER_WAIT_S)
-        except BaseException:
-            connection.abort()
-            raise
-        return connection, head
-    finally:
-        asking.cancel()
 
 
 def _address(node: NodeSpec) -> _Address:

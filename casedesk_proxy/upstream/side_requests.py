@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
+from casedesk_proxy.errors import Busy
+from casedesk_proxy.planning.held import HeldRoute
+from casedesk_proxy.planning.route import Route
+from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.upstream.attempt import Attempt
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
+from casedesk_proxy.upstream.held_upload import HeldUpload
 from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.uploading import Upload
 from casedesk_proxy.wire.bodies import BodyReader, CloseReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["ANSWER_WAIT_S", "fetch_beside", "read_answer"]
+__all__ = ["fetch_beside", "read_answer", "run_and_ask"]
 
 #: Seconds that a reply which has begun waits for the answer.
 ANSWER_WAIT_S = 0.25
@@ -19,20 +27,53 @@ ANSWER_WAIT_S = 0.25
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
-async def fetch_beside(pool: ConnectionPool, request: bytes, take: Callable[[bytes], None]) -> None:
+async def run_and_ask(
+    attempt: Attempt, route: Route, node: NodeSpec, pool: ConnectionPool
+) -> tuple[NodeConnection, ResponseHead]:
+    """The attempt, and beside it the route's question, whose answer a reply waits for a little."""
+    assert route.question is not None
+    content = route.question_content if isinstance(route, HeldRoute) else None
+    rest = None if content is None else HeldUpload(asyncio.get_running_loop(), content)
+    beside = fetch_beside(pool, route.question_for(node), route.question.take, rest)
+    asking = asyncio.ensure_future(beside)
+    try:
+        connection, head = await attempt.run()
+        try:
+            if head.status == 200:
+                await asyncio.wait({asking}, timeout=ANSWER_WAIT_S)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection, head
+    finally:
+        asking.cancel()
+
+
+async def fetch_beside(
+    pool: ConnectionPool,
+    request: bytes,
+    take: Callable[[bytes], None],
+    rest: Upload | None = None,
+) -> None:
     """Give ``take`` the body of a reply with status 200; any other reply, and any failure, is as
-    good as none. Whoever cancels it leaves no connection behind."""
+    good as none. ``rest``: what is to be sent behind ``request``. Whoever cancels it leaves no
+    connection behind."""
     connection, kept = None, False
     try:
         connection = pool.reuse() or await pool.open()
-        head = await connection.send_request(request)
-        if head.status == 200:
+        waiter = connection.send_request(request)
+        if rest is not None:
+            rest.begin(connection, math.inf)
+        head = await waiter
+        if head.status == 200 and (rest is None or rest.is_done):
             take(await read_answer(connection, head))
             kept = True
             pool.give_back(connection, head.keep_alive)
-    except (OSError, ConnectionBroken):
+    except (OSError, ConnectionBroken, Busy):
         pass
     finally:
+        if rest is not None:
+            rest.stop()
         if connection is not None and not kept:
             connection.abort()
 

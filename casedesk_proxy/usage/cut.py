@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MIN_LOOKED_AT_BYTES", "cut_to", "text_size"]
+__all__ = ["MAX_TEXT_BYTES", "MIN_LOOKED_AT_BYTES", "cut_to", "text_size"]
 
 #: Bytes of a request below which nothing is looked at: less than any usual context holds.
 MIN_LOOKED_AT_BYTES = 8 * 2048
@@ -21,7 +21,7 @@ _SIGNATURE = re.compile(rb'ignature"\s{0,8}:\s{0,8}"([A-Za-z0-9+/=_-]{200,}+)"')
 #: written so by some libraries.
 _ESCAPE_BYTES = 4
 #: Bytes; more than any usual context holds as text. 30 MB took 60 ms of the loop.
-_MAX_TEXT_BYTES = 2 * 2**20
+MAX_TEXT_BYTES = 2 * 2**20
 #: More bytes than a token takes, in any language or code, JSON around it included.
 _BYTES_PER_TOKEN = 8
 #: The same for a prompt whose count stands just at the limit, which seldom happens by chance.
@@ -33,9 +33,7 @@ _USUAL = tuple(1024 * 2**power for power in range(1, 9))
 def text_size(raw: bytes) -> int:
     """Bytes of text of a request that is worth a look and holds nothing but text, else 0. Of
     megabytes, which are looked through in no time that streams could wait, it says nothing."""
-    if not MIN_LOOKED_AT_BYTES <= len(raw) <= _MAX_TEXT_BYTES or any(
-        mark in raw for mark in _MEDIA
-    ):
+    if not MIN_LOOKED_AT_BYTES <= len(raw) <= MAX_TEXT_BYTES or any(mark in raw for mark in _MEDIA):
         return 0
     size = len(raw) - _ESCAPE_BYTES * raw.count(b"\\u")
     if b'ignature"' in raw:

@@ -124,6 +124,20 @@ async def test_the_tokenizer_is_asked_beside(first: str, make: Any) -> None:
     assert body["add_generation_prompt"] is True
 
 
+async def test_the_tokenizer_is_asked_about_a_large_request_too() -> None:
+    """Which is read by a planner, and is in no memory of the daemon's: nor is the question."""
+    text = 'as they say, "one two three"\n' * 20_000
+    large = MESSAGES | {"messages": [{"role": "user", "content": text}]}
+    async with desk() as (url, porter, _):
+        client = asyncio.create_task(ask(url, asking((CALL[0], large))))
+        chat, (tokenizer, question) = await porter.chat(), await porter.tokenizer()
+        await tokenizer.send(reply(COUNT))
+        await chat.send(reply(STREAM, "text/event-stream"))
+        message = await client
+    assert counts_of(message) == (42, 41)
+    assert json.loads(question.body)["messages"] == [{"role": "user", "content": text}]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -30,6 +30,7 @@ TARGETS: Mapping[str, str] = {
     "openai": "/openai/v1/chat/completions",
     "responses": "/openai/v1/responses",
     "embeddings": "/openai/v1/embeddings",
+    "rerank": "/openai/v1/rerank",
 }
 
 
@@ -49,18 +50,26 @@ def body_for(route: str, model: str, texts: list[str]) -> dict[str, Any]:
             return {"model": model, "messages": turns}
         case "responses":
             return {"model": model, "input": turns}
+        case "rerank":
+            return {"model": model, "query": "q", "documents": texts}
         case _:
             return {"model": model, "input": texts}
 
 
-def snapshot(engine: str = "vllm", speaks: str = "[openai]") -> Snapshot:
+def snapshot(
+    engine: str = "vllm", speaks: str = "[openai]", policy: str = "least-streams"
+) -> Snapshot:
     assert engine in ENGINES
     text = f"""
 default_deployment: d
 nodes:
   n: {{url: "http://127.0.0.1:9", engine: {engine}, speaks: {speaks}, api_key: "key-of-the-node"}}
 deployments:
-  d: {{nodes: [n], auth: none, aliases: {{mine: {{model: m, set: {{temperature: 1}}}}}}}}
+  d:
+    nodes: [n]
+    auth: none
+    policy: {policy}
+    aliases: {{mine: {{model: m, set: {{temperature: 1}}}}}}
 """
     return compile_snapshot(load_config(text, "test").config, {"n": "key-of-the-node"})
 

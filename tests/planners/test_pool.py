@@ -152,7 +152,7 @@ class Idle:
 
 
 async def test_no_more_is_planned_at_once_than_there_is_memory_for() -> None:
-    pool = Planners(asyncio.get_running_loop(), lambda: 2, lambda: 60)
+    pool = Planners(asyncio.get_running_loop(), lambda: 2, lambda: 70)
     some, other = (cast(Planner, Idle()) for _ in range(2))
     pool._idle += [some, other]
     pool._all |= {some, other}
@@ -164,7 +164,7 @@ async def test_no_more_is_planned_at_once_than_there_is_memory_for() -> None:
     assert [await one for one in waiting[:2]] == [other, some]
     pool._give_back(some, 6)
     await asyncio.sleep(0)
-    assert not waiting[2].done(), "six times 4 and 7 are more than 60"
+    assert not waiting[2].done(), "seven times 4 and 7 are more than 70"
     pool._give_back(other, 4)
     await waiting[2]
     assert pool._at_work == 7

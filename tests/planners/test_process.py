@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
+import random
 import socket
+import sys
 from dataclasses import fields, replace
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -14,24 +18,27 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.config.alias import ParameterRules
 from casedesk_proxy.errors import BadRequest, NotFound, ProxyError
+from casedesk_proxy.planners import process
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import (
     Asked,
     Facts,
     Letter,
+    Made,
     facts_of,
     pack,
     receive,
     send,
     unpack,
 )
-from casedesk_proxy.planners.process import plan_apart, serve
+from casedesk_proxy.planners.process import plan_apart, plan_held, serve
 from casedesk_proxy.planning.held import hold_plan
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import Route, find_none
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.parameters import compile_parameters
-from tests.planners.asking import REPORTED, TARGETS, ask, snapshot, write
+from casedesk_proxy.usage.cut import text_size
+from tests.planners.asking import REPORTED, TARGETS, ask, body_for, snapshot, write
 
 NATIVE = snapshot(speaks="[openai, anthropic, responses]")
 CHAT = snapshot()
@@ -49,13 +56,13 @@ def plan_there(config: Snapshot, route: str, raw: bytes) -> Plan:
     facts = Facts(config, REPORTED, {})
     told = TOLD[id(config)]
     asked = unpack(pack(Asked.of(config.deployments["d"], replace(ask(route, raw), raw=b""))), told)
-    made, bodies = plan_apart(told, asked, raw, find_none)
-    made = unpack(pack(made), facts)
-    assert made.plan is not None
-    held = [HeldBody.create(body) for body in bodies]
     own = HeldBody.create(raw)
+    written, held = plan_held(told, asked, own, find_none)
+    made = unpack(written, facts)
+    assert made.plan is not None
     contents = {name: own if at < 0 else held[at] for name, at in made.bodies.items()}
-    return hold_plan(made.plan, contents)
+    questions = {name: held[at] for name, at in made.questions.items()}
+    return hold_plan(made.plan, contents, questions)
 
 
 def request_of(plan: Plan) -> list[tuple[str, bytes]]:
@@ -66,7 +73,9 @@ def request_of(plan: Plan) -> list[tuple[str, bytes]]:
         body = b"" if content is None else content.read_all()
         sent.append((node.name, route.request_for(node) + body))
         if route.question is not None:
-            sent.append((node.name, route.question_for(node)))
+            content = getattr(route, "question_content", None)
+            body = b"" if content is None else content.read_all()
+            sent.append((node.name, route.question_for(node) + body))
     return sent
 
 
@@ -76,19 +85,21 @@ def simple(route: Route) -> list[object]:
     return [getattr(route, one.name) for one in fields(Route) if one.name in kept]
 
 
-def check_same(config: Snapshot, route: str, raw: bytes) -> None:
+def check_same(config: Snapshot, route: str, raw: bytes) -> bool:
+    """Whether a plan was made, here and there."""
     try:
         here = plan_request(config, config.deployments["d"], ask(route, raw))
     except ProxyError as error:
         fault = error
     else:
         check_same_plan(config, route, raw, here)
-        return
+        return True
     with pytest.raises(type(fault)) as raised:
         plan_there(config, route, raw)
     there = raised.value
     assert (there.message, there.code) == (fault.message, fault.code)
     assert there.violations == fault.violations
+    return False
 
 
 def check_same_plan(config: Snapshot, route: str, raw: bytes, here: Plan) -> None:
@@ -121,6 +132,161 @@ def test_same_for_any_texts(route: str, config: Snapshot, model: str, texts: lis
     check_same(config, route, write(route, model, texts))
 
 
+#: As agents send them, with all that is written in two ways.
+LONG = 'a "quoted" path C:\\dir/é\n\u2028 \U0001f600 \x7f' * 60
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("model", ["m", "mine", "nobody's"])
+@pytest.mark.parametrize("config", [NATIVE, CHAT, MESSAGES], ids=["native", "chat", "messages"])
+@pytest.mark.parametrize("route", TARGETS)
+def test_same_with_long_texts(
+    route: str, config: Snapshot, model: str, ascii_only: bool, abridged: list[bool]
+) -> None:
+    body = body_for(route, model, [LONG, "A" * 2000, "short", LONG[7:] * 20])
+    made = check_same(config, route, json.dumps(body, ensure_ascii=ascii_only).encode())
+    assert abridged == [made and "count" not in route]
+
+
+@pytest.fixture
+def abridged(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each body was planned as a short one, in the end."""
+    kept: list[bool] = []
+
+    def plan_and_tell(*args: Any) -> tuple[Made, list[bytes]]:
+        try:
+            made = plan_apart(*args)
+        except ProxyError:
+            kept[:] = [False]
+            raise
+        kept[:] = [len(args) == 5]
+        return made
+
+    monkeypatch.setattr(process, "plan_apart", plan_and_tell)
+    return kept
+
+
+TOOL = {"name": "write", "input_schema": {"type": "object", "properties": {}}}
+CALL = {"type": "tool_use", "id": "t1", "name": "write", "input": {"text": LONG, "n": [LONG]}}
+RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": LONG}
+
+
+def test_arguments_are_json_inside_of_a_text(abridged: list[bool]) -> None:
+    turns = [
+        {"role": "user", "content": LONG},
+        {"role": "assistant", "content": [CALL]},
+        {"role": "user", "content": [RESULT]},
+    ]
+    body = {"model": "m", "max_tokens": 5, "messages": turns, "tools": [TOOL]}
+    check_same(CHAT, "anthropic", json.dumps(body).encode())
+    assert abridged == [True]
+
+
+def test_a_name_is_not_abridged(abridged: list[bool]) -> None:
+    call, result = CALL | {"id": "i" * 2000}, RESULT | {"tool_use_id": "i" * 2000}
+    turns = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    body = {"model": "m", "max_tokens": 5, "messages": turns, "tools": [TOOL]}
+    check_same(CHAT, "anthropic", json.dumps(body).encode())
+    assert abridged == [True]
+
+
+PICTURE = base64.b64encode(random.Random(1).randbytes(3000)).decode()
+
+
+@pytest.mark.parametrize(
+    ("mime", "data", "short"),
+    [
+        ("image/png", PICTURE, True),
+        ("image/png", PICTURE.replace("+", "-").replace("/", "_"), False),
+        ("image/png", PICTURE[:1500] + "\n" + PICTURE[1500:], False),
+        ("image/png", PICTURE[:1500] + "!" + PICTURE[1500:], False),
+        # It is read, and becomes the text of a part.
+        ("text/plain", base64.b64encode(LONG.encode()).decode(), False),
+    ],
+)
+def test_pictures(mime: str, data: str, short: bool, abridged: list[bool]) -> None:
+    part = {"inlineData": {"mimeType": mime, "data": data}}
+    body = {"contents": [{"role": "user", "parts": [{"text": "What is it?"}, part]}]}
+    check_same(CHAT, "gemini", json.dumps(body).encode())
+    assert abridged == [short]
+
+
+def test_what_is_left_out_of_the_node_s_request_is_so_here(abridged: list[bool]) -> None:
+    body = body_for("gemini", "m", [LONG]) | {"labels": {"note": LONG}}
+    check_same(CHAT, "gemini", json.dumps(body).encode())
+    assert abridged == [False], "nobody can say what became of it"
+
+
+@pytest.mark.parametrize("route", ["gemini", "anthropic", "openai", "responses", "embeddings"])
+def test_a_conversation_finds_its_node_again(route: str, abridged: list[bool]) -> None:
+    config = snapshot(policy="prefix-affinity")
+    raw = json.dumps(body_for(route, "m", [LONG, "more"])).encode()
+    TOLD[id(config)] = unpack(pack(facts_of(config, REPORTED, {})), None)
+    check_same(config, route, raw)
+    assert abridged == [True]
+    assert plan_there(config, route, raw).demand.affinity_key
+
+
+def test_what_is_no_conversation_is_spread_in_the_same_way(abridged: list[bool]) -> None:
+    config = snapshot(policy="prefix-affinity")
+    TOLD[id(config)] = unpack(pack(facts_of(config, REPORTED, {})), None)
+    raw = write("rerank", "m", [LONG] * 100)
+    check_same(config, "rerank", raw)
+    assert abridged == [True]
+
+
+def test_size_of_a_text_is_the_whole_one_s() -> None:
+    asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("openai", b""))), TOLD[id(CHAT)])
+    raw = write("openai", "m", [LONG] * 10)
+    written, _ = plan_held(TOLD[id(CHAT)], asked, HeldBody.create(raw), find_none)
+    made = unpack(written, Facts(CHAT, REPORTED, {}))
+    assert made.text_size == text_size(raw) > 0
+
+
+def test_more_than_a_context_holds_is_not_counted_beforehand() -> None:
+    told = TOLD[id(CHAT)]
+    asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("anthropic", b""))), told)
+    for times, questions in ((1, {"n": 1}), (1500, {})):
+        raw = write("anthropic", "m", [LONG * times])
+        written, held = plan_held(told, asked, HeldBody.create(raw), find_none)
+        made = unpack(written, Facts(CHAT, REPORTED, {}))
+        assert (made.questions, len(held)) == (questions, 1 + len(questions))
+
+
+@pytest.mark.parametrize("route", ["gemini", "anthropic", "responses"])
+def test_memory_is_a_fraction_of_the_body(route: str) -> None:
+    """Beside the file in memory that has the body, and that which gets what is made of it."""
+    told = run([sys.executable, "-c", PEAK, route], text=True, capture_output=True, check=True)
+    grown, size = map(int, told.stdout.split())
+    assert size > 8 * 2**20
+    assert grown < size * 1.6, "mapped once, and little else"
+
+
+PEAK = """
+import gc, json, re, sys
+from dataclasses import replace
+from tests.planners.test_process import *
+told, route = TOLD[id(CHAT)], sys.argv[1]
+asked = Asked.of(CHAT.deployments["d"], replace(ask(route, b""), raw=b""))
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+text = "a \\"quoted\\" word — " * 500
+held = HeldBody.create(b"")
+held.write(json.dumps(body_for(route, "m", [text]), ensure_ascii=False).encode())
+plan_held(told, asked, held, find_none)
+large = HeldBody.create()
+whole = body_for(route, "m", ["#"] + ["$"] * 1000)
+before, *between = json.dumps(whole).split("$")
+large.write(before.encode())
+written = json.dumps(text, ensure_ascii=False)[1:-1].encode()
+for one in between:
+    large.write(written + one.encode())
+before = peak()
+plan_held(told, asked, large, find_none)
+print(peak() - before, large.size)
+"""
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"model":5}', b'{"messages":[', b"\xff{}"])
 def test_same_fault(raw: bytes) -> None:
     check_same(CHAT, "openai", raw)
@@ -139,6 +305,18 @@ def test_stored_files_are_left_to_the_daemon() -> None:
     made, bodies = plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
     [named] = made.references
     assert named.named == "file-1"
+    assert not bodies
+
+
+def test_stored_files_are_named_where_they_stand_in_the_whole_body() -> None:
+    told = TOLD[id(CHAT)]
+    asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("openai", b""))), told)
+    part = {"type": "file", "file": {"file_id": "file-1"}}
+    content = [{"type": "text", "text": LONG}, part]
+    raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": content}]}).encode()
+    written, bodies = plan_held(told, asked, HeldBody.create(raw), find_none)
+    [named] = unpack(written, told).references
+    assert raw[slice(*named.span)] == json.dumps(part).encode()
     assert not bodies
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.planning.conversation_key import beginning
+from casedesk_proxy.planning.conversation_key import beginning, spread
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.table import table
 
@@ -55,6 +57,29 @@ def test_claude_codes_volatile_line_moves_no_conversation() -> None:
         return beginning(Dialect.ANTHROPIC, {"system": system, "messages": [turn("a")]})
 
     assert key("1") == key("2")
+
+
+class Marked:
+    """A body whose words of 70,000 bytes are marked by single signs."""
+
+    size = 70_000
+
+    def expand(self, data: bytes, *, as_sent: bool = False) -> Iterator[bytes]:
+        for piece in re.split(b"([#%])", data):
+            yield piece if piece not in (b"#", b"%") else piece * 35_000 + b"\xff" * as_sent
+
+
+def test_what_is_left_out_of_a_conversation_counts() -> None:
+    def key(word: str, marked: Marked | None) -> bytes:
+        return beginning(Dialect.OPENAI, {"messages": [turn(word)]}, marked)
+
+    assert key("#", Marked()) == key("#" * 35_000, None)
+    assert key("#", Marked()) != key("%", Marked())
+
+
+def test_what_is_left_out_of_another_request_counts_as_it_was_sent() -> None:
+    assert spread(b"{#", Marked()) == spread(b"{" + b"#" * 35_000 + b"\xff")
+    assert spread(b"##%", Marked()) == spread(b"###", Marked()), "beyond what is looked at"
 
 
 JSON = st.recursive(

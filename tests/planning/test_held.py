@@ -34,7 +34,7 @@ def test_head_and_body_are_those_of_the_route() -> None:
     plan, node = planned(), CONFIG.nodes["n"]
     route = plan.routes["n"]
     content = Here(route.body)
-    held = hold_plan(replace(plan, routes={"n": replace(route, body=b"")}), {"n": content})
+    held = hold_plan(replace(plan, routes={"n": replace(route, body=b"")}), {"n": content}, {})
     made = held.routes["n"]
     assert isinstance(made, HeldRoute)
     assert made.request_for(node) + content.read(0, 10**6) == route.request_for(node)
@@ -46,15 +46,18 @@ def test_a_route_of_several_nodes_stays_one() -> None:
     plan = planned()
     route, content = plan.routes["n"], Here(b"{}")
     several = replace(plan, routes={"n": route, "o": route, "p": route})
-    held = hold_plan(several, {"n": content, "o": content, "p": Here(b"[]")})
+    held = hold_plan(several, {"n": content, "o": content, "p": Here(b"[]")}, {})
     assert held.routes["n"] is held.routes["o"]
     assert held.routes["p"] is not held.routes["n"]
 
 
 def test_its_question_is_a_request_of_its_own() -> None:
     plan, node = planned(), CONFIG.nodes["n"]
-    route = replace(plan.routes["n"], question=Question("/count", b"{}", print))
-    held = hold_plan(replace(plan, routes={"n": route}), {"n": Here(b"large")})
-    question = held.routes["n"].question_for(node)
+    route = replace(plan.routes["n"], question=Question("/count", b"", print))
+    large, asked = Here(b"large"), Here(b"{}")
+    held = hold_plan(replace(plan, routes={"n": route}), {"n": large}, {"n": asked}).routes["n"]
+    assert isinstance(held, HeldRoute)
+    question = held.question_for(node)
     assert question.startswith(b"POST /count HTTP/1.1\r\n")
-    assert question.endswith(b"Content-Length: 2\r\n\r\n{}")
+    assert question.endswith(b"Content-Length: 2\r\n\r\n"), "its body is sent behind it"
+    assert (held.content, held.question_content) == (large, asked)
