@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from casedesk_proxy.limits.past import Past, ScopeName, Spent
+from casedesk_proxy.limits.past import Past, ScopeName, Spent, SpentFields
 from casedesk_proxy.limits.use import PastUse, Use
 from casedesk_proxy.limits.windows import Calendar, Moment
 
@@ -18,8 +18,6 @@ __all__ = ["Book"]
 #: Ids of exchanges whose rows are waited for. A row that comes behind so many others counts twice;
 #: the state file's writer keeps as many rows at most.
 _MAX_AWAITED_IDS = 200_000
-
-
 #: Scopes, and rows that are waited for, that `Book.replace` takes at a step: a millisecond of each.
 _MAX_STEP_SCOPES, _MAX_STEP_ROWS = 200, 500
 _NEVER_USED = PastUse()
@@ -34,7 +32,7 @@ class Book:
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
         self._uses: dict[ScopeName, Use] = {}
-        self._awaited: dict[str, Spent] = {}
+        self._awaited: dict[str, SpentFields] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -56,11 +54,12 @@ class Book:
             use = self._uses[kind, name] = Use()
         return use
 
-    def expect(self, spent: Spent) -> None:
+    def expect(self, spent: SpentFields) -> None:
         """An exchange of this process has ended and is counted; its row goes to the ledger."""
-        if len(self._awaited) >= _MAX_AWAITED_IDS:
-            del self._awaited[next(iter(self._awaited))]
-        self._awaited[spent.request] = spent
+        awaited = self._awaited
+        if len(awaited) >= _MAX_AWAITED_IDS:
+            del awaited[next(iter(awaited))]
+        awaited[spent[0]] = spent
 
     def forget(self, requests: Iterable[str]) -> None:
         """The rows of exchanges of this process are there, and nobody will show them."""
@@ -80,7 +79,7 @@ class Book:
     ) -> Iterator[None]:
         """Begin anew from the ledger, some scopes at a step: between two of them requests may be
         admitted and exchanges end. ``running``: when those of a scope's requests have begun that
-        have not ended, in seconds since 1970."""
+        have not ended, by the steady clock."""
         for request in [one for one in self._awaited if one in past.requests]:
             del self._awaited[request]
         known = list(self._awaited.values())
@@ -99,12 +98,12 @@ class Book:
                 for row in (*waiting.get(which, ()), *late.get(which, ())):
                     self._add(use, row, at)
                 for started in running(which):
-                    use.add_request(at.steady, at.steady_at(started))
+                    use.add_request(at.steady, started)
             yield
 
-    def _list_later(self, known: Sequence[Spent]) -> list[Spent]:
+    def _list_later(self, known: Sequence[SpentFields]) -> list[SpentFields]:
         """Those that are waited for and were not yet, when the last of them were ``known``."""
-        last, later = known[-1] if known else None, list[Spent]()
+        last, later = known[-1] if known else None, list[SpentFields]()
         for row in reversed(self._awaited.values()):
             if row is last:
                 break
@@ -118,7 +117,8 @@ class Book:
             use.add_request(now.steady, now.steady_at(row.started))
 
 
-def _sort_in(found: dict[ScopeName, list[Spent]], rows: Iterable[Spent]) -> None:
-    for row in rows:
+def _sort_in(found: dict[ScopeName, list[Spent]], rows: Iterable[SpentFields]) -> None:
+    for fields in rows:
+        row = Spent(*fields)
         for which in row.scopes:
             found.setdefault(which, []).append(row)

@@ -43,7 +43,8 @@ class Gauge:
     def read(self, second: Second) -> None:
         """For that second, which has begun."""
         use, now = self.use, second.begun
-        use.enter(second)
+        if use.second is not second:
+            use.enter(second)
         self.epoch, self.asked, self.spent = use.epoch, use.asked, use.spent
         left = dict.fromkeys(Limit, math.inf)
         calm = dict.fromkeys(Limit, math.inf)

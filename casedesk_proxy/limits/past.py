@@ -13,7 +13,7 @@ from casedesk_proxy.limits.use import PastUse
 from casedesk_proxy.limits.windows import Calendar, Moment, Today
 from casedesk_proxy.terms import record
 
-__all__ = ["Past", "PastSum", "ScopeName", "Spent"]
+__all__ = ["Past", "PastSum", "ScopeName", "Spent", "SpentFields"]
 
 #: Its kind, key or deployment, and its name.
 ScopeName = tuple[str, str]
@@ -34,6 +34,10 @@ class Spent:
     @property
     def scopes(self) -> tuple[ScopeName, ScopeName]:
         return ("key", self.key), ("deployment", self.deployment)
+
+
+#: Those of a `Spent`, in their order: one is made of each exchange, and hardly any looked at.
+SpentFields = tuple[str, str, str, int, float, float, bool]
 
 
 @record

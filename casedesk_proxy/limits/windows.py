@@ -114,21 +114,22 @@ class Moment:
         return self.steady - max(self.wall - wall, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Second:
     """A span in which nothing that was used expires, nor the text of what is left of a pause
-    changes: within one second of each clock, and one day. ``begun`` is a moment in it."""
+    changes: within one second of each clock, and one day. ``begun`` is a moment in it; it lasts to
+    before ``until`` of the steady clock, of which the wall clock is ``ahead``. One that is set
+    meanwhile is heard of in the next second."""
 
     begun: Moment
-    steady_from: float
-    steady_to: float
-    wall_from: float
-    wall_to: float
+    until: float
+    ahead: float
 
     @classmethod
     def at(cls, now: Moment) -> Second:
-        steady, wall = math.floor(now.steady), math.floor(now.wall)
-        return cls(now, steady, steady + 1, wall, wall + 1)
+        steady, wall = now.steady, now.wall
+        left = min(math.floor(steady) + 1 - steady, math.floor(wall) + 1 - wall)
+        return cls(now, steady + left, wall - steady)
 
 
 class Calendar:

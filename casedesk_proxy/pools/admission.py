@@ -229,9 +229,11 @@ class Admission:
 
     def find_reached(self, ticket: Ticket) -> UseRules | None:
         """The limit on parallel requests that keeps it from a slot."""
+        elsewhere = self.running_elsewhere
         for cap in ticket.caps:
-            which = cap.kind, cap.name
-            running = self._running[which] + self.running_elsewhere.get(which, 0)
+            running = self._running[cap.which]
+            if elsewhere:
+                running += elsewhere.get(cap.which, 0)
             if cap.parallel is not None and running >= cap.parallel:
                 return cap
         return None
@@ -257,14 +259,14 @@ class Admission:
         if ticket.caps:
             ticket.slot.caps = ticket.caps
             for cap in ticket.caps:
-                self._running[cap.kind, cap.name] += 1
+                self._running[cap.which] += 1
         return True
 
     def _give_back(self, slot: Slot) -> None:
         slot.state.release(slot)
         if slot.caps:
             for cap in slot.caps:
-                self._running[cap.kind, cap.name] -= 1
+                self._running[cap.which] -= 1
 
     def _forget_demand(self, ticket: Ticket) -> None:
         """It waits no more."""

@@ -157,7 +157,7 @@ class Handler:
             admitted = decided
         exchange.call = admitted.facts
         if admitted.limits or admitted.expires is not None:
-            exchange.metered = self.limiter.admit(request, exchange.request_id, admitted)
+            exchange.metered = self.limiter.admit(request, exchange.started, admitted)
         if admitted.call.action in CATALOGUE:
             return Own(await self._list(admitted, snapshot))
         if admitted.call.action in FILES:

@@ -24,7 +24,7 @@ from casedesk_proxy.limits.judging import (
     list_standings,
     refuse,
 )
-from casedesk_proxy.limits.past import ScopeName, Spent
+from casedesk_proxy.limits.past import ScopeName
 from casedesk_proxy.limits.use import Use, count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted
@@ -127,9 +127,9 @@ class Limiter:
         if len(some) == _MAX_STEP_SCOPES:
             self._loop.call_soon(self._open_some, unopened)
 
-    def admit(self, request: ClientRequest, request_id: str, admitted: Admitted) -> Metered | None:
-        """None where nothing has to be counted. Raises LimitReached, and Unauthenticated for a key
-        that has expired."""
+    def admit(self, request: ClientRequest, started: float, admitted: Admitted) -> Metered | None:
+        """None where nothing has to be counted. ``started``: now, by the loop's clock. Raises
+        LimitReached, and Unauthenticated for a key that has expired."""
         if admitted.expires is not None and self._wall() >= admitted.expires:
             raise Unauthenticated("the key has expired; ask for a new one", code="key_expired")
         limits, call = admitted.limits, admitted.facts
@@ -138,11 +138,12 @@ class Limiter:
         meter = self._meters.get((call.key, call.deployment))
         if meter is None or meter.limits is not limits:
             meter = self._meters[call.key, call.deployment] = self._make_meter(limits)
-        steady, wall = self._loop.time(), self._wall()
-        second = self._second_of(steady, wall)
-        notes = meter.read_calm(call.surface, second, steady, wall)
+        second = self._second
+        if started >= second.until:
+            second = self._second = Second.at(self.now())
+        notes = meter.read_calm(call.surface, second, started)
         request.notes = self._judge_and_warn(meter, call.surface) if notes is None else notes
-        one = Metered(request, request_id, call, meter, wall)
+        one = Metered(request, meter, started)
         for gauge, scope, _ in meter.parts:
             gauge.use.asked += 1
             scope.running.add(one)
@@ -150,8 +151,9 @@ class Limiter:
 
     def end(self, one: Metered, outcome: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
-        steady, wall = self._loop.time(), self._wall()
-        second = self._second_of(steady, wall)
+        second, ended = self._second, outcome.ended
+        if ended >= second.until:
+            second = self._second = Second.at(self.now())
         tokens = count_tokens(outcome.usage)
         for gauge, scope, _ in one.meter.parts:
             use = gauge.use
@@ -160,20 +162,11 @@ class Limiter:
             use.spent += tokens
             scope.running.discard(one)
         if self._is_entered and not outcome.summed_up:
-            key, deployment, asked = outcome.key, outcome.deployment, bool(outcome.node)
-            self._book.expect(
-                Spent(one.request_id, key, deployment, tokens, one.started, wall, asked)
-            )
-
-    def _second_of(self, steady: float, wall: float) -> Second:
-        second = self._second
-        if not (
-            second.steady_from <= steady < second.steady_to
-            and second.wall_from <= wall < second.wall_to
-        ):
-            today = self._book.calendar.today(wall)
-            second = self._second = Second.at(Moment(steady, wall, today))
-        return second
+            ahead = second.ahead
+            self._book.expect((
+                outcome.request_id, outcome.key, outcome.deployment, tokens,
+                one.started + ahead, ended + ahead, outcome.node != "",
+            ))  # fmt: skip
 
     def list_standings(self, limits: Sequence[UseRules]) -> list[Standing]:
         """How limits stand now, those on parallel requests included."""

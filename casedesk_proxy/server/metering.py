@@ -11,7 +11,6 @@ from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Moment, Second
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.surfaces.limits import limit_template
 from casedesk_proxy.terms import Limit, UseRules
 
@@ -23,12 +22,16 @@ _MAX_SUMMED_REQUESTS = 4
 _SUM_FRESH_S = 0.02
 
 
+#: No template, and which of both numbers it has room for: requests (0), tokens (1), None: both.
+_UNKNOWN: tuple[bytes | None, int | None] = (None, None)
+
+
 class Meter:
     """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
     with what runs there, and whether they count tokens; ``caps`` those on parallel requests;
     ``recheck`` raises LimitReached where a request that has waited may not go on."""
 
-    __slots__ = ("_templates", "caps", "limits", "parts", "recheck")
+    __slots__ = ("_only", "_templates", "_used", "caps", "limits", "parts", "recheck")
 
     def __init__(
         self,
@@ -41,17 +44,45 @@ class Meter:
         self.caps = tuple(one for one in limits if one.parallel is not None)
         self.recheck = partial(recheck, self)
         self._templates: dict[tuple[object, ...], bytes] = {}
+        #: Most have limits on the key alone. By surface, what heads say once everything that they
+        #: tell of has been used in this second.
+        self._only = self.parts[0] if len(self.parts) == 1 else None
+        self._used: dict[str, tuple[bytes | None, int | None]] = {}
 
-    def read_calm(self, surface: str, second: Second, steady: float, wall: float) -> bytes | None:
+    def read_calm(self, surface: str, second: Second, steady: float) -> bytes | None:
         """What a head says of what is left, in that ``second``, once the request that asks has been
         counted. None where a limit is reached, or one passed that only warns."""
+        if self._only is None:
+            return self._read_all(surface, second, steady)
+        gauge, scope, are_tokens = self._only
+        use = gauge.use
+        if use.second is not second or use.epoch is not gauge.epoch:
+            self._read_anew(gauge, second)
+        asked, spent = use.asked, use.spent
+        template = None
+        if asked != gauge.asked and spent != gauge.spent:
+            template, tells = self._used.get(surface, _UNKNOWN)
+        if are_tokens and scope.running:
+            spent += scope.produced(steady)
+        if asked >= gauge.calm_asked or spent >= gauge.calm_spent:
+            return None
+        if template is None:
+            return self._read_all(surface, second, steady)
+        left = gauge.full_asked - asked - 1, gauge.full_spent - spent
+        return template % (left if tells is None else left[tells])
+
+    def _read_anew(self, gauge: Gauge, second: Second) -> None:
+        gauge.read(second)
+        self._templates.clear()
+        self._used.clear()
+
+    def _read_all(self, surface: str, second: Second, steady: float) -> bytes | None:
         left_requests = left_tokens = math.inf
         requests = tokens = None
         for gauge, scope, are_tokens in self.parts:
             use = gauge.use
             if use.second is not second or use.epoch is not gauge.epoch:
-                gauge.read(second)
-                self._templates.clear()
+                self._read_anew(gauge, second)
             asked, spent = use.asked, use.spent
             if are_tokens and scope.running:
                 spent += scope.produced(steady)
@@ -61,7 +92,7 @@ class Meter:
                 left_requests, requests = gauge.full_asked - asked, gauge
             if gauge.full_spent - spent < left_tokens:
                 left_tokens, tokens = gauge.full_spent - spent, gauge
-        template = self._find_template(surface, requests, tokens, second, steady, wall)
+        template = self._find_template(surface, requests, tokens, second, steady)
         if requests is None:
             return template % left_tokens if tokens is not None else b""
         left_requests -= 1
@@ -69,7 +100,7 @@ class Meter:
 
     def _find_template(
         self, surface: str, requests: Gauge | None, tokens: Gauge | None,
-        second: Second, steady: float, wall: float,
+        second: Second, steady: float,
     ) -> bytes:  # fmt: skip
         """Within a second it changes with the first that is used alone."""
         is_asked = requests is not None and requests.use.asked != requests.asked
@@ -77,6 +108,7 @@ class Meter:
         which = surface, requests, is_asked, tokens, is_spent
         template = self._templates.get(which)
         if template is None:
+            wall = steady + second.ahead
             now = Moment(steady, wall, second.begun.today)
             of_requests = requests.show(Limit.REQUESTS_PER_MINUTE, now) if requests else None
             of_tokens = tokens.show(tokens.tightest, now) if tokens else None
@@ -84,20 +116,22 @@ class Meter:
             if all(one is None or one[1] - wall >= 1.0 for one in (of_requests, of_tokens)):
                 # Else it says milliseconds.
                 self._templates[which] = template
+                is_all_used = is_asked is not (requests is None) and is_spent is not (
+                    tokens is None
+                )
+                if is_all_used and (requests or tokens):
+                    both = requests is not None and tokens is not None
+                    self._used[surface] = template, None if both else int(requests is None)
         return template
 
 
 class Metered:
-    """A request that was admitted. ``started`` in seconds since 1970."""
+    """A request that was admitted: ``started``, by the steady clock."""
 
-    __slots__ = ("_request", "call", "meter", "request_id", "started")
+    __slots__ = ("_request", "meter", "started")
 
-    def __init__(
-        self, request: ClientRequest, request_id: str, call: CallFacts, meter: Meter, started: float
-    ) -> None:
+    def __init__(self, request: ClientRequest, meter: Meter, started: float) -> None:
         self._request = request
-        self.request_id = request_id
-        self.call = call
         self.meter = meter
         self.started = started
 

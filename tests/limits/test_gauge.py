@@ -88,9 +88,7 @@ def test_it_says_what_judging_says(
     for what, amount, pause in steps:
         at += pause
         now = moment(at)
-        if not (second.steady_from <= now.steady < second.steady_to) or not (
-            second.wall_from <= now.wall < second.wall_to
-        ):
+        if now.steady >= second.until:
             second = Second.at(now)
         read(gauge, second)
         if what == "ask":

@@ -8,7 +8,14 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.limits.windows import Calendar, Period, SlidingMinute, Today
+from casedesk_proxy.limits.windows import (
+    Calendar,
+    Moment,
+    Period,
+    Second,
+    SlidingMinute,
+    Today,
+)
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table
 
@@ -182,3 +189,12 @@ def test_a_minute_ends_a_minute_later_though_its_clock_went_back() -> None:
     assert minute.total(900.0) == 5
     assert minute.total(959.0) == 5
     assert minute.total(960.0) == 0
+
+
+@table(
+    ("steady", "wall", "lasts"),
+    [(100.25, 500.5, 0.5), (100.75, 500.5, 0.25), (100.0, 500.0, 1.0), (7.5, 499.75, 0.25)],
+)
+def test_a_second_ends_with_that_of_either_clock(steady: float, wall: float, lasts: float) -> None:
+    second = Second.at(Moment(steady, wall, Calendar(UTC).today(wall)))
+    assert (second.until, second.ahead) == (steady + lasts, wall - steady)

@@ -156,7 +156,7 @@ async def test_own_rows_that_are_not_shown_are_waited_for_no_more() -> None:
     book.open("key", "alice")
     follower = Follower(book, ledger, now, lambda _: (), look_s=0.001)
     one = Spent("r1", "alice", "desk", 5, time.time() - 1, time.time(), asked=True)
-    book.expect(one)
+    book.expect(("r1", "alice", "desk", 5, one.started, one.ended, True))
     ledger.passed = ["r1"]
     following = asyncio.create_task(follower.follow())
     while ledger.passed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -174,6 +175,20 @@ async def test_an_expired_key_is_refused() -> None:
         assert (await asker.get("/v1/models"))[0] == 401
     async with limited({"expires": "2999-01-31"}) as (asker, _):
         assert (await asker.chat())[0] == 200
+
+
+async def test_a_clock_that_is_set_is_heard_of_in_the_next_second() -> None:
+    async with limited(DAY) as (asker, proxy):
+        limiter = proxy.gateway.limiter
+        assert [(await asker.chat())[0], (await asker.chat())[0]] == [200, 429]
+        limiter._wall = lambda: time.time() + 86400
+        async with asyncio.timeout(PATIENCE_S):
+            while (await asker.chat())[0] != 200:
+                await asyncio.sleep(0.05)
+        limiter._wall = time.time
+        async with asyncio.timeout(PATIENCE_S):
+            while (await asker.chat())[0] != 429:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_model_that_is_not_the_keys_is_not_there() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any, cast
 
+import pytest
+
+from casedesk_proxy.limits.gauge import Gauge
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
-from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.server.metering import Meter, Metered, Scope
 from casedesk_proxy.terms import Limit, UseRules
+from tests.fixtures.table import table
 
 CAPPED = UseRules("key", "alice", (), 2)
 BOUNDED = UseRules("deployment", "desk", ((Limit.TOKENS_PER_DAY, 5, None),))
@@ -28,7 +31,7 @@ class Producing(Metered):
     """As many pieces as it is made with."""
 
     def __init__(self, pieces: int) -> None:
-        super().__init__(cast(Any, Request()), "r", CallFacts("openai"), UNLIMITED, 0.0)
+        super().__init__(cast(Any, Request()), UNLIMITED, 0.0)
         self.pieces = pieces
 
     @property
@@ -37,7 +40,7 @@ class Producing(Metered):
 
 
 def test_before_a_reply_nothing_is_produced() -> None:
-    assert Metered(cast(Any, Request()), "r", CallFacts("openai"), UNLIMITED, 0.0).produced == 0
+    assert Metered(cast(Any, Request()), UNLIMITED, 0.0).produced == 0
 
 
 def test_a_meter_knows_the_limits_on_parallel_requests() -> None:
@@ -79,11 +82,11 @@ def counted(surface: str, *scopes: UseRules, asked: int = 0, spent: int = 0) -> 
     )
     now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
     second = Second.at(now)
-    meter.read_calm(surface, second, now.steady, now.wall)
+    meter.read_calm(surface, second, now.steady)
     for use in uses:
         use.asked += asked
         use.spent += spent
-    return meter.read_calm(surface, second, now.steady, now.wall)
+    return meter.read_calm(surface, second, now.steady)
 
 
 KEY = UseRules(
@@ -110,6 +113,60 @@ def test_heads_say_what_is_left_of_the_tightest_limits() -> None:
     assert counted("openai", CAPPED) == b""
 
 
+@table(
+    ("limits", "wanted"),
+    [
+        (KEY.bounds, (b"remaining-requests: 5", b"remaining-tokens: 50")),
+        (KEY.bounds[:1], (b"remaining-requests: 5",)),
+        (KEY.bounds[1:], (b"remaining-tokens: 50",)),
+        ((), ()),
+    ],
+)
+def test_the_third_head_of_a_second_says_what_all_do(
+    limits: tuple[tuple[Limit, int | None, int | None], ...], wanted: tuple[bytes, ...]
+) -> None:
+    """It is made of what the second one left, where the limits are a key's alone."""
+    use, rules = Use(), UseRules("key", "alice", limits, 9)
+    alone = Meter((rules,), [(rules, Scope("key", "alice"), use)], lambda _: None)
+    other = UseRules("deployment", "desk", (), 9)
+    both = Meter(
+        (rules, other),
+        [(rules, Scope("key", "alice"), use), (other, Scope("deployment", "desk"), Use())],
+        lambda _: None,
+    )
+    now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
+    second = Second.at(now)
+    for left in (3, 2, 1):
+        lines = alone.read_calm("openai", second, now.steady)
+        assert lines == both.read_calm("openai", second, now.steady)
+        use.asked += 2
+        use.spent += 25
+        if left == 1:
+            assert lines is not None
+            assert [line for line in lines.split(b"\r\n") if b"remaining" in line] == [
+                b"x-ratelimit-" + one for one in wanted
+            ]
+
+
+def test_keys_of_a_deployment_do_not_make_each_other_read_its_limit_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[Second] = []
+    really_read = Gauge.read
+    monkeypatch.setattr(Gauge, "read", lambda one, at: (read.append(at), really_read(one, at)))
+    use, scope = Use(), Scope("deployment", "desk")
+    meters = [Meter((DESK,), [(DESK, scope, use)], lambda _: None) for _ in range(3)]
+    now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
+    second = Second.at(now)
+    for turn in range(4):
+        for meter in meters:
+            lines = meter.read_calm("openai", second, now.steady)
+            assert b"remaining-tokens: %d\r\n" % (90 - use.spent) in (lines or b"")
+            use.asked += 1
+            use.spent += 1
+        assert len(read) == 3, turn
+
+
 def test_before_anything_is_used_nothing_has_to_reset() -> None:
     assert b"reset-requests: 0ms\r\n" in (counted("openai", KEY) or b"")
 
@@ -123,5 +180,5 @@ def test_what_runs_counts_too() -> None:
     meter = Meter((DESK,), [(DESK, scope := Scope("deployment", "desk"), Use())], lambda _: None)
     scope.running = {Producing(30)}
     now = Moment(100.5, NEW_YEAR, Calendar(UTC).today(NEW_YEAR))
-    lines = meter.read_calm("openai", Second.at(now), now.steady, now.wall)
+    lines = meter.read_calm("openai", Second.at(now), now.steady)
     assert b"remaining-tokens: 60\r\n" in (lines or b"")
