@@ -210,18 +210,13 @@ class Call:
 class UseRules:
     """How much a key, or a deployment (``kind``), may use. ``bounds`` are limits with the use at
     which requests are refused and the one at which they are warned of; ``parallel`` is how many may
-    run at once, beyond which one ``waits`` or is refused. None: no limit. ``which``: the former
-    two, as limits on parallel requests are counted by them."""
+    run at once, beyond which one ``waits`` or is refused. None: no limit."""
 
     kind: str
     name: str
     bounds: tuple[tuple[Limit, int | None, int | None], ...]
     parallel: int | None = None
     waits: bool = True
-    which: tuple[str, str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "which", (self.kind, self.name))
 
 
 @record

@@ -231,9 +231,10 @@ class Admission:
         """The limit on parallel requests that keeps it from a slot."""
         elsewhere = self.running_elsewhere
         for cap in ticket.caps:
-            running = self._running[cap.which]
+            which = cap.kind, cap.name
+            running = self._running[which]
             if elsewhere:
-                running += elsewhere.get(cap.which, 0)
+                running += elsewhere.get(which, 0)
             if cap.parallel is not None and running >= cap.parallel:
                 return cap
         return None
@@ -259,14 +260,14 @@ class Admission:
         if ticket.caps:
             ticket.slot.caps = ticket.caps
             for cap in ticket.caps:
-                self._running[cap.which] += 1
+                self._running[cap.kind, cap.name] += 1
         return True
 
     def _give_back(self, slot: Slot) -> None:
         slot.state.release(slot)
         if slot.caps:
             for cap in slot.caps:
-                self._running[cap.which] -= 1
+                self._running[cap.kind, cap.name] -= 1
 
     def _forget_demand(self, ticket: Ticket) -> None:
         """It waits no more."""
