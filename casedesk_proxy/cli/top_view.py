@@ -189,6 +189,8 @@ def _head(view: View, status: dict[str, Any], shown: int, width: int) -> Text:
     parts = [f"CaseDesk Proxy {status['version']}", f"{streams['total']} streams"]
     if shown != streams["total"]:
         parts.append(f"{shown} shown")
+    if (rate := status.get("tokens_per_second")) is not None:
+        parts.append(f"{rate:.0f} tok/s")
     parts.append(f"{status['queue']['total']} waiting")
     if view.filter or view.typing:
         parts.append(f"filter: {view.filter}{'_' if view.typing else ''}")
@@ -205,11 +207,9 @@ def _node_lines(nodes: list[dict[str, Any]], width: int) -> list[Text]:
     lines = []
     for node in nodes[:_MAX_NODE_LINES]:
         limit = "" if node["limit"] is None else f" of {node['limit']}"
-        rates = [model.get("tokens_per_second") or 0 for model in node["models"]]
         text = f"{_fit(node['name'], 14)} {_fit(node['state'], 9)} {node['in_flight']}{limit}"
-        rest = f"  {sum(rates):.0f} tok/s" if any(rates) else ""
         trouble = f"  {_clean(node['last_error'])}" if node["last_error"] else ""
-        line = Text.assemble(text, rest, (trouble, "dim"))
+        line = Text.assemble(text, (trouble, "dim"))
         line.stylize("" if node["state"] == "ok" else "yellow", 15, 24)
         line.truncate(width)
         lines.append(line)

@@ -17,6 +17,8 @@ _MAX_MODELS = 2000
 #: What is nobody's fault.
 _FINE = frozenset({Terminal.COMPLETED, Terminal.CLIENT_GONE, Terminal.CANCELLED})
 _FAILED_STATUS = 400
+#: What is below is said of the request.
+_NODE_FAILED_STATUS = 500
 
 
 class ModelFigures:
@@ -65,7 +67,7 @@ class Figures:
             figures = self.models[place] = ModelFigures()
         usage = outcome.usage
         figures.requests += 1
-        figures.failures += not fine
+        figures.failures += not fine or outcome.status >= _NODE_FAILED_STATUS
         figures.prompt += usage.prompt or 0
         figures.cached += usage.cached or 0
         if usage.output and outcome.first_byte is not None and outcome.events > 1:

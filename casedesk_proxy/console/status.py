@@ -108,7 +108,7 @@ def _nodes(desk: Desk, caller: Caller) -> list[dict[str, Any]]:
     return [
         {
             **_node(desk, caller, name, served.nodes[name], now),
-            "models": _models(desk, name, figures.get(name, {})),
+            **_models(desk, name, figures.get(name, {})),
         }
         for name in names
     ]
@@ -139,7 +139,8 @@ def _state(state: NodeState, now: float) -> str:
     return "full" if state.is_full(now) else "ok"
 
 
-def _models(desk: Desk, node: str, figures: dict[str, ModelFigures]) -> list[dict[str, Any]]:
+def _models(desk: Desk, node: str, figures: dict[str, ModelFigures]) -> dict[str, Any]:
+    """Those that were asked for, or are loaded, and of the rest as many as there is room for."""
     reported = {one.name: one for one in desk.served.metadata.reported.get(node, ())}
     names = [*reported, *(name for name in figures if name not in reported and name)]
     names.sort(key=lambda name: name not in figures and not (reported[name].loaded))
@@ -159,7 +160,7 @@ def _models(desk: Desk, node: str, figures: dict[str, ModelFigures]) -> list[dic
                 "cached_share": had.cached_share,
             }
         )
-    return rows
+    return {"models": rows, "models_left": len(names) - len(rows)}
 
 
 def _now() -> float:

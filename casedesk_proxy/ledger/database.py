@@ -67,9 +67,9 @@ _PRUNE = """
     ), summed AS (
         INSERT INTO days
         SELECT to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), key, deployment,
-            model, count(*), count(*) FILTER (WHERE ending <> 'completed'), sum(estimated),
-            coalesce(sum(prompt), 0), coalesce(sum(output), 0), coalesce(sum(cached), 0),
-            coalesce(sum(thoughts), 0), sum(duration)
+            model, count(*), count(*) FILTER (WHERE ending <> 'completed' OR status >= 400),
+            sum(estimated), coalesce(sum(prompt), 0), coalesce(sum(output), 0),
+            coalesce(sum(cached), 0), coalesce(sum(thoughts), 0), sum(duration)
         FROM old GROUP BY 1, 2, 3, 4
         ON CONFLICT (day, key, deployment, model) DO UPDATE SET
             exchanges = days.exchanges + excluded.exchanges, failed = days.failed + excluded.failed,

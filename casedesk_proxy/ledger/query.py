@@ -24,14 +24,15 @@ DIMENSIONS = {
 }
 #: Those of which the sums of days know nothing: exchanges of days that were pruned are left out.
 _ROWS_ALONE = frozenset({"hour", "node", "surface", "action", "ending"})
-#: What is told of each group. ``estimated``: exchanges whose tokens were counted by us.
+#: What is told of each group. ``failed``: answered by an error, or not to the end.
+#: ``estimated``: exchanges whose tokens were counted by us.
 SUMS = ("requests", "failed", "estimated", "prompt", "cached", "output", "thoughts")
 
 #: {day}, {hour} and {begin} are made by each kind of database in its own way.
 _ROWS = """
     SELECT key, deployment, model, {day} AS day, {hour} AS hour, node, surface, action, ending,
-        1 AS requests, CASE WHEN ending <> 'completed' THEN 1 ELSE 0 END AS failed, estimated,
-        prompt, cached, output, thoughts
+        1 AS requests, CASE WHEN ending <> 'completed' OR status >= 400 THEN 1 ELSE 0 END
+        AS failed, estimated, prompt, cached, output, thoughts
     FROM exchanges WHERE ended >= {since} AND ended < {until}
 """
 _DAYS = """

@@ -32,8 +32,8 @@ _OLD = """(SELECT id FROM exchanges WHERE ended < :before AND id <= :last
 _SUM = f"""
     INSERT INTO days
     SELECT strftime('%Y-%m-%d', ended, 'unixepoch'), key, deployment, model, count(*),
-        sum(ending <> 'completed'), sum(estimated), total(prompt), total(output), total(cached),
-        total(thoughts), total(duration)
+        sum(ending <> 'completed' OR status >= 400), sum(estimated), total(prompt), total(output),
+        total(cached), total(thoughts), total(duration)
     FROM exchanges WHERE id IN {_OLD} GROUP BY 1, 2, 3, 4
     ON CONFLICT DO UPDATE SET
         exchanges = exchanges + excluded.exchanges, failed = failed + excluded.failed,

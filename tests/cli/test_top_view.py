@@ -40,7 +40,7 @@ def order(view: View) -> list[str]:
 def test_a_screen_of_80_by_24() -> None:
     lines = shown()
     assert lines[0] == "ready  CaseDesk Proxy 1.2.3  3 streams  2 waiting"
-    assert lines[1] == "gpu0           ok        3 of 16  40 tok/s"
+    assert lines[1] == "gpu0           ok        3 of 16"
     assert lines[2] == "gpu1           down      3  refused"
     assert lines[4].split() == [column.title for column in COLUMNS]
     assert lines[5].split() == [
@@ -54,6 +54,11 @@ def test_a_screen_of_80_by_24() -> None:
         "12.3",
     ]
     assert lines[-1].startswith("q quit")
+
+
+def test_the_speed_of_all_where_it_is_known() -> None:
+    line = shown(status=STATUS | {"tokens_per_second": 4021.6})[0]
+    assert line == "ready  CaseDesk Proxy 1.2.3  3 streams  4022 tok/s  2 waiting"
 
 
 def test_the_longest_run_first_until_somebody_sorts() -> None:

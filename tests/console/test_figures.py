@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from casedesk_proxy.console.figures import Figures
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import Usage
@@ -19,6 +21,13 @@ def test_a_model_s_figures() -> None:
     found = figures.models["n", "m"]
     assert (found.requests, found.failures) == (2, 1)
     assert (found.tokens_per_second, found.cached_share) == (10.0, 0.25)
+
+
+def test_an_error_of_the_node_is_a_failure_and_what_it_refuses_is_none() -> None:
+    figures = Figures()
+    for status in (500, 503, 400):
+        figures.count(replace(DONE, status=status))
+    assert figures.models["n", "m"].failures == 2
 
 
 def test_without_counts_nothing_is_said() -> None:

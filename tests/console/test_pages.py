@@ -166,6 +166,60 @@ async def test_signing_in_and_out(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+async def test_a_session_that_ends_is_said_so(page: Page) -> None:
+    """And whoever signs in again is where he was."""
+    await sign_in(page)
+    await page.goto("/console/#usage")
+    await page.context.clear_cookies()
+    await page.get_by_label("Last").select_option("7 days")
+    alert = page.get_by_role("alert").first
+    await expect(alert).to_have_text("Your session has ended; sign in again.")
+    await page.get_by_label("Key", exact=True).fill(KEY)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(alert).to_be_hidden()
+
+
+async def test_the_status_comes_back_after_an_error_of_a_reverse_proxy(page: Page) -> None:
+    """Behind which a browser does not try again by itself."""
+    await sign_in(page)
+    await page.route("**/console/api/events", lambda route: route.fulfill(status=502))
+    await page.reload()
+    live = page.get_by_role("status").first
+    await expect(live).to_have_text("Connection lost; trying again")
+    await page.unroute("**/console/api/events")
+    await expect(live).to_have_text("Live")
+    await page.route("**/console/api/events", lambda route: route.fulfill(status=502))
+    await page.reload()
+    await expect(live).to_have_text("Connection lost; trying again")
+    await page.context.clear_cookies()
+    await expect(page.get_by_role("alert").first).to_contain_text("session has ended")
+
+
+async def test_models_nobody_asked_for_stand_behind_a_line(page: Page) -> None:
+    names = ["asked", *(f"m{number}" for number in range(7)), "<b>x</b>", "نموذج-7b"]
+    models = [
+        {"name": name, "streams": 0, "waiting": 0, "requests": int(name == "asked"), "failures": 0}
+        for name in names
+    ]
+    told = {"name": "many", "state": "ok", "healthy": True, "in_flight": 0, "limit": None}
+    nodes = [{**told, "waiting": 0, "models": models, "models_left": 1200}]
+    event = f"event: nodes\ndata: {json.dumps(nodes)}\n\n"
+    await sign_in(page)
+    await page.route(
+        "**/console/api/events",
+        lambda route: route.fulfill(content_type="text/event-stream", body=event),
+    )
+    await page.reload()
+    node = page.get_by_role("article", name="Node many")
+    await expect(node.locator("tbody tr")).to_have_count(1)
+    await node.get_by_text("1,209 more models, not asked for yet").click()
+    shown = await node.get_by_role("listitem").all_inner_texts()
+    assert shown == [*names[1:], "and 1,200 more"]
+
+
 async def test_replies_stream_in_the_playground_from_every_surface(page: Page) -> None:
     await sign_in(page)
     await page.goto("/console/#playground")

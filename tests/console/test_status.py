@@ -73,6 +73,7 @@ async def test_a_stream_is_in_the_table_and_is_ended_from_there(tmp_path: Path) 
         (slow,) = (model for model in node["models"] if model["name"] == "slow")
         assert (slow["streams"], slow["waiting"]) == (1, 0)
         assert {"m", "slow"} <= {model["name"] for model in node["models"]}
+        assert node["models_left"] == 0
         rest = asyncio.ensure_future(rest_of(reply))
         asked = next(call for call in one.node.requests if call.method == "POST")
         code, said = await alice.ask("POST", f"{API}/streams/{row['id']}/cancel")

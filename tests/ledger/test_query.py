@@ -41,6 +41,14 @@ def test_who_used_most_comes_first(connection: sqlite3.Connection) -> None:
     ]  # fmt: skip
 
 
+def test_an_error_that_came_whole_is_a_failure(connection: sqlite3.Connection) -> None:
+    enter(connection, at("2026-02-04 12:00"), key="carla", model="m", prompt=3, status=500)
+    wanted = [("2026-02-04", 1, 1, 3, 0)]
+    assert shown(connection, "day", key="carla") == wanted
+    prune(connection, at("2026-02-05 00:00"))
+    assert shown(connection, "day", key="carla") == wanted
+
+
 def test_times_come_in_their_order_and_are_utc(connection: sqlite3.Connection) -> None:
     assert [group[0] for group in shown(connection, "day")] == [
         "2026-01-01", "2026-01-02", "2026-02-03",

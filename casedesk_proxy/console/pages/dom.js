@@ -43,7 +43,8 @@ export function keep(body, rows, key, make, update) {
 
 /** A cell, with the column's name for narrow screens. */
 export function cell(label, content = "", kind = "") {
-  return h("td", { class: kind, "data-label": label }, content);
+  // A name keeps its own direction, and turns nothing beside it.
+  return h("td", { class: kind, "data-label": label }, kind === "name" ? h("bdi", {}, content) : content);
 }
 
 export function table(caption, columns, id) {
@@ -97,7 +98,7 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 
 export const count = (n) => (n === null || n === undefined ? "–" : whole.format(n));
 export const compact = (n) => (n === null || n === undefined ? "–" : n < 10000 ? whole.format(n) : short.format(n));
-export const rate = (n) => (n === null || n === undefined ? "–" : n < 10 ? n.toFixed(1) : whole.format(Math.round(n)));
+export const rate = (n) => (n === null || n === undefined ? "–" : n && n < 10 ? n.toFixed(1) : whole.format(Math.round(n)));
 export const share = (n) => (n === null || n === undefined ? "–" : `${Math.round(n * 100)} %`);
 
 export function span(seconds) {

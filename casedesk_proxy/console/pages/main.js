@@ -17,6 +17,8 @@ const find = (id) => document.getElementById(id);
 const content = find("content");
 let session = { signed_in: false, ways: [] };
 let leave = () => {};
+/** Whether somebody was signed in here and did not sign out. */
+let ended = false;
 
 export function notify(text) {
   const notice = find("notice");
@@ -33,7 +35,7 @@ function show() {
   find("top").hidden = !session.signed_in;
   if (!session.signed_in) {
     document.title = "Sign in – CaseDesk Proxy";
-    content.replaceChildren(showSignIn(session, enter));
+    content.replaceChildren(showSignIn(session, enter, ended ? "Your session has ended; sign in again." : ""));
     return content.querySelector("input")?.focus();
   }
   const wanted = location.hash.slice(1);
@@ -60,6 +62,7 @@ function live(state, text) {
 
 function enter(found) {
   session = found;
+  ended = false;
   show();
   content.focus();
 }
@@ -94,5 +97,9 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   content.focus();
 });
 window.addEventListener("hashchange", show);
-window.addEventListener("signed-out", () => session.signed_in && start());
+window.addEventListener("signed-out", () => {
+  if (!session.signed_in) return;
+  ended = true;
+  start();
+});
 start();

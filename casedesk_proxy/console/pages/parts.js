@@ -6,16 +6,20 @@ const STATES = {
   queued: "busy", waiting: "busy", arriving: "busy", down: "bad", hung: "bad",
 };
 
+/** More rows scroll in their panel, so that what stands below can be reached. */
+const MANY_ROWS = 8;
+
 /** `filled(rows, text)`: whether there is something to show, and what stands beside the title. */
 export function panel(title, content, nothing, more = null) {
   const id = `${title.toLowerCase().replaceAll(" ", "-")}-title`;
   const note = h("span", { class: "note" });
   const empty = h("p", { class: "empty" }, nothing, more && [" ", more]);
-  const scroll = h("div", { class: "scroll", hidden: true }, content);
+  const scroll = h("div", { class: "scroll tall", role: "region", "aria-labelledby": id, hidden: true }, content);
   const view = h("section", { class: "panel", "aria-labelledby": id }, h("h2", { id }, title, note), empty, scroll);
   const filled = (rows, text) => {
     empty.hidden = rows > 0;
     scroll.hidden = !rows;
+    scroll.tabIndex = rows > MANY_ROWS ? 0 : -1;
     write(note, text);
   };
   return { view, filled };

@@ -89,8 +89,8 @@ export function showPlayground({ notify }) {
   return [view, () => running?.abort()];
 }
 
-function field(label, control) {
-  return h("label", { class: "field" }, h("span", {}, label), control);
+function field(label, control, kind = "") {
+  return h("label", { class: `field ${kind}` }, h("span", {}, label), control);
 }
 
 function questionForm() {
@@ -98,7 +98,7 @@ function questionForm() {
     h("div", { class: "grid" },
       field("Deployment", h("select", { name: "deployment" })),
       field("Surface", h("select", { name: "surface" }, Object.entries(SURFACES).map(([name, { title }]) => h("option", { value: name }, title)))),
-      field("Model", h("input", { name: "model", list: "models", required: true, autocomplete: "off", autocapitalize: "none" }))),
+      field("Model", h("input", { name: "model", list: "models", required: true, autocomplete: "off", autocapitalize: "none" }), "long")),
     h("datalist", { id: "models" }),
     field("Your text", h("textarea", { name: "text", rows: 5, required: true, value: "Why is the sky blue? Two sentences." })),
     h("details", {}, h("summary", {}, "System text, file, limits"),
@@ -106,7 +106,7 @@ function questionForm() {
       h("div", { class: "grid" },
         field("Most tokens", h("input", { name: "most", type: "number", min: 1, step: 1, inputMode: "numeric" })),
         field("Temperature", h("input", { name: "temperature", type: "number", min: 0, max: 2, step: 0.1, inputMode: "decimal" })),
-        field("File", h("input", { name: "file", type: "file", accept: "image/*,audio/*,video/*,application/pdf,text/*" }))),
+        field("File", h("input", { name: "file", type: "file", accept: "image/*,audio/*,video/*,application/pdf,text/*" }), "long")),
       h("div", { class: "preview" })),
     h("div", { class: "bar" }, h("button", { type: "submit", name: "send", class: "main" }, "Send"), h("span", { class: "hint" }, "or Ctrl and Enter")));
 }

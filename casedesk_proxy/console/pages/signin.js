@@ -2,9 +2,10 @@
 import { ask } from "/console/api.js";
 import { h } from "/console/dom.js";
 
-export function showSignIn(session, enter) {
+/** `why`: what to say first. */
+export function showSignIn(session, enter, why = "") {
   const ways = (session.ways ?? []).filter((one) => one in FORMS);
-  const fault = h("p", { class: "fault", role: "alert", id: "fault" });
+  const fault = h("p", { class: "fault", role: "alert", id: "fault" }, why);
   const forms = (ways.length ? ways : ["key"]).map((way) => FORMS[way](submit(fault, enter)));
   const between = forms.flatMap((one, index) => (index ? [h("p", { class: "or" }, "or"), one] : [one]));
   return h("div", { class: "gate" },
@@ -35,7 +36,9 @@ function submit(fault, enter) {
     event.preventDefault();
     const form = event.currentTarget;
     const button = form.querySelector("button");
+    const label = button.textContent;
     button.disabled = true;
+    button.textContent = "One moment…";
     fault.textContent = "";
     try {
       enter(await ask("session", "POST", Object.fromEntries(new FormData(form))));
@@ -44,6 +47,7 @@ function submit(fault, enter) {
       form.querySelector("input[type=password]").select();
     } finally {
       button.disabled = false;
+      button.textContent = label;
     }
   };
 }

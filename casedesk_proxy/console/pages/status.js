@@ -1,7 +1,12 @@
 // What goes on now. Everything comes by server-sent events; only ages are counted here.
+import { ask } from "/console/api.js";
 import { age, aging, badge, mark, panel } from "/console/parts.js";
 import { showStreams } from "/console/streams.js";
 import { cell, compact, count, h, keep, rate, s, share, span, table, timed, write } from "/console/dom.js";
+
+/** As many models of a node are all in its table. */
+const FEW_MODELS = 8;
+const RETRY_AFTER = 3000;
 
 export function showStatus({ session, notify, live }) {
   const figures = tiles(["Streams", "Tokens per second", "Waiting", "Nodes in service"]);
@@ -50,19 +55,40 @@ export function showStatus({ session, notify, live }) {
     config: (value) => config.replaceChildren(...describeConfig(value, session.admin)),
   };
 
-  const source = new EventSource("/console/api/events");
-  live("busy", "Connecting");
-  source.onopen = () => live("good", "Live");
-  source.onerror = () => live("bad", "Connection lost; trying again");
-  for (const [name, update] of Object.entries(sections)) {
-    source.addEventListener(name, (event) => update(JSON.parse(event.data)));
-  }
-  source.addEventListener("session", () => {
-    source.close();
-    window.dispatchEvent(new Event("signed-out"));
-  });
+  const hang = hear(sections, live);
   const ticking = setInterval(() => tick(view), 1000);
-  return [view, () => (clearInterval(ticking), source.close(), streams.end())];
+  return [view, () => (clearInterval(ticking), hang(), streams.end())];
+}
+
+/** Gives events to `sections`, and returns what ends that. */
+function hear(sections, live) {
+  let source;
+  let waiting = 0;
+  function connect() {
+    source = new EventSource("/console/api/events");
+    source.onopen = () => live("good", "Live");
+    source.onerror = () => {
+      live("bad", "Connection lost; trying again");
+      // After an error such as a reverse proxy's 502 the browser does not try again.
+      if (source.readyState === EventSource.CLOSED) waiting = setTimeout(again, RETRY_AFTER);
+    };
+    for (const [name, update] of Object.entries(sections)) {
+      source.addEventListener(name, (event) => update(JSON.parse(event.data)));
+    }
+    source.addEventListener("session", () => {
+      source.close();
+      window.dispatchEvent(new Event("signed-out"));
+    });
+  }
+  async function again() {
+    const now = await ask("session").catch(() => null);
+    if (waiting === null) return;
+    if (now && !now.signed_in) window.dispatchEvent(new Event("signed-out"));
+    else connect();
+  }
+  live("busy", "Connecting");
+  connect();
+  return () => (clearTimeout(waiting), (waiting = null), source.close());
 }
 
 function tiles(labels) {
@@ -94,15 +120,16 @@ function makeFailure(one) {
 
 function makeNode(one) {
   const models = table(`Models of ${one.name}`, [
-    "Model", ["Running", "number"], ["Waiting", "number"], ["Requests", "number"], ["Failures", "number"], ["Tokens/s", "number"], ["From cache", "number"],
+    "Model", ["Running", "number"], ["Waiting", "number"], ["Requests", "number"], ["Failures", "number"], ["Tokens/s", "number"], ["Cached", "number"],
   ]);
   return h("article", { class: "node", "aria-label": `Node ${one.name}` },
     h("header", {}, h("h3", {}, one.name), badge(one.state)),
-    h("div", { class: "slots" }), h("p", { class: "said" }), h("div", { class: "scroll" }, models));
+    h("div", { class: "slots" }), h("p", { class: "said" }), h("div", { class: "scroll" }, models),
+    h("details", { class: "rest" }, h("summary"), h("ul", { class: "names" })));
 }
 
 function updateNode(card, one) {
-  const [head, slots, said, scroll] = card.children;
+  const [head, slots, said, scroll, rest] = card.children;
   mark(head.lastChild, one.state);
   const limit = one.limit === null ? "" : ` of ${one.limit}`;
   const text = `${one.in_flight}${limit} in use${one.waiting ? `, ${one.waiting} waiting` : ""}`;
@@ -113,7 +140,21 @@ function updateNode(card, one) {
   const trouble = one.last_error && (one.state !== "ok" || one.cooling_until);
   said.hidden = !trouble;
   write(said, trouble ? one.last_error : "");
-  keep(scroll.firstChild.tBodies[0], one.models, (model) => model.name, makeModel, updateModel);
+  const shown = one.models.length + one.models_left > FEW_MODELS ? one.models.filter(isUsed) : one.models;
+  scroll.hidden = !shown.length;
+  keep(scroll.firstChild.tBodies[0], shown, (model) => model.name, makeModel, updateModel);
+  updateRest(rest, one.models.filter((model) => !shown.includes(model)), one.models_left, shown.length > 0);
+}
+
+const isUsed = (model) => model.loaded || model.requests || model.streams || model.waiting;
+
+/** Models that nobody has asked for yet: their names alone, behind a line. */
+function updateRest(rest, models, left, more) {
+  const all = models.length + left;
+  rest.hidden = !all;
+  write(rest.firstChild, `${count(all)} ${more ? "more " : ""}${all === 1 ? "model" : "models"}, not asked for yet`);
+  const names = left ? [...models, { name: `and ${count(left)} more` }] : models;
+  keep(rest.lastChild, names, (model) => model.name, (model) => h("li", {}, h("bdi", {}, model.name)), () => {});
 }
 
 function meter(part) {
@@ -124,7 +165,7 @@ function meter(part) {
 
 function makeModel(one) {
   return h("tr", {}, cell("Model", one.name, "name"),
-    ...["Running", "Waiting", "Requests", "Failures", "Tokens/s", "From cache"].map((label) => cell(label, "", "number")));
+    ...["Running", "Waiting", "Requests", "Failures", "Tokens/s", "Cached"].map((label) => cell(label, "", "number")));
 }
 
 function updateModel(row, one) {

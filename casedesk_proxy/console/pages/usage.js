@@ -14,7 +14,7 @@ export function showUsage({ session, notify }) {
 
   function draw() {
     const rows = found.days.filter((one) => !key.value || one.key === key.value);
-    body.replaceChildren(...(rows.length ? report(rows, Number(days.value), found.time_zone) : [h("p", { class: "empty" }, "No requests in this time.")]));
+    body.replaceChildren(...(rows.length ? report(rows, Number(days.value), found.time_zone) : [h("section", { class: "panel" }, h("p", { class: "empty" }, "No requests in this time. ", h("a", { href: "#playground" }, "Open the playground"), " to send one."))]));
   }
 
   async function load() {
