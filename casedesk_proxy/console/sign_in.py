@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from typing import Any
 
 from aiohttp import web
@@ -50,7 +51,7 @@ async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
     wait_s = 1.0 if desk.checker.is_busy else await desk.attempts.begin(who)
     if wait_s > 0:
         error = ProxyError(
-            "too many failed attempts to sign in; wait as long as Retry-After says",
+            f"too many attempts to sign in; try again in {math.ceil(max(wait_s, 1.0))} s",
             status=429,
             code="too_many_attempts",
         )
