@@ -120,7 +120,8 @@ def mirror(module: str) -> Path:
 @cache
 def imported(path: Path) -> frozenset[Path]:
     """The files of the package and of the tests that a file imports, wherever in it, or names in a
-    string: commands are imported when they are asked for."""
+    string, those beside a package's ``__init__`` by their own name: commands are imported when they
+    are asked for."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
@@ -130,6 +131,9 @@ def imported(path: Path) -> frozenset[Path]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names = [node.value]
+            beside = node.value.replace("-", "_")
+            if path.name == "__init__.py" and beside.isidentifier():
+                found.add(path.with_name(f"{beside}.py"))
         for name in names:
             if name.partition(".")[0] in (PACKAGE.name, TESTS.name):
                 place = ROOT.joinpath(*name.split("."))

@@ -1,1 +1,1 @@
-"""Layer 2: finding the client's credential and telling whose it is."""
+"""Finding the client's credential and telling whose it is."""

@@ -1,4 +1,4 @@
-"""Layer 6: the commands, one module each."""
+"""The commands, one module each."""
 
 from __future__ import annotations
 
@@ -11,23 +11,13 @@ from casedesk_proxy.cli import report
 
 __all__ = ["main"]
 
-#: Each with the module that has it, under its own name with underscores for dashes.
-_COMMANDS = {
-    "check": "casedesk_proxy.cli.check",
-    "demo": "casedesk_proxy.cli.demo",
-    "doctor": "casedesk_proxy.cli.doctor",
-    "init": "casedesk_proxy.cli.init",
-    "install-service": "casedesk_proxy.cli.install_service",
-    "key": "casedesk_proxy.cli.key",
-    "openapi": "casedesk_proxy.cli.openapi",
-    "schema": "casedesk_proxy.cli.schema",
-    "serve": "casedesk_proxy.cli.serve",
-    "status": "casedesk_proxy.cli.status",
-    "token": "casedesk_proxy.cli.key",
-    "top": "casedesk_proxy.cli.top",
-    "usage": "casedesk_proxy.cli.usage",
-    "user": "casedesk_proxy.cli.user",
-}
+#: Each is in the module of its name, with underscores for dashes, and is called so there.
+_COMMANDS = (
+    "check", "demo", "doctor", "init", "install-service", "key", "openapi", "schema", "serve",
+    "status", "token", "top", "usage", "user",
+)  # fmt: skip
+#: But for what a command was called before.
+_ELSEWHERE = {"token": "key"}
 
 
 class _Commands(click.Group):
@@ -37,10 +27,10 @@ class _Commands(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in _COMMANDS:
             return None
-        found = getattr(import_module(module), cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        found = getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, name)}"), name)
         assert isinstance(found, click.Command)
         return found
 

@@ -1,1 +1,1 @@
-"""Layer 1: the YAML file, its schema and its complaints; no I/O."""
+"""The YAML file, its schema and its complaints; no I/O."""

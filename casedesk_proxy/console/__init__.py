@@ -1,1 +1,1 @@
-"""Layer 7: the console: pages for people and their JSON, sign-in, what goes on now."""
+"""The console: pages for people and their JSON, sign-in, what goes on now."""

@@ -1,1 +1,1 @@
-"""Layer 6: the process: start and stop order, signals."""
+"""The process: start and stop order, signals."""

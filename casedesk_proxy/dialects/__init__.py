@@ -1,1 +1,1 @@
-"""Layer 2: transposition between protocols, one file per pair of client and node."""
+"""From one protocol to another: a package for each protocol, and pairs, which only map."""

@@ -1,1 +1,1 @@
-"""Layer 6: the file store: contents on disk, what is known of them in the state file."""
+"""The file store: contents on disk, what is known of them in the state file."""

@@ -1,1 +1,1 @@
-"""Layer 1: files that clients upload, as values: what is known of one, and of an upload."""
+"""Files that clients upload, as values: what is known of one, and of an upload."""

@@ -1,1 +1,1 @@
-"""Layer 5: what the instances of one host share while they run: who is there, and what each has."""
+"""What the instances of one host share while they run: who is there, and what each has."""

@@ -1,1 +1,1 @@
-"""Layer 2: how much may be used: windows of time, what was used in them, and who is refused."""
+"""How much may be used: windows of time, what was used in them, and who is refused."""

@@ -79,12 +79,20 @@ class BaseUrl:
 
     call: Call
 
+    @property
+    def facts(self) -> CallFacts:
+        return CallFacts(self.call.surface, self.call.action)
+
 
 @record
 class UploadUrl:
     """An upload goes on at its own URL, which is the permission: no key is looked at."""
 
     call: Call
+
+    @property
+    def facts(self) -> CallFacts:
+        return CallFacts(self.call.surface, self.call.action)
 
 
 def admit(

@@ -1,1 +1,1 @@
-"""Layer 2: the live state of nodes and the choice among them; pure, time comes in as ``now``."""
+"""The live state of nodes and the choice among them; pure, time comes in as ``now``."""

@@ -12,15 +12,12 @@ from dataclasses import replace
 from casedesk_proxy.admin.gauges import GaugeCollector
 from casedesk_proxy.config.schema import Config, Server
 from casedesk_proxy.errors import NoNode
-from casedesk_proxy.instances.siblings import Siblings
 from casedesk_proxy.instances.table import HostTable
-from casedesk_proxy.ledger.key_use import KeyUse
-from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.postgres import RowForwarder
-from casedesk_proxy.ledger.rows import ledger
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.server.admin_side import AdminSide
 from casedesk_proxy.server.arrivals import Arrivals
+from casedesk_proxy.server.bookkeeping import Bookkeeping
 from casedesk_proxy.server.chores import list_chores
 from casedesk_proxy.server.console import ServedConsole
 from casedesk_proxy.server.file_store import FilePlace, open_files
@@ -40,7 +37,7 @@ from casedesk_proxy.server.runtime import (
     relocate,
     with_stored_keys,
 )
-from casedesk_proxy.server.stored_keys import StoredKeys
+from casedesk_proxy.server.upstream_side import UpstreamSide
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.store.writer import StoreWriter
@@ -49,11 +46,7 @@ from casedesk_proxy.telemetry.config_status import ConfigStatus
 from casedesk_proxy.telemetry.descriptors import DescriptorMonitor
 from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
 from casedesk_proxy.telemetry.loop_lag import LoopLagMonitor
-from casedesk_proxy.telemetry.metrics import Metrics
 from casedesk_proxy.turns import Turns, in_turns
-from casedesk_proxy.upstream.dispatch import Dispatcher
-from casedesk_proxy.upstream.metadata import Metadata
-from casedesk_proxy.upstream.probes import Prober
 
 __all__ = ["Gateway"]
 
@@ -88,45 +81,36 @@ class Gateway(Observed):
         Raises OSError where a TLS file cannot be used."""
         loop = asyncio.get_running_loop()
         self._waits = waits
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
         self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
+        self.config_status = ConfigStatus(loaded=time.time(), tried=time.time())
         self.listeners, self._admin = Listeners(public), AdminSide(admin)
         #: Where the public side listens, as URLs; filled by `start`.
         self.urls = self.listeners.urls
         self.admin_urls = self._admin.urls
-        self._tasks: set[asyncio.Task[None]] = set()
         self._tls = ListenerTls(self.serving) if config.server.tls is not None else None
-        self.draining = False
-        self.config_status = ConfigStatus(loaded=time.time(), tried=time.time())
-        self.metrics = Metrics()
+
+        turns = Turns(loop, budget_s=waits.turn_budget_s)
+        self._upstream = UpstreamSide(loop, self.serving, waits, turns, table)
+        self.dispatcher, self.metadata = self._upstream.dispatcher, self._upstream.metadata
+        self.siblings = self._upstream.siblings
+
+        self.store, self.forwarder = store, forwarder
+        books = Bookkeeping(loop, self.serving, store, lambda: self._handler.limiter.take_keys())
+        self.metrics, self.stored_keys, self.key_use = (
+            books.metrics, books.stored_keys, books.key_use,
+        )  # fmt: skip
         self.metrics.register(GaugeCollector(self))
         self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
-        turns = Turns(loop, budget_s=waits.turn_budget_s)
-        self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s, turns=turns)
-        self.siblings = None if table is None else Siblings(table)
-        if table is not None:
-            self.dispatcher.slots.share(table)
-        self.metadata = Metadata(
-            loop, self.serving, self.dispatcher.slots.set_slot_count,
-            min_pause_s=waits.metadata_pause_s, in_use_pause_s=waits.in_use_pause_s,
-        )  # fmt: skip
-        self.dispatcher.slots.on_service_lost = self.metadata.failed
-        slots = self.dispatcher.slots
-        self._prober = Prober(loop, self.serving, slots, self.metadata, tick_s=waits.probe_tick_s)
-        self.store, self.forwarder = store, forwarder
-        self.key_use = KeyUse(lambda: self.serving.current.config.ledger.key_metrics)
-        self.metrics.register(self.key_use)
+
         self._console = ServedConsole(self.serving, store)
-        self.stored_keys = (
-            StoredKeys(loop, self.serving, store, lambda: self._handler.limiter.take_keys())
-            if store is not None
-            else None
-        )
-        past = LedgerReader(store.path) if store is not None and config.ledger.enabled else None
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata, self._list_recipients(sinks, past),
-            waits, past, self.files, self._console.sessions, turns,
+            loop, self.serving, self.dispatcher, self.metadata,
+            books.list_recipients(self._console.figures.count, *sinks),
+            waits, books.past, self.files, self._console.sessions, turns,
         )  # fmt: skip
         self.limiter, self.watch = self._handler.limiter, self._handler.watch
         self.planners = self._handler.planners
@@ -134,15 +118,6 @@ class Gateway(Observed):
         self._pages = Pages(self._console.make_public(self, self._handler.exchanges))
         self._public = self._make_public(config.server, turns)
         self._arrivals = Arrivals(loop, self.listeners, self._public, table)
-
-    def _list_recipients(self, sinks: Sequence[Sink], past: LedgerReader | None) -> list[Sink]:
-        """Whoever hears of each exchange at its end."""
-        recipients = [self.metrics.count, self.key_use.count, self._console.figures.count, *sinks]
-        if self.stored_keys is not None:
-            recipients.append(self.stored_keys.last_use.count)
-        if self.store is not None and past is not None:
-            recipients.append(ledger(self.store, own=past.own))
-        return recipients
 
     def _make_public(self, server: Server, turns: Turns) -> PublicServer:
         return PublicServer(
@@ -175,8 +150,8 @@ class Gateway(Observed):
             await self._admin.start(app, admin, settings, beside)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
-        self._spawn(self.metadata.keep_fresh(), "metadata")
-        self._spawn(self._prober.run(), "probes")
+        for chore, name in self._upstream.list_chores():
+            self._spawn(chore, name)
         self._spawn(self.limiter.follower.follow(), "limits")
         self._spawn(self._console.sessions.keep_current(), "sessions")
         for chore, name in list_chores(
@@ -202,10 +177,8 @@ class Gateway(Observed):
 
     def _apply(self, before: Snapshot | None) -> None:
         """What is to be done where another configuration is in force than ``before``, beyond
-        reading it: slots and connections, what is known of nodes, and probes."""
-        self.dispatcher.apply(self.serving.snapshot)
-        self.metadata.apply(before)
-        self._prober.apply()
+        reading it."""
+        self._upstream.apply(before)
         self.limiter.apply()
 
     @property

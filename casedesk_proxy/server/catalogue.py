@@ -1,25 +1,33 @@
-"""Model lists and single models, answered from cached metadata.
+"""What is answered without a node being given the request: lists of models, Ollama's own lists and
+its version, and what a key has used.
 
-No node is asked for them, but for two waits, both short: after a start until each node has been
-looked at once, so that nobody takes an empty list for the truth, and for a name that is not known,
-which may be new.
+No node is asked for lists of models, which come of cached metadata, but for two waits, both short:
+after a start until each node has been looked at once, so that nobody takes an empty list for the
+truth, and for a name that is not known, which may be new.
 """
 
 from __future__ import annotations
 
-import operator
+import asyncio
 from collections.abc import Mapping
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.catalog.lists import describe, visible
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.errors import NotFound
+from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.server.limiting import Limiter
+from casedesk_proxy.server.ollama_lists import merge_answers
+from casedesk_proxy.server.usage_page import show_usage
 from casedesk_proxy.server.waits import Waits
+from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply, list_reply, model_reply
-from casedesk_proxy.terms import Action, Call, ModelInfo
+from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
+from casedesk_proxy.upstream.live_answers import LiveAnswers
 from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["Remembered", "catalogue", "list_models"]
+__all__ = ["Catalogue", "ListMemory", "list_models"]
 
 _MAX_LISTS = 32
 #: Characters; SDKs ask for a page's size and token.
@@ -28,52 +36,76 @@ _MAX_QUERY_CHARS = 200
 _HEADERS = ((b"content-type", b"application/json"),)
 
 
-class Remembered:
-    """The last lists, with what they were made of: making one of a thousand models takes as long
-    as a hundred events, and clients ask for it at every start."""
+class Catalogue:
+    """Answers the actions of `planning.admission.CATALOGUE`."""
 
-    __slots__ = ("_lists",)
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, metadata: Metadata, limiter: Limiter, waits: Waits
+    ) -> None:
+        self._metadata = metadata
+        self._limiter = limiter
+        self._waits = waits
+        self._lists = ListMemory()
+        self._live = LiveAnswers(loop)
+
+    async def answer(self, admitted: Admitted, snapshot: Snapshot) -> OwnReply:
+        """Raises a ProxyError."""
+        call, deployment = admitted.call, admitted.deployment
+        if call.action is Action.USAGE:
+            return await show_usage(self._limiter, admitted)
+        if call.surface is Dialect.OLLAMA:
+            name, rules = deployment.name, deployment.rules
+            return await merge_answers(call, name, rules, snapshot, self._metadata, self._live)
+        return await self._list_models(admitted, snapshot)
+
+    async def _list_models(self, admitted: Admitted, snapshot: Snapshot) -> OwnReply:
+        """LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
+        metadata, nodes = self._metadata, admitted.deployment.rules.nodes
+        await metadata.first_look(nodes, self._waits.first_look_s)
+        for name in nodes:
+            # Whoever looks at the list twice sees what is new.
+            metadata.used(name)
+        before = metadata.reported
+        try:
+            return self._lists.list_models(admitted, snapshot, before)
+        except NotFound:
+            await metadata.refresh(self._waits.model_refresh_s)
+            if metadata.reported is before:
+                raise
+            return self._lists.list_models(admitted, snapshot, metadata.reported)
+
+    async def close(self) -> None:
+        """End what nodes have been asked."""
+        await self._live.close()
+
+
+class ListMemory:
+    """The last lists: making one of a thousand models takes as long as a hundred events, and
+    clients ask for it at every start."""
 
     def __init__(self) -> None:
-        self._lists: dict[tuple[object, ...], tuple[tuple[object, ...], OwnReply]] = {}
+        self._made: Memory[tuple[object, ...], OwnReply] = Memory(_MAX_LISTS)
 
     def list_models(
-        self, call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
+        self,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        reported: Mapping[str, tuple[ModelInfo, ...]],
     ) -> OwnReply:
-        """As `list_models`."""
+        """As the function `list_models`."""
+        call, deployment = admitted.call, admitted.deployment
         if call.action is not Action.LIST_MODELS or len(call.query) > _MAX_QUERY_CHARS:
-            return list_models(call, rules, reported)
-        asked = call.surface, call.deployment is None, call.query, id(rules)
-        sources = rules, *(reported.get(name) for name in rules.nodes)
-        made_of, reply = self._lists.get(asked, ((), None))
-        if (
-            reply is None
-            or len(made_of) != len(sources)
-            or any(map(operator.is_not, made_of, sources))
-        ):
-            reply = list_models(call, rules, reported)
-            if len(self._lists) >= _MAX_LISTS:
-                del self._lists[next(iter(self._lists))]
-            self._lists[asked] = sources, reply
+            return list_models(call, deployment.rules, reported)
+        made = self._made.under(snapshot, reported)
+        # A deployment's rules are the snapshot's, but for the models that the key is limited to.
+        wanted = (
+            call.surface, call.deployment is None, call.query, deployment.name,
+            deployment.rules.only,
+        )  # fmt: skip
+        if (reply := made.get(wanted)) is None:
+            reply = list_models(call, deployment.rules, reported)
+            made.remember(wanted, reply)
         return reply
-
-
-async def catalogue(
-    call: Call, rules: ModelRules, metadata: Metadata, lists: Remembered, waits: Waits
-) -> OwnReply:
-    """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
-    await metadata.first_look(rules.nodes, waits.first_look_s)
-    for name in rules.nodes:
-        # Whoever looks at the list twice sees what is new.
-        metadata.used(name)
-    try:
-        return lists.list_models(call, rules, metadata.reported)
-    except NotFound:
-        before = metadata.reported
-        await metadata.refresh(waits.model_refresh_s)
-        if metadata.reported is before:
-            raise
-        return lists.list_models(call, rules, metadata.reported)
 
 
 def list_models(

@@ -93,6 +93,19 @@ class Exchange:
     def phase(self) -> Phase:
         return self.attempts.phase
 
+    def let_go(self) -> None:
+        """Of what its end, or a bug, has left taken, the slot of a node above all."""
+        request = self.request
+        if request is None or request.held is None:
+            return
+        held, request.held = request.held, None
+        for _ in range(2):  # It may fail at what a second time has behind it.
+            try:
+                held.abandon()
+                break
+            except Exception:
+                log.exception("a node's connection could not be released")
+
     def record(
         self, reply: ReplyFacts, ended: float, cancel: float | None = None
     ) -> ExchangeRecord:
@@ -169,7 +182,8 @@ class Exchanges:
     def end(
         self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None
     ) -> ExchangeRecord:
-        """Tell what it came to, and return that. Raises nothing."""
+        """Let go of what it holds, tell what it came to, and return that. Raises nothing."""
+        exchange.let_go()
         self.live.pop(exchange, None)
         exchange.request = None
         if self._quiet is not None and not self.live:

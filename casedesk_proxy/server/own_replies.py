@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from casedesk_proxy.errors import LimitReached, NoNode, NotFound, ProxyError
@@ -27,7 +28,7 @@ from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.surfaces.envelopes import OwnReply, error_reply
 from casedesk_proxy.surfaces.paths import guess_surface
-from casedesk_proxy.terms import Dialect
+from casedesk_proxy.terms import Dialect, Standing
 from casedesk_proxy.wire.http1 import glimpse_head
 
 __all__ = ["OwnReplies", "own_message"]
@@ -36,13 +37,19 @@ _NOTHING = ReplyFacts()
 
 
 class OwnReplies:
-    """``refusals`` counts those of clients without a key."""
+    """``refusals`` counts those of clients without a key; ``count_reached`` hears of limits that
+    are reached."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, serving: Serving, waits: Waits = WAITS
+        self,
+        loop: asyncio.AbstractEventLoop,
+        serving: Serving,
+        waits: Waits = WAITS,
+        count_reached: Callable[[Standing], None] = lambda standing: None,
     ) -> None:
         self._loop = loop
         self._serving = serving
+        self._count_reached = count_reached
         self.refusals = RefusalLimit(loop, serving, waits.refusal_summary_s)
 
     def send(
@@ -82,6 +89,8 @@ class OwnReplies:
 
     def turn_down(self, request: ClientRequest, exchange: Exchange, error: ProxyError) -> Delivered:
         """The request cannot be served, and nothing has been sent."""
+        if isinstance(error, LimitReached):
+            self._count_reached(error.standing)
         facts = ReplyFacts(terminal=terminal_of(error))
         if isinstance(error, NotFound):
             exchange.planned = replace(exchange.planned, asked=error.model)
@@ -117,6 +126,7 @@ class OwnReplies:
 
     def own_up(self, request: ClientRequest, exchange: Exchange) -> Delivered:
         """Tell the client of a bug, or, where it has got something of a reply, cut that off."""
+        exchange.let_go()
         error = ProxyError("internal error")
         facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
         if not exchange.status and not request.begun:

@@ -1,1 +1,1 @@
-"""Layer 5: a simulated inference node that speaks Gemini, Anthropic and OpenAI."""
+"""A simulated inference node that speaks Gemini, Anthropic and OpenAI."""

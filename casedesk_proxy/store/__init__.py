@@ -1,1 +1,1 @@
-"""Layer 5: the state file: what the proxy keeps beyond its process, in one SQLite file."""
+"""The state file: what the proxy keeps beyond its process, in one SQLite file."""

@@ -1,1 +1,1 @@
-"""Layer 2: what clients send and expect back: paths, envelopes, list shapes."""
+"""What clients send and expect back: paths, envelopes, list shapes."""

@@ -1,1 +1,1 @@
-"""Layer 4: connections to nodes: open, reuse, close; metadata probes."""
+"""What is said to nodes: connections, attempts, probes, and what they tell of themselves."""

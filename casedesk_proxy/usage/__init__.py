@@ -1,1 +1,1 @@
-"""Layer 2: token counts: where each dialect keeps them, and the tap that finds them."""
+"""Token counts: where each dialect keeps them, and the tap that finds them."""

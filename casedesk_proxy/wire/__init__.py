@@ -1,1 +1,1 @@
-"""Layer 1: bytes on the wire. Incremental, bounded, byte-exact; no I/O."""
+"""Bytes on the wire. Incremental, bounded, byte-exact; no I/O."""

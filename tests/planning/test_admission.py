@@ -171,7 +171,7 @@ def test_a_base_url_takes_no_key(credential: str | None) -> None:
     headers, _ = sent("bearer", credential)
     looked = admit(SNAPSHOT, head("/proxy/desk/openai/v1", headers, "GET"), HOSTS)
     assert isinstance(looked, BaseUrl)
-    assert looked.call.surface is Dialect.OPENAI
+    assert looked.facts == CallFacts("openai", Action.BASE), "the key is nobody's"
 
 
 @table("snapshot", [SNAPSHOT, make_snapshot(TEXT.replace("auth: none", ""))])
@@ -274,4 +274,4 @@ def test_an_upload_goes_on_at_its_own_url_without_a_key() -> None:
     command = (b"X-Goog-Upload-Command", b"upload, finalize")
     found = admit(SNAPSHOT, head(target, (command,)), HOSTS)
     assert isinstance(found, UploadUrl)
-    assert found.call.action is Action.RESUME_UPLOAD
+    assert found.facts == CallFacts("gemini", Action.RESUME_UPLOAD), "whose it is the store says"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, cast
 
 import pytest
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.pools.control_memory import ControlMemory
-from casedesk_proxy.replying.record import CallFacts, ExchangeRecord, Phase, ReplyFacts, Terminal
+from casedesk_proxy.replying.record import (
+    CallFacts,
+    ExchangeRecord,
+    Phase,
+    PlanFacts,
+    ReplyFacts,
+    Terminal,
+)
 from casedesk_proxy.server.cuts import Cuts
 from casedesk_proxy.server.exchanges import Exchanges
 from casedesk_proxy.server.runtime import Serving, first_runtime
@@ -75,6 +82,46 @@ async def test_the_facts_of_all_stages_come_together() -> None:
     assert (record.received, record.sent, record.events) == (11, 7, 3)
     assert (record.status, record.terminal, record.cancel) == (200, Terminal.COMPLETED, 0.25)
     assert record.ended >= record.started
+
+
+class Named:
+    """Each of its facts is its own name, with this one's in front."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, fact: str) -> str:
+        return f"{self.name}.{fact}"
+
+
+#: Where the record's facts come from that are called otherwise there, or that two stages know.
+FROM = {
+    "attempts": "attempts.count", "cancel": "cancel", "ended": "ended", "key": "call.key",
+}  # fmt: skip
+
+
+async def test_each_fact_stands_under_its_name() -> None:
+    """They are put together by their order, see `Exchange.record`."""
+    exchange = exchanges().begin(request(), None)
+    stages = {"call": CallFacts, "planned": PlanFacts, "attempts": Attempts, "reply": ReplyFacts}
+    for stage in ("call", "planned", "attempts"):
+        setattr(exchange, stage, Named(stage))
+    own = {"request_id", "started", "method", "target", "client", "received", "dropped",
+           "summed_up", "text_size"}  # fmt: skip
+    for fact in own:
+        setattr(exchange, fact, f"exchange.{fact}")
+    record = exchange.record(*cast(Any, (Named("reply"), "ended", "cancel")))
+    for one in fields(ExchangeRecord):
+        known = [stage for stage, kind in stages.items() if hasattr(kind, one.name)]
+        if one.name == "cut_to":  # Found out afterwards.
+            assert record.cut_to is None
+        elif one.name in own:
+            assert getattr(record, one.name) == f"exchange.{one.name}"
+        elif one.name in FROM:
+            assert getattr(record, one.name) == FROM[one.name]
+        else:
+            assert known == [getattr(record, one.name).partition(".")[0]], "one stage knows it"
+            assert getattr(record, one.name) == f"{known[0]}.{one.name}"
 
 
 async def test_each_has_an_id_of_its_own() -> None:

@@ -31,16 +31,16 @@ ROOT = Path(casedesk_proxy.__file__).parent
 #: Where a reply goes from its head on, and a request from its slot on.
 WAY = (
     "relay/delivery.py", "relay/relay.py", "relay/whole.py", "relay/prelude.py",
-    "relay/watch.py", "server/handler.py", "server/forwarding.py", "server/own_replies.py",
-    "server/exchanges.py", "telemetry/accesslog.py",
+    "relay/watch.py", "server/handler.py", "server/body_reading.py", "server/forwarding.py",
+    "server/own_replies.py", "server/exchanges.py", "telemetry/accesslog.py",
     "telemetry/metrics.py", "upstream/", "planning/", "replying/", "dialects/", "usage/",
     "surfaces/envelopes.py", "surfaces/gemini.py", "surfaces/anthropic.py", "surfaces/openai.py",
     "wire/", "pools/", "jsonio.py",
 )  # fmt: skip
 #: What catches the bugs of all others, itself a line or two: behind it is nothing.
 LAST = {
-    "Handler.handle", "_let_go", "Exchanges.end", "NodeState.give_back", "Relay.connection_lost",
-    "NodeConnection.connection_made",
+    "Handler.handle", "Exchange.let_go", "Exchanges.end", "NodeState.give_back",
+    "Relay.connection_lost", "NodeConnection.connection_made",
 }  # fmt: skip
 #: What others than this exchange call: probes, timers of idle connections.
 BESIDE = {"ConnectionPool._expire", "Deadlines._look"}

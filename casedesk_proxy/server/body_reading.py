@@ -1,0 +1,38 @@
+"""A request's body on its way from its connection to planning, all of it."""
+
+from __future__ import annotations
+
+from casedesk_proxy.planners.held_body import HeldBody
+from casedesk_proxy.planners.pool import Planners
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.snapshot import Snapshot
+from casedesk_proxy.usage.cut import MIN_LOOKED_AT_BYTES, text_size
+
+__all__ = ["read_body", "weigh_body"]
+
+
+async def read_body(
+    request: ClientRequest, snapshot: Snapshot, planners: Planners
+) -> bytes | HeldBody:
+    """One that is yet to come, apart where it is large. Raises a ProxyError."""
+    large = snapshot.large_body
+    limits = snapshot.max_body, snapshot.body_timeout, snapshot.min_rate
+    if not planners.are_used:
+        return await request.read(*limits)
+    if large <= request.head.length <= snapshot.max_body:
+        planners.expect()
+    return await request.read_apart(large, *limits)
+
+
+def weigh_body(
+    raw: bytes | HeldBody, exchange: Exchange, snapshot: Snapshot, planners: Planners
+) -> bytes | HeldBody:
+    """Note its size, and put one apart that is large by what is in it."""
+    exchange.received = size = len(raw)
+    if isinstance(raw, bytes):
+        if snapshot.is_large(raw) and planners.are_used:
+            return HeldBody.create(raw)
+        if size >= MIN_LOOKED_AT_BYTES:
+            exchange.text_size = text_size(raw)
+    return raw
