@@ -11,11 +11,12 @@ __all__ = ["NodeSide"]
 
 class NodeSide:
     """Borrowed by ``lend``, given back or closed by ``let_go``; before and after, nothing happens
-    to it."""
+    to it. ``is_lost``: the node has ended it, if only one direction of it."""
 
-    __slots__ = ("_connection", "_transport")
+    __slots__ = ("_connection", "_transport", "is_lost")
 
     def __init__(self) -> None:
+        self.is_lost = False
         self._connection: NodeConnection | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -39,6 +40,7 @@ class NodeSide:
 
     def lose(self) -> None:
         """The node has gone."""
+        self.is_lost = True
         self._transport = None
 
     def pause(self) -> None:

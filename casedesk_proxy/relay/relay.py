@@ -219,9 +219,9 @@ class Relay(Passing):
         self._passed += 1
         if body:
             framed = b"%x\r\n%b\r\n" % (len(body), body)
-            self._passed_bytes += len(framed)
             try:
                 self._write(framed)
+                self._passed_bytes += len(framed)
             except RuntimeError:
                 self._lose_client()
 
@@ -286,7 +286,7 @@ class Relay(Passing):
             self.data_received(rest)
 
     def _end(self, end: End) -> None:
-        self.terminal, self.clean = end.terminal, end.clean
+        self.terminal, self.clean = end.terminal, end.clean and not self._node.is_lost
         self._room = 0
         if self._concluding is not None:
             self._concluding.cancel()

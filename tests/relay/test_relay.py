@@ -336,6 +336,22 @@ def test_what_waits_goes_out_before_the_end() -> None:
     assert line.relay.terminal is Terminal.NODE_BROKE
 
 
+@table("how", ["fin", "reset"])
+def test_a_node_that_closes_behind_what_waits_is_not_used_again(how: str) -> None:
+    """Its reply is whole by then; of a half-closed connection no transport says that it ends."""
+    line = Line(ChunkReader())
+    line.feed(frame_chunk(b"data: 1\n\n") * 1200 + LAST_CHUNK)
+    if how == "fin":
+        line.relay.eof_received()
+    else:
+        line.relay.connection_lost(ConnectionResetError())
+    while line.relay.terminal is None:
+        run_a_round()
+    assert line.relay.terminal is Terminal.COMPLETED
+    assert not line.relay.clean
+    assert line.connection.lost
+
+
 def test_behind_a_large_read_the_node_waits_for_a_round() -> None:
     line = Line(LengthReader(400_000))
     line.feed(b"x" * 300_000)

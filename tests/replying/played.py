@@ -24,6 +24,31 @@ def head_of(status: str, framing: str, content_type: str) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}{lines[framing]}".encode()
 
 
+def early_machine(framing: Framing, *, modern: bool) -> ReplyMachine:
+    """Of a reply whose node has said nothing yet."""
+    ending = _ending(_surface(framing), framing)
+    early = EarlyBody(_signs(framing), ending, bare=not modern)
+    return ReplyMachine(lambda length: b"EARLY\r\n\r\n", early)
+
+
+def take_head(
+    machine: ReplyMachine,
+    head: bytes,
+    framing: Framing,
+    *,
+    translated: bool,
+    modern: bool,
+    kept_alive: bool,
+    key: str | None = None,
+) -> None:
+    """The node's head has come."""
+    recipient = Recipient(_surface(framing), framing, "r", modern, True, b"", kept_alive)
+    translator = Shouting("at once") if translated else None
+    reply = NodeReply(parse_response_head(head), "m", b"host:1", key, translator)
+    chosen = choose_body(recipient, reply)
+    machine.reply(chosen.make_head, chosen.body)
+
+
 class Played:
     """A machine, and what its commands come to for a client: ``wire`` is what it has got."""
 
@@ -42,16 +67,13 @@ class Played:
         self.concluding = False
         self.end: End | None = None
         self.modern = modern
-        surface = Dialect.GEMINI if framing is Framing.JSON_ARRAY else Dialect.OPENAI
-        early = EarlyBody(_signs(framing), _ending(surface, framing), bare=not modern)
-        self.machine = ReplyMachine(lambda length: b"EARLY\r\n\r\n", early)
+        self.machine = early_machine(framing, modern=modern)
         if kept_alive:
             self.do(self.machine.tick())
-        recipient = Recipient(surface, framing, "r", modern, True, b"", kept_alive)
-        translator = Shouting("at once") if translated else None
-        reply = NodeReply(parse_response_head(head), "m", b"host:1", key, translator)
-        chosen = choose_body(recipient, reply)
-        self.machine.reply(chosen.make_head, chosen.body)
+        take_head(
+            self.machine, head, framing, translated=translated, modern=modern,
+            kept_alive=kept_alive, key=key,
+        )  # fmt: skip
         self.do(self.machine.open(surplus=False))
 
     def do(self, commands: Iterable[Command]) -> None:
@@ -74,6 +96,10 @@ class Played:
     @property
     def body(self) -> bytes:
         return self.wire.partition(b"\r\n\r\n")[2]
+
+
+def _surface(framing: Framing) -> Dialect:
+    return Dialect.GEMINI if framing is Framing.JSON_ARRAY else Dialect.OPENAI
 
 
 def _signs(framing: Framing) -> Callable[[], bytes]:
