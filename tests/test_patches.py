@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+from tests.fixtures.sources import TESTS, find_modules
+
 #: ``setattr(module, "NAME", …)``, ``setattr("package.module.NAME", …)`` and mock's `patch` alike.
 _PATCHED = re.compile(
     r'(?:setattr|patch|patch\.object)\(\s*(?:[\w.]+\s*,\s*)?"(?:[\w.]+\.)?(_?[A-Z][A-Z0-9_]+)"'
@@ -22,8 +23,8 @@ def find_patched(text: str) -> list[str]:
 def test_no_constant_is_patched() -> None:
     found = {
         f"{path.relative_to(TESTS)}: {name}"
-        for path in TESTS.rglob("*.py")
-        if "node_modules" not in path.parts and path != Path(__file__)
+        for path in find_modules()
+        if path != Path(__file__)
         for name in find_patched(path.read_text(encoding="utf-8"))
     }
     assert found == STILL, "make it an argument; see `server.waits` for a gateway's"

@@ -65,7 +65,7 @@ def test_keys_of_the_state_file_open_a_deployment(tmp_path: Path) -> None:
     file, state = tmp_path / "c.yaml", str(tmp_path / "state")
     file.write_text(MINIMAL.replace("auth: none, ", ""))
     key = ("key", "new", "--config", file, "--name", "dora", "--deployment", "desk")
-    assert run(*key, STATE_DIRECTORY=state).returncode == 0
+    assert invoke(*key, STATE_DIRECTORY=state).returncode == 0
     done = invoke("check", file, STATE_DIRECTORY=state)
     assert (done.returncode, done.stderr) == (0, "")
     assert "dora" in done.stdout

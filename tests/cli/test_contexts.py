@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, ENVIRONMENT
+from tests.cli.command import invoke
 from tests.cli.test_status import TOLD, shown
 from tests.fixtures import recorded_nodes
 from tests.fixtures.recorded_nodes import running
@@ -16,14 +16,9 @@ REMEDY = "OLLAMA_CONTEXT_LENGTH=32768"
 
 
 async def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """The command in its own process, while this one runs the nodes."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, *map(str, arguments), env=ENVIRONMENT,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    """The command in its own thread, while this one runs the nodes."""
+    done = await asyncio.to_thread(invoke, *arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_init_says_it(tmp_path: Path) -> None:

@@ -73,11 +73,15 @@ def read_reply(name: str) -> Recorded:
 
 
 def cuts(body: bytes, end: int) -> list[int]:
-    """Where a stream may break off: behind each event, at every byte from ``end``, where its finish
-    is told, and at so many places between, inside of lines, that a long one takes no longer."""
-    step = 1 + len(body) // 100
-    events = (found.end() for found in re.finditer(rb"\n\n", body))
-    return sorted({*range(0, len(body), step), *events, *range(end, len(body) + 1)})
+    """Where a stream may break off: behind each event, at every byte of the fifty from ``end``,
+    where its finish is told, and of each line's end behind it, and at so many places between,
+    inside of lines, that a long one takes no longer."""
+    step = 1 + len(body) // 50
+    places = {*range(0, len(body), step), *range(end, len(body), 10), *range(end, end + 50)}
+    places |= {found.end() for found in re.finditer(rb"\n\n", body)}
+    for found in re.finditer(rb"\n+", body[end:]):
+        places |= {*range(end + found.start() - 4, end + found.end() + 5)}
+    return sorted(at for at in {*places, len(body)} if at <= len(body))
 
 
 def _chunks(rest: bytes) -> list[bytes]:

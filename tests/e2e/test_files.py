@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,9 @@ from typing import Any
 import pytest
 
 from tests.fixtures.proxy import proxy_process
-from tests.fixtures.sdks import anthropic, genai, openai
+from tests.fixtures.sdks import anthropic, genai, generativeai, google_errors, openai
 from tests.nodes.llama_server import LlamaNode
 from tests.nodes.tiny_projector import IMAGE_TOKENS, make_image
-
-with warnings.catch_warnings():
-    # It announces its own end, and that of this Python's support, when it is imported.
-    warnings.simplefilter("ignore", FutureWarning)
-    import google.generativeai as sdk
-    from google.api_core import exceptions
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
@@ -99,13 +92,13 @@ def test_google_generativeai(url: str) -> None:
     with genai.Client(api_key="x", vertexai=False, http_options=options) as ai:
         file = ai.files.upload(file=io.BytesIO(b"abc"), config={"mime_type": "text/plain"})
     endpoint = {"api_endpoint": f"{url}/proxy/d/gemini"}
-    sdk.configure(api_key="x", transport="rest", client_options=endpoint)
-    found = sdk.get_file(file.name)
+    generativeai.configure(api_key="x", transport="rest", client_options=endpoint)
+    found = generativeai.get_file(file.name)
     assert (found.size_bytes, found.state.name, found.name) == (3, "ACTIVE", file.name)
-    assert file.name in [one.name for one in sdk.list_files(page_size=1)]
-    sdk.delete_file(file.name)
-    with pytest.raises(exceptions.Forbidden, match="may not exist"):
-        sdk.get_file(file.name)
+    assert file.name in [one.name for one in generativeai.list_files(page_size=1)]
+    generativeai.delete_file(file.name)
+    with pytest.raises(google_errors.Forbidden, match="may not exist"):
+        generativeai.get_file(file.name)
 
 
 def test_openai(url: str) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import hypothesis
 import pytest
-import schemathesis
 
 from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.openapi.documents import make_document
 from casedesk_proxy.openapi.names import NAMES
 from casedesk_proxy.simulator.script import Script
 from tests.fixtures.proxy import ProxyProcess, key_entry, proxy_process
+from tests.fixtures.sdks import schemathesis
 from tests.fixtures.simulated import simulator_thread
 
 pytestmark = [pytest.mark.hypothesis, pytest.mark.timeout(240)]

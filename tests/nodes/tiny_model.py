@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import gguf
-import numpy as np
+from tests.fixtures.sdks import gguf
+from tests.fixtures.sdks import numpy as np
 
 REPLY = "Hello, this is a tiny test model. It says café 😀 and stops here."
 THOUGHT = "The user wants some reply."

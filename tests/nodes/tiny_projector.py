@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import gguf
-import numpy as np
 from PIL import Image
 
+from tests.fixtures.sdks import gguf
+from tests.fixtures.sdks import numpy as np
 from tests.nodes.tiny_model import WIDTH
 
 #: Tokens that an image takes.
