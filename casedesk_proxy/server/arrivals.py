@@ -6,7 +6,8 @@ stops accepting until that has caught up. What is accepted is accepted by the ev
 so that an instance alone pays nothing.
 
 Nobody waits for an instance that does not accept, because it is busy, say, or has stopped: where
-clients wait in the socket at two looks in a row, whoever sees it accepts again.
+clients wait in the socket at two looks in a row, and no other instance has accepted one in between,
+whoever sees it accepts again.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ class Arrivals:
         self._columns: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
-        #: Whether clients waited in the socket at the last look.
-        self._pending = False
+        #: What the others had at the last look, if clients waited in the socket then.
+        self._waited_at: list[int] | None = None
         self._free_until = 0.0
 
     def start(self) -> None:
@@ -102,20 +103,25 @@ class Arrivals:
             return
         if self._is_ahead() and self._loop.time() >= self._free_until:
             self._listeners.pause()
-            self._pending = False
+            self._waited_at = None
             self._timer = self._loop.call_later(self._look_s, self._look)
 
     def _is_ahead(self) -> bool:
+        return is_ahead(len(self._public.connections), self._read_others())
+
+    def _read_others(self) -> list[int]:
+        """How many connections each of those has that say they accept."""
         assert self._table is not None
         assert self._columns is not None
         accepting, counts = (self._table.counts(column) for column in self._columns)
-        others = [counts[row] for row, is_open in accepting.items() if is_open]
-        return is_ahead(len(self._public.connections), others)
+        return [counts[row] for row, is_open in accepting.items() if is_open]
 
     def _look(self) -> None:
-        pending, was_pending = self._listeners.have_pending, self._pending
-        self._pending = pending
-        if pending and was_pending:
+        waited_at, waits_at = self._waited_at, None
+        if self._listeners.have_pending:
+            waits_at = self._read_others()
+        self._waited_at = waits_at
+        if waits_at is not None and waits_at == waited_at:
             self._free_until = self._loop.time() + _FREE_S
         elif self._is_ahead():
             self._timer = self._loop.call_later(self._look_s, self._look)
