@@ -12,6 +12,9 @@ import pytest
 from tests.cli.command import ENVIRONMENT
 from tests.systemd.machine import ROOT
 
+#: pip and its build take a minute where the machine has much else to do.
+pytestmark = pytest.mark.timeout(240)
+
 SOURCES = ("casedesk_proxy", "config", "systemd", "setup.cfg", "pyproject.toml", "README.md")
 #: Without a tree that a developer has put before everything: pip would find the package there.
 APART = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}

@@ -38,12 +38,10 @@ async def test_a_body_in_crumbs_is_read_in_turns() -> None:
         body = chunked(*[b"x"] * 60_000)
         other = await connect()
         client.write(body)
-        started = asyncio.get_running_loop().time()
         assert (await read_reply(client))[1] == b"refused"
         other.write(post(b"y"))
         assert (await read_reply(other))[1] == b"refused"
         assert await client.rest() == b""
-        assert asyncio.get_running_loop().time() - started < 10
         assert served.server.room.held == 0
 
 
