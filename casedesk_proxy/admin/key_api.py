@@ -21,7 +21,7 @@ import functools
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeVar
 
@@ -36,11 +36,12 @@ from casedesk_proxy.keystore.changes import (
     alter,
     expire,
     issue,
+    missing_key,
     revoke,
     rotate,
 )
 from casedesk_proxy.keystore.credential import mint
-from casedesk_proxy.keystore.draft import draft_key, parse_when, redraft_key
+from casedesk_proxy.keystore.draft import draft_new_key, parse_when, redraft_key
 from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
 from casedesk_proxy.snapshot import Current, Snapshot
 from casedesk_proxy.store.schema import StoreError
@@ -178,20 +179,32 @@ async def _show(call: _Call) -> object:
     for one in await call.work(read_keys):
         if one.name == call.name and one.ended is None and not one.replaced:
             return describe_key(one)
-    raise KeyFault("name", "the state file has no such key", 404)
+    raise missing_key(call.name)
 
 
 async def _new(call: _Call) -> object:
     fields, credential = await call.fields(), mint()
     if "sha256" in fields:
         raise KeyFault("sha256", "the key is made here; `casedesk-proxy key import` takes hashes")
-    given = {"deployments": [], **fields, "sha256": credential.sha256}
-    key = draft_key(given, call.author.now)
+    given = {"deployments": _choose(fields, call.snapshot), **fields, "sha256": credential.sha256}
+    key = draft_new_key(given, call.author.now)
     _check(key, call.snapshot)
     await call.change(lambda file: issue(file, key, call.author))
     call.note("new", key.name)
     made = describe_key(replace(key, created=call.author.now))
     return {"key": credential.key, **made}
+
+
+def _choose(fields: Mapping[str, Any], snapshot: Snapshot) -> list[str]:
+    """What a key opens that does not say so, as `key new` has it. Raises KeyFault."""
+    if fields.get("admin") or "deployments" in fields:
+        return []
+    names = [*snapshot.deployments]
+    if snapshot.default_deployment is not None:
+        names = [snapshot.default_deployment]
+    if len(names) != 1:
+        raise KeyFault("deployments", "is missing; name the deployments that the key may use")
+    return names
 
 
 async def _alter(call: _Call) -> object:

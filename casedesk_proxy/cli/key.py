@@ -23,9 +23,18 @@ from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.config.values import Name
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.errors import ConfigError
-from casedesk_proxy.keystore.changes import Author, KeyFault, alter, expire, issue, revoke, rotate
+from casedesk_proxy.keystore.changes import (
+    Author,
+    KeyFault,
+    alter,
+    expire,
+    issue,
+    revoke,
+    rotate,
+    spell_time,
+)
 from casedesk_proxy.keystore.credential import Credential, mint
-from casedesk_proxy.keystore.draft import draft_key, parse_when, redraft_key
+from casedesk_proxy.keystore.draft import draft_new_key, parse_when, redraft_key
 
 __all__ = ["key", "token"]
 
@@ -99,7 +108,7 @@ def new(
         "name": name, "sha256": credential.sha256, "deployments": list(deployments),
         "note": note, "admin": admin, "expires": expires, "limits": _read_limits(limits),
     }  # fmt: skip
-    change_keys(path, lambda file, by: issue(file, draft_key(fields, by.now), by))
+    change_keys(path, lambda file, by: issue(file, draft_new_key(fields, by.now), by))
     _show(credential, f"{name} opens {', '.join(deployments) or 'no deployment'}")
 
 
@@ -165,7 +174,9 @@ def expire_key(name: str, when: str, file: Path, state: Path | None) -> None:
         fail(f"WHEN: {fault.message}")
     path = find_state_file(file, state)
     change_keys(path, lambda connection, by: expire(connection, name, until, by))
-    click.echo(f"{name} " + ("does not expire" if until is None else f"expires: {when}"))
+    click.echo(
+        f"{name} " + ("does not expire" if until is None else f"expires {spell_time(until)}")
+    )
 
 
 @key.command("rotate", short_help="Replace a key with a new one.")
@@ -262,5 +273,9 @@ def _check_deployments(config: Config | None, names: tuple[str, ...]) -> None:
     for name in names if config is not None else ():
         if config is not None and name not in config.deployments:
             meant = nearest(name, config.deployments)
-            remedy = f"did you mean {meant}?" if meant else ", ".join(list(config.deployments)[:10])
+            remedy = (
+                f"did you mean {meant}?"
+                if meant
+                else f"it has {', '.join([*config.deployments][:10])}"
+            )
             fail(f"--deployment: the configuration has no deployment {name}; {remedy}")

@@ -91,7 +91,7 @@ def usage(
     elif groups:
         _show(by, groups)
     else:
-        click.echo("nothing was used in that time")
+        click.echo("nothing was used in that time" + (f" by a key named {key}" if key else ""))
     raise click.exceptions.Exit(0 if groups else 1)
 
 

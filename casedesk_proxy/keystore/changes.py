@@ -9,7 +9,9 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from casedesk_proxy.errors import bounded
 from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, change_version, make_key
 from casedesk_proxy.terms import record
 
@@ -20,13 +22,17 @@ __all__ = [
     "alter",
     "expire",
     "issue",
+    "missing_key",
     "note_use",
     "revoke",
     "rotate",
+    "spell_time",
 ]
 
 #: Keys that were not revoked. Reading as many takes a tenth of a second, in a thread.
 MAX_KEYS = 20_000
+#: Of a name that an error repeats.
+_MAX_NAME_CHARS = 100
 
 
 class KeyFault(Exception):
@@ -112,6 +118,11 @@ def rotate(
     """Another key in place of the one of that name, with all that it had. The old one is valid for
     ``grace_s`` more, but no longer than it would have been; 0: it is revoked. Raises KeyFault."""
     old = _require(connection, name)
+    if old.expires is not None and old.expires <= author.now:
+        raise KeyFault(
+            "name", f"the key {name} has expired, and so would the new one; set another end first",
+            409,
+        )  # fmt: skip
     until = author.now + grace_s
     if old.expires is not None:
         until = min(until, old.expires)
@@ -139,8 +150,17 @@ def note_use(connection: sqlite3.Connection, used: dict[str, float]) -> None:
 def _require(connection: sqlite3.Connection, name: str) -> StoredKey:
     found = _find(connection, name)
     if found is None:
-        raise KeyFault("name", "the state file has no such key", 404)
+        raise missing_key(name)
     return found
+
+
+def missing_key(name: str) -> KeyFault:
+    """Nobody has that name in the state file."""
+    return KeyFault(
+        "name",
+        f"the state file has no key {bounded(name, _MAX_NAME_CHARS)}; keys of the"
+        " configuration are changed there", 404,
+    )  # fmt: skip
 
 
 def _find(connection: sqlite3.Connection, name: str) -> StoredKey | None:
@@ -195,11 +215,18 @@ def _list_changes(old: StoredKey, new: StoredKey) -> list[str]:
 
 
 def _spell_limit(limits: dict[str, object], name: str) -> str:
-    return json.dumps(limits[name]) if name in limits else "default"
+    if name not in limits:
+        return "default"
+    return "none" if limits[name] is None else json.dumps(limits[name])
 
 
 def _spell_expiry(when: float | None) -> str:
-    return "never" if when is None else f"at {when:.0f}"
+    return "never" if when is None else spell_time(when)
+
+
+def spell_time(when: float) -> str:
+    """Seconds since 1970, for people."""
+    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _note(

@@ -18,7 +18,7 @@ from casedesk_proxy.config.wording import word
 from casedesk_proxy.keystore.changes import KeyFault
 from casedesk_proxy.keystore.rows import StoredKey
 
-__all__ = ["draft_key", "parse_when", "redraft_key"]
+__all__ = ["draft_key", "draft_new_key", "parse_when", "redraft_key"]
 
 #: What of a key can be another later.
 _CHANGEABLE = ("deployments", "note", "admin", "limits", "expires")
@@ -49,6 +49,14 @@ def draft_key(fields: Mapping[str, Any], now: float) -> StoredKey:
         note=key.note, admin=key.admin, expires=parse_when(expires, now),
         limits=key.limits.model_dump_json(exclude_unset=True),
     )  # fmt: skip
+
+
+def draft_new_key(fields: Mapping[str, Any], now: float) -> StoredKey:
+    """As `draft_key`, of a key that is to be used: none that has expired. Raises KeyFault."""
+    key = draft_key(fields, now)
+    if key.expires is not None and key.expires <= now:
+        raise KeyFault("expires", "is in the past; write a later time, or 30d")
+    return key
 
 
 def redraft_key(old: StoredKey, fields: Mapping[str, Any], now: float) -> StoredKey:

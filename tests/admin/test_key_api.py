@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 
+from casedesk_proxy.admin import key_api
 from casedesk_proxy.config.load import load_config
+from casedesk_proxy.keystore.changes import KeyFault
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.store.file import FILE_NAME
 from casedesk_proxy.store.writer import StoreWriter
@@ -82,6 +86,27 @@ async def test_a_key_s_life(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
         for what in ("new", "rotated", "rotated", "another expiry", "revoked")
     ]
     assert made["key"] not in str(entries) + caplog.text
+
+
+async def test_a_key_that_does_not_say_what_it_opens_opens_the_only_deployment(ask: Ask) -> None:
+    for fields, opened in (({}, ["d"]), ({"admin": True}, []), ({"deployments": []}, [])):
+        status, made = await ask("POST", "/keys", {"name": "bob", **fields})
+        assert (status, made["deployments"]) == (201, opened)
+        await ask("DELETE", "/keys/bob")
+
+
+@pytest.mark.parametrize(
+    ("default", "names", "opened"),
+    [("d", "d e", ["d"]), (None, "d e", None), (None, "d", ["d"]), (None, "", None)],
+)
+def test_of_several_deployments_the_default_one_is_meant(
+    default: str | None, names: str, opened: list[str] | None
+) -> None:
+    snapshot: Any = SimpleNamespace(
+        default_deployment=default, deployments=dict.fromkeys(names.split())
+    )
+    with nullcontext() if opened else pytest.raises(KeyFault, match="deployments: is missing"):
+        assert key_api._choose({}, snapshot) == opened
 
 
 async def test_a_change_counts_at_once_and_the_rest_stays(ask: Ask, gateway: Gateway) -> None:
@@ -158,12 +183,12 @@ async def test_a_stored_admin_key_may_too_until_it_is_revoked(ask: Ask) -> None:
         ("/keys", {"name": "alice"}, 409, "name", "the configuration has a key of this name"),
         ("/keys", [], 400, None, "the body must be a JSON object"),
         ("/keys", {"name": "x", "note": "n" * 70_000}, 413, None, "the body is longer than"),
-        ("/keys/no/expire", {"at": "1d"}, 404, "name", "the state file has no such key"),
+        ("/keys/no/expire", {"at": "1d"}, 404, "name", "the state file has no key no;"),
         ("/keys/no/expire", {}, 400, "at", "must be the only field"),
         ("/keys/no/expire", {"at": "x"}, 400, "at", "is not a time"),
         ("/keys/no/rotate", {"grace": "x"}, 400, "grace", ""),
         ("/keys/no/rotate", {"x": 1}, 400, "x", "unknown field; only grace is allowed"),
-        ("/keys/%00%F0%9F%92%A9'--/rotate", {}, 404, "name", "the state file has no such key"),
+        ("/keys/%00%F0%9F%92%A9'--/rotate", {}, 404, "name", "the state file has no key"),
     ],
 )
 async def test_slips(

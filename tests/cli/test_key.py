@@ -117,7 +117,8 @@ def test_a_key_from_its_making_to_its_end(config: Path) -> None:
     rotated = invoke("key", "rotate", "bob", "--grace", "1d", *where)
     assert opened(config, made.stdout) == opened(config, rotated.stdout) == {"desk"}
     assert "the old key of bob is valid for 1d more" in rotated.stderr
-    assert invoke("key", "expire", "bob", "now", *where).stdout == "bob expires: now\n"
+    expired = invoke("key", "expire", "bob", "now", *where).stdout
+    assert re.fullmatch(r"bob expires \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", expired)
     assert (opened(config, made.stdout), opened(config, rotated.stdout)) == ({"desk"}, None)
     assert invoke("key", "expire", "bob", "never", *where).stdout == "bob does not expire\n"
     assert opened(config, rotated.stdout) == {"desk"}
@@ -162,14 +163,18 @@ def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
         (("new",), "--name is missing"),
         (("new", "--name", "alice"), "the configuration has a key alice, which takes precedence"),
         (("new", "--name", "b", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
-        (("new", "--name", "b", "--deployment", "x1"), "no deployment x1; desk, lab"),
+        (("new", "--name", "b", "--deployment", "x1"), "no deployment x1; it has desk, lab"),
         (("new", "--name", "b", "--expires", "soon"), "expires: is not a time; write 30d"),
         (("new", "--name", "b", "--limit", "parallel=many"), "limits.parallel: is text, but"),
-        (("revoke", "nobody"), "name: the state file has no such key"),
-        (("set", "nobody", "--note", "n"), "name: the state file has no such key"),
+        (("new", "--name", "b", "--expires", "2020-01-01"), "expires: is in the past; write a"),
+        (("revoke", "nobody"), "name: the state file has no key nobody;"),
+        (
+            ("set", "nobody", "--note", "n"),
+            "name: the state file has no key nobody; keys of the configuration",
+        ),
         (("set", "alice"), "nothing to change; name a --limit, --deployment, --note or --admin"),
         (("set", "alice", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
-        (("rotate", "nobody"), "name: the state file has no such key"),
+        (("rotate", "nobody"), "name: the state file has no key nobody;"),
         (("expire", "nobody", "soon"), "WHEN: is not a time; write 30d"),
         (("rotate", "nobody", "--grace", "x"), "'x' "),
     ],

@@ -69,9 +69,11 @@ def test_choices(state: Path) -> None:
 
 
 def test_nothing_to_show(state: Path) -> None:
-    for form, wanted in (("table", "nothing was used in that time\n"), ("json", "[]\n")):
+    nothing = "nothing was used in that time"
+    for form, wanted in (("table", f"{nothing} by a key named carol\n"), ("json", "[]\n")):
         shown = invoke("usage", "--state", state, "--key", "carol", "--format", form)
         assert (shown.returncode, shown.stdout) == (1, wanted)
+    assert invoke("usage", "--state", state, "--since", "2999-01").stdout == f"{nothing}\n"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_key_s_whole_life_is_in_the_audit_table(file: sqlite3.Connection) -> N
         ("revoke", "alice", "somebody", NOON, ""),
         ("rotate", "alice", "somebody", NOON, "the old one is valid for 60 s more"),
         ("expire", "alice", "somebody", NOON, "never"),
-        ("expire", "alice", "somebody", NOON, f"at {NOON + 9:.0f}"),
+        ("expire", "alice", "somebody", NOON, "2026-11-29 12:00 UTC"),
         ("new", "alice", "somebody", NOON, "deployments d; admin"),
     ]
     assert read_version(file) == 5
@@ -73,6 +73,16 @@ def test_what_cannot_be(file: sqlite3.Connection) -> None:
         issue(file, made("bob"), BY, most=1)
 
 
+def test_a_key_that_has_expired_is_not_replaced_by_another_that_has(
+    file: sqlite3.Connection,
+) -> None:
+    issue(file, replace(made("alice"), expires=NOON), BY)
+    with pytest.raises(KeyFault, match="alice has expired, and so would the new one") as raised:
+        rotate(file, "alice", digest("new"), 60.0, BY)
+    assert (raised.value.field, raised.value.status) == ("name", 409)
+    assert [one.sha256 for one in read_keys(file)] == [made("alice").sha256]
+
+
 def test_what_is_altered_is_noted_with_what_it_was(file: sqlite3.Connection) -> None:
     issue(file, made("alice", limits='{"parallel":1,"tokens_per_day":{"hard":9}}'), BY)
     rotate(file, "alice", digest("new"), 60.0, BY)
@@ -89,8 +99,8 @@ def test_what_is_altered_is_noted_with_what_it_was(file: sqlite3.Connection) -> 
     assert (note.action, note.detail) == (
         "set",
         "deployments d, e (before: d); note n (before: none); admin yes (before: no);"
-        f" expires at {NOON + 9:.0f} (before: never); parallel 2 (before: 1);"
-        ' tokens_per_day default (before: {"hard": 9}); tokens_per_month null (before: default)',
+        " expires 2026-11-29 12:00 UTC (before: never); parallel 2 (before: 1);"
+        ' tokens_per_day default (before: {"hard": 9}); tokens_per_month none (before: default)',
     )
 
 
@@ -197,11 +207,12 @@ class Keys(RuleBasedStateMachine):
     @rule(name=st.sampled_from("abc"), grace=st.sampled_from([0.0, 1.0, 2.0]))
     def rotate(self, name: str, grace: float) -> None:
         secret = self.secret()
+        lasts = self.tries(name) and self.until[self.current[name]][1] > self.now
         try:
             rotate(self.file, name, digest(secret), grace, self.author())
-            assert self.tries(name)
+            assert lasts
         except KeyFault:
-            assert not self.tries(name)
+            assert not lasts
             return
         old = self.current[name]
         end = self.until[old][1]

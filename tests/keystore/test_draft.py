@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.config.alias import Alias
 from casedesk_proxy.keystore.changes import KeyFault
-from casedesk_proxy.keystore.draft import draft_key, parse_when, redraft_key
+from casedesk_proxy.keystore.draft import draft_key, draft_new_key, parse_when, redraft_key
 from casedesk_proxy.keystore.table import make_table
 from casedesk_proxy.surfaces.parameters import compile_parameters
 from tests.fixtures.table import table
@@ -24,6 +24,14 @@ def test_a_whole_key() -> None:
     fields = {**GOOD, "note": "n", "admin": True, "expires": "1d", "deployments": ["d", "e", "d"]}
     wanted = made("alice", deployments=("d", "e"), note="n", admin=True, expires=NOON + 86400)
     assert draft_key(fields, NOON) == wanted
+
+
+@table("expires", [NOON, NOON - 1, "2020-01-01", "now"])
+def test_a_new_key_has_not_expired(expires: object) -> None:
+    assert draft_new_key({**GOOD, "expires": NOON + 1}, NOON).expires == NOON + 1
+    assert draft_new_key(GOOD, NOON).expires is None
+    with pytest.raises(KeyFault, match="expires: is in the past; write a later time, or 30d"):
+        draft_new_key({**GOOD, "expires": expires}, NOON)
 
 
 def test_limits_come_to_the_table_as_they_are_said() -> None:
