@@ -16,19 +16,21 @@ __all__ = ["open_store", "start_forwarder"]
 
 log = logging.getLogger(__name__)
 
+_NONE = "no state file, so no ledger and none of its keys"
+
 
 def open_store(config: Config, environ: Mapping[str, str]) -> StoreWriter | None:
     """Started. None where there is no place for it, which the log says: requests are served all
     the same."""
     directory = find_directory(config.server.state_directory, environ)
     if directory is None:
-        log.error("no state file, so no ledger: $HOME is not set; set server.state_directory")
+        log.error("%s: $HOME is not set; set server.state_directory", _NONE)
         return None
     store = StoreWriter(directory / FILE_NAME)
     try:
         store.start()
     except StoreError as error:
-        log.error("no state file, so no ledger: %s: %s", store.path, error)
+        log.error("%s: %s: %s", _NONE, store.path, error)
         return None
     return store
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from casedesk_proxy.store.schema import MIGRATIONS, StoreError, check_form, migrate
 
-__all__ = ["FILE_NAME", "find_directory", "open_reader", "open_writer"]
+__all__ = ["FILE_NAME", "explain", "find_directory", "open_reader", "open_writer"]
 
 FILE_NAME = "state.db"
 #: Seconds that a writer waits for another process, which holds the file for milliseconds.
@@ -89,14 +89,27 @@ def open_reader(path: Path) -> closing[sqlite3.Connection]:
             f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
         )
     except sqlite3.Error as error:
-        raise StoreError(f"it cannot be opened: {error}") from error
+        raise StoreError(explain(error)) from error
     try:
-        if check_form(connection) < len(MIGRATIONS):
+        version = check_form(connection)
+        if not version:
+            raise StoreError("it is empty; the proxy makes it again when it next writes")
+        if version < len(MIGRATIONS):
             raise StoreError("an older version of the proxy wrote it; restart the proxy")
     except sqlite3.Error as error:
         connection.close()
-        raise StoreError(f"it cannot be read: {error}") from error
+        raise StoreError(explain(error)) from error
     except StoreError:
         connection.close()
         raise
     return closing(connection)
+
+
+def explain(error: Exception) -> str:
+    """Why the file cannot be used, and what helps, without its name."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if type(error) is sqlite3.DatabaseError:
+        # Those that pass by themselves, as a lock or a full disk does, are of other classes.
+        return f"{error}; restore a copy of it, or move it away and a new one is made"
+    return str(error)

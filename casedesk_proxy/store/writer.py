@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from casedesk_proxy.store.file import open_writer
+from casedesk_proxy.store.file import explain, open_writer
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.terms import record
 
@@ -103,7 +103,7 @@ class StoreWriter:
         try:
             self._open()
         except OSError as error:
-            raise StoreError(_explain(error)) from error
+            raise StoreError(explain(error)) from error
         except sqlite3.Error as error:
             self._note_fault(error)
         # SQLite's connections are for the thread that made them.
@@ -222,7 +222,7 @@ class StoreWriter:
             except Exception as error:
                 if _is_file_fault(error):
                     self._drop_file()
-                    error = StoreError(_explain(error))
+                    error = StoreError(explain(error))
                 future.set_exception(error)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -242,6 +242,8 @@ class StoreWriter:
         """The file, opened anew where it was replaced or deleted: what is written to a deleted
         one is nowhere."""
         if self._connection is not None and _identify(self.path) != self._identity:
+            log.warning("%s was deleted or replaced: keys, use and files that only the former one"
+                        " had are gone", self.path)  # fmt: skip
             self._close_file()
         return self._connection or self._open()
 
@@ -264,7 +266,7 @@ class StoreWriter:
     def _note_fault(self, error: Exception) -> None:
         self._drop_file()
         self.failures += 1
-        why = _explain(error)
+        why = explain(error)
         if why != self.fault:
             log.error(
                 "%s cannot be written: %s. Requests are served; up to %d rows wait for the file",
@@ -290,9 +292,3 @@ def _identify(path: Path) -> tuple[int, int]:
 
 def _is_file_fault(error: Exception) -> bool:
     return isinstance(error, _FILE_FAULTS) and not isinstance(error, _ROW_FAULTS)
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)

@@ -57,7 +57,7 @@ def test_what_is_no_such_file(tmp_path: Path) -> None:
     path.write_bytes(b"not at all " * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         open_writer(path)
-    with pytest.raises(StoreError, match="cannot be read: file is not a database"):
+    with pytest.raises(StoreError, match=r"^file is not a database; restore a copy of it, or move"):
         open_reader(path)
 
 
@@ -65,6 +65,12 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         open_reader(tmp_path / FILE_NAME)
     assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_file_that_is_just_being_made_is_not_an_older_one(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).touch()
+    with pytest.raises(StoreError, match="it is empty; the proxy makes it again"):
+        open_reader(tmp_path / FILE_NAME)
 
 
 def test_a_newer_and_an_older_file_are_not_read(tmp_path: Path) -> None:

@@ -205,7 +205,9 @@ def test_what_waits_has_a_bound(
     assert f"{writer.dropped} rows were lost meanwhile" in caplog.text
 
 
-def test_a_deleted_file_is_made_again(make: Callable[..., StoreWriter], path: Path) -> None:
+def test_a_deleted_file_is_made_again(
+    make: Callable[..., StoreWriter], path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     writer = make()
     write(writer, "a")
     wait(writer)
@@ -215,6 +217,7 @@ def test_a_deleted_file_is_made_again(make: Callable[..., StoreWriter], path: Pa
     wait(writer)
     assert count(path) == 1
     assert writer.dropped == 0
+    assert f"{path} was deleted or replaced: keys, use and files" in caplog.text
 
 
 def test_a_damaged_file_is_written_once_it_is_out_of_the_way(
@@ -224,7 +227,7 @@ def test_a_damaged_file_is_written_once_it_is_out_of_the_way(
     writer = make()
     write(writer, "a")
     wait(writer)
-    assert writer.fault == "file is not a database"
+    assert writer.fault.startswith("file is not a database; restore a copy of it, or move it away")
     path.rename(path.with_suffix(".broken"))
     until(lambda: not writer.waiting)
     assert count(path) == 1
