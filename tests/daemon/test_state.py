@@ -28,7 +28,7 @@ def test_it_is_made_where_the_configuration_says(tmp_path: Path) -> None:
 
 def test_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     assert open_store(config(), {}) is None
-    assert "no ledger and none of its keys: $HOME is not set; set server.state_directory" in caplog.text
+    assert "none of its keys: $HOME is not set; set server.state_directory" in caplog.text
 
 
 def test_a_place_where_nothing_can_be_written(
@@ -36,7 +36,7 @@ def test_a_place_where_nothing_can_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert open_store(config(), {"STATE_DIRECTORY": f"{tmp_path}/file"}) is None
-    assert f"no ledger and none of its keys: {tmp_path}/file/{FILE_NAME}: File exists" in caplog.text
+    assert f"none of its keys: {tmp_path}/file/{FILE_NAME}: File exists" in caplog.text
 
 
 def test_rows_go_to_a_database_where_there_is_one_and_a_driver(
