@@ -73,7 +73,7 @@ test-around: $(VENV)/.test
 
 # The packages that do no I/O, with few examples of each property.
 PURE := terms errors jsonio wire config engines surfaces auth catalog dialects usage pools limits \
-        openapi snapshot planning replying
+        openapi snapshot planning replying filing
 PURE_TRICKS := admission_cache head_cache memory switches text_template
 PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) \
               $(PURE_TRICKS:%=tests/fastpath/test_%.py) tests/test_layering.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 from tests.fixtures.table import table
@@ -187,3 +188,21 @@ def test_the_map_for_people_names_every_package() -> None:
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     words = set(re.findall(r"\w+", (PACKAGE.parent / "docs/architecture.md").read_text()))
     assert folders - words == set()
+
+
+def test_every_line_below_the_line_is_covered() -> None:
+    """By the tests that the Makefile lists, in the files that coverage's settings list."""
+    root = PACKAGE.parent
+    makefile = (root / "Makefile").read_text().replace("\\\n", "")
+    listed = {
+        name: set(re.findall(rf"^{name} := (.*)", makefile, re.MULTILINE)[0].split())
+        for name in ("PURE", "PURE_TRICKS")
+    }
+    tricks = {path.stem for path in MODULES if path.parent.name == "fastpath"}
+    impure = {name for name in tricks if on_map(f"fastpath.{name}") in LAYERS.keys() - PURE}
+    assert listed["PURE"] == {name.partition(".")[0] for name in PURE} - {"fastpath"}
+    assert listed["PURE_TRICKS"] == tricks - impure - {"__init__"}
+    files = {f"{name}/*" if (PACKAGE / name).is_dir() else f"{name}.py" for name in listed["PURE"]}
+    files |= {f"fastpath/{name}.py" for name in listed["PURE_TRICKS"]}
+    settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["coverage"]["report"]
+    assert set(settings["include"]) == {f"casedesk_proxy/{name}" for name in files}

@@ -143,7 +143,7 @@ def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
 
 
 def part(*, bare: bool, shown: bool) -> Parting:
-    """How a client is parted with whose reply was cut; ``told``: it has been told so."""
+    """How a client is parted with whose reply was cut; ``shown``: that stands in the reply."""
     return Parting.RESET if bare and not shown else Parting.CLOSE
 
 
