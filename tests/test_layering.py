@@ -190,6 +190,21 @@ def test_the_map_for_people_names_every_package() -> None:
     assert folders - words == set()
 
 
+def test_no_modules_import_each_other() -> None:
+    """Directly or by way of others, for the type checker alone included."""
+    known = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES
+    }
+    left = {
+        name: {one for one in imported(ast.parse(path.read_text())) if one in known} - {name}
+        for name, path in known.items()
+    }
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    assert left == {}, "these, or some of them, lead to each other"
+
+
 def test_every_line_below_the_line_is_covered() -> None:
     """By the tests that the Makefile lists, in the files that coverage's settings list."""
     root = PACKAGE.parent

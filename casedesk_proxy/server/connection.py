@@ -15,7 +15,7 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import Run, make_run
@@ -23,11 +23,9 @@ from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.client import ConnectedClient
 from casedesk_proxy.server.halfclosed import HalfClosed
 from casedesk_proxy.server.incoming import Incoming, read_head
+from casedesk_proxy.server.owner import Owner
 from casedesk_proxy.server.patience import Patience
 from casedesk_proxy.wire.http1 import RequestHead
-
-if TYPE_CHECKING:
-    from casedesk_proxy.server.public import PublicServer
 
 __all__ = ["ClientConnection"]
 
@@ -48,7 +46,7 @@ class ClientConnection(asyncio.Protocol):
     client: ConnectedClient
     _patience: Patience
 
-    def __init__(self, server: PublicServer) -> None:
+    def __init__(self, server: Owner[ClientConnection]) -> None:
         self._server = server
         self._incoming = Incoming()
         self._queued = False  #: Whether another turn has been asked for.

@@ -6,30 +6,22 @@ import asyncio
 import contextlib
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
-from casedesk_proxy.relay.parties import Client
-from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
 from casedesk_proxy.server.limits import ServerLimits
+from casedesk_proxy.server.owner import Answer, Reject
 from casedesk_proxy.server.quiet import QuietClients
 from casedesk_proxy.server.stalls import Stalls
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.wire.http1 import parse_request_head
 
 __all__ = ["PublicServer"]
-
-#: Answers a request, writing to its transport; tells whether the connection may live on.
-Answer = Callable[[ClientRequest], Coroutine[Any, None, bool]]
-#: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
-Reject = Callable[[Client, bytes, ProxyError], None]
 
 #: Seconds for which a connection that was used a moment ago waits for one more request while the
 #: server closes: one may be on its way, and a client that pools connections cannot know better.

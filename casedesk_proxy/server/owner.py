@@ -1,0 +1,57 @@
+"""Who the connections of clients belong to, as far as a connection knows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.fastpath.cork import CorkedWrites
+from casedesk_proxy.fastpath.head_cache import HeadCache
+from casedesk_proxy.relay.parties import Client
+from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.room import Room
+from casedesk_proxy.server.hangups import HangUps
+from casedesk_proxy.server.quiet import QuietClients
+from casedesk_proxy.server.stalls import Stalls
+from casedesk_proxy.turns import Turns
+from casedesk_proxy.wire.http1 import RequestHead
+
+__all__ = ["Answer", "Owner", "Reject"]
+
+C = TypeVar("C", contravariant=True)
+
+#: Answers a request, writing to its transport; tells whether the connection may live on.
+Answer = Callable[[ClientRequest], Coroutine[Any, None, bool]]
+#: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
+Reject = Callable[[Client, bytes, ProxyError], None]
+
+
+class Owner(Protocol[C]):
+    """See `public.PublicServer`. The timeouts are read when a timer is started: closing, the server
+    makes them shorter."""
+
+    loop: asyncio.AbstractEventLoop
+    answer: Answer
+    reject: Reject
+    head_timeout: float
+    idle_timeout: float
+    handshake_timeout: float
+    heads: HeadCache[RequestHead]
+    cork: CorkedWrites
+    turns: Turns
+    hangups: HangUps
+    quiet: QuietClients
+    stalls: Stalls
+    room: Room
+    closing: bool
+
+    def admit(self, connection: C) -> None:
+        """It is open."""
+
+    def forget(self, connection: C) -> None:
+        """It has ended."""
+
+    def rest(self) -> None:
+        """A connection answers nothing any more."""
