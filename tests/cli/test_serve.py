@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.command import COMMAND, ENVIRONMENT, invoke, run
 from tests.fixtures.patience import PATIENCE_S
+from tests.fixtures.prepared_process import PreparedProcess
 
 GOOD = """\
 server: {{listen: "127.0.0.1:{port}", admin: null}}
@@ -29,25 +30,34 @@ def assert_one_line(stderr: str, *words: str) -> None:
         assert word in line
 
 
+def serve(*arguments: str | Path, **environment: str) -> tuple[int, str]:
+    """The exit code, and what it said: for what it does not come to serve."""
+    process = PreparedProcess(["serve", *map(str, arguments)], {**ENVIRONMENT, **environment})
+    assert process.stderr is not None
+    with process.stderr:
+        said = process.stderr.read()
+    return process.wait(PATIENCE_S), said
+
+
 @pytest.mark.parametrize("by_environment", [False, True])
 def test_the_file_is_found(tmp_path: Path, by_environment: bool) -> None:
     path = tmp_path / "none.yaml"
     if by_environment:
-        done = run("serve", CASEDESK_PROXY_CONFIG=str(path))
+        code, said = serve(CASEDESK_PROXY_CONFIG=str(path))
     else:
-        done = run("serve", "--config", path, CASEDESK_PROXY_CONFIG="/other")
-    assert done.returncode == 2
-    assert_one_line(done.stderr, str(path), "No such file or directory", "casedesk-proxy init")
+        code, said = serve("--config", path, CASEDESK_PROXY_CONFIG="/other")
+    assert code == 2
+    assert_one_line(said, str(path), "No such file or directory", "casedesk-proxy init")
 
 
 def test_the_file_may_stand_alone(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
-    done = run("serve", path, CASEDESK_PROXY_CONFIG="/other")
-    assert done.returncode == 2
-    assert_one_line(done.stderr, str(path), "No such file or directory")
-    done = run("serve", path, "--config", "/other")
-    assert done.returncode == 2
-    assert f"two configurations: {path} and --config /other; name one" in done.stderr
+    code, said = serve(path, CASEDESK_PROXY_CONFIG="/other")
+    assert code == 2
+    assert_one_line(said, str(path), "No such file or directory")
+    code, said = serve(path, "--config", "/other")
+    assert code == 2
+    assert f"two configurations: {path} and --config /other; name one" in said
 
 
 def test_the_usual_file_is_the_last_resort() -> None:
@@ -70,9 +80,9 @@ def test_keys_and_tls_files_that_are_missing_are_told_together(tmp_path: Path) -
     text = GOOD.format(port=0).replace(':1"', ':1", api_key: {env: NOT_SET}')
     text = text.replace("admin: null", "admin: null, tls: {cert: /none/c, key: /none/k}")
     path = write(tmp_path / "c.yaml", text)
-    done = run("serve", "--config", path)
-    assert done.returncode == 2
-    assert [line.partition(";")[0] for line in done.stderr.splitlines()] == [
+    code, said = serve("--config", path)
+    assert code == 2
+    assert [line.partition(";")[0] for line in said.splitlines()] == [
         f"error: {path}: server.tls.cert: cannot read /none/c: No such file or directory",
         f"error: {path}: server.tls.key: cannot read /none/k: No such file or directory",
         f"error: {path}: nodes.a.api_key: the environment variable NOT_SET is not set",
@@ -83,9 +93,9 @@ def test_a_busy_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         path = write(tmp_path / "c.yaml", GOOD.format(port=port))
-        done = run("serve", "--config", path)
-    assert done.returncode == 2
-    assert_one_line(done.stderr, f"127.0.0.1:{port}", "in use")
+        code, said = serve("--config", path)
+    assert code == 2
+    assert_one_line(said, f"127.0.0.1:{port}", "in use")
 
 
 def test_a_good_file_is_served(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.cli.command import COMMAND, ENVIRONMENT
+from tests.cli.command import ENVIRONMENT
 from tests.fixtures.patience import PATIENCE_S
+from tests.fixtures.prepared_process import PreparedProcess
 
 CONFIG = """\
 server: {{listen: "127.0.0.1:0", admin: "127.0.0.1:0", drain_timeout: {drain}{server}}}
@@ -51,7 +52,7 @@ class Manager:
 class Process:
     """``public`` and ``admin`` are ports; ``lines`` what it has logged so far."""
 
-    popen: subprocess.Popen[str]
+    popen: subprocess.Popen[str] | PreparedProcess
     manager: Manager
     file: Path
     public: int = 0
@@ -83,21 +84,19 @@ class Process:
 @contextmanager
 def daemon(
     folder: Path, url: str, *, drain: str = "20s", server: str = "", text: str = "",
-    command: tuple[str, ...] = COMMAND, inherited: tuple[int, ...] = (),
+    command: tuple[str, ...] = (), inherited: tuple[int, ...] = (),
     stderr: int = subprocess.PIPE, **environment: str,
 ) -> Iterator[Process]:  # fmt: skip
-    """A daemon that is ready. Ended on leaving, whatever happened."""
+    """A daemon that is ready. Ended on leaving, whatever happened. ``command``: a program to start,
+    which gets what is ``inherited``; without one a prepared process does."""
     file = folder / "config.yaml"
     file.write_text(text or CONFIG.format(url=url, drain=drain, server=server))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(folder / "notify"))
-        popen = subprocess.Popen(
-            [*command, "serve", "--config", str(file)],
-            env={**ENVIRONMENT, "NOTIFY_SOCKET": str(folder / "notify"), **environment},
-            stderr=stderr,
-            pass_fds=inherited,
-            text=True,
-        )
+        popen = _start(
+            command, ["serve", "--config", str(file)], inherited, stderr,
+            {**ENVIRONMENT, "NOTIFY_SOCKET": str(folder / "notify"), **environment},
+        )  # fmt: skip
         process = Process(popen, Manager(sock), file)
         try:
             process.manager.wait_for("READY=1")
@@ -110,6 +109,17 @@ def daemon(
             popen.wait(PATIENCE_S)
             if popen.stderr is not None:
                 popen.stderr.close()
+
+
+def _start(
+    command: tuple[str, ...], arguments: list[str], inherited: tuple[int, ...], stderr: int,
+    environment: dict[str, str],
+) -> subprocess.Popen[str] | PreparedProcess:  # fmt: skip
+    if not command:
+        return PreparedProcess(arguments, environment, stderr)
+    return subprocess.Popen(
+        [*command, *arguments], env=environment, stderr=stderr, pass_fds=inherited, text=True
+    )
 
 
 def _port(line: str) -> int:

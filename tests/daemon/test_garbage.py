@@ -31,6 +31,13 @@ def passes() -> Iterator[list[int]]:
     gc.callbacks.remove(note)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _what_was_frozen_is_again() -> Iterator[None]:
+    """All that was imported to collect tests: the next ones would look for garbage among it."""
+    yield
+    gc.freeze()
+
+
 @pytest.mark.parametrize(
     ("grown", "streams", "due"),
     [

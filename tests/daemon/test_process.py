@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.simulator.script import Script
-from tests.cli.command import run
+from tests.cli.command import COMMAND, run
 from tests.daemon.process import BLOCKABLE, CONFIG, Process, daemon, descriptors
 from tests.daemon.streams import ask, read_stream, request, stream
 from tests.fixtures.raw_client import open_client
@@ -60,7 +60,7 @@ def edit(process: Process, old: str, new: str) -> None:
 
 
 async def test_a_life(node: SimulatorThread, tmp_path: Path) -> None:
-    with daemon(tmp_path, node.url) as process:
+    with daemon(tmp_path, node.url, command=COMMAND) as process:
         process.manager.wait_for("STATUS=serving 0 streams; 1 of 1 nodes usable")
         process.send(signal.SIGHUP)
         stamp = re.search(r"MONOTONIC_USEC=(\d+)", process.manager.wait_for("RELOADING=1"))
