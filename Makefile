@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-gemini-cli check-sdk-files test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex check-gemini-cli check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080, or LISTEN=HOST:PORT, with a simulated node"
@@ -19,6 +19,7 @@ help:
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make check-gemini-cli  install Google's gemini-cli (100 MB) and give it a picture through the proxy"
 	@echo "make check-sdk-files  the SDKs' own tests of files, which it downloads, against the proxy"
+	@echo "make check-sdk-responses  openai-python's own tests of Responses, which it downloads, through the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
 	@echo "make check   lint, types and tests, as CI does"
 	@echo "make prose   the part of lint that reads messages and documents"
@@ -121,6 +122,10 @@ check-gemini-cli: $(VENV)/.test
 # What the vendors test of files, of the installed versions. It downloads source distributions.
 check-sdk-files: $(VENV)/.test
 	$(BIN)/python -m tests.suites.sdk_files
+
+# The same of Responses, against a scripted node alone and through the proxy: none may fail there alone.
+check-sdk-responses: $(VENV)/.test
+	$(BIN)/python -m tests.suites.openai_responses
 
 # Every line of those packages is reached by an example in their own tests: what only a property
 # reaches, it reaches by luck.

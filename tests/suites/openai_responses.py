@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tests.fixtures.proxy import key_entry, proxy_process
 from tests.fixtures.responders import VLLM, answer, frames, response
@@ -46,6 +47,9 @@ class Node(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
         if self.path.endswith(("/input_tokens", "/tokenize")):
             self._send({"object": "response.input_tokens", "input_tokens": 5, "count": 5})
+        elif not asked and self.path.endswith("/responses"):
+            # Every node refuses what asks for nothing; the mock server answers it.
+            self.send_error(400)
         elif asked.get("stream"):
             self._stream(asked)
         else:
@@ -56,7 +60,12 @@ class Node(BaseHTTPRequestHandler):
         with suppress(ConnectionResetError):
             super().handle()
 
-    def _send(self, value: object) -> None:
+    def _send(self, value: dict[str, Any]) -> None:
+        usage = value.get("usage")
+        if usage:
+            # The tests compare with the types of OpenAI's own, which engines lack in parts.
+            usage = usage | {"input_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 0}}
+            value = value | {"created_at": 1764380000.5, "usage": usage}
         body = json.dumps(value).encode()
         self._head("application/json", len(body))
         self.wfile.write(body)
