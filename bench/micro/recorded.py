@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Reply", "Request", "load_events", "read_reply", "read_requests"]
+__all__ = ["Reply", "Request", "load_events", "load_lines", "read_reply", "read_requests"]
 
 CORPUS = Path(__file__).parent.parent.parent / "tests" / "corpus"
 #: As engine/node.c lays an event out, and about as large as relay_cost.py has it.
@@ -18,6 +18,11 @@ _EVENT = (
     '"model":"bench","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
 )
 _EVENT_SIZE = 300
+#: Ollama's, of the same size.
+_LINE = (
+    '{"model":"bench","created_at":"2026-11-21T07:19:10.702261551Z","message":{"role":"assistant",'
+    '"content":"%s"},"done":false}\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +98,13 @@ def load_events(count: int) -> Reply:
     finish = (_EVENT % "").replace('"finish_reason":null', '"finish_reason":"stop"').encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked"
     return Reply(head, (*events, finish, last, b"data: [DONE]\n\n"))
+
+
+def load_lines(count: int) -> Reply:
+    """The same as Ollama writes it, a line an event."""
+    pad = _EVENT_SIZE - len(_LINE % "")
+    lines = [(_LINE % f"{number:0{pad}}").encode() for number in range(count)]
+    end = {"done_reason": "stop", "prompt_eval_count": 7, "eval_count": count}
+    last = json.dumps({**json.loads(_LINE % ""), "done": True, **end}).encode() + b"\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked"
+    return Reply(head, (*lines, last))

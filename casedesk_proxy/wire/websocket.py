@@ -29,6 +29,7 @@ class _Bits(IntEnum):
 #: What stands in place of a length that does not fit into 7 bits, and the bytes that it has then.
 _LENGTH_BYTES = {126: 2, 127: 8}
 _MASK_BYTES = 4
+_MAX_HEAD_BYTES = 2 + max(_LENGTH_BYTES.values())
 #: A control frame's payload is no longer, and a close has its code in front of the reason.
 _MAX_REASON_BYTES = 123
 
@@ -54,12 +55,14 @@ class FrameFollower:
         """The next bytes of any number of frames."""
         size = len(data)
         if not self._left and size > 3 and not self._head:
-            # Nearly all reads are one frame of a server, which masks nothing, and no close: the hot
-            # path, in plain numbers.
-            length = data[1]
+            # Nearly all reads are one frame, a client's with a mask, and no close: the hot path, in
+            # plain numbers.
+            length, head = data[1], 2
+            if length > 127:
+                length, head = length - 128, 6
             if length == 126:
                 length = (data[2] << 8 | data[3]) + 2
-            if length + 2 == size and data[0] & 0xF != 8:
+            if length + head == size and data[0] & 0xF != 8:
                 return
         self._walk(data)
 
@@ -71,23 +74,28 @@ class FrameFollower:
                 self._left -= used
                 at += used
                 continue
-            self._head += data[at : at + 1]
-            at += 1
-            self._read_head()
+            known = len(self._head)
+            self._head += data[at : at + _MAX_HEAD_BYTES - known]
+            used = self._read_head()
+            if not used:
+                return
+            at += used - known
+            self._head = b""
 
-    def _read_head(self) -> None:
+    def _read_head(self) -> int:
+        """How many bytes of ``_head`` are one, a mask apart; 0: more has to come."""
         head = self._head
         if len(head) < 2:
-            return
+            return 0
         length = head[1] & _Bits.LENGTH
-        more = _LENGTH_BYTES.get(length, 0)
-        if len(head) < 2 + more:
-            return
-        if more:
-            length = int.from_bytes(head[2 : 2 + more], "big")
+        end = 2 + _LENGTH_BYTES.get(length, 0)
+        if len(head) < end:
+            return 0
+        if end > 2:
+            length = int.from_bytes(head[2:end], "big")
         self._left = length + (_MASK_BYTES if head[1] & _Bits.MASKED else 0)
         self.closed = self.closed or head[0] & _Bits.OPCODE == _Bits.CLOSE
-        self._head = b""
+        return end
 
 
 def close_frame(code: int, reason: str, mask: bytes = b"") -> bytes:
