@@ -107,18 +107,25 @@ class Draft:
         return found
 
     def _create(self, path: FieldPath, value: Any) -> None:
-        holder, names = self.value, _ROOT
+        found: list[tuple[Names, Any]] = [(_ROOT, self.value)]
         for level in path[:-1]:
-            name = next((one for one in level if holder.get(one) is not None), level[0])
-            names = (*names, name)
-            inner = holder.get(name)
-            if inner is None:
-                present = name in holder
-                holder[name] = inner = {}
-                self._note(names, inner, present)
-            elif not isinstance(inner, dict):
-                raise _no_object(names)
-            holder = inner
+            inner = [
+                ((*names, name), one)
+                for names, holder in found
+                if isinstance(holder, dict)
+                for name in level
+                if (one := holder.get(name)) is not None
+            ]
+            if not inner:
+                names, holder = _first_object(found)
+                present = level[0] in holder
+                made: dict[str, Any] = {}
+                holder[level[0]] = made
+                names = (*names, level[0])
+                self._note(names, made, present)
+                inner = [(names, made)]
+            found = inner
+        names, holder = _first_object(found)
         names = (*names, next((one for one in path[-1] if one in holder), path[-1][0]))
         present = names[-1] in holder
         holder[names[-1]] = value
@@ -138,6 +145,14 @@ class Draft:
             del changes[names]
         else:
             changes[names] = value, present
+
+
+def _first_object(found: list[tuple[Names, Any]]) -> tuple[Names, dict[str, Any]]:
+    """Raises BadRequest where none of them is one."""
+    for names, holder in found:
+        if isinstance(holder, dict):
+            return names, holder
+    raise _no_object(found[0][0])
 
 
 def _no_object(names: Names) -> BadRequest:

@@ -25,11 +25,25 @@ _Edit = tuple[Span, bytes]
 REMOVED = object()
 _ABSENT = object()
 _BLANKS = b" \t\r\n"
+#: What is neither an object nor an array, behind its name: for most it saves going through it.
+_SIMPLE_VALUE = re.compile(
+    rb'[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^][ \t\r\n,}{"]++)', re.DOTALL
+)
 _COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
 
 
 def write_changes(raw: bytes, changes: Changes) -> bytes:
     """``raw`` with the fields as they are to be."""
+    if len(changes) == 1 and not (b"\\" in raw and b"\\u00" in raw):
+        # Most rules change one field of the outermost object, and find it: by hand.
+        [(names, (value, present))] = changes.items()
+        if present and len(names) == 1 and value is not REMOVED:
+            name = _quote(names[0])
+            at = raw.find(name)
+            if at >= 0 and raw.find(name, at + 1) < 0:
+                found = _SIMPLE_VALUE.match(raw, at + len(name))
+                if found is not None:
+                    return raw[: found.start(1)] + jsonio.dumps(value) + raw[found.end() :]
     edits = _quick_edits(raw, changes)
     if edits is None:
         edits = []
@@ -71,7 +85,8 @@ def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
             field = _quote(names[-1]) + b":" + jsonio.dumps(value)
             put_in.setdefault(start + 1, []).append(field)
             continue
-        span = value_behind(raw, at)
+        simple = _SIMPLE_VALUE.match(raw, at + len(quoted))
+        span = value_behind(raw, at) if simple is None else simple.span(1)
         if value is not REMOVED:
             edits.append((span, jsonio.dumps(value)))
             continue

@@ -14,35 +14,26 @@ from casedesk_proxy.config.parameter_fields import OWN, PROTECTED
 from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["refuse_other_case", "refuse_other_names"]
+__all__ = ["KNOWN_NAMES", "refuse_other_case", "refuse_other_names"]
 
-#: Inference paths have theirs on OpenAI's surface. Gemini's names have capitals, and its nodes are
-#: exact.
-_SECTIONS: dict[Dialect, tuple[str, ...]] = {
-    Dialect.ANTHROPIC: ("anthropic",),
-    Dialect.OPENAI: ("openai", "images", "transcriptions"),
-    Dialect.RESPONSES: ("responses",),
-    Dialect.OLLAMA: ("ollama",),
-}
-#: Those that are read here and are nobody's parameters.
+#: Those of protocols; those of inference paths, which are on OpenAI's surface; and those that are
+#: read here and are nobody's parameters. Gemini's have capitals, and its nodes are exact.
+_SECTIONS = ("anthropic", "openai", "responses", "ollama", "images", "transcriptions")
 _READ = frozenset({"mcp_servers", "name", "tools"})
-_KNOWN = {
-    dialect: frozenset(
-        name.partition(".")[0]
-        for section in sections
-        for names in (OWN[section], PROTECTED[section], _READ)
-        for name in names
-    )
-    for dialect, sections in _SECTIONS.items()
-}
+#: That mean something in one of the protocols, at the outermost level.
+KNOWN_NAMES = _READ | frozenset(
+    name.partition(".")[0]
+    for section in _SECTIONS
+    for names in (OWN[section], PROTECTED[section])
+    for name in names
+)
 
 
 def refuse_other_names(surface: Dialect, body: dict[str, Any]) -> None:
-    """Raises BadRequest for a field of a body that a node may take for one that is known of the
-    protocol."""
+    """Raises BadRequest for a field of a body that a node may take for one that is known."""
     names = "".join(body)
-    if not (names.islower() and names.isascii()) and surface in _KNOWN:
-        _refuse(body, _KNOWN[surface], "")
+    if not (names.islower() and names.isascii()) and surface is not Dialect.GEMINI:
+        _refuse(body, KNOWN_NAMES, "")
 
 
 def refuse_other_case(holder: dict[str, Any], known: Collection[str], path: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
-from casedesk_proxy.surfaces.field_names import refuse_other_case
+from casedesk_proxy.surfaces.field_names import KNOWN_NAMES, refuse_other_case
 from casedesk_proxy.surfaces.parameter_steps import Step, list_paths
 
 __all__ = ["BodyChange", "change_body"]
@@ -19,7 +19,8 @@ __all__ = ["BodyChange", "change_body"]
 class BodyChange:
     """``steps`` for bodies of one kind. A body that has none of ``names``, the outermost ones that
     they are about, gets ``fields`` put in, whatever else is in it: most have none. ``levels``: the
-    names that they are about in each object, by where it is."""
+    names that they are about in each object, by where it is, of which nobody has looked before for
+    another case."""
 
     steps: tuple[Step, ...]
     names: frozenset[str]
@@ -72,4 +73,6 @@ def _levels(paths: Iterable[FieldPath]) -> Mapping[tuple[str, ...], frozenset[st
             for depth, level in enumerate(path):
                 where = tuple(one[0] for one in path[:depth])
                 found[where] = found.get(where, frozenset()) | frozenset(level)
+    if found.get((), frozenset()) <= KNOWN_NAMES:
+        found.pop((), None)  # See `bodies.read_body`.
     return found

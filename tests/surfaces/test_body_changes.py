@@ -128,6 +128,13 @@ def test_what_is_put_into_a_value_that_was_there_already() -> None:
     assert json.loads(draft.write()) == draft.value == {"c": {"t": 1}}
 
 
+def test_of_two_names_the_one_of_an_object_holds_what_is_put_in() -> None:
+    raw = b'{"c":[],"C":{}}'
+    draft = Draft(raw, json.loads(raw))
+    draft.put((("c", "C"), ("t",)), 1)
+    assert draft.write() == b'{"c":[],"C":{"t":1}}'
+
+
 NAMES = st.sampled_from(["t", "u", "c", "C", "d", "a", "\n", "é"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["t", '"t":', "\x01", "é"]),
@@ -177,8 +184,8 @@ def naive(value: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
                 if holder.get(one) is not None
             ]
             if not inner and put:
-                holder = holders[0]
-                if not isinstance(holder, dict):
+                holder = next((one for one in holders if isinstance(one, dict)), None)
+                if holder is None:
                     raise BadRequest("no object")
                 inner = [holder.setdefault(level[0], {}) or {}]
                 holder[level[0]] = inner[0]

@@ -12,7 +12,8 @@ from casedesk_proxy.surfaces.parameter_changes import BodyChange, change_body
 from casedesk_proxy.surfaces.parameter_steps import CapAt, SetTo
 from tests.fixtures.table import table
 
-CAP = BodyChange.of((CapAt((("max_tokens", "n_predict"),), 9, True, True),))
+#: A field that no protocol has: of others it is `read_body` that looks.
+CAP = BodyChange.of((CapAt((("most", "greatest"),), 9, True, True),))
 EFFORT = BodyChange.of((SetTo((("reasoning",), ("effort",)), "low"),))
 GEMINI = BodyChange.of((SetTo((("generationConfig", "generation_config"), ("temperature",)), 1),))
 
@@ -20,9 +21,8 @@ GEMINI = BodyChange.of((SetTo((("generationConfig", "generation_config"), ("temp
 @table(
     ("change", "value"),
     [
-        (CAP, {"Max_Tokens": 99}),
-        (CAP, {"max_tokens": 1, "N_PREDICT": 99}),
-        (EFFORT, {"Reasoning": {"effort": "high"}}),
+        (CAP, {"Most": 99}),
+        (CAP, {"most": 1, "GREATEST": 99}),
         (EFFORT, {"reasoning": {"Effort": "high"}}),
     ],
 )
@@ -34,7 +34,7 @@ def test_another_case_does_not_go_past_a_rule(change: BodyChange, value: dict[st
 @table(
     ("change", "value", "wanted"),
     [
-        (CAP, {"messages": [], "X": 1}, {"max_tokens": 9, "messages": [], "X": 1}),
+        (CAP, {"messages": [], "X": 1}, {"most": 9, "messages": [], "X": 1}),
         (EFFORT, {"reasoning": None}, {"reasoning": {"effort": "low"}}),
         (
             GEMINI,
