@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote_plus
 
-from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.headers import SUBPROTOCOL_KEY
 
@@ -19,7 +19,8 @@ _MODEL = "model="
 
 
 def require_upgrade(headers: RawHeaders) -> None:
-    """Raises BadRequest (426) for what is no handshake of a WebSocket (RFC 6455 section 4.2.1)."""
+    """Raises BadRequest (426) for what is no handshake of a WebSocket (RFC 6455 section 4.2.1), and
+    for one with a body (400): some nodes would read that as frames."""
     found = {name.lower(): value for name, value in headers}
     upgrades = found.get(b"upgrade", b"").lower() == b"websocket"
     asks = b"upgrade" in [one.strip() for one in found.get(b"connection", b"").lower().split(b",")]
@@ -27,6 +28,8 @@ def require_upgrade(headers: RawHeaders) -> None:
         raise BadRequest("a WebSocket is served here: open one at this URL", status=426)
     if found.get(b"sec-websocket-version") != _VERSION:
         raise BadRequest("sec-websocket-version: 13 is required", status=426)
+    if b"transfer-encoding" in found or found.get(b"content-length", b"0").strip(b"0"):
+        raise BadRequest("a WebSocket begins without a body; leave the body out")
 
 
 def handshake_headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
@@ -44,16 +47,24 @@ def handshake_headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def named_model(query: str) -> str | None:
-    for part in query.split("&"):
-        if part.startswith(_MODEL):
-            return unquote_plus(part[len(_MODEL) :]) or None
-    return None
+    """None where it names none. Raises BadRequest where it names two: nodes differ in which of them
+    they take."""
+    named = [part.partition("=")[2] for part in query.split("&") if _is_model(part)]
+    if len(named) > 1:
+        why = "stands twice in the query; name one"
+        raise BadRequest(f"model: {why}", violations=(Violation("model", why),))
+    return unquote_plus(named[0]) or None if named else None
 
 
 def rename_in_query(query: str, new: str) -> str:
     """Every other byte as the client sent it."""
     named = _MODEL + quote(new, safe="/:")
-    return "&".join(named if one.startswith(_MODEL) else one for one in query.split("&"))
+    return "&".join(named if _is_model(one) else one for one in query.split("&"))
+
+
+def _is_model(pair: str) -> bool:
+    """However its name is encoded."""
+    return unquote_plus(pair.partition("=")[0]) == "model"
 
 
 def _listed(value: bytes) -> list[bytes]:

@@ -19,6 +19,7 @@ from casedesk_proxy.wire.http1 import (
     MAX_HEAD_BYTES,
     MalformedMessage,
     ResponseHead,
+    header,
     parse_response_head,
 )
 
@@ -266,6 +267,8 @@ class NodeConnection(asyncio.Protocol):
             if head.status == 101:
                 if not self._upgrades:
                     raise MalformedMessage("upgrade that was not requested")
+                if (header(head.headers, b"upgrade") or b"").lower() != b"websocket":
+                    raise MalformedMessage("upgrade to something other than a WebSocket")
                 self.buffered_body, self._buffer = buffer[start:], b""
                 return head
             self._interim += 1

@@ -38,6 +38,21 @@ def test_what_is_none(name: bytes, value: bytes | None) -> None:
     assert caught.value.status == 426
 
 
+@table(("name", "value"), [(b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")])
+def test_a_handshake_has_no_body(name: bytes, value: bytes) -> None:
+    """A node might read it as frames."""
+    require_upgrade((*GOOD.items(), (b"Content-Length", b"0")))
+    with pytest.raises(BadRequest, match="without a body") as caught:
+        require_upgrade((*GOOD.items(), (name, value)))
+    assert caught.value.status == 400
+
+
+@table("query", ["model=a&model=b", "model=a&%6dodel=b", "model=a&x=1&mod%65l="])
+def test_two_models_are_refused(query: str) -> None:
+    with pytest.raises(BadRequest, match="stands twice"):
+        named_model(query)
+
+
 @table(
     ("sent", "passed"),
     [
@@ -60,6 +75,7 @@ def test_no_credential_goes_on(sent: bytes, passed: bytes | None) -> None:
         ("a=1", None, "a=1"),
         ("model=", None, "model=n%20w/x:1"),
         ("a=%41&model=gpt%2Drealtime+1&b", "gpt-realtime 1", "a=%41&model=n%20w/x:1&b"),
+        ("%6Dodel=a&b", "a", "model=n%20w/x:1&b"),
         ("submodel=a&model=b", "b", "submodel=a&model=n%20w/x:1"),
     ],
 )

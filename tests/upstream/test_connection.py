@@ -91,6 +91,19 @@ async def test_no_head(pieces: list[bytes | Exception | None], silent: bool) -> 
     assert broken.value.silent is silent
 
 
+@pytest.mark.parametrize("line", [b"", b"Upgrade: h2c\r\n"])
+async def test_an_upgrade_to_anything_else_is_malformed(line: bytes) -> None:
+    connection = NodeConnection(asyncio.get_running_loop())
+    transport = RecordingTransport()
+    transport.set_protocol(connection)
+    connection.connection_made(transport)
+    waiter = connection.send_request(b"ASK", upgrades=True)
+    await asyncio.sleep(0)
+    connection.data_received(b"HTTP/1.1 101 Switching Protocols\r\n" + line + b"\r\n")
+    with pytest.raises(ConnectionBroken, match="something other than a WebSocket"):
+        await waiter
+
+
 async def test_a_lost_connection_is_not_asked() -> None:
     connection, _ = await ask(HEAD)
     connection.connection_lost(None)
