@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from casedesk_proxy import __version__
 from casedesk_proxy.telemetry import log_output
+from casedesk_proxy.telemetry.metrics import SlowCollector
 
 if TYPE_CHECKING:
     from casedesk_proxy.admin.pages import Served
@@ -25,13 +25,13 @@ __all__ = ["GaugeCollector"]
 _MAX_LIMITED_NAMES = 200
 
 
-class GaugeCollector(Collector):
+class GaugeCollector(SlowCollector):
     """Registered once; everything is read from ``served`` when it is asked for."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
 
-    def collect(self) -> Iterator[Metric]:
+    def collect_in_turns(self) -> Iterator[Metric | None]:
         yield _build()
         yield from self._streams()
         yield from self._nodes()
@@ -40,13 +40,13 @@ class GaugeCollector(Collector):
         yield from self._limits()
         yield self._cached()
 
-    def _streams(self) -> Iterator[Metric]:
+    def _streams(self) -> Iterator[Metric | None]:
         served = self._served
         yield _gauge("streams", "Replies that are being relayed.", len(served.watch))
         yield _gauge("connections", "Open connections of clients.", served.connections)
         yield _gauge("draining", "1 while the service is stopping.", served.draining)
         # The totals of `metrics` are updated when an exchange ends; these two run with the streams.
-        events, sent = served.watch.count_passed()
+        events, sent = yield from served.watch.count_passed()
         yield CounterMetricFamily(
             "casedesk_relayed_events",
             "Pieces of replies relayed, including those of running streams.",

@@ -24,7 +24,7 @@ from casedesk_proxy.telemetry.metric_families import (
 )
 from casedesk_proxy.telemetry.process import ProcessCollector
 
-__all__ = ["Metrics", "join_in_turns"]
+__all__ = ["Metrics", "SlowCollector", "join_in_turns"]
 
 #: Seconds of a round of the loop that are for writing metrics.
 _TURN_S = 0.001
@@ -235,8 +235,25 @@ class Metrics(Collector):
         for family in self._families:
             yield from family.write()
         for collector in self._others:
-            for metric in collector.collect():
-                yield generate_latest(_One(metric)).decode()
+            for metric in _collect(collector):
+                yield "" if metric is None else generate_latest(_One(metric)).decode()
+
+
+class SlowCollector(Collector):
+    """One that has much to look at."""
+
+    def collect_in_turns(self) -> Iterator[Metric | None]:
+        """None where others may have their turn."""
+        raise NotImplementedError
+
+    def collect(self) -> Iterator[Metric]:
+        return (metric for metric in self.collect_in_turns() if metric is not None)
+
+
+def _collect(collector: Collector) -> Iterator[Metric | None]:
+    if isinstance(collector, SlowCollector):
+        return collector.collect_in_turns()
+    return iter(collector.collect())
 
 
 async def join_in_turns(pieces: Iterator[str]) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, cast
+
+import pytest
 
 from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.watch import Watch
@@ -50,8 +52,51 @@ async def test_a_look_at_thousands_takes_many_turns() -> None:
     again = kept()
     while kept() < again + len(flows):
         await asyncio.sleep(0.005)
-    assert watch.count_passed() == (3000, 50_000)
+    assert count(watch) == (3000, 50_000)
     assert len(watch) == len(watch.relays) == 1000
+
+
+def count(watch: Watch) -> tuple[int, int]:
+    counting = watch.count_passed()
+    while True:
+        try:
+            next(counting)
+        except StopIteration as ended:
+            return cast(tuple[int, int], ended.value)
+
+
+async def test_what_passed_is_counted_in_turns_and_without_those_that_end_meanwhile() -> None:
+    watch = Watch(asyncio.get_running_loop())
+    first, *others, last = watched(watch, 1000)
+    counting = watch.count_passed()
+    next(counting)
+    for one in (first, others[0], last):
+        watch.discard(cast(Flow, one))
+    watched(watch, 1)
+    assert sum(1 for _ in counting) == 3, "a turn for each 250"
+    assert count(watch) == (3 * 998, 50 * 998)
+    counting = watch.count_passed()
+    next(counting)
+    watch.discard(cast(Flow, others[1]))
+    counting.close()
+    assert not watch._counts, "nobody asks any more"
+
+
+async def test_a_count_leaves_out_what_ends_before_it_is_told() -> None:
+    watch = Watch(asyncio.get_running_loop())
+    flows = watched(watch, 500)
+
+    def end_some() -> Generator[None, None, tuple[int, int]]:
+        counting = watch.count_passed()
+        next(counting)
+        for one in flows[:10] + flows[-10:]:
+            watch.discard(cast(Flow, one))
+        return (yield from counting)
+
+    with pytest.raises(StopIteration) as told:
+        next(counts := end_some())
+        next(counts)
+    assert told.value.value == (3 * 480, 50 * 480)
 
 
 async def test_one_that_ends_meanwhile_is_not_looked_at_and_one_that_comes_is() -> None:
