@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.snapshot import NodeSpec
@@ -24,5 +23,5 @@ def ask_nodes(
     counted = ask_for_counts(ask.call, route.body, body.value)
     if counted is None:
         return routes
-    asking = replace(route, body=counted, has_more_counts=True)
+    asking = route.with_counts(counted)
     return {**routes, **dict.fromkeys(silent, asking)}

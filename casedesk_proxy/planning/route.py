@@ -138,6 +138,14 @@ class Route:
     method: str = "POST"
     has_more_counts: bool = False
 
+    def with_counts(self, body: bytes) -> Route:
+        """The same, asking for counts in its ``body``. Of a route without parts of its own."""
+        return Route(
+            self.dialect, self.target, self.headers, self.request_id, body, self.translator,
+            self.head_templates, self.reply_headers, self.question, self.controls, self.method,
+            has_more_counts=True,
+        )  # fmt: skip
+
     def question_for(self, node: NodeSpec) -> bytes:
         """The question as a whole request."""
         assert self.question is not None

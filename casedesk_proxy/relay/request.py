@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import Signal
@@ -207,7 +206,7 @@ class ClientRequest:
 
     def forget(self) -> None:
         """Let go of what only planning needed: the headers and the body."""
-        self.head = replace(self.head, headers=())
+        self.head = self.head.without_headers()
         self.release()
         if self._reader.ended:
             self._reader = _ENDED

@@ -83,6 +83,11 @@ class RequestHead:
             self.method, self.target, self.http11, self.headers, self.body, length, self.keep_alive
         )
 
+    def without_headers(self) -> RequestHead:
+        return RequestHead(
+            self.method, self.target, self.http11, (), self.body, self.length, self.keep_alive
+        )
+
 
 @record
 class ResponseHead:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,6 +177,12 @@ def test_a_head_with_another_length() -> None:
         longer = head.with_length(70)
         assert longer.length == 70
         assert longer.with_length(3) == head
+
+
+def test_a_head_without_what_only_planning_needs() -> None:
+    head = parse_request_head(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3")
+    assert replace(head.without_headers(), headers=head.headers) == head
+    assert head.without_headers().headers == ()
 
 
 @table(
