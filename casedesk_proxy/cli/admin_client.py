@@ -29,7 +29,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def find_admin(file: Path, admin: str | None) -> str:
     """The address to ask: ``admin``, as somebody typed it, else what ``file`` names. Raises
-    ConfigError; ends the command where the file says that there is none."""
+    ConfigError; ends the command if that is not an address, or the file says that there is none."""
     address = admin or read_config(file).config.server.admin
     if address is None:
         fail(
@@ -37,7 +37,10 @@ def find_admin(file: Path, admin: str | None) -> str:
             " --admin"
         )
     # Whoever has opened it in a browser pastes a URL.
-    return address.removeprefix("http://").rstrip("/")
+    address = address.removeprefix("http://").rstrip("/")
+    if not (address.startswith("unix:") or address.rpartition(":")[2].isdecimal()):
+        fail(f"{address} is not an address; write host:port or unix:/path")
+    return address
 
 
 def ask(address: str, path: str, method: str = "GET", key: str = "") -> tuple[int, Any]:

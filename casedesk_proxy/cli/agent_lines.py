@@ -16,12 +16,19 @@ Claude Code:
 
     ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} claude
 
-gemini-cli; GOOGLE_GEMINI_BASE_URL={local} GEMINI_API_KEY={key} gemini, with
-this line in ~/.gemini/settings.json:
+gemini-cli:
+
+    GOOGLE_GEMINI_BASE_URL={local} GEMINI_API_KEY={key} gemini
+
+with this line in ~/.gemini/settings.json:
 
     {{"security": {{"auth": {{"selectedType": "gemini-api-key"}}}}}}
 
-Codex; DESK_KEY={key} codex, with these lines in ~/.codex/config.toml:
+Codex:
+
+    DESK_KEY={key} codex
+
+with these lines in ~/.codex/config.toml:
 
     model = "gpt-5"
     model_provider = "desk"

@@ -108,14 +108,17 @@ def _summarise(config: Config, stored: list[StoredKey]) -> None:
     scheme = "http" if config.server.tls is None else "https"
     listen = config.server.listen
     base = f"{listen} " if listen.startswith("unix:") else f"{scheme}://{listen}"
-    console.print(Text(f"clients  {base}/proxy/NAME/{{gemini,anthropic,openai,ollama}}"))
+    console.print(Text(f"base URLs  {base}/proxy/DEPLOYMENT/{{gemini,anthropic,openai,ollama}}"))
     if config.default_deployment is not None:
-        console.print(Text(f"bare     {base}/v1beta, /v1, /genai: {config.default_deployment}"))
-    console.print(Text(f"admin    {config.server.admin or 'none'}"))
+        default = f"the deployment {config.default_deployment}, or a key's only one"
+        console.print(Text(f"           {base}, OpenAI clients {base}/v1: {default}"))
+    console.print(Text(f"admin      {config.server.admin or 'none'}"))
 
 
 def _node_table(config: Config) -> Table:
-    table = Table("node", "url", "engine", "speaks", "streams", "key", box=None, pad_edge=False)
+    table = Table(
+        "node", "url", "engine", "speaks", "max streams", "its key", box=None, pad_edge=False
+    )
     for name, node in config.nodes.items():
         limit = "" if node.max_streams is None else str(node.max_streams)
         speaks = ", ".join(node.dialects)
@@ -125,7 +128,7 @@ def _node_table(config: Config) -> Table:
 
 def _deployment_table(config: Config, stored: list[StoredKey]) -> Table:
     table = Table(
-        "deployment", "who", "nodes", "models", "aliases", "policy", box=None, pad_edge=False
+        "deployment", "open to", "nodes", "models", "aliases", "policy", box=None, pad_edge=False
     )
     for name, deployment in config.deployments.items():
         models = "as reported" if deployment.models is None else ", ".join(deployment.models)

@@ -95,7 +95,7 @@ async def _examine(snapshot: Snapshot) -> _Findings:
 
 def _report_nodes(console: Console, findings: _Findings) -> bool:
     """Whether one is in trouble."""
-    table = Table("node", "url", "is", "models", "state", box=None, pad_edge=False)
+    table = Table("node", "url", "engine", "models", "state", box=None, pad_edge=False)
     for name, node in findings.snapshot.nodes.items():
         found = findings.nodes.get(name)
         version = ".".join(map(str, found.version)) if found is not None else ""
@@ -121,15 +121,21 @@ def _report_deployment(console: Console, findings: _Findings, name: str) -> bool
         )
         return True
     console.print(Text(f"deployment {name}"))
-    contexts = _find_contexts(findings, deployment.config.nodes)
+    contexts = {
+        model: tokens
+        for model, tokens in _find_contexts(findings, deployment.config.nodes).items()
+        if any(one.model == model for one in found)
+    }
     table = Table("model", "context", *FEATURES, box=None, pad_edge=False)
     for model in dict.fromkeys(one.model for one in found):
         own = [one for one in found if one.model == model]
         cells = (_sum_up([one for one in own if one.feature == feature]) for feature in FEATURES)
         table.add_row(*map(Text, (model, str(contexts.get(model, "unknown")), *cells)))
     console.print(table)
-    for line in (*_explain(found), *_warn_of_contexts(contexts)):
-        console.print(Text(line))
+    if troubles := [*_explain(found), *_warn_of_contexts(contexts)]:
+        console.print(Text("\nwhat will not work, or not as a client may expect:"))
+        for line in troubles:
+            console.print(Text(f"  {line}"))
     return False
 
 
@@ -144,8 +150,8 @@ def _find_contexts(findings: _Findings, nodes: Iterable[str]) -> dict[str, int]:
 
 def _warn_of_contexts(contexts: Mapping[str, int]) -> list[str]:
     return [
-        f"context, {model}: {tokens} tokens; the first prompt of a coding agent has about"
-        f" {_AGENT_PROMPT_TOKENS}, so start its node with a longer context to use one"
+        f"coding agents, {model}: its context is {tokens} tokens, an agent's first prompt has about"
+        f" {_AGENT_PROMPT_TOKENS}; start the node with a longer context"
         for model, tokens in contexts.items()
         if tokens < _AGENT_PROMPT_TOKENS
     ]
@@ -170,7 +176,7 @@ def _explain(found: Iterable[Forecast]) -> list[str]:
             concerned = reasons.setdefault((one.feature, reason), {})
             concerned.setdefault(one.surface, []).append(one.model)
     return [
-        f"{feature}, {surface}, {', '.join(models)}: {reason}"
+        f"{feature} with {surface}, {', '.join(models)}: {reason}"
         for (feature, reason), concerned in reasons.items()
         for surface, models in concerned.items()
     ]

@@ -20,16 +20,18 @@ def read_config(path: Path) -> LoadedConfig:
     except OSError as error:
         remedy = ""
         if isinstance(error, FileNotFoundError):
-            remedy = "name one with --config, or write one with `casedesk-proxy init`"
+            remedy = "name another file, or write one with `casedesk-proxy init`"
         elif isinstance(error, PermissionError):
             # The service's user owns no file.
             remedy = f"chmod a+r {path}; nodes' keys belong in files of their own"
+        elif isinstance(error, IsADirectoryError):
+            remedy = "name the file in it"
         raise _unreadable(path, error.strerror or "cannot be read", remedy) from None
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        remedy = f"save it as UTF-8; line {line} holds something else"
+        remedy = f"line {line} has other bytes; save the file as UTF-8"
         raise _unreadable(path, "is not UTF-8", remedy) from None
     return load_config(text, str(path))
 

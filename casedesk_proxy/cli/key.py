@@ -100,16 +100,14 @@ def new(
         deployments = _choose(config)
     _check_deployments(config, deployments)
     if config is not None and any(one.name == name for one in config.keys):
-        fail(
-            f"name: the configuration has a key {name}, which takes precedence; choose another name"
-        )
+        fail(f"the configuration has a key {name}, which takes precedence; choose another name")
     path = find_state_file(file, state)
     fields = {
         "name": name, "sha256": credential.sha256, "deployments": list(deployments),
         "note": note, "admin": admin, "expires": expires, "limits": _read_limits(limits),
     }  # fmt: skip
     change_keys(path, lambda file, by: issue(file, draft_new_key(fields, by.now), by))
-    _show(credential, f"{name} opens {', '.join(deployments) or 'no deployment'}")
+    _show(credential, f"{name} may use {', '.join(deployments) or 'no deployment'}")
 
 
 @key.command("set", short_help="Change a key's limits, deployments, note or rights.")
@@ -141,7 +139,7 @@ def set_key(
             connection, name, lambda old: redraft_key(old, fields, by.now), by
         ),
     )
-    click.echo(f"{name} opens {', '.join(kept.deployments) or 'no deployment'};"
+    click.echo(f"{name} may use {', '.join(kept.deployments) or 'no deployment'};"
                f" limits: {show_limits(kept)}")  # fmt: skip
 
 

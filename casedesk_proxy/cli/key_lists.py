@@ -37,7 +37,16 @@ def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> No
         return
     now = time.time()
     table = Table(box=None, pad_edge=False)
-    for title in ("name", "opens", "is", "created", "last used", "expires", "limits", "note"):
+    for title in (
+        "name",
+        "deployments",
+        "state",
+        "created",
+        "last used",
+        "expires",
+        "limits",
+        "note",
+    ):
         table.add_column(title, overflow="fold")
     for one in keys:
         opens = ", ".join([*one.deployments, *(["(admin)"] * one.admin)])
@@ -61,7 +70,7 @@ def audit(most: int, form: str, file: Path, state: Path | None) -> None:
     if form == "json":
         click.echo(json.dumps([asdict(one) for one in entries], indent=2))
         return
-    table = Table("when", "who", "did", "to", "more", box=None, pad_edge=False)
+    table = Table("when (UTC)", "who", "action", "key", "details", box=None, pad_edge=False)
     for one in entries:
         table.add_row(*map(Text, (_when(one.at), one.actor, one.action, one.name, one.detail)))
     _print(table)

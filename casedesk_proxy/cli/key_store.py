@@ -31,7 +31,8 @@ def change_keys(path: Path, work: Callable[[sqlite3.Connection, Author], T]) -> 
             connection.execute("COMMIT")
             return result
     except KeyFault as fault:
-        fail(str(fault))
+        # Of a name that was typed it goes without saying.
+        fail(fault.message if fault.field == "name" else str(fault))
     except (StoreError, OSError, sqlite3.Error) as error:
         fail(f"{path}: {error}")
 

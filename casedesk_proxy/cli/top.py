@@ -143,7 +143,9 @@ def _refusal(reply: Any) -> str:
 
 
 def _explain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    place = getattr(error, "filename", None)
+    return f"{place}: {text}" if place else text
 
 
 def _print_once(console: Console, status: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ async def _try_all(
                 for model in offered(deployment.rules, reported):
                     for surface in SURFACES:
                         base = f"{gateway.urls[0]}/proxy/{name}"
-                        what = f"{name}, {model}, {surface}"
+                        what = f"{model} with {surface}, deployment {name}"
                         said, failed = await _try_one(session, base, surface, model)
                         yield f"{what}: {said}", failed
     finally:

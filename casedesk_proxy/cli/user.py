@@ -58,9 +58,8 @@ def new_user(
     )
     is_new = _change(path, lambda connection: keep_user(connection, made))
     opened = ", ".join(deployments) or "no deployment"
-    click.echo(
-        f"{name}: {'made' if is_new else 'changed'}; opens {opened}{', an admin' if admin else ''}"
-    )
+    done = "created" if is_new else "changed"
+    click.echo(f"{name}: {done}; may use {opened}{', an admin' if admin else ''}")
 
 
 @user.command("remove", short_help="Remove a user, and end the user's sessions.")

@@ -137,7 +137,7 @@ def _unknown(path: Path, section: str, name: str) -> Finding:
     if section:
         message = f"is not one of {_TITLES[section]} known fields; it is used all the same"
         return Finding(path, message, f"did you mean {meant}?" if meant else "", True, at_key=True)
-    message = "is not one of the names that all protocols share"
+    message = "is not one of the field names that all APIs share"
     places = [one for one in SECTIONS if kind_of(one, name)]
     if places:
         remedy = f"put it below {' or '.join(places)}"

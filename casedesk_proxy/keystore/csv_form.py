@@ -35,7 +35,7 @@ def read_csv(text: str, now: float, most_faults: int = 20) -> tuple[list[StoredK
     try:
         columns = [one.strip().lower() for one in next(reader, [])]
         if missing := _NEEDED - set(columns):
-            return [], [f"line 1: missing column {', '.join(sorted(missing))}"]
+            return [], [f"line 1: must name the columns; missing: {', '.join(sorted(missing))}"]
         if unknown := [one for one in columns if one not in _COLUMNS]:
             return [], [f"line 1: column {columns.index(unknown[0]) + 1} is unknown"]
         for cells in reader:

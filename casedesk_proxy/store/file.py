@@ -83,7 +83,7 @@ def open_reader(path: Path) -> closing[sqlite3.Connection]:
     Raises StoreError, also where there is no such file or it is older than this program.
     """
     if not path.exists():
-        raise StoreError("it does not exist; the proxy makes it when it starts")
+        raise StoreError("does not exist; the proxy creates it when it starts")
     try:
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None

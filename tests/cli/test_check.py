@@ -20,8 +20,8 @@ def test_a_good_file() -> None:
         "desk-app, lab",
         "vllm0, vllm1, sglang",
         "gemini-* → Qwen/Qwen3-32B",
-        "https://0.0.0.0:8443/proxy/NAME/{gemini,anthropic,openai,ollama}",
-        "admin    127.0.0.1:9180",
+        "https://0.0.0.0:8443/proxy/DEPLOYMENT/{gemini,anthropic,openai,ollama}",
+        "admin      127.0.0.1:9180",
     ):
         assert word in done.stdout, word
 
@@ -84,8 +84,8 @@ def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, "No such file or directory; name one with --config"),
-        (b"nodes: \xff", "is not UTF-8; save it as UTF-8; line 1 holds something else"),
+        (None, "No such file or directory; name another file"),
+        (b"nodes: \xff", "is not UTF-8; line 1 has other bytes; save the file as UTF-8"),
         (b"", "is empty; `casedesk-proxy init` writes a first one"),
         (b"\x00", "the character U+0000 is not allowed in YAML"),
         (b"#" * (17 * 2**20), "is larger than 4 MiB"),
@@ -104,7 +104,10 @@ def test_files_that_are_none(tmp_path: Path, data: bytes | None, words: str) -> 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     done = invoke("check", tmp_path)
-    assert (done.returncode, done.stderr) == (2, f"error: {tmp_path}: Is a directory\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: {tmp_path}: Is a directory; name the file in it\n",
+    )
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:

@@ -138,12 +138,12 @@ def test_limits_of_a_key_are_changed_and_the_rest_stays(config: Path) -> None:
     changed = invoke("key", "set", "bob", *more, "--config", config)
     assert (changed.returncode, changed.stdout) == (
         0,
-        "bob opens lab; limits: tokens_per_day=soft:80,hard:100 parallel=5 models=m,gemma*\n",
+        "bob may use lab; limits: tokens_per_day=soft:80,hard:100 parallel=5 models=m,gemma*\n",
     ), changed.stderr
     assert opened(config, made.stdout) == {"lab"}
     less = ("--limit", "tokens_per_day=default", "--limit", "parallel=none", "--admin")
     changed = invoke("key", "set", "bob", *less, "--config", config)
-    assert changed.stdout == "bob opens lab; limits: parallel=none models=m,gemma*\n"
+    assert changed.stdout == "bob may use lab; limits: parallel=none models=m,gemma*\n"
     with open_reader(config.parent / "state" / FILE_NAME) as connection:
         (key,) = read_keys(connection)
         (note, *_) = read_audit(connection, 1)
@@ -154,7 +154,7 @@ def test_limits_of_a_key_are_changed_and_the_rest_stays(config: Path) -> None:
 def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
     made = invoke("key", "new", "--name", "root", "--admin", "--config", config)
     assert (made.returncode, opened(config, made.stdout)) == (0, set())
-    assert "root opens no deployment" in made.stderr
+    assert "root may use no deployment" in made.stderr
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
         (("new", "--name", "b", "--expires", "soon"), "expires: is not a time; write 30d"),
         (("new", "--name", "b", "--limit", "parallel=many"), "limits.parallel: is text, but"),
         (("new", "--name", "b", "--expires", "2020-01-01"), "expires: is in the past; write a"),
-        (("revoke", "nobody"), "name: the state file has no key nobody;"),
+        (("revoke", "nobody"), "error: the state file has no key nobody;"),
         (
             ("set", "nobody", "--note", "n"),
-            "name: the state file has no key nobody; keys of the configuration",
+            "error: the state file has no key nobody; keys of the configuration",
         ),
         (("set", "alice"), "nothing to change; name a --limit, --deployment, --note or --admin"),
         (("set", "alice", "--deployment", "dask"), "no deployment dask; did you mean desk?"),
-        (("rotate", "nobody"), "name: the state file has no key nobody;"),
+        (("rotate", "nobody"), "error: the state file has no key nobody;"),
         (("expire", "nobody", "soon"), "WHEN: is not a time; write 30d"),
         (("rotate", "nobody", "--grace", "x"), "'x' "),
     ],

@@ -48,7 +48,7 @@ def test_what_fails_is_undone_and_said(tmp_path: Path, capsys: pytest.CaptureFix
 
     with pytest.raises(click.exceptions.Exit):
         change_keys(path, twice)
-    assert "name: a key named alice already exists; revoke or rotate it" in capsys.readouterr().err
+    assert "a key named alice already exists; revoke or rotate it" in capsys.readouterr().err
     assert look_at_keys(path, read_keys) == []
 
 

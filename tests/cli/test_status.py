@@ -176,3 +176,9 @@ def test_nobody_there(tmp_path: Path) -> None:
         "deployments: {d: {auth: none, nodes: [n]}}\n"
     )
     assert "name the admin address of one with --admin" in invoke("status", "--config", file).stderr
+
+
+def test_what_is_no_address() -> None:
+    done = invoke("status", "--admin", "gpubox")
+    assert done.returncode == 2
+    assert done.stderr == "error: gpubox is not an address; write host:port or unix:/path\n"

@@ -103,4 +103,4 @@ def test_where_it_looks(state: Path, tmp_path: Path) -> None:
     assert missing.returncode == 2
     nothing = invoke("usage", STATE_DIRECTORY=str(tmp_path / "none"))
     assert nothing.returncode == 2
-    assert f"{tmp_path}/none/{FILE_NAME}: it does not exist" in nothing.stderr
+    assert f"{tmp_path}/none/{FILE_NAME}: does not exist" in nothing.stderr

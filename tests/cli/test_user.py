@@ -26,13 +26,13 @@ def users(folder: Path) -> list[StoredUser]:
 def test_a_user_s_life(tmp_path: Path) -> None:
     state = ("--state", str(tmp_path))
     made = run("new", "dora", "--deployment", "desk", "--admin", *state, typed="s3cret pass\n")
-    assert (made.exit_code, made.output) == (0, "dora: made; opens desk, an admin\n")
+    assert (made.exit_code, made.output) == (0, "dora: created; may use desk, an admin\n")
     (dora,) = users(tmp_path)
     assert (dora.name, dora.deployments, dora.admin) == ("dora", ("desk",), True)
     assert is_right("s3cret pass", dora.password)
     assert run("list", *state).output == "dora  admin  desk\n"
     changed = run("new", "dora", *state, typed="another one\n")
-    assert changed.output == "dora: changed; opens no deployment\n"
+    assert changed.output == "dora: changed; may use no deployment\n"
     assert not users(tmp_path)[0].admin
     assert run("remove", "dora", *state).output == "removed: dora\n"
     assert run("remove", "dora", *state).exit_code != 0

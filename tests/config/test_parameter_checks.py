@@ -44,19 +44,19 @@ def told(alias: str) -> list[str]:
         ("{model: m, gemini: {default: {generationConfig.topK: 5}}}", []),
         # names
         ("{model: m, set: {temprature: 1}}", [
-            ".set.temprature: is not one of the names that all protocols share; did you mean"
+            ".set.temprature: is not one of the field names that all APIs share; did you mean"
             " temperature?",
         ]),
         ("{model: m, set: {repeat_penalty: 1}}", [
-            ".set.repeat_penalty: is not one of the names that all protocols share; put it"
+            ".set.repeat_penalty: is not one of the field names that all APIs share; put it"
             " below openai",
         ]),
         ("{model: m, remove: [thinking]}", [
-            ".remove[0]: is not one of the names that all protocols share; put it below"
+            ".remove[0]: is not one of the field names that all APIs share; put it below"
             " anthropic or openai",
         ]),
         ("{model: m, set: {zzz: 1}}", [
-            ".set.zzz: is not one of the names that all protocols share; shared names:"
+            ".set.zzz: is not one of the field names that all APIs share; shared names:"
             " max_tokens, temperature, top_p, top_k, min_p, stop, seed, presence_penalty,"
             " frequency_penalty, effort, thinking_budget; put other fields below gemini,"
             " anthropic, openai, responses, ollama",

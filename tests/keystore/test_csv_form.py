@@ -31,8 +31,8 @@ def test_only_names_and_hashes() -> None:
 @table(
     ("lines", "fault"),
     [
-        ("", "line 1: missing column name, sha256"),
-        ("name\n", "line 1: missing column sha256"),
+        ("", "line 1: must name the columns; missing: name, sha256"),
+        ("name\n", "line 1: must name the columns; missing: sha256"),
         ("name,sha256,cdp-hush\n", "line 1: column 3 is unknown"),
         ("name,sha256\na\n", "line 2: has 1 cells, not 2"),
         (f"name,sha256\n\na b,{digest('a')}\n", "line 3: name: is not a name"),
