@@ -44,7 +44,7 @@ def find_unopened(data: dict[str, Any]) -> dict[str, Finding]:
     return {
         name: Finding(
             ("deployments", name),
-            "requires keys, but no key opens it",
+            "requires keys, but no key may use it",
             f"create one with `casedesk-proxy key new --deployment {name}`",
             warns=True,
         )

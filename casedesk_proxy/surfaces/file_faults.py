@@ -44,8 +44,8 @@ def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:
     match fault.why:
         case Why.TOO_LARGE:
             return TooLarge(
-                f"the file is larger than {fault.most} bytes (files.max_file), or than announced;"
-                " send a smaller one, or announce its size",
+                f"the file is larger than {fault.most} bytes, which is files.max_file or the size"
+                " that was announced; send a smaller file, or announce its whole size",
                 code="file_too_large",
             )
         case Why.KEY_FULL:

@@ -133,6 +133,6 @@ def _data_url(mime_type: str, mark: str) -> str:
 
 def _wrong_kind(reference: FileReference) -> BadRequest:
     wanted = "an image" if reference.place in _IMAGES else "a document"
-    why = f"the file that it names is not {wanted}"
+    why = f"the file is not {wanted}; name another file, or use its kind of part"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="wrong_file_type", violations=(violation,))

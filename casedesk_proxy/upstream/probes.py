@@ -244,4 +244,4 @@ def _describe(node: NodeSpec, error: aiohttp.ClientError | OSError) -> str:
     if node.socket is not None:
         return f"health check could not reach it: its socket {describe(error)} ({node.socket})"
     refused = error.os_error.errno == errno.ECONNREFUSED
-    return "health check refused" if refused else "health check could not reach it"
+    return "connection refused (health check)" if refused else "health check could not reach it"

@@ -53,7 +53,7 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
     done = invoke("check", file)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        f"warning: {file}:7:3: deployments.desk: requires keys, but no key opens it; create one"
+        f"warning: {file}:7:3: deployments.desk: requires keys, but no key may use it; create one"
         " with `casedesk-proxy key new --deployment desk`",
         f"warning: {file}: nodes.ollama.api_key.file: everyone on this machine can read {key};"
         f" chmod o-rwx {key}",

@@ -152,7 +152,7 @@ def test_a_deployment_that_no_key_of_the_file_opens_is_apart() -> None:
     assert [(name, str(one)) for name, one in loaded.unopened.items()] == [
         (
             "d",
-            "f:3:3: deployments.d: requires keys, but no key opens it; create one with"
+            "f:3:3: deployments.d: requires keys, but no key may use it; create one with"
             " `casedesk-proxy key new --deployment d`",
         )
     ]

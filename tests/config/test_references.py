@@ -173,7 +173,7 @@ def test_a_deployment_that_no_key_opens() -> None:
     assert find_unopened(GOOD) == {}
     (finding,) = find_unopened({**GOOD, "keys": []}).values()
     assert (finding.path, finding.message) == (
-        ("deployments", "d"), "requires keys, but no key opens it",
+        ("deployments", "d"), "requires keys, but no key may use it",
     )  # fmt: skip
     assert finding.warns
     assert find_unopened({"deployments": {"d": {"nodes": ["a"], "auth": "none"}}}) == {}

@@ -56,7 +56,7 @@ def test_text(place: FilePlace, wanted: Any) -> None:
 
 @pytest.mark.parametrize("place", [P.RESULT_PART, P.IMAGE_SOURCE, P.INPUT_IMAGE])
 def test_text_has_no_place_there(place: FilePlace) -> None:
-    with pytest.raises(BadRequest, match="there: the file that it names is not"):
+    with pytest.raises(BadRequest, match="there: the file is not"):
         write_text(at(place), "x")
 
 

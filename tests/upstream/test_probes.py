@@ -186,7 +186,10 @@ async def test_a_node_that_is_back_is_logged_and_asked_what_it_serves(
         assert not refreshed
         async with running({"GET /health": OK}, port=port):
             await until(lambda: refreshed)
-    assert caplog.messages == ["node a is down: health check refused", "node a is up again"]
+    assert caplog.messages == [
+        "node a is down: connection refused (health check)",
+        "node a is up again",
+    ]
 
 
 async def test_a_probe_does_not_excuse_a_node_that_breaks_its_streams() -> None:

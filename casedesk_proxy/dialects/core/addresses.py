@@ -50,9 +50,9 @@ def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
     if first is None:
         return
     why = (
-        "an address is not passed on, as the node would fetch it from inside the operator's"
-        " network; send the content itself (the deployment's fetch_urls and nodes_fetch_urls may"
-        " allow addresses)"
+        "URLs are not passed on, because the node would fetch them from inside the operator's"
+        " network; send the content itself, or ask the operator to allow its host"
+        " (fetch_urls, nodes_fetch_urls)"
     )
     places = (first, *islice(found, _MAX_PLACES - 1))
     violations = tuple(Violation(path, why) for path in places)

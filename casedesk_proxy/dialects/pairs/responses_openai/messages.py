@@ -199,7 +199,7 @@ class _TurnList:
         text = _text_of(part)
         if text is None:
             is_pdf = part.data[:30].lower().startswith("data:application/pdf")
-            why = "only files of text can be given to the node"
+            why = "the node only accepts files that are text"
             why = refusal_of("application/pdf") if is_pdf else why
             self._findings.refuse(part.path, why, media="document")
             return []
