@@ -41,7 +41,7 @@ def test_a_table_with_bars(state: Path) -> None:
     assert bob.split()[:6] == ["bob", "2", "1", "11", "0", "~302"]
     assert alice.count("█") + alice.count("░") == 24
     assert bob.count("█") == 6
-    assert last == "~ includes estimates for 1 requests"
+    assert last == "~ includes estimates for 1 request"
 
 
 def test_json_and_csv_hold_the_same(state: Path) -> None:

@@ -57,6 +57,17 @@ LIMITS = "limits: {requests_per_minute: {soft: 1, hard: 4}}"
 DEAD = "url: 'http://127.0.0.1:1', engine: openai, models: [m], probe_interval: 0s"
 
 
+def test_units_run_nothing_that_a_small_debian_lacks() -> None:
+    """/bin/kill, for one, is no part of it."""
+    run = {
+        program
+        for unit in (ROOT / "systemd").glob("*.service")
+        for program in re.findall(r"^Exec\w+=[-+]*(\S+)", unit.read_text(), re.MULTILINE)
+    }
+    own = "/usr/local/bin/casedesk-proxy"
+    assert run == {"/bin/sh", own, f"{own}-upgrade"}
+
+
 class Place:
     """The machine with the service on ports of its own."""
 
