@@ -128,7 +128,12 @@ def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
         table.add_row(*names, *sums, Text(f"{about}{group['output']:,}"), _bar(group, most))
     console.print(table)
     if estimated := sum(group["estimated"] for group in groups):
-        console.print(Text(f"~ includes estimates for {estimated:,} request{'s' * (estimated != 1)}", style="dim"))
+        console.print(
+            Text(
+                f"~ includes estimates for {estimated:,} request{'s' * (estimated != 1)}",
+                style="dim",
+            )
+        )
 
 
 def _bar(group: dict[str, Any], most: int) -> Text:
