@@ -22,6 +22,9 @@ _PLACE = re.compile(
     r"`((?:casedesk_proxy|tests|bench|docs|config|systemd|packages)/[\w./-]*(?:/|\.[a-z]+)|[\w-]+\.md)`"
 )
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
+_ANCHOR = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _TARGET = re.compile(r"`make ([a-z][\w-]*)")
 
 
@@ -41,6 +44,30 @@ def test_what_a_document_names_is_there(document: str) -> None:
     assert named == [], "files that are not there"
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(_TARGET.findall(text)) - targets == set(), "no such target of make"
+
+
+def headings(path: Path) -> set[str]:
+    """As links name them: small letters, hyphens for spaces, no other signs."""
+    found = _HEADING.findall(_BLOCK.sub("", path.read_text()))
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_link_into_a_document_leads_to_a_heading(document: str) -> None:
+    path = ROOT / document
+    lost = [
+        f"{target}#{anchor}"
+        for target, anchor in _ANCHOR.findall(path.read_text())
+        if anchor not in headings(path.parent / target if target else path)
+    ]
+    assert lost == []
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = re.findall(r"^([\w./-]+)$", (ROOT / "docs/index.md").read_text(), re.MULTILINE)
+    there = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert there - set(listed) == set()
+    assert [one for one in listed if not (ROOT / "docs" / f"{one}.md").exists()] == []
 
 
 def codes_in(source: str) -> set[str]:
