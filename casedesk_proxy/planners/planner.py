@@ -27,12 +27,12 @@ from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import Snapshot
 
-__all__ = ["Answer", "FindKeeper", "Known", "Planner", "launch", "part"]
+__all__ = ["NICE_WEIGHT", "Answer", "FindKeeper", "Known", "Planner", "launch", "part"]
 
 #: Seconds that planners have to leave before they are made to.
 _LEAVE_S = 1.0
 #: How far a planner stands back for the daemon on a busy machine, beginning with its imports.
-_NICE_WEIGHT = 5
+NICE_WEIGHT = 5
 #: What of the daemon's environment a planner gets: none of its secrets.
 _PASSED_ON = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE)
 
@@ -130,7 +130,7 @@ class Known:
         )
 
 
-def launch(theirs: socket.socket) -> subprocess.Popen[bytes]:
+def launch(theirs: socket.socket, nice: int = NICE_WEIGHT) -> subprocess.Popen[bytes]:
     number = theirs.fileno()
     # Where its modules are is where the daemon's are; nothing else of its environment goes along.
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -140,9 +140,7 @@ def launch(theirs: socket.socket) -> subprocess.Popen[bytes]:
         pass_fds=[number], env=environment, process_group=0,  # A terminal's Ctrl-C is the daemon's.
     )  # fmt: skip
     with contextlib.suppress(OSError):
-        os.setpriority(
-            os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE_WEIGHT
-        )
+        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
     return process
 
 

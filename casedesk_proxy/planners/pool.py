@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import Asked, Closed, Facts, Made
-from casedesk_proxy.planners.planner import Answer, Known, Planner, launch, part
+from casedesk_proxy.planners.planner import NICE_WEIGHT, Answer, Known, Planner, launch, part
 from casedesk_proxy.planning.held import HeldContent, hold_plan
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInput
@@ -44,16 +44,19 @@ class NamesFiles(Exception):
 
 
 class Planners:
-    """``most`` processes at once, which may need ``memory`` bytes to plan. ``close`` must be
-    called, by whoever made it."""
+    """``most`` processes at once, which may need ``memory`` bytes to plan, and stand back for ours
+    by ``nice``. ``close`` must be called, by whoever made it."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         most: Callable[[], int],
         memory: Callable[[], int],
+        *,
+        nice: int = NICE_WEIGHT,
     ) -> None:
         self._loop = loop
+        self._nice = nice
         self._most = most
         self._memory = memory
         #: Bytes of the bodies that are planned now.
@@ -206,7 +209,7 @@ class Planners:
     async def _start_one(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            process = await asyncio.to_thread(launch, theirs)
+            process = await asyncio.to_thread(launch, theirs, self._nice)
         except OSError as error:
             ours.close()
             log.error("a planner cannot be started: %s", error.strerror)
