@@ -18,6 +18,7 @@ import pytest
 import yaml
 from _pytest.mark.structures import ParameterSet
 
+from casedesk_proxy import __version__
 from casedesk_proxy.cli import main
 from casedesk_proxy.config.load import load_config
 
@@ -77,6 +78,34 @@ def test_a_command_has_these_options(text: str) -> None:
             context = click.Context(command, parent=context)
         words = words[: words.index("|")] if "|" in words else words
         command.make_parser(context).parse_args(list(words))
+
+
+#: Of others, and the shell's own.
+_FOREIGN = {
+    "apt", "buildah", "claude", "codex", "curl", "editor", "export", "gemini", "llama-server",
+    "ollama", "pipx", "python", "text-generation-launcher", "transformers", "vllm",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", snippets("sh"))
+def test_what_a_command_names_is_there(text: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for line in text.replace("\\\n", " ").splitlines():
+        words = [
+            word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=", word)
+        ]
+        if not words:
+            continue
+        program = words[0].rpartition("/")[2]
+        if program == "make":
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        elif program == "systemctl":
+            unit = words[-1] if "." in words[-1] else f"{words[-1]}.service"
+            assert (ROOT / "systemd" / unit).exists(), line
+        else:
+            assert program in _FOREIGN | {"casedesk-proxy"}, line
+        for version in re.findall(r"casedesk-proxy_([\d.]+)_", line):
+            assert version == __version__
 
 
 @pytest.mark.parametrize("text", snippets("python", below="clients.md"))
