@@ -106,8 +106,9 @@ class Forwarder:
         self._steering = Steering(live)
         self._planners = planners
         self._plans = PlanMaker(
-            dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners
-        )
+            dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners,
+            dispatcher.is_available,
+        )  # fmt: skip
         self._count_refusal = count_refusal
         self.files = FileUses(files)
         self.watch = Watch(loop, turns)
@@ -146,6 +147,8 @@ class Forwarder:
                 continue
             if uses:
                 plan = fill_plan(plan, uses)
+            elif self._plans.is_crowded(plan, admitted.call.action):
+                plan = await self._plans.spread(request, exchange, admitted, snapshot, raw, plan)
             if upload is not None:
                 upload.editor = find_editor(plan.routes)
             exchange.dropped = plan.dropped

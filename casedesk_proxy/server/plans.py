@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from casedesk_proxy.errors import NotFound
+from casedesk_proxy.errors import ClientFault, NotFound
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.planners.held_body import HeldBody
@@ -17,6 +17,7 @@ from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.realtime import plan_realtime
 from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput, find_none
+from casedesk_proxy.planning.spares import ask_others, is_as_good, may_have_spares
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import Keeper
@@ -47,6 +48,8 @@ class PlanMaker:
     steering: Steering
     waits: Waits
     planners: Planners | None
+    #: By the names of a node and of a model: whether it could have a request of it now.
+    is_available: Callable[[str, str], bool]
     #: For requests whose heads differ, by a trace's id, say.
     places: Memory[Asked, ModelPlacement] = field(default_factory=_remember_places, repr=False)
 
@@ -84,6 +87,34 @@ class PlanMaker:
                     raise  # It would be refused again.
                 has_asked_anew = True
 
+    def is_crowded(self, plan: Plan, action: Action) -> bool:
+        """Whether none of its nodes could have the request now, and others perhaps could."""
+        return may_have_spares(plan, action) and not self._has_room(plan)
+
+    async def spread(
+        self,
+        request: ClientRequest,
+        exchange: Exchange,
+        admitted: Admitted,
+        snapshot: Snapshot,
+        raw: bytes | HeldBody,
+        crowded: Plan,
+    ) -> Plan:
+        """Another one, for nodes that could have it now and lose nothing; else the same."""
+        try:
+            if isinstance(raw, bytes):
+                plan = self._plan(request, exchange, admitted, snapshot, raw, None, crowded)
+            else:
+                plan = await self._plan_apart(
+                    request, exchange, admitted, snapshot, raw, None, crowded
+                )
+        except ClientFault:
+            return crowded
+        return plan if is_as_good(plan) and self._has_room(plan) else crowded
+
+    def _has_room(self, plan: Plan) -> bool:
+        return any(self.is_available(node.name, plan.model) for node in plan.nodes)
+
     async def _learn_models(self) -> bool:
         """Ask the nodes what they serve; returns whether that has changed."""
         reported, nodes = self.metadata.reported, self.metadata.nodes
@@ -98,8 +129,12 @@ class PlanMaker:
         snapshot: Snapshot,
         raw: bytes,
         form: FormBeginning | None,
+        crowded: Plan | None = None,
     ) -> Plan:
+        """``crowded``: for other nodes than its."""
         given = self._given(request, exchange, admitted, raw, form)
+        if crowded is not None:
+            given = ask_others(given, crowded)
         make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
         return make(snapshot, admitted.deployment, given)
 
@@ -111,9 +146,12 @@ class PlanMaker:
         snapshot: Snapshot,
         raw: HeldBody,
         form: FormBeginning | None,
+        crowded: Plan | None = None,
     ) -> Plan:
         assert self.planners is not None, "nothing is held apart without them"
         given = self._given(request, exchange, admitted, b"", form)
+        if crowded is not None:
+            given = ask_others(given, crowded)
         plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
         exchange.text_size = size
         request.hold_more(_count_bytes(plan, raw))

@@ -102,6 +102,11 @@ class Dispatcher:
         for pool in self._pools.values():
             pool.close()
 
+    def is_available(self, node: str, model: str) -> bool:
+        """Whether a request of that model would have a slot at the node now."""
+        state = self.slots.states.get(node)
+        return state is not None and state.is_available(self._loop.time(), model)
+
     def attempts(self, key: str) -> Attempts:
         """For a request of whoever has ``key``."""
         return Attempts(key, self.control_memory)

@@ -45,6 +45,9 @@ class Nodes:
         self.opened = 0
         self.refreshed = 0
 
+    def is_available(self, node: str, model: str) -> bool:
+        return True
+
     def attempts(self, key: str) -> Attempts:
         return Attempts(key, self.control_memory)
 

@@ -1,0 +1,35 @@
+"""Nodes of another protocol, for a request whose own nodes are all busy or down: what is made over
+without loss does not wait beside one that is idle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.route import PlanInput, no_placements
+from casedesk_proxy.terms import Action
+
+__all__ = ["ask_others", "is_as_good", "may_have_spares"]
+
+#: Those that are made over. Of a response its node keeps something, or may.
+_ACTIONS = frozenset({Action.GENERATE, Action.STREAM_GENERATE, Action.MESSAGES})
+
+
+def may_have_spares(plan: Plan, action: Action) -> bool:
+    """Whether it is worth a look: its nodes get the client's own request, and there are others."""
+    if action not in _ACTIONS or len(plan.nodes) >= len(plan.deployment.rules.nodes):
+        return False
+    return not any(route.translator for route in plan.routes.values())
+
+
+def ask_others(ask: PlanInput, plan: Plan) -> PlanInput:
+    """The same request, as if the nodes of ``plan`` did not have the model."""
+    reported = {**ask.reported, **{node.name: () for node in plan.nodes}}
+    return replace(ask, reported=reported, placements=no_placements(), places=Memory(0))
+
+
+def is_as_good(plan: Plan) -> bool:
+    """Whether nothing is lost by it."""
+    return plan.answer is None and not plan.dropped

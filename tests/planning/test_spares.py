@@ -1,0 +1,68 @@
+"""Who else may have a request, and when that is as good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from casedesk_proxy.errors import NotFound
+from casedesk_proxy.planning.plan import Plan, plan_request
+from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.spares import ask_others, is_as_good, may_have_spares
+from casedesk_proxy.surfaces.paths import read_call
+from casedesk_proxy.terms import Action, Dialect, ModelInfo
+from tests.planning.configs import make_snapshot
+
+TEXT = """
+default_deployment: both
+nodes:
+  local: {url: "http://127.0.0.1:9001", engine: llama-server}
+  google: {url: "https://gemini.example", engine: gemini}
+deployments:
+  both: {nodes: [local, google], auth: none}
+  one: {nodes: [google], auth: none}
+"""
+REPORTED = {"local": (ModelInfo("m"),), "google": (ModelInfo("m"), ModelInfo("n"))}
+BODY = b'{"contents":[{"parts":[{"text":"hi"}]}]}'
+
+
+def planned(model: str = "m", deployment: str = "both") -> tuple[Plan, PlanInput]:
+    snapshot = make_snapshot(TEXT)
+    call = read_call("POST", f"/v1beta/models/{model}:generateContent", ())
+    ask = PlanInput(call, (), BODY, "r", REPORTED)
+    return plan_request(snapshot, snapshot.deployments[deployment], ask), ask
+
+
+def others(plan: Plan, ask: PlanInput) -> Plan:
+    snapshot = make_snapshot(TEXT)
+    return plan_request(snapshot, plan.deployment, ask_others(ask, plan))
+
+
+def test_a_request_is_for_its_own_nodes_and_could_be_made_over() -> None:
+    plan, ask = planned()
+    assert [node.name for node in plan.nodes] == ["google"]
+    assert may_have_spares(plan, Action.GENERATE)
+    other = others(plan, ask)
+    assert [node.name for node in other.nodes] == ["local"]
+    assert other.routes["local"].dialect is Dialect.OPENAI
+    assert is_as_good(other)
+
+
+def test_what_would_lose_something_is_not_as_good() -> None:
+    other = others(*planned())
+    assert not is_as_good(replace(other, dropped=("contents[0]",)))
+
+
+def test_where_no_other_has_the_model_there_is_none() -> None:
+    plan, ask = planned("n")
+    with pytest.raises(NotFound):
+        others(plan, ask)
+
+
+def test_there_is_none_to_look_for() -> None:
+    plan, _ = planned(deployment="one")
+    assert not may_have_spares(plan, Action.GENERATE)
+    plan, ask = planned()
+    assert not may_have_spares(plan, Action.RESPOND)
+    assert not may_have_spares(others(plan, ask), Action.GENERATE)
