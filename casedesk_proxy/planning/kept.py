@@ -6,14 +6,20 @@ kept by nobody.
 
 from __future__ import annotations
 
+from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.planning.plan import Plan, forwarded_headers
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.response_memory import Keeper
+from casedesk_proxy.replying.namespaces import NameRestorer, NamespacedBody, NamespacedStream
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.kept_responses import METHODS, no_kept, path_of
+from casedesk_proxy.terms import Action, Framing
 
 __all__ = ["plan_at_keeper", "plan_kept"]
+
+#: What is answered with the response.
+_TELLING = frozenset({Action.GET_RESPONSE, Action.CANCEL_RESPONSE})
 
 
 def plan_kept(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
@@ -25,8 +31,12 @@ def plan_kept(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) ->
     node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
     if not node.engine.profile.responses.by_id:
         raise no_kept(call.kept)
-    path = path_of(call.action, call.kept)
-    return plan_at_keeper(deployment, ask, keeper, node, path, b"", METHODS[call.action])
+    path, translator = path_of(call.action, call.kept), None
+    if isinstance(keeper.names, NameRestorer) and call.action in _TELLING:
+        make = NamespacedStream if call.framing is Framing.SSE else NamespacedBody
+        translator = make(keeper.asked, keeper.names)
+    method = METHODS[call.action]
+    return plan_at_keeper(deployment, ask, keeper, node, path, b"", method, translator)
 
 
 def plan_at_keeper(
@@ -37,8 +47,9 @@ def plan_at_keeper(
     path: str,
     body: bytes,
     method: str = "POST",
+    translator: Translator | None = None,
 ) -> Plan:
-    """For what is about something at that node, and at no other."""
+    """For what is about something at that node, and at no other. ``translator``: see Route."""
     call = ask.call
     route = Route(
         dialect=call.surface,
@@ -47,6 +58,7 @@ def plan_at_keeper(
         request_id=ask.request_id,
         body=body,
         method=method,
+        translator=translator,
     )
     demand = Demand(
         deployment.policy, (node.name,), model=keeper.model, action=call.action.value, is_about=True

@@ -7,9 +7,11 @@ the node's.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from casedesk_proxy.terms import record
 
-__all__ = ["Keeper", "Owner", "ResponseMemory"]
+__all__ = ["Keeper", "Names", "Owner", "ResponseMemory"]
 
 #: A deployment, and the name of the key.
 Owner = tuple[str, str]
@@ -19,17 +21,31 @@ _MAX_KEPT_RESPONSES = 1000
 _MAX_RESPONSES = 20_000
 #: Nodes keep them in memory; OpenAI for thirty days.
 _KEEP_S = 24 * 3600.0
+#: Of the names that lead back, of one response and of all; without them a response is as its node
+#: has it.
+_MAX_NAMES_BYTES = 2**18
+_MAX_ALL_NAMES_BYTES = 2**25
+
+
+class Names(Protocol):
+    """What leads back from the names of functions that a node was given to the client's own."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
 
 
 @record
 class Keeper:
     """``node`` has the response, made by ``model``, the node's name of it; ``asked`` is the
-    client's. ``until``: seconds of the clock that ``now`` is of."""
+    client's. ``until``: seconds of the clock that ``now`` is of. ``names``: None where the node was
+    given the client's own, or there are too many of them."""
 
     node: str
     model: str
     asked: str
     until: float
+    names: Names | None = None
 
 
 class ResponseMemory:
@@ -41,8 +57,11 @@ class ResponseMemory:
         most_of_one: int = _MAX_KEPT_RESPONSES,
         most: int = _MAX_RESPONSES,
         keep: float = _KEEP_S,
+        most_names: int = _MAX_ALL_NAMES_BYTES,
     ) -> None:
         self._most_of_one = most_of_one
+        self._most_names = most_names
+        self._names_size = 0
         self._most = most
         self._keep = keep
         self._count = 0
@@ -53,12 +72,23 @@ class ResponseMemory:
         return self._count
 
     def record(
-        self, owner: Owner, ident: str, node: str, model: str, asked: str, now: float
+        self,
+        owner: Owner,
+        ident: str,
+        node: str,
+        model: str,
+        asked: str,
+        now: float,
+        names: Names | None = None,
     ) -> None:
         """The node has begun to make it."""
         self._drop(owner, ident)
+        size = names.size if names is not None else 0
+        if size > _MAX_NAMES_BYTES or self._names_size + size > self._most_names:
+            names, size = None, 0
+        self._names_size += size
         kept = self._kept.setdefault(owner, {})
-        kept[ident] = Keeper(node, model, asked, now + self._keep)
+        kept[ident] = Keeper(node, model, asked, now + self._keep, names)
         self._count += 1
         self._forget_old(owner, now)
 
@@ -77,7 +107,8 @@ class ResponseMemory:
 
     def _drop(self, owner: Owner, ident: str) -> None:
         kept = self._kept.get(owner, {})
-        if kept.pop(ident, None) is not None:
+        if (keeper := kept.pop(ident, None)) is not None:
             self._count -= 1
+            self._names_size -= keeper.names.size if keeper.names is not None else 0
             if not kept:
                 del self._kept[owner]

@@ -24,7 +24,7 @@ from casedesk_proxy.usage.tap import MAX_PIECE_BYTES
 from casedesk_proxy.wire.sse import COMMENT, MAX_EVENT_BYTES, named_frame
 from casedesk_proxy.wire.tails import event_around
 
-__all__ = ["NameRestorer", "NamespacedBody", "NamespacedStream"]
+__all__ = ["NameRestorer", "Namespaced", "NamespacedBody", "NamespacedStream"]
 
 _END_TYPES = rb"response\.(?:completed|incomplete|failed)"
 #: What an event holds that names a function, or ends the stream.
@@ -47,6 +47,11 @@ class NameRestorer:
     def __init__(self, names: FlatNames, tools: bytes) -> None:
         self._names = names
         self._tools = tools
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds, about."""
+        return len(self._tools) + sum(2 * len(flat) for flat in self._names.origins)
 
     def restore_body(self, document: bytes) -> bytes:
         """A whole response. Raises StreamBroken for what is no object."""
@@ -102,19 +107,19 @@ class NameRestorer:
             yield place, jsonio.dumps_stream(origin.name)
 
 
-class _Namespaced:
+class Namespaced:
     """What both forms of a reply have in common: see ``dialects.core.contract.Translator``."""
 
     def __init__(self, asked: str, restorer: NameRestorer) -> None:
         self.complete = False
+        self.restorer = restorer
         self._asked = asked
-        self._restorer = restorer
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
         return read_fault(Dialect.RESPONSES, status, headers, body, self._asked)
 
 
-class NamespacedBody(_Namespaced):
+class NamespacedBody(Namespaced):
     """One JSON body."""
 
     content_type = "application/json"
@@ -137,7 +142,7 @@ class NamespacedBody(_Namespaced):
         body = bytes(self._body)
         if (error := read_within(body)) is not None:
             raise error
-        restored = self._restorer.restore_body(body)
+        restored = self.restorer.restore_body(body)
         self.complete = True
         return restored
 
@@ -148,7 +153,7 @@ class NamespacedBody(_Namespaced):
         return b""
 
 
-class NamespacedStream(_Namespaced):
+class NamespacedStream(Namespaced):
     """Events, each passed on once it is whole."""
 
     content_type = "text/event-stream; charset=utf-8"
@@ -228,10 +233,10 @@ class NamespacedStream(_Namespaced):
             return event
         lines = list(_DATA.finditer(event))
         if len(lines) == 1:
-            restored = self._restorer.restore_event(lines[0][1])
+            restored = self.restorer.restore_event(lines[0][1])
             return event[: lines[0].start(1)] + restored + event[lines[0].end(1) :]
         named, data = _NAME.search(event), b" ".join(line[1] for line in lines)
-        restored = self._restorer.restore_event(data)
+        restored = self.restorer.restore_event(data)
         return named_frame(named[1] if named is not None else b"message", restored)
 
 

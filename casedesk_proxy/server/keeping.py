@@ -8,6 +8,7 @@ from collections.abc import Callable
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.pools.response_memory import Keeper, Owner, ResponseMemory
+from casedesk_proxy.replying.namespaces import Namespaced
 from casedesk_proxy.surfaces.kept_responses import find_id
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.lease import LeasedReply
@@ -40,12 +41,13 @@ class Keeping:
             return None
         if not node.engine.profile.responses.keeps:
             return None
-        owner = _owner(admitted)
+        owner, translator = _owner(admitted), reply.route.translator
+        names = translator.restorer if isinstance(translator, Namespaced) else None
 
         def learn(beginning: bytes) -> None:
             if ident := find_id(beginning[:_MAX_BEGINNING_BYTES]):
                 now = self._loop.time()
-                self._memory.record(owner, ident, node.name, plan.model, plan.asked, now)
+                self._memory.record(owner, ident, node.name, plan.model, plan.asked, now, names)
 
         return learn
 

@@ -18,6 +18,24 @@ def test_whoever_had_it_made_finds_it() -> None:
     assert (keeper.node, keeper.model, keeper.asked) == ("gpu0", "tiny", "gpt")
 
 
+class Names:
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def test_names_have_bounds_and_the_response_is_known_without_them() -> None:
+    memory = ResponseMemory(most_of_one=2, most_names=20)
+    sizes = {"a": 10, "b": 11, "c": 10, "d": 5, "e": 2**18 + 1}
+    known = {}
+    for ident, size in sizes.items():
+        memory.record(ANN, ident, "gpu0", "tiny", "gpt", 0.0, Names(size))
+        keeper = memory.find(ANN, ident, 1.0)
+        assert keeper is not None
+        known[ident] = keeper.names is not None
+    # When c comes, a is still there; when d does, it is not.
+    assert known == {"a": True, "b": False, "c": True, "d": True, "e": False}
+
+
 def test_nobody_else_does() -> None:
     memory = ResponseMemory()
     memory.record(ANN, "resp_1", "gpu0", "tiny", "gpt", 0.0)

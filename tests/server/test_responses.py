@@ -195,6 +195,38 @@ async def test_namespaces_are_taken_off_and_put_back(stream: bool) -> None:
         assert outcome.usage.output == reply.usage.output_tokens
 
 
+async def test_a_kept_response_has_the_client_s_own_names() -> None:
+    """One that is made in the background is only told when it is asked for."""
+    called = [calls(fragment(0, "call_aaaa", "mcp__weather__get_weather", "{}")), *STOP]
+    plain = {"type": "function", "name": "mcp__weather__get_weather"}
+    whole = read(called, stream=False, tools=[plain]) or b""
+    pieces = (read(called, stream=True, tools=[plain]) or b"").split(b"\n\n")[:-1]
+
+    async def play(connection: NodeConnection) -> None:
+        while True:
+            asked = await connection.request()
+            if b"stream=true" in asked.head:
+                await connection.send(SSE, *[chunk(one + b"\n\n") for one in pieces], b"0\r\n\r\n")
+            else:
+                await connection.send(JSON % len(whole) + whole)
+
+    async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
+        tools: Any = [MCP]
+        made = await sdk.responses.create(model="m", input="Hi", tools=tools, background=True)
+        told = [
+            await sdk.responses.retrieve(made.id),
+            await sdk.responses.cancel(made.id),
+        ]
+        async for event in await sdk.responses.retrieve(made.id, stream=True):
+            told += [event.response] if event.type == "response.completed" else []
+        assert len(told) == 3
+        for one in told:
+            (call,) = one.output
+            assert call.type == "function_call"
+            assert (call.name, call.namespace) == ("get_weather", "mcp__weather")
+            assert one.tools[0].to_dict() == MCP
+
+
 @pytest.mark.parametrize("count", range(1, len(FRAMES)))
 async def test_a_stream_with_namespaces_that_breaks(count: int) -> None:
     async def play(connection: NodeConnection) -> None:
