@@ -145,7 +145,10 @@ class Handler:
             return Own(await self._catalogue.answer(admitted, snapshot))
         if call.action in FILES:
             return await self._files.answer(request, exchange, admitted)
-        form = begin_form(call, request.head.headers) if call.path else None
+        form = None
+        if call.path:
+            may_fetch = admitted.deployment.config.nodes_fetch_urls
+            form = begin_form(call, request.head.headers, may_fetch=may_fetch)
         if form is not None:
             return await forward_form(
                 self._forwarder, request, exchange, admitted, snapshot, form, timing

@@ -15,12 +15,23 @@ from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.surfaces.bodies import RequestBody, sole_model
 from casedesk_proxy.surfaces.json_spans import splice
 from casedesk_proxy.terms import Call, RawHeaders, record
-from casedesk_proxy.wire.multipart import FormField, FormReader, MalformedForm, find_boundary
+from casedesk_proxy.wire.content_urls import NOT_FETCHED
+from casedesk_proxy.wire.multipart import (
+    AddressedContent,
+    FormField,
+    FormReader,
+    MalformedForm,
+    find_boundary,
+)
 
 __all__ = ["FormBeginning", "bad_form", "begin_form", "has_model", "name_model", "read_form"]
 
 _MODEL, _STREAM = b"model", b"stream"
 _WANTED = frozenset({_MODEL, _STREAM})
+#: Fields of files, and those in which engines that make images take their addresses (vLLM-Omni).
+_CONTENTS = frozenset({b"image", b"images", b"mask", b"file", b"audio", b"url", b"urls"}) | {
+    b"image_url", b"file_url", b"audio_url"
+}  # fmt: skip
 _TRUE = frozenset({b"true", b"1", b"True"})
 
 
@@ -45,16 +56,21 @@ class FormBeginning:
         return FormBeginning(boundary, reader.fields.get(_MODEL), streams, is_whole, length)
 
 
-def begin_form(call: Call, headers: RawHeaders) -> tuple[bytes, FormReader] | None:
+def begin_form(
+    call: Call, headers: RawHeaders, *, may_fetch: bool = False
+) -> tuple[bytes, FormReader] | None:
     """The boundary and a reader for a request's body; None where that is not a form, or may not be
-    one. Raises BadRequest."""
+    one. ``may_fetch``: nodes may get addresses of content. Raises BadRequest."""
     if INFERENCE_PATHS[call.path].model is not ModelPlace.FORM:
         return None
     try:
         boundary = find_boundary(headers)
     except MalformedForm as error:
         raise bad_form(error) from None
-    return None if boundary is None else (boundary, FormReader(boundary, _WANTED))
+    if boundary is None:
+        return None
+    contents = frozenset[bytes]() if may_fetch else _CONTENTS
+    return boundary, FormReader(boundary, _WANTED, contents=contents)
 
 
 def has_model(reader: FormReader) -> bool:
@@ -62,6 +78,11 @@ def has_model(reader: FormReader) -> bool:
 
 
 def bad_form(error: MalformedForm) -> BadRequest:
+    if isinstance(error, AddressedContent):
+        return BadRequest(
+            f"{error}: {NOT_FETCHED}", code="url_not_fetched",
+            violations=(Violation(str(error), NOT_FETCHED),),
+        )  # fmt: skip
     return BadRequest(f"the form is malformed: {error}; correct it", code="invalid_form")
 
 

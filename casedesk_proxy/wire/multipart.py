@@ -12,8 +12,17 @@ import re
 from enum import Enum
 
 from casedesk_proxy.terms import RawHeaders, record
+from casedesk_proxy.wire.content_urls import JUDGED_CHARS, is_address
 
-__all__ = ["MAX_PARTS", "FormField", "FormPart", "FormReader", "MalformedForm", "find_boundary"]
+__all__ = [
+    "MAX_PARTS",
+    "AddressedContent",
+    "FormField",
+    "FormPart",
+    "FormReader",
+    "MalformedForm",
+    "find_boundary",
+]
 
 #: Most parts of a form, and bytes of one part's headers and of a field that is looked for.
 MAX_PARTS = 1024
@@ -35,6 +44,10 @@ _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\
 
 class MalformedForm(ValueError):
     """Not a form that all parsers read alike; the message says where."""
+
+
+class AddressedContent(MalformedForm):
+    """A field has an address in place of its content; the message is the field's name."""
 
 
 @record
@@ -80,19 +93,27 @@ class FormReader:
     """Follows one form through arbitrary reads. ``fields`` are those of the ``wanted`` names that
     have come whole, by name, and ``found`` all parts of these names, since somebody has last
     emptied it; ``ended``: the last part has come, too. ``most``: bytes of such a field. Of names
-    that end in ``[]`` there may be several. ``read`` raises MalformedForm, after which the reader
-    is of no further use."""
+    that end in ``[]`` there may be several. ``contents``: names of files, with or without ``[]``,
+    that may not be an address as a text. ``read`` raises MalformedForm, after which the reader is
+    of no further use."""
 
     __slots__ = (
-        "_at", "_count", "_delimiter", "_most", "_name", "_place", "_rest", "_wanted", "fields",
-        "found", "part_at",
+        "_at", "_contents", "_count", "_delimiter", "_judged", "_most", "_name", "_place", "_rest",
+        "_wanted", "fields", "found", "part_at",
     )  # fmt: skip
 
     def __init__(
-        self, boundary: bytes, wanted: frozenset[bytes], most: int = MAX_FIELD_BYTES
+        self,
+        boundary: bytes,
+        wanted: frozenset[bytes],
+        most: int = MAX_FIELD_BYTES,
+        contents: frozenset[bytes] = frozenset(),
     ) -> None:
         self._delimiter = b"\r\n--" + boundary
         self._wanted = wanted
+        self._contents = contents
+        #: Of the part that is read, if it is a text where content belongs.
+        self._judged: bytes | None = None
         self._most = most
         self._at = _At.FIRST
         #: The first delimiter may be the first thing, so a line's end is thought before it.
@@ -187,12 +208,15 @@ class FormReader:
         name = parameters.get(b"name")
         if name is None or b"name*" in parameters:
             raise MalformedForm("a part has no valid name")
+        is_file = b"filename" in parameters or b"filename*" in parameters
+        is_content = name.removesuffix(b"[]").lower() in self._contents
+        self._judged = name if is_content and not is_file else None
         if name not in self._wanted:
             return None
         shown = name.decode("utf-8", "replace")
         if name in self.fields and not name.endswith(b"[]"):
             raise MalformedForm(f"it has the field {shown} twice")
-        if b"filename" in parameters or b"filename*" in parameters:
+        if is_file:
             raise MalformedForm(f"its field {shown} is a file")
         if any(one == b"content-transfer-encoding" for one, _ in fields):
             raise MalformedForm(f"its field {shown} is encoded")
@@ -206,6 +230,14 @@ class FormReader:
             raise MalformedForm("a boundary is not at the beginning of a line")
         if boundary.startswith(start) and len(start) < len(boundary):
             return at, True
+        if self._judged is not None:
+            enough = at + JUDGED_CHARS + len(self._delimiter)
+            end = data.find(self._delimiter, at, enough)
+            if end < 0 and len(data) < enough:
+                return at, True
+            text = data[at : end if end >= 0 else enough].decode("utf-8", "replace")
+            if is_address(text) or "" < text[:1] <= " ":  # More blanks may hide one.
+                raise AddressedContent(self._judged.decode("utf-8", "replace"))
         self._at = _At.VALUE
         return at, False
 

@@ -7,6 +7,7 @@ import pytest
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.forms import (
     FormBeginning,
+    bad_form,
     begin_form,
     has_model,
     name_model,
@@ -14,6 +15,7 @@ from casedesk_proxy.surfaces.forms import (
 )
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wire.multipart import MalformedForm
 from tests.fixtures.table import table
 
 FORM: RawHeaders = ((b"Content-Type", b"multipart/form-data; boundary=XX"),)
@@ -86,3 +88,19 @@ def test_a_name_is_put_in_only_where_that_may_be(raw: bytes) -> None:
     field = read(named + b"--XX--").model
     assert field is not None
     assert field.value == b"w"
+
+
+@table("may_fetch", [False, True])
+def test_an_address_in_place_of_a_file(may_fetch: bool) -> None:
+    begun = begin_form(read_call("POST", "/v1/images/edits", ()), FORM, may_fetch=may_fetch)
+    assert begun is not None
+    form = part("url", b"http://h") + b"--XX--"
+    if may_fetch:
+        begun[1].read(form)
+        assert begun[1].ended
+        return
+    with pytest.raises(MalformedForm) as caught:
+        begun[1].read(form)
+    fault = bad_form(caught.value)
+    assert fault.code == "url_not_fetched"
+    assert [one.path for one in fault.violations] == ["url"]

@@ -12,6 +12,7 @@ from casedesk_proxy.wire.multipart import (
     MAX_FIELD_BYTES,
     MAX_PART_HEAD_BYTES,
     MAX_PARTS,
+    AddressedContent,
     FormReader,
     MalformedForm,
     find_boundary,
@@ -147,3 +148,44 @@ def test_a_boundary_is_what_the_content_type_says(
 def test_a_boundary_that_cannot_be_read_is_refused(types: list[bytes]) -> None:
     with pytest.raises(MalformedForm):
         find_boundary(tuple((b"content-type", one) for one in types))
+
+
+def read_contents(form: bytes, step: int) -> FormReader:
+    reader = FormReader(b"XX", WANTED, contents=frozenset({b"url", b"image"}))
+    for at in range(0, len(form), step):
+        reader.read(form[at : at + step])
+    return reader
+
+
+@table("step", [1, 7, 4096])
+@table(
+    ("name", "value"),
+    [
+        ("url", b"http://169.254.169.254/latest"),
+        ("url[]", b"file:/etc/passwd"),
+        ("Image[]", b"https://h/" + b"x" * 500),
+        ("url", b" " * 500 + b"http://h"),
+        ("url", b"\x01http://h"),
+    ],
+)
+def test_an_address_in_place_of_content_is_refused(name: str, value: bytes, step: int) -> None:
+    form = MODEL + part(f'form-data; name="{name}"', value) + END
+    with pytest.raises(AddressedContent) as caught:
+        read_contents(form, step)
+    assert str(caught.value) == name
+
+
+@table("step", [1, 7, 4096])
+@table(
+    ("disposition", "value"),
+    [
+        ('form-data; name="url"', b"data:image/png;base64," + b"A" * 5000),
+        ('form-data; name="url[]"', b""),
+        ('form-data; name="image"; filename="a"', b"http://h"),
+        ('form-data; name="prompt"', b"http://h"),
+    ],
+)
+def test_other_parts_are_not(disposition: str, value: bytes, step: int) -> None:
+    reader = read_contents(MODEL + part(disposition, value) + END, step)
+    assert reader.ended
+    assert reader.fields[b"model"].value == b"tiny"

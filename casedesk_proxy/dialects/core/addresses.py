@@ -9,13 +9,13 @@ Translated requests never carry one: who writes them refuses it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Violation
 from casedesk_proxy.terms import Call, Dialect
+from casedesk_proxy.wire.content_urls import NOT_FETCHED, is_address
 
 __all__ = ["find_addresses", "refuse_addresses"]
 
@@ -33,10 +33,6 @@ _SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
 _OTHERS = frozenset({"input", "contents", "mcp_servers"})
 #: What a tool was called with, or gave as data, may have fields of the same names.
 _DATA = frozenset({"input", "args", "arguments", "response"})
-_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{0,30})\s*:")
-#: In a URL they mean nothing, and could hide its scheme.
-_IGNORED = str.maketrans("", "", "\t\r\n")
-_SCHEME_CHARS = 80
 #: Places of one refusal.
 _MAX_PLACES = 20
 
@@ -49,14 +45,9 @@ def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
     first = next(found, None)
     if first is None:
         return
-    why = (
-        "URLs are not passed on, because the node would fetch them from inside the operator's"
-        " network; send the content itself, or ask the operator to allow its host"
-        " (fetch_urls, nodes_fetch_urls)"
-    )
     places = (first, *islice(found, _MAX_PLACES - 1))
-    violations = tuple(Violation(path, why) for path in places)
-    raise BadRequest(f"{first}: {why}", code="url_not_fetched", violations=violations)
+    violations = tuple(Violation(path, NOT_FETCHED) for path in places)
+    raise BadRequest(f"{first}: {NOT_FETCHED}", code="url_not_fetched", violations=violations)
 
 
 def _is_of_texts(body: Mapping[str, Any]) -> bool:
@@ -135,8 +126,5 @@ def _are_plain(names: str) -> bool:
     return names.islower() and names.isascii()
 
 
-def _is_address(text: object) -> bool:
-    if not isinstance(text, str):
-        return False
-    found = _SCHEME.match(text[:_SCHEME_CHARS].translate(_IGNORED))
-    return found is not None and found[1].lower() != "data"
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and is_address(value)

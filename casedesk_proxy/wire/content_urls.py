@@ -1,0 +1,29 @@
+"""Whether a text in place of content is an address: of the web, or of a file."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["JUDGED_CHARS", "NOT_FETCHED", "is_address"]
+
+NOT_FETCHED = (
+    "URLs are not passed on, because the node would fetch them from inside the operator's"
+    " network; send the content itself, or ask the operator to allow its host"
+    " (fetch_urls, nodes_fetch_urls)"
+)
+
+#: What programs that read URLs take off (WHATWG's, and Python's ``strip``), however much there is.
+_LEAD = re.compile(r"[\s\x00-\x20]*+")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})\s*:")
+#: In a URL they mean nothing, and could hide its scheme.
+_IGNORED = str.maketrans("", "", "\t\r\n")
+#: Of a text its beginning says it.
+JUDGED_CHARS = 80
+
+
+def is_address(text: str) -> bool:
+    """Not content itself, as base64 or a ``data:`` URL."""
+    lead = _LEAD.match(text)
+    start = lead.end() if lead is not None else 0
+    found = _SCHEME.match(text[start : start + JUDGED_CHARS].translate(_IGNORED))
+    return found is not None and found[1].lower() != "data"
