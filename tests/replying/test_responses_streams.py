@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
+from tests.dialects.replies import cuts, names, read_reply
 from tests.fixtures.responders import FORMS, Form, frames
 from tests.fixtures.table import table
 from tests.replying.played import head_of
@@ -31,9 +33,9 @@ CASES = [(form, asked, named) for form in FORMS for asked in (PLAIN, CALLING) fo
 
 
 def restorer() -> NameRestorer:
-    names = FlatNames(strict=False)
-    names.flatten(QualifiedName("look", "mcp__a"))
-    return NameRestorer(names, b"[]")
+    flat = FlatNames(strict=False)
+    flat.flatten(QualifiedName("look", "mcp__a"))
+    return NameRestorer(flat, b"[]")
 
 
 def play(pieces: list[bytes], *, named: int, ends: bool) -> tuple[bytes, End]:
@@ -102,12 +104,46 @@ def test_cut_at_any_byte_it_never_looks_complete(
 
 @given(st.sampled_from(CASES), st.lists(st.integers(1, 3000), max_size=8))
 def test_any_pieces_are_the_same_stream(
-    case: tuple[Form, dict[str, Any], int], cuts: list[int]
+    case: tuple[Form, dict[str, Any], int], at: list[int]
 ) -> None:
     form, asked, named = case
     stream = b"".join(frames(form, asked))
-    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    places = sorted({0, len(stream), *(cut for cut in at if cut < len(stream))})
     pieces = [stream[a:b] for a, b in pairwise(places)]
     whole, _ = play([stream], named=named, ends=True)
     again, _ = play(pieces, named=named, ends=True)
     assert payload(again) == payload(whole)
+
+
+#: What engines really sent. SGLang and transformers serve are asked for Responses only where a node
+#: is configured so (``speaks``).
+RECORDED = names("*.responses-stream")
+
+
+@table("name", RECORDED)
+def test_a_recorded_stream_is_passed_on_in_any_two_pieces(name: str) -> None:
+    stream = read_reply(name).body
+    for at in [one for one in cuts(stream, len(stream) - 50) if 0 < one < len(stream)][::3]:
+        for named in (0, 1):
+            wire, end = play([stream[:at], stream[at:]], named=named, ends=True)
+            assert end.terminal is Terminal.COMPLETED, at
+            assert payload(wire) == stream + b"<end>", at
+
+
+@table("name", RECORDED)
+@table("ends", [False, True])
+def test_a_recorded_stream_that_is_cut_never_looks_complete(name: str, ends: bool) -> None:
+    stream = read_reply(name).body
+    completed = stream.rindex(b'"response.completed"')
+    last = max(stream.rfind(b"\n\n", 0, completed) + 2, 1)
+    first = stream.index(b"\n\n") + 2
+    ident = re.findall(rb'"id":\s?"(resp_[^"]+)"', stream)[0].decode()
+    for at in [one for one in cuts(stream[:last], last) if first <= one <= last][::-3]:
+        for named in (0, 1):
+            wire, end = play([stream[:at]], named=named, ends=ends)
+            assert end.terminal is Terminal.NODE_BROKE, at
+            body = payload(wire)
+            assert not body.endswith(b"<end>")
+            if named or stream[:at].endswith(b"\n\n"):
+                told = json.loads(body.rpartition(b"data: ")[2])
+                assert (told["type"], told["response"]["id"]) == ("response.failed", ident)
