@@ -74,6 +74,8 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="sglang",
     title="SGLang",
+    # Its /v1/responses was made for gpt-oss and its tools; of functions with other models nothing
+    # was seen. Translated, they work; ``speaks`` of a node asks for it all the same.
     speaks=(Dialect.OPENAI, Dialect.ANTHROPIC),
     profile=_PROFILE,
     rank=13,

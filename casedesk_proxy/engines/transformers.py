@@ -41,6 +41,7 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="transformers",
     title="transformers serve",
+    # Its /v1/responses answers with events, whatever is asked for (measured).
     speaks=(Dialect.OPENAI,),
     profile=_PROFILE,
     rank=15,
