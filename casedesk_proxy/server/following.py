@@ -23,6 +23,8 @@ T = TypeVar("T")
 #: Seconds between two looks at what others have written to the ledger. What processes of this host
 #: use gets there within 0.2 s, what other hosts use within half a second.
 _LOOK_S = 0.3
+#: Rows that are counted in one turn of the loop: a millisecond.
+_MAX_STEP_ROWS = 500
 #: Seconds for which the ledger's past may keep a start.
 _PAST_WAIT_S = 10.0
 
@@ -108,10 +110,13 @@ class Follower:
     async def _read_new(self) -> None:
         assert self._past is not None
         async with self._lock:
-            rows = await self._read(self._past.read_new)
+            rows = await self._read(self._past.read_new) or ()
             self._book.forget(self._past.take_passed())
-            if rows:
-                self._book.take(rows, self._now())
+            # What others wrote while this process could not read may be thousands.
+            for start in range(0, len(rows), _MAX_STEP_ROWS):
+                if start:
+                    await asyncio.sleep(0)
+                self._book.take(rows[start : start + _MAX_STEP_ROWS], self._now())
 
     async def _read(self, read: Callable[[], T]) -> T | None:
         """None where the ledger cannot be read, which is said once."""

@@ -93,7 +93,7 @@ def open_reader(path: Path) -> closing[sqlite3.Connection]:
     try:
         version = check_form(connection)
         if not version:
-            raise StoreError("it is empty; the proxy makes it again when it next writes")
+            raise StoreError("is empty; the proxy fills it when it next writes")
         if version < len(MIGRATIONS):
             raise StoreError("an older version of the proxy wrote it; restart the proxy")
     except sqlite3.Error as error:

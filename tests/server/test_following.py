@@ -104,6 +104,24 @@ async def test_what_others_write_is_added() -> None:
     following.cancel()
 
 
+async def test_thousands_of_rows_are_counted_in_several_turns() -> None:
+    book, ledger = Book(CALENDAR), Ledger()
+    book.open("key", "alice")
+    one = follower(book, ledger)
+    one.begin_anew()
+    await one.start()
+    following = asyncio.ensure_future(one.follow())
+    wall = time.time()
+    ledger.rows = [Spent(f"r{n}", "alice", "desk", 1, wall, wall, asked=True) for n in range(1700)]
+    seen = {used(book)}
+    async with asyncio.timeout(PATIENCE_S):
+        while max(seen) < 1700:
+            await asyncio.sleep(0)
+            seen.add(used(book))
+    following.cancel()
+    assert seen == {0, 500, 1000, 1500, 1700}
+
+
 async def test_a_ledger_that_cannot_be_read_is_said_once_and_read_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -69,7 +69,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 
 def test_a_file_that_is_just_being_made_is_not_an_older_one(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).touch()
-    with pytest.raises(StoreError, match="it is empty; the proxy makes it again"):
+    with pytest.raises(StoreError, match="is empty; the proxy fills it"):
         open_reader(tmp_path / FILE_NAME)
 
 
