@@ -32,7 +32,7 @@ def _program() -> str:
     subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
     subprocess.run(
         ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium",
-         "fonts-liberation", "fonts-dejavu-core"],
+         "fonts-liberation", "fonts-dejavu-core", "fonts-droid-fallback"],
         check=True,
         capture_output=True,
         env={"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},

@@ -94,7 +94,7 @@ function byKey(rows) {
   const made = table("Usage by key and model", ["Key", "Model", ...COLUMNS]);
   const groups = [...group(rows, (one) => `${one.key}\n${one.model}`).values()];
   groups.sort((a, b) => sum(b, "prompt", "output") - sum(a, "prompt", "output"));
-  made.tBodies[0].append(...groups.map((part) => h("tr", {}, cell("Key", part[0].key), cell("Model", part[0].model, "name"), ...numbers(part))));
+  made.tBodies[0].append(...groups.map((part) => h("tr", {}, cell("Key", part[0].key || "–"), cell("Model", part[0].model || "–", "name"), ...numbers(part))));
   return made;
 }
 
