@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from casedesk_proxy.catalog.index import by_name
 from casedesk_proxy.catalog.names import ModelRules, Reported, may_use, resolve, visible_names
 from casedesk_proxy.terms import ModelInfo
 
-__all__ = ["describe", "offered", "visible"]
+__all__ = ["describe", "each_visible", "in_order", "offered", "visible"]
 
 _LATEST = ":latest"
 
@@ -20,12 +21,19 @@ def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
     exact aliases, as they are written, with their targets' metadata. Where nodes differ about a
     model, the first in the operator's order is believed.
     """
+    return in_order(each_visible(rules, reported))
+
+
+def each_visible(rules: ModelRules, reported: Reported) -> Iterator[ModelInfo]:
+    """As `visible`, unsorted: thousands take some microseconds each."""
     known = _by_name(rules, reported)
-    shown = [
-        _named(known.get(model) or ModelInfo(model), name, rules.descriptions.get(name, ""))
-        for name, model in visible_names(rules, reported)
-    ]
-    return tuple(sorted(shown, key=lambda info: info.name))
+    for name, model in visible_names(rules, reported):
+        info = known.get(model) or ModelInfo(model)
+        yield _named(info, name, rules.descriptions.get(name, ""))
+
+
+def in_order(models: Iterable[ModelInfo]) -> tuple[ModelInfo, ...]:
+    return tuple(sorted(models, key=lambda info: info.name))
 
 
 def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:

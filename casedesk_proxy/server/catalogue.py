@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Mapping
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.catalog.lists import describe, visible
+from casedesk_proxy.catalog.lists import describe, each_visible, in_order
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.fastpath.memory import Memory
@@ -24,12 +24,15 @@ from casedesk_proxy.server.waits import Waits
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.envelopes import OwnReply, list_reply, model_reply
 from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo
+from casedesk_proxy.turns import in_turns
 from casedesk_proxy.upstream.live_answers import LiveAnswers
 from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["Catalogue", "ListMemory", "list_models"]
 
 _MAX_LISTS = 32
+#: At some 5 µs each.
+_MODELS_PER_TURN = 100
 #: Characters; SDKs ask for a page's size and token.
 _MAX_QUERY_CHARS = 200
 
@@ -67,12 +70,12 @@ class Catalogue:
             metadata.used(name)
         before = metadata.reported
         try:
-            return self._lists.list_models(admitted, snapshot, before)
+            return await self._lists.list_models(admitted, snapshot, before)
         except NotFound:
             await metadata.refresh(self._waits.model_refresh_s)
             if metadata.reported is before:
                 raise
-            return self._lists.list_models(admitted, snapshot, metadata.reported)
+            return await self._lists.list_models(admitted, snapshot, metadata.reported)
 
     async def close(self) -> None:
         """End what nodes have been asked."""
@@ -86,7 +89,7 @@ class ListMemory:
     def __init__(self) -> None:
         self._made: Memory[tuple[object, ...], OwnReply] = Memory(_MAX_LISTS)
 
-    def list_models(
+    async def list_models(
         self,
         admitted: Admitted,
         snapshot: Snapshot,
@@ -95,7 +98,7 @@ class ListMemory:
         """As the function `list_models`."""
         call, deployment = admitted.call, admitted.deployment
         if call.action is not Action.LIST_MODELS or len(call.query) > _MAX_QUERY_CHARS:
-            return list_models(call, deployment.rules, reported)
+            return await list_models(call, deployment.rules, reported)
         made = self._made.under(snapshot, reported)
         # A deployment's rules are the snapshot's, but for the models that the key is limited to.
         wanted = (
@@ -103,17 +106,19 @@ class ListMemory:
             deployment.rules.only,
         )  # fmt: skip
         if (reply := made.get(wanted)) is None:
-            reply = list_models(call, deployment.rules, reported)
-            made.remember(wanted, reply)
+            reply = await list_models(call, deployment.rules, reported)
+            # Others may have been asked for meanwhile.
+            made.under(snapshot, reported).remember(wanted, reply)
         return reply
 
 
-def list_models(
+async def list_models(
     call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
 ) -> OwnReply:
     """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
     if call.action is Action.LIST_MODELS:
-        models = visible(rules, reported)
-        return OwnReply(200, _HEADERS, jsonio.dumps(list_reply(call, models)))
+        models = in_turns(each_visible(rules, reported), _MODELS_PER_TURN)
+        shown = in_order([model async for model in models])
+        return OwnReply(200, _HEADERS, jsonio.dumps(list_reply(call, shown)))
     model = describe(call.model or "", rules, reported)
     return OwnReply(200, _HEADERS, jsonio.dumps(model_reply(call.surface, model)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -32,20 +33,20 @@ def admitted(
     return Admitted(call, spec, None, "/v1/models", CallFacts("openai"))
 
 
-def made(one: Admitted, told: Any = TOLD) -> OwnReply:
-    return list_models(one.call, one.deployment.rules, told)
+async def made(one: Admitted, told: Any = TOLD) -> OwnReply:
+    return await list_models(one.call, one.deployment.rules, told)
 
 
-def test_the_same_list_is_made_once() -> None:
+async def test_the_same_list_is_made_once() -> None:
     lists = ListMemory()
-    first = lists.list_models(admitted(), SNAPSHOT, TOLD)
-    assert first == made(admitted())
-    assert lists.list_models(admitted(only=None), SNAPSHOT, TOLD) is first
+    first = await lists.list_models(admitted(), SNAPSHOT, TOLD)
+    assert first == await made(admitted())
+    assert await lists.list_models(admitted(only=None), SNAPSHOT, TOLD) is first
 
 
-def test_nobody_is_shown_the_list_of_another_request() -> None:
+async def test_nobody_is_shown_the_list_of_another_request() -> None:
     lists = ListMemory()
-    first = lists.list_models(admitted(), SNAPSHOT, TOLD)
+    first = await lists.list_models(admitted(), SNAPSHOT, TOLD)
     gemini = replace(CALL, surface=Dialect.GEMINI)
     for one in (
         admitted(deployment="prefixed"),
@@ -55,26 +56,44 @@ def test_nobody_is_shown_the_list_of_another_request() -> None:
         admitted(replace(gemini, query="pageSize=1")),
         admitted(replace(CALL, deployment="d")),
     ):
-        reply = lists.list_models(one, SNAPSHOT, TOLD)
-        assert reply == made(one)
+        reply = await lists.list_models(one, SNAPSHOT, TOLD)
+        assert reply == await made(one)
         assert reply != first
-    assert lists.list_models(admitted(), SNAPSHOT, TOLD) is first
+    assert await lists.list_models(admitted(), SNAPSHOT, TOLD) is first
 
 
-def test_what_has_changed_is_shown() -> None:
+async def test_a_list_of_thousands_takes_many_turns() -> None:
+    told = {"n": tuple(ModelInfo(f"m{number}") for number in range(1000))}
+    rounds, ended = 0, False
+
+    async def count() -> None:
+        nonlocal rounds
+        while not ended:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    reply = await ListMemory().list_models(admitted(), SNAPSHOT, told)
+    ended = True
+    await counting
+    assert rounds >= 10
+    assert reply.body.count(b'"id"') == 1000
+
+
+async def test_what_has_changed_is_shown() -> None:
     lists = ListMemory()
-    lists.list_models(admitted(), SNAPSHOT, TOLD)
+    await lists.list_models(admitted(), SNAPSHOT, TOLD)
     for told in ({"n": (ModelInfo("a"),)}, {**TOLD, "o": (ModelInfo("c"),)}):
-        assert lists.list_models(admitted(), SNAPSHOT, told) == made(admitted(), told)
+        assert await lists.list_models(admitted(), SNAPSHOT, told) == await made(admitted(), told)
     other = make_snapshot(TEXT.replace("prefixed: {nodes: [n]", "prefixed: {nodes: [o]"))
     one = replace(admitted(), deployment=other.deployments["prefixed"])
-    lists.list_models(admitted(deployment="prefixed"), SNAPSHOT, TOLD)
-    assert lists.list_models(one, other, TOLD) == made(one)
+    await lists.list_models(admitted(deployment="prefixed"), SNAPSHOT, TOLD)
+    assert await lists.list_models(one, other, TOLD) == await made(one)
 
 
-def test_no_more_is_remembered_than_clients_ask_for() -> None:
+async def test_no_more_is_remembered_than_clients_ask_for() -> None:
     lists = ListMemory()
     for size in range(1, 200):
         call = replace(CALL, surface=Dialect.GEMINI, query=f"pageSize={size}")
-        lists.list_models(admitted(call), SNAPSHOT, TOLD)
+        await lists.list_models(admitted(call), SNAPSHOT, TOLD)
     assert len(lists._made) <= 32
