@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -69,13 +69,24 @@ class LedgerRows:
 @lru_cache
 def _statement(rows: int) -> str:
     """What enters so many rows, whose shared values stand once, before all others."""
-    texts = []
-    for start in range(len(_SHARED), len(_SHARED) + rows * (len(_OWN) + 1), len(_OWN) + 1):
-        at = {name: f"?{start + number}" for number, name in enumerate((*_OWN, "ended"), 1)}
-        at |= {name: f"?{number}" for number, name in enumerate(_SHARED, 1)}
-        at |= {name: f"{at[name]} - {at['started']}" for name in _SPANS}
-        texts.append(f"({', '.join(at[name] for name in COLUMNS)})")
-    return f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES {', '.join(texts)}"
+    names = (*_OWN, "ended")
+    shared, own = _list_names("the_", _SHARED), _list_names("its_", names)
+    taken = {name: f"the_{name}" for name in _SHARED} | {name: f"its_{name}" for name in names}
+    taken |= {name: f"{taken[name]} - {taken['started']}" for name in _SPANS}
+    return (
+        f"WITH shared({shared}) AS (VALUES {_list_places(len(_SHARED))}),"
+        f" own({own}) AS (VALUES {', '.join([_list_places(len(names))] * rows)})"
+        f" INSERT INTO exchanges ({', '.join(COLUMNS)})"
+        f" SELECT {', '.join(taken[name] for name in COLUMNS)} FROM own CROSS JOIN shared"
+    )
+
+
+def _list_names(prefix: str, names: Iterable[str]) -> str:
+    return ", ".join(prefix + name for name in names)
+
+
+def _list_places(count: int) -> str:
+    return f"({', '.join('?' * count)})"
 
 
 def ledger(

@@ -113,17 +113,9 @@ class _Flattener:
         return [{"type": "function", "name": name} for name in flat]
 
     def _give(self, called: QualifiedName, path: str, seen: set[str] | None = None) -> str:
-        try:
-            flat = self.names.flatten(called)
-        except ValueError as clash:
-            message = (
-                f"becomes {clash} without its namespace, like another function; rename one of"
-                " the two"
-            )
-            self.findings.fault(f"{path}.name", message)
-            return called.name
+        flat = self.names.give(called, path, self.findings)
         if seen is not None:
-            if flat in seen:
+            if flat in seen and self.names.origin(flat) == called:
                 self.findings.fault(f"{path}.name", "functions must have unique names")
             seen.add(flat)
         return flat

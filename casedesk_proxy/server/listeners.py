@@ -7,7 +7,9 @@ import contextlib
 import select
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.server.listen import (
@@ -21,6 +23,11 @@ from casedesk_proxy.server.listen import (
 from casedesk_proxy.server.tls_server import TlsServer
 
 __all__ = ["Listeners"]
+
+
+#: A socket's file is removed by whoever made it. Since Python 3.13 a server does so unless told,
+#: be it a service manager's.
+_KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class _Door:
@@ -47,7 +54,8 @@ class _Door:
                 sock.dup(), self._make, self._tls, handshake_timeout_s=self._handshake_timeout
             )
             return
-        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        is_unix = sock.family == socket.AF_UNIX
+        create = loop.create_unix_server if is_unix else loop.create_server
         # Either listens once more, with a backlog of its own.
         self.server = await create(
             self._make,
@@ -55,6 +63,7 @@ class _Door:
             ssl=self._tls,
             ssl_handshake_timeout=self._handshake_timeout,
             backlog=MAX_PENDING_CONNECTIONS,
+            **(_KEEP_FILE if is_unix else {}),
         )
 
     def shut(self) -> None:

@@ -65,6 +65,7 @@ def test_as_many_as_come_each_for_itself(count: int) -> None:
     assert rows.fetchall() == [
         (f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + n) for n in range(count)
     ]
+    connection.close()
 
 
 def test_they_are_written_but_for_floods(tmp_path: Path) -> None:

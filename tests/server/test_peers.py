@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.telemetry.log_output import LogFormatter, flush
+from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import connect
 
@@ -28,7 +28,7 @@ async def ask_logged(
         async with connect(proxy.url) as client:
             client.write(data)
             reply = await client.rest()
-        flush()
+        await flushed()
     lines = [line for line in capfd.readouterr().err.splitlines() if '"id"' in line]
     return reply, json.loads(lines[-1])
 

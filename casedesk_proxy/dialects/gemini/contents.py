@@ -164,16 +164,20 @@ def read_detail(resolution: Any) -> str | None:
     return "high" if name in ("HIGH", "ULTRA_HIGH", 3, 4) else None
 
 
+def _check_function(part: dict[str, Any], kind: str, path: str, findings: Findings) -> None:
+    """What calls and their responses have in common."""
+    if not part.get("name"):
+        findings.fault(f"{path}.name", f"{path}.name is required")
+    if part.get("willContinue"):
+        message = f"partial function {kind} (willContinue) are not supported"
+        findings.refuse(f"{path}.willContinue", message)
+
+
 def _read_ask(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
     call, path = part["functionCall"], f"{path}.functionCall"
     if role != "model":
         findings.fault(path, f"{path} is only allowed in a model turn")
-    if not call.get("name"):
-        findings.fault(f"{path}.name", f"{path}.name is required")
-    if call.get("willContinue"):
-        findings.refuse(
-            f"{path}.willContinue", "partial function calls (willContinue) are not supported"
-        )
+    _check_function(call, "calls", path, findings)
     return FunctionCall(call.get("name", ""), call.get("args", {}), call.get("id", ""), path)
 
 
@@ -181,12 +185,7 @@ def _read_answer(part: dict[str, Any], role: str, path: str, findings: Findings)
     answer, path = part["functionResponse"], f"{path}.functionResponse"
     if role != "user":
         findings.fault(path, f"{path} is only allowed in a user turn")
-    if not answer.get("name"):
-        findings.fault(f"{path}.name", f"{path}.name is required")
-    if answer.get("willContinue"):
-        findings.refuse(
-            f"{path}.willContinue", "partial function responses (willContinue) are not supported"
-        )
+    _check_function(answer, "responses", path, findings)
     return FunctionResponse(
         answer.get("name", ""), answer.get("response", {}), answer.get("id", ""), path
     )

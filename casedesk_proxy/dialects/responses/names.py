@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from casedesk_proxy.dialects.core.findings import Findings
+
 __all__ = ["FlatNames", "QualifiedName", "are_flattenable", "has_namespaces"]
 
 _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -48,6 +50,18 @@ class FlatNames:
         if known != wanted:
             raise ValueError(flat)
         return flat
+
+    def give(self, wanted: QualifiedName, path: str, findings: Findings) -> str:
+        """`flatten`; of a function that cannot have its name, its own, and a fault of ``path``."""
+        try:
+            return self.flatten(wanted)
+        except ValueError as clash:
+            message = (
+                f"becomes {clash} without its namespace, like another function; rename one of"
+                " the two"
+            )
+            findings.fault(f"{path}.name", message)
+            return wanted.name
 
     def origin(self, flat: str) -> QualifiedName:
         """What the client calls it; a name that was never given is passed on as it is."""

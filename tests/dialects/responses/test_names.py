@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.responses.names import (
     FlatNames,
     QualifiedName,
     are_flattenable,
     has_namespaces,
 )
+from casedesk_proxy.errors import BadRequest
 from tests.fixtures.table import table
 
 NAMES = st.builds(QualifiedName, st.text(min_size=1, max_size=80), st.text(max_size=80))
@@ -41,6 +43,15 @@ def test_two_functions_cannot_have_one_name() -> None:
     names.flatten(QualifiedName("f", "a"))
     with pytest.raises(ValueError, match="a__f"):
         names.flatten(QualifiedName("a__f"))
+
+
+def test_a_name_that_is_taken_is_a_fault_of_the_request() -> None:
+    names, findings = FlatNames(strict=True), Findings()
+    assert names.give(QualifiedName("f", "a"), "tools[0]", findings) == "a__f"
+    findings.raise_faults()
+    assert names.give(QualifiedName("a__f"), "tools[1]", findings) == "a__f"
+    with pytest.raises(BadRequest, match=r"tools\[1\]\.name: becomes a__f without its namespace"):
+        findings.raise_faults()
 
 
 @given(NAMES)

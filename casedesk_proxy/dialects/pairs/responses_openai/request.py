@@ -111,15 +111,7 @@ class _ChatBuilder:
             self._hold_to(self._request.format)
 
     def _flatten(self, called: QualifiedName, path: str) -> str:
-        try:
-            return self.names.flatten(called)
-        except ValueError as clash:
-            message = (
-                f"becomes {clash} without its namespace, like another function; rename one of"
-                " the two"
-            )
-            self._findings.fault(f"{path}.name", message)
-            return called.name
+        return self.names.give(called, path, self._findings)
 
     def _tools(self) -> dict[str, Any]:
         declared, made = self._request.tools, {}
