@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import NoneType
 
 import pytest
 
+from casedesk_proxy.dialects.responses.names import FlatNames
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.pools.response_memory import Keeper
+from casedesk_proxy.replying.namespaces import NameRestorer, NamespacedBody, NamespacedStream
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing
 from tests.fixtures.table import table
@@ -28,11 +31,11 @@ SNAPSHOT = make_snapshot(TEXT)
 HEADERS = ((b"User-Agent", b"sdk"), (b"Cookie", b"secret"), (b"x-request-id", b"mine"))
 
 
-def plan(method: str, path: str, node: str = "a") -> Plan:
+def plan(method: str, path: str, node: str = "a", names: NameRestorer | None = None) -> Plan:
     call = read_call(method, f"/v1/responses/{path}", ())
 
     def find_keeper(ident: str) -> Keeper | None:
-        return Keeper(node, "tiny", "gpt", 9.0) if ident == "resp_1" else None
+        return Keeper(node, "tiny", "gpt", 9.0, names) if ident == "resp_1" else None
 
     ask = PlanInput(call, HEADERS, b"", "r1", {}, find_keeper=find_keeper)
     snapshot = replace(
@@ -80,6 +83,21 @@ def test_a_cancellation_is_an_empty_post() -> None:
 def test_its_events_may_be_wanted_again() -> None:
     assert plan("GET", "resp_1?stream=true&starting_after=3").framing is Framing.SSE
     assert plan("GET", "resp_1").framing is Framing.UNARY
+
+
+@table(
+    ("method", "path", "translator"),
+    [
+        ("GET", "resp_1", NamespacedBody),
+        ("GET", "resp_1?stream=true", NamespacedStream),
+        ("POST", "resp_1/cancel", NamespacedBody),
+        ("DELETE", "resp_1", NoneType),
+        ("GET", "resp_1/input_items", NoneType),
+    ],
+)
+def test_a_response_gets_its_client_s_names_back(method: str, path: str, translator: type) -> None:
+    made = plan(method, path, names=NameRestorer(FlatNames(strict=False), b"[]"))
+    assert type(made.routes["a"].translator) is translator
 
 
 @table(

@@ -28,6 +28,11 @@ def restorer(tools: bytes = TOOLS) -> NameRestorer:
     return NameRestorer(names, tools)
 
 
+def test_what_it_holds_is_known() -> None:
+    """It is remembered with responses, within a bound."""
+    assert restorer(b"x" * 500).size > 500 + len(FLAT)
+
+
 def call(name: str = FLAT, **more: Any) -> dict[str, Any]:
     return {"type": "function_call", "call_id": "c", "name": name, "arguments": "{}", **more}
 
