@@ -198,3 +198,13 @@ def test_a_minute_ends_a_minute_later_though_its_clock_went_back() -> None:
 def test_a_second_ends_with_that_of_either_clock(steady: float, wall: float, lasts: float) -> None:
     second = Second.at(Moment(steady, wall, Calendar(UTC).today(wall)))
     assert (second.until, second.ahead) == (steady + lasts, wall - steady)
+
+
+def test_days_are_listed_from_the_first_to_the_last_moment() -> None:
+    calendar = Calendar(ZoneInfo("Europe/Berlin"))
+    first, last = at("2027-03-27T22:00"), at("2027-03-29T22:00")
+    days = calendar.days(first, last)
+    assert days == [calendar.today(first), calendar.today(at("2027-03-28T12:00")),
+                    calendar.today(at("2027-03-29T12:00")), calendar.today(last)]  # fmt: skip
+    assert [one.day.end - one.day.start for one in days] == [86400, 82800, 86400, 86400]
+    assert calendar.days(first, first) == [calendar.today(first)]

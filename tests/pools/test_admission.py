@@ -282,6 +282,16 @@ def test_beyond_its_parallel_requests_a_key_is_refused_though_slots_are_free() -
     assert third.slot is not None
 
 
+def test_what_runs_at_other_instances_counts_for_its_parallel_requests() -> None:
+    admission = one_slot("x", "y")
+    admission.running_elsewhere["key", "a"] = 1
+    refused, other = capped("a", 1, waits=False), capped("b", 1, waits=False)
+    for one in (refused, other):
+        admission.enqueue(one, 0.0, 10)
+    assert refused.rejection is Rejection.PARALLEL
+    assert other.slot is not None
+
+
 def test_or_it_waits_for_its_own_and_holds_up_nobody_else() -> None:
     admission = one_slot("x", "y", "z")
     first, second = (capped("a", 1, waits=True) for _ in range(2))
