@@ -135,7 +135,7 @@ class Snapshot:
 
     @property
     def any_keys(self) -> bool:
-        """Whether there are keys, or were: who has an old one is to hear of its end."""
+        """Whether there are keys, or were: holders of former ones are to learn their end."""
         return bool(self.keys or self.stored_keys or self.stored_keys.has_ended)
 
     def find_principal(self, key: str) -> Principal | None:

@@ -176,7 +176,7 @@ class Position(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something may stand here that says nothing."""
+        """Whether bytes without a meaning may be sent here."""
         return self in (Position.OPENED, Position.BETWEEN)
 
 

@@ -27,7 +27,7 @@ ROUND_BUDGET_S = 0.0005
 
 
 class Turns:
-    """Whoever wants another turn asks for it in his turn. ``budget_s``: seconds of a round."""
+    """Work that needs another turn asks for it in its turn. ``budget_s``: seconds of a round."""
 
     __slots__ = ("_added", "_budget_s", "_deferred", "_is_asked", "_loop", "_spent")
 

@@ -159,7 +159,7 @@ async def _handle(
 
 
 def _find_author(served: Administered, request: web.Request) -> Author:
-    """Raises KeyFault for whoever shows no admin key."""
+    """Raises KeyFault if the request has no admin key."""
     key = find_credential(request.raw_headers, request.rel_url.raw_query_string)
     principal = served.serving.snapshot.find_principal(key) if key else None
     if principal is None:

@@ -58,7 +58,7 @@ class KeyTable:
         return bool(self._ended)
 
     def explain(self, key: str) -> str:
-        """Why a key that nobody has any more opens nothing; "" for one that nobody ever had."""
+        """Why a former key is no longer valid; "" for a key that never existed."""
         return self._ended.get(_digest(key), "")
 
     def match(self, key: str) -> Principal | None:
@@ -80,7 +80,7 @@ def _digest(key: str) -> bytes:
 
 
 class Access(Enum):
-    """What a deployment requires of whoever names it."""
+    """What a deployment requires of a request that names it."""
 
     #: Nothing.
     OPEN = "open"

@@ -149,7 +149,7 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
         _refuse(output)
     except OSError as error:
         fail(error)
-    click.echo(f"\nwrote {output}, which opens the deployment {DEPLOYMENT} to this key:\n")
+    click.echo(f"\nwrote {output}. Clients use the deployment {DEPLOYMENT} with this key:\n")
     click.echo(f"    {credential.key}\n")
     click.echo("It is shown only this once. Next:\n")
     click.echo(f"    {_program()} serve --config {output}\n")

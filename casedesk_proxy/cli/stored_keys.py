@@ -17,7 +17,7 @@ __all__ = ["find_warnings", "read_valid_keys"]
 
 
 def read_valid_keys(state: Path | None) -> list[StoredKey] | None:
-    """Those that open something now; ``state`` is the state file. None where it cannot be read:
+    """The keys that are valid now; ``state`` is the state file. None where it cannot be read:
     other users' are not for everybody."""
     try:
         if state is None or not state.exists():

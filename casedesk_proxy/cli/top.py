@@ -1,4 +1,4 @@
-"""``top``: what goes on in a running proxy, live in a terminal."""
+"""``top``: the running streams of a proxy, live in a terminal."""
 
 from __future__ import annotations
 

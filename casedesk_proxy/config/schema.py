@@ -222,7 +222,9 @@ class Config(Section):
 
     server: Server = setting("The process.", Server(), reload=True)
     default_deployment: StrictStr | None = setting(
-        "Deployment of the bare mounts (/v1, /v1beta, /genai) for keys that open several.", None
+        "Deployment behind /v1, /v1beta and /genai, for requests without a key or with a key for"
+        " several deployments.",
+        None,
     )
     ledger: Ledger = setting("The record of who used what.", Ledger())
     limits: LimitDefaults = setting("Usage limits.", LimitDefaults())

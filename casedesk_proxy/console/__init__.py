@@ -1,1 +1,1 @@
-"""The console: pages for people and their JSON, sign-in, what goes on now."""
+"""The console: pages for people and their JSON, sign-in, what happens now."""

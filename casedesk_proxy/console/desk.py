@@ -130,7 +130,7 @@ class Desk:
         require_own_host(request.method, "/", request.raw_headers, hosts)
 
     def find_caller(self, request: web.Request) -> Caller | None:
-        """None: nobody is signed in. Raises Unauthenticated for a key that opens nothing."""
+        """None: nobody is signed in. Raises Unauthenticated for a key that is not valid."""
         caller = request[CALLER] = self._look_for_caller(request)
         return caller
 
@@ -191,7 +191,7 @@ class Desk:
         return caller
 
     def client_of(self, request: web.Request) -> str:
-        """The address of whoever asks, behind proxies that are believed."""
+        """The client's address, also behind trusted proxies."""
         proxies = self.served.serving.snapshot.proxies
         return proxies.client(peer_of(request), request.raw_headers)
 

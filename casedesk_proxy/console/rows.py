@@ -76,7 +76,7 @@ def end_session(connection: sqlite3.Connection, digest: str) -> None:
 
 
 def keep_user(connection: sqlite3.Connection, user: StoredUser) -> bool:
-    """Tells whether the name is new; a user of that name has the password and rights anew."""
+    """Returns whether the name is new; an existing user gets the new password and rights."""
     known = connection.execute("SELECT 1 FROM users WHERE name = ?", (user.name,)).fetchone()
     connection.execute(
         "INSERT OR REPLACE INTO users (name, password, deployments, admin, note, limits, made)"
@@ -89,7 +89,7 @@ def keep_user(connection: sqlite3.Connection, user: StoredUser) -> bool:
 
 
 def remove_user(connection: sqlite3.Connection, name: str) -> bool:
-    """Tells whether there was one."""
+    """Returns whether there was one."""
     removed = connection.execute("DELETE FROM users WHERE name = ?", (name,)).rowcount
     _note(connection)
     return removed > 0

@@ -40,7 +40,7 @@ async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """A new session whoever was signed in before, so that nobody's id is given to another."""
+    """Always a new session, also for a browser that has one: no id passes to another user."""
     if comes_from_elsewhere(request.raw_headers):
         raise Forbidden("sign in from this proxy's own page only", code="cross_site")
     fields = await read_fields(request, {"key", "name", "password"})

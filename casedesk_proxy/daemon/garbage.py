@@ -85,7 +85,9 @@ class GarbageCollector:
             self._collect()
             if streams:
                 spent = (time.perf_counter() - began) * 1e3
-                log.info("looked for garbage for %.0f ms, as memory had grown", spent)
+                log.info(
+                    "Python's garbage collection took %.0f ms, because memory had grown", spent
+                )
         self._timer = self._loop.call_later(self._period_s, self._look)
 
     def _collect(self) -> None:

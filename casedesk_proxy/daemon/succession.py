@@ -43,7 +43,7 @@ _MAX_MESSAGE_BYTES = 64
 
 
 class SuccessionError(Exception):
-    """There is no successor; whoever serves goes on."""
+    """There is no successor; the process that serves continues."""
 
 
 @record

@@ -45,7 +45,7 @@ class Watchdog:
         self.draining = False
 
     def ping(self) -> None:
-        """Notify the manager now, and go on doing so until `stop`."""
+        """Notify the manager now, and then regularly until `stop`."""
         self.stop()
         lines = []
         if self._timeout is not None:

@@ -71,7 +71,7 @@ def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
 
 
 def _lacks(props: Mapping[str, Any]) -> frozenset[Ability]:
-    """It tells its ``modalities`` and its chat template; with several models, of none of them."""
+    """It reports ``modalities`` and a chat template; with several models, for none of them."""
     details = as_mapping(props.get("modalities"))
     kinds = (("vision", Ability.VISION), ("audio", Ability.AUDIO))
     lacks = {ability for kind, ability in kinds if details.get(kind) is False}

@@ -57,7 +57,7 @@ class Thinking:
     """How an engine is told to think, in fields of the chat body.
 
     ``off`` is merged into the body to switch thinking off; None: it cannot be. ``budget`` is the
-    field for a number of tokens; without one the number becomes an effort. ``effort`` tells
+    field for a number of tokens; without one the number becomes an effort. ``effort``:
     whether ``reasoning_effort`` is known, ``levels`` whether with more values than low, medium
     and high. ``history`` is the field of an assistant message that carries earlier reasoning.
     """
@@ -79,7 +79,7 @@ class Messages:
 
     ``exact``: it keeps to the letter of the API: a user turn first, tools defined where calls
     are in the history, a temperature up to 1, names of functions within the rules, stop
-    strings that are not blank. ``format`` tells whether a response format is followed, ``effort``
+    strings that are not blank. ``format``: whether a response format is followed, ``effort``
     and ``levels`` which efforts, ``thinks`` whether the model thinks at all.
 
     ``loses``: what of a request that is passed on as it is gets lost there; releases before the

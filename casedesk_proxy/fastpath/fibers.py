@@ -122,7 +122,7 @@ class Signal(Generic[T]):
         return True
 
     def result(self) -> None:
-        """Whether the task goes on; what the signal holds is given by ``await``."""
+        """Whether the task continues; ``await`` returns what the signal holds."""
         if self._is_left:
             self._is_left = False
             raise asyncio.CancelledError

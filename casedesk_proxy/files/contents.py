@@ -91,7 +91,7 @@ class Contents:
         return ContentWriter(descriptor, digest)
 
     def put_by(self, ident: str, writer: ContentWriter) -> None:
-        """The request that wrote has ended; another may go on."""
+        """The request that wrote has ended; another one may continue."""
         writer.close()
         with self._lock:
             self._digests[ident] = writer.digest

@@ -37,7 +37,7 @@ Elsewhere: TypeAlias = Callable[[str], tuple[int, int]]
 
 @record
 class UploadRow:
-    """An upload. ``file``: what it has become; None: it goes on."""
+    """An upload. ``file``: the finished file; None: it has not ended."""
 
     id: str
     owner: str
@@ -123,7 +123,7 @@ def reserve(
     now: float,
     elsewhere: Elsewhere | None = None,
 ) -> None:
-    """The upload goes on, and may come to ``size`` bytes. Raises FileFault."""
+    """The upload continues, up to ``size`` bytes. Raises FileFault."""
     found = connection.execute(
         "SELECT owner, size FROM files WHERE id = ? AND sha256 IS NULL", (ident,)
     ).fetchone()
@@ -196,7 +196,7 @@ def give_away(connection: sqlite3.Connection, file: StoredFile, now: float) -> N
 
 
 def remove(connection: sqlite3.Connection, ident: str) -> bool:
-    """A file or an upload; tells whether it was there."""
+    """Delete a file or an upload; returns whether it existed."""
     return connection.execute("DELETE FROM files WHERE id = ?", (ident,)).rowcount > 0
 
 

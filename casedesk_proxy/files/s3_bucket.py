@@ -88,7 +88,7 @@ class S3Bucket:
             self._library.put(self._store, key, data, use_multipart=False)
 
     def put_new(self, key: str, data: bytes) -> bool:
-        """Tells whether there was none of that key."""
+        """Returns whether there was no object of that key."""
         with self._explained():
             try:
                 self._library.put(self._store, key, data, mode="create", use_multipart=False)

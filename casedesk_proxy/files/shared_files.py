@@ -103,7 +103,7 @@ class SharedFiles:
         return SharedContent(self._bucket, file, self._piece_bytes)
 
     def remove(self, file: StoredFile) -> bool:
-        """Tells whether it was there. Who reads it is broken off."""
+        """Returns whether it existed. A request that reads it is broken off."""
         key = _file_key(file.owner, file.id)
         was_there = self._bucket.measure(key) is not None
         self._bucket.remove(key)

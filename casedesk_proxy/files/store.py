@@ -43,7 +43,7 @@ _MAX_ASKED_IDS = 500
 
 @record
 class Begun:
-    """A new upload. ``permit`` is the permission to go on with it, for its client alone."""
+    """A new upload. ``permit`` is what lets its client, and nobody else, continue it."""
 
     ident: str
     permit: str = field(repr=False)
@@ -110,7 +110,7 @@ class FileStore:
         return OpenFile(self.disk, file, await self.disk.run(lambda: self.contents.open(file.id)))
 
     async def remove(self, file: StoredFile) -> bool:
-        """Tells whether it was there. Who reads it reads on."""
+        """Returns whether it existed. A request that reads it is not disturbed."""
         return await self._remove(file.id)
 
     # Uploads.
@@ -138,7 +138,7 @@ class FileStore:
         return Begun(ident, permit)
 
     async def find_upload(self, permit: str) -> FoundUpload | None:
-        """What its client goes on with; None: nobody has such a permit."""
+        """The upload that its client continues; None: there is no such permit."""
         hashed, now = _hash(permit), self.now()
 
         def work(connection: sqlite3.Connection) -> FoundUpload | None:
@@ -148,7 +148,7 @@ class FileStore:
         return await self.disk.read(work)
 
     async def write(self, ident: str, declared: int | None = None) -> OpenUpload:
-        """To go on with an upload, which nobody else does until it is put by or finished."""
+        """To continue an upload, alone until it is put by or finished."""
         settings = self._settings()
         writer = await self._lock(ident)
         upload = OpenUpload(ident, writer, declared, settings, self._reserve, self.now)
@@ -182,11 +182,11 @@ class FileStore:
         self.disk.submit(lambda: self.contents.put_by(upload.ident, upload.writer))
 
     async def cancel(self, ident: str) -> bool:
-        """An upload; tells whether it was there."""
+        """Delete an upload; returns whether it existed."""
         return await self._remove(ident)
 
     def drop(self, ident: str) -> None:
-        """As `cancel`, of an upload that nobody can go on with; nobody waits for it."""
+        """As `cancel`, for an upload that cannot be continued; nobody waits for it."""
         self.disk.state.perform(lambda connection: rows.remove(connection, ident))
         self.disk.submit(lambda: self.contents.remove(ident))
 
@@ -221,7 +221,7 @@ class FileStore:
         return was_there
 
     async def _lock(self, ident: str) -> ContentWriter:
-        """Whoever writes to it may be about to end."""
+        """The request that writes to it may be about to end."""
         for pause in self._busy_pauses_s:
             try:
                 return await self.disk.run(lambda: self.contents.write(ident))

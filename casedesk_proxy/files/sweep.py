@@ -28,7 +28,9 @@ async def keep_swept(
     while True:
         try:
             if looks % cleared_times == 0 and (cleared := await store.clear()):
-                log.info("removed %d contents of files that are gone", cleared)
+                log.info(
+                    "deleted the contents of %d files that had expired or were deleted", cleared
+                )
             while await store.sweep(_MAX_STEP_FILES) >= _MAX_STEP_FILES:
                 pass
         except ProxyError:

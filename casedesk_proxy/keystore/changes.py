@@ -68,7 +68,7 @@ def issue(
 
 
 def revoke(connection: sqlite3.Connection, name: str, author: Author) -> None:
-    """It opens nothing any more, nor does what it replaced. Raises KeyFault."""
+    """The key is no longer valid, nor is the one that it replaced. Raises KeyFault."""
     _require(connection, name)
     connection.execute(
         "UPDATE keys SET ended = ? WHERE name = ? AND ended IS NULL", (author.now, name)
@@ -77,7 +77,7 @@ def revoke(connection: sqlite3.Connection, name: str, author: Author) -> None:
 
 
 def expire(connection: sqlite3.Connection, name: str, when: float | None, author: Author) -> None:
-    """It opens nothing from then on, None: for as long as it is not revoked. Raises KeyFault."""
+    """Set when it expires; None: it does not. Raises KeyFault."""
     _require(connection, name)
     connection.execute(
         "UPDATE keys SET expires = ? WHERE name = ? AND ended IS NULL AND NOT replaced",

@@ -30,7 +30,7 @@ _MAX_ENDED_KEYS = 1000
 @record
 class StoredKey:
     """``limits`` is the section of that name as JSON. Times in seconds since 1970: ``used`` the
-    last time, to a minute or so; from ``expires`` on it opens nothing; ``ended``: when it
+    last time, to a minute or so; from ``expires`` on it is not valid; ``ended``: when it
     was revoked. None: not yet. ``replaced``: rotated, and still valid for a while."""
 
     name: str

@@ -21,7 +21,7 @@ _NO_DEFAULTS = LimitDefaults()
 def make_table(
     keys: Iterable[StoredKey], now: float, defaults: LimitDefaults = _NO_DEFAULTS
 ) -> KeyTable:
-    """What opens something at ``now``, and why the others do not. ``keys``: the revoked last, so
+    """The keys that are valid at ``now``, and why others are not. ``keys``: the revoked last, so
     that they never hide one that is valid. ``defaults``: the limits of keys that have none. Raises
     ValueError for limits that cannot be read."""
     valid: list[tuple[str, Principal]] = []

@@ -86,7 +86,7 @@ class KeyWatch:
         self._bell.set()
 
     def look(self) -> bool:
-        """Once, and tells whether a table was published. From one thread."""
+        """Look once; returns whether a table was published. Called from one thread."""
         try:
             found = self._read()
         except (StoreError, sqlite3.Error, OSError, ValueError) as error:

@@ -19,7 +19,7 @@ _MINUTE_S = 60
 
 
 class SlidingMinute:
-    """What came to pass within the last 60 seconds, in steps of one: each amount counts for 59 to
+    """What was used within the last 60 seconds, in steps of one: each amount counts for 59 to
     60 s, and never for longer, so that nobody is refused for what is over.
 
     ``now`` is in seconds of one clock. Should that go back, what it has counted is as of now.
@@ -28,14 +28,14 @@ class SlidingMinute:
     __slots__ = ("_steps", "_total")
 
     def __init__(self, steps: Mapping[int, int] | None = None) -> None:
-        """``steps``: amounts by the second in which they came to pass."""
+        """``steps``: amounts by the second in which they were used."""
         #: Second and amount, in the order of seconds, none of them twice. At most a minute's, so
         #: that a list is shorter and fast enough: there is one for each key.
         self._steps = [[step, amount] for step, amount in sorted((steps or {}).items()) if amount]
         self._total = sum(amount for _, amount in self._steps)
 
     def add(self, now: float, amount: int, at: float | None = None) -> None:
-        """``at``: when it came to pass, where that was before ``now``."""
+        """``at``: when it was used, if that was before ``now``."""
         self._forget(now)
         step, steps = int(now if at is None else min(at, now)), self._steps
         if step <= int(now) - _MINUTE_S or not amount:

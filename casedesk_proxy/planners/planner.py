@@ -112,7 +112,7 @@ class Planner:
 
 
 class Known:
-    """What planning looks at beside the request, as one planner after another is told it."""
+    """What planning reads beside the request, as it is sent to each planner."""
 
     __slots__ = ("facts", "packed")
 

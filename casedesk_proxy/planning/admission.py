@@ -86,7 +86,7 @@ class BaseUrl:
 
 @record
 class UploadUrl:
-    """An upload goes on at its own URL, which is the permission: no key is looked at."""
+    """An upload continues at its own URL, which is the permission: no key is read."""
 
     call: Call
 

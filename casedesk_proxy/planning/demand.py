@@ -1,4 +1,4 @@
-"""What a request needs of a node, for whoever chooses one."""
+"""What a request needs of a node; a policy chooses a node by it."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _with_name(raw: bytes, flat: str) -> bytes:
 
 
 def _value(raw: bytes, name: str) -> bytes:
-    """Of double keys the last, as whoever parses it has it."""
+    """Of double keys the last, as JSON parsers take it."""
     return [raw[start:end] for key, start, end in members(raw) if _is(key, name)][-1]
 
 

@@ -158,7 +158,7 @@ class Admission:
         self._wanted[ticket.demand.nodes] += 1
 
     def cancel(self, ticket: Ticket, now: float) -> list[Ticket]:
-        """Whoever held the ticket has left, wherever it stands."""
+        """The request of this ticket has ended, whether it waits or has a slot."""
         if ticket.slot is not None:
             return self.release(ticket.slot, now) if ticket.slot.taken else []
         waiting = self._waiting.get(ticket.deployment)
@@ -169,7 +169,7 @@ class Admission:
         return []
 
     def serve_waiting(self, now: float) -> list[Ticket]:
-        """Serve whoever can be served: after a change of health or limits, or of time."""
+        """Serve the tickets that can be served, after a change of health, limits or time."""
         return list(self._serve(now)) if self._waiting else []
 
     def next_change(self, now: float) -> float | None:

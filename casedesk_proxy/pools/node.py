@@ -92,7 +92,7 @@ class NodeState:
 
     @property
     def load(self) -> int:
-        """Requests at the node, whoever sent them."""
+        """Requests at the node, of all instances."""
         return self.in_flight + self.elsewhere
 
     @property
@@ -197,7 +197,7 @@ class NodeState:
     def record_service_failure(
         self, now: float, service: Service, fault: NodeFault, error: str
     ) -> bool:
-        """Count a fault of one service alone. Tells whether it is lacking from now on,
+        """Count a fault of one service alone. Returns whether it is lacking from now on,
         and was not before."""
         self.breaker.note_error(now, error)
         known = self._service_breakers.get(service)

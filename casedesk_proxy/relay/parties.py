@@ -54,10 +54,10 @@ class Client(Protocol):
         """Read no more from it for now, or read on."""
 
     def stop(self) -> None:
-        """End what answers it now, as if it had left; whoever answers tells it so."""
+        """End what answers it now, as if it had left; the answering side reports the reason."""
 
     def watch_stall(self) -> None:
-        """It must go on taking what was written, or is let go."""
+        """It must continue to read what was written; otherwise its connection is closed."""
 
 
 class Held(Protocol):

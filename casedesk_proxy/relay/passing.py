@@ -1,4 +1,4 @@
-"""What goes by a reply's machine, and how the machine hears of it."""
+"""Bytes that pass without the reply's machine, and how the machine learns of them."""
 
 from __future__ import annotations
 

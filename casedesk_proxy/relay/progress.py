@@ -11,7 +11,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """One task may wait, for one thing at a time. Whoever waits for the end goes on in his turn."""
+    """One task may wait, for one thing at a time; after the end it continues in its turn."""
 
     __slots__ = ("_begun", "_ended", "_loop", "_turns")
 

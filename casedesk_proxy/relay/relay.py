@@ -111,7 +111,7 @@ class Relay(Passing):
         self._attempt(self.machine.conclude)
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
-        """Stop a stream whose client still listens, which is told why as far as that goes."""
+        """Stop a stream whose client still reads; the client gets the reason if it can be sent."""
         self._prepare()
         self._carry_out(self.machine.cut(terminal, error))
 
@@ -122,7 +122,7 @@ class Relay(Passing):
             self._carry_out(self.machine.tick())
 
     def fail(self) -> None:
-        """Something was raised that nobody foresaw. The client is told as far as that goes."""
+        """An unforeseen exception. The client gets an error if one can be sent."""
         log.exception("internal error while a reply was delivered")
         self.clean = False
         try:

@@ -32,7 +32,7 @@ class ClientRequest:
     """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
     once, or never: what is not asked for is not taken. A body that is not to be held is begun with
     ``read_beginning`` and goes on into a ``pour``. ``held`` is what its exchange has taken and
-    must give back. ``complete`` tells whether the body has come whole, ``begun`` that the final
+    must give back. ``complete``: whether the body has come whole, ``begun`` that the final
     reply's head is on its way, ahead of any relay. ``notes``: more header lines for its reply."""
 
     __slots__ = (
@@ -123,7 +123,7 @@ class ClientRequest:
         return used
 
     def wake(self) -> None:
-        """Let whoever reads go on, if there is news. The last thing that a caller does."""
+        """Wake the reading task, if there is news. The last thing that a caller does."""
         if self._sink is not None:
             self._sink.wake(self._fault)
         elif self._waiter is not None and self._is_ready():
@@ -231,7 +231,7 @@ class ClientRequest:
             sink.finish()
 
     def _is_ready(self) -> bool:
-        """Whether whoever reads has what was asked for, or will not get it."""
+        """Whether the reading task has what it waits for, or will not get it."""
         if self._reader.ended or self._fault is not None:
             return True
         return self._enough is not None and self._enough(self._body)

@@ -216,6 +216,6 @@ class _ClientSide(asyncio.Protocol):
         self._tunnel.take(data)
 
     def eof_received(self) -> bool:
-        """A WebSocket has no halves: whoever closes its side has left."""
+        """A WebSocket has no halves: a peer that closes its side has left."""
         self._tunnel.leave(Terminal.CLIENT_GONE)
         return False

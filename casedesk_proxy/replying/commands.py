@@ -45,7 +45,7 @@ class ConcludeSoon:
 
 @record
 class End:
-    """The reply is over. ``clean``: the node's connection stands at the end of the message."""
+    """The reply is over. ``clean``: the node's message was read to its end."""
 
     terminal: Terminal
     clean: bool

@@ -283,7 +283,7 @@ class ReplyMachine:
         self._due.append(wire)
 
     def _send_pieces(self) -> None:
-        """As many as one turn of the loop should bear, of a body that is whole."""
+        """As many bytes of a whole body as one turn of the loop may handle."""
         size, self.state = 0, _BODY
         while self._pieces and size < _TURN_BYTES:
             self._due.append(piece := self._pieces.popleft())

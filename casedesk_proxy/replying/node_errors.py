@@ -147,5 +147,5 @@ def _without_masked(body: bytes, key: str) -> bytes:
 
 
 def _tells(body: bytes, authority: bytes) -> bool:
-    """Whether it tells what is only the node's."""
+    """Whether it reveals what only the node should know."""
     return authority in body or any(mark in body for mark in _FRAMES)

@@ -234,7 +234,7 @@ class Gateway(Observed):
         await flushed()
 
     async def _cut_streams(self) -> None:
-        """In slices: the first of thousands need not wait for the last to hear of it."""
+        """In slices, so that the first of thousands does not wait for the last."""
         async for relay in in_turns(self.watch.relays, _CUTS_PER_TURN):
             if relay.terminal is None:
                 relay.cut(Terminal.SHUT_DOWN, NoNode("the service is shutting down; retry shortly"))

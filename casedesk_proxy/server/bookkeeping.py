@@ -41,7 +41,7 @@ class Bookkeeping:
             self.past = LedgerReader(store.path) if ledger_settings.enabled else None
 
     def list_recipients(self, *others: Sink) -> Sequence[Sink]:
-        """Whoever hears of each exchange at its end."""
+        """What is called with each exchange at its end."""
         recipients = [self.metrics.count, self.key_use.count, *others]
         if self.stored_keys is not None:
             recipients.append(self.stored_keys.last_use.count)

@@ -145,7 +145,7 @@ class ConnectedClient:
             self.relay.resume()
 
     def watch_stall(self) -> None:
-        """It must go on taking what was written, or is let go."""
+        """It must continue to read what was written; otherwise its connection is closed."""
         self._shared.stalls.watch(self)
 
     def stop(self) -> None:

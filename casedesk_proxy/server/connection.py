@@ -34,7 +34,7 @@ _LARGE_READ_BYTES = 131072
 
 
 class ClientConnection(asyncio.Protocol):
-    """``client`` is whoever is at the other end, ``fiber`` what answers it, if anything does."""
+    """``client`` is the peer, ``fiber`` what answers it, if anything does."""
 
     __slots__ = (
         "__weakref__", "_half", "_incoming", "_parting", "_patience", "_queued", "_request",

@@ -17,7 +17,7 @@ __all__ = ["ServedConsole"]
 
 
 class ServedConsole:
-    """``sessions`` count for the API's requests, too; ``figures`` are to hear of each exchange."""
+    """``sessions`` count for the API's requests, too; ``figures`` are called with each exchange."""
 
     def __init__(self, serving: Serving, store: StoreWriter | None) -> None:
         self._serving = serving

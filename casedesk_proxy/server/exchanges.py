@@ -163,7 +163,7 @@ class Exchanges:
         return exchange
 
     def cancel(self, exchange: Exchange) -> None:
-        """End it, wherever it stands; its client is told."""
+        """End it, in whatever state; its client gets an error."""
         request = exchange.request
         if request is None:
             return
@@ -182,7 +182,7 @@ class Exchanges:
     def end(
         self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None
     ) -> ExchangeRecord:
-        """Let go of what it holds, tell what it came to, and return that. Raises nothing."""
+        """Release what it holds, report the result, and return it. Raises nothing."""
         exchange.let_go()
         self.live.pop(exchange, None)
         exchange.request = None

@@ -71,7 +71,7 @@ class FileRoutes:
         raise error.with_traceback(None)
 
     async def resume(self, request: ClientRequest, exchange: Exchange, call: Call) -> Result:
-        """An upload goes on at its own URL. Raises ProxyError."""
+        """An upload continues at its own URL. Raises ProxyError."""
         try:
             store = self._find_store()
             found = await store.find_upload(call.file)
@@ -132,7 +132,7 @@ class FileRoutes:
     async def _start(
         self, request: ClientRequest, exchange: Exchange, call: Call, owner: str
     ) -> Result:
-        """Google's resumable protocol: the reply names the URL at which it goes on."""
+        """Google's resumable protocol: the reply names the URL at which it continues."""
         headers = request.head.headers
         if (header(headers, b"x-goog-upload-command") or b"").strip().lower() != b"start":
             raise BadRequest("X-Goog-Upload-Command: start is required for a new upload")

@@ -91,7 +91,7 @@ class Handler:
         return self._own.refusals
 
     async def handle(self, request: ClientRequest) -> bool:
-        """Answer one request; tells whether its connection may carry another. Raises nothing
+        """Answer one request; returns whether its connection may carry another. Raises nothing
         but CancelledError."""
         runtime = self._serving.current
         known = self._admissions.find(request.head, runtime.snapshot, runtime.hosts)

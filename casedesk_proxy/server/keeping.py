@@ -27,7 +27,7 @@ class Keeping:
         self._memory = memory
 
     def keepers(self, admitted: Admitted) -> Callable[[str], Keeper | None]:
-        """Who has the response of an id, if it belongs to whoever asks."""
+        """The node that has the response of an id, if it belongs to the caller."""
         owner, now = _owner(admitted), self._loop.time()
         return lambda ident: self._memory.find(owner, ident, now)
 

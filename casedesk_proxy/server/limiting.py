@@ -190,7 +190,7 @@ class Limiter:
         self.refused[standing.kind, standing.name, standing.limit] += 1
 
     async def find_use(self, kind: str, name: str) -> Use | None:
-        """What a key or a deployment has used, be it limited or not; None where nobody knows."""
+        """What a key or a deployment has used, limited or not; None if that is unknown."""
         use = self._book.find(kind, name)
         if use is None and self._is_entered:
             self._book.open(kind, name)

@@ -113,7 +113,7 @@ class Listeners:
         self.urls.append(describe(sock, secure=tls is not None))
 
     def pause(self) -> None:
-        """Leave clients that come to whoever else has the sockets."""
+        """Leave new clients to the other processes that have the sockets."""
         for door in self._doors:
             door.shut()
 

@@ -22,7 +22,7 @@ __all__ = ["Answer", "Owner", "Reject"]
 
 C = TypeVar("C", contravariant=True)
 
-#: Answers a request, writing to its transport; tells whether the connection may live on.
+#: Answers a request, writing to its transport; returns whether the connection may live on.
 Answer = Callable[[ClientRequest], Coroutine[Any, None, bool]]
 #: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
 Reject = Callable[[Client, bytes, ProxyError], None]

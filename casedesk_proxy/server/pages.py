@@ -44,7 +44,7 @@ _SHUTDOWN_S = 1.0
 
 
 def is_page(head: RequestHead) -> bool:
-    """Whether it is for a page. ``/`` is, for whoever says what form is wanted."""
+    """Whether it is for a page. ``/`` is, if the request says which form it accepts."""
     target = head.target
     if target.startswith(_PREFIXES):
         return _names_page(target)

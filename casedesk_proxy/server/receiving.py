@@ -105,7 +105,7 @@ class BodyReceiver:
             self._waiting.clear()
 
     def give_way(self, error: ProxyError) -> None:
-        """Somebody else goes on. The last thing that a caller does."""
+        """Another task continues. The last thing that a caller does."""
         self._error = error
         self.wake(None)
 

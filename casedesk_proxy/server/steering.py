@@ -41,7 +41,7 @@ class Steering:
         return learn
 
     def finder(self, admitted: Admitted) -> Callable[[str], Keeper | None]:
-        """Who runs the chat of an id, if whoever asks has begun it."""
+        """The node that runs the chat of an id, if the caller has begun it."""
         owner = admitted.facts.deployment, admitted.facts.key
 
         def find(ident: str) -> Keeper | None:

@@ -62,7 +62,7 @@ class TlsServer:
         self._accept_on()
 
     def close(self) -> None:
-        """Accept no more. Those who were accepted go on."""
+        """Accept no more. Accepted connections continue."""
         if self._sock.fileno() < 0:
             return
         if self._pause is not None:

@@ -150,7 +150,7 @@ class TlsTransport(asyncio.Transport):
                 self._protocol.eof_received()
                 self.close()
         except Exception as error:
-            log.exception("a connection ends by a bug")
+            log.exception("internal error in a TLS connection")
             self._lose(error)
         return self._is_reading and not self._is_closing
 
@@ -278,7 +278,7 @@ class TlsTransport(asyncio.Transport):
             self._lose(None)
 
     def _lose(self, error: Exception | None) -> None:
-        """It is over now; the protocol hears of it in a turn of its own."""
+        """It is over now; the protocol is called in a turn of its own."""
         if self._is_lost:
             return
         self._is_lost = self._is_closing = True

@@ -52,7 +52,7 @@ class PlannedAnswer:
 
 
 class Frame(NamedTuple):
-    """Bytes of one event; ``word`` tells whether they wait for the script's pace."""
+    """Bytes of one event; ``word``: whether they wait for the script's pace."""
 
     data: bytes
     word: bool = False

@@ -29,7 +29,7 @@ _KEEP = "expires_in_seconds"
 
 
 def show_file(file: StoredFile) -> dict[str, Any]:
-    """Unlike Anthropic, whoever uploaded a file may have it back."""
+    """Unlike at Anthropic, a client may download what it uploaded."""
     shown: dict[str, Any] = {
         "type": "file",
         "id": name_file(Dialect.ANTHROPIC, file.id),

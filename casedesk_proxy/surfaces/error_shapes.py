@@ -16,7 +16,7 @@ __all__ = ["is_error"]
 
 
 def is_error(surface: Dialect, body: bytes) -> bool:
-    """Google's may stand alone in an array, as its frontend sends it for ``alt=json`` streams."""
+    """Google's may be alone in an array, as its frontend sends it for ``alt=json`` streams."""
     try:
         document = loads(body)
     except JSONError:

@@ -40,7 +40,7 @@ class _Stage:
         return frozenset((*self.removed, *self.defaults, *self.cases, *self.caps, *self.sets))
 
     def revise(self, name: bytes, value: bytes) -> _Values:
-        """What goes on of a field that the client sent. Raises BadRequest."""
+        """What is sent of a field that the client sent. Raises BadRequest."""
         if name in self.removed or name in self.sets or (not value and name in self.defaults):
             return ()
         return self.limit(name, value)
@@ -163,7 +163,7 @@ class _StageEditor:
         return taken
 
     def _revise(self, part: FormPart) -> list[bytes]:
-        """The part as it goes on, with its own headers."""
+        """The part as it is sent, with its own headers."""
         head, value = self._take(part.field.start), self._take(part.field.end)
         values = self._stage.revise(part.name, value)
         if values:

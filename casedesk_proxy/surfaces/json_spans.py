@@ -77,7 +77,7 @@ def elements(raw: bytes, at: int = 0) -> Iterator[Span]:
 
 
 def value_behind(raw: bytes, key: int) -> Span:
-    """Where the value of the key whose quote stands at ``key`` starts and ends."""
+    """Where the value of the key whose quote is at ``key`` starts and ends."""
     match = _MEMBER.match(raw, key)
     assert match is not None, "a key is there"
     return match.end(), _end(raw, match.end())

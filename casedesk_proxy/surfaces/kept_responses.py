@@ -71,7 +71,7 @@ def no_kept(ident: str) -> NotFound:
 
 
 def no_earlier(ident: str) -> BadRequest:
-    """The same of the response that a request goes on from: OpenAI answers 400 then."""
+    """The same for the response that a request continues: OpenAI answers 400 then."""
     message = f"Previous response with id '{ident[:200]}' not found."
     violation = Violation("previous_response_id", message)
     return BadRequest(message, code="previous_response_not_found", violations=(violation,))

@@ -91,7 +91,7 @@ class Parameters:
         return Parameters(_join(self.own, other.own), _join(self.made, other.made), forms)
 
     def for_dialect(self, call: Call, dialect: Dialect) -> BodyChange | None:
-        """For a body in that protocol, whoever wrote it."""
+        """For a body in that protocol, from the client or translated."""
         section = _SECTIONS.get(call.action, "")
         return self.own.get(section if dialect is call.surface or not section else dialect)
 

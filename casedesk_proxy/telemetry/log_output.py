@@ -138,7 +138,7 @@ def flush(within_s: float = FLUSH_S) -> bool:
 
 
 async def flushed(within_s: float = FLUSH_S) -> None:
-    """As `flush`, while the loop goes on."""
+    """As `flush`, while the loop runs."""
     deadline = time.monotonic() + within_s
     while _writer.is_behind and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread's state
         await asyncio.sleep(0.002)

@@ -25,7 +25,7 @@ _MAX_PLAIN_COUNTS = 10**6
 
 
 class CounterChild:
-    """One combination of label values; whoever updates it often keeps it."""
+    """One combination of label values; keep it if you update it often."""
 
     __slots__ = ("value",)
 

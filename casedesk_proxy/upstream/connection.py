@@ -129,7 +129,7 @@ class NodeConnection(asyncio.Protocol):
             self._deadlines.add(self._waiter, within)
 
     def fail(self, error: Exception) -> None:
-        """The request cannot be sent whole. Whoever waits for the reply gets ``error``."""
+        """The request cannot be sent whole. The task that waits for the reply gets ``error``."""
         waiter = self._waiter
         self.abort()
         if waiter is not None and not waiter.done:

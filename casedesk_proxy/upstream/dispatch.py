@@ -108,7 +108,7 @@ class Dispatcher:
         return state is not None and state.is_available(self._loop.time(), model)
 
     def attempts(self, key: str) -> Attempts:
-        """For a request of whoever has ``key``."""
+        """For a request of the client with ``key``."""
         return Attempts(key, self.control_memory)
 
     async def open(self, plan: Plan, search: Attempts) -> LeasedReply:

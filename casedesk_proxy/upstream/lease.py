@@ -57,7 +57,7 @@ class Lease:
             self._slots.release(self._slot)
 
     def abandon(self) -> None:
-        """Whoever held it failed by a bug."""
+        """Its holder ended with an internal error."""
         self.end(clean=False)
 
     def _let_go(self, clean: bool) -> None:

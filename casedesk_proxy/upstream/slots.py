@@ -106,7 +106,7 @@ class Slots:
         self._commit(decided, now)
 
     def cancel(self, ticket: Ticket) -> None:
-        """Whoever held it has left: it waits no more, and a slot that it has is free."""
+        """The request has ended: it waits no more, and its slot is free."""
         if ticket.slot is not None:
             if ticket.slot.taken:
                 self.release(ticket.slot)
@@ -115,7 +115,7 @@ class Slots:
         self._commit(self.admission.cancel(ticket, now), now)
 
     def record_failure(self, state: NodeState, fault: NodeFault, error: str) -> None:
-        """Something speaks against a node. That it is out is logged once, not at every fault."""
+        """Count a failure against a node. When it is taken out, that is logged once."""
         well = state.breaker.is_closed()
         state.record_failure(self._loop.time(), fault, error)
         if well and not state.breaker.is_closed():
@@ -126,7 +126,7 @@ class Slots:
     def record_service_failure(
         self, state: NodeState, service: Service, fault: NodeFault, error: str
     ) -> None:
-        """Something speaks against one service of a node alone."""
+        """Count a failure against one service of a node only."""
         if state.record_service_failure(self._loop.time(), service, fault, error):
             log.warning(
                 "node %s is down for %s requests to %s: %s",
@@ -151,8 +151,8 @@ class Slots:
         reason = f"it has sent nothing and answered no health check for {seconds:.1f} s"
         state.breaker.note_error(state.hung_at, reason)
         log.warning(
-            "node %s is hung: %s; it gets no new requests while another node can take them; the"
-            " requests that it has go on waiting",
+            "node %s is hung: %s; it gets no new requests while another node can take them; its"
+            " running requests continue",
             state.name, reason,
         )  # fmt: skip
 

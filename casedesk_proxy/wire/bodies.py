@@ -2,7 +2,7 @@
 bodies that come compressed, although nodes are asked for none such.
 
 All readers have the same face: ``read`` takes the next bytes, says how many are the message's and
-leaves what they carried in ``payload``; ``ended`` tells whether it is complete.
+leaves what they carried in ``payload``; ``ended``: whether it is complete.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LengthReader:
 
 
 class CloseReader:
-    """A body that lasts until the node closes: only the connection can tell its end."""
+    """A body that lasts until the node closes: its end is the connection's."""
 
     __slots__ = ("payload",)
 

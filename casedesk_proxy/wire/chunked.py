@@ -94,7 +94,7 @@ class ChunkReader:
     """Follows one chunked body through arbitrary reads.
 
     ``read`` returns how many bytes of the read belong to the message, or as many of them as hold
-    MAX_CHUNKS: the rest is to be given again, in another round of the loop. ``ended`` tells
+    MAX_CHUNKS: the rest is to be given again, in another round of the loop. ``ended``:
     whether the message is complete; ``between`` whether the next byte starts a size line.
     Malformed framing raises MalformedChunk, after which the reader is of no further use.
     """

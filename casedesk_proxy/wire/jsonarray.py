@@ -160,7 +160,7 @@ class ArrayScanner:
         return found.end()
 
     def _through_scalar(self, data: bytes, position: int, elements: list[bytes]) -> int:
-        """A number or a word: only what follows it tells its end."""
+        """A number or a word: its end is known by what follows it."""
         start = position
         while position < len(data) and data[position] not in b" \t\r\n,]":
             position += 1

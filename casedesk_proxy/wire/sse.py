@@ -45,7 +45,7 @@ def named_frame(name: bytes, data: bytes) -> bytes:
 
 
 class EventDecoder:
-    """Bytes in, events out. ``at_boundary`` tells whether nothing of an unfinished event is held.
+    """Bytes in, events out. ``at_boundary``: whether nothing of an unfinished event is held.
 
     Raises EventTooLarge, after which the decoder is of no further use; nothing else.
     """

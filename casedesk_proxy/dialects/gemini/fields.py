@@ -81,7 +81,7 @@ _CODE = "Google's code execution is not available on a local node"
 _NO_TASK = "if the model needs a prefix for its task, put it into the text"
 _PIECES = "partial function calls and responses are not supported"
 #: Refused where it stands alone in its part.
-_BESIDE = "has no effect beside text or media, and is refused alone"
+_BESIDE = "has no effect in a part with text or media; alone in a part it is refused"
 
 MESSAGES: dict[str, dict[str, Field]] = {
     "GenerateContentRequest": {

@@ -57,7 +57,7 @@ def image_part(mime: str, data: str, detail: str | None = None) -> dict[str, Any
 def response_format(
     schema: dict[str, Any], path: str, profile: Profile, findings: Findings
 ) -> dict[str, Any]:
-    """What holds an answer to a schema, which stands at ``path`` in the client's request."""
+    """What makes an answer follow a schema; ``path``: its place in the client's request."""
     if profile.formats is not None:
         schema = fit_formats(schema, profile.formats, path, findings)
     schema = fit_schema(schema, profile)

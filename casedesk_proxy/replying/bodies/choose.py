@@ -117,7 +117,7 @@ def _check_continues(framing: Framing, head: ResponseHead) -> None:
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:
-    """Whether a reply has the form that its client asked for; an array is told by its bytes."""
+    """Whether a reply has the form that its client asked for; an array is known by its bytes."""
     if framing is Framing.LINES:
         return is_line_stream(head)
     return framing is Framing.JSON_ARRAY or (

@@ -34,6 +34,6 @@ def translator(
     thinks: bool = False,
     media: tuple[Violation, ...] = (),
 ) -> StreamTranslator[ReplyChoice]:
-    """``thinks`` tells whether the client is shown thinking."""
+    """``thinks``: whether the client gets the thinking."""
     reader = ChatReader(writer, thoughts=thinks, single=True)
     return StreamTranslator(Dialect.ANTHROPIC, context, reader, writer, chunk_template(), media)

@@ -137,7 +137,7 @@ def chat_thinking(config: GenerationConfig, profile: Profile, findings: Findings
 
 
 def prefill_fields(request: GeminiRequest, profile: Profile) -> Mapping[str, Any]:
-    """Gemini goes on where the last turn is the model's own."""
+    """Gemini continues a last turn that is the model's own."""
     last = request.turns[-1]
     goes_on = last.role == "model" and not last.calls()
     return (profile.prefill or {}) if goes_on else {}
