@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-gemini-cli check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs
+.PHONY: help run test check-codex check-gemini-cli check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080, or LISTEN=HOST:PORT, with a simulated node"
@@ -158,9 +158,9 @@ prose: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Every test once, and those of the tricks without them. What runs tests has the machine for itself.
+# Every test once, and those of the tricks without them; the documents as pages. What runs tests has the machine for itself.
 check: $(VENV)/.test
-	$(MAKE) -j2 --output-sync lint types
+	$(MAKE) -j3 --output-sync lint types html
 	$(MAKE) test-rest coverage test-tricks
 
 install:
@@ -183,10 +183,15 @@ pictures: $(VENV)/.test
 	CASEDESK_PICTURES=$(abspath build/pictures) $(BIN)/python -m pytest -q tests/console/test_pages.py -k wider
 	for one in docs/pictures/*.png; do cp build/pictures/$$(basename $$one) docs/pictures/; done
 
-# Warnings, links that lead nowhere among them, are errors.
 docs: pages compatibility
+	$(MAKE) html
+
+# Of the documents as they are; tests/test_pages.py compares them with the code. Warnings, links that
+# lead nowhere among them, are errors.
+html:
 	test -x build/docs/bin/sphinx-build || $(PYTHON) -m venv build/docs
-	build/docs/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[docs]'
+	build/docs/bin/pip install --quiet --constraint tests/constraints.txt \
+	    --constraint docs/constraints.txt --editable '.[docs]'
 	build/docs/bin/sphinx-build -q -W --keep-going -c docs -b html . build/docs/html
 	@echo "build/docs/html/docs/index.html"
 
@@ -197,6 +202,9 @@ renew-constraints:
 	build/constraints/bin/pip install --quiet --editable '.[test,lint,bench]'
 	echo '# What the tests install, to the version; written by `make renew-constraints`.' >tests/constraints.txt
 	build/constraints/bin/pip freeze --exclude-editable >>tests/constraints.txt
+	build/constraints/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[docs]'
+	echo '# What `make html` installs beside it, to the version; written by `make renew-constraints`.' >docs/constraints.txt
+	build/constraints/bin/pip freeze --exclude-editable | grep -vxFf tests/constraints.txt >>docs/constraints.txt
 
 dist:
 	test -x build/dist/bin/python || $(PYTHON) -m venv build/dist

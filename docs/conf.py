@@ -20,6 +20,8 @@ include_patterns = [
     "bench/results/**.md",
     "docs/*.md",
 ]
+#: What is installed and built is not even looked through for documents: that took a minute of CPU.
+exclude_patterns = [".*", "build", "dist", "**/node_modules", "casedesk_proxy", "tests", "packages"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 #: Results of measurements are reached from bench/README.md alone. Links to folders are for forges

@@ -7,6 +7,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.fixtures.sources import TESTS, find_modules
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -14,6 +16,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ASSERTING = ("raises", "warns", "wait_for", "until", "model_validate", "check", "expect")
 
 
+@pytest.mark.timeout(240)  # All tests are parsed: a minute where the machine has much else to do.
 def test_each_can_fail() -> None:
     modules = [path for path in find_modules() if path.name.startswith("test_")]
     assert len(modules) > 100
@@ -73,14 +76,17 @@ def _tree(path: Path) -> ast.Module:
 @cache
 def _functions(path: Path) -> dict[str, _Function]:
     """Those of the module and the methods of its classes."""
-    return {one.name: one for one in ast.walk(_tree(path)) if isinstance(one, _Function)}
+    body = _tree(path).body
+    classes = [one for one in body if isinstance(one, ast.ClassDef)]
+    found = [*body, *(one for each in classes for one in each.body)]
+    return {one.name: one for one in found if isinstance(one, _Function)}
 
 
 @cache
 def _imported(path: Path) -> dict[str, Path]:
     """Names that come from another module of the tests, and where from."""
     found = {}
-    for node in ast.walk(_tree(path)):
+    for node in _tree(path).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
             source = TESTS.parent / f"{(node.module or '').replace('.', '/')}.py"
             if source.exists():
