@@ -17,8 +17,8 @@ from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
 __all__ = ["check_value", "fail", "open_console", "open_streams", "warn"]
 
-#: Where output is no terminal, nobody wants lines broken for one.
-_PLAIN_WIDTH_CHARS = 160
+#: Where output is no terminal, nobody wants lines broken for one: wider than any table.
+_PLAIN_WIDTH_CHARS = 100_000
 _LEVELS = {"warning": "<4>", "error": "<3>"}
 
 

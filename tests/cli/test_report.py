@@ -5,8 +5,9 @@ import subprocess
 
 import click
 import pytest
+from rich.table import Table
 
-from casedesk_proxy.cli.report import fail, warn
+from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.errors import Complaint, ConfigError
 from tests.cli.command import COMMAND, ENVIRONMENT
 
@@ -39,6 +40,15 @@ def test_one_line_for_each(
 def test_warnings_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     warn([Complaint("a", "is odd", "f")])
     assert capsys.readouterr().err == "warning: f: a: is odd\n"
+
+
+def test_a_table_that_is_piped_is_not_broken_into_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = Table("url", box=None, pad_edge=False)
+    table.add_row("http+unix:///" + "long/" * 200)
+    open_console().print(table)
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 #: As in a sandbox that has none.
