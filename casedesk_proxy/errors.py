@@ -187,8 +187,8 @@ class Unsupported(ClientFault):
 
 class LimitReached(ClientFault):
     """``standing`` says which limit, and how it stands ``at`` a time, in seconds since 1970.
-    Whoever can come back soon may repeat the request by itself, after ``retry_after`` seconds; with
-    a day or a month to wait it may not."""
+    A client that has to wait only a little may repeat the request by itself, after ``retry_after``
+    seconds; with a day or a month to wait it may not."""
 
     status = 429
 

@@ -1,4 +1,4 @@
-"""Keys over HTTP, for whoever shows an admin key, on the admin listener alone.
+"""Keys over HTTP, on the admin listener alone. A request must show an admin key.
 
     GET    /keys                    all keys of the state file
     POST   /keys                    {"name", "deployments", "note", "admin", "expires"}: a new one
@@ -59,7 +59,7 @@ _MAX_AUDIT_ENTRIES = 1000
 _FILE_WAIT_S = 10.0
 
 Answer = Callable[["_Call"], Awaitable[object]]
-#: Who makes a request. Raises KeyFault for whoever may not.
+#: Finds who makes a request. Raises KeyFault where he may not change keys.
 FindAuthor = Callable[[web.Request], Author]
 
 
@@ -121,7 +121,7 @@ class _Call:
 def key_routes(
     served: Administered, prefix: str = "", find_author: FindAuthor | None = None
 ) -> list[web.RouteDef]:
-    """Below ``prefix``, for whoever ``find_author`` lets in; None: whoever shows an admin key."""
+    """The routes below ``prefix``. ``find_author`` decides who may use them; None: admin keys."""
     find = find_author or functools.partial(_find_author, served)
 
     def served_by(answer: Answer, status: int = 200) -> Callable[..., Awaitable[web.Response]]:

@@ -1,9 +1,9 @@
 """Keeping web pages out: a browser lends every page that its user opens the user's way to us.
 
-Two things a page may try. It asks across sites: then the browser says so, in ``Sec-Fetch-Site`` or
-``Origin``, which no page can forge. Or its own host name leads here, since whoever owns the name
-lets it point to the user's network once the page is loaded (DNS rebinding): then the browser holds
-the two for one site, and only ``Host`` tells, which is none of our names.
+A page may try two things. It sends a request across sites: the browser then says so, in
+``Sec-Fetch-Site`` or ``Origin``, which no page can forge. Or its own host name leads here: the
+name's owner lets it point to the user's network once the page is loaded (DNS rebinding). The
+browser then takes both for one site; only ``Host`` shows it, as it is none of our names.
 
 Programs send neither header and are not concerned by the first. The second concerns what needs no
 key: a page has none. An address is safe, since rebinding needs a name, and so is a name that

@@ -1,8 +1,9 @@
 """How often an address may be refused, and how loudly: counts with ``now``, bounded in memory.
 
-Who has no valid key can be refused for ever at no cost of his own. Each address has a bucket
-that leaks: while it is nearly empty a refusal is told like any other exchange, then only summed up,
-and once it is full the address is told to wait. What many addresses do together is summed up, too.
+A client without a valid key can ask for ever at no cost of its own. So each address has a bucket
+that leaks. While it is nearly empty, each refusal is logged like any other exchange; then refusals
+are only summed up; once it is full, the address gets 429. What many addresses do together is
+summed up, too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A browser's session as a credential, the least of all: for this proxy's own pages alone.
 
-A cookie goes with whatever a browser sends here, whoever made it do so. So it counts only where the
-browser says that one of our pages asks: ``Sec-Fetch-Site: same-origin``; where it says nothing (it
-does over https and to this machine alone), an ``Origin`` that is the host which was asked, or, for
-reading, such a ``Referer``. Pages of another port of the same host are another origin.
+A browser adds the cookie to every request that it sends here, also to those of foreign pages. So
+the cookie counts only where the browser says that one of our pages asks, by
+``Sec-Fetch-Site: same-origin``. Browsers send this header only over https and to this machine;
+where it is missing, ``Origin`` has to name the host that was asked, or, for reading, ``Referer``.
+Pages of another port of the same host are another origin.
 """
 
 from __future__ import annotations

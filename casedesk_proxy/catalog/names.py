@@ -32,7 +32,7 @@ class ModelRules:
     asked for; None: whatever its nodes report. ``nodes`` are names, in the operator's order.
     ``descriptions`` are those of aliases.
     ``only`` are the names and patterns that a key is limited to, be they clients' names or nodes';
-    None: it may use all. To whom a model is not open it is not there."""
+    None: it may use all. A model that a key may not use does not exist for it."""
 
     aliases: Mapping[str, str]
     patterns: tuple[tuple[str, str], ...]

@@ -36,7 +36,7 @@ def find_admin(file: Path, admin: str | None) -> str:
             f"{file}: server.admin is null, so the proxy has no admin address; set it, or give"
             " --admin"
         )
-    # Whoever has opened it in a browser pastes a URL.
+    # People paste the URL from their browser.
     address = address.removeprefix("http://").rstrip("/")
     if not (address.startswith("unix:") or address.rpartition(":")[2].isdecimal()):
         fail(f"{address} is not an address; write host:port or unix:/path")

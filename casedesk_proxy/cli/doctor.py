@@ -166,7 +166,7 @@ def _sum_up(found: Sequence[Forecast]) -> str:
 
 
 def _explain(found: Iterable[Forecast]) -> list[str]:
-    """Why not, each reason once, with whom it concerns."""
+    """Each reason why something does not work once, with the surfaces and models concerned."""
     reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in found:
         reason = one.reason if one.outcome == "refused" else ""

@@ -46,7 +46,7 @@ def look_at_keys(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 
 
 def _user() -> str:
-    """For the audit table: whom sudo was called by, or who runs this."""
+    """For the audit table: the user who called sudo, or else the one who runs this."""
     if name := os.environ.get("SUDO_USER"):
         return name
     try:

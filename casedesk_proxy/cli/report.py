@@ -62,7 +62,7 @@ def _describe(error: OSError) -> str:
 
 
 def _say(kind: str, colour: str, text: str) -> None:
-    # journald shows the level by itself; it is told by a prefix (sd-daemon(3)).
+    # journald shows the level by itself; it reads it from a prefix (sd-daemon(3)).
     level = _LEVELS[kind] if find_destination(os.environ) is Destination.JOURNAL else ""
     try:
         click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)

@@ -74,7 +74,7 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
         nonlocal reported
         prepared = _prepare(file, admin)
         if not reported:
-            # On the terminal of whoever starts us; those of a reload go to the log.
+            # Those of the start go to the terminal, those of a reload to the log.
             warn(prepared.warnings)
             reported = True
         return prepared
@@ -119,8 +119,8 @@ def read_database(config: Config, file: Path) -> str | None:
 
 
 def read_keys(config: Config, file: Path) -> dict[str, str]:
-    """The nodes' keys by node. Raises ConfigError for all of them, and all certificates, that
-    whoever runs this cannot use."""
+    """The nodes' keys by node. Raises ConfigError; it names all keys and certificates that the
+    user who runs this cannot use."""
     complaints = find_tls_faults(config, file=str(file))
     secrets: dict[str, str] = {}
     try:

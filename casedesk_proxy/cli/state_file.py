@@ -17,7 +17,7 @@ from casedesk_proxy.store.file import FILE_NAME, find_directory
 
 __all__ = ["find_state_file", "locate_state_file", "state_options"]
 
-#: Of a service under systemd; whoever asks has none of its environment.
+#: The state directory of a service under systemd: a command does not see the service's environment.
 _SERVICE_STATE = Path("/var/lib/casedesk-proxy")
 
 

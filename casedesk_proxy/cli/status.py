@@ -24,7 +24,7 @@ __all__ = ["status"]
 
 #: Keys that are shown.
 _MAX_KEYS = 20
-#: For whom the configured address is nobody's.
+#: Added to the error where nothing listens on the configured address.
 _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address of one with --admin"
 
 

@@ -32,8 +32,8 @@ def cross_check(data: dict[str, Any]) -> list[Finding]:
 
 
 def find_unopened(data: dict[str, Any]) -> dict[str, Finding]:
-    """Warnings by deployment, of those that require keys and that no key of the file opens. One
-    of the state file may, so they are for whoever can look there."""
+    """Warnings by deployment: it requires keys, but no key of the configuration opens it. A key of
+    the state file may open it, so the caller has to look there before it warns."""
     opened = {
         name
         for key in _list(data.get("keys"))

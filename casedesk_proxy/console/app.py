@@ -4,7 +4,7 @@
     POST   /console/api/session               {"key"} or {"name", "password"}: sign in
     DELETE /console/api/session               sign out
     GET    /console/api/deployments           what the caller may use
-    GET    /console/api/status                what goes on, section by section
+    GET    /console/api/status                the state of the proxy, section by section
     GET    /console/api/events                the same as it changes: server-sent events
     GET    /console/api/streams               those that run, page by page: find, sort, order, skip
     POST   /console/api/streams/{id}/cancel   end a request

@@ -60,8 +60,8 @@ class Place(Protocol):
 
 @record
 class Caller:
-    """Who asks. ``way``: key, password or proxy for a session, header for a key that came with the
-    request, admin for whoever reaches the admin listener; ``session``: if there is one."""
+    """Who asks. ``way`` is how he was found: key, password or proxy for a session, header for a key
+    in the request, admin for a request on the admin listener. ``session``: if there is one."""
 
     principal: Principal
     way: str
@@ -83,7 +83,7 @@ Answer = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
 
 class Desk:
-    """One for each listener; ``on_admin``: that of whoever administers this machine."""
+    """One for each listener; ``on_admin``: it is the admin listener's."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Desk:
         self.census = Census(lambda: running.live, lambda: served.metrics.events)
         self.checker = checker or Checker()
 
-    # Whether and to whom.
+    # Whether the console answers, and who may use it.
 
     def require_open(self) -> None:
         """Raises NotFound where the console is off."""
@@ -163,7 +163,7 @@ class Desk:
         return Caller(principal, session.way, session)
 
     def find_by_proxy(self, request: web.Request) -> Caller | None:
-        """Whom a reverse proxy names that is believed."""
+        """The account that a trusted reverse proxy names in its header, if there is one."""
         settings = self.place().config.console
         if settings.identity_header is None:
             return None

@@ -1,8 +1,8 @@
 """Passwords: kept as scrypt hashes, checked in a thread, one at a time.
 
 ``scrypt:LOG2N:R:P:SALT:HASH``. The costs are those that OWASP asks for at least: 32 MiB and about
-0.4 s of a core (measured), so whoever guesses has to pay, and must not be able to make us pay for
-many at once.
+0.4 s of a core (measured). So guessing is slow, and one check at a time bounds what guesses cost
+us.
 """
 
 from __future__ import annotations

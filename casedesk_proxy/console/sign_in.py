@@ -30,7 +30,8 @@ _WRONG = "unknown key, or wrong name or password; correct it, or ask an admin"
 
 
 async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """Whom a reverse proxy has signed in gets a session, so that the API takes its requests."""
+    """Answer who is signed in. A user whom a reverse proxy has signed in gets a session here, so
+    that the API accepts his requests."""
     caller = desk.find_caller(request)
     if caller is not None and caller.way == "proxy" and caller.session is None:
         account = desk.book.find_account(caller.principal.name)

@@ -44,7 +44,7 @@ class DetachedThreads(Generic[T]):
 
     async def run(self, work: Callable[[], T]) -> T:
         """What ``work`` returns or raises. Raises TimeoutError, an OSError, when it takes too
-        long; it then goes on by itself, and what comes of it is not used."""
+        long; its thread then runs to its end, and the result is thrown away."""
         self._threads = {one for one in self._threads if one.is_alive()}
         if len(self._threads) >= _MAX_HUNG_THREADS:
             raise TimeoutError(

@@ -46,7 +46,7 @@ class Handover:
     def request(self) -> None:
         """For a signal handler: put what is installed now in our place."""
         if not self._notifier.is_connected:
-            # Whoever started us would take our end for the service's.
+            # The parent process would take the end of this process for that of the service.
             log.warning("cannot start a successor: there is no service manager to supervise it")
         elif self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work(), name="handover")

@@ -1,9 +1,9 @@
 """What nodes are asked about themselves, and what they answer: values only, `upstream.inquiries`
 does the asking.
 
-Whoever wants facts is a generator (`Asking`): it yields the inquiries of one moment, which may be
-made at the same time, is sent their answers in the same order, and returns what it found. So it
-is tried without a node, answer by answer.
+Code that wants facts is a generator (`Asking`). It yields inquiries that may be made at the same
+time, is sent their answers in the same order, and returns what it found. So a test needs no node:
+it sends the answers itself.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ __all__ = ["Listing", "first_owner", "is_catalogue", "openai_models", "read_cata
 
 
 class Listing(dict[str, Any]):
-    """A list endpoint's JSON of which the models are read once, whoever asks, by protocol."""
+    """A list endpoint's JSON. Its models are read once for each protocol, into ``models``."""
 
     __slots__ = ("models",)
 

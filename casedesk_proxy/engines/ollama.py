@@ -1,7 +1,8 @@
 """Ollama. Read in the source of 0.33 or measured (0.9.3).
 
-It runs a model with 2048 or 4096 tokens of context unless it is told otherwise, tells so only of
-models that are loaded, older releases of none, and cuts longer prompts without an error.
+Unless configured otherwise, it runs a model with 2048 or 4096 tokens of context, and cuts longer
+prompts without an error. It reports the context only of models that are loaded; older releases
+report none.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def read_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[Model
     """Of ``/api/tags``, ``/api/ps`` and, by model name, ``/api/show``.
 
     The context is the one that a loaded model runs with, else the one that its parameters set.
-    The server's default is told nowhere, and what the model was trained with is more by far.
+    Nothing reports the server's default; the context that the model was trained with is far larger.
     """
     running = {entry["name"]: entry for entry in named_entries(loaded, "models", "name")}
     models = []

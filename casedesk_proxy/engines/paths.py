@@ -3,7 +3,7 @@
 They are an allow list. A request leads to one of these values or nowhere, and a node is asked for
 the path that stands here, never for what a client has written. What administers an engine (its
 weights, caches, adapters, models) is in none of them; `EngineSpec.administration` names it, so that
-whoever asks for it is not left to guess.
+the refusal can say why.
 """
 
 from __future__ import annotations

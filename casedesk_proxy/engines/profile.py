@@ -54,7 +54,7 @@ class Counter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """How an engine is told to think, in fields of the chat body.
+    """How a request makes an engine think, or not: fields of the chat body.
 
     ``off`` is merged into the body to switch thinking off; None: it cannot be. ``budget`` is the
     field for a number of tokens; without one the number becomes an effort. ``effort``:
@@ -117,7 +117,7 @@ class Messages:
 class Responses:
     """What an engine's ``/v1/responses`` takes of OpenAI's API. The defaults are OpenAI's own.
 
-    ``keeps``: it can go on from a response that it made; ``by_id``: it has the paths that ask for
+    ``keeps``: it can continue a response that it made; ``by_id``: it has the paths that ask for
     one; ``counts``: it has the one that counts a prompt's tokens. ``loses``: fields of a request
     that it takes and forgets; ``tools``: the kinds of tools that it knows, where the others are
     lost. None: it says so itself of those that it lacks, or some releases do. ``hosted``: those
@@ -138,7 +138,7 @@ ANY_CHOICE = frozenset(Choice)
 #: Ways to switch thinking off: by the word that most chat templates know, and by an effort.
 NO_TEMPLATE_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 NO_EFFORT = {"reasoning_effort": "none"}
-#: Goes on with a last turn that is the model's own.
+#: Makes the engine continue a last turn that is the model's own.
 CONTINUE = {"continue_final_message": True}
 _PLAIN_LEVELS = {"minimal": "low", "xhigh": "high", "max": "high"}
 
@@ -174,8 +174,8 @@ class Profile:
     #: The content part that carries a video: ``video_url`` or ``input_video``; "" where none.
     video: str = ""
     thinking: Thinking = field(default_factory=Thinking)
-    #: What makes it go on with a conversation's last turn where that is the model's own; None:
-    #: it begins a new one. llama-server and Ollama's templates need not be told.
+    #: Fields that make it continue a conversation's last turn where that is the model's own; None:
+    #: it begins a new turn, or continues without such fields (llama-server, Ollama's templates).
     prefill: Mapping[str, Any] | None = None
     #: What stands as content beside tool calls without text.
     empty_content: str | None = None

@@ -23,9 +23,9 @@ class Fingerprint:
     loads, wakes or runs a model.
 
     ``look`` is given the node's answer to ``GET /v1/models``, which all nodes are asked first,
-    and returns None where it is another engine. Those with a lower ``turn`` look first: whoever
-    imitates another has to look before it. ``owners`` and ``servers`` are hints to look first of
-    all: ``owned_by`` of the first model that the node lists, and its Server header.
+    and returns None where it is another engine. Those with a lower ``turn`` look first: an engine
+    that imitates another has to look before it. ``owners`` and ``servers`` are hints to look first
+    of all: ``owned_by`` of the first model that the node lists, and its Server header.
 
     ``refresh`` makes fewer inquiries than ``look`` of a node that is known; it returns None where
     it has to be looked at anew. ``complete`` adds to what ``look`` found what takes an inquiry

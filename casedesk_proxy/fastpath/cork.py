@@ -59,6 +59,6 @@ class CorkedWrites:
 
 
 def _write(transport: asyncio.Transport, message: bytes) -> None:
-    # uvloop's raise where they have closed; whoever owns it is told by itself.
+    # uvloop's transports raise once closed; the owner learns of that by `connection_lost`.
     if not transport.is_closing():
         transport.write(message)

@@ -71,8 +71,8 @@ class Contents:
             return 0
 
     def write(self, ident: str) -> ContentWriter:
-        """Where its content goes on, made where it is missing. Raises FileFault where another
-        writes to it, and OSError."""
+        """A writer that appends to the content; the file is made if it is missing. Raises FileFault
+        where another writer has it, and OSError."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.locate(ident), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -132,7 +132,7 @@ class _OpenContent:
                 os.close(descriptor)
 
     def __del__(self) -> None:
-        # Whoever asked for it was cancelled before it was there.
+        # The task that asked for it was cancelled before it was open, so nobody closes it.
         self.close()
 
 

@@ -23,7 +23,7 @@ __all__ = [
     "reserve",
 ]  # fmt: skip
 
-#: Seconds for which an upload that nobody goes on with is kept.
+#: Seconds for which an upload that nobody continues is kept.
 UPLOAD_S = 3600.0
 _COLUMNS = (
     "id, owner, name, mime_type, size, sha256, made, expires, coalesce(chosen, ''), purpose,"

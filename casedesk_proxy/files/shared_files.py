@@ -33,7 +33,7 @@ __all__ = ["SharedContent", "SharedFiles", "SharedUsage"]
 _PIECE_BYTES = 2 * 2**20
 #: Files of which all is remembered: nothing of a file ever changes.
 _MAX_KNOWN_FILES = 10_000
-#: Seconds after which a content of which nothing is known belongs to no upload that goes on.
+#: Seconds after which a content without an entry cannot belong to a running upload any more.
 _LOST_S = 86400.0
 _CONTENT_KEY = re.compile(r"contents/(?P<owner>[0-9a-f]+)/(?P<id>[0-9a-z]+)-(?P<expires>[0-9]+)")
 

@@ -3,7 +3,7 @@ becomes a file of them goes into a bucket, where every host finds it.
 
 So an upload is as fast, and as safe, as without the bucket, which is asked only when an upload
 ends; while it cannot be reached the upload stays, and its client may finish it later. An upload
-goes on at its own host alone.
+can be continued only at the host where it began.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The file store as the event loop uses it: nothing here waits for a disk but in a thread.
 
 What is known of files is in the state file, which several processes of a host share, and contents
-lie beside it; so any of them serves any file, and goes on with any upload.
+lie beside it; so any of them serves any file, and continues any upload.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class FileStore:
         try:
             await self.disk.perform(work)
         except BaseException:
-            # Whoever is cancelled here may have one that nobody knows of.
+            # Cancelled here, the row may have been written, and nobody would know its id.
             self.drop(ident)
             raise
         return Begun(ident, permit)
@@ -255,7 +255,7 @@ class Readable(Protocol):
 
 
 class OpenFile:
-    """The content of ``file``, read piece by piece. ``close`` must be called, from wherever."""
+    """The content of ``file``, read piece by piece. ``close`` must be called; any thread may."""
 
     def __init__(self, disk: Disk, file: StoredFile, reader: Readable) -> None:
         self.file = file

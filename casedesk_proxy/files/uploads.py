@@ -13,12 +13,12 @@ __all__ = ["OpenUpload"]
 
 #: Bytes for which room is asked for at a time, where a client did not announce its file's size.
 _STEP_BYTES = 64 * 2**20
-#: Seconds after which an upload that goes on says so.
+#: Seconds after which a running upload notes in the state file that it still runs.
 _SIGN_S = 600.0
 #: Seconds for which a thread waits for the state file.
 _WAIT_S = 30.0
 
-#: Asks for room for an upload, and says that it goes on: see `rows.reserve`.
+#: Asks for room for an upload, and notes that it still runs: see `rows.reserve`.
 Reserve = Callable[[str, int], "Future[None]"]
 
 

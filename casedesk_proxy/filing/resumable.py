@@ -1,9 +1,9 @@
 """Google's resumable uploads: what a request asks of an upload, and what happens to that.
 
-An upload is begun with ``start``, goes on with ``upload`` in pieces of any size, and ends with
-``finalize``, which may come with the last piece; ``query`` asks how much has come, ``cancel`` drops
-it. ``X-Goog-Upload-Status`` in the reply says where it stands. Whoever repeats what has come, since
-the answer was lost, is understood; a gap is an error.
+``start`` begins an upload, ``upload`` sends pieces of any size, and ``finalize`` ends it, which may
+come with the last piece; ``query`` asks how much has come, ``cancel`` drops it.
+``X-Goog-Upload-Status`` in the reply says where it stands. A client whose answer was lost may send
+a piece again; a gap is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Asking all instances of a host one question, over sockets beside the table that they share.
 
-Each has its admin pages on a socket named by its row. Whoever may open that socket may ask; nobody
-else is served there.
+Each has its admin pages on a Unix socket named by its row. The socket's file permissions decide who
+may ask.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """A table in memory that the instances of a host share: what each of them has of each thing.
 
-A row is an instance's, which alone writes it, and everybody reads all of them; a column is a
-thing's, by its name: a node's slots, for instance. No instance waits for another: a count is
-written by one store and read by one load of an aligned word. A row is its instance's for as long
-as that holds a lock on the row's place, which ends with the process, also by SIGKILL; whoever
-notices clears the row.
+Each row belongs to one instance, which alone writes it; all instances read all rows. Each column
+belongs to one thing, by its name: a node's slots, for instance. No instance waits for another: a
+count is written by one store and read by one load of an aligned word. An instance holds a lock on
+its row's place, which ends with the process, also by SIGKILL; the first instance that notices a
+row without a lock clears it.
 
 The file belongs into a file system in memory: a page of a real one is locked while it is written
 out. It is made whole at once, since a page for which no room is left ends the process.
@@ -40,13 +40,14 @@ _NAMES_BYTE = 4096
 _COUNTS_BYTE = _NAMES_BYTE + MAX_COLUMNS * _DIGEST_BYTES
 _STAMPS_BYTE = _COUNTS_BYTE + MAX_COLUMNS * MAX_ROWS * 4
 _SIZE_BYTES = _STAMPS_BYTE + MAX_COLUMNS * MAX_ROWS * 8
-#: Locks on the file's bytes, which have nothing to do with what these hold: the first is that of
-#: whoever enters a name or takes a row, then comes one a row.
+#: Locks on the file's bytes, which have nothing to do with what these hold. The first is held to
+#: enter a name or to take a row; behind it is one for each row.
 _HEADER_LOCK_BYTE = 0
 _FIRST_ROW_LOCK_BYTE = 1
-#: At a microsecond each; whoever holds the header for longer has been stopped.
+#: At a microsecond each; an instance that holds the header for longer has been stopped.
 _LOCK_TIMES = 5_000
-#: Whoever takes it and gives it back has written before he reads on, on every processor.
+#: A memory barrier: what was written before it is taken and given back is written before the next
+#: read, on every processor.
 _FENCE = threading.Lock()
 
 
@@ -215,7 +216,7 @@ class HostTable:
             return found
         at = _NAMES_BYTE + column * _DIGEST_BYTES
         self._map[at : at + _DIGEST_BYTES] = digest
-        # The name first: whoever reads the number finds it whole.
+        # The name before the number: who reads the number then finds the whole name.
         self._named[0] = column + 1
         return self._find(digest)
 

@@ -1,8 +1,8 @@
 """Looks at the keys in the state file, so that a change counts on all instances within a second.
 
-In a thread of its own: the loop never waits for the file. A change of the file is found by a number
-in it, and passed on by one call. Whoever has changed it here asks for a look at once. What cannot
-be read leaves the keys as they were.
+It runs in a thread of its own, so the loop never waits for the file. A number in the file shows
+that it has changed; one call passes the change on. Code of this process that has changed the file
+asks for a look at once. If the file cannot be read, the keys stay as they were.
 """
 
 from __future__ import annotations

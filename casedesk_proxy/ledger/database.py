@@ -1,8 +1,8 @@
 """The PostgreSQL database that hosts share: its tables, a connection to it, and its faults.
 
-A host's state file is its own book; the database is that of all hosts together. A row has a place
-besides, in the order in which rows were committed: whoever has read up to a place has read all that
-there will ever be before it.
+A host's state file is its own book; the database is that of all hosts together. A row also has a
+place, in the order in which rows were committed. No row is ever added before a place that has been
+read.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["BATCH_TIMEOUT_S", "connect", "explain", "insert_rows", "prune_databa
 _CONNECT_TIMEOUT_S = 10.0
 BATCH_TIMEOUT_S = 30.0
 
-#: Of the numbers of PostgreSQL's advisory locks, which are for whoever takes them: one for those
-#: that make tables or enter rows, one for those that prune.
+#: PostgreSQL's advisory locks are numbers that any program may use. These are ours: one is held to
+#: make tables or enter rows, one to prune.
 _WRITE_LOCK = "SELECT pg_advisory_xact_lock(4919131752989213)"
 _PRUNE_LOCK = "SELECT pg_try_advisory_xact_lock(4919131752989214)"
 #: A host that falls silent while it holds a lock keeps others waiting no longer than that.

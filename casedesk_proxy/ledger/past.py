@@ -44,8 +44,8 @@ _DAY_SUMS = """
 
 
 class LedgerReader:
-    """Reads beside whoever writes; blocks, so it belongs into a thread, one at a time. In ``own``
-    is noted what this process itself enters."""
+    """Reads while others write. It blocks, so call it in a thread, one call at a time. ``own``
+    notes what this process itself enters."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

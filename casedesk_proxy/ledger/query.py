@@ -1,4 +1,4 @@
-"""Questions to the ledger: how much was used, by whom, of what, when."""
+"""Questions to the ledger: who used how much of what, and when."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIMENSIONS = {
 }
 #: Those of which the sums of days know nothing: exchanges of days that were pruned are left out.
 _ROWS_ALONE = frozenset({"hour", "node", "surface", "action", "ending"})
-#: What is told of each group. ``failed``: answered by an error, or not to the end.
+#: The sums of each group. ``failed``: answered by an error, or not to the end.
 #: ``estimated``: exchanges whose tokens were counted by us.
 SUMS = ("requests", "failed", "estimated", "prompt", "cached", "output", "thoughts")
 

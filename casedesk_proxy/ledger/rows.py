@@ -92,8 +92,8 @@ def _list_places(count: int) -> str:
 def ledger(
     writer: StoreWriter, now: Callable[[], float] = time.time, own: OwnRows | None = None
 ) -> Sink:
-    """A sink that hands each exchange over to ``writer``. Those of which the access log tells in
-    one line together are not in the ledger either: whoever floods the proxy would fill its disk."""
+    """A sink that hands each exchange over to ``writer``. Exchanges that the access log sums up in
+    one line are left out: a client that floods the proxy would fill its disk with them."""
     write, entry = writer.write, LedgerRows(own)
 
     def enter(outcome: ExchangeRecord) -> None:

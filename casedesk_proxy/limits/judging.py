@@ -1,4 +1,4 @@
-"""Whether a request may go on, and what is left: decided from rules, use and the moment.
+"""Whether a request is admitted, and what is left: decided from rules, use and the moment.
 
 Nothing is reserved. A request is admitted while what is used, and what requests that run have
 produced so far, is less than the limit; so what runs when the limit is reached goes beyond it, and
@@ -34,7 +34,7 @@ _PERIODS = {
     Limit.TOKENS_PER_MONTH: "tokens a month",
     Limit.PARALLEL: "requests at once",
 }
-#: Seconds after which somebody is told to come back whose own requests all run.
+#: ``Retry-After`` for a client that already has as many requests running as it may.
 _PARALLEL_RETRY_AFTER_S = 2.0
 
 
@@ -95,8 +95,8 @@ def find_warned(standings: Sequence[Standing]) -> list[Standing]:
 
 
 def refuse(reached: Standing, use: Use, now: Moment) -> LimitReached:
-    """What to answer. Whoever can come back within minutes is to do so by itself; a day's end is
-    for people to wait for."""
+    """The error to answer with. Within minutes a client is to repeat the request by itself; the end
+    of a day or a month is for people to wait for."""
     assert reached.hard is not None
     past = use.used(reached.limit, now)
     pause = use.pause_until_below(reached.limit, now, reached.hard - reached.used + past)

@@ -1,7 +1,7 @@
 """Spans of time over which use is counted: the last minute, the day and the month of a calendar.
 
 The minute slides and is measured by a clock that nobody sets; days and months begin at midnight in
-a time zone, and follow the wall clock wherever it is set to.
+a time zone, and follow the wall clock when somebody sets it.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ async function readFile(file) {
   return { name: file.name, type: file.type || "application/octet-stream", data: url.slice(url.indexOf(",") + 1) };
 }
 
-/** Sends it, and tells `heard` of what comes. A fault is told, never thrown. */
+/** Sends the question and passes what comes to `heard`: errors too, which are never thrown. */
 async function converse(question, heard, signal) {
   let request;
   try {

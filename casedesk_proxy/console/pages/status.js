@@ -1,4 +1,4 @@
-// What goes on now. Everything comes by server-sent events; only ages are counted here.
+// The present state. Everything comes by server-sent events; only ages are counted here.
 import { ask } from "/console/api.js";
 import { age, aging, badge, mark, panel } from "/console/parts.js";
 import { showStreams } from "/console/streams.js";

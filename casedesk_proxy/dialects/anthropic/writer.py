@@ -68,7 +68,7 @@ class AnthropicWriter(BlockWriter):
         return self._stops[0] if only else None
 
     def _reason(self, choice: ReplyChoice, matched: str | None, whole: bool) -> str:
-        """Whether tools are used is told by the calls, never by the node's finish reason: vLLM
+        """The calls themselves decide whether tools are used, never the node's finish reason: vLLM
         says ``stop`` after a named choice, and ``tool_calls`` without any call (vLLM 53255)."""
         if choice.finish is Finish.LENGTH:
             return "max_tokens"

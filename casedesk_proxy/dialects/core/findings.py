@@ -59,7 +59,7 @@ class Findings:
             self.drop(f"{path}.{name}" if path else name)
             return
         if len(self.faults.kept) >= MAX_VIOLATIONS:
-            self.faults.count += 1  # A body may hold a hundred thousand, of which nobody is told.
+            self.faults.count += 1  # A body may hold a hundred thousand: the rest is only counted.
             return
         name = shorten(name)
         place = f" at '{path}'" if path else ""

@@ -21,7 +21,7 @@ __all__ = ["ChoiceT", "Finish", "ReplyChoice", "ReplyReader", "ReplyWriter"]
 class Finish(StrEnum):
     """How an answer ended."""
 
-    #: The model was done. Whether it calls functions is told by the calls, not here.
+    #: The model was done. The calls themselves show whether it calls functions; this does not.
     STOP = "stop"
     #: It met a stop string, by a node that tells this from its own end.
     STOP_SEQUENCE = "stop_sequence"
@@ -32,7 +32,7 @@ class Finish(StrEnum):
     #: vLLM's detection, where the request asked for one, found the model to repeat itself: the
     #: text is all that there will be, but it is not a natural end.
     REPETITION = "repetition"
-    #: Anthropic's ends of a turn that is to go on.
+    #: Anthropic's ends of a turn that the client is to continue.
     PAUSE = "pause"
 
 

@@ -101,7 +101,7 @@ def _details_of(document: Any) -> list[dict[str, Any]]:
 
 
 def reason_of(document: Any) -> str:
-    """The node's own words, wherever they stand; "" where there are none."""
+    """The node's own words, from any of the places where engines put them; "" if there are none."""
     if isinstance(document, str):
         return document
     for place in _details_of(document):

@@ -1,8 +1,8 @@
 """What a node says of a request that is too long for it: by how much, and what is too long.
 
-Prompt, reply and the room for both are told apart by what stands beside the numbers, not by whole
-sentences, which change with every release. Texts of: vLLM 0.6 to 0.32, SGLang 0.5, llama-server,
-TGI 3, Ollama, OpenAI, Anthropic, Google.
+The words beside a number show whether it is the prompt's, the reply's or the room for both. Whole
+sentences are not compared, since they change with every release. Texts of: vLLM 0.6 to 0.32,
+SGLang 0.5, llama-server, TGI 3, Ollama, OpenAI, Anthropic, Google.
 """
 
 from __future__ import annotations

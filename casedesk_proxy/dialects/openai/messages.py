@@ -51,7 +51,7 @@ def plain_text(pieces: Iterable[str | dict[str, Any]]) -> list[str]:
 
 
 def _content(pieces: list[Piece]) -> str | list[dict[str, Any]]:
-    """A plain string wherever there is only text: templates and Ollama treat lists otherwise."""
+    """A plain string where there is only text: templates and Ollama treat lists otherwise."""
     texts = plain_text(pieces)
     if len(texts) == len(pieces):
         return "".join(texts)

@@ -160,7 +160,7 @@ class ChatReader(Generic[ChoiceT]):
                 else:
                     self._writer.text(choice, content)
         if finish:
-            # vLLM and SGLang tell which stop string was met; a token is told as a number.
+            # vLLM and SGLang name the stop string that was met; a stop token is a number there.
             choice.matched = document.get("stop_reason") or document.get("matched_stop")
             self._writer.finish(choice)
 

@@ -49,8 +49,8 @@ def in_order(properties: dict[str, Any], ordering: list[Any]) -> dict[str, Any]:
 
 
 def complete_objects(schema: dict[str, Any], *, named: bool = False) -> dict[str, Any]:
-    """The schema with ``properties`` wherever it says no more than that a value is an object: plain
-    OpenAI servers refuse it otherwise. ``named``: the keys are the client's own names."""
+    """The schema, with empty ``properties`` added to each object that has none: plain OpenAI
+    servers refuse it otherwise. ``named``: the keys are the client's own names."""
     made = {
         word: value
         if not named and word in VALUES

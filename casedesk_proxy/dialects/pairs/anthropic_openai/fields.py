@@ -56,8 +56,8 @@ def chat_thinking(
 ) -> dict[str, Any]:
     """``has_effort``: an effort was asked for, which is more than a guess from a budget.
 
-    Nodes are told not to think where Anthropic would not, and what a model thinks even so is kept
-    from the client.
+    Where Anthropic would not think, the node is asked not to. If the model thinks even so, its
+    thoughts are kept from the client.
     """
     known = profile.thinking
     if mode.kind == "disabled":
