@@ -4,9 +4,9 @@ A client may send thousands of requests ahead, or a body in chunks of a byte; th
 may leave at one moment, or lose their node. A round of the loop bears only so much of such work,
 and between two rounds the loop reads and writes what streams have.
 
-There are two rows. What was added is done first, in its order. What was deferred, the partings,
-comes behind it, so that who goes on does not wait for those who have gone; at least one of them is
-done in each round.
+There are two rows. Added work is done first, in its order. Deferred work, the partings, is done
+after it, so that clients who stay do not wait for those who have left; each round does at least one
+piece of it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Turns:
             try:
                 work()
             finally:
-                # Last, so that whoever asks meanwhile finds us at it.
+                # Removed last: work that adds more meanwhile sees that a round is running.
                 waiting.popleft()
             if time.perf_counter() >= until:
                 return

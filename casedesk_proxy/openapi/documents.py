@@ -47,7 +47,7 @@ _SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "x-goog-api-key": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
-    #: Whoever is signed in at the console; under TLS its name begins with __Host-.
+    #: The cookie of a user who is signed in at the console; under TLS its name begins with __Host-.
     "session": {"type": "apiKey", "in": "cookie", "name": "casedesk-session"},
 }
 _FIRST = {"gemini": "x-goog-api-key", "anthropic": "x-api-key"}

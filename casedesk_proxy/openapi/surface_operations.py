@@ -1,7 +1,7 @@
 """The operations of each surface, from the tables by which its paths are read.
 
 What stands in `surfaces.unserved_paths`, `surfaces.kept_responses` or `engines.paths` is here by
-itself; its words are in ``_SUMMARIES``, and an action without any is an error of whoever added it.
+itself. Who adds an action there adds its summary to ``_SUMMARIES``; one without is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from casedesk_proxy.terms import Action, Dialect
 
 __all__ = ["NOT_LISTED", "list_operations"]
 
-#: A look at a base URL is for people and health checkers; an upload goes on where a reply says.
+#: A look at a base URL is for people and health checkers; a reply names the URL to upload to.
 NOT_LISTED = frozenset({Action.BASE, Action.RESUME_UPLOAD})
 _BINARY = "application/octet-stream"
 

@@ -1,7 +1,7 @@
 """What passes between the daemon and a planner, over a socket between the two alone: a letter that
 says what it is, and the descriptors of files in memory that hold the rest.
 
-A planner is told no key, of a node or of a client: requests get the nodes' where they are sent.
+A planner gets no key, neither a node's nor a client's: the daemon adds the node's when it sends.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class NamesFiles(Exception):
 
 class Planners:
     """``most`` processes at once, which may need ``memory`` bytes to plan, and stand back for ours
-    by ``nice``. ``close`` must be called, by whoever made it."""
+    by ``nice``. Its owner must call ``close``."""
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ from casedesk_proxy.usage.cut import MAX_TEXT_BYTES, text_size
 
 __all__ = ["main", "plan_apart", "plan_held", "serve"]
 
-#: Of the kernel's scale for whom it kills first where memory is short.
+#: On the kernel's scale of which process it kills first when memory is short (oom_score_adj).
 _OOM_SCORE = "500"
 #: The length of what they say is looked at, too.
 _COUNTING = frozenset(

@@ -53,7 +53,7 @@ FILES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that may go on. ``request_id`` is the client's own, if the head has one that we
+    """A request that is let in. ``request_id`` is the client's own, if the head has one that we
     accept; ``log_target`` is the target without its secrets; ``facts`` are for the exchange's
     record. ``limits`` are those of the key and of the deployment, ``expires`` is when the key does,
     in seconds since 1970. ``placements`` is what planning remembers of models for requests with the

@@ -1,8 +1,8 @@
 """Stored files put into what nodes are sent: a body in parts, some of them literal, some the
 content of a file, which is read and encoded while it is sent.
 
-A request is planned with a *mark* wherever the content of a file belongs, and so a plan's routes
-have marks in their bodies, too, wherever a translation has put them.
+A request is planned with a *mark* in each place where the content of a file belongs. So the bodies
+of a plan's routes have marks, too, where the translation has put them.
 """
 
 from __future__ import annotations

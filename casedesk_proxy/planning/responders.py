@@ -1,5 +1,5 @@
 """Which of the nodes that speak OpenAI's Responses get a request as it is: those that lose nothing
-of it, and of them the one that has the response it goes on from.
+of it. If the request continues a response, of these the one that has it.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class PlanInput:
     without: frozenset[Control] = frozenset()
     #: Seconds since 1970.
     now: float = 0.0
-    #: Who has the response of an id that whoever asks has had made.
+    #: Finds the node that keeps the response with an id, if the key that asks has had it made.
     find_keeper: Callable[[str], Keeper | None] = find_none
     form: FormBeginning | None = None
     places: Memory[Asked, ModelPlacement] = field(default_factory=lambda: Memory(0), repr=False)
@@ -94,8 +94,8 @@ class ModelPlacement:
     """Where the model ``target.asked`` is, for as long as the nodes report what they reported.
 
     ``holders`` have it, ``natives`` speak the client's protocol, too, and ``demand`` is for them,
-    without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: whoever
-    asks, it is for the ``natives``, whatever the request holds. ``head_templates``: see Route.
+    without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: the
+    ``natives`` get every request, whatever it holds. ``head_templates``: see Route.
     ``parameters``: what the alias that led here, and the key, change in requests.
     ``refuses_tools``: those that no node has are to be refused. ``has_changes``: some of the nodes
     change what they get.

@@ -114,8 +114,8 @@ class Admission:
         return {name for nodes in self._wanted for name in nodes}
 
     def enqueue(self, ticket: Ticket, now: float, max_waiting: int) -> list[Ticket]:
-        """Give the ticket a slot, or a place in the queue, or neither. Nobody is overtaken:
-        whoever waits could not use the slot, or would have it."""
+        """Give the ticket a slot, or a place in the queue, or neither. It overtakes nobody: those
+        that wait are served first, and who waits then cannot use the slot."""
         decided = self.serve_waiting(now) if self._waiting else []
         reached = self.find_reached(ticket) if ticket.caps else None
         if reached is not None and not reached.waits:

@@ -107,8 +107,8 @@ class CircuitBreaker:
             self.failures = self.broken_replies = 0
 
     def record_head(self) -> None:
-        """A request got its reply, which ends a trial: the reply may go on for hours. That the
-        node breaks what it begins, only a whole reply excuses."""
+        """A reply's head came, which ends a trial: the whole reply may take hours. Failures by
+        broken replies stay counted until a whole reply comes."""
         if not (self.failures or self.openings):
             return  # As nearly always: nothing speaks against it.
         self.trial_running = False
@@ -136,7 +136,7 @@ class CircuitBreaker:
             self.record_success()
 
     def probe_failed(self, now: float) -> None:
-        """An active probe found nobody there. The next one comes before the cool-down ends, so no
-        request is risked, and nobody is told that the node may be back."""
+        """An active probe found nobody there. Prolong the cool-down beyond the next probe, so that
+        no request is risked, and nothing reports that the node may be back."""
         if self.openings:
             self.open_until = max(self.open_until, now + 2 * FIRST_COOLDOWN_S)

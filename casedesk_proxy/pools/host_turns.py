@@ -2,7 +2,7 @@
 
 Each instance serves its own waiting requests round robin over keys. Between instances the same
 holds by weight: an instance has a time of its own, which moves by 1 / keys with each slot that it
-takes while others wait, and whoever has the earliest time is next. So each key that waits at an
+takes while others wait; the instance with the earliest time is next. So each key that waits at an
 instance gets as many slots as any other; one that waits at two gets two shares.
 
 Nobody waits for an instance that does not take its turn, because it is busy, say, or has stopped:

@@ -26,8 +26,8 @@ MAX_SERVICES = 64
 
 #: Seconds for which a node counts as sending after it was last heard.
 SENDING_WINDOW_S = 5.0
-#: Seconds between two looks at a node's streams, for each of them: whoever asks oftener hears what
-#: was seen.
+#: Seconds between two looks at a node's streams, for each of them. Who asks sooner gets the result
+#: of the last look.
 _LOOK_PAUSE_S = 0.0001
 #: Seconds for which a node that answers 429 is taken for full: at least, at most.
 MIN_FULL_S = 1.0

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """Items are told apart by identity of hash, so each must be its own. O(1) to add and remove."""
+    """A queue that serves its keys in turn. No two items may be equal. O(1) to add and remove."""
 
     __slots__ = ("_lanes", "_size")
 

@@ -1,8 +1,8 @@
 """Which node keeps which response: by it, a later request about that response finds its node.
 
-A response belongs to whoever had it made: the same id, asked for by another key or at another
-deployment, is unknown. What is remembered is lost with the process, as a node's own memory is with
-the node's.
+A response belongs to the key that had it made, at one deployment: for another key, or at another
+deployment, its id is unknown. This memory ends with the process, as a node's own memory of
+responses ends with the node's process.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class ResponseMemory:
         while len(kept) > self._most_of_one or next(iter(kept.values())).until <= now:
             self._drop(owner, next(iter(kept)))
         while self._count > self._most:
-            # Whoever has most gives up one: nobody's are crowded out by another's.
+            # The owner with the most gives up one, so that no owner crowds out another's.
             largest = max(self._kept, key=lambda one: len(self._kept[one]))
             self._drop(largest, next(iter(self._kept[largest])))
 

@@ -1,8 +1,8 @@
 """What the client of a stream gets before a node has replied: nothing, then keep-alives.
 
 The head is held back until the first of them is due. From then on the reply is a stream with
-status 200, whatever comes of it: a failure is told inside it, and the connection closed without
-the message's end. The relay that begins so carries the node's reply, too.
+status 200, whatever happens: a failure becomes an error inside it, and the connection is closed
+without the message's end. The relay that begins so carries the node's reply, too.
 """
 
 from __future__ import annotations

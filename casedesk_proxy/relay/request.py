@@ -29,9 +29,9 @@ TIMEOUT_GRACE_S = 0.1
 
 
 class ClientRequest:
-    """``feed`` and then ``wake`` are for the connection; ``take`` or ``read`` for the handler,
-    once, or never: what is not asked for is not taken. A body that is not to be held is begun with
-    ``read_beginning`` and goes on into a ``pour``. ``held`` is what its exchange has taken and
+    """The connection calls ``feed`` and then ``wake``. The handler calls ``take`` or ``read`` once,
+    or never: then the body is not read. Of a body that is not to be held, ``read_beginning`` gives
+    the beginning and ``pour`` takes the rest. ``held`` is what its exchange has taken and
     must give back. ``complete``: whether the body has come whole, ``begun`` that the final
     reply's head is on its way, ahead of any relay. ``notes``: more header lines for its reply."""
 

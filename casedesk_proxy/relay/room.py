@@ -10,8 +10,8 @@ __all__ = ["Room"]
 
 
 class Room:
-    """``held`` bytes of ``most``, which the configuration in force says. Whoever takes some gives
-    them back."""
+    """``held`` bytes of ``most``, which the configuration in force says. Code that takes some must
+    give them back."""
 
     __slots__ = ("_most", "held")
 

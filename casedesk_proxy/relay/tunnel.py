@@ -1,7 +1,7 @@
 """A WebSocket between a client and a node: bytes both ways, as they come, until one side closes.
 
-Both transports' protocols are this object's from the node's 101 on. Backpressure is the
-transports': whoever reads slowly pauses the other side. Frames are followed, not read, so that a
+From the node's 101 on, this object has the protocols of both transports. Backpressure is the
+transports': a side that reads slowly pauses the other. Frames are followed, not read, so that a
 close frame of ours can stand between two: 1012 to both sides where the service stops, 1011 to the
 client whose node is lost, 1001 where nobody has said anything for too long. Within a frame there is
 no place for one, and the connection just ends.

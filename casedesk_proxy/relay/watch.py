@@ -70,9 +70,9 @@ class Watch:
         return list(self._watched)
 
     def count_passed(self) -> Generator[None, None, tuple[int, int]]:
-        """Events and bytes of all that live, in half a microsecond each; some hundred at a time,
-        between which others may have their turn. Nothing of those that end meanwhile is in it, so
-        that it grows together with what is told of those that have ended."""
+        """Events and bytes of all running flows. It takes half a microsecond a flow, and yields
+        after some hundred so that others have their turn. Flows that end meanwhile are left out:
+        they are in the counts of those that have ended, and the sum of both never falls."""
         counted: dict[Flow, tuple[int, int]] = {}
         self._counts.append(counted)
         try:

@@ -87,8 +87,8 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
 
 
 def is_answered(surface: Dialect, tail: bytes) -> bool:
-    """Whether the last bytes are the protocol's last event: whoever reads it needs no more, and
-    need not wait for the message's end."""
+    """Whether the last bytes are the protocol's last event: its reader needs no more, and need not
+    wait for the message's end."""
     word, last = _LAST.get(surface, (b"", None))
     end = tail[-_MAX_LAST_BYTES:]
     return last is not None and word in end and last.search(end) is not None

@@ -27,9 +27,9 @@ _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
-    """The framing towards the client. An end that the node tells by closing is told by a last
-    chunk, so that it cannot be taken for a cut; HTTP/1.0 clients (not ``http11``) know no chunks.
-    """
+    """The framing towards the client. Where the node ends its body by closing, the client gets a
+    last chunk, so that it does not take the end for a cut. HTTP/1.0 clients (not ``http11``) know
+    no chunks."""
     if body is BodyFraming.CHUNKED or body is BodyFraming.CLOSE:
         return BodyFraming.CHUNKED if http11 else BodyFraming.CLOSE
     return body

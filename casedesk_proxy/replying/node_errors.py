@@ -112,8 +112,8 @@ def _quote(name: str) -> str:
 
 
 def _reads_better(fault: ProxyError, body: bytes) -> bool:
-    """Whether an error in Anthropic's form, of a node that has words of its own for it, has to be
-    said in those by which Anthropic's clients go on."""
+    """Whether a node's error in Anthropic's form needs the vendor's wording in place of its own.
+    Anthropic's clients recover from some errors only by that wording."""
     if fault.code == "unsupported_media":
         return True
     words = next((one for one in _VENDORS if fault.message.startswith(one)), None)

@@ -145,7 +145,7 @@ class ExchangeRecord:
     """What one exchange came to: the facts that its stages returned, put together once at its end
     and never changed. Times are seconds of a monotonic clock, None where not reached.
 
-    ``client`` is the address of whoever asked; ``received`` counts the request body's bytes;
+    ``client`` is the client's address; ``received`` counts the request body's bytes;
     ``dropped`` names what a transposed request had to leave out. ``cancel`` is what passed from an
     early leaving of the client to the close of its node connection, in seconds. ``attempts`` counts
     the nodes that were asked; ``tried`` names those that failed, each with why; ``queued`` are the

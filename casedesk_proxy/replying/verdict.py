@@ -3,7 +3,7 @@
 The status alone does not tell. What services really send (their documentation, recorded replies
 and public error reports):
 
-* 401, 402 and 407 are about whoever asks, which is the proxy with the node's key.
+* 401, 402 and 407 are about the sender, which is the proxy with the node's key.
 * 403 is mostly that, too: a key without rights, a region, a ``Host`` that Ollama does not know.
   But OpenRouter answers 403 to a prompt that its moderation flagged, and Google to a file or a
   cache that does not exist.

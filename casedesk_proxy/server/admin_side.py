@@ -14,7 +14,7 @@ from casedesk_proxy.server.listeners import Listeners
 
 __all__ = ["AdminSide"]
 
-#: Seconds that open pages have at the end; each shows what goes on, and nothing else waits.
+#: Seconds that open status pages have when the proxy ends. Nothing else waits for them.
 _SHUTDOWN_S = 1.0
 
 

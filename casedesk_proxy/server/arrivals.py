@@ -1,13 +1,13 @@
 """Clients that connect, spread over the instances of a host that have the same listening socket.
 
-The kernel wakes all of them, and whoever is there first takes the client: mostly the same one,
-while there is little to do. So an instance that has more connections than another one by a margin
-stops accepting until that has caught up. What is accepted is accepted by the event loop as ever,
-so that an instance alone pays nothing.
+The kernel wakes all of them, and the first takes the client: mostly the same instance, while there
+is little to do. So an instance that has more connections than another one by a margin stops
+accepting until that has caught up. The event loop accepts as ever, so that an instance alone pays
+nothing.
 
 Nobody waits for an instance that does not accept, because it is busy, say, or has stopped: where
 clients wait in the socket at two looks in a row, and no other instance has accepted one in between,
-whoever sees it accepts again.
+the instance that sees it accepts again.
 """
 
 from __future__ import annotations

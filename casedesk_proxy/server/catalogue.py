@@ -66,7 +66,7 @@ class Catalogue:
         metadata, nodes = self._metadata, admitted.deployment.rules.nodes
         await metadata.first_look(nodes, self._waits.first_look_s)
         for name in nodes:
-            # Whoever looks at the list twice sees what is new.
+            # Asks the nodes anew soon: a second look at the list then shows what is new.
             metadata.used(name)
         before = metadata.reported
         try:

@@ -99,7 +99,7 @@ class ConnectedClient:
     # Written to it.
 
     def lend(self) -> asyncio.Transport | None:
-        """For whoever writes a whole reply to it; what was held before has been written."""
+        """The transport, for code that writes a whole reply to it. Writes first what is held."""
         self.flush()
         return self._transport
 
@@ -134,8 +134,8 @@ class ConnectedClient:
             self._shared.stalls.forget(self)
 
     def suspend(self) -> None:
-        """Until it is known whether it has left, its node need not go on: reading what is said to
-        a crowd that leaves takes longer than letting it go."""
+        """Pause its node until it is known whether the client has left. When many leave at once,
+        to read what their nodes send takes longer than to let them go."""
         if self.relay is not None:
             self.relay.pause()
 

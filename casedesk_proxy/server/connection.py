@@ -84,7 +84,7 @@ class ClientConnection(asyncio.Protocol):
         return not self._server.handshake_timeout and not self.client.has_left  # Not over TLS.
 
     def _hear_end(self, since: float) -> None:
-        """Whoever wants what was asked for may have it: see `halfclosed`."""
+        """The client ended its side; it may still wait for its replies: see `halfclosed`."""
         transport = self.client.lend()
         waits = self._queued or (self.client.is_clogged and bool(self._incoming.data))
         if transport is None or self._parting or not (waits or self.fiber is not None):
@@ -155,7 +155,7 @@ class ClientConnection(asyncio.Protocol):
         request = self._request
         if request is None:
             if self.client.is_clogged or not self._incoming.data:
-                # Whoever does not read its answers gets no more of them.
+                # A client that does not read its answers gets no more of them.
                 self.listen()
             elif self._begin_next():
                 self.go_on()

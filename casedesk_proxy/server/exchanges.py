@@ -1,4 +1,4 @@
-"""The exchanges that are under way, and what is told of each at its end.
+"""The exchanges that are under way, and the record that is made of each at its end.
 
 What is known of an exchange is appended while it runs, each fact once, as a frozen value that one
 stage made. `Exchanges.end` puts them together, once.

@@ -1,7 +1,7 @@
 """Uploads: a form with a file, or Google's resumable protocol piece by piece.
 
-A form's upload that breaks off is dropped, as nobody can go on with it. A resumable one stays: its
-client asks how far it has come, and goes on, at whichever instance of this host.
+A form's upload that breaks off is dropped, as nobody can continue it. A resumable one stays: its
+client asks how far it has come, and continues, at any instance of this host.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Follower:
     async def start(self) -> None:
         """Learn what was used before, if that is to be known, and within some seconds."""
         if self._is_wanted.is_set():
-            # Not cancelled: a thread that reads goes on, and nobody would take what it found.
+            # Not cancelled: its thread would read to the end, and nobody would take what it found.
             self._first = asyncio.ensure_future(self.read_past())
             _, late = await asyncio.wait([self._first], timeout=self._past_wait_s)
             if late:

@@ -21,8 +21,8 @@ def own_hosts(settings: Server, *, local: bool) -> Hosts:
 
 
 def are_local(sockets: Iterable[socket.socket]) -> bool:
-    """Whether all of them listen on loopback addresses. What comes over a Unix socket comes from
-    a proxy, or from whoever has no need of a trick."""
+    """Whether all of them listen on loopback addresses. A Unix socket counts as none: a proxy is
+    in front of it, or a program of this machine, which needs no trick of a web page."""
     return all(
         sock.family != socket.AF_UNIX and ip_address(sock.getsockname()[0]).is_loopback
         for sock in sockets

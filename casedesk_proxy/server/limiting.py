@@ -1,4 +1,4 @@
-"""Limits in force: who may go on, and what those use who did.
+"""Limits in force: which requests are admitted, and what the admitted ones use.
 
 Nothing here is done for an event of a stream. A request whose key and deployment have no limits
 costs one look at its admission.
@@ -207,7 +207,7 @@ class Limiter:
             used, calm = count_used(rules, use, running, now)
             if not calm:
                 reached = find_reached(list_standings(rules, use, used, now))
-                # Whoever has waited is one of the requests of this minute already.
+                # A request that has waited is counted in its minute already.
                 if reached and not (waited and reached.limit is Limit.REQUESTS_PER_MINUTE):
                     raise refuse(reached, use, now)
             found.append((rules, use, used, calm))

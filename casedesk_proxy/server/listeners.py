@@ -25,8 +25,8 @@ from casedesk_proxy.server.tls_server import TlsServer
 __all__ = ["Listeners"]
 
 
-#: A socket's file is removed by whoever made it. Since Python 3.13 a server does so unless told,
-#: be it a service manager's.
+#: We remove a socket's file only if we made it. Since Python 3.13 a server removes it by default,
+#: even if it is a service manager's.
 _KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 

@@ -29,7 +29,7 @@ _UNKNOWN: tuple[bytes | None, int | None] = (None, None)
 class Meter:
     """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
     with what runs there, and whether they count tokens; ``caps`` those on parallel requests;
-    ``recheck`` raises LimitReached where a request that has waited may not go on."""
+    ``recheck`` raises LimitReached where a request that has waited is over a limit now."""
 
     __slots__ = ("_only", "_templates", "_used", "caps", "limits", "parts", "recheck")
 

@@ -76,8 +76,8 @@ class Pages:
         await self._runner.cleanup()
 
     def before(self, handler: Handler) -> Callable[[ClientRequest], Coroutine[Any, Any, bool]]:
-        """Whoever answers a request. No coroutine of ours lies around the handler's: there is one
-        for each stream."""
+        """What answers a request: a page, or else ``handler``, whose coroutine is returned as it
+        is. A coroutine around it would cost memory for each stream."""
 
         def answer(request: ClientRequest) -> Coroutine[Any, Any, bool]:
             if is_page(request.head):

@@ -148,8 +148,8 @@ class QuietClients:
 
 
 def _find_epoll(watched: int, first: int) -> select.epoll | None:
-    """The event loop's own, which reads the descriptor ``watched``, by another descriptor; None
-    where there is none such among the ``first``. Any other one refuses to go on with it."""
+    """The event loop's epoll, which watches the descriptor ``watched``, by a descriptor of its own;
+    None where it is not among the ``first`` descriptors. Any other epoll refuses to modify it."""
     for number in range(first):
         with contextlib.suppress(OSError):
             epoll = select.epoll.fromfd(os.dup(number))

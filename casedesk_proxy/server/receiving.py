@@ -138,7 +138,7 @@ class BodyReceiver:
         if signal is None or signal.done:
             return
         if error is not None:
-            # What is being written is not waited for: whoever lets go of the disk does.
+            # Nobody waits here for what is being written: the code that lets go of the disk does.
             signal.fail(error)
         elif self.has_ended and not self._held:
             signal.set(None)

@@ -38,7 +38,7 @@ class RefusalLimit:
         self._timer: asyncio.TimerHandle | None = None
 
     def judge(self, address: str, error: ProxyError) -> Judged:
-        """What to answer to whom: ``error``, or that there were too many."""
+        """What to answer to the client at ``address``: ``error``, or that there were too many."""
         limit = self._current.snapshot.refusals_per_minute
         verdict = self._refusals.note(limit_key(address), self._loop.time(), limit)
         if verdict is RefusalVerdict.LOGGED:

@@ -2,8 +2,8 @@
 assignment.
 
 What reads files or takes time happens in `compile_runtime`; nothing is left for the event loop that
-could wait or fail. Nobody keeps a part of a runtime for longer than a decision, or an exchange:
-whoever needs one reads ``serving.current``.
+could wait or fail. No code keeps a part of a runtime for longer than a decision, or an exchange:
+it reads ``serving.current`` each time.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Runtime:
 
 
 class Serving:
-    """What is in force. An assignment to ``current`` is all that a reload is to whoever reads it.
-    Where the snapshot is enough, it is given as a `snapshot.Current`."""
+    """What is in force. A reload is one assignment to ``current``, and its readers see nothing
+    else of it. Code that needs only the snapshot takes it as a `snapshot.Current`."""
 
     __slots__ = ("current",)
 
@@ -147,7 +147,7 @@ class ListenerTls:
         self.context = _make_context()
 
         def choose(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            # Where a reload took server.tls away the listener goes on as it began.
+            # Where a reload took server.tls away the listener keeps the certificate that it has.
             self._shown = serving.current.certificate or self._shown
             handshake.context = self._shown
 

@@ -68,7 +68,7 @@ class StoredKeys:
             self._loop.call_soon_threadsafe(step, *given)
 
     def _take(self, table: KeyTable) -> None:
-        """From the next request on, on kept connections too: whatever was remembered of admitted
-        requests belongs to the snapshot of before. Streams that run go on."""
+        """The keys count from the next request on, also on kept connections: what was remembered of
+        admitted requests belongs to the snapshot of before. Running streams are not cut."""
         self._serving.current = with_stored_keys(self._serving.current, table)
         self._taken()

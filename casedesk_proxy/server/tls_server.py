@@ -110,7 +110,7 @@ class _Handshake:
         self._context = context
         self._sock: socket.socket = sock
         self._number = sock.fileno()
-        #: Made now, as whoever makes it counts those that come.
+        #: Made now, before the handshake: ``make`` counts the clients that connect.
         self._protocol = make()
         self._timer = loop.call_later(timeout_s, self._fail)
         loop.add_reader(self._number, self._begin)

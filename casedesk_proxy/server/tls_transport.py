@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _RECORD_BYTES = 16384
 #: Reads in one turn of the loop.
 _READ_TIMES = 8
-#: What is unsent pauses its protocol above the first, and lets it go on below the second.
+#: Unsent bytes: above the first its protocol is paused, below the second resumed.
 _HIGH_WATER_BYTES, _LOW_WATER_BYTES = 65536, 16384
 #: For so long a client may take to end its side once ours has ended. What it sends meanwhile is
 #: dropped; closing before would make its kernel discard what we sent (RFC 9112 section 9.6).
@@ -176,7 +176,7 @@ class TlsTransport(asyncio.Transport):
                 return
             data = memoryview(data)[sent:] if isinstance(data, bytes) else bytes(data[sent:])
         elif not isinstance(data, bytes):
-            # Whoever wrote it may use its memory again.
+            # Copied, since the caller may use its memory again.
             data = bytes(data)
         self._buffer.append(data)
         self._unsent += len(data)

@@ -78,7 +78,7 @@ def _owners(path: Path) -> tuple[int, int]:
 
 
 def open_reader(path: Path) -> closing[sqlite3.Connection]:
-    """To read beside whoever writes: a context manager that closes it.
+    """A connection that reads while others write, in a context manager that closes it.
 
     Raises StoreError, also where there is no such file or it is older than this program.
     """

@@ -73,7 +73,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # What clients uploaded; contents lie in a directory, by id. ``owner`` is a key's name,
         # ``chosen`` the id that a client chose. Before ``sha256`` there is only an upload: ``size``
         # is what it may come to, ``declared`` what its client said it would, ``permit`` the
-        # SHA-256 of what permits it to go on.
+        # SHA-256 of the secret that permits a client to continue it.
         """CREATE TABLE files (
             id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL,
             mime_type TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT,

@@ -1,7 +1,7 @@
 """Writes the state file, without anybody waiting for its disk.
 
 A disk may be full or slow, the file locked by another program, deleted, or damaged. So one thread
-writes, in batches, and whoever has something to write hands it over and goes on. What cannot be
+writes, in batches. Code that has something to write hands it over and does not wait. What cannot be
 written is kept, up to a bound, and written when that becomes possible.
 """
 

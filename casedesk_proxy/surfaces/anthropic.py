@@ -43,8 +43,8 @@ _TYPES = {
     529: "overloaded_error",
 }
 _STATUS = {501: 400, 502: 529, 503: 529}
-#: By this Anthropic's tool runner, which asks for a thread unless told otherwise, knows to go on
-#: without one and to send all of the conversation (anthropic 2.14).
+#: Anthropic's tool runner asks for a thread by default. Where it reads this, it works without one
+#: and sends all of the conversation (anthropic 2.14).
 _NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _DEFAULT_PAGE_SIZE = 20
 _MAX_PAGE_SIZE = 1000

@@ -1,4 +1,4 @@
-"""How messages to Anthropic clients begin: Claude Code goes on only by its vendor's own words.
+"""How messages to Anthropic clients begin: Claude Code recovers only by its vendor's own words.
 
 With a picture or a document that the model cannot take in its history, every further turn would
 fail alike. Claude Code 2.1 looks for the words of Anthropic's service in a 400, and for the place

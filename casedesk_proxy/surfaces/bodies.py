@@ -98,7 +98,7 @@ def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:
 def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bytes:
     """The body with the model's name changed, or put in; every other byte as the client sent it.
 
-    ``value`` is what ``raw`` parses to. A double key is changed wherever it stands, since nodes
+    ``value`` is what ``raw`` parses to. A double key is changed in each place, since nodes
     differ in which one they take. Gemini bodies repeat the path's model inside (embedding
     requests, wrapped countTokens), and Google refuses one that differs from the path: those that
     say what the path says are changed, others are left for the node to refuse.

@@ -1,8 +1,8 @@
 """Fields of a JSON body given other values, put in or taken out, and every other byte as it was.
 
 A body is changed twice at once: `Draft` changes what it parsed to and notes what it changed, and
-`body_edits` puts the same into the bytes. A field that stands twice gets its new value, or goes,
-wherever it stands, since nodes differ in which one they take.
+`body_edits` puts the same into the bytes. A field that stands twice gets its new value, or is taken
+out, in both places, since nodes differ in which one they take.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ def json_reply(surface: Dialect, body: bytes, headers: RawHeaders = ()) -> OwnRe
 
 
 def base_reply(call: Call) -> OwnReply:
-    """What there is at a base URL, for health checkers and people: the same whoever asks, and
-    whether the deployment exists or not."""
+    """What there is at a base URL, for health checkers and people. It is the same for every client,
+    and whether the deployment exists or not."""
     mounts = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.OLLAMA)
     urls = [base_url(surface, call.deployment) for surface in mounts]
     names = "{} (Gemini), {} (Anthropic), {} (OpenAI), {} (Ollama)".format(*urls)

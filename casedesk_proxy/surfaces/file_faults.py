@@ -24,9 +24,9 @@ _FULL_STATUS = {Dialect.GEMINI: 429, Dialect.ANTHROPIC: 403}
 
 
 def missing_file(surface: Dialect, asked: str, path: str = "") -> ProxyError:
-    """``asked``: what the client calls it; ``path``: where in a request's body, if there. In the
-    words of the surface's own vendor, whether it was never there, has expired or is another's:
-    whoever asks does not learn which."""
+    """The error for a file that is not there, in the words of the surface's vendor. It is the same
+    for a file that was never there, has expired or is another key's: the client must not learn
+    which. ``asked``: what the client calls it; ``path``: where in a request's body, if there."""
     name = bounded(asked, MAX_PATH_CHARS)
     error: type[NotFound] | type[Forbidden] = NotFound
     message = f"No such File object: {name}"

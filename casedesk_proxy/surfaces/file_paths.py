@@ -1,7 +1,7 @@
 """The paths of the Files APIs: Gemini's, Anthropic's and OpenAI's, behind mount and versions.
 
-An upload that has been started goes on at its own URL, which is the permission: Google's Python SDK
-sends no key there.
+The rest of an upload that has been started is sent to its own URL, which is the permission:
+Google's Python SDK sends no key there.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 value while the form goes by.
 
 Only the parts of these fields change. At most one of them is held, of a bounded size; all else
-goes on as it comes, byte for byte. What gets a value in any case comes first, and what the client
-has left out comes last, when that is known.
+passes as it comes, byte for byte. Fields that get a value in any case come first. Fields that the
+client has left out come last, when that is known.
 """
 
 from __future__ import annotations

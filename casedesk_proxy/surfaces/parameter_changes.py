@@ -65,8 +65,9 @@ def _apply(steps: tuple[Step, ...], raw: bytes, value: dict[str, Any]) -> bytes:
 
 
 def _levels(paths: Iterable[FieldPath]) -> Mapping[tuple[str, ...], frozenset[str]]:
-    """Where names are told apart by their case alone, a node that is not exact could be asked for
-    another value. Gemini's have capitals, and its nodes are exact."""
+    """The fields that change, by the place where they stand. A node that takes no notice of a
+    name's case could read another value, under a name that differs by case alone. Gemini's names
+    have capitals and its nodes are exact, so they are left out."""
     found: dict[tuple[str, ...], frozenset[str]] = {}
     for path in paths:
         if all(len(level) == 1 or level[0].islower() for level in path):

@@ -8,7 +8,7 @@ from casedesk_proxy.errors import ProxyError
 
 __all__ = ["error_pause", "whole_seconds"]
 
-#: anthropic from 1.17 on sleeps for whatever it is told, openai gives up above 120 s (source).
+#: anthropic from 1.17 on sleeps for as long as this says, openai gives up above 120 s (source).
 _MAX_RETRY_AFTER_S = 60
 
 

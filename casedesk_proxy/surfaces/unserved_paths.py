@@ -1,6 +1,5 @@
 """What a path is that is not served where it was asked: another surface's, an API that exists but
-is not served here, a node's administration, or nobody's. Whoever is refused learns which, and what
-to do.
+is not served here, a node's administration, or nobody's. The refusal says which, and what to do.
 
 ``rest`` is always a path behind its mount and its versions, raw, without a slash at either end.
 """
@@ -86,7 +85,7 @@ _NAMES = {
     Dialect.RESPONSES: "OpenAI's Responses API",
     Dialect.OLLAMA: "Ollama's own API",
 }
-#: Where the three surfaces are, for whoever asked for nothing that is known.
+#: Where the surfaces are, for a client that asked for a path that nothing has.
 _BASES = (
     "base URLs are /proxy/DEPLOYMENT/gemini, /proxy/DEPLOYMENT/anthropic,"
     " /proxy/DEPLOYMENT/openai/v1 and /proxy/DEPLOYMENT/ollama, or without a deployment / for"

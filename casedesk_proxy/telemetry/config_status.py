@@ -1,4 +1,4 @@
-"""What became of the configuration: for the status page, in the status line and in metrics."""
+"""Whether the last reload succeeded: for the status page, the status line and the metrics."""
 
 from __future__ import annotations
 

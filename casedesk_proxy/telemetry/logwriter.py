@@ -2,7 +2,7 @@
 
 stderr may be a pipe whose reader hangs, a terminal that was stopped, a file on a slow disk. A
 write to it blocks then, and O_NONBLOCK is not ours to set: other processes share the open file.
-So a thread writes, and whoever logs hands over a line and goes on.
+So a thread writes; code that logs hands over a line and does not wait.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["LogWriter"]
 
 #: Lines that wait for the reader, in bytes: some ten thousand of them. What comes then is dropped.
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
-#: How long a line waits for others to share its system call, and the turn of the interpreter that
-#: its thread needs for it: on a busy server both would be a tenth of a short exchange's cost. And
-#: whoever rings gives the interpreter away and takes it back: with 0.01 each of 50 lines a second
-#: did, before the stream that came next was answered.
+#: Seconds that a line waits for others, to share with them its system call and the turn of the
+#: interpreter that its thread needs: on a busy server both would be a tenth of a short exchange's
+#: cost. And code that wakes the thread gives the interpreter away and takes it back: with 0.01 each
+#: of 50 lines a second did so, and the stream that came next waited for it.
 _GATHER_S = 0.05
 #: How often the end of the process looks whether all is written.
 _POLL_S = 0.002
@@ -140,7 +140,7 @@ class LogWriter:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Whoever shares it has set O_NONBLOCK.
+                # Another process that shares the open file has set O_NONBLOCK.
                 with contextlib.suppress(OSError, ValueError):
                     select.select([], [self._descriptor], [])
             except OSError as error:

@@ -27,8 +27,9 @@ _NO_DESCRIPTORS_RETRY_S = 5.0
 
 
 class AttemptFailed(Exception):
-    """``failure`` decides about another node, ``fault`` speaks against this one, ``error`` is
-    what the client is told if there is no other, ``cause`` what its message says to operators."""
+    """``failure`` decides whether another node is tried; ``fault`` counts against this node;
+    ``error`` is the client's answer if no other node is tried; ``cause`` is its message, for
+    operators."""
 
     def __init__(self, failure: Failure, fault: NodeFault, error: UpstreamFault) -> None:
         super().__init__(error.message)

@@ -1,9 +1,9 @@
-"""One request's way through nodes: who was tried, who is left, and whether it goes on.
+"""One request's way through nodes: which were tried, which are left, and what happens next.
 
-The dispatcher and whoever waits for a reply write here; the exchange's record only takes the sums.
-What a node refuses for the sake of a control of thinking is asked for again without it: before
-anything of the reply has gone to the client, and for as long as there is a control to leave out.
-What was refused is remembered once the request does without it.
+The dispatcher and the code that waits for a reply write here; the exchange's record only takes the
+sums. Where a node refuses a request because of a control of thinking, the node is asked again
+without that control: before anything of the reply has gone to the client, and for as long as there
+is a control to leave out. The refusal is remembered once the request succeeds without the control.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Attempts:
     controls of thinking that the request is to do without; ``upload``: what is not held of the
     request's body; ``contents``: of the files in it; ``caps``: the limits on parallel requests that
     it counts for; ``ticket`` is the last with which it waited for a slot; ``recheck`` raises where
-    it may not go on after it has waited. Times in seconds
+    it is over a limit after it has waited. Times in seconds
     of the loop's clock.
     """
 
@@ -120,7 +120,7 @@ class Attempts:
     # A search.
 
     def begin(self, plan: Plan, now: float) -> None:
-        """A new search, or, for a request that lost its node, one that goes on where the last
+        """Begin a new search; for a request that lost its node, continue where the last search
         ended."""
         self.plan = plan
         if not self.tried:

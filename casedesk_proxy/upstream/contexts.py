@@ -1,5 +1,5 @@
 """Contexts that are shorter than their models, at nodes that cut longer prompts without an error:
-said once in the log, and kept for whoever looks at the status."""
+said once in the log, and kept for the status page."""
 
 from __future__ import annotations
 

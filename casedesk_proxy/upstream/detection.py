@@ -47,7 +47,8 @@ async def complete(inquirer: Inquirer, found: Detected) -> Detected:
 
 
 def _in_turn(listing: NodeAnswer) -> list[Fingerprint]:
-    """Whom a hint points to goes first: engines log what they do not know, as an error."""
+    """The fingerprints, those that a hint points to first. Each wrong guess costs the node an error
+    in its log: engines log paths that they do not know."""
     owner = first_owner(listing.json)
     return sorted(
         FINGERPRINTS,

@@ -1,4 +1,4 @@
-"""The body of a node's error reply, looked at before it is decided whom it concerns."""
+"""The body of a node's error reply, read to decide whether the node or the request is at fault."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ async def read_words(
     within: float = REMAINDER_WAIT_S,
 ) -> bytes:
     """What the body carries, as far as it comes ``within`` so many seconds and MAX_ERROR_BYTES. All
-    that came still waits in ``connection.buffered_body``. Whoever is cancelled has to abort the
-    connection."""
+    that came still waits in ``connection.buffered_body``. A caller that is cancelled has to abort
+    the connection."""
     words = _Words(loop, body_reader(head))
     words.data_received(connection.buffered_body)
     if words.whole.done():

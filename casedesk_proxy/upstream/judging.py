@@ -16,7 +16,7 @@ from casedesk_proxy.wire.http1 import retry_after_s
 
 __all__ = ["TRY_ANOTHER", "is_fine", "judge_refusal", "own_up"]
 
-#: Refusals that another node may not share: whoever sent them has not begun the request.
+#: Refusals that another node may not share: the node that sent them has not begun the request.
 TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILED}
 
 

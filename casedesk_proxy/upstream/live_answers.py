@@ -46,7 +46,7 @@ class LiveAnswers:
         """The JSON objects of the nodes that answered, by their names, in the given order."""
         asked = {node.name: self._find(node, path) for node in nodes}
         if asked:
-            # Whoever leaves meanwhile takes nothing from those who wait for the same answers.
+            # ``wait`` cancels no task: a client that leaves does not end what others wait for.
             await asyncio.wait(asked.values())
         facts = {name: task.result().facts for name, task in asked.items()}
         return {name: one for name, one in facts.items() if one}

@@ -109,7 +109,7 @@ class Metadata:
     async def refresh(self, within: float | None = None) -> None:
         """One round over all nodes; joins a round that is under way. Rounds that follow within
         ``min_pause_s`` are skipped, so that a storm of unknown names cannot become one of ours.
-        ``within``: seconds after which nobody is waited for; the round goes on."""
+        ``within``: seconds after which this returns; the round is not ended by that."""
         if self._round is None or self._round.done():
             if self._loop.time() - self._asked_at < self._min_pause_s:
                 return
@@ -129,8 +129,8 @@ class Metadata:
         self._agenda.put(name, self._min_pause_s)
 
     def used(self, name: str) -> None:
-        """A request was served: whoever uses a node wants to know soon what is new there. Not at
-        services that count questions."""
+        """A request was served: ask the node again soon, as a client that uses it may want what is
+        new there. Services that count questions are not asked."""
         if name in self._agenda:
             return
         node = self._current.snapshot.nodes.get(name)

@@ -6,8 +6,8 @@ proxies do not fall into step.
 
 A probe that is not answered may find a process that hangs, or one that does one thing at a time
 and is deep in a long prompt. Nobody can tell them apart, and both are to be spared the same things:
-such a node counts as hung (`pools.node`) after ``hung_after``. The probe goes on waiting, so that
-the answer, when it comes, is noticed at once.
+such a node counts as hung (`pools.node`) after ``hung_after``. The probe still waits, so that the
+answer, when it comes, is noticed at once.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ class Prober:
         return interval
 
     def _ask_who_is_back(self, state: NodeState) -> None:
-        """Whoever noticed, a probe or a request: what it serves now may be news."""
+        """Ask a node that is back what it serves: that may be news. A probe or a request may have
+        noticed that it is back."""
         if state.hung or not state.breaker.is_closed():
             self._out.add(state.name)
         elif state.name in self._out:
@@ -238,7 +239,7 @@ class Prober:
 
 
 def _describe(node: NodeSpec, error: aiohttp.ClientError | OSError) -> str:
-    """What became of a probe that got no answer."""
+    """Why a probe got no answer."""
     if not isinstance(error, aiohttp.ClientConnectorError):
         return "health check could not reach it"
     if node.socket is not None:

@@ -175,7 +175,7 @@ class SharedSlots:
 
     def _stamp(self, wanted: Iterable[str], now: float) -> None:
         states = self._admission.states
-        # Where a node has room, whoever waits here waits for something else.
+        # Where a node has room, requests that wait here wait for something else.
         names = {name for name in wanted if name in states and states[name].is_full(now)}
         if names and not self._stamped:
             stamps = [self._table.stamps(column) for column in self._find_all(names)]

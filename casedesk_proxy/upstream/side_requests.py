@@ -56,8 +56,8 @@ async def fetch_beside(
     rest: Upload | None = None,
 ) -> None:
     """Give ``take`` the body of a reply with status 200; any other reply, and any failure, is as
-    good as none. ``rest``: what is to be sent behind ``request``. Whoever cancels it leaves no
-    connection behind."""
+    good as none. ``rest``: what is to be sent behind ``request``. If it is cancelled, it
+    closes its connection."""
     connection, kept = None, False
     try:
         connection = pool.reuse() or await pool.open()

@@ -20,7 +20,7 @@ __all__ = ["Slots"]
 
 log = logging.getLogger(__name__)
 
-#: What a client is told to wait for a node that is being emptied: operators are slower than queues.
+#: ``Retry-After`` while a model's nodes are being emptied: operators are slower than queues.
 _DRAINED_RETRY_AFTER_S = 10.0
 #: Seconds after which a request that waits learns of a slot that another instance has left.
 _LOOK_S = 0.005
@@ -30,7 +30,7 @@ _REFRESH_S = 0.25
 
 class Slots:
     """Owns the nodes' live state, which is keyed by name and survives a change of snapshot.
-    Whoever changes something about a node tells it here, as somebody may be waiting for that."""
+    Code that changes something about a node reports it here: a request may wait for that."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -210,8 +210,8 @@ class Slots:
             self._shared.look_all(now)
 
     async def _wait(self, ticket: Ticket, limit: float) -> None:
-        """Whoever leaves meanwhile is gone from the queue at once, and a slot that was just given
-        goes to the next."""
+        """Wait for a decision, ``limit`` seconds at most. A client that leaves meanwhile is out of
+        the queue at once, and a slot that it was just given goes to the next."""
         waiter = self._waiters[ticket] = self._loop.create_future()
         timer = self._loop.call_later(limit, _resolve, waiter, False)
         try:
@@ -244,7 +244,8 @@ class Slots:
         return Busy("all nodes of this deployment are busy; try again later", retry_after=hint)
 
     def _commit(self, decided: list[Ticket], now: float) -> None:
-        """Wake those about whom it was decided; of slots that others took at once we have none."""
+        """Wake the requests that got a decision. One whose slot another instance took first still
+        waits."""
         if self._shared is not None:
             decided = self._shared.commit(decided, now)
         for ticket in decided:

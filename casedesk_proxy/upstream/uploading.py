@@ -32,8 +32,8 @@ class Upload(Protocol):
     is_done: bool
 
     def begin(self, node: NodeSink, within: float) -> None:
-        """Send what is behind the beginning. ``within``: seconds in which the node has to go on
-        taking, and, once it has all, to answer."""
+        """Send what is behind the beginning. ``within``: seconds in which the node has to take the
+        next bytes, and, once it has all, to answer."""
 
     async def wait(self) -> None:
         """Until the node has all of it, or has gone. Raises what keeps the client from it."""

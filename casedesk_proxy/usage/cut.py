@@ -26,7 +26,7 @@ MAX_TEXT_BYTES = 2 * 2**20
 _BYTES_PER_TOKEN = 8
 #: The same for a prompt whose count stands just at the limit, which seldom happens by chance.
 _AT_LIMIT_BYTES_PER_TOKEN = 6
-#: Contexts that engines run with unless they are told otherwise.
+#: Contexts that engines run with by default.
 _USUAL = tuple(1024 * 2**power for power in range(1, 9))
 
 

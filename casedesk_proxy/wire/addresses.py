@@ -121,8 +121,8 @@ def _address(place: str) -> str | None:
 
 
 def _hops(headers: RawHeaders) -> Iterator[str]:
-    """What proxies said about whom they serve, the nearest first; "" where that cannot be read, so
-    that nothing behind it counts."""
+    """The client addresses that proxies reported, the nearest proxy first; "" where one cannot be
+    read, so that nothing behind it counts."""
     lines = _lines(headers, b"x-forwarded-for")
     if lines:
         for line in reversed(lines):

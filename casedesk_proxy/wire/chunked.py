@@ -40,8 +40,8 @@ class MalformedChunk(ValueError):
     """The bytes are not chunked framing."""
 
 
-#: The chunk that ends most streams (OpenAI's last event). Its size is left out of HEADS, so that
-#: whoever takes the short way by them looks at it, and at hardly anything else.
+#: The chunk that ends most streams (OpenAI's last event). Its size is left out of HEADS, so that a
+#: reader that lets chunks by on the short way looks at this one, and at hardly any other.
 _LAST_EVENT = b"e\r\ndata: [DONE]\n\n\r\n"
 
 

@@ -1,8 +1,8 @@
 """Which header lines cross the proxy, in either direction. Names keep the case they came in.
 
 Requests pass by an allow list, since stray headers change what a node does (measured); replies
-by a block list, since unknown ones are harmless to a client. Framing is never passed on: whoever
-writes a message frames it. A line that could end early and start another never passes.
+by a block list, since unknown ones are harmless to a client. Framing is never passed on: the code
+that writes a message frames it. A line that could end early and start another never passes.
 """
 
 from __future__ import annotations

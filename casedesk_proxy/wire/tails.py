@@ -3,7 +3,7 @@
 A body is one document, an array of them, or a stream of events with one each; of a long one only
 the end is at hand, which may begin anywhere. What is looked for is a member of the documents
 themselves: the same name further down, in the arguments of a call or inside a text, is the
-model's own words. How deep a name stands is told by the brackets behind it.
+model's own words. The brackets behind a name show how deep it stands.
 """
 
 from __future__ import annotations

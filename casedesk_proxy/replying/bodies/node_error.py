@@ -60,9 +60,9 @@ class NodeErrorBody(_CollectedError):
 
 
 class TranslatedErrorBody(_CollectedError):
-    """The same of a node that speaks another protocol: no body goes out, but the client may have
-    had keep-alives, and is told behind them then. ``key`` is the node's, which no
-    client learns."""
+    """The same of a node that speaks another protocol. The node's body does not go out; if the
+    client has had keep-alives, the error follows them in the stream. ``key`` is the node's, which
+    no client learns."""
 
     __slots__ = ("_form", "_head", "_key", "_surface", "_translator")
 

@@ -98,7 +98,7 @@ class TranslatedBody(ReplyBody):
         if isinstance(fault, ClientFault):
             return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))
         if not unsent or read_within(self._early) is None:
-            # A part of the answer had come: whoever repeats it has it generated anew.
+            # A part of the answer had come: a client that repeats the request has it made anew.
             error.said = fault.said
             return Breach(error, Terminal.NODE_BROKE)
         # It is the node's. Where it says that it has not begun, another may have the request.
