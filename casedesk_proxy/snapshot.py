@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 
-#: Of `server.large_body`, from which on a body's objects are counted; more are better read apart.
+#: A body's objects are counted from this share of `server.large_body` on; a body with more objects
+#: than this is planned apart.
 _COUNTED_SHARE, _MAX_OBJECTS = 1 / 16, 500
 
 
@@ -62,7 +63,7 @@ class NodeSpec:
     #: The first two numbers of its engine's release; () where it did not tell.
     version: tuple[int, ...] = ()
     socket: str | None = None
-    #: What is changed in its requests.
+    #: What the proxy changes in requests to this node.
     parameters: Parameters | None = field(default=None, repr=False)
 
 
@@ -77,15 +78,15 @@ class DeploymentSpec:
     client_stall_timeout: float
     rules: ModelRules
     config: Deployment = field(repr=False)
-    #: Of the aliases that have some, by name or pattern.
+    #: The parameters of aliases, by the alias's name or pattern; aliases without any are left out.
     parameters: Mapping[str, Parameters] = field(default_factory=dict, repr=False)
     limits: UseRules | None = None
-    #: Of the key that asks.
+    #: The parameters of the key that asks.
     key_parameters: Parameters | None = field(default=None, repr=False)
 
     def for_key(self, only: tuple[str, ...] | None, parameters: object = None) -> DeploymentSpec:
-        """As it is for a key that is limited to the models ``only``, None: to none, and in whose
-        requests ``parameters`` change something."""
+        """The deployment as a key sees it. ``only``: the models to which the key is limited; None:
+        it is not limited. ``parameters``: what is changed in the key's requests; None: nothing."""
         if only is None and parameters is None:
             return self
         assert parameters is None or isinstance(parameters, Parameters)
@@ -93,7 +94,7 @@ class DeploymentSpec:
         return replace(self, rules=rules, key_parameters=parameters)
 
     def find_parameters(self, alias: str) -> Parameters | None:
-        """What is changed in requests that ask by this alias; empty: by none."""
+        """What is changed in requests that ask by ``alias``, which is "" for those by none."""
         own, of_key = self.parameters.get(alias), self.key_parameters
         return own.then(of_key) if own and of_key else own or of_key
 
@@ -103,7 +104,8 @@ class DeploymentSpec:
         return find_references(call, raw, of_web=of_web, inline=inline)
 
     def connect_timeout(self, node: NodeSpec) -> float:
-        """Seconds; as the two below: the deployment's word goes before the node's."""
+        """Seconds. Here and in the two below, the deployment's setting takes precedence over the
+        node's."""
         return self.config.connect_timeout or node.config.connect_timeout
 
     def first_byte_timeout(self, node: NodeSpec) -> float:
@@ -135,11 +137,12 @@ class Snapshot:
 
     @property
     def any_keys(self) -> bool:
-        """Whether there are keys, or were: holders of former ones are to learn their end."""
+        """Whether there are keys, or were any: who has a former key is to learn that it ended."""
         return bool(self.keys or self.stored_keys or self.stored_keys.has_ended)
 
     def find_principal(self, key: str) -> Principal | None:
-        """Whose key it is. Where both files have a name, the configuration's key counts."""
+        """The holder of ``key``; None where it is no key. Where both files have a key of the same
+        name, the configuration's counts."""
         return self._choose(self.keys.match(key), self.stored_keys.match(key))
 
     def find_by_digest(self, digest: bytes) -> Principal | None:
@@ -152,8 +155,8 @@ class Snapshot:
         return None if stored is None or stored.name in self.keys.names else stored
 
     def is_large(self, body: bytes) -> bool:
-        """Whether a body is better planned apart: by its bytes, or because it holds many objects,
-        of which each costs what a hundred bytes of text do and more."""
+        """Whether a body is better planned apart: because it has many bytes, or many objects. An
+        object costs as much time as a hundred bytes of text, or more."""
         size = len(body)
         if size < self.large_body * _COUNTED_SHARE:
             return False
@@ -161,7 +164,7 @@ class Snapshot:
 
     @property
     def all_limits(self) -> Iterator[UseRules]:
-        """Of every key and every deployment that has some."""
+        """The limits of all keys and deployments that have some."""
         for deployment in self.deployments.values():
             if deployment.limits is not None:
                 yield deployment.limits
@@ -171,8 +174,7 @@ class Snapshot:
 
 
 class Current(Protocol):
-    """Whoever knows the snapshot that is in force. It is read anew for each decision, never
-    kept."""
+    """Gives the snapshot that is in force. Read it anew for each decision; never keep it."""
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -181,8 +183,8 @@ class Current(Protocol):
 def compile_snapshot(
     config: Config, secrets: Mapping[str, str], tls: Mapping[str, object] | None = None
 ) -> Snapshot:
-    """``secrets``: the nodes' own keys by node name, already read from where they lie; ``tls``:
-    the TLS contexts of https nodes, without which nothing can connect to them."""
+    """``secrets``: the nodes' own keys by node name, already read from where they are
+    stored. ``tls``: the TLS contexts of https nodes, which connections to them need."""
     contexts = tls or {}
     return Snapshot(
         nodes={
@@ -208,7 +210,7 @@ def compile_snapshot(
 def compile_principal(
     name: str, deployments: Iterable[str], admin: bool, own: KeyLimits, defaults: LimitDefaults
 ) -> Principal:
-    """Who holds a key, with what it may use: ``own``, and where that says nothing ``defaults``."""
+    """The holder of a key, with the key's limits: ``own`` ones, else those of ``defaults``."""
     limits = own.within(defaults.keys)
     return Principal(
         name=name,

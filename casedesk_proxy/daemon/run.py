@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 _AT_REST_AFTER_S = 3.0
 #: Seconds in which the last rows of the ledger are written at the end.
 STORE_GRACE_S = 5.0
-#: Seconds that a predecessor may take to end once it is told to hurry.
+#: Seconds that a predecessor may take to end once it has been asked to hurry.
 _PREDECESSOR_GRACE_S = 5.0
 
 

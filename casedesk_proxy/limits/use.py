@@ -1,4 +1,4 @@
-"""What one key, or one deployment, has used: counted up, and asked for by window."""
+"""What one key, or one deployment, has used: totals that count up, and sums by window of time."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from casedesk_proxy.terms import Limit, Usage
 
 __all__ = ["PastUse", "Use", "count_tokens"]
 
-#: Days and months that are remembered: those of this month and the one before, and some more for a
-#: clock that was set wrong for a while.
+#: How many days and months are remembered: those of this month and the one before, and some more
+#: for a clock that was set wrong for a while.
 _MAX_DAYS = 70
 _MAX_MONTHS = 4
 
 
 def count_tokens(usage: Usage) -> int:
-    """Prompt and output: what was read from a cache counts, and so do thoughts."""
+    """Prompt and output tokens. Those read from a cache count, and so do thoughts."""
     return (usage.prompt or 0) + (usage.output or 0)
 
 
 @dataclass(slots=True)
 class PastUse:
-    """What one scope has used before: tokens by the names of days and months, and of the last
-    minute requests and tokens, by the second of the steady clock."""
+    """What one scope has used before: ``days`` and ``months`` hold tokens by the day's or month's
+    name; ``requests`` and ``tokens`` are those of the last minute, by the steady clock's second."""
 
     days: dict[int, int] = field(default_factory=dict)
     months: dict[int, int] = field(default_factory=dict)
@@ -35,9 +35,9 @@ class Use:
     """Requests and tokens of one scope. Sums of days and months are kept by their names, so that a
     clock that is set forward, and back again, gives nobody a new month.
 
-    What every request adds is counted up: in ``asked`` and ``spent``, requests and tokens, by
-    whoever has entered the present ``second``. They are added to the windows when something is
-    asked for. ``epoch`` is another object once anything else has changed."""
+    Code that has called `enter` for the present ``second`` adds each request to ``asked`` and its
+    tokens to ``spent``. The windows get these counts when a sum is asked for. ``epoch`` becomes
+    another object when anything else changes."""
 
     __slots__ = (
         "_days",
@@ -62,19 +62,20 @@ class Use:
         self._months: dict[int, int] = {}
 
     def enter(self, second: Second) -> None:
-        """Count up in that second from now on."""
+        """From now on ``asked`` and ``spent`` count for that second."""
         self._enter_counted()
         self.second, self.epoch = second, object()
 
     def replace(self, past: PastUse) -> None:
-        """That was used, and nothing else."""
+        """Forget what was counted, and take over ``past``."""
         self._entered, self.second = (self.asked, self.spent), None
         self._minute_requests = SlidingMinute(past.requests)
         self._minute_tokens = SlidingMinute(past.tokens)
         self._days, self._months = dict(past.days), dict(past.months)
 
     def add_request(self, steady: float, at: float | None = None) -> None:
-        """``at``: when it was admitted, where that was before; both by the steady clock."""
+        """``at``: when the request was admitted, if that was before ``steady``; seconds of the
+        steady clock."""
         self._leave_second()
         self._minute_requests.add(steady, 1, at)
 
@@ -121,7 +122,7 @@ class Use:
         self.second = None
 
     def _enter_counted(self) -> None:
-        """Add to the windows what was counted up."""
+        """Add to the windows what ``asked`` and ``spent`` have counted since the last time."""
         asked, spent = self._entered
         if asked == self.asked and spent == self.spent:
             return
@@ -140,7 +141,7 @@ class Use:
 
 
 def _period(limit: Limit, now: Moment) -> Period | None:
-    """None: the minute, which has no end of its own."""
+    """The day or month of a limit; None for a limit by the minute, which slides and has no end."""
     if limit is Limit.TOKENS_PER_DAY:
         return now.today.day
     return now.today.month if limit is Limit.TOKENS_PER_MONTH else None

@@ -64,9 +64,9 @@ _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 class Plan:
     """A request that any of ``nodes`` can take, each by its route.
 
-    ``framing`` is how the client wants its reply. ``answer`` is one that needs no node.
-    ``dropped`` names what a transposed request had to leave out. ``makes_kept``: a node that can
-    is to keep the response that it makes.
+    ``framing`` is how the client wants its reply. ``answer`` is a reply that needs no node.
+    ``dropped`` names what a transposed request had to leave out. ``makes_kept``: the response that
+    it makes is to be kept, by a node that can.
     """
 
     deployment: DeploymentSpec
@@ -83,7 +83,7 @@ class Plan:
 
 
 def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
-    """Raises a ClientFault."""
+    """The plan for ``ask``. Raises a ClientFault where no node can serve it."""
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
@@ -127,10 +127,10 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
-    """Raises NotFound while no node has told its models: they are worth a question then."""
+    """The models of the deployment. Raises NotFound while no node has listed any: ask them then."""
     rules = deployment.rules
     if ask.call.path:
-        # The models of nodes that have no such path are not meant.
+        # Leave out models that only nodes without this path have.
         rules = keep_having(rules, ask.call, lambda name: _find_node(snapshot, ask, name))
     names = offered(rules, ask.reported)
     if not names and not ask.reported:
@@ -145,8 +145,8 @@ def _judge(
     place: ModelPlacement,
     deployment: DeploymentSpec,
 ) -> tuple[tuple[NodeSpec, ...], Transposition]:
-    """The nodes that get the request, and what it is translated to: nothing where they get it as
-    it is."""
+    """The nodes that get the request, and its translation for them. The translation is empty where
+    they get the request as it is."""
     place = keep_able(ask, body.value, place)
     native = choose_natives(ask, body.value, place)
     if native.nodes:
@@ -164,7 +164,7 @@ def _translate(
     native: Native,
     deployment: DeploymentSpec,
 ) -> Transposition:
-    """Empty where nodes that speak the client's protocol are to get the request after all."""
+    """The translation; empty where nodes of the client's own protocol get the request after all."""
     try:
         check_bounds(ask.call.surface, body.value, snapshot.body_items)
         made = transpose_for(ask, body.value, place.target, place.holders, deployment)
@@ -182,7 +182,7 @@ def _translate(
 def _recall_placement(
     snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
 ) -> ModelPlacement:
-    """As it was found for a request that has other headers, or found now. Raises NotFound."""
+    """An earlier request's placement, maybe with other headers; else a new one. Raises NotFound."""
     call = ask.call
     if call.path or deployment.key_parameters is not None:
         return _find_placement(snapshot, deployment, ask, asked)
@@ -197,7 +197,7 @@ def _recall_placement(
 def _find_placement(
     snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
 ) -> ModelPlacement:
-    """Raises NotFound."""
+    """Which nodes have the model, and what it can do there. Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(_find_node(snapshot, ask, name) for name in target.nodes)
     parameters = deployment.find_parameters(target.alias)
@@ -225,7 +225,7 @@ def _have_changes(nodes: Iterable[NodeSpec]) -> bool:
 
 
 def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:
-    """As what it was recognised, if it was."""
+    """The node with what detection found of it, if anything; else as it is configured."""
     return ask.nodes.get(name) or snapshot.nodes[name]
 
 
@@ -260,7 +260,7 @@ def _native_routes(
 
 
 def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
-    """The body, which has another name or none, with that of the node's model."""
+    """The body with the name of the node's model, in place of another name or of none."""
     may_add = not ask.call.names_no_model
     if ask.form is not None:
         return name_model(ask.raw, ask.form, target.model, may_add=may_add)
@@ -294,7 +294,7 @@ def _target(call: Call, model: str) -> str:
 
 
 def forwarded_headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
-    """The client's id of the request, where we accept it, is the exchange's, and goes along as
-    that."""
+    """The headers for the node, without the client's request id: where we accept that id it is the
+    exchange's, and is sent as such."""
     forwarded = forward_request_headers(headers)
     return tuple(pair for pair in forwarded if pair[0].lower() != b"x-request-id")

@@ -4,9 +4,9 @@ While a relay runs it *is* the node transport's protocol: what the node sends ar
 ``data_received`` and leaves in the same call, without a task, a stream reader or a queue. A client
 that reads slowly pauses its node. Both connections can be used again after the message's end.
 
-What is sent and how the reply ends is its `ReplyMachine`'s to say. A read that is exactly one chunk
-of a stream under way goes by without it; it is told of that before the next event. A relay ends
-once, in one terminal state; ``progress`` is for who waits for that.
+Its `ReplyMachine` decides what is sent and how the reply ends. A read that is exactly one chunk of
+a running stream is passed on without asking it; the relay reports such reads to it before the next
+event. A relay ends once, in one terminal state; ``progress`` lets others wait for that.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _WHOLE_EVENT = slice(-len(EVENT_END), None), EVENT_END
 
 
 class Relay(Passing):
-    """``machine`` decides. ``first_byte`` is the loop's time of the node's first body bytes,
-    ``paused_at`` since when the client's buffer has been full, ``clean`` tells that the node's
-    connection stands at a message's end."""
+    """Carries out what ``machine`` decides. By the loop's clock, ``first_byte`` is when the node's
+    first body bytes came, ``paused_at`` since when the client's buffer has been full. ``clean``:
+    the node's connection stands at a message's end."""
 
     __slots__ = (
         "_behind", "_choices", "_client", "_concluding", "_feed", "_is_changed", "_last", "_loop",
@@ -61,14 +61,14 @@ class Relay(Passing):
         super().__init__(machine)
         self._loop, self._client, self._write = loop, client, client.write
         self._node = NodeSide()
-        self._room = 0  # Shorter reads may be one chunk that goes by: see `ReplyMachine.room`.
+        self._room = 0  # Only shorter reads may take the short way: see `ReplyMachine.room`.
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
-        self._feed: Callable[[bytes], bytes] | None = None  # Makes its payload the client's.
-        self._is_changed = False  # Whether a chunk has to be looked at, or made another.
-        #: How a chunk ends that may go by; of one that is looked at: see `find_choices`.
+        self._feed: Callable[[bytes], bytes] | None = None  # Translates a chunk's payload.
+        self._is_changed = False  # Whether chunks have to be translated, or looked at.
+        #: The end of a chunk that may take the short way. For those looked at see `find_choices`.
         self._last, self._tail = _CRLF
         self._place, self._choices, self._behind = NOWHERE
-        self._rest: bytes | None = None  # Of the node's bytes, those that wait: see `Postpone`.
+        self._rest: bytes | None = None  # The node's bytes that wait: see `Postpone`.
         self._concluding: asyncio.TimerHandle | None = None
         self._turns = turns or Turns(loop)
         self.progress = Progress(loop, self._turns)
@@ -116,7 +116,7 @@ class Relay(Passing):
         self._carry_out(self.machine.cut(terminal, error))
 
     def keep_alive(self) -> None:
-        """Send bytes that say nothing, where they have a place."""
+        """Send bytes that mean nothing, if the reply stands where they may be sent."""
         if self.terminal is None and self.paused_at is None:
             self._prepare()
             self._carry_out(self.machine.tick())
@@ -178,12 +178,12 @@ class Relay(Passing):
             self._take(data)
 
     def _lose_client(self) -> None:
-        """What comes until its turn need not be read."""
+        """The client has closed. Leave in a later turn; until then nothing of the node is read."""
         self._node.pause()
         self._turns.defer(partial(self.leave, Terminal.CLIENT_GONE))
 
     def eof_received(self) -> bool:
-        """The node says no more. What comes of that may wait; the connection is closed then."""
+        """The node has ended its side. The reply ends in a later turn, and the connection then."""
         has_halves = self._node.has_halves
         self.connection_lost(None)
         return has_halves and self.terminal is None
@@ -201,7 +201,7 @@ class Relay(Passing):
         elif self._rest is not None and self.paused_at is not None:
             self._loop.call_later(_AGAIN_AFTER_S, self._lose, exc)
         elif self._rest is not None:
-            # What came before goes before.
+            # The bytes that came before this are sent before it.
             self._loop.call_soon(self._lose, exc)
         else:
             self._attempt(lambda: self.machine.lose(reset=exc is not None))
@@ -259,7 +259,7 @@ class Relay(Passing):
             self.fail()
 
     def _prepare(self) -> None:
-        """The machine knows all, before it is asked."""
+        """Before the machine is asked: tell it all that happened meanwhile."""
         self.recall()
         if self._client.is_closing():
             self.machine.unreachable()

@@ -1,6 +1,6 @@
 """How a reply ends for its client: one table.
 
-What the client is told, and how it is parted with, by where the reply stands:
+Which error the client gets, and how its connection ends, by where the reply stands:
 
 ====================  ===================  ==========================  ====================
 the reply stands      events (SSE)         array, unary                the client's connection
@@ -19,14 +19,14 @@ complete              –                    –                           stays
 the client left       nothing              nothing                     dropped; bare: RST
 ====================  ===================  ==========================  ====================
 
-Lines of JSON (Ollama's) are as events, an error a line.
+Lines of JSON (Ollama's) are treated as events are; an error is one line.
 
-``bare`` is a client without framing (HTTP/1.0), which takes a FIN for the message's proper end:
-where nothing can be told, a reset is all that tells of the break. To any other, a FIN without the
-message's end is what every SDK notices (measured), and the error says why. A reset would overtake
-that error on its way. An error never stands inside an event or an element. Codex alone shows the
-error only of a message that has its end (see ``end_behind``), and takes none for complete without
-the protocol's own last event.
+``bare`` is a client without framing (HTTP/1.0), which takes a FIN for the message's proper end.
+Where no error can be sent to it, only a reset shows the break. For any other client we end the
+connection by a FIN without the message's end: every SDK notices that (measured), and the error says
+why. A reset could arrive before that error. An error never stands inside an event or an element.
+Codex alone shows the error only if the message has its end (see ``end_behind``). It takes a message
+for complete only if that has the protocol's own last event.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Form(Enum):
     """What a body consists of."""
 
     EVENTS = "events"
-    #: A document a line.
+    #: One document on each line.
     LINES = "lines"
-    #: Laid out by the node.
+    #: An array as the node wrote it.
     ARRAY = "array"
-    #: Laid out by a translator, as Google does.
+    #: An array that a translator wrote, with Google's white space.
     OWN_ARRAY = "own array"
-    #: One document, or what is none of these.
+    #: One document, or anything else.
     UNARY = "unary"
 
 
@@ -75,9 +75,9 @@ class Parting(Enum):
     KEEP = "keep"
     #: Closed behind what was sent, by a FIN.
     CLOSE = "close"
-    #: Closed at once, what is unsent is dropped.
+    #: Closed at once; unsent bytes are dropped.
     ABORT = "abort"
-    #: The same by an RST.
+    #: The same, by an RST.
     RESET = "reset"
 
 
@@ -86,7 +86,7 @@ _FRAMES: dict[Dialect, Callable[[ProxyError], bytes]] = {
     Dialect.ANTHROPIC: anthropic.error_frame,
     Dialect.OPENAI: openai.error_frame,
 }
-#: What has to stand before an error there; no row: it has no place.
+#: The bytes that have to stand before an error there. No row: an error cannot be sent there.
 _BEFORE: dict[tuple[Form, Position], bytes] = {
     (Form.EVENTS, Position.BETWEEN): b"",
     (Form.LINES, Position.BETWEEN): b"",
@@ -98,8 +98,8 @@ _BEFORE: dict[tuple[Form, Position], bytes] = {
     (Form.OWN_ARRAY, Position.BETWEEN): b"\n,\r\n",
     (Form.EVENTS, Position.BEGUN): b"",
 }
-#: The same for a client to whom the connection's end is the message's, so that the error is all
-#: that tells of the break: an event that was cut is ended first.
+#: The same for a ``bare`` client, for which the connection's end is the message's. Only the error
+#: shows it the break, so an event that was cut is ended first.
 _BEFORE_BARE = _BEFORE | {
     (Form.EVENTS, Position.INSIDE): b"\n\n",
     (Form.LINES, Position.INSIDE): b"\n",
@@ -117,8 +117,8 @@ def place_error(
     first: bytes = b"",
     last: bytes = b"",
 ) -> bytes:
-    """Body bytes that tell of ``error``; empty where it has no place. ``first`` and ``last``: of a
-    body that has begun, to which the last event of Responses refers."""
+    """The body bytes of ``error``; empty where it cannot be sent. ``first`` and ``last``: the
+    beginning and the end of the body so far, to which the last event of Responses refers."""
     before = (_BEFORE_BARE if bare else _BEFORE).get((form, position))
     if before is None:
         return b""
@@ -133,9 +133,9 @@ def place_error(
 
 
 def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
-    """What ends the message behind an error that it tells, mostly nothing. ``headers`` are the
-    client's. Of a message without its end Codex (0.171, measured) shows that alone; of one
-    with it, why it failed, since its last event is ``response.failed``."""
+    """The bytes that end the message behind an error in it: none for most clients. ``headers`` are
+    the client's. If a message has no end, Codex (0.171, measured) reports only that. If it has one,
+    Codex shows why the reply failed, since the last event is ``response.failed``."""
     if surface is not Dialect.RESPONSES:
         return b""
     client = header(headers, b"user-agent") or b""
@@ -143,18 +143,18 @@ def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
 
 
 def part(*, bare: bool, shown: bool) -> Parting:
-    """How a client is parted with whose reply was cut; ``shown``: that stands in the reply."""
+    """How the connection ends after a reply that was cut. ``shown``: the reply has the error."""
     return Parting.RESET if bare and not shown else Parting.CLOSE
 
 
 def drop(*, bare: bool) -> Parting:
-    """How a client is parted with that has left, or hears nothing any more."""
+    """How the connection ends of a client that has left, or to which nothing can be sent."""
     return Parting.RESET if bare else Parting.ABORT
 
 
 class ArrayTap(Tap):
-    """A tap that knows where a streamed JSON array stands. It has to see every byte, which event
-    streams, told apart by their tail, need not."""
+    """A tap that knows where a streamed JSON array stands. It has to see every byte; for an event
+    stream the last bytes are enough."""
 
     __slots__ = ("_scanner",)
 
@@ -183,7 +183,7 @@ class ArrayTap(Tap):
 
 
 def position_of(form: Form, tap: Tap) -> Position:
-    """Where a body stands of which ``tap`` has seen the end, or, of an array, all."""
+    """Where a body stands. ``tap`` has seen the last of its bytes, or, of an array, all."""
     if isinstance(tap, ArrayTap):
         return tap.position
     if form is Form.LINES:

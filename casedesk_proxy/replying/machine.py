@@ -9,25 +9,25 @@ States::
          └──broken: a plain error reply can still be sent──▶ BROKEN or ENDED
 
 Events: ``tick`` (the client has heard nothing for long), ``reply`` and ``open`` (the node's head),
-``data`` (the node's bytes), ``passed`` (the node's bytes that went by on the short way), ``lose``
-(the node's connection ended), ``conclude`` (the node has had its time to end a message whose answer
-is complete), ``cut`` (a limit, a daemon that must stop), ``leave`` (the client went),
-``unreachable`` (nothing can be sent to the client any more, though nobody has said that it went),
-``fail`` (a bug, ours).
+``data`` (the node's bytes), ``passed`` (the node's bytes that the relay passed on by itself),
+``lose`` (the node's connection ended), ``conclude`` (the answer is complete, but the node has not
+ended the message in time), ``cut`` (a limit, a daemon that must stop), ``leave`` (the client left),
+``unreachable`` (nothing can be sent to the client, though no event reported that it left),
+``fail`` (a bug of ours).
 
 What the machine promises:
 
 * It ends once: one `End` command, the last; events after it give no commands.
-* In NOTHING_SENT a failure is an error to answer with (``fault``), and nothing was sent. In every
-  other state `endings` says what can be told inside the reply, and how the client is parted with.
-* No reply looks complete that is not: LAST_CHUNK, or the last byte of a length, goes out only when
+* In NOTHING_SENT a failure is an error to answer with (``fault``). In every other state `endings`
+  says which error can be sent inside the reply, and how the client's connection is ended.
+* No incomplete reply looks complete: LAST_CHUNK, or the last byte of a length, is sent only when
   the body says that the answer is whole, or behind an error as ``end_behind``.
 * Nothing is sent twice, and nothing behind an error.
 
-What happens to the node's bytes is its `ReplyBody`'s affair (see `bodies`).
+Its `ReplyBody` decides what is done with the node's bytes (see `bodies`).
 
-An event may raise whatever a bug raises: then ``fail`` must follow, which gives the commands that
-were due before the bug, too.
+If a bug makes an event raise, ``fail`` must follow. It also gives the commands that were due before
+the bug.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
 
 __all__ = ["ReplyMachine"]
 
-#: Behind a longer read there is mostly more, and the loop takes 32 in a row.
+#: After a longer read there is mostly more to read, and the loop makes 32 such reads in a row.
 _LARGE_READ_BYTES = 128 * 1024
-#: The kernel takes a quarter of a millisecond to copy as much.
+#: Bytes sent in one turn of the loop. The kernel takes a quarter of a millisecond to copy them.
 _TURN_BYTES = 256 * 1024
 _CONCLUDE_SOON = ConcludeSoon()
 _NOTHING_SENT, _BODY = State.NOTHING_SENT, State.BODY
@@ -60,7 +60,7 @@ class ReplyMachine:
     which the node sent its body. ``terminal`` is None until the end. ``fault`` is the error to
     answer with where nothing has been sent; ``code`` and ``reason`` are those of the error which
     ended the reply. ``lost``: the node's connection ended too early, or the node says that it has
-    not begun to work. ``end_behind``: what follows an error that is told inside the reply.
+    not begun to work. ``end_behind``: the bytes that follow an error inside the reply.
     """
 
     __slots__ = (
@@ -91,14 +91,14 @@ class ReplyMachine:
 
     @property
     def room(self) -> int:
-        """Reads shorter than this that are exactly one chunk need not come here: their bytes (or
-        what the body's ``feed`` makes of them) may be sent at once, and be noted by ``passed``."""
+        """A read that is shorter than this and exactly one chunk may take the short way: the relay
+        sends its bytes (or what the body's ``feed`` makes of them) and reports it by ``passed``."""
         sent = self.terminal is None and self.state is not _NOTHING_SENT
         return self.body.room if sent else 0
 
     @property
     def drop(self) -> Parting:
-        """How a client is parted with at once."""
+        """How a client's connection is ended at once."""
         return drop(bare=self.body.bare)
 
     # Events.
@@ -115,8 +115,8 @@ class ReplyMachine:
             self._make_head = make_head
 
     def open(self, *, surplus: bool) -> Sequence[Command]:
-        """Nothing of the node's body has come with its head. ``surplus``: something has, though
-        the reply has no body."""
+        """The node's head has come, and nothing of its body. ``surplus``: bytes came behind the
+        head, though the reply has no body."""
         body = self.body
         if body.goes_ahead and self.is_unsent:
             self._send(b"", State.HEAD_SENT)
@@ -125,7 +125,7 @@ class ReplyMachine:
         return self._take_due()
 
     def data(self, data: bytes) -> Sequence[Command]:
-        """b"" comes of a `Postpone` without a rest."""
+        """The node's bytes; b"" where a `Postpone` had no rest."""
         if self.terminal is not None:
             return ()
         if self._pieces:
@@ -140,14 +140,14 @@ class ReplyMachine:
         return self._take_due()
 
     def passed(self, reads: int, sent: int, pieces: tuple[bytes, ...]) -> None:
-        """So many reads went by, and so many bytes to the client. ``pieces`` are the last of the
-        reads, the newest at the end."""
+        """``reads`` took the short way; ``sent`` bytes of them went to the client. ``pieces`` are
+        the last of these reads, the newest at the end."""
         self.reads += reads
         self.sent += sent
         self.body.recall(reads, pieces)
 
     def lose(self, *, reset: bool) -> Sequence[Command]:
-        """The node's connection ended; not ``reset``: by a FIN."""
+        """The node's connection ended: by an error if ``reset``, else by a FIN."""
         if self.terminal is not None or self._pieces:
             return ()
         if not reset and isinstance(self.body.reader, CloseReader):
@@ -175,8 +175,8 @@ class ReplyMachine:
         return self._take_due()
 
     def leave(self, terminal: Terminal) -> Sequence[Command]:
-        """The client went, or reads no more. One that has gone with the protocol's last event, as
-        SDKs do, has all of its reply."""
+        """The client left, or reads no more. If it left after the protocol's last event, as SDKs
+        do, it has all of its reply."""
         if self.terminal is None:
             has_all = not self._pieces and self.body.is_answered()
             if terminal is Terminal.CLIENT_GONE and has_all:
@@ -188,21 +188,21 @@ class ReplyMachine:
         self._reachable = False
 
     def fail(self) -> Sequence[Command]:
-        """Something was raised that nobody foresaw. The reply ends like one that broke, whatever
-        had been said."""
+        """An unforeseen exception was raised. The reply ends like one that broke, even if it was
+        complete."""
         self.clean = False
         if self.terminal is None:
             return self.cut(Terminal.FAILED, ProxyError("internal error"))
         return self.abandon(Terminal.FAILED)
 
     def abandon(self, terminal: Terminal) -> Sequence[Command]:
-        """The same where nothing can be trusted any more: the end alone."""
+        """The same where no state can be trusted any more: only the end, without an error."""
         self.clean = False
         self._due = []
         self._end(terminal, self.drop)
         return self._take_due()
 
-    # What happens to them.
+    # What events do to the state.
 
     def _take_due(self) -> Sequence[Command]:
         due, self._due = self._due, []
@@ -252,7 +252,7 @@ class ReplyMachine:
     def _break(self, error: StreamBroken) -> None:
         breach = self.body.judge(error, unsent=self.is_unsent)
         if breach is None:
-            # All was said; how the node left does not matter any more.
+            # The answer is complete; how the node closed does not matter any more.
             self._finish(surplus=True)
         else:
             self._fail_with(breach)
@@ -272,18 +272,18 @@ class ReplyMachine:
         self._end(breach.terminal, part(bare=self.body.bare, shown=bool(shown)))
 
     def _send(self, wire: bytes, state: State) -> None:
-        """``wire``: body bytes as they stand on the wire; behind the head, if that is due."""
+        """Send body bytes as they stand on the wire. If the head is due, it goes before them."""
         self.sent += len(wire)
         if self.state is _NOTHING_SENT:
             assert self._make_head is not None
             wire = self._make_head(len(wire) if self.body.is_whole else None) + wire
-            # A stream of hours has no use for what it holds.
+            # Free what it holds: a stream may run for hours.
             self._make_head = None
         self.state = state
         self._due.append(wire)
 
     def _send_pieces(self) -> None:
-        """As many bytes of a whole body as one turn of the loop may handle."""
+        """Send as many bytes of a whole body as one turn of the loop may handle."""
         size, self.state = 0, _BODY
         while self._pieces and size < _TURN_BYTES:
             self._due.append(piece := self._pieces.popleft())

@@ -14,7 +14,7 @@ from casedesk_proxy.server.listeners import Listeners
 
 __all__ = ["AdminSide"]
 
-#: Seconds that open status pages have when the proxy ends. Nothing else waits for them.
+#: Seconds that open pages have when the proxy ends: only status pages stay open that long.
 _SHUTDOWN_S = 1.0
 
 

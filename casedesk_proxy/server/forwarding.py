@@ -1,4 +1,4 @@
-"""A request's way to a node and the beginning of its reply, as often as it takes.
+"""A request's way to a node, up to the beginning of the reply; repeated where that fails.
 
 plan → dispatch → begun? → deliver, or plan anew: without what was refused, or for another node
 """
@@ -62,7 +62,7 @@ Uses = Mapping[str, tuple[FileUse, ...]]
 
 
 class Timing:
-    """Our own time on a request, that of waiting for its body left out: by time.perf_counter."""
+    """Seconds of our own work on a request, without the wait for its body: by time.perf_counter."""
 
     __slots__ = ("_began", "_spent")
 
@@ -82,7 +82,7 @@ class Timing:
 
 
 class Forwarder:
-    """``watch`` looks after the replies that flow."""
+    """Plans requests and sends them to nodes. ``watch`` looks after the replies that flow."""
 
     def __init__(
         self,
@@ -96,9 +96,9 @@ class Forwarder:
         turns: Turns | None = None,
         count_refusal: Callable[[Standing], None] = lambda standing: None,
     ) -> None:
-        """``live``: the exchanges that are under way. ``files``: what requests may name.
-        ``planners``: who plans requests with bodies that are held apart. ``count_refusal`` hears of
-        limits that are reached once the client has had keep-alives."""
+        """``live``: the exchanges that are under way. ``files``: the stored files that requests may
+        name. ``planners``: the processes that plan requests with held bodies. ``count_refusal`` is
+        called where a limit is reached after the client has had keep-alives."""
         self._loop = loop
         self._dispatcher = dispatcher
         self._metadata = metadata
@@ -124,8 +124,8 @@ class Forwarder:
         form: FormBeginning | None = None,
         upload: ClientUpload | None = None,
     ) -> Result:
-        """``raw`` is the request's body, or the beginning of a ``form`` of which ``upload`` has the
-        rest. Raises a ProxyError where nothing has been sent."""
+        """``raw`` is the request's body, or the beginning of a ``form``; then ``upload`` has the
+        rest. Raises a ProxyError only while nothing has been sent to the client."""
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
         attempts.upload = upload
         if (metered := exchange.metered) is not None:
@@ -174,7 +174,8 @@ class Forwarder:
         attempts: Attempts,
         raw: bytes,
     ) -> tuple[bytes | HeldBody, Uses]:
-        """The body with the stored files that it names, and the text of its PDFs."""
+        """The body with the text of its PDFs and the stored files that it names: put in, or as
+        marks, with the files for ``fill_plan``."""
         files = await self.files.fill(named, admitted, snapshot, raw, request.take_more)
         attempts.contents = files.contents
         are_used = self._planners is not None and self._planners.are_used
@@ -190,14 +191,15 @@ class Forwarder:
         plan: Plan,
         attempts: Attempts,
     ) -> Delivered | Streaming:
-        """The reply of a node, sent or on its way; or keep-alives and then the error."""
+        """A node's reply, sent or on its way. Raises a ProxyError; if the client has had
+        keep-alives by then, the error goes into the stream instead."""
         prelude = None
         if plan.framing is not Framing.UNARY:
             surface, ident = admitted.call.surface, exchange.request_id
             prelude = begin_prelude(self._loop, request, surface, plan, ident, self.watch.turns)
         try:
             reply = await self._dispatcher.open(plan, attempts)
-            # Before anything that may fail: whoever answers instead gives back what is held.
+            # Before anything that may fail: an error reply gives back what the request holds.
             request.held = reply.lease
             result = self._receive(request, exchange, admitted, plan, reply, prelude)
         except ProxyError as error:
@@ -236,10 +238,10 @@ class Forwarder:
         reply: LeasedReply,
         prelude: Prelude | None,
     ) -> Delivered | Delivery | Upgrade:
-        """A reply whose head is there: sent, where it came whole, or what will send it. Raises
-        CancelledError where its client has left."""
+        """The head of a node's reply has come. If the reply came whole it is sent, else this
+        returns what will send it. Raises CancelledError where the client has left."""
         if request.client.has_left:
-            # What cancels its handler waits for its turn.
+            # The call that cancels this handler still waits for its turn.
             raise asyncio.CancelledError
         if not request.complete:
             # What is left of its body must not be taken for the next request.
@@ -247,7 +249,7 @@ class Forwarder:
         self._metadata.used(exchange.attempts.node)
         surface, ident = admitted.call.surface, exchange.request_id
         if reply.head.status == _SWITCHING_PROTOCOLS:
-            # The connection is no more HTTP's.
+            # The connection does not speak HTTP any more.
             request.held = upgrade = Upgrade(self._loop, request, reply, ident, self.watch)
             request.begun = True
             return upgrade
@@ -267,9 +269,9 @@ class Forwarder:
     async def _begins_anew(
         self, delivery: Delivery | Upgrade, exchange: Exchange, attempts: Attempts
     ) -> bool:
-        """Whether the request is to be planned again: its node was lost before the client had
-        anything of its reply, and another may have it, or refused a control that is to be left
-        out. The delivery is closed then."""
+        """Whether the request is to be planned again. It is if its node was lost before the client
+        had any of the reply and another node may serve it, or if its node refused a control of
+        thinking that can be left out. The delivery is closed then."""
         try:
             verdict = self._dispatcher.decide(attempts, await delivery.begun())
         except BaseException:
@@ -284,7 +286,7 @@ class Forwarder:
 
 
 def _fail(prelude: Prelude, error: ProxyError, terminal: Terminal) -> Delivered:
-    """The client has had keep-alives: the error goes into the stream."""
+    """Send the error inside the stream, since the client has had keep-alives."""
     prelude.fail(error)
     facts = ReplyFacts(200, terminal, error.code, error.reason, sent=prelude.sent)
     return Delivered(facts, keep_alive=False)

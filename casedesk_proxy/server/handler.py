@@ -51,8 +51,8 @@ _COMPLETED = ReplyFacts(terminal=Terminal.COMPLETED)
 
 
 class Handler:
-    """Answers requests with what ``serving`` has in force as they come; a running exchange keeps
-    that. ``sinks`` hear of every exchange at its end."""
+    """Answers requests. An exchange uses what ``serving`` has in force when its request comes, and
+    keeps it to its end. ``sinks`` get the record of each exchange at its end."""
 
     def __init__(
         self,
@@ -127,8 +127,8 @@ class Handler:
         runtime: Runtime,
         known: Admitted | None,
     ) -> Result:
-        """Everything up to a reply's head, or a reply of our own. ``known``: what is remembered of
-        such a head."""
+        """Everything up to a node's reply, or a reply of our own. ``known``: the admission of an
+        earlier request with the same head, if it is remembered."""
         timing, snapshot = Timing(), runtime.snapshot
         admitted = known or self._admissions.admit(
             request.head, snapshot, runtime.hosts, self._sessions
@@ -166,8 +166,8 @@ class Handler:
     async def _deliver(
         self, request: ClientRequest, exchange: Exchange, delivery: Delivery | Upgrade
     ) -> Delivered:
-        """Nothing but this waits while a stream runs: the request's body, its plan and the
-        frames that made them are gone."""
+        """Wait until the reply has gone out. Only this coroutine is left while a stream runs: the
+        request's body, its plan and the calls that made them hold no memory any more."""
         request.release()
         try:
             await delivery.wait()
@@ -185,10 +185,10 @@ class Handler:
         return delivered
 
     async def close(self) -> None:
-        """End what it has asked nodes by itself, and the planners."""
+        """End the catalogue's questions to nodes, and the planners."""
         await self._catalogue.close()
         await self.planners.close()
 
     def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
-        """Answer what cannot be read as a request. ``data``: what came of its head."""
+        """Answer ``error`` to bytes that are no valid request. ``data``: what came of its head."""
         self._own.reject(self.exchanges, client, data, error)

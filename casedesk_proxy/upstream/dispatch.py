@@ -1,7 +1,7 @@
-"""A slot at a node, a connection, a reply; where it may be, from another node.
+"""Gets a request a slot at a node, a connection, and the reply; if that fails, from another node.
 
-Owns what is live about nodes: their slots and their connections. Another node is tried only before
-the first byte to the client, by the rules of `pools.retry`.
+It owns the live state of nodes: their slots and their connections. Another node is tried only
+before the first byte to the client, by the rules of `pools.retry`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["Dispatcher", "Failover"]
 
-#: Of a node: TLS or not, host, port, the path of its socket, its TLS context. Nodes with equal
-#: settings share a context, and it is another one once the CA file holds something else.
+#: A node's address: TLS or not, host, port, the path of its socket, its TLS context. Nodes with
+#: equal settings share a context; when the CA file's content changes they get a new one.
 _Address = tuple[bool, str, int, str | None, ssl.SSLContext | None]
 
 #: How many failovers the status page shows.
@@ -62,9 +62,9 @@ class Failover:
 
 
 class Dispatcher:
-    """Connections are kept by node address and survive a change of snapshot, as does which node
-    keeps which response. What is in ``control_memory``, what nodes have refused and taken, does
-    not. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
+    """Connections are kept by node address and survive a change of snapshot, and so does the memory
+    of which node keeps which response. ``control_memory``, which holds the controls that nodes have
+    refused and taken, does not. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S,
@@ -83,8 +83,8 @@ class Dispatcher:
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Do what another configuration requires of connections and slots. A node that is no
-        longer in it finishes what it has. Cannot fail: files are not read, see `upstream.tls`."""
+        """Change connections and slots to a new configuration. A node that is no longer in it
+        finishes what it has. Cannot fail: files are not read, see `upstream.tls`."""
         self._pool_of.clear()
         before, self._pools = self._pools, {}
         for node in snapshot.nodes.values():
@@ -108,12 +108,12 @@ class Dispatcher:
         return state is not None and state.is_available(self._loop.time(), model)
 
     def attempts(self, key: str) -> Attempts:
-        """For a request of the client with ``key``."""
+        """A new record of attempts, for a request of the client with ``key``."""
         return Attempts(key, self.control_memory)
 
     async def open(self, plan: Plan, search: Attempts) -> LeasedReply:
-        """The reply of the first node that gives one; not of those that were lost with the request
-        before. Raises an UpstreamFault or Busy."""
+        """The reply of the first node that gives one. Nodes that were lost with this request before
+        are not asked again. Raises an UpstreamFault or Busy."""
         search.begin(plan, self._loop.time())
         while True:
             ticket, reply = self._ticket(search), None
@@ -136,7 +136,7 @@ class Dispatcher:
                     raise failed.last_word() from None
                 search.replays += failed.failure is Failure.LOST
             except BaseException:
-                # Whatever it was, be it a bug: neither slot nor connection stays taken.
+                # On any exception, also by a bug, slot and connection are given back.
                 if reply is not None:
                     reply.lease.abandon()
                 self.slots.cancel(ticket)
@@ -148,8 +148,8 @@ class Dispatcher:
         return search.decide(beginning, may_move_on=may_move_on)
 
     def _may_move_on(self, search: Attempts) -> bool:
-        """Whether a request whose node was lost, with its reply begun and nothing of it sent, may
-        go to another one. It counts like one that was lost before its reply's head."""
+        """Whether a request may be sent to another node, after its node was lost with the reply
+        begun but nothing of it sent to the client. That counts like a loss before the head."""
         plan, lost = search.plan, search.lost
         others = (name for name in plan.demand.nodes if name not in {*lost, search.node})
         states = [self.slots.states.get(name) for name in others]
@@ -158,13 +158,13 @@ class Dispatcher:
         return usable and may_try_another(Failure.LOST, len(lost), overdue)
 
     def _begin(self, search: Attempts, name: str) -> NodeSpec:
-        """The node is to be asked now."""
+        """Note that the node is asked now, and, after a failover, which node it replaces."""
         if search.left is not None:
             self._remember(search, name)
         return search.ask(name)
 
     def _leaves(self, search: Attempts, reply: LeasedReply) -> bool:
-        """Whether a node's refusal is left for another node."""
+        """Whether another node is tried after a node's refusal. Ends the refusal's lease if so."""
         search.leave(reply.lease.node.name, str(reply.head.status), self._loop.time())
         if not self._goes_on(search, Failure.REFUSED):
             return False
@@ -174,7 +174,7 @@ class Dispatcher:
     # A slot.
 
     def _ticket(self, search: Attempts) -> Ticket:
-        """A ticket for the nodes that are left; mostly with a slot at one of them at once."""
+        """A ticket for the nodes that are left. Mostly it has a slot at one of them already."""
         deployment = search.plan.deployment
         ticket = Ticket(deployment.name, search.key, search.demand(), search.caps)
         try:
@@ -185,7 +185,7 @@ class Dispatcher:
         return ticket
 
     async def _wait(self, search: Attempts, ticket: Ticket) -> Slot:
-        """The slot that a ticket gets at last. Raises Busy, LimitReached or NoNode."""
+        """Wait for the ticket's slot. Raises Busy, LimitReached or NoNode."""
         now = self._loop.time()
         if ticket.is_decided:
             return await self.slots.wait(ticket, 0.0)
@@ -202,8 +202,8 @@ class Dispatcher:
     # Asking a node.
 
     async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot, search: Attempts) -> LeasedReply:
-        """One attempt. Raises AttemptFailed, the slot given back; whatever else is raised, that is
-        left to the caller."""
+        """One attempt. Raises AttemptFailed, and gives the slot back then. On any other exception
+        the caller has to give it back."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
         if isinstance(route, FilledRoute) and search.contents is not None:
             route = await self._node_files.fit(route, node, pool, search.contents)
@@ -241,8 +241,8 @@ class Dispatcher:
         return search.upload
 
     def _goes_on(self, search: Attempts, failure: Failure) -> bool:
-        """Whether another node is to be asked. Where a reply could still be passed on, be it a
-        503, that is better than a node which is surely down."""
+        """Whether another node is to be asked. After a refusal only healthy nodes count: to pass
+        the refusal on, even a 503, is better than to ask a node which is surely down."""
         if search.is_spent:
             return False
         now = self._loop.time()

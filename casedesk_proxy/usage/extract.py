@@ -1,6 +1,7 @@
 """Where each dialect keeps its token counts, found without parsing the whole reply.
 
-Only the protocol's own place counts: the same name in a call's arguments is the model's word.
+Only counts in the protocol's own place are read: the same name in a call's arguments is text that
+the model wrote.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ _KEYS = {
     Dialect.RESPONSES: b'"usage"',
 }
 _FIELDS = {dialect: key[1:-1].decode() for dialect, key in _KEYS.items()}
-#: At the end of Ollama's documents stand its counts, beside times and nothing else.
+#: The end of Ollama's documents: only counts and times stand there.
 _COUNTS_AT_END = re.compile(rb'(?:[,{]"\w+":\d+)+\}\Z')
 _Path = tuple[str, ...]
 
 
 class _Names(NamedTuple):
-    """Of one dialect: the counts that make up the prompt and the output, in Usage's sense, and the
-    paths to those of them that were cached, or thoughts."""
+    """One dialect's names. ``prompt`` and ``output``: the counts that add up to Usage's prompt and
+    output. ``cached`` and ``thoughts``: the path to the count of those."""
 
     prompt: _Path
     output: _Path
@@ -36,8 +37,9 @@ class _Names(NamedTuple):
     thoughts: _Path
 
 
-#: Sources: the vendors' API references. Anthropic counts apart what was read from a cache or put
-#: into one, Google thoughts and what its own tools found; OpenAI counts them in.
+#: Sources: the vendors' API references. Anthropic's prompt count leaves out what was read from a
+#: cache or put into one; Google's counts leave out thoughts and what its own tools found. OpenAI's
+#: counts include all of these.
 _NAMES = {
     Dialect.GEMINI: _Names(
         ("promptTokenCount", "toolUsePromptTokenCount"),
@@ -65,21 +67,21 @@ _NAMES = {
     ),
     Dialect.OLLAMA: _Names(("prompt_eval_count",), ("eval_count",), (), ()),
 }
-#: Where llama-server counts in chat streams without being asked.
+#: The member in which llama-server puts counts into chat streams, also if nobody asked for them.
 _TIMINGS = b'"timings"'
-#: Of the event of Anthropic's streams that has the prompt's counts, in the message within it.
+#: The type of the event in Anthropic's streams whose message has the prompt's counts.
 _BEGINNING = b'"message_start"'
 _NOTHING = Usage()
-#: Responses' events hold the response with the counts, which as one body stands by itself. Of a
-#: long event only the end may be at hand.
+#: How the bytes of Responses' event streams are recognised, also if only the end of a long event is
+#: there. In an event the counts are in its ``response``; in a unary body, at the top level.
 _EVENTS = re.compile(rb"(?:\A|\n)(?:event|data):|\n\r?\n\Z")
-#: Counts that are looked at, from the end backwards. The last ones hold the final,
-#: cumulative counts.
+#: How many count objects are read, from the end backwards. The last ones hold the final, cumulative
+#: counts.
 _MAX_COUNTS = 4
 
 
 def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
-    """Counts in the beginning and the end of a reply's body; later ones win, field by field.
+    """The counts in the beginning and the end of a reply's body; later ones win, field by field.
 
     Anthropic streams name the prompt's tokens in the first event and the output's in the last.
     """
@@ -94,7 +96,7 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
 
 
 def _read_timings(last: bytes) -> Usage:
-    """Its ``prompt_n`` lacks the tokens that its cache had."""
+    """llama-server's counts. Its ``prompt_n`` leaves out the tokens that were in its cache."""
     for timings in outermost_values(last, _TIMINGS, 1):
         if isinstance(timings, dict) and (read := read_count(timings.get("prompt_n"))) is not None:
             cached = read_count(timings.get("cache_n")) or 0
@@ -114,15 +116,15 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
 
 
 def _read_beside_chat(counts: dict[str, Any]) -> Usage:
-    """OpenAI's images and transcriptions count by Responses' names; rerankers may tell the total
-    alone (vLLM of 2024, Jina)."""
+    """OpenAI's images and transcriptions use the names of Responses; rerankers may give only the
+    total (vLLM of 2024, Jina)."""
     if "input_tokens" in counts or "output_tokens" in counts:
         return read_usage(Dialect.RESPONSES, counts)
     return Usage(read_count(counts.get("total_tokens")))
 
 
 def _add(counts: dict[str, Any], names: _Path) -> int | None:
-    """Their sum, of those that are there; None: none is."""
+    """The sum of those of ``names`` that ``counts`` has; None where it has none of them."""
     total = read_count(counts.get(names[0]))
     for name in names[1:]:
         if (more := read_count(counts.get(name))) is not None:
@@ -131,7 +133,7 @@ def _add(counts: dict[str, Any], names: _Path) -> int | None:
 
 
 def _counts(dialect: Dialect, part: bytes) -> list[Any]:
-    """What stands in the counts' own place, in its order."""
+    """The values in the protocol's own place for counts, in the order of the body."""
     if dialect is Dialect.OLLAMA:
         return [_last_object(part)]
     if (document := _whole(part)) is not None:
@@ -142,8 +144,8 @@ def _counts(dialect: Dialect, part: bytes) -> list[Any]:
 
 
 def _whole(part: bytes) -> dict[str, Any] | None:
-    """The document that ``part`` is, where it is all of one. A short body mostly is, and to parse
-    that costs half of what a look from its end does; what begins within one never is."""
+    """``part`` as a document, if it is a whole one. A short body mostly is, and to parse it costs
+    half of a search from its end. A part that begins inside a document never is one."""
     if not (part.startswith(b"{") and part.endswith((b"}", b"}\n"))):
         return None
     try:
@@ -154,8 +156,8 @@ def _whole(part: bytes) -> dict[str, Any] | None:
 
 
 def _last_object(part: bytes) -> Any:
-    """Ollama's last line, or its whole reply; of one that is longer than what is at hand, its
-    end."""
+    """Ollama's last line, or its whole reply. If ``part`` has only the end of it: the counts
+    there."""
     line = last_line(part)
     if line.startswith(b"{") and (document := read_object(line)) is not None:
         return document
@@ -164,8 +166,8 @@ def _last_object(part: bytes) -> Any:
 
 
 def _beginning(dialect: Dialect, part: bytes) -> list[Any]:
-    """The counts of a stream's first event, which is whole. Nothing else is taken of a beginning:
-    how deep a name stands is told by what comes behind it."""
+    """The counts of an Anthropic stream's first event, which is whole. Nothing else is read from a
+    body's beginning: only the bytes behind a name show how deep it stands."""
     if dialect is not Dialect.ANTHROPIC or (at := part.find(_BEGINNING)) < 0:
         return []
     start = event_around(part, at)
@@ -184,7 +186,8 @@ def _dig(value: Any, path: tuple[str, ...]) -> int | None:
 
 
 def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """What is no count, nor holds any, hides no earlier one."""
+    """``old`` with the counts of ``new``. A value that is no count, such as null, does not replace
+    an earlier one."""
     kept = {
         name: value
         for name, value in new.items()
