@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.alias import ParameterRules
 from casedesk_proxy.surfaces.parameters import compile_parameters
-from casedesk_proxy.terms import Dialect, Principal
+from casedesk_proxy.terms import Action, Call, Dialect, Principal
 from tests.fixtures.table import table
 from tests.planning.configs import KEY, TEXT, make_snapshot
 
@@ -42,6 +43,27 @@ def test_an_alias_has_its_parameters_and_its_description() -> None:
     assert desk.rules.aliases["gpt-4"] == "tiny"
     assert desk.rules.descriptions["gpt-4"] == "quick"
     assert list(desk.parameters) == ["gpt-4"]
+
+
+@table(
+    ("settings", "fields"),
+    [
+        ("", []),
+        (", documents: text", ["messages[0].content[0].file.file_data"]),
+        (", fetch_urls: {allow: [h.example]}", ["messages[0].content[1].image_url.url"]),
+    ],
+)
+def test_what_is_filled_into_requests_is_the_deployment_s_to_say(
+    settings: str, fields: list[str]
+) -> None:
+    pdf = {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}
+    image = {"type": "image_url", "image_url": {"url": "https://h.example/a.png"}}
+    body = {"model": "m", "messages": [{"role": "user", "content": [pdf, image]}]}
+    text = TEXT.replace("nodes: [silent]", f"nodes: [silent]{settings}")
+    deployment = make_snapshot(text).deployments["open"]
+    call = Call(Dialect.OPENAI, Action.CHAT, None)
+    found = deployment.find_references(call, json.dumps(body).encode())
+    assert [one.path for one in found] == fields
 
 
 def test_keys_are_known() -> None:
