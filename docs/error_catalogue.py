@@ -35,7 +35,8 @@ _HEAD = """# Error codes
 
 Every error has a code for programs. OpenAI's envelope has it as `error.code`, Google's as `reason`
 in `details`, the log as `code=`; Anthropic's envelope has only a type. Written by `make pages` from
-the code and from `error-causes.toml`; in a message, … marks a part that varies.
+the code and from `error-causes.toml`; in a message, … marks a part that varies,
+and where one begins with "the node", clients read the node's name.
 [errors.md](errors.md) says which of them programs act on.
 """
 

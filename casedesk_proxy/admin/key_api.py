@@ -95,7 +95,7 @@ class _Call:
         try:
             found = jsonio.loads(body or b"{}")
         except ValueError as error:
-            raise KeyFault("", f"the body is not valid JSON: {error}") from None
+            raise KeyFault("", f"the body is not valid JSON: {error}; correct it") from None
         if not isinstance(found, dict):
             raise KeyFault("", "the body must be a JSON object")
         return found

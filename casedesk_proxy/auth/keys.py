@@ -149,12 +149,14 @@ def _unauthenticated(credential: str | None, sent: str, ended: str) -> Unauthent
     if not credential:
         message = f"{sent}; a key is required" if sent else "a key is required"
         return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
+    used = f"(when several credentials are sent, only the first of {ACCEPTED_FORMS} is used)"
+    if ended:
+        # It was typed well.
+        return Unauthenticated(f"{ended}; ask for a new one {used}", code="invalid_key")
     looks = describe_wrong(credential)
-    message = ended or (f"unknown key: {looks}" if looks else "unknown key")
+    message = f"unknown key: {looks}" if looks else "unknown key"
     return Unauthenticated(
-        f"{message}; check it for typing errors, or ask for a new one (when several credentials are"
-        f" sent, only the first of {ACCEPTED_FORMS} is used)",
-        code="invalid_key",
+        f"{message}; check it for typing errors, or ask for a new one {used}", code="invalid_key"
     )
 
 

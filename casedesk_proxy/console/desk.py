@@ -112,10 +112,14 @@ class Desk:
         else:
             known = config.console.enabled
         if not known:
-            raise NotFound(
-                "the console is off: set console.enabled, or create an admin key or a user",
-                code="console_off",
-            )
+            if config.console.enabled is None:
+                message = (
+                    "the console is off, since nobody could sign in from other machines; create a"
+                    " user or an admin key, or set console.enabled"
+                )
+            else:
+                message = "the console is off (console.enabled: false); set it to true"
+            raise NotFound(message, code="console_off")
 
     def _has_people(self, config: Config) -> bool:
         snapshot = self.served.serving.snapshot

@@ -21,6 +21,7 @@ from casedesk_proxy.console.desk import CALLER, Caller, Desk, reply
 from casedesk_proxy.console.passwords import MAX_PASSWORD_CHARS
 from casedesk_proxy.console.rows import Session
 from casedesk_proxy.errors import BadRequest, Forbidden, ProxyError, Unauthenticated
+from casedesk_proxy.surfaces.bodies import describe_syntax_error
 
 __all__ = ["read_fields", "show_session", "sign_in", "sign_out"]
 
@@ -147,9 +148,9 @@ async def read_fields(request: web.Request, known: set[str]) -> dict[str, str]:
     if request.content_type != "application/json":
         raise BadRequest("send JSON, with content-type: application/json", status=415)
     try:
-        found = jsonio.loads(await request.read() or b"{}")
-    except ValueError:
-        raise BadRequest("the body is not valid JSON; correct it") from None
+        found = jsonio.loads(body := await request.read() or b"{}")
+    except jsonio.JSONError as error:
+        raise BadRequest(describe_syntax_error(error, body)) from None
     if not isinstance(found, dict) or not set(found) <= known:
         raise BadRequest(
             f"the body must be a JSON object with only these fields: {', '.join(sorted(known))}"

@@ -11,7 +11,7 @@ from casedesk_proxy.keystore.rows import StoredKey
 from casedesk_proxy.snapshot import compile_principal
 from casedesk_proxy.terms import Principal
 
-__all__ = ["NO_CHANGE", "make_table", "next_expiry"]
+__all__ = ["NO_CHANGE", "make_table", "next_expiry", "spell_time"]
 
 #: A time that never comes.
 NO_CHANGE = float("inf")
@@ -44,10 +44,11 @@ def next_expiry(keys: Sequence[StoredKey], now: float) -> float:
 
 def _explain(key: StoredKey) -> str:
     if key.ended is not None:
-        return f"the key was revoked on {_day(key.ended)}"
+        return f"the key was revoked on {spell_time(key.ended)}"
     what = "was replaced by a new one and expired" if key.replaced else "expired"
-    return f"the key {what} on {_day(key.expires or 0.0)}"
+    return f"the key {what} on {spell_time(key.expires or 0.0)}"
 
 
-def _day(when: float) -> str:
+def spell_time(when: float) -> str:
+    """``when``: in seconds since 1970."""
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d at %H:%M UTC")

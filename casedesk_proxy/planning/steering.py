@@ -28,6 +28,7 @@ def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput
         raise NotFound(
             "id: you have no running chat with this id; use that of a running chat",
             code="chat_not_found",
+            violations=(Violation("id", "no running chat of yours has it"),),
         )
     node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
     raw = ask.raw

@@ -89,6 +89,7 @@ class Delivery:
             behind = end_behind(surface, request.head.headers)
             machine = ReplyMachine(make_head, chosen.body, end_behind=behind)
             self.relay = Relay(loop, transport, machine, watch.turns)
+        self.relay.machine.node = self._lease.node.name
         self._early_sent = self.relay.sent
 
     def begin(self, deployment: DeploymentSpec) -> None:
@@ -228,7 +229,7 @@ def _recipient(
 def _node_reply(reply: LeasedReply, begun: Callable[[bytes], None] | None) -> NodeReply:
     node, route = reply.lease.node, reply.route
     return NodeReply(
-        reply.head, reply.asked, node.host_header, node.key,
+        reply.head, node.name, reply.asked, node.host_header, node.key,
         route.translator, route.reply_headers, begun,
         route.has_more_counts,
     )  # fmt: skip

@@ -26,8 +26,7 @@ What the machine promises:
 
 Its `ReplyBody` decides what is done with the node's bytes (see `bodies`).
 
-If a bug makes an event raise, ``fail`` must follow. It also gives the commands that were due before
-the bug.
+If a bug makes an event raise, ``fail`` must follow. It also gives the commands that were due.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
 from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, MakeHead, Postpone, State
 from casedesk_proxy.replying.endings import Parting, drop, part
+from casedesk_proxy.replying.named_nodes import of_node
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.wire.bodies import CloseReader
 from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
@@ -60,12 +60,12 @@ class ReplyMachine:
     which the node sent its body. ``terminal`` is None until the end. ``fault`` is the error to
     answer with where nothing has been sent; ``code`` and ``reason`` are those of the error which
     ended the reply. ``lost``: the node's connection ended too early, or the node says that it has
-    not begun to work. ``end_behind``: the bytes that follow an error inside the reply.
+    not begun to work. ``end_behind``: what follows an error inside. ``node``: the node's name.
     """
 
     __slots__ = (
         "_due", "_make_head", "_pieces", "_reachable", "body", "clean", "code", "end_behind",
-        "fault", "lost", "reads", "reason", "sent", "state", "terminal",
+        "fault", "lost", "node", "reads", "reason", "sent", "state", "terminal",
     )  # fmt: skip
 
     def __init__(self, make_head: MakeHead, body: ReplyBody, *, end_behind: bytes = b"") -> None:
@@ -79,7 +79,7 @@ class ReplyMachine:
         self.state = State.NOTHING_SENT
         self.terminal: Terminal | None = None
         self.clean = self.lost = False
-        self.code = self.reason = ""
+        self.code = self.reason = self.node = ""
         self.fault: ProxyError | None = None
         self.sent = 0
         self.reads = 0
@@ -258,7 +258,7 @@ class ReplyMachine:
             self._fail_with(breach)
 
     def _fail_with(self, breach: Breach) -> None:
-        error = breach.error
+        error = of_node(breach.error, self.node)
         self.code, self.reason = error.code, error.reason
         if self.is_unsent:
             self.lost = self.lost or breach.lost

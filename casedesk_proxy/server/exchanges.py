@@ -40,7 +40,8 @@ __all__ = ["Exchange", "Exchanges"]
 log = logging.getLogger(__name__)
 
 _CANCELLED = (
-    "an administrator ended this request at the proxy's console; ask there before you repeat it"
+    "this request was ended at the proxy's console, by an administrator or a holder of its key; ask"
+    " them before you repeat it"
 )
 _NO_CALL = CallFacts("")
 _NO_PLAN = PlanFacts()

@@ -162,10 +162,12 @@ class FileUses:
                 in_base64 = reference.content is not None
                 text = await self._texts.read(file, contents, in_base64=in_base64)
             except PdfFault as fault:
-                raise _bad(reference, f"the PDF {fault}") from None
+                why = f"the PDF {fault}; send its text, or its pages as images"
+                raise _bad(reference, why) from None
             take(len(text))
             if not text.strip():
-                raise _bad(reference, "the PDF contains no text; it may consist of scanned pages")
+                why = "the PDF contains no text; if its pages are scanned, send them as images"
+                raise _bad(reference, why)
         else:
             if file.size > most:
                 raise _too_long(reference, file.size)
@@ -178,7 +180,7 @@ class FileUses:
             try:
                 text = data.decode("utf-8-sig")
             except UnicodeDecodeError:
-                raise _bad(reference, "the file is not text in UTF-8") from None
+                raise _bad(reference, "the file is not text in UTF-8; save it as UTF-8") from None
         if len(text) > most:
             raise _too_long(reference, len(text))
         return text
@@ -208,7 +210,7 @@ def _find_host(reference: FileReference, settings: FetchUrls) -> WebAddress | No
 
 
 def _unfetched(reference: FileReference, why: str) -> BadRequest:
-    why = f"the URL is not fetched: {why}"
+    why = f"the URL is not fetched: {why}; send the content itself"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="url_not_fetched", violations=(violation,))
 
@@ -225,12 +227,15 @@ def _bad(reference: FileReference, why: str) -> BadRequest:
 
 
 def _too_long(reference: FileReference, size: int) -> TooLarge:
-    why = f"its {size} bytes of text make the request larger than it may be (server.max_body)"
+    why = (
+        f"its {size} bytes of text make the request larger than it may be (server.max_body); send"
+        " less of it"
+    )
     violation = Violation(reference.path, why, "document")
     return TooLarge(f"{reference.path}: {why}", violations=(violation,))
 
 
 def _too_many(reference: FileReference) -> BadRequest:
-    why = f"more than {_MAX_REFERENCES} files are referenced"
+    why = f"more than {_MAX_REFERENCES} files are referenced; send them in several requests"
     violation = Violation(reference.path, why)
     return BadRequest(f"{reference.path}: {why}", code="too_many_files", violations=(violation,))

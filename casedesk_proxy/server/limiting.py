@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import islice
 
 from casedesk_proxy.errors import Unauthenticated
+from casedesk_proxy.keystore.table import spell_time
 from casedesk_proxy.limits.book import Book
 from casedesk_proxy.limits.judging import (
     count_used,
@@ -131,7 +132,10 @@ class Limiter:
         """None where nothing has to be counted. ``started``: now, by the loop's clock. Raises
         LimitReached, and Unauthenticated for a key that has expired."""
         if admitted.expires is not None and self._wall() >= admitted.expires:
-            raise Unauthenticated("the key has expired; ask for a new one", code="key_expired")
+            since = spell_time(admitted.expires)
+            raise Unauthenticated(
+                f"the key expired on {since}; ask for a new one", code="key_expired"
+            )
         limits, call = admitted.limits, admitted.facts
         if not limits or admitted.call.action in _UNCOUNTED:
             return None

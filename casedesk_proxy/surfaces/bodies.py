@@ -15,6 +15,7 @@ from casedesk_proxy.wire.model_names import is_wrapped, plain_name
 __all__ = [
     "RequestBody",
     "ask_for_counts",
+    "describe_syntax_error",
     "is_renamed",
     "parse_body",
     "read_body",
@@ -212,22 +213,22 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     try:
         value = jsonio.loads(raw)
     except jsonio.JSONError as error:
-        raise BadRequest(_describe_syntax_error(error, raw), code="invalid_json") from None
+        raise BadRequest(describe_syntax_error(error, raw), code="invalid_json") from None
     if not isinstance(value, dict):
         raise BadRequest(
-            'the body is not a JSON object; send one, such as {"model": …}', code="invalid_json"
+            'the body is not a JSON object; send one: {"field": value, …}', code="invalid_json"
         )
     return value
 
 
-def _describe_syntax_error(error: jsonio.JSONError, raw: bytes) -> str:
-    """What is wrong and at which byte, counted from 0; nothing of the body itself."""
+def describe_syntax_error(error: jsonio.JSONError, raw: bytes, what: str = "the body") -> str:
+    """What is wrong and at which byte, counted from 0; nothing of ``raw`` itself."""
     try:
         raw.decode()
     except UnicodeDecodeError as fault:
-        return f"the body is not UTF-8 at byte {fault.start}"
+        return f"{what} is not UTF-8 at byte {fault.start}; encode it as UTF-8"
     place = len(error.doc[: error.pos].encode())
-    return f"the body is not valid JSON at byte {place}: {error.msg}"
+    return f"{what} is not valid JSON at byte {place}: {error.msg}; correct it"
 
 
 def _refuse_stream_field(call: Call, value: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.resumable import read_size
 from casedesk_proxy.filing.stored_file import StoredFile, may_be_chosen, name_file, read_id
+from casedesk_proxy.surfaces.bodies import describe_syntax_error
 from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
 from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.query import read_pairs
@@ -118,10 +119,9 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
         return {}
     try:
         document = jsonio.loads(body)
-    except jsonio.JSONError:
-        raise BadRequest(
-            "the metadata is not valid JSON; correct it", code="invalid_json"
-        ) from None
+    except jsonio.JSONError as error:
+        why = describe_syntax_error(error, body, "the metadata")
+        raise BadRequest(why, code="invalid_json") from None
     file = document.get("file", {}) if isinstance(document, dict) else None
     if not isinstance(file, dict):
         raise bad_field("file", "an object is required")

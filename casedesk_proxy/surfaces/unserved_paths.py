@@ -91,6 +91,8 @@ _BASES = (
     " /proxy/DEPLOYMENT/openai/v1 and /proxy/DEPLOYMENT/ollama, or without a deployment / for"
     " Gemini, Anthropic and Ollama clients and /v1 for OpenAI's"
 )
+#: What to do where nothing here stands in for an API.
+_NOTHING_ALIKE = "do without it: nothing here is like it"
 _ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
 #: What Vertex puts before everything.
 _PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")
@@ -252,7 +254,7 @@ def no_path(rest: str, why: str = "not a known path", deployment: str | None = N
         api, owner = unserved(inner), owner_of(inner)
         if api is not None:
             message = f"{api.name} is not {'relayed' if 'own' in api.name else 'served here'}"
-            return NotFound(f"{message}; {api.remedy}" if api.remedy else message, code=api.code)
+            return NotFound(f"{message}; {api.remedy or _NOTHING_ALIKE}", code=api.code)
         if owner is not None:
             base = _base_url(owner, deployment)
             return NotFound(f"{asked} is {why}; for {_NAMES[owner]} the base URL is {base}")

@@ -41,8 +41,9 @@ def test_it_is_open_where_nobody_else_comes_or_somebody_can_sign_in(
     if is_open:
         desk.require_open()
     else:
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=r"create a user|set it to true") as caught:
             desk.require_open()
+        assert ("set it to true" in caught.value.message) is (enabled is False)
 
 
 def test_who_sees_what() -> None:

@@ -79,7 +79,7 @@ async def test_a_stream_is_in_the_table_and_is_ended_from_there(tmp_path: Path) 
         code, said = await alice.ask("POST", f"{API}/streams/{row['id']}/cancel")
         assert await count_rounds(asked.closed) < 20, "something waits for a timer"
         assert (code, said) == (202, {"cancelled": row["id"]})
-        assert "ended this request at the proxy's console" in await rest
+        assert "this request was ended at the proxy's console" in await rest
         assert (await status(root))["streams"] == {"total": 0, "rows": []}
         code, said = await alice.ask("POST", f"{API}/streams/{row['id']}/cancel")
         assert (code, said["error"]["code"]) == (404, "stream_not_found")

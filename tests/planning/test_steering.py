@@ -54,3 +54,4 @@ def test_what_nobody_runs_is_not_found() -> None:
     with pytest.raises(NotFound) as caught:
         steer(b'{"id":"c2"}')
     assert caught.value.code == "chat_not_found"
+    assert caught.value.violations[0].path == "id"

@@ -44,7 +44,7 @@ def take_head(
     """The node's head has come."""
     recipient = Recipient(_surface(framing), framing, "r", modern, True, b"", kept_alive)
     translator = Shouting("at once") if translated else None
-    reply = NodeReply(parse_response_head(head), "m", b"host:1", key, translator)
+    reply = NodeReply(parse_response_head(head), "n1", "m", b"host:1", key, translator)
     chosen = choose_body(recipient, reply)
     machine.reply(chosen.make_head, chosen.body)
 

@@ -41,7 +41,7 @@ def restorer() -> NameRestorer:
 def play(pieces: list[bytes], *, named: int, ends: bool) -> tuple[bytes, End]:
     """What a client gets of a node's chunks, whose connection breaks behind them, and the end."""
     translator = NamespacedStream("m", restorer()) if named else None
-    chosen = choose_body(RECIPIENT, NodeReply(HEAD, "m", b"h:1", None, translator))
+    chosen = choose_body(RECIPIENT, NodeReply(HEAD, "n1", "m", b"h:1", None, translator))
     machine = ReplyMachine(chosen.make_head, chosen.body)
     commands = [*machine.open(surplus=False)]
     for piece in pieces:

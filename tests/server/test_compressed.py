@@ -117,7 +117,8 @@ async def test_what_cannot_be_read_is_refused_with_the_reason(surface: str, codi
     reply, told = await ask(play, surface)
     assert reply.startswith(b"HTTP/1.1 5")
     message = json.loads(told)["error"]["message"]
-    assert f"the node compressed its reply ({coding})" in message
+    assert f"compressed its reply ({coding})" in message
+    assert message.startswith("node ")
     play = playing("400 Bad Request", "application/json", coding, b"\x8b\x00\x80binary")
     reply, told = await ask(play, surface)
     assert reply.startswith(b"HTTP/1.1 400")

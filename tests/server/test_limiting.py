@@ -172,6 +172,7 @@ async def test_an_expired_key_is_refused() -> None:
     async with limited({"expires": "2020-01-31"}) as (asker, _):
         status, _, body = await asker.chat()
         assert (status, body["error"]["code"]) == (401, "key_expired")
+        assert body["error"]["message"].startswith("the key expired on 2020-01-")
         assert (await asker.get("/v1/models"))[0] == 401
     async with limited({"expires": "2999-01-31"}) as (asker, _):
         assert (await asker.chat())[0] == 200

@@ -192,9 +192,9 @@ async def answer_facts(connection: NodeConnection) -> bytes:
     [
         ([chunk(LINE), chunk(DONE), b"0\r\n\r\n"], b"", Terminal.COMPLETED, ""),
         # It breaks off between lines, within one, and ends cleanly without its last line.
-        ([chunk(LINE)], b"the node closed the connection", Terminal.NODE_BROKE, "node_broke"),
+        ([chunk(LINE)], b"node n closed the connection", Terminal.NODE_BROKE, "node_broke"),
         ([chunk(LINE + LINE[:9])], None, Terminal.NODE_BROKE, "node_broke"),
-        ([chunk(LINE), b"0\r\n\r\n"], b"the node's reply ended", Terminal.NODE_BROKE,
+        ([chunk(LINE), b"0\r\n\r\n"], b"node n's reply ended", Terminal.NODE_BROKE,
          "node_broke"),
         ([chunk(LINE), chunk(b'{"error":"out of memory"}\n'), b"0\r\n\r\n"], b"",
          Terminal.NODE_BROKE, "node_broke"),

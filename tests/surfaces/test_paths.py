@@ -427,6 +427,7 @@ def test_what_exists_elsewhere_is_named(path: str, name: str, owner: Dialect, me
         read_call(method, path, NONE)
     assert caught.value.message.startswith(name)
     assert "base URL" not in caught.value.message
+    assert "; " in caught.value.message, "what to do"
     assert guess_surface(path, NONE) is owner
 
 

@@ -58,12 +58,14 @@ class Recipient:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NodeReply:
-    """What a node has answered. ``model`` is the client's name of the model; ``authority`` is the
-    node's address and ``key`` its key, which no client learns; ``headers`` are for the client's
-    head of a translated reply. ``begun`` is given the first bytes of a body of status 200.
-    ``has_more_counts``: a stream of it tells counts that its client did not ask for."""
+    """What the node ``name`` has answered. ``model`` is the client's name of the model;
+    ``authority`` is the node's address and ``key`` its key, which no client learns; ``headers``
+    are for the client's head of a translated reply. ``begun`` is given the first bytes of a body
+    of status 200. ``has_more_counts``: a stream of it tells counts that its client did not ask
+    for."""
 
     head: ResponseHead
+    name: str
     model: str
     authority: bytes
     key: str | None = dataclasses.field(repr=False)
@@ -84,36 +86,39 @@ class Chosen:
 
 def choose_body(client: Recipient, node: NodeReply) -> Chosen:
     """Raises UpstreamFault where the reply is of no use for this client."""
-    _check_readable(node.head)
+    _check_readable(node)
     if node.translator is not None:
         return _translated(client, node, node.translator)
     if client.is_kept_alive:
-        _check_continues(client.framing, node.head)
+        _check_continues(client.framing, node)
     return _node_error(client, node) if node.head.status >= 400 else _relayed(client, node)
 
 
-def _check_readable(head: ResponseHead) -> None:
+def _check_readable(node: NodeReply) -> None:
     """Nodes are asked for an uncompressed reply. One that is compressed all the same is decoded,
     or refused if it cannot be; an error is judged by its status alone then."""
+    head = node.head
     if head.status >= 400 or not is_opaque(head.headers):
         return
     coding = content_coding(head.headers)[:40].decode("latin-1")
     raise StreamBroken(
-        f"the node compressed its reply ({coding}), which the proxy asked it not to do; turn"
-        " compression off at the node or at the proxy in front of it"
+        f"node {node.name} compressed its reply ({coding}), which the proxy asked it not to do;"
+        " turn compression off at the node or at the proxy in front of it"
     )
 
 
-def _check_continues(framing: Framing, head: ResponseHead) -> None:
+def _check_continues(framing: Framing, node: NodeReply) -> None:
     """The client waits for the rest of a stream with status 200; anything else has to be told as
     an error."""
+    head = node.head
     if head.status == 200 and _streams_as(framing, head):
         return
     if head.status >= 400:
         raise UpstreamFault(
-            f"the node answered with status {head.status}; look into its log", status=head.status
+            f"node {node.name} answered with status {head.status}; look into its log",
+            status=head.status,
         )
-    raise StreamBroken("the node did not answer with an event stream")
+    raise StreamBroken(f"node {node.name} did not answer with an event stream")
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:

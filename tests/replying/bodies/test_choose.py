@@ -36,7 +36,7 @@ def choose(
         Dialect.OPENAI, framing, "r1", http11, keep_alive=True, is_kept_alive=kept_alive
     )
     translator = Shouting("at once") if translated else None
-    reply = NodeReply(head, "m", b"host:1", None, translator, has_more_counts=counted)
+    reply = NodeReply(head, "n1", "m", b"host:1", None, translator, has_more_counts=counted)
     return choose_body(client, reply)
 
 
