@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-gemini-cli check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-tricks test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
+.PHONY: help run test check-codex check-gemini-cli check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080, or LISTEN=HOST:PORT, with a simulated node"
@@ -13,8 +13,7 @@ help:
 	@echo "make test-around   those of what is around it: packages, systemd, a narrow network, bench/"
 	@echo "make test-fast   only those of the packages that do no I/O, in half a minute"
 	@echo "make test-properties   those that hypothesis makes up, with many examples"
-	@echo "make test-plain  the gateway's tests without the tricks of fastpath/"
-	@echo "make test-tricks those of them that a trick could break, in a minute, as a part of make check"
+	@echo "make test-plain  the gateway's and the end-to-end tests without the tricks of fastpath/"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make check-gemini-cli  install Google's gemini-cli (100 MB) and give it a picture through the proxy"
@@ -88,18 +87,7 @@ test-properties: $(VENV)/.test
 
 # Bytes, log lines and metrics are the same without them, see docs/fastpath.md.
 test-plain: $(VENV)/.test
-	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) tests/server tests/e2e $(PYTEST_FLAGS)
-
-# Those of them that each trick could break: bytes as they stand on the wire, connections that are
-# kept, left or cut, repeated requests, translated streams. For each change; the others now and then.
-TRICKED := tests/e2e/test_tricks.py tests/e2e/test_bytes.py tests/e2e/test_http10.py \
-           tests/e2e/test_leaving.py tests/e2e/test_transposed_examples.py \
-           tests/e2e/test_transposed_broken.py tests/server/test_connection.py \
-           tests/server/test_gateway.py tests/server/test_handover.py \
-           tests/server/test_repeated_requests.py
-
-test-tricks: $(VENV)/.test
-	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) $(TRICKED) $(PYTEST_FLAGS)
+	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) --hypothesis-profile same tests/server tests/e2e $(PYTEST_FLAGS)
 
 # In an environment of its own, kept for the next time.
 OTHER = build/$(notdir $(PYTHON))
@@ -161,7 +149,7 @@ types: $(VENV)/.test
 # Every test once, and those of the tricks without them; the documents as pages. What runs tests has the machine for itself.
 check: $(VENV)/.test
 	$(MAKE) -j3 --output-sync lint types html
-	$(MAKE) test-rest coverage test-tricks
+	$(MAKE) test-rest coverage test-plain
 
 install:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' systemd/install
