@@ -1,4 +1,4 @@
-"""Errors of a node, with its name: whoever has several is to know whose log to look into."""
+"""Errors of a node, with its name: an operator of several nodes needs to know whose log to read."""
 
 from __future__ import annotations
 
