@@ -131,10 +131,8 @@ class PlanMaker:
         form: FormBeginning | None,
         crowded: Plan | None = None,
     ) -> Plan:
-        """``crowded``: for other nodes than its."""
-        given = self._given(request, exchange, admitted, raw, form)
-        if crowded is not None:
-            given = ask_others(given, crowded)
+        """``crowded``: see `_given`."""
+        given = self._given(request, exchange, admitted, raw, form, crowded)
         make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
         return make(snapshot, admitted.deployment, given)
 
@@ -149,9 +147,7 @@ class PlanMaker:
         crowded: Plan | None = None,
     ) -> Plan:
         assert self.planners is not None, "nothing is held apart without them"
-        given = self._given(request, exchange, admitted, b"", form)
-        if crowded is not None:
-            given = ask_others(given, crowded)
+        given = self._given(request, exchange, admitted, b"", form, crowded)
         plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
         exchange.text_size = size
         request.hold_more(_count_bytes(plan, raw))
@@ -164,15 +160,18 @@ class PlanMaker:
         admitted: Admitted,
         raw: bytes,
         form: FormBeginning | None,
+        crowded: Plan | None,
     ) -> PlanInput:
+        """``crowded``: the plan whose nodes are not to be considered."""
         is_kept = admitted.call.surface is Dialect.RESPONSES
         keepers = self.keeping.keepers(admitted) if is_kept else find_none
-        return PlanInput(
+        given = PlanInput(
             admitted.call, request.head.headers, raw,
             exchange.request_id, self.metadata.reported, self.metadata.nodes, admitted.placements,
             self.memory.refused, self.memory.taken, exchange.attempts.without, time.time(),
             keepers, form, self.places,
         )  # fmt: skip
+        return given if crowded is None else ask_others(given, crowded)
 
     def _ask(
         self,
