@@ -85,6 +85,8 @@ class HostTable:
                     self._counts = view[_COUNTS_BYTE:_STAMPS_BYTE].cast("i")
                     self._stamps = view[_STAMPS_BYTE:].cast("d")
                 self.row = self._take_row(name or str(os.getpid()))
+                #: Our counts by column. What is written here all may read, some time later.
+                self.own = self._counts[self.row :: MAX_ROWS]
         except OSError as error:
             os.close(self._locks)
             raise TableError(f"{path}: {error.strerror}") from error
@@ -118,7 +120,8 @@ class HostTable:
         self._clear(self.row)
         self._pids[self.row] = 0
         self._changes[0] += 1
-        for view in (self._named, self._changes, self._pids, self._counts, self._stamps):
+        views = self.own, self._named, self._changes, self._pids, self._counts, self._stamps
+        for view in views:
             view.release()
         self._map.close()
         os.close(self._locks)
@@ -128,12 +131,14 @@ class HostTable:
     @property
     def others(self) -> tuple[int, ...]:
         """The rows of the other instances."""
-        changes = self._changes[0]
-        if changes != self._seen_changes:
-            self._seen_changes = changes
-            taken = (row for row, pid in enumerate(self._pids) if pid)
-            self._others = tuple(row for row in taken if row != self.row)
+        if self._changes[0] != self._seen_changes:
+            self._read_rows()
         return self._others
+
+    def _read_rows(self) -> None:
+        self._seen_changes = self._changes[0]
+        taken = (row for row, pid in enumerate(self._pids) if pid)
+        self._others = tuple(row for row in taken if row != self.row)
 
     def pid(self, row: int) -> int:
         """Whose row it is; 0: nobody's."""
@@ -176,18 +181,21 @@ class HostTable:
                 found = self._add(digest) if locked else None
         return found
 
-    def publish(self, column: int, count: int) -> None:
-        """We have so many."""
-        self._counts[column * MAX_ROWS + self.row] = count
-        if self._others:
-            # What they have is read after this is written.
-            with _FENCE:
-                pass
+    def publish(self, column: int, count: int) -> int:
+        """We have so many. How many the others have together, read after that is written."""
+        self.own[column] = count
+        with _FENCE:
+            pass
+        return self.count_elsewhere(column)
 
     def count_elsewhere(self, column: int) -> int:
         """How many the others have together."""
-        first, counts = column * MAX_ROWS, self._counts
-        return sum([counts[first + row] for row in self.others])
+        if self._changes[0] != self._seen_changes:
+            self._read_rows()
+        found, first, counts = 0, column * MAX_ROWS, self._counts
+        for row in self._others:
+            found += counts[first + row]
+        return found
 
     def counts(self, column: int) -> dict[int, int]:
         """What each of the others has, by row."""

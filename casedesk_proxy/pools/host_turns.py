@@ -38,6 +38,10 @@ class HostTurns:
         """We took a slot while others waited for one; so many keys wait here."""
         self.time += 1 / max(keys, 1)
 
+    def forget(self) -> None:
+        """Nobody waits at another instance any more."""
+        self._owed_since.clear()
+
     def is_owed(
         self, node: str, others: Sequence[tuple[float, int]], now: float, *, waits: bool, room: bool
     ) -> bool:

@@ -13,21 +13,26 @@ from typing import Protocol
 from casedesk_proxy.pools.admission import Admission, Ticket
 from casedesk_proxy.pools.host_turns import HostTurns
 from casedesk_proxy.pools.node import NodeState, Slot
+from casedesk_proxy.terms import UseRules
 
 __all__ = ["Counts", "SharedSlots"]
+
+#: The column of how many requests wait at an instance, of all deployments.
+_WAITING = "waiting"
 
 
 class Counts(Protocol):
     """A table as `instances.table.HostTable` is."""
 
     row: int
+    own: memoryview[int]
 
     @property
     def others(self) -> tuple[int, ...]: ...
 
     def column(self, name: str) -> int | None: ...
 
-    def publish(self, column: int, count: int) -> None: ...
+    def publish(self, column: int, count: int) -> int: ...
 
     def count_elsewhere(self, column: int) -> int: ...
 
@@ -51,6 +56,9 @@ class SharedSlots:
         self._stamped: set[str] = set()
         #: Deployments of which others know that somebody waits here.
         self._queued: set[str] = set()
+        #: Whether there is another instance, and whether somebody waits there, as of the last look.
+        self._has_others = True
+        self._others_wait = True
 
     @property
     def has_others(self) -> bool:
@@ -58,20 +66,32 @@ class SharedSlots:
 
     def look(self, ticket: Ticket, now: float) -> None:
         """Learn what matters for one ticket."""
-        if not self._table.others:
+        self._has_others = bool(self._table.others)
+        if not self._has_others:
             return
-        states = self._admission.states
-        for name in ticket.demand.nodes:
-            if name in states:
-                self._look_at(states[name], now)
+        admission, nodes = self._admission, ticket.demand.nodes
+        others_wait = self._look_who_waits()
+        for name in nodes:
+            state = admission.states.get(name)
+            if state is None:
+                continue
+            if others_wait:
+                self._look_at(state, now)
+            elif state.capacity is not None or len(nodes) > 1:
+                # Else it is taken, whatever the others have there.
+                column = self._find_node(name)
+                state.elsewhere = 0 if column is None else self._table.count_elsewhere(column)
         for cap in ticket.caps:
             self._look_at_cap((cap.kind, cap.name))
-        elsewhere = self._count_elsewhere(f"queue {ticket.deployment}")
-        self._admission.waiting_elsewhere[ticket.deployment] = elsewhere
+        if others_wait:
+            elsewhere = self._count_elsewhere(f"queue {ticket.deployment}")
+            admission.waiting_elsewhere[ticket.deployment] = elsewhere
 
     def look_all(self, now: float) -> bool:
         """Learn what matters for all that wait here. Whether one of them may have a slot now."""
         states, admission, found = self._admission.states, self._admission, False
+        self._has_others = bool(self._table.others)
+        self._look_who_waits()
         for name in admission.wanted:
             if (state := states.get(name)) is not None:
                 self._look_at(state, now)
@@ -80,44 +100,54 @@ class SharedSlots:
             self._look_at_cap(which)
         return found
 
-    def commit(self, decided: Sequence[Ticket], now: float) -> list[Ticket]:
+    def commit(self, decided: list[Ticket], now: float) -> list[Ticket]:
         """Publish what was decided. The tickets for which that holds; the others wait again."""
-        if not (decided or self._queued or self._admission.has_waiting):
-            return []
-        kept, others = [], self._table.others
+        kept = decided
         for ticket in decided:
-            if (slot := ticket.slot) is not None:
+            slot = ticket.slot
+            if slot is not None and not self._holds(ticket, slot):
+                self._admission.retract(ticket, now)
                 self.publish_slot(slot)
-                if others and self._is_beyond(slot, ticket):
-                    self._admission.retract(ticket, now)
-                    self.publish_slot(slot)
-                    continue
-                if others:
-                    self._count_turn(slot.state)
-            kept.append(ticket)
+                kept = [one for one in kept if one is not ticket]
         if self._queued or self._admission.has_waiting:
             self._publish_waiting(now)
         return kept
 
     def publish_slot(self, slot: Slot) -> None:
-        """It was taken, or given back."""
-        column = self._node_columns.get(slot.state.name) or self._find_node(slot.state.name)
+        """It was given back."""
+        state = slot.state
+        column = self._node_columns.get(state.name)
         if column is not None:
-            self._table.publish(column, slot.state.in_flight)
+            self._table.own[column] = state.in_flight
         for cap in slot.caps:
             self._publish(f"{cap.kind} {cap.name}", self._admission.running(cap.kind, cap.name))
 
     def refresh(self, now: float) -> bool:
         """What is done again and again. Whether an instance has ended since, without a word."""
         found = self._table.bury()
+        self._look_who_waits()
         for state in self._admission.states.values():
             self._look_at(state, now)
         if not self._table.others:
             self._admission.running_elsewhere.clear()
-            self._admission.waiting_elsewhere.clear()
         return found
 
     # Reading.
+
+    def _look_who_waits(self) -> bool:
+        """Whether somebody waits at another instance: only then turns and queues matter."""
+        column = self._columns.get(_WAITING)
+        if column is None:
+            column = self._find(_WAITING)
+        # Without room in the table nobody could say so there.
+        waiting = 0 if column is None else self._table.count_elsewhere(column)
+        if not waiting and self._others_wait:
+            self._admission.waiting_elsewhere.clear()
+            self._turns.forget()
+            for state in self._admission.states.values():
+                state.owed = False
+        self._others_wait = waiting > 0
+        return self._others_wait
 
     def _look_at(self, state: NodeState, now: float) -> None:
         column = self._find_node(state.name) if self._table.others else None
@@ -125,6 +155,8 @@ class SharedSlots:
             state.elsewhere, state.owed = 0, False
             return
         state.elsewhere = self._table.count_elsewhere(column)
+        if not self._others_wait:
+            return
         capacity = state.capacity
         state.owed = self._turns.is_owed(
             state.name, self._table.stamps(column), now,
@@ -134,23 +166,34 @@ class SharedSlots:
     def _look_at_cap(self, which: tuple[str, str]) -> None:
         self._admission.running_elsewhere[which] = self._count_elsewhere(" ".join(which))
 
-    def _is_beyond(self, slot: Slot, ticket: Ticket) -> bool:
-        """Whether another instance took it, too."""
+    def _holds(self, ticket: Ticket, slot: Slot) -> bool:
+        """Tell the others that it is taken. Whether none of them took it, too."""
         state = slot.state
-        column = self._find_node(state.name)
-        state.elsewhere = 0 if column is None else self._table.count_elsewhere(column)
-        room = state.capacity
-        is_full = room is not None and state.elsewhere > 0 and state.load > room
-        if is_full and not ticket.demand.is_about:
-            return True
-        for cap in slot.caps:
-            which = cap.kind, cap.name
-            self._look_at_cap(which)
-            running = self._admission.running(*which)
-            elsewhere = self._admission.running_elsewhere[which]
+        column = self._node_columns.get(state.name) or self._find_node(state.name)
+        if column is not None and not self._has_others:
+            self._table.own[column] = state.in_flight
+        elif column is not None:
+            state.elsewhere = elsewhere = self._table.publish(column, state.in_flight)
+            room = state.capacity
+            is_beyond = room is not None and elsewhere > 0 and state.in_flight + elsewhere > room
+            # The limits' counts are published when it is given back.
+            if is_beyond and not ticket.demand.is_about:
+                return False
+        if slot.caps and not self._keeps_limits(slot.caps):
+            return False
+        if self._others_wait and column is not None and self._table.stamps(column):
+            self._turns.count(sum(queue.keys for _, queue in self._admission.queues))
+        return True
+
+    def _keeps_limits(self, caps: Sequence[UseRules]) -> bool:
+        """The same of limits on parallel requests."""
+        running_elsewhere, found = self._admission.running_elsewhere, True
+        for cap in caps:
+            which, running = (cap.kind, cap.name), self._admission.running(cap.kind, cap.name)
+            elsewhere = running_elsewhere[which] = self._publish(" ".join(which), running)
             if cap.parallel is not None and elsewhere and running + elsewhere > cap.parallel:
-                return True
-        return False
+                found = False
+        return found
 
     def _count_elsewhere(self, name: str) -> int:
         column = self._find(name)
@@ -158,20 +201,17 @@ class SharedSlots:
 
     # Writing.
 
-    def _count_turn(self, state: NodeState) -> None:
-        column = self._find_node(state.name)
-        if column is not None and self._table.stamps(column):
-            self._turns.count(sum(queue.keys for _, queue in self._admission.queues))
-
     def _publish_waiting(self, now: float) -> None:
-        queued = set()
+        queued, waiting = set(), 0
         for name, queue in self._admission.queues:
             self._publish(f"queue {name}", len(queue))
             queued.add(name)
+            waiting += len(queue)
         for name in self._queued - queued:
             self._publish(f"queue {name}", 0)
         self._queued = queued
         self._stamp(self._admission.wanted, now)
+        self._publish(_WAITING, waiting)
 
     def _stamp(self, wanted: Iterable[str], now: float) -> None:
         states = self._admission.states
@@ -186,10 +226,10 @@ class SharedSlots:
             self._table.stamp(column, self._turns.time)
         self._stamped = names
 
-    def _publish(self, name: str, count: int) -> None:
+    def _publish(self, name: str, count: int) -> int:
+        """How many the others have."""
         column = self._find(name)
-        if column is not None:
-            self._table.publish(column, count)
+        return 0 if column is None else self._table.publish(column, count)
 
     def _find(self, name: str) -> int | None:
         column = self._columns.get(name)

@@ -80,7 +80,7 @@ class Slots:
     def enqueue(self, ticket: Ticket, max_waiting: int) -> None:
         """Decide about a new ticket; mostly it has a slot then, else `wait`."""
         now = self._loop.time()
-        if self._shared is not None and self._shared.has_others:
+        if self._shared is not None:
             self._look(now)
             self._shared.look(ticket, now)
         self._commit(self.admission.enqueue(ticket, now, max_waiting), now)
@@ -103,7 +103,8 @@ class Slots:
         decided = self.admission.release(slot, now)
         if self._shared is not None:
             self._shared.publish_slot(slot)
-        self._commit(decided, now)
+        if decided or self.admission.has_waiting:
+            self._commit(decided, now)
 
     def cancel(self, ticket: Ticket) -> None:
         """The request has ended: it waits no more, and its slot is free."""

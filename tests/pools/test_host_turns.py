@@ -60,3 +60,10 @@ def test_who_joins_does_not_catch_up() -> None:
     assert turns.time == 7.0
     turns.join([])
     assert turns.time == 7.0
+
+
+def test_who_waits_again_is_waited_for_anew() -> None:
+    turns = HostTurns(1, grace_s=0.05)
+    assert owed(turns, [(0.5, 0)], 10.0)
+    turns.forget()
+    assert owed(turns, [(0.5, 0)], 20.0)

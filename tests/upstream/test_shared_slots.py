@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_the_last_slot_is_not_taken_twice(tmp_path: Path) -> None:
     assert not yours.is_decided
     assert two.admission.waiting("d") == 1
     assert two.admission.states["n"].in_flight == 0
-    assert two.table.count_elsewhere(0) == 1
+    assert two.table.count_elsewhere(two.table.column("node n") or 0) == 1
     assert one.end(mine) == []
     assert two.look() == [yours]
 
@@ -164,6 +165,68 @@ def test_who_waits_for_something_else_keeps_nobody_from_a_slot(tmp_path: Path) -
     one.ask(ticket("alice", caps=(alice,)))
     assert not one.ask(ticket("alice", caps=(alice,))).is_decided
     assert two.ask(ticket("bob")).slot is not None
+
+
+def test_nothing_is_owed_and_no_queue_is_full_once_nobody_waits_elsewhere(tmp_path: Path) -> None:
+    one, two = Instance(tmp_path, 1), Instance(tmp_path, 1)
+    running = two.ask(ticket())
+    first = one.ask(ticket())
+    assert two.ask(ticket(), most=1).rejection is Rejection.QUEUE_FULL
+    assert two.end(running) == []
+    two.shared.look(ticket(), 0.0)
+    assert two.admission.states["n"].owed
+    one.admission.cancel(first, 0.0)
+    one.commit([], 0.0)
+    assert two.ask(ticket()).slot is not None
+    assert not two.admission.states["n"].owed
+    assert two.admission.waiting_elsewhere == {}
+
+
+class Reads(HostTable):
+    """Counts what is read of others."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.reads: Counter[str] = Counter()
+        self.names: dict[int, str] = {}
+
+    def column(self, name: str) -> int | None:
+        column = super().column(name)
+        if column is not None:
+            self.names[column] = name
+        return column
+
+    def count_elsewhere(self, column: int) -> int:
+        self.reads[self.names[column]] += 1
+        return super().count_elsewhere(column)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reads"),
+    [
+        (None, {"waiting": 1, "node n": 1}),
+        (9, {"waiting": 1, "node n": 2}),
+    ],
+)
+def test_where_nobody_waits_a_request_reads_no_more_than_it_must(
+    tmp_path: Path, limit: int | None, reads: dict[str, int]
+) -> None:
+    """Its node's count once before it is given a slot, if that may be the last, and once after."""
+    table, other = Reads(tmp_path), HostTable(tmp_path)
+    admission = Admission()
+    admission.states["n"] = NodeState("n", limit=limit)
+    shared = SharedSlots(admission, table)
+    shared.refresh(0.0)
+    table.reads.clear()
+    asked = ticket()
+    shared.look(asked, 0.0)
+    assert shared.commit(admission.enqueue(asked, 0.0, 9), 0.0) == [asked]
+    assert asked.slot is not None
+    admission.release(asked.slot, 0.0)
+    shared.publish_slot(asked.slot)
+    assert table.reads == reads
+    other.close()
+    table.close()
 
 
 def test_a_killed_instance_leaves_its_slots(tmp_path: Path) -> None:
