@@ -112,7 +112,7 @@ class Daemon:
             self._notifier.send("READY=1")
             watchdog.ping()
             ready(gateway)
-            loop.call_later(_AT_REST_AFTER_S, gateway.planners.expect)
+            loop.call_later(_AT_REST_AFTER_S, gateway.planners.prepare)
             await self._stop.wait()
             await handover.stop()
             await self._drain(gateway, reloader, watchdog, predecessor)

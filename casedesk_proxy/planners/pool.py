@@ -1,9 +1,9 @@
 """The daemon's side: who plans a large request, and what is done about one that died over it.
 
-A planner has one request at a time; others wait in the order in which they came. The first is
-started when the daemon is at rest (`Planners.expect`), or when the first large body begins to come,
-a further one when all are busy. Planning takes several times a body's size: bodies that are planned
-at once may have so many bytes together and no more, unless one is alone.
+A planner has one request at a time; others wait in the order in which they came. Their parent is
+started when the daemon is at rest (`Planners.prepare`), the first of them when the first large body
+begins to come, a further one when all are busy. Planning takes several times a body's size: bodies
+that are planned at once may have so many bytes together and no more, unless one is alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import Asked, Closed, Facts, Made
-from casedesk_proxy.planners.planner import NICE_WEIGHT, Answer, Known, Planner, launch, part
+from casedesk_proxy.planners.parent import NICE_WEIGHT, Parent, see_out
+from casedesk_proxy.planners.planner import Answer, Known, Planner
 from casedesk_proxy.planning.held import HeldContent, hold_plan
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInput
@@ -57,6 +58,7 @@ class Planners:
     ) -> None:
         self._loop = loop
         self._nice = nice
+        self._parent = Parent()
         self._most = most
         self._memory = memory
         #: Bytes of the bodies that are planned now.
@@ -73,7 +75,7 @@ class Planners:
 
     @property
     def pids(self) -> list[int]:
-        return [planner.process.pid for planner in self._all]
+        return [planner.pid for planner in self._all]
 
     @property
     def is_idle(self) -> bool:
@@ -85,8 +87,19 @@ class Planners:
         """Whether large requests are planned apart at all."""
         return self._most() > 0 and not self._is_closed
 
+    def prepare(self) -> None:
+        """A large body may come: have ready what all planners are made of."""
+        if self.are_used:
+            self._spawn(self._prepare(), self._moves)
+
+    async def _prepare(self) -> None:
+        try:
+            await asyncio.to_thread(self._parent.start)
+        except OSError as error:
+            log.error("planners cannot be started: %s", error.strerror)
+
     def expect(self) -> None:
-        """A large body begins to come, or may come: be ready for it."""
+        """A large body begins to come: be ready for it."""
         if self.are_used and not self._all and not self._starting:
             self._start()
 
@@ -116,8 +129,10 @@ class Planners:
         for planner in [*self._all]:
             planner.close()
             self._forget(planner)
+        self._parent.close()
         while self._moves:
             await asyncio.gather(*self._moves, return_exceptions=True)
+        await asyncio.to_thread(self._parent.part)
 
     async def _run(
         self,
@@ -200,7 +215,7 @@ class Planners:
 
     def _forget(self, planner: Planner) -> None:
         self._all.discard(planner)
-        self._spawn(asyncio.to_thread(part, planner.process), self._moves)
+        self._spawn(asyncio.to_thread(see_out, planner.pid, planner.sock), self._moves)
 
     def _start(self) -> None:
         self._starting += 1
@@ -209,10 +224,11 @@ class Planners:
     async def _start_one(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            process = await asyncio.to_thread(launch, theirs, self._nice)
+            pid = await asyncio.to_thread(self._parent.bear, theirs, self._nice)
         except OSError as error:
             ours.close()
-            log.error("a planner cannot be started: %s", error.strerror)
+            if not self._is_closed:
+                log.error("a planner cannot be started: %s", error.strerror)
             while self._waiting:
                 if not (waiter := self._waiting.popleft()[0]).done():
                     waiter.set_exception(error)
@@ -223,7 +239,7 @@ class Planners:
         finally:
             theirs.close()
             self._starting -= 1
-        planner = Planner(self._loop, process, ours)
+        planner = Planner(self._loop, pid, ours)
         self._all.add(planner)
         self._give_back(planner)
 

@@ -1,25 +1,19 @@
 """A planner: it plans one request after another, until the daemon has gone.
 
-python -m casedesk_proxy.planners.process DESCRIPTOR
-
-Signals to the group are the daemon's affair. It is the first that goes where memory is short.
+A process of its own, made by `parent_process`: signals to the group are the daemon's affair. It is
+the first that goes where memory is short.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import os
-import signal
 import socket
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.planners.abridged import AbridgedBody, Altered
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import Asked, Closed, Facts, Letter, Made, pack, receive, send
@@ -40,15 +34,10 @@ _COUNTING = frozenset(
 )
 
 
-def main(descriptor: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    turn_off(read_plain(os.environ.get(VARIABLE, "")))
+def main(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    # What a request leaves is freed by counts; a look at a million parts of one takes its time.
-    gc.disable()
-    serve(socket.socket(fileno=descriptor))
+    serve(sock)
 
 
 def serve(sock: socket.socket) -> None:
@@ -172,7 +161,3 @@ def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[Made, list[bytes
         routes[name] = bare[id(route)]
     made = Made(replace(plan, routes=routes), by_node, questions, text_size(raw))
     return made, bodies
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

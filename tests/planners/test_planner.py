@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
-from typing import cast
 
 import pytest
 
@@ -30,7 +28,7 @@ CONFIG = snapshot()
 async def test_facts_are_told_once() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     loop = asyncio.get_running_loop()
-    planner = Planner(loop, cast("subprocess.Popen[bytes]", None), ours)
+    planner = Planner(loop, 0, ours)
     known = Known(Facts(CONFIG, REPORTED, {}))
     asked = Asked.of(snapshot().deployments["d"], ask("openai", b""))
     heard = []
@@ -52,3 +50,4 @@ async def test_facts_are_told_once() -> None:
         await answer
     assert heard == [Letter.FACTS]
     assert not planner.is_alive
+    ours.close()

@@ -18,7 +18,8 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest, Busy, ClientFault
 from casedesk_proxy.planners.held_body import HeldBody
-from casedesk_proxy.planners.planner import NICE_WEIGHT, Planner
+from casedesk_proxy.planners.parent import NICE_WEIGHT
+from casedesk_proxy.planners.planner import Planner
 from casedesk_proxy.planners.pool import NamesFiles, Planners
 from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.plan import Plan
@@ -84,9 +85,37 @@ async def test_they_stand_back_for_the_daemon() -> None:
 
 async def test_none_is_started_ahead_where_none_is_wanted() -> None:
     async with planners(0) as pool:
+        pool.prepare()
         pool.expect()
+        assert not pool._moves
         assert not pool._starting
         assert not pool.are_used
+
+
+async def test_their_parent_is_there_before_they_are_wanted() -> None:
+    async with planners() as pool:
+        pool.prepare()
+        while pool._moves:
+            await asyncio.sleep(0)
+        assert pool._parent._process is not None
+        first = pool._parent._process.pid
+        assert not pool.pids
+        assert (await plan(pool, "openai", write("openai", "m", ["Hi"]))).model == "m"
+        pool.prepare()
+        while pool._moves:
+            await asyncio.sleep(0)
+        assert pool._parent._process.pid == first
+
+
+async def test_that_none_can_be_started_is_known_before_they_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    async with planners() as pool:
+        pool.prepare()
+        while pool._moves:
+            await asyncio.sleep(0)
+    assert "planners cannot be started: No such file or directory" in caplog.text
 
 
 async def test_one_that_only_starts_leaves_as_well() -> None:

@@ -1,0 +1,149 @@
+"""The planners' parent, seen from the daemon: how it is started, asked for a planner and let go."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from casedesk_proxy import __version__
+from casedesk_proxy.fastpath.switches import VARIABLE
+from casedesk_proxy.planners.parent_process import OTHER_VERSION_STATUS
+
+__all__ = ["NICE_WEIGHT", "Parent", "see_out"]
+
+#: Seconds that a process has to leave before it is made to.
+_LEAVE_S = 1.0
+#: Seconds for its start on a very busy machine, which takes 0.4 s of CPU.
+_START_S = 60.0
+#: How far a planner stands back for the daemon on a busy machine. Their parent does not: beside
+#: 20 others its start would take half a minute (measured), in which nobody could have a planner.
+NICE_WEIGHT = 5
+#: What of the daemon's environment planners get: none of its secrets.
+_PASSED_ON = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE)
+_MAX_NUMBER_BYTES = 16
+
+
+class Parent:
+    """Started at the latest when a planner is wanted, and anew where it has died. All but ``close``
+    waits and is for threads; one asks at a time."""
+
+    def __init__(self, *, leave_s: float = _LEAVE_S) -> None:
+        self._leave_s = leave_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sock: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def start(self) -> None:
+        """So that planners are there sooner. Does not wait until it is ready. Raises OSError."""
+        with self._lock:
+            if self._sock is None and not self._is_closed:
+                self._start()
+
+    def bear(self, theirs: socket.socket, nice: int = NICE_WEIGHT) -> int:
+        """The number of the process of a new planner, which has ``theirs``. Raises OSError."""
+        with self._lock:
+            is_old = self._process is not None
+            try:
+                return self._ask(theirs, nice)
+            except ConnectionError:
+                # It has died. A new one may be of other files, which it says.
+                if not is_old or self._is_closed:
+                    raise
+                return self._ask(theirs, nice)
+
+    def _ask(self, theirs: socket.socket, nice: int) -> int:
+        sock = self._sock or self._start()
+        try:
+            socket.send_fds(sock, [b"%d" % nice], [theirs.fileno()])
+            answer = sock.recv(_MAX_NUMBER_BYTES)
+        except TimeoutError:
+            self._part()
+            raise OSError(errno.ETIMEDOUT, f"it takes more than {_START_S:g} s") from None
+        except OSError:
+            answer = b""
+        if not answer:
+            raise self._say_why(self._part())
+        pid = int(answer)
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return pid
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_START_S)
+        number = theirs.fileno()
+        # Its modules are where the daemon's are; nothing else of its environment goes along.
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        module = "casedesk_proxy.planners.parent_process"
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", module, str(number), __version__],
+                    pass_fds=[number], env=environment,
+                    process_group=0,  # A terminal's Ctrl-C is the daemon's.
+                )  # fmt: skip
+            except OSError:
+                ours.close()
+                raise
+        self._sock = ours
+        if self._is_closed:
+            self.close()
+        return ours
+
+    def _part(self) -> int:
+        """It is let go. Its exit status."""
+        sock, process = self._sock, self._process
+        self._sock = self._process = None
+        if sock is not None:
+            sock.close()
+        if process is None:
+            return 0
+        try:
+            return process.wait(self._leave_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def _say_why(self, status: int) -> OSError:
+        if status == OTHER_VERSION_STATUS:
+            return OSError(
+                errno.ESTALE,
+                f"another version than {__version__} was installed since this one started; restart"
+                " the service",
+            )
+        return ConnectionResetError(errno.ECONNRESET, f"their parent has ended with {status}")
+
+    def close(self) -> None:
+        """Whoever waits for a planner gets none, and nobody will."""
+        self._is_closed = True
+        sock = self._sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def part(self) -> None:
+        """Wait until its process has exited, after ``close``."""
+        with self._lock:
+            self._part()
+
+
+def see_out(pid: int, sock: socket.socket, *, leave_s: float = _LEAVE_S) -> None:
+    """Wait until a planner, to which nothing more is sent, has exited; kill it after so long. It is
+    no child of ours: what is left of it is the other end of ``sock``, which is closed here."""
+    with sock:
+        hangup = select.poll()
+        # An exit is heard of without being asked for; what it still says is not read.
+        hangup.register(sock, 0)
+        if not hangup.poll(leave_s * 1000):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            hangup.poll()

@@ -1,0 +1,84 @@
+"""The parent of planners: it has in memory all that they need, and makes each by a fork.
+
+python -m casedesk_proxy.planners.parent_process DESCRIPTOR VERSION
+
+So a planner is there within milliseconds, shares what it does not change with the others, and is of
+the files that were there when the daemon started, whatever has been installed since. No request
+reaches this process. It leaves with the daemon.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+
+import casedesk_proxy
+from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
+from casedesk_proxy.planners.process import main as plan
+
+__all__ = ["OTHER_VERSION_STATUS", "bear", "main"]
+
+#: The exit status where the files are not the daemon's any more.
+OTHER_VERSION_STATUS = 3
+_MAX_NUMBER_BYTES = 16
+
+
+def main(descriptor: int, version: str) -> None:
+    if version != casedesk_proxy.__version__:
+        sys.exit(OTHER_VERSION_STATUS)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # Nobody asks how a planner ended: the kernel forgets it at once.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    turn_off(read_plain(os.environ.get(VARIABLE, "")))
+    # What a request leaves is freed by counts; a look at a million parts of one takes its time.
+    gc.disable()
+    # Pages that nobody writes to, counts of references aside, are those of all planners.
+    gc.freeze()
+    bear(socket.socket(fileno=descriptor))
+
+
+def bear(daemon: socket.socket) -> None:
+    """Each message is how far a planner stands back for others (nice), and its socket; the answer
+    is its process's number, or that of an error below 0. Until the daemon has gone."""
+    while True:
+        try:
+            nice, descriptors, _, _ = socket.recv_fds(daemon, _MAX_NUMBER_BYTES, 1)
+        except ConnectionError:
+            return
+        if not nice or not descriptors:
+            return
+        with socket.socket(fileno=descriptors[0]) as theirs:
+            answer = _fork(daemon, theirs, int(nice))
+        try:
+            daemon.send(b"%d" % answer)
+        except ConnectionError:
+            return
+
+
+def _fork(daemon: socket.socket, theirs: socket.socket, nice: int) -> int:
+    try:
+        pid = os.fork()
+    except OSError as error:
+        return -(error.errno or 1)
+    if pid:
+        return pid
+    status = 1
+    try:
+        daemon.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.nice(nice)
+        plan(theirs)
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        # Nothing of the parent's is ended by its child.
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
