@@ -1,8 +1,9 @@
-"""Whose request it is by address: the peer's own, or, behind a trusted proxy, the forwarded one.
+"""Which client a request comes from, by address: the peer's own address or, behind a trusted proxy,
+the forwarded one.
 
-What a client wrote into ``X-Forwarded-For`` or ``Forwarded`` stands to the left of what the proxy
-in front of us added, so that both are read from the right and only as far as trusted proxies
-reach. Anything that is no address ends the reading: what is known until then counts.
+A client can send ``X-Forwarded-For`` or ``Forwarded`` itself, but each proxy appends to the right
+of that. So both are read from the right, and only as far as trusted proxies reach. Reading stops at
+anything that is not an address; the last address read counts.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from casedesk_proxy.terms import RawHeaders
 
 __all__ = ["UNIX", "TrustedProxies", "is_network", "limit_key", "plain_address"]
 
-#: How a peer on a Unix socket is called, in the log and in server.trusted_proxies.
+#: The name of a peer on a Unix socket, in the log and in server.trusted_proxies.
 UNIX = "unix"
-#: Addresses read of one request, from the right. Nobody has more proxies in a row.
+#: The most addresses that are read of one request, from the right. Nobody has more proxies in a
+#: row.
 _MAX_HOPS = 32
 _IPV6_PREFIX_BITS = 64
 #: One element of ``Forwarded`` (RFC 7239): anything up to a comma outside quotes.
@@ -29,12 +31,13 @@ _PLACE = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::\d{1,5})?|([0-9.]{7,15})(?::\
 
 
 class TrustedProxies:
-    """Addresses, networks and ``unix``, whose word about their clients is believed."""
+    """Addresses, networks and ``unix``: the proxies whose statements about their clients are
+    trusted."""
 
     __slots__ = ("_networks", "_unix")
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        """Raises ValueError for a name that is none of the three."""
+        """Raises ValueError for a name that is not an address, a network or ``unix``."""
         listed = tuple(names)
         self._unix = UNIX in listed
         self._networks = tuple(ip_network(name, strict=False) for name in listed if name != UNIX)
@@ -43,10 +46,10 @@ class TrustedProxies:
         return self._unix or bool(self._networks)
 
     def client(self, peer: str, headers: RawHeaders) -> str:
-        """The client's address, as the log and the limits see it. ``peer`` is as `plain_address`
-        gives it, or UNIX. Raises nothing, whatever the headers hold.
+        """The client's address, for the log and the limits. ``peer`` is an address from
+        `plain_address`, or UNIX. Raises nothing, whatever the headers contain.
 
-        ``X-Forwarded-For`` goes before ``Forwarded``: nearly every proxy writes the former, and
+        ``X-Forwarded-For`` is preferred to ``Forwarded``: nearly every proxy writes the former, and
         passes the latter on as the client sent it.
         """
         if not (self._unix or self._networks) or not self.trusts(peer):
@@ -62,7 +65,7 @@ class TrustedProxies:
         return known
 
     def trusts(self, address: str) -> bool:
-        """Whether that is one of them."""
+        """Whether the address is that of a trusted proxy."""
         if address == UNIX:
             return self._unix
         try:
@@ -73,7 +76,7 @@ class TrustedProxies:
 
 
 def is_network(name: str) -> bool:
-    """Whether it may stand in a list of trusted proxies."""
+    """Whether the name may be in a list of trusted proxies."""
     try:
         TrustedProxies((name,))
     except ValueError:
@@ -83,8 +86,9 @@ def is_network(name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def plain_address(text: str) -> str:
-    """An address in its shortest form: without a zone, an IPv4 one that was mapped into IPv6 as
-    IPv4. What is no address stays as it is. Most connections come from few addresses."""
+    """An address in its shortest form: without a zone, and an IPv4 address that was mapped into
+    IPv6 as IPv4. Text that is not an address is returned unchanged. Cached, since most connections
+    come from few addresses."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -93,8 +97,8 @@ def plain_address(text: str) -> str:
 
 
 def limit_key(address: str) -> str:
-    """What counts as one client for limits: of IPv6 the /64, of which a single host has all
-    addresses; anything else as it is."""
+    """The address that counts as one client for limits: for IPv6 the /64 network, since a single
+    host has all addresses of one; any other address unchanged."""
     if ":" not in address:
         return address
     try:
@@ -121,8 +125,8 @@ def _address(place: str) -> str | None:
 
 
 def _hops(headers: RawHeaders) -> Iterator[str]:
-    """The client addresses that proxies reported, the nearest proxy first; "" where one cannot be
-    read, so that nothing behind it counts."""
+    """The client addresses that proxies reported, the nearest proxy's first; "" for one that cannot
+    be read, after which nothing counts."""
     lines = _lines(headers, b"x-forwarded-for")
     if lines:
         for line in reversed(lines):

@@ -1,8 +1,9 @@
-"""Bodies whose end is a count of bytes, or the connection's end: readers beside ChunkReader. And
-bodies that come compressed, although nodes are asked for none such.
+"""Readers for bodies that end after a number of bytes or when the connection closes, beside
+ChunkReader; and for compressed bodies, although nodes are asked not to compress.
 
-All readers have the same face: ``read`` takes the next bytes, says how many are the message's and
-leaves what they carried in ``payload``; ``ended``: whether it is complete.
+All readers have the same interface: ``read`` takes the next bytes, returns how many of them belong
+to the message, and puts their content into ``payload``; ``ended`` is whether the message is
+complete.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ __all__ = [
     "is_opaque",
 ]
 
-#: Most bytes that one read may expand to: 64 times as many as come at once. JSON shrinks 20 times
-#: at most, what is made to fill a memory 1000 times.
+#: The most bytes that one read may expand to: 64 times as many as arrive at once. JSON shrinks 20
+#: times at most; a decompression bomb shrinks 1000 times.
 MAX_EXPANDED_BYTES = 16 * 1024 * 1024
-#: Most members of gzip that one read may hold: each costs a copy of what is behind it.
+#: The most gzip members that one read may contain: each costs a copy of the bytes after it.
 MAX_MEMBERS = 64
 #: By content coding (RFC 9110 section 8.4.1): zlib's window bits.
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
 class MalformedCoding(MalformedChunk):
-    """The bytes inside the framing are not what their content coding says, or cut, or they expand
+    """The bytes inside the framing do not match their content coding, are incomplete, or expand
     beyond MAX_EXPANDED_BYTES."""
 
 
@@ -57,7 +58,7 @@ class LengthReader:
 
 
 class CloseReader:
-    """A body that lasts until the node closes: its end is the connection's."""
+    """A body that lasts until the node closes the connection."""
 
     __slots__ = ("payload",)
 
@@ -74,7 +75,7 @@ class CloseReader:
 
 
 class DecodingReader:
-    """A compressed body (gzip, deflate) as what it holds; of any other coding, as nothing."""
+    """Decompresses a body (gzip, deflate). A body of any other coding is read as empty."""
 
     __slots__ = ("_begun", "_bits", "_coded", "_decoder", "payload")
 
@@ -88,12 +89,12 @@ class DecodingReader:
     @property
     def ended(self) -> bool:
         if isinstance(self._coded, CloseReader):
-            # The coding has an end of its own, without which the body was cut.
+            # The coding marks its own end; without that mark the body was truncated.
             return self._decoder is not None and self._decoder.eof
         return self._coded.ended
 
     def read(self, data: bytes) -> int:
-        """Raises MalformedChunk, or a MalformedCoding."""
+        """Raises MalformedChunk or MalformedCoding."""
         used = self._coded.read(data)
         coded, self.payload = b"".join(self._coded.payload), []
         decoder = self._decoder
@@ -107,7 +108,7 @@ class DecodingReader:
 
     def _decode(self, coded: bytes) -> None:
         if not self._begun and self._bits == 15 and coded[0] & 0x0F != zlib.DEFLATED:
-            # What some servers call deflate is that alone, without zlib's header.
+            # Some servers send raw deflate data under that name, without zlib's header.
             self._decoder = zlib.decompressobj(-15)
         self._begun = True
         room = MAX_EXPANDED_BYTES
@@ -146,12 +147,12 @@ def body_reader(head: ResponseHead) -> BodyReader:
 
 
 def content_coding(headers: RawHeaders) -> bytes:
-    """What a body is compressed with, in lower case; empty for one that is not."""
+    """The body's content coding in lower case; empty if it is not compressed."""
     coding = (header(headers, b"content-encoding") or b"").strip().lower()
     return b"" if coding == b"identity" else coding
 
 
 def is_opaque(headers: RawHeaders) -> bool:
-    """Whether a body is compressed in a way that cannot be undone here."""
+    """Whether a body is compressed with a coding that is not supported here."""
     coding = content_coding(headers)
     return bool(coding) and coding not in _WINDOW_BITS

@@ -1,9 +1,9 @@
-"""Chunked framing (RFC 9112 section 7.1): where a message ends, and what it carries.
+"""Chunked framing (RFC 9112 section 7.1): finds where a message ends, and its content.
 
-The end has to be known exactly: a chunk may contain what looks like a terminator, and reads
-split anywhere. Chunk extensions and trailers are accepted and bounded. Sizes are plain hex
-digits, lines end in CRLF, and nothing else is tolerated: what two parsers could read in two
-ways must not reach a client.
+The end must be found exactly: a chunk may contain bytes that look like a terminator, and reads
+split anywhere. Chunk extensions and trailers are accepted up to a limit. Sizes are plain hex
+digits, lines end in CRLF, and nothing else is accepted: framing that two parsers could read
+differently must not reach a client.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ __all__ = [
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-#: Longest size line, extensions included, and longest trailer section, in bytes.
+#: The longest size line, extensions included, and the longest trailer section, in bytes.
 MAX_LINE_BYTES = 4096
 MAX_TRAILER_BYTES = 8192
 
-#: Chunks that one ``read`` takes, so that a peer who sends a byte in each costs no round of the
-#: loop more than half a millisecond; few reads of a reply's tokens hold more than 50.
+#: The most chunks that one ``read`` takes, so that a peer that sends one byte in each chunk costs
+#: no more than half a millisecond of a round of the loop; reads of a reply's tokens rarely hold
+#: more than 50.
 MAX_CHUNKS = 512
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
@@ -40,8 +41,8 @@ class MalformedChunk(ValueError):
     """The bytes are not chunked framing."""
 
 
-#: The chunk that ends most streams (OpenAI's last event). Its size is left out of HEADS, so that a
-#: reader that lets chunks by on the short way looks at this one, and at hardly any other.
+#: The chunk that ends most streams (OpenAI's last event). Its size is not in HEADS, so that a
+#: reader that skips the parsing of whole chunks still examines this one, and hardly any other.
 _LAST_EVENT = b"e\r\ndata: [DONE]\n\n\r\n"
 
 
@@ -61,13 +62,13 @@ def _heads(most: int) -> tuple[bytes, ...]:
 #: Almost every read from a node is exactly one chunk. Such a read of n bytes starts with
 #: HEADS[n] and ends in CRLF; that check costs a tenth of parsing the size (measured).
 HEADS = _heads(8400)
-#: The part of such a read that has to be its head. To compare a part, cut by a slice that is there,
-#: takes two thirds of the instructions that ``startswith`` takes (bench/NOTES.md).
+#: The part of such a read that must equal its head. Comparing a slice that is prepared here takes
+#: two thirds of the instructions of ``startswith`` (bench/NOTES.md).
 HEAD_PARTS = tuple(map(slice, map(len, HEADS)))
 
 
 def is_long_chunk(data: bytes) -> bool:
-    """Whether a read for which there is no HEADS is exactly one chunk."""
+    """Whether a read whose length is not in HEADS is exactly one chunk."""
     length, digits = len(data), data.find(b"\r", 0, 12)
     return (
         length >= len(HEADS)
@@ -77,7 +78,7 @@ def is_long_chunk(data: bytes) -> bool:
 
 
 def frame_chunk(payload: bytes) -> bytes:
-    """One chunk. An empty payload would end the message, so it must not be empty."""
+    """One chunk. ``payload`` must not be empty: an empty chunk would end the message."""
     assert payload
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
@@ -93,10 +94,10 @@ class _At(IntEnum):
 class ChunkReader:
     """Follows one chunked body through arbitrary reads.
 
-    ``read`` returns how many bytes of the read belong to the message, or as many of them as hold
-    MAX_CHUNKS: the rest is to be given again, in another round of the loop. ``ended``:
-    whether the message is complete; ``between`` whether the next byte starts a size line.
-    Malformed framing raises MalformedChunk, after which the reader is of no further use.
+    ``read`` returns how many bytes of the read belong to the message, or stops after MAX_CHUNKS;
+    the caller passes the rest again in another round of the loop. ``ended`` is whether the message
+    is complete, ``between`` whether the next byte starts a size line. Raises MalformedChunk for
+    malformed framing; the reader must not be used after that.
     """
 
     __slots__ = ("_at", "_left", "_line", "_trailer", "payload", "trailer_at")
@@ -106,10 +107,10 @@ class ChunkReader:
         self._left = 0
         self._line = b""
         self._trailer = 0
-        #: What the latest ``read`` carried, size lines and CRLFs removed.
+        #: The content of the latest ``read``, without size lines and CRLFs.
         self.payload: list[bytes] = []
-        #: Where in the latest ``read`` the line of the last chunk ends, behind which only trailers
-        #: and the empty line come; None before that.
+        #: The end of the last chunk's line in the latest ``read``; only trailers and the empty line
+        #: follow it. None before that.
         self.trailer_at: int | None = None
 
     @property
@@ -121,8 +122,7 @@ class ChunkReader:
         return self._at is _At.SIZE and not self._line
 
     def read(self, data: bytes, start: int = 0) -> int:
-        """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
-        the message's."""
+        """Take ``data`` from ``start`` on; return how many of these bytes belong to the message."""
         self.payload = []
         position, end, left = start, len(data), MAX_CHUNKS
         if self._at is _At.TRAILER:
@@ -139,7 +139,8 @@ class ChunkReader:
         return position - start
 
     def _read_whole(self, data: bytes, position: int, left: int) -> tuple[int, int]:
-        """Chunks that lie in ``data`` from end to end, and the size line of what follows them."""
+        """Chunks that are complete in ``data``, and the size line of the chunk that follows
+        them."""
         payload, end = self.payload, len(data)
         while left > 0:
             size_line = _SIZE.match(data, position)
@@ -184,7 +185,7 @@ class ChunkReader:
         return stop
 
     def _check_partial(self) -> None:
-        """Fail early: the two bytes after a chunk's data cannot be anything but CRLF."""
+        """Fail early: only CRLF may follow a chunk's data."""
         if self._at is _At.DATA_END and self._line != b"\r":
             raise MalformedChunk("no CRLF after chunk data")
 

@@ -1,4 +1,4 @@
-"""Whether a text in place of content is an address: of the web, or of a file."""
+"""Whether a text in place of content is a URL: of the web, or of a file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ NOT_FETCHED = (
     " (fetch_urls, nodes_fetch_urls)"
 )
 
-#: What programs that read URLs take off (WHATWG's, and Python's ``strip``), however much there is.
+#: Characters that programs that read URLs remove (WHATWG's, and those of Python's ``strip``),
+#: however many there are.
 _LEAD = re.compile(r"[\s\x00-\x20]*+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})\s*:")
-#: In a URL they mean nothing, and could hide its scheme.
+#: Characters that are ignored in a URL, and could hide its scheme.
 _IGNORED = str.maketrans("", "", "\t\r\n")
-#: Of a text its beginning says it.
+#: How many characters of a text are examined; its beginning is enough.
 JUDGED_CHARS = 80
 
 
 def is_address(text: str) -> bool:
-    """Not content itself, as base64 or a ``data:`` URL."""
+    """Whether the text is a URL, rather than content such as base64 or a ``data:`` URL."""
     lead = _LEAD.match(text)
     start = lead.end() if lead is not None else 0
     found = _SCHEME.match(text[start : start + JUDGED_CHARS].translate(_IGNORED))

@@ -1,8 +1,9 @@
-"""Which header lines cross the proxy, in either direction. Names keep the case they came in.
+"""Which header lines pass the proxy, in either direction. Names keep their case.
 
-Requests pass by an allow list, since stray headers change what a node does (measured); replies
-by a block list, since unknown ones are harmless to a client. Framing is never passed on: the code
-that writes a message frames it. A line that could end early and start another never passes.
+Requests pass by an allow list, since stray headers change what a node does (measured); replies by a
+block list, since unknown headers are harmless to a client. Framing headers are never passed on: the
+code that writes a message frames it. A line that could end early and start another line is never
+passed on.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-#: Ours to say (ids, server, length, that nothing is compressed), the node's own business (cookies,
-#: policies that a browser would remember for our name), or a way to learn the node's address
-#: (location).
+#: Headers that the proxy itself sets (ids, server, length, no compression), that concern only the
+#: node (cookies, policies that a browser would remember for the proxy's name), or that reveal the
+#: node's address (location).
 _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"alt-svc",
     b"clear-site-data",
@@ -71,10 +72,10 @@ _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 def forward_request_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """What a node gets of a client's headers (design section 3), in order, values untouched.
+    """The headers of a client that a node gets, in order, with unchanged values.
 
     Never a credential, a cookie, Host, framing or a hop-by-hop header (RFC 9110 section 7.6.1,
-    those that Connection names included); x-request-id only if it is one that we accept.
+    including those that Connection names); x-request-id only if `accept_request_id` accepts it.
     """
     named = _named_by_connection(headers)
     kept = []
@@ -91,9 +92,9 @@ def forward_request_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
 
 
 def forward_response_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """What a client gets of a node's headers, in order; the relay adds ids and framing.
+    """The headers of a node that a client gets, in order; the relay adds ids and framing.
 
-    No CORS header passes (design section 2), nor any that Connection names.
+    Leaves out CORS headers, and headers that Connection names.
     """
     named = _named_by_connection(headers)
     return [
@@ -106,13 +107,13 @@ def forward_response_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     ]
 
 
-#: How a subprotocol of a WebSocket begins that is a credential: browsers can send no header, and
-#: OpenAI's own clients do so.
+#: The prefix of a WebSocket subprotocol that carries a credential: browsers cannot send headers,
+#: and OpenAI's own clients use this.
 SUBPROTOCOL_KEY = b"openai-insecure-api-key."
 
 
 def node_credential(dialect: Dialect, key: str) -> tuple[bytes, bytes]:
-    """The node's own key in the form that its protocol uses.
+    """The node's own key in the header that its protocol uses.
 
     Raises ValueError for a key that would break out of its header line.
     """

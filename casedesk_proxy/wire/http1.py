@@ -1,9 +1,9 @@
 """Heads of HTTP/1.1 messages: of clients' requests and nodes' replies.
 
-Strict where leniency would blur where a message ends (RFC 9112 section 6.3): conflicting
-lengths, a length beside chunked framing, an unknown transfer coding, a bare LF or a folded line
-make the message malformed. A peer that sends such a head is not worth guessing about, and two
-parsers that guess differently are how requests are smuggled.
+The parser is strict where leniency would leave a message's end unclear (RFC 9112 section 6.3):
+conflicting lengths, a length beside chunked framing, an unknown transfer coding, a bare LF or a
+folded line make the message malformed. Guessing would be dangerous: requests are smuggled where two
+parsers guess differently.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ __all__ = [
     "retry_after_s",
 ]
 
-#: Longest head accepted, in bytes. Node takes 16 KiB, nginx four times 8 KiB.
+#: The longest head accepted, in bytes. Node accepts 16 KiB, nginx four times 8 KiB.
 MAX_HEAD_BYTES = 32768
 
-#: Most header lines of a head, which is read in one go. SDKs send up to 40.
+#: The most header lines of a head, since a head is parsed without a pause. SDKs send up to 40.
 MAX_FIELDS = 256
 
-#: The target is any visible ASCII, and bytes above it, which some clients send unencoded.
+#: The target is any visible ASCII, and bytes above ASCII, which some clients send unencoded.
 _REQUEST = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])"
 )
-#: A head of which only the beginning, or only a part, is well-formed.
+#: For a head of which only the beginning, or only a part, is well-formed.
 _BEGINNING = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e\x80-\xff]+)")
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
@@ -52,7 +52,7 @@ class MalformedMessage(ValueError):
 
 
 class HeadTooLarge(MalformedMessage):
-    """More of it than is read: 431."""
+    """The head is longer than the limit: the reply is 431."""
 
 
 class BodyFraming(Enum):
@@ -66,9 +66,8 @@ class BodyFraming(Enum):
 
 @record
 class RequestHead:
-    """A request's head. ``target`` stands as on the wire, read as UTF-8; bytes that are none are
-    kept as surrogates (PEP 383). ``http11`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or
-    CHUNKED."""
+    """A request's head. ``target`` is the raw target, decoded as UTF-8; invalid bytes are kept as
+    surrogates (PEP 383). ``http11`` is False for HTTP/1.0. ``body`` is NONE, LENGTH or CHUNKED."""
 
     method: str
     target: str = field(repr=False)
@@ -91,9 +90,9 @@ class RequestHead:
 
 @record
 class ResponseHead:
-    """A reply's head. ``length`` is the number of body bytes where ``body`` is LENGTH, else 0.
+    """A reply's head. ``length`` is the number of body bytes if ``body`` is LENGTH, else 0.
 
-    ``keep_alive`` is the node's word that the connection may carry another request.
+    ``keep_alive``: the node says that the connection may carry another request.
     """
 
     status: int
@@ -118,7 +117,8 @@ def header(headers: RawHeaders, name: bytes) -> bytes | None:
 
 
 def retry_after_s(headers: RawHeaders) -> float | None:
-    """Seconds; a date, which no inference server sends, counts as no hint (RFC 9110, 10.2.3)."""
+    """Retry-After in seconds. A date counts as no hint (RFC 9110, 10.2.3): no inference server
+    sends one."""
     value = (header(headers, b"retry-after") or b"").strip()
     return float(value) if value.isdigit() and len(value) < 9 else None
 
@@ -145,7 +145,8 @@ def parse_request_head(block: bytes) -> RequestHead:
 
 def glimpse_head(data: bytes) -> tuple[str, str, RawHeaders]:
     """Method, target and headers of a head that is incomplete or refused, as far as they can be
-    read: to say no in the right words. Each may be empty, the target cut. Raises nothing."""
+    read, for a fitting error reply. Each may be empty, and the target incomplete. Raises
+    nothing."""
     request_line, *lines = data.lstrip(b"\r\n")[:MAX_HEAD_BYTES].split(b"\r\n")
     match = _BEGINNING.match(request_line)
     if match is None:
@@ -185,8 +186,8 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _framing(headers: RawHeaders, *, http11: bool) -> tuple[BodyFraming, int, bool]:
-    """Body, its length, and whether the connection may carry another message: ``close`` anywhere
-    in the Connection lines decides (RFC 9112 section 9.3)."""
+    """The body's framing, its length, and whether the connection may carry another message:
+    ``close`` anywhere in the Connection lines decides (RFC 9112 section 9.3)."""
     coding: bytes | None = None
     length: int | None = None
     keep_alive, close = http11, False
@@ -222,8 +223,8 @@ def _same_length(value: bytes, known: int | None) -> int:
 
 
 def request_head(method: str, target: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A request's head with its empty line. ``target`` is already encoded; what a client sent
-    unencoded goes out as the bytes it came as."""
+    """A request's head with its empty line. ``target`` is already encoded; bytes that a client sent
+    unencoded are sent unchanged."""
     lines = [f"{method} {target} HTTP/1.1".encode("utf-8", "surrogateescape")]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -1,7 +1,7 @@
-"""A JSON array that arrives as a stream, as Google sends one without ``alt=sse``: where each
-element ends, and whether the position is between two of them.
+"""A JSON array that arrives as a stream, as Google sends one without ``alt=sse``: finds where each
+element ends, and whether the position is between two elements.
 
-The scanner looks only at structure; whether an element is valid JSON is for its reader.
+The scanner examines only the structure; the reader of an element checks that it is valid JSON.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from casedesk_proxy.terms import Position
 
 __all__ = ["MAX_ELEMENT_BYTES", "ArrayScanner", "ArrayTooLarge", "ArrayWriter", "NotAnArray"]
 
-#: As large as an event may be.
+#: The same limit as for an event.
 MAX_ELEMENT_BYTES = 16 * 1024 * 1024
-#: Deeper nesting is no reply of any API, and no parser's business.
+#: No API nests its replies more deeply, and parsers do not have to.
 MAX_DEPTH = 1000
 
 _BLANKS = b" \t\r\n"
-#: What matters outside strings, and inside them.
+#: The bytes that matter outside strings, and inside them.
 _STRUCTURE = re.compile(rb'["{}\[\],]')
 _STRING = re.compile(rb'["\\]')
 
@@ -32,11 +32,11 @@ class ArrayTooLarge(ValueError):
 
 
 class ArrayScanner:
-    """Bytes in, whole elements out.
+    """Takes bytes, returns whole elements.
 
-    ``at_boundary`` tells that an element, or the end, could follow here: nothing of an unfinished
-    element has been seen. ``ended`` tells that the closing bracket has. Raises NotAnArray and
-    ArrayTooLarge, after which the scanner is of no further use; nothing else.
+    ``at_boundary``: an element, or the end, could follow here, since no part of an unfinished
+    element has been read. ``ended``: the closing bracket has been read. Raises NotAnArray or
+    ArrayTooLarge and nothing else; the scanner must not be used after that.
     """
 
     __slots__ = (
@@ -54,13 +54,13 @@ class ArrayScanner:
 
     def __init__(self, limit: int = MAX_ELEMENT_BYTES) -> None:
         self._limit = limit
-        self._held = bytearray()  # of the element under way
+        self._held = bytearray()  # the unfinished element
         self._depth = 0  # 0: before the array; 1: in it
         self._in_string = False
         self._escaped = False
         self._scalar = False
         self._filled = False  # the array has an element
-        self._wants_value = False  # behind a comma
+        self._wants_value = False  # after a comma
         self.begun = False
         self.ended = False
 
@@ -70,7 +70,7 @@ class ArrayScanner:
 
     @property
     def separator(self) -> bytes:
-        """What has to stand before another element here, where one may follow."""
+        """What must be written before another element here, if one may follow."""
         return b"," if self._filled and not self._wants_value else b""
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -87,7 +87,7 @@ class ArrayScanner:
         return elements
 
     def _outside(self, data: bytes, position: int) -> int:
-        """One byte that belongs to the array itself, or begins an element."""
+        """Read one byte that belongs to the array itself, or begins an element."""
         byte = data[position]
         if byte in _BLANKS:
             return position + 1
@@ -123,7 +123,7 @@ class ArrayScanner:
                 raise ArrayTooLarge("an element is nested too deep")
 
     def _inside(self, data: bytes, position: int, elements: list[bytes]) -> int:
-        """As far as the element under way goes."""
+        """Read as much of the unfinished element as ``data`` holds."""
         start = position
         while position < len(data):
             if self._in_string:
@@ -160,7 +160,7 @@ class ArrayScanner:
         return found.end()
 
     def _through_scalar(self, data: bytes, position: int, elements: list[bytes]) -> int:
-        """A number or a word: its end is known by what follows it."""
+        """Read a number or a word: only the byte after it shows its end."""
         start = position
         while position < len(data) and data[position] not in b" \t\r\n,]":
             position += 1
@@ -181,9 +181,9 @@ class ArrayScanner:
 
 
 class ArrayWriter:
-    """The array as Google lays it out: each element goes out as soon as it is known.
+    """The array in Google's layout: each element is sent as soon as it is known.
 
-    The opening bracket is the first byte and nothing follows the closing one: both matter to
+    The opening bracket is the first byte, and nothing follows the closing one: both matter to
     google-generativeai (measured).
     """
 
@@ -191,7 +191,7 @@ class ArrayWriter:
 
     def __init__(self) -> None:
         self._started = False
-        self._opened = False  # the bracket is out, an element is not
+        self._opened = False  # the bracket was written, an element was not
 
     def element(self, json: bytes) -> bytes:
         opened, started = self._opened, self._started
@@ -205,7 +205,7 @@ class ArrayWriter:
         return Position.OPENED if self._opened else Position.BETWEEN
 
     def blank(self) -> bytes:
-        """A sign of life that no reader sees."""
+        """A keepalive: blanks that no reader sees."""
         if self._started:
             return b"\n"
         self._started = self._opened = True

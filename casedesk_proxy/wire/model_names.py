@@ -1,5 +1,5 @@
-"""Model names as clients write them in paths and bodies, with what collections and Vertex put
-before the model's own."""
+"""Model names as clients write them in paths and bodies, with the prefixes of collections and of
+Vertex."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 
 __all__ = ["is_wrapped", "plain_name"]
 
-#: What may stand before a model's own name. google-genai puts even a name such as
-#: ``publishers/google/models/x`` behind ``models/`` (measured).
+#: Prefixes of a model's own name. google-genai puts ``models/`` even before a name such as
+#: ``publishers/google/models/x`` (measured).
 _WRAPPING = re.compile(
     r"(?:(?:models|projects/[^/]*/locations/[^/]*)(?:/|$))*"
     r"(?:publishers/([^/]*)/models(?:/|$))?(.*)",
@@ -18,9 +18,9 @@ _VERTEX = ("projects/", "publishers/", "models/projects/", "models/publishers/")
 
 
 def plain_name(name: str) -> str:
-    """A model's name alone.
+    """A model's name without its prefixes.
 
-    Google as a publisher says nothing: Vertex clients put it before every plain name. Any other
+    The publisher Google is removed: Vertex clients put it before every plain name. Any other
     publisher is the first half of a name such as ``meta/llama3.1:8b`` (measured).
     """
     match = _WRAPPING.fullmatch(name)
@@ -30,5 +30,5 @@ def plain_name(name: str) -> str:
 
 
 def is_wrapped(name: str) -> bool:
-    """Whether it has one of Vertex's forms."""
+    """Whether the name has one of Vertex's forms."""
     return name.startswith(_VERTEX) and plain_name(name) not in ("", name)

@@ -1,9 +1,9 @@
-"""Forms with files (multipart/form-data, RFC 7578) as they go by: which fields of text they hold,
-and where in the bytes those stand.
+"""Forms with files (multipart/form-data, RFC 7578), read while they pass: finds their text fields,
+and where these are in the bytes.
 
-Strict where parsers differ, so that a field that is read here is the one that a node reads: lines
-end in CRLF, a delimiter is followed by nothing, each part has one plain name, and a field that is
-looked for stands once. What is not looked for is passed over at the speed of `bytes.find`.
+The reader is strict where parsers differ, so that a node reads the same value of a field as the
+proxy: lines end in CRLF, nothing follows a delimiter, each part has one plain name, and a wanted
+field occurs once. Other parts are skipped at the speed of `bytes.find`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
     "find_boundary",
 ]
 
-#: Most parts of a form, and bytes of one part's headers and of a field that is looked for.
+#: The most parts of a form, and the most bytes of one part's headers and of a wanted field.
 MAX_PARTS = 1024
 MAX_PART_HEAD_BYTES = 8192
 MAX_FIELD_BYTES = 1024
@@ -43,16 +43,16 @@ _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\
 
 
 class MalformedForm(ValueError):
-    """Not a form that all parsers read alike; the message says where."""
+    """The body is not a form that all parsers read alike; the message says where."""
 
 
 class AddressedContent(MalformedForm):
-    """A field has an address in place of its content; the message is the field's name."""
+    """A field has a URL in place of its content; the message is the field's name."""
 
 
 @record
 class FormField:
-    """``start`` and ``end`` of ``value`` count from the form's first byte."""
+    """One field. ``start`` and ``end`` of ``value`` count from the form's first byte."""
 
     value: bytes
     start: int
@@ -61,7 +61,7 @@ class FormField:
 
 @record
 class FormPart:
-    """A whole part: ``at`` is where the delimiter before it starts, counted as in its field."""
+    """A whole part: ``at`` is the position of the delimiter before it, counted as in its field."""
 
     name: bytes
     at: int
@@ -69,7 +69,7 @@ class FormPart:
 
 
 def find_boundary(headers: RawHeaders) -> bytes | None:
-    """What separates the parts; None where the body is not a form. Raises MalformedForm."""
+    """What separates the parts; None if the body is not a form. Raises MalformedForm."""
     types = [value for name, value in headers if name.lower() == b"content-type"]
     if not any(_FORM.match(one) for one in types):
         return None
@@ -90,12 +90,14 @@ class _At(Enum):
 
 
 class FormReader:
-    """Follows one form through arbitrary reads. ``fields`` are those of the ``wanted`` names that
-    have come whole, by name, and ``found`` all parts of these names, since somebody has last
-    emptied it; ``ended``: the last part has come, too. ``most``: bytes of such a field. Of names
-    that end in ``[]`` there may be several. ``contents``: names of files, with or without ``[]``,
-    that may not be an address as a text. ``read`` raises MalformedForm, after which the reader is
-    of no further use."""
+    """Follows one form through arbitrary reads.
+
+    ``fields``: the fields with ``wanted`` names that have arrived whole, by name. ``found``: all
+    parts with these names since the caller last emptied it. ``ended``: the last part has arrived.
+    ``most``: the most bytes of such a field. A name that ends in ``[]`` may occur several times.
+    ``contents``: names of files, with or without ``[]``, whose value must not be a URL as text.
+    ``read`` raises MalformedForm; the reader must not be used after that.
+    """
 
     __slots__ = (
         "_at", "_contents", "_count", "_delimiter", "_judged", "_most", "_name", "_place", "_rest",
@@ -112,17 +114,17 @@ class FormReader:
         self._delimiter = b"\r\n--" + boundary
         self._wanted = wanted
         self._contents = contents
-        #: Of the part that is read, if it is a text where content belongs.
+        #: The beginning of the current part, if it is a text in place of a file.
         self._judged: bytes | None = None
         self._most = most
         self._at = _At.FIRST
-        #: The first delimiter may be the first thing, so a line's end is thought before it.
+        #: The form may begin with its first delimiter, so a line end is assumed before it.
         self._rest = b"\r\n"
         self._place = -2
-        #: Where the delimiter starts that is before what is read now.
+        #: Where the delimiter before the current part starts.
         self.part_at = -2
         self._count = 0
-        #: Of the part that is read, if it is wanted.
+        #: The name of the current part, if it is wanted.
         self._name: bytes | None = None
         self.fields: dict[bytes, FormField] = {}
         self.found: list[FormPart] = []
@@ -133,8 +135,8 @@ class FormReader:
 
     @property
     def settled(self) -> int:
-        """Up to where all is known of the form, before its end: what is behind may be of a part
-        whose name is wanted."""
+        """The position before which the form will not change what is known: after it, bytes may
+        belong to a part with a wanted name."""
         is_passed_over = self._at in (_At.BEGINNING, _At.VALUE) and self._name is None
         return self._place if is_passed_over else self.part_at
 
@@ -149,7 +151,8 @@ class FormReader:
         self._place += at
 
     def _step(self, data: bytes, at: int) -> tuple[int, bool]:
-        """From ``at`` on: where the next thing begins, and whether more has to come first."""
+        """Read one thing from ``at`` on: return where the next one begins, and whether more bytes
+        must arrive first."""
         match self._at:
             case _At.VALUE:
                 return self._take_value(data, at)
@@ -223,7 +226,8 @@ class FormReader:
         return name
 
     def _take_beginning(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Go takes a boundary here for one although no line's end stands before it."""
+        """Check a value's first bytes: Go accepts a boundary there although no line end precedes
+        it."""
         boundary = self._delimiter[2:]
         start = data[at : at + len(boundary)]
         if start == boundary:
@@ -236,7 +240,7 @@ class FormReader:
             if end < 0 and len(data) < enough:
                 return at, True
             text = data[at : end if end >= 0 else enough].decode("utf-8", "replace")
-            if is_address(text) or "" < text[:1] <= " ":  # More blanks may hide one.
+            if is_address(text) or "" < text[:1] <= " ":  # More blanks may hide a URL.
                 raise AddressedContent(self._judged.decode("utf-8", "replace"))
         self._at = _At.VALUE
         return at, False
@@ -261,8 +265,8 @@ class FormReader:
 
 
 def _read_parameters(disposition: bytes) -> dict[bytes, bytes]:
-    """Of a form's part; by lower-case name. Raises MalformedForm for what parsers may read in two
-    ways."""
+    """The parameters of a part's disposition, by lower-case name. Raises MalformedForm for a form
+    that parsers may read differently."""
     begin = _DISPOSITION.match(disposition)
     at = begin.end() if begin is not None else -1
     found: dict[bytes, bytes] = {}

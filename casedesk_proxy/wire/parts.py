@@ -1,8 +1,8 @@
-"""Bodies of several parts (multipart, RFC 2046) as they go by: the head of each part, then its
-content in pieces, which nobody has to hold.
+"""Bodies of several parts (multipart, RFC 2046), read while they pass: the head of each part, then
+its content in pieces, so that no part has to be held.
 
-We are the only reader of what is read here, so that a name may be written as clients write it; of
-what is passed on to others see `multipart`, which is strict.
+Only the proxy reads these bodies, so names are accepted in every form that clients write. For
+bodies that are passed on see `multipart`, which is strict.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ESCAPED = re.compile(rb'\\(["\\])')
 @record
 class PartHead:
     """A part begins. ``headers`` by lower-case name; ``name`` and ``filename`` are those of its
-    disposition, "" where it has none."""
+    disposition, "" if it has none."""
 
     headers: Mapping[bytes, bytes] = field(repr=False)
     name: str
@@ -45,12 +45,12 @@ class PartEnd:
 
 
 _PART_END = PartEnd()
-#: What a reader gives: of a part its head, pieces of its content, its end.
+#: What a reader returns for a part: its head, pieces of its content, its end.
 PartEvent: TypeAlias = PartHead | bytes | PartEnd
 
 
 def find_part_boundary(headers: RawHeaders) -> tuple[str, bytes] | None:
-    """Which kind of multipart it is, and what separates the parts; None where the body is none.
+    """The kind of multipart, and what separates the parts; None if the body is not multipart.
     Raises MalformedForm."""
     types = [value for name, value in headers if name.lower() == b"content-type"]
     kind = _MULTIPART.match(types[0]) if types else None
@@ -71,15 +71,15 @@ class _At(Enum):
 
 
 class PartReader:
-    """Follows one body through arbitrary reads. ``ended``: its last part has come. ``read`` raises
-    MalformedForm, after which the reader is of no further use."""
+    """Follows one body through arbitrary reads. ``ended``: its last part has arrived. ``read``
+    raises MalformedForm; the reader must not be used after that."""
 
     __slots__ = ("_at", "_delimiter", "_parts", "_rest")
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\r\n--" + boundary
         self._at = _At.FIRST
-        #: The first delimiter may be the first thing, so a line's end is thought before it.
+        #: The body may begin with its first delimiter, so a line end is assumed before it.
         self._rest = b"\r\n"
         self._parts = 0
 
@@ -88,7 +88,7 @@ class PartReader:
         return self._at is _At.END
 
     def read(self, data: bytes) -> list[PartEvent]:
-        """What came with ``data``. What is behind the last part is passed over."""
+        """The events of ``data``. Bytes after the last part are ignored."""
         events: list[PartEvent] = []
         if self._at is _At.END:
             return events
@@ -100,7 +100,8 @@ class PartReader:
         return events
 
     def _step(self, data: bytes, at: int, events: list[PartEvent]) -> tuple[int, bool]:
-        """From ``at`` on: where the next thing begins, and whether more has to come first."""
+        """Read one thing from ``at`` on: return where the next one begins, and whether more bytes
+        must arrive first."""
         match self._at:
             case _At.CONTENT:
                 return self._take_content(data, at, events)
@@ -132,7 +133,7 @@ class PartReader:
             return at + 2, False
         if end != b"\r\n":
             raise MalformedForm("a boundary is not followed by the end of its line")
-        # A part may have no headers at all: this line's end is then half of the empty line.
+        # A part may have no headers: this line end is then the first half of the empty line.
         self._at = _At.HEAD
         return at, False
 
@@ -184,7 +185,8 @@ def _read_head(head: bytes) -> PartHead:
 
 
 def _read_text(value: bytes, *, is_extended: bool) -> str | None:
-    """As browsers write it, or as RFC 5987 does; None: in a charset that nobody uses."""
+    """A parameter's text, in the form of browsers or of RFC 5987; None if its charset is not
+    supported."""
     if not is_extended:
         plain = _ESCAPED.sub(rb"\1", value)
         return plain.decode("utf-8", "replace").replace("%22", '"')

@@ -1,7 +1,7 @@
-"""Raw query strings: the credential is found and cut out; every other byte stays as it came.
+"""Raw query strings: the credential is found and removed; every other byte is unchanged.
 
-A pair is what stands between two ``&``. Its name is compared percent-decoded, so that no
-spelling of ``key`` (``%6Bey=…``) brings a client's credential to a node or into a log.
+A pair is the text between two ``&``. Its name is compared percent-decoded, so that no spelling of
+``key`` (``%6Bey=…``) brings a client's credential to a node or into a log.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 __all__ = ["cut_key", "find_key", "log_target", "read_pairs", "scrub_target"]
 
-#: The value of a parameter whose name holds one of these never reaches a log. ``upload_id``: in an
-#: upload URL it is the permission itself (Gemini Files API). What is hidden without need (a
-#: pageToken) is nothing that a log would miss.
+#: The value of a parameter whose name contains one of these is never written to a log.
+#: ``upload_id``: in an upload URL it is the permission itself (Gemini Files API). A value that is
+#: hidden without need (a pageToken) is not missed in a log.
 _SECRET = re.compile("key|token|auth|secret|pass|pwd|sig|bearer|credential|jwt|session|upload_?id")
 #: A character as it is, or percent-encoded any number of times.
 _SEPARATOR = "(?:[?&;/#]|%(?:25)*(?:3f|26|3b|2f|23))"
@@ -27,16 +27,16 @@ _USER = re.compile(
     "(?:(?!%(?:25)*(?:2f|3f|23|26))[^/?#&])*(?:@|%(?:25)*40)",
     re.IGNORECASE | re.DOTALL,
 )
-#: Of a longer target a log shows the beginning.
+#: A longer target is shortened to this in a log.
 _MAX_SHOWN_CHARS = 2000
-#: Times that a name is decoded; who encodes more often is not read by anybody either.
+#: How many times a name is decoded; no server decodes a name that is encoded more often.
 _MAX_DECODED_TIMES = 8
 
 
 def find_key(query: str) -> str | None:
     """The first non-empty value of ``key``, percent-decoded; ``+`` is a plus, as in base64.
 
-    Bytes that are not UTF-8 become lone surrogates, as in the rest of a raw target.
+    Invalid UTF-8 becomes lone surrogates, as in the rest of a raw target.
     """
     if not _may_hold_key(query):
         return None
@@ -55,7 +55,7 @@ def cut_key(query: str) -> str:
 
 
 def read_pairs(query: str) -> list[tuple[str, str]]:
-    """Names and values as an HTML form means them: percent-decoded, ``+`` a blank."""
+    """Names and values, read as an HTML form's: percent-decoded, ``+`` is a blank."""
     pairs = []
     for pair in query.split("&"):
         name, equals, value = pair.replace("+", " ").partition("=")
@@ -65,11 +65,11 @@ def read_pairs(query: str) -> list[tuple[str, str]]:
 
 
 def scrub_target(target: str) -> str:
-    """A request target as it may stand in a log: the values of credentials become ``***``.
+    """A request target for a log: the values of credentials become ``***``.
 
-    More is scrubbed than is read as a credential, since clients mean more: ``;key=``, ``$key``,
-    ``key[]``, a second ``?``, any letter case, names that are encoded more than once, and
-    ``user:password@`` before a host. A value ends at an ``&`` and at nothing else.
+    More is hidden than `find_key` reads as a credential, since clients misspell it: ``;key=``,
+    ``$key``, ``key[]``, a second ``?``, any letter case, names that are encoded more than once, and
+    ``user:password@`` before a host. A value ends only at an ``&``.
     """
     if len(target) > _MAX_SHOWN_CHARS:
         target = f"{target[:_MAX_SHOWN_CHARS]}…"
@@ -111,5 +111,5 @@ def _is_key(name: str) -> bool:
 
 
 def log_target(target: str) -> str:
-    """A target as it may be written to a log: without secrets, in valid UTF-8."""
+    """A target for a log: without secrets, in valid UTF-8."""
     return scrub_target(target).encode("utf-8", "backslashreplace").decode()

@@ -1,9 +1,10 @@
-"""Server-sent events (WHATWG HTML, section 9.2): an incremental decoder, and frames to send.
+"""Server-sent events (WHATWG HTML, section 9.2): an incremental decoder, and functions that frame
+events.
 
-The decoder takes any line end, byte order mark, comments and data over several lines, split
-anywhere, and holds at most MAX_EVENT_BYTES. ``id`` and ``retry`` mean nothing on these streams and
-are dropped, as are events whose data is empty or blank: the standard gives them to their
-reader, but no protocol here has any, and proxies send them to keep a connection open.
+The decoder accepts any line end, byte order mark, comments and data over several lines, split
+anywhere, and holds at most MAX_EVENT_BYTES. It drops ``id`` and ``retry``, which mean nothing on
+these streams, and events whose data is empty or blank: the standard would deliver such events, but
+no protocol here uses them, and proxies send them to keep a connection open.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ __all__ = [
     "named_frame",
 ]
 
-#: (event name or b"", data). A tuple, not a class: one is made for every token that passes.
+#: (event name or b"", data). A tuple, not a class: one is made for every token.
 Event = tuple[bytes, bytes]
 
-#: An event that every parser ignores, as llama-server's own keepalive.
+#: An event that every parser ignores, the same as llama-server's keepalive.
 COMMENT = b":\n\n"
-#: One event may hold a whole tool call or embedding, or an image; more is a broken node.
+#: One event may hold a whole tool call or embedding, or an image; only a broken node sends more.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
@@ -45,9 +46,9 @@ def named_frame(name: bytes, data: bytes) -> bytes:
 
 
 class EventDecoder:
-    """Bytes in, events out. ``at_boundary``: whether nothing of an unfinished event is held.
+    """Takes bytes, returns events. ``at_boundary``: no part of an unfinished event is held.
 
-    Raises EventTooLarge, after which the decoder is of no further use; nothing else.
+    Raises EventTooLarge and nothing else; the decoder must not be used after that.
     """
 
     __slots__ = (
@@ -64,7 +65,7 @@ class EventDecoder:
 
     def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
         self._buffer = bytearray()  # bytes of lines that have not ended
-        self._scanned = 0  # how much of the buffer holds no line end
+        self._scanned = 0  # how many bytes of the buffer hold no line end
         self._name = b""
         self._data = bytearray()
         self._has_data = False
@@ -76,7 +77,7 @@ class EventDecoder:
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes, in order."""
         if (
-            # Nearly every read is exactly one event of one line; the rest takes the long way.
+            # Nearly every read is exactly one event of one line; all others take the slow path.
             self.at_boundary
             and data.startswith(b"data: ")
             and data.endswith(b"\n\n")
@@ -90,8 +91,8 @@ class EventDecoder:
         return self._feed_named(data) or self._feed(data)
 
     def finish(self) -> list[Event]:
-        """The event that lacked only its blank line, or the end of its last line too: several
-        nodes and proxies end so. Whether it is whole is for its reader to judge."""
+        """The last event, if only its blank line or the end of its last line is missing: several
+        nodes and proxies end so. The event's reader judges whether it is whole."""
         events: list[Event] = []
         if self._buffer:
             self._take_line(bytes(self._buffer), events)
@@ -101,7 +102,7 @@ class EventDecoder:
         return events
 
     def _feed_named(self, data: bytes) -> list[Event] | None:
-        """The same where the event has a name, on a line before its data; None: it has not."""
+        """The same for an event with a name on a line before its data; None if it has no name."""
         if not (self.at_boundary and data.startswith(b"event: ") and data.endswith(b"\n\n")):
             return None
         end = data.find(b"\n")
@@ -174,7 +175,7 @@ class EventDecoder:
 
 
 def _line_end(buffer: bytearray, start: int) -> int:
-    """Where the next CR or LF stands, or -1."""
+    """The position of the next CR or LF, or -1."""
     newline = buffer.find(b"\n", start)
     carriage = buffer.find(b"\r", start, newline if newline >= 0 else len(buffer))
     return carriage if carriage >= 0 else newline

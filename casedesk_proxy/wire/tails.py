@@ -1,9 +1,9 @@
-"""What the JSON documents say that a body ends with, read from its last bytes alone.
+"""Members of the JSON documents at a body's end, read from its last bytes only.
 
-A body is one document, an array of them, or a stream of events with one each; of a long one only
-the end is at hand, which may begin anywhere. What is looked for is a member of the documents
-themselves: the same name further down, in the arguments of a call or inside a text, is the
-model's own words. The brackets behind a name show how deep it stands.
+A body is one document, an array of documents, or a stream of events with one document each. Of a
+long body only the end is available, which may begin anywhere. Only members of the documents
+themselves are read: the same name further down, in the arguments of a call or inside a text, was
+written by the model. The brackets after a name show how deep it is nested.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from casedesk_proxy.jsonio import JSONError, loads
 
 __all__ = ["event_around", "last_line", "outermost_values", "read_object"]
 
-#: What stands between two events.
+#: What separates two events.
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _DATA = re.compile(rb"^data: ?", re.MULTILINE)
 _OTHER_LINES = re.compile(rb"^(?:event|id|retry)?:[^\r\n]*+[\r\n]*+", re.MULTILINE)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-#: An object of counts: no object in it holds another one.
+#: An object of counts: none of its objects contains another object.
 _FLAT = re.compile(rb"\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\}")
 _COLON = re.compile(rb"\s{0,20}:\s{0,20}")
 _DECODER = json.JSONDecoder()
 
 
 def outermost_values(tail: bytes, name: bytes, most: int, inside: str = "") -> list[Any]:
-    """Values of a member of the last documents, in their order, where ``most`` places of its name
-    are looked at. ``name`` is in quotes, as it stands on the wire. ``inside``: it is a member not
-    of the documents, but of their member of that name."""
+    """Values of a member of the last documents, in their order; at most ``most`` occurrences of its
+    name are examined. ``name`` is in quotes, as on the wire. ``inside``: the member belongs not to
+    the documents, but to their member of that name."""
     values: list[Any] = []
     place, stop, levels = len(tail), -1, 0
     known = place
@@ -49,7 +49,7 @@ def outermost_values(tail: bytes, name: bytes, most: int, inside: str = "") -> l
         if colon is None:  # A text.
             continue
         if stop == len(tail) and b"data:" in tail:
-            # Nothing says that the event is whole, so that its end says nothing of its levels.
+            # The event may be incomplete, so its end does not show its levels.
             document = event_around(tail, place)
             if not isinstance(document, dict):
                 continue
@@ -65,7 +65,7 @@ def outermost_values(tail: bytes, name: bytes, most: int, inside: str = "") -> l
 
 
 def event_around(body: bytes, place: int) -> Any:
-    """The document of the event that holds this byte; None where it is not whole, or not JSON."""
+    """The document of the event that contains this byte; None if it is not whole, or not JSON."""
     begins = [at + len(one) for one in _BLANKS if (at := body.rfind(one, 0, place)) >= 0]
     event = body[max(begins, default=0) : _end_of_event(body, place)]
     try:
@@ -75,12 +75,12 @@ def event_around(body: bytes, place: int) -> Any:
 
 
 def last_line(body: bytes) -> bytes:
-    """Of a body of a document a line; blanks behind it do not count."""
+    """The last line of a body that has one document in each line; trailing blanks are ignored."""
     return body.rstrip().rpartition(b"\n")[2]
 
 
 def read_object(line: bytes) -> dict[str, Any] | None:
-    """None for what is not a whole JSON object."""
+    """None if the text is not a whole JSON object."""
     try:
         document = loads(line)
     except JSONError:
@@ -94,14 +94,15 @@ def _end_of_event(body: bytes, place: int) -> int:
 
 
 def _levels(text: bytes, start: int, stop: int) -> int:
-    """How many more objects and lists are closed than opened between two places that stand outside
-    of any string."""
+    """How many more objects and lists are closed than opened between two positions outside of any
+    string."""
     bare = _STRING.sub(b"", text[start:stop])
     return bare.count(b"}") + bare.count(b"]") - bare.count(b"{") - bare.count(b"[")
 
 
 def _value(text: bytes) -> Any:
-    """What a text begins with that may be more lines of an event; None where it is no JSON."""
+    """The value at the beginning of a text, which may be several lines of an event; None if it is
+    not JSON."""
     if b"\ndata:" in text:
         text = _DATA.sub(b"", text)
     flat = _FLAT.match(text)
@@ -109,7 +110,7 @@ def _value(text: bytes) -> Any:
         if flat is not None:
             return loads(flat[0])
     except JSONError:
-        pass  # A brace inside a text, or a number that strict JSON has not.
+        pass  # A brace inside a text, or a number that strict JSON does not have.
     try:
         value, _ = _DECODER.raw_decode(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Where on the web a client's address leads, and whether anybody may be sent there by it."""
+"""Where a URL from a client leads, and whether a request may be sent there."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["WebAddress", "is_public", "is_web", "read_web_address"]
 
 _PORTS = {"http": 80, "https": 443}
 _MAX_URL_CHARS = 8192
-#: Addresses of IPv6 that lead to one of IPv4: behind a translator (RFC 6052), and written out.
+#: IPv6 addresses that lead to an IPv4 address: through a translator (RFC 6052), and embedded.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 
 
 @record
 class WebAddress:
-    """``host`` in lower case, without a last dot; ``url`` as it is to be asked for."""
+    """``host`` in lower case, without a trailing dot; ``url`` as it is requested."""
 
     url: str
     host: str
 
     def is_among(self, names: Iterable[str]) -> bool:
-        """Whether one of the ``names`` is the host's: as it is, or ``*.example.com`` for all that
-        are below it."""
+        """Whether one of the ``names`` matches the host: the same name, or ``*.example.com`` for
+        all names below it."""
         for name in names:
             name = name.lower().rstrip(".")
             if name == self.host or (name.startswith("*.") and self.host.endswith(name[1:])):
@@ -39,7 +39,8 @@ def is_web(text: str) -> bool:
 
 
 def read_web_address(url: str) -> WebAddress | None:
-    """None for what may not be asked for: another scheme or port, a credential, what is no URL."""
+    """None for a URL that must not be requested: another scheme or port, a credential, or text that
+    is not a URL."""
     if len(url) > _MAX_URL_CHARS or not url.isascii() or not url.isprintable() or " " in url:
         return None
     try:
@@ -55,8 +56,8 @@ def read_web_address(url: str) -> WebAddress | None:
 
 
 def is_public(address: str) -> bool:
-    """Whether it is an IP address of the internet: not one that is private, of this machine or of
-    this link, in whatever it is wrapped."""
+    """Whether this is a public IP address: not private, not of this machine or of this link, also
+    if it is wrapped in another address."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

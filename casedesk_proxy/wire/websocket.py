@@ -1,5 +1,5 @@
-"""WebSocket frames (RFC 6455 section 5), as far as a relay has to know them: where each ends, so
-that a frame of ours can stand between two, and whether one of them closes the conversation."""
+"""WebSocket frames (RFC 6455 section 5), as far as a relay needs them: finds where each frame ends,
+so that the proxy can insert a frame, and whether a frame closes the connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CloseCode(IntEnum):
 
 
 class _Bits(IntEnum):
-    """Of a frame's first byte, and of its second."""
+    """Bits of a frame's first byte, and of its second."""
 
     OPCODE = 0xF
     CLOSE = 0x8
@@ -26,37 +26,37 @@ class _Bits(IntEnum):
     LENGTH = 0x7F
 
 
-#: What stands in place of a length that does not fit into 7 bits, and the bytes that it has then.
+#: The 7-bit value that announces a longer length, and the number of bytes of that length.
 _LENGTH_BYTES = {126: 2, 127: 8}
 _MASK_BYTES = 4
 _MAX_HEAD_BYTES = 2 + max(_LENGTH_BYTES.values())
-#: A control frame's payload is no longer, and a close has its code in front of the reason.
+#: A control frame's payload is not longer, and a close frame has its code before the reason.
 _MAX_REASON_BYTES = 123
 
 
 class FrameFollower:
-    """One direction's bytes. ``closed``: a close frame has begun."""
+    """Follows the bytes of one direction. ``closed``: a close frame has begun."""
 
     __slots__ = ("_head", "_left", "closed")
 
     def __init__(self) -> None:
-        #: Of a frame's head, what has come; and how much of a payload is yet to come.
+        #: The part of a frame's head that has arrived; and how much of a payload is still to come.
         self._head = b""
         self._left = 0
         self.closed = False
 
     @property
     def at_boundary(self) -> bool:
-        """Whether another frame may stand here. Between the fragments of a message a control frame
-        may."""
+        """Whether another frame may be inserted here. A control frame may be inserted between the
+        fragments of a message."""
         return not self._left and not self._head
 
     def follow(self, data: bytes) -> None:
-        """The next bytes of any number of frames."""
+        """Take the next bytes, of any number of frames."""
         size = len(data)
         if not self._left and size > 3 and not self._head:
-            # Nearly all reads are one frame, a client's with a mask, and no close: the hot path, in
-            # plain numbers.
+            # Nearly all reads are one frame (masked if from a client) that is not a close: the hot
+            # path.
             length, head = data[1], 2
             if length > 127:
                 length, head = length - 128, 6
@@ -83,7 +83,7 @@ class FrameFollower:
             self._head = b""
 
     def _read_head(self) -> int:
-        """How many bytes of ``_head`` are one, a mask apart; 0: more has to come."""
+        """The length in bytes of the head in ``_head``, without its mask; 0 if it is incomplete."""
         head = self._head
         if len(head) < 2:
             return 0
@@ -99,7 +99,7 @@ class FrameFollower:
 
 
 def close_frame(code: int, reason: str, mask: bytes = b"") -> bytes:
-    """``mask``: four random bytes for a frame to a server, none for one to a client."""
+    """``mask``: four random bytes for a frame to a server, empty for a frame to a client."""
     payload = code.to_bytes(2, "big") + _cut(reason)
     head = bytes([_Bits.FINAL | _Bits.CLOSE, len(payload) | (_Bits.MASKED if mask else 0)])
     if mask:
