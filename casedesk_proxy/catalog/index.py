@@ -1,7 +1,7 @@
-"""Lists of models and patterns of names that are looked up in, not walked.
+"""Indexes of models and of patterns of names, so that no request walks through them.
 
-A node may have a thousand models, a hundred nodes the same ones, and a deployment a thousand
-patterns: what a request costs must not grow with any of them.
+A node may have a thousand models, a hundred nodes may have the same ones, and a deployment may have
+a thousand patterns: the cost of a request must not grow with any of these.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from casedesk_proxy.terms import ModelInfo
 __all__ = ["ModelList", "PatternIndex", "as_list", "by_name", "find_near"]
 
 _MARKS = "*?["
-#: Of the names that share most with what was asked for, so many are looked at closely.
+#: How many of the names that share most letter pairs with the requested one are compared in full.
 _MAX_NEAR_NAMES = 20
 
 
 class ModelList(tuple[ModelInfo, ...]):
-    """The models of one node, in the node's order; of two of a name the first counts."""
+    """The models of one node, in the node's order; if two have the same name, the first counts."""
 
     @cached_property
     def by_name(self) -> Mapping[str, ModelInfo]:
-        """Made once, when somebody first asks."""
+        """Built once, at the first use."""
         return _by_name(self)
 
 
 def as_list(models: tuple[ModelInfo, ...]) -> ModelList:
-    """Itself where it is one: what was worked out of it is kept."""
+    """The list itself if it is a ModelList already, so that its index is kept."""
     return models if isinstance(models, ModelList) else ModelList(models)
 
 
@@ -46,8 +46,8 @@ def _by_name(models: tuple[ModelInfo, ...]) -> dict[str, ModelInfo]:
 
 
 class PatternIndex:
-    """Patterns by the letters before their first mark: only those that a name begins with are
-    tried, in the order in which they were written."""
+    """Patterns by the letters before their first wildcard: only those that match the beginning of a
+    name are tried, in the order in which they were written."""
 
     __slots__ = ("_by_start", "_lengths")
 
@@ -59,7 +59,7 @@ class PatternIndex:
         self._lengths = sorted({len(start) for start in self._by_start})
 
     def find(self, name: str) -> tuple[str, str] | None:
-        """The first pattern that fits, and what it leads to."""
+        """The first pattern that matches, and its target."""
         found = [one for start in self._starts(name) for one in self._by_start.get(start, ())]
         found.sort()
         return next((one for _, one in found if fnmatchcase(name, one[0])), None)
@@ -77,7 +77,7 @@ def _start(pattern: str) -> str:
 
 
 def find_near(wanted: str, names: list[str]) -> list[str]:
-    """The names that have most pairs of letters in common with ``wanted``: as many as may be
+    """The names that share most letter pairs with ``wanted``, and no more of them than may be
     compared letter by letter, which takes twenty times as long."""
     if len(names) <= _MAX_NEAR_NAMES:
         return names

@@ -1,4 +1,4 @@
-"""What a deployment shows of its models, from what its nodes reported; nothing is asked of them."""
+"""The models that a deployment shows, from what its nodes have reported; no node is asked."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LATEST = ":latest"
 def visible(rules: ModelRules, reported: Reported) -> tuple[ModelInfo, ...]:
     """All models under the names that clients use for them, sorted, each once.
 
-    These are the nodes' models, as far as the deployment serves them, with its prefix, and its
-    exact aliases, as they are written, with their targets' metadata. Where nodes differ about a
-    model, the first in the operator's order is believed.
+    These are the nodes' models that the deployment serves, with its prefix, and its exact aliases
+    as they are written, with their targets' metadata. If nodes report different metadata for a
+    model, the first node in the operator's order counts.
     """
     return in_order(each_visible(rules, reported))
 
 
 def each_visible(rules: ModelRules, reported: Reported) -> Iterator[ModelInfo]:
-    """As `visible`, unsorted: thousands take some microseconds each."""
+    """As `visible`, unsorted and one by one: thousands of models take milliseconds."""
     known = _by_name(rules, reported)
     for name, model in visible_names(rules, reported):
         info = known.get(model) or ModelInfo(model)
@@ -37,7 +37,7 @@ def in_order(models: Iterable[ModelInfo]) -> tuple[ModelInfo, ...]:
 
 
 def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
-    """The one model that ``asked`` means, under that name. Raises NotFound as resolve does."""
+    """The one model that ``asked`` means, under that name. Raises NotFound as `resolve` does."""
     target = resolve(asked, rules, reported)
     lists = (by_name(reported.get(node, ())) for node in rules.nodes)
     found = next((known[target.model] for known in lists if target.model in known), None)
@@ -45,8 +45,8 @@ def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
 
 
 def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:
-    """One name for each model that may be asked for, sorted: who names none means the only one.
-    Models that the configuration lists count while their nodes have reported none."""
+    """One name for each model that may be requested, sorted: a request without a model means the
+    only one. Models that the configuration lists count until their nodes have reported theirs."""
     known = _by_name(rules, reported)
     names: dict[str, str] = {}
     for name, model in visible_names(rules, reported):

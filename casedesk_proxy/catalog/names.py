@@ -1,4 +1,5 @@
-"""A model's name as a client writes it becomes the name at a node, and the nodes that have it."""
+"""Resolves a model's name from a client to the name at a node, and to the nodes that have the
+model."""
 
 from __future__ import annotations
 
@@ -14,25 +15,25 @@ from casedesk_proxy.terms import ModelInfo, Target
 
 __all__ = ["ModelRules", "Reported", "may_use", "resolve"]
 
-#: The models of each node that has told its list. A node that is missing may have any model.
+#: The models of each node that has reported its list. A node that is missing may have any model.
 Reported = Mapping[str, tuple[ModelInfo, ...]]
 
 _LATEST = ":latest"
-#: Longer names are nobody's, and matching them against patterns would cost.
+#: Longer names match no model, and comparing them with patterns would be expensive.
 _MAX_NAME_CHARS = 512
-#: More names than these are not compared with what was asked for, nor looked at.
+#: If there are more names than this, they are not compared with the requested one for suggestions.
 _MAX_COMPARED_NAMES = 500
-#: How many names a 404 lists where none is near to what was asked for.
+#: How many names a 404 lists if none is similar to the requested one.
 _MAX_LISTED_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRules:
-    """What a deployment says about names. ``models`` limits, by the nodes' own names, what may be
-    asked for; None: whatever its nodes report. ``nodes`` are names, in the operator's order.
-    ``descriptions`` are those of aliases.
-    ``only`` are the names and patterns that a key is limited to, be they clients' names or nodes';
-    None: it may use all. A model that a key may not use does not exist for it."""
+    """What a deployment says about names. ``models`` limits, by the nodes' own names, which models
+    may be requested; None: all that its nodes report. ``nodes`` are names, in the operator's order.
+    ``descriptions`` are those of aliases. ``only``: the names and patterns that a key is limited
+    to, be they clients' names or nodes'; None: all. A model that a key may not use does not exist
+    for it."""
 
     aliases: Mapping[str, str]
     patterns: tuple[tuple[str, str], ...]
@@ -41,7 +42,7 @@ class ModelRules:
     nodes: tuple[str, ...]
     descriptions: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
-    #: Made of the rest.
+    #: Built from the other fields.
     pattern_index: PatternIndex = field(init=False, compare=False, repr=False)
     allowed: frozenset[str] | None = field(init=False, compare=False, repr=False)
 
@@ -52,12 +53,12 @@ class ModelRules:
 
 
 def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
-    """Who has the model that the client calls ``asked``, and what it is called there.
+    """The nodes that have the model that the client calls ``asked``, and its name there.
 
-    The prefix is taken off if it is there. Then, in this order: an exact alias; a model that a
-    node reports; the first pattern that fits; a node whose list is not known. Aliases apply once.
-    As in Ollama, ``name`` and ``name:latest`` are the same. Raises NotFound, code
-    model_not_found, with up to three near names of what the deployment shows, else some of all.
+    The prefix is removed if it is there. Then, in this order: an exact alias; a model that a node
+    reports; the first pattern that matches; a node whose list is not known. Aliases apply once. As
+    in Ollama, ``name`` and ``name:latest`` are the same. Raises NotFound, code model_not_found,
+    with up to three similar names of those that the deployment shows, else with some of all.
     """
     if len(asked) > _MAX_NAME_CHARS:
         raise _not_found(asked, rules, reported)
@@ -68,7 +69,7 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
 
 
 def may_use(name: str, model: str, rules: ModelRules) -> bool:
-    """Whether a key may use what clients call ``name`` and nodes ``model``."""
+    """Whether a key may use the model that clients call ``name`` and nodes call ``model``."""
     if rules.only is None:
         return True
     names = {*_readings(name, rules.prefix), *_spellings(name), *_spellings(model)}
@@ -98,7 +99,8 @@ def _resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
 
 
 def locate(model: str, rules: ModelRules, reported: Reported) -> tuple[str, tuple[str, ...]] | None:
-    """A node's name for ``model`` and the nodes that have it, or may have it; None: nobody."""
+    """A node's name for ``model`` and the nodes that have it, or may have it; None if no node
+    may."""
     return _reporters(model, rules, reported) or _silent(model, rules, reported)
 
 
@@ -109,9 +111,10 @@ def is_allowed(model: str, rules: ModelRules) -> bool:
 def visible_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, str]]:
     """What the deployment shows: (name for clients, name at the nodes), each once, unsorted.
 
-    Aliases stand as they are written, models with the prefix. A model whose name is an alias,
-    too, is not shown: who asks for it gets the alias' target. Models that the deployment names are
-    shown unless each of its nodes has told that it does not have them: those that are down may.
+    Aliases are shown as they are written, models with the prefix. A model that has the same name as
+    an alias is not shown: a request for that name gets the alias' target. Models that the
+    configuration lists are shown unless each of the deployment's nodes has reported a list without
+    them: a node that is down may have them.
     """
     for name, model in _all_names(rules, reported):
         if may_use(name, model, rules):
@@ -131,8 +134,8 @@ def _all_names(rules: ModelRules, reported: Reported) -> Iterator[tuple[str, str
 
 
 def _models(rules: ModelRules, reported: Reported) -> Iterator[str]:
-    """What nodes report, as far as it is allowed, and what is configured and may be there; each
-    once."""
+    """The models that nodes report and the deployment allows, and configured ones that may exist;
+    each once."""
     if rules.models is None:
         yield from _reported_names(rules, reported)
         return
@@ -148,7 +151,7 @@ def _models(rules: ModelRules, reported: Reported) -> Iterator[str]:
 
 
 def _reported_names(rules: ModelRules, reported: Reported) -> Iterator[str]:
-    """Node by node, so that who wants a few does not pay for all."""
+    """Node by node, so that a caller who needs a few names does not pay for all."""
     known: set[str] = set()
     for node in rules.nodes:
         names = by_name(reported.get(node, ()))
@@ -157,7 +160,7 @@ def _reported_names(rules: ModelRules, reported: Reported) -> Iterator[str]:
 
 
 def _fitting_pattern(names: tuple[str, ...], rules: ModelRules) -> tuple[str, str] | None:
-    """The first pattern that fits, and what it leads to."""
+    """The first pattern that matches, and its target."""
     for name in names:
         if (found := rules.pattern_index.find(name)) is not None:
             return found
@@ -165,8 +168,9 @@ def _fitting_pattern(names: tuple[str, ...], rules: ModelRules) -> tuple[str, st
 
 
 def _readings(asked: str, prefix: str) -> tuple[str, ...]:
-    """What a name may mean, from the barest to the name as it was written: a client may have put
-    ``models/`` before it, and a model of a node may begin like that or like the prefix."""
+    """What a name may mean, from the shortest reading to the name as it was written: a client may
+    have put ``models/`` before it, and a node's model may itself begin with that or with the
+    prefix."""
     bare = asked.removeprefix("models/")
     found = dict.fromkeys((_without(bare, prefix), bare, _without(asked, prefix), asked))
     return tuple(found)
@@ -188,7 +192,7 @@ def _behind_alias(
 def _reporters(
     model: str, rules: ModelRules, reported: Reported
 ) -> tuple[str, tuple[str, ...]] | None:
-    """Only nodes that report the model, under the first of its spellings that any reports."""
+    """Only nodes that report the model, under the first of its spellings that any node reports."""
     if not is_allowed(model, rules):
         return None
     for name in _spellings(model):
@@ -199,7 +203,7 @@ def _reporters(
 
 
 def _name_there(model: str, rules: ModelRules, reported: Reported) -> str | None:
-    """A node's name for it, where a node has it or may have it."""
+    """A node's name for the model, if a node has it or may have it."""
     if (name := _name_reported(model, rules, reported)) is not None:
         return name
     silent = _silent(model, rules, reported)
@@ -226,7 +230,7 @@ def _silent(
 
 
 def _spellings(model: str) -> tuple[str, ...]:
-    """The name itself, then what Ollama takes for the same."""
+    """The name itself, then the names that mean the same to Ollama."""
     if model.endswith(_LATEST):
         return model, model.removesuffix(_LATEST)
     if ":" in model.rpartition("/")[2]:
@@ -237,7 +241,7 @@ def _spellings(model: str) -> tuple[str, ...]:
 def _not_found(
     asked: str, rules: ModelRules, reported: Reported, target: str | None = None
 ) -> NotFound:
-    """``target``: what an alias points to; its name is the one to correct."""
+    """``target``: the alias' target; its name is the one to correct."""
     shown = visible_names(rules, reported)
     names = [name for name, _ in islice(shown, _MAX_COMPARED_NAMES + 1)]
     message = f"model {_quote(asked)} is not served here"

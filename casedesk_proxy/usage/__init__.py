@@ -1,1 +1,1 @@
-"""Token counts: where each dialect keeps them, and the tap that finds them."""
+"""Token counts: where each dialect puts them, and the tap that finds them."""

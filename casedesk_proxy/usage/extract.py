@@ -1,7 +1,7 @@
-"""Where each dialect keeps its token counts, found without parsing the whole reply.
+"""Where each dialect puts its token counts, found without parsing the whole reply.
 
-Only counts in the protocol's own place are read: the same name in a call's arguments is text that
-the model wrote.
+Only counts in the protocol's own place are read: the same name in the arguments of a call is text
+that the model wrote.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _KEYS = {
     Dialect.RESPONSES: b'"usage"',
 }
 _FIELDS = {dialect: key[1:-1].decode() for dialect, key in _KEYS.items()}
-#: The end of Ollama's documents: only counts and times stand there.
+#: The end of Ollama's documents, which holds only counts and times.
 _COUNTS_AT_END = re.compile(rb'(?:[,{]"\w+":\d+)+\}\Z')
 _Path = tuple[str, ...]
 
 
 class _Names(NamedTuple):
     """One dialect's names. ``prompt`` and ``output``: the counts that add up to Usage's prompt and
-    output. ``cached`` and ``thoughts``: the path to the count of those."""
+    output. ``cached`` and ``thoughts``: the paths to these counts."""
 
     prompt: _Path
     output: _Path
@@ -37,9 +37,9 @@ class _Names(NamedTuple):
     thoughts: _Path
 
 
-#: Sources: the vendors' API references. Anthropic's prompt count leaves out what was read from a
-#: cache or put into one; Google's counts leave out thoughts and what its own tools found. OpenAI's
-#: counts include all of these.
+#: Sources: the vendors' API references. Anthropic's prompt count excludes tokens that were read
+#: from a cache or written to one; Google's counts exclude thoughts and what its own tools found.
+#: OpenAI's counts include all of these.
 _NAMES = {
     Dialect.GEMINI: _Names(
         ("promptTokenCount", "toolUsePromptTokenCount"),
@@ -67,13 +67,13 @@ _NAMES = {
     ),
     Dialect.OLLAMA: _Names(("prompt_eval_count",), ("eval_count",), (), ()),
 }
-#: The member in which llama-server puts counts into chat streams, also if nobody asked for them.
+#: The member with llama-server's counts in chat streams, which it sends without being asked.
 _TIMINGS = b'"timings"'
 #: The type of the event in Anthropic's streams whose message has the prompt's counts.
 _BEGINNING = b'"message_start"'
 _NOTHING = Usage()
-#: How the bytes of Responses' event streams are recognised, also if only the end of a long event is
-#: there. In an event the counts are in its ``response``; in a unary body, at the top level.
+#: Recognises Responses' event streams, also if only the end of a long event is available. In an
+#: event the counts are in its ``response``; in a unary body, at the top level.
 _EVENTS = re.compile(rb"(?:\A|\n)(?:event|data):|\n\r?\n\Z")
 #: How many count objects are read, from the end backwards. The last ones hold the final, cumulative
 #: counts.
@@ -81,9 +81,10 @@ _MAX_COUNTS = 4
 
 
 def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
-    """The counts in the beginning and the end of a reply's body; later ones win, field by field.
+    """The counts in the beginning and the end of a reply's body; for each field the later count
+    wins.
 
-    Anthropic streams name the prompt's tokens in the first event and the output's in the last.
+    Anthropic streams report the prompt's tokens in the first event and the output's in the last.
     """
     counts: dict[str, Any] = {}
     for found in (*_beginning(dialect, first), *_counts(dialect, last)):
@@ -96,7 +97,7 @@ def find_usage(dialect: Dialect, first: bytes, last: bytes) -> Usage:
 
 
 def _read_timings(last: bytes) -> Usage:
-    """llama-server's counts. Its ``prompt_n`` leaves out the tokens that were in its cache."""
+    """llama-server's counts. Its ``prompt_n`` excludes tokens that were in its cache."""
     for timings in outermost_values(last, _TIMINGS, 1):
         if isinstance(timings, dict) and (read := read_count(timings.get("prompt_n"))) is not None:
             cached = read_count(timings.get("cache_n")) or 0
@@ -105,7 +106,7 @@ def _read_timings(last: bytes) -> Usage:
 
 
 def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
-    """Read one count object. Whatever is not a count is None."""
+    """Read one count object. A value that is not a count is read as None."""
     prompt, output, cached, thoughts = _NAMES[dialect]
     usage = Usage(
         _add(counts, prompt), _add(counts, output), _dig(counts, cached), _dig(counts, thoughts)
@@ -116,7 +117,7 @@ def read_usage(dialect: Dialect, counts: dict[str, Any]) -> Usage:
 
 
 def _read_beside_chat(counts: dict[str, Any]) -> Usage:
-    """OpenAI's images and transcriptions use the names of Responses; rerankers may give only the
+    """OpenAI's images and transcriptions use the names of Responses; rerankers may report only the
     total (vLLM of 2024, Jina)."""
     if "input_tokens" in counts or "output_tokens" in counts:
         return read_usage(Dialect.RESPONSES, counts)
@@ -124,7 +125,7 @@ def _read_beside_chat(counts: dict[str, Any]) -> Usage:
 
 
 def _add(counts: dict[str, Any], names: _Path) -> int | None:
-    """The sum of those of ``names`` that ``counts`` has; None where it has none of them."""
+    """The sum of those of ``names`` that ``counts`` has; None if it has none of them."""
     total = read_count(counts.get(names[0]))
     for name in names[1:]:
         if (more := read_count(counts.get(name))) is not None:
@@ -144,8 +145,8 @@ def _counts(dialect: Dialect, part: bytes) -> list[Any]:
 
 
 def _whole(part: bytes) -> dict[str, Any] | None:
-    """``part`` as a document, if it is a whole one. A short body mostly is, and to parse it costs
-    half of a search from its end. A part that begins inside a document never is one."""
+    """``part`` as a document, if it is a whole one. A short body usually is, and parsing it costs
+    half as much as a search from its end. A part that begins inside a document never is."""
     if not (part.startswith(b"{") and part.endswith((b"}", b"}\n"))):
         return None
     try:
@@ -167,7 +168,7 @@ def _last_object(part: bytes) -> Any:
 
 def _beginning(dialect: Dialect, part: bytes) -> list[Any]:
     """The counts of an Anthropic stream's first event, which is whole. Nothing else is read from a
-    body's beginning: only the bytes behind a name show how deep it stands."""
+    body's beginning: only the bytes after a name show how deep it is nested."""
     if dialect is not Dialect.ANTHROPIC or (at := part.find(_BEGINNING)) < 0:
         return []
     start = event_around(part, at)
@@ -186,8 +187,8 @@ def _dig(value: Any, path: tuple[str, ...]) -> int | None:
 
 
 def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """``old`` with the counts of ``new``. A value that is no count, such as null, does not replace
-    an earlier one."""
+    """``old`` with the counts of ``new``. A value that is not a count, such as null, does not
+    replace an earlier one."""
     kept = {
         name: value
         for name, value in new.items()

@@ -1,7 +1,7 @@
-"""The tap: remembers the beginning and the end of a reply's body while it goes by.
+"""The tap: keeps the beginning and the end of a reply's body while it passes.
 
-Nothing is parsed while a stream runs; ``usage`` looks once, at the end. Memory is bounded by
-two pieces of MAX_PIECE_BYTES bytes.
+Nothing is parsed while a stream runs; ``usage`` searches once, at the end. Memory is bounded by two
+pieces of MAX_PIECE_BYTES bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Tap:
         self.last = b""
 
     def take(self, payload: bytes) -> None:
-        """The next bytes of the body."""
+        """Take the next bytes of the body."""
         if not self.first:
             self.first = payload[:MAX_PIECE_BYTES]
         if len(payload) < MAX_PIECE_BYTES:
@@ -33,10 +33,11 @@ class Tap:
         self.last = payload[-MAX_PIECE_BYTES:]
 
     def skip(self) -> None:
-        """Something went by unseen: what came before it is not the end's beginning."""
+        """Note that bytes passed without being seen: the bytes before them do not belong to the
+        end."""
         self.last = b""
 
     def usage(self, dialect: Dialect) -> Usage:
-        """What the node reported; all None if nothing."""
+        """What the node reported; all None if it reported nothing."""
         first = b"" if self.last.startswith(self.first) else self.first
         return find_usage(dialect, first, self.last)
