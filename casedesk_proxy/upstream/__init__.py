@@ -1,1 +1,2 @@
-"""What is said to nodes: connections, attempts, probes, and what they tell of themselves."""
+"""Everything that is sent to nodes: connections, attempts, probes, and questions about
+themselves."""

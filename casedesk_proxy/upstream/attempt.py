@@ -22,13 +22,13 @@ from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["Attempt", "AttemptFailed"]
 
-#: Seconds after which a client may try again that found us without file descriptors.
+#: Seconds after which a client may try again whose request found no free file descriptor here.
 _NO_DESCRIPTORS_RETRY_S = 5.0
 
 
 class AttemptFailed(Exception):
     """``failure`` decides whether another node is tried; ``fault`` counts against this node;
-    ``error`` is the client's answer if no other node is tried; ``cause`` is its message, for
+    ``error`` is the reply to the client if no other node is tried; ``cause`` is its message for
     operators."""
 
     def __init__(self, failure: Failure, fault: NodeFault, error: UpstreamFault) -> None:
@@ -44,8 +44,8 @@ class AttemptFailed(Exception):
         return f"{what} ({said}){mark}{remedy}" if said else self.error.message
 
     def last_word(self) -> UpstreamFault:
-        """The error, to be raised while this is handled and so in its context: it is let go of
-        here, or the two would hold each other."""
+        """The error, to be raised while this exception is handled. It is deleted here, since the
+        two exceptions would otherwise refer to each other."""
         error = self.error
         del self.error
         self.__traceback__ = None
@@ -54,9 +54,9 @@ class AttemptFailed(Exception):
 
 @record
 class Attempt:
-    """Timeouts in seconds. An attempt that is cancelled, or fails, leaves no connection behind.
-    ``upgrades``: it asks for another protocol; ``streams``: for a stream, whose first byte is
-    waited for."""
+    """Timeouts in seconds. An attempt that is cancelled, or fails, leaves no connection open.
+    ``upgrades``: the request asks for another protocol; ``streams``: the reply is a stream, and its
+    first byte is awaited."""
 
     node: str
     pool: ConnectionPool
@@ -67,7 +67,7 @@ class Attempt:
     streams: bool
 
     async def run(self) -> tuple[NodeConnection, ResponseHead]:
-        """Raises AttemptFailed, or Busy where the fault is ours."""
+        """Raises AttemptFailed, or Busy if the cause is in this process."""
         reused = self.pool.reuse()
         connection = reused or await self._connect()
         try:
@@ -100,12 +100,12 @@ class Attempt:
         )
 
     async def _connect(self) -> NodeConnection:
-        # A task of its own: a fiber has no time-outs.
+        # A task of its own: timeouts do not work in a fiber.
         opening = asyncio.get_running_loop().create_task(self._open())
         try:
             return await opening
         except asyncio.CancelledError:
-            # It may have been done already, and its connection be on the way to us.
+            # It may be done already, with its connection waiting to be taken.
             opening.cancel()
             opening.add_done_callback(_let_go)
             raise
@@ -116,10 +116,11 @@ class Attempt:
             del opening
 
     def _unconnected(self, fault: OSError) -> Exception:
-        """What happens to it; in no name of the frame that raises it, which its traceback holds."""
+        """The exception for a connection that failed. No local name holds it in the frame that
+        raises it, since its traceback holds that frame."""
         node = self.node
         if are_used_up(fault):
-            # Nothing speaks against the node, and no other is nearer.
+            # The node is not at fault, and any other node would fail in the same way.
             return Busy(
                 "the proxy has no file descriptor left; try again in a moment",
                 status=503, code="no_descriptors", retry_after=_NO_DESCRIPTORS_RETRY_S,
@@ -167,6 +168,6 @@ class Attempt:
 
 
 def _let_go(opening: asyncio.Task[NodeConnection]) -> None:
-    """Nobody wants the connection any more."""
+    """Close the connection: it is no longer needed."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().abort()

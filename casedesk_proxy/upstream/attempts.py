@@ -1,9 +1,9 @@
-"""One request's way through nodes: which were tried, which are left, and what happens next.
+"""One request's way through nodes: which nodes were tried, which are left, and what happens next.
 
 The dispatcher and the code that waits for a reply write here; the exchange's record only takes the
-sums. Where a node refuses a request because of a control of thinking, the node is asked again
-without that control: before anything of the reply has gone to the client, and for as long as there
-is a control to leave out. The refusal is remembered once the request succeeds without the control.
+sums. If a node refuses a request because of a control of thinking, the node is asked again without
+that control, as long as nothing of the reply has gone to the client and there is a control left to
+remove. The refusal is remembered once the request succeeds without the control.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ __all__ = ["Attempts", "Beginning", "Next"]
 
 log = logging.getLogger(__name__)
 
-#: The statuses with which nodes refuse a control; 200: inside the reply.
+#: The statuses with which nodes refuse a control; 200 is for a refusal inside the reply.
 _REFUSAL_STATUSES = frozenset({200, 400, 422, 500})
 
 
 @record
 class Beginning:
-    """How a node's reply began. ``is_granted``: it has begun to answer what it was asked in its
-    own protocol; ``is_refused``: nothing of it has been sent, an error is to be; ``is_lost``: for
-    the node was lost. ``controls``: those of thinking that it was asked for; ``refusal``: the
-    status and the beginning of the body of a translated reply that failed."""
+    """How a node's reply began. ``is_granted``: the node has begun a regular reply in its own
+    protocol. ``is_refused``: nothing has been sent to the client, which would get an error.
+    ``is_lost``: the node was lost. ``controls``: the controls of thinking in the request.
+    ``refusal``: the status and the beginning of the body of a translated reply that failed."""
 
     node: NodeSpec
     controls: Mapping[Control, str]
@@ -50,25 +50,23 @@ class Beginning:
 
 
 class Next(Enum):
-    """What happens to a request whose reply has begun."""
+    """What happens to a request after its reply has begun."""
 
-    #: The reply is its client's.
+    #: The reply goes to the client.
     DELIVER = "deliver"
-    #: It is asked for again, without what was refused.
+    #: The same node is asked again, without the control that it refused.
     LEAVE_OUT = "leave out"
-    #: It goes to another node.
+    #: The request goes to another node.
     MOVE_ON = "move on"
 
 
 class Attempts:
-    """``count``: nodes that were asked; ``tried``: those that failed, each with why; ``repeats``:
-    attempts that only left out a control; ``node``: the last that was asked; ``without``: the
-    controls of thinking that the request is to do without; ``upload``: what is not held of the
-    request's body; ``contents``: of the files in it; ``caps``: the limits on parallel requests that
-    it counts for; ``ticket`` is the last with which it waited for a slot; ``recheck`` raises where
-    it is over a limit after it has waited. Times in seconds
-    of the loop's clock.
-    """
+    """The attempts of one request. ``count``: nodes that were asked; ``tried``: nodes that failed,
+    each with the reason; ``repeats``: attempts that only removed a control; ``node``: the last node
+    that was asked; ``without``: the controls of thinking to leave out; ``upload``: the part of the
+    request's body that is not held; ``contents``: the contents of its files; ``caps``: the limits
+    on parallel requests that it counts for; ``ticket``: its last ticket for a slot; ``recheck``
+    raises if the request is over a limit after its wait. Times in seconds of the loop's clock."""
 
     __slots__ = (
         "_memory",
@@ -110,8 +108,8 @@ class Attempts:
         self.recheck: Callable[[], None] | None = None
         self.ticket: Ticket | None = None
         self.plan: Plan
-        #: Of the search that runs: who is left, how many had perhaps begun the request when they
-        #: were lost, and the last that failed, with why.
+        #: Of the current search: the nodes that are left, how many may have begun the request when
+        #: they were lost, and the last node that failed, with the reason.
         self.untried: tuple[NodeSpec, ...] = ()
         self.replays = 0
         self.give_up_at = float("inf")
@@ -134,23 +132,23 @@ class Attempts:
 
     @property
     def lost(self) -> frozenset[str]:
-        """The nodes that had begun the request, perhaps, when they were lost."""
+        """The nodes that may have begun the request when they were lost."""
         return frozenset(name for name, why in self.tried if why == Failure.LOST)
 
     @property
     def is_spent(self) -> bool:
-        """Whether a part of the request has gone to a node and is held no more."""
+        """Whether a part of the request has been sent to a node and is no longer held."""
         return self.upload is not None and self.upload.is_begun
 
     def demand(self) -> Demand:
-        """For the nodes that are left."""
+        """The demand for the nodes that are left."""
         demand = self.plan.demand
         if len(self.untried) == len(demand.nodes):
             return demand
         return replace(demand, nodes=tuple(node.name for node in self.untried))
 
     def ask(self, name: str) -> NodeSpec:
-        """The node is asked now."""
+        """Note that the node is asked now."""
         self.node, self.phase = name, Phase.WAITING
         self.count += 1
         for node in self.untried:
@@ -159,16 +157,16 @@ class Attempts:
         raise KeyError(name)
 
     def leave(self, name: str, why: str, now: float) -> None:
-        """The node has failed."""
+        """Note that the node has failed."""
         self.untried = tuple(node for node in self.untried if node.name != name)
         self.left = name, why
         self.tried += ((name, why),)
         self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
 
-    # A reply that has begun.
+    # [] The beginning of a reply.
 
     def decide(self, beginning: Beginning, *, may_move_on: bool) -> Next:
-        """What is to be done. ``may_move_on``: another node may have the request if its node was
+        """What happens next. ``may_move_on``: another node may get the request if its node was
         lost."""
         if self._is_refused(beginning):
             self.repeats += 1
@@ -179,7 +177,8 @@ class Attempts:
         return Next.DELIVER
 
     def learn_late(self, beginning: Beginning) -> None:
-        """From a refusal that came too late to ask again: the client has had keep-alives."""
+        """Learn from a refusal that came too late to ask again, since the client has received
+        keepalives."""
         self._refused = {self._place: self._find_refused(beginning, proven=False)}
         self._learn(frozenset())
 
@@ -188,7 +187,8 @@ class Attempts:
         return self.node, self.plan.model
 
     def _is_refused(self, beginning: Beginning) -> bool:
-        """Whether the reply is a refusal of a control, so that the request is to be made again."""
+        """Whether the reply refuses a control, so that the request must be sent again without
+        it."""
         controls = frozenset(beginning.controls)
         if beginning.is_granted:
             self._learn(controls)
@@ -197,7 +197,7 @@ class Attempts:
             return False
         blamed = self._find_refused(beginning)
         if self.without:
-            # Leaving out a part of them did not help.
+            # Removing a part of the controls did not help.
             blamed = blamed and controls
         if not blamed:
             return False
@@ -206,8 +206,8 @@ class Attempts:
         return True
 
     def _find_refused(self, beginning: Beginning, *, proven: bool = True) -> frozenset[Control]:
-        """The controls that a failed reply is a refusal of. ``proven``: it will show whether the
-        request does without them."""
+        """The controls that a failed reply refuses. ``proven``: the next attempt will show whether
+        the request succeeds without them."""
         controls, (status, body) = beginning.controls, beginning.refusal
         if not controls or status not in _REFUSAL_STATUSES:
             return frozenset()

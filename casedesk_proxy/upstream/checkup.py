@@ -1,4 +1,5 @@
-"""Whether a node can be reached and takes its key, in a sentence that says what to do."""
+"""Checks that a node can be reached and accepts its key; the result is a sentence that says what to
+do."""
 
 from __future__ import annotations
 
@@ -15,12 +16,13 @@ from casedesk_proxy.upstream.unix_sockets import describe, make_connector
 
 __all__ = ["ANSWER_TIMEOUT_S", "check_node"]
 
-#: As long as a busy engine may take to list its models.
+#: As long as a busy engine may need to list its models.
 ANSWER_TIMEOUT_S = 5.0
 
 
 async def check_node(node: NodeSpec, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
-    """ "" where all is well, else what is wrong. Asks for the list of models, which runs none."""
+    """What is wrong with the node, in a sentence; "" if all is well. Requests only the list of
+    models, which runs no model."""
     url = URL(list_url(node), encoded=True)
     connector = make_connector(node.socket, context_of(node))
     timeout = aiohttp.ClientTimeout(total=timeout_s)

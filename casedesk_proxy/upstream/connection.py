@@ -1,7 +1,8 @@
-"""One connection to a node: sends a request, waits for the reply's head, hands over to a relay.
+"""One connection to a node: sends a request, waits for the reply's head, and passes the connection
+to a relay.
 
-A connection is idle, waits for a head, or has a protocol attached. While a relay is attached, it is
-the transport's protocol, so the node's bytes reach it with nothing in between; `detach` ends that.
+A connection is idle, waits for a head, or has a protocol attached. An attached relay is the
+transport's protocol, so it receives the node's bytes directly; `detach` ends that.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from casedesk_proxy.wire.http1 import (
 
 __all__ = ["ConnectionBroken", "NodeConnection"]
 
-#: Body bytes that may arrive before the relay takes over; beyond, reading pauses.
+#: How many bytes of a body may arrive before a relay is attached; beyond that, reading pauses.
 MAX_BUFFERED_BYTES = 262144
-#: Interim replies (1xx) to one request; some proxies send 102 or 103 now and then, none so many.
+#: The most interim replies (1xx) to one request; some proxies send a few 102 or 103.
 MAX_INTERIM_REPLIES = 64
 
 
 class ConnectionBroken(Exception):
-    """The node closed, reset or garbled the reply's head. ``silent``: not one byte had come;
-    ``lost``: the connection ended, rather than carrying what is no reply."""
+    """The node closed or reset the connection, or sent an invalid head. ``silent``: no byte of a
+    reply had arrived; ``lost``: the connection ended, rather than carrying invalid bytes."""
 
     def __init__(self, message: str, silent: bool, lost: bool = True) -> None:
         super().__init__(message)
@@ -42,8 +43,9 @@ class ConnectionBroken(Exception):
 
 
 class NodeConnection(asyncio.Protocol):
-    """See the module. ``buffered_body`` holds what came before a relay was attached;
-    ``lost`` tells that the node has closed, ``lost_by`` with which error (None: a plain FIN)."""
+    """One connection to a node. ``buffered_body``: bytes that arrived before a relay was attached;
+    ``lost``: the node has closed the connection, ``lost_by`` with which error (None: a plain
+    FIN)."""
 
     __slots__ = (
         "_buffer",
@@ -71,7 +73,7 @@ class NodeConnection(asyncio.Protocol):
         cork: CorkedWrites | None = None,
         turns: Turns | None = None,
     ) -> None:
-        """``deadlines``, ``heads``, ``cork`` and ``turns`` are what it shares with the node's other
+        """``deadlines``, ``heads``, ``cork`` and ``turns`` are shared with the node's other
         connections."""
         self._loop = loop
         self._deadlines = deadlines or Deadlines(loop)
@@ -79,13 +81,13 @@ class NodeConnection(asyncio.Protocol):
         self._cork = cork or CorkedWrites(loop)
         self._turns = turns or Turns(loop)
         self._buffer = b""
-        #: How many interim replies the request has got.
+        #: How many interim replies the request has received.
         self._interim = 0
         #: Whether the request asks for another protocol.
         self._upgrades = False
         self._waiter: Signal[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
-        #: The body that is being sent, of a request that was sent without all of it.
+        #: The rest of the body, for a request that was sent without all of it.
         self.upload: Upload | None = None
         self.buffered_body = b""
         self.lost = False
@@ -96,12 +98,13 @@ class NodeConnection(asyncio.Protocol):
         self, request: bytes, within: float = float("inf"), *, upgrades: bool = False,
         at_once: bool = False,
     ) -> Signal[ResponseHead]:  # fmt: skip
-        """Send a request; awaiting what this returns gives the reply's head. Interim replies (1xx)
-        are passed over, up to MAX_INTERIM_REPLIES. ``upgrades``: it asks for another protocol, so
-        that 101 is a reply to it; ``at_once``: it does not wait for others of this round.
+        """Send a request; awaiting the result gives the reply's head. Up to MAX_INTERIM_REPLIES
+        interim replies (1xx) are skipped. ``upgrades``: the request asks for another protocol, so
+        that 101 is a reply to it; ``at_once``: send it without waiting for other writes of this
+        round.
 
-        Raises ConnectionBroken, or TimeoutError after ``within`` seconds, when awaited. A caller
-        who is cancelled or in time out must `abort` the connection.
+        The result raises ConnectionBroken, or TimeoutError after ``within`` seconds, when it is
+        awaited. A caller that is cancelled or gets TimeoutError must `abort` the connection.
         """
         waiter: Signal[ResponseHead] = Signal(self._loop)
         if self.lost or self.transport is None:
@@ -118,25 +121,26 @@ class NodeConnection(asyncio.Protocol):
         return waiter
 
     def send_more(self, data: bytes) -> None:
-        """More of the request's body."""
+        """Send more of the request's body."""
         if self.transport is not None and not self.transport.is_closing():
             self._cork.flush(self.transport)
             self.transport.write(data)
 
     def expect(self, within: float) -> None:
-        """The request has been sent whole: its reply's head is to come ``within`` seconds."""
+        """The request has been sent whole: expect the reply's head ``within`` seconds."""
         if self._waiter is not None:
             self._deadlines.add(self._waiter, within)
 
     def fail(self, error: Exception) -> None:
-        """The request cannot be sent whole. The task that waits for the reply gets ``error``."""
+        """The request cannot be sent whole: raise ``error`` in the task that waits for the
+        reply."""
         waiter = self._waiter
         self.abort()
         if waiter is not None and not waiter.done:
             waiter.fail(error)
 
     def attach(self, protocol: asyncio.Protocol) -> asyncio.Transport | None:
-        """Make ``protocol`` the transport's; None when the node is gone already."""
+        """Make ``protocol`` the transport's protocol; None if the node has already closed."""
         if self.lost or self.transport is None:
             return None
         self.transport.set_protocol(protocol)
@@ -144,38 +148,38 @@ class NodeConnection(asyncio.Protocol):
         return self.transport
 
     def detach(self) -> None:
-        """The attached protocol has read its reply to the end. Nothing of what it did to the
-        transport outlives it: its client may just have made it pause."""
+        """The attached protocol has read its reply to the end. Undo what it changed at the
+        transport: it may have paused reading for its client."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.set_protocol(self)
             self.transport.resume_reading()
 
     def take_body(self) -> bytes:
-        """What came behind the head, where no relay is to take it: nothing is attached, and so
-        nothing to be detached, for which uvloop would stop reading and begin again."""
+        """The body bytes that came with the head, if no relay is attached to take them. `detach` is
+        then not needed, for which uvloop would stop reading and start again."""
         body, self.buffered_body = self.buffered_body, b""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
         return body
 
     def abort(self) -> None:
-        """Close at once; what is not yet sent is dropped, so that the node notices now."""
+        """Close at once; unsent bytes are dropped, so that the node notices immediately."""
         self.lost = True
         self._stop_waiting()
         if self.transport is not None:
             self.transport.abort()
 
     def part(self) -> None:
-        """Close behind what was written."""
+        """Close after what was written is sent."""
         self.lost = True
         transport, self.transport = self.transport, None
         if transport is not None:
             transport.close()
 
     def is_reusable(self) -> bool:
-        """Whether another request may be sent: open, ours, reading, with nothing awaited, nothing
-        unread and nothing unsent. Whatever state a transport has that could outlive an exchange is
-        asked about here."""
+        """Whether another request may be sent: the connection is open, has no other protocol
+        attached, reads, awaits nothing, and holds nothing unread or unsent. Every state of a
+        transport that could outlive an exchange is checked here."""
         transport = self.transport
         return (
             not self.lost
@@ -190,7 +194,7 @@ class NodeConnection(asyncio.Protocol):
             and not self.buffered_body
         )
 
-    # What the transport calls.
+    # [] Callbacks of the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport but not its type.
@@ -202,8 +206,8 @@ class NodeConnection(asyncio.Protocol):
             self._buffer_body(data)
             return
         if self.transport is not None and self._cork.holds(self.transport):
-            # Said before the request was written, so it answers something else: an idle
-            # connection's 408, or what a broken node says twice.
+            # These bytes came before the request was written, so they do not answer it: an idle
+            # connection's 408, or a broken node's second reply.
             self.abort()
             waiter.fail(ConnectionBroken("sent data before a request", silent=True))
             return
@@ -240,7 +244,7 @@ class NodeConnection(asyncio.Protocol):
         if waiter is not None and not waiter.done:
             self._stop_waiting()
             reason = "reset" if self.lost_by else "closed"
-            # No name for it: see `Signal.fail`.
+            # Held by no name: see `Signal.fail`.
             waiter.fail(
                 ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
             )
@@ -256,7 +260,7 @@ class NodeConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def _read_head(self) -> ResponseHead | None:
-        """The reply's head if it has come whole; ``buffered_body`` is then what is behind it."""
+        """The reply's head if it is complete; ``buffered_body`` then holds the bytes after it."""
         buffer, start = self._buffer, 0
         while (end := buffer.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES + 4)) >= 0:
             head = self._heads.read(buffer[start:end])

@@ -1,5 +1,5 @@
-"""Contexts that are shorter than their models, at nodes that cut longer prompts without an error:
-said once in the log, and kept for the status page."""
+"""Models whose node runs them with a shorter context than they have, at nodes that cut longer
+prompts without an error: logged once, and kept for the status page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class ContextAdvice:
-    """``advice``: what there is to say of each node. What has been said is not said again."""
+    """``advice``: the sentences for each node. A sentence is logged only once."""
 
     def __init__(self) -> None:
         self._said: set[tuple[str, str]] = set()
@@ -31,5 +31,5 @@ class ContextAdvice:
 
 
 def advise(engine: EngineSpec, models: Sequence[ModelInfo]) -> list[str]:
-    """The sentences that there are to say of a node's models to its operator."""
+    """The sentences about a node's models for its operator."""
     return engine.contexts.advise(models) if engine.contexts is not None else []

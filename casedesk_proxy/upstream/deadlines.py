@@ -1,4 +1,5 @@
-"""Until when something is awaited: one timer for all, where each would cost 2 µs a request."""
+"""Deadlines of awaited signals: one timer for all, since one timer for each would cost 2 µs a
+request."""
 
 from __future__ import annotations
 
@@ -9,15 +10,17 @@ from casedesk_proxy.fastpath.fibers import Signal
 
 __all__ = ["LATE_TIMER_GRACE_S", "LATE_TIMER_S", "Deadlines"]
 
-#: Seconds by which a timer comes too late after a stall of the loop, or of the machine: what is
-#: awaited may have come meanwhile and is read after timers, so that the verdict waits for a turn.
+#: Seconds by which a timer fires too late after the loop or the machine stalled. What is awaited
+#: may have arrived meanwhile and is read after timers, so the decision waits for one round of the
+#: loop.
 LATE_TIMER_S = 0.05
 LATE_TIMER_GRACE_S = 0.02
 
 
 class Deadlines:
-    """Fails signals with TimeoutError. Nearly all are discarded long before: their deadlines
-    stand in a dict, and the timer, once it is due, looks for those that are over."""
+    """Fails signals with TimeoutError after their deadlines. Nearly all signals are discarded long
+    before that: deadlines are in a dict, and when the timer fires it looks for those that have
+    passed."""
 
     __slots__ = ("_due", "_late", "_loop", "_timer", "_when")
 
@@ -29,7 +32,7 @@ class Deadlines:
         self._late = False
 
     def add(self, signal: Signal[Any], seconds: float) -> None:
-        """Infinity: none."""
+        """Infinity: no deadline."""
         if seconds == float("inf"):
             return
         self._due[signal] = when = self._loop.time() + seconds

@@ -1,4 +1,5 @@
-"""Whether a failed connection is our own affair: the process has no file descriptor left for it."""
+"""Whether a connection failed because no file descriptor was left, rather than because of the
+node."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ import errno
 
 __all__ = ["USED_UP", "are_used_up"]
 
-#: Of the process, and of the whole machine.
+#: The limits of the process, and of the whole machine.
 USED_UP = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def are_used_up(error: BaseException) -> bool:
-    """aiohttp's errors have the number of the one that they wrap."""
+    """aiohttp's errors have the number of the error that they wrap."""
     return isinstance(error, OSError) and error.errno in USED_UP

@@ -1,4 +1,4 @@
-"""Which engine answers at a URL, and what it serves: found out by asking, never by inference."""
+"""Finds out which engine answers at a URL, and what it serves, by requests that run no model."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LIST = Inquiry("/v1/models")
 
 
 async def detect_engine(inquirer: Inquirer) -> Detected | None:
-    """None where nothing answers, or nothing that is known (another CaseDesk Proxy included).
-    Never raises but for cancellation."""
+    """None if nothing answers, or nothing that is known (another CaseDesk Proxy included). Raises
+    only CancelledError."""
     listing = await inquirer.ask(_LIST)
     if not listing.status or _is_proxy(listing.json):
         return None
@@ -30,8 +30,7 @@ async def detect_engine(inquirer: Inquirer) -> Detected | None:
 
 
 async def refresh(inquirer: Inquirer, known: Detected) -> Detected | None:
-    """What is known of a node, with what may have changed, for few inquiries. None where it has
-    to be detected anew."""
+    """Update what is known of a node, with few requests. None if it has to be detected again."""
     fingerprint = known.engine.fingerprint
     if fingerprint is None or fingerprint.refresh is None:
         return None
@@ -39,7 +38,7 @@ async def refresh(inquirer: Inquirer, known: Detected) -> Detected | None:
 
 
 async def complete(inquirer: Inquirer, found: Detected) -> Detected:
-    """With what only requests need to know of it."""
+    """Add what only requests need to know of the node."""
     fingerprint = found.engine.fingerprint
     if fingerprint is None or fingerprint.complete is None:
         return found
@@ -47,8 +46,8 @@ async def complete(inquirer: Inquirer, found: Detected) -> Detected:
 
 
 def _in_turn(listing: NodeAnswer) -> list[Fingerprint]:
-    """The fingerprints, those that a hint points to first. Each wrong guess costs the node an error
-    in its log: engines log paths that they do not know."""
+    """The fingerprints, first those that a hint points to. Each wrong guess causes an error in the
+    node's log: engines log paths that they do not know."""
     owner = first_owner(listing.json)
     return sorted(
         FINGERPRINTS,
@@ -57,7 +56,8 @@ def _in_turn(listing: NodeAnswer) -> list[Fingerprint]:
 
 
 def _is_proxy(listing: Any) -> bool:
-    """Only Gemini's lists have this key, and no local engine speaks Gemini: it is one of us."""
+    """Only Gemini's lists have this key, and no local engine speaks Gemini: it is another CaseDesk
+    Proxy."""
     entries = as_mapping(listing).get("models")
     first = entries[0] if isinstance(entries, list) and entries else None
     return "supportedGenerationMethods" in as_mapping(first)

@@ -1,7 +1,7 @@
-"""Gets a request a slot at a node, a connection, and the reply; if that fails, from another node.
+"""Gets a request a slot at a node, a connection and the reply; after a failure, from another node.
 
-It owns the live state of nodes: their slots and their connections. Another node is tried only
-before the first byte to the client, by the rules of `pools.retry`.
+The dispatcher owns the live state of nodes: their slots and their connections. Another node is
+tried only before the first byte to the client, by the rules of `pools.retry`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from casedesk_proxy.upstream.uploading import Upload
 __all__ = ["Dispatcher", "Failover"]
 
 #: A node's address: TLS or not, host, port, the path of its socket, its TLS context. Nodes with
-#: equal settings share a context; when the CA file's content changes they get a new one.
+#: equal settings share a context; a change of the CA file's content makes a new one.
 _Address = tuple[bool, str, int, str | None, ssl.SSLContext | None]
 
 #: How many failovers the status page shows.
@@ -51,7 +51,7 @@ MAX_FAILOVERS = 50
 
 @dataclass(frozen=True, slots=True)
 class Failover:
-    """A request that went on to another node. ``at`` by the loop's clock."""
+    """A request that went to another node. ``at`` by the loop's clock."""
 
     at: float
     deployment: str
@@ -62,9 +62,9 @@ class Failover:
 
 
 class Dispatcher:
-    """Connections are kept by node address and survive a change of snapshot, and so does the memory
-    of which node keeps which response. ``control_memory``, which holds the controls that nodes have
-    refused and taken, does not. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
+    """Connections are kept by node address, also after a change of snapshot, as is the memory of
+    which node keeps which response. ``control_memory``, the controls that nodes have refused and
+    accepted, is not kept then. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S,
@@ -79,17 +79,17 @@ class Dispatcher:
         self.failovers: deque[Failover] = deque(maxlen=MAX_FAILOVERS)
         self._node_files = NodeFiles(loop)
         self._pools: dict[_Address, ConnectionPool] = {}
-        #: By the nodes' names, for as long as their configuration is the same object.
+        #: By the nodes' names; valid as long as a node's configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Change connections and slots to a new configuration. A node that is no longer in it
-        finishes what it has. Cannot fail: files are not read, see `upstream.tls`."""
+        """Apply a new configuration to connections and slots. Requests at a node that is no longer
+        configured finish. Cannot fail: no file is read, see `upstream.tls`."""
         self._pool_of.clear()
         before, self._pools = self._pools, {}
         for node in snapshot.nodes.values():
             address = _address(node)
-            # Several nodes may be at one address, each with models and a key of its own.
+            # Several nodes may have one address, each with its own models and key.
             if address not in self._pools:
                 self._pools[address] = before.get(address) or self._make_pool(node)
         for address in before.keys() - self._pools.keys():
@@ -103,7 +103,7 @@ class Dispatcher:
             pool.close()
 
     def is_available(self, node: str, model: str) -> bool:
-        """Whether a request of that model would have a slot at the node now."""
+        """Whether a request for that model would get a slot at the node now."""
         state = self.slots.states.get(node)
         return state is not None and state.is_available(self._loop.time(), model)
 
@@ -136,7 +136,7 @@ class Dispatcher:
                     raise failed.last_word() from None
                 search.replays += failed.failure is Failure.LOST
             except BaseException:
-                # On any exception, also by a bug, slot and connection are given back.
+                # On any exception, also after an internal error, slot and connection are returned.
                 if reply is not None:
                     reply.lease.abandon()
                 self.slots.cancel(ticket)
@@ -148,8 +148,8 @@ class Dispatcher:
         return search.decide(beginning, may_move_on=may_move_on)
 
     def _may_move_on(self, search: Attempts) -> bool:
-        """Whether a request may be sent to another node, after its node was lost with the reply
-        begun but nothing of it sent to the client. That counts like a loss before the head."""
+        """Whether a request may go to another node after its node was lost, when the reply had
+        begun but nothing of it was sent to the client. Counts like a loss before the head."""
         plan, lost = search.plan, search.lost
         others = (name for name in plan.demand.nodes if name not in {*lost, search.node})
         states = [self.slots.states.get(name) for name in others]
@@ -158,23 +158,23 @@ class Dispatcher:
         return usable and may_try_another(Failure.LOST, len(lost), overdue)
 
     def _begin(self, search: Attempts, name: str) -> NodeSpec:
-        """Note that the node is asked now, and, after a failover, which node it replaces."""
+        """Note that the node is asked now and, after a failover, which node it replaces."""
         if search.left is not None:
             self._remember(search, name)
         return search.ask(name)
 
     def _leaves(self, search: Attempts, reply: LeasedReply) -> bool:
-        """Whether another node is tried after a node's refusal. Ends the refusal's lease if so."""
+        """Whether another node is tried after a node's refusal. If so, ends the refusal's lease."""
         search.leave(reply.lease.node.name, str(reply.head.status), self._loop.time())
         if not self._goes_on(search, Failure.REFUSED):
             return False
         reply.lease.end(clean=False)
         return True
 
-    # A slot.
+    # [] Getting a slot.
 
     def _ticket(self, search: Attempts) -> Ticket:
-        """A ticket for the nodes that are left. Mostly it has a slot at one of them already."""
+        """A ticket for the nodes that are left. It usually has a slot at one of them already."""
         deployment = search.plan.deployment
         ticket = Ticket(deployment.name, search.key, search.demand(), search.caps)
         try:
@@ -202,8 +202,8 @@ class Dispatcher:
     # Asking a node.
 
     async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot, search: Attempts) -> LeasedReply:
-        """One attempt. Raises AttemptFailed, and gives the slot back then. On any other exception
-        the caller has to give it back."""
+        """One attempt. Raises AttemptFailed after returning the slot. On any other exception the
+        caller must return it."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
         if isinstance(route, FilledRoute) and search.contents is not None:
             route = await self._node_files.fit(route, node, pool, search.contents)
@@ -233,7 +233,8 @@ class Dispatcher:
             raise
 
     def _upload(self, route: Route, search: Attempts) -> Upload | None:
-        """What sends the part of the request that is not in memory; None where all of it is."""
+        """What sends the part of the request that is not in memory; None if all of it is in
+        memory."""
         if isinstance(route, FilledRoute) and search.contents is not None:
             return FileUpload(self._loop, route.parts[1:], search.contents)
         if isinstance(route, HeldRoute) and route.content is not None:
@@ -241,8 +242,8 @@ class Dispatcher:
         return search.upload
 
     def _goes_on(self, search: Attempts, failure: Failure) -> bool:
-        """Whether another node is to be asked. After a refusal only healthy nodes count: to pass
-        the refusal on, even a 503, is better than to ask a node which is surely down."""
+        """Whether another node is asked. After a refusal only healthy nodes count: passing the
+        refusal on, even a 503, is better than asking a node that is surely down."""
         if search.is_spent:
             return False
         now = self._loop.time()
@@ -262,7 +263,7 @@ class Dispatcher:
         self.failovers.append(Failover(now, plan.deployment.name, plan.model, left, why, taken))
 
     def _pool(self, node: NodeSpec) -> ConnectionPool:
-        """The connections to a node's address: kept, or made anew for a node that left the
+        """The connections to a node's address: existing ones, or new ones for a node that left the
         configuration while a request waited for it."""
         seen = self._pool_of.get(node.name)
         if seen is not None and seen[0] is node:

@@ -12,7 +12,7 @@ from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["REMAINDER_WAIT_S", "read_words"]
 
-#: Seconds for what is still to come of it; mostly all of it came with its head.
+#: Seconds to wait for the rest of the body; usually all of it came with its head.
 REMAINDER_WAIT_S = 1.0
 
 
@@ -22,9 +22,9 @@ async def read_words(
     head: ResponseHead,
     within: float = REMAINDER_WAIT_S,
 ) -> bytes:
-    """What the body carries, as far as it comes ``within`` so many seconds and MAX_ERROR_BYTES. All
-    that came still waits in ``connection.buffered_body``. A caller that is cancelled has to abort
-    the connection."""
+    """The body's content, as much as arrives ``within`` so many seconds, up to MAX_ERROR_BYTES. The
+    raw bytes remain in ``connection.buffered_body``. A caller that is cancelled must abort the
+    connection."""
     words = _Words(loop, body_reader(head))
     words.data_received(connection.buffered_body)
     if words.whole.done():
@@ -45,7 +45,7 @@ async def read_words(
 
 
 class _Words(asyncio.Protocol):
-    """``raw`` is what came, ``body`` what it carries."""
+    """``raw`` is what arrived, ``body`` its content."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, reader: BodyReader) -> None:
         self.whole: asyncio.Future[None] = loop.create_future()

@@ -1,9 +1,8 @@
-"""A request's body with stored files in it, on its way to a node: read, encoded and sent piece by
-piece.
+"""A request's body with stored files in it, on its way to a node: read, encoded and sent in pieces.
 
-What of it is held at once is a piece of a file, the same in base64, and what the node's transport
-has yet to send: less than a megabyte, however large the files are. Reading and encoding are done in
-threads. As the files stay, another node can have the same request.
+At any time this holds a piece of a file, the same piece in base64, and what the node's transport
+has not sent: less than a megabyte, however large the files are. Reading and encoding are done in
+threads. The files remain, so another node can get the same request.
 """
 
 from __future__ import annotations
@@ -20,15 +19,16 @@ from casedesk_proxy.upstream.uploading import NodeSink, StayingUpload
 
 __all__ = ["FileContents", "FileReader", "FileUpload"]
 
-#: Of a file at a time; three bytes become four letters, so no piece but the last is padded.
+#: Bytes of a file that are read at once; three bytes become four letters, so only the last piece is
+#: padded.
 _PIECE_BYTES = 3 * 64 * 1024
 
 
 class FileReader(Protocol):
-    """One content, from its beginning."""
+    """Reads one content from its beginning."""
 
     async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
-        """The next ``most`` bytes as ``encode`` makes them, fewer only at the end, b"" behind it.
+        """The next ``most`` bytes, encoded by ``encode``; fewer only at the end, and b"" after it.
         Raises a ProxyError."""
 
     def close(self) -> None: ...
@@ -40,7 +40,7 @@ class FileContents(Protocol):
 
 
 class FileUpload(StayingUpload):
-    """``parts``: the body behind its beginning."""
+    """``parts``: the body after its beginning."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, parts: Sequence[Part], contents: FileContents

@@ -1,5 +1,6 @@
-"""A body that is held outside of this process's memory, on its way to a node: a piece in each turn
-of the loop, as long as the node takes them. It stays, so another node can have it, too."""
+"""A held body, which is outside of this process's memory, on its way to a node: one piece in each
+round of the loop, as long as the node accepts them. The body remains, so another node can get it
+too."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from casedesk_proxy.upstream.uploading import NodeSink, StayingUpload
 
 __all__ = ["HeldUpload"]
 
-#: Bytes of a turn: to read and to write them takes a tenth of a millisecond.
+#: Bytes in one round: reading and writing them takes a tenth of a millisecond.
 _PIECE_BYTES = 128 * 1024
 
 

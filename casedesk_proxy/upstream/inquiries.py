@@ -1,14 +1,14 @@
-"""Makes the inquiries of `engines`: facts asked of nodes in the background.
+"""Makes the inquiries of `engines`: questions about facts, which nodes are asked in the background.
 
-This is aiohttp's work, and so are probes. An exchange needs to know where in a read a message
-ends, to pass on the very bytes, to be given up at once, and as little of the loop per event as
-can be: that is what connections of our own are for (`upstream.connection`). Here short JSON
-replies are read whole, a few per node and minute, from whatever stands at a URL that nobody has
-looked at yet: what counts is a full client of HTTP with redirects off, timeouts and bounds.
+Inquiries and probes use aiohttp. An exchange needs connections of our own (`upstream.connection`):
+to know where in a read a message ends, to pass on the exact bytes, to be cancelled at once, and to
+use little of the loop per event. Here, short JSON replies are read whole, a few per node and
+minute, from a URL that may lead to any kind of server: a complete HTTP client with redirects off,
+timeouts and limits matters more.
 
-Each look has a session of its own, and so have the lists: its connections, cookies and TLS belong
-to one node, and none of them lives longer than the look (a kept one would be closed by the node
-before the next). Making one costs less than one of its requests.
+Each inquiry has a session of its own, and so has each list: its connections, cookies and TLS belong
+to one node, and none of them lives longer (the node would close a kept connection before the next
+inquiry). Making a session costs less than one of its requests.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ __all__ = ["ANSWER_TIMEOUT_S", "Answers", "Inquirer", "read_bounded"]
 
 T = TypeVar("T")
 
-#: How long one answer may take. Engines give these in milliseconds; a busy one in a second.
+#: Seconds that one answer may take. Engines need milliseconds; a busy engine needs a second.
 ANSWER_TIMEOUT_S = 3.0
 _MAX_BODY_BYTES = 2 * 2**20
-#: Answers of so many bytes are remembered, so many of them.
+#: Answers of at least so many bytes are remembered, and so many of them.
 _MIN_LONG_BYTES = 16_384
 _MAX_ANSWERS = 16
 
 
 class Answers:
-    """Long answers as they were parsed: the same bytes are not parsed again, whichever node sends
+    """Long answers after parsing: the same bytes are not parsed again, whichever node sends
     them."""
 
     __slots__ = ("_known",)
@@ -49,7 +49,7 @@ class Answers:
         self._known: Memory[bytes, Listing] = Memory(_MAX_ANSWERS)
 
     def parse(self, body: bytes) -> Any:
-        """None for what is no JSON."""
+        """None if the body is not JSON."""
         if len(body) < _MIN_LONG_BYTES:
             return _parse(body)
         digest = hashlib.sha256(body).digest()
@@ -63,9 +63,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Inquirer:
-    """``url`` as a node's in the configuration; ``api_key`` goes along as
-    ``Authorization: Bearer``. A reply is read up to a limit, redirects are not followed, and each
-    inquiry has its own timeout. ``answers`` are those of earlier looks, at whichever nodes."""
+    """``url`` is a node's URL in the configuration; ``api_key`` is sent as ``Authorization:
+    Bearer``. A reply is read up to a limit, redirects are not followed, and each inquiry has its
+    own timeout. ``answers`` are those of earlier inquiries, at any node."""
 
     session: aiohttp.ClientSession
     url: str
@@ -74,8 +74,8 @@ class Inquirer:
     answers: Answers = field(default_factory=Answers)
 
     async def follow(self, asking: Asking[T]) -> T:
-        """What it returns, once all that it asks has been asked. A node that does not answer has
-        NodeAnswer() for it: this raises nothing but what cancels it."""
+        """Make all inquiries of ``asking``; return its result. A node that does not answer is
+        recorded as NodeAnswer(): this raises only CancelledError."""
         answers: tuple[NodeAnswer, ...] | None = None
         while True:
             try:
@@ -108,7 +108,7 @@ class Inquirer:
 
 
 async def read_bounded(reply: aiohttp.ClientResponse, most_bytes: int) -> bytes:
-    """The body; nothing of one that is longer."""
+    """The body; empty if it is longer than the limit."""
     body = bytearray()
     async for piece in reply.content.iter_chunked(65536):
         body += piece

@@ -1,4 +1,4 @@
-"""What a reply's head, and an error's words, say of the node that sent it."""
+"""What a reply's head, and an error's text, show about the node that sent it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from casedesk_proxy.wire.http1 import retry_after_s
 
 __all__ = ["TRY_ANOTHER", "is_fine", "judge_refusal", "own_up"]
 
-#: Refusals that another node may not share: the node that sent them has not begun the request.
+#: Refusals that may not apply to another node: the node that sent them has not begun the request.
 TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILED}
 
 
 def is_fine(slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan) -> bool:
-    """Whether the node answers, rather than refuses; noted at the node."""
+    """Whether the reply is a regular one, not a refusal; recorded for the node."""
     slots.mark_heard(state)
     if reply.head.status >= 400:
         return False
@@ -37,11 +37,11 @@ async def judge_refusal(
     plan: Plan,
     within: float,
 ) -> Verdict:
-    """The verdict on a reply that is not fine, noted at the node. ``within``: seconds for what is
-    still to come of an error. A caller who is cancelled meanwhile holds no lease."""
+    """The verdict on a reply that is a refusal, recorded for the node. ``within``: seconds to wait
+    for the rest of an error. If the caller is cancelled meanwhile, the lease is ended."""
     status, body = reply.head.status, b""
     if status == 404 and plan.demand.is_about:
-        # What is missing is what was asked about, in whatever words.
+        # The missing thing is what the request named, whatever the error's text is.
         slots.probe_ok(state)
         return Verdict.REQUEST
     if status in NEEDS_WORDS:
@@ -58,8 +58,8 @@ async def judge_refusal(
 
 
 def own_up(reply: LeasedReply, verdict: Verdict, plan: Plan) -> LeasedReply:
-    """The last node's refusal, where it is for the client. Raises an UpstreamFault in its place,
-    and lets go of the node, where it is not."""
+    """The last node's refusal, if it goes to the client. Otherwise ends the lease and raises an
+    UpstreamFault."""
     status, node = reply.head.status, reply.lease.node.name
     error = nodes_affair(verdict, status, node, plan.asked, plan.model, plan.demand.action)
     if error is None:
@@ -77,7 +77,7 @@ def _note(slots: Slots, state: NodeState, verdict: Verdict, reply: LeasedReply, 
         case Verdict.FAILED:
             slots.record_failure(state, NodeFault.ERROR, error)
         case Verdict.DENIED:
-            # For one model alone, perhaps: a node that serves others in between stays.
+            # This may concern one model only: the node stays available for others.
             slots.record_service_failure(state, service, NodeFault.ABSENT, error)
             slots.record_failure(state, NodeFault.DENIED, error)
         case Verdict.MODEL_DENIED | Verdict.NO_MODEL:

@@ -1,4 +1,4 @@
-"""What an exchange holds of a node: its connection and its slot, until the reply is over."""
+"""What an exchange holds of a node: its connection and its slot, until the reply ends."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Lease", "LeasedReply"]
 
 @dataclass(slots=True)
 class Lease:
-    """A node's connection, taken for one exchange. ``end`` must be called; once it has ended,
-    nothing more happens.
+    """A node's connection, taken for one exchange. ``end`` must be called; further calls do
+    nothing.
 
-    It outlives the reply's head and route, which a stream of hours has no use for: they hold the
-    request's body and both sides' headers.
+    A lease outlives the reply's head and route, which a stream of hours does not need: they hold
+    the request's body and both sides' headers.
     """
 
     node: NodeSpec
@@ -35,14 +35,14 @@ class Lease:
     _stream: LiveReply | None = None
 
     def begin(self, stream: LiveReply) -> None:
-        """The reply flows: while its ``events`` grow, the node is alive."""
+        """The reply has begun: while its ``events`` grow, the node is alive."""
         self._stream = stream
         self._slot.state.begin_stream(stream)
 
     def end(self, *, clean: bool, whole: bool = False, fault: NodeFault | None = None) -> None:
-        """The exchange is over. ``clean``: the connection stands at the message's end. ``whole``:
-        so does the answer, which is no error. ``fault``: what the reply, once begun, told against
-        the node. The slot is free whatever is raised."""
+        """End the exchange. ``clean``: the connection is at the message's end. ``whole``: the
+        answer is complete and not an error. ``fault``: what the begun reply showed against the
+        node. The slot is returned whatever is raised."""
         if not self._slot.taken:
             return
         try:
@@ -57,7 +57,7 @@ class Lease:
             self._slots.release(self._slot)
 
     def abandon(self) -> None:
-        """Its holder ended with an internal error."""
+        """End it after an internal error."""
         self.end(clean=False)
 
     def _let_go(self, clean: bool) -> None:
@@ -76,7 +76,7 @@ class Lease:
 
 @record
 class LeasedReply:
-    """A node's reply whose head has come. ``asked`` is the client's name of the model."""
+    """A node's reply whose head has arrived. ``asked`` is the client's name of the model."""
 
     lease: Lease
     head: ResponseHead

@@ -1,4 +1,4 @@
-"""The list of models that a node has in the protocol that it speaks."""
+"""The list of models that a node returns in its protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Listings", "fetch_models", "list_headers", "list_url", "node_url"]
 log = logging.getLogger(__name__)
 
 _MAX_LIST_BYTES = 4 * 1024 * 1024
-#: Lists that are remembered.
+#: How many lists are remembered.
 _MAX_LISTINGS = 256
 _PATHS = {
     Dialect.OPENAI: "/v1/models",
@@ -32,8 +32,8 @@ _PATHS = {
 
 
 class Listings:
-    """Lists as they were read: the same bytes are not parsed again, whichever node sends them, and
-    nodes that have the same models share one list of them."""
+    """Lists after parsing: the same bytes are not parsed again, whichever node sends them, and
+    nodes with the same models share one list."""
 
     __slots__ = ("_known",)
 
@@ -41,7 +41,7 @@ class Listings:
         self._known: Memory[tuple[Dialect, bytes], ModelList | None] = Memory(_MAX_LISTINGS)
 
     def read(self, dialect: Dialect, body: bytes) -> ModelList | None:
-        """None: it is no list. Raises ValueError for what is no JSON."""
+        """None if the body is not a list. Raises ValueError if it is not JSON."""
         key = dialect, hashlib.sha256(body).digest()
         if key not in self._known:
             listing = jsonio.loads(body)
@@ -54,7 +54,7 @@ class Listings:
 async def fetch_models(
     session: aiohttp.ClientSession, node: NodeSpec, listings: Listings
 ) -> ModelList | None:
-    """None where it gives no list. Never raises but for cancellation."""
+    """None if the node returns no list. Raises only CancelledError."""
     dialect = node.speaks[0]
     try:
         async with session.get(
@@ -80,7 +80,7 @@ def node_url(node: NodeSpec) -> str:
 
 
 def list_headers(node: NodeSpec) -> dict[str, str]:
-    """With the node's key, in the form of its protocol."""
+    """Headers with the node's key, in the form of its protocol."""
     dialect = node.speaks[0]
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if dialect is Dialect.ANTHROPIC:

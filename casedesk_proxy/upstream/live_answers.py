@@ -1,8 +1,8 @@
-"""What nodes answer now to a short question, for several clients at once.
+"""Current answers of nodes to short questions, shared by several clients.
 
-Facts that planning needs are asked in the background (`metadata`); what a client asks for that is
-true for seconds only, such as which models are loaded, is asked of the nodes as it comes. However
-many clients ask, a node is asked the same once in a while.
+Facts that planning needs are asked in the background (`metadata`). Facts that change within
+seconds, such as which models are loaded, are asked when a client requests them. However many
+clients ask, a node gets the same question at most once a second.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from casedesk_proxy.upstream.unix_sockets import make_connector
 
 __all__ = ["LiveAnswers"]
 
-#: How long an answer serves those who come after, and how long a node is waited for.
+#: Seconds for which an answer is reused, and for which a node is waited for.
 _FRESH_S = 1.0
 _PATIENCE_S = 2.0
 
 
 class LiveAnswers:
-    """Answers are kept for the nodes that were asked last: those of a configuration."""
+    """Answers are kept for the nodes that were asked last: those of one configuration."""
 
     def __init__(
         self,
@@ -43,16 +43,17 @@ class LiveAnswers:
         self._asked: dict[tuple[str, str], tuple[float, NodeSpec, asyncio.Task[NodeAnswer]]] = {}
 
     async def ask(self, nodes: Iterable[NodeSpec], path: str) -> dict[str, Mapping[str, Any]]:
-        """The JSON objects of the nodes that answered, by their names, in the given order."""
+        """The JSON objects of the nodes that answered, by the nodes' names, in the given order."""
         asked = {node.name: self._find(node, path) for node in nodes}
         if asked:
-            # ``wait`` cancels no task: a client that leaves does not end what others wait for.
+            # ``wait`` cancels no task: a client that leaves does not end what other clients wait
+            # for.
             await asyncio.wait(asked.values())
         facts = {name: task.result().facts for name, task in asked.items()}
         return {name: one for name, one in facts.items() if one}
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel running questions."""
         tasks = [task for _, _, task in self._asked.values() if not task.done()]
         for task in tasks:
             task.cancel()
@@ -60,7 +61,7 @@ class LiveAnswers:
             await asyncio.wait(tasks)
 
     def _find(self, node: NodeSpec, path: str) -> asyncio.Task[NodeAnswer]:
-        """The question under way or just answered, or a new one."""
+        """The question that is running or was just answered, or a new one."""
         now, key = self._loop.time(), (node.name, path)
         known = self._asked.get(key)
         if known is not None and known[1] is node and now - known[0] < self._fresh_s:

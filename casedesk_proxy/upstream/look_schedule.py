@@ -1,4 +1,4 @@
-"""When nodes are to be looked at out of turn: soon after a use, and not too often."""
+"""When nodes are asked outside of the regular rounds: soon after a use, and not too often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["LookSchedule"]
 
 
 class LookSchedule:
-    """``look`` is called with the name of a node that is due."""
+    """``look`` is called with the name of each node that is due."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, look: Callable[[str], None]) -> None:
         self._loop = loop
@@ -18,22 +18,22 @@ class LookSchedule:
         self._due: dict[str, tuple[float, asyncio.TimerHandle]] = {}
 
     def __contains__(self, name: str) -> bool:
-        """Whether it is due already."""
+        """Whether the node is already scheduled."""
         return name in self._due
 
     def was_looked_at(self, name: str) -> bool:
-        """Once at least, to the end, whatever came of it."""
+        """Whether the node was asked at least once and the attempt ended, whatever the result."""
         return name in self._looked_at
 
     def note(self, name: str) -> None:
-        """It has been looked at."""
+        """Note that the node has been asked."""
         self._looked_at[name] = self._loop.time()
 
     def forget(self, name: str) -> None:
         self._looked_at.pop(name, None)
 
     def put(self, name: str, pause: float) -> None:
-        """Once, ``pause`` seconds after the last look, or now."""
+        """Schedule the node once, ``pause`` seconds after it was last asked, or now."""
         when = max(self._loop.time(), self._looked_at.get(name, 0.0) + pause)
         known = self._due.get(name)
         if known is not None:

@@ -1,8 +1,8 @@
-"""What each node is and serves, asked in the background and answered from cache.
+"""What each node is and serves, asked in the background and answered from a cache.
 
-Only endpoints that report facts are asked: nothing here runs inference or loads a model. A node
-that does not answer keeps its last known list; one that never answered is absent, which planning
-takes as "may have any model".
+Only endpoints that report facts are asked: no request here runs or loads a model. A node that does
+not answer keeps its last known list; a node that never answered is absent, which planning reads as
+"may have any model".
 """
 
 from __future__ import annotations
@@ -32,22 +32,23 @@ __all__ = ["IN_USE_PAUSE_S", "MIN_PAUSE_S", "Metadata"]
 
 log = logging.getLogger(__name__)
 
-#: Between two rounds; at least between a round and one that is asked for out of turn, and between
-#: two looks at a node that is in use.
+#: Seconds between two rounds; the shortest pause between a round and one that is requested out of
+#: turn, and between two requests to a node that is in use.
 _PERIOD_S = 30.0
 MIN_PAUSE_S = 1.0
 IN_USE_PAUSE_S = 4.0
-#: In a round, between the beginnings of two looks.
+#: Seconds between the starts of two nodes' requests in a round.
 _STAGGER_S = 0.003
-#: Longer lists are not read anew for each use.
+#: Longer lists are not read again after each use.
 _MAX_REREAD_MODELS = 50
-#: What one list may take.
+#: Seconds that one list may take.
 _LIST_TIMEOUT_S = 5.0
 
 
 class Metadata:
-    """``reported``: the models of each node that told them. ``nodes``: what those that were
-    recognised really are. ``set_slots`` is called with how many requests a node runs at once."""
+    """``reported``: the models of each node that listed them. ``nodes``: the detected engines and
+    protocols of nodes. ``set_slots`` is called with the number of requests that a node runs at
+    once."""
 
     def __init__(
         self,
@@ -77,12 +78,13 @@ class Metadata:
 
     @property
     def advice(self) -> Mapping[str, Sequence[str]]:
-        """What there is to say to operators, by node."""
+        """Advice for operators, by node."""
         return self._contexts.advice
 
     def apply(self, before: Snapshot | None) -> None:
-        """Another configuration is in force than ``before``, None: the first. Models named in it
-        count at once; what was learnt of a node that has moved is forgotten. Cannot fail."""
+        """Apply the current configuration. ``before``: the previous one, None if this is the first.
+        Models named in it count at once; what was learnt about a node that has moved is dropped.
+        Cannot fail."""
         snapshot = self._current.snapshot
         old = before.nodes if before is not None else {}
         for name in list(self._detected):
@@ -107,9 +109,9 @@ class Metadata:
         self._update_nodes()
 
     async def refresh(self, within: float | None = None) -> None:
-        """One round over all nodes; joins a round that is under way. Rounds that follow within
-        ``min_pause_s`` are skipped, so that a storm of unknown names cannot become one of ours.
-        ``within``: seconds after which this returns; the round is not ended by that."""
+        """One round over all nodes; joins a round that is running. A round within ``min_pause_s``
+        of the last is skipped, so that many unknown names cannot cause many requests. ``within``:
+        seconds after which this returns; the round continues."""
         if self._round is None or self._round.done():
             if self._loop.time() - self._asked_at < self._min_pause_s:
                 return
@@ -118,19 +120,19 @@ class Metadata:
         await asyncio.wait({self._round}, timeout=within)
 
     async def first_look(self, names: Iterable[str], within: float) -> None:
-        """Until each of these nodes has been looked at once, whatever came of it; at most so many
+        """Wait until each of these nodes has been asked once, whatever the result; at most so many
         seconds."""
         if all(self._agenda.was_looked_at(name) or name in self.reported for name in names):
             return
         await self.refresh(within)
 
     def failed(self, name: str) -> None:
-        """A request found that the node does not have what it told."""
+        """A request found that the node does not have a model that it reported."""
         self._agenda.put(name, self._min_pause_s)
 
     def used(self, name: str) -> None:
-        """A request was served: ask the node again soon, as a client that uses it may want what is
-        new there. Services that count questions are not asked."""
+        """A request was served: ask the node again soon, as the client may want what is new there.
+        Not for services that charge for questions."""
         if name in self._agenda:
             return
         node = self._current.snapshot.nodes.get(name)
@@ -140,7 +142,7 @@ class Metadata:
             self._agenda.put(name, self._in_use_pause_s)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel what is running."""
         self._agenda.close()
         tasks = {task for task in (self._round, *self._looks) if task and not task.done()}
         for task in tasks:
@@ -162,14 +164,16 @@ class Metadata:
             look.add_done_callback(self._looks.discard)
 
     async def _ask_all(self) -> None:
-        """One begins after the other, so that no round of the loop has the answers of all."""
+        """Start the requests one after the other, so that their answers do not all arrive in one
+        round of the loop."""
         async with asyncio.TaskGroup() as looks:
             for node in self._current.snapshot.nodes.values():
                 looks.create_task(self._look(node), name=f"look at {node.name}")
                 await asyncio.sleep(self._stagger_s)
 
     async def _look(self, node: NodeSpec) -> None:
-        """One that we stumble over must not hide what the others tell, now and later."""
+        """Ask one node. An internal error must not keep the other nodes' answers away, now or
+        later."""
         try:
             await self._look_at(node)
         except Exception:
@@ -177,7 +181,7 @@ class Metadata:
         self._agenda.note(node.name)
 
     async def _look_at(self, node: NodeSpec) -> None:
-        """Each node's answer counts as soon as it is there: one that hangs delays no other."""
+        """Each node's answer counts as soon as it arrives: a node that hangs delays no other."""
         connector = make_connector(node.socket, context_of(node))
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
@@ -194,7 +198,7 @@ class Metadata:
             models = _named(current.models, models)
         if found is not None:
             self._contexts.look(node.name, found.engine, models)
-        # Some servers list nothing and serve something; who listed models before has lost them.
+        # Some servers list no model but serve some; a node that listed models before has lost them.
         before = self.reported.get(node.name)
         if models != before and (models or before is not None):
             self.reported = {**self.reported, node.name: as_list(models)}
@@ -222,12 +226,12 @@ class Metadata:
                     node.name, node.engine, found.engine,
                 )  # fmt: skip
         if not found.loading:
-            # While it loads it does not tell.
+            # A node that loads a model does not report its slots.
             self._set_slots(node.name, found.slots)
         self._update_nodes()
 
     def _update_nodes(self) -> None:
-        """The nodes as they are, for those where that was not configured."""
+        """Set the detected engine and protocol of nodes for which none is configured."""
         self.nodes = {
             name: _as_found(node, self._detected[name])
             for name, node in self._current.snapshot.nodes.items()
@@ -236,7 +240,7 @@ class Metadata:
 
 
 def _named(names: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tuple[ModelInfo, ...]:
-    """The configured models, with what the node tells of them."""
+    """The configured models, with what the node reports about them."""
     known = {model.name: model for model in models}
     reported = ((name, known.get(name) or known.get(f"{name}:latest")) for name in names)
     return tuple(replace(model or ModelInfo(name), name=name) for name, model in reported)
@@ -244,7 +248,7 @@ def _named(names: tuple[str, ...], models: tuple[ModelInfo, ...]) -> tuple[Model
 
 def _as_found(node: NodeSpec, found: Detected) -> NodeSpec:
     if node.engine not in (AUTO, found.engine):
-        return node  # The operator knows better, or thinks so.
+        return node  # The operator's setting has priority.
     version = version_numbers(found.version or "")
     speaks = found.dialects if node.config.speaks is None and found.dialects else node.speaks
     return replace(node, engine=found.engine, speaks=speaks, version=version)

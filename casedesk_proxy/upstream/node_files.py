@@ -1,9 +1,9 @@
-"""Files that nodes have themselves: what makes a request larger than a node's API takes is uploaded
-there once, and named in requests from then on.
+"""Files on nodes: content that makes a request larger than a node's API accepts is uploaded there
+once, and later requests name it.
 
-For engines that have files of their own (`EngineSpec.max_inline`): Google's, Anthropic's and
-OpenAI's APIs. What a node has is remembered for as long as it surely keeps it, until a restart; it
-is not deleted there.
+For engines that store files themselves (`EngineSpec.max_inline`): the APIs of Google, Anthropic and
+OpenAI. The proxy remembers a node's files for as long as the node surely keeps them, at most until
+a restart; it does not delete them there.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from casedesk_proxy.upstream.side_requests import read_answer
 
 __all__ = ["NodeFiles"]
 
-#: Google keeps files for 48 hours, the others until somebody deletes them.
+#: Google keeps files for 48 hours, the others until a client deletes them.
 _REMEMBERED_S = 40 * 3600.0
 _MAX_KNOWN_FILES = 10_000
-#: Until a node has made a file, a video above all, ready for use.
+#: How long a node may take to prepare a file for use, above all a video; and the pause between
+#: checks.
 _READY_S, _LOOK_PAUSE_S = 300.0, 1.0
 _BOUNDARY = b"casedesk-5f0c1b7e9a"
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
@@ -48,7 +49,7 @@ class _Known:
 
 
 class NodeFiles:
-    """By node and file. Times of the loop's clock."""
+    """Remembered by node and file. Times of the loop's clock."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, look_pause_s: float = _LOOK_PAUSE_S
@@ -61,7 +62,7 @@ class NodeFiles:
     async def fit(
         self, route: FilledRoute, node: NodeSpec, pool: ConnectionPool, contents: FileContents
     ) -> FilledRoute:
-        """The request as the node's API takes it. Raises an UpstreamFault."""
+        """The request in the form that the node's API accepts. Raises an UpstreamFault."""
         most = node.engine.max_inline
         if most is None or route.length <= most or not (chosen := choose_stored(route, most)):
             return route
@@ -84,7 +85,8 @@ class NodeFiles:
             return known.reference
         task = self._under_way.get(key)
         if task is None:
-            # A task of its own, which all who need the file wait for, and none of them ends.
+            # A task of its own: all requests that need the file wait for it, and none of them ends
+            # it.
             upload = _Upload(self._loop, use, route, node, pool, self._look_pause_s)
             task = self._under_way[key] = self._loop.create_task(upload.run(contents))
             task.add_done_callback(lambda done: self._remember(key, done))
@@ -100,7 +102,7 @@ class NodeFiles:
 
 
 class _Upload:
-    """One file to one node."""
+    """The upload of one file to one node."""
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class _Upload:
         self._look_pause_s = look_pause_s
 
     async def run(self, contents: FileContents) -> str:
-        """What names the file in requests."""
+        """The name of the file for requests."""
         try:
             found = await self._send(_upload_route(self._route, self._use), contents)
             if self._route.dialect is not Dialect.GEMINI:
@@ -206,5 +208,5 @@ def _upload_route(route: FilledRoute, use: FileUse) -> FilledRoute:
 
 
 def _name_of(use: FileUse) -> str:
-    """Plain letters alone: it stands in a header."""
+    """Plain letters only: the name is sent in a header."""
     return _ODD.sub("_", use.file.name)[:100] or "file"

@@ -1,8 +1,8 @@
 """Connections to one node: opened when needed, kept for the next request, closed when idle.
 
 Nodes close idle connections after 5 s (llama-server and every uvicorn node, measured), so ours
-expire before that; a close that crosses with a request is noticed by the caller, who replaces
-the connection once (`attempt`).
+expire earlier. If a node closes a connection just as a request is sent, the caller replaces the
+connection once (`attempt`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MAX_IDLE_CONNECTIONS = 256
 
 class ConnectionPool:
     """The most recently used idle connection is reused first, so that the others can expire.
-    ``path``: of the Unix socket on which the node listens, in place of ``host`` and ``port``.
+    ``path``: the Unix socket on which the node listens, in place of ``host`` and ``port``.
 
-    ``delayed_acks``: acknowledge what the node sends when it is due, not at every read. Linux
-    answers each small segment of a sender that only sends with a packet of its own, which costs
-    the reader 2 µs an event, a sixth of the relay (measured). Only for nodes that send without
-    waiting for acknowledgements.
+    ``delayed_acks``: acknowledge the node's packets after a delay, not at every read. Linux
+    acknowledges each small segment of a sender that only sends with a packet of its own, which
+    costs the reader 2 µs an event, a sixth of the relay (measured). Only for nodes that send
+    without waiting for acknowledgements.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class ConnectionPool:
         self._timer: asyncio.TimerHandle | None = None
 
     def reuse(self) -> NodeConnection | None:
-        """An idle connection that looks alive, or None."""
+        """An idle connection that seems alive, or None."""
         oldest_allowed = self._loop.time() - self._idle_timeout_s
         while self._idle:
             since, connection = self._idle.pop()
@@ -91,7 +91,7 @@ class ConnectionPool:
         return None
 
     async def open(self) -> NodeConnection:
-        """A fresh connection. Raises OSError (TLS errors included)."""
+        """A new connection. Raises OSError (TLS errors included)."""
         if self.path is not None:
             _, connection = await self._loop.create_unix_connection(
                 self._connection, sock=await connect(self.path)
@@ -117,7 +117,7 @@ class ConnectionPool:
         return NodeConnection(self._loop, self._deadlines, self._heads, self._cork, self._turns)
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
-        """The exchange is over: keep the connection if both sides agree and it is clean."""
+        """The exchange has ended: keep the connection if both sides agree and it is clean."""
         if (
             not keep_alive
             or not connection.is_reusable()
@@ -130,7 +130,7 @@ class ConnectionPool:
             self._timer = self._loop.call_later(self._idle_timeout_s, self._expire)
 
     def close(self) -> None:
-        """Close what is idle. Lent connections are closed by their exchanges."""
+        """Close idle connections. A connection in use is closed by its exchange."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

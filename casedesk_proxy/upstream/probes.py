@@ -1,13 +1,12 @@
-"""Asks nodes of which nothing is heard whether they live.
+"""Probes nodes that have sent nothing, to learn whether they are alive.
 
-Passive signs go first: a node that serves is not asked. What is asked is its engine's ``probe``.
-Times are spread, so that nodes and
-proxies do not fall into step.
+Other signs count first: a node that serves requests is not probed. The engine's ``probe`` is the
+path that is requested. Times are spread, so that nodes and proxies do not fall into step.
 
-A probe that is not answered may find a process that hangs, or one that does one thing at a time
-and is deep in a long prompt. Nobody can tell them apart, and both are to be spared the same things:
-such a node counts as hung (`pools.node`) after ``hung_after``. The probe still waits, so that the
-answer, when it comes, is noticed at once.
+A probe without an answer means either that the process hangs, or that it does one thing at a time
+and is processing a long prompt. The two cannot be told apart, and both are treated in the same way:
+such a node counts as hung (`pools.node`) after ``hung_after``. The probe continues to wait, so that
+a late answer is noticed at once.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ from casedesk_proxy.upstream.unix_sockets import describe, is_full, make_connect
 
 __all__ = ["TICK_S", "Prober"]
 
-#: Between two looks at who is due; for one answer where no node counts as hung; that a probe goes
-#: on waiting for a hung one; and the spread of each pause.
+#: Seconds: between two checks which nodes are due; for one answer if no node can count as hung; for
+#: which a probe continues to wait for a hung node; and the spread of each pause.
 TICK_S = 0.5
 _TIMEOUT_S = 5.0
 _LINGER_S = 25.0
 _SPREAD_SHARE = 0.2
-#: After which part of ``hung_after`` a node is probed that has requests and sends nothing.
+#: The part of ``hung_after`` after which a node is probed that has requests and sends nothing.
 _HUSH_SHARE = 0.2
-#: Of the 5xx: it does not have the address, or it is full.
+#: Statuses of 5xx from a node that is alive: the path does not exist, or the node is full.
 _ALIVE = OVERLOAD_STATUSES | {501}
 
 
 class Prober:
-    """``run`` it as a task; ``apply`` first and whenever the configuration changes."""
+    """Run ``run`` as a task; call ``apply`` first and whenever the configuration changes."""
 
     def __init__(
         self,
@@ -72,15 +71,16 @@ class Prober:
         self._refreshing: asyncio.Task[None] | None = None
 
     def apply(self) -> None:
-        """Another configuration is in force: look at its nodes soon. Cannot fail."""
+        """The configuration has changed: probe its nodes soon. Cannot fail."""
         nodes = self._current.snapshot.nodes
         for name, probe in self._asking.items():
-            # It may wait for a node that has moved.
+            # The probe may wait for a node that has moved.
             probe.cancel()
             self._due[name] = self._loop.time()
         self._out &= nodes.keys()
         now = self._loop.time()
-        # Of a new node nothing is known: that it does not run should not take a request to notice.
+        # Nothing is known of a new node: no request should be needed to notice that it does not
+        # run.
         self._due = {
             name: self._due.get(
                 name,
@@ -90,7 +90,7 @@ class Prober:
         }
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as session:
             try:
@@ -128,19 +128,20 @@ class Prober:
             task.add_done_callback(self._done)
 
     def _pause(self, node: NodeSpec, state: NodeState, now: float) -> float:
-        """Seconds until the next look at the latest, where there is a reason for an early one."""
+        """The longest pause in seconds before the next probe; shorter if there is a reason for an
+        early one."""
         interval, limit = node.config.probe_interval, node.config.hung_after
         if state.hung or not state.breaker.is_closed():
-            # Who is down is asked more often, so that it is back soon.
+            # A node that is down is probed more often, so that it is back soon.
             return min(self._first_cooldown_s, interval)
         if limit and state.in_flight:
-            # Somebody waits there, perhaps in vain.
+            # A request waits there, perhaps in vain.
             return max(state.last_heard_at + limit * _HUSH_SHARE - now, 0.0)
         return interval
 
     def _ask_who_is_back(self, state: NodeState) -> None:
-        """Ask a node that is back what it serves: that may be news. A probe or a request may have
-        noticed that it is back."""
+        """Ask a node that is back for its models, which may have changed. A probe or a request may
+        have noticed that it is back."""
         if state.hung or not state.breaker.is_closed():
             self._out.add(state.name)
         elif state.name in self._out:
@@ -151,7 +152,8 @@ class Prober:
         self._asking.pop(task.get_name(), None)
 
     def _is_heard(self, state: NodeState, now: float) -> bool:
-        """Tokens flow, or replies came since the last look and none told a fault."""
+        """Whether the node sends tokens, or has sent replies since the last check and none showed a
+        fault."""
         before = self._looked.get(state.name, float("-inf"))
         self._looked[state.name] = now
         counts = state.is_sending(now) or state.breaker.is_closed()
@@ -175,14 +177,14 @@ class Prober:
             if are_used_up(error):
                 return
             if is_full(error):
-                # Somebody listens, and takes no more connections for now.
+                # The node listens, but accepts no more connections for now.
                 self._doubt(state)
                 return
-            state.hung_at = None  # It is down.
+            state.hung_at = None  # The node is down.
             self._slots.record_failure(state, NodeFault.UNREACHABLE, _describe(node, error))
             if isinstance(error, aiohttp.ClientConnectorError):
-                # No request would get there. One that connects and then breaks off is another
-                # matter: it may dislike the probe's address alone.
+                # A request would not reach the node either. If a node accepts a connection and then
+                # closes it, it may only dislike the probe's path.
                 state.breaker.probe_failed(self._loop.time())
         finally:
             asking.cancel()
@@ -209,7 +211,7 @@ class Prober:
             return reply.status
 
     def _doubt_anew(self, state: NodeState, began: float, limit: float) -> float:
-        """The probe that ``began`` then is still unanswered; tells when to look again."""
+        """The probe that ``began`` then is still unanswered; returns when to check again."""
         now = self._loop.time()
         state.is_sending(now)
         quiet = now - max(began, state.last_heard_at)
@@ -224,14 +226,14 @@ class Prober:
         if status in RETRYABLE_STATUSES - OVERLOAD_STATUSES:
             self._slots.record_failure(state, NodeFault.UNAVAILABLE, outcome)
         elif status >= 500 and status not in _ALIVE:
-            # Somebody is there who may not be well; requests will tell.
+            # The node is running but may have a problem; requests will show that.
             state.breaker.note_error(self._loop.time(), outcome)
         else:
-            # Locked or unknown addresses are answered by somebody who lives.
+            # A node that answers 401 or 404 is alive.
             self._slots.probe_ok(state)
 
     def _doubt(self, state: NodeState) -> None:
-        """No answer in time. A node that has requests may be deep in a long prompt."""
+        """There was no answer in time. A node that has requests may be processing a long prompt."""
         if state.in_flight:
             state.breaker.note_error(self._loop.time(), "health check timed out")
         else:

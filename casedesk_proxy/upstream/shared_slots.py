@@ -1,8 +1,9 @@
-"""Slots that instances of a host share: what the others have comes in, what we have goes out.
+"""Slots that the instances of a host share: reads what the others use, publishes what this one
+uses.
 
-`pools.admission` decides by what the others had a moment ago; what it gave is written down, and
-what they have is read again. Where two took the last slot at once, both see it and give it back,
-and their requests wait for a few milliseconds. So a node never has more requests than it may.
+`pools.admission` decides by what the others used a moment ago; its decision is published, and the
+others' use is read again. If two instances took the last slot at once, both notice and return it,
+and their requests wait for a few milliseconds. So a node never has more requests than its capacity.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _WAITING = "waiting"
 
 
 class Counts(Protocol):
-    """A table as `instances.table.HostTable` is."""
+    """The table of `instances.table.HostTable`."""
 
     row: int
     own: memoryview[int]
@@ -44,7 +45,7 @@ class Counts(Protocol):
 
 
 class SharedSlots:
-    """``look`` and ``look_all`` before a decision, ``commit`` after it."""
+    """Call ``look`` or ``look_all`` before a decision, ``commit`` after it."""
 
     def __init__(self, admission: Admission, table: Counts) -> None:
         self._admission = admission
@@ -52,9 +53,9 @@ class SharedSlots:
         self._turns = HostTurns(table.row)
         self._columns: dict[str, int] = {}
         self._node_columns: dict[str, int] = {}
-        #: Nodes for which others know that somebody waits here.
+        #: Nodes for which this instance has published that requests wait here.
         self._stamped: set[str] = set()
-        #: Deployments of which others know that somebody waits here.
+        #: Deployments for which this instance has published that requests wait here.
         self._queued: set[str] = set()
         #: Whether there is another instance, and whether somebody waits there, as of the last look.
         self._has_others = True
@@ -65,7 +66,7 @@ class SharedSlots:
         return bool(self._table.others)
 
     def look(self, ticket: Ticket, now: float) -> None:
-        """Learn what matters for one ticket."""
+        """Read what matters for one ticket."""
         self._has_others = bool(self._table.others)
         if not self._has_others:
             return
@@ -88,7 +89,8 @@ class SharedSlots:
             admission.waiting_elsewhere[ticket.deployment] = elsewhere
 
     def look_all(self, now: float) -> bool:
-        """Learn what matters for all that wait here. Whether one of them may have a slot now."""
+        """Read what matters for all tickets that wait here; return whether one of them may get a
+        slot now."""
         states, admission, found = self._admission.states, self._admission, False
         self._has_others = bool(self._table.others)
         self._look_who_waits()
@@ -101,7 +103,7 @@ class SharedSlots:
         return found
 
     def commit(self, decided: list[Ticket], now: float) -> list[Ticket]:
-        """Publish what was decided. The tickets for which that holds; the others wait again."""
+        """Publish decisions. Returns the tickets whose decision holds; the others wait again."""
         kept = decided
         for ticket in decided:
             slot = ticket.slot
@@ -123,7 +125,8 @@ class SharedSlots:
             self._publish(f"{cap.kind} {cap.name}", self._admission.running(cap.kind, cap.name))
 
     def refresh(self, now: float) -> bool:
-        """What is done again and again. Whether an instance has ended since, without a word."""
+        """To be called regularly. Returns whether an instance has ended without notice since the
+        last call."""
         found = self._table.bury()
         self._look_who_waits()
         for state in self._admission.states.values():
@@ -215,7 +218,7 @@ class SharedSlots:
 
     def _stamp(self, wanted: Iterable[str], now: float) -> None:
         states = self._admission.states
-        # Where a node has room, requests that wait here wait for something else.
+        # If a node has room, requests that wait here wait for something else.
         names = {name for name in wanted if name in states and states[name].is_full(now)}
         if names and not self._stamped:
             stamps = [self._table.stamps(column) for column in self._find_all(names)]

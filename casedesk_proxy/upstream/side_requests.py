@@ -1,4 +1,4 @@
-"""A question asked beside a request, of the same node: worth a moment, never an error."""
+"""A question to the same node beside a request: it may cost a moment, but never cause an error."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["fetch_beside", "read_answer", "run_and_ask"]
 
-#: Seconds that a reply which has begun waits for the answer.
+#: Seconds for which a reply that has begun waits for the answer.
 ANSWER_WAIT_S = 0.25
-#: Answers are a number; vLLM adds the tokens themselves, some bytes each.
+#: An answer is a number; vLLM adds the tokens themselves, a few bytes each.
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 async def run_and_ask(
     attempt: Attempt, route: Route, node: NodeSpec, pool: ConnectionPool
 ) -> tuple[NodeConnection, ResponseHead]:
-    """The attempt, and beside it the route's question, whose answer a reply waits for a little."""
+    """Run the attempt and, beside it, the route's question; the reply waits a short time for the
+    answer."""
     assert route.question is not None
     content = route.question_content if isinstance(route, HeldRoute) else None
     rest = None if content is None else HeldUpload(asyncio.get_running_loop(), content)
@@ -55,9 +56,8 @@ async def fetch_beside(
     take: Callable[[bytes], None],
     rest: Upload | None = None,
 ) -> None:
-    """Give ``take`` the body of a reply with status 200; any other reply, and any failure, is as
-    good as none. ``rest``: what is to be sent behind ``request``. If it is cancelled, it
-    closes its connection."""
+    """Pass the body of a reply with status 200 to ``take``; any other reply, and any failure, is
+    ignored. ``rest``: bytes to send after ``request``. Closes its connection if it is cancelled."""
     connection, kept = None, False
     try:
         connection = pool.reuse() or await pool.open()
@@ -79,13 +79,13 @@ async def fetch_beside(
 
 
 async def read_answer(connection: NodeConnection, head: ResponseHead) -> bytes:
-    """The body of a reply, of at most MAX_ANSWER_BYTES. Raises ConnectionError where it does not
-    come whole."""
+    """The body of a reply, of at most MAX_ANSWER_BYTES. Raises ConnectionError if it does not
+    arrive whole."""
     return await _Answer(asyncio.get_running_loop(), head).read(connection)
 
 
 class _Answer(asyncio.Protocol):
-    """A short body, collected."""
+    """Collects a short body."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, head: ResponseHead) -> None:
         self._whole: asyncio.Future[bytes] = loop.create_future()
@@ -94,7 +94,7 @@ class _Answer(asyncio.Protocol):
         self._connection: NodeConnection | None = None
 
     async def read(self, connection: NodeConnection) -> bytes:
-        """Raises ConnectionError where it does not come whole."""
+        """Raises ConnectionError if the body does not arrive whole."""
         early, connection.buffered_body = connection.buffered_body, b""
         self._connection = connection
         self.data_received(early)
@@ -117,7 +117,8 @@ class _Answer(asyncio.Protocol):
             self._fail()
         elif reader.ended:
             if self._connection is not None:
-                # At once: what comes from here on is surplus, and the connection's to notice.
+                # Detach at once: further bytes are unexpected, and the connection itself must
+                # notice them.
                 self._connection.detach()
             self._whole.set_result(bytes(self._body))
 

@@ -1,4 +1,5 @@
-"""Slots at nodes, and who waits for one: `pools.admission` decides, this wakes them."""
+"""Slots at nodes, and the requests that wait for one: `pools.admission` decides, this module wakes
+the requests."""
 
 from __future__ import annotations
 
@@ -20,31 +21,32 @@ __all__ = ["Slots"]
 
 log = logging.getLogger(__name__)
 
-#: ``Retry-After`` while a model's nodes are being emptied: operators are slower than queues.
+#: ``Retry-After`` while a model's nodes are drained: operators are slower than queues.
 _DRAINED_RETRY_AFTER_S = 10.0
-#: Seconds after which a request that waits learns of a slot that another instance has left.
+#: Seconds after which a waiting request learns of a slot that another instance has returned.
 _LOOK_S = 0.005
-#: Seconds after which all learn that an instance has ended without a word, at the latest.
+#: The longest time in seconds until all learn that an instance has ended without notice.
 _REFRESH_S = 0.25
 
 
 class Slots:
-    """Owns the nodes' live state, which is keyed by name and survives a change of snapshot.
-    Code that changes something about a node reports it here: a request may wait for that."""
+    """Owns the nodes' live state, which is keyed by name and survives a change of snapshot. Code
+    that changes something about a node reports it here, since a request may wait for that."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.admission = Admission()
-        #: Called with the name of a node that lacks what it was taken to have.
+        #: Called with the name of a node that lacks a model or service that it was believed to
+        #: have.
         self.on_service_lost: Callable[[str], None] = lambda name: None
         self._waiters: dict[Ticket, asyncio.Future[bool]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        #: What other instances of this host have; None: nobody shares with us.
+        #: What other instances of this host use; None if slots are not shared.
         self._shared: SharedSlots | None = None
         self._refreshing: asyncio.TimerHandle | None = None
 
     def share(self, table: Counts) -> None:
-        """From now on slots are those of all instances that have the table together."""
+        """Share slots with all instances that use the table."""
         self._shared = SharedSlots(self.admission, table)
         self._refresh()
 
@@ -59,7 +61,7 @@ class Slots:
         return self.admission.states
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Keep to another configuration. A node that is no longer in it finishes what it has."""
+        """Apply another configuration. Requests at a node that is no longer configured finish."""
         states = self.admission.states
         for name, node in snapshot.nodes.items():
             state = states.setdefault(name, NodeState(name))
@@ -78,7 +80,7 @@ class Slots:
                 timer.cancel()
 
     def enqueue(self, ticket: Ticket, max_waiting: int) -> None:
-        """Decide about a new ticket; mostly it has a slot then, else `wait`."""
+        """Decide about a new ticket. It usually gets a slot; otherwise call `wait`."""
         now = self._loop.time()
         if self._shared is not None:
             self._look(now)
@@ -86,8 +88,8 @@ class Slots:
         self._commit(self.admission.enqueue(ticket, now, max_waiting), now)
 
     async def wait(self, ticket: Ticket, limit: float) -> Slot:
-        """The slot that a ticket gets at last, within ``limit`` seconds. Raises Busy,
-        LimitReached or NoNode."""
+        """Wait up to ``limit`` seconds for the ticket's slot. Raises Busy, LimitReached or
+        NoNode."""
         if not ticket.is_decided:
             await self._wait(ticket, limit)
         if ticket.slot is not None:
@@ -97,7 +99,7 @@ class Slots:
         raise self._too_many(ticket)
 
     def release(self, slot: Slot) -> None:
-        """An exchange has left its node."""
+        """Return a slot: an exchange has ended at its node."""
         now = self._loop.time()
         self._look(now)
         decided = self.admission.release(slot, now)
@@ -107,7 +109,7 @@ class Slots:
             self._commit(decided, now)
 
     def cancel(self, ticket: Ticket) -> None:
-        """The request has ended: it waits no more, and its slot is free."""
+        """The request has ended: it no longer waits, and its slot is returned."""
         if ticket.slot is not None:
             if ticket.slot.taken:
                 self.release(ticket.slot)
@@ -116,7 +118,8 @@ class Slots:
         self._commit(self.admission.cancel(ticket, now), now)
 
     def record_failure(self, state: NodeState, fault: NodeFault, error: str) -> None:
-        """Count a failure against a node. When it is taken out, that is logged once."""
+        """Count a failure against a node. If that takes the node out of service, it is logged
+        once."""
         well = state.breaker.is_closed()
         state.record_failure(self._loop.time(), fault, error)
         if well and not state.breaker.is_closed():
@@ -140,12 +143,12 @@ class Slots:
         self.serve_waiting()
 
     def note_full(self, state: NodeState, error: str) -> None:
-        """It is full by its own word."""
+        """The node reported that it is full."""
         state.breaker.note_error(self._loop.time(), error)
         self.serve_waiting()
 
     def mark_hung(self, state: NodeState, seconds: float) -> None:
-        """It has been silent for so long, and answered no probe."""
+        """The node has been silent for so long, and answered no probe."""
         if state.hung:
             return
         state.hung_at = self._loop.time()
@@ -158,7 +161,7 @@ class Slots:
         )  # fmt: skip
 
     def mark_heard(self, state: NodeState) -> None:
-        """It has sent something, whatever that was."""
+        """The node has sent something, whatever it was."""
         state.last_heard_at = self._loop.time()
         if state.hung:
             state.hung_at = None
@@ -166,14 +169,14 @@ class Slots:
             self.serve_waiting()
 
     def record_head(self, state: NodeState, service: Service | None = None) -> None:
-        """A request got its reply's head."""
+        """A request received its reply's head."""
         well = state.breaker.is_closed()
         state.record_head(service)
         if not well:
             self._log_recovered(state)
 
     def record_whole_reply(self, state: NodeState) -> None:
-        """A whole reply came, of which heads tell nothing."""
+        """A whole reply arrived, which proves more than a head."""
         breaker = state.breaker
         if breaker.broken_replies or breaker.cause is NodeFault.BROKE:
             well = breaker.is_closed()
@@ -182,7 +185,8 @@ class Slots:
                 self._log_recovered(state)
 
     def probe_ok(self, state: NodeState) -> None:
-        """It answered a probe, or a request with an error that is the request's own."""
+        """The node answered a probe, or answered a request with an error that the request itself
+        caused."""
         if not state.breaker.is_closed():
             state.breaker.probe_ok()
             self._log_recovered(state)
@@ -193,14 +197,14 @@ class Slots:
             self.serve_waiting()
 
     def set_slot_count(self, name: str, slots: int | None) -> None:
-        """How many requests a node runs at once, by its own word."""
+        """Set how many requests a node runs at once, as it reported."""
         state = self.states.get(name)
         if state is not None and state.slots != slots:
             state.slots = slots
             self.serve_waiting()
 
     def serve_waiting(self) -> None:
-        """Serve those whose wait has ended: something about a node has changed."""
+        """Serve requests that need not wait any longer: something about a node has changed."""
         if self.admission.has_waiting:
             now = self._loop.time()
             self._look(now)
@@ -211,8 +215,8 @@ class Slots:
             self._shared.look_all(now)
 
     async def _wait(self, ticket: Ticket, limit: float) -> None:
-        """Wait for a decision, ``limit`` seconds at most. A client that leaves meanwhile is out of
-        the queue at once, and a slot that it was just given goes to the next."""
+        """Wait for a decision, at most ``limit`` seconds. A client that leaves meanwhile is removed
+        from the queue at once, and a slot that it was just given goes to the next."""
         waiter = self._waiters[ticket] = self._loop.create_future()
         timer = self._loop.call_later(limit, _resolve, waiter, False)
         try:
@@ -229,7 +233,7 @@ class Slots:
             raise self._too_many(ticket)
 
     def _no_node(self, demand: Demand) -> NoNode:
-        """All that have the model are being emptied, or have left the configuration."""
+        """All nodes that have the model are being drained, or have left the configuration."""
         draining = [name for name in demand.nodes if name in self.states]
         named = f"{'node' if len(draining) == 1 else 'nodes'} {', '.join(draining)}"
         where = f"only at {named}, being drained" if draining else "no longer at any node"
@@ -245,8 +249,8 @@ class Slots:
         return Busy("all nodes of this deployment are busy; try again later", retry_after=hint)
 
     def _commit(self, decided: list[Ticket], now: float) -> None:
-        """Wake the requests that got a decision. One whose slot another instance took first still
-        waits."""
+        """Wake the requests that got a decision. A request whose slot another instance took first
+        still waits."""
         if self._shared is not None:
             decided = self._shared.commit(decided, now)
         for ticket in decided:
@@ -257,7 +261,7 @@ class Slots:
             self._arm()
 
     def _arm(self) -> None:
-        """Look again when time alone may have freed a node."""
+        """Check again when a node may have become free by the passing of time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -269,7 +273,7 @@ class Slots:
             self._timer = self._loop.call_at(when, self.serve_waiting)
 
     def _look_again(self, when: float | None) -> None:
-        """Others may have left something meanwhile, or time alone may have."""
+        """Another instance, or the passing of time, may have made a slot free."""
         assert self._shared is not None
         now = self._loop.time()
         if self._shared.look_all(now) or (when is not None and now >= when):

@@ -1,7 +1,7 @@
-"""TLS towards nodes: the contexts of a configuration, made once and shared by all that connect.
+"""TLS towards nodes: the contexts of a configuration, made once and shared by all connections.
 
-To make one reads the system's CAs: some 50 ms, in which no event loop may wait. So it is done in
-the thread that reads a configuration, and nodes with equal settings share what was made.
+Making a context reads the system's CAs: some 50 ms, for which an event loop must not stop. So it is
+done in the thread that reads a configuration, and nodes with equal settings share a context.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from casedesk_proxy.snapshot import NodeSpec
 
 __all__ = ["NodeContexts", "context_of", "make_contexts"]
 
-#: What decides a context: whether certificates are checked, and what the CA files hold.
+#: What determines a context: whether certificates are checked, and the content of the CA files.
 _Kind = tuple[bool, str]
 
 
@@ -32,9 +32,10 @@ class NodeContexts:
 
 
 def make_contexts(config: Config, before: NodeContexts) -> NodeContexts:
-    """Reads files: call it in a thread. What is as it was ``before`` is not made again.
+    """Reads files: call it in a thread. Contexts whose settings are the same as ``before`` are
+    reused.
 
-    Raises OSError for a CA file that cannot be read or holds no certificate.
+    Raises OSError for a CA file that cannot be read or contains no certificate.
     """
     by_node: dict[str, ssl.SSLContext] = {}
     by_kind: dict[_Kind, ssl.SSLContext] = {}
@@ -49,8 +50,8 @@ def make_contexts(config: Config, before: NodeContexts) -> NodeContexts:
 
 
 def context_of(node: NodeSpec) -> ssl.SSLContext | None:
-    """For a connection to the node; None for http. Never None for https: that would send the
-    node's key in the clear."""
+    """The context for a connection to the node; None for http. Never None for https, since that
+    would send the node's key unencrypted."""
     if not node.secure:
         return None
     if not isinstance(node.tls, ssl.SSLContext):

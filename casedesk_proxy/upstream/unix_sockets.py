@@ -1,7 +1,7 @@
-"""Connections to nodes on Unix sockets, and sessions of aiohttp for them.
+"""Connections to nodes on Unix sockets, and aiohttp sessions for them.
 
-Connecting there never waits: it succeeds, or the system says at once why not. EAGAIN says that the
-listener's backlog is full (llama-server's holds 5), where TCP would try again by itself; so do we.
+Connecting never waits: it succeeds or fails at once. EAGAIN means that the listener's backlog is
+full (llama-server's holds 5); TCP would try again automatically, and so does this module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from casedesk_proxy.config.node_urls import ON_SOCKET, socket_path
 
 __all__ = ["connect", "describe", "is_full", "make_connector", "open_session"]
 
-#: Between two tries while the backlog is full.
+#: Seconds between two attempts while the backlog is full.
 _PAUSE_S = 0.005
 _WORDS = {
     errno.ENOENT: "does not exist",
@@ -29,7 +29,8 @@ _WORDS = {
 
 
 async def connect(path: str, *, pause_s: float = _PAUSE_S) -> socket.socket:
-    """A connected socket. Tries for ever while the backlog is full: the caller limits that.
+    """A connected socket. Tries without a limit while the backlog is full: the caller sets a
+    timeout.
 
     Raises OSError.
     """
@@ -46,25 +47,26 @@ async def connect(path: str, *, pause_s: float = _PAUSE_S) -> socket.socket:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a listener was found that takes no more connections for now. aiohttp's errors have
-    the number of the one that they wrap."""
+    """Whether a listener exists but accepts no more connections for now. aiohttp's errors have the
+    number of the error that they wrap."""
     return isinstance(error, OSError) and error.errno == errno.EAGAIN
 
 
 def describe(error: OSError) -> str:
-    """What an error of connecting says of the socket, whose path is not for clients."""
+    """Why connecting failed, without the socket's path, which clients must not see."""
     return _WORDS.get(error.errno or 0, "cannot be connected to")
 
 
 def make_connector(path: str | None, tls: ssl.SSLContext | None = None) -> aiohttp.BaseConnector:
-    """For a session that asks one node: on the socket at ``path``, or, for None, by its URL."""
+    """For a session that asks one node: on the socket at ``path`` or, if that is None, by its
+    URL."""
     if path is not None:
         return aiohttp.UnixConnector(path)
     return aiohttp.TCPConnector(ssl=tls or True)
 
 
 def open_session(url: str) -> tuple[aiohttp.ClientSession, str]:
-    """A session for the node whose url stands in a configuration, and the url to ask there."""
+    """A session for a node with this configured URL, and the URL to request."""
     path = socket_path(url)
     session = aiohttp.ClientSession(
         connector=make_connector(path), cookie_jar=aiohttp.DummyCookieJar()

@@ -1,4 +1,4 @@
-"""An attempt whose request is still on its way from the client while it is sent."""
+"""An attempt that sends a request while its body is still arriving from the client."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["UploadAttempt"]
 
 @record
 class UploadAttempt(Attempt):
-    """``request`` ends with the beginning of the body. An error that comes before the node has all
-    of it is the reply, and the rest is not sent; any other reply waits until it has."""
+    """``request`` ends with the beginning of the body. An error before the node has the whole body
+    is the reply, and the rest is not sent; any other reply waits until the node has the whole
+    body."""
 
     upload: Upload
 

@@ -1,7 +1,7 @@
-"""A request whose body is not held, but goes to its node as it comes from its client.
+"""A request whose body is not held, but passes to its node while it arrives from its client.
 
-What has gone is gone: nobody else can have such a request once more of it than its beginning has
-been sent. Its connection is a fresh one, as none that was used before can be trusted to be open.
+Bytes that were sent are gone: once more than the beginning has been sent, no other node can get the
+request. The connection is always a new one, since a used connection may already be closed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["NodeSink", "StayingUpload", "Upload"]
 
 
 class NodeSink(Protocol):
-    """The connection that takes a body."""
+    """The connection that receives a body."""
 
     upload: Upload | None
 
@@ -32,17 +32,18 @@ class Upload(Protocol):
     is_done: bool
 
     def begin(self, node: NodeSink, within: float) -> None:
-        """Send what is behind the beginning. ``within``: seconds in which the node has to take the
-        next bytes, and, once it has all, to answer."""
+        """Send the body after its beginning. ``within``: seconds in which the node must accept the
+        next bytes and, after the last, must answer."""
 
     async def wait(self) -> None:
-        """Until the node has all of it, or has gone. Raises what keeps the client from it."""
+        """Wait until the node has the whole body, or has gone. Raises the error that keeps the
+        client from sending it."""
 
     def stop(self) -> None:
-        """No more of it is taken, nor sent."""
+        """Accept and send no more of the body."""
 
     def pause(self) -> None:
-        """The node takes no more for now."""
+        """The node accepts no more for now."""
 
     def resume(self) -> None: ...
 
@@ -51,8 +52,9 @@ class Upload(Protocol):
 
 
 class StayingUpload(Upload):
-    """What all uploads have in common whose body stays here, so that another node can have it, too:
-    a node that takes nothing for ``within`` seconds is given up. Serves one attempt at one node."""
+    """The common part of all uploads whose body remains here, so that another node can get it too.
+    A node that accepts nothing for ``within`` seconds is given up. Serves one attempt at one
+    node."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
