@@ -1,1 +1,1 @@
-"""What the proxy says of itself: log lines, metrics, the lag of its loop."""
+"""What the proxy reports about itself: log lines, metrics, the lag of its loop."""

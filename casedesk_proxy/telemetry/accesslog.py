@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
 
 
 def as_logfmt(facts: dict[str, Any]) -> bytes:
-    """``key=value`` pairs; values that hold blanks, quotes or control characters are quoted."""
+    """``key=value`` pairs; values that contain blanks, quotes or control characters are quoted."""
     pairs = []
     for name, value in facts.items():
         if value.__class__ is int:
@@ -52,12 +52,12 @@ def access_log(formatter: LogFormatter) -> Sink:
 
 
 def _no_line(outcome: ExchangeRecord) -> None:
-    """In place of `usual_line`."""
+    """Used in place of `usual_line` to render every line in the general way."""
 
 
 def usual_line(outcome: ExchangeRecord) -> bytes | None:
-    """What `as_logfmt` makes of an exchange to which nothing out of the ordinary happened, at a
-    third of the cost; None for any other."""
+    """The line of `as_logfmt` for an ordinary exchange, at a third of the cost; None for any
+    other."""
     usage = outcome.usage
     if (
         outcome.terminal is not Terminal.COMPLETED
@@ -94,7 +94,7 @@ def _names(*values: str) -> str:
 
 
 def _seconds(span: float) -> str:
-    """The loop's clock has milliseconds, so that short spans come again and again."""
+    """Cached: spans are rounded to milliseconds, so short ones repeat."""
     microseconds = round(span * 1_000_000)
     return _short(microseconds) if microseconds < 1_000_000 else _spell(microseconds)
 
@@ -108,5 +108,5 @@ _short = lru_cache(maxsize=1024)(_spell)
 
 @lru_cache(maxsize=512)
 def _quoted(text: str) -> str:
-    """Most are names out of the configuration, and come again and again."""
+    """Cached: most values are names from the configuration."""
     return text if _PLAIN.fullmatch(text) else jsonio.dumps(text).decode()

@@ -9,8 +9,9 @@ __all__ = ["ConfigStatus"]
 
 @dataclass(slots=True)
 class ConfigStatus:
-    """Times are seconds since the epoch: ``loaded`` when the one in force was taken, ``tried``
-    when a file was last read. ``refusal`` says why that file was not taken, "" when it was."""
+    """Times are seconds since the epoch: ``loaded`` when the active configuration was applied,
+    ``tried`` when a file was last read. ``refusal`` is why that file was rejected, "" if it was
+    accepted."""
 
     loaded: float
     tried: float

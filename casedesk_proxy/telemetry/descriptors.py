@@ -1,7 +1,7 @@
-"""Whether there are file descriptors left for clients and nodes.
+"""Whether file descriptors are left for clients and nodes.
 
-Without one the loop closes whatever client comes next (libuv keeps a spare for that), and tells
-nobody; so it is tried now and then whether one can be had.
+Without one the loop closes the next client's connection (libuv keeps a spare descriptor for that)
+and reports nothing; so this module tries regularly to open one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ __all__ = ["DescriptorMonitor"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two log lines while it lasts.
+#: Seconds between two log lines while the shortage lasts.
 _REPORT_INTERVAL_S = 30.0
 
 
 class DescriptorMonitor:
-    """``look`` twice a second or so; ``count`` is called each time that there was none."""
+    """Call ``look`` about twice a second; ``count`` is called each time that no descriptor was
+    left."""
 
     __slots__ = ("_count", "_now", "_reported_at", "_used_up")
 

@@ -1,8 +1,8 @@
 """Lines on stderr: one for each message, in the form that their reader understands.
 
-Under systemd a line starts with its level as ``<N>``, which journald takes off again
-(sd-daemon(3)) and to which it adds the time; a person at a terminal sees clock and level; into a
-file or pipe goes a full time stamp. JSON, where it is asked for, carries all of it inside.
+Under systemd a line starts with its level as ``<N>``, which journald removes (sd-daemon(3)), and
+journald adds the time; at a terminal a line starts with clock and level; in a file or pipe with a
+full time stamp. JSON, if configured, contains all of these.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ __all__ = [
     "write",
 ]
 
-#: How long the end of the process waits for the log's reader.
+#: How long the end of the process waits for the reader of the log.
 FLUSH_S = 1.0
 
 
 class Destination(Enum):
-    """Who reads stderr."""
+    """What reads stderr."""
 
     JOURNAL = "journal"
     TERMINAL = "terminal"
@@ -50,8 +50,8 @@ _COLOURS = {logging.DEBUG: "2", logging.INFO: "32", logging.WARNING: "33", loggi
 
 
 def find_destination(environ: Mapping[str, str], descriptor: int = 2) -> Destination:
-    """JOURNAL only when the descriptor is the very stream that JOURNAL_STREAM names: a service
-    may have been told to log into a file, and a program started by one is not the service."""
+    """JOURNAL only if the descriptor is the stream that JOURNAL_STREAM names: a service may log
+    into a file, and a program that a service starts is not the service."""
     try:
         status = os.fstat(descriptor)
     except OSError:
@@ -70,7 +70,7 @@ class LogFormatter:
     colours: bool = False
 
     def format(self, level: int, text: str) -> bytes:
-        """A line for a message in words."""
+        """A line for a text message."""
         if self.form == "json":
             return self._finish(level, jsonio.dumps({**self._start(level), "message": text}))
         if self.destination is not Destination.TERMINAL:
@@ -78,7 +78,7 @@ class LogFormatter:
         return self._finish(level, text.encode("utf-8", "backslashreplace"))
 
     def format_fields(self, level: int, facts: Mapping[str, Any], text: bytes) -> bytes:
-        """A line of fields; ``text``: the same as logfmt."""
+        """A line of fields; ``text``: the same fields as logfmt."""
         if self.form == "json":
             text = jsonio.dumps({**self._start(level), **facts})
         return self._finish(level, text)
@@ -103,7 +103,7 @@ class LogFormatter:
         return f"\x1b[2m{clock}\x1b[0m \x1b[{_COLOURS.get(level, '31;1')}m{name:7}\x1b[0m "
 
 
-#: How the writer itself speaks of lines that it had to drop.
+#: The form of the writer's own messages about lines that it had to drop.
 _own_formatter = LogFormatter()
 
 
@@ -111,34 +111,35 @@ def _format_own(text: str) -> bytes:
     return _own_formatter.format(logging.WARNING, text)
 
 
-#: stderr is the process's, and so is this.
+#: One for the process, since stderr is.
 _writer = LogWriter(2, _format_own)
 
 
 def set_own_formatter(lines: LogFormatter) -> None:
-    """The form of what the log says about itself."""
+    """Set the form of the log's messages about itself."""
     global _own_formatter
     _own_formatter = lines
 
 
 def write(line: bytes) -> None:
-    """Soon, and without waiting: from any thread, an event loop's included."""
+    """Write a line soon, without waiting: may be called from any thread, an event loop's
+    included."""
     _writer.write(line)
 
 
 def dropped() -> int:
-    """Lines that were lost so far: nobody read them, or they could not be written."""
+    """How many lines were lost: they were not read in time, or could not be written."""
     return _writer.dropped
 
 
 def flush(within_s: float = FLUSH_S) -> bool:
-    """Wait until the lines so far are written, or for so long; whether they are. Called at the
-    process's end, too. An event loop waits with `flushed`."""
+    """Wait until the lines so far are written, at most so many seconds; return whether they are.
+    Called at the process's end, too. An event loop waits with `flushed`."""
     return _writer.flush(within_s)
 
 
 async def flushed(within_s: float = FLUSH_S) -> None:
-    """As `flush`, while the loop runs."""
+    """As `flush`, without blocking the loop."""
     deadline = time.monotonic() + within_s
     while _writer.is_behind and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread's state
         await asyncio.sleep(0.002)
@@ -148,7 +149,7 @@ atexit.register(flush)
 
 
 class _Clock:
-    """Time stamps, of which only the milliseconds are made anew within a second."""
+    """Time stamps, of which only the milliseconds change within a second."""
 
     __slots__ = ("_known",)
 
@@ -160,7 +161,7 @@ class _Clock:
         second, rest = divmod(milliseconds, 1000)
         known, prefix = self._known
         if second != known:
-            # In one step: another thread may be here, too.
+            # One assignment: another thread may run this, too.
             prefix = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
             self._known = second, prefix
         return f"{prefix}.{rest:03d}Z"

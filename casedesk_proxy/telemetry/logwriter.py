@@ -1,8 +1,8 @@
-"""Writes the log without anybody waiting for its reader.
+"""Writes the log without making any code wait for the log's reader.
 
-stderr may be a pipe whose reader hangs, a terminal that was stopped, a file on a slow disk. A
-write to it blocks then, and O_NONBLOCK is not ours to set: other processes share the open file.
-So a thread writes; code that logs hands over a line and does not wait.
+stderr may be a pipe whose reader hangs, a stopped terminal, or a file on a slow disk. A write to it
+then blocks, and the proxy must not set O_NONBLOCK, since other processes share the open file. So a
+thread writes; code that logs hands over a line and does not wait.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from queue import Empty, SimpleQueue
 
 __all__ = ["LogWriter"]
 
-#: Lines that wait for the reader, in bytes: some ten thousand of them. What comes then is dropped.
+#: The most bytes of lines that wait to be written: some ten thousand lines. Further lines are
+#: dropped.
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
-#: Seconds that a line waits for others, to share with them its system call and the turn of the
-#: interpreter that its thread needs: on a busy server both would be a tenth of a short exchange's
-#: cost. And code that wakes the thread gives the interpreter away and takes it back: with 0.01 each
-#: of 50 lines a second did so, and the stream that came next waited for it.
+#: Seconds for which a line waits for others, to share with them a system call and one switch to the
+#: writing thread: on a busy server the two would be a tenth of a short exchange's cost. Waking the
+#: thread also makes the event loop's thread give up the interpreter for a moment: with 0.01 each of
+#: 50 lines a second did so, and the next stream waited for it.
 _GATHER_S = 0.05
-#: How often the end of the process looks whether all is written.
+#: Seconds between two checks at the end of the process whether all is written.
 _POLL_S = 0.002
 
 
 class LogWriter:
-    """``dropped`` counts the lines that were lost so far, because too many waited or because they
-    could not be written. It is said in the log, too, once a line can be written again."""
+    """``dropped`` counts the lines that were lost because too many waited or because they could not
+    be written. The log reports that too, once a line can be written again."""
 
     def __init__(
         self,
@@ -38,15 +39,15 @@ class LogWriter:
         say: Callable[[str], bytes],
         max_waiting_bytes: int = _MAX_WAITING_BYTES,
     ) -> None:
-        """``say`` makes a line of the log from words."""
+        """``say`` makes a log line of a text message."""
         self.dropped = 0
         self._descriptor = descriptor
         self._say = say
         self._max_waiting_bytes = max_waiting_bytes
-        # Reentrant: the collector may run anywhere, and what it finalises may log.
+        # Reentrant: the garbage collector may run anywhere, and a finaliser may log.
         self._lock = threading.RLock()
         self._bell: SimpleQueue[None] = SimpleQueue()
-        #: Says that somebody waits until all is written.
+        #: Signals that some code waits until all is written.
         self._hurry: SimpleQueue[None] = SimpleQueue()
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -70,8 +71,8 @@ class LogWriter:
         self._bell.put(None)
 
     def flush(self, within_s: float) -> bool:
-        """Wait until all is written, but no longer than that. Whether it is. For the end of a
-        process, not for an event loop."""
+        """Wait until all is written, but no longer than that; return whether it is. For the end of
+        a process, not for an event loop."""
         deadline = time.monotonic() + within_s
         if self.is_behind:
             self._hurry.put(None)
@@ -81,17 +82,17 @@ class LogWriter:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is something left to write."""
+        """Whether lines are left to write."""
         return self._waiting_bytes > 0
 
     def _has_thread(self) -> bool:
-        """It begins with the first line."""
+        """Whether the thread runs; it starts with the first line."""
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="log", daemon=True)
             try:
                 thread.start()
             except RuntimeError:
-                # No more threads for now: the lines wait for the next that is written.
+                # No thread can be started now: the lines wait for the next one.
                 return False
             self._thread = thread
         return True
@@ -104,12 +105,12 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             self._bell.get()
-            # Nobody has to ring while lines keep coming.
+            # No wake-up is needed while lines keep coming.
             while self._write_waiting():
                 pass
 
     def _write_waiting(self) -> bool:
-        """What has come within a moment. Whether there was any."""
+        """Write the lines that arrive within a moment; return whether there were any."""
         with contextlib.suppress(Empty):
             self._hurry.get(timeout=_GATHER_S)
         with self._lock:
@@ -120,7 +121,7 @@ class LogWriter:
         data = b"".join(lines)
         if self._put_out(data) and self._unsaid:
             self._report_dropped()
-        # They counted until here: a batch that hangs is memory, too.
+        # They count until here: a batch that hangs uses memory, too.
         with self._lock:
             self._waiting_bytes -= len(data)
         return True
@@ -132,7 +133,7 @@ class LogWriter:
         self._put_out(self._say(f"{count} log {plural} dropped: {why}"))
 
     def _put_out(self, data: bytes) -> bool:
-        """Whether all of it was written; what was not is dropped."""
+        """Return whether all of it was written; the rest is dropped."""
         if self._is_torn:
             data = b"\n" + data
         rest = memoryview(data)
@@ -147,7 +148,7 @@ class LogWriter:
                 lost = bytes(rest).count(b"\n") - (self._is_torn and len(rest) == len(data))
                 with self._lock:
                     self._drop(lost, f"the log cannot be written: {error.strerror}")
-                # The half of a line that is there gets an end before the next one.
+                # A line that was written only in part gets a line end before the next one.
                 self._is_torn = self._is_torn or len(rest) < len(data)
                 return False
         self._is_torn = False

@@ -1,4 +1,4 @@
-"""How late the event loop runs what was due: the delay that every stream feels."""
+"""How late the event loop runs scheduled callbacks: the delay that every stream has."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PERIOD_S = 0.5
 
 
 class LoopLagMonitor:
-    """A timer that measures itself: ``observe`` gets seconds of delay, twice a second.
+    """A timer that measures its own delay: ``observe`` gets seconds of delay, twice a second.
 
-    By the monotonic clock and not the loop's, which stands still while the loop is busy.
+    Uses the monotonic clock and not the loop's, which does not advance while the loop is busy.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, observe: Callable[[float], None]) -> None:

@@ -8,8 +8,8 @@ __all__ = ["merge_metrics"]
 
 
 def merge_metrics(texts: Mapping[str, bytes]) -> bytes:
-    """``texts``: Prometheus' text form, by the instance's name. Samples of one metric come
-    together, as the form requires, below its description by the first instance that has it."""
+    """``texts``: Prometheus' text format, by the instance's name. Samples of one metric are put
+    together, as the format requires, after the first instance's description of it."""
     families: dict[str, list[str]] = {}
     for instance, text in texts.items():
         label = f'instance="{_escape(instance)}"'

@@ -1,9 +1,9 @@
-"""Counters and histograms that cost little to update, shown to Prometheus as its own would be.
+"""Counters and histograms that cost little to update, exported to Prometheus in its usual form.
 
-prometheus_client's objects take a lock at every update: 1.4 µs a child, 1.8 µs a histogram, where
-these take 0.05 and 0.2 (measured); a dozen are updated per exchange, and only ever by the event
-loop's thread. They write themselves in the text format, too, in a fifth of its time and one child
-after the other: of a thousand deployments there are sixty thousand lines.
+prometheus_client's objects take a lock at every update: 1.4 µs a child, 1.8 µs a histogram, while
+these take 0.05 and 0.2 (measured). A dozen are updated per exchange, and only by the event loop's
+thread. They also write the text format themselves, in a fifth of its time and one child after the
+other: a thousand deployments have sixty thousand lines.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["CounterChild", "CounterFamily", "HistogramChild", "HistogramFamily"]
 
 Key = tuple[str, ...]
 
-#: In values of labels.
+#: For label values.
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
-#: From here on numbers are written with an exponent.
+#: Numbers from here on are written with an exponent.
 _MAX_PLAIN_COUNTS = 10**6
 
 
 class CounterChild:
-    """One combination of label values; keep it if you update it often."""
+    """One combination of label values; keep a reference if you update it often."""
 
     __slots__ = ("value",)
 
@@ -34,7 +34,7 @@ class CounterChild:
 
 
 class CounterFamily:
-    """A counter's child per combination of label values, in the order of ``label_names``."""
+    """A counter with one child per combination of label values, in the order of ``label_names``."""
 
     def __init__(self, name: str, documentation: str, label_names: Sequence[str]) -> None:
         self._name = name
@@ -50,7 +50,7 @@ class CounterFamily:
         return child
 
     def values(self) -> dict[Key, float]:
-        """What has been counted, by label values."""
+        """The counts, by label values."""
         return {key: child.value for key, child in self._children.items()}
 
     def collect(self) -> CounterMetricFamily:
@@ -60,7 +60,8 @@ class CounterFamily:
         return family
 
     def write(self) -> Iterator[str]:
-        """What `collect` tells, in the text format, a child at a time. Others may count between."""
+        """The same as `collect` in the text format, one child at a time. Other code may count in
+        between."""
         name = f"{self._name}_total"
         yield f"# HELP {name} {self._documentation}\n# TYPE {name} counter\n"
         for key, child in list(self._children.items()):
@@ -73,7 +74,7 @@ class CounterFamily:
 
 
 class HistogramChild:
-    """The same for a histogram: how many values fell below each bound and above the last."""
+    """How many values were at or below each bound, and above the last."""
 
     __slots__ = ("_bounds", "counts", "sum")
 
@@ -88,8 +89,8 @@ class HistogramChild:
 
 
 class HistogramFamily:
-    """A histogram's child per combination of label values. ``bounds`` are upper limits, ascending,
-    without infinity."""
+    """A histogram with one child per combination of label values. ``bounds`` are upper limits,
+    ascending, without infinity."""
 
     def __init__(
         self, name: str, documentation: str, label_names: Sequence[str], bounds: Sequence[float]
@@ -121,10 +122,10 @@ class HistogramFamily:
         return family
 
     def write(self) -> Iterator[str]:
-        """As a counter's."""
+        """As for a counter."""
         yield f"# HELP {self._name} {self._documentation}\n# TYPE {self._name} histogram\n"
         bounds = [*map(_format_bound, self._bounds), "+Inf"]
-        # Labels stand in the order of their names.
+        # Labels are written in the order of their names.
         first = [name for name in self._label_names if name < "le"]
         for key, child in list(self._children.items()):
             if any(child.counts):
@@ -158,6 +159,6 @@ def _number(value: float) -> str:
 
 
 def _write_labels(names: Sequence[str], key: Key) -> list[str]:
-    """Each with its value, in the order of their names."""
+    """Each name with its value, in the order of the names."""
     pairs = sorted(zip(names, key, strict=True))
     return [f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs]

@@ -1,7 +1,8 @@
 """The metrics of exchanges: updated once per exchange and never per event.
 
-Label sets are bounded: deployments and nodes are named in the configuration, surfaces, statuses
-and terminal states are closed sets. What can be seen at the moment of a scrape is in `gauges`.
+The number of label sets is bounded: deployments and nodes are named in the configuration; surfaces,
+statuses and terminal states are closed sets. Values that are read at the moment of a scrape are in
+`gauges`.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from casedesk_proxy.telemetry.process import ProcessCollector
 
 __all__ = ["Metrics", "SlowCollector", "join_in_turns"]
 
-#: Seconds of a round of the loop that are for writing metrics.
+#: Seconds of one round of the loop that writing metrics may use.
 _TURN_S = 0.001
-#: Seconds; a first token takes between a cache hit and a cold model load.
+#: Seconds; the first token takes from a cache hit's time to a cold model load's.
 _FIRST_BYTE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
-#: Seconds; streams last from a word to hours.
+#: Seconds; streams last from one word to hours.
 _DURATION = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400)
-#: Seconds; between a small model's batch of tokens and a large one's on a full node.
+#: Seconds; from the gap between a small model's batches to that of a large model on a full node.
 _GAP = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)
-#: Seconds; from a unary request's plan to the transposition of a long conversation.
+#: Seconds; from the planning of a unary request to the translation of a long conversation.
 _OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-#: Seconds; what frees a node's slot is one close.
+#: Seconds; one close frees a node's slot.
 _CANCEL = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 #: Seconds; above 0.1 every stream stutters visibly.
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -72,9 +73,9 @@ _HELP = {
 
 @dataclass(slots=True)
 class _Series:
-    """What every exchange of a kind adds to, looked up once: a dozen lookups by label values
-    cost 3 µs an exchange (measured). Tokens are found when there are some: what was looked up is
-    exported."""
+    """The metrics that every exchange of a kind updates, looked up once: a dozen lookups by label
+    values cost 3 µs an exchange (measured). Token counters are looked up when tokens are reported,
+    since a lookup exports the child."""
 
     exchanges: CounterChild
     duration: HistogramChild
@@ -92,7 +93,7 @@ _NOWHERE = CounterChild()
 
 
 class Metrics(Collector):
-    """``count`` is a sink for outcomes; ``render`` and ``write`` are the text exposition.
+    """``count`` is a sink for outcomes; ``render`` and ``write`` give the text exposition.
     ``events`` and ``sent`` are totals over all finished exchanges."""
 
     def __init__(self) -> None:
@@ -126,7 +127,7 @@ class Metrics(Collector):
             self._cut, self._reloads, self._lag, self._exhausted,
         )  # fmt: skip
         self._registry.register(self)
-        #: What others tell, in the order in which it is shown.
+        #: Other collectors, in the order in which they are shown.
         self._others: list[Collector] = []
         self.register(ProcessCollector())
 
@@ -219,7 +220,7 @@ class Metrics(Collector):
         return self._registry
 
     def register(self, collector: Collector) -> None:
-        """Show what another collector tells too."""
+        """Export another collector's metrics too."""
         self._registry.register(collector)
         self._others.append(collector)
 
@@ -231,7 +232,8 @@ class Metrics(Collector):
         return "".join(self.write()).encode()
 
     def write(self) -> Iterator[str]:
-        """The text, piece by piece: of many deployments it takes long, and others need the loop."""
+        """The text, piece by piece: for many deployments it takes long, and other code needs the
+        loop."""
         for family in self._families:
             yield from family.write()
         for collector in self._others:
@@ -240,10 +242,10 @@ class Metrics(Collector):
 
 
 class SlowCollector(Collector):
-    """One that has much to look at."""
+    """A collector that reads much."""
 
     def collect_in_turns(self) -> Iterator[Metric | None]:
-        """None where others may have their turn."""
+        """None where other code may run."""
         raise NotImplementedError
 
     def collect(self) -> Iterator[Metric]:
@@ -257,7 +259,7 @@ def _collect(collector: Collector) -> Iterator[Metric | None]:
 
 
 async def join_in_turns(pieces: Iterator[str]) -> bytes:
-    """Of a thousand deployments in use it takes a second of a busy machine."""
+    """Join the pieces; for a thousand busy deployments that takes a second on a busy machine."""
     written, until = [], time.perf_counter() + _TURN_S
     for piece in pieces:
         written.append(piece)
@@ -268,7 +270,7 @@ async def join_in_turns(pieces: Iterator[str]) -> bytes:
 
 
 class _One(Collector):
-    """A metric as a collector."""
+    """One metric as a collector."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric

@@ -1,7 +1,8 @@
-"""What Prometheus' client libraries tell of their process, from ``/proc/self`` alone.
+"""The metrics that Prometheus' client libraries export about their process, from ``/proc/self``
+only.
 
-Theirs for Python wants ``/proc/stat`` for the time of boot, and tells nothing at all where that
-is hidden, as it is from the shipped units (``ProcSubset=pid``).
+Prometheus' Python client needs ``/proc/stat`` for the time of boot and exports nothing if that is
+hidden, as the shipped units do (``ProcSubset=pid``).
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from prometheus_client.registry import Collector
 
 __all__ = ["ProcessCollector"]
 
-#: Fields of /proc/self/stat after the command's name, see proc(5): the first is number 3 there.
+#: Fields of /proc/self/stat after the command's name, see proc(5): the first of them has number 3
+#: there.
 _STARTED_TICKS, _VIRTUAL_BYTES, _RESIDENT_PAGES = 19, 20, 21
 
 
 class ProcessCollector(Collector):
-    """Names and meanings are those of every Prometheus client. What cannot be read is left out."""
+    """Names and meanings are those of every Prometheus client. Values that cannot be read are left
+    out."""
 
     def __init__(self, process: Path = Path("/proc/self")) -> None:
         self._process = process
@@ -45,7 +48,7 @@ class ProcessCollector(Collector):
         )
 
     def _memory_and_start(self) -> Iterator[Metric]:
-        # A name may hold blanks and brackets.
+        # A name may contain blanks and brackets.
         fields = (self._process / "stat").read_bytes().rpartition(b")")[2].split()
         yield GaugeMetricFamily(
             "process_virtual_memory_bytes", "Virtual memory.", int(fields[_VIRTUAL_BYTES])
@@ -62,6 +65,7 @@ class ProcessCollector(Collector):
 
 
 def _count_descriptors(folder: Path) -> int:
-    """Linux has said how many there are since 6.2. Before, the size is 0 and they are listed, which
-    took 40 ms with 18 000 of them; the list itself is open while it is read."""
+    """Linux reports the number in the folder's size since 6.2. Before, the size is 0 and the
+    entries are counted, which took 40 ms for 18 000 of them; the folder itself is open while it is
+    read."""
     return os.stat(folder).st_size or len(os.listdir(folder)) - 1
